@@ -1,0 +1,368 @@
+"""The door in: raw tables → a checked, cleaned and counted `Dataset`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.sources import (
+    OPTIONAL,
+    REQUIRED,
+    find_tables,
+    fingerprint,
+    guess_table,
+    read_file,
+    read_frame,
+)
+from retention_kit.errors import DataError, SettingsError
+from retention_kit.settings import TABLES, Data, Settings, Table, override, read_settings
+from retention_kit.wording import money_decimals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}
+_AWARE = r"[ T]\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+
+_EFFECTS = {
+    "unreadable date": "set aside: no figure counts the row",
+    "unreadable amount": "set aside: no figure counts the row",
+    "unreadable score": "set aside: no figure counts the answer",
+    "identical row": "one is kept",
+    "same order_id, other contents": "the earliest, then the smallest amount, is kept; the rest are set aside",
+    "same subscription_id and start, other contents": "the smallest amount is kept; the rest are set aside",
+    "no customer": "set aside: a subscription needs a customer",
+    "unknown interval": "set aside: use day, week, month, quarter or year",
+    "unknown status": "set aside: its MRR is not known",
+    "ended before it started": "set aside: no figure counts the spell",
+    "unknown survey": "set aside: use nps, csat or ces",
+    "unknown scale": "set aside: use 0-10, 1-5, 1-7 or 1-10",
+    "score outside the scale": "set aside, never clamped",
+    "no weight": "left out: the other answers are weighted",
+}
+_COUNTS = {
+    "orders": {
+        "no purchase: amount 0": "SELECT count(*) FROM orders_typed WHERE problem IS NULL AND amount = 0 AND refund_of IS NULL",
+        "refund that names no order": "SELECT count(*) FROM orders WHERE refund > 0",
+        "refund of a named order": "SELECT count(*) FROM orders_typed WHERE problem IS NULL AND refund_of IS NOT NULL",
+        "no customer (guest)": "SELECT count(*) FROM orders WHERE is_purchase AND customer_id IS NULL",
+    },
+    "subscriptions": {
+        "gap of at most 24 hours": "SELECT count(*) FROM subscriptions WHERE is_bridged",
+        "spell without MRR": "SELECT count(*) FROM subscriptions WHERE mrr = 0",
+    },
+    "responses": {},
+}
+_COUNT_EFFECTS = {
+    "no purchase: amount 0": "not counted as purchases (definitions.zero_orders)",
+    "refund that names no order": "lowers net revenue of its period; purchases stay as they are",
+    "refund of a named order": "lowers that order in that order's period",
+    "no customer (guest)": "in revenue; in no figure about customers",
+    "gap of at most 24 hours": "bridged: neither churn nor reactivation",
+    "spell without MRR": "trial, pause, free or unpaid: not a paying customer",
+    "after the as-of date": "not known yet at the as-of date",
+    "naive times without a time zone": "read as UTC; set [report] timezone",
+}
+
+
+@dataclass
+class Dataset:
+    """Cleaned tables on an engine, with what cleaning did.
+
+    `quality` has the columns table, check, rows, effect; `quarantine` gives the set-aside rows back.
+    `as_of` is the local midnight up to which data are known; `start` is the first local date in them.
+    """
+
+    settings: Settings
+    as_of: date
+    start: date
+    tables: tuple[str, ...]
+    segments: dict[str, tuple[str, ...]]  # segment column → tables that have it
+    quality: pd.DataFrame
+    sources: list[dict[str, Any]]  # table, name, rows, sha256
+    origin: str = ""  # what to load again; empty for the sample company
+    is_sample: bool = False
+    engine: Engine | None = field(default=None, repr=False)  # None: only kept summaries are at hand
+    summaries: dict[tuple, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    @property
+    def basis(self) -> str:
+        """The table that decides who is a customer."""
+        return self.settings.definitions.basis or next((name for name in TABLES[1::-1] if name in self.tables), "orders")
+
+    @property
+    def minor(self) -> int:
+        """How many minor units make one unit of the report's currency."""
+        return 10 ** money_decimals(self.settings.report.currency)
+
+    @cached_property
+    def quarantine(self) -> dict[str, pd.DataFrame]:
+        """Per table the rows set aside, as they came, with the check that each failed."""
+        return {
+            name: self.engine.frame(
+                f"SELECT problem AS \"check\", {name}_raw.* EXCLUDE (_row, _zone) FROM {name}_raw "
+                f"JOIN {name}_typed USING (_row) WHERE problem IS NOT NULL ORDER BY _row"
+            )
+            for name in self.tables
+        }
+
+
+def load(
+    source: str | Path | None = None,
+    *,
+    orders: pd.DataFrame | None = None,
+    subscriptions: pd.DataFrame | None = None,
+    responses: pd.DataFrame | None = None,
+    **settings: Any,
+) -> Dataset:
+    """Read, rename, check and clean the tables.
+
+    `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single table file; or give the
+    tables as DataFrames. Further keywords replace keys of [report] and [definitions]: `timezone="Europe/London"`,
+    `currency="GBP"`, `as_of="2011-12-10"`, `basis="orders"`, …
+    Raises DataError or SettingsError with one sentence where that cannot be done.
+    """
+    frames = {"orders": orders, "subscriptions": subscriptions, "responses": responses}
+    frames = {name: frame for name, frame in frames.items() if frame is not None}
+    if (source is None) == (not frames):
+        raise DataError("Give either a path (a retention.toml, a folder or a table) or the tables as DataFrames.")
+    engine = Engine()
+    if frames:
+        chosen = override(Settings(), settings)
+        queries = {name: [(read_frame(engine, name, frame), None)] for name, frame in frames.items()}
+        origins = [(name, f"{name} DataFrame", frame) for name, frame in frames.items()]
+    else:
+        chosen, folder = _settings_of(engine, Path(source))
+        chosen = override(chosen, settings)
+        given = [(name, table) for name in TABLES for table in chosen.data.sources(name)]
+        queries = {}
+        for name, table in given:
+            queries.setdefault(name, []).append((read_file(engine, name, table, folder), table.timezone))
+        origins = [(name, table.path, folder / table.path) for name, table in given]
+    data = _clean(engine, chosen, queries)
+    data.origin = "" if source is None else str(source)
+    for name, label, content in origins:
+        data.sources.append({"table": name, "name": label, "sha256": fingerprint(content)})
+    return data
+
+
+def sample(**settings: Any) -> Dataset:
+    """The sample company: synthetic orders, subscriptions and responses of the same customers; keywords as in `load`."""
+    from retention_kit.data.sample import COMPANY, CURRENCY, TIMEZONE, sample_tables
+
+    own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"]}
+    data = load(**sample_tables(), **(own | settings))
+    data.is_sample = True
+    return data
+
+
+def _settings_of(engine: Engine, path: Path) -> tuple[Settings, Path]:
+    """The settings a path stands for, and the folder its tables are relative to."""
+    if path.is_dir():
+        if (path / "retention.toml").is_file():
+            path = path / "retention.toml"
+        else:
+            return Settings(data=Data(**{name: found.name for name, found in find_tables(path).items()})), path
+    if not path.is_file():
+        raise DataError(f"There is no file or folder {str(path)!r}.")
+    if path.suffix != ".toml":
+        return Settings(data=Data(**{guess_table(engine, path): path.name})), path.parent
+    settings = read_settings(path)
+    if not any(settings.data.sources(name) for name in TABLES):
+        raise SettingsError(f"{path.name}: [data] names no table: add orders, subscriptions or responses.")
+    return settings, path.parent
+
+
+def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str, str | None]]]) -> Dataset:
+    zone = settings.report.timezone or "UTC"
+    decimals = money_decimals(settings.report.currency)
+    if (basis := settings.definitions.basis) and basis not in queries:
+        raise SettingsError(f"definitions.basis is {basis!r}, but there is no {basis} table.")
+    counts: list[tuple[str, str, int]] = []
+    parts = {}
+    for name, sources in queries.items():
+        union = " UNION ALL BY NAME ".join(
+            f"SELECT *, {literal(own) if own else 'CAST(NULL AS VARCHAR)'} AS _zone FROM ({query})" for query, own in sources
+        )
+        try:
+            engine.run(f"CREATE VIEW {name}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union})")
+            parts[name] = _Columns(engine, name, zone, decimals, settings)
+            engine.run(_statements(name)[0], **parts[name].sql)
+        except engine.error as error:
+            raise DataError(f"The {name} cannot be read: {str(error).strip().splitlines()[0]}") from None
+        _refuse_unusable(engine, name, settings)
+        if parts[name].is_naive and not (settings.report.timezone or any(own for _, own in sources)):
+            counts.append((name, "naive times without a time zone", engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0]))
+    as_of = settings.report.as_of or _last_event(engine, queries)
+    start = min(
+        (day for name in queries for (day,) in engine.rows(_sql_first(name, as_of)) if day is not None),
+        default=None,
+    )
+    if start is None:
+        raise DataError(f"There is no usable row before {as_of}: see what check says of the tables.")
+    for name, columns in parts.items():
+        engine.run(_statements(name)[1], **columns.sql, as_of=f"TIMESTAMP '{as_of}'")
+        late = f"SELECT count(*) FROM {name}_typed WHERE problem IS NULL AND {_WHEN[name]} >= TIMESTAMP '{as_of}'"
+        problems = f"SELECT problem, count(*) FROM {name}_typed WHERE problem IS NOT NULL GROUP BY 1 ORDER BY 1"
+        counts += [(name, check, rows) for check, rows in engine.rows(problems)]
+        counts += [(name, check, engine.rows(sql)[0][0]) for check, sql in _COUNTS[name].items()]
+        counts.append((name, "after the as-of date", engine.rows(late)[0][0]))
+    segments: dict[str, tuple[str, ...]] = {}
+    for name, columns in parts.items():
+        for extra in columns.extras:
+            segments[extra] = (*segments.get(extra, ()), name)
+    sizes = {name: engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0] for name in queries}
+    return Dataset(settings, as_of, start, tuple(queries), segments, _quality(counts, sizes), [], engine=engine)
+
+
+class _Columns:
+    """SQL that types the raw columns of one table: dates to local time, money to minor units, ids to text."""
+
+    def __init__(self, engine: Engine, table: str, zone: str, decimals: int, settings: Settings):
+        self._engine, self._table, self._zone = engine, table, zone
+        self._kinds = engine.types(f"{table}_raw")
+        known = {*REQUIRED[table], *OPTIONAL[table], "_row", "_zone"}
+        self.extras = [name for name in self._kinds if name not in known]
+        self.is_naive = False
+        self.sql = {
+            "extras": "".join(f", {quote(name)}" for name in self.extras),
+            "usable_extras": "".join(f", usable.{quote(name)}" for name in self.extras),
+            "judged_extras": "".join(f", judged.{quote(name)}" for name in self.extras),
+            "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
+            "weighted": str("weight" in self._kinds).lower(),
+        }
+        for name in [*REQUIRED[table], *OPTIONAL[table]]:
+            if name.endswith("_at"):
+                self.sql[name] = self._instant(name)
+                self.sql[f"{name}_unreadable"] = f"({self._text(name)} IS NOT NULL AND {self.sql[name]} IS NULL)"
+            elif name == "amount":
+                scaled = f"round(TRY_CAST({self._text(name)} AS DECIMAL(28, 6)) * {10**decimals})"
+                self.sql[name] = f"TRY_CAST({scaled} AS BIGINT)"
+            elif name in ("score", "weight"):
+                self.sql[name] = f"TRY_CAST({self._text(name)} AS DOUBLE)"
+            else:
+                self.sql[name] = self._text(name)
+        if table != "responses":
+            identity = "order_id" if table == "orders" else "subscription_id"
+            if identity not in self._kinds:
+                self.sql[identity] = "CAST(_row AS VARCHAR)"
+            self._refuse_currencies(settings.report.currency)
+
+    def _text(self, name: str) -> str:
+        """A column as trimmed text, empty as NULL; whole floats, as pandas makes of ids with gaps, as integers."""
+        column, kind = quote(name), self._kinds.get(name)
+        if kind is None:
+            return "CAST(NULL AS VARCHAR)"
+        if kind in ("DOUBLE", "FLOAT"):
+            whole = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
+            text = f"CASE WHEN {column} = floor({column}) AND abs({column}) < 1e15 THEN {whole} ELSE CAST({column} AS VARCHAR) END"
+            return f"CASE WHEN NOT isnan({column}) THEN {text} END"
+        return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
+
+    def _instant(self, name: str) -> str:
+        """A column as local time of the report; NULL where it is no date."""
+        column, kind, text = quote(name), self._kinds.get(name), self._text(name)
+        if kind is None:
+            return "CAST(NULL AS TIMESTAMP)"
+        report = literal(self._zone)
+        moved = "CASE WHEN _zone IS NULL OR _zone = {0} THEN {1} ELSE timezone({0}, timezone(_zone, {1})) END"
+        if kind == "TIMESTAMP WITH TIME ZONE":
+            return f"timezone({report}, {column})"
+        if kind == "DATE":
+            return f"CAST({column} AS TIMESTAMP)"
+        if kind.startswith("TIMESTAMP"):
+            self.is_naive = True
+            return moved.format(report, f"CAST({column} AS TIMESTAMP)")
+        if kind != "VARCHAR":
+            (filled,) = self._engine.rows(f"SELECT count({column}) FROM {self._table}_raw")[0]
+            if filled:
+                raise DataError(f"The {self._table} column {name!r} holds {kind.lower()} values, not dates.")
+            return "CAST(NULL AS TIMESTAMP)"
+        aware = f"regexp_matches({text}, '{_AWARE}')"
+        timed = f"length({text}) > 10"
+        self.is_naive |= self._refuse_mixed(name, aware, timed)
+        naive = moved.format(report, f"TRY_CAST({text} AS TIMESTAMP)")
+        return (
+            f"CASE WHEN {aware} THEN timezone({report}, TRY_CAST({text} AS TIMESTAMPTZ)) "
+            f"WHEN {timed} THEN {naive} ELSE TRY_CAST({text} AS TIMESTAMP) END"
+        )
+
+    def _refuse_mixed(self, name: str, aware: str, timed: str) -> bool:
+        """Whether the times are naive; raises where naive and aware ones share a column."""
+        text = self._text(name)
+        readable = f"{timed} AND TRY_CAST({text} AS TIMESTAMP) IS NOT NULL"
+        query = f"SELECT count(*) FILTER ({aware}), count(*) FILTER ({readable} AND NOT {aware}) FROM {self._table}_raw"
+        with_zone, without = self._engine.rows(query)[0]
+        if with_zone and without:
+            raise DataError(
+                f"The {self._table} column {name!r} mixes {with_zone} times with an offset and {without} without: "
+                "write all of them one way."
+            )
+        return bool(without)
+
+    def _refuse_currencies(self, currency: str) -> None:
+        found = [code for (code,) in self._engine.rows(
+            f"SELECT DISTINCT {self._text('currency')} FROM {self._table}_raw WHERE {self._text('currency')} IS NOT NULL ORDER BY 1"
+        )]
+        if found and found != [currency]:
+            raise DataError(
+                f"The {self._table} are in {', '.join(found)}, the report in {currency}: set [report] currency to the "
+                "currency of the data; several currencies in one table cannot be added up."
+            )
+
+
+def _refuse_unusable(engine: Engine, name: str, settings: Settings) -> None:
+    """Raise where half of a table or more has no readable date or amount: the column is mapped or written wrongly."""
+    (rows,) = engine.rows(f"SELECT count(*) FROM {name}_typed")[0]
+    for check, column in (("unreadable date", _WHEN[name]), ("unreadable amount", "amount"), ("unreadable score", "score")):
+        bad = engine.rows(f"SELECT _row FROM {name}_typed WHERE problem = '{check}' ORDER BY _row")
+        if bad and len(bad) * 2 >= rows:
+            value = engine.rows(f"SELECT {quote(column)} FROM {name}_raw WHERE _row = {bad[0][0]}")[0][0]
+            hint = "write dates like 2011-11-30 or 2011-11-30 14:05" if "date" in check else "write plain numbers like 1234.50"
+            raise DataError(
+                f"The {name} column {column!r} is unreadable in {len(bad)} of {rows} rows, first in row {bad[0][0]} "
+                f"({str(value)!r}): {hint}, or map it with an expression."
+            )
+    if name == "responses":
+        mixed = engine.rows(
+            "SELECT survey, string_agg(DISTINCT scale, ' and ' ORDER BY scale) FROM responses_typed "
+            "WHERE problem IS NULL GROUP BY survey HAVING count(DISTINCT scale) > 1"
+        )
+        for survey, scales in mixed:
+            raise DataError(f"The {survey} answers are on different scales, {scales}: one survey needs one scale.")
+
+
+def _last_event(engine: Engine, tables: dict) -> date:
+    """The midnight after the last event; an `ended_at` in the future is a plan, not an event."""
+    moments = [f"SELECT max({_WHEN[name]}) FROM {name}_typed WHERE problem IS NULL" for name in tables]
+    if "subscriptions" in tables:
+        now = f"TIMESTAMP '{datetime.now(UTC):%Y-%m-%d %H:%M:%S}'"
+        moments.append(f"SELECT max(ended_at) FROM subscriptions_typed WHERE problem IS NULL AND ended_at <= {now}")
+    found = [moment for query in moments for (moment,) in engine.rows(query) if moment is not None]
+    if not found:
+        raise DataError("The tables hold no usable row.")
+    return max(found).date() + timedelta(days=1)
+
+
+def _sql_first(name: str, as_of: date) -> str:
+    when = _WHEN[name]
+    return f"SELECT CAST(min({when}) AS DATE) FROM {name}_typed WHERE problem IS NULL AND {when} < TIMESTAMP '{as_of}'"
+
+
+def _statements(table: str) -> list[str]:
+    """The two statements of a table's SQL file: typed and judged rows, then the clean table."""
+    return files("retention_kit.data").joinpath("sql", f"{table}.sql").read_text("utf-8").split(";\n")[:2]
+
+
+def _quality(counts: list[tuple[str, str, int]], sizes: dict[str, int]) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [(name, "rows read", size, "") for name, size in sizes.items()]
+    rows += [(name, check, count, {**_EFFECTS, **_COUNT_EFFECTS}[check]) for name, check, count in counts if count]
+    frame = pd.DataFrame(rows, columns=["table", "check", "rows", "effect"])
+    return frame.sort_values("table", key=lambda column: column.map(TABLES.index), kind="stable").reset_index(drop=True)

@@ -1,0 +1,54 @@
+"""Where queries run: embedded DuckDB."""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def quote(name: str) -> str:
+    """A column or table name as an SQL identifier, whatever characters it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _filled(sql: str, parts: dict[str, str]) -> str:
+    return Template(sql).substitute(parts) if parts else sql
+
+
+class Engine:
+    """One embedded DuckDB database in memory; frames are read in place, without a copy."""
+
+    def __init__(self):
+        import duckdb
+
+        self.error = duckdb.Error
+        self.prepared: object = None  # which shared views stand at the moment
+        self._connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False})
+
+    def run(self, sql: str, **parts: str) -> None:
+        """Run statements; `$name` placeholders stand for SQL made by the package, never for data."""
+        self._connection.execute(_filled(sql, parts))
+
+    def frame(self, sql: str, **parts: str) -> pd.DataFrame:
+        """The rows of a query as a DataFrame."""
+        return self._connection.execute(_filled(sql, parts)).df()
+
+    def rows(self, sql: str) -> list[tuple]:
+        """The rows of a small query as plain tuples."""
+        return self._connection.execute(sql).fetchall()
+
+    def types(self, relation: str) -> dict[str, str]:
+        """Column names and SQL types of a table, view or parenthesised query."""
+        return {name: kind for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM {relation}")}
+
+    def register(self, name: str, frame: pd.DataFrame) -> None:
+        """Make a DataFrame readable under a name."""
+        self._connection.register(name, frame)

@@ -1,0 +1,142 @@
+"""Find and read the raw tables: files and DataFrames, with their columns renamed to ours."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.errors import DataError, did_you_mean
+from retention_kit.settings import TABLES, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = {
+    "orders": ("customer_id", "ordered_at", "amount"),
+    "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
+    "responses": ("responded_at", "survey", "score"),
+}
+OPTIONAL = {
+    "orders": ("order_id", "refund_of", "currency"),
+    "subscriptions": (
+        "subscription_id",
+        "interval",
+        "currency",
+        "trial_ends_at",
+        "cancel_reason",
+        "status",
+    ),
+    "responses": ("customer_id", "scale", "weight", "comment"),
+}
+FORMATS = (".parquet", ".csv")
+
+
+def find_tables(folder: Path) -> dict[str, Path]:
+    """The tables that lie in a folder under our names: `orders.csv`, `subscriptions.parquet`, …"""
+    found = {name: path for name in TABLES for ending in FORMATS if (path := folder / f"{name}{ending}").is_file()}
+    if not found:
+        raise DataError(
+            f"The folder {str(folder)!r} holds no table: name them orders, subscriptions or responses "
+            f"({', '.join(FORMATS)}), or put a retention.toml beside them."
+        )
+    return found
+
+
+def guess_table(engine: Engine, path: Path) -> str:
+    """Which of our tables a single file is: by its name, else by its columns."""
+    columns = engine.types(_reader(engine, path, []))
+    named = [name for name in TABLES if path.stem.lower().startswith(name)]
+    fitting = [name for name in TABLES if set(_distinctive(name)) <= set(columns)]
+    if not (named or fitting):
+        raise DataError(
+            f"{path.name} is none of our tables: orders need {', '.join(REQUIRED['orders'])}; "
+            f"it has {', '.join(columns)}. Map the columns in a retention.toml (retention-kit init writes one)."
+        )
+    return (named or fitting)[0]
+
+
+def read_file(engine: Engine, table: str, source: Table, folder: Path) -> str:
+    """SQL that reads one file with its columns under our names; raises DataError, naming file and column."""
+    path = folder / source.path
+    if not path.is_file():
+        near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise DataError(f"There is no file {source.path!r} in {str(folder)!r}: {did_you_mean(path.name, near)}")
+    try:
+        reader = _reader(engine, path, [*source.columns.values(), *([source.where] if source.where else [])])
+        return _renamed(engine, table, source, reader, path.name)
+    except engine.error as error:
+        raise DataError(f"{path.name} cannot be read: {_first_line(error)}") from None
+
+
+def read_frame(engine: Engine, table: str, frame: pd.DataFrame) -> str:
+    """SQL that reads a DataFrame whose columns bear our names."""
+    engine.register(f"_{table}_frame", frame)
+    return _renamed(engine, table, Table(path=""), f"_{table}_frame", f"the {table} DataFrame")
+
+
+def fingerprint(source: Path | pd.DataFrame) -> str:
+    """SHA-256 of a file's bytes, or of a DataFrame's columns and values."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    from pandas.util import hash_pandas_object
+
+    digest = hashlib.sha256(repr(list(source.columns)).encode())
+    digest.update(hash_pandas_object(source, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _distinctive(table: str) -> tuple[str, ...]:
+    return REQUIRED[table] if table != "subscriptions" else ("customer_id", "started_at", "amount")
+
+
+def _reader(engine: Engine, path: Path, expressions: list[str]) -> str:
+    """SQL that reads a file. In CSV only columns used in expressions are given types, so that `007` stays a text."""
+    name = literal(str(path))
+    if path.suffix == ".parquet":
+        return f"read_parquet({name})"
+    if path.suffix != ".csv":
+        raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
+    texts = f"read_csv({name}, header = true, all_varchar = true)"
+    computed = " ".join(text for text in expressions if not re.fullmatch(r"\w+", text))
+    if not computed:
+        return texts
+    plain = [column for column in engine.types(texts) if not re.search(rf"\b{re.escape(column)}\b", computed)]
+    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in plain)
+    return f"read_csv({name}, header = true, sample_size = -1, types = {{{types}}})"
+
+
+def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str) -> str:
+    theirs = engine.types(reader)
+    ours = {**{name: name for name in [*REQUIRED[table], *OPTIONAL[table]] if name in theirs}, **source.columns}
+    constants = {"survey": source.survey, "scale": source.scale} if table == "responses" else {}
+    selected = {name: _expression(engine, text, theirs, reader, label, name) for name, text in ours.items()}
+    selected |= {name: literal(value) for name, value in constants.items() if value}
+    for name in REQUIRED[table]:
+        if name not in selected:
+            known = [column for column in theirs if column not in source.columns.values()]
+            raise DataError(f"{label} has no column {name!r}, which {table} need: {did_you_mean(name, known)}")
+    taken = {text.lower() for text in [*selected, *ours.values()]}
+    selected |= {name: quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
+    query = f"SELECT {', '.join(f'{text} AS {quote(name)}' for name, text in selected.items())} FROM {reader}"
+    return f"{query} WHERE {source.where}" if source.where else query
+
+
+def _expression(engine: Engine, text: str, theirs: dict[str, str], reader: str, label: str, name: str) -> str:
+    """A column of theirs, or an SQL expression on them that the engine accepts."""
+    if text in theirs:
+        return quote(text)
+    try:
+        engine.types(f"(SELECT {text} FROM {reader})")
+    except engine.error as error:
+        if re.fullmatch(r"\w+", text):
+            raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}") from None
+        raise DataError(f"{label}: {name} = {text!r} does not work: {_first_line(error)}") from None
+    return f"({text})"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") + "."

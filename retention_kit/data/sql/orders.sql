@@ -1,0 +1,56 @@
+-- Orders: typed rows, judged (`problem`), then netted against the refunds that name them.
+
+CREATE TABLE orders_typed AS
+WITH typed AS (
+    SELECT _row, $customer_id AS customer_id, $order_id AS order_id, $ordered_at AS ordered_at,
+           $amount AS amount, $refund_of AS refund_of, $currency AS currency $extras
+    FROM orders_raw
+),
+ranked AS (
+    SELECT *,
+           row_number() OVER (PARTITION BY order_id, ordered_at, amount, customer_id, refund_of, currency $extras
+                              ORDER BY _row) AS same_row,
+           dense_rank() OVER (PARTITION BY order_id ORDER BY ordered_at, amount, customer_id, refund_of,
+                              currency $extras) AS same_key
+    FROM typed
+)
+SELECT * EXCLUDE (same_row, same_key),
+       CASE WHEN ordered_at IS NULL THEN 'unreadable date'
+            WHEN amount IS NULL THEN 'unreadable amount'
+            WHEN same_row > 1 THEN 'identical row'
+            WHEN same_key > 1 THEN 'same order_id, other contents'
+       END AS problem
+FROM ranked;
+
+-- A refund lowers the order it names, in that order's period; what exceeds the order names none.
+CREATE TABLE orders AS
+WITH usable AS (
+    SELECT * FROM orders_typed WHERE problem IS NULL AND ordered_at < $as_of
+),
+sales AS (
+    SELECT * FROM usable WHERE refund_of IS NULL AND amount >= 0
+),
+named AS (
+    SELECT usable._row, abs(usable.amount) AS refunded, sales._row AS sale, coalesce(sales.amount, 0) AS sold,
+           sum(abs(usable.amount)) OVER (PARTITION BY coalesce(sales._row, -usable._row)
+                                         ORDER BY usable.ordered_at, usable._row) AS so_far
+    FROM usable LEFT JOIN sales ON sales.order_id = usable.refund_of
+    WHERE usable.refund_of IS NOT NULL
+),
+excess AS (
+    SELECT _row, greatest(so_far - sold, 0) - greatest(so_far - refunded - sold, 0) AS refund FROM named
+),
+netted AS (
+    SELECT sale, sum(refunded) AS refunded FROM named GROUP BY sale
+)
+SELECT usable.customer_id, usable.order_id, usable.ordered_at, CAST(usable.ordered_at AS DATE) AS day, usable._row,
+       CASE WHEN usable.refund_of IS NULL AND usable.amount > 0
+            THEN greatest(usable.amount - coalesce(netted.refunded, 0), 0) ELSE 0 END AS amount,
+       CASE WHEN usable.refund_of IS NOT NULL THEN excess.refund
+            WHEN usable.amount < 0 THEN -usable.amount ELSE 0 END AS refund,
+       usable.refund_of IS NULL
+           AND (usable.amount > coalesce(netted.refunded, 0) OR ($zero_is_purchase AND usable.amount = 0)) AS is_purchase
+       $usable_extras
+FROM usable
+LEFT JOIN netted ON netted.sale = usable._row
+LEFT JOIN excess ON excess._row = usable._row;

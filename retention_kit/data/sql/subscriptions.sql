@@ -1,0 +1,67 @@
+-- Subscriptions: typed spells, judged (`problem`), then paid spells with MRR in twelfths of a minor unit.
+
+CREATE TABLE subscriptions_typed AS
+WITH typed AS (
+    SELECT _row, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
+           $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
+           $ended_at_unreadable OR $trial_ends_at_unreadable AS unreadable_end,
+           coalesce(lower($interval), 'month') AS interval, lower($status) AS status,
+           $cancel_reason AS cancel_reason, $currency AS currency $extras
+    FROM subscriptions_raw
+),
+ranked AS (
+    SELECT *,
+           row_number() OVER (PARTITION BY subscription_id, started_at, customer_id, ended_at, trial_ends_at, amount,
+                              interval, status, cancel_reason, currency $extras ORDER BY _row) AS same_row,
+           dense_rank() OVER (PARTITION BY subscription_id, started_at ORDER BY amount, customer_id, ended_at,
+                              trial_ends_at, interval, status, cancel_reason, currency $extras) AS same_key
+    FROM typed
+)
+SELECT * EXCLUDE (same_row, same_key, unreadable_end),
+       CASE WHEN customer_id IS NULL THEN 'no customer'
+            WHEN started_at IS NULL OR unreadable_end THEN 'unreadable date'
+            WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
+            WHEN interval NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
+            WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
+            THEN 'unknown status'
+            WHEN ended_at < started_at THEN 'ended before it started'
+            WHEN same_row > 1 THEN 'identical row'
+            WHEN same_key > 1 THEN 'same subscription_id and start, other contents'
+       END AS problem
+FROM ranked;
+
+CREATE TABLE subscriptions AS
+WITH usable AS (
+    SELECT *,
+           greatest(started_at, coalesce(trial_ends_at, started_at)) AS paid_from,
+           CASE WHEN ended_at < $as_of THEN ended_at END AS paid_until,
+           CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN 0
+                ELSE amount * CASE interval WHEN 'day' THEN 365 WHEN 'week' THEN 52 WHEN 'month' THEN 12
+                                            WHEN 'quarter' THEN 4 ELSE 1 END END AS mrr
+    FROM subscriptions_typed WHERE problem IS NULL AND started_at < $as_of
+),
+judged AS (
+    SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid FROM usable
+),
+-- A gap of at most 24 hours in all of a customer's paid spells is no gap: the spell before it is stretched.
+following AS (
+    SELECT customer_id, _row,
+           max(coalesce(paid_until, $as_of)) OVER so_far AS last_end,
+           lead(paid_from) OVER (PARTITION BY customer_id ORDER BY paid_from, _row) AS next_from
+    FROM judged WHERE is_paid
+    WINDOW so_far AS (PARTITION BY customer_id ORDER BY paid_from, _row)
+),
+gaps AS (
+    SELECT customer_id, last_end, min(next_from) AS next_from FROM following
+    WHERE next_from > last_end AND next_from <= last_end + INTERVAL 24 HOUR
+    GROUP BY customer_id, last_end
+)
+SELECT judged.customer_id, judged.subscription_id, judged.started_at, judged._row, judged.cancel_reason,
+       judged.paid_from,
+       CASE WHEN judged.is_paid THEN coalesce(gaps.next_from, judged.paid_until) ELSE judged.paid_until END
+           AS paid_until,
+       CASE WHEN judged.is_paid THEN judged.mrr ELSE 0 END AS mrr,
+       gaps.next_from IS NOT NULL AND judged.is_paid AS is_bridged
+       $judged_extras
+FROM judged
+LEFT JOIN gaps ON gaps.customer_id = judged.customer_id AND gaps.last_end = judged.paid_until;

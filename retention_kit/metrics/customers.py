@@ -1,0 +1,94 @@
+"""Who stayed, came and left. S: customers at the period's start, E: at its end."""
+
+from retention_kit.metrics.catalogue import Measure, metric
+from retention_kit.metrics.formulas import share
+
+_NOBODY = "Nobody was a customer at the period's start, so there is no base to divide by."
+
+
+@metric(
+    label="Customers at start",
+    unit="count",
+    formula="|S|",
+    source="DEFINITIONS: base of customers",
+    template="retention",
+)
+def customers_at_start(movements) -> Measure:
+    """Customers at the period's start: buyers of the previous period, or paying at the boundary."""
+    return Measure(movements.start, n=movements.start)
+
+
+@metric(label="Customers at end", unit="count", better="higher", formula="|E|", source="textbook", template="retention")
+def customers_at_end(movements) -> Measure:
+    """Customers at the period's end: buyers of this period, or paying at the boundary."""
+    return Measure(movements.end, n=movements.end)
+
+
+@metric(label="Active customers", unit="count", better="higher", formula="customers active in the period",
+        source="textbook", template="retention")  # fmt: skip
+def active_customers(movements) -> Measure:
+    """Customers with a purchase, or paying at any time, in the period."""
+    return Measure(movements.active, n=movements.active)
+
+
+@metric(
+    label="New customers",
+    unit="count",
+    better="higher",
+    formula="in E, never a customer before",
+    source="ChartMogul 203299912",
+    template="retention",
+)
+def new_customers(movements) -> Measure:
+    """Customers at the period's end who had never been one before."""
+    note = "The data begin in this period: earlier customers count as new." if movements.is_first else ""
+    return Measure(movements.new, n=movements.end, note=note)
+
+
+@metric(
+    label="Reactivated customers",
+    unit="count",
+    better="higher",
+    formula="in E, not in S, a customer before",
+    source="ChartMogul 203299912",
+    competing="Counting them as retained lifts retention, even above 100%.",
+    template="retention",
+)
+def reactivated_customers(movements) -> Measure:
+    """Customers at the period's end who came back after at least one boundary without being one."""
+    return Measure(movements.reactivated, n=movements.end)
+
+
+@metric(label="Lost customers", unit="count", better="lower", formula="|S| - |S ∩ E|", source="textbook",
+        template="retention")  # fmt: skip
+def lost_customers(movements) -> Measure:
+    """Customers at the period's start who are none at its end."""
+    return Measure(movements.lost, n=movements.start)
+
+
+@metric(
+    label="Customer retention",
+    unit="fraction",
+    better="higher",
+    formula="|S ∩ E| / |S|",
+    source="textbook formula, on customer identities",
+    competing="(E - N) / S from totals counts reactivated customers as retained and can pass 100%.",
+    template="retention",
+)
+def customer_retention_rate(movements) -> Measure:
+    """Share of the customers at the period's start who are still customers at its end."""
+    return share(movements.retained, movements.start, _NOBODY)
+
+
+@metric(
+    label="Customer churn",
+    unit="fraction",
+    better="lower",
+    formula="|S \\ E| / |S| = 1 - retention",
+    source="ChartMogul 203359321",
+    competing="Stripe divides by start + new and counts every cancellation, also of those who came back.",
+    template="retention",
+)
+def customer_churn_rate(movements) -> Measure:
+    """Share of the customers at the period's start who are no longer customers at its end."""
+    return share(movements.lost, movements.start, _NOBODY)

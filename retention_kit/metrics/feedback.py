@@ -1,0 +1,97 @@
+"""What customers say: valid answers only, weighted where the survey is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from retention_kit.errors import DataError, did_you_mean
+from retention_kit.metrics.catalogue import Measure, metric
+from retention_kit.metrics.formulas import nps_interval, wilson
+
+SCALES = ("0-10", "1-5", "1-7", "1-10")
+_NOBODY = "No valid answer in the period."
+
+
+@metric(
+    label="Net promoter score",
+    unit="points",
+    better="higher",
+    formula="100 × (promoters - detractors) / valid answers",
+    source="nps.bain.com; interval: Rocks (2016)",
+    competing="Mapping a 1-5 scale to it gives another figure.",
+    template="feedback",
+)
+def net_promoter_score(feedback) -> Measure:
+    """Share of answers 9-10 less share of answers 0-6, in points from -100 to 100."""
+    f = feedback
+    return _score(f.promoters, f.detractors, f.nps_weight, f.nps_weight_squared, f.nps_answers, "adjusted")
+
+
+@metric(
+    label="Customer satisfaction",
+    unit="fraction",
+    better="higher",
+    formula="answers in the top two boxes / valid answers",
+    source="CustomerGauge; Zencity",
+    competing="The mean as a share of the maximum; top boxes from 7 on a scale of 1-10.",
+    template="feedback",
+)
+def customer_satisfaction_score(feedback) -> Measure:
+    """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 9-10 on 1-10."""
+    f = feedback
+    return _top(f.satisfied, f.csat_weight, f.csat_weight_squared, f.csat_answers)
+
+
+def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
+    """Net promoter score of answers 0-10; others are excluded and counted in the note.
+
+    `interval` is "adjusted" (Rocks 2016, never of zero width) or "wald".
+    """
+    valid, note = _valid(scores, "0-10")
+    promoters, detractors = sum(score >= 9 for score in valid), sum(score <= 6 for score in valid)
+    measure = _score(promoters, detractors, len(valid), len(valid), len(valid), interval)
+    return replace(measure, note=f"{measure.note} {note}".strip())
+
+
+def csat(scores: Iterable[float], scale: str = "1-5", top: int = 2) -> Measure:
+    """Share of answers in the `top` boxes of the scale; answers outside it are excluded and counted in the note."""
+    return _top_of(scores, scale, top)
+
+
+def ces(scores: Iterable[float], scale: str = "1-7", top: int = 3) -> Measure:
+    """Share of answers in the `top` boxes of an ease scale (5-7 of 1-7); others are excluded and counted in the note."""
+    return _top_of(scores, scale, top)
+
+
+def _top_of(scores: Iterable[float], scale: str, top: int) -> Measure:
+    valid, note = _valid(scores, scale)
+    high = int(scale.split("-")[1])
+    measure = _top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid))
+    return replace(measure, note=f"{measure.note} {note}".strip())
+
+
+def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
+    if scale not in SCALES:
+        raise DataError(f"There is no scale {scale!r}: {did_you_mean(scale, SCALES)}")
+    low, high = (int(bound) for bound in scale.split("-"))
+    scores = list(scores)
+    valid = [score for score in scores if isinstance(score, int | float) or hasattr(score, "item")]
+    valid = [score for score in valid if low <= score <= high and score == int(score)]
+    left_out = len(scores) - len(valid)
+    return valid, f"{left_out} answers outside {scale} left out." if left_out else ""
+
+
+def _score(plus: float, minus: float, weight: float, weight_squared: float, n: float, method: str) -> Measure:
+    if not weight:
+        return Measure(None, plus - minus, weight, n, note=_NOBODY)
+    effective = weight**2 / weight_squared  # the size of an unweighted sample of the same precision (Kish 1965)
+    low, high = nps_interval(plus / weight * effective, minus / weight * effective, effective, method)
+    return Measure(100 * (plus - minus) / weight, plus - minus, weight, n, low, high)
+
+
+def _top(top: float, weight: float, weight_squared: float, n: float) -> Measure:
+    if not weight:
+        return Measure(None, top, weight, n, note=_NOBODY)
+    effective = weight**2 / weight_squared
+    return Measure(top / weight, top, weight, n, *wilson(top / weight * effective, effective))

@@ -1,0 +1,199 @@
+"""METRICS × periods × segments → one tidy frame: the figures that scorecard, widget, report and email all show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
+from retention_kit.metrics.catalogue import METRICS, Measure, Metric
+from retention_kit.metrics.summaries import MONEY, Grid, check_segment, needs, periods_of, pick_period, summary, trailing_year
+from retention_kit.periods import Period
+
+# isort: off  (METRICS keeps the order in which the modules declare it: that of the report)
+from retention_kit.metrics import customers, purchases, lifetime, revenue, feedback  # noqa: F401
+
+# isort: on
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.settings import Goal
+
+COLUMNS = (
+    "metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
+    "high", "previous", "change", "change_low", "change_high", "year_ago", "complete", "target", "status", "note",
+)  # fmt: skip
+SMALL = 30  # below this n a rate or mean is shown with a note
+
+
+def scorecard(
+    data: Dataset,
+    period: str | Period | None = None,
+    *,
+    periods: Iterable[str | Period] | None = None,
+    every: str | None = None,
+    segment: str | None = None,
+    metrics: Iterable[str] | None = None,
+) -> pd.DataFrame:
+    """Every metric for a period or several, for the whole and, with `segment`, for each of its values.
+
+    `period` defaults to the last complete one; `periods="all"` takes every one. `segment="country"` breaks down,
+    `segment="country=France"` looks at that value alone. Columns as in `COLUMNS`: rates are fractions, money is in
+    the report's currency, `change` is value - previous in the metric's unit. Metrics whose table is missing are
+    absent; `frame.attrs["absent"]` gives the reasons. Raises PeriodError, UnknownNameError or DataError.
+    """
+    import pandas as pd
+
+    chosen = _chosen_metrics(data, metrics)
+    wanted = _chosen_periods(data, period, periods, every)
+    column, only = split_segment(data, segment)
+    figures = _Figures(data)
+    rows = []
+    for one in chosen:
+        for when in wanted:
+            values = figures.values(one, when, column) if column else []
+            parts = [(column, only)] if only else [(None, ""), *((column, value) for value in values)]
+            rows += [_row(data, figures, one, when, *part, is_whole=not column or bool(only)) for part in parts]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    for name in ("value", "numerator", "denominator", "n", "low", "high", "previous", "change", "change_low",
+                 "change_high", "year_ago", "target"):  # fmt: skip
+        frame[name] = frame[name].astype("float64")
+    frame.attrs["absent"] = absent(data)
+    return frame
+
+
+def absent(data: Dataset) -> dict[str, str]:
+    """The metrics these data cannot give, each with the reason."""
+    reasons = {name: _missing(data, one) for name, one in METRICS.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str | None]:
+    """`country` → (country, None), `country=France` → (country, France); raises where either is unknown."""
+    if not segment:
+        return None, None
+    column, has_value, value = segment.partition("=")
+    check_segment(data, column)
+    if not has_value:
+        return column, None
+    name = next(name for name in ("movements", "purchases", "mrr", "feedback") if needs(data, name) is None)
+    known = sorted(set(summary(data, name, Grid(data.settings.report.every), column)["segment_value"]))
+    if value not in known:
+        raise UnknownNameError(f"There is no {column} {value!r} in the data: {did_you_mean(value, known)}")
+    return column, value
+
+
+def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
+    for name in data.settings.goals:
+        if name not in METRICS:
+            raise SettingsError(f"[goals] names no metric {name!r}: {did_you_mean(name, METRICS)}")
+    if names is None:
+        return [one for one in METRICS.values() if not _missing(data, one)]
+    for name in (names := [names] if isinstance(names, str) else list(names)):
+        if name not in METRICS:
+            raise UnknownNameError(f"There is no metric {name!r}: {did_you_mean(name, METRICS)}")
+        if reason := _missing(data, METRICS[name]):
+            raise DataError(f"There is no {name}: {reason}")
+    return [METRICS[name] for name in names]
+
+
+def _chosen_periods(data: Dataset, period, periods, every: str | None) -> list[Period]:
+    if periods is None:
+        return [pick_period(data, period, every)]
+    if isinstance(periods, str) and periods == "all":
+        return periods_of(data, every or data.settings.report.every)
+    return [pick_period(data, one, every) for one in periods]
+
+
+def _missing(data: Dataset, one: Metric) -> str | None:
+    return needs(data, "movements" if one.summary == "trailing_year" else one.summary)
+
+
+class _Figures:
+    """Measures of one dataset by metric, period and segment value, each computed once."""
+
+    def __init__(self, data: Dataset):
+        self._data = data
+        self.measure = lru_cache(maxsize=None)(self._measure)
+        self._rows = lru_cache(maxsize=None)(self._read_rows)
+
+    def values(self, one: Metric, period: Period, column: str) -> list[str]:
+        """The segment values that a metric's summary knows, in order."""
+        return sorted(value for value, index in self._rows(one.summary, period.every, column) if index == period.index)
+
+    def _measure(self, one: Metric, period: Period, column: str | None, value: str) -> Measure:
+        if one.summary == "trailing_year":
+            row = self._trailing(period, column).get(value)
+        else:
+            row = self._rows(one.summary, period.every, column).get((value, period.index))
+        if row is None:
+            return Measure(None, note="Nothing is known of this segment in the period.")
+        return _judged(one.function(row), self._data.settings.definitions.min_n)
+
+    def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], SimpleNamespace]:
+        if name == "trailing_year":  # its values are those of the customers
+            name = "movements"
+        frame = summary(self._data, name, Grid(every), column)
+        first = Period.of(self._data.start, every).index
+        frame = _in_currency(frame, MONEY.get(name, ()), self._data.minor * (12 if name == "mrr" else 1))
+        return {
+            (row["segment_value"], row["period"]): SimpleNamespace(**row, is_first=row["period"] == first)
+            for row in frame.to_dict("records")
+        }
+
+    def _trailing(self, period: Period, column: str | None) -> dict[str, SimpleNamespace]:
+        frame = trailing_year(self._data, period, column)
+        twelfths = 12 if self._data.basis == "subscriptions" else 1
+        frame = _in_currency(frame, ("revenue",), self._data.minor * twelfths)
+        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        return {row["segment_value"]: SimpleNamespace(**row) for row in rows}
+
+
+def _in_currency(frame: pd.DataFrame, columns: Iterable[str], minor: int) -> pd.DataFrame:
+    """Exact integers divided once, at the end: the nearest float to the true amount."""
+    return frame.assign(**{name: frame[name] / minor for name in columns})
+
+
+def _judged(measure: Measure, min_n: int) -> Measure:
+    """Rates and means of few observations: undefined below `min_n`, with a note below 30."""
+    if measure.value is None or measure.denominator is None or measure.n is None:
+        return measure
+    if measure.n < min_n:
+        note = f"Not shown: n = {measure.n:g} is below the minimum of {min_n}."
+        return replace(measure, value=None, low=None, high=None, note=note)
+    if measure.n < SMALL:
+        return replace(measure, note=f"{measure.note} Small sample: n = {measure.n:g}.".strip())
+    return measure
+
+
+def _row(
+    data: Dataset, figures: _Figures, one: Metric, period: Period, column: str | None, value: str | None, is_whole: bool
+) -> tuple:
+    measure = figures.measure(one, period, column, value)
+    complete = period.is_complete(data.as_of)
+    before, year_ago = (
+        figures.measure(one, other, column, value).value
+        if other is not None and other.start >= Period.of(data.start, period.every).start
+        else None
+        for other in (period.shift(-1), period.year_ago())
+    )
+    change = measure.value - before if complete and None not in (measure.value, before) else None
+    goal = data.settings.goals.get(one.name) if is_whole or column is None else None
+    return (
+        one.name, one.label, str(period), column or "", value or "", measure.value, one.unit, measure.numerator,
+        measure.denominator, measure.n, measure.low, measure.high, before, change, None, None, year_ago, complete,
+        goal.target if goal else None, _status(goal, one, measure, period) if complete else "", measure.note,
+    )  # fmt: skip
+
+
+def _status(goal: Goal | None, one: Metric, measure: Measure, period: Period) -> str:
+    if goal is None or measure.value is None:
+        return ""
+    if measure.value <= goal.target if one.better == "lower" else measure.value >= goal.target:
+        return "reached"
+    return "open" if goal.by and period.end < Period.parse(goal.by).end else "missed"

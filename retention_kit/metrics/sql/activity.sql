@@ -1,0 +1,18 @@
+-- When each customer is active: runs of neighbouring periods, [from_period, until_period).
+CREATE OR REPLACE TEMP VIEW activity AS
+WITH touched AS (
+    $touched
+),
+marked AS (
+    SELECT *, max(until_period) OVER (PARTITION BY customer_id ORDER BY from_period, until_period
+                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+    FROM touched
+),
+numbered AS (
+    SELECT *, SUM(CASE WHEN from_period <= reached THEN 0 ELSE 1 END)
+                  OVER (PARTITION BY customer_id ORDER BY from_period, until_period) AS run
+    FROM marked
+)
+SELECT customer_id, MIN(from_period) AS from_period, MAX(until_period) AS until_period
+FROM numbered
+GROUP BY customer_id, run

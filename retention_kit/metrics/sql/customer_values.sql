@@ -1,0 +1,29 @@
+-- The segment value a customer has in each period, that of the last row before its end: runs [from_period, until_period).
+CREATE OR REPLACE TEMP TABLE customer_values AS
+WITH dated AS (
+    $dated
+),
+latest AS (
+    SELECT customer_id, period, value,
+           row_number() OVER (PARTITION BY customer_id, period ORDER BY happened_at DESC, _row DESC) AS place
+    FROM dated
+),
+changed AS (
+    SELECT customer_id, period, value,
+           row_number() OVER (PARTITION BY customer_id ORDER BY period) AS place,
+           lag(value) OVER (PARTITION BY customer_id ORDER BY period) AS value_before
+    FROM latest WHERE place = 1
+),
+runs AS (
+    SELECT customer_id, value, period AS from_period,
+           lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period
+    FROM changed
+    WHERE place = 1 OR value IS DISTINCT FROM value_before
+),
+since_ever AS (
+    SELECT customer_id, NULL AS value, $begin AS from_period, MIN(from_period) AS until_period
+    FROM runs GROUP BY customer_id
+    UNION ALL
+    SELECT customer_id, value, from_period, until_period FROM runs
+)
+SELECT customer_id, value, from_period, until_period FROM since_ever

@@ -1,0 +1,22 @@
+-- Valid answers of each period: the last one of each customer and survey, and every anonymous one.
+WITH placed_answers AS (
+    SELECT customer_id, $own_value AS own_value, $response_period AS period, survey, score, high, weight,
+           row_number() OVER (PARTITION BY survey, customer_id, $response_period
+                              ORDER BY responded_at DESC, _row DESC) AS place
+    FROM responses
+),
+moves AS (
+    SELECT customer_id, own_value, period,
+           CASE WHEN survey = 'nps' THEN 1 ELSE 0 END AS nps_answers,
+           CASE WHEN survey = 'nps' THEN weight ELSE 0 END AS nps_weight,
+           CASE WHEN survey = 'nps' THEN weight * weight ELSE 0 END AS nps_weight_squared,
+           CASE WHEN survey = 'nps' AND score >= 9 THEN weight ELSE 0 END AS promoters,
+           CASE WHEN survey = 'nps' AND score BETWEEN 7 AND 8 THEN weight ELSE 0 END AS passives,
+           CASE WHEN survey = 'nps' AND score <= 6 THEN weight ELSE 0 END AS detractors,
+           CASE WHEN survey = 'csat' THEN 1 ELSE 0 END AS csat_answers,
+           CASE WHEN survey = 'csat' THEN weight ELSE 0 END AS csat_weight,
+           CASE WHEN survey = 'csat' THEN weight * weight ELSE 0 END AS csat_weight_squared,
+           CASE WHEN survey = 'csat' AND score > high - $csat_top THEN weight ELSE 0 END AS satisfied
+    FROM placed_answers
+    WHERE customer_id IS NULL OR place = 1
+)

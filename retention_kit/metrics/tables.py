@@ -1,0 +1,56 @@
+"""Movements and cohorts as tables to read: whole data, one row per period or cohort cell, in the report's currency."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.summaries import MONEY, Grid, summary
+from retention_kit.periods import Period, check_every
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+
+def customer_movements(data: Dataset, every: str = "month") -> pd.DataFrame:
+    """Customers by period: start + new + reactivated - lost = end, and retained = start - lost.
+
+    Columns: period, start, new, reactivated, lost, retained, end.
+    """
+    frame = _labelled(summary(data, "movements", Grid(check_every(every))), every)
+    return frame[["period", "start", "new", "reactivated", "lost", "retained", "end"]]
+
+
+def mrr_movements(data: Dataset, every: str = "month") -> pd.DataFrame:
+    """MRR by period: start + new + expansion + reactivation - contraction - churned + fx = end, to the cent.
+
+    Columns: period, start, new, expansion, contraction, churned, reactivation, fx, end; decreases are positive.
+    """
+    frame = _labelled(summary(data, "mrr", Grid(check_every(every))), every)
+    for name in MONEY["mrr"]:
+        frame[name] = frame[name] / (12 * data.minor)
+    frame["fx"] = 0.0  # one currency
+    return frame[["period", "start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end"]]
+
+
+def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
+    """Customers by the period in which they were first active, followed through the later ones.
+
+    Columns: cohort, age (periods since), period, size, active, retention (active / size), complete. Periods that
+    have not begun have no row; the one that has not ended is not complete.
+    """
+    frame = summary(data, "cohorts", Grid(check_every(every)))
+    frame = frame[frame["period"] >= frame["cohort"]]
+    frame = frame.assign(age=frame["period"] - frame["cohort"])
+    sizes = frame[frame["age"] == 0].set_index("cohort")["active"]
+    size = frame["cohort"].map(sizes).astype("int64")
+    ended = {index: Period(every, index).is_complete(data.as_of) for index in frame["period"].unique()}
+    frame = frame.assign(size=size, retention=frame["active"] / size, complete=frame["period"].map(ended))
+    frame["cohort"] = [str(Period(every, index)) for index in frame["cohort"]]
+    frame = _labelled(frame, every)
+    return frame[["cohort", "age", "period", "size", "active", "retention", "complete"]]
+
+
+def _labelled(frame: pd.DataFrame, every: str) -> pd.DataFrame:
+    return frame.assign(period=[str(Period(every, index)) for index in frame["period"]]).reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""The door out: charts, rich outputs, exporters, packs."""

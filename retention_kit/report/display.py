@@ -1,0 +1,129 @@
+"""Blocks: what a notebook shows and the exporters lay out. Their words are final plain text; only templates make markup.
+
+A block travels inside the notebook as JSON, under its own MIME type, beside HTML for JupyterLab and plain text for a
+terminal, so that one executed notebook serves the HTML report and the PDF alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from retention_kit.errors import ReportError, UnknownNameError, did_you_mean
+
+BLOCK_MIME = "application/vnd.retention-kit+json"
+VEGALITE_MIME = "application/vnd.vegalite.v6+json"
+
+# Fields of every kind with their defaults; `...` must be given.
+KINDS: dict[str, dict] = {
+    "heading": {"level": 2, "text": ..., "id": ""},
+    "headline": {"text": ..., "lead": []},
+    "cards": {"cards": ...},
+    "notice": {"tone": "plain", "title": ..., "items": []},
+    "text": {"text": ...},
+    "table": {"title": "", "columns": ..., "rows": ..., "caption": ""},
+    "terms": {"items": ...},
+    "chart": {"title": "", "caption": "", "alt": ..., "spec": ...},
+}
+PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their fields)
+    "cards": ("cards", {"label": ..., "value": ..., "change": None, "detail": "", "goal": None, "spark": [], "note": ""}),
+    "table": ("columns", {"label": ..., "align": "start"}),
+    "terms": ("items", {"term": ..., "text": ..., "details": []}),
+}
+TONES = ("attention", "plain", "failure")
+
+
+@dataclass(frozen=True, init=False)
+class Block:
+    """One piece of a report: `Block("text", text="…")`. Unknown kinds and fields are refused, missing ones get defaults."""
+
+    kind: str
+    data: dict
+
+    def __init__(self, kind: str, **data):
+        if kind not in KINDS:
+            raise UnknownNameError(f"There is no block {kind!r}: {did_you_mean(kind, KINDS)}")
+        data = _complete(data, KINDS[kind], f"{kind} block")
+        if kind in PARTS:
+            field, fields = PARTS[kind]
+            data[field] = [_complete(part, fields, f"{field} entry of a {kind} block") for part in data[field]]
+        if kind == "notice" and data["tone"] not in TONES:
+            raise UnknownNameError(f"A notice has no tone {data['tone']!r}: {did_you_mean(data['tone'], TONES)}")
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "data", data)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+        bundle = {BLOCK_MIME: {"kind": self.kind, **self.data}, "text/html": self.html(), "text/plain": str(self)}
+        if self.kind == "chart":  # Lab shows the chart alone, so it carries its title
+            bundle[VEGALITE_MIME] = {**self.data["spec"], "title": self.data["title"]}
+        return bundle
+
+    def html(self) -> str:
+        """The block as an HTML fragment, without style."""
+        return str(_environment().get_template("blocks.html.j2").module.block({"kind": self.kind, **self.data}))
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self.data))
+
+
+def _complete(given: dict, fields: dict, what: str) -> dict:
+    for name in given:
+        if name not in fields:
+            raise UnknownNameError(f"A {what} has no {name!r}: {did_you_mean(name, fields)}")
+    for name, default in fields.items():
+        if default is ... and name not in given:
+            raise ReportError(f"A {what} needs {name!r}.")
+    return {name: given.get(name, default) for name, default in fields.items()}
+
+
+def _lines(value: object) -> list[str]:
+    """Every word of a block, one line each; rows of a table on a line."""
+    if isinstance(value, dict):
+        shown = [name for name in value if name not in ("spec", "id", "level", "tone", "align", "spark")]
+        return [line for name in shown for line in _lines(value[name])]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if value and all(isinstance(cell, str) for cell in value):
+            return ["  ".join(value)]
+        return [line for part in value for line in _lines(part)]
+    return [value] if isinstance(value, str) and value else []
+
+
+def templates_dir() -> Path:
+    """Where the skins and fonts are: inside the installed package, else in the checkout beside it."""
+    package = Path(__file__).parents[1]
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True)
+    environment.filters["sparkline"] = sparkline
+    return environment
+
+
+def sparkline(values: Sequence[float | None], width: int = 120, height: int = 28) -> Markup:
+    """A small trend line as SVG in the text's colour: the last value is marked, a missing one breaks the line."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return Markup()
+    low, spread = min(known), (max(known) - min(known)) or 1
+    step, edge = (width - 8) / (len(values) - 1), 4
+    strokes: list[list[str]] = [[]]
+    for index, value in enumerate(values):
+        if value is None:
+            strokes.append([])
+        else:
+            strokes[-1].append(f"{edge + index * step:.1f},{height - edge - (value - low) / spread * (height - 2 * edge):.1f}")
+    lines = "".join(f'<polyline points="{" ".join(points)}"/>' for points in strokes if len(points) > 1)
+    x, y = next(points[-1] for points in reversed(strokes) if points).split(",")
+    return Markup(
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round" stroke-linecap="round" aria-hidden="true">'
+        f'{lines}<circle cx="{x}" cy="{y}" r="2.5" fill="currentColor" stroke="none"/></svg>'
+    )

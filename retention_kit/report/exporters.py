@@ -1,0 +1,211 @@
+"""The nbconvert exporters: one assembled notebook to a single HTML file, and to PDF through Typst.
+
+They also serve any notebook: `jupyter nbconvert --to retention-html notebook.ipynb`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import tempfile
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from pathlib import Path
+
+import mistune
+from jinja2 import Environment
+from markupsafe import Markup
+from mistune.core import BlockState
+from nbconvert.exporters import Exporter, TemplateExporter
+from nbformat import NotebookNode
+from traitlets import Bool, default
+
+from retention_kit.errors import ReportError
+from retention_kit.report.display import sparkline, templates_dir
+from retention_kit.report.document import read
+
+FONT = "IBM Plex Sans Arabic"
+
+
+class RetentionHTMLExporter(TemplateExporter):
+    """One HTML file that needs no network: style, pictures and, when interactive, the charts' script are inside it."""
+
+    export_from_notebook = "Retention report (HTML)"
+    output_mimetype = "text/html"
+
+    interactive = Bool(True, help="Whether charts answer to the pointer; without it the file holds no script.").tag(config=True)
+
+    @default("file_extension")
+    def _html(self):
+        return ".html"
+
+    @default("template_name")
+    def _skin(self):
+        return "html"
+
+    @default("extra_template_basedirs")
+    def _skins(self):
+        return [str(templates_dir())]
+
+    def _create_environment(self) -> Environment:
+        environment = super()._create_environment()
+        environment.autoescape = True
+        return environment
+
+    def default_filters(self):
+        yield from super().default_filters()
+        yield "sparkline", sparkline
+        yield "page", self._page
+
+    def _page(self, nb: NotebookNode, resources: dict) -> dict:
+        page = read(nb, resources.get("metadata", {}).get("name", ""))
+        for section in page["sections"]:
+            for number, block in enumerate(section):
+                self._dress(block, f"{section[0]['id']}-{number}-")
+        live = any(block.get("live") for section in page["sections"] for block in section)
+        page["scripts"] = [Markup(script) for script in (_vega(), _skin("charts.js"))] if live else []
+        page["style"] = Markup(_skin("report.css"))
+        page["policy"] = _policy(page["scripts"])
+        return page
+
+    def _dress(self, block: dict, prefix: str) -> None:
+        """Adds to a block what HTML needs; only what is made here is markup."""
+        if block["kind"] == "chart":
+            block["picture"] = Markup(_own_ids(draw_svg(block["spec"]), prefix))
+            if self.interactive:
+                spec = {key: value for key, value in block["spec"].items() if key != "$schema"}
+                block["live"] = Markup(json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c"))
+        elif block["kind"] == "image":
+            content = base64.b64encode(_image_bytes(block)).decode()
+            block["source"] = f"data:{block['mime']};base64,{content}"
+        elif block["kind"] == "markdown":
+            block["html"] = Markup(_markdown_renderer().render_tokens(block["nodes"], BlockState()))
+
+
+class RetentionPDFExporter(Exporter):
+    """A tagged PDF/UA-1 on A4, typeset by Typst; the same notebook gives the same bytes."""
+
+    export_from_notebook = "Retention report (PDF)"
+    output_mimetype = "application/pdf"
+
+    @default("file_extension")
+    def _pdf(self):
+        return ".pdf"
+
+    def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw) -> tuple[bytes, dict]:
+        nb, resources = super().from_notebook_node(nb, resources, **kw)
+        page = read(nb, resources.get("metadata", {}).get("name", ""))
+        for section in page["sections"]:
+            for block in section:
+                self._dress(block)
+        return self._typeset(page), resources
+
+    def _dress(self, block: dict) -> None:
+        """Adds to a block what Typst needs: pictures as data."""
+        if block["kind"] == "chart":
+            block["picture"] = draw_svg(block["spec"])
+        elif block["kind"] == "cards":
+            for card in block["cards"]:
+                card["trend"] = str(sparkline(card["spark"]))
+        elif block["kind"] == "image":
+            block["bytes"] = list(_image_bytes(block))
+            block["format"] = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}[block["mime"]]
+
+    def _typeset(self, page: dict) -> bytes:
+        import typst
+
+        options = {
+            "input": templates_dir() / "typst" / "report.typ",
+            "font_paths": [templates_dir() / "fonts"],
+            "ignore_system_fonts": True,  # the same pages on every machine
+            "format": "pdf",
+            "sys_inputs": {"report": json.dumps(page)},
+            "timestamp": _timestamp(page["date"]),
+        }
+        try:
+            try:
+                pdf, warnings = typst.compile_with_warnings(**options, pdf_standards=["ua-1"])
+            except typst.TypstError as error:
+                if "could not be displayed" not in error.message:
+                    raise
+                # A name in a script that the font lacks shows as boxes; the report is worth more than its certificate.
+                self.log.warning("%s; the PDF is tagged, but is no PDF/UA.", error.message)
+                pdf, warnings = typst.compile_with_warnings(**options)
+        except typst.TypstError as error:
+            raise ReportError(f"The PDF could not be made: {error.message}.") from error
+        if warnings:
+            raise ReportError(f"The PDF could not be made: {'; '.join(warning.message for warning in warnings)}.")
+        return pdf
+
+
+@lru_cache(maxsize=256)
+def _draw(spec: str) -> str:
+    import vl_convert
+
+    vl_convert.register_font_directory(str(templates_dir() / "fonts"))
+    # An empty list of addresses: a picture never fetches its data.
+    return vl_convert.vegalite_to_svg(spec, config={"font": FONT, "background": None, "aria": False}, allowed_base_urls=[])
+
+
+def draw_svg(spec: dict) -> str:
+    """A Vega-Lite specification as SVG in the report's font, drawn once however often it is asked for."""
+    try:
+        return _draw(json.dumps(spec))
+    except ValueError as error:
+        raise ReportError(f"A chart could not be drawn: {str(error).splitlines()[1]}") from error
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and vega-embed as one script. Making it takes seconds, so it is kept between runs."""
+    import vl_convert
+    from platformdirs import user_cache_path
+
+    kept = user_cache_path("retention-kit", appauthor=False) / f"vega-{vl_convert.__version__}.js"
+    if kept.is_file():
+        return kept.read_text("utf-8")
+    script = vl_convert.javascript_bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as file:
+            file.write(script)
+        os.replace(file.name, kept)
+    except OSError:
+        pass  # without a cache the next run takes as long as this one
+    return script
+
+
+def _skin(name: str) -> str:
+    return (templates_dir() / "html" / name).read_text("utf-8")
+
+
+def _policy(scripts: list[str]) -> str:
+    """Nothing is fetched, and no script runs but ours, known by its hash: whatever the data say stays words."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _own_ids(svg: str, prefix: str) -> str:
+    """Every chart numbers its clips and gradients from one; on one page they need names of their own."""
+    return re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[0] + prefix, svg)
+
+
+def _image_bytes(block: dict) -> bytes:
+    content = "".join(block["content"])
+    return content.encode() if block["mime"] == "image/svg+xml" else base64.b64decode(content)
+
+
+@cache
+def _markdown_renderer() -> mistune.HTMLRenderer:
+    return mistune.create_markdown(escape=True, plugins=["table"]).renderer
+
+
+def _timestamp(date: str | None) -> int | None:
+    if date is None:
+        return None
+    moment = datetime.fromisoformat(date)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

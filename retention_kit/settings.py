@@ -1,0 +1,159 @@
+"""`retention.toml` → frozen settings; an unknown key or an impossible value is one clear sentence."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from retention_kit.errors import SettingsError, did_you_mean
+
+TABLES = ("orders", "subscriptions", "responses")
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a table comes from and how its columns are named there."""
+
+    path: str
+    where: str | None = None
+    timezone: str | None = None  # of naive times; else the report's
+    survey: Literal["nps", "csat", "ces"] | None = None  # for responses: the survey all rows belong to
+    scale: str | None = None  # for responses: "0-10", "1-5", …
+    columns: dict[str, str] = field(default_factory=dict)  # ours = a column of theirs or an SQL expression
+
+
+class Data(Struct, frozen=True, forbid_unknown_fields=True):
+    """The three tables, any of which may be missing or stacked from several sources."""
+
+    orders: str | Table | list[Table] | None = None
+    subscriptions: str | Table | list[Table] | None = None
+    responses: str | Table | list[Table] | None = None
+
+    def sources(self, table: str) -> list[Table]:
+        """The long form of a table's sources."""
+        given = getattr(self, table)
+        given = given if isinstance(given, list) else [given] if given else []
+        return [Table(path=source) if isinstance(source, str) else source for source in given]
+
+
+class Report(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the report looks and which time and money it speaks of."""
+
+    company: str = ""
+    every: Literal["week", "month", "quarter", "year"] = "month"
+    timezone: str | None = None
+    currency: str = "XXX"  # ISO 4217 for "no currency": figures print without a symbol
+    languages: list[str] = field(default_factory=lambda: ["en"])
+    formats: list[Literal["html", "pdf"]] = field(default_factory=lambda: ["html", "pdf"])
+    segments: list[str] = field(default_factory=list)
+    as_of: date | None = None
+
+
+class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
+    """The choices between competing rules; each default is the rule of the field."""
+
+    basis: Literal["orders", "subscriptions"] | None = None  # subscriptions where that table exists, else orders
+    count: Literal["orders", "days"] = "orders"  # what a repeat purchase is counted in
+    csat_top: Annotated[int, Meta(ge=1, le=5)] = 2  # how many of the best answers are "satisfied"
+    lifespan_years: Annotated[float, Meta(gt=0)] | None = None
+    min_n: Annotated[int, Meta(ge=1)] = 1
+    zero_orders: Literal["ignore", "purchase"] = "ignore"
+
+
+class Goal(Struct, frozen=True, forbid_unknown_fields=True):
+    """A value to reach, by the end of a period if one is named."""
+
+    target: float
+    by: str | None = None
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything `retention.toml` can say."""
+
+    data: Data = field(default_factory=Data)
+    report: Report = field(default_factory=Report)
+    definitions: Definitions = field(default_factory=Definitions)
+    goals: dict[str, Goal] = field(default_factory=dict)
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings of a `retention.toml`; raises SettingsError, naming the file, the place and the nearest key."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name} is not valid TOML: {error}.") from None
+    try:
+        return make_settings(raw)
+    except SettingsError as error:
+        raise SettingsError(f"{path.name}: {error}") from None
+
+
+def make_settings(raw: dict[str, Any]) -> Settings:
+    """Checked settings from nested plain values."""
+    _refuse_unknown(raw, Settings, "")
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_sentence(str(error))) from None
+    tables = [source for name in TABLES for source in settings.data.sources(name)]
+    for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
+        _check_zone(zone)
+    return settings
+
+
+def override(settings: Settings, values: dict[str, Any]) -> Settings:
+    """The settings with some [report] and [definitions] keys replaced, given flat by name."""
+    raw = msgspec.to_builtins(settings)
+    known = [*Report.__struct_fields__, *Definitions.__struct_fields__]
+    for name, value in values.items():
+        if name not in known:
+            raise SettingsError(f"There is no setting {name!r}: {did_you_mean(name, known)}")
+        raw["report" if name in Report.__struct_fields__ else "definitions"][name] = value
+    return make_settings(raw)
+
+
+def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
+    """Raise on the first key without a field, or word that is no choice, looking into tables and lists of tables."""
+    if not isinstance(raw, dict):
+        return
+    inner = {"data": Data, "report": Report, "definitions": Definitions, **dict.fromkeys(TABLES, Table)}
+    for key, value in raw.items():
+        if key not in kind.__struct_fields__:
+            place = f"[{where}] has" if where else "there is"
+            raise SettingsError(f"{place} no setting {key!r}: {did_you_mean(key, kind.__struct_fields__)}")
+        path = f"{where}.{key}".lstrip(".")
+        for text in value if isinstance(value, list) else [value]:
+            choices = _choices(get_type_hints(kind)[key])
+            if choices and isinstance(text, str) and text not in choices:
+                raise SettingsError(f"{path} cannot be {text!r}: {did_you_mean(text, choices)}")
+        if key == "goals" and isinstance(value, dict):
+            for name, goal in value.items():
+                _refuse_unknown(goal, Goal, f"{path}.{name}")
+        elif key in inner:
+            for part in value if isinstance(value, list) else [value]:
+                _refuse_unknown(part, inner[key], path)
+
+
+def _choices(hint: Any) -> list[str]:
+    """The strings that a `Literal` somewhere inside a type allows."""
+    return [choice for part in get_args(hint) for choice in ([part] if isinstance(part, str) else _choices(part))]
+
+
+def _sentence(message: str) -> str:
+    """msgspec's message with the place in front, as TOML writes it."""
+    problem, _, place = message.partition(" - at `$.")
+    problem = re.sub(r"^Expected `(.+)`, got `(.+)`$", r"expected \1, got \2", problem)
+    return f"{place.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if place else f"{problem}."
+
+
+def _check_zone(zone: str | None) -> None:
+    try:
+        zone is None or ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise SettingsError(f"There is no time zone {zone!r}: use an IANA name such as Europe/London.") from None

@@ -1,0 +1,161 @@
+"""The shape of the house: imports point one way, modules stay small, notebooks stay empty."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "retention_kit"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NOTEBOOKS = sorted(path for folder in ("templates", "notebooks") for path in (ROOT / folder).glob("*.ipynb"))
+
+COMMON = "errors periods settings wording"
+# Each module, or room of modules, and what it may import of ours; a room's name stands for all that is in it.
+# The first row that fits a module counts. Rows are in the order in which data flows, so a row names earlier ones only.
+MAY_IMPORT = {
+    "errors": "",
+    "periods": "errors",
+    "settings": "errors periods",
+    "wording": "errors periods",
+    "data.engine": COMMON,
+    "data.sample": "",
+    "data": f"{COMMON} data",
+    "metrics.summaries": f"{COMMON} data",
+    "metrics.models": "errors",
+    "metrics.catalogue": COMMON,
+    "metrics.formulas": f"{COMMON} metrics.catalogue",
+    "metrics": f"{COMMON} metrics",
+    "report.kernels": COMMON,
+    "report.charts": f"{COMMON} metrics",
+    "report.display": f"{COMMON} metrics report.charts",
+    "report.document": f"{COMMON} report.charts report.display",
+    "report.exporters": f"{COMMON} report.charts report.display report.document",
+    "report.page": f"{COMMON} metrics report.charts report.display",
+    "report": f"{COMMON} data metrics report",
+    "widgets": f"{COMMON} data metrics report",
+    "cli": f"{COMMON} data metrics report widgets",
+}
+
+
+def name_of(path: Path) -> str:
+    """`data.engine` for retention_kit/data/engine.py, `data` for its __init__, nothing for the front door."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+def is_in(name: str, room: str) -> bool:
+    return name == room or name.startswith(f"{room}.")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full name of each module that a file imports, at its top or inside a function."""
+    package = ["retention_kit", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*above, *filter(None, [node.module])])
+            for alias in node.names:
+                member = f"{source}.{alias.name}"
+                yield member if member.removeprefix("retention_kit.") in NAMES else source
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path)], ids=name_of)
+def test_imports_point_one_way(path):
+    name = name_of(path)
+    room = next((room for room in MAY_IMPORT if is_in(name, room)), None)
+    assert room, f"{name} has no row in MAY_IMPORT"
+    ours = {found.removeprefix("retention_kit").lstrip(".") for found in imports(path) if is_in(found, "retention_kit")}
+    forbidden = {found for found in ours if not any(is_in(found, allowed) for allowed in MAY_IMPORT[room].split())}
+    assert forbidden == set(), f"{name} may import {MAY_IMPORT[room] or 'nothing of ours'}"
+
+
+def test_no_two_modules_import_each_other():
+    arrows = {
+        name_of(path): {found.removeprefix("retention_kit.") for found in imports(path)} & NAMES for path in MODULES
+    }
+    while leaves := {name for name, found in arrows.items() if not found}:
+        arrows = {name: found - leaves for name, found in arrows.items() if name not in leaves}
+    assert arrows == {}
+
+
+def test_only_the_widgets_import_ipywidgets():
+    assert {name_of(path) for path in MODULES if "ipywidgets" in set(imports(path))} <= {"widgets"}
+
+
+def test_what_is_imported_is_declared():
+    """An import of something that another dependency happens to bring would break when that one lets go of it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    requirements = project["dependencies"] + extras["lab"] + extras["warehouse"] + extras["spark"]
+    declared = {re.match(r"[\w.-]+", requirement)[0].lower() for requirement in requirements}
+    distributions = packages_distributions()
+    used = {found.split(".")[0] for path in MODULES for found in imports(path)} - sys.stdlib_module_names
+    used -= {"retention_kit"}
+    known_by = {name: {name, *(found.lower() for found in distributions.get(name, []))} for name in used}
+    assert [name for name, distribution in sorted(known_by.items()) if not distribution & declared] == []
+
+
+def test_the_front_door_is_light():
+    heavy = [
+        "altair",
+        "babel",
+        "duckdb",
+        "nbconvert",
+        "nbformat",
+        "numpy",
+        "pandas",
+        "papermill",
+        "typst",
+        "vl_convert",
+    ]
+    program = f"import sys, retention_kit; print(*sorted(set({heavy}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: name_of(path) or "retention_kit")
+def test_modules_stay_small(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_notebooks_stay_empty(path):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["id"] for cell in cells if cell["metadata"].get("tags") == ["parameters"]] == ["parameters"]
+    assert len(code) <= 8
+    assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"] is not None] == []
+    assert [cell["id"] for cell in code if len(lines(cell)) > 8] == []
+    assert [cell["id"] for cell in code if defines(cell)] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_cell_ids_are_given_by_hand(path):
+    ids = [cell["id"] for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    assert len(set(ids)) == len(ids)
+    drawn_by_lot = r"[0-9a-f]{8}(-[0-9a-f]{4}){0,3}(-[0-9a-f]{12})?"
+    assert [
+        cell for cell in ids if re.fullmatch(drawn_by_lot, cell) or not re.fullmatch(r"[a-z][a-z0-9-]*", cell)
+    ] == []
+
+
+def lines(cell: dict) -> list[str]:
+    return "".join(cell["source"]).splitlines()
+
+
+def defines(cell: dict) -> bool:
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+    return any(isinstance(node, definitions) for node in ast.walk(ast.parse("\n".join(lines(cell)))))
