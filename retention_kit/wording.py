@@ -30,7 +30,7 @@ def _sentences(language: str) -> dict:
 class Words:
     """How one language says things, in one report currency.
 
-    `short` is for reading (45.6%, £698, £1.16m), `full` for checking (45.60%, £698.21).
+    `short` is for reading (45.6%, £698, £1.16M), `full` for checking (45.60%, £698.21).
     """
 
     def __init__(self, language: str = "en", currency: str = "GBP"):
@@ -41,10 +41,14 @@ class Words:
 
     def text(self, key: str, **values: object) -> str:
         """The sentence under a dotted key with its `{fields}` filled in; a missing key is a programming error."""
+        return self.raw(key).format(**values)
+
+    def raw(self, key: str) -> str:
+        """The sentence with its `{fields}` as they stand."""
         node = self._sentences
         for part in key.split("."):
             node = node[part]
-        return node.format(**values)
+        return node
 
     def value(self, value: float | None, unit: str, style: str = "short") -> str:
         """A figure with its unit; a dash where it is undefined."""
@@ -104,6 +108,8 @@ class Words:
     def _money(self, value: float, full: bool) -> str:
         from babel.numbers import format_compact_currency, format_currency
 
+        if self.currency == "XXX":  # no currency: a plain number
+            return self._decimal(value, "#,##0.00" if full or abs(value) < 100 else "#,##0")
         if full or abs(value) < 100:
             return format_currency(Decimal(repr(float(value))), self.currency, locale=self.locale)
         if abs(value) < 100_000:

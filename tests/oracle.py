@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pandas as pd
+
 from oracle_tables import Answer, Books, Purchase
 
 CUSTOMER_METRICS = (
@@ -83,7 +84,7 @@ def all_periods(books: Books, every: str) -> list[str]:
 def segment_of(books: Books, segment: str | None, end: date):
     """A function that names the part that a row belongs to in the period that ends there."""
     if segment is None:
-        return lambda row: ""
+        return lambda _: ""
     last = {}
     for row in sorted(books.rows, key=lambda row: row.at):
         if row.customer and segment in row.columns and row.day < end:
@@ -114,11 +115,8 @@ def money(twelfths: int) -> Fraction:
 
 def first_paid(books: Books) -> dict[str, date]:
     """The day on which each customer of the basis paid for the first time."""
-    first = {}
-    for row in books.purchases if books.basis == "orders" else books.spells:
-        if row.customer:
-            first[row.customer] = min(row.day, first.get(row.customer, row.day))
-    return first
+    rows = books.purchases if books.basis == "orders" else books.spells
+    return {row.customer: row.day for row in sorted(rows, key=lambda row: row.day, reverse=True) if row.customer}
 
 
 def customers_of(books: Books, label: str) -> tuple[set[str], set[str], set[str]]:
@@ -245,7 +243,7 @@ def customer_movements(books: Books, label: str) -> dict[str, int]:
 def mrr_movements(books: Books, label: str) -> dict[str, Fraction]:
     start, end = bounds(label)
     opening, closing = mrr_at(books, start), mrr_at(books, min(end, books.as_of))
-    _, _, before = customers_of(books, label)
+    before = {spell.customer for spell in books.spells if spell.day < start}
     moved = Counter()
     for customer in opening.keys() | closing.keys():
         was, now = opening[customer], closing[customer]

@@ -129,7 +129,9 @@ def read(zone: str, as_of: date, basis: str, *, orders=None, subscriptions=None,
     books = Books(ZoneInfo(zone), as_of, basis)
     read_orders(books, raw_rows(orders))
     read_subscriptions(books, raw_rows(subscriptions))
-    read_responses(books, raw_rows(responses))
+    named = responses is not None and responses["customer_id"].map(text).notna()
+    for rows in () if responses is None else (raw_rows(responses[named]), responses[~named].to_dict("records")):
+        read_responses(books, rows)  # two guests may well answer alike
     return books
 
 
@@ -201,11 +203,11 @@ def read_responses(books: Books, table: list[dict]) -> None:
         at, score, survey = instant(raw["responded_at"], books.zone), number(raw["score"]), text(raw["survey"])
         if at is None or at >= books.midnight(books.as_of):
             continue
-        row = books.row(raw, "responses", at)
-        books.rows.append(row)
         scale = text(raw.get("scale")) or DEFAULT_SCALE[survey]
         lowest, highest = map(int, scale.split("-"))
         weight = number(raw["weight"]) if weighted else Decimal(1)
         if score is None or score % 1 or not lowest <= score <= highest or weight is None:
             continue
+        row = books.row(raw, "responses", at)
+        books.rows.append(row)
         books.answers.append(Answer(**vars(row), survey=survey, score=int(score), scale=scale, weight=Fraction(weight)))

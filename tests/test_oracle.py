@@ -6,11 +6,11 @@ import random
 from datetime import date
 from functools import cache
 
-import oracle
-import oracle_tables
 import pandas as pd
 import pytest
 
+import oracle
+import oracle_tables
 import retention_kit as rk
 from retention_kit.data.sample import sample_tables
 

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
-import oracle
-import oracle_tables
 import pytest
 
+import oracle
+import oracle_tables
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.metrics import formulas
@@ -127,30 +127,6 @@ def test_first_cohort(companies):
     first = cohorts[cohorts["cohort"] == "2010-12"].sort_values("age")
     assert first["active"].tolist() == COHORT_OF_2010_12
     assert first["complete"].tolist() == [True] * 12 + [False]
-
-
-def test_line_file_says_the_same_of_customers(shared, tmp_path, capsys):
-    lines = (shared / "data" / "online_retail_lines.parquet").as_posix()
-    table = f"""[data.orders]
-path = "{lines}"
-rows = "lines"
-where = "Quantity > 0 AND UnitPrice > 0"
-[data.orders.columns]
-customer_id = "CustomerID"
-order_id = "InvoiceNo"
-ordered_at = "InvoiceDate"
-amount = "Quantity * UnitPrice"
-country = "Country"
-"""
-    rows = scorecard(capsys, "--data", str(settings(tmp_path, table)), "--from", "2011-09", "--to", "2011-11")
-    for period, (start, end, new, kept, _, _, repeat, revenue, per_customer) in PUBLISHED.items():
-        assert rows[period, "customers_at_start"]["value"] == start
-        assert rows[period, "customers_at_end"]["value"] == end
-        assert rows[period, "new_customers"]["value"] == new
-        assert rows[period, "customer_retention_rate"]["numerator"] == kept
-        assert round(rows[period, "repeat_purchase_rate"]["value"], 4) == repeat
-        assert round(rows[period, "average_revenue_per_customer"]["value"], 2) == per_customer
-        assert rows[period, "revenue"]["value"] > revenue, "guests' purchases are revenue too"
 
 
 @pytest.mark.parametrize("every", ["month", "quarter", "year", "week"])

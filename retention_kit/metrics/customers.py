@@ -9,8 +9,8 @@ _NOBODY = "Nobody was a customer at the period's start, so there is no base to d
 @metric(
     label="Customers at start",
     unit="count",
-    formula="|S|",
-    source="DEFINITIONS: base of customers",
+    formula="S",
+    source="textbook",
     template="retention",
 )
 def customers_at_start(movements) -> Measure:
@@ -18,7 +18,7 @@ def customers_at_start(movements) -> Measure:
     return Measure(movements.start, n=movements.start)
 
 
-@metric(label="Customers at end", unit="count", better="higher", formula="|E|", source="textbook", template="retention")
+@metric(label="Customers at end", unit="count", better="higher", formula="E", source="textbook", template="retention")
 def customers_at_end(movements) -> Measure:
     """Customers at the period's end: buyers of this period, or paying at the boundary."""
     return Measure(movements.end, n=movements.end)
@@ -59,7 +59,7 @@ def reactivated_customers(movements) -> Measure:
     return Measure(movements.reactivated, n=movements.end)
 
 
-@metric(label="Lost customers", unit="count", better="lower", formula="|S| - |S ∩ E|", source="textbook",
+@metric(label="Lost customers", unit="count", better="lower", formula="customers of S that are not in E", source="textbook",
         template="retention")  # fmt: skip
 def lost_customers(movements) -> Measure:
     """Customers at the period's start who are none at its end."""
@@ -70,9 +70,9 @@ def lost_customers(movements) -> Measure:
     label="Customer retention",
     unit="fraction",
     better="higher",
-    formula="|S ∩ E| / |S|",
+    formula="(customers of S that are in E) / S",
     source="textbook formula, on customer identities",
-    competing="(E - N) / S from totals counts reactivated customers as retained and can pass 100%.",
+    competing="(E − N) / S from totals counts reactivated customers as retained and can pass 100%.",
     template="retention",
 )
 def customer_retention_rate(movements) -> Measure:
@@ -84,7 +84,7 @@ def customer_retention_rate(movements) -> Measure:
     label="Customer churn",
     unit="fraction",
     better="lower",
-    formula="|S \\ E| / |S| = 1 - retention",
+    formula="(customers of S that are not in E) / S = 1 − retention",
     source="ChartMogul 203359321",
     competing="Stripe divides by start + new and counts every cancellation, also of those who came back.",
     template="retention",

@@ -19,7 +19,7 @@ def repeat_purchase_rate(purchases) -> Measure:
     return share(purchases.repeat_buyers, purchases.buyers, _NOBODY)
 
 
-@metric(label="Revenue", unit="money", better="higher", formula="Σ purchases, guests' too", source="textbook",
+@metric(label="Revenue", unit="money", better="higher", formula="sum of all purchases, guests' too", source="textbook",
         template="revenue")  # fmt: skip
 def revenue(purchases) -> Measure:
     """Value of all purchases of the period, less the refunds that name one of them."""

@@ -7,7 +7,7 @@ from retention_kit.metrics.catalogue import Measure, metric
     label="Monthly recurring revenue",
     unit="money",
     better="higher",
-    formula="Σ running paid subscriptions, a month's worth each",
+    formula="sum of a month's worth of each running paid subscription",
     source="Stripe, billing analytics glossary",
     competing="Booking an annual invoice in one month; counting trials; weeks as 4.348 instead of 52/12 a month.",
     template="revenue",
@@ -21,7 +21,7 @@ def mrr(mrr) -> Measure:
     label="Net new MRR",
     unit="money",
     better="higher",
-    formula="new + expansion + reactivation - contraction - churned",
+    formula="new + expansion + reactivation − contraction − churned",
     source="ChartMogul 203299912",
     template="revenue",
 )

@@ -67,6 +67,17 @@ def scorecard(
     return frame
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """The scorecard as plain values: None where undefined, whole numbers without a fraction."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    whole = ("numerator", "denominator", "n")
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, float) and value.is_integer() and (row["unit"] == "count" or name in whole):
+                row[name] = int(value)
+    return rows
+
+
 def absent(data: Dataset) -> dict[str, str]:
     """The metrics these data cannot give, each with the reason."""
     reasons = {name: _missing(data, one) for name, one in METRICS.items()}

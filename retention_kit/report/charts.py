@@ -1,6 +1,6 @@
-"""Charts: tidy frames to Vega-Lite, by way of Altair. They place and word what they are given; no figure is computed here.
+"""Charts: tidy frames to Vega-Lite, by way of Altair. They place and word what they are given; they compute no figure.
 
-Every function returns a `Drawing`, or None where no value is defined: an empty picture says nothing that a sentence cannot.
+Every function returns a `Drawing`, or None where no value is defined: an empty picture says less than a sentence.
 Titles are left to the page. Only periods and our own words enter expressions; names from the data stay data.
 """
 
@@ -40,7 +40,7 @@ class Drawing:
 
 
 def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawing | None:
-    """One metric over periods: a line with its interval; undefined values leave gaps, incomplete periods stand apart, hollow.
+    """One metric over periods: a line with its interval; gaps where undefined, incomplete periods hollow and apart.
 
     `rows` are scorecard rows of one metric and one segment value, oldest first.
     """
@@ -82,7 +82,7 @@ def customer_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
 
 
 def mrr_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
-    """Recurring revenue gained above the line and lost below it; exchange rates by their sign, where they played a part."""
+    """Recurring revenue won above the line and lost below it; exchange rates by their sign, where any."""
     up = {"new": TEAL, "expansion": LIGHT_TEAL, "reactivation": AMBER}
     if any(_number(value) for value in frame["fx"]):
         up["fx"] = GREY
@@ -101,7 +101,7 @@ def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
 
 
 def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Drawing | None:
-    """One metric over segment values in one period: a dot with its interval each, highest first; `total` is the whole's.
+    """One metric over segment values in one period: a dot with its interval each, highest first; `total` is for all.
 
     Undefined values come last, named, with no dot.
     """
@@ -143,7 +143,7 @@ def _movements(name: str, frame: pd.DataFrame, words: Words, unit: str, up: dict
 def _stacked(
     name: str, frame: pd.DataFrame, words: Words, unit: str, kinds: dict, y: alt.Y, whole: str, over: list, below: set
 ) -> Drawing | None:
-    """One bar per period, its `kinds` (column to colour) stacked in their order from zero, those of `below` downwards."""
+    """One bar per period: `kinds` (column to colour) stacked from zero in their order, those of `below` downwards."""
     rows = frame.to_dict("records")
     periods = [_period(row, words) | {"whole": words.value(_number(row[whole]), unit)} for row in rows]
     label = {kind: words.text(f"charts.{name}.{kind}") for kind in kinds}
@@ -200,7 +200,7 @@ def _data(records: list[dict], name: str = "rows") -> alt.InlineData:
 
 
 def _extent(unit: str, reference: float | None, records: list[dict]) -> list[float]:
-    """What the quantity's axis spans: everything drawn and some air, without leaving 0 to 100% or going below zero for it."""
+    """What the axis spans: everything drawn and some air, without leaving 0 to 100% or going below zero for it."""
     drawn = [reference, *(record[key] for record in records for key in ("value", "low", "high"))]
     drawn = [value for value in drawn if value is not None]
     low, high = min(drawn), max(drawn)
@@ -213,7 +213,7 @@ def _extent(unit: str, reference: float | None, records: list[dict]) -> list[flo
 def _quantity(
     channel: type[alt.X | alt.Y], unit: str, words: Words, domain: list[float] | None = None, reach: float = 0.0
 ) -> Callable[[str], alt.X | alt.Y]:
-    """The encoding of any field measured in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
+    """The encoding of any field in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
     axis = alt.Axis(format="~%" if unit == "fraction" else ",~f", tickCount=5, grid=True)
     if unit == "count":
         axis.tickMinStep = 1
@@ -233,7 +233,7 @@ def _money_label(reach: float, words: Words) -> str:
 
 
 def _over(periods: list[dict], words: Words) -> alt.X:
-    """Periods in the order given; labels thinned to fit, the latest always there, the year where it changes, incomplete ones marked."""
+    """Periods in the order given; labels thinned to fit, the latest kept, with the year where it changes."""
     step = ceil(len(periods) / MOST_LABELS)
     labels, year_before = {}, None
     for record in periods[(len(periods) - 1) % step :: step]:
@@ -265,7 +265,7 @@ def _points(words: Words, name: str) -> alt.Chart:
 
 
 def _rule(at: float | None, channel: Callable, label: list[str], **span: object) -> list[alt.Chart]:
-    """A dashed line across the picture at a goal or at the whole, labelled at its end, outside; none where `at` is None."""
+    """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None."""
     if at is None:
         return []
     base = alt.Chart(_data([{"at": at, "label": label}], "reference")).encode(channel("at"))
@@ -277,25 +277,23 @@ def _rule(at: float | None, channel: Callable, label: list[str], **span: object)
 
 
 def _spec(chart: alt.LayerChart, words: Words, right: int, height: int = HEIGHT) -> dict:
-    """The finished specification, in our own look whatever theme the session has on."""
-    sized = chart.properties(
-        width=WIDTH,
-        height=height,
-        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-        padding={"left": 4, "top": 20, "right": right, "bottom": 4},
-        background="transparent",
-    )
+    """The finished specification. Altair hands it over as an inner one, so that the session's theme stays out of it."""
     signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
     label = {"labelColor": MUTED, "labelFontSize": 12}
-    legend = {"orient": "top", "symbolType": "square", "offset": 22, "columnPadding": 14}
-    return sized.to_dict() | {
+    return chart.to_dict(context={"top_level": False}) | {
+        "$schema": alt.SCHEMA_URL,
+        "width": WIDTH,
+        "height": height,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "padding": {"left": 4, "top": 20, "right": right, "bottom": 4},
+        "background": "transparent",
         "config": {
             "font": FONT,
             "locale": {"number": signs | {"grouping": [3], "currency": ["", ""]}},
             "view": {"stroke": None},
             "axis": label | {"labelPadding": 6, "domain": False, "ticks": False, "gridColor": HAIRLINE},
-            "legend": label | legend,
-        }
+            "legend": label | {"orient": "top", "symbolType": "square", "offset": 22, "columnPadding": 14},
+        },
     }
 
 

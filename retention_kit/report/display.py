@@ -31,7 +31,10 @@ KINDS: dict[str, dict] = {
     "chart": {"title": "", "caption": "", "alt": ..., "spec": ...},
 }
 PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their fields)
-    "cards": ("cards", {"label": ..., "value": ..., "change": None, "detail": "", "goal": None, "spark": [], "note": ""}),
+    "cards": (
+        "cards",
+        {"label": ..., "value": ..., "change": None, "detail": "", "goal": None, "spark": [], "note": ""},
+    ),
     "table": ("columns", {"label": ..., "align": "start"}),
     "terms": ("items", {"term": ..., "text": ..., "details": []}),
 }
@@ -57,10 +60,13 @@ class Block:
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "data", data)
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, **_) -> dict:
         bundle = {BLOCK_MIME: {"kind": self.kind, **self.data}, "text/html": self.html(), "text/plain": str(self)}
         if self.kind == "chart":  # Lab shows the chart alone, so it carries its title
-            bundle[VEGALITE_MIME] = {**self.data["spec"], "title": self.data["title"]}
+            bundle[VEGALITE_MIME] = {
+                **self.data["spec"],
+                **({"title": self.data["title"]} if self.data["title"] else {}),
+            }
         return bundle
 
     def html(self) -> str:
@@ -119,7 +125,9 @@ def sparkline(values: Sequence[float | None], width: int = 120, height: int = 28
         if value is None:
             strokes.append([])
         else:
-            strokes[-1].append(f"{edge + index * step:.1f},{height - edge - (value - low) / spread * (height - 2 * edge):.1f}")
+            strokes[-1].append(
+                f"{edge + index * step:.1f},{height - edge - (value - low) / spread * (height - 2 * edge):.1f}"
+            )
     lines = "".join(f'<polyline points="{" ".join(points)}"/>' for points in strokes if len(points) > 1)
     x, y = next(points[-1] for points in reversed(strokes) if points).split(",")
     return Markup(

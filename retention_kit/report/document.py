@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import chain, count, zip_longest
 from urllib.parse import urlsplit
 
 import mistune
@@ -51,10 +51,14 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     given = nb.metadata.get("retention_kit", {})
     document = _DEFAULTS | {key: value for key, value in given.items() if key in _DEFAULTS}
     document["labels"] = LABELS | given.get("labels", {})
-    blocks = _outlined([_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report")
+    blocks = _outlined(
+        [_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report"
+    )
     document["title"] = document["title"] or blocks[0]["text"]
     document["sections"] = _sections(blocks)
-    document["contents"] = [{"id": section[0]["id"], "text": section[0]["text"]} for section in document["sections"][1:]]
+    document["contents"] = [
+        {"id": section[0]["id"], "text": section[0]["text"]} for section in document["sections"][1:]
+    ]
     return _clean(document)
 
 
@@ -121,7 +125,9 @@ def _table(table: Tag) -> dict:
     rows = [row + [""] * (width - len(row)) for row in _cells(body)]
     names += [""] * (width - len(names))
     numeric = [bool(rows) and all(_NUMBER.fullmatch(row[place]) for row in rows) for place in range(width)]
-    columns = [{"label": label, "align": "end" if right else "start"} for label, right in zip(names, numeric, strict=True)]
+    columns = [
+        {"label": label, "align": "end" if right else "start"} for label, right in zip(names, numeric, strict=True)
+    ]
     caption = table.caption.get_text(" ", strip=True) if table.caption else ""
     return _block("table", columns=columns, rows=rows, caption=caption)
 
@@ -173,7 +179,9 @@ def _plain_nodes(nodes: list[dict]) -> list[dict]:
             node = {"type": "paragraph", "children": [{"type": "text", "raw": node["raw"].strip()}]}
         elif kind == "inline_html":
             node = {"type": "text", "raw": node["raw"]}
-        elif kind == "image" or (kind == "link" and urlsplit(node["attrs"]["url"]).scheme not in ("http", "https", "mailto")):
+        elif kind == "image" or (
+            kind == "link" and urlsplit(node["attrs"]["url"]).scheme not in ("http", "https", "mailto")
+        ):
             node = {"type": "text", "raw": _text(node)}
         if kind != "blank_line":
             plain.append(node)
@@ -187,18 +195,19 @@ def _text(node: dict) -> str:
 def _outlined(blocks: list[dict], title: str) -> list[dict]:
     """Blocks under one headline, in first place, with headings that skip no level and ids that are unique."""
     headline = next((block for block in blocks if block["kind"] == "headline"), None)
-    if headline is None:
-        titled = bool(blocks) and blocks[0]["kind"] == "heading" and blocks[0]["level"] == 1
-        headline = _block("headline", text=blocks.pop(0)["text"] if titled else title)
-        blocks = [headline, *blocks]
+    if headline is None and blocks and blocks[0]["kind"] == "heading" and blocks[0]["level"] == 1:
+        title = blocks.pop(0)["text"]
+    headline = headline or _block("headline", text=title)
+    blocks = [headline, *(block for block in blocks if block is not headline)]
     taken, level = {"main"}, 1
-    for number, block in enumerate(blocks):
-        if block["kind"] not in ("heading", "headline"):
-            continue
+    for block in blocks:
         if block["kind"] == "heading":
             level = block["level"] = max(2, min(block["level"], level + 1, 3))
+        elif block is not headline:
+            continue
         wanted = re.sub(r"\W+", "-", block.get("id") or block["text"].lower()).strip("-") or "section"
-        block["id"] = wanted if wanted not in taken else f"{wanted}-{number}"
+        candidates = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+        block["id"] = next(candidate for candidate in candidates if candidate not in taken)
         taken.add(block["id"])
     return blocks
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 import tempfile
 from datetime import UTC, datetime
@@ -36,7 +35,9 @@ class RetentionHTMLExporter(TemplateExporter):
     export_from_notebook = "Retention report (HTML)"
     output_mimetype = "text/html"
 
-    interactive = Bool(True, help="Whether charts answer to the pointer; without it the file holds no script.").tag(config=True)
+    interactive = Bool(True, help="Whether charts answer to the pointer; without it the file holds no script.").tag(
+        config=True
+    )
 
     @default("file_extension")
     def _html(self):
@@ -77,7 +78,9 @@ class RetentionHTMLExporter(TemplateExporter):
             block["picture"] = Markup(_own_ids(draw_svg(block["spec"]), prefix))
             if self.interactive:
                 spec = {key: value for key, value in block["spec"].items() if key != "$schema"}
-                block["live"] = Markup(json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c"))
+                block["live"] = Markup(
+                    json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
+                )
         elif block["kind"] == "image":
             content = base64.b64encode(_image_bytes(block)).decode()
             block["source"] = f"data:{block['mime']};base64,{content}"
@@ -147,7 +150,9 @@ def _draw(spec: str) -> str:
 
     vl_convert.register_font_directory(str(templates_dir() / "fonts"))
     # An empty list of addresses: a picture never fetches its data.
-    return vl_convert.vegalite_to_svg(spec, config={"font": FONT, "background": None, "aria": False}, allowed_base_urls=[])
+    return vl_convert.vegalite_to_svg(
+        spec, config={"font": FONT, "background": None, "aria": False}, allowed_base_urls=[]
+    )
 
 
 def draw_svg(spec: dict) -> str:
@@ -155,7 +160,7 @@ def draw_svg(spec: dict) -> str:
     try:
         return _draw(json.dumps(spec))
     except ValueError as error:
-        raise ReportError(f"A chart could not be drawn: {str(error).splitlines()[1]}") from error
+        raise ReportError(f"A chart could not be drawn: {' '.join(str(error).splitlines()[:2])}") from error
 
 
 @cache
@@ -172,7 +177,7 @@ def _vega() -> str:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as file:
             file.write(script)
-        os.replace(file.name, kept)
+        Path(file.name).replace(kept)
     except OSError:
         pass  # without a cache the next run takes as long as this one
     return script

@@ -1,0 +1,245 @@
+"""The command line: `retention-kit report | metrics | check | init`.
+
+Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import PeriodError, ReportError, RetentionKitError, SettingsError
+from retention_kit.periods import EVERY, Period
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from retention_kit.data.dataset import Dataset
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code; every error is one sentence on standard error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except ReportError as error:
+        return _say(error, FAILED)
+    except RetentionKitError as error:
+        return _say(error, WRONG)
+    except KeyboardInterrupt:
+        return _say("Interrupted: nothing was changed.", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has left
+        sys.stderr.close()
+        return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    report = commands.add_parser("report", help="build the report pack of a period, or of many")
+    _add_selection(report)
+    report.add_argument("--language", action="append", help="such as en; may be given several times (default: settings)")
+    report.add_argument("--format", action="append", choices=("html", "pdf"), help="may be given twice (default: settings)")
+    report.add_argument("--output", default="reports", metavar="DIR", help="where packs land (default: reports)")
+    report.add_argument("--only", default="", metavar="NAMES", help="run these sections again: retention,revenue")
+    report.add_argument("--templates", metavar="DIR", help="your own notebook templates; the same name overrides ours")
+    report.add_argument("--static", action="store_true", help="charts as pictures only: a much smaller HTML file")
+    report.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks run at once (default: 2)")
+    report.set_defaults(run=_report)
+
+    metrics = commands.add_parser("metrics", help="print the scorecard")
+    _add_selection(metrics)
+    metrics.add_argument("--metric", action="append", metavar="NAME", help="only this one; may be given several times")
+    form = metrics.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a list of objects")
+    form.add_argument("--csv", action="store_true", help="comma-separated, as in a pack")
+    metrics.set_defaults(run=_metrics)
+
+    check = commands.add_parser("check", help="read the data and say what cleaning found")
+    _add_data(check)
+    check.set_defaults(run=_check)
+
+    init = commands.add_parser("init", help="begin a project: settings, example data, a notebook, a schedule")
+    init.add_argument("folder", metavar="DIR", type=Path)
+    init.set_defaults(run=_init)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="PATH", help="a retention.toml, a folder or a table (default: ./retention.toml)")
+    parser.add_argument("--as-of", metavar="DATE", help="what was known at this midnight, such as 2011-12-10")
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
+    parser.add_argument("--from", dest="first", metavar="PERIOD", help="the first of several periods")
+    parser.add_argument("--to", dest="last", metavar="PERIOD", help="the last of several periods")
+    parser.add_argument("--every", choices=EVERY, help="the length of the default period (default: settings)")
+    parser.add_argument("--segment", metavar="COLUMN[=VALUE]", help="break down by a column, or look at one value alone")
+
+
+def _load(arguments: argparse.Namespace) -> Dataset:
+    from retention_kit.data.dataset import load, sample
+
+    chosen = {"as_of": arguments.as_of} if arguments.as_of else {}
+    if arguments.data:
+        return load(arguments.data, **chosen)
+    if Path("retention.toml").is_file():
+        return load("retention.toml", **chosen)
+    print("No --data and no retention.toml here: this is the sample company, synthetic data.", file=sys.stderr)
+    return sample(**chosen)
+
+
+def _periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
+    """The periods asked for, each inside the data."""
+    from retention_kit.metrics.summaries import periods_of, pick_period
+
+    if not (arguments.first or arguments.last):
+        return [pick_period(data, arguments.period, arguments.every)]
+    if arguments.period:
+        raise PeriodError("Give either --period or --from and --to.")
+    first = pick_period(data, arguments.first, arguments.every) if arguments.first else None
+    last = pick_period(data, arguments.last, arguments.every or (first and first.every))
+    first = first or periods_of(data, last.every)[0]
+    if first.every != last.every:
+        raise PeriodError(f"{first} is a {first.every} and {last} a {last.every}: give two of one length.")
+    if first > last:
+        raise PeriodError(f"--from {first} comes after --to {last}.")
+    return [Period(first.every, index) for index in range(first.index, last.index + 1)]
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from retention_kit.report.pack import build_report
+
+    if arguments.jobs < 1:
+        raise SettingsError(f"--jobs is {arguments.jobs}: at least one notebook has to run.")
+    data = _load(arguments)
+    code = DONE
+    for period in _periods(data, arguments):
+        with _progress(str(period)) as progress:
+            pack = build_report(
+                data,
+                period,
+                segment=arguments.segment,
+                languages=arguments.language,
+                formats=arguments.format,
+                output=arguments.output,
+                only=[name.strip() for name in arguments.only.split(",") if name.strip()],
+                templates=arguments.templates,
+                static=arguments.static,
+                jobs=arguments.jobs,
+                progress=progress,
+            )
+        print(pack.path)
+        for failure in pack.failures:
+            code = _say(f"Failed: {failure}", FAILED)
+    return code
+
+
+def _metrics(arguments: argparse.Namespace) -> int:
+    from retention_kit.metrics.scorecard import records, scorecard
+
+    data = _load(arguments)
+    rows = scorecard(
+        data, periods=_periods(data, arguments), segment=arguments.segment, metrics=arguments.metric or None
+    )
+    if arguments.json:
+        import json
+
+        print(json.dumps(records(rows), indent=1, ensure_ascii=False))
+    elif arguments.csv:
+        from retention_kit.report.pack import to_csv
+
+        print(to_csv(rows), end="")
+    else:
+        _print_scorecard(data, rows)
+    return DONE
+
+
+def _print_scorecard(data: Dataset, rows) -> None:
+    from retention_kit.wording import Words
+
+    words = Words("en", data.settings.report.currency)
+    table = [
+        (
+            row.period,
+            f"{row.segment}={row.segment_value}" if row.segment else "",
+            row.metric,
+            words.value(row.value, row.unit, "full"),
+            words.value(row.n, "count"),
+            f"{words.value(row.low, row.unit, 'full')} to {words.value(row.high, row.unit, 'full')}" if row.low == row.low else "",
+            words.change(row.change, row.unit, "full"),
+            row.note,
+        )
+        for row in rows.itertuples()
+    ]
+    _print_table(("period", "segment", "metric", "value", "n", "95% interval", "change", "note"), table, numbers=(3, 4, 6))
+    for name, reason in rows.attrs["absent"].items():
+        print(f"{name}: absent. {reason}", file=sys.stderr)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    data = _load(arguments)
+    table = [(row.table, row.check, f"{row.rows:,}", row.effect) for row in data.quality.itertuples()]
+    _print_table(("table", "check", "rows", "effect"), table, numbers=(2,))
+    segments = ", ".join(data.segments) or "none"
+    print(f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}.")
+    return DONE
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from retention_kit.project import begin
+
+    begin(arguments.folder)
+    print(f"{arguments.folder} is ready. Build its first report:\n  cd {arguments.folder}\n  retention-kit report")
+    return DONE
+
+
+def _print_table(heads: tuple[str, ...], rows: list[tuple], numbers: tuple[int, ...]) -> None:
+    """An aligned table; columns that are empty throughout are left out."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = [number for number in range(len(heads)) if any(row[number] for row in rows)]
+    for number in shown:
+        table.add_column(heads[number], justify="right" if number in numbers else "left", no_wrap=number in numbers)
+    for row in rows:
+        table.add_row(*(Text(str(row[number])) for number in shown))
+    console = Console()
+    # Into a file or pipe a table keeps its lines whole, however long.
+    console.print(table, width=None if console.is_terminal else 200, crop=False)
+
+
+@contextmanager
+def _progress(period: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar in a terminal; a line for each finished section elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name, done, total: print(f"{period} {done}/{total} {name}", file=sys.stderr) if name else None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(period, total=None)
+        yield lambda name, done, total: bar.update(task, completed=done, total=total, description=f"{period} {name}")
+
+
+def _say(message: object, code: int) -> int:
+    print(f"retention-kit: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The notebooks that make the sections: which there are, what they take, and how one is run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import DataError, TemplateError, UnknownNameError, did_you_mean
+from retention_kit.metrics.scorecard import METRICS, absent
+from retention_kit.report.display import templates_dir
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from retention_kit.data.dataset import Dataset
+
+ORDER = ("overview", "retention", "repeat_purchase", "lifetime_value", "revenue", "feedback", "cohorts", "at_risk")
+CELL_TIMEOUT = 600  # seconds until a hanging cell is ended
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One run of one template; `metric` is set for the template that serves any metric."""
+
+    path: Path
+    metric: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.stem}.{self.metric}" if self.metric else self.path.stem
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def sections(data: Dataset, folder: Path | None = None) -> list[Section]:
+    """The sections that the data allow, in reading order; templates in `folder` come first, the same name overrides.
+
+    A template stands for the metrics that name it; it is left out where the data give none of them. Metrics that name
+    no template are served by `kpi`. Templates that no metric names follow at the end.
+    """
+    found = {path.stem: path for place in (templates_dir(), folder) if place for path in sorted(place.glob("*.ipynb"))}
+    if folder is not None and not list(folder.glob("*.ipynb")):
+        raise TemplateError(f"The folder {str(folder)!r} holds no notebook template (*.ipynb).")
+    reasons = absent(data)
+    known = [one for one in METRICS.values() if one.name not in reasons]
+    wanted = {one.template for one in known if one.template in found} | {"overview"}
+    own = [name for name in found if folder and (folder / f"{name}.ipynb") == found[name]]
+    plan: list[Section] = []
+    for name in (*ORDER, *sorted({*found} - {*ORDER, "kpi"})):
+        if name in found and (name in wanted or name in own):
+            plan.append(Section(found[name]))
+        if name == "retention":  # the figures without a page of their own follow the first one
+            plan += [Section(found["kpi"], one.name) for one in known if one.template not in found or one.template == "kpi"]
+    return plan
+
+
+def pick(plan: list[Section], names: list[str]) -> list[Section]:
+    """The sections of these templates or metrics; raises UnknownNameError for a name that is neither."""
+    known = {name: section for section in plan for name in (section.name, section.path.stem, section.metric) if name}
+    for name in names:
+        if name not in known:
+            if name in METRICS or name in ORDER:
+                raise DataError(f"There is no section {name!r} in this report: the data hold nothing for it.")
+            raise UnknownNameError(f"There is no section {name!r}: {did_you_mean(name, known)}")
+    return [section for section in plan if {section.name, section.path.stem, section.metric} & {*names}]
+
+
+def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
+    """The template, once it is sure to take these parameters; raises TemplateError before any kernel starts."""
+    import nbformat
+    from papermill import inspect_notebook
+
+    name = section.path.name
+    try:
+        notebook = nbformat.read(section.path, as_version=4)
+    except (ValueError, KeyError, AttributeError) as error:
+        raise TemplateError(f"{name} is not a notebook: {str(error).splitlines()[0]}.") from None
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "code" and not cell.source.lstrip().startswith(("%", "!")):
+            try:
+                compile(cell.source, name, "exec", dont_inherit=True)
+            except SyntaxError as error:
+                if not any(line.lstrip().startswith(("%", "!")) for line in cell.source.splitlines()):
+                    raise TemplateError(f"{name}, cell {number}, line {error.lineno}: {error.msg}.") from None
+    known = inspect_notebook(notebook)
+    for parameter, value in parameters.items():
+        if parameter not in known:
+            raise TemplateError(f"{name} has no parameter {parameter!r}: {did_you_mean(parameter, known)}")
+        hint = known[parameter]["inferred_type_name"]
+        if hint in _TYPES and (not isinstance(value, _TYPES[hint]) or isinstance(value, bool) != (hint == "bool")):
+            given = type(value).__name__
+            raise TemplateError(f"{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}.")
+    return notebook
+
+
+def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict[str, str]) -> tuple[NotebookNode, str]:
+    """Execute a checked template in a kernel of its own: the executed notebook and, where a cell failed, its last words."""
+    from papermill import PapermillExecutionError, execute_notebook
+    from papermill.engines import NBClientEngine, papermill_engines
+    from papermill.clientwrap import PapermillNotebookClient
+
+    from retention_kit.report.kernels import NAME, KernelManager
+
+    kept: list[NotebookNode] = []
+
+    class Engine(NBClientEngine):
+        """Papermill's own, but it keeps the notebook when a cell fails and hands the kernel its environment."""
+
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, **options):
+            kept.append(nb_man.nb)
+            client = PapermillNotebookClient(
+                nb_man, timeout=CELL_TIMEOUT, kernel_name=NAME, kernel_manager_class=KernelManager
+            )
+            client.execute(env=environment)
+
+    papermill_engines.register(NAME, Engine)
+    try:
+        executed = execute_notebook(
+            notebook, None, parameters, engine_name=NAME, kernel_name=NAME, progress_bar=False, log_output=False
+        )
+    except PapermillExecutionError as error:
+        return kept[0], f"{error.ename}: {error.evalue}".splitlines()[0]
+    except Exception as error:  # a kernel that died or a cell that hung ends its own section only
+        if not kept:
+            raise
+        return kept[0], f"{type(error).__name__}: {error}".splitlines()[0]
+    return executed, ""
