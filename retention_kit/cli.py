@@ -39,13 +39,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
+    parser = argparse.ArgumentParser(
+        prog="retention-kit", description="Whether customers stay, and what to do about it."
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     report = commands.add_parser("report", help="build the report pack of a period, or of many")
     _add_selection(report)
-    report.add_argument("--language", action="append", help="such as en; may be given several times (default: settings)")
-    report.add_argument("--format", action="append", choices=("html", "pdf"), help="may be given twice (default: settings)")
+    report.add_argument(
+        "--language", action="append", help="such as en; may be given several times (default: settings)"
+    )
+    report.add_argument(
+        "--format", action="append", choices=("html", "pdf"), help="may be given twice (default: settings)"
+    )
     report.add_argument("--output", default="reports", metavar="DIR", help="where packs land (default: reports)")
     report.add_argument("--only", default="", metavar="NAMES", help="run these sections again: retention,revenue")
     report.add_argument("--templates", metavar="DIR", help="your own notebook templates; the same name overrides ours")
@@ -72,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", metavar="PATH", help="a retention.toml, a folder or a table (default: ./retention.toml)")
+    parser.add_argument(
+        "--data", metavar="PATH", help="a retention.toml, a folder or a table (default: ./retention.toml)"
+    )
     parser.add_argument("--as-of", metavar="DATE", help="what was known at this midnight, such as 2011-12-10")
 
 
@@ -82,7 +90,9 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="first", metavar="PERIOD", help="the first of several periods")
     parser.add_argument("--to", dest="last", metavar="PERIOD", help="the last of several periods")
     parser.add_argument("--every", choices=EVERY, help="the length of the default period (default: settings)")
-    parser.add_argument("--segment", metavar="COLUMN[=VALUE]", help="break down by a column, or look at one value alone")
+    parser.add_argument(
+        "--segment", metavar="COLUMN[=VALUE]", help="break down by a column, or look at one value alone"
+    )
 
 
 def _load(arguments: argparse.Namespace) -> Dataset:
@@ -174,13 +184,17 @@ def _print_scorecard(data: Dataset, rows) -> None:
             row.metric,
             words.value(row.value, row.unit, "full"),
             words.value(row.n, "count"),
-            f"{words.value(row.low, row.unit, 'full')} to {words.value(row.high, row.unit, 'full')}" if row.low == row.low else "",
+            f"{words.value(row.low, row.unit, 'full')} to {words.value(row.high, row.unit, 'full')}"
+            if row.low == row.low
+            else "",
             words.change(row.change, row.unit, "full"),
             row.note,
         )
         for row in rows.itertuples()
     ]
-    _print_table(("period", "segment", "metric", "value", "n", "95% interval", "change", "note"), table, numbers=(3, 4, 6))
+    _print_table(
+        ("period", "segment", "metric", "value", "n", "95% interval", "change", "note"), table, numbers=(3, 4, 6)
+    )
     for name, reason in rows.attrs["absent"].items():
         print(f"{name}: absent. {reason}", file=sys.stderr)
 
@@ -190,7 +204,9 @@ def _check(arguments: argparse.Namespace) -> int:
     table = [(row.table, row.check, f"{row.rows:,}", row.effect) for row in data.quality.itertuples()]
     _print_table(("table", "check", "rows", "effect"), table, numbers=(2,))
     segments = ", ".join(data.segments) or "none"
-    print(f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}.")
+    print(
+        f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
+    )
     return DONE
 
 

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Struct, field
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import PeriodError, SettingsError, did_you_mean
+from retention_kit.periods import Period
 
 TABLES = ("orders", "subscriptions", "responses")
 
@@ -104,6 +105,11 @@ def make_settings(raw: dict[str, Any]) -> Settings:
     tables = [source for name in TABLES for source in settings.data.sources(name)]
     for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
         _check_zone(zone)
+    for name, goal in settings.goals.items():
+        try:
+            goal.by and Period.parse(goal.by)
+        except PeriodError as error:
+            raise SettingsError(f"goals.{name}.by: {error}") from None
     return settings
 
 

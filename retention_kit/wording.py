@@ -17,7 +17,9 @@ DASH = "\N{EN DASH}"
 
 def languages() -> list[str]:
     """The languages a report can be written in: one file each in `locale/`."""
-    return sorted(path.name[:-5] for path in files("retention_kit").joinpath("locale").iterdir() if path.name[-5:] == ".toml")
+    return sorted(
+        path.name[:-5] for path in files("retention_kit").joinpath("locale").iterdir() if path.name[-5:] == ".toml"
+    )
 
 
 @cache
@@ -62,7 +64,9 @@ class Words:
             return DASH
         if unit in ("fraction", "points"):
             points = value * 100 if unit == "fraction" else value
-            figure = self.text("number.points", number=self._decimal(abs(points), "#,##0.00" if style == "full" else "#,##0.0"))
+            figure = self.text(
+                "number.points", number=self._decimal(abs(points), "#,##0.00" if style == "full" else "#,##0.0")
+            )
         else:
             figure = self.value(abs(value), unit, style)
         return f"{'+' if value > 0 else MINUS if value < 0 else '±'}{figure}"
@@ -88,7 +92,9 @@ class Words:
         from babel.numbers import format_decimal
 
         # Half away from zero on the shortest decimal form, as people round: 0.125 is 0.13.
-        return format_decimal(Decimal(repr(float(value))), format=pattern, locale=self.locale, decimal_quantization=True)
+        return format_decimal(
+            Decimal(repr(float(value))), format=pattern, locale=self.locale, decimal_quantization=True
+        )
 
     def _fraction(self, value: float, full: bool) -> str:
         return self._decimal(value, "#,##0.00%" if full else "#,##0.0%")

@@ -162,7 +162,13 @@ def read_subscriptions(books: Books, table: list[dict]) -> None:
         end = instant(raw.get("ended_at"), books.zone)
         trial = instant(raw.get("trial_ends_at"), books.zone)
         interval, status = text(raw.get("interval")) or "month", text(raw.get("status")) or ""
-        if start is None or amount is None or interval not in YEARLY_TWELFTHS or status not in WITH_MRR | WITHOUT_MRR:
+        if (
+            start is None
+            or amount is None
+            or amount < 0
+            or interval not in YEARLY_TWELFTHS
+            or status not in WITH_MRR | WITHOUT_MRR
+        ):
             continue
         if (end is None and text(raw.get("ended_at"))) or (trial is None and text(raw.get("trial_ends_at"))):
             continue

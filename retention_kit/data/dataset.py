@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.sources import (
     OPTIONAL,
     REQUIRED,
@@ -20,7 +20,7 @@ from retention_kit.data.sources import (
     read_frame,
 )
 from retention_kit.errors import DataError, SettingsError
-from retention_kit.settings import TABLES, Data, Settings, Table, override, read_settings
+from retention_kit.settings import TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _AWARE = r"[ T]\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
 
 _EFFECTS = {
     "unreadable date": "set aside: no figure counts the row",
+    "unreadable end date": "set aside: no figure counts the spell",
+    "unreadable end date of the trial": "set aside: no figure counts the spell",
     "unreadable amount": "set aside: no figure counts the row",
     "unreadable score": "set aside: no figure counts the answer",
     "identical row": "one is kept",
@@ -93,7 +95,9 @@ class Dataset:
     @property
     def basis(self) -> str:
         """The table that decides who is a customer."""
-        return self.settings.definitions.basis or next((name for name in TABLES[1::-1] if name in self.tables), "orders")
+        return self.settings.definitions.basis or next(
+            (name for name in TABLES[1::-1] if name in self.tables), "orders"
+        )
 
     @property
     def minor(self) -> int:
@@ -105,8 +109,8 @@ class Dataset:
         """Per table the rows set aside, as they came, with the check that each failed."""
         return {
             name: self.engine.frame(
-                f"SELECT problem AS \"check\", {name}_raw.* EXCLUDE (_row, _zone) FROM {name}_raw "
-                f"JOIN {name}_typed USING (_row) WHERE problem IS NOT NULL ORDER BY _row"
+                f'SELECT {name}_typed.problem AS "check", {name}_raw.* EXCLUDE (_row, _zone) FROM {name}_raw '
+                f"JOIN {name}_typed USING (_row) WHERE {name}_typed.problem IS NOT NULL ORDER BY _row"
             )
             for name in self.tables
         }
@@ -158,6 +162,8 @@ def sample(**settings: Any) -> Dataset:
     own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"]}
     data = load(**sample_tables(), **(own | settings))
     data.is_sample = True
+    for source in data.sources:
+        source["name"] = "generated"
     return data
 
 
@@ -187,7 +193,8 @@ def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str
     parts = {}
     for name, sources in queries.items():
         union = " UNION ALL BY NAME ".join(
-            f"SELECT *, {literal(own) if own else 'CAST(NULL AS VARCHAR)'} AS _zone FROM ({query})" for query, own in sources
+            f"SELECT *, {literal(own) if own else 'CAST(NULL AS VARCHAR)'} AS _zone FROM ({query})"
+            for query, own in sources
         )
         try:
             engine.run(f"CREATE VIEW {name}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union})")
@@ -197,7 +204,9 @@ def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str
             raise DataError(f"The {name} cannot be read: {str(error).strip().splitlines()[0]}") from None
         _refuse_unusable(engine, name, settings)
         if parts[name].is_naive and not (settings.report.timezone or any(own for _, own in sources)):
-            counts.append((name, "naive times without a time zone", engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0]))
+            counts.append(
+                (name, "naive times without a time zone", engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0])
+            )
     as_of = settings.report.as_of or _last_event(engine, queries)
     start = min(
         (day for name in queries for (day,) in engine.rows(_sql_first(name, as_of)) if day is not None),
@@ -230,9 +239,10 @@ class _Columns:
         self.extras = [name for name in self._kinds if name not in known]
         self.is_naive = False
         self.sql = {
-            "extras": "".join(f", {quote(name)}" for name in self.extras),
-            "usable_extras": "".join(f", usable.{quote(name)}" for name in self.extras),
-            "judged_extras": "".join(f", judged.{quote(name)}" for name in self.extras),
+            "raw_extras": "".join(f", {quote(name)} AS {segment_column(name)}" for name in self.extras),
+            "extras": "".join(f", {segment_column(name)}" for name in self.extras),
+            "usable_extras": "".join(f", usable.{segment_column(name)}" for name in self.extras),
+            "counted_extras": "".join(f", counted.{segment_column(name)}" for name in self.extras),
             "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
             "weighted": str("weight" in self._kinds).lower(),
         }
@@ -306,9 +316,12 @@ class _Columns:
         return bool(without)
 
     def _refuse_currencies(self, currency: str) -> None:
-        found = [code for (code,) in self._engine.rows(
-            f"SELECT DISTINCT {self._text('currency')} FROM {self._table}_raw WHERE {self._text('currency')} IS NOT NULL ORDER BY 1"
-        )]
+        found = [
+            code
+            for (code,) in self._engine.rows(
+                f"SELECT DISTINCT {self._text('currency')} FROM {self._table}_raw WHERE {self._text('currency')} IS NOT NULL ORDER BY 1"
+            )
+        ]
         if found and found != [currency]:
             raise DataError(
                 f"The {self._table} are in {', '.join(found)}, the report in {currency}: set [report] currency to the "
@@ -319,11 +332,22 @@ class _Columns:
 def _refuse_unusable(engine: Engine, name: str, settings: Settings) -> None:
     """Raise where half of a table or more has no readable date or amount: the column is mapped or written wrongly."""
     (rows,) = engine.rows(f"SELECT count(*) FROM {name}_typed")[0]
-    for check, column in (("unreadable date", _WHEN[name]), ("unreadable amount", "amount"), ("unreadable score", "score")):
+    columns = {
+        "unreadable date": _WHEN[name],
+        "unreadable end date": "ended_at",
+        "unreadable end date of the trial": "trial_ends_at",
+        "unreadable amount": "amount",
+        "unreadable score": "score",
+    }
+    for check, column in columns.items():
         bad = engine.rows(f"SELECT _row FROM {name}_typed WHERE problem = '{check}' ORDER BY _row")
         if bad and len(bad) * 2 >= rows:
             value = engine.rows(f"SELECT {quote(column)} FROM {name}_raw WHERE _row = {bad[0][0]}")[0][0]
-            hint = "write dates like 2011-11-30 or 2011-11-30 14:05" if "date" in check else "write plain numbers like 1234.50"
+            hint = (
+                "write dates like 2011-11-30 or 2011-11-30 14:05"
+                if "date" in check
+                else "write plain numbers like 1234.50"
+            )
             raise DataError(
                 f"The {name} column {column!r} is unreadable in {len(bad)} of {rows} rows, first in row {bad[0][0]} "
                 f"({str(value)!r}): {hint}, or map it with an expression."

@@ -19,6 +19,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def segment_column(name: str) -> str:
+    """A segment column as our tables carry it: a name of its own, so that it never meets one of ours."""
+    return quote(f"segment.{name}")
+
+
 def _filled(sql: str, parts: dict[str, str]) -> str:
     return Template(sql).substitute(parts) if parts else sql
 

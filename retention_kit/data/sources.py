@@ -47,7 +47,10 @@ def find_tables(folder: Path) -> dict[str, Path]:
 
 def guess_table(engine: Engine, path: Path) -> str:
     """Which of our tables a single file is: by its name, else by its columns."""
-    columns = engine.types(_reader(engine, path, []))
+    try:
+        columns = engine.types(_reader(engine, path, []))
+    except engine.error as error:
+        raise DataError(f"{path.name} cannot be read: {_first_line(error)}") from None
     named = [name for name in TABLES if path.stem.lower().startswith(name)]
     fitting = [name for name in TABLES if set(_distinctive(name)) <= set(columns)]
     if not (named or fitting):
@@ -111,7 +114,9 @@ def _reader(engine: Engine, path: Path, expressions: list[str]) -> str:
 
 def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str) -> str:
     theirs = engine.types(reader)
-    ours = {**{name: name for name in [*REQUIRED[table], *OPTIONAL[table]] if name in theirs}, **source.columns}
+    # Weights change every figure: where columns are mapped, only a mapped weight counts.
+    own = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name != "weight" or not source.columns]
+    ours = {**{name: name for name in own if name in theirs}, **source.columns}
     constants = {"survey": source.survey, "scale": source.scale} if table == "responses" else {}
     selected = {name: _expression(engine, text, theirs, reader, label, name) for name, text in ours.items()}
     selected |= {name: literal(value) for name, value in constants.items() if value}
@@ -119,7 +124,7 @@ def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str)
         if name not in selected:
             known = [column for column in theirs if column not in source.columns.values()]
             raise DataError(f"{label} has no column {name!r}, which {table} need: {did_you_mean(name, known)}")
-    taken = {text.lower() for text in [*selected, *ours.values()]}
+    taken = {text.lower() for text in [*selected, *ours.values(), *REQUIRED[table], *OPTIONAL[table]]}
     selected |= {name: quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
     query = f"SELECT {', '.join(f'{text} AS {quote(name)}' for name, text in selected.items())} FROM {reader}"
     return f"{query} WHERE {source.where}" if source.where else query

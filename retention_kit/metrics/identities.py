@@ -34,7 +34,7 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
     grid, found = Grid(every), []
 
     def check(name: str, frame: pd.DataFrame, gap: pd.Series, column: str = "") -> None:
-        broken = sorted({str(Period(every, index)) for index in frame.loc[gap.abs() > TOLERANCE, "period"]})
+        broken = sorted({str(Period(every, int(index))) for index in frame.loc[gap.abs() > TOLERANCE, "period"]})
         found.append(Identity(name, column, tuple(broken), frame["period"].nunique()))
 
     if needs(data, "movements") is None:
@@ -49,7 +49,11 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
         check("mrr", mrr, mrr["start"] + gained - mrr["contraction"] - mrr["churned"] - mrr["end"])
     if needs(data, "feedback") is None:
         answers = summary(data, "feedback", grid)
-        check("answers", answers, answers["promoters"] + answers["passives"] + answers["detractors"] - answers["nps_weight"])
+        check(
+            "answers",
+            answers,
+            answers["promoters"] + answers["passives"] + answers["detractors"] - answers["nps_weight"],
+        )
     for column in segments:
         gaps = []
         for name in [name for name in ("movements", "purchases", "mrr", "feedback") if needs(data, name) is None]:

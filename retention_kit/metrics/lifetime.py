@@ -16,7 +16,9 @@ def customer_lifetime_value(trailing_year) -> Measure:
     """Revenue expected from a customer in their lifetime, undiscounted, at the pace of the last twelve months."""
     year = trailing_year
     if not year.is_known:
-        return Measure(None, n=year.exposed, note="It needs two years of orders: the customers of one year, seen in the next.")
+        return Measure(
+            None, n=year.exposed, note="It needs two years of orders: the customers of one year, seen in the next."
+        )
     if not year.purchases:
         return Measure(None, n=year.exposed, note="Nobody bought in the last twelve months.")
     if not year.lifespan:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS, Measure, Metric
-from retention_kit.metrics.summaries import MONEY, Grid, check_segment, needs, periods_of, pick_period, summary, trailing_year
-from retention_kit.periods import Period
 
 # isort: off  (METRICS keeps the order in which the modules declare it: that of the report)
-from retention_kit.metrics import customers, purchases, lifetime, revenue, feedback  # noqa: F401
+from retention_kit.metrics import customers, feedback, lifetime, purchases, revenue  # noqa: F401
+from retention_kit.metrics.catalogue import METRICS, Measure, Metric
+from retention_kit.metrics.summaries import (
+    MONEY,
+    Grid,
+    check_segment,
+    needs,
+    periods_of,
+    pick_period,
+    summary,
+    trailing_year,
+)
+from retention_kit.periods import Period
 
 # isort: on
 
@@ -92,8 +101,9 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
     check_segment(data, column)
     if not has_value:
         return column, None
-    name = next(name for name in ("movements", "purchases", "mrr", "feedback") if needs(data, name) is None)
-    known = sorted(set(summary(data, name, Grid(data.settings.report.every), column)["segment_value"]))
+    names = [name for name in ("movements", "purchases", "mrr", "feedback") if needs(data, name) is None]
+    grid = Grid(data.settings.report.every)
+    known = sorted({value for name in names for value in summary(data, name, grid, column)["segment_value"]})
     if value not in known:
         raise UnknownNameError(f"There is no {column} {value!r} in the data: {did_you_mean(value, known)}")
     return column, value

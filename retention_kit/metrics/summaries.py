@@ -12,10 +12,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from retention_kit.data.engine import literal, quote
+from retention_kit.data.engine import literal, quote, segment_column
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.periods import Period, add_months, check_every
-
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,9 +52,7 @@ class Grid:
         """The same as SQL on a date."""
         months = f"EXTRACT(year FROM {day}) * 12 + EXTRACT(month FROM {day})"
         if self.ends is not None:
-            early = (
-                f"CASE WHEN EXTRACT(day FROM {day}) < least({self.ends.day}, EXTRACT(day FROM last_day({day}))) THEN 1 ELSE 0 END"
-            )
+            early = f"CASE WHEN EXTRACT(day FROM {day}) < least({self.ends.day}, EXTRACT(day FROM last_day({day}))) THEN 1 ELSE 0 END"
             return f"CAST(floor(({months} - {self.ends.year * 12 + self.ends.month} - {early}) / {self.months}.0) AS INTEGER)"
         if self.every == "week":
             return f"CAST(floor(date_diff('day', DATE '1970-01-05', {day}) / 7.0) AS INTEGER)"
@@ -65,7 +62,9 @@ class Grid:
 
 def needs(data: Dataset, summary: str) -> str | None:
     """Why a summary cannot be had from this data, in a sentence; None where it can."""
-    table = {"purchases": "orders", "rfm": "orders", "mrr": "subscriptions", "feedback": "responses"}.get(summary, data.basis)
+    table = {"purchases": "orders", "rfm": "orders", "mrr": "subscriptions", "feedback": "responses"}.get(
+        summary, data.basis
+    )
     return None if table in data.tables else f"It needs {table}, and the data hold none."
 
 
@@ -139,7 +138,7 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
     year["lifespan"] = year["exposed"] / lost / (12 if is_contract else 1)
     if (chosen := data.settings.definitions.lifespan_years) is not None:
         year["lifespan"] = chosen
-    year["is_known"] = is_contract or chosen is not None or data.start < add_months(ends, -23)
+    year["is_known"] = is_contract or chosen is not None or data.start <= add_months(ends, -24)
     return year.reset_index()
 
 
@@ -169,7 +168,7 @@ def _sql(name: str) -> str:
 
 
 def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.DataFrame:
-    own = f"CASE WHEN customer_id IS NULL THEN {{}} END" if segment else "CAST(NULL AS VARCHAR)"
+    own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
     _prepare(data, grid, segment)
     columns = [quote(column) for column in COLUMNS[name]]
     table = {"purchases": "orders", "feedback": "responses"}.get(name, "")
@@ -210,17 +209,19 @@ def _prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
     if data.basis in data.tables:
         engine.run(_sql("activity"), touched=touched[data.basis])
         engine.run(_sql(f"membership_{data.basis}"), end=end)
+    # Windows that end at a date are one period's: the value before that date holds in all of them.
+    begin = str(grid.index(data.start) - 1)
+    placed, before = ("{}", "") if grid.ends is None else (begin, f" AND {{}} < DATE '{grid.ends}'")
     rows = [
         f"SELECT customer_id, {_when(name)} AS happened_at, _row, {_shown(segment)} AS value, "
-        f"{grid.sql(f'CAST({_when(name)} AS DATE)')} AS period FROM {name} WHERE customer_id IS NOT NULL"
+        f"{placed.format(grid.sql(f'CAST({_when(name)} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
+        f"{before.format(_when(name))}"
         for name in (data.segments[segment] if segment else ())
     ]
     nobody = "SELECT NULL AS customer_id, NULL AS happened_at, NULL AS _row, NULL AS value, NULL AS period WHERE 1 = 0"
     if segment:
         _choose_shown(data, segment)
-    engine.run(
-        _sql("customer_values"), dated=" UNION ALL ".join(rows) or nobody, begin=str(grid.index(data.start) - 1), end=end
-    )
+    engine.run(_sql("customer_values"), dated=" UNION ALL ".join(rows) or nobody, begin=begin, end=end)
     engine.prepared = (grid, segment)
 
 
@@ -230,14 +231,14 @@ def _when(table: str) -> str:
 
 def _shown(segment: str) -> str:
     """The segment's value as it is shown: beyond the largest ones it is (other)."""
-    column = f"CAST({quote(segment)} AS VARCHAR)"
+    column = f"CAST({segment_column(segment)} AS VARCHAR)"
     return f"CASE WHEN {column} IS NULL OR {column} IN (SELECT value FROM shown_values) THEN {column} ELSE {literal(OTHER)} END"
 
 
 def _choose_shown(data: Dataset, segment: str) -> None:
     """Keep the values with the most customers (a guest's row counts as one), ties by name."""
     rows = " UNION ALL ".join(
-        f"SELECT CAST({quote(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
+        f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
         for name in data.segments[segment]
     )
     data.engine.run(

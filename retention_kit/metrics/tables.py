@@ -45,12 +45,12 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     frame = frame.assign(age=frame["period"] - frame["cohort"])
     sizes = frame[frame["age"] == 0].set_index("cohort")["active"]
     size = frame["cohort"].map(sizes).astype("int64")
-    ended = {index: Period(every, index).is_complete(data.as_of) for index in frame["period"].unique()}
+    ended = {index: Period(every, int(index)).is_complete(data.as_of) for index in frame["period"].unique()}
     frame = frame.assign(size=size, retention=frame["active"] / size, complete=frame["period"].map(ended))
-    frame["cohort"] = [str(Period(every, index)) for index in frame["cohort"]]
+    frame["cohort"] = [str(Period(every, int(index))) for index in frame["cohort"]]
     frame = _labelled(frame, every)
     return frame[["cohort", "age", "period", "size", "active", "retention", "complete"]]
 
 
 def _labelled(frame: pd.DataFrame, every: str) -> pd.DataFrame:
-    return frame.assign(period=[str(Period(every, index)) for index in frame["period"]]).reset_index(drop=True)
+    return frame.assign(period=[str(Period(every, int(index))) for index in frame["period"]]).reset_index(drop=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import msgspec
 
@@ -31,10 +32,17 @@ def _definitions(page: Page) -> list[Block]:
         details = [text("definitions.formula", formula=one.formula)]
         if one.competing:
             details.append(text("definitions.competing", competing=one.competing))
-        terms.append({"term": one.label, "text": one.definition, "details": [*details, text("definitions.source", source=one.source)]})
+        terms.append(
+            {
+                "term": one.label,
+                "text": one.definition,
+                "details": [*details, text("definitions.source", source=one.source)],
+            }
+        )
     blocks = [
         page.heading("definitions"),
         Block("text", text=text(f"definitions.basis_{page.data.basis}", every=text(f"every.{page.every}"))),
+        Block("text", text=text("definitions.symbols", every=text(f"every.{page.every}"))),
         Block("terms", items=terms),
     ]
     for reason, metrics in unavailable(page.data).items():
@@ -45,9 +53,12 @@ def _definitions(page: Page) -> list[Block]:
 
 def _quality(page: Page) -> list[Block]:
     text = page.words.text
-    columns = [{"label": text(f"quality.{name}"), "align": "end" if name == "rows" else "start"} for name in page.data.quality]
+    columns = [
+        {"label": text(f"quality.{name}"), "align": "end" if name == "rows" else "start"} for name in page.data.quality
+    ]
     rows = [
-        [row.table, row.check, page.words.value(row.rows, "count"), row.effect] for row in page.data.quality.itertuples()
+        [row.table, row.check, page.words.value(row.rows, "count"), row.effect]
+        for row in page.data.quality.itertuples()
     ]
     return [page.heading("quality"), Block("table", columns=columns, rows=rows, caption=text("quality.caption"))]
 
@@ -70,12 +81,14 @@ def _provenance(page: Page) -> list[Block]:
     text, data = page.words.text, page.data
     terms = [
         {
-            "term": text("provenance.source", table=source["table"], name=source["name"]),
+            "term": text("provenance.source", table=source["table"], name=Path(source["name"]).name),
             "text": text("provenance.digest", sha256=source["sha256"][:16]),
         }
         for source in data.sources
     ]
-    options = {name: value for name, value in msgspec.to_builtins(data.settings.definitions).items() if value is not None}
+    options = {
+        name: value for name, value in msgspec.to_builtins(data.settings.definitions).items() if value is not None
+    }
     options["basis"] = data.basis
     sentences = [
         text("provenance.asof", day=page.words.date(data.as_of), zone=data.settings.report.timezone or "UTC"),

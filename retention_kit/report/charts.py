@@ -159,7 +159,7 @@ def _stacked(
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(label.values()), range=list(kinds.values())))
     of = alt.Tooltip("whole:N", title=words.text(f"charts.{name}.whole"))
     tips = [*_tooltips(words, "when", "kind", "figure"), of]
-    bar = alt.Chart().mark_bar(size=max(1, min(34, 340 // len(periods))))
+    bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
     bars = bar.encode(y, colour, alt.Order("rank:Q"), opacity=_when_complete(1, 0.45), tooltip=tips)
     chart = alt.layer(bars, *over, data=_data(records)).encode(_over(periods, words))
     return Drawing(_spec(chart, words, right=24), _stacked_alt(name, rows, periods, words, unit, label))
@@ -246,7 +246,7 @@ def _over(periods: list[dict], words: Words) -> alt.X:
             lines.append(words.text("charts.incomplete"))
         labels[record["period"]], year_before = lines, year
     text = f"({json.dumps(labels)})[datum.value]"
-    axis = alt.Axis(values=list(labels), labelExpr=text, labelAngle=0, labelOverlap=False)
+    axis = alt.Axis(values=list(labels), labelExpr=text, labelAngle=0, labelOverlap="parity")
     scale = alt.Scale(domain=[record["period"] for record in periods])
     return alt.X("period:O", title=None, scale=scale, axis=axis)
 

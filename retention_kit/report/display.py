@@ -99,11 +99,16 @@ def _lines(value: object) -> list[str]:
     return [value] if isinstance(value, str) and value else []
 
 
-def templates_dir() -> Path:
-    """Where the skins and fonts are: inside the installed package, else in the checkout beside it."""
+def shipped(folder: str) -> Path:
+    """A folder that ships with the package: inside it once installed, else in the checkout beside it."""
     package = Path(__file__).parents[1]
-    installed = package / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
+    installed = package / folder
+    return installed if installed.is_dir() else package.parent / folder
+
+
+def templates_dir() -> Path:
+    """Where the notebook templates, skins and fonts are."""
+    return shipped("templates")
 
 
 @cache

@@ -127,7 +127,7 @@ def build_report(
         executed, failures = _execute(plan, Path(place), max(1, jobs), progress or (lambda *_: None))
         kept = _siblings(plan, building, rows)
         for language in plan.languages:
-            document = _assemble(plan, language, executed | kept, checks)
+            document = _assemble(plan, language, kept | executed, checks)
             for made in plan.formats:
                 _render(document, building / f"report.{language}{plan.suffix}.{made}", made, static)
         for stem, notebook in executed.items():
@@ -319,7 +319,11 @@ def _write_manifest(plan: _Plan, building: Path, failures: list[str], checks: li
         for section in plan.chosen
         for language in plan.languages
     }
-    sections = {name: state for name, state in {**before, **states}.items() if (building / "notebooks" / f"{name}.ipynb").is_file()}
+    sections = {
+        name: state
+        for name, state in {**before, **states}.items()
+        if (building / "notebooks" / f"{name}.ipynb").is_file()
+    }
     period = plan.page.period
     manifest = {
         "schema": 1,

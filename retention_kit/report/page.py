@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import METRICS, Metric
-from retention_kit.metrics.scorecard import absent, scorecard, split_segment
+from retention_kit.metrics.scorecard import SMALL, absent, scorecard, split_segment
 from retention_kit.metrics.summaries import Grid, needs, periods_of, pick_period, summary
 from retention_kit.metrics.tables import customer_movements, mrr_movements
 from retention_kit.periods import Period
@@ -36,7 +36,12 @@ class Page:
     """
 
     def __init__(
-        self, period: str = "", every: str | None = "month", segment: str = "", language: str = "en", data: str | Dataset = ""
+        self,
+        period: str = "",
+        every: str | None = "month",
+        segment: str = "",
+        language: str = "en",
+        data: str | Dataset = "",
     ):
         self.data = open_data(data) if isinstance(data, str) else data
         self.period = pick_period(self.data, period, every)
@@ -66,7 +71,9 @@ class Page:
     def attention(self) -> Block | None:
         """What a reader should look into, in sentences."""
         items = [*self._lost(), *self._missed_goals(), *self._weak_segments()]
-        return Block("notice", tone="attention", title=self.words.text("attention.title"), items=items) if items else None
+        return (
+            Block("notice", tone="attention", title=self.words.text("attention.title"), items=items) if items else None
+        )
 
     def trend(self, metric: str) -> Block | None:
         """One metric over thirteen periods."""
@@ -107,7 +114,7 @@ class Page:
         if self.only or needs(self.data, "feedback"):
             return None
         frame = summary(self.data, "feedback", Grid(self.every)).rename(columns={"nps_answers": "n"})
-        frame = self._recent(frame.assign(period=[str(Period(self.every, index)) for index in frame["period"]]))
+        frame = self._recent(frame.assign(period=[str(Period(self.every, int(index))) for index in frame["period"]]))
         drawing = charts.nps(frame, self.words)
         return drawing and self._sum_chart(drawing, frame, "nps", "nps_title", "count")
 
@@ -119,11 +126,13 @@ class Page:
         """Every figure of some metrics, or of all metrics of a section, to the last digit, with what it is made of."""
         chosen = [name for given in names for name in _metrics_of(given)]
         rows = list(self._now(chosen).itertuples())
-        if not rows:
+        if not any(story.is_known(row.value) for row in rows):
             return None
         words, text = self.words, self.words.text
         heads = ("metric", "value", "numerator", "denominator", "n", "interval", "previous", "change")
-        columns = [{"label": text(f"figures.{head}"), "align": "start" if head == "metric" else "end"} for head in heads]
+        columns = [
+            {"label": text(f"figures.{head}"), "align": "start" if head == "metric" else "end"} for head in heads
+        ]
         notes = [text("figures.note", label=row.label, note=row.note) for row in rows if row.note]
         body = [
             [
@@ -194,7 +203,10 @@ class Page:
         goal = {"goal": self.words.value(row.target, row.unit), "by": self.data.settings.goals[row.metric].by}
         key = f"card.goal_{row.status}" if row.status else "card.goal"
         share = row.value / row.target if row.better != "lower" and row.target else float(row.status == "reached")
-        return {"text": self.words.text(key, **goal), "share": min(max(share, 0.0), 1.0) if story.is_known(row.value) else 0.0}
+        return {
+            "text": self.words.text(key, **goal),
+            "share": min(max(share, 0.0), 1.0) if story.is_known(row.value) else 0.0,
+        }
 
     def _lost(self) -> Iterable[str]:
         row = self._row("lost_customers")
@@ -218,24 +230,31 @@ class Page:
                 if worst is not None:
                     stands = {"value": self.words.value(worst.value, worst.unit), "value_name": worst.segment_value}
                     yield self.words.text(
-                        "attention.segment", label=whole.label, whole=self.words.value(whole.value, whole.unit), **stands
+                        "attention.segment",
+                        label=whole.label,
+                        whole=self.words.value(whole.value, whole.unit),
+                        **stands,
                     )
 
     def _segment(self, metric: str, column: str) -> Block | None:
         whole = self._row(metric)
-        if whole is None or METRICS[metric].summary == "feedback" and column not in self.data.segments:
+        if whole is None or (METRICS[metric].summary == "feedback" and column not in self.data.segments):
             return None
         rows = _of(self.parts(column), metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)]
         drawing = charts.segments(rows, self.words, total=whole.value if story.is_known(whole.value) else None)
         if drawing is None:
             return None
-        known = rows[rows["value"].notna()].sort_values("value")
+        known = rows[rows["value"].notna() & (rows["n"] >= SMALL)].sort_values("value")
         title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
-        caption = [self.words.text("chart.segments_title", **title) + ".", self.words.text("chart.segments")]
+        caption = [self.words.text("story.sentence", finding=self.words.text("chart.segments_title", **title))]
+        if rows["low"].notna().any():
+            caption.append(self.words.text("chart.interval"))
+        caption.append(self.words.text("chart.whole"))
+        if len(known) < 2:  # of few customers nothing is said
+            return self._chart(drawing, self.words.text("chart.segments_title", **title), caption[1:])
         ends = {"highest": known["segment_value"].iloc[-1], "lowest": known["segment_value"].iloc[0]}
-        key = "chart.segments_spread" if len(known) > 1 else "chart.segments_title"
-        return self._chart(drawing, self.words.text(key, **title, **ends), caption)
+        return self._chart(drawing, self.words.text("chart.segments_spread", **title, **ends), caption)
 
     def _sum_chart(self, drawing: charts.Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str) -> Block:
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
@@ -270,7 +289,8 @@ class Page:
     def _incomplete(self, rows: pd.DataFrame) -> list[str]:
         pending = rows[~rows["complete"]]["period"]
         return [
-            self.words.text("chart.incomplete", period=self.words.period(period), day=self.last_day()) for period in pending
+            self.words.text("chart.incomplete", period=self.words.period(period), day=self.last_day())
+            for period in pending
         ]
 
     def last_day(self) -> str:
@@ -287,7 +307,10 @@ class Page:
     def _interval(self, row, style: str, worded: bool = False) -> str:
         if not story.is_known(row.low):
             return ""
-        bounds = {"low": self.words.value(row.low, row.unit, style), "high": self.words.value(row.high, row.unit, style)}
+        bounds = {
+            "low": self.words.value(row.low, row.unit, style),
+            "high": self.words.value(row.high, row.unit, style),
+        }
         return self.words.text("card.interval" if worded else "charts.interval", **bounds)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.metrics.scorecard import SMALL
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -60,6 +61,6 @@ def leading(rows: pd.DataFrame, period: str) -> Any | None:
 def stands_out(parts: pd.DataFrame, whole: Any) -> Any | None:
     """The segment value that is worst by more than chance: its whole interval lies on the bad side of the whole's value."""
     better = -1 if whole.better == "lower" else 1
-    known = parts[parts["value"].notna() & parts["low"].notna() & (parts["n"] >= 30)]
+    known = parts[parts["value"].notna() & parts["low"].notna() & (parts["n"] >= SMALL)]
     worse = known[(known["high"] if better > 0 else known["low"]) * better < whole.value * better]
     return None if worse.empty else next(worse.loc[[(worse["value"] * better).idxmin()]].itertuples())

@@ -55,7 +55,9 @@ def sections(data: Dataset, folder: Path | None = None) -> list[Section]:
         if name in found and (name in wanted or name in own):
             plan.append(Section(found[name]))
         if name == "retention":  # the figures without a page of their own follow the first one
-            plan += [Section(found["kpi"], one.name) for one in known if one.template not in found or one.template == "kpi"]
+            plan += [
+                Section(found["kpi"], one.name) for one in known if one.template not in found or one.template == "kpi"
+            ]
     return plan
 
 
@@ -73,12 +75,12 @@ def pick(plan: list[Section], names: list[str]) -> list[Section]:
 def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     """The template, once it is sure to take these parameters; raises TemplateError before any kernel starts."""
     import nbformat
-    from papermill import inspect_notebook
+    from papermill.translators import PythonTranslator
 
     name = section.path.name
     try:
         notebook = nbformat.read(section.path, as_version=4)
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
         raise TemplateError(f"{name} is not a notebook: {str(error).splitlines()[0]}.") from None
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
@@ -90,11 +92,11 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
             except SyntaxError as error:
                 if not any(line.lstrip().startswith(("%", "!")) for line in cell.source.splitlines()):
                     raise TemplateError(f"{name}, cell {number}, line {error.lineno}: {error.msg}.") from None
-    known = inspect_notebook(notebook)
+    known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
         if parameter not in known:
             raise TemplateError(f"{name} has no parameter {parameter!r}: {did_you_mean(parameter, known)}")
-        hint = known[parameter]["inferred_type_name"]
+        hint = known[parameter]
         if hint in _TYPES and (not isinstance(value, _TYPES[hint]) or isinstance(value, bool) != (hint == "bool")):
             given = type(value).__name__
             raise TemplateError(f"{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}.")
@@ -104,8 +106,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
 def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict[str, str]) -> tuple[NotebookNode, str]:
     """Execute a checked template in a kernel of its own: the executed notebook and, where a cell failed, its last words."""
     from papermill import PapermillExecutionError, execute_notebook
-    from papermill.engines import NBClientEngine, papermill_engines
     from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
 
     from retention_kit.report.kernels import NAME, KernelManager
 
@@ -125,7 +127,14 @@ def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict
     papermill_engines.register(NAME, Engine)
     try:
         executed = execute_notebook(
-            notebook, None, parameters, engine_name=NAME, kernel_name=NAME, progress_bar=False, log_output=False
+            notebook,
+            None,
+            parameters,
+            engine_name=NAME,
+            kernel_name=NAME,
+            language="python",
+            progress_bar=False,
+            log_output=False,
         )
     except PapermillExecutionError as error:
         return kept[0], f"{error.ename}: {error.evalue}".splitlines()[0]

@@ -9,8 +9,9 @@ for (const script of document.querySelectorAll('figure.chart > script')) {
   spec.config = {...spec.config, font: getComputedStyle(document.body).fontFamily};
   if (typeof spec.width === 'number') {  // a plain chart follows the width of the page
     spec.width = 'container';
-    spec.height = Math.max(still.getBoundingClientRect().height, 240);
+    spec.height = Math.max(still.getBoundingClientRect().height, spec.height || 240);
     spec.autosize = {type: 'fit', contains: 'padding'};
+    if (picture.clientWidth < 480) spec.config.legend = {...spec.config.legend, columns: 2};
     spec.config.axisX = {labelOverlap: true, ...spec.config.axisX};
   }
   vegaEmbed(live, spec, {mode: 'vega-lite', ast: true, actions: false, renderer: 'svg'})

@@ -3,22 +3,26 @@
 CREATE TABLE orders_typed AS
 WITH typed AS (
     SELECT _row, $customer_id AS customer_id, $order_id AS order_id, $ordered_at AS ordered_at,
-           $amount AS amount, $refund_of AS refund_of, $currency AS currency $extras
+           $amount AS amount, $refund_of AS refund_of, $currency AS currency $raw_extras
     FROM orders_raw
+),
+judged AS (
+    SELECT *, CASE WHEN ordered_at IS NULL THEN 'unreadable date'
+                   WHEN amount IS NULL THEN 'unreadable amount' END AS fault
+    FROM typed
 ),
 ranked AS (
     SELECT *,
-           row_number() OVER (PARTITION BY order_id, ordered_at, amount, customer_id, refund_of, currency $extras
+           row_number() OVER (PARTITION BY order_id, ordered_at, amount, customer_id, refund_of, currency, fault $extras
                               ORDER BY _row) AS same_row,
-           dense_rank() OVER (PARTITION BY order_id ORDER BY ordered_at, amount, customer_id, refund_of,
+           dense_rank() OVER (PARTITION BY order_id, fault ORDER BY ordered_at, amount, customer_id, refund_of,
                               currency $extras) AS same_key
-    FROM typed
+    FROM judged
 )
-SELECT * EXCLUDE (same_row, same_key),
-       CASE WHEN ordered_at IS NULL THEN 'unreadable date'
-            WHEN amount IS NULL THEN 'unreadable amount'
+SELECT * EXCLUDE (same_row, same_key, fault),
+       CASE WHEN fault IS NOT NULL THEN fault
             WHEN same_row > 1 THEN 'identical row'
-            WHEN same_key > 1 THEN 'same order_id, other contents'
+            WHEN order_id IS NOT NULL AND same_key > 1 THEN 'same order_id, other contents'
        END AS problem
 FROM ranked;
 

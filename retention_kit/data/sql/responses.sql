@@ -3,7 +3,7 @@
 CREATE TABLE responses_typed AS
 WITH typed AS (
     SELECT _row, $responded_at AS responded_at, lower($survey) AS survey, $score AS score,
-           $customer_id AS customer_id, $weight AS weight, $scale AS given_scale $extras
+           $customer_id AS customer_id, $weight AS weight, $scale AS given_scale $raw_extras
     FROM responses_raw
 ),
 scaled AS (

@@ -4,29 +4,35 @@ CREATE TABLE subscriptions_typed AS
 WITH typed AS (
     SELECT _row, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
            $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
-           $ended_at_unreadable OR $trial_ends_at_unreadable AS unreadable_end,
+           $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
            coalesce(lower($interval), 'month') AS interval, lower($status) AS status,
-           $cancel_reason AS cancel_reason, $currency AS currency $extras
+           $cancel_reason AS cancel_reason, $currency AS currency $raw_extras
     FROM subscriptions_raw
+),
+judged AS (
+    SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
+                   WHEN started_at IS NULL THEN 'unreadable date'
+                   WHEN unreadable_end THEN 'unreadable end date'
+                   WHEN unreadable_trial THEN 'unreadable end date of the trial'
+                   WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
+                   WHEN interval NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
+                   WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
+                   THEN 'unknown status'
+                   WHEN ended_at < started_at THEN 'ended before it started' END AS fault
+    FROM typed
 ),
 ranked AS (
     SELECT *,
            row_number() OVER (PARTITION BY subscription_id, started_at, customer_id, ended_at, trial_ends_at, amount,
-                              interval, status, cancel_reason, currency $extras ORDER BY _row) AS same_row,
-           dense_rank() OVER (PARTITION BY subscription_id, started_at ORDER BY amount, customer_id, ended_at,
+                              interval, status, cancel_reason, currency, fault $extras ORDER BY _row) AS same_row,
+           dense_rank() OVER (PARTITION BY subscription_id, started_at, fault ORDER BY amount, customer_id, ended_at,
                               trial_ends_at, interval, status, cancel_reason, currency $extras) AS same_key
-    FROM typed
+    FROM judged
 )
-SELECT * EXCLUDE (same_row, same_key, unreadable_end),
-       CASE WHEN customer_id IS NULL THEN 'no customer'
-            WHEN started_at IS NULL OR unreadable_end THEN 'unreadable date'
-            WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
-            WHEN interval NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
-            WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
-            THEN 'unknown status'
-            WHEN ended_at < started_at THEN 'ended before it started'
+SELECT * EXCLUDE (same_row, same_key, fault, unreadable_end, unreadable_trial),
+       CASE WHEN fault IS NOT NULL THEN fault
             WHEN same_row > 1 THEN 'identical row'
-            WHEN same_key > 1 THEN 'same subscription_id and start, other contents'
+            WHEN subscription_id IS NOT NULL AND same_key > 1 THEN 'same subscription_id and start, other contents'
        END AS problem
 FROM ranked;
 
@@ -40,7 +46,7 @@ WITH usable AS (
                                             WHEN 'quarter' THEN 4 ELSE 1 END END AS mrr
     FROM subscriptions_typed WHERE problem IS NULL AND started_at < $as_of
 ),
-judged AS (
+counted AS (
     SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid FROM usable
 ),
 -- A gap of at most 24 hours in all of a customer's paid spells is no gap: the spell before it is stretched.
@@ -48,7 +54,7 @@ following AS (
     SELECT customer_id, _row,
            max(coalesce(paid_until, $as_of)) OVER so_far AS last_end,
            lead(paid_from) OVER (PARTITION BY customer_id ORDER BY paid_from, _row) AS next_from
-    FROM judged WHERE is_paid
+    FROM counted WHERE is_paid
     WINDOW so_far AS (PARTITION BY customer_id ORDER BY paid_from, _row)
 ),
 gaps AS (
@@ -56,12 +62,12 @@ gaps AS (
     WHERE next_from > last_end AND next_from <= last_end + INTERVAL 24 HOUR
     GROUP BY customer_id, last_end
 )
-SELECT judged.customer_id, judged.subscription_id, judged.started_at, judged._row, judged.cancel_reason,
-       judged.paid_from,
-       CASE WHEN judged.is_paid THEN coalesce(gaps.next_from, judged.paid_until) ELSE judged.paid_until END
+SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted._row, counted.cancel_reason,
+       counted.paid_from,
+       CASE WHEN counted.is_paid THEN coalesce(gaps.next_from, counted.paid_until) ELSE counted.paid_until END
            AS paid_until,
-       CASE WHEN judged.is_paid THEN judged.mrr ELSE 0 END AS mrr,
-       gaps.next_from IS NOT NULL AND judged.is_paid AS is_bridged
-       $judged_extras
-FROM judged
-LEFT JOIN gaps ON gaps.customer_id = judged.customer_id AND gaps.last_end = judged.paid_until;
+       CASE WHEN counted.is_paid THEN counted.mrr ELSE 0 END AS mrr,
+       gaps.next_from IS NOT NULL AND counted.is_paid AS is_bridged
+       $counted_extras
+FROM counted
+LEFT JOIN gaps ON gaps.customer_id = counted.customer_id AND gaps.last_end = counted.paid_until;
