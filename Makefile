@@ -6,7 +6,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(VENV) --compile-bytecode
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
         --no-emit-index-url --no-emit-find-links
 
-.PHONY: help report test test-all lint lock clean
+.PHONY: help report test test-all lint readme lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make test      run the tests that Python alone can run'
 	@echo 'make test-all  run those that want a browser or a server'
 	@echo 'make lint      check style and format'
+	@echo 'make readme    write the table of metrics into the README'
 	@echo 'make lock      lock the versions again (make lock UPGRADE=--upgrade: to the newest)'
 	@echo 'make clean     remove what was built, but not reports/'
 
@@ -30,6 +31,9 @@ test-all: $(VENV)/dev
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+readme: $(VENV)/dev
+	$(BIN)/python tests/test_readme.py
 
 # Core is locked within the choice of dev, so that the two agree.
 lock: $(BIN)/uv

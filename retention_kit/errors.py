@@ -47,4 +47,6 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     near = get_close_matches(str(name).lower(), [choice.lower() for choice in choices], n=1, cutoff=0.6)
     if near:
         return f"did you mean {next(choice for choice in choices if choice.lower() == near[0])!r}?"
+    if holding := [choice for choice in choices if str(name) and str(name).lower() in choice.lower()]:
+        return f"did you mean {' or '.join(map(repr, holding[:3]))}?"
     return f"choose from {', '.join(choices)}." if choices else "there is none to choose from."

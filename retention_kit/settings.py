@@ -155,6 +155,8 @@ def _sentence(message: str) -> str:
     """msgspec's message with the place in front, as TOML writes it."""
     problem, _, place = message.partition(" - at `$.")
     problem = re.sub(r"^Expected `(.+)`, got `(.+)`$", r"expected \1, got \2", problem)
+    if "RFC3339" in problem:
+        problem = "not a date, write it like 2011-12-10"
     return f"{place.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if place else f"{problem}."
 
 

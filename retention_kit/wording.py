@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 from importlib.resources import files
 
@@ -56,7 +56,8 @@ class Words:
         """A figure with its unit; a dash where it is undefined."""
         if value is None or value != value:
             return DASH
-        return getattr(self, f"_{unit}")(value, style == "full").replace("-", MINUS)
+        with localcontext(rounding=ROUND_HALF_UP):  # as people round, on the shortest decimal form: 0.125 is 0.13
+            return getattr(self, f"_{unit}")(value, style == "full").replace("-", MINUS)
 
     def change(self, value: float | None, unit: str, style: str = "short") -> str:
         """A signed difference; between two fractions it is a number of percentage points."""
@@ -64,9 +65,7 @@ class Words:
             return DASH
         if unit in ("fraction", "points"):
             points = value * 100 if unit == "fraction" else value
-            figure = self.text(
-                "number.points", number=self._decimal(abs(points), "#,##0.00" if style == "full" else "#,##0.0")
-            )
+            figure = self.text("number.points", number=self.value(abs(points), "points", style))
         else:
             figure = self.value(abs(value), unit, style)
         return f"{'+' if value > 0 else MINUS if value < 0 else '±'}{figure}"
@@ -91,15 +90,12 @@ class Words:
     def _decimal(self, value: float, pattern: str) -> str:
         from babel.numbers import format_decimal
 
-        # Half away from zero on the shortest decimal form, as people round: 0.125 is 0.13.
-        return format_decimal(
-            Decimal(repr(float(value))), format=pattern, locale=self.locale, decimal_quantization=True
-        )
+        return format_decimal(_exact(value), format=pattern, locale=self.locale, decimal_quantization=True)
 
     def _fraction(self, value: float, full: bool) -> str:
         return self._decimal(value, "#,##0.00%" if full else "#,##0.0%")
 
-    def _count(self, value: float, full: bool) -> str:
+    def _count(self, value: float, _: bool) -> str:
         return self._decimal(value, "#,##0.##" if value % 1 else "#,##0")
 
     def _points(self, value: float, full: bool) -> str:
@@ -117,11 +113,15 @@ class Words:
         if self.currency == "XXX":  # no currency: a plain number
             return self._decimal(value, "#,##0.00" if full or abs(value) < 100 else "#,##0")
         if full or abs(value) < 100:
-            return format_currency(Decimal(repr(float(value))), self.currency, locale=self.locale)
+            return format_currency(_exact(value), self.currency, locale=self.locale)
         if abs(value) < 100_000:
-            return format_currency(round(value), self.currency, "¤#,##0", locale=self.locale, currency_digits=False)
+            return format_currency(_exact(value), self.currency, "¤#,##0", locale=self.locale, currency_digits=False)
         digits = 2 if abs(value) >= 1_000_000 else 0
-        return format_compact_currency(round(value), self.currency, fraction_digits=digits, locale=self.locale)
+        return format_compact_currency(_exact(value), self.currency, fraction_digits=digits, locale=self.locale)
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(float(value)))
 
 
 def money_decimals(currency: str) -> int:

@@ -32,16 +32,23 @@ MAY_IMPORT = {
     "metrics.models": "errors",
     "metrics.catalogue": COMMON,
     "metrics.formulas": f"{COMMON} metrics.catalogue",
-    "metrics": f"{COMMON} metrics",
+    "metrics.customers": "metrics.catalogue metrics.formulas",
+    "metrics.purchases": "metrics.catalogue metrics.formulas",
+    "metrics.lifetime": "metrics.catalogue metrics.formulas",
+    "metrics.revenue": "metrics.catalogue metrics.formulas",
+    "metrics.feedback": f"{COMMON} metrics.catalogue metrics.formulas",
+    "metrics": f"{COMMON} data metrics",
     "report.kernels": COMMON,
     "report.charts": f"{COMMON} metrics",
+    "report.story": f"{COMMON} metrics",
     "report.display": f"{COMMON} metrics report.charts",
     "report.document": f"{COMMON} report.charts report.display",
     "report.exporters": f"{COMMON} report.charts report.display report.document",
-    "report.page": f"{COMMON} metrics report.charts report.display",
+    "report.page": f"{COMMON} data metrics report.charts report.display report.story",
     "report": f"{COMMON} data metrics report",
     "widgets": f"{COMMON} data metrics report",
-    "cli": f"{COMMON} data metrics report widgets",
+    "project": f"{COMMON} data report",
+    "cli": f"{COMMON} data metrics report widgets project",
 }
 
 
@@ -104,7 +111,7 @@ def test_what_is_imported_is_declared():
     distributions = packages_distributions()
     used = {found.split(".")[0] for path in MODULES for found in imports(path)} - sys.stdlib_module_names
     used -= {"retention_kit"}
-    known_by = {name: {name, *(found.lower() for found in distributions.get(name, []))} for name in used}
+    known_by = {name: {name, *(found.lower().replace("_", "-") for found in distributions.get(name, []))} for name in used}
     assert [name for name, distribution in sorted(known_by.items()) if not distribution & declared] == []
 
 

@@ -29,13 +29,12 @@ def data():
     return rk.load(orders=ORDERS, timezone="UTC", currency="GBP")
 
 
-def notebook(*sources: str, parameters: str = PARAMETERS) -> str:
-    """A template as text: a cell tagged `parameters`, then one cell for each source."""
-    tagged = nbf.new_code_cell(parameters, metadata={"tags": ["parameters"]})
-    return nbformat.writes(nbf.new_notebook(cells=[tagged, *map(nbf.new_code_cell, sources)]))
+def notebook(*sources: str, parameters: str = PARAMETERS, tagged: int = 1) -> str:
+    """A template as text: so many cells tagged `parameters`, then one cell for each source."""
+    cells = [nbf.new_code_cell(parameters, metadata={"tags": ["parameters"]}) for _ in range(tagged)]
+    return nbformat.writes(nbf.new_notebook(cells=[*cells, *map(nbf.new_code_cell, sources)]))
 
 
-UNTAGGED = nbformat.writes(nbf.new_notebook(cells=[nbf.new_code_cell(PARAMETERS)]))
 FAULTS = {
     "a parameter is missing": (
         notebook(parameters=PARAMETERS.replace("segment", "segmant")),
@@ -45,11 +44,8 @@ FAULTS = {
         notebook(parameters=PARAMETERS.replace('period: str = ""', "period: int = 1")),
         "own.ipynb: the parameter 'period' takes int, and '2024-02' is str.",
     ),
-    "no parameters cell": (UNTAGGED, "own.ipynb needs one cell tagged 'parameters'; it has 0."),
-    "two parameters cells": (
-        nbformat.writes(nbf.new_notebook(cells=[nbf.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})] * 2)),
-        "own.ipynb needs one cell tagged 'parameters'; it has 2.",
-    ),
+    "no parameters cell": (notebook(PARAMETERS, tagged=0), "own.ipynb needs one cell tagged 'parameters'; it has 0."),
+    "two parameters cells": (notebook(tagged=2), "own.ipynb needs one cell tagged 'parameters'; it has 2."),
     "a syntax error": (notebook("1 + 1", "1 +"), "own.ipynb, cell 3, line 1: invalid syntax."),
     "not JSON": ("hello", "own.ipynb is not a notebook: "),
     "empty": ("", "own.ipynb is not a notebook: "),

@@ -25,7 +25,7 @@ def wheel(tmp_path_factory) -> Path:
     return folder / "unpacked"
 
 
-@pytest.mark.parametrize("shipped", ["retention_kit", "templates"])
+@pytest.mark.parametrize("shipped", ["retention_kit", "templates", "notebooks"])
 def test_the_wheel_holds_every_file(wheel, shipped):
     target = wheel / "retention_kit" / ("" if shipped == "retention_kit" else shipped)
     ours = {path.relative_to(ROOT / shipped) for path in (ROOT / shipped).rglob("*") if is_source(path)}

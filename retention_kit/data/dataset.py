@@ -202,7 +202,7 @@ def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str
             engine.run(_statements(name)[0], **parts[name].sql)
         except engine.error as error:
             raise DataError(f"The {name} cannot be read: {str(error).strip().splitlines()[0]}") from None
-        _refuse_unusable(engine, name, settings)
+        _refuse_unusable(engine, name)
         if parts[name].is_naive and not (settings.report.timezone or any(own for _, own in sources)):
             counts.append(
                 (name, "naive times without a time zone", engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0])
@@ -329,7 +329,7 @@ class _Columns:
             )
 
 
-def _refuse_unusable(engine: Engine, name: str, settings: Settings) -> None:
+def _refuse_unusable(engine: Engine, name: str) -> None:
     """Raise where half of a table or more has no readable date or amount: the column is mapped or written wrongly."""
     (rows,) = engine.rows(f"SELECT count(*) FROM {name}_typed")[0]
     columns = {

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
+from importlib.metadata import entry_points
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
-
-# isort: off  (METRICS keeps the order in which the modules declare it: that of the report)
-from retention_kit.metrics import customers, feedback, lifetime, purchases, revenue  # noqa: F401
 from retention_kit.metrics.catalogue import METRICS, Measure, Metric
 from retention_kit.metrics.summaries import (
     MONEY,
@@ -25,7 +23,14 @@ from retention_kit.metrics.summaries import (
 )
 from retention_kit.periods import Period
 
+# METRICS keeps the order in which these declare it: that of the report.
+# isort: off
+from retention_kit.metrics import customers, purchases, lifetime, revenue, feedback  # noqa: F401
+
 # isort: on
+
+for _plugin in entry_points(group="retention_kit.metrics"):  # modules of other packages that declare metrics
+    _plugin.load()
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -261,7 +261,9 @@ def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: s
         part = part.droplevel(keys)
         if name in STATES:
             part = part.cumsum().reindex(part.index.union(spine)).ffill()
-        pieces[key] = part.reindex(spine).fillna(0).astype(kind)
+        part = part.reindex(spine).fillna(0).astype(kind)
+        if part.to_numpy().any():  # else it only moves after the data end
+            pieces[key] = part
     if not pieces:
         pieces = {("",) * len(keys): pd.DataFrame(0, index=spine, columns=columns, dtype=kind)}
     return pd.concat(pieces, names=[*keys, "period"]).reset_index()

@@ -67,12 +67,13 @@ class _Plan:
     @property
     def suffix(self) -> str:
         """What a segment value adds to file names: letters and digits only, the rest told apart by a digest."""
-        if not self.page.only:
+        only = self.page.only
+        if not only:
             return ""
-        plain = re.sub(r"[^a-z0-9]+", "-", self.page.only.lower()).strip("-")
-        return f".{plain[:40]}" if plain.replace("-", "=", 1) == self.page.only.lower() else (
-            f".{plain[:40]}-{hashlib.sha256(self.page.only.encode()).hexdigest()[:6]}"
-        )  # fmt: skip
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", only).strip("-")
+        if len(plain) <= 40 and plain.replace("-", "=", 1) == only:
+            return f".{plain}"
+        return f".{plain[:40]}-{hashlib.sha256(only.encode()).hexdigest()[:6]}"
 
     def parameters(self, section: library.Section, language: str) -> dict[str, object]:
         page = self.page
@@ -243,8 +244,7 @@ def _assemble(plan: _Plan, language: str, executed: dict[str, NotebookNode], che
         notebook = executed.get(plan.stem(section, language))
         if notebook is None:
             continue
-        shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-        if not any(BLOCK_MIME in output.get("data", {}) for output in shown) and section.name != "overview":
+        if section.name != "overview" and not _is_titled(notebook):
             cells.append(_cell(page.heading(section.metric or section.name), new_code_cell, new_output))
         cells += notebook.cells
     if any(check.broken for check in checks):
@@ -255,6 +255,15 @@ def _assemble(plan: _Plan, language: str, executed: dict[str, NotebookNode], che
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})
+
+
+def _is_titled(notebook: NotebookNode) -> bool:
+    """Whether a section came to show a heading of its own."""
+    shown = [
+        output.get("data", {}).get(BLOCK_MIME, {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
+    written = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    return any(block.get("kind") == "heading" for block in shown) or any(re.match(r"#+ ", text) for text in written)
 
 
 def _cell(block: Block, new_code_cell, new_output) -> NotebookNode:

@@ -53,8 +53,11 @@ class Page:
         self._parts: dict[str, pd.DataFrame] = {}
 
     def heading(self, name: str) -> Block:
-        """The title of a section, or of a metric's own page."""
-        text = METRICS[name].label if name in METRICS else self.words.text(f"sections.{name}")
+        """The title of a section, or of a metric's own page; an analyst's own section is called as its file is."""
+        try:
+            text = METRICS[name].label if name in METRICS else self.words.text(f"sections.{name}")
+        except KeyError:
+            text = name.replace("_", " ").capitalize()
         return Block("heading", level=2, text=text, id=name.replace("_", "-"))
 
     def headline(self) -> Block:

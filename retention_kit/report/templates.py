@@ -117,7 +117,7 @@ def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict
         """Papermill's own, but it keeps the notebook when a cell fails and hands the kernel its environment."""
 
         @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, **options):
+        def execute_managed_notebook(cls, nb_man, *_, **__):
             kept.append(nb_man.nb)
             client = PapermillNotebookClient(
                 nb_man, timeout=CELL_TIMEOUT, kernel_name=NAME, kernel_manager_class=KernelManager

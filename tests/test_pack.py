@@ -1,0 +1,395 @@
+"""The pack: what is in it, that every format says the same, and that nothing half-made is ever left."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+from unittest.mock import patch
+
+import nbformat
+import nbformat.v4 as nbf
+import pandas as pd
+import pikepdf
+import pypdf
+import pytest
+from bs4 import BeautifulSoup
+
+import retention_kit as rk
+from retention_kit.cli import main
+from retention_kit.errors import UnknownNameError
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.report import pack as packing
+from retention_kit.report import templates as library
+from retention_kit.report.display import templates_dir
+from retention_kit.report.page import HANDOVER
+from retention_kit.wording import Words
+from test_real_data import retail
+from test_templates import ORDERS, PARAMETERS, notebook, plug_in  # noqa: F401 (a fixture)
+
+SYNTHETIC = "synthetic data"
+HOSTILE = ["../../x", "<script>alert(1)</script>", "=cmd|' /C calc'!A1", '#panic("x")', "France", "france"]
+PRINTED = {  # of Online Retail in November 2011: label → value, numerator, denominator as the tables print them
+    "Customers at start": ("1,364", "–", "–"),
+    "Customers at end": ("1,664", "–", "–"),
+    "New customers": ("323", "–", "–"),
+    "Customer retention": ("45.60%", "622", "1,364"),
+    "Repeat purchase rate": ("32.45%", "540", "1,664"),
+    "Revenue": ("£1,161,817.38", "–", "–"),
+    "Revenue per customer": ("£698.21", "£1,161,817.38", "1,664"),
+}
+
+
+@pytest.fixture(scope="session")
+def sample_pack(tmp_path_factory) -> Path:
+    return rk.build_report(rk.sample(), output=tmp_path_factory.mktemp("sample")).path
+
+
+@pytest.fixture(scope="session")
+def retail_pack(shared, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("retail")
+    data = rk.load(retail(folder, shared), company="Online Retail", segments=["country"])
+    return rk.build_report(data, "2011-11", output=folder / "reports").path
+
+
+@pytest.fixture(params=["sample_pack", "retail_pack"])
+def either(request) -> Path:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return rk.load(orders=ORDERS, timezone="UTC", currency="GBP")
+
+
+@pytest.fixture
+def kernelless(monkeypatch):
+    """Templates run in this process, in a fifth of a second instead of three."""
+    monkeypatch.setattr(library, "run", run_here)
+
+
+def run_here(template: nbformat.NotebookNode, parameters: dict, environment: dict) -> tuple[nbformat.NotebookNode, str]:
+    """Each cell's last expression is its output, as in a kernel; what it raises ends the run."""
+    names: dict = {}
+    with patch.dict(os.environ, {HANDOVER: environment[HANDOVER]}):
+        for cell in template.cells:
+            *body, last = ast.parse(cell.source).body or [ast.Pass()]
+            is_shown = isinstance(last, ast.Expr)
+            exec(compile(ast.Module(body if is_shown else [*body, last], []), "cell", "exec"), names)
+            if "parameters" in cell.metadata.get("tags", []):
+                names |= parameters
+            made = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if is_shown else None
+            cell.outputs = [
+                nbf.new_output("display_data", data=block._repr_mimebundle_())
+                for block in (made if isinstance(made, list) else [made] if made else [])
+            ]
+    return template, ""
+
+
+@cache
+def read_html(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+@cache
+def pages_of(path: Path) -> list[str]:
+    return [" ".join(page.extract_text().split()) for page in pypdf.PdfReader(path).pages]
+
+
+def html_text(pack: Path) -> str:
+    return read_html(pack / "report.en.html").main.get_text(" ", strip=True)
+
+
+def pdf_text(pack: Path) -> str:
+    return " ".join(pages_of(pack / "report.en.pdf"))
+
+
+def figures(pack: Path) -> dict[str, list[str]]:
+    """The rows of the tables of figures in the HTML, by label."""
+    titled = [table for table in read_html(pack / "report.en.html")("figure", class_="table") if table.find(class_="title")]
+    rows = [[cell.get_text() for cell in row(["th", "td"])] for table in titled for row in table.tbody("tr")]
+    return {label: cells for label, *cells in rows}
+
+
+def scorecard(pack: Path, name: str = "scorecard.csv") -> list[dict[str, str]]:
+    with (pack / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# Whole packs, made by kernels.
+
+
+def test_the_pack_holds_what_the_contract_names(either):
+    sections = json.loads((either / "manifest.json").read_text("utf-8"))["sections"]
+    notebooks = {f"notebooks/{stem}.ipynb" for stem in sections}
+    assert set(contents(either)) == {"manifest.json", "report.en.html", "report.en.pdf", "scorecard.csv"} | notebooks
+
+
+def test_the_manifest_is_true(either):
+    manifest = json.loads((either / "manifest.json").read_text("utf-8"))
+    assert manifest["state"] == "ok"
+    assert set(manifest["sections"].values()) == {"ok"}
+    assert manifest["period"] == either.name
+    assert manifest["files"] == {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in contents(either).items()
+        if name != "manifest.json"
+    }
+    assert not [check for check in manifest["identities"] if check["broken"]]
+    assert set(manifest["metrics"]) == set(METRICS)
+    for section, digest in manifest["templates"].items():
+        template = templates_dir() / f"{section.partition('.')[0]}.ipynb"
+        assert hashlib.sha256(template.read_bytes()).hexdigest() == digest
+
+
+def test_the_manifest_says_what_the_data_were(retail_pack, shared):
+    manifest = json.loads((retail_pack / "manifest.json").read_text("utf-8"))
+    source = shared / "data" / "online_retail_orders.parquet"
+    assert [one["sha256"] for one in manifest["data"]["sources"]] == [hashlib.sha256(source.read_bytes()).hexdigest()]
+    assert manifest["data"]["quality"][0] == {"table": "orders", "check": "rows read", "rows": 22190, "effect": ""}
+    assert (manifest["start"], manifest["end"], manifest["as_of"]) == ("2011-11-01", "2011-12-01", "2011-12-10")
+    assert manifest["data"]["synthetic"] is False
+
+
+def test_the_scorecard_is_that_of_the_library(retail_pack, shared, tmp_path):
+    rows = rk.scorecard(rk.load(retail(tmp_path, shared)), "2011-11", segment="country")
+    written = pd.read_csv(retail_pack / "scorecard.csv", keep_default_na=False)
+    written = written[(written["period"] == "2011-11")].reset_index(drop=True)
+    assert list(written.columns) == list(rows.columns)
+    keys = ["metric", "segment_value"]
+    written, rows = (frame.set_index(keys).sort_index() for frame in (written, rows))
+    assert list(written.index) == list(rows.index)
+    for name in ("value", "numerator", "denominator", "n", "low", "high", "previous", "change", "year_ago"):
+        pd.testing.assert_series_equal(pd.to_numeric(written[name]), rows[name], check_exact=True, check_dtype=False)
+    assert list(written["note"]) == list(rows["note"])
+
+
+def test_every_format_prints_the_published_figures(retail_pack):
+    found = figures(retail_pack)
+    assert {label: tuple(found[label][:3]) for label in PRINTED} == PRINTED
+    in_pdf = pdf_text(retail_pack)
+    for label, parts in PRINTED.items():
+        assert f"{label} {' '.join(parts)}" in in_pdf
+    for sentence in (
+        "Customer retention rose by 7.0 points to 45.6%",
+        "622 of the 1,364 customers of October 2011 bought again in November 2011.",
+        "October 2011: 1,364 = 622 kept + 742 who did not return.",
+        "November 2011: 1,664 = 622 + 719 who came back + 323 new.",
+    ):
+        assert sentence in html_text(retail_pack)
+        assert sentence in in_pdf
+
+
+def test_every_value_of_the_scorecard_is_on_the_page(either):
+    currency = json.loads((either / "manifest.json").read_text("utf-8"))["settings"]["report"]["currency"]
+    words, found = Words("en", currency), figures(either)
+    whole = [row for row in scorecard(either) if row["period"] == either.name and not row["segment"]]
+    assert len(whole) > 10
+    for row in whole:
+        value, n = (float(row[name]) if row[name] else None for name in ("value", "n"))
+        printed = found[row["label"]]
+        assert (printed[0], printed[3]) == (words.value(value, row["unit"], "full"), words.value(n, "count"))
+
+
+def test_the_html_names_no_address(either):
+    page = BeautifulSoup((either / "report.en.html").read_text("utf-8"), "html.parser")
+    page.find_all("script")[-2].decompose()  # Vega names its own addresses but calls none
+    assert set(re.findall(r"https?://[^\s\"')]+", str(page))) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+
+
+@pytest.mark.parametrize("text_of", [html_text, pdf_text])
+def test_no_code_leaks(either, text_of):
+    text = text_of(either)
+    templates = [nbformat.read(path, as_version=4) for path in templates_dir().glob("*.ipynb")]
+    code = {line.strip() for nb in templates for cell in nb.cells for line in cell.source.splitlines() if line.strip()}
+    assert [line for line in code if line in text] == []
+    assert not re.search(r"\bimport \w+|\bpage\.\w+\(|Traceback|\bNaN\b|\bNone\b|<NA>", text)
+
+
+def test_synthetic_figures_are_labelled_on_every_page(sample_pack, retail_pack):
+    assert SYNTHETIC in read_html(sample_pack / "report.en.html").header.get_text()
+    assert [page for page in pages_of(sample_pack / "report.en.pdf") if SYNTHETIC not in page] == []
+    assert SYNTHETIC not in pdf_text(retail_pack)
+    assert SYNTHETIC not in read_html(retail_pack / "report.en.html").get_text()
+
+
+def test_the_pdf_has_contents_bookmarks_and_page_numbers(either):
+    sections = [heading.get_text() for heading in read_html(either / "report.en.html").find_all("h2")]
+    pages = pages_of(either / "report.en.pdf")
+    with pikepdf.open(either / "report.en.pdf") as document, document.open_outline() as outline:
+        assert [item.title for item in outline.root[0].children] == sections
+        assert str(document.Root.Lang) == "en"
+    assert [number for number, page in enumerate(pages, 1) if f"Page {number} of {len(pages)}" not in page] == []
+    for section in sections:
+        assert re.search(rf"Contents .*{re.escape(section)} \d+", pages[0])
+
+
+def test_html_stays_within_its_budget(either):
+    assert (either / "report.en.html").stat().st_size < 1_500_000
+
+
+def test_a_section_run_again_elsewhere_gives_the_same_pack(sample_pack, tmp_path):
+    """Same bytes, the other sections taken from the notebooks of before."""
+    shutil.copytree(sample_pack, tmp_path / sample_pack.name)
+    rk.build_report(rk.sample(), output=tmp_path, only=["retention"])
+    before, after = contents(sample_pack), contents(tmp_path / sample_pack.name)
+    assert [name for name in before if before[name] != after[name]] == ["manifest.json"]
+    assert json.loads(after["manifest.json"])["sections"] == json.loads(before["manifest.json"])["sections"]
+
+
+def test_a_failing_template_fails_alone(tmp_path, capsys, data):
+    """A part that fails is told in plain words; its traceback stays in the executed notebook."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "broken.ipynb").write_text(notebook("secret = 1", 'raise ValueError("No price list.")'), "utf-8")
+    ORDERS.to_csv(tmp_path / "orders.csv", index=False)
+    command = ["report", "--data", str(tmp_path), "--output", str(tmp_path / "reports"), "--templates", str(own)]
+    assert main([*command, "--only", "revenue,broken"]) == 1
+    assert "Failed: broken (en): ValueError: No price list." in capsys.readouterr().err
+    pack = tmp_path / "reports" / "2024-02"
+    for text in (html_text(pack), pdf_text(pack)):
+        assert "This section could not be made" in text
+        assert "No price list." in text
+        assert "The figures of February 2024" in text
+        assert "secret" not in text
+        assert "Traceback" not in text
+    manifest = json.loads((pack / "manifest.json").read_text("utf-8"))
+    assert manifest["state"] == "failed"
+    assert manifest["sections"] == {"broken.en": "failed", "revenue.en": "ok"}
+    assert "Traceback" in (pack / "notebooks" / "broken.en.ipynb").read_text("utf-8")
+
+
+# The rest needs no kernel.
+
+
+def build(data, output: Path, **options) -> Path:
+    return rk.build_report(data, "2024-02", output=output, **({"formats": ["html"], "static": True} | options)).path
+
+
+def test_only_keeps_its_siblings(kernelless, data, tmp_path):
+    whole = contents(build(data, tmp_path))
+    again = contents(build(data, tmp_path, only=["revenue"]))
+    assert [name for name in whole if whole[name] != again.get(name)] == ["manifest.json"]
+
+
+def test_only_shows_what_it_has_just_made(kernelless, data, tmp_path):
+    build(data, tmp_path)
+    own = tmp_path / "own"
+    own.mkdir()
+    shown = "from retention_kit.report.display import Block\nBlock('text', text='Made anew')"
+    (own / "retention.ipynb").write_text(notebook(shown), "utf-8")
+    assert "Made anew" in html_text(build(data, tmp_path, only=["retention"], templates=own))
+
+
+def test_other_figures_do_not_mix(kernelless, data, tmp_path):
+    """Sections of before speak of other data: they leave the report."""
+    build(data, tmp_path)
+    other = rk.load(orders=ORDERS.assign(amount=ORDERS["amount"] * 2), timezone="UTC", currency="GBP")
+    text = html_text(build(other, tmp_path, only=["revenue"]))
+    assert "£94.00" in text  # 2 · (10 + 30 + 7)
+    assert "£47.00" not in text
+
+
+def test_an_own_section_needs_no_heading_of_ours(kernelless, data, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "price_list.ipynb").write_text(notebook(), "utf-8")
+    page = read_html(build(data, tmp_path, templates=own) / "report.en.html")
+    assert "Price list" in [heading.get_text() for heading in page.find_all("h2")]
+
+
+def test_a_plug_in_metric_is_in_the_pack(kernelless, plug_in, data, tmp_path):  # noqa: F811
+    pack = build(rk.load(orders=ORDERS, timezone="UTC", currency="GBP"), tmp_path)
+    assert figures(pack)["Guest share"][0] == "0.00%"
+    assert plug_in in {row["metric"] for row in scorecard(pack)}
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    """A customer for each value, who buys in both months."""
+    rows = [(f"c{number}", f"2024-0{month}-05", 10.0, value)
+            for number, value in enumerate(HOSTILE) for month in (1, 2)]  # fmt: skip
+    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount", "country"])
+    return rk.load(orders=orders, timezone="UTC", currency="GBP")
+
+
+def test_values_of_the_data_stay_values(kernelless, hostile, tmp_path):
+    pack = build(hostile, tmp_path, segment="country", formats=["html", "pdf"])
+    page = read_html(pack / "report.en.html")
+    assert not page.find_all("script")
+    assert all(value in page.main.get_text() for value in HOSTILE)
+    assert "=cmd|' /C calc'!A1" in pdf_text(pack)
+    cells = {cell for row in scorecard(pack) for cell in row.values()}
+    assert [cell for cell in cells if cell.startswith(("=", "+", "@"))] == []
+    assert "'=cmd|' /C calc'!A1" in cells
+
+
+def test_each_segment_value_gets_files_of_its_own_and_wipes_none(kernelless, hostile, tmp_path):
+    expected: dict[str, bytes] = {}
+    for segment in (None, *(f"country={value}" for value in HOSTILE)):
+        pack = build(hostile, tmp_path / "reports", segment=segment, only=["overview"])
+        found = contents(pack)
+        added = set(found) - set(expected)
+        assert len(added) == 3 + (segment is None)  # the report, a notebook, the scorecard; first the manifest, too
+        assert [name for name in expected if name != "manifest.json" and found[name] != expected[name]] == []
+        assert all(re.fullmatch(r"[a-zA-Z0-9_./-]+", name) for name in added)
+        expected = found
+    assert [path.name for path in tmp_path.iterdir()] == ["reports"]
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["2024-02"]
+    assert set(json.loads(expected["manifest.json"])["files"]) == set(expected) - {"manifest.json"}
+
+
+def test_a_segment_value_is_told_and_filtered(kernelless, hostile, tmp_path):
+    pack = build(hostile, tmp_path, segment="country=France")
+    report = next(pack.glob("report.en.*.html"))
+    assert "country France" in read_html(report).header.get_text()
+    rows = scorecard(pack, next(pack.glob("scorecard*.csv")).name)
+    assert {(row["segment"], row["segment_value"]) for row in rows} == {("country", "France")}
+    assert {row["value"] for row in rows if row["metric"] == "active_customers"} == {"1"}
+    with pytest.raises(UnknownNameError, match="There is no country 'Frence' in the data: did you mean 'France'?"):
+        build(hostile, tmp_path, segment="country=Frence")
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError("disk full")], ids=["Ctrl-C", "crash"])
+@pytest.mark.parametrize("place", [(library, "run"), (packing, "_render"), (packing, "_write_manifest")], ids=lambda at: at[1])
+def test_what_goes_wrong_midway_leaves_the_pack_before(kernelless, data, tmp_path, monkeypatch, place, fault):
+    before = contents(build(data, tmp_path))
+    calls = []
+
+    def fail_the_second_time(*arguments, real=getattr(*place)):
+        calls.append(arguments)
+        if len(calls) > 1 or place[1] != "run":
+            raise fault
+        return real(*arguments)
+
+    monkeypatch.setattr(*place, fail_the_second_time)
+    with pytest.raises(fault if isinstance(fault, type) else type(fault)):
+        build(data, tmp_path)
+    assert contents(tmp_path / "2024-02") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
+
+
+def test_a_new_pack_that_crashes_leaves_nothing(kernelless, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "_render", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build(data, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_period_may_be_of_any_length(kernelless, data, tmp_path):
+    pack = rk.build_report(data, "2024-Q1", output=tmp_path, formats=["html"], static=True, only=["retention"]).path
+    assert pack.name == "2024-Q1"
+    assert "Q1 2024" in read_html(pack / "report.en.html").header.get_text()

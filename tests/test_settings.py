@@ -1,0 +1,143 @@
+"""`retention.toml`: what it may say, its defaults, and one clear sentence for what it may not."""
+
+from datetime import date
+
+import pytest
+
+from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.settings import Settings, Table, make_settings, override, read_settings
+
+FULL = """
+[data]
+subscriptions = "subs.csv"
+[data.orders]
+path = "lines.parquet"
+where = "Quantity > 0"
+timezone = "Europe/London"
+[data.orders.columns]
+customer_id = "CustomerID"
+amount = "Quantity * UnitPrice"
+[[data.responses]]
+path = "wide.csv"
+survey = "nps"
+[[data.responses]]
+path = "wide.csv"
+survey = "csat"
+scale = "1-10"
+[report]
+company = "Example Ltd"
+every = "quarter"
+timezone = "Asia/Kolkata"
+currency = "INR"
+languages = ["en"]
+formats = ["html"]
+segments = ["country"]
+as_of = 2011-12-10
+[definitions]
+basis = "orders"
+min_n = 5
+lifespan_years = 3
+[goals.customer_retention_rate]
+target = 0.45
+by = "2011-12"
+"""
+
+
+def read(tmp_path, text: str) -> Settings:
+    path = tmp_path / "retention.toml"
+    path.write_text(text, "utf-8")
+    return read_settings(path)
+
+
+def test_everything_it_can_say(tmp_path):
+    settings = read(tmp_path, FULL)
+    assert settings.data.sources("subscriptions") == [Table(path="subs.csv")], "the short form is a path"
+    (orders,) = settings.data.sources("orders")
+    assert (orders.where, orders.columns["amount"]) == ("Quantity > 0", "Quantity * UnitPrice")
+    assert [source.survey for source in settings.data.sources("responses")] == ["nps", "csat"], "stacked"
+    assert (settings.report.every, settings.report.as_of) == ("quarter", date(2011, 12, 10))
+    assert (settings.definitions.min_n, settings.definitions.lifespan_years) == (5, 3)
+    assert settings.goals["customer_retention_rate"].target == 0.45
+
+
+def test_defaults_are_the_rules_of_the_field(tmp_path):
+    settings = read(tmp_path, "")
+    assert settings.data.sources("orders") == []
+    assert (settings.report.every, settings.report.timezone, settings.report.languages) == ("month", None, ["en"])
+    rules = settings.definitions
+    assert (rules.basis, rules.count, rules.csat_top, rules.min_n, rules.zero_orders) == (None, "orders", 2, 1, "ignore")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[reprot]\n", "there is no setting 'reprot': did you mean 'report'?"),
+        ("[report]\ntimezon = 'UTC'", "[report] has no setting 'timezon': did you mean 'timezone'?"),
+        ("[data]\norder = 'o.csv'", "[data] has no setting 'order': did you mean 'orders'?"),
+        ("[data.orders]\npaht = 'o.csv'", "[data.orders] has no setting 'paht': did you mean 'path'?"),
+        ("[[data.orders]]\npath = 'o.csv'\nwher = ''", "[data.orders] has no setting 'wher': did you mean 'where'?"),
+        ("[report]\nevery = 'monthly'", "report.every cannot be 'monthly': did you mean 'month'?"),
+        ("[report]\nformats = ['docx']", "report.formats cannot be 'docx': choose from html, pdf."),
+        ("[definitions]\nbasis = 'order'", "definitions.basis cannot be 'order': did you mean 'orders'?"),
+        ("[[data.responses]]\npath = 'r.csv'\nsurvey = 'npc'", "data.responses.survey cannot be 'npc': did you mean 'nps'?"),
+        ("[definitions]\nmin_n = 'few'", "definitions.min_n: expected int, got str."),
+        ("[definitions]\nmin_n = 0", "definitions.min_n: expected `int` >= 1."),
+        ("[goals.mrr]\ntarge = 1", "[goals.mrr] has no setting 'targe': did you mean 'target'?"),
+        ("[goals.mrr]\ntarget = 1\nby = '2011-13'", "goals.mrr.by: '2011-13' is not a period: the calendar has no such month."),
+        ("[report]\ntimezone = 'Europe/Londn'", "There is no time zone 'Europe/Londn': use an IANA name such as Europe/London."),
+        ("[data.orders]\npath = 'o.csv'\ntimezone = '../UTC'", "There is no time zone '../UTC': use an IANA name such as Europe/London."),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_its_place(tmp_path, text, message):
+    with pytest.raises(SettingsError) as error:
+        read(tmp_path, text)
+    assert str(error.value) == f"retention.toml: {message}"
+
+
+@pytest.mark.parametrize("content", [b"[report\n", b"[report]\ncompany = '\xff'"])
+def test_what_is_no_toml_is_named(tmp_path, content):
+    path = tmp_path / "retention.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"^retention\.toml is not valid TOML: "):
+        read_settings(path)
+
+
+def test_a_required_key_is_missed_by_name():
+    with pytest.raises(SettingsError, match=r"^goals.*: object missing required field `target`"):
+        make_settings({"goals": {"mrr": {"by": "2011"}}})
+
+
+def test_overriding_replaces_a_key_and_leaves_the_rest():
+    before = make_settings({"report": {"company": "Example Ltd"}, "definitions": {"min_n": 5}})
+    after = override(before, {"currency": "EUR", "basis": "orders", "as_of": "2011-12-10"})
+    assert (after.report.company, after.definitions.min_n) == ("Example Ltd", 5)
+    assert (after.report.currency, after.definitions.basis) == ("EUR", "orders")
+    assert after.report.as_of == date(2011, 12, 10)
+    assert before.report.currency == "XXX", "settings are never changed in place"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"time_zone": "UTC"}, "There is no setting 'time_zone': did you mean 'timezone'?"),
+        ({"every": "day"}, "report.every cannot be 'day': choose from week, month, quarter, year."),
+        ({"as_of": "soon"}, "report.as_of: "),
+    ],
+)
+def test_overriding_is_checked_alike(values, message):
+    with pytest.raises(SettingsError) as error:
+        override(Settings(), values)
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "expected"),
+    [
+        ("Country", ["country", "channel"], "did you mean 'country'?"),
+        ("amount_gbp", ["Amount", "city"], "did you mean 'Amount'?"),
+        ("xyz", ["country", "channel"], "choose from country, channel."),
+        ("xyz", [], "there is none to choose from."),
+    ],
+)
+def test_the_nearest_choice_ends_the_sentence(name, choices, expected):
+    assert did_you_mean(name, choices) == expected

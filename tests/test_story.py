@@ -1,0 +1,217 @@
+"""The sentences: what a figure did, said rightly in each case a reader can meet."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+import retention_kit as rk
+from retention_kit.report import story
+from retention_kit.report.page import Page
+from retention_kit.wording import Words
+
+WORDS = Words("en", "GBP")
+NAN = float("nan")
+
+
+def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
+    """A scorecard row with what sentences read of it."""
+    fields = {"metric": "a_metric", "label": "A figure", "period": "2024-02", "segment_value": "", "complete": True}
+    fields |= {"target": NAN, "status": "", "value": value, "previous": previous, "unit": unit}
+    return SimpleNamespace(**fields | {"change": value - previous} | given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (row(0.456, 0.386), "A figure rose by 7.0 points to 45.6%"),
+        (row(0.386, 0.456), "A figure fell by 7.0 points to 38.6%"),
+        (row(0.456, 0.456), "A figure stayed at 45.6%"),
+        (row(0.45604, 0.45596), "A figure stayed at 45.6%"),  # both print 45.6%
+        (row(110, 100, "money"), "A figure rose by 10.0% to £110"),
+        (row(90, 100, "money"), "A figure fell by 10.0% to £90.00"),
+        (row(100, 0, "money"), "A figure rose by £100 to £100"),  # there is no per cent of nothing
+        (row(39.8, 41.3, "points"), "A figure fell by 1.5 points to 39.8"),
+        (row(-2, 3, "points"), "A figure fell by 5.0 points to −2.0"),
+        (row(1664, 1364, "count"), "A figure rose by 300 to 1,664"),
+        (row(2.25, 2.0, "ratio"), "A figure rose by 0.25 to 2.25"),
+        (row(0.456), "A figure was 45.6% in February 2024"),
+        (row(NAN, 0.4), "A figure cannot be told for February 2024"),
+        (row(0.2, 0.4, complete=False, change=NAN), "A figure is 20.0% so far in February 2024"),
+    ],
+)
+def test_a_finding(given, said):
+    assert story.finding(given, WORDS) == said
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "said"),
+    [
+        (0.45, "reached", "Customer retention rose by 7.0 points to 45.6% and reached its goal of 45.0%"),
+        (0.5, "missed", "Customer retention rose by 7.0 points to 45.6%, short of its goal of 50.0%"),
+        (0.5, "open", "Customer retention rose by 7.0 points to 45.6%"),
+    ],
+)
+def test_the_headline_names_the_goal(target, status, said):
+    leading = row(0.456, 0.386, metric="customer_retention_rate", label="Customer retention", target=target, status=status)
+    rows = pd.DataFrame([vars(leading)])
+    assert story.headline(rows, "2024-02", WORDS) == said
+
+
+def test_the_headline_speaks_of_the_first_leading_figure_that_is_defined():
+    rows = pd.DataFrame(
+        vars(row(value, label=metric, metric=metric, unit=unit))
+        for metric, value, unit in [
+            ("customers_at_end", 4, "count"),
+            ("customer_retention_rate", NAN, "fraction"),
+            ("mrr", 90.0, "money"),
+            ("revenue", 100.0, "money"),
+        ]
+    )
+    assert story.headline(rows, "2024-02", WORDS) == "revenue was £100 in February 2024"
+    assert story.headline(rows[:2], "2024-02", WORDS) == "customers_at_end was 4 in February 2024"
+    assert story.headline(rows[1:2], "2024-02", WORDS) == "customer_retention_rate cannot be told for February 2024"
+    assert story.headline(rows, "2024-03", WORDS) == "There are no figures for March 2024"
+
+
+def segment(name, value, low, high, n=100) -> dict:
+    return {"segment_value": name, "value": value, "low": low, "high": high, "n": n}
+
+
+def test_a_segment_stands_out_by_more_than_chance():
+    whole = SimpleNamespace(value=0.4, better="higher")
+    parts = pd.DataFrame(
+        [segment("wide", 0.2, 0.1, 0.5), segment("small", 0.0, 0.0, 0.3, n=12), segment("better", 0.6, 0.5, 0.7)]
+    )
+    assert story.stands_out(parts, whole) is None
+    worse = pd.DataFrame([*parts.to_dict("records"), segment("bad", 0.3, 0.2, 0.39), segment("worst", 0.25, 0.2, 0.3)])
+    assert story.stands_out(worse, whole).segment_value == "worst"
+    assert story.stands_out(worse, SimpleNamespace(value=0.4, better="lower")).segment_value == "better"
+
+
+# Whole pages on six orders: a, b and c in January; a, b and d in February; a in March, which is not over.
+# Retention of February 2/3, of March so far 1/3.
+ORDERS = pd.DataFrame(
+    [
+        ("a", "2024-01-05", 10.0), ("b", "2024-01-06", 20.0), ("c", "2024-01-31", 5.0),
+        ("a", "2024-02-03", 10.0), ("b", "2024-02-04", 30.0), ("d", "2024-02-28", 7.0),
+        ("a", "2024-03-05", 10.0),
+    ],
+    columns=["customer_id", "ordered_at", "amount"],
+)  # fmt: skip
+
+
+def page(period: str, orders: pd.DataFrame = ORDERS, segment: str = "", **settings) -> Page:
+    return Page(period, segment=segment, data=rk.load(orders=orders, timezone="UTC", currency="GBP", **settings))
+
+
+def words_of(block) -> str:
+    """All that a block says, its drawing aside."""
+    data = {name: value for name, value in block.data.items() if name != "spec"}
+    return str(data) if block else ""
+
+
+def test_an_ordinary_month():
+    said = page("2024-02").headline().data
+    assert said["text"] == "Customer retention was 66.7% in February 2024"  # January has none to compare with
+    assert said["lead"] == [
+        "2 of the 3 customers of January 2024 bought again in February 2024.",
+        "Revenue per customer rose by 34.3% to £15.67.",  # 47/3 against 35/3
+    ]
+
+
+def test_the_first_month_has_no_retention_and_says_why():
+    first = page("2024-01")
+    assert first.headline().data["text"] == "Revenue was £35.00 in January 2024"
+    assert "bought again" not in words_of(first.headline())
+    assert first.attention() is None
+    assert "Customer retention: " in words_of(first.trend("customer_retention_rate"))
+    assert "change" not in {key for card in first.cards().data["cards"] for key in card if card[key]}
+
+
+def test_a_company_of_one_month():
+    only = page("2024-01", ORDERS[:3])
+    assert only.headline().data["text"] == "Revenue was £35.00 in January 2024"
+    assert only.trend("revenue").data["title"] == "Revenue was £35.00 in January 2024"
+    assert "January 2024: 3 new, 0 back, 0 lost" in words_of(only.movements())
+
+
+def test_an_incomplete_month_has_figures_but_no_verdict():
+    pending = page("2024-03")
+    said = pending.headline().data
+    assert said["text"] == "Customer retention is 33.3% so far in March 2024"
+    assert said["lead"][-1] == "March 2024 is not complete: its figures run to 5 Mar 2024, without change or verdict."
+    assert pending.attention() is None
+    assert not [card for card in pending.cards().data["cards"] if card["change"]]
+    assert "March 2024 is incomplete: data end on 5 Mar 2024." in words_of(pending.trend("customer_retention_rate"))
+
+
+def test_a_trend_marks_the_month_after_while_it_runs():
+    assert "March 2024 is incomplete" in words_of(page("2024-02").trend("revenue"))
+
+
+def test_what_prints_alike_is_no_change_anywhere():
+    """Revenue 1,000.00 and 1,000.40: both £1,000."""
+    orders = pd.DataFrame(
+        [("a", "2024-01-05", 1000.0), ("a", "2024-02-05", 1000.4), ("a", "2024-03-01", 1.0)], columns=ORDERS.columns
+    )
+    same = page("2024-02", orders)
+    assert same.trend("revenue").data["title"] == "Revenue stayed at £1,000"
+    (card,) = same.cards("revenue").data["cards"]
+    assert (card["change"]["direction"], card["change"]["good"]) == ("flat", None)
+
+
+CARDS = {  # March, once over: retention 1/3 after 2/3
+    "customer_retention_rate": ("33.3 points vs Feb 2024", "down", False),
+    "customer_churn_rate": ("33.3 points vs Feb 2024", "up", False),
+    "revenue": ("78.7% vs Feb 2024", "down", False),  # 10 after 47
+    "active_customers": ("2 vs Feb 2024", "down", False),
+}
+
+
+@pytest.mark.parametrize("metric", CARDS)
+def test_a_card_says_whether_a_change_is_good(metric):
+    (card,) = page("2024-03", as_of="2024-04-01").cards(metric).data["cards"]
+    assert tuple(card["change"].values()) == CARDS[metric]
+
+
+GOALS = {
+    "customer_retention_rate": ("target = 0.3", "goal 30.0% · reached", 1.0),
+    "customer_churn_rate": ("target = 0.5", "goal 50.0% · missed", 0.0),
+    "revenue": ('target = 40.0\nby = "2024-06"', "goal £40.00 · open until 2024-06", 0.25),
+}
+
+
+@pytest.fixture(scope="module")
+def march_with_goals(tmp_path_factory) -> Page:
+    """March, once over: retention 33.3%, churn 66.7%, revenue £10."""
+    folder = tmp_path_factory.mktemp("goals")
+    ORDERS.to_csv(folder / "orders.csv", index=False)
+    goals = "".join(f"[goals.{metric}]\n{target}\n" for metric, (target, *_) in GOALS.items())
+    report = '[report]\ncurrency = "GBP"\ntimezone = "UTC"\nas_of = 2024-04-01\n'
+    (folder / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}{goals}', "utf-8")
+    return Page("2024-03", data=rk.load(folder))
+
+
+@pytest.mark.parametrize("metric", GOALS)
+def test_a_card_says_how_far_its_goal_is(march_with_goals, metric):
+    (card,) = march_with_goals.cards(metric).data["cards"]
+    assert tuple(card["goal"].values()) == GOALS[metric][1:]
+
+
+def test_only_missed_goals_want_attention(march_with_goals):
+    assert march_with_goals.headline().data["text"].endswith("and reached its goal of 30.0%")
+    assert [item for item in march_with_goals.attention().data["items"] if "goal" in item] == [
+        "Customer churn is 66.7% and misses its goal of 50.0%."
+    ]
+
+
+def test_answers_alone_make_a_headline():
+    """Satisfaction only: NPS is of no help."""
+    answers = pd.DataFrame(
+        [("2024-01-05", "csat", 5), ("2024-01-31", "csat", 1)], columns=["responded_at", "survey", "score"]
+    )
+    said = Page("2024-01", data=rk.load(responses=answers, timezone="UTC")).headline().data["text"]
+    assert said == "Customer satisfaction was 50.0% in January 2024"

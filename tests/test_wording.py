@@ -1,0 +1,111 @@
+"""Words: numbers, money, dates and sentences as people write them."""
+
+import pytest
+
+from retention_kit.errors import SettingsError
+from retention_kit.periods import Period
+from retention_kit.wording import Words, languages, money_decimals
+
+WORDS = Words("en", "GBP")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "short", "full"),
+    [
+        (0.456012, "fraction", "45.6%", "45.60%"),
+        (0.0, "fraction", "0.0%", "0.00%"),
+        (1.0, "fraction", "100.0%", "100.00%"),
+        (1664, "count", "1,664", "1,664"),
+        (12.5, "count", "12.5", "12.5"),  # weighted answers
+        (698.21, "money", "£698", "£698.21"),
+        (99.995, "money", "£100.00", "£100.00"),
+        (12.3, "money", "£12.30", "£12.30"),
+        (46_170.4, "money", "£46,170", "£46,170.40"),
+        (1_161_817.38, "money", "£1.16M", "£1,161,817.38"),
+        (250_400, "money", "£250K", "£250,400.00"),
+        (-12.3, "money", "−£12.30", "−£12.30"),
+        (36.909871, "points", "36.9", "36.91"),
+        (-20.0, "points", "−20.0", "−20.00"),
+        (1.684, "ratio", "1.68", "1.6840"),
+        (3.25, "years", "3.3 years", "3.25 years"),
+    ],
+)
+def test_a_figure_with_its_unit(value, unit, short, full):
+    assert WORDS.value(value, unit) == short
+    assert WORDS.value(value, unit, "full") == full
+
+
+@pytest.mark.parametrize("unit", ["fraction", "count", "money", "points", "ratio", "years"])
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_what_is_undefined_is_a_dash(unit, nothing):
+    assert WORDS.value(nothing, unit) == WORDS.change(nothing, unit) == "–"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (0.0699, "fraction", "+7.0 points"),  # 45.6% - 38.6%: percentage points, not per cent
+        (-0.084, "fraction", "−8.4 points"),
+        (0, "fraction", "±0.0 points"),
+        (-3.25, "points", "−3.3 points"),
+        (12, "count", "+12"),
+        (-1234.5, "money", "−£1,235"),
+        (0.05, "ratio", "+0.05"),
+        (-0.5, "years", "−0.5 years"),
+    ],
+)
+def test_a_change_has_its_sign(value, unit, expected):
+    assert WORDS.change(value, unit) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.00125, "0.13%"), (0.00115, "0.12%"), (0.29, "29.00%"), (0.57, "57.00%")])
+def test_halves_are_rounded_as_people_do(value, expected):
+    assert WORDS.value(value, "fraction", "full") == expected
+
+
+@pytest.mark.parametrize(
+    ("currency", "decimals", "expected"),
+    [("USD", 2, "US$12.30"), ("JPY", 0, "JP¥12"), ("KWD", 3, "KWD12.300"), ("XXX", 2, "12.30")],
+)
+def test_money_has_the_decimals_of_its_currency(currency, decimals, expected):
+    assert Words("en", currency).value(12.3, "money", "full") == expected
+    assert money_decimals(currency) == (decimals if currency != "XXX" else money_decimals("GBP"))
+
+
+@pytest.mark.parametrize(
+    ("period", "long", "short"),
+    [
+        ("2011-11", "November 2011", "Nov 2011"),
+        ("2011-Q4", "Q4 2011", "Q4 2011"),
+        ("2011-W45", "2011-W45", "2011-W45"),
+        ("2011", "2011", "2011"),
+    ],
+)
+def test_a_period_has_a_name(period, long, short):
+    assert WORDS.period(period) == long
+    assert WORDS.period(Period.parse(period), "short") == short
+
+
+def test_a_date_is_day_month_year():
+    assert WORDS.date(Period.parse("2011-12").start) == "1 Dec 2011"
+
+
+def test_sentences_are_filled_in():
+    assert WORDS.text("story.rose", label="Retention", change="7.0 points", value="45.6%") == (
+        "Retention rose by 7.0 points to 45.6%"
+    )
+    assert WORDS.direction == "ltr"
+
+
+def test_values_are_never_read_as_fields():
+    assert WORDS.text("document.filtered", column="{label}", value="{0.__class__}") == "{label} {0.__class__}"
+
+
+def test_unknown_words_are_refused():
+    assert "en" in languages()
+    with pytest.raises(SettingsError, match=r"^Reports cannot be written in 'eng' yet: did you mean 'en'\?$"):
+        Words("eng")
+    with pytest.raises(SettingsError, match="^There is no currency 'GBX': write its three-letter code"):
+        money_decimals("GBX")
+    with pytest.raises(KeyError):
+        WORDS.text("story.nonsense")
