@@ -228,12 +228,13 @@ def _print_table(heads: tuple[str, ...], rows: list[tuple], numbers: tuple[int, 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown = [number for number in range(len(heads)) if any(row[number] for row in rows)]
     for number in shown:
-        table.add_column(heads[number], justify="right" if number in numbers else "left", no_wrap=number in numbers)
+        table.add_column(
+            heads[number], justify="right" if number in numbers else "left", no_wrap=number in numbers, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(str(row[number])) for number in shown))
-    console = Console()
     # Into a file or pipe a table keeps its lines whole, however long.
-    console.print(table, width=None if console.is_terminal else 200, crop=False)
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
 @contextmanager

@@ -112,7 +112,9 @@ def pdf_text(pack: Path) -> str:
 
 def figures(pack: Path) -> dict[str, list[str]]:
     """The rows of the tables of figures in the HTML, by label."""
-    titled = [table for table in read_html(pack / "report.en.html")("figure", class_="table") if table.find(class_="title")]
+    titled = [
+        table for table in read_html(pack / "report.en.html")("figure", class_="table") if table.find(class_="title")
+    ]
     rows = [[cell.get_text() for cell in row(["th", "td"])] for table in titled for row in table.tbody("tr")]
     return {label: cells for label, *cells in rows}
 
@@ -364,7 +366,9 @@ def test_a_segment_value_is_told_and_filtered(kernelless, hostile, tmp_path):
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError("disk full")], ids=["Ctrl-C", "crash"])
-@pytest.mark.parametrize("place", [(library, "run"), (packing, "_render"), (packing, "_write_manifest")], ids=lambda at: at[1])
+@pytest.mark.parametrize(
+    "place", [(library, "run"), (packing, "_render"), (packing, "_write_manifest")], ids=lambda at: at[1]
+)
 def test_what_goes_wrong_midway_leaves_the_pack_before(kernelless, data, tmp_path, monkeypatch, place, fault):
     before = contents(build(data, tmp_path))
     calls = []

@@ -55,7 +55,9 @@ def test_a_finding(given, said):
     ],
 )
 def test_the_headline_names_the_goal(target, status, said):
-    leading = row(0.456, 0.386, metric="customer_retention_rate", label="Customer retention", target=target, status=status)
+    leading = row(
+        0.456, 0.386, metric="customer_retention_rate", label="Customer retention", target=target, status=status
+    )
     rows = pd.DataFrame([vars(leading)])
     assert story.headline(rows, "2024-02", WORDS) == said
 

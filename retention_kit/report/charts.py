@@ -246,7 +246,7 @@ def _over(periods: list[dict], words: Words) -> alt.X:
             lines.append(words.text("charts.incomplete"))
         labels[record["period"]], year_before = lines, year
     text = f"({json.dumps(labels)})[datum.value]"
-    axis = alt.Axis(values=list(labels), labelExpr=text, labelAngle=0, labelOverlap="parity")
+    axis = alt.Axis(values=list(labels), labelExpr=text, labelAngle=0, labelOverlap=False)
     scale = alt.Scale(domain=[record["period"] for record in periods])
     return alt.X("period:O", title=None, scale=scale, axis=axis)
 

@@ -185,7 +185,7 @@ class Page:
             "note": row.note,
         }
         if story.is_known(row.change):
-            direction = "up" if row.change > 0 else "down" if row.change < 0 else "flat"
+            direction = "flat" if story.is_same(row, words) else "up" if row.change > 0 else "down"
             good = None if direction == "flat" or not row.better else (direction == "up") == (row.better == "higher")
             before = words.period(self.period.shift(-1), "short")
             said = text("card.change", change=story.change(row, words), period=before)

@@ -10,12 +10,22 @@ from retention_kit.wording import Words
 if TYPE_CHECKING:
     import pandas as pd
 
-LEADING = ("customer_retention_rate", "net_promoter_score", "revenue", "mrr")  # the headline is the first one defined
+LEADING = (
+    "customer_retention_rate",
+    "net_promoter_score",
+    "revenue",
+    "mrr",
+)  # the headline is the first one defined, else any other that is
 
 
 def is_known(value: Any) -> bool:
     """Whether a cell of the scorecard is defined."""
     return value is not None and value == value
+
+
+def is_same(row: Any, words: Words) -> bool:
+    """Whether a figure stayed where it was: what prints alike is no change to a reader."""
+    return words.value(row.previous, row.unit) == words.value(row.value, row.unit)
 
 
 def change(row: Any, words: Words) -> str:
@@ -34,8 +44,7 @@ def finding(row: Any, words: Words) -> str:
         return words.text("story.so_far", **said)
     if not is_known(row.change):
         return words.text("story.first", **said)
-    # What prints alike is no change to a reader.
-    if row.change == 0 or words.value(row.previous, row.unit) == said["value"]:
+    if is_same(row, words):
         return words.text("story.same", **said)
     return words.text("story.rose" if row.change > 0 else "story.fell", change=change(row, words), **said)
 
@@ -54,8 +63,8 @@ def headline(rows: pd.DataFrame, period: str, words: Words) -> str:
 def leading(rows: pd.DataFrame, period: str) -> Any | None:
     """The scorecard row that the headline speaks of."""
     now = {row.metric: row for row in rows[(rows["period"] == period) & (rows["segment_value"] == "")].itertuples()}
-    defined = [now[name] for name in LEADING if name in now and is_known(now[name].value)]
-    return next(iter(defined or now.values()), None)
+    names = sorted(now, key=lambda name: LEADING.index(name) if name in LEADING else len(LEADING))
+    return next((now[name] for name in names if is_known(now[name].value)), next(iter(now.values()), None))
 
 
 def stands_out(parts: pd.DataFrame, whole: Any) -> Any | None:

@@ -11,7 +11,12 @@ for (const script of document.querySelectorAll('figure.chart > script')) {
     spec.width = 'container';
     spec.height = Math.max(still.getBoundingClientRect().height, spec.height || 240);
     spec.autosize = {type: 'fit', contains: 'padding'};
-    if (picture.clientWidth < 480) spec.config.legend = {...spec.config.legend, columns: 2};
+    if (picture.clientWidth < 480) {  // a phone: fewer labels, the last one always among them
+      spec.config.legend = {...spec.config.legend, columns: 2};
+      const axis = spec.encoding?.x?.axis;
+      const step = Math.ceil((axis?.values?.length ?? 0) / 6);
+      if (step > 1) axis.values = axis.values.filter((_, place, all) => (all.length - 1 - place) % step === 0);
+    }
     spec.config.axisX = {labelOverlap: true, ...spec.config.axisX};
   }
   vegaEmbed(live, spec, {mode: 'vega-lite', ast: true, actions: false, renderer: 'svg'})
