@@ -9,6 +9,7 @@ import argparse
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import PeriodError, ReportError, RetentionKitError, SettingsError
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--templates", metavar="DIR", help="your own notebook templates; the same name overrides ours")
     report.add_argument("--static", action="store_true", help="charts as pictures only: a much smaller HTML file")
     report.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks run at once (default: 2)")
+    report.add_argument("--force", action="store_true", help="build even where nothing has changed since the last time")
     report.set_defaults(run=_report)
 
     metrics = commands.add_parser("metrics", help="print the scorecard")
@@ -145,9 +147,12 @@ def _report(arguments: argparse.Namespace) -> int:
                 templates=arguments.templates,
                 static=arguments.static,
                 jobs=arguments.jobs,
+                force=arguments.force,
                 progress=progress,
             )
         print(pack.path)
+        if not pack.is_new:
+            print(f"{period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
         for failure in pack.failures:
             code = _say(f"Failed: {failure}", FAILED)
     return code
@@ -228,13 +233,12 @@ def _print_table(heads: tuple[str, ...], rows: list[tuple], numbers: tuple[int, 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown = [number for number in range(len(heads)) if any(row[number] for row in rows)]
     for number in shown:
-        table.add_column(
-            heads[number], justify="right" if number in numbers else "left", no_wrap=number in numbers, overflow="fold"
-        )
+        justify, is_last = "right" if number in numbers else "left", number == len(heads) - 1
+        table.add_column(heads[number], justify=justify, no_wrap=not is_last, min_width=20 if is_last else None)
     for row in rows:
         table.add_row(*(Text(str(row[number])) for number in shown))
-    # Into a file or pipe a table keeps its lines whole, however long.
-    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
+    # Only the last column, of sentences, is ever broken; into a file or pipe every line stays whole, however long.
+    Console(width=max(get_terminal_size().columns, 160) if sys.stdout.isatty() else 10_000).print(table)
 
 
 @contextmanager

@@ -122,7 +122,8 @@ def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, aske
     assert not (project / "reports").exists()
 
 
-def test_metrics_prints_what_the_library_gives(project, capsys):
+@pytest.mark.usefixtures("project")
+def test_metrics_prints_what_the_library_gives(capsys):
     rows = records(rk.scorecard(rk.load("retention.toml"), "2024-02", segment="country"))
     selection = ["--period", "2024-02", "--segment", "country"]
     assert main(["metrics", *selection, "--json"]) == 0
@@ -142,7 +143,8 @@ def test_metrics_prints_what_the_library_gives(project, capsys):
     assert "revenue" not in out
 
 
-def test_metrics_takes_the_last_complete_period_and_names_what_is_absent(project, capsys):
+@pytest.mark.usefixtures("project")
+def test_metrics_takes_the_last_complete_period_and_names_what_is_absent(capsys):
     assert main(["metrics"]) == 0
     out, said = capsys.readouterr()
     assert "2024-02" in out
@@ -163,7 +165,8 @@ def test_check_says_what_cleaning_found(project, capsys):
     assert "Data from 2024-01-05 to 2024-03-01 (exclusive); customers by orders; segment columns: country." in out
 
 
-def test_report_builds_each_period_asked_for(kernelless, project, capsys):
+@pytest.mark.usefixtures("kernelless")
+def test_report_builds_each_period_asked_for(project, capsys):
     asked = ["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static", "--output", "out"]
     assert main(asked) == 0
     out, said = capsys.readouterr()
@@ -177,7 +180,8 @@ def test_report_builds_each_period_asked_for(kernelless, project, capsys):
     }
 
 
-def test_settings_decide_what_options_leave_open(kernelless, project):
+@pytest.mark.usefixtures("kernelless")
+def test_settings_decide_what_options_leave_open(project):
     (project / "retention.toml").write_text(
         TOML + 'every = "quarter"\nformats = ["html"]\nas_of = 2024-04-01\n', "utf-8"
     )
@@ -186,7 +190,8 @@ def test_settings_decide_what_options_leave_open(kernelless, project):
     assert (project / "reports" / "2024-Q1").is_dir()
 
 
-def test_without_data_it_is_the_sample_company_and_says_so(kernelless, tmp_path, monkeypatch, capsys):
+@pytest.mark.usefixtures("kernelless")
+def test_without_data_it_is_the_sample_company_and_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["metrics", "--metric", "mrr", "--json"]) == 0
     assert "this is the sample company, synthetic data" in capsys.readouterr().err
@@ -217,8 +222,7 @@ def test_init_begins_a_project_that_works_as_it_stands(tmp_path, monkeypatch, ca
     assert {"retention.toml", "data", "notebooks"} <= {path.name for path in Path().iterdir()}
     assert main(["check"]) == 0
     assert main(["metrics", "--metric", "mrr", "--json"]) == 0
-    out, said = capsys.readouterr()
-    assert "sample company" not in said
+    assert "sample company" not in capsys.readouterr().err
     ours = rk.scorecard(rk.load("retention.toml"))
     pd.testing.assert_frame_equal(ours[["metric", "value"]], rk.scorecard(rk.sample())[["metric", "value"]])
     assert main(["init", "."]) == 2

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -24,14 +25,14 @@ from bs4 import BeautifulSoup
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import UnknownNameError
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, Measure, metric
 from retention_kit.report import pack as packing
 from retention_kit.report import templates as library
 from retention_kit.report.display import templates_dir
 from retention_kit.report.page import HANDOVER
 from retention_kit.wording import Words
 from test_real_data import retail
-from test_templates import ORDERS, PARAMETERS, notebook, plug_in  # noqa: F401 (a fixture)
+from test_templates import ORDERS, notebook
 
 SYNTHETIC = "synthetic data"
 HOSTILE = ["../../x", "<script>alert(1)</script>", "=cmd|' /C calc'!A1", '#panic("x")', "France", "france"]
@@ -252,7 +253,7 @@ def test_a_section_run_again_elsewhere_gives_the_same_pack(sample_pack, tmp_path
     assert json.loads(after["manifest.json"])["sections"] == json.loads(before["manifest.json"])["sections"]
 
 
-def test_a_failing_template_fails_alone(tmp_path, capsys, data):
+def test_a_failing_template_fails_alone(tmp_path, capsys):
     """A part that fails is told in plain words; its traceback stays in the executed notebook."""
     own = tmp_path / "own"
     own.mkdir()
@@ -281,13 +282,15 @@ def build(data, output: Path, **options) -> Path:
     return rk.build_report(data, "2024-02", output=output, **({"formats": ["html"], "static": True} | options)).path
 
 
-def test_only_keeps_its_siblings(kernelless, data, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_only_keeps_its_siblings(data, tmp_path):
     whole = contents(build(data, tmp_path))
     again = contents(build(data, tmp_path, only=["revenue"]))
     assert [name for name in whole if whole[name] != again.get(name)] == ["manifest.json"]
 
 
-def test_only_shows_what_it_has_just_made(kernelless, data, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_only_shows_what_it_has_just_made(data, tmp_path):
     build(data, tmp_path)
     own = tmp_path / "own"
     own.mkdir()
@@ -296,7 +299,8 @@ def test_only_shows_what_it_has_just_made(kernelless, data, tmp_path):
     assert "Made anew" in html_text(build(data, tmp_path, only=["retention"], templates=own))
 
 
-def test_other_figures_do_not_mix(kernelless, data, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_other_figures_do_not_mix(data, tmp_path):
     """Sections of before speak of other data: they leave the report."""
     build(data, tmp_path)
     other = rk.load(orders=ORDERS.assign(amount=ORDERS["amount"] * 2), timezone="UTC", currency="GBP")
@@ -305,7 +309,8 @@ def test_other_figures_do_not_mix(kernelless, data, tmp_path):
     assert "£47.00" not in text
 
 
-def test_an_own_section_needs_no_heading_of_ours(kernelless, data, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_an_own_section_needs_no_heading_of_ours(data, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
     (own / "price_list.ipynb").write_text(notebook(), "utf-8")
@@ -313,10 +318,30 @@ def test_an_own_section_needs_no_heading_of_ours(kernelless, data, tmp_path):
     assert "Price list" in [heading.get_text() for heading in page.find_all("h2")]
 
 
-def test_a_plug_in_metric_is_in_the_pack(kernelless, plug_in, data, tmp_path):  # noqa: F811
-    pack = build(rk.load(orders=ORDERS, timezone="UTC", currency="GBP"), tmp_path)
-    assert figures(pack)["Guest share"][0] == "0.00%"
-    assert plug_in in {row["metric"] for row in scorecard(pack)}
+@pytest.fixture
+def guest_share() -> Iterator[str]:
+    """A metric of someone else's."""
+
+    @metric(label="Guest share", unit="fraction", formula="guests' revenue / revenue", source="this test")
+    def guest_share(purchases) -> Measure:
+        """Share of the revenue that comes from guests."""
+        whole = purchases.customer_revenue + purchases.guest_revenue
+        return Measure(purchases.guest_revenue / whole, purchases.guest_revenue, whole, n=purchases.purchases)
+
+    yield guest_share.__name__
+    del METRICS["guest_share"]
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_a_plug_in_metric_gets_its_row_and_its_section(guest_share, tmp_path):
+    guests = pd.concat([ORDERS, pd.DataFrame([(None, "2024-02-10", 53.0)], columns=ORDERS.columns)])
+    data = rk.load(orders=guests, timezone="UTC", currency="GBP")
+    row = rk.scorecard(data, "2024-02", metrics=[guest_share]).iloc[0]
+    assert (row["label"], row["value"], row["denominator"]) == ("Guest share", 0.53, 100)  # 53 / (10 + 30 + 7 + 53)
+    pack = build(data, tmp_path)
+    assert figures(pack)["Guest share"][0] == "53.00%"
+    assert guest_share in {row["metric"] for row in scorecard(pack)}
+    assert "Guest share" in [heading.get_text() for heading in read_html(pack / "report.en.html").find_all("h2")]
 
 
 @pytest.fixture(scope="module")
@@ -328,7 +353,8 @@ def hostile():
     return rk.load(orders=orders, timezone="UTC", currency="GBP")
 
 
-def test_values_of_the_data_stay_values(kernelless, hostile, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_values_of_the_data_stay_values(hostile, tmp_path):
     pack = build(hostile, tmp_path, segment="country", formats=["html", "pdf"])
     page = read_html(pack / "report.en.html")
     assert not page.find_all("script")
@@ -339,7 +365,8 @@ def test_values_of_the_data_stay_values(kernelless, hostile, tmp_path):
     assert "'=cmd|' /C calc'!A1" in cells
 
 
-def test_each_segment_value_gets_files_of_its_own_and_wipes_none(kernelless, hostile, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_path):
     expected: dict[str, bytes] = {}
     for segment in (None, *(f"country={value}" for value in HOSTILE)):
         pack = build(hostile, tmp_path / "reports", segment=segment, only=["overview"])
@@ -354,26 +381,28 @@ def test_each_segment_value_gets_files_of_its_own_and_wipes_none(kernelless, hos
     assert set(json.loads(expected["manifest.json"])["files"]) == set(expected) - {"manifest.json"}
 
 
-def test_a_segment_value_is_told_and_filtered(kernelless, hostile, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_a_segment_value_is_told_and_filtered(hostile, tmp_path):
     pack = build(hostile, tmp_path, segment="country=France")
     report = next(pack.glob("report.en.*.html"))
     assert "country France" in read_html(report).header.get_text()
     rows = scorecard(pack, next(pack.glob("scorecard*.csv")).name)
     assert {(row["segment"], row["segment_value"]) for row in rows} == {("country", "France")}
     assert {row["value"] for row in rows if row["metric"] == "active_customers"} == {"1"}
-    with pytest.raises(UnknownNameError, match="There is no country 'Frence' in the data: did you mean 'France'?"):
+    with pytest.raises(UnknownNameError, match=r"There is no country 'Frence' in the data: did you mean 'France'\?"):
         build(hostile, tmp_path, segment="country=Frence")
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, RuntimeError("disk full")], ids=["Ctrl-C", "crash"])
+@pytest.mark.usefixtures("kernelless")
 @pytest.mark.parametrize(
     "place", [(library, "run"), (packing, "_render"), (packing, "_write_manifest")], ids=lambda at: at[1]
 )
-def test_what_goes_wrong_midway_leaves_the_pack_before(kernelless, data, tmp_path, monkeypatch, place, fault):
+def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypatch, place, fault):
     before = contents(build(data, tmp_path))
-    calls = []
+    calls, real = [], getattr(*place)
 
-    def fail_the_second_time(*arguments, real=getattr(*place)):
+    def fail_the_second_time(*arguments):
         calls.append(arguments)
         if len(calls) > 1 or place[1] != "run":
             raise fault
@@ -386,14 +415,16 @@ def test_what_goes_wrong_midway_leaves_the_pack_before(kernelless, data, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
 
 
-def test_a_new_pack_that_crashes_leaves_nothing(kernelless, data, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("kernelless")
+def test_a_new_pack_that_crashes_leaves_nothing(data, tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "_render", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         build(data, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_period_may_be_of_any_length(kernelless, data, tmp_path):
+@pytest.mark.usefixtures("kernelless")
+def test_a_period_may_be_of_any_length(data, tmp_path):
     pack = rk.build_report(data, "2024-Q1", output=tmp_path, formats=["html"], static=True, only=["retention"]).path
     assert pack.name == "2024-Q1"
     assert "Q1 2024" in read_html(pack / "report.en.html").header.get_text()

@@ -146,7 +146,7 @@ def test_retention_and_churn_share_one_base(shop):
 
 LIFETIME = """
     customer_id  order_id  ordered_at  amount
-    A            1         2022-01-10  10
+    A            1         2022-01-01  10
     B            2         2022-05-10  10
     C            3         2022-06-10  10
     D            4         2022-07-10  10
@@ -174,10 +174,7 @@ def test_lifetime_value_of_subscribers():
     # month ends: 12 × A, 12 × C, 6 × B = 480 of MRR in 30 customer-months: ARPA 16, 192 a year
     # month starts: 11 × 2 + 6 = 28, of which one was lost: 28 months; 192 × 28 / 12
     assert value(data, "customer_lifetime_value", "2024-12") == pytest.approx(448)
-    nobody = row(data, "customer_lifetime_value", "2024-06")
-    assert (nobody["value"], nobody["note"]) == (
-        None, "Nobody was lost in the last twelve months, so the lifespan is undefined. Small sample: n = 15."
-    ) or nobody["note"] == "Nobody was lost in the last twelve months, so the lifespan is undefined."  # fmt: skip
+    assert "Nobody was lost in the last twelve months" in row(data, "customer_lifetime_value", "2024-06")["note"]
 
 
 # Comparison
@@ -278,9 +275,9 @@ def test_parts_sum_to_the_whole(shop):
 
 def test_a_breakdown_gives_each_value_after_the_whole(shop):
     assert by_segment(shop, "revenue", "2024-02", "country") == {"": 105, "(none)": 40, "France": 30, "Malta": 5, "UK": 30}
-    assert by_segment(shop, "customer_retention_rate", "2024-02", "country") == pytest.approx(
-        {"": 0.5, "(none)": None, "France": 0.5, "UK": 0.5}, nan_ok=True
-    ) or by_segment(shop, "customer_retention_rate", "2024-02", "country")["France"] == 0.5
+    kept = rk.scorecard(shop, "2024-02", metrics=["customer_retention_rate"], segment="country").set_index("segment_value")
+    assert kept["denominator"].to_dict() == {"": 4, "(none)": 0, "France": 2, "UK": 2}  # Malta has guests only
+    assert kept["value"].dropna().to_dict() == {"": 0.5, "France": 0.5, "UK": 0.5}
 
 
 @pytest.mark.parametrize(("part", "revenue"), [("France", 30), ("UK", 30), ("Malta", 5), ("(none)", 40)])

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 import os
-import platform
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from retention_kit.errors import ReportError, SettingsError, did_you_mean
+from retention_kit.errors import ReportError
 from retention_kit.metrics.handover import keep
 from retention_kit.metrics.identities import identities
-from retention_kit.metrics.scorecard import COLUMNS, METRICS, records
+from retention_kit.metrics.scorecard import COLUMNS, records
 from retention_kit.periods import Period
+from retention_kit.report import manifest
 from retention_kit.report import templates as library
 from retention_kit.report.appendix import appendix
 from retention_kit.report.display import BLOCK_MIME, Block
 from retention_kit.report.page import HANDOVER, Page
+from retention_kit.report.plan import FORMATS, Plan, make_plan
 
 if TYPE_CHECKING:
     import pandas as pd
     from nbformat import NotebookNode
 
     from retention_kit.data.dataset import Dataset
-
-FORMATS = ("html", "pdf")
-PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermill", "typst", "vl-convert-python")
 
 
 @dataclass(frozen=True)
@@ -47,48 +40,10 @@ class Pack:
     path: Path
     period: str
     failures: tuple[str, ...] = ()
+    is_new: bool = True  # False where an unchanged pack was left as it stands
 
     def __fspath__(self) -> str:
         return str(self.path)
-
-
-@dataclass
-class _Plan:
-    """What one build makes, checked before any of it is made."""
-
-    page: Page
-    segment: str
-    languages: list[str]
-    formats: list[str]
-    everything: list[library.Section]
-    chosen: list[library.Section]
-    notebooks: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def suffix(self) -> str:
-        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest."""
-        only = self.page.only
-        if not only:
-            return ""
-        plain = re.sub(r"[^A-Za-z0-9]+", "-", only).strip("-")
-        if len(plain) <= 40 and plain.replace("-", "=", 1) == only:
-            return f".{plain}"
-        return f".{plain[:40]}-{hashlib.sha256(only.encode()).hexdigest()[:6]}"
-
-    def parameters(self, section: library.Section, language: str) -> dict[str, object]:
-        page = self.page
-        own = {"metric": section.metric} if section.metric else {}
-        return {
-            "period": str(page.period),
-            "every": page.every,
-            "segment": self.segment,
-            "language": language,
-            "data": page.data.origin,
-            **own,
-        }
-
-    def stem(self, section: library.Section, language: str) -> str:
-        return f"{section.name}.{language}{self.suffix}"
 
 
 def build_report(
@@ -104,6 +59,7 @@ def build_report(
     templates: str | Path | None = None,
     static: bool = False,
     jobs: int = 2,
+    force: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Pack:
     """Build the report pack of one period in `output`/<period> and return it.
@@ -111,11 +67,14 @@ def build_report(
     The period defaults to the last complete one; segment, languages and formats to the settings. `only` names the
     sections to run again; `templates` is a folder of own templates; `static` leaves the charts' script out;
     `jobs` notebooks run at once; `progress` is called with the section, how many are done and how many there are.
+    A pack made from the very same data, settings, templates and code is left as it stands unless `force` is given.
     A section that fails is marked in the pack and named in `Pack.failures`. Wrong input raises before anything is
     written; whatever goes wrong later leaves the previous pack as it was.
     """
-    plan = _plan(data, period, every, segment, languages, formats, only, templates)
+    plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
     folder = Path(output) / str(plan.page.period)
+    if not force and manifest.is_current(plan, folder):
+        return Pack(folder, str(plan.page.period), is_new=False)
     checks = identities(data, plan.page.every, _columns(plan.page))
     rows = _scorecard(plan.page)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +86,7 @@ def build_report(
         broken = [check.name for check in checks if check.broken]
         executed, failures = _execute(plan, Path(place), max(1, jobs), progress or (lambda *_: None))
         kept = _siblings(plan, building, rows)
+        _drop_stale(plan, building, rows)
         for language in plan.languages:
             document = _assemble(plan, language, kept | executed, checks)
             for made in plan.formats:
@@ -135,7 +95,7 @@ def build_report(
             _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
         (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
         problems = (*failures, *(f"the identity of {name} does not hold" for name in broken))
-        _write_manifest(plan, building, failures, checks, static)
+        manifest.write(plan, building, failures, checks)
         _swap(building, folder, Path(place))
     return Pack(folder, str(plan.page.period), problems)
 
@@ -153,24 +113,6 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def _plan(data, period, every, segment, languages, formats, only, folder) -> _Plan:
-    report = data.settings.report
-    languages, formats = list(languages or report.languages), list(formats or report.formats)
-    for made in formats:
-        if made not in FORMATS:
-            raise SettingsError(f"There is no report format {made!r}: {did_you_mean(made, FORMATS)}")
-    segment = ",".join(report.segments) if segment is None else segment
-    pages = [Page(period or "", every, segment, language, data) for language in languages]
-    if folder is not None and not Path(folder).is_dir():
-        raise SettingsError(f"There is no folder of templates {str(folder)!r}.")
-    everything = library.sections(data, Path(folder) if folder else None)
-    chosen = library.pick(everything, list(only)) if only else everything
-    plan = _Plan(pages[0], segment, languages, formats, everything, chosen)
-    for section in chosen:
-        plan.notebooks[section.name] = library.check(section, plan.parameters(section, languages[0]))
-    return plan
-
-
 def _columns(page: Page) -> tuple[str, ...]:
     return (page.only.partition("=")[0],) if page.only else tuple(page.columns)
 
@@ -186,7 +128,7 @@ def _scorecard(page: Page) -> str:
 
 
 def _execute(
-    plan: _Plan, place: Path, jobs: int, progress: Callable[[str, int, int], None]
+    plan: Plan, place: Path, jobs: int, progress: Callable[[str, int, int], None]
 ) -> tuple[dict[str, NotebookNode], list[str]]:
     """Run every chosen section in every language; the summaries are computed once and handed over in a file."""
     handover = place / "summaries.duckdb"
@@ -220,7 +162,7 @@ def _execute(
     return executed, failures
 
 
-def _siblings(plan: _Plan, building: Path, rows: str) -> dict[str, NotebookNode]:
+def _siblings(plan: Plan, building: Path, rows: str) -> dict[str, NotebookNode]:
     """With `only`: the other sections as executed before, if they speak of the very same figures."""
     import nbformat
 
@@ -232,7 +174,20 @@ def _siblings(plan: _Plan, building: Path, rows: str) -> dict[str, NotebookNode]
     return {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
 
 
-def _assemble(plan: _Plan, language: str, executed: dict[str, NotebookNode], checks: list) -> NotebookNode:
+def _drop_stale(plan: Plan, building: Path, rows: str) -> None:
+    """Take away what this build would contradict: sections it no longer has, and formats that show other figures."""
+    before = building / f"scorecard{plan.suffix}.csv"
+    restated = before.is_file() and before.read_text("utf-8") != rows
+    for language in plan.languages:
+        stems = {plan.stem(section, language) for section in plan.everything}
+        for path in (building / "notebooks").glob(f"*.{language}{plan.suffix}.ipynb"):
+            if path.stem not in stems:
+                path.unlink()
+        for made in FORMATS if restated else ():
+            (building / f"report.{language}{plan.suffix}.{made}").unlink(missing_ok=True)
+
+
+def _assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: list) -> NotebookNode:
     """One document: the sections in reading order, then the appendix."""
     from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -314,67 +269,6 @@ def _write_notebook(notebook: NotebookNode, path: Path) -> None:
         if "injected-parameters" in cell.metadata.get("tags", []) or not cell.get("id"):
             cell["id"] = f"run-{number}"
     nbformat.write(notebook, path)
-
-
-def _write_manifest(plan: _Plan, building: Path, failures: list[str], checks: list, static: bool) -> None:
-    data, path = plan.page.data, building / "manifest.json"
-    try:
-        before = json.loads(path.read_text("utf-8"))["sections"] if path.is_file() else {}
-    except (ValueError, KeyError):
-        before = {}
-    failed = {failure.partition(":")[0] for failure in failures}
-    states = {
-        plan.stem(section, language): "failed" if f"{section.name} ({language})" in failed else "ok"
-        for section in plan.chosen
-        for language in plan.languages
-    }
-    sections = {
-        name: state
-        for name, state in {**before, **states}.items()
-        if (building / "notebooks" / f"{name}.ipynb").is_file()
-    }
-    period = plan.page.period
-    manifest = {
-        "schema": 1,
-        "state": "failed" if "failed" in sections.values() or any(check.broken for check in checks) else "ok",
-        "period": str(period),
-        "every": period.every,
-        "start": str(period.start),
-        "end": str(period.end),
-        "complete": period.is_complete(data.as_of),
-        "as_of": str(data.as_of),
-        "parameters": {
-            "segment": plan.segment,
-            "languages": plan.languages,
-            "formats": plan.formats,
-            "sections": [section.name for section in plan.chosen],
-            "static": static,
-        },
-        "data": {
-            "synthetic": data.is_sample,
-            "origin": data.origin,
-            "basis": data.basis,
-            "start": str(data.start),
-            "sources": data.sources,
-            "quality": data.quality.to_dict("records"),
-        },
-        "settings": {
-            "report": msgspec.to_builtins(data.settings.report),
-            "definitions": msgspec.to_builtins(data.settings.definitions),
-            "goals": msgspec.to_builtins(data.settings.goals),
-        },
-        "metrics": {name: {"formula": one.formula, "definition": one.definition} for name, one in METRICS.items()},
-        "identities": [msgspec.to_builtins(check) for check in checks],
-        "templates": {section.name: section.digest for section in plan.everything},
-        "sections": sections,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-        "files": {
-            file.relative_to(building).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(building.rglob("*"))
-            if file.is_file() and file != path
-        },
-    }
-    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", "utf-8")
 
 
 def _swap(building: Path, folder: Path, place: Path) -> None:

@@ -1,0 +1,89 @@
+"""What one build is to make: chosen and checked before any of it is made."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.periods import Period
+from retention_kit.report import templates as library
+from retention_kit.report.page import Page
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+
+FORMATS = ("html", "pdf")
+
+
+@dataclass
+class Plan:
+    """What one build makes, checked before any of it is made."""
+
+    page: Page
+    segment: str
+    languages: list[str]
+    formats: list[str]
+    everything: list[library.Section]
+    chosen: list[library.Section]
+    static: bool = False
+    notebooks: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def suffix(self) -> str:
+        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest."""
+        only = self.page.only
+        if not only:
+            return ""
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", only).strip("-")
+        if len(plain) <= 40 and plain.replace("-", "=", 1) == only:
+            return f".{plain}"
+        return f".{plain[:40]}-{hashlib.sha256(only.encode()).hexdigest()[:6]}"
+
+    def parameters(self, section: library.Section, language: str) -> dict[str, object]:
+        page = self.page
+        own = {"metric": section.metric} if section.metric else {}
+        return {
+            "period": str(page.period),
+            "every": page.every,
+            "segment": self.segment,
+            "language": language,
+            "data": page.data.origin,
+            **own,
+        }
+
+    def stem(self, section: library.Section, language: str) -> str:
+        return f"{section.name}.{language}{self.suffix}"
+
+
+def make_plan(
+    data: Dataset,
+    period: str | Period | None,
+    every: str | None,
+    segment: str | None,
+    languages: Iterable[str] | None,
+    formats: Iterable[str] | None,
+    only: Iterable[str],
+    folder: str | Path | None,
+    static: bool,
+) -> Plan:
+    """The plan of a build; every wrong name raises here, with a sentence, and so does a template that cannot be run."""
+    report = data.settings.report
+    languages, formats = list(languages or report.languages), list(formats or report.formats)
+    for made in formats:
+        if made not in FORMATS:
+            raise SettingsError(f"There is no report format {made!r}: {did_you_mean(made, FORMATS)}")
+    segment = ",".join(report.segments) if segment is None else segment
+    pages = [Page(period or "", every, segment, language, data) for language in languages]
+    if folder is not None and not Path(folder).is_dir():
+        raise SettingsError(f"There is no folder of templates {str(folder)!r}.")
+    everything = library.sections(data, Path(folder) if folder else None)
+    chosen = library.pick(everything, list(only)) if only else everything
+    plan = Plan(pages[0], segment, languages, formats, everything, chosen, static)
+    for section in chosen:
+        plan.notebooks[section.name] = library.check(section, plan.parameters(section, languages[0]))
+    return plan
