@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from retention_kit.metrics.identities import identities
+from retention_kit.metrics.scorecard import absent
 
 START, AS_OF = date(2023, 11, 1), date(2024, 5, 16)
-PERIODS = ["2024-01", "2024-04", "2024-05"]  # the last one is incomplete
+PERIODS = ["2024-03", "2024-05"]  # the last one is incomplete
 OPTIONS = {"timezone": "UTC", "currency": "GBP", "as_of": str(AS_OF), "every": "month"}
-MONEY = [name for name, one in rk.METRICS.items() if one.unit == "money"]
+QUICK = [name for name, one in rk.METRICS.items() if one.summary in ("movements", "purchases", "mrr")]
+MONEY = [name for name in QUICK if rk.METRICS[name].unit == "money"]
+ADDITIVE = [name for name in QUICK if rk.METRICS[name].unit == "count"] + ["revenue", "mrr", "net_new_mrr"]
 
-few = settings(max_examples=20)
+CONTRACT = [name for name in QUICK if rk.METRICS[name].summary != "purchases"]
+
+few = settings(max_examples=10)
 days = st.integers(0, (AS_OF - START).days - 1).map(lambda number: str(START + timedelta(days=number)))
 customers = st.sampled_from("ABCDE")
 countries = st.sampled_from(["UK", "France", None])
@@ -60,11 +65,11 @@ def load(history: dict[str, pd.DataFrame], **changed):
     return rk.load(**history, **OPTIONS | changed)
 
 
-def figures(history: dict[str, pd.DataFrame], **changed) -> pd.DataFrame:
-    """The whole scorecard, of the periods that the data hold."""
+def figures(history: dict[str, pd.DataFrame], periods=PERIODS, **changed) -> pd.DataFrame:
+    """The scorecard of the periods that the data hold, by country; without lifetimes, which take long."""
     data = load(history, **changed)
-    periods = [period for period in PERIODS if period >= str(data.start)[:7]]
-    return rk.scorecard(data, periods=periods, segment="country")
+    periods = [period for period in periods if period >= str(data.start)[:7]]
+    return rk.scorecard(data, periods=periods, segment="country", metrics=[name for name in QUICK if name not in absent(data)])
 
 
 histories = st.one_of(
@@ -136,26 +141,23 @@ def test_ten_times_the_money_is_ten_times_the_money_figures_and_no_other(history
 @few
 @given(history=orders.map(order_table), later=orders.map(order_table))
 def test_what_happens_after_a_period_does_not_change_it(history, later):
-    """But for refunds, which by the rules reach back; segments are those of the rows before the period's end."""
+    """But for refunds of its orders, which by the rules reach back: here the later orders refund nothing."""
     later = later.assign(order_id="L" + later["order_id"], refund_of=None, ordered_at="2024-05-02")
-    counted = {"periods": ["2024-01", "2024-04"], "segment": "country"}
-    if history["ordered_at"].min() >= "2024-02":
-        return
+    key = ["metric", "period", "segment_value"]
     before, after = (
-        rk.scorecard(load({"orders": frame}), **counted) for frame in (history, pd.concat([history, later]))
+        figures({"orders": frame}, ["2023-12", "2024-04"]).set_index(key)
+        for frame in (history, pd.concat([history, later]))
     )
-    kept = after.merge(before[["metric", "period", "segment_value"]]).reset_index(drop=True)
-    pd.testing.assert_frame_equal(kept, before)
-    added = after.merge(before[["metric", "period", "segment_value"]], how="left", indicator="found")
-    assert added.loc[added["found"] == "left_only", "value"].fillna(0).eq(0).all(), "a value not seen before is empty"
+    pd.testing.assert_frame_equal(after.reindex(before.index), before)
+    new = after.loc[after.index.difference(before.index), "value"]
+    assert new.fillna(0).eq(0).all(), "a country not seen before is empty"
 
 
 @few
 @given(history=histories)
 def test_segments_sum_to_the_whole(history):
     frame = figures(history)
-    additive = [name for name, one in rk.METRICS.items() if one.unit == "count"] + ["revenue", "mrr", "net_new_mrr"]
-    frame = frame[frame["metric"].isin(additive)]
+    frame = frame[frame["metric"].isin(ADDITIVE)]
     whole = frame[frame["segment_value"] == ""].set_index(["metric", "period"])["value"]
     parts = frame[frame["segment_value"] != ""].groupby(["metric", "period"])["value"].sum()
     pd.testing.assert_series_equal(parts.reindex(whole.index).fillna(0), whole, rtol=0, atol=1e-9)
@@ -169,9 +171,8 @@ def test_a_spell_cut_in_two_is_the_same_service(history):
     running = (history["started_at"] < cut) & ((history["ended_at"] > cut) | history["ended_at"].isna())
     first = history.assign(ended_at=history["ended_at"].where(~running, cut))
     second = history[running].assign(started_at=cut, subscription_id="again " + history["subscription_id"])
-    names = [name for name in rk.METRICS if rk.METRICS[name].summary in ("movements", "mrr", "trailing_year")]
     whole, halves = (
-        rk.scorecard(load({"subscriptions": frame}), "2024-04", metrics=names)
+        rk.scorecard(load({"subscriptions": frame}), "2024-04", metrics=[*CONTRACT, "customer_lifetime_value"])
         for frame in (history, pd.concat([first, second]))
     )
     pd.testing.assert_frame_equal(halves, whole)

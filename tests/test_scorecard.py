@@ -291,6 +291,22 @@ def test_a_value_of_guests_alone_has_no_customers(shop):
     assert (found["value"], found["note"]) == (None, "Nothing is known of this segment in the period.")
 
 
+@pytest.mark.parametrize("missing", [None, "", "  ", float("nan")])
+def test_a_missing_value_is_none(missing):
+    frame = table("customer_id  ordered_at  amount\nA  2024-01-05  1\nB  2024-01-06  2").assign(country=[missing, "UK"])
+    assert by_segment(rk.load(orders=frame, timezone="UTC"), "revenue", "2024-01", "country") == {"": 3, "(none)": 1, "UK": 2}
+
+
+def test_numbers_are_values_as_people_write_them():
+    frame = table("customer_id  ordered_at  amount\nA  2024-01-05  1\nB  2024-01-06  2").assign(store=[7.0, float("nan")])
+    assert by_segment(rk.load(orders=frame, timezone="UTC"), "revenue", "2024-01", "store") == {"": 3, "(none)": 2, "7": 1}
+
+
+def test_a_period_of_nobody_has_no_parts():
+    data = rk.load(orders=table("customer_id  ordered_at  amount  country\nA  2024-01-05  0  UK"), timezone="UTC")
+    assert by_segment(data, "revenue", "2024-01", "country") == {"": 0}
+
+
 def test_a_value_may_hold_any_characters():
     hostile = "=cmd' OR 1=1; --<script>"
     frame = table("customer_id  ordered_at  amount\nA  2024-01-05  1\nB  2024-01-06  2").assign(country=[hostile, "UK"])

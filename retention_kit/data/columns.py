@@ -20,7 +20,7 @@ class Columns:
         self.extras = [name for name in self._kinds if name not in known]
         self.is_naive = False
         self.sql = {
-            "raw_extras": "".join(f", {quote(name)} AS {segment_column(name)}" for name in self.extras),
+            "raw_extras": "".join(f", {self._text(name)} AS {segment_column(name)}" for name in self.extras),
             "extras": "".join(f", {segment_column(name)}" for name in self.extras),
             "usable_extras": "".join(f", usable.{segment_column(name)}" for name in self.extras),
             "counted_extras": "".join(f", counted.{segment_column(name)}" for name in self.extras),

@@ -36,7 +36,7 @@ def active_customers(movements) -> Measure:
     unit="count",
     better="higher",
     formula="in E, never a customer before",
-    source="ChartMogul 203299912",
+    source="ChartMogul help centre, article 203299912",
     template="retention",
 )
 def new_customers(movements) -> Measure:
@@ -50,7 +50,7 @@ def new_customers(movements) -> Measure:
     unit="count",
     better="higher",
     formula="in E, not in S, a customer before",
-    source="ChartMogul 203299912",
+    source="ChartMogul help centre, article 203299912",
     competing="Counting them as retained lifts retention, even above 100%.",
     template="retention",
 )
@@ -85,7 +85,7 @@ def customer_retention_rate(movements) -> Measure:
     unit="fraction",
     better="lower",
     formula="(customers of S that are not in E) / S = 1 − retention",
-    source="ChartMogul 203359321",
+    source="ChartMogul help centre, article 203359321",
     competing="Stripe divides by start + new and counts every cancellation, also of those who came back.",
     template="retention",
 )

@@ -22,7 +22,7 @@ def mrr(mrr) -> Measure:
     unit="money",
     better="higher",
     formula="new + expansion + reactivation − contraction − churned",
-    source="ChartMogul 203299912",
+    source="ChartMogul help centre, article 203299912",
     template="revenue",
 )
 def net_new_mrr(mrr) -> Measure:

@@ -149,8 +149,9 @@ class _Figures:
         self._rows = lru_cache(maxsize=None)(self._read_rows)
 
     def values(self, one: Metric, period: Period, column: str) -> list[str]:
-        """The segment values that a metric's summary knows, in order."""
-        return sorted(value for value, index in self._rows(one.summary, period.every, column) if index == period.index)
+        """The segment values that a metric's summary knows, in order; none where the summary is empty."""
+        known = self._rows(one.summary, period.every, column)
+        return sorted(value for value, index in known if value and index == period.index)
 
     def _measure(self, one: Metric, period: Period, column: str | None, value: str) -> Measure:
         if one.summary == "trailing_year":

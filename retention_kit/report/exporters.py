@@ -78,9 +78,9 @@ class RetentionHTMLExporter(TemplateExporter):
             block["picture"] = Markup(_own_ids(draw_svg(block["spec"]), prefix))
             if self.interactive:
                 spec = {key: value for key, value in block["spec"].items() if key != "$schema"}
-                block["live"] = Markup(
-                    json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
-                )
+                # Sorted, as a notebook read from disk is: the same figures give the same bytes.
+                text = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+                block["live"] = Markup(text.replace("<", r"\u003c"))
         elif block["kind"] == "image":
             content = base64.b64encode(_image_bytes(block)).decode()
             block["source"] = f"data:{block['mime']};base64,{content}"

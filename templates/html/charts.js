@@ -6,7 +6,7 @@ for (const script of document.querySelectorAll('figure.chart > script')) {
   live.className = 'live';
   picture.append(live);
   const spec = JSON.parse(script.textContent);
-  spec.config = {...spec.config, font: getComputedStyle(document.body).fontFamily};
+  spec.config = {...spec.config, aria: false, font: getComputedStyle(document.body).fontFamily};
   if (typeof spec.width === 'number') {  // a plain chart follows the width of the page
     spec.width = 'container';
     spec.height = Math.max(still.getBoundingClientRect().height, spec.height || 240);
