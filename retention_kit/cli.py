@@ -39,10 +39,15 @@ def main(argv: list[str] | None = None) -> int:
         return DONE
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage lines above it."""
+
+    def error(self, message: str) -> None:
+        self.exit(WRONG, f"retention-kit: {message}; {self.prog} --help tells what there is.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="retention-kit", description="Whether customers stay, and what to do about it."
-    )
+    parser = _Parser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     report = commands.add_parser("report", help="build the report pack of a period, or of many")

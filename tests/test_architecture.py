@@ -111,7 +111,9 @@ def test_what_is_imported_is_declared():
     distributions = packages_distributions()
     used = {found.split(".")[0] for path in MODULES for found in imports(path)} - sys.stdlib_module_names
     used -= {"retention_kit"}
-    known_by = {name: {name, *(found.lower().replace("_", "-") for found in distributions.get(name, []))} for name in used}
+    known_by = {
+        name: {name, *(found.lower().replace("_", "-") for found in distributions.get(name, []))} for name in used
+    }
     assert [name for name, distribution in sorted(known_by.items()) if not distribution & declared] == []
 
 

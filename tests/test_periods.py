@@ -1,6 +1,6 @@
 """Periods: how they are written, where they begin and end, and which one lies a year back."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -105,10 +105,3 @@ def test_what_is_no_period_is_refused_in_a_sentence(text, every, message):
     with pytest.raises(PeriodError) as error:
         Period.parse(text, every)
     assert str(error.value) == message
-
-
-def test_neighbouring_days_are_never_two_periods_apart():
-    days = [date(2019, 12, 20) + timedelta(days=number) for number in range(400)]
-    for every in EVERY:
-        indices = [Period.of(day, every).index for day in days]
-        assert {after - before for before, after in zip(indices, indices[1:], strict=False)} <= {0, 1}

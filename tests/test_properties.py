@@ -69,7 +69,9 @@ def figures(history: dict[str, pd.DataFrame], periods=PERIODS, **changed) -> pd.
     """The scorecard of the periods that the data hold, by country; without lifetimes, which take long."""
     data = load(history, **changed)
     periods = [period for period in periods if period >= str(data.start)[:7]]
-    return rk.scorecard(data, periods=periods, segment="country", metrics=[name for name in QUICK if name not in absent(data)])
+    return rk.scorecard(
+        data, periods=periods, segment="country", metrics=[name for name in QUICK if name not in absent(data)]
+    )
 
 
 histories = st.one_of(
@@ -89,7 +91,9 @@ def one_instant_each(history: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame
     spread_out = {name: spread(frame, *columns[name]) for name, frame in history.items()}
     if "subscriptions" in spread_out:  # an end on the day of its start stays after it
         frame = spread_out["subscriptions"]
-        spread_out["subscriptions"] = frame.assign(ended_at=frame["ended_at"].where(frame["ended_at"].isna(), frame["ended_at"] + " 23:00:00"))
+        spread_out["subscriptions"] = frame.assign(
+            ended_at=frame["ended_at"].where(frame["ended_at"].isna(), frame["ended_at"] + " 23:00:00")
+        )
     return spread_out
 
 
@@ -121,7 +125,9 @@ def test_rows_said_twice_count_once(history):
 @given(history=histories)
 def test_customers_by_other_names_are_the_same_customers(history):
     renamed = {
-        name: frame.assign(customer_id=frame["customer_id"].map({who: f"{9 - number} é" for number, who in enumerate("ABCDE")}))
+        name: frame.assign(
+            customer_id=frame["customer_id"].map({who: f"{9 - number} é" for number, who in enumerate("ABCDE")})
+        )
         for name, frame in history.items()
     }
     pd.testing.assert_frame_equal(figures(renamed), figures(history))

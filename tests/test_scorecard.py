@@ -121,13 +121,23 @@ def test_a_rate_keeps_its_division(shop, metric, numerator, denominator):
 
 
 def test_counts_and_money_are_plain_sums(shop):
-    names = ["customers_at_start", "new_customers", "reactivated_customers", "lost_customers", "customers_at_end", "revenue"]
+    names = [
+        "customers_at_start",
+        "new_customers",
+        "reactivated_customers",
+        "lost_customers",
+        "customers_at_end",
+        "revenue",
+    ]
     assert [value(shop, name, "2024-02") for name in names] == [4, 1, 0, 2, 3, 105]
     assert value(shop, "reactivated_customers", "2024-01") == 1, "A, who had bought in 2023"
 
 
 def test_repeat_purchases_may_be_counted_in_days():
-    rows = "customer_id  ordered_at  amount\n" + "A  2024-01-05 09:00  1\nA  2024-01-05 18:00  1\nB  2024-01-05 09:00  1\nB  2024-01-06 09:00  1"
+    rows = (
+        "customer_id  ordered_at  amount\n"
+        + "A  2024-01-05 09:00  1\nA  2024-01-05 18:00  1\nB  2024-01-05 09:00  1\nB  2024-01-06 09:00  1"
+    )
     for count, repeat in (("orders", 2), ("days", 1)):  # A bought twice on one day
         data = rk.load(orders=table(rows), timezone="UTC", count=count)
         assert row(data, "repeat_purchase_rate", "2024-01")["numerator"] == repeat
@@ -188,7 +198,13 @@ def test_change_is_value_less_previous(shop):
 def test_an_incomplete_period_has_a_figure_but_no_change_nor_status(with_goals):
     data = with_goals("[goals.revenue]\ntarget = 1000")
     found = row(data, "revenue", "2024-03")
-    assert (found["complete"], found["value"], found["previous"], found["change"], found["status"]) == (False, 50, 105, None, "")
+    assert (found["complete"], found["value"], found["previous"], found["change"], found["status"]) == (
+        False,
+        50,
+        105,
+        None,
+        "",
+    )
     assert row(data, "revenue", "2024-02")["status"] == "missed"
 
 
@@ -201,7 +217,12 @@ def test_the_first_period_has_nothing_before_it(shop):
 
 
 def test_nothing_is_divided_by_nothing(shop):
-    for metric in ("repeat_purchase_rate", "average_purchase_value", "purchase_frequency", "average_revenue_per_customer"):
+    for metric in (
+        "repeat_purchase_rate",
+        "average_purchase_value",
+        "purchase_frequency",
+        "average_revenue_per_customer",
+    ):
         found = row(shop, metric, "2023-06")
         assert (found["value"], found["denominator"]) == (None, 0)
         assert found["note"] == "No identified customer bought in the period."
@@ -241,7 +262,10 @@ def test_a_goal_is_of_the_whole_not_of_its_parts(with_goals):
 
 
 def test_a_goal_of_an_undefined_figure_has_no_status(with_goals):
-    assert row(with_goals("[goals.customer_retention_rate]\ntarget = 0.5"), "customer_retention_rate", "2023-02")["status"] == ""
+    assert (
+        row(with_goals("[goals.customer_retention_rate]\ntarget = 0.5"), "customer_retention_rate", "2023-02")["status"]
+        == ""
+    )
 
 
 # Small numbers
@@ -268,14 +292,29 @@ def test_thirty_is_no_small_sample():
 
 
 def test_parts_sum_to_the_whole(shop):
-    for metric in ("customers_at_start", "new_customers", "lost_customers", "customers_at_end", "active_customers", "revenue"):
+    for metric in (
+        "customers_at_start",
+        "new_customers",
+        "lost_customers",
+        "customers_at_end",
+        "active_customers",
+        "revenue",
+    ):
         parts = by_segment(shop, metric, "2024-02", "country")
         assert parts.pop("") == sum(parts.values()), metric
 
 
 def test_a_breakdown_gives_each_value_after_the_whole(shop):
-    assert by_segment(shop, "revenue", "2024-02", "country") == {"": 105, "(none)": 40, "France": 30, "Malta": 5, "UK": 30}
-    kept = rk.scorecard(shop, "2024-02", metrics=["customer_retention_rate"], segment="country").set_index("segment_value")
+    assert by_segment(shop, "revenue", "2024-02", "country") == {
+        "": 105,
+        "(none)": 40,
+        "France": 30,
+        "Malta": 5,
+        "UK": 30,
+    }
+    kept = rk.scorecard(shop, "2024-02", metrics=["customer_retention_rate"], segment="country").set_index(
+        "segment_value"
+    )
     assert kept["denominator"].to_dict() == {"": 4, "(none)": 0, "France": 2, "UK": 2}  # Malta has guests only
     assert kept["value"].dropna().to_dict() == {"": 0.5, "France": 0.5, "UK": 0.5}
 
@@ -294,12 +333,22 @@ def test_a_value_of_guests_alone_has_no_customers(shop):
 @pytest.mark.parametrize("missing", [None, "", "  ", float("nan")])
 def test_a_missing_value_is_none(missing):
     frame = table("customer_id  ordered_at  amount\nA  2024-01-05  1\nB  2024-01-06  2").assign(country=[missing, "UK"])
-    assert by_segment(rk.load(orders=frame, timezone="UTC"), "revenue", "2024-01", "country") == {"": 3, "(none)": 1, "UK": 2}
+    assert by_segment(rk.load(orders=frame, timezone="UTC"), "revenue", "2024-01", "country") == {
+        "": 3,
+        "(none)": 1,
+        "UK": 2,
+    }
 
 
 def test_numbers_are_values_as_people_write_them():
-    frame = table("customer_id  ordered_at  amount\nA  2024-01-05  1\nB  2024-01-06  2").assign(store=[7.0, float("nan")])
-    assert by_segment(rk.load(orders=frame, timezone="UTC"), "revenue", "2024-01", "store") == {"": 3, "(none)": 2, "7": 1}
+    frame = table("customer_id  ordered_at  amount\nA  2024-01-05  1\nB  2024-01-06  2").assign(
+        store=[7.0, float("nan")]
+    )
+    assert by_segment(rk.load(orders=frame, timezone="UTC"), "revenue", "2024-01", "store") == {
+        "": 3,
+        "(none)": 2,
+        "7": 1,
+    }
 
 
 def test_a_period_of_nobody_has_no_parts():

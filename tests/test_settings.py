@@ -65,7 +65,13 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
     assert settings.data.sources("orders") == []
     assert (settings.report.every, settings.report.timezone, settings.report.languages) == ("month", None, ["en"])
     rules = settings.definitions
-    assert (rules.basis, rules.count, rules.csat_top, rules.min_n, rules.zero_orders) == (None, "orders", 2, 1, "ignore")
+    assert (rules.basis, rules.count, rules.csat_top, rules.min_n, rules.zero_orders) == (
+        None,
+        "orders",
+        2,
+        1,
+        "ignore",
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,13 +85,25 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
         ("[report]\nevery = 'monthly'", "report.every cannot be 'monthly': did you mean 'month'?"),
         ("[report]\nformats = ['docx']", "report.formats cannot be 'docx': choose from html, pdf."),
         ("[definitions]\nbasis = 'order'", "definitions.basis cannot be 'order': did you mean 'orders'?"),
-        ("[[data.responses]]\npath = 'r.csv'\nsurvey = 'npc'", "data.responses.survey cannot be 'npc': did you mean 'nps'?"),
+        (
+            "[[data.responses]]\npath = 'r.csv'\nsurvey = 'npc'",
+            "data.responses.survey cannot be 'npc': did you mean 'nps'?",
+        ),
         ("[definitions]\nmin_n = 'few'", "definitions.min_n: expected int, got str."),
         ("[definitions]\nmin_n = 0", "definitions.min_n: expected `int` >= 1."),
         ("[goals.mrr]\ntarge = 1", "[goals.mrr] has no setting 'targe': did you mean 'target'?"),
-        ("[goals.mrr]\ntarget = 1\nby = '2011-13'", "goals.mrr.by: '2011-13' is not a period: the calendar has no such month."),
-        ("[report]\ntimezone = 'Europe/Londn'", "There is no time zone 'Europe/Londn': use an IANA name such as Europe/London."),
-        ("[data.orders]\npath = 'o.csv'\ntimezone = '../UTC'", "There is no time zone '../UTC': use an IANA name such as Europe/London."),
+        (
+            "[goals.mrr]\ntarget = 1\nby = '2011-13'",
+            "goals.mrr.by: '2011-13' is not a period: the calendar has no such month.",
+        ),
+        (
+            "[report]\ntimezone = 'Europe/Londn'",
+            "There is no time zone 'Europe/Londn': use an IANA name such as Europe/London.",
+        ),
+        (
+            "[data.orders]\npath = 'o.csv'\ntimezone = '../UTC'",
+            "There is no time zone '../UTC': use an IANA name such as Europe/London.",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_place(tmp_path, text, message):

@@ -70,7 +70,9 @@ def test_a_parquet_file_is_read_alike(tmp_path):
     assert checks(data) == {"no customer (guest)": 1}
 
 
-@pytest.mark.parametrize("table", ['orders = "orders.csv"', '[data.orders]\npath = "orders.csv"', '[[data.orders]]\npath = "orders.csv"'])
+@pytest.mark.parametrize(
+    "table", ['orders = "orders.csv"', '[data.orders]\npath = "orders.csv"', '[[data.orders]]\npath = "orders.csv"']
+)
 def test_the_short_and_the_long_form_say_the_same(folder, table):
     head = "" if table.startswith("[") else "[data]\n"
     data = rk.load(folder(orders_csv=ORDERS, retention_toml=f"{head}{table}") / "retention.toml")
@@ -133,7 +135,9 @@ def test_every_source_may_have_its_own_time_zone(folder):
 
 
 def test_keywords_replace_what_the_file_says(folder):
-    path = folder(orders_csv=ORDERS, retention_toml='[data]\norders = "orders.csv"\n[report]\ncurrency = "GBP"\nevery = "week"')
+    path = folder(
+        orders_csv=ORDERS, retention_toml='[data]\norders = "orders.csv"\n[report]\ncurrency = "GBP"\nevery = "week"'
+    )
     data = rk.load(path, currency="EUR")
     assert (data.settings.report.currency, data.settings.report.every) == ("EUR", "week")
 
@@ -172,7 +176,7 @@ def test_what_cannot_be_read_is_named(folder, case):
 
 def test_a_path_that_holds_no_table_is_named(folder):
     path = folder(notes_csv="a,b\n1,2\n", orders_parquet="junk")
-    with pytest.raises(DataError, match="^There is no file or folder"):
+    with pytest.raises(DataError, match=r"^There is no file or folder"):
         rk.load(path / "nowhere")
     with pytest.raises(DataError, match=r"^notes\.csv is none of our tables: orders need .*; it has a, b\."):
         rk.load(path / "notes.csv")
@@ -185,17 +189,17 @@ def test_a_path_that_holds_no_table_is_named(folder):
 
 def test_unknown_names_are_refused_with_the_nearest(folder):
     data = rk.load(folder(orders_csv=ORDERS))
-    with pytest.raises(UnknownNameError, match="^There is no metric 'retention_rate': "):
+    with pytest.raises(UnknownNameError, match=r"^There is no metric 'retention_rate': "):
         rk.scorecard(data, metrics=["retention_rate"])
-    with pytest.raises(DataError, match="^There is no mrr: It needs subscriptions, and the data hold none"):
+    with pytest.raises(DataError, match=r"^There is no mrr: It needs subscriptions, and the data hold none"):
         rk.scorecard(data, metrics=["mrr"])
-    with pytest.raises(UnknownNameError, match="^There is no segment column 'contry': did you mean 'country'"):
+    with pytest.raises(UnknownNameError, match=r"^There is no segment column 'contry': did you mean 'country'"):
         rk.scorecard(data, segment="contry")
-    with pytest.raises(UnknownNameError, match="^There is no country 'Frence' in the data: did you mean 'France'"):
+    with pytest.raises(UnknownNameError, match=r"^There is no country 'Frence' in the data: did you mean 'France'"):
         rk.scorecard(data, segment="country=Frence")
-    with pytest.raises(SettingsError, match="^There is no setting 'time_zone': did you mean 'timezone'"):
+    with pytest.raises(SettingsError, match=r"^There is no setting 'time_zone': did you mean 'timezone'"):
         rk.load(folder(orders_csv=ORDERS), time_zone="UTC")
-    with pytest.raises(UnknownNameError, match="^There is no unit 'weeks': did you mean 'week'"):
+    with pytest.raises(UnknownNameError, match=r"^There is no unit 'weeks': did you mean 'week'"):
         rk.rfm(data, unit="weeks")
-    with pytest.raises(DataError, match="^There are no mrr figures: It needs subscriptions"):
+    with pytest.raises(DataError, match=r"^There are no mrr figures: It needs subscriptions"):
         rk.mrr_movements(data)

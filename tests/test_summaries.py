@@ -74,8 +74,12 @@ def test_customer_movements_of_subscribers(club):
 
 
 def test_longer_periods_are_counted_afresh(shop, club):
-    assert plain(rk.customer_movements(shop, every="quarter"), "period", "start", "new", "end") == [("2024-Q1", 0, 4, 4)]
-    assert plain(rk.customer_movements(club, every="year"), "period", "new", "end") == [("2024", 3, 3)]  # C and D came and went
+    assert plain(rk.customer_movements(shop, every="quarter"), "period", "start", "new", "end") == [
+        ("2024-Q1", 0, 4, 4)
+    ]
+    assert plain(rk.customer_movements(club, every="year"), "period", "new", "end") == [
+        ("2024", 3, 3)
+    ]  # C and D came and went
 
 
 def test_what_happens_at_a_boundary_belongs_to_the_period_it_opens():
@@ -117,7 +121,9 @@ def test_a_change_of_plan_at_one_instant_is_expansion():
 
 
 def test_thirds_of_a_penny_add_up():
-    rows = "customer_id  started_at  ended_at  amount  interval\n" + "\n".join(f"C{n}  2024-01-05  -  100  year" for n in range(3))
+    rows = "customer_id  started_at  ended_at  amount  interval\n" + "\n".join(
+        f"C{n}  2024-01-05  -  100  year" for n in range(3)
+    )
     data = rk.load(subscriptions=table(rows), **UTC, as_of="2024-02-01")
     assert value(data, "mrr", "2024-01") == 25  # 3 × 100 / 12, not 3 × 8.33
 
@@ -191,9 +197,15 @@ def test_a_guest_has_the_value_of_the_row(shop):
 
 
 def test_a_column_that_a_table_lacks_is_looked_up_by_customer():
-    answers = "customer_id  responded_at  survey  score\nA  2024-02-20  nps  10\nC  2024-02-20  nps  0\n-  2024-02-20  nps  8"
+    answers = (
+        "customer_id  responded_at  survey  score\nA  2024-02-20  nps  10\nC  2024-02-20  nps  0\n-  2024-02-20  nps  8"
+    )
     data = rk.load(orders=ORDERS, responses=table(answers), **UTC)
-    parts = summary(data, "feedback", Grid("month"), "country").groupby("segment_value")[["promoters", "passives", "detractors"]].sum()
+    parts = (
+        summary(data, "feedback", Grid("month"), "country")
+        .groupby("segment_value")[["promoters", "passives", "detractors"]]
+        .sum()
+    )
     # A's last row before March is the French order of 29 February
     assert parts.to_dict("index") == {
         "France": {"promoters": 1, "passives": 0, "detractors": 1},
@@ -204,7 +216,9 @@ def test_a_column_that_a_table_lacks_is_looked_up_by_customer():
 def test_beyond_the_50_largest_values_are_other():
     rows = [(f"C{n}", f"2024-01-{5 + (n > 52):02}", 1, f"town {min(n, 51):02}") for n in range(54)]
     frame = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount", "town"])
-    parts = summary(rk.load(orders=frame, **UTC), "purchases", Grid("month"), "town").set_index("segment_value")["buyers"]
+    parts = summary(rk.load(orders=frame, **UTC), "purchases", Grid("month"), "town").set_index("segment_value")[
+        "buyers"
+    ]
     assert len(parts) == 51
     assert parts["town 51"] == 3, "the largest is shown"
     assert parts["(other)"] == 2, "of 52 towns the last two by name"

@@ -58,7 +58,9 @@ def test_a_change_has_its_sign(value, unit, expected):
     assert WORDS.change(value, unit) == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.00125, "0.13%"), (0.00115, "0.12%"), (0.29, "29.00%"), (0.57, "57.00%")])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.00125, "0.13%"), (0.00115, "0.12%"), (0.29, "29.00%"), (0.57, "57.00%")]
+)
 def test_halves_are_rounded_as_people_do(value, expected):
     assert WORDS.value(value, "fraction", "full") == expected
 
@@ -105,7 +107,7 @@ def test_unknown_words_are_refused():
     assert "en" in languages()
     with pytest.raises(SettingsError, match=r"^Reports cannot be written in 'eng' yet: did you mean 'en'\?$"):
         Words("eng")
-    with pytest.raises(SettingsError, match="^There is no currency 'GBX': write its three-letter code"):
+    with pytest.raises(SettingsError, match=r"^There is no currency 'GBX': write its three-letter code"):
         money_decimals("GBX")
     with pytest.raises(KeyError):
         WORDS.text("story.nonsense")

@@ -23,7 +23,8 @@ def repeat_purchase_rate(purchases) -> Measure:
         template="revenue")  # fmt: skip
 def revenue(purchases) -> Measure:
     """Value of all purchases of the period, less the refunds that name one of them."""
-    return Measure(purchases.customer_revenue + purchases.guest_revenue, n=purchases.purchases)
+    total, count = purchases.customer_revenue + purchases.guest_revenue, purchases.purchases + purchases.guest_purchases
+    return Measure(total, n=count)
 
 
 @metric(

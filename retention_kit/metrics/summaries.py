@@ -25,12 +25,12 @@ NONE, OTHER, SHOWN = "(none)", "(other)", 50
 
 MOVEMENTS = ("start", "new", "reactivated", "lost", "retained", "end", "active")
 MRR = ("start", "new", "expansion", "contraction", "churned", "reactivation", "end", "customers")
-PURCHASES = ("buyers", "purchases", "repeat_buyers", "customer_revenue", "guest_revenue", "refunds")
+PURCHASES = ("buyers", "purchases", "repeat_buyers", "customer_revenue", "guest_revenue", "refunds", "guest_purchases")
 FEEDBACK = ("nps_answers", "nps_weight", "nps_weight_squared", "promoters", "passives", "detractors",
             "csat_answers", "csat_weight", "csat_weight_squared", "satisfied")  # fmt: skip
 COLUMNS = {"movements": MOVEMENTS, "mrr": MRR, "purchases": PURCHASES, "feedback": FEEDBACK, "cohorts": ("active",)}
 STATES = ("movements", "mrr", "cohorts")  # running sums of changes; the others happen at a point in time
-MONEY = {"mrr": MRR[:-1], "purchases": PURCHASES[3:]}
+MONEY = {"mrr": MRR[:-1], "purchases": PURCHASES[3:-1]}
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,10 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
         raise UnknownNameError(f"There is no unit {unit!r}: {did_you_mean(unit, days)}")
     if reason := needs(data, "rfm"):
         raise DataError(f"There is no RFM: {reason}")
-    as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
+    try:
+        as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
+    except ValueError:
+        raise DataError(f"{as_of!r} is not a date: write it like 2011-12-10.") from None
     frame = data.engine.frame(_sql("rfm"), as_of=f"DATE '{as_of}'")
     monetary = frame["repeat_amount"].astype(float) / data.minor / frame["frequency"].where(frame["frequency"] > 0)
     return frame[["customer_id", "frequency"]].assign(

@@ -8,14 +8,14 @@ WITH per_customer AS (
 moves AS (
     SELECT customer_id, CAST(NULL AS VARCHAR) AS own_value, period, 1 AS buyers, purchases,
            CASE WHEN $repeat >= 2 THEN 1 ELSE 0 END AS repeat_buyers, revenue AS customer_revenue, 0 AS guest_revenue,
-           0 AS refunds
+           0 AS refunds, 0 AS guest_purchases
     FROM per_customer
     UNION ALL
-    SELECT NULL, $own_value, $order_period, 0, 0, 0, 0, amount, 0
+    SELECT NULL, $own_value, $order_period, 0, 0, 0, 0, amount, 0, 1
     FROM orders
     WHERE is_purchase AND customer_id IS NULL
     UNION ALL
-    SELECT customer_id, $own_value, $order_period, 0, 0, 0, 0, 0, refund
+    SELECT customer_id, $own_value, $order_period, 0, 0, 0, 0, 0, refund, 0
     FROM orders
     WHERE refund > 0
 )

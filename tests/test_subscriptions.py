@@ -1,0 +1,122 @@
+"""Spells: what a month of each is worth, which of them count, and where one ends and the next begins."""
+
+import pytest
+
+import retention_kit as rk
+from pencil import checks, table, value
+from retention_kit.errors import DataError
+
+UTC = {"timezone": "UTC", "currency": "GBP"}
+
+
+def subscriptions(text: str, **settings):
+    return rk.load(subscriptions=table(text), **UTC | settings)
+
+
+@pytest.mark.parametrize(
+    ("amount", "interval", "mrr"),
+    [
+        ("100.00", "-", 100),
+        ("100.00", "Month", 100),
+        ("120.00", "year", 10),  # / 12
+        ("30.00", "quarter", 10),  # / 3
+        ("12.00", "week", 52),  # × 52 / 12
+        ("1.20", "day", 36.5),  # × 365 / 12
+        ("100.00", "year", 100 / 12),  # exact in twelfths, rounded in print only
+    ],
+)
+def test_a_months_worth_of_every_interval(amount, interval, mrr):
+    data = subscriptions(f"""
+        customer_id  subscription_id  started_at  ended_at  amount     interval
+        Ann          1                2024-01-05  -         {amount}  {interval}
+    """, as_of="2024-02-01")  # fmt: skip
+    assert value(data, "mrr", "2024-01") == mrr
+
+
+@pytest.mark.parametrize(
+    ("status", "mrr"),
+    [
+        ("active", 10),
+        ("-", 10),
+        ("past_due", 10),
+        ("cancelled", 10),
+        ("paused", 0),
+        ("trialing", 0),
+        ("unpaid", 0),
+        ("free", 0),
+    ],
+)
+def test_which_states_carry_mrr(status, mrr):
+    data = subscriptions(f"""
+        customer_id  subscription_id  started_at  ended_at    amount  status
+        Ann          1                2024-01-05  2024-02-15  10      {status}
+    """, as_of="2024-03-01")  # fmt: skip
+    assert value(data, "mrr", "2024-01") == mrr
+    assert value(data, "mrr", "2024-02") == 0, "every state counts until it ended"
+    assert checks(data) == ({} if mrr else {"spell without MRR": 1})
+
+
+def test_spells_that_cannot_be_are_set_aside():
+    data = subscriptions("""
+        customer_id  subscription_id  started_at  ended_at    amount  interval   status  trial_ends_at
+        Ann          1                2024-01-05  -           10      month      -       -
+        Ben          2                2024-01-05  2024-01-04  20      month      -       -
+        -            3                2024-01-05  -           30      month      -       -
+        Dee          4                2024-01-05  -           40      fortnight  -       -
+        Eve          5                2024-01-05  -           50      month      asleep  -
+        Fay          6                2024-01-05  never       60      month      -       -
+        Guy          7                2024-01-05  -           70      month      -       soon
+        Hal          8                2024-01-05  -           ten     month      -       -
+        Ann          1                2024-01-05  -           15      month      -       -
+        Ann          1                2024-01-05  -           10      month      -       -
+    """, as_of="2024-02-01")  # fmt: skip
+    assert checks(data) == {
+        "ended before it started": 1,
+        "no customer": 1,
+        "unknown interval": 1,
+        "unknown status": 1,
+        "unreadable end date": 1,
+        "unreadable end date of the trial": 1,
+        "unreadable amount": 1,
+        "same subscription_id and start, other contents": 1,
+        "identical row": 1,
+    }
+    assert value(data, "mrr", "2024-01") == 10
+    assert len(data.quarantine["subscriptions"]) == 9
+
+
+def test_an_unreadable_end_is_named_by_its_own_column():
+    with pytest.raises(DataError, match=r"column 'ended_at' is unreadable in 1 of 2 rows, first in row 2 \('never'\)"):
+        subscriptions("""
+            customer_id  started_at  ended_at  amount
+            Ann          2024-01-05  -         10
+            Ben          2024-01-05  never     10
+        """)
+
+
+def test_mrr_starts_when_the_trial_ends():
+    data = subscriptions("""
+        customer_id  subscription_id  started_at  ended_at    amount  trial_ends_at
+        Ann          1                2024-01-20  -           10      2024-02-03
+        Ben          2                2024-01-20  2024-01-27  10      2024-02-03
+        Cy           3                2024-01-20  -           10      2024-01-10
+    """, as_of="2024-03-01")  # fmt: skip
+    assert value(data, "mrr", "2024-01") == 10, "Cy, whose trial ended before the start"
+    assert value(data, "new_customers", "2024-02") == 1, "Ann; Ben left within the trial"
+    assert value(data, "lost_customers", "2024-02") == 0
+
+
+@pytest.mark.parametrize(
+    ("resumed", "reactivated", "bridged"),
+    [("2024-02-01 12:00:00", 0, 1), ("2024-02-01 12:00:01", 1, 0), ("2024-01-31 12:00:00", 0, 0)],
+)
+def test_a_gap_of_at_most_24_hours_is_no_gap(resumed, reactivated, bridged):
+    data = subscriptions(f"""
+        customer_id  subscription_id  started_at           ended_at             amount
+        Ann          1                2024-01-05 00:00:00  2024-01-31 12:00:00  10
+        Ann          2                {resumed}            -                    10
+        Ben          3                2024-01-05 00:00:00  -                    10
+    """, as_of="2024-03-01")  # fmt: skip
+    assert value(data, "reactivated_customers", "2024-02") == reactivated
+    assert value(data, "customers_at_end", "2024-01") == (1 if reactivated else 2)
+    assert checks(data) == ({"gap of at most 24 hours": 1} if bridged else {})
