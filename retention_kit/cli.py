@@ -6,7 +6,10 @@ Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wro
 from __future__ import annotations
 
 import argparse
+import shlex
+import signal
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import get_terminal_size
@@ -27,7 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        with _sigterm_interrupts():
+            return arguments.run(arguments)
     except ReportError as error:
         return _say(error, FAILED)
     except RetentionKitError as error:
@@ -37,6 +41,19 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
         sys.stderr.close()
         return DONE
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """A polite kill is a Ctrl-C: kernels are ended and temporary folders go. Only a main thread may ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -138,24 +155,32 @@ def _report(arguments: argparse.Namespace) -> int:
     if arguments.jobs < 1:
         raise SettingsError(f"--jobs is {arguments.jobs}: at least one notebook has to run.")
     data = _load(arguments)
-    code = DONE
+    code, done = DONE, []
     for period in _periods(data, arguments):
-        with _progress(str(period)) as progress:
-            pack = build_report(
-                data,
-                period,
-                segment=arguments.segment,
-                languages=arguments.language,
-                formats=arguments.format,
-                output=arguments.output,
-                only=[name.strip() for name in arguments.only.split(",") if name.strip()],
-                templates=arguments.templates,
-                static=arguments.static,
-                jobs=arguments.jobs,
-                force=arguments.force,
-                progress=progress,
-            )
+        try:
+            with _progress(str(period)) as progress:
+                pack = build_report(
+                    data,
+                    period,
+                    segment=arguments.segment,
+                    languages=arguments.language,
+                    formats=arguments.format,
+                    output=arguments.output,
+                    only=[name.strip() for name in arguments.only.split(",") if name.strip()],
+                    templates=arguments.templates,
+                    static=arguments.static,
+                    jobs=arguments.jobs,
+                    force=arguments.force,
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            return _say(f"Interrupted at {period}, which is as it was; done: {', '.join(done)}.", INTERRUPTED)
+        done.append(str(period))
         print(pack.path)
+        if pack.note:
+            print(f"{period}: {pack.note}", file=sys.stderr)
         if not pack.is_new:
             print(f"{period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
         for failure in pack.failures:
@@ -224,7 +249,8 @@ def _init(arguments: argparse.Namespace) -> int:
     from retention_kit.project import begin
 
     begin(arguments.folder)
-    print(f"{arguments.folder} is ready. Build its first report:\n  cd {arguments.folder}\n  retention-kit report")
+    folder = arguments.folder
+    print(f"{folder} is ready. Build its first report:\n  cd {shlex.quote(str(folder))}\n  retention-kit report")
     return DONE
 
 

@@ -65,8 +65,12 @@ class Period:
         year, *part = (int(number) for number in _FORMS[found].fullmatch(text).groups())
         try:
             if found == "week":
-                return cls.of(date.fromisocalendar(year, part[0], 1), found)
-            return cls.of(date(year, (part[0] - 1) * _MONTHS[found] + 1 if part else 1, 1), found)
+                start = date.fromisocalendar(year, part[0], 1)
+            else:
+                start = date(year, (part[0] - 1) * _MONTHS[found] + 1 if part else 1, 1)
+            period = cls.of(start, found)
+            period.end  # noqa: B018  the calendar ends with the year 9999
+            return period
         except ValueError:
             raise PeriodError(f"{text!r} is not a period: the calendar has no such {found}.") from None
 

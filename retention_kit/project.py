@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 from retention_kit.errors import SettingsError
@@ -40,7 +42,7 @@ target = 0.97
 
 _SCHEDULE = """\
 # A line for `crontab -e`: on the second of every month at 06:00, the report of the month before.
-0 6 2 * * cd "{folder}" && retention-kit report >> report.log 2>&1
+0 6 2 * * cd {folder} && {python} -m retention_kit.cli report >> report.log 2>&1
 """
 
 
@@ -49,14 +51,19 @@ def begin(folder: Path) -> None:
     from retention_kit.data.sample import sample_tables
     from retention_kit.report.display import shipped
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingsError(f"{str(folder)!r} is there already and not empty: name a new folder.")
-    (folder / "data").mkdir(parents=True, exist_ok=True)
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise SettingsError(f"{str(folder)!r} is there already and not empty: name a new folder.")
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"No project can be begun in {str(folder)!r}: {error.strerror}.") from error
     for name, table in sample_tables().items():
         table.to_csv(folder / "data" / f"{name}.csv", index=False)
     (folder / "notebooks").mkdir()
     for notebook in sorted(shipped("notebooks").glob("*.ipynb")):
         text = notebook.read_text("utf-8").replace("rk.sample()", "rk.load('..')")
         (folder / "notebooks" / notebook.name).write_text(text, "utf-8")
-    (folder / "schedule.cron").write_text(_SCHEDULE.format(folder=folder.resolve()), "utf-8")
+    # To cron a bare % is the end of the line.
+    place, python = (shlex.quote(str(path)).replace("%", r"\%") for path in (folder.resolve(), sys.executable))
+    (folder / "schedule.cron").write_text(_SCHEDULE.format(folder=place, python=python), "utf-8")
     (folder / "retention.toml").write_text(_SETTINGS, "utf-8")

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -118,7 +122,8 @@ def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, aske
     with pytest.raises(SystemExit) as refused:
         main(asked.split())
     assert refused.value.code == 2
-    assert "error: " in capsys.readouterr().err.splitlines()[-1]
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"retention-kit: .+; retention-kit.* --help tells what there is\.\n", said)
     assert not (project / "reports").exists()
 
 
@@ -214,6 +219,61 @@ def test_ctrl_c_is_no_traceback(project, monkeypatch, capsys):
     assert main(["report"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
     assert list((project / "reports").iterdir()) == []
+
+
+def test_ctrl_c_midway_names_what_is_done(project, monkeypatch, capsys):
+    def stop_at_february(template, parameters, *_):
+        if parameters["period"] == "2024-02":
+            raise KeyboardInterrupt
+        return template, ""
+
+    monkeypatch.setattr(library, "run", stop_at_february)
+    assert main(["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static"]) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
+    assert [path.name for path in (project / "reports").iterdir()] == ["2024-01"]
+
+
+@pytest.mark.parametrize("place", ["orders.csv", "orders.csv/reports", "blocked", "/dev/null/nope"])
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(project, monkeypatch, capsys, place):
+    monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
+    (project / "blocked").mkdir()
+    (project / "blocked" / "2024-02").write_text("mine", "utf-8")
+    assert main(["report", "--output", place]) == 2
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith(f"retention-kit: No pack can be written to '{place}")
+    assert said.count("\n") == 1
+    assert (project / "blocked" / "2024-02").read_text("utf-8") == "mine"
+
+
+@pytest.mark.usefixtures("kernelless", "project")
+def test_only_after_the_data_changed_makes_every_section_and_says_so(capsys):
+    asked = ["report", "--format", "html", "--static"]
+    assert main(asked) == 0
+    orders = pd.read_csv("orders.csv")
+    orders.assign(amount=orders["amount"] * 2).to_csv("orders.csv", index=False)
+    assert main([*asked, "--only", "revenue"]) == 0
+    assert "every section was made" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("project")
+def test_init_refuses_a_place_that_cannot_be_written(capsys):
+    assert main(["init", "orders.csv/ours"]) == 2
+    assert capsys.readouterr().err.startswith("retention-kit: No project can be begun in 'orders.csv/ours': ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no cron")
+def test_the_schedule_of_init_runs(tmp_path, capsys):
+    folder = tmp_path / "our 50% 'project'"
+    assert main(["init", str(folder)]) == 0
+    assert f"cd {shlex.quote(str(folder))}\n" in capsys.readouterr().out
+    line = (folder / "schedule.cron").read_text("utf-8").splitlines()[-1]
+    command = line.split(maxsplit=5)[5].replace(r"\%", "%")  # as cron reads it
+    assert "%" not in line.replace(r"\%", "")
+    command = command.replace("cli report", "cli check")
+    subprocess.run(["/bin/sh", "-c", command], check=True, env={"PATH": "/usr/bin:/bin"})
+    assert "customers by" in (folder / "report.log").read_text("utf-8")
 
 
 def test_init_begins_a_project_that_works_as_it_stands(tmp_path, monkeypatch, capsys):

@@ -137,6 +137,27 @@ def test_compound_headers_and_indexes_keep_their_columns():
     assert cells == [["k", "l", "orders n", "orders mean"], ["a", "x", "1", "2.5"], ["", "y", "3", "4.0"]]
 
 
+BROKEN = {
+    "chart": Block("chart", title="Own chart", alt="None", spec={"mark": "blob", "data": {"values": []}}),
+    "cut short": {"image/png": png()[:60]},
+    "not base64": {"image/png": "x"},
+    "no picture": {"image/svg+xml": "hello"},
+}
+
+
+@pytest.mark.parametrize("exporter", [RetentionHTMLExporter(), RetentionPDFExporter()], ids=["html", "pdf"])
+@pytest.mark.parametrize("fault", BROKEN)
+def test_what_cannot_be_drawn_is_told_and_the_rest_stands(fault, exporter):
+    nb = notebook(shown(BROKEN[fault], Block("text", text="What follows.")))
+    body, resources = exporter.from_notebook_node(nb)
+    (failure,) = resources["failures"]
+    assert "could not be drawn: " in failure
+    if isinstance(body, bytes):
+        body = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(body)).pages)
+    assert "This section could not be made" in body
+    assert "What follows." in body
+
+
 @pytest.mark.parametrize("data", [{"image/png": png()}, {"image/svg+xml": draw_svg(SPEC)}], ids=["png", "svg"])
 def test_an_analysts_picture_shows(data):
     nb = notebook(shown(data))

@@ -9,9 +9,15 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from threading import Barrier
 from unittest.mock import patch
 
 import nbformat
@@ -24,12 +30,13 @@ from bs4 import BeautifulSoup
 
 import retention_kit as rk
 from retention_kit.cli import main
-from retention_kit.errors import UnknownNameError
+from retention_kit.errors import ReportError, UnknownNameError
 from retention_kit.metrics.catalogue import METRICS, Measure, metric
 from retention_kit.report import manifest
 from retention_kit.report import pack as packing
 from retention_kit.report import templates as library
 from retention_kit.report.display import templates_dir
+from retention_kit.report.exporters import RetentionPDFExporter
 from retention_kit.report.page import HANDOVER
 from retention_kit.wording import Words
 from test_real_data import retail
@@ -76,7 +83,9 @@ def kernelless(monkeypatch):
     monkeypatch.setattr(library, "run", run_here)
 
 
-def run_here(template: nbformat.NotebookNode, parameters: dict, environment: dict) -> tuple[nbformat.NotebookNode, str]:
+def run_here(
+    template: nbformat.NotebookNode, parameters: dict, environment: dict, _clients: list
+) -> tuple[nbformat.NotebookNode, str]:
     """Each cell's last expression is its output, as in a kernel; what it raises ends the run."""
     names: dict = {}
     with patch.dict(os.environ, {HANDOVER: environment[HANDOVER]}):
@@ -259,6 +268,21 @@ def test_a_section_run_again_elsewhere_gives_the_same_pack(sample_pack, tmp_path
     assert json.loads(after["manifest.json"])["sections"] == json.loads(before["manifest.json"])["sections"]
 
 
+def test_runs_side_by_side_do_not_mix():
+    """Both fail at once; each gives back its own notebook."""
+    together = Barrier(2)
+
+    def one(name: str) -> tuple[nbformat.NotebookNode, str]:
+        template = nbformat.reads(notebook(f"raise ValueError('{name}')"), as_version=4)
+        together.wait()
+        return library.run(template, {}, {**os.environ}, [])
+
+    with ThreadPoolExecutor() as pool:
+        for name, (executed, problem) in zip("ab", pool.map(one, "ab"), strict=True):
+            assert problem == f"ValueError: {name}"
+            assert f"ValueError('{name}')" in executed.cells[-1].source
+
+
 def test_a_failing_template_fails_alone(tmp_path, capsys):
     """A part that fails is told in plain words; its traceback stays in the executed notebook."""
     own = tmp_path / "own"
@@ -313,6 +337,23 @@ def test_other_figures_do_not_mix(data, tmp_path):
     text = html_text(build(other, tmp_path, only=["revenue"]))
     assert "£94.00" in text  # 2 · (10 + 30 + 7)
     assert "£47.00" not in text
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_only_makes_every_section_where_the_others_would_be_lost(data, tmp_path):
+    """But a first pack, or one that never had others, holds what is asked for."""
+    options = {"period": "2024-02", "output": tmp_path, "formats": ["html"], "static": True}
+    other = rk.load(orders=ORDERS.assign(amount=ORDERS["amount"] * 2), timezone="UTC", currency="GBP")
+    for given in (data, other):
+        assert not rk.build_report(given, only=["revenue"], **options).note
+        assert manifest.sections(tmp_path / "2024-02") == {"revenue.en"}
+    rk.build_report(other, **options)
+    whole = manifest.sections(tmp_path / "2024-02")
+    assert len(whole) > 3
+    assert not rk.build_report(other, only=["revenue"], **options).note
+    assert "every section was made" in rk.build_report(data, only=["revenue"], **options).note
+    assert manifest.sections(tmp_path / "2024-02") == whole
+    assert "£47.00" in html_text(tmp_path / "2024-02")
 
 
 @pytest.mark.usefixtures("kernelless")
@@ -414,6 +455,128 @@ def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch):
     other = rk.load(orders=ORDERS[:-1], timezone="UTC", currency="GBP", as_of="2024-03-01")
     with pytest.raises(pytest.fail.Exception, match="a template was run"):
         rk.build_report(other, **options)
+
+
+OWN_METRIC = """
+from retention_kit.metrics.catalogue import Measure, metric
+
+@metric(label="Own", unit="count", formula="one", source="this test")
+def own_metric(purchases):
+    "One."
+    return Measure(1)
+"""
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_an_edited_metric_or_own_template_is_made_again(data, tmp_path):
+    options = {"period": "2024-02", "output": tmp_path / "reports", "formats": ["html"], "static": True}
+    module = tmp_path / "own_metrics.py"
+
+    def edited(text: str) -> bool:
+        module.write_text(text, "utf-8")
+        exec(compile(text, module, "exec"), {"__name__": "own_metrics"})
+        return rk.build_report(data, **options).is_new
+
+    try:
+        assert edited(OWN_METRIC)
+        assert not edited(OWN_METRIC)
+        assert edited(OWN_METRIC.replace("Measure(1)", "Measure(1 if purchases else 2)"))
+        assert edited(OWN_METRIC.replace("One.", "The first number."))
+    finally:
+        del METRICS["own_metric"]
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "price_list.ipynb").write_text(notebook(), "utf-8")
+    assert rk.build_report(data, templates=own, **options).is_new
+    assert rk.build_report(data, templates=own, **options).is_new  # what it imports may have changed
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_a_chart_that_cannot_be_drawn_fails_alone(data, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    chart = "Block('chart', title='Own chart', alt='None', spec={'mark': 'blob', 'data': {'values': []}})"
+    (own / "own.ipynb").write_text(notebook(f"from retention_kit.report.display import Block\n{chart}"), "utf-8")
+    pack = rk.build_report(data, "2024-02", output=tmp_path / "reports", templates=own, static=True)
+    assert [failure.partition(": A chart could not be drawn: ")[0] for failure in pack.failures] == [
+        "report.en.html",
+        "report.en.pdf",
+    ]
+    for text in (html_text(pack.path), pdf_text(pack.path)):
+        assert "This section could not be made" in text
+        assert "The figures of February 2024" in text
+    assert json.loads((pack.path / "manifest.json").read_text("utf-8"))["state"] == "failed"
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_a_format_that_fails_leaves_the_other(data, tmp_path, monkeypatch):
+    options = {"period": "2024-02", "output": tmp_path, "static": True}
+    rk.build_report(data, **options)
+
+    def fail(*_):
+        raise ReportError("The PDF could not be made: no ink.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(RetentionPDFExporter, "_typeset", fail)
+        pack = rk.build_report(data, force=True, **options)
+    assert pack.failures == ("report.en.pdf: The PDF could not be made: no ink.",)
+    assert {path.name for path in pack.path.glob("report*")} == {"report.en.html"}
+    assert json.loads((pack.path / "manifest.json").read_text("utf-8"))["state"] == "failed"
+    again = rk.build_report(data, **options)
+    assert again.is_new
+    assert not again.failures
+
+
+@pytest.mark.usefixtures("kernelless")
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError(28, "No space left")], ids=["Ctrl-C", "disk full"])
+def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch, fault):
+    before = contents(build(data, tmp_path))
+    real = Path.rename
+
+    def second_rename_fails(path: Path, target: Path) -> Path:
+        if target == tmp_path / "2024-02" and path.name != "before":
+            raise fault
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", second_rename_fails)
+    with pytest.raises((KeyboardInterrupt, ReportError)):
+        build(data, tmp_path, force=True)
+    assert contents(tmp_path / "2024-02") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for another process")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_an_interrupt_ends_the_kernels_at_once(tmp_path, sent):
+    own = tmp_path / "own"
+    own.mkdir()
+    slow = f"import os, pathlib, time\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
+    (own / "slow.ipynb").write_text(notebook(slow), "utf-8")
+    ORDERS.to_csv(tmp_path / "orders.csv", index=False)
+    command = [
+        sys.executable,
+        "-m",
+        "retention_kit.cli",
+        "report",
+        "--data",
+        tmp_path,
+        "--output",
+        tmp_path / "reports",
+    ]
+    with subprocess.Popen(
+        [*command, "--templates", own, "--only", "slow"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        deadline = time.monotonic() + 60
+        while not ((tmp_path / "pid").is_file() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        running.send_signal(sent)
+        _, said = running.communicate(timeout=15)
+    assert running.returncode == 130
+    assert said.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert list((tmp_path / "reports").iterdir()) == []
 
 
 @pytest.mark.usefixtures("kernelless")

@@ -50,6 +50,8 @@ def test_another_scale_is_never_mapped_to_nps():
         2024-01-05    nps     5      1-5
         2024-01-05    nps     9      0-10
         2024-01-05    csat    9      1-9
+        2024-01-05    nps     8      -
+        2024-01-05    nps     7      -
     """)
     assert checks(data) == {"unknown scale": 2}
 
@@ -93,3 +95,27 @@ def test_weights_count_and_an_answer_without_one_is_left_out():
     assert checks(data) == {"no weight": 2}
     score = row(data, "net_promoter_score", "2024-01")
     assert (score["value"], score["denominator"], score["n"]) == (40, 5, 3)  # 100 × (3 - 1) / 5
+
+
+def test_a_scale_that_most_answers_lack_is_refused():
+    with pytest.raises(
+        DataError, match=r"'scale' is unknown in 1 of 1 rows, first in row 1 \('1-5'\): choose from 0-10\."
+    ):
+        responses("responded_at  survey  score  scale\n2024-01-05  nps  5  1-5")
+    with pytest.raises(
+        DataError, match=r"'survey' is unknown in 1 of 1 rows, first in row 1 \('npss'\): did you mean 'nps'"
+    ):
+        responses("responded_at  survey  score\n2024-01-05  npss  5")
+
+
+def test_weights_of_one_survey_leave_the_others_alone():
+    data = responses("""
+        responded_at  survey  score  weight
+        2024-01-05    nps     10     3
+        2024-01-05    nps     0      1
+        2024-01-05    csat    5      -
+        2024-01-05    csat    1      -
+    """)
+    assert checks(data) == {}
+    assert value(data, "net_promoter_score", "2024-01") == 50  # 100 × (3 - 1) / 4
+    assert row(data, "customer_satisfaction_score", "2024-01")["denominator"] == 2

@@ -91,7 +91,7 @@ def test_columns_are_mapped_or_computed(folder):
     """
     data = rk.load(folder(lines_csv=LINES, retention_toml=toml))
     assert value(data, "revenue", "2024-01") == 10.5  # 2 × 5.00 + 1 × 0.50
-    assert set(data.segments) == {"Invoice", "Quantity", "Price", "Note"}, "every other column is a segment column"
+    assert set(data.segments) == {"Invoice", "Note"}, "what no figure is computed from is a segment column"
 
 
 def test_a_table_may_be_stacked_from_several_sources(folder):
@@ -203,3 +203,75 @@ def test_unknown_names_are_refused_with_the_nearest(folder):
         rk.rfm(data, unit="weeks")
     with pytest.raises(DataError, match=r"^There are no mrr figures: It needs subscriptions"):
         rk.mrr_movements(data)
+
+
+@pytest.mark.parametrize("name", ["customer_id", "CUSTOMER_ID"])
+def test_a_mapped_id_stays_a_text_where_it_also_filters(folder, name):
+    toml = f"""
+        [data.orders]
+        path = "orders.csv"
+        where = "{name} <> '008'"
+        columns = {{customer_id = "{name}", amount = "AMOUNT * 2"}}
+    """
+    data = rk.load(folder(orders_csv=ORDERS, retention_toml=toml))
+    assert list(rk.rfm(data)["customer_id"]) == ["007", "7"]
+    assert value(data, "revenue", "2024-01") == 22  # (10 + 1) × 2
+
+
+def test_dates_are_texts_to_an_expression(folder):
+    toml = """
+        [data.orders]
+        path = "lines.csv"
+        columns = {customer_id = "Customer", ordered_at = "strptime(Day, '%Y-%m-%d')", amount = "Price"}
+    """
+    lines = "Customer,Day,Price\n007,2024-01-05,2\n008,2024-01-06,3\n"
+    assert value(rk.load(folder(lines_csv=lines, retention_toml=toml)), "revenue", "2024-01") == 5
+
+
+@pytest.mark.parametrize(
+    "expression", ['where = "amount > 1"', 'columns = {amount = "amount", order_id = "amount * 2"}']
+)
+def test_a_text_that_is_computed_with_asks_for_a_cast(folder, expression):
+    toml = f'[data.orders]\npath = "orders.csv"\n{expression}'
+    if expression.startswith("where"):
+        toml += '\ncolumns = {amount = "amount"}'
+    with pytest.raises(
+        DataError, match=r"does not work: .*'amount' is text: write CAST\(\"amount\" AS DOUBLE\)\.$"
+    ) as error:
+        rk.load(folder(orders_csv=ORDERS, retention_toml=toml))
+    assert "\n" not in str(error.value)
+
+
+def test_stacked_sources_may_each_write_times_their_own_way(folder):
+    toml = """
+        [report]
+        timezone = "Europe/Paris"
+        [[data.orders]]
+        path = "aware.csv"
+        [[data.orders]]
+        path = "naive.csv"
+        timezone = "America/New_York"
+        [[data.orders]]
+        path = "dates.parquet"
+    """
+    head = "customer_id,ordered_at,amount\n"
+    path = folder(
+        aware_csv=f"{head}Ann,2024-01-31T23:30:00Z,1\n",
+        naive_csv=f"{head}Ben,2024-01-31 19:00:00,2\nBen,2024-01-31 17:00:00,4\n",
+        retention_toml=toml,
+    )
+    query = "SELECT 'Cy' AS customer_id, DATE '2024-02-01' AS ordered_at, 8 AS amount"
+    duckdb.sql(query).write_parquet(str(path / "dates.parquet"))
+    data = rk.load(path)
+    assert value(data, "revenue", "2024-01") == 4  # 17:00 in New York is 23:00 in Paris
+    assert value(data, "revenue", "2024-02") == 11
+    assert checks(data) == {}
+    assert data.quarantine["orders"].columns.tolist() == ["check", "customer_id", "ordered_at", "amount"]
+
+
+def test_a_time_that_a_clock_showed_twice_is_its_first_occurrence(folder):
+    toml = '[report]\ntimezone = "UTC"\n[data.orders]\npath = "orders.csv"\ntimezone = "America/Havana"'
+    rows = "customer_id,ordered_at,amount\nAnn,2024-11-03 00:30:00,1\n"  # clocks went back from 1:00 to 0:00
+    data = rk.load(folder(orders_csv=rows, retention_toml=toml))
+    (moment,) = data.engine.rows("SELECT CAST(ordered_at AS VARCHAR) FROM orders")[0]
+    assert moment == "2024-11-03 04:30:00"

@@ -40,6 +40,7 @@ def test_a_months_worth_of_every_interval(amount, interval, mrr):
         ("-", 10),
         ("past_due", 10),
         ("cancelled", 10),
+        ("Canceled", 10),
         ("paused", 0),
         ("trialing", 0),
         ("unpaid", 0),
@@ -67,10 +68,13 @@ def test_spells_that_cannot_be_are_set_aside():
         Fay          6                2024-01-05  never       60      month      -       -
         Guy          7                2024-01-05  -           70      month      -       soon
         Hal          8                2024-01-05  -           ten     month      -       -
+        Ida          9                2024-01-05  2024-03-01  80      month      free    2024-01-06
+        Jo           10               2024-01-05  2024-03-01  90      month      free    2024-01-06
         Ann          1                2024-01-05  -           15      month      -       -
         Ann          1                2024-01-05  -           10      month      -       -
     """, as_of="2024-02-01")  # fmt: skip
     assert checks(data) == {
+        "spell without MRR": 2,
         "ended before it started": 1,
         "no customer": 1,
         "unknown interval": 1,
@@ -120,3 +124,32 @@ def test_a_gap_of_at_most_24_hours_is_no_gap(resumed, reactivated, bridged):
     assert value(data, "reactivated_customers", "2024-02") == reactivated
     assert value(data, "customers_at_end", "2024-01") == (1 if reactivated else 2)
     assert checks(data) == ({"gap of at most 24 hours": 1} if bridged else {})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("interval", "monthly", r"'interval' is unknown in 2 of 3 rows, first in row 1 \('monthly'\): did you mean 'month'\?"),
+        ("status", "trial", r"'status' is unknown in 2 of 3 rows, first in row 1 \('trial'\): did you mean 'trialing'\?"),
+        ("customer_id", None, r"'customer_id' is empty in 2 of 3 rows, first in row 1: a subscription needs a customer\."),
+        ("ended_at", "2024-01-01", r"'ended_at' lies before started_at in 2 of 3 rows, first in row 1 \('2024-01-01'\): "),
+    ],
+)  # fmt: skip
+def test_what_half_of_the_rows_get_wrong_is_refused(column, value, message):
+    frame = table("""
+        customer_id  subscription_id  started_at  ended_at  amount  interval  status
+        Ann          1                2024-01-05  -         10      month     active
+        Ben          2                2024-01-05  -         10      month     active
+        Cy           3                2024-01-05  -         10      month     active
+    """)
+    frame.loc[:1, column] = value
+    with pytest.raises(DataError, match=f"^The subscriptions column {message}"):
+        rk.load(subscriptions=frame, **UTC)
+
+
+def test_unreadable_ends_are_measured_against_the_ends_there_are():
+    rows = "customer_id  started_at  ended_at  amount\n" + "Ann  2024-01-05  -  10\n" * 8
+    with pytest.raises(
+        DataError, match=r"'ended_at' is unreadable in 2 of 2 rows that hold a value, first in row 9 \('31\.2\.24'\)"
+    ):
+        subscriptions(rows + "Ben  2024-01-05  31.2.24  10\n" * 2)

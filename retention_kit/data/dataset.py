@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.columns import Columns
-from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.checks import WHEN, refuse_unusable
+from retention_kit.data.columns import Columns, local, times
+from retention_kit.data.engine import Engine
 from retention_kit.data.sources import (
     find_tables,
     fingerprint,
@@ -18,14 +19,12 @@ from retention_kit.data.sources import (
     read_file,
     read_frame,
 )
-from retention_kit.errors import DataError, SettingsError
+from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.settings import TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}
 
 _EFFECTS = {
     "unreadable date": "set aside: no figure counts the row",
@@ -43,13 +42,20 @@ _EFFECTS = {
     "unknown survey": "set aside: use nps, csat or ces",
     "unknown scale": "set aside: use 0-10, 1-5, 1-7 or 1-10",
     "score outside the scale": "set aside, never clamped",
+    "no answer": "left out: the question was not answered",
     "no weight": "left out: the other answers are weighted",
 }
+_ZERO = "SELECT count(*) FROM orders_typed WHERE problem IS NULL AND refund_of IS NULL AND amount = 0 AND ordered_at < $as_of"
 _COUNTS = {
     "orders": {
-        "no purchase: amount 0": "SELECT count(*) FROM orders_typed WHERE problem IS NULL AND amount = 0 AND refund_of IS NULL",
+        "no purchase: amount 0": f"{_ZERO} AND NOT $zero_is_purchase",
+        "purchase: amount 0": f"{_ZERO} AND $zero_is_purchase",
         "refund that names no order": "SELECT count(*) FROM orders WHERE refund > 0",
-        "refund of a named order": "SELECT count(*) FROM orders_typed WHERE problem IS NULL AND refund_of IS NOT NULL",
+        "refund of a named order": (
+            "SELECT count(*) FROM orders_typed AS refunds JOIN orders_typed AS sales ON sales.order_id = refunds.refund_of "
+            "WHERE refunds.problem IS NULL AND sales.problem IS NULL AND sales.refund_of IS NULL AND sales.amount >= 0 "
+            "AND greatest(refunds.ordered_at, sales.ordered_at) < $as_of"
+        ),
         "no customer (guest)": "SELECT count(*) FROM orders WHERE is_purchase AND customer_id IS NULL",
     },
     "subscriptions": {
@@ -60,6 +66,7 @@ _COUNTS = {
 }
 _COUNT_EFFECTS = {
     "no purchase: amount 0": "not counted as purchases (definitions.zero_orders)",
+    "purchase: amount 0": "counted as purchases (definitions.zero_orders)",
     "refund that names no order": "lowers net revenue of its period; purchases stay as they are",
     "refund of a named order": "lowers that order in that order's period",
     "no customer (guest)": "in revenue; in no figure about customers",
@@ -75,12 +82,12 @@ class Dataset:
     """Cleaned tables on an engine, with what cleaning did.
 
     `quality` has the columns table, check, rows, effect; `quarantine` gives the set-aside rows back.
-    `as_of` is the local midnight up to which data are known; `start` is the first local date in them.
+    `as_of` is the local midnight up to which data are known; `starts` is the first local date in each table.
     """
 
     settings: Settings
     as_of: date
-    start: date
+    starts: dict[str, date]
     tables: tuple[str, ...]
     segments: dict[str, tuple[str, ...]]  # segment column → tables that have it
     quality: pd.DataFrame
@@ -98,6 +105,11 @@ class Dataset:
         )
 
     @property
+    def start(self) -> date:
+        """The first local date in any table."""
+        return min(self.starts.values())
+
+    @property
     def minor(self) -> int:
         """How many minor units make one unit of the report's currency."""
         return 10 ** money_decimals(self.settings.report.currency)
@@ -107,7 +119,7 @@ class Dataset:
         """Per table the rows set aside, as they came, with the check that each failed."""
         return {
             name: self.engine.frame(
-                f'SELECT {name}_typed.problem AS "check", {name}_raw.* EXCLUDE (_row, _zone) FROM {name}_raw '
+                f'SELECT {name}_typed.problem AS "check", {name}_raw.* EXCLUDE ({", ".join(["_row", *map(local, times(name))])}) FROM {name}_raw '
                 f"JOIN {name}_typed USING (_row) WHERE {name}_typed.problem IS NOT NULL ORDER BY _row"
             )
             for name in self.tables
@@ -133,6 +145,13 @@ def load(
     frames = {name: frame for name, frame in frames.items() if frame is not None}
     if (source is None) == (not frames):
         raise DataError("Give either a path (a retention.toml, a folder or a table) or the tables as DataFrames.")
+    for name, frame in frames.items():
+        if not hasattr(frame, "columns"):
+            raise DataError(f"{name} must be a DataFrame; to read a file use rk.load(path).")
+    if isinstance(as_of := settings.get("as_of"), datetime):
+        if as_of.time() != time():
+            raise SettingsError(f"as_of must be a date or a midnight, not {as_of}.")
+        settings["as_of"] = as_of.date()
     engine = Engine()
     if frames:
         chosen = override(Settings(), settings)
@@ -147,7 +166,7 @@ def load(
             queries.setdefault(name, []).append((read_file(engine, name, table, folder), table.timezone))
         origins = [(name, table.path, folder / table.path) for name, table in given]
     data = _clean(engine, chosen, queries)
-    data.origin = "" if source is None else str(source)
+    data.origin = "(DataFrames)" if source is None else str(source)
     for name, label, content in origins:
         data.sources.append({"table": name, "name": label, "sha256": fingerprint(content)})
     return data
@@ -159,7 +178,7 @@ def sample(**settings: Any) -> Dataset:
 
     own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"]}
     data = load(**sample_tables(), **(own | settings))
-    data.is_sample = True
+    data.is_sample, data.origin = True, ""
     for source in data.sources:
         source["name"] = "generated"
     return data
@@ -183,85 +202,48 @@ def _settings_of(engine: Engine, path: Path) -> tuple[Settings, Path]:
 
 
 def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str, str | None]]]) -> Dataset:
-    zone = settings.report.timezone or "UTC"
     decimals = money_decimals(settings.report.currency)
     if (basis := settings.definitions.basis) and basis not in queries:
         raise SettingsError(f"definitions.basis is {basis!r}, but there is no {basis} table.")
     counts: list[tuple[str, str, int]] = []
     parts = {}
     for name, sources in queries.items():
-        union = " UNION ALL BY NAME ".join(
-            f"SELECT *, {literal(own) if own else 'CAST(NULL AS VARCHAR)'} AS _zone FROM ({query})"
-            for query, own in sources
-        )
         try:
-            engine.run(f"CREATE VIEW {name}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union})")
-            parts[name] = Columns(engine, name, zone, decimals, settings)
+            parts[name] = Columns(engine, name, sources, decimals, settings)
             engine.run(_statements(name)[0], **parts[name].sql)
         except engine.error as error:
             raise DataError(f"The {name} cannot be read: {str(error).strip().splitlines()[0]}") from None
-        _refuse_unusable(engine, name)
-        if parts[name].is_naive and not (settings.report.timezone or any(own for _, own in sources)):
+        refuse_unusable(engine, name, parts[name])
+        if parts[name].is_naive:
             counts.append(
                 (name, "naive times without a time zone", engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0])
             )
     as_of = settings.report.as_of or _last_event(engine, queries)
-    start = min(
-        (day for name in queries for (day,) in engine.rows(_sql_first(name, as_of)) if day is not None),
-        default=None,
-    )
-    if start is None:
+    starts = {name: day for name in queries for (day,) in engine.rows(_sql_first(name, as_of)) if day is not None}
+    if not starts:
         raise DataError(f"There is no usable row before {as_of}: see what check says of the tables.")
     for name, columns in parts.items():
-        engine.run(_statements(name)[1], **columns.sql, as_of=f"TIMESTAMP '{as_of}'")
-        late = f"SELECT count(*) FROM {name}_typed WHERE problem IS NULL AND {_WHEN[name]} >= TIMESTAMP '{as_of}'"
+        known = {**columns.sql, "as_of": f"TIMESTAMP '{as_of}'"}
+        engine.run(_statements(name)[1], **known)
+        late = f"SELECT count(*) FROM {name}_typed WHERE problem IS NULL AND {WHEN[name]} >= TIMESTAMP '{as_of}'"
         problems = f"SELECT problem, count(*) FROM {name}_typed WHERE problem IS NOT NULL GROUP BY 1 ORDER BY 1"
         counts += [(name, check, rows) for check, rows in engine.rows(problems)]
-        counts += [(name, check, engine.rows(sql)[0][0]) for check, sql in _COUNTS[name].items()]
+        counts += [(name, check, engine.rows(sql, **known)[0][0]) for check, sql in _COUNTS[name].items()]
         counts.append((name, "after the as-of date", engine.rows(late)[0][0]))
     segments: dict[str, tuple[str, ...]] = {}
     for name, columns in parts.items():
         for extra in columns.extras:
             segments[extra] = (*segments.get(extra, ()), name)
+    for name in settings.report.segments:
+        if name not in segments:
+            raise SettingsError(f"report.segments: there is no segment column {name!r}: {did_you_mean(name, segments)}")
     sizes = {name: engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0] for name in queries}
-    return Dataset(settings, as_of, start, tuple(queries), segments, _quality(counts, sizes), [], engine=engine)
-
-
-def _refuse_unusable(engine: Engine, name: str) -> None:
-    """Raise where half of a table or more has no readable date or amount: the column is mapped or written wrongly."""
-    (rows,) = engine.rows(f"SELECT count(*) FROM {name}_typed")[0]
-    columns = {
-        "unreadable date": _WHEN[name],
-        "unreadable end date": "ended_at",
-        "unreadable end date of the trial": "trial_ends_at",
-        "unreadable amount": "amount",
-        "unreadable score": "score",
-    }
-    for check, column in columns.items():
-        bad = engine.rows(f"SELECT _row FROM {name}_typed WHERE problem = '{check}' ORDER BY _row")
-        if bad and len(bad) * 2 >= rows:
-            value = engine.rows(f"SELECT {quote(column)} FROM {name}_raw WHERE _row = {bad[0][0]}")[0][0]
-            hint = (
-                "write dates like 2011-11-30 or 2011-11-30 14:05"
-                if "date" in check
-                else "write plain numbers like 1234.50"
-            )
-            raise DataError(
-                f"The {name} column {column!r} is unreadable in {len(bad)} of {rows} rows, first in row {bad[0][0]} "
-                f"({str(value)!r}): {hint}, or map it with an expression."
-            )
-    if name == "responses":
-        mixed = engine.rows(
-            "SELECT survey, string_agg(DISTINCT scale, ' and ' ORDER BY scale) FROM responses_typed "
-            "WHERE problem IS NULL GROUP BY survey HAVING count(DISTINCT scale) > 1"
-        )
-        for survey, scales in mixed:
-            raise DataError(f"The {survey} answers are on different scales, {scales}: one survey needs one scale.")
+    return Dataset(settings, as_of, starts, tuple(queries), segments, _quality(counts, sizes), [], engine=engine)
 
 
 def _last_event(engine: Engine, tables: dict) -> date:
     """The midnight after the last event; an `ended_at` in the future is a plan, not an event."""
-    moments = [f"SELECT max({_WHEN[name]}) FROM {name}_typed WHERE problem IS NULL" for name in tables]
+    moments = [f"SELECT max({WHEN[name]}) FROM {name}_typed WHERE problem IS NULL" for name in tables]
     if "subscriptions" in tables:
         now = f"TIMESTAMP '{datetime.now(UTC):%Y-%m-%d %H:%M:%S}'"
         moments.append(f"SELECT max(ended_at) FROM subscriptions_typed WHERE problem IS NULL AND ended_at <= {now}")
@@ -272,7 +254,7 @@ def _last_event(engine: Engine, tables: dict) -> date:
 
 
 def _sql_first(name: str, as_of: date) -> str:
-    when = _WHEN[name]
+    when = WHEN[name]
     return f"SELECT CAST(min({when}) AS DATE) FROM {name}_typed WHERE problem IS NULL AND {when} < TIMESTAMP '{as_of}'"
 
 

@@ -46,9 +46,9 @@ class Engine:
         """The rows of a query as a DataFrame."""
         return self._connection.execute(_filled(sql, parts)).df()
 
-    def rows(self, sql: str) -> list[tuple]:
+    def rows(self, sql: str, **parts: str) -> list[tuple]:
         """The rows of a small query as plain tuples."""
-        return self._connection.execute(sql).fetchall()
+        return self._connection.execute(_filled(sql, parts)).fetchall()
 
     def types(self, relation: str) -> dict[str, str]:
         """Column names and SQL types of a table, view or parenthesised query."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def find_tables(folder: Path) -> dict[str, Path]:
 def guess_table(engine: Engine, path: Path) -> str:
     """Which of our tables a single file is: by its name, else by its columns."""
     try:
-        columns = engine.types(_reader(engine, path, []))
+        columns = engine.types(_reader(engine, path, Table(path=path.name)))
     except engine.error as error:
         raise DataError(f"{path.name} cannot be read: {_first_line(error)}") from None
     named = [name for name in TABLES if path.stem.lower().startswith(name)]
@@ -68,7 +69,7 @@ def read_file(engine: Engine, table: str, source: Table, folder: Path) -> str:
         near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
         raise DataError(f"There is no file {source.path!r} in {str(folder)!r}: {did_you_mean(path.name, near)}")
     try:
-        reader = _reader(engine, path, [*source.columns.values(), *([source.where] if source.where else [])])
+        reader = _reader(engine, path, source)
         return _renamed(engine, table, source, reader, path.name)
     except engine.error as error:
         raise DataError(f"{path.name} cannot be read: {_first_line(error)}") from None
@@ -88,7 +89,10 @@ def fingerprint(source: Path | pd.DataFrame) -> str:
     from pandas.util import hash_pandas_object
 
     digest = hashlib.sha256(repr(list(source.columns)).encode())
-    digest.update(hash_pandas_object(source, index=False).to_numpy().tobytes())
+    objects = [
+        name for name, kind in source.dtypes.items() if str(kind) == "object"
+    ]  # may hold lists, which have no hash
+    digest.update(hash_pandas_object(source.astype(dict.fromkeys(objects, str)), index=False).to_numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -96,20 +100,34 @@ def _distinctive(table: str) -> tuple[str, ...]:
     return REQUIRED[table] if table != "subscriptions" else ("customer_id", "started_at", "amount")
 
 
-def _reader(engine: Engine, path: Path, expressions: list[str]) -> str:
-    """SQL that reads a file. In CSV only columns used in expressions are given types, so that `007` stays a text."""
+def _reader(engine: Engine, path: Path, source: Table) -> str:
+    """SQL that reads a file.
+
+    In CSV only columns that are computed with become numbers, so that `007` stays a text, and none becomes a date, so
+    that strptime works on every way of writing one.
+    """
     name = literal(str(path))
     if path.suffix == ".parquet":
         return f"read_parquet({name})"
     if path.suffix != ".csv":
         raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
     texts = f"read_csv({name}, header = true, all_varchar = true)"
-    computed = " ".join(text for text in expressions if not re.fullmatch(r"\w+", text))
+    theirs = engine.types(texts)
+    mapped = {text.lower() for name, text in source.columns.items() if name not in ("amount", "score", "weight")}
+    expressions = [*source.columns.values(), source.where or ""]
+    computed = {column for column in _used(theirs, expressions) if column.lower() not in mapped}
     if not computed:
         return texts
-    plain = [column for column in engine.types(texts) if not re.search(rf"\b{re.escape(column)}\b", computed)]
-    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in plain)
-    return f"read_csv({name}, header = true, sample_size = -1, types = {{{types}}})"
+    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in theirs if column not in computed)
+    candidates = "auto_type_candidates = ['BIGINT', 'DOUBLE', 'BOOLEAN', 'VARCHAR']"
+    return f"read_csv({name}, header = true, sample_size = -1, {candidates}, types = {{{types}}})"
+
+
+def _used(theirs: Iterable[str], expressions: list[str]) -> list[str]:
+    """The columns of theirs that SQL expressions name; plain column names are no expressions."""
+    plain = {column.lower() for column in theirs}
+    code = " ".join(re.sub(r"'[^']*'", "", text) for text in expressions if text.lower() not in plain)
+    return [column for column in theirs if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
 
 
 def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str) -> str:
@@ -124,23 +142,41 @@ def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str)
         if name not in selected:
             known = [column for column in theirs if column not in source.columns.values()]
             raise DataError(f"{label} has no column {name!r}, which {table} need: {did_you_mean(name, known)}")
-    taken = {text.lower() for text in [*selected, *ours.values(), *REQUIRED[table], *OPTIONAL[table]]}
+    consumed = _used(theirs, list(ours.values()))
+    taken = {text.lower() for text in [*selected, *ours.values(), *consumed, *REQUIRED[table], *OPTIONAL[table]]}
     selected |= {name: quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
     query = f"SELECT {', '.join(f'{text} AS {quote(name)}' for name, text in selected.items())} FROM {reader}"
-    return f"{query} WHERE {source.where}" if source.where else query
+    if not source.where:
+        return query
+    _try(engine, f"FROM {reader} WHERE {source.where}", label, f"where = {source.where!r}", source.where, theirs)
+    return f"{query} WHERE {source.where}"
 
 
 def _expression(engine: Engine, text: str, theirs: dict[str, str], reader: str, label: str, name: str) -> str:
     """A column of theirs, or an SQL expression on them that the engine accepts."""
-    if text in theirs:
-        return quote(text)
-    try:
-        engine.types(f"(SELECT {text} FROM {reader})")
-    except engine.error as error:
-        if re.fullmatch(r"\w+", text):
-            raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}") from None
-        raise DataError(f"{label}: {name} = {text!r} does not work: {_first_line(error)}") from None
+    for column in theirs:
+        if column.lower() == text.lower():  # as SQL compares names
+            return quote(column)
+    if re.fullmatch(r"[^\W\d]\w*", text):
+        raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}")
+    _try(engine, f"SELECT {text} FROM {reader}", label, f"{name} = {text!r}", text, theirs)
     return f"({text})"
+
+
+def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: dict[str, str]) -> None:
+    """Raise where the engine does not accept a query, and say which columns of its expression are text."""
+    try:
+        engine.types(f"({query})")
+    except engine.error as error:
+        message = f"{label}: {place} does not work: {_first_line(error)}"
+        texts = [column for column in _used(theirs, [text]) if theirs[column] == "VARCHAR"]
+        if texts and "cast" in message:
+            message += f" {_listed(texts)} text: write CAST({quote(texts[0])} AS DOUBLE)."
+        raise DataError(message) from None
+
+
+def _listed(columns: list[str]) -> str:
+    return f"{', '.join(map(repr, columns))} {'is' if len(columns) == 1 else 'are'}"
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from retention_kit.errors import TemplateError, UnknownNameError, did_you_mean
+
+SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")
 UNITS = ("fraction", "count", "money", "points", "ratio", "years")
 
 
@@ -51,12 +54,18 @@ def metric(
 ) -> Callable[[Callable[[Any], Measure]], Callable[[Any], Measure]]:
     """Declare a metric: a pure function of one row of the summary that its only parameter names."""
     if unit not in UNITS:
-        raise ValueError(f"There is no unit {unit!r}: choose from {', '.join(UNITS)}.")
+        raise UnknownNameError(f"There is no unit {unit!r}: {did_you_mean(unit, UNITS)}")
 
     def declare(function: Callable[[Any], Measure]) -> Callable[[Any], Measure]:
-        (summary,) = inspect.signature(function).parameters
-        definition = inspect.getdoc(function).splitlines()[0]
-        name = function.__name__
+        name, (summary, *more) = function.__name__, [*inspect.signature(function).parameters, ""]
+        if summary not in SUMMARIES or more != [""]:
+            raise UnknownNameError(
+                f"The metric {name} takes one row of one summary: {did_you_mean(summary, SUMMARIES)}"
+            )
+        if not (definition := (inspect.getdoc(function) or "").partition("\n")[0]):
+            raise TemplateError(
+                f"The metric {name} needs a docstring: its first line is the definition that readers see."
+            )
         METRICS[name] = Metric(
             name, label, unit, better, formula, definition, source, competing, template, summary, function
         )

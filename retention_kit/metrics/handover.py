@@ -13,7 +13,6 @@ from retention_kit.data.dataset import Dataset
 from retention_kit.metrics.summaries import Grid
 from retention_kit.settings import Settings
 
-_DATES = ("as_of", "start")
 _PLAIN = ("tables", "segments", "sources", "origin", "is_sample")
 
 
@@ -22,7 +21,8 @@ def keep(data: Dataset, path: Path) -> None:
     import duckdb
 
     keys = [[name, grid.every, grid.months, str(grid.ends or ""), segment] for name, grid, segment in data.summaries]
-    about = {name: getattr(data, name) for name in _PLAIN} | {name: str(getattr(data, name)) for name in _DATES}
+    about = {name: getattr(data, name) for name in _PLAIN}
+    about |= {"as_of": str(data.as_of), "starts": {name: str(day) for name, day in data.starts.items()}}
     about |= {"keys": keys, "settings": msgspec.to_builtins(data.settings)}
     with closing(duckdb.connect(str(path))) as file:
         for number, frame in enumerate([data.quality, *data.summaries.values()]):
@@ -38,7 +38,8 @@ def reopen(path: Path) -> Dataset:
     with closing(duckdb.connect(str(path), read_only=True)) as file:
         about = json.loads(file.execute("SELECT text FROM about").fetchone()[0])
         frames = [file.execute(f"SELECT * FROM frame_{number}").df() for number in range(len(about["keys"]) + 1)]
-    plain = {name: about[name] for name in _PLAIN} | {name: date.fromisoformat(about[name]) for name in _DATES}
+    plain = {name: about[name] for name in _PLAIN} | {"as_of": date.fromisoformat(about["as_of"])}
+    plain["starts"] = {name: date.fromisoformat(day) for name, day in about["starts"].items()}
     plain["segments"] = {name: tuple(tables) for name, tables in plain["segments"].items()}
     keys = [
         (name, Grid(every, months, date.fromisoformat(ends) if ends else None), segment)

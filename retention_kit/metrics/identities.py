@@ -42,7 +42,7 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
         check("customers", moves, moves["start"] + moves["new"] + moves["reactivated"] - moves["lost"] - moves["end"])
         check("retained", moves, moves["start"] - moves["lost"] - moves["retained"])
         cells = summary(data, "cohorts", grid).groupby("period")["active"].sum()
-        check("cohorts", moves, moves["active"] - moves["period"].map(cells))
+        check("cohorts", moves, moves["active"] - moves["period"].map(cells).fillna(0))
     if needs(data, "mrr") is None:
         mrr = summary(data, "mrr", grid)
         gained = mrr["new"] + mrr["expansion"] + mrr["reactivation"]

@@ -17,13 +17,13 @@ def customer_lifetime_value(trailing_year) -> Measure:
     year = trailing_year
     if not year.is_known:
         return Measure(
-            None, n=year.exposed, note="It needs two years of orders: the customers of one year, seen in the next."
+            None, n=year.n, note="It needs two years of orders: the customers of one year, seen in the next."
         )
     if not year.purchases:
-        return Measure(None, n=year.exposed, note="Nobody bought in the last twelve months.")
+        return Measure(None, n=year.n, note="Nobody bought in the last twelve months.")
     if not year.lifespan:
         nobody = "There was nobody to lose" if not year.exposed else "Nobody was lost"
-        return Measure(None, n=year.exposed, note=f"{nobody} in the last twelve months, so the lifespan is undefined.")
+        return Measure(None, n=year.n, note=f"{nobody} in the last twelve months, so the lifespan is undefined.")
     value = lifetime_value(year.revenue / year.purchases, year.frequency, year.lifespan)
     yearly = year.revenue / year.purchases * year.frequency
-    return Measure(value, yearly, 1 / year.lifespan, year.exposed)
+    return Measure(value, yearly, 1 / year.lifespan, year.n)

@@ -19,6 +19,7 @@ from retention_kit.metrics.summaries import (
     periods_of,
     pick_period,
     summary,
+    table_of,
     trailing_year,
 )
 from retention_kit.periods import Period
@@ -30,7 +31,12 @@ from retention_kit.metrics import customers, purchases, lifetime, revenue, feedb
 # isort: on
 
 for _plugin in entry_points(group="retention_kit.metrics"):  # modules of other packages that declare metrics
-    _plugin.load()
+    try:
+        _plugin.load()
+    except Exception as error:
+        raise SettingsError(
+            f"The metrics of the plug-in {_plugin.name!r} ({_plugin.value}) cannot be loaded: {error}"
+        ) from error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +78,7 @@ def scorecard(
         for when in wanted:
             values = figures.values(one, when, column) if column else []
             parts = [(column, only)] if only else [(None, ""), *((column, value) for value in values)]
-            rows += [_row(data, figures, one, when, *part, is_whole=not column or bool(only)) for part in parts]
+            rows += [_row(data, figures, one, when, *part) for part in parts]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("value", "numerator", "denominator", "n", "low", "high", "previous", "change", "change_low",
                  "change_high", "year_ago", "target"):  # fmt: skip
@@ -153,6 +159,10 @@ class _Figures:
         known = self._rows(one.summary, period.every, column)
         return sorted(value for value, index in known if value and index == period.index)
 
+    def first(self, one: Metric, every: str) -> Period:
+        """The period in which the table behind a metric begins."""
+        return Period.of(self._data.starts.get(table_of(self._data, one.summary), self._data.start), every)
+
     def _measure(self, one: Metric, period: Period, column: str | None, value: str) -> Measure:
         if one.summary == "trailing_year":
             row = self._trailing(period, column).get(value)
@@ -166,7 +176,7 @@ class _Figures:
         if name == "trailing_year":  # its values are those of the customers
             name = "movements"
         frame = summary(self._data, name, Grid(every), column)
-        first = Period.of(self._data.start, every).index
+        first = Period.of(self._data.starts.get(table_of(self._data, name), self._data.start), every).index
         frame = _in_currency(frame, MONEY.get(name, ()), self._data.minor * (12 if name == "mrr" else 1))
         return {
             (row["segment_value"], row["period"]): SimpleNamespace(**row, is_first=row["period"] == first)
@@ -198,19 +208,17 @@ def _judged(measure: Measure, min_n: int) -> Measure:
     return measure
 
 
-def _row(
-    data: Dataset, figures: _Figures, one: Metric, period: Period, column: str | None, value: str | None, is_whole: bool
-) -> tuple:
+def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: str | None, value: str | None) -> tuple:
     measure = figures.measure(one, period, column, value)
     complete = period.is_complete(data.as_of)
     before, year_ago = (
         figures.measure(one, other, column, value).value
-        if other is not None and other.start >= Period.of(data.start, period.every).start
+        if other is not None and other >= figures.first(one, period.every)
         else None
         for other in (period.shift(-1), period.year_ago())
     )
     change = measure.value - before if complete and None not in (measure.value, before) else None
-    goal = data.settings.goals.get(one.name) if is_whole or column is None else None
+    goal = data.settings.goals.get(one.name) if column is None else None  # goals are for the whole company
     return (
         one.name, one.label, str(period), column or "", value or "", measure.value, one.unit, measure.numerator,
         measure.denominator, measure.n, measure.low, measure.high, before, change, None, None, year_ago, complete,

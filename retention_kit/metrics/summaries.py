@@ -60,11 +60,15 @@ class Grid:
         return f"CAST(floor(({months} - 1) / {length}.0) AS INTEGER)"
 
 
+def table_of(data: Dataset, summary: str) -> str:
+    """The table that a summary speaks of; for what is about customers, the one that decides who is one."""
+    own = {"purchases": "orders", "rfm": "orders", "mrr": "subscriptions", "feedback": "responses"}
+    return own.get(summary, data.basis)
+
+
 def needs(data: Dataset, summary: str) -> str | None:
     """Why a summary cannot be had from this data, in a sentence; None where it can."""
-    table = {"purchases": "orders", "rfm": "orders", "mrr": "subscriptions", "feedback": "responses"}.get(
-        summary, data.basis
-    )
+    table = table_of(data, summary)
     return None if table in data.tables else f"It needs {table}, and the data hold none."
 
 
@@ -115,7 +119,7 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
     Columns: revenue (minor units, MRR's twelfths for subscriptions), purchases (for subscriptions the customers at
     the months' ends), frequency (purchases a customer and year), exposed and lost (customers who could leave and who
     did: from one year to the next, for subscriptions from month to month), lifespan (years; missing where it is
-    undefined), is_known (whether the data reach back far enough).
+    undefined), n (the customers observed), is_known (whether the data reach back far enough).
     """
     import pandas as pd
 
@@ -138,7 +142,8 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
     year["lifespan"] = year["exposed"] / lost / (12 if is_contract else 1)
     if (chosen := data.settings.definitions.lifespan_years) is not None:
         year["lifespan"] = chosen
-    year["is_known"] = is_contract or chosen is not None or data.start <= add_months(ends, -24)
+    year["n"] = year["exposed"] if chosen is None else spent["customers" if is_contract else "buyers"]
+    year["is_known"] = is_contract or chosen is not None or data.starts["orders"] <= add_months(ends, -24)
     return year.reset_index()
 
 
@@ -154,6 +159,8 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
         raise UnknownNameError(f"There is no unit {unit!r}: {did_you_mean(unit, days)}")
     if reason := needs(data, "rfm"):
         raise DataError(f"There is no RFM: {reason}")
+    if data.engine is None:
+        raise DataError("The figures kept for the report hold no customers: load the data to see them.")
     try:
         as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
     except ValueError:
@@ -267,6 +274,10 @@ def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: s
         part = part.reindex(spine).fillna(0).astype(kind)
         if part.to_numpy().any():  # else it only moves after the data end
             pieces[key] = part
+    if not pieces and name == "cohorts":  # nobody was ever active
+        return pd.DataFrame(
+            {"segment_value": [], **{key: pd.Series([], dtype="int64") for key in ("cohort", "period", "active")}}
+        )
     if not pieces:
         pieces = {("",) * len(keys): pd.DataFrame(0, index=spine, columns=columns, dtype=kind)}
     return pd.concat(pieces, names=[*keys, "period"]).reset_index()

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -23,10 +24,11 @@ from nbformat import NotebookNode
 from traitlets import Bool, default
 
 from retention_kit.errors import ReportError
-from retention_kit.report.display import sparkline, templates_dir
+from retention_kit.report.display import Block, sparkline, templates_dir
 from retention_kit.report.document import read
 
 FONT = "IBM Plex Sans Arabic"
+_FORMATS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 
 
 class RetentionHTMLExporter(TemplateExporter):
@@ -65,7 +67,7 @@ class RetentionHTMLExporter(TemplateExporter):
         page = read(nb, resources.get("metadata", {}).get("name", ""))
         for section in page["sections"]:
             for number, block in enumerate(section):
-                self._dress(block, f"{section[0]['id']}-{number}-")
+                _dressed(block, page, resources, self._dress, f"{section[0]['id']}-{number}-")
         live = any(block.get("live") for section in page["sections"] for block in section)
         page["scripts"] = [Markup(script) for script in (_vega(), _skin("charts.js"))] if live else []
         page["style"] = Markup(_skin("report.css"))
@@ -82,7 +84,7 @@ class RetentionHTMLExporter(TemplateExporter):
                 text = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
                 block["live"] = Markup(text.replace("<", r"\u003c"))
         elif block["kind"] == "image":
-            content = base64.b64encode(_image_bytes(block)).decode()
+            content = base64.b64encode(_picture(block)).decode()
             block["source"] = f"data:{block['mime']};base64,{content}"
         elif block["kind"] == "markdown":
             block["html"] = Markup(_markdown_renderer().render_tokens(block["nodes"], BlockState()))
@@ -103,7 +105,7 @@ class RetentionPDFExporter(Exporter):
         page = read(nb, resources.get("metadata", {}).get("name", ""))
         for section in page["sections"]:
             for block in section:
-                self._dress(block)
+                _dressed(block, page, resources, self._dress)
         return self._typeset(page), resources
 
     def _dress(self, block: dict) -> None:
@@ -114,8 +116,8 @@ class RetentionPDFExporter(Exporter):
             for card in block["cards"]:
                 card["trend"] = str(sparkline(card["spark"]))
         elif block["kind"] == "image":
-            block["bytes"] = list(_image_bytes(block))
-            block["format"] = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}[block["mime"]]
+            block["bytes"] = list(_picture(block))
+            block["format"] = _FORMATS[block["mime"]]
 
     def _typeset(self, page: dict) -> bytes:
         import typst
@@ -142,6 +144,19 @@ class RetentionPDFExporter(Exporter):
         if warnings:
             raise ReportError(f"The PDF could not be made: {'; '.join(warning.message for warning in warnings)}.")
         return pdf
+
+
+def _dressed(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:
+    """Dresses a block; one that cannot be drawn becomes a notice, is told in `resources["failures"]`, and the rest stands."""
+    try:
+        dress(block, *more)
+    except ReportError as error:
+        block.clear()
+        block |= {
+            "kind": "notice",
+            **Block("notice", tone="failure", title=page["labels"]["failed"], items=[str(error)]).data,
+        }
+        resources.setdefault("failures", []).append(str(error))
 
 
 @lru_cache(maxsize=256)
@@ -199,9 +214,18 @@ def _own_ids(svg: str, prefix: str) -> str:
     return re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[0] + prefix, svg)
 
 
-def _image_bytes(block: dict) -> bytes:
-    content = "".join(block["content"])
-    return content.encode() if block["mime"] == "image/svg+xml" else base64.b64decode(content)
+def _picture(block: dict) -> bytes:
+    """The bytes of a picture, tried alone: inside the report it would take every page with it."""
+    import typst
+
+    content, name = "".join(block["content"]), _FORMATS[block["mime"]]
+    try:
+        picture = content.encode() if name == "svg" else base64.b64decode(content)
+        source = f'#image(bytes(json(bytes(sys.inputs.picture))), format: "{name}")'
+        typst.compile(source.encode(), sys_inputs={"picture": json.dumps(list(picture))}, ignore_system_fonts=True)
+    except (ValueError, typst.TypstError) as error:
+        raise ReportError(f"A picture could not be drawn: {str(error).splitlines()[0]}.") from error
+    return picture
 
 
 @cache

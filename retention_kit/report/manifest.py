@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import platform
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +33,11 @@ def is_current(plan: Plan, folder: Path) -> bool:
     )
 
 
+def sections(folder: Path) -> set[str]:
+    """The sections that the pack there holds."""
+    return {*_read(folder).get("sections", {})}
+
+
 def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity]) -> None:
     """Write `manifest.json` into a pack that is otherwise whole; what it said of sibling builds is kept."""
     data, path, before = plan.page.data, building / NAME, _read(building)
@@ -40,7 +47,7 @@ def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity
         for section in plan.chosen
         for language in plan.languages
     }
-    sections = {
+    made = {
         name: state
         for name, state in {**before.get("sections", {}), **states}.items()
         if (building / "notebooks" / f"{name}.ipynb").is_file()
@@ -48,7 +55,7 @@ def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity
     period = plan.page.period
     manifest = {
         "schema": 1,
-        "state": "failed" if "failed" in sections.values() or any(check.broken for check in checks) else "ok",
+        "state": "failed" if failures or "failed" in made.values() or any(check.broken for check in checks) else "ok",
         "period": str(period),
         "every": period.every,
         "start": str(period.start),
@@ -78,8 +85,9 @@ def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity
         "metrics": {name: {"formula": one.formula, "definition": one.definition} for name, one in METRICS.items()},
         "identities": [msgspec.to_builtins(check) for check in checks],
         "templates": {section.name: section.digest for section in plan.everything},
-        "sections": sections,
-        "inputs": before.get("inputs", {}) | _inputs(plan),
+        "sections": made,
+        # What failed is made again, also where a build of another language has since gone well.
+        "inputs": before.get("inputs", {}) | (dict.fromkeys(_inputs(plan), "") if failures else _inputs(plan)),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "files": {
             file.relative_to(building).as_posix(): _digest(file)
@@ -99,11 +107,19 @@ def _inputs(plan: Plan) -> dict[str, str]:
         "known": [str(data.as_of), data.is_sample, data.origin],
         "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
         "templates": {section.name: section.digest for section in plan.chosen},
-        "metrics": sorted(METRICS),
+        "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
         "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES)],
     }
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
     return {f"{language}{plan.suffix}": digest for language in plan.languages}
+
+
+def _source(function: Callable) -> str:
+    """A digest of the module that a metric stands in; nothing for one made in a session."""
+    try:
+        return _digest(Path(inspect.getsourcefile(function) or ""))
+    except (OSError, TypeError):
+        return ""
 
 
 @cache

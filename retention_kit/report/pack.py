@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import ReportError
+from retention_kit.errors import ReportError, SettingsError
 from retention_kit.metrics.handover import keep
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.scorecard import COLUMNS, records
@@ -29,6 +30,7 @@ from retention_kit.report.plan import FORMATS, Plan, make_plan
 if TYPE_CHECKING:
     import pandas as pd
     from nbformat import NotebookNode
+    from papermill.clientwrap import PapermillNotebookClient
 
     from retention_kit.data.dataset import Dataset
 
@@ -41,6 +43,7 @@ class Pack:
     period: str
     failures: tuple[str, ...] = ()
     is_new: bool = True  # False where an unchanged pack was left as it stands
+    note: str = ""  # where it is not made as asked for: a sentence that says so
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -65,19 +68,30 @@ def build_report(
     """Build the report pack of one period in `output`/<period> and return it.
 
     The period defaults to the last complete one; segment, languages and formats to the settings. `only` names the
-    sections to run again; `templates` is a folder of own templates; `static` leaves the charts' script out;
+    sections to run again, all of them if the others would speak of other figures; `templates` is a folder of own templates; `static` leaves the charts' script out;
     `jobs` notebooks run at once; `progress` is called with the section, how many are done and how many there are.
-    A pack made from the very same data, settings, templates and code is left as it stands unless `force` is given.
+    A pack made from the very same data, settings and code is left as it stands unless `force` or `templates` is given.
     A section that fails is marked in the pack and named in `Pack.failures`. Wrong input raises before anything is
     written; whatever goes wrong later leaves the previous pack as it was.
     """
     plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
     folder = Path(output) / str(plan.page.period)
-    if not force and manifest.is_current(plan, folder):
+    # Own templates may import helpers, which no digest knows.
+    if not force and templates is None and manifest.is_current(plan, folder):
         return Pack(folder, str(plan.page.period), is_new=False)
     checks = identities(data, plan.page.every, _columns(plan.page))
     rows = _scorecard(plan.page)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    _check_place(folder)
+    kept, note = _siblings(plan, folder, rows), ""
+    if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
+        page, kept, note = (
+            plan.page,
+            {},
+            "the figures are no longer those of the pack before, so every section was made.",
+        )
+        plan = make_plan(
+            data, page.period, page.every, plan.segment, plan.languages, plan.formats, (), templates, static
+        )
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
         building = Path(place) / folder.name
         if folder.is_dir():
@@ -85,19 +99,30 @@ def build_report(
         (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
         executed, failures = _execute(plan, Path(place), max(1, jobs), progress or (lambda *_: None))
-        kept = _siblings(plan, building, rows)
         _drop_stale(plan, building, rows)
         for language in plan.languages:
             document = _assemble(plan, language, kept | executed, checks)
             for made in plan.formats:
-                _render(document, building / f"report.{language}{plan.suffix}.{made}", made, static)
+                failures += _render(document, building / f"report.{language}{plan.suffix}.{made}", made, static)
         for stem, notebook in executed.items():
             _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
         (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
         problems = (*failures, *(f"the identity of {name} does not hold" for name in broken))
         manifest.write(plan, building, failures, checks)
         _swap(building, folder, Path(place))
-    return Pack(folder, str(plan.page.period), problems)
+    return Pack(folder, str(plan.page.period), problems, note=note)
+
+
+def _check_place(folder: Path) -> None:
+    """Raises SettingsError, before any notebook is run, where no pack can be written."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+    except OSError as error:
+        raise SettingsError(f"No pack can be written to {str(folder.parent)!r}: {error.strerror}.") from error
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"No pack can be written to {str(folder)!r}: it is a file.")
 
 
 def to_csv(rows: pd.DataFrame) -> str:
@@ -138,11 +163,12 @@ def _execute(
     executed: dict[str, NotebookNode] = {}
     failures: list[str] = []
     done = 0
+    clients: list[PapermillNotebookClient] = []
 
     def one(task: tuple[library.Section, str]) -> tuple[NotebookNode, str]:
         nonlocal done
         section, language = task
-        made = library.run(plan.notebooks[section.name], plan.parameters(section, language), environment)
+        made = library.run(plan.notebooks[section.name], plan.parameters(section, language), environment, clients)
         done += 1
         progress(section.name, done, len(tasks))
         return made
@@ -158,19 +184,21 @@ def _execute(
                     failures.append(f"{section.name} ({language}): {problem}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            while any(future.running() for _, future in futures):  # one may be about to start its kernel
+                library.stop(clients)
+                sleep(0.1)
             raise
     return executed, failures
 
 
-def _siblings(plan: Plan, building: Path, rows: str) -> dict[str, NotebookNode]:
+def _siblings(plan: Plan, folder: Path, rows: str) -> dict[str, NotebookNode]:
     """With `only`: the other sections as executed before, if they speak of the very same figures."""
     import nbformat
 
-    before = building / f"scorecard{plan.suffix}.csv"
+    before = folder / f"scorecard{plan.suffix}.csv"
     if plan.chosen == plan.everything or not before.is_file() or before.read_text("utf-8") != rows:
         return {}
-    stems = [plan.stem(section, language) for section in plan.everything for language in plan.languages]
-    files = {stem: building / "notebooks" / f"{stem}.ipynb" for stem in stems}
+    files = {stem: folder / "notebooks" / f"{stem}.ipynb" for stem in plan.stems(plan.everything)}
     return {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
 
 
@@ -249,12 +277,18 @@ def _about(page: Page) -> dict[str, object]:
     }
 
 
-def _render(document: NotebookNode, path: Path, made: str, static: bool) -> None:
+def _render(document: NotebookNode, path: Path, made: str, static: bool) -> list[str]:
+    """Write one format and return what of it failed; where that is all of it, nothing older is left in its place."""
     from retention_kit.report.exporters import RetentionHTMLExporter, RetentionPDFExporter
 
     exporter = RetentionPDFExporter() if made == "pdf" else RetentionHTMLExporter(interactive=not static)
-    body, _ = exporter.from_notebook_node(document)
+    try:
+        body, resources = exporter.from_notebook_node(document)
+    except ReportError as error:
+        path.unlink(missing_ok=True)
+        return [f"{path.name}: {error}"]
     path.write_bytes(body if isinstance(body, bytes) else body.encode())
+    return [f"{path.name}: {failure}" for failure in resources.get("failures", [])]
 
 
 def _write_notebook(notebook: NotebookNode, path: Path) -> None:
@@ -277,7 +311,9 @@ def _swap(building: Path, folder: Path, place: Path) -> None:
         if folder.exists():
             folder.rename(place / "before")
         building.rename(folder)
-    except OSError as error:
+    except BaseException as error:
         if not folder.exists() and (place / "before").exists():
             (place / "before").rename(folder)
-        raise ReportError(f"The pack could not be put in place at {folder}: {error.strerror}.") from error
+        if isinstance(error, OSError):
+            raise ReportError(f"The pack could not be put in place at {folder}: {error.strerror}.") from error
+        raise

@@ -59,6 +59,9 @@ class Plan:
     def stem(self, section: library.Section, language: str) -> str:
         return f"{section.name}.{language}{self.suffix}"
 
+    def stems(self, sections: list[library.Section]) -> set[str]:
+        return {self.stem(section, language) for section in sections for language in self.languages}
+
 
 def make_plan(
     data: Dataset,

@@ -13,6 +13,7 @@ from retention_kit.report.display import templates_dir
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+    from papermill.clientwrap import PapermillNotebookClient
 
     from retention_kit.data.dataset import Dataset
 
@@ -103,8 +104,16 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     return notebook
 
 
-def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict[str, str]) -> tuple[NotebookNode, str]:
-    """Execute a checked template in a kernel of its own: the executed notebook and, where a cell failed, its last words."""
+def run(
+    notebook: NotebookNode,
+    parameters: dict[str, object],
+    environment: dict[str, str],
+    clients: list[PapermillNotebookClient],
+) -> tuple[NotebookNode, str]:
+    """Execute a checked template in a kernel of its own: the executed notebook and, where a cell failed, its last words.
+
+    The client is added to `clients`, so that another thread can `stop` it.
+    """
     from papermill import PapermillExecutionError, execute_notebook
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine, papermill_engines
@@ -114,14 +123,18 @@ def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict
     kept: list[NotebookNode] = []
 
     class Engine(NBClientEngine):
-        """Papermill's own, but it keeps the notebook when a cell fails and hands the kernel its environment."""
+        """Papermill's own, but it keeps the notebook when a cell fails and hands the kernel its environment.
+
+        All of that comes as arguments: papermill knows one engine of a name, and runs go on side by side.
+        """
 
         @classmethod
-        def execute_managed_notebook(cls, nb_man, *_, **__):
+        def execute_managed_notebook(cls, nb_man, *_, kept, clients, environment, **__):
             kept.append(nb_man.nb)
             client = PapermillNotebookClient(
                 nb_man, timeout=CELL_TIMEOUT, kernel_name=NAME, kernel_manager_class=KernelManager
             )
+            clients.append(client)
             client.execute(env=environment)
 
     papermill_engines.register(NAME, Engine)
@@ -135,6 +148,9 @@ def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict
             language="python",
             progress_bar=False,
             log_output=False,
+            kept=kept,
+            clients=clients,
+            environment=environment,
         )
     except PapermillExecutionError as error:
         return kept[0], f"{error.ename}: {error.evalue}".splitlines()[0]
@@ -143,3 +159,11 @@ def run(notebook: NotebookNode, parameters: dict[str, object], environment: dict
             raise
         return kept[0], f"{type(error).__name__}: {error}".splitlines()[0]
     return executed, ""
+
+
+def stop(clients: list[PapermillNotebookClient]) -> None:
+    """End the kernels of these clients at once; may be called from any thread, and again."""
+    for client in clients:
+        process = getattr(getattr(client.km, "provisioner", None), "process", None)
+        if process is not None:
+            process.kill()

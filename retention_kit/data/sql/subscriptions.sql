@@ -5,7 +5,7 @@ WITH typed AS (
     SELECT _row, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
            $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
            $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
-           coalesce(lower($interval), 'month') AS interval, lower($status) AS status,
+           coalesce(lower($interval), 'month') AS interval, replace(lower($status), 'canceled', 'cancelled') AS status,
            $cancel_reason AS cancel_reason, $currency AS currency $raw_extras
     FROM subscriptions_raw
 ),

@@ -1,0 +1,95 @@
+"""When a table is not dirty but mapped or written wrongly: half of it fails one check, and the load is refused."""
+
+from __future__ import annotations
+
+from retention_kit.data.columns import Columns
+from retention_kit.data.engine import Engine
+from retention_kit.errors import DataError, did_you_mean
+
+WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}
+
+_UNREADABLE = {
+    "unreadable date": None,  # the column in WHEN
+    "unreadable end date": "ended_at",
+    "unreadable end date of the trial": "trial_ends_at",
+    "unreadable amount": "amount",
+    "unreadable score": "score",
+}
+_UNKNOWN = {
+    "unknown interval": ("interval", ("day", "week", "month", "quarter", "year")),
+    "unknown status": ("status", ("active", "trialing", "paused", "unpaid", "past_due", "cancelled", "free")),
+    "unknown survey": ("survey", ("nps", "csat", "ces")),
+    "unknown scale": ("scale", ("0-10", "1-5", "1-7", "1-10")),
+}
+_WRONG = {
+    "no customer": ("customer_id", "is empty", "a subscription needs a customer"),
+    "ended before it started": ("ended_at", "lies before started_at", "see which column is which"),
+    "same subscription_id and start, other contents": (
+        "subscription_id",
+        "repeats with the same start and other contents",
+        "give one row per spell",
+    ),
+}
+
+
+def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
+    """Raise where half of a table or more fails one check, or half of the values that a column holds are unreadable.
+
+    Copies, codes outside a scale and answers without a weight are common in good data and never refused.
+    """
+    (rows,) = engine.rows(f"SELECT count(*) FROM {table}_typed")[0]
+    failed = engine.rows(f"SELECT problem, count(*), min(_row) FROM {table}_typed WHERE problem IS NOT NULL GROUP BY 1")
+    for check, count, first in sorted(failed):
+        if check in _UNREADABLE:
+            _refuse_unreadable(engine, table, columns, check, _UNREADABLE[check] or WHEN[table])
+        elif count * 2 < rows or check not in {**_UNKNOWN, **_WRONG}:
+            continue
+        elif check in _UNKNOWN:
+            column, choices = _UNKNOWN[check]
+            value, survey = _values(engine, table, first, columns.text(column), columns.text("survey"))
+            if check == "unknown scale" and survey and survey.lower() == "nps":
+                choices = ("0-10",)
+            raise DataError(
+                f"The {table} column {column!r} is unknown in {count} of {rows} rows, first in row {first} ({value!r}): "
+                f"{did_you_mean(value or '', choices)}"
+            )
+        else:
+            column, fault, hint = _WRONG[check]
+            (value,) = _values(engine, table, first, columns.text(column))
+            shown = f" ({value!r})" if value else ""
+            raise DataError(
+                f"The {table} column {column!r} {fault} in {count} of {rows} rows, first in row {first}{shown}: {hint}."
+            )
+    if table == "responses":
+        mixed = engine.rows(
+            "SELECT survey, string_agg(DISTINCT scale, ' and ' ORDER BY scale) FROM responses_typed "
+            "WHERE problem IS NULL GROUP BY survey HAVING count(DISTINCT scale) > 1"
+        )
+        for survey, scales in mixed:
+            raise DataError(f"The {survey} answers are on different scales, {scales}: one survey needs one scale.")
+
+
+def _refuse_unreadable(engine: Engine, table: str, columns: Columns, check: str, column: str) -> None:
+    """Most spells run, so few have an end that could be read: what counts is also the share of the values there are."""
+    text = columns.text(column)
+    rows, failed, first, filled, unreadable, first_unreadable = engine.rows(
+        f"SELECT count(*), count(*) FILTER (bad), min(_row) FILTER (bad), count(text), count(text) FILTER (bad), "
+        f"min(_row) FILTER (bad AND text IS NOT NULL) "
+        f"FROM (SELECT _row, coalesce(_problem = '{check}', false) AS bad, {text} AS text FROM {table}_raw "
+        f"JOIN (SELECT _row AS _judged, problem AS _problem FROM {table}_typed) ON _row = _judged)"
+    )[0]
+    of = "rows"
+    if failed * 2 < rows:
+        if not unreadable or unreadable * 2 < filled:
+            return
+        failed, rows, first, of = unreadable, filled, first_unreadable, "rows that hold a value"
+    (value,) = _values(engine, table, first, text)
+    hint = "write dates like 2011-11-30 or 2011-11-30 14:05" if "date" in check else "write plain numbers like 1234.50"
+    raise DataError(
+        f"The {table} column {column!r} is unreadable in {failed} of {rows} {of}, first in row {first} "
+        f"({value or ''!r}): {hint}, or map it with an expression."
+    )
+
+
+def _values(engine: Engine, table: str, row: int, *columns: str) -> tuple:
+    return engine.rows(f"SELECT {', '.join(columns)} FROM {table}_raw WHERE _row = {row}")[0]
