@@ -97,7 +97,7 @@ def test_weights_count_and_an_answer_without_one_is_left_out():
     assert (score["value"], score["denominator"], score["n"]) == (40, 5, 3)  # 100 × (3 - 1) / 5
 
 
-def test_a_scale_that_most_answers_lack_is_refused():
+def test_a_scale_or_survey_that_every_answer_gets_wrong_is_refused():
     with pytest.raises(
         DataError, match=r"'scale' is unknown in 1 of 1 rows, first in row 1 \('1-5'\): choose from 0-10\."
     ):

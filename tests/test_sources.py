@@ -228,15 +228,16 @@ def test_dates_are_texts_to_an_expression(folder):
     assert value(rk.load(folder(lines_csv=lines, retention_toml=toml)), "revenue", "2024-01") == 5
 
 
-@pytest.mark.parametrize(
-    "expression", ['where = "amount > 1"', 'columns = {amount = "amount", order_id = "amount * 2"}']
-)
-def test_a_text_that_is_computed_with_asks_for_a_cast(folder, expression):
-    toml = f'[data.orders]\npath = "orders.csv"\n{expression}'
-    if expression.startswith("where"):
-        toml += '\ncolumns = {amount = "amount"}'
+def test_amounts_can_be_compared_where_they_are_mapped(folder):
+    toml = '[data.orders]\npath = "orders.csv"\nwhere = "amount > 4"\ncolumns = {amount = "amount"}'
+    rows = "customer_id,ordered_at,amount\nA,2024-01-05,4\nB,2024-01-06,5.50\n"
+    assert value(rk.load(folder(orders_csv=rows, retention_toml=toml)), "revenue", "2024-01") == 5.5
+
+
+def test_a_text_that_is_computed_with_asks_for_a_cast(folder):
+    toml = '[data.orders]\npath = "orders.csv"\ncolumns = {customer_id = "customer_id", order_id = "customer_id * 2"}'
     with pytest.raises(
-        DataError, match=r"does not work: .*'amount' is text: write CAST\(\"amount\" AS DOUBLE\)\.$"
+        DataError, match=r"does not work: .*'customer_id' is text: write CAST\(\"customer_id\" AS DOUBLE\)\.$"
     ) as error:
         rk.load(folder(orders_csv=ORDERS, retention_toml=toml))
     assert "\n" not in str(error.value)

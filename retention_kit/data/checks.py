@@ -1,4 +1,4 @@
-"""When a table is not dirty but mapped or written wrongly: half of it fails one check, and the load is refused."""
+"""When a table is not dirty but mapped or written wrongly, the load is refused."""
 
 from __future__ import annotations
 
@@ -24,16 +24,11 @@ _UNKNOWN = {
 _WRONG = {
     "no customer": ("customer_id", "is empty", "a subscription needs a customer"),
     "ended before it started": ("ended_at", "lies before started_at", "see which column is which"),
-    "same subscription_id and start, other contents": (
-        "subscription_id",
-        "repeats with the same start and other contents",
-        "give one row per spell",
-    ),
 }
 
 
 def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
-    """Raise where half of a table or more fails one check, or half of the values that a column holds are unreadable.
+    """Raise where half or more of a column's values are unreadable, or where every row of a table fails one check.
 
     Copies, codes outside a scale and answers without a weight are common in good data and never refused.
     """
@@ -42,7 +37,7 @@ def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
     for check, count, first in sorted(failed):
         if check in _UNREADABLE:
             _refuse_unreadable(engine, table, columns, check, _UNREADABLE[check] or WHEN[table])
-        elif count * 2 < rows or check not in {**_UNKNOWN, **_WRONG}:
+        elif count < rows or check not in {**_UNKNOWN, **_WRONG}:
             continue
         elif check in _UNKNOWN:
             column, choices = _UNKNOWN[check]
@@ -80,7 +75,7 @@ def _refuse_unreadable(engine: Engine, table: str, columns: Columns, check: str,
     )[0]
     of = "rows"
     if failed * 2 < rows:
-        if not unreadable or unreadable * 2 < filled:
+        if unreadable < 2 or unreadable * 2 < filled:  # one bad end in a small table is dirt
             return
         failed, rows, first, of = unreadable, filled, first_unreadable, "rows that hold a value"
     (value,) = _values(engine, table, first, text)
