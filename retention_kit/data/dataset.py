@@ -64,7 +64,7 @@ _COUNTS = {
     },
     "responses": {},
 }
-_COUNT_EFFECTS = {
+_EFFECTS |= {
     "no purchase: amount 0": "not counted as purchases (definitions.zero_orders)",
     "purchase: amount 0": "counted as purchases (definitions.zero_orders)",
     "refund that names no order": "lowers net revenue of its period; purchases stay as they are",
@@ -206,7 +206,7 @@ def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str
     if (basis := settings.definitions.basis) and basis not in queries:
         raise SettingsError(f"definitions.basis is {basis!r}, but there is no {basis} table.")
     counts: list[tuple[str, str, int]] = []
-    parts = {}
+    parts, sizes = {}, {}
     for name, sources in queries.items():
         try:
             parts[name] = Columns(engine, name, sources, decimals, settings)
@@ -214,10 +214,9 @@ def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str
         except engine.error as error:
             raise DataError(f"The {name} cannot be read: {str(error).strip().splitlines()[0]}") from None
         refuse_unusable(engine, name, parts[name])
+        sizes[name] = engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0]
         if parts[name].is_naive:
-            counts.append(
-                (name, "naive times without a time zone", engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0])
-            )
+            counts.append((name, "naive times without a time zone", sizes[name]))
     as_of = settings.report.as_of or _last_event(engine, queries)
     starts = {name: day for name in queries for (day,) in engine.rows(_sql_first(name, as_of)) if day is not None}
     if not starts:
@@ -225,11 +224,11 @@ def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str
     for name, columns in parts.items():
         known = {**columns.sql, "as_of": f"TIMESTAMP '{as_of}'"}
         engine.run(_statements(name)[1], **known)
-        late = f"SELECT count(*) FROM {name}_typed WHERE problem IS NULL AND {WHEN[name]} >= TIMESTAMP '{as_of}'"
+        late = f"SELECT count(*) FROM {name}_typed WHERE problem IS NULL AND {WHEN[name]} >= $as_of"
         problems = f"SELECT problem, count(*) FROM {name}_typed WHERE problem IS NOT NULL GROUP BY 1 ORDER BY 1"
         counts += [(name, check, rows) for check, rows in engine.rows(problems)]
         counts += [(name, check, engine.rows(sql, **known)[0][0]) for check, sql in _COUNTS[name].items()]
-        counts.append((name, "after the as-of date", engine.rows(late)[0][0]))
+        counts.append((name, "after the as-of date", engine.rows(late, **known)[0][0]))
     segments: dict[str, tuple[str, ...]] = {}
     for name, columns in parts.items():
         for extra in columns.extras:
@@ -237,7 +236,6 @@ def _clean(engine: Engine, settings: Settings, queries: dict[str, list[tuple[str
     for name in settings.report.segments:
         if name not in segments:
             raise SettingsError(f"report.segments: there is no segment column {name!r}: {did_you_mean(name, segments)}")
-    sizes = {name: engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0] for name in queries}
     return Dataset(settings, as_of, starts, tuple(queries), segments, _quality(counts, sizes), [], engine=engine)
 
 
@@ -267,6 +265,6 @@ def _quality(counts: list[tuple[str, str, int]], sizes: dict[str, int]) -> pd.Da
     import pandas as pd
 
     rows = [(name, "rows read", size, "") for name, size in sizes.items()]
-    rows += [(name, check, count, {**_EFFECTS, **_COUNT_EFFECTS}[check]) for name, check, count in counts if count]
+    rows += [(name, check, count, _EFFECTS[check]) for name, check, count in counts if count]
     frame = pd.DataFrame(rows, columns=["table", "check", "rows", "effect"])
     return frame.sort_values("table", key=lambda column: column.map(TABLES.index), kind="stable").reset_index(drop=True)

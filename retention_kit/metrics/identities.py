@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.summaries import COLUMNS, Grid, needs, summary
+from retention_kit.metrics.summaries import COLUMNS, Grid, at_hand, needs, summary
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
         )
     for column in segments:
         gaps = []
-        for name in [name for name in ("movements", "purchases", "mrr", "feedback") if needs(data, name) is None]:
+        for name in at_hand(data):
             whole = summary(data, name, grid).set_index("period")[list(COLUMNS[name])]
             parts = summary(data, name, grid, column).groupby("period")[list(COLUMNS[name])].sum()
             gaps.append((whole - parts).abs().max(axis=1))

@@ -14,6 +14,7 @@ from retention_kit.metrics.catalogue import METRICS, Measure, Metric
 from retention_kit.metrics.summaries import (
     MONEY,
     Grid,
+    at_hand,
     check_segment,
     needs,
     periods_of,
@@ -100,7 +101,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, object]]:
 
 def absent(data: Dataset) -> dict[str, str]:
     """The metrics these data cannot give, each with the reason."""
-    reasons = {name: _missing(data, one) for name, one in METRICS.items()}
+    reasons = {name: needs(data, one.summary) for name, one in METRICS.items()}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -112,9 +113,8 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
     check_segment(data, column)
     if not has_value:
         return column, None
-    names = [name for name in ("movements", "purchases", "mrr", "feedback") if needs(data, name) is None]
     grid = Grid(data.settings.report.every)
-    known = sorted({value for name in names for value in summary(data, name, grid, column)["segment_value"]})
+    known = sorted({value for name in at_hand(data) for value in summary(data, name, grid, column)["segment_value"]})
     if value not in known:
         raise UnknownNameError(f"There is no {column} {value!r} in the data: {did_you_mean(value, known)}")
     return column, value
@@ -125,11 +125,11 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
         if name not in METRICS:
             raise SettingsError(f"[goals] names no metric {name!r}: {did_you_mean(name, METRICS)}")
     if names is None:
-        return [one for one in METRICS.values() if not _missing(data, one)]
+        return [one for one in METRICS.values() if not needs(data, one.summary)]
     for name in (names := [names] if isinstance(names, str) else list(names)):
         if name not in METRICS:
             raise UnknownNameError(f"There is no metric {name!r}: {did_you_mean(name, METRICS)}")
-        if reason := _missing(data, METRICS[name]):
+        if reason := needs(data, METRICS[name].summary):
             raise DataError(f"There is no {name}: {reason}")
     return [METRICS[name] for name in names]
 
@@ -140,10 +140,6 @@ def _chosen_periods(data: Dataset, period, periods, every: str | None) -> list[P
     if isinstance(periods, str) and periods == "all":
         return periods_of(data, every or data.settings.report.every)
     return [pick_period(data, one, every) for one in periods]
-
-
-def _missing(data: Dataset, one: Metric) -> str | None:
-    return needs(data, "movements" if one.summary == "trailing_year" else one.summary)
 
 
 class _Figures:
@@ -159,9 +155,9 @@ class _Figures:
         known = self._rows(one.summary, period.every, column)
         return sorted(value for value, index in known if value and index == period.index)
 
-    def first(self, one: Metric, every: str) -> Period:
-        """The period in which the table behind a metric begins."""
-        return Period.of(self._data.starts.get(table_of(self._data, one.summary), self._data.start), every)
+    def first(self, name: str, every: str) -> Period:
+        """The period in which the table behind a summary begins."""
+        return Period.of(self._data.starts.get(table_of(self._data, name), self._data.start), every)
 
     def _measure(self, one: Metric, period: Period, column: str | None, value: str) -> Measure:
         if one.summary == "trailing_year":
@@ -176,7 +172,7 @@ class _Figures:
         if name == "trailing_year":  # its values are those of the customers
             name = "movements"
         frame = summary(self._data, name, Grid(every), column)
-        first = Period.of(self._data.starts.get(table_of(self._data, name), self._data.start), every).index
+        first = self.first(name, every).index
         frame = _in_currency(frame, MONEY.get(name, ()), self._data.minor * (12 if name == "mrr" else 1))
         return {
             (row["segment_value"], row["period"]): SimpleNamespace(**row, is_first=row["period"] == first)
@@ -213,7 +209,7 @@ def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: 
     complete = period.is_complete(data.as_of)
     before, year_ago = (
         figures.measure(one, other, column, value).value
-        if other is not None and other >= figures.first(one, period.every)
+        if other is not None and other >= figures.first(one.summary, period.every)
         else None
         for other in (period.shift(-1), period.year_ago())
     )

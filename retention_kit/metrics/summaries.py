@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from retention_kit.data.checks import WHEN
 from retention_kit.data.engine import literal, quote, segment_column
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.periods import Period, add_months, check_every
@@ -70,6 +71,11 @@ def needs(data: Dataset, summary: str) -> str | None:
     """Why a summary cannot be had from this data, in a sentence; None where it can."""
     table = table_of(data, summary)
     return None if table in data.tables else f"It needs {table}, and the data hold none."
+
+
+def at_hand(data: Dataset) -> list[str]:
+    """The summaries by period and segment value that these data allow."""
+    return [name for name in COLUMNS if name != "cohorts" and needs(data, name) is None]
 
 
 def summary(data: Dataset, name: str, grid: Grid, segment: str | None = None) -> pd.DataFrame:
@@ -223,9 +229,9 @@ def _prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
     begin = str(grid.index(data.start) - 1)
     placed, before = ("{}", "") if grid.ends is None else (begin, f" AND {{}} < DATE '{grid.ends}'")
     rows = [
-        f"SELECT customer_id, {_when(name)} AS happened_at, _row, {_shown(segment)} AS value, "
-        f"{placed.format(grid.sql(f'CAST({_when(name)} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
-        f"{before.format(_when(name))}"
+        f"SELECT customer_id, {WHEN[name]} AS happened_at, _row, {_shown(segment)} AS value, "
+        f"{placed.format(grid.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
+        f"{before.format(WHEN[name])}"
         for name in (data.segments[segment] if segment else ())
     ]
     nobody = "SELECT NULL AS customer_id, NULL AS happened_at, NULL AS _row, NULL AS value, NULL AS period WHERE 1 = 0"
@@ -233,10 +239,6 @@ def _prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
         _choose_shown(data, segment)
     engine.run(_sql("customer_values"), dated=" UNION ALL ".join(rows) or nobody, begin=begin, end=end)
     engine.prepared = (grid, segment)
-
-
-def _when(table: str) -> str:
-    return {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}[table]
 
 
 def _shown(segment: str) -> str:

@@ -84,11 +84,8 @@ def build_report(
     _check_place(folder)
     kept, note = _siblings(plan, folder, rows), ""
     if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
-        page, kept, note = (
-            plan.page,
-            {},
-            "the figures are no longer those of the pack before, so every section was made.",
-        )
+        page, kept = plan.page, {}
+        note = "the figures are no longer those of the pack before, so every section was made."
         plan = make_plan(
             data, page.period, page.every, plan.segment, plan.languages, plan.formats, (), templates, static
         )
@@ -205,9 +202,8 @@ def _siblings(plan: Plan, folder: Path, rows: str) -> dict[str, NotebookNode]:
 def _drop_stale(plan: Plan, building: Path, rows: str) -> None:
     """Take away what this build would contradict: sections it no longer has, and formats that show other figures."""
     before = building / f"scorecard{plan.suffix}.csv"
-    restated = before.is_file() and before.read_text("utf-8") != rows
+    restated, stems = before.is_file() and before.read_text("utf-8") != rows, plan.stems(plan.everything)
     for language in plan.languages:
-        stems = {plan.stem(section, language) for section in plan.everything}
         for path in (building / "notebooks").glob(f"*.{language}{plan.suffix}.ipynb"):
             if path.stem not in stems:
                 path.unlink()
@@ -217,24 +213,21 @@ def _drop_stale(plan: Plan, building: Path, rows: str) -> None:
 
 def _assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: list) -> NotebookNode:
     """One document: the sections in reading order, then the appendix."""
-    from nbformat.v4 import new_code_cell, new_notebook, new_output
+    from nbformat.v4 import new_notebook
 
-    page = plan.page if language == plan.page.words.language else Page(
-        str(plan.page.period), plan.page.every, plan.segment, language, plan.page.data
-    )  # fmt: skip
-    cells = []
+    page, cells = plan.pages[language], []
     for section in plan.everything:
         notebook = executed.get(plan.stem(section, language))
         if notebook is None:
             continue
         if section.name != "overview" and not _is_titled(notebook):
-            cells.append(_cell(page.heading(section.metric or section.name), new_code_cell, new_output))
+            cells.append(_cell(page.heading(section.metric or section.name)))
         cells += notebook.cells
     if any(check.broken for check in checks):
         names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
         notice = Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)
-        cells.insert(0, _cell(notice, new_code_cell, new_output))
-    cells += [_cell(block, new_code_cell, new_output) for block in appendix(page, checks)]
+        cells.insert(0, _cell(notice))
+    cells += [_cell(block) for block in appendix(page, checks)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})
@@ -249,7 +242,9 @@ def _is_titled(notebook: NotebookNode) -> bool:
     return any(block.get("kind") == "heading" for block in shown) or any(re.match(r"#+ ", text) for text in written)
 
 
-def _cell(block: Block, new_code_cell, new_output) -> NotebookNode:
+def _cell(block: Block) -> NotebookNode:
+    from nbformat.v4 import new_code_cell, new_output
+
     return new_code_cell(outputs=[new_output("display_data", data=block._repr_mimebundle_())])
 
 

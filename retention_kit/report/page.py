@@ -121,7 +121,7 @@ class Page:
         drawing = charts.nps(frame, self.words)
         return drawing and self._sum_chart(drawing, frame, "nps", "nps_title", "count")
 
-    def segments(self, metric: str) -> list[Block] | None:
+    def segments(self, metric: str) -> list[Block]:
         """One metric by segment value, for each segment column asked for."""
         return _Blocks(filter(None, (self._segment(metric, column) for column in self.columns)))
 
@@ -227,7 +227,7 @@ class Page:
         for column in self.columns:
             for name in ("customer_retention_rate", "net_promoter_score"):
                 whole = self._row(name)
-                worst = stands = None
+                worst = None
                 if whole is not None and story.is_known(whole.value) and whole.complete:
                     worst = story.stands_out(_of(self.parts(column), name), whole)
                 if worst is not None:
@@ -241,7 +241,7 @@ class Page:
 
     def _segment(self, metric: str, column: str) -> Block | None:
         whole = self._row(metric)
-        if whole is None or (METRICS[metric].summary == "feedback" and column not in self.data.segments):
+        if whole is None:
             return None
         rows = _of(self.parts(column), metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)]
@@ -260,6 +260,7 @@ class Page:
         return self._chart(drawing, self.words.text("chart.segments_spread", **title, **ends), caption)
 
     def _sum_chart(self, drawing: charts.Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str) -> Block:
+        """A chart of parts that add up: the sum is spelled out under it."""
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
         said = {name: self.words.value(value, unit, "full") for name, value in now.items()
                 if name not in ("period", "complete", "segment_value")}  # fmt: skip

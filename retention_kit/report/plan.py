@@ -24,7 +24,7 @@ FORMATS = ("html", "pdf")
 class Plan:
     """What one build makes, checked before any of it is made."""
 
-    page: Page
+    pages: dict[str, Page]  # by language
     segment: str
     languages: list[str]
     formats: list[str]
@@ -32,6 +32,11 @@ class Plan:
     chosen: list[library.Section]
     static: bool = False
     notebooks: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def page(self) -> Page:
+        """The page of the first language: the figures are those of all."""
+        return self.pages[self.languages[0]]
 
     @property
     def suffix(self) -> str:
@@ -81,12 +86,12 @@ def make_plan(
         if made not in FORMATS:
             raise SettingsError(f"There is no report format {made!r}: {did_you_mean(made, FORMATS)}")
     segment = ",".join(report.segments) if segment is None else segment
-    pages = [Page(period or "", every, segment, language, data) for language in languages]
+    pages = {language: Page(period or "", every, segment, language, data) for language in languages}
     if folder is not None and not Path(folder).is_dir():
         raise SettingsError(f"There is no folder of templates {str(folder)!r}.")
     everything = library.sections(data, Path(folder) if folder else None)
     chosen = library.pick(everything, list(only)) if only else everything
-    plan = Plan(pages[0], segment, languages, formats, everything, chosen, static)
+    plan = Plan(pages, segment, languages, formats, everything, chosen, static)
     for section in chosen:
         plan.notebooks[section.name] = library.check(section, plan.parameters(section, languages[0]))
     return plan
