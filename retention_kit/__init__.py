@@ -3,10 +3,11 @@
 from importlib import import_module
 
 _HOMES = {
-    "METRICS": "metrics.scorecard",
+    "METRICS": "metrics.catalogue",
     "Period": "periods",
     "build_report": "report.pack",
     "ces": "metrics.feedback",
+    "churn_reasons": "metrics.tables",
     "cohorts": "metrics.tables",
     "csat": "metrics.feedback",
     "customer_movements": "metrics.tables",

@@ -31,6 +31,7 @@ every = "month"                             # week, month, quarter or year
 timezone = "Europe/London"
 currency = "GBP"
 segments = ["channel"]
+# plugins = ["shop_metrics.py"]             # metrics of your own: Python files beside this one
 
 [definitions]                               # the defaults are the rules of the field
 # basis = "orders"                          # who is a customer: who buys (orders) or who pays (subscriptions)

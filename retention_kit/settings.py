@@ -16,12 +16,14 @@ from retention_kit.errors import PeriodError, SettingsError, did_you_mean
 from retention_kit.periods import Period
 
 TABLES = ("orders", "subscriptions", "responses")
+ENGINES = ("duckdb", "sqlite")  # databases in a file
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a table comes from and how its columns are named there."""
 
-    path: str
+    path: str  # a file, a glob, or with an engine a table or a query
+    rows: Literal["orders", "lines"] = "orders"  # for orders: what one row is; lines are summed by order_id
     where: str | None = None
     timezone: str | None = None  # of naive times; else the report's
     survey: Literal["nps", "csat", "ces"] | None = None  # for responses: the survey all rows belong to
@@ -30,11 +32,15 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Data(Struct, frozen=True, forbid_unknown_fields=True):
-    """The three tables, any of which may be missing or stacked from several sources."""
+    """The three tables, any of which may be missing or stacked from several sources, and rates between currencies."""
 
+    engine: str | None = (
+        None  # the database that the tables are in, such as "sqlite:///shop.sqlite"; else they are files
+    )
     orders: str | Table | list[Table] | None = None
     subscriptions: str | Table | list[Table] | None = None
     responses: str | Table | list[Table] | None = None
+    rates: str | Table | list[Table] | None = None  # date, currency, rate: the report's currency per unit of it
 
     def sources(self, table: str) -> list[Table]:
         """The long form of a table's sources."""
@@ -54,17 +60,32 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     formats: list[Literal["html", "pdf"]] = field(default_factory=lambda: ["html", "pdf"])
     segments: list[str] = field(default_factory=list)
     as_of: date | None = None
+    plugins: list[str] = field(
+        default_factory=list
+    )  # Python files that declare metrics, relative to the retention.toml
 
 
 class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
     """The choices between competing rules; each default is the rule of the field."""
 
     basis: Literal["orders", "subscriptions"] | None = None  # subscriptions where that table exists, else orders
+    inactivity_days: Annotated[int, Meta(ge=1)] | None = (
+        None  # basis orders: how long after a purchase one is a customer
+    )
+    churn_mode: Literal["endpoint", "event"] = "endpoint"  # who is gone at the period's end, or every departure in it
     count: Literal["orders", "days"] = "orders"  # what a repeat purchase is counted in
-    csat_top: Annotated[int, Meta(ge=1, le=5)] = 2  # how many of the best answers are "satisfied"
-    lifespan_years: Annotated[float, Meta(gt=0)] | None = None
-    min_n: Annotated[int, Meta(ge=1)] = 1
+    returning: Literal["before", "shopify"] = "before"  # first bought before the period, or has ordered more than once
     zero_orders: Literal["ignore", "purchase"] = "ignore"
+    lifespan_years: Annotated[float, Meta(gt=0)] | None = None  # instead of the lifespan that churn implies
+    mrr_mode: Literal["snapshot", "event"] = (
+        "snapshot"  # MRR at the period's start against its end, or every change in it
+    )
+    quick_ratio_reactivation: bool = True  # whether MRR won back counts as gained
+    answers: Literal["last", "all"] = "last"  # of one customer in a period
+    nps_interval: Literal["adjusted", "wald"] = "adjusted"
+    csat_top: Annotated[int, Meta(ge=1, le=9)] = 2  # how many of the best answers are "satisfied"
+    ces_top: Annotated[int, Meta(ge=1, le=9)] | Literal["mean"] = 3  # how many of the best answers are "easy"
+    min_n: Annotated[int, Meta(ge=1)] = 1  # rates and means of fewer are not shown
 
 
 class Goal(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,7 +123,12 @@ def make_settings(raw: dict[str, Any]) -> Settings:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error))) from None
-    tables = [source for name in TABLES for source in settings.data.sources(name)]
+    tables = [source for name in (*TABLES, "rates") for source in settings.data.sources(name)]
+    if settings.data.engine is not None:
+        _check_engine(settings.data.engine)
+    for name in (*TABLES[1:], "rates"):
+        if any(source.rows == "lines" for source in settings.data.sources(name)):
+            raise SettingsError(f'data.{name}.rows: only orders may be given as "lines".')
     for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
         _check_zone(zone)
     for name, goal in settings.goals.items():
@@ -128,7 +154,7 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     """Raise on the first key without a field, or word that is no choice, looking into tables and lists of tables."""
     if not isinstance(raw, dict):
         return
-    inner = {"data": Data, "report": Report, "definitions": Definitions, **dict.fromkeys(TABLES, Table)}
+    inner = {"data": Data, "report": Report, "definitions": Definitions, **dict.fromkeys((*TABLES, "rates"), Table)}
     for key, value in raw.items():
         if key not in kind.__struct_fields__:
             place = f"[{where}] has" if where else "there is"
@@ -165,3 +191,15 @@ def _check_zone(zone: str | None) -> None:
         zone is None or ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
         raise SettingsError(f"There is no time zone {zone!r}: use an IANA name such as Europe/London.") from None
+
+
+def _check_engine(url: str) -> None:
+    """Raise unless a database URL is one that can be opened; a password in it is never repeated."""
+    kind, mark, path = url.partition("://")
+    known = " or ".join(f"{name}:///FILE" for name in ENGINES)
+    if not mark:
+        raise SettingsError(f"data.engine is no address of a database: use {known}.")
+    if kind not in ENGINES:
+        raise SettingsError(f"data.engine: {kind} cannot be read yet, use one of {known}.")
+    if not path.startswith("/") or path == "/":
+        raise SettingsError(f"data.engine names no file: write {kind}:///FILE.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from fractions import Fraction
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -27,6 +29,25 @@ OURS = {
 
 
 @dataclass(frozen=True)
+class Rules:
+    """The options of the definitions; each default is the first value named there."""
+
+    basis: str
+    inactivity_days: int | None = None
+    churn_mode: str = "endpoint"
+    count: str = "orders"
+    returning: str = "before"
+    zero_orders: str = "ignore"
+    lifespan_years: Fraction | int | None = None
+    mrr_mode: str = "snapshot"
+    quick_ratio_reactivation: bool = True
+    answers: str = "last"
+    csat_top: int = 2
+    ces_top: int | str = 3
+    min_n: int = 1
+
+
+@dataclass(frozen=True)
 class Row:
     """What all tables share: whose row it is (None: a guest's), when, on which local day, and its other columns."""
 
@@ -38,7 +59,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Purchase(Row):
-    cents: int = 0
+    """An order less the refunds that name it."""
+
+    cents: int | Fraction = 0
+
+
+@dataclass(frozen=True)
+class Refund(Row):
+    """What was paid back and names no order."""
+
+    cents: int | Fraction = 0
 
 
 @dataclass(frozen=True)
@@ -46,7 +76,9 @@ class Spell(Row):
     """One paid stretch, from `at` to `end`, at a constant price."""
 
     end: datetime = NEVER
-    twelfths: int = 0  # of a cent a month
+    twelfths: int = 0  # of a cent a month, in its own currency
+    currency: str | None = None  # None: the report's
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,18 +95,70 @@ class Books:
 
     zone: ZoneInfo
     as_of: date
-    basis: str
+    rules: Rules
+    currency: str = "GBP"
+    rates: dict[str, list[tuple[date, Fraction]]] = field(default_factory=dict)
     purchases: list[Purchase] = field(default_factory=list)
+    refunds: list[Refund] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
+    pauses: list[Row] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
 
+    def local_day(self, at: datetime) -> date:
+        return at.astimezone(self.zone).date()
+
     def row(self, raw: dict, table: str, at: datetime) -> Row:
         columns = {name: text(value) for name, value in raw.items() if name not in OURS[table]}
-        return Row(text(raw.get("customer_id")), at, at.astimezone(self.zone).date(), columns)
+        return Row(text(raw.get("customer_id")), at, self.local_day(at), columns)
+
+    def code(self, raw: dict) -> str | None:
+        """The row's currency; None for the report's."""
+        code = (text(raw.get("currency")) or self.currency).upper()
+        return None if code == self.currency else code
+
+    def rate(self, code: str | None, before: date) -> Fraction | int:
+        """The last rate of an earlier day."""
+        if code is None:
+            return 1
+        earlier = bisect_left(self.rates[code], (before,))
+        assert earlier, f"no rate of {code} before {before}"
+        return self.rates[code][earlier - 1][1]
+
+    # Looked up often; the tables are whole by then.
+
+    @cached_property
+    def purchases_by_day(self) -> tuple[list[date], list[Purchase]]:
+        ordered = sorted(self.purchases, key=lambda purchase: purchase.day)
+        return [purchase.day for purchase in ordered], ordered
+
+    @cached_property
+    def purchase_days(self) -> dict[str, list[date]]:
+        return grouped((p.customer, p.day) for p in self.purchases if p.customer)
+
+    @cached_property
+    def spells_of(self) -> dict[str, list[Spell]]:
+        return grouped((spell.customer, spell) for spell in self.spells)
+
+    @cached_property
+    def first_purchase(self) -> dict[str, date]:
+        return {customer: min(days) for customer, days in self.purchase_days.items()}
+
+    @cached_property
+    def first_spell(self) -> dict[str, date]:
+        return {customer: min(spell.day for spell in spells) for customer, spells in self.spells_of.items()}
+
+    @property
+    def first_paid(self) -> dict[str, date]:
+        """The day on which each customer of the basis paid for the first time."""
+        return self.first_purchase if self.rules.basis == "orders" else self.first_spell
+
+    @cached_property
+    def rows_in_time(self) -> list[Row]:
+        return sorted((row for row in self.rows if row.customer), key=lambda row: row.at)
 
 
 # Reading
@@ -108,6 +192,13 @@ def instant(value, zone: ZoneInfo) -> datetime | None:
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
+def grouped(pairs) -> dict:
+    lists = defaultdict(list)
+    for key, value in pairs:
+        lists[key].append(value)
+    return lists
+
+
 def raw_rows(frame: pd.DataFrame | None) -> list[dict]:
     """The rows as dicts, identical ones once."""
     return [] if frame is None else frame.drop_duplicates().to_dict("records")
@@ -124,15 +215,56 @@ def first_of_each_key(candidates: list[tuple]) -> list:
     return [row for _, row in kept.values()] + loose
 
 
-def read(zone: str, as_of: date, basis: str, *, orders=None, subscriptions=None, responses=None) -> Books:
-    """The three raw tables, cleaned."""
-    books = Books(ZoneInfo(zone), as_of, basis)
-    read_orders(books, raw_rows(orders))
+def read(
+    zone: str,
+    as_of: date,
+    basis: str,
+    *,
+    orders=None,
+    subscriptions=None,
+    responses=None,
+    rates=None,
+    currency="GBP",
+    lines=False,
+    **options,
+) -> Books:
+    """The raw tables, cleaned; `lines` says that an order may have several rows."""
+    books = Books(ZoneInfo(zone), as_of, Rules(basis, **options), currency)
+    for raw in [] if rates is None else rates.to_dict("records"):
+        day = date.fromisoformat(str(raw["date"])[:10])
+        books.rates.setdefault(text(raw["currency"]).upper(), []).append((day, Fraction(text(raw["rate"]))))
+    for known in books.rates.values():
+        known.sort()
+    read_orders(books, orders_of(orders, books).to_dict("records") if lines else raw_rows(orders))
     read_subscriptions(books, raw_rows(subscriptions))
     named = responses is not None and responses["customer_id"].map(text).notna()
     for rows in () if responses is None else (raw_rows(responses[named]), responses[~named].to_dict("records")):
         read_responses(books, rows)  # two guests may well answer alike
     return books
+
+
+def orders_of(lines: pd.DataFrame, books: Books) -> pd.DataFrame:
+    """Lines (all with an order_id, none a named refund) summed at the earliest time; like ones are all kept."""
+    lines = lines.assign(
+        ordered_at=each(lines["ordered_at"], lambda value: instant(value, books.zone)),
+        cents=each(lines["amount"], cents),
+        customer_id=each(lines["customer_id"], text),
+    )
+    readable = lines["ordered_at"].notna() & lines["cents"].notna()
+    lines = lines[readable & (lines["ordered_at"] < books.midnight(books.as_of))].sort_values(
+        "ordered_at", kind="stable"
+    )
+    orders = lines.groupby("order_id", sort=False)
+    first = orders.first()  # that is not missing
+    for column in set(first) - OURS["orders"] - {"cents"}:
+        first.loc[orders[column].nunique() > 1, column] = "(several)"
+    total = orders["cents"].sum()
+    return first.assign(amount=[Decimal(int(sum_)) / 100 for sum_ in total]).drop(columns="cents").reset_index()
+
+
+def each(column: pd.Series, function) -> pd.Series:
+    """The function of every value, worked out once for equal ones."""
+    return column.map({value: function(value) for value in column.drop_duplicates()})
 
 
 def read_orders(books: Books, table: list[dict]) -> None:
@@ -143,16 +275,32 @@ def read_orders(books: Books, table: list[dict]) -> None:
             continue
         row = books.row(raw, "orders", at)
         key = text(raw.get("order_id"))
-        candidates.append((key, (at, amount), (key, amount, text(raw.get("refund_of")), row)))
-    kept = [order for order in first_of_each_key(candidates) if order[3].day < books.as_of]
-    books.rows += [row for *_, row in kept]
-    refunded = Counter()
-    for _, amount, refund_of, _ in kept:
-        refunded[refund_of] += abs(amount)
-    for key, amount, refund_of, row in kept:
-        net = amount - (refunded[key] if key else 0)
-        if refund_of is None and amount > 0 and net > 0:
+        order = (key, amount, books.code(raw), text(raw.get("refund_of")), row)
+        candidates.append((key, (at, amount), order))
+    kept = [order for order in first_of_each_key(candidates) if order[-1].day < books.as_of]
+    books.rows += [order[-1] for order in kept]
+    sales = [order for order in kept if order[3] is None and order[1] >= 0]
+    sold = {key: (amount, code, row) for key, amount, code, _, row in sales if key}
+    left = {key: amount * day_rate(books, code, row) for key, (amount, code, row) in sold.items()}
+    for _, amount, code, refund_of, row in sorted(kept, key=lambda order: order[-1].at):
+        if refund_of is None and amount >= 0:
+            continue
+        named = sold.get(refund_of)
+        rate = day_rate(books, code, named[2] if named and named[1] == code else row)
+        taken = min(left.get(refund_of, 0), abs(amount) * rate)
+        if taken:
+            left[refund_of] -= taken
+        if abs(amount) * rate > taken:
+            books.refunds.append(Refund(**vars(row), cents=abs(amount) * rate - taken))
+    for key, amount, code, _, row in sales:
+        net = left[key] if key else amount * day_rate(books, code, row)
+        if net > 0 or (amount == 0 and books.rules.zero_orders == "purchase"):
             books.purchases.append(Purchase(**vars(row), cents=net))
+
+
+def day_rate(books: Books, code: str | None, row: Row) -> Fraction | int:
+    """The last rate on or before the row's day."""
+    return books.rate(code, row.day + timedelta(days=1))
 
 
 def read_subscriptions(books: Books, table: list[dict]) -> None:
@@ -176,19 +324,22 @@ def read_subscriptions(books: Books, table: list[dict]) -> None:
             continue
         twelfths = 0 if status in WITHOUT_MRR else amount * YEARLY_TWELFTHS[interval]
         key = text(raw.get("subscription_id"))
-        candidates.append((key and (key, start), amount, (raw, start, end, trial, twelfths)))
+        candidates.append((key and (key, start), amount, (raw, start, end, trial, twelfths, status)))
     now = books.midnight(books.as_of)
     paid = defaultdict(list)
-    for raw, start, end, trial, twelfths in first_of_each_key(candidates):
+    for raw, start, end, trial, twelfths, status in first_of_each_key(candidates):
         row = books.row(raw, "subscriptions", start)
         if row.day >= books.as_of:
             continue
         books.rows.append(row)
+        if status == "paused":
+            books.pauses.append(row)
         end = NEVER if end is None or end >= now else end
         first_paid = max(row.at, trial or row.at)
         if row.customer and twelfths > 0 and first_paid < min(end, now):
             paid_row = books.row(raw, "subscriptions", first_paid)
-            paid[row.customer].append(Spell(**vars(paid_row), end=end, twelfths=twelfths))
+            terms = {"twelfths": twelfths, "currency": books.code(raw), "reason": text(raw.get("cancel_reason"))}
+            paid[row.customer].append(Spell(**vars(paid_row), end=end, **terms))
     books.spells = [spell for spells in paid.values() for spell in bridged(spells)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import retention_kit as rk
-from test_real_data import retail
+from test_real_data import invoices
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +45,9 @@ def report(request, tmp_path_factory) -> Path:
     if request.param == "sample":
         pack = rk.build_report(rk.sample(), formats=["html"], output=folder)
     else:
-        data = rk.load(retail(folder, request.getfixturevalue("shared")), company="Online Retail", segments=["country"])
+        data = rk.load(
+            invoices(folder, request.getfixturevalue("shared")), company="Online Retail", segments=["country"]
+        )
         pack = rk.build_report(data, "2011-11", formats=["html"], output=folder)
     return pack.path / "report.en.html"
 

@@ -40,7 +40,7 @@ def kernelless(monkeypatch):
 
 MISTAKES = {  # what is asked for: what the sentence must hold
     "--data absent.toml": "There is no file or folder 'absent.toml'.",
-    "--data notes.txt": "notes.txt cannot be read: use one of .parquet, .csv.",
+    "--data notes.txt": "notes.txt cannot be read: use one of .csv, .parquet, .xlsx.",
     "--data empty": "The folder 'empty' holds no table",
     "--data moved.toml": "There is no file 'order.csv'",
     "--data moved.toml --as-of 2024-03-01": "did you mean 'orders.csv'?",
@@ -176,7 +176,7 @@ def test_report_builds_each_period_asked_for(project, capsys):
     assert main(asked) == 0
     out, said = capsys.readouterr()
     assert out.split() == [str(Path("out/2024-01")), str(Path("out/2024-02"))]
-    assert "2024-02 5/5 " in said
+    assert "2024-02 7/7 " in said
     assert {path.name for path in project.glob("out/*/*")} == {
         "manifest.json",
         "notebooks",

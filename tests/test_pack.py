@@ -39,7 +39,7 @@ from retention_kit.report.display import templates_dir
 from retention_kit.report.exporters import RetentionPDFExporter
 from retention_kit.report.page import HANDOVER
 from retention_kit.wording import Words
-from test_real_data import retail
+from test_real_data import invoices
 from test_templates import ORDERS, notebook
 
 SYNTHETIC = "synthetic data"
@@ -63,7 +63,7 @@ def sample_pack(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def retail_pack(shared, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("retail")
-    data = rk.load(retail(folder, shared), company="Online Retail", segments=["country"])
+    data = rk.load(invoices(folder, shared), company="Online Retail", segments=["country"])
     return rk.build_report(data, "2011-11", output=folder / "reports").path
 
 
@@ -175,7 +175,7 @@ def test_the_manifest_says_what_the_data_were(retail_pack, shared):
 
 
 def test_the_scorecard_is_that_of_the_library(retail_pack, shared, tmp_path):
-    rows = rk.scorecard(rk.load(retail(tmp_path, shared)), "2011-11", segment="country")
+    rows = rk.scorecard(rk.load(invoices(tmp_path, shared)), "2011-11", segment="country")
     written = pd.read_csv(retail_pack / "scorecard.csv", keep_default_na=False)
     written = written[(written["period"] == "2011-11")].reset_index(drop=True)
     assert list(written.columns) == list(rows.columns)

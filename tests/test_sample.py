@@ -6,9 +6,11 @@ import subprocess
 import sys
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import retention_kit as rk
 from retention_kit.data import sample
 
 FINGERPRINTS = {  # change the sample on purpose only: every printed figure changes with it
@@ -258,3 +260,260 @@ def test_members_about_to_leave_score_lower(spells, responses):
     leaving = left.between(pd.Timedelta(0), pd.Timedelta(days=90))
     assert leaving.sum() > 50
     assert nps(answers.loc[leaving, "score"]) < nps(answers.loc[~leaving, "score"]) - 25
+
+
+# --- the truth ------------------------------------------------------------------------------------------------------
+# Estimates from the raw tables lie within four standard errors of what the tables were drawn from.
+
+
+@pytest.fixture(scope="module")
+def truth() -> pd.Series:
+    return sample.truth().set_index(["name", "group"])["value"]
+
+
+@pytest.fixture(scope="module")
+def first_orders(orders) -> pd.DataFrame:
+    """The first purchase of each customer; customers arrive with it."""
+    return orders[orders["amount"] > 0].dropna(subset="customer_id").groupby("customer_id").first()
+
+
+@pytest.fixture(scope="module")
+def terms(spells) -> pd.DataFrame:
+    """Paid spells with what came of their renewals: `renewals` faced, the last of which may have ended the spell.
+
+    `left` and, by the spell that follows, `paused` or `changed` (to `next_plan`) say how; else it runs or moved on.
+    """
+    last_month = 12 * 2025 + 11  # renewals up to December 2025 are known
+    began, ended = (12 * spells[name].dt.year + spells[name].dt.month - 1 for name in ("started_at", "ended_at"))
+    months = ended.fillna(last_month) - began
+    after = spells.groupby("subscription_id").shift(-1)
+    renewed = spells["status"].eq("active") & spells["ended_at"].notna()
+    return spells.assign(
+        month=began - 12 * 2023,
+        renewals=(months // spells["interval"].map({"month": 1, "year": 12})).astype(int),
+        left=lost(spells),
+        paused=renewed & after["status"].eq("paused"),
+        changed=renewed & after["status"].ne("paused"),
+        next_plan=after["plan"],
+    )[~spells["ended_at"].eq(spells["trial_ends_at"]) & spells["status"].isin(["active", "cancelled"])]
+
+
+def assert_near(estimate: float, true: float, error: float, what: object = "") -> None:
+    assert abs(estimate - true) < 4 * error, f"{what}: {estimate:.4f}, not {true:.4f} ± {4 * error:.4f}"
+
+
+def assert_share(true: float, part: float, whole: float, what: str = "") -> None:
+    assert_near(part / whole, true, (true * (1 - true) / whole) ** 0.5, what)
+
+
+def assert_shares(truth: pd.Series, name: str, values: pd.Series) -> None:
+    """Of categories, each of its share."""
+    assert set(values) == set(truth[name].index)
+    for group, share in truth[name].items():
+        assert_share(share, (values == group).sum(), len(values), group)
+
+
+def points(scores: pd.Series) -> pd.Series:
+    return 100.0 * ((scores >= 9).astype(int) - (scores <= 6).astype(int))
+
+
+def test_the_truth_is_tidy():
+    frame = sample.truth()
+    assert list(frame) == ["name", "group", "value", "what"]
+    assert not frame.duplicated(["name", "group"]).any()
+    assert frame.notna().all(axis=None)
+    for name in ("channel_share", "country_share", "joined", "plan_share", "reason_share", "survey_share"):
+        assert frame.loc[frame["name"] == name, "value"].sum() == pytest.approx(1), name
+    assert frame.loc[frame["name"] == "season", "value"].mean() == pytest.approx(1)
+
+
+def test_one_channel_leaves_as_the_textbook_says(monkeypatch):
+    """A shifted beta-geometric alone: b in the hazard grows by one at each renewal, a / (a + b + n - 1)."""
+    monkeypatch.setattr(sample, "CHANNELS", (sample.Channel("all", 1, leaving=1, mood=0),))
+    for renewal in (1, 2, 12):
+        assert sample._hazard((0.9, 9.0), renewal) == pytest.approx(0.9 / (9.9 + renewal - 1), rel=1e-4)
+
+
+def test_customers_arrive_as_drawn(truth, first_orders):
+    assert_shares(truth, "channel_share", first_orders["channel"])
+    assert_shares(truth, "country_share", first_orders["country"])
+    assert_shares(truth, "joined", first_orders["ordered_at"].dt.year.astype(str))
+
+
+def test_the_season_is_as_drawn(truth, first_orders):
+    """Arrivals of one year follow the season alone; purchases in all also follow the number of customers."""
+    season = truth["season"].to_numpy()
+    days = pd.date_range("2023-01-01", periods=12, freq="MS").days_in_month.to_numpy()
+    seen = first_orders["ordered_at"].dt.month.value_counts()
+    for month, share in enumerate(season * days / (season * days).sum(), start=1):
+        assert_share(share, seen[month], len(first_orders), str(month))
+
+
+def test_customers_buy_again_as_drawn(truth, orders):
+    bought = orders[(orders["amount"] > 0) & orders["customer_id"].notna()].sort_values("ordered_at")
+    times = bought.groupby("customer_id")["ordered_at"]
+    first, second = times.nth(0), times.nth(1)
+    first, second = (part.set_axis(bought.loc[part.index, "customer_id"]) for part in (first, second))
+    gap = second.reindex(first.index) - first
+    old = first < pd.Timestamp(sample.AS_OF) - pd.Timedelta(days=365)
+    assert_share(
+        truth["repeats_within_a_year", ""], (old & (gap < pd.Timedelta(days=365))).sum(), old.sum(), "within a year"
+    )
+
+    # The rate: first repeats over their exposure in log(1 + t / alpha), the hazard of a gamma mixture.
+    def clock(times: pd.Series) -> np.ndarray:
+        days = (times.dt.normalize() - pd.Timestamp(sample.OPENED)).dt.days
+        hours = (times - times.dt.normalize()).dt.total_seconds() / 3600
+        return np.interp(days + (hours - 7) / 15, np.arange(len(sample._clock())), sample._clock())
+
+    alpha = sample.PURCHASE_RATE[1]
+    until = clock(second.reindex(first.index).fillna(pd.Timestamp(sample.AS_OF)))
+    repeats = len(second)
+    rate = repeats / np.log1p((until - clock(first)) / alpha).sum() / alpha
+    assert_near(rate, truth["purchases_a_day", ""], rate / repeats**0.5, "purchases a day")
+
+
+def test_spend_is_as_drawn(truth, orders, first_orders):
+    between, within = truth["spend_between", ""], truth["spend_within", ""]
+    spread, count = np.hypot(between, within), len(first_orders)
+    median = np.log(first_orders["amount"]).median()
+    assert_near(median, np.log(truth["spend_median", ""]), 1.2533 * spread / count**0.5, "median")
+    bought = orders[(orders["amount"] > 0) & orders["customer_id"].notna()]
+    log = np.log(bought["amount"])
+    ours = log - log.groupby(bought["customer_id"]).transform("mean")
+    freedom = len(ours) - bought["customer_id"].nunique()
+    assert_near((ours**2).sum() / freedom, within**2, within**2 * (2 / freedom) ** 0.5, "within")
+    apart = np.log(first_orders["amount"]).var() - (ours**2).sum() / freedom
+    assert_near(apart, between**2, spread**2 * (2 / count) ** 0.5, "between")
+
+
+def test_refunds_are_as_drawn(truth, orders):
+    asked = orders[(orders["amount"] > 0) & (orders["ordered_at"] < "2025-12-01")]  # paid within three weeks
+    refunded = asked["order_id"].isin(orders["refund_of"])
+    assert_share(truth["refunded", ""], refunded.sum(), len(asked))
+    paid = orders.dropna(subset="refund_of").merge(orders, left_on="refund_of", right_on="order_id")
+    assert_share(truth["refunded_in_full", ""], (paid["amount_x"] == -paid["amount_y"]).sum(), len(paid))
+
+
+def test_members_begin_as_drawn(truth, spells):
+    first = spells.groupby("customer_id").first()
+    assert_shares(truth, "plan_share", first["plan"])
+    assert_share(truth["paid_yearly", ""], (first["interval"] == "year").sum(), len(first))
+    assert_share(truth["trial", ""], first["trial_ends_at"].notna().sum(), len(first))
+    ended = first[first["trial_ends_at"] < sample.AS_OF]
+    assert_share(truth["trial_paid", ""], (ended["ended_at"] != ended["trial_ends_at"]).sum(), len(ended))
+
+
+@pytest.fixture(scope="module")
+def renewals(terms, truth) -> pd.DataFrame:
+    """By plan and monthly renewal, up to the first month in which fewer leave: members due, who left, how many should."""
+    first = terms.groupby("customer_id").first()
+    first = first[first["interval"] == "month"]
+    rows = []
+    for plan, members in first.groupby("plan"):
+        for renewal in range(1, 13):
+            due = members[(members["renewals"] >= renewal) & (members["month"] + renewal <= 24)]
+            left = (due["left"] & (due["renewals"] == renewal)).sum()
+            chance = truth[f"leaving_at_month_{renewal}", plan]
+            rows.append((plan, renewal, left, len(due) * chance, len(due) * chance * (1 - chance)))
+    return pd.DataFrame(rows, columns=["plan", "renewal", "left", "expected", "variance"])
+
+
+def test_members_leave_at_their_renewals_as_drawn(renewals):
+    """Each plan and renewal, the plans, the renewals, and all together, which is the sharpest."""
+    every = renewals.assign(every="")
+    for keys in (["plan", "renewal"], ["plan"], ["renewal"], ["every"]):
+        for group, part in every.groupby(keys):
+            assert_near(part["left"].sum(), part["expected"].sum(), part["variance"].sum() ** 0.5, group)
+    assert renewals["left"].sum() > 250
+
+
+def test_members_leave_after_a_year_as_drawn(truth, terms):
+    first = terms.groupby("customer_id").first()
+    due = first[(first["interval"] == "year") & (first["renewals"] >= 1) & (first["month"] + 12 <= 24)]
+    left = due["left"] & (due["renewals"] == 1)
+    chance = due["plan"].map(truth["leaving_at_year_1"])
+    assert_near(left.sum(), chance.sum(), (chance * (1 - chance)).sum() ** 0.5, "after a year")
+
+
+def test_members_pause_change_and_return_as_drawn(truth, terms):
+    renewed = terms["renewals"] - terms["left"]
+    monthly = terms["interval"] == "month"
+    assert_share(truth["pause", ""], terms["paused"].sum(), renewed[monthly].sum(), "pauses")
+    middle = terms["plan"] == "Plus"
+    for interval, chance in truth["plan_change"].items():
+        here = middle & (terms["interval"] == interval)
+        assert_share(chance, (here & terms["changed"]).sum(), (renewed - terms["paused"])[here].sum(), interval)
+    changed = terms[middle & terms["changed"]]
+    assert_share(truth["upgrade", ""], (changed["next_plan"] == "Pro").sum(), len(changed), "upgrades")
+
+    left = terms[terms["left"] & (terms["ended_at"] < "2025-05-01")]  # whoever comes back does so by December
+    last_start = terms.groupby("customer_id")["started_at"].max()
+    returned = left["customer_id"].map(last_start) > left["ended_at"]
+    assert_share(truth["return", ""], returned.sum(), len(left), "returns")
+
+
+def test_reasons_and_answers_are_as_drawn(truth, spells, responses):
+    cancelled = spells[spells["status"] == "cancelled"]
+    assert_share(truth["reason_given", ""], cancelled["cancel_reason"].notna().sum(), len(cancelled))
+    assert_shares(truth, "reason_share", cancelled["cancel_reason"].dropna())
+    assert_shares(truth, "survey_share", responses["survey"])
+    assert_share(truth["anonymous", ""], responses["customer_id"].isna().sum(), len(responses))
+
+
+@pytest.fixture(scope="module")
+def answers(orders, spells, responses) -> pd.DataFrame:
+    """NPS answers before 2025 of which the tables tell whether the customer was about to leave, one a customer."""
+    nps = responses[(responses["survey"] == "nps") & (responses["responded_at"] < "2025-01-01")]
+    nps = nps.dropna(subset="customer_id").sort_values("responded_at")
+    bought = orders[(orders["amount"] > 0) & orders["customer_id"].notna()].groupby("customer_id")
+    ends = spells.loc[spells["status"] == "cancelled", ["customer_id", "ended_at"]].sort_values("ended_at")
+    found = pd.merge_asof(
+        nps, ends, left_on="responded_at", right_on="ended_at", by="customer_id", direction="forward",
+        tolerance=sample.LEAVING_SOON,
+    )  # fmt: skip
+    found["leaving"] = found["ended_at"].notna()
+    buys_again = found["customer_id"].map(bought["ordered_at"].max()) > found["responded_at"]
+    found["channel"] = found["customer_id"].map(bought["channel"].first())
+    return found[found["leaving"] | buys_again].groupby(["customer_id", "leaving"], as_index=False).last()
+
+
+@pytest.mark.parametrize("leaving", [False, True])
+def test_answers_are_as_drawn(truth, answers, leaving):
+    given = answers[answers["leaving"] == leaving]
+    true = truth["nps_leaving" if leaving else "nps_staying"]
+    gap = points(given["score"]) - given["channel"].map(true)  # by channel, each against its own truth
+    assert len(gap) > 60
+    assert_near(gap.mean(), 0, gap.std() / len(gap) ** 0.5)
+
+
+# --- the truth through the package's figures --------------------------------------------------------------------------
+
+
+def test_the_report_finds_plans_and_channels_in_their_true_order(truth):
+    months = [f"2024-{month:02}" for month in range(1, 13)]
+
+    def churn(segment: str) -> pd.Series:
+        rows = rk.scorecard(rk.sample(), periods=months, metrics=["customer_churn_rate"], segment=segment)
+        parts = rows.groupby("segment_value")[["numerator", "denominator"]].sum()
+        return parts["numerator"] / parts["denominator"]
+
+    plans, channels = churn("plan"), churn("channel")
+    for order in ("leaving_at_month_1", "leaving_at_month_6", "leaving_at_month_12"):
+        names = truth[order].sort_values(ascending=False).index
+        assert plans[names].is_monotonic_decreasing
+    worst = {channel.name: channel.leaving for channel in sample.CHANNELS}
+    assert channels.drop("").idxmax() == max(worst, key=worst.get)
+
+
+def test_the_report_finds_that_leavers_are_less_content(truth, answers):
+    data = rk.load(
+        responses=answers[["responded_at", "survey", "score", "leaving"]], timezone=sample.TIMEZONE, as_of="2025-01-01"
+    )
+    rows = rk.scorecard(data, periods=["2023", "2024"], metrics=["net_promoter_score"], segment="leaving")
+    rows = rows[rows["segment_value"] != ""].assign(weighted=lambda row: row["value"] * row["n"])
+    totals = rows.groupby("segment_value")[["weighted", "n"]].sum()
+    score = totals["weighted"] / totals["n"]
+    effect, error = truth["nps_effect_of_leaving"].mean(), 85 * (1 / totals["n"]).sum() ** 0.5  # answers: ± 85 points
+    assert_near(score["true"] - score["false"], effect, error)
+    assert score["true"] - score["false"] < -25

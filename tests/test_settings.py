@@ -9,9 +9,12 @@ from retention_kit.settings import Settings, Table, make_settings, override, rea
 
 FULL = """
 [data]
+engine = "sqlite:///shop.sqlite"
 subscriptions = "subs.csv"
+rates = "rates.csv"
 [data.orders]
 path = "lines.parquet"
+rows = "lines"
 where = "Quantity > 0"
 timezone = "Europe/London"
 [data.orders.columns]
@@ -33,6 +36,7 @@ languages = ["en"]
 formats = ["html"]
 segments = ["country"]
 as_of = 2011-12-10
+plugins = ["shop_metrics.py"]
 [definitions]
 basis = "orders"
 min_n = 5
@@ -55,6 +59,9 @@ def test_everything_it_can_say(tmp_path):
     (orders,) = settings.data.sources("orders")
     assert (orders.where, orders.columns["amount"]) == ("Quantity > 0", "Quantity * UnitPrice")
     assert [source.survey for source in settings.data.sources("responses")] == ["nps", "csat"], "stacked"
+    assert (orders.rows, settings.data.engine) == ("lines", "sqlite:///shop.sqlite")
+    assert settings.data.sources("rates") == [Table(path="rates.csv")]
+    assert settings.report.plugins == ["shop_metrics.py"]
     assert (settings.report.every, settings.report.as_of) == ("quarter", date(2011, 12, 10))
     assert (settings.definitions.min_n, settings.definitions.lifespan_years) == (5, 3)
     assert settings.goals["customer_retention_rate"].target == 0.45
@@ -62,7 +69,8 @@ def test_everything_it_can_say(tmp_path):
 
 def test_defaults_are_the_rules_of_the_field(tmp_path):
     settings = read(tmp_path, "")
-    assert settings.data.sources("orders") == []
+    assert settings.data.sources("orders") == settings.data.sources("rates") == []
+    assert (settings.data.engine, Table(path="orders.csv").rows, settings.report.plugins) == (None, "orders", [])
     assert (settings.report.every, settings.report.timezone, settings.report.languages) == ("month", None, ["en"])
     rules = settings.definitions
     assert (rules.basis, rules.count, rules.csat_top, rules.min_n, rules.zero_orders) == (
@@ -89,6 +97,22 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
             "[[data.responses]]\npath = 'r.csv'\nsurvey = 'npc'",
             "data.responses.survey cannot be 'npc': did you mean 'nps'?",
         ),
+        ("[data]\nrate = 'r.csv'", "[data] has no setting 'rate': did you mean 'rates'?"),
+        ("[data]\nengin = 'sqlite:///s.db'", "[data] has no setting 'engin': did you mean 'engine'?"),
+        ("[data.rates]\npath = 'r.csv'\ncolumn = {}", "[data.rates] has no setting 'column': did you mean 'columns'?"),
+        ("[data.orders]\npath = 'o.csv'\nrow = 'lines'", "[data.orders] has no setting 'row': did you mean 'rows'?"),
+        ("[data.orders]\npath = 'o.csv'\nrows = 'line'", "data.orders.rows cannot be 'line': did you mean 'lines'?"),
+        ("[data.rates]\npath = 'r.csv'\nrows = 'lines'", 'data.rates.rows: only orders may be given as "lines".'),
+        ("[report]\nplugin = ['m.py']", "[report] has no setting 'plugin': did you mean 'plugins'?"),
+        (
+            "[data]\nengine = 'postgresql://shop:secret@db/shop'",
+            "data.engine: postgresql cannot be read yet, use one of duckdb:///FILE or sqlite:///FILE.",
+        ),
+        (
+            "[data]\nengine = 'shop.db'",
+            "data.engine is no address of a database: use duckdb:///FILE or sqlite:///FILE.",
+        ),
+        ("[data]\nengine = 'sqlite://shop.db'", "data.engine names no file: write sqlite:///FILE."),
         ("[definitions]\nmin_n = 'few'", "definitions.min_n: expected int, got str."),
         ("[definitions]\nmin_n = 0", "definitions.min_n: expected `int` >= 1."),
         ("[goals.mrr]\ntarge = 1", "[goals.mrr] has no setting 'targe': did you mean 'target'?"),

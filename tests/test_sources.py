@@ -1,6 +1,13 @@
 """Where tables come from: a settings file, a folder, one file; long and short, stacked and mapped."""
 
+import hashlib
+import sqlite3
+import zipfile
+from contextlib import closing
+from datetime import datetime, timedelta
+
 import duckdb
+import pandas as pd
 import pytest
 
 import retention_kit as rk
@@ -145,7 +152,7 @@ def test_keywords_replace_what_the_file_says(folder):
 BROKEN = {
     "no file": ('orders = "order.csv"', "There is no file 'order.csv' in "),
     "no file near": ('orders = "order.csv"', "did you mean 'orders.csv'?"),
-    "other format": ('orders = "orders.xls"', "orders.xls cannot be read: use one of .parquet, .csv."),
+    "other format": ('orders = "orders.xls"', "orders.xls cannot be read: use one of .csv, .parquet, .xlsx."),
     "no column": ('orders = {path = "lines.csv"}', "lines.csv has no column 'customer_id', which orders need: "),
     "column near": (
         'orders = {path = "orders.csv", columns = {customer_id = "customer"}}',
@@ -276,3 +283,351 @@ def test_a_time_that_a_clock_showed_twice_is_its_first_occurrence(folder):
     data = rk.load(folder(orders_csv=rows, retention_toml=toml))
     (moment,) = data.engine.rows("SELECT CAST(ordered_at AS VARCHAR) FROM orders")[0]
     assert moment == "2024-11-03 04:30:00"
+
+
+# Workbooks, patterns, databases
+
+at = datetime.fromisoformat
+EPOCH = at("1899-12-30")  # of a workbook's days
+
+
+def sheet(path, **tables):
+    """A workbook with a sheet of each table; a list of rows, the first of them the header."""
+    cells = (
+        '<c t="inlineStr"><is><t>{}</t></is></c>',
+        '<c t="b"><v>{}</v></c>',
+        '<c s="1"><v>{}</v></c>',
+        "<c><v>{}</v></c>",
+    )
+
+    def cell(value) -> str:
+        if value is None:
+            return "<c/>"
+        if isinstance(value, str):
+            return cells[0].format(value)
+        if isinstance(value, bool):
+            return cells[1].format(int(value))
+        if isinstance(value, datetime):
+            return cells[2].format((value - EPOCH) / timedelta(days=1))
+        return cells[3].format(value)
+
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    names = list(enumerate(tables, start=1))
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{kind}.styles+xml"/>'
+        + "".join(f'<Override PartName="/xl/s{n}.xml" ContentType="{kind}.worksheet+xml"/>' for n, _ in names)
+        + "</Types>",
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="st" Type="{office}/styles" Target="styles.xml"/>'
+        + "".join(f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="s{n}.xml"/>' for n, _ in names)
+        + "</Relationships>",
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in names)
+        + "</sheets></workbook>",
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22"/></cellXfs></styleSheet>',
+    }
+    for number, name in names:
+        rows = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in tables[name])
+        parts[f"xl/s{number}.xml"] = f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>'
+    with zipfile.ZipFile(path, "w") as file:
+        for name, text in parts.items():
+            file.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{text}')
+    return path
+
+
+BOOK = [
+    ["customer_id", "order_id", "ordered_at", "amount", "country", None, "vip"],
+    ["007", 1, at("2024-01-05 14:30"), 10, "NA", None, True],
+    ["008", 2.0, at("2024-01-06 09:00"), 5.5, None, None, False],
+    [None] * 7,
+    [7, 3, at("2024-01-07"), 1, "UK", None, True],
+]
+FIRST = 'SELECT customer_id, order_id, CAST(ordered_at AS VARCHAR), amount, "segment.country" FROM orders ORDER BY _row'
+
+
+@pytest.mark.parametrize("name", ["orders.xlsx", "SHOP.XLSX"])
+def test_a_workbooks_cells_are_what_the_workbook_says(tmp_path, name):
+    data = rk.load(sheet(tmp_path / name, Sheet1=BOOK), timezone="Europe/London")
+    assert data.engine.rows(FIRST) == [
+        ("007", "1", "2024-01-05 14:30:00", 1000, "NA"),
+        ("008", "2", "2024-01-06 09:00:00", 550, None),
+        ("7", "3", "2024-01-07 00:00:00", 100, "UK"),
+    ]
+    assert data.engine.rows('SELECT DISTINCT "segment.vip" FROM orders ORDER BY 1') == [("false",), ("true",)]
+    assert set(data.segments) == {"country", "vip"}, "an empty column without a name is none"
+    assert checks(data) == {}
+
+
+def test_dates_of_a_workbook_are_bare_dates(tmp_path):
+    rows = [["customer_id", "ordered_at", "amount"], ["Ann", at("2024-01-05"), 1], ["Ben", at("2024-01-06"), 2]]
+    data = rk.load(sheet(tmp_path / "orders.xlsx", orders=rows))
+    assert checks(data) == {}, "they have no time, so they need no time zone"
+    assert str(data.start) == "2024-01-05"
+
+
+def test_a_workbook_may_hold_all_tables(tmp_path):
+    answers = [["responded_at", "survey", "score"], [at("2024-01-05"), "nps", 9]]
+    path = sheet(tmp_path / "shop.xlsx", Notes=[["a"], ["b"]], Orders=BOOK, responses=answers)
+    data = rk.load(path, timezone="UTC")
+    assert data.tables == ("orders", "responses")
+    assert [source["name"] for source in data.sources] == ["shop.xlsx", "shop.xlsx"]
+    (tmp_path / "retention.toml").write_text(
+        '[data]\norders = "shop.xlsx"\nresponses = "shop.xlsx"\n[report]\ntimezone = "UTC"'
+    )
+    assert rk.load(tmp_path).engine.rows(FIRST) == data.engine.rows(FIRST)
+
+
+def test_a_damaged_workbook_is_one_sentence(tmp_path):
+    (tmp_path / "orders.xlsx").write_text("junk")
+    with pytest.raises(DataError, match=r"^orders\.xlsx cannot be read: [^\n]+\.$"):
+        rk.load(tmp_path)
+
+
+def test_a_pattern_takes_all_files_that_fit(tmp_path):
+    (tmp_path / "exports").mkdir()
+    head = "customer_id,order_id,ordered_at,amount"
+    files = {
+        "orders-2.csv": f"{head},country\n008,2,2024-02-05,2,UK\n",
+        "orders-1.csv": f"{head},currency,channel\n007,1,2024-01-05,1.50,GBP,web\n",
+        "orders-3.csv": f"{head},refund_of\n007,3,2024-03-05,1,1\n",
+        "other.csv": "a\n1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "exports" / name).write_text(text, "utf-8")
+    toml = tmp_path / "retention.toml"
+    toml.write_text('[data]\norders = "exports/orders-*.csv"\n[report]\ncurrency = "GBP"')
+    data = rk.load(toml)
+    query = 'SELECT customer_id, amount, refund, "segment.country", "segment.channel" FROM orders ORDER BY _row'
+    assert data.engine.rows(query) == [
+        ("007", 50, 0, None, "web"),  # 1.50 - 1.00
+        ("008", 200, 0, "UK", None),
+        ("007", 0, 0, None, None),
+    ]
+    assert [source["name"] for source in data.sources] == ["exports/orders-*.csv"]
+    toml.write_text('[data.orders]\npath = "exports/orders-*.csv"\nwhere = "amount > 1"\n[report]\ncurrency = "GBP"')
+    assert rk.load(toml).engine.rows("SELECT customer_id, amount FROM orders ORDER BY _row") == [
+        ("007", 150),
+        ("008", 200),
+    ]
+
+    before = data.sources[0]["sha256"]
+    (tmp_path / "exports/orders-2.csv").rename(tmp_path / "exports/orders-4.csv")
+    toml.write_text('[data]\norders = "exports/orders-*.csv"\n[report]\ncurrency = "GBP"')
+    assert rk.load(toml).sources[0]["sha256"] != before, "names count"
+    (tmp_path / "exports/orders-4.csv").rename(tmp_path / "exports/orders-2.csv")
+    assert rk.load(toml).sources[0]["sha256"] == before
+    (tmp_path / "exports/orders-2.csv").write_text(files["orders-2.csv"].replace(",2,UK", ",3,UK"))
+    assert rk.load(toml).sources[0]["sha256"] != before, "so do contents"
+
+
+def test_a_pattern_takes_parquet_and_workbooks_alike(tmp_path):
+    for number in (1, 2):
+        row = f"SELECT 'A{number}' AS customer_id, TIMESTAMP '2024-01-05 09:00:00' AS ordered_at, {number}.5 AS amount"
+        duckdb.sql(row).write_parquet(str(tmp_path / f"p{number}.parquet"))
+        sheet(tmp_path / f"w{number}.xlsx", x=[["customer_id", "ordered_at", "amount"], [f"A{number}", at("2024-01-05 09:00"), number + 0.5]])  # fmt: skip
+    sheet(tmp_path / "~$w1.xlsx", x=[["locked"]])
+    for pattern in ("p*.parquet", "w*.xlsx", "*.xlsx", f"{tmp_path.as_posix()}/p?.parquet"):
+        (tmp_path / "retention.toml").write_text(f'[data]\norders = "{pattern}"\n[report]\ntimezone = "UTC"')
+        found = rk.load(tmp_path).engine.rows("SELECT customer_id, amount FROM orders ORDER BY _row")
+        assert found == [("A1", 150), ("A2", 250)], pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("nothing-*.csv", r"^No file in '.*' fits 'nothing-\*\.csv'\.$"),
+        ("*", r"^The files that fit '\*' are of several kinds, \.csv, \.toml: name one of them\.$"),
+    ],
+)
+def test_a_pattern_that_fits_nothing_or_too_much_is_refused(folder, pattern, message):
+    with pytest.raises(DataError, match=message):
+        rk.load(folder(orders_csv=ORDERS, retention_toml=f'[data]\norders = "{pattern}"'))
+
+
+def test_two_files_of_one_table_in_a_folder_are_refused(folder):
+    path = folder(orders_csv=ORDERS)
+    sheet(path / "orders.xlsx", orders=BOOK)
+    with pytest.raises(
+        DataError, match=r"holds orders\.csv and orders\.xlsx: keep one, or name it in a retention\.toml\.$"
+    ):
+        rk.load(path)
+
+
+SHOP = """
+    CREATE TABLE orders (customer_id VARCHAR(9), order_id INTEGER, ordered_at {time}, amount DOUBLE, country VARCHAR(9));
+    INSERT INTO orders VALUES ('007', 1, '2024-01-05 09:00:00', 10.5, 'UK'), (NULL, 2, '2024-01-06 09:00:00', 5, NULL);
+    CREATE VIEW big AS SELECT * FROM orders WHERE amount > 6;
+"""
+
+
+def database(path):
+    """The same shop as a database file of the kind that its name says."""
+    if path.suffix == ".duckdb":
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(SHOP.format(time="TIMESTAMP"))
+            connection.execute("CREATE SCHEMA old; CREATE TABLE old.orders AS SELECT * FROM big")
+    else:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(SHOP.format(time="TEXT"))
+    return path
+
+
+KINDS = {"shop.duckdb": "duckdb", "shop.sqlite": "sqlite"}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_database_file_gives_its_tables_and_is_left_as_it_was(tmp_path, name):
+    path = database(tmp_path / name)
+    before, beside = path.read_bytes(), sorted(tmp_path.iterdir())
+    data = rk.load(path, timezone="UTC")
+    assert data.engine.rows(FIRST) == [
+        ("007", "1", "2024-01-05 09:00:00", 1050, "UK"),
+        (None, "2", "2024-01-06 09:00:00", 500, None),
+    ]
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == (before, beside)
+    assert data.sources == [{"table": "orders", "name": name, "sha256": hashlib.sha256(before).hexdigest()}]
+    path.rename(tmp_path / "any.db")
+    assert rk.load(tmp_path / "any.db", timezone="UTC").engine.rows(FIRST) == data.engine.rows(FIRST), (
+        ".db is looked into"
+    )
+    assert data.quarantine["orders"].empty, "nothing is read from the file any more"
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    ("source", "customers"),
+    [
+        ('orders = "orders"', ["007", None]),
+        ('orders = "BIG"', ["007"]),
+        ('orders = "main.big"', ["007"]),
+        ('orders = "SELECT * FROM orders WHERE amount < 6;"', [None]),
+        ('orders = {path = "big", where = "amount > 0", columns = {country = "lower(country)"}}', ["007"]),
+    ],
+)
+def test_an_engine_takes_tables_and_queries(tmp_path, name, source, customers):
+    database(tmp_path / name)
+    toml = f'[data]\nengine = "{KINDS[name]}:///{name}"\n{source}\n[report]\ntimezone = "UTC"'
+    (tmp_path / "retention.toml").write_text(toml)
+    data = rk.load(tmp_path)
+    assert [who for (who,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")] == customers
+    assert data.sources[0]["name"].startswith(name)
+    assert len(data.sources[0]["sha256"]) == 64
+
+
+def test_a_schema_of_duckdb_and_a_file_beside_the_database(tmp_path):
+    database(tmp_path / "shop.duckdb")
+    (tmp_path / "answers.csv").write_text("responded_at,survey,score\n2024-01-05,nps,9\n")
+    toml = '[data]\nengine = "duckdb:///shop.duckdb"\norders = "old.orders"\nresponses = "answers.csv"\n[report]\ntimezone = "UTC"'
+    (tmp_path / "retention.toml").write_text(toml)
+    data = rk.load(tmp_path)
+    assert [source["name"] for source in data.sources] == ["shop.duckdb: old.orders", "answers.csv"]
+    assert data.engine.rows("SELECT customer_id FROM orders") == [("007",)]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ('engine = "sqlite:///shop.sqlite"\norders = "order"', "shop.sqlite has no table 'order': did you mean 'orders'?"),
+        ('engine = "sqlite:///shop.sqlite"\norders = "SELECT * FROM nowhere"', "shop.sqlite cannot be read: no such table: nowhere."),
+        ('engine = "duckdb:///shop.duckdb"\norders = "SELECT * FROM nowhere"', "shop.duckdb cannot be read: Catalog Error: Table with name nowhere does not exist"),
+        ('engine = "sqlite:///shop.sqlit"\norders = "orders"', "There is no database 'shop.sqlit' in "),
+        ('engine = "sqlite:///shop.duckdb"\norders = "orders"', "data.engine: shop.duckdb is a database of duckdb, not of sqlite: write duckdb:///…."),
+        ('engine = "sqlite:///shop.sqlite"\norders = "blobs"', "shop.sqlite: the column 'customer_id' holds bytes in row 2: leave it out with a query."),
+        ('engine = "sqlite:///shop.sqlite"\norders = "thin"', "shop.sqlite: thin has no column 'ordered_at', which orders need: "),
+        ('engine = "sqlite:///shop.sqlite"\norders = "WITH x AS (SELECT 1) DELETE FROM orders"', "shop.sqlite cannot be read: attempt to write a readonly database."),
+        ('engine = "sqlite:///shop.sqlite"\norders = "SELECT 1; DROP TABLE orders"', "shop.sqlite cannot be read: You can only execute one statement at a time."),
+        ('engine = "duckdb:///shop.duckdb"\norders = "SELECT 1; DROP TABLE orders"', "shop.duckdb cannot be read: "),
+        ('orders = "notes.db"', "notes.db is neither a DuckDB nor an SQLite database."),
+    ],
+)  # fmt: skip
+def test_what_a_database_cannot_give_is_named(tmp_path, data, message):
+    database(tmp_path / "shop.duckdb")
+    with closing(sqlite3.connect(database(tmp_path / "shop.sqlite"))) as connection:
+        connection.executescript(
+            "CREATE TABLE blobs AS SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount "
+            "UNION ALL SELECT x'00', '2024-01-05', 1; CREATE TABLE thin AS SELECT 'A' AS customer_id, 1 AS amount;"
+        )
+    (tmp_path / "notes.db").write_text("not at all")
+    (tmp_path / "retention.toml").write_text(f"[data]\n{data}")
+    with pytest.raises(RetentionKitError) as error:
+        rk.load(tmp_path)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_a_database_without_our_tables_is_told_what_it_holds(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.executescript("CREATE TABLE sales (a); CREATE TABLE people (b);")
+    with pytest.raises(
+        DataError, match=r"^shop\.db holds none of our tables, .*; it has people, sales\. Name yours in"
+    ):
+        rk.load(tmp_path / "shop.db")
+
+
+def test_a_database_in_use_is_read_and_not_locked(tmp_path):
+    path = database(tmp_path / "shop.sqlite")
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+        writer.execute("INSERT INTO orders VALUES ('new', 3, '2024-01-07 09:00:00', 1, 'UK')")
+        writer.commit()
+        beside = sorted(tmp_path.iterdir())
+        first = rk.load(path, timezone="UTC")
+        assert first.engine.rows("SELECT count(*) FROM orders") == [(3,)], "what is in the log counts"
+        assert sorted(tmp_path.iterdir()) == beside
+        writer.execute("INSERT INTO orders VALUES ('newer', 4, '2024-01-08 09:00:00', 1, 'UK')")
+        writer.commit()
+        assert rk.load(path, timezone="UTC").sources[0]["sha256"] != first.sources[0]["sha256"]
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["shop.sqlite"], "the log is merged at the end"
+    assert rk.load(path, timezone="UTC").engine.rows("SELECT count(*) FROM orders") == [(4,)]
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["shop.sqlite"], "and none is begun by reading"
+
+
+# Frames
+
+
+@pytest.mark.parametrize("kind", ["polars", "lazy", "arrow", "batches", "stream"])
+def test_polars_and_arrow_are_read_as_pandas_is(kind):
+    polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    columns = {
+        "customer_id": ["007", None, "008"],
+        "order_id": [1, 2, 2],
+        "ordered_at": [at("2024-01-05 09:00"), at("2024-01-06 09:00"), at("2024-01-06 09:00")],
+        "amount": [1.5, 2.5, 3.5],
+        "country": ["UK", None, "UK"],
+    }
+
+    class Stream:
+        def __init__(self, table):
+            self.table = table
+
+        def __arrow_c_stream__(self, requested_schema=None):
+            return self.table.__arrow_c_stream__(requested_schema)
+
+    def made(columns):
+        arrow = pyarrow.table(columns)
+        return {
+            "polars": lambda: polars.DataFrame(columns),
+            "lazy": lambda: polars.DataFrame(columns).lazy(),
+            "arrow": lambda: arrow,
+            "batches": lambda: arrow.to_reader(),
+            "stream": lambda: Stream(arrow),
+        }[kind]()
+
+    data = rk.load(orders=made(columns), timezone="UTC")
+    pandas = rk.load(orders=pd.DataFrame(columns), timezone="UTC")
+    query = 'SELECT customer_id, order_id, ordered_at, amount, "segment.country" FROM orders ORDER BY _row'
+    assert data.engine.rows(query) == pandas.engine.rows(query)
+    assert len(data.engine.rows(query)) == 2
+    pd.testing.assert_frame_equal(data.quality, pandas.quality)
+    assert list(data.quarantine["orders"]["customer_id"]) == ["008"]
+    again, other = made(columns), made(columns | {"amount": [1.5, 2.5, 3.6]})
+    prints = [rk.load(orders=frame, timezone="UTC").sources[0]["sha256"] for frame in (again, other)]
+    assert data.sources[0]["sha256"] == prints[0] != prints[1]

@@ -30,7 +30,8 @@ def test_a_months_worth_of_every_interval(amount, interval, mrr):
         customer_id  subscription_id  started_at  ended_at  amount     interval
         Ann          1                2024-01-05  -         {amount}  {interval}
     """, as_of="2024-02-01")  # fmt: skip
-    assert value(data, "mrr", "2024-01") == mrr
+    assert data.engine.rows("SELECT mrr FROM subscriptions") == [(round(1200 * mrr),)]
+    assert value(data, "mrr", "2024-01") == pytest.approx(mrr, abs=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_which_states_carry_mrr(status, mrr):
     """, as_of="2024-03-01")  # fmt: skip
     assert value(data, "mrr", "2024-01") == mrr
     assert value(data, "mrr", "2024-02") == 0, "every state counts until it ended"
-    assert checks(data) == ({} if mrr else {"spell without MRR": 1})
+    assert checks(data) == ({} if mrr else {f"spell without MRR: {status}": 1})
 
 
 def test_spells_that_cannot_be_are_set_aside():
@@ -74,7 +75,7 @@ def test_spells_that_cannot_be_are_set_aside():
         Ann          1                2024-01-05  -           10      month      -       -
     """, as_of="2024-02-01")  # fmt: skip
     assert checks(data) == {
-        "spell without MRR": 2,
+        "spell without MRR: free": 2,
         "ended before it started": 1,
         "no customer": 1,
         "unknown interval": 1,
@@ -145,6 +146,49 @@ def test_what_every_row_gets_wrong_is_refused(column, value, message):
     frame[column] = value
     with pytest.raises(DataError, match=f"^The subscriptions column {message}"):
         rk.load(subscriptions=frame, **UTC)
+
+
+def test_spells_without_mrr_are_counted_by_kind_and_once():
+    data = subscriptions("""
+        customer_id  subscription_id  started_at  ended_at    amount  status    trial_ends_at
+        Ann          1                2024-01-05  -           10      paused    -
+        Ben          2                2024-01-05  -           10      trialing  -
+        Cy           3                2024-01-05  -           10      unpaid    -
+        Dee          4                2024-01-05  -           0       free      -
+        Eve          5                2024-01-05  -           0       -         -
+        Fay          6                2024-01-05  2024-01-19  10      -         2024-01-19
+        Guy          7                2024-01-25  -           10      active    2024-02-08
+        Hal          8                2024-01-05  2024-01-05  10      -         -
+        Ida          9                2024-01-05  -           10      -         -
+    """, as_of="2024-02-01")  # fmt: skip
+    kinds = ("paused", "trialing", "unpaid", "free", "amount 0", "trial never paid", "in trial", "ended as it started")
+    assert checks(data) == {f"spell without MRR: {kind}": 1 for kind in kinds}
+    paying = data.engine.rows("SELECT customer_id, mrr FROM subscriptions WHERE mrr > 0")
+    assert paying == [("Ida", 12_000)], "10.00 in twelfths of a penny"
+
+
+def test_overlapping_spells_all_count():
+    data = subscriptions("""
+        customer_id  subscription_id  started_at  ended_at    amount
+        Ann          1                2024-01-05  2024-03-05  10
+        Ann          2                2024-02-05  -           20
+        Ann          1                2024-02-10  2024-04-01  5
+    """, as_of="2024-05-01")  # fmt: skip
+    assert checks(data) == {}
+    spells = data.engine.rows("SELECT mrr, CAST(paid_until AS DATE) IS NULL FROM subscriptions ORDER BY _row")
+    assert spells == [(12_000, False), (24_000, True), (6_000, False)]
+    assert value(data, "mrr", "2024-02") == 35
+
+
+def test_a_plan_change_within_a_day_is_neither_churn_nor_reactivation():
+    data = subscriptions("""
+        customer_id  subscription_id  started_at           ended_at             amount  plan
+        Ann          1                2024-01-05 00:00:00  2024-02-10 09:00:00  10      Basic
+        Ann          1                2024-02-10 15:00:00  -                    25      Plus
+    """, as_of="2024-03-01")  # fmt: skip
+    assert checks(data) == {"gap of at most 24 hours": 1}
+    ends = data.engine.rows("SELECT CAST(paid_until AS VARCHAR) FROM subscriptions ORDER BY _row")
+    assert ends == [("2024-02-10 15:00:00",), (None,)], "the first spell is stretched to the second"
 
 
 def test_unreadable_ends_are_measured_against_the_ends_there_are():

@@ -6,8 +6,9 @@ import pytest
 import retention_kit as rk
 from pencil import table, value
 from retention_kit.errors import PeriodError
+from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.identities import identities
-from retention_kit.metrics.summaries import Grid, summary
+from retention_kit.metrics.summaries import summary
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
 
@@ -248,7 +249,7 @@ def everything():
     return rk.load(orders=ORDERS, subscriptions=SPELLS, responses=table(answers), **UTC, as_of="2024-04-01")
 
 
-NAMES = ["customers", "retained", "cohorts", "mrr", "answers", "segments"]
+NAMES = ["customers", "retained", "cohorts", "mrr", "reasons", "cohort_mrr", "answers", "segments"]
 
 
 def test_identities_hold(everything):
@@ -265,6 +266,9 @@ def test_identities_hold(everything):
         ("retained", "movements", "retained", None),
         ("cohorts", "cohorts", "active", None),
         ("mrr", "mrr", "expansion", None),
+        ("mrr", "mrr", "fx", None),
+        ("reasons", "reasons", "churned", None),
+        ("cohort_mrr", "cohorts", "revenue", None),
         ("answers", "feedback", "passives", None),
         ("segments", "purchases", "guest_revenue", "country"),
     ],
@@ -279,4 +283,4 @@ def test_a_tampered_table_is_caught_in_its_period(everything, name, table_name, 
 
 
 def test_identities_cover_what_the_data_allow(shop):
-    assert [one.name for one in identities(shop, "month")] == ["customers", "retained", "cohorts"]
+    assert [one.name for one in identities(shop, "month")] == ["customers", "retained", "cohorts", "cohort_revenue"]

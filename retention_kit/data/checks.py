@@ -55,6 +55,13 @@ def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
             raise DataError(
                 f"The {table} column {column!r} {fault} in {count} of {rows} rows, first in row {first}{shown}: {hint}."
             )
+    if columns.is_mixed:
+        both = engine.rows(
+            "SELECT order_id FROM orders_typed WHERE problem IS NULL AND order_id IS NOT NULL "
+            "GROUP BY 1 HAVING bool_or(_is_line) AND NOT bool_and(_is_line) ORDER BY 1 LIMIT 1"
+        )
+        for (order,) in both:
+            raise DataError(f"The order {order!r} is in a source of lines and in one of whole orders: keep it in one.")
     if table == "responses":
         mixed = engine.rows(
             "SELECT survey, string_agg(DISTINCT scale, ' and ' ORDER BY scale) FROM responses_typed "

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from retention_kit.data.clocks import any_of, in_report_zone, shifts
 from retention_kit.data.engine import Engine, literal, quote, segment_column
-from retention_kit.data.sources import OPTIONAL, REQUIRED
+from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.errors import DataError
 from retention_kit.settings import Settings
 
 _AWARE = r"[ T]\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+SEVERAL = "(several)"  # an order's value where its lines disagree
+SHIFTED = ("ambiguous", "nonexistent")  # what a local time can be where clocks are put back or forward
+
+
+class Clock(NamedTuple):
+    """SQL that reads one column of times: its local time of the report and, of naive ones, what their clock did."""
+
+    name: str
+    moment: str
+    naive: str = ""
+    ambiguous: str = "false"
+    nonexistent: str = "false"
 
 
 class Columns:
     """The typed columns of one table by name (`sql`), its segment columns (`extras`), and whether its times lack a zone.
 
-    `sources` are the queries that the table is stacked from, each with the time zone of its naive times, if it has one.
-    Times become local before the stacking, so that every source may write them its own way.
+    Times become local before the sources are stacked, so that every source may write them its own way.
     """
 
-    def __init__(
-        self, engine: Engine, table: str, sources: list[tuple[str, str | None]], decimals: int, settings: Settings
-    ):
+    def __init__(self, engine: Engine, table: str, sources: list[Source], settings: Settings):
         self._engine, self._table = engine, table
         self._report_zone = settings.report.timezone
-        names = [*REQUIRED[table], *OPTIONAL[table]]
+        self._currency = settings.report.currency
         self._times = times(table)
         self.is_naive = False
+        self.has_lines = any(source.is_lines for source in sources)
+        self.is_mixed = self.has_lines and not all(source.is_lines for source in sources)
         self._stack(sources)
         self._kinds = engine.types(f"{table}_raw")
+        names = [*REQUIRED[table], *OPTIONAL[table]]
         self.extras = [name for name in self._kinds if name not in names and not name.startswith("_")]
         self.sql = {
             "raw_extras": "".join(f", {self.text(name)} AS {segment_column(name)}" for name in self.extras),
-            "extras": "".join(f", {segment_column(name)}" for name in self.extras),
-            "usable_extras": "".join(f", usable.{segment_column(name)}" for name in self.extras),
-            "counted_extras": "".join(f", counted.{segment_column(name)}" for name in self.extras),
+            "agreed_extras": "".join(f", {_agreed(segment_column(name))}" for name in self.extras),
+            **{
+                f"{part}extras": "".join(f", {part.replace('_', '.')}{segment_column(name)}" for name in self.extras)
+                for part in ("", "usable_", "counted_")
+            },
             "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
             "weight_given": f"({self.text('weight')} IS NOT NULL)",
             "score_text": self.text("score"),
@@ -41,86 +59,102 @@ class Columns:
             if name in self._times:
                 self.sql[name] = local(name)
                 self.sql[f"{name}_unreadable"] = f"({self.text(name)} IS NOT NULL AND {local(name)} IS NULL)"
-            elif name == "amount":
-                scaled = f"round(TRY_CAST({self.text(name)} AS DECIMAL(28, 6)) * {10**decimals})"
-                self.sql[name] = f"TRY_CAST({scaled} AS BIGINT)"
-            elif name in ("score", "weight"):
+            elif name in ("score", "weight", "rate"):
                 self.sql[name] = f"TRY_CAST({self.text(name)} AS DOUBLE)"
+            elif name == "currency":
+                self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
             else:
                 self.sql[name] = self.text(name)
-        if table != "responses":
-            identity = "order_id" if table == "orders" else "subscription_id"
-            if identity not in self._kinds:
-                self.sql[identity] = "CAST(_row AS VARCHAR)"
-            self._refuse_currencies(settings.report.currency)
+        if (identity := IDENTITY.get(table)) and identity not in self._kinds:
+            self.sql[identity] = "CAST(_row AS VARCHAR)"
 
     def text(self, name: str) -> str:
         """A column as text, empty as NULL, also where the table has none of that name."""
         return _text(name, self._kinds.get(name))
 
-    def _stack(self, sources: list[tuple[str, str | None]]) -> None:
-        """The view of all rows as they came, with their number and, beside each time, its local time."""
+    def money(self, units: int) -> str:
+        """The amount in that many units per unit of its currency; of order lines unrounded, since their sum is."""
+        scaled = f"TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {units}"
+        whole = f"TRY_CAST(round({scaled}) AS BIGINT)"
+        if not self.has_lines:
+            return whole
+        return f"CASE WHEN NOT _is_line THEN {whole} WHEN {whole} IS NOT NULL THEN {scaled} END"
+
+    def currencies(self) -> list[str | None]:
+        """The currencies that the rows are in, the report's as None."""
+        if "currency" not in self._kinds:
+            return []
+        query = f"SELECT DISTINCT $currency FROM {self._table}_raw ORDER BY 1 NULLS LAST"
+        return [code for (code,) in self._engine.rows(query, **self.sql)]
+
+    def _stack(self, sources: list[Source]) -> None:
+        """The view of all rows as they came, with their number, whether they are lines, and each time's local time."""
         parts = []
-        for number, (query, zone) in enumerate(sources):
+        for number, source in enumerate(sources):
             part = f"{self._table}_source_{number}"
-            self._engine.run(f"CREATE VIEW {part} AS {query}")
+            self._engine.run(f"CREATE VIEW {part} AS {source.query}")
             kinds = self._engine.types(part)
-            moments = "".join(
-                f", {self._instant(part, name, kinds.get(name), zone)} AS {local(name)}" for name in self._times
+            clocks = [self._clock(part, name, kinds.get(name), source.zone) for name in self._times]
+            read = "".join(f", {clock.naive} AS {_naive(clock.name)}" for clock in clocks if clock.naive)
+            moments = "".join(f", {clock.moment} AS {local(clock.name)}" for clock in clocks)
+            shifted = "".join(
+                f", coalesce({' OR '.join(getattr(clock, flag) for clock in clocks)}, false) AS _{flag}"
+                for flag in SHIFTED
             )
-            parts.append(f"SELECT *{moments} FROM {part}")
+            hidden = ", ".join(_naive(clock.name) for clock in clocks if clock.naive)
+            made = f"{moments}{shifted}, {str(source.is_lines).lower()} AS _is_line"
+            if not source.is_lines:
+                made += ", CAST(NULL AS UBIGINT) AS _like"
+            kept = f"* EXCLUDE ({hidden})" if hidden else "*"
+            parts.append(f"SELECT {kept}{made} FROM (SELECT *{read} FROM {part})")
         union = " UNION ALL BY NAME ".join(parts)
         self._engine.run(f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union})")
 
-    def _instant(self, part: str, name: str, kind: str | None, zone: str | None) -> str:
-        """A column as local time of the report; NULL where it is no date."""
+    def _clock(self, part: str, name: str, kind: str | None, zone: str | None) -> Clock:
+        """How to read a column as local time of the report; NULL where it is no date."""
         column, text = quote(name), _text(name, kind)
         report = self._report_zone or "UTC"
         if kind == "TIMESTAMP WITH TIME ZONE":
-            return _finite(f"timezone({literal(report)}, {column})")
+            return Clock(name, _finite(f"timezone({literal(report)}, {column})"))
         if kind == "DATE":
-            return _finite(f"CAST({column} AS TIMESTAMP)")
+            return Clock(name, _finite(f"CAST({column} AS TIMESTAMP)"))
         if kind is not None and kind.startswith("TIMESTAMP"):
-            self.is_naive |= not (zone or self._report_zone)
-            return _finite(_moved(f"CAST({column} AS TIMESTAMP)", zone, report))
+            (span,) = self._engine.rows(f"SELECT min(year({column})), max(year({column})) FROM {part}")
+            return self._naive_clock(name, _finite(f"CAST({column} AS TIMESTAMP)"), zone, span)
         if kind != "VARCHAR":
             if kind and self._engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
                 raise DataError(f"The {self._table} column {name!r} holds {kind.lower()} values, not dates.")
-            return "CAST(NULL AS TIMESTAMP)"
+            return Clock(name, "CAST(NULL AS TIMESTAMP)")
         aware = f"regexp_matches({text}, '{_AWARE}')"
         timed = f"length({text}) > 10"
-        if self._refuse_mixed(part, name, text, aware, timed):
-            self.is_naive |= not (zone or self._report_zone)
-        return _finite(
-            f"CASE WHEN {aware} THEN timezone({literal(report)}, TRY_CAST({text} AS TIMESTAMPTZ)) "
-            f"WHEN {timed} THEN {_moved(f'TRY_CAST({text} AS TIMESTAMP)', zone, report)} "
-            f"ELSE TRY_CAST({text} AS TIMESTAMP) END"
-        )
-
-    def _refuse_mixed(self, part: str, name: str, text: str, aware: str, timed: str) -> bool:
-        """Whether the times are naive; raises where naive and aware ones share a column."""
-        readable = f"{timed} AND TRY_CAST({text} AS TIMESTAMP) IS NOT NULL"
-        query = f"SELECT count(*) FILTER ({aware}), count(*) FILTER ({readable} AND NOT {aware}) FROM {part}"
-        with_zone, without = self._engine.rows(query)[0]
+        instant = f"timezone({literal(report)}, TRY_CAST({text} AS TIMESTAMPTZ))"
+        time = f"TRY_CAST({text} AS TIMESTAMP)"
+        with_zone, without, *span = self._engine.rows(
+            f"SELECT count(*) FILTER ({aware}), count(*) FILTER (read AND NOT {aware}), "
+            f"min(year({time})) FILTER (read), max(year({time})) FILTER (read) "
+            f"FROM (SELECT {column}, {timed} AND {time} IS NOT NULL AS read FROM {part})"
+        )[0]
         if with_zone and without:
             raise DataError(
                 f"The {self._table} column {name!r} mixes {with_zone} times with an offset and {without} without: "
                 "write all of them one way."
             )
-        return bool(without)
+        if with_zone:
+            return Clock(name, _finite(f"CASE WHEN {aware} THEN {instant} ELSE {time} END"))
+        if not without:
+            return Clock(name, _finite(time))
+        clock = self._naive_clock(name, _finite(f"CASE WHEN {timed} THEN {time} END"), zone, span)
+        # A bare date is that date's midnight by any clock.
+        return clock._replace(moment=f"CASE WHEN {timed} THEN {clock.moment} ELSE {_finite(time)} END")
 
-    def _refuse_currencies(self, currency: str) -> None:
-        found = [
-            code
-            for (code,) in self._engine.rows(
-                f"SELECT DISTINCT {self.text('currency')} FROM {self._table}_raw WHERE {self.text('currency')} IS NOT NULL ORDER BY 1"
-            )
-        ]
-        if found and found != [currency]:
-            raise DataError(
-                f"The {self._table} are in {', '.join(found)}, the report in {currency}: set [report] currency to the "
-                "currency of the data; several currencies in one table cannot be added up."
-            )
+    def _naive_clock(self, name: str, time: str, zone: str | None, span: Iterable[int | None]) -> Clock:
+        first, last = span
+        self.is_naive |= first is not None and not (zone or self._report_zone)
+        report = self._report_zone or "UTC"
+        found = shifts(zone or report, first, last) if first is not None else ()
+        read = _naive(name)
+        moment = in_report_zone(read, zone, report, found)
+        return Clock(name, moment, time, any_of(found, read, False), any_of(found, read, True))
 
 
 def _text(name: str, kind: str | None) -> str:
@@ -137,7 +171,12 @@ def _text(name: str, kind: str | None) -> str:
 
 def times(table: str) -> list[str]:
     """The columns of a table that hold times."""
-    return [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name.endswith("_at")]
+    return [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name.endswith("_at") or name == "date"]
+
+
+def made_columns(table: str) -> list[str]:
+    """The columns that a table's raw view has besides those that came."""
+    return ["_row", "_is_line", "_like", *(f"_{flag}" for flag in SHIFTED), *map(local, times(table))]
 
 
 def local(name: str) -> str:
@@ -150,12 +189,11 @@ def _finite(time: str) -> str:
     return f"CASE WHEN isfinite({time}) THEN {time} END"
 
 
-def _moved(time: str, zone: str | None, report: str) -> str:
-    """Naive local times of another zone in the report's; a time that a clock showed twice is its first occurrence."""
-    if zone is None or zone == report:
-        return time
-    own = literal(zone)
-    instant = f"timezone({own}, {time})"
-    earlier = f"{instant} - INTERVAL 1 HOUR"
-    first = f"CASE WHEN timezone({own}, {earlier}) = {time} THEN {earlier} ELSE {instant} END"
-    return f"timezone({literal(report)}, {first})"
+def _naive(name: str) -> str:
+    """The column that holds a naive time while it is read."""
+    return quote(f"_naive_{name}")
+
+
+def _agreed(column: str) -> str:
+    """What an order's lines say with one voice; lines that say nothing do not count."""
+    return f"CASE WHEN min({column}) = max({column}) THEN min({column}) WHEN min({column}) IS NOT NULL THEN '{SEVERAL}' END AS {column}"

@@ -54,6 +54,10 @@ class Engine:
         """Column names and SQL types of a table, view or parenthesised query."""
         return {name: kind for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM {relation}")}
 
-    def register(self, name: str, frame: pd.DataFrame) -> None:
-        """Make a DataFrame readable under a name."""
+    def register(self, name: str, frame: object) -> None:
+        """Make a DataFrame or an Arrow stream readable under a name."""
         self._connection.register(name, frame)
+
+    def unregister(self, name: str) -> None:
+        """Let go of what was registered under a name."""
+        self._connection.unregister(name)

@@ -7,6 +7,7 @@ loses those who come through the marketplace much faster than the others.
 """
 
 from collections import namedtuple
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,7 @@ REASONS = {"too expensive": 0.39, "not used enough": 0.32, "missing feature": 0.
 REASON_GIVEN = 0.85
 
 RESPONSES, ANONYMOUS, COMMENTS = 6_000, 0.06, 0.05
+MOOD_SPREAD = 0.50, 0.85  # standard deviations between customers and within one's answers
 LEAVING_SOON, LEAVING_MOOD = pd.Timedelta(days=90), -0.90
 PRAISE = ("Quick delivery, thank you", "Exactly what I wanted", "The app is a pleasure to use", "Friendly support")
 COMPLAINTS = ("Parcel came late", "Too expensive for what it is", "Could not reach support", "The wrong item arrived")
@@ -80,6 +82,68 @@ def sample_tables(seed: int = 7) -> dict[str, pd.DataFrame]:
     subscriptions = _subscriptions(subscribing, customers)
     responses = _responses(answering, orders, subscriptions)
     return _soiled(soiling, {"orders": _bill(orders), "subscriptions": subscriptions, "responses": responses})
+
+
+def truth() -> pd.DataFrame:
+    """What the tables were drawn from, as quantities that one can estimate from them.
+
+    Columns: name, group, value, what. What 2025 changes, leaving and mood, is as it was before.
+    """
+    months = pd.date_range("2023-01-01", periods=12, freq="MS").month_name()
+    joined = np.diff(JOINED_BY_YEAR_END, prepend=0)
+    again = 1 - (PURCHASE_RATE[1] / (PURCHASE_RATE[1] + 365)) ** PURCHASE_RATE[0]
+    staying = {channel.name: _nps(channel.mood) for channel in CHANNELS}
+    leaving = {channel.name: _nps(channel.mood + LEAVING_MOOD) for channel in CHANNELS}
+    facts = [
+        ("channel_share", {channel.name: channel.share for channel in CHANNELS}, "share of customers"),
+        ("country_share", COUNTRIES, "share of customers"),
+        ("joined", dict(zip(("2023", "2024", "2025"), joined, strict=True)), "share of customers first seen that year"),
+        ("season", dict(zip(months, SEASON, strict=True)), "purchases a day, as a multiple of the year's mean"),
+        ("purchases_a_day", {"": PURCHASE_RATE[0] / PURCHASE_RATE[1]}, "mean rate of those who still buy"),
+        ("repeats_within_a_year", {"": again}, "share of customers"),
+        ("spend_median", {"": SPEND_MEDIAN}, "pounds a purchase"),
+        ("spend_between", {"": SPEND_BETWEEN}, "standard deviation of log spend between customers"),
+        ("spend_within", {"": SPEND_WITHIN}, "standard deviation of log spend within a customer's purchases"),
+        ("refunded", {"": REFUNDS}, "share of purchases"),
+        ("refunded_in_full", {"": FULL_REFUNDS}, "share of refunds that name an order"),
+        ("plan_share", {plan.name: plan.share for plan in PLANS}, "share of members at sign-up"),
+        ("paid_yearly", {"": YEARLY}, "share of members"),
+        ("trial", {"": TRIALS}, "share of members"),
+        ("trial_paid", {"": TRIALS_PAID}, "share of ended trials"),
+        *((f"leaving_at_month_{n}", {plan.name: _hazard(plan.monthly, n) for plan in PLANS},
+           "chance at that renewal of a monthly plan, of those still members") for n in range(1, 13)),
+        ("leaving_at_year_1", {plan.name: _hazard(plan.yearly, 1) for plan in PLANS}, "chance at that yearly renewal"),
+        ("pause", {"": PAUSES}, "chance at a monthly renewal, of those who renew"),
+        ("plan_change", {"year": PLAN_CHANGES[0], "month": PLAN_CHANGES[1]}, "chance at a renewal on the middle plan"),
+        ("upgrade", {"": UPGRADES}, "share of plan changes from the middle plan"),
+        ("return", {"": RETURNS}, "share of those who leave, within eight months"),
+        ("reason_given", {"": REASON_GIVEN}, "share of cancellations"),
+        ("reason_share", REASONS, "share of the reasons given"),
+        ("survey_share", {survey.name: survey.share for survey in SURVEYS}, "share of answers"),
+        ("anonymous", {"": ANONYMOUS}, "share of answers"),
+        ("nps_staying", staying, "points, of answers of those who stay"),
+        ("nps_leaving", leaving, "points, of answers within 90 days before leaving"),
+        ("nps_effect_of_leaving", {name: leaving[name] - staying[name] for name in staying}, "points"),
+    ]  # fmt: skip
+    rows = [(name, group, float(value), what) for name, groups, what in facts for group, value in groups.items()]
+    return pd.DataFrame(rows, columns=["name", "group", "value", "what"])
+
+
+def _hazard(shape: tuple[float, float], renewal: int) -> float:
+    """The chance to leave at the n-th renewal of those who reach it: a shifted beta-geometric for each channel."""
+    a, b = shape
+    even = (np.arange(100_000) + 0.5) / 100_000
+    chance = even ** (1 / a)  # a Beta(a, b) chance has the weight (1 - chance) ** (b - 1) on this grid
+    leaves = np.minimum(1, chance * _column(CHANNELS, "leaving")[:, None])
+    reach = _column(CHANNELS, "share")[:, None] * (1 - chance) ** (b - 1) * (1 - leaves) ** (renewal - 1)
+    return (leaves * reach).sum() / reach.sum()
+
+
+def _nps(mood: float) -> float:
+    """The net promoter score of answers whose mood has this mean, before rounding to the scale."""
+    survey = SURVEYS[0]
+    score = NormalDist(survey.mean + survey.spread * mood, survey.spread * np.hypot(*MOOD_SPREAD))
+    return 100 * (1 - score.cdf(8.5) - score.cdf(6.5))
 
 
 def _customers(rng: np.random.Generator) -> pd.DataFrame:
@@ -226,7 +290,8 @@ def _responses(rng: np.random.Generator, orders: pd.DataFrame, subscriptions: pd
     ends = pd.merge_asof(asked, ends, on="responded_at", by="customer_id", direction="forward", tolerance=LEAVING_SOON)
     leaving = asked["last"] | ends["ended_at"].notna()
 
-    own = rng.normal(0, 0.50, CUSTOMERS)[asked["customer"]] + rng.normal(0, 0.85, RESPONSES)
+    between, within = MOOD_SPREAD
+    own = rng.normal(0, between, CUSTOMERS)[asked["customer"]] + rng.normal(0, within, RESPONSES)
     mood = own + _column(CHANNELS, "mood")[asked["channel"]] + LEAVING_MOOD * leaving
     mood += BETTER_MOOD * _improvement(_month(asked["responded_at"].to_numpy()))
     survey = rng.choice(len(SURVEYS), RESPONSES, p=_column(SURVEYS, "share"))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
+from retention_kit.data.databases import SUFFIXES as DATABASES
+from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
 from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.files import FORMATS, Computed, files_of, fingerprint, read_file, sheets, used
+from retention_kit.data.frames import keep_frame
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import TABLES, Table
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+_OURS = (*TABLES, "rates")
+_NUMBERS = ("amount", "score", "weight", "rate")
 REQUIRED = {
     "orders": ("customer_id", "ordered_at", "amount"),
     "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
     "responses": ("responded_at", "survey", "score"),
+    "rates": ("date", "currency", "rate"),
 }
 OPTIONAL = {
     "orders": ("order_id", "refund_of", "currency"),
@@ -31,27 +35,47 @@ OPTIONAL = {
         "status",
     ),
     "responses": ("customer_id", "scale", "weight", "comment"),
+    "rates": (),
 }
-FORMATS = (".parquet", ".csv")
+IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
 
 
-def find_tables(folder: Path) -> dict[str, Path]:
-    """The tables that lie in a folder under our names: `orders.csv`, `subscriptions.parquet`, …"""
-    found = {name: path for name in TABLES for ending in FORMATS if (path := folder / f"{name}{ending}").is_file()}
-    if not found:
-        raise DataError(
-            f"The folder {str(folder)!r} holds no table: name them orders, subscriptions or responses "
-            f"({', '.join(FORMATS)}), or put a retention.toml beside them."
-        )
-    return found
+class Source(NamedTuple):
+    """One of the sources that a table is stacked from: a query under our names, and what the report says of it."""
+
+    query: str
+    label: str
+    sha256: str
+    zone: str | None = None  # of its naive times, if it has its own
+    is_lines: bool = False
+
+
+def find_tables(engine: Engine, path: Path) -> dict[str, str]:
+    """The tables that a folder, a workbook or a database holds under our names, each with its path from there."""
+    if path.is_dir():
+        return _tables_of_folder(path)
+    if path.suffix.lower() == ".xlsx":
+        held = sheets(path)
+    elif path.suffix.lower() in DATABASES:
+        with sentence(engine, path.name):
+            held = tables_in(engine, path)
+    else:
+        return {guess_table(engine, path): path.name}
+    found = {name: path.name for name in _OURS if name in {sheet.strip().lower() for sheet in held}}
+    if set(found) & set(TABLES):
+        return found
+    if path.suffix.lower() == ".xlsx":
+        return {guess_table(engine, path): path.name}
+    raise DataError(
+        f"{path.name} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(held) or 'none'}. "
+        "Name yours in a retention.toml with [data] engine."
+    )
 
 
 def guess_table(engine: Engine, path: Path) -> str:
     """Which of our tables a single file is: by its name, else by its columns."""
-    try:
-        columns = engine.types(_reader(engine, path, Table(path=path.name)))
-    except engine.error as error:
-        raise DataError(f"{path.name} cannot be read: {_first_line(error)}") from None
+    with sentence(engine, path.name):
+        columns = engine.types(read_file(engine, path, "", "_guess", Computed([], [])))
     named = [name for name in TABLES if path.stem.lower().startswith(name)]
     fitting = [name for name in TABLES if set(_distinctive(name)) <= set(columns)]
     if not (named or fitting):
@@ -62,72 +86,75 @@ def guess_table(engine: Engine, path: Path) -> str:
     return (named or fitting)[0]
 
 
-def read_file(engine: Engine, table: str, source: Table, folder: Path) -> str:
-    """SQL that reads one file with its columns under our names; raises DataError, naming file and column."""
-    path = folder / source.path
-    if not path.is_file():
-        near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(f"There is no file {source.path!r} in {str(folder)!r}: {did_you_mean(path.name, near)}")
+def read_table(engine: Engine, table: str, number: int, source: Table, database: str | None, folder: Path) -> Source:
+    """One source of a table with its columns under our names; raises DataError, naming file and column."""
+    name = f"_{table}_{number}"
+    if database and (is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS):
+        path, wanted = file_of(database, folder), source.path
+        label = place = f"{path.name}: {' '.join(wanted.split())}"
+    else:
+        files, wanted = files_of(source.path, folder), table
+        path, label, place = files[0], source.path, Path(source.path).name
+        database = path.suffix.lower() in DATABASES and len(files) == 1
+    if database:
+        with sentence(engine, path.name):
+            reader = read_database(engine, path, wanted, name)
+        files = fingerprinted(path)
+    else:
+        reader = _read_files(engine, table, source, files, name)
+    with sentence(engine, place):
+        query = _renamed(engine, table, source, reader, place)
+    return Source(query, label, fingerprint(files), source.timezone, source.rows == "lines")
+
+
+def read_frame(engine: Engine, table: str, frame: Any) -> Source:
+    """A DataFrame or Arrow table whose columns bear our names."""
+    name, digest = keep_frame(engine, table, frame)
+    return Source(_renamed(engine, table, Table(path=""), name, f"the {table} DataFrame"), f"{table} DataFrame", digest)
+
+
+@contextmanager
+def sentence(engine: Engine, label: str) -> Iterator[None]:
+    """Turn what the engine cannot do into one sentence about a source."""
     try:
-        reader = _reader(engine, path, source)
-        return _renamed(engine, table, source, reader, path.name)
+        yield
     except engine.error as error:
-        raise DataError(f"{path.name} cannot be read: {_first_line(error)}") from None
+        raise DataError(f"{label} cannot be read: {_first_line(error)}") from None
 
 
-def read_frame(engine: Engine, table: str, frame: pd.DataFrame) -> str:
-    """SQL that reads a DataFrame whose columns bear our names."""
-    engine.register(f"_{table}_frame", frame)
-    return _renamed(engine, table, Table(path=""), f"_{table}_frame", f"the {table} DataFrame")
+def _read_files(engine: Engine, table: str, source: Table, files: list[Path], name: str) -> str:
+    """SQL that reads files one below the other; a column that one lacks is empty there."""
+    ids = [text for ours, text in source.columns.items() if ours not in _NUMBERS]
+    computed = Computed([*source.columns.values(), source.where or ""], ids)
+    readers = []
+    for part, path in enumerate(files):
+        with sentence(engine, path.name):
+            readers.append(read_file(engine, path, table, f"{name}_{part}", computed))
+    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {reader}" for reader in readers)
+    return readers[0] if len(readers) == 1 else f"({union})"
 
 
-def fingerprint(source: Path | pd.DataFrame) -> str:
-    """SHA-256 of a file's bytes, or of a DataFrame's columns and values."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    from pandas.util import hash_pandas_object
-
-    digest = hashlib.sha256(repr(list(source.columns)).encode())
-    objects = [
-        name for name, kind in source.dtypes.items() if str(kind) == "object"
-    ]  # may hold lists, which have no hash
-    digest.update(hash_pandas_object(source.astype(dict.fromkeys(objects, str)), index=False).to_numpy().tobytes())
-    return digest.hexdigest()
+def _tables_of_folder(folder: Path) -> dict[str, str]:
+    endings = (*FORMATS, *DATABASES)
+    found = {}
+    for name in _OURS:
+        files = sorted(path.name for path in folder.glob(f"{name}.*") if path.suffix.lower() in endings)
+        if len(files) > 1:
+            raise DataError(
+                f"The folder {str(folder)!r} holds {' and '.join(files)}: keep one, or name it in a retention.toml."
+            )
+        if files:
+            found[name] = files[0]
+    if not set(found) & set(TABLES):
+        raise DataError(
+            f"The folder {str(folder)!r} holds no table: name them orders, subscriptions or responses "
+            f"({', '.join(FORMATS)}), or put a retention.toml beside them."
+        )
+    return found
 
 
 def _distinctive(table: str) -> tuple[str, ...]:
     return REQUIRED[table] if table != "subscriptions" else ("customer_id", "started_at", "amount")
-
-
-def _reader(engine: Engine, path: Path, source: Table) -> str:
-    """SQL that reads a file.
-
-    In CSV only columns that are computed with become numbers, so that `007` stays a text, and none becomes a date, so
-    that strptime works on every way of writing one.
-    """
-    name = literal(str(path))
-    if path.suffix == ".parquet":
-        return f"read_parquet({name})"
-    if path.suffix != ".csv":
-        raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
-    texts = f"read_csv({name}, header = true, all_varchar = true)"
-    theirs = engine.types(texts)
-    mapped = {text.lower() for name, text in source.columns.items() if name not in ("amount", "score", "weight")}
-    expressions = [*source.columns.values(), source.where or ""]
-    computed = {column for column in _used(theirs, expressions) if column.lower() not in mapped}
-    if not computed:
-        return texts
-    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in theirs if column not in computed)
-    candidates = "auto_type_candidates = ['BIGINT', 'DOUBLE', 'BOOLEAN', 'VARCHAR']"
-    return f"read_csv({name}, header = true, sample_size = -1, {candidates}, types = {{{types}}})"
-
-
-def _used(theirs: Iterable[str], expressions: list[str]) -> list[str]:
-    """The columns of theirs that SQL expressions name; plain column names are no expressions."""
-    plain = {column.lower() for column in theirs}
-    code = " ".join(re.sub(r"'[^']*'", "", text) for text in expressions if text.lower() not in plain)
-    return [column for column in theirs if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
 
 
 def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str) -> str:
@@ -138,14 +165,22 @@ def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str)
     constants = {"survey": source.survey, "scale": source.scale} if table == "responses" else {}
     selected = {name: _expression(engine, text, theirs, reader, label, name) for name, text in ours.items()}
     selected |= {name: literal(value) for name, value in constants.items() if value}
+    known = [column for column in theirs if column not in ours and column not in source.columns.values()]
     for name in REQUIRED[table]:
         if name not in selected:
-            known = [column for column in theirs if column not in source.columns.values()]
             raise DataError(f"{label} has no column {name!r}, which {table} need: {did_you_mean(name, known)}")
-    consumed = _used(theirs, list(ours.values()))
+    if source.rows == "lines" and "order_id" not in selected:
+        raise DataError(
+            f"{label} has no column 'order_id', by which rows = \"lines\" are summed: {did_you_mean('order_id', known)}"
+        )
+    consumed = used(theirs, list(ours.values()))
     taken = {text.lower() for text in [*selected, *ours.values(), *consumed, *REQUIRED[table], *OPTIONAL[table]]}
     selected |= {name: quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
-    query = f"SELECT {', '.join(f'{text} AS {quote(name)}' for name, text in selected.items())} FROM {reader}"
+    if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
+        selected["_like"] = "hash(_theirs)"
+    query = (
+        f"SELECT {', '.join(f'{text} AS {quote(name)}' for name, text in selected.items())} FROM {reader} AS _theirs"
+    )
     if not source.where:
         return query
     _try(engine, f"FROM {reader} WHERE {source.where}", label, f"where = {source.where!r}", source.where, theirs)
@@ -169,7 +204,7 @@ def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: 
         engine.types(f"({query})")
     except engine.error as error:
         message = f"{label}: {place} does not work: {_first_line(error)}"
-        texts = [column for column in _used(theirs, [text]) if theirs[column] == "VARCHAR"]
+        texts = [column for column in used(theirs, [text]) if theirs[column] == "VARCHAR"]
         if texts and "cast" in message:
             message += f" {_listed(texts)} text: write CAST({quote(texts[0])} AS DOUBLE)."
         raise DataError(message) from None

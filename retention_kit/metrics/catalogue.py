@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from retention_kit.errors import TemplateError, UnknownNameError, did_you_mean
+from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
 
 SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")
+BEGIN = "The data begin in this period: earlier customers count as new."  # a note that several metrics need
 UNITS = ("fraction", "count", "money", "points", "ratio", "years")
 
 
@@ -17,7 +18,7 @@ UNITS = ("fraction", "count", "money", "points", "ratio", "years")
 class Measure:
     """A figure that says what it is: value = numerator / denominator over `n` observations, with its 95% interval.
 
-    `value` is None where it is undefined; `note` then says why.
+    `value` is None where it is undefined; `note` then says why. `unit` is given where a setting changes the metric's.
     """
 
     value: float | None
@@ -27,11 +28,16 @@ class Measure:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """The declaration of a metric; `function` takes one row of `summary` and returns a Measure."""
+    """The declaration of a metric; `function` takes one row of `summary` and returns a Measure.
+
+    A row has the columns of its summary, money in the report's currency, and `is_first` (whether the data begin in its
+    period) and `definitions` (the settings of [definitions]).
+    """
 
     name: str
     label: str
@@ -43,6 +49,7 @@ class Metric:
     competing: str  # rules that others use, and what they change
     template: str  # the section it belongs to
     summary: str  # named by the function's parameter
+    parts: tuple[str, str]  # the units of numerator and denominator
     function: Callable[[Any], Measure]
 
 
@@ -50,11 +57,24 @@ METRICS: dict[str, Metric] = {}
 
 
 def metric(
-    *, label: str, unit: str, formula: str, source: str, better: str = "", competing: str = "", template: str = "kpi"
+    *,
+    label: str,
+    unit: str,
+    formula: str,
+    source: str,
+    better: str = "",
+    competing: str = "",
+    template: str = "kpi",
+    parts: tuple[str, str] | None = None,
 ) -> Callable[[Callable[[Any], Measure]], Callable[[Any], Measure]]:
-    """Declare a metric: a pure function of one row of the summary that its only parameter names."""
-    if unit not in UNITS:
-        raise UnknownNameError(f"There is no unit {unit!r}: {did_you_mean(unit, UNITS)}")
+    """Declare a metric: a pure function of one row of the summary that its only parameter names.
+
+    `parts` are the units of its numerator and denominator: unless given, money over a count for money, else counts.
+    """
+    parts = parts or ("money" if unit == "money" else "count", "count")
+    for given in (unit, *parts):
+        if given not in UNITS:
+            raise UnknownNameError(f"There is no unit {given!r}: {did_you_mean(given, UNITS)}")
 
     def declare(function: Callable[[Any], Measure]) -> Callable[[Any], Measure]:
         name, (summary, *more) = function.__name__, [*inspect.signature(function).parameters, ""]
@@ -66,8 +86,13 @@ def metric(
             raise TemplateError(
                 f"The metric {name} needs a docstring: its first line is the definition that readers see."
             )
+        known = METRICS.get(name)
+        if known and known.function.__module__ != function.__module__:
+            raise SettingsError(
+                f"There is a metric {name!r} in {known.function.__module__} already: give yours another name."
+            )
         METRICS[name] = Metric(
-            name, label, unit, better, formula, definition, source, competing, template, summary, function
+            name, label, unit, better, formula, definition, source, competing, template, summary, parts, function
         )
         return function
 

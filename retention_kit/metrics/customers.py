@@ -1,6 +1,6 @@
 """Who stayed, came and left. S: customers at the period's start, E: at its end."""
 
-from retention_kit.metrics.catalogue import Measure, metric
+from retention_kit.metrics.catalogue import BEGIN, Measure, metric
 from retention_kit.metrics.formulas import share
 
 _NOBODY = "Nobody was a customer at the period's start, so there is no base to divide by."
@@ -14,13 +14,13 @@ _NOBODY = "Nobody was a customer at the period's start, so there is no base to d
     template="retention",
 )
 def customers_at_start(movements) -> Measure:
-    """Customers at the period's start: buyers of the previous period, or paying at the boundary."""
+    """Customers at the period's start: buyers of the previous period (or of inactivity_days), or paying at the boundary."""
     return Measure(movements.start, n=movements.start)
 
 
 @metric(label="Customers at end", unit="count", better="higher", formula="E", source="textbook", template="retention")
 def customers_at_end(movements) -> Measure:
-    """Customers at the period's end: buyers of this period, or paying at the boundary."""
+    """Customers at the period's end: buyers of this period (or of inactivity_days), or paying at the boundary."""
     return Measure(movements.end, n=movements.end)
 
 
@@ -41,8 +41,7 @@ def active_customers(movements) -> Measure:
 )
 def new_customers(movements) -> Measure:
     """Customers at the period's end who had never been one before."""
-    note = "The data begin in this period: earlier customers count as new." if movements.is_first else ""
-    return Measure(movements.new, n=movements.end, note=note)
+    return Measure(movements.new, n=movements.end, note=BEGIN if movements.is_first else "")
 
 
 @metric(
@@ -67,6 +66,20 @@ def lost_customers(movements) -> Measure:
 
 
 @metric(
+    label="Early churned customers",
+    unit="count",
+    better="lower",
+    formula="first active in the period, not in E",
+    source="textbook",
+    competing="Stripe counts them as lost and adds them to the base; (E − N) / S subtracts them wrongly.",
+    template="retention",
+)
+def early_churned_customers(movements) -> Measure:
+    """Customers who came for the first time in the period and left before its end: in neither S nor E."""
+    return Measure(movements.early_churned, n=movements.active)
+
+
+@metric(
     label="Customer retention",
     unit="fraction",
     better="higher",
@@ -86,9 +99,12 @@ def customer_retention_rate(movements) -> Measure:
     better="lower",
     formula="(customers of S that are not in E) / S = 1 − retention",
     source="ChartMogul help centre, article 203359321",
-    competing="Stripe divides by start + new and counts every cancellation, also of those who came back.",
+    competing="Stripe divides by start + new and counts every departure, also of those who came back (churn_mode).",
     template="retention",
 )
 def customer_churn_rate(movements) -> Measure:
     """Share of the customers at the period's start who are no longer customers at its end."""
-    return share(movements.lost, movements.start, _NOBODY)
+    m = movements
+    if m.definitions.churn_mode == "event" and m.start:  # one customer may leave twice, so this is no proportion
+        return Measure(m.lost / m.start, m.lost, m.start, m.start)
+    return share(m.lost, m.start, _NOBODY)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.metrics.catalogue import Measure, metric
-from retention_kit.metrics.formulas import nps_interval, wilson
+from retention_kit.metrics.formulas import mean, nps_interval, wilson
 
 SCALES = ("0-10", "1-5", "1-7", "1-10")
 _NOBODY = "No valid answer in the period."
@@ -19,20 +19,21 @@ _NOBODY = "No valid answer in the period."
     better="higher",
     formula="100 × (promoters − detractors) / valid answers",
     source="nps.bain.com; interval: Rocks (2016)",
-    competing="Mapping a 1-5 scale to it gives another figure.",
+    competing="Mapping a 1-5 scale to it gives another figure; counting every answer of a customer (answers).",
     template="feedback",
 )
 def net_promoter_score(feedback) -> Measure:
     """Share of answers 9-10 less share of answers 0-6, in points from -100 to 100."""
     f = feedback
-    return _score(f.promoters, f.detractors, f.nps_weight, f.nps_weight_squared, f.nps_answers, "adjusted")
+    method = f.definitions.nps_interval
+    return _score(f.promoters, f.detractors, f.nps_weight, f.nps_weight_squared, f.nps_answers, method)
 
 
 @metric(
     label="Customer satisfaction",
     unit="fraction",
     better="higher",
-    formula="answers in the top two boxes / valid answers",
+    formula="answers in the top two boxes (csat_top) / valid answers",
     source="CustomerGauge; Zencity",
     competing="The mean as a share of the maximum; top boxes from 7 on a scale of 1-10.",
     template="feedback",
@@ -41,6 +42,31 @@ def customer_satisfaction_score(feedback) -> Measure:
     """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 9-10 on 1-10."""
     f = feedback
     return _top(f.satisfied, f.csat_weight, f.csat_weight_squared, f.csat_answers)
+
+
+@metric(
+    label="Customer effort",
+    unit="fraction",
+    better="higher",
+    formula="answers in the top three boxes (ces_top) / valid answers",
+    source="CustomerGauge",
+    competing="The top two boxes only, or the mean of the scale.",
+    template="feedback",
+)
+def customer_effort_score(feedback) -> Measure:
+    """Share of valid answers that call it easy: the top boxes of the scale, 5-7 on 1-7."""
+    f = feedback
+    if f.definitions.ces_top == "mean":
+        return _mean(f.ces_scores, f.ces_scores_squared, f.ces_weight, f.ces_weight_squared, f.ces_answers)
+    return _top(f.easy, f.ces_weight, f.ces_weight_squared, f.ces_answers)
+
+
+@metric(label="Survey answers", unit="count", better="higher", formula="valid answers of all surveys", source="textbook",
+        competing="Counting every answer of a customer, not the last one of a period (answers).", template="feedback")  # fmt: skip
+def response_count(feedback) -> Measure:
+    """Valid answers of all surveys that the period's scores are made of."""
+    count = feedback.nps_answers + feedback.csat_answers + feedback.ces_answers
+    return Measure(count, n=count)
 
 
 def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
@@ -59,9 +85,16 @@ def csat(scores: Iterable[float], scale: str = "1-5", top: int = 2) -> Measure:
     return _top_of(scores, scale, top)
 
 
-def ces(scores: Iterable[float], scale: str = "1-7", top: int = 3) -> Measure:
-    """Share of answers in the `top` boxes of an ease scale (5-7 of 1-7); others are excluded and counted in the note."""
-    return _top_of(scores, scale, top)
+def ces(scores: Iterable[float], scale: str = "1-7", top: int | str = 3) -> Measure:
+    """Share of answers in the `top` boxes of an ease scale (5-7 of 1-7), or their mean where `top` is "mean".
+
+    Answers outside the scale are excluded and counted in the note.
+    """
+    if top != "mean":
+        return _top_of(scores, scale, top)
+    valid, note = _valid(scores, scale)
+    measure = _mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid))
+    return replace(measure, note=f"{measure.note} {note}".strip())
 
 
 def _top_of(scores: Iterable[float], scale: str, top: int) -> Measure:
@@ -95,3 +128,11 @@ def _top(top: float, weight: float, weight_squared: float, n: float) -> Measure:
         return Measure(None, top, weight, n, note=_NOBODY)
     effective = weight**2 / weight_squared
     return Measure(top / weight, top, weight, n, *wilson(top / weight * effective, effective))
+
+
+def _mean(total: float, squared: float, weight: float, weight_squared: float, n: float) -> Measure:
+    if not weight:
+        return Measure(None, total, weight, n, note=_NOBODY, unit="ratio")
+    effective = weight**2 / weight_squared
+    measure = mean(total / weight * effective, squared / weight * effective, effective, _NOBODY)
+    return replace(measure, numerator=total, denominator=weight, n=n, unit="ratio")

@@ -1,8 +1,8 @@
-"""The textbook formulas from totals, and the intervals of proportions; the metrics are built on them."""
+"""The textbook formulas from totals, and the 95% intervals; the metrics are built on them."""
 
 from __future__ import annotations
 
-from math import sqrt
+from math import exp, fsum, log, sqrt
 
 from retention_kit.metrics.catalogue import Measure
 
@@ -67,6 +67,11 @@ def nps_interval(promoters: float, detractors: float, n: float, method: str = "a
     return max(-100.0, 100 * (p - d - half)), min(100.0, 100 * (p - d + half))
 
 
+def money_sum(*parts: float) -> float:
+    """A sum of money without the noise of binary fractions, which would show: 0.1 + 0.2 is 0.3."""
+    return round(fsum(parts), 9)
+
+
 def share(part: float, whole: float, nobody: str) -> Measure:
     """The proportion part / whole with its Wilson interval; undefined, with the reason, where the whole is empty."""
     if not whole:
@@ -74,9 +79,63 @@ def share(part: float, whole: float, nobody: str) -> Measure:
     return Measure(part / whole, part, whole, whole, *wilson(part, whole))
 
 
-def mean(total: float, count: float, n: float, nobody: str) -> Measure:
-    """The mean total / count over n observations; undefined, with the reason, where there are none."""
-    return Measure(_divide(total, count), total, count, n, note="" if count else nobody)
+def mean(total: float, squared: float, n: float, nobody: str) -> Measure:
+    """The mean total / n with its interval, from the sums of n values and of their squares."""
+    return ratio(total, n, n, (squared, total, n), nobody, low=0)
+
+
+def ratio(
+    x: float,
+    y: float,
+    n: float,
+    squares: tuple[float, float, float],
+    nobody: str,
+    low: float | None = None,
+    high: float | None = None,
+) -> Measure:
+    """The ratio of two sums over n customers, with its interval by the delta method (Cochran 1977, section 2.11).
+
+    `squares` are the sums of x², xy and y² over the same customers; `low` and `high` bound what the ratio can be.
+    There is no interval of one customer, nor where all of them are alike: a width of zero would claim certainty.
+    """
+    if not y:
+        return Measure(None, x, y, n, note=nobody)
+    value, (xx, xy, yy) = x / y, squares
+    scatter = xx - 2 * value * xy + value**2 * yy
+    if n < 2 or scatter <= 1e-12 * (xx + value**2 * yy):  # what is left of equal values is rounding
+        return Measure(value, x, y, n)
+    half = Z95 * sqrt(n / (n - 1) * scatter) / abs(y)
+    bounds = (value - half if low is None else max(low, value - half),
+              value + half if high is None else min(high, value + half))  # fmt: skip
+    return Measure(value, x, y, n, *bounds)
+
+
+def difference(now: Measure, before: Measure) -> tuple[float, float] | None:
+    """The 95% interval of now - before, from the interval of each; None where one is missing.
+
+    Each side's distance counts as it is, so lopsided intervals stay so (Newcombe 1998, method 10; Zou and Donner
+    2008). The two periods count as independent samples.
+    """
+    if None in (now.value, now.low, now.high, before.value, before.low, before.high):
+        return None
+    change = now.value - before.value
+    return (
+        change - sqrt((now.value - now.low) ** 2 + (before.high - before.value) ** 2),
+        change + sqrt((now.high - now.value) ** 2 + (before.value - before.low) ** 2),
+    )
+
+
+def product(one: Measure, other: Measure) -> tuple[float, float] | None:
+    """The 95% interval of the product of two positive figures, from the interval of each (as `difference`, of logs).
+
+    None where either has no interval above 0; a figure that was chosen rather than measured has its value as bounds.
+    """
+    if None in (one.low, one.high, other.low, other.high) or min(one.low, other.low) <= 0:
+        return None
+    value = one.value * other.value
+    down = sqrt(log(one.value / one.low) ** 2 + log(other.value / other.low) ** 2)
+    up = sqrt(log(one.high / one.value) ** 2 + log(other.high / other.value) ** 2)
+    return value * exp(-down), value * exp(up)
 
 
 def _divide(numerator: float, denominator: float) -> float | None:

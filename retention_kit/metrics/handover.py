@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 
 from retention_kit.data.dataset import Dataset
-from retention_kit.metrics.summaries import Grid
+from retention_kit.metrics.grids import Grid
+from retention_kit.plugins import run_plugins
 from retention_kit.settings import Settings
 
-_PLAIN = ("tables", "segments", "sources", "origin", "is_sample")
+_PLAIN = ("tables", "segments", "sources", "origin", "is_sample", "scale")
 
 
 def keep(data: Dataset, path: Path) -> None:
@@ -46,4 +47,5 @@ def reopen(path: Path) -> Dataset:
         for name, every, months, ends, segment in about["keys"]
     ]
     settings = msgspec.convert(about["settings"], Settings)
+    run_plugins(settings.report.plugins)
     return Dataset(settings, quality=frames[0], summaries=dict(zip(keys, frames[1:], strict=True)), **plain)

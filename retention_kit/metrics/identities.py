@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.summaries import COLUMNS, Grid, at_hand, needs, summary
+from retention_kit.metrics.grids import Grid
+from retention_kit.metrics.summaries import COLUMNS, COUNTED, at_hand, needs, summary
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 
-TOLERANCE = 1e-6  # only survey weights are not whole numbers
+TOLERANCE = 1e-9  # of the sum, for survey weights only: all else is whole numbers
 
 
 @dataclass(frozen=True)
@@ -29,38 +30,49 @@ class Identity:
 
 def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> list[Identity]:
     """Every identity these data allow, on exact integers: money in minor units, MRR in their twelfths."""
-    import pandas as pd
-
     grid, found = Grid(every), []
 
-    def check(name: str, frame: pd.DataFrame, gap: pd.Series, column: str = "") -> None:
-        broken = sorted({str(Period(every, int(index))) for index in frame.loc[gap.abs() > TOLERANCE, "period"]})
+    def check(name: str, frame: pd.DataFrame, left: pd.Series, right: pd.Series, column: str = "") -> None:
+        off = (left - right).abs() > (TOLERANCE * right.abs() if right.dtype == "float64" else 0)
+        broken = sorted({str(Period(every, int(index))) for index in frame.loc[off, "period"]})
         found.append(Identity(name, column, tuple(broken), frame["period"].nunique()))
 
+    def by_period(frame: pd.DataFrame, name: str, column: str) -> pd.Series:
+        """The sums of a keyed summary in the order of a frame's periods."""
+        return frame["period"].map(summary(data, name, grid).groupby("period")[column].sum()).fillna(0).astype("int64")
+
     if needs(data, "movements") is None:
-        moves = summary(data, "movements", grid)
-        check("customers", moves, moves["start"] + moves["new"] + moves["reactivated"] - moves["lost"] - moves["end"])
-        check("retained", moves, moves["start"] - moves["lost"] - moves["retained"])
-        cells = summary(data, "cohorts", grid).groupby("period")["active"].sum()
-        check("cohorts", moves, moves["active"] - moves["period"].map(cells).fillna(0))
+        m = summary(data, "movements", grid)
+        check("customers", m, m["start"] + m["new"] + m["reactivated"] - m["lost"], m["end"])
+        if data.settings.definitions.churn_mode == "endpoint":  # else who leaves and returns is both lost and retained
+            check("retained", m, m["retained"] + m["lost"], m["start"])
+        check("cohorts", m, by_period(m, "cohorts", "active"), m["active"])
     if needs(data, "mrr") is None:
-        mrr = summary(data, "mrr", grid)
-        gained = mrr["new"] + mrr["expansion"] + mrr["reactivation"]
-        check("mrr", mrr, mrr["start"] + gained - mrr["contraction"] - mrr["churned"] - mrr["end"])
+        m = summary(data, "mrr", grid)
+        gained, given_up = m["new"] + m["expansion"] + m["reactivation"], m["contraction"] + m["churned"]
+        check("mrr", m, m["start"] + gained - given_up + m["fx"], m["end"])
+        check("reasons", m, by_period(m, "reasons", "churned"), m["churned"])
+        if data.basis == "subscriptions":
+            check("cohort_mrr", m, by_period(m, "cohorts", "revenue"), m["end"])
+    if data.basis == "orders" and needs(data, "purchases") is None:
+        p = summary(data, "purchases", grid)
+        check("cohort_revenue", p, by_period(p, "cohorts", "revenue"), p["customer_revenue"])
     if needs(data, "feedback") is None:
-        answers = summary(data, "feedback", grid)
-        check(
-            "answers",
-            answers,
-            answers["promoters"] + answers["passives"] + answers["detractors"] - answers["nps_weight"],
-        )
+        f = summary(data, "feedback", grid)
+        check("answers", f, f["promoters"] + f["passives"] + f["detractors"], f["nps_weight"])
     for column in segments:
-        gaps = []
-        for name in at_hand(data):
-            whole = summary(data, name, grid).set_index("period")[list(COLUMNS[name])]
-            parts = summary(data, name, grid, column).groupby("period")[list(COLUMNS[name])].sum()
-            gaps.append((whole - parts).abs().max(axis=1))
-        if gaps:
-            worst = pd.concat(gaps, axis=1).max(axis=1).rename("gap").reset_index()
-            check("segments", worst, worst["gap"], column)
+        check("segments", *_parts_and_whole(data, grid, column), column)
     return found
+
+
+def _parts_and_whole(data: Dataset, grid: Grid, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """All additive figures, one row for each of them and period: their periods, the sums of the parts, and the whole."""
+    import pandas as pd
+
+    wholes, parts = [], []
+    for name in at_hand(data):
+        figures = list(COUNTED[name] or COLUMNS[name])
+        wholes.append(summary(data, name, grid).set_index("period")[figures].stack())
+        parts.append(summary(data, name, grid, column).groupby("period")[figures].sum().stack())
+    whole, part = pd.concat(wholes), pd.concat(parts)
+    return whole.index.to_frame(index=False), part.reset_index(drop=True), whole.reset_index(drop=True)

@@ -1,7 +1,34 @@
 """How long customers stay and what they are worth, over the twelve months that end with the period."""
 
+from dataclasses import replace
+
 from retention_kit.metrics.catalogue import Measure, metric
-from retention_kit.metrics.formulas import lifetime_value
+from retention_kit.metrics.formulas import lifetime_value, mean, product, wilson
+
+
+@metric(
+    label="Customer lifespan",
+    unit="years",
+    better="higher",
+    formula="1 / share of customers lost in a year (subscriptions: in a month, / 12)",
+    source="expectation under a constant hazard",
+    competing="A constant hazard underestimates mixed cohorts (Fader and Hardie 2010); a survival curve needs no such rule.",
+)
+def customer_lifespan(trailing_year) -> Measure:
+    """Years that a customer is expected to stay, at the losses of the last twelve months."""
+    year, chosen = trailing_year, trailing_year.definitions.lifespan_years
+    if chosen is not None:
+        return Measure(chosen, n=year.exposed, note="Set as lifespan_years.")
+    if not year.is_known:
+        return Measure(
+            None, n=year.exposed, note="It needs two years of orders: the customers of one year, seen in the next."
+        )
+    if not year.lifespan:
+        nobody = "There was nobody to lose" if not year.exposed else "Nobody was lost"
+        return Measure(None, n=year.exposed, note=f"{nobody} in the last twelve months, so the lifespan is undefined.")
+    least, most = wilson(year.lost, year.exposed)
+    length = year.months / 12
+    return Measure(year.lifespan, year.exposed * length, year.lost, year.exposed, length / most, length / least)
 
 
 @metric(
@@ -11,19 +38,24 @@ from retention_kit.metrics.formulas import lifetime_value
     formula="purchase value × purchases a year × lifespan in years",
     source="textbook formula; lifespan: expectation under a constant hazard",
     competing="Margin-based and discounted values (Gupta and Lehmann 2003) and probabilistic ones (Fader et al. 2005).",
+    parts=("money", "ratio"),
 )
 def customer_lifetime_value(trailing_year) -> Measure:
     """Revenue expected from a customer in their lifetime, undiscounted, at the pace of the last twelve months."""
-    year = trailing_year
-    if not year.is_known:
-        return Measure(
-            None, n=year.n, note="It needs two years of orders: the customers of one year, seen in the next."
-        )
+    year, lifespan = trailing_year, customer_lifespan(trailing_year)
+    is_chosen = year.definitions.lifespan_years is not None
+    seen = year.purchases if year.months == 1 else year.customers  # customers at the months' ends, or buyers
+    n = seen if is_chosen else lifespan.n
+    if lifespan.value is None:
+        return Measure(None, n=n, note=lifespan.note)
     if not year.purchases:
-        return Measure(None, n=year.n, note="Nobody bought in the last twelve months.")
-    if not year.lifespan:
-        nobody = "There was nobody to lose" if not year.exposed else "Nobody was lost"
-        return Measure(None, n=year.n, note=f"{nobody} in the last twelve months, so the lifespan is undefined.")
-    value = lifetime_value(year.revenue / year.purchases, year.frequency, year.lifespan)
+        return Measure(None, n=n, note="Nobody bought in the last twelve months.")
+    value = lifetime_value(year.revenue / year.purchases, year.frequency, lifespan.value)
     yearly = year.revenue / year.purchases * year.frequency
-    return Measure(value, yearly, 1 / year.lifespan, year.n)
+    spent = mean(year.revenue * year.months / 12, year.revenue_squared, year.customers, "")
+    if is_chosen:
+        lifespan = replace(lifespan, low=lifespan.value, high=lifespan.value)
+    low, high = product(spent, lifespan) or (None, None)
+    if low is not None:  # the mean is of what a customer spends in a year, or in a month
+        low, high = low * 12 / year.months, high * 12 / year.months
+    return Measure(value, yearly, 1 / lifespan.value, n, low, high)

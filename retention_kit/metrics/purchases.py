@@ -1,7 +1,9 @@
 """What customers buy. Per-customer and per-purchase figures count identified customers only."""
 
-from retention_kit.metrics.catalogue import Measure, metric
-from retention_kit.metrics.formulas import mean, share
+from dataclasses import replace
+
+from retention_kit.metrics.catalogue import BEGIN, Measure, metric
+from retention_kit.metrics.formulas import mean, money_sum, ratio, share
 
 _NOBODY = "No identified customer bought in the period."
 
@@ -12,19 +14,55 @@ _NOBODY = "No identified customer bought in the period."
     better="higher",
     formula="buyers with two or more purchases / buyers",
     source="Little Stream glossary",
-    competing="The returning customer rate counts buyers whose first purchase lies before the period.",
+    competing="Purchases may be days with a purchase (count); the returning customer rate looks at the time before.",
 )
 def repeat_purchase_rate(purchases) -> Measure:
     """Share of the period's buyers with two or more purchases in it."""
     return share(purchases.repeat_buyers, purchases.buyers, _NOBODY)
 
 
+@metric(
+    label="Returning customer rate",
+    unit="fraction",
+    better="higher",
+    formula="buyers whose first purchase lies before the period / buyers",
+    source="Little Stream glossary",
+    competing="Shopify counts buyers with more than one order in their life, also two first orders within the period.",
+)
+def returning_customer_rate(purchases) -> Measure:
+    """Share of the period's buyers who had bought before the period."""
+    measure = share(purchases.returning_buyers, purchases.buyers, _NOBODY)
+    return replace(measure, note=BEGIN) if purchases.is_first and measure.value is not None else measure
+
+
 @metric(label="Revenue", unit="money", better="higher", formula="sum of all purchases, guests' too", source="textbook",
-        template="revenue")  # fmt: skip
+        competing="Booking refunds that name an order when they happen, not against that order.", template="revenue")  # fmt: skip
 def revenue(purchases) -> Measure:
     """Value of all purchases of the period, less the refunds that name one of them."""
-    total, count = purchases.customer_revenue + purchases.guest_revenue, purchases.purchases + purchases.guest_purchases
-    return Measure(total, n=count)
+    total = money_sum(purchases.customer_revenue, purchases.guest_revenue)
+    return Measure(total, n=purchases.purchases + purchases.guest_purchases)
+
+
+@metric(label="Guest revenue", unit="money", formula="sum of the purchases without a customer", source="textbook",
+        competing="Taking all guests for one customer.", template="revenue")  # fmt: skip
+def guest_revenue(purchases) -> Measure:
+    """Value of the period's purchases that name no customer: part of revenue, in no figure about customers."""
+    return Measure(purchases.guest_revenue, n=purchases.guest_purchases)
+
+
+@metric(label="Refunds", unit="money", better="lower", formula="sum of the refunds that name no order", source="textbook",
+        competing="Counting refunds as orders of a negative amount.", template="revenue")  # fmt: skip
+def refunds(purchases) -> Measure:
+    """Money paid back in the period that names no order; what names one lowers that order instead."""
+    return Measure(purchases.refunds, n=purchases.refund_count)
+
+
+@metric(label="Net revenue", unit="money", better="higher", formula="revenue − refunds", source="textbook",
+        template="revenue")  # fmt: skip
+def net_revenue(purchases) -> Measure:
+    """Revenue of the period less the refunds in it that name no order."""
+    gross = revenue(purchases)
+    return Measure(money_sum(gross.value, -purchases.refunds), n=gross.n)
 
 
 @metric(
@@ -33,11 +71,15 @@ def revenue(purchases) -> Measure:
     better="higher",
     formula="customers' revenue / purchases",
     source="textbook",
+    competing="Guests' purchases and purchases of value 0 among them.",
     template="revenue",
 )
 def average_purchase_value(purchases) -> Measure:
     """Mean value of a purchase of an identified customer."""
-    return mean(purchases.customer_revenue, purchases.purchases, purchases.purchases, _NOBODY)
+    p = purchases
+    squares = (p.revenue_squared, p.revenue_purchases, p.purchases_squared)
+    measure = ratio(p.customer_revenue, p.purchases, p.buyers, squares, _NOBODY, low=0)
+    return replace(measure, n=p.purchases)
 
 
 @metric(
@@ -46,11 +88,12 @@ def average_purchase_value(purchases) -> Measure:
     better="higher",
     formula="purchases / buyers",
     source="textbook",
+    competing="Dividing by all customers ever, who did not all buy in the period.",
     template="revenue",
 )
 def purchase_frequency(purchases) -> Measure:
     """Mean number of purchases of a buyer in the period."""
-    return mean(purchases.purchases, purchases.buyers, purchases.buyers, _NOBODY)
+    return mean(purchases.purchases, purchases.purchases_squared, purchases.buyers, _NOBODY)
 
 
 @metric(
@@ -59,8 +102,9 @@ def purchase_frequency(purchases) -> Measure:
     better="higher",
     formula="customers' revenue / buyers = purchase value × frequency",
     source="textbook (ARPC)",
+    competing="Dividing all revenue, guests' too, by the identified buyers.",
     template="revenue",
 )
 def average_revenue_per_customer(purchases) -> Measure:
     """Mean revenue from a buyer in the period."""
-    return mean(purchases.customer_revenue, purchases.buyers, purchases.buyers, _NOBODY)
+    return mean(purchases.customer_revenue, purchases.revenue_squared, purchases.buyers, _NOBODY)

@@ -1,6 +1,10 @@
 """Recurring revenue, from subscriptions."""
 
 from retention_kit.metrics.catalogue import Measure, metric
+from retention_kit.metrics.formulas import mean, money_sum, ratio
+
+_NOBODY = "Nobody paid at the period's start, so there is no base to divide by."
+_BY_EVENT = "Adding up every change in the period (mrr_mode) instead of comparing its two ends."
 
 
 @metric(
@@ -23,9 +27,117 @@ def mrr(mrr) -> Measure:
     better="higher",
     formula="new + expansion + reactivation − contraction − churned",
     source="ChartMogul help centre, article 203299912",
+    competing="Counting exchange rates as expansion or contraction.",
     template="revenue",
 )
 def net_new_mrr(mrr) -> Measure:
     """Change of MRR in the period by customers' doing, without exchange rates."""
-    gained, given_up = mrr.new + mrr.expansion + mrr.reactivation, mrr.contraction + mrr.churned
-    return Measure(gained - given_up, n=mrr.customers)
+    m = mrr
+    return Measure(money_sum(m.new, m.expansion, m.reactivation, -m.contraction, -m.churned), n=m.customers)
+
+
+@metric(
+    label="Gross MRR churn",
+    unit="fraction",
+    better="lower",
+    formula="(churned + contraction) / MRR at start",
+    source="ChartMogul help centre, article 203359341",
+    competing=_BY_EVENT,
+    template="revenue",
+    parts=("money", "money"),
+)
+def gross_revenue_churn_rate(mrr) -> Measure:
+    """Share of the starting MRR that was churned or contracted in the period."""
+    given_up = mrr.churned + mrr.contraction
+    return _of_start(mrr, given_up, (mrr.loss_squared, mrr.start_loss), low=0)
+
+
+@metric(
+    label="Net MRR churn",
+    unit="fraction",
+    better="lower",
+    formula="(churned + contraction − expansion − reactivation) / MRR at start",
+    source="ChartMogul help centre, article 4414075567250",
+    competing="Leaving reactivation out, which gives 1 − net revenue retention.",
+    template="revenue",
+    parts=("money", "money"),
+)
+def net_revenue_churn_rate(mrr) -> Measure:
+    """Gross MRR churn less what expansion and reactivation brought; below 0 where they brought more."""
+    m = mrr
+    squared = m.loss_squared + m.expansion_squared + m.reactivation_squared
+    crossed = m.start_loss - m.start_expansion
+    return _of_start(m, m.churned + m.contraction - m.expansion - m.reactivation, (squared, crossed))
+
+
+@metric(
+    label="Gross revenue retention",
+    unit="fraction",
+    better="higher",
+    formula="sum of min(MRR at start, MRR at end) over the customers of S / MRR at start",
+    source="textbook (GRR)",
+    competing=f"{_BY_EVENT} ChartMogul's gross churn is that version.",
+    template="revenue",
+    parts=("money", "money"),
+)
+def gross_revenue_retention(mrr) -> Measure:
+    """Share of the starting MRR that the same customers still pay, upgrades and exchange rates left out."""
+    m, given_up = mrr, mrr.churned + mrr.contraction
+    squared = m.start_squared - 2 * m.start_loss + m.loss_squared
+    return _of_start(m, m.start - given_up, (squared, m.start_squared - m.start_loss), high=1)
+
+
+@metric(
+    label="Net revenue retention",
+    unit="fraction",
+    better="higher",
+    formula="MRR at end of the customers of S / MRR at start",
+    source="ChartMogul help centre, article 6886664393500",
+    competing="1 − net MRR churn, which counts reactivated customers too (Baremetrics).",
+    template="revenue",
+    parts=("money", "money"),
+)
+def net_revenue_retention(mrr) -> Measure:
+    """MRR that the customers of the start pay at the end, per unit of their starting MRR; without exchange rates."""
+    m = mrr
+    squared = m.start_squared + m.expansion_squared + m.loss_squared + 2 * (m.start_expansion - m.start_loss)
+    crossed = m.start_squared + m.start_expansion - m.start_loss
+    return _of_start(m, m.start + m.kept_change, (squared, crossed), low=0)
+
+
+@metric(
+    label="Quick ratio",
+    unit="ratio",
+    better="higher",
+    formula="(new + expansion + reactivation) / (contraction + churned)",
+    source="ChartMogul",
+    competing="Baremetrics leaves reactivation out (quick_ratio_reactivation).",
+    template="revenue",
+    parts=("money", "money"),
+)
+def quick_ratio(mrr) -> Measure:
+    """MRR gained for each unit of MRR given up in the period."""
+    m, counts = mrr, mrr.definitions.quick_ratio_reactivation
+    gained = m.new + m.expansion + (m.reactivation if counts else 0)
+    squared = m.new_squared + m.expansion_squared + (m.reactivation_squared if counts else 0)
+    nothing = "No MRR was given up in the period, so there is nothing to divide by."
+    return ratio(gained, m.contraction + m.churned, m.changes, (squared, 0, m.loss_squared), nothing, low=0)
+
+
+@metric(
+    label="Revenue per account",
+    unit="money",
+    better="higher",
+    formula="MRR / customers at end",
+    source="textbook (ARPA)",
+    competing="Dividing by subscriptions, or by free accounts too.",
+    template="revenue",
+)
+def average_revenue_per_account(mrr) -> Measure:
+    """Mean MRR of a paying customer at the period's end."""
+    return mean(mrr.end, mrr.end_squared, mrr.customers, "Nobody paid at the period's end.")
+
+
+def _of_start(mrr, part: float, squares: tuple[float, float], **bounds: float) -> Measure:
+    """A part of the starting MRR, as a ratio over the customers who paid it."""
+    return ratio(part, mrr.start, mrr.customers_at_start, (*squares, mrr.start_squared), _NOBODY, **bounds)

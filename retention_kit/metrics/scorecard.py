@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
-from importlib.metadata import entry_points
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS, Measure, Metric
+from retention_kit.metrics.formulas import difference
+from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import (
-    MONEY,
-    Grid,
     at_hand,
     check_segment,
+    in_currency,
     needs,
     periods_of,
     pick_period,
@@ -24,20 +24,6 @@ from retention_kit.metrics.summaries import (
     trailing_year,
 )
 from retention_kit.periods import Period
-
-# METRICS keeps the order in which these declare it: that of the report.
-# isort: off
-from retention_kit.metrics import customers, purchases, lifetime, revenue, feedback  # noqa: F401
-
-# isort: on
-
-for _plugin in entry_points(group="retention_kit.metrics"):  # modules of other packages that declare metrics
-    try:
-        _plugin.load()
-    except Exception as error:
-        raise SettingsError(
-            f"The metrics of the plug-in {_plugin.name!r} ({_plugin.value}) cannot be loaded: {error}"
-        ) from error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +51,7 @@ def scorecard(
 
     `period` defaults to the last complete one; `periods="all"` takes every one. `segment="country"` breaks down,
     `segment="country=France"` looks at that value alone. Columns as in `COLUMNS`: rates are fractions, money is in
-    the report's currency, `change` is value - previous in the metric's unit. Metrics whose table is missing are
+    the report's currency, `change` is value - previous in the metric's unit, `change_low` to `change_high` its interval. Metrics whose table is missing are
     absent; `frame.attrs["absent"]` gives the reasons. Raises PeriodError, UnknownNameError or DataError.
     """
     import pandas as pd
@@ -109,9 +95,11 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
     """`country` → (country, None), `country=France` → (country, France); raises where either is unknown."""
     if not segment:
         return None, None
-    column, has_value, value = segment.partition("=")
+    cuts = [*(place for place, sign in enumerate(segment) if sign == "="), len(segment)]
+    cut = max((cut for cut in cuts if segment[:cut] in data.segments), default=cuts[0])  # names may hold a = too
+    column, value = segment[:cut], segment[cut + 1 :]
     check_segment(data, column)
-    if not has_value:
+    if cut == len(segment):
         return column, None
     grid = Grid(data.settings.report.every)
     known = sorted({value for name in at_hand(data) for value in summary(data, name, grid, column)["segment_value"]})
@@ -166,30 +154,28 @@ class _Figures:
             row = self._rows(one.summary, period.every, column).get((value, period.index))
         if row is None:
             return Measure(None, note="Nothing is known of this segment in the period.")
-        return _judged(one.function(row), self._data.settings.definitions.min_n)
+        try:
+            return _judged(one.function(row), self._data.settings.definitions.min_n)
+        except ZeroDivisionError:  # ours say it better; one's own need not
+            return Measure(None, note="There is nothing to divide by.")
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], SimpleNamespace]:
         if name == "trailing_year":  # its values are those of the customers
             name = "movements"
-        frame = summary(self._data, name, Grid(every), column)
+        frame = in_currency(self._data, name, summary(self._data, name, Grid(every), column))
         first = self.first(name, every).index
-        frame = _in_currency(frame, MONEY.get(name, ()), self._data.minor * (12 if name == "mrr" else 1))
         return {
-            (row["segment_value"], row["period"]): SimpleNamespace(**row, is_first=row["period"] == first)
+            (row["segment_value"], row["period"]): self._row(row, is_first=row["period"] == first)
             for row in frame.to_dict("records")
         }
 
     def _trailing(self, period: Period, column: str | None) -> dict[str, SimpleNamespace]:
         frame = trailing_year(self._data, period, column)
-        twelfths = 12 if self._data.basis == "subscriptions" else 1
-        frame = _in_currency(frame, ("revenue",), self._data.minor * twelfths)
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        return {row["segment_value"]: SimpleNamespace(**row) for row in rows}
+        return {row["segment_value"]: self._row(row) for row in rows}
 
-
-def _in_currency(frame: pd.DataFrame, columns: Iterable[str], minor: int) -> pd.DataFrame:
-    """Exact integers divided once, at the end: the nearest float to the true amount."""
-    return frame.assign(**{name: frame[name] / minor for name in columns})
+    def _row(self, row: dict[str, object], **more: object) -> SimpleNamespace:
+        return SimpleNamespace(**row, **more, definitions=self._data.settings.definitions)
 
 
 def _judged(measure: Measure, min_n: int) -> Measure:
@@ -208,17 +194,24 @@ def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: 
     measure = figures.measure(one, period, column, value)
     complete = period.is_complete(data.as_of)
     before, year_ago = (
-        figures.measure(one, other, column, value).value
+        figures.measure(one, other, column, value)
         if other is not None and other >= figures.first(one.summary, period.every)
-        else None
+        else Measure(None)
         for other in (period.shift(-1), period.year_ago())
     )
-    change = measure.value - before if complete and None not in (measure.value, before) else None
+    change, bounds = None, (None, None)
+    if complete and None not in (measure.value, before.value):
+        change = measure.value - before.value
+        if one.summary != "trailing_year":  # whose two years share eleven months of twelve
+            bounds = difference(measure, before) or bounds
     goal = data.settings.goals.get(one.name) if column is None else None  # goals are for the whole company
+    if one.unit == "money" and change is not None:
+        change = round(change, 9)  # of binary fractions: 0.3 - 0.1 is not 0.2
     return (
-        one.name, one.label, str(period), column or "", value or "", measure.value, one.unit, measure.numerator,
-        measure.denominator, measure.n, measure.low, measure.high, before, change, None, None, year_ago, complete,
-        goal.target if goal else None, _status(goal, one, measure, period) if complete else "", measure.note,
+        one.name, one.label, str(period), column or "", value or "", measure.value, measure.unit or one.unit,
+        measure.numerator, measure.denominator, measure.n, measure.low, measure.high, before.value, change, *bounds,
+        year_ago.value, complete, goal.target if goal else None,
+        _status(goal, one, measure, period) if complete else "", measure.note,
     )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""Movements and cohorts as tables to read: whole data, one row per period or cohort cell, in the report's currency."""
+"""Movements, reasons and cohorts as tables to read: whole data, one row per period or cohort cell, in the report's currency."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.summaries import MONEY, Grid, summary
+from retention_kit.metrics.grids import Grid
+from retention_kit.metrics.summaries import in_currency, summary
 from retention_kit.periods import Period, check_every
 
 if TYPE_CHECKING:
@@ -25,22 +26,35 @@ def customer_movements(data: Dataset, every: str = "month") -> pd.DataFrame:
 def mrr_movements(data: Dataset, every: str = "month") -> pd.DataFrame:
     """MRR by period: start + new + expansion + reactivation - contraction - churned + fx = end, to the cent.
 
-    Columns: period, start, new, expansion, contraction, churned, reactivation, fx, end; decreases are positive.
+    Columns: period, start, new, expansion, contraction, churned, reactivation, fx, end; decreases are positive, `fx`
+    is what exchange rates made of the MRR of customers who stayed.
     """
-    frame = _labelled(summary(data, "mrr", Grid(check_every(every))), every)
-    for name in MONEY["mrr"]:
-        frame[name] = frame[name] / (12 * data.minor)
-    frame["fx"] = 0.0  # one currency
+    frame = _labelled(in_currency(data, "mrr", summary(data, "mrr", Grid(check_every(every)))), every)
     return frame[["period", "start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end"]]
+
+
+def churn_reasons(data: Dataset, every: str = "month") -> pd.DataFrame:
+    """Why customers left: those who stopped paying in each period and their MRR, by `cancel_reason`.
+
+    Columns: period, reason, lost, churned (MRR, report currency). The reason is that of the spell that ended last;
+    (none) where it names none, (paused) where a pause follows. Rows of a period sum to its lost customers and churned MRR.
+    """
+    frame = _labelled(in_currency(data, "reasons", summary(data, "reasons", Grid(check_every(every)))), every)
+    frame = frame[(frame["lost"] > 0) | (frame["churned"] > 0)]
+    frame = frame.sort_values(
+        ["period", "lost", "churned", "reason"], ascending=[True, False, False, True], kind="stable"
+    )
+    return frame[["period", "reason", "lost", "churned"]].reset_index(drop=True)
 
 
 def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     """Customers by the period in which they were first active, followed through the later ones.
 
-    Columns: cohort, age (periods since), period, size, active, retention (active / size), complete. Periods that
-    have not begun have no row; the one that has not ended is not complete.
+    Columns: cohort, age (periods since), period, size, active, retention (active / size), complete, revenue (the
+    cohort's purchases in the period; for subscriptions its MRR at the period's end). Periods that have not begun have no
+    row; the one that has not ended is not complete.
     """
-    frame = summary(data, "cohorts", Grid(check_every(every)))
+    frame = in_currency(data, "cohorts", summary(data, "cohorts", Grid(check_every(every))))
     frame = frame[frame["period"] >= frame["cohort"]]
     frame = frame.assign(age=frame["period"] - frame["cohort"])
     sizes = frame[frame["age"] == 0].set_index("cohort")["active"]
@@ -49,7 +63,7 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     frame = frame.assign(size=size, retention=frame["active"] / size, complete=frame["period"].map(ended))
     frame["cohort"] = [str(Period(every, int(index))) for index in frame["cohort"]]
     frame = _labelled(frame, every)
-    return frame[["cohort", "age", "period", "size", "active", "retention", "complete"]]
+    return frame[["cohort", "age", "period", "size", "active", "retention", "complete", "revenue"]]
 
 
 def _labelled(frame: pd.DataFrame, every: str) -> pd.DataFrame:

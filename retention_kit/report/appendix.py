@@ -27,6 +27,7 @@ def appendix(page: Page, checks: list[Identity]) -> list[Block]:
 
 def _definitions(page: Page) -> list[Block]:
     text, shown = page.words.text, set(page.rows["metric"])
+    every = text(f"every.{page.every}")
     terms = []
     for one in [metric for metric in METRICS.values() if metric.name in shown]:
         details = [text("definitions.formula", formula=one.formula)]
@@ -41,8 +42,13 @@ def _definitions(page: Page) -> list[Block]:
         )
     blocks = [
         page.heading("definitions"),
-        Block("text", text=text(f"definitions.basis_{page.data.basis}", every=text(f"every.{page.every}"))),
-        Block("text", text=text("definitions.symbols", every=text(f"every.{page.every}"))),
+        Block(
+            "text",
+            text=text(
+                f"definitions.basis_{page.base}", every=every, days=page.data.settings.definitions.inactivity_days
+            ),
+        ),
+        Block("text", text=text("definitions.symbols", every=every)),
         Block("terms", items=terms),
     ]
     for reason, metrics in unavailable(page.data).items():
@@ -81,7 +87,7 @@ def _provenance(page: Page) -> list[Block]:
     text, data = page.words.text, page.data
     terms = [
         {
-            "term": text("provenance.source", table=source["table"], name=Path(source["name"]).name),
+            "term": text("provenance.source", table=source["table"], name=_short(source["name"])),
             "text": text("provenance.digest", sha256=source["sha256"][:16]),
         }
         for source in data.sources
@@ -100,3 +106,9 @@ def _provenance(page: Page) -> list[Block]:
         Block("terms", items=terms),
         *(Block("text", text=sentence) for sentence in sentences),
     ]
+
+
+def _short(name: str) -> str:
+    """A source without the folders before it: `shop.csv`, or `shop.duckdb: SELECT …`."""
+    file, colon, query = name.partition(": ")
+    return f"{Path(file).name}{colon}{query}"

@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import METRICS, Metric
+from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.scorecard import SMALL, absent, scorecard, split_segment
-from retention_kit.metrics.summaries import Grid, needs, periods_of, pick_period, summary
-from retention_kit.metrics.tables import customer_movements, mrr_movements
+from retention_kit.metrics.summaries import needs, periods_of, pick_period, summary
+from retention_kit.metrics.tables import churn_reasons, customer_movements, mrr_movements
 from retention_kit.periods import Period
-from retention_kit.report import charts, story
+from retention_kit.report import charts, story, tables
 from retention_kit.report.display import Block
-from retention_kit.wording import DASH, Words
+from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,10 @@ class Page:
         self.period = pick_period(self.data, period, every)
         self.words = Words(language, self.data.settings.report.currency)
         self.every = self.period.every
-        self.only = segment if "=" in segment else ""
-        self.columns = [] if self.only else [column.strip() for column in segment.split(",") if column.strip()]
+        is_column = segment in self.data.segments  # a name may hold a comma or a =
+        self.only = segment if "=" in segment and not is_column else ""
+        named = [segment] if is_column else [] if self.only else segment.split(",")
+        self.columns = [column.strip() for column in named if column.strip()]
         self.rows = trend_rows(self.data, self.period, self.only)
         self._parts: dict[str, pd.DataFrame] = {}
 
@@ -98,7 +101,7 @@ class Page:
             return None
         frame = self._recent(customer_movements(self.data, self.every))
         drawing = charts.customer_movements(frame, self.words)
-        return drawing and self._sum_chart(drawing, frame, f"movements_{self.data.basis}", "movements_title", "count")
+        return drawing and self._sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count")
 
     def mrr_movements(self) -> Block | None:
         """Recurring revenue gained and lost, with the identity spelled out."""
@@ -110,7 +113,16 @@ class Page:
             gained=frame["new"] + frame["expansion"] + frame["reactivation"],
             given_up=frame["contraction"] + frame["churned"],
         )
-        return drawing and self._sum_chart(drawing, frame, "mrr", "mrr_title", "money")
+        caption = "mrr_fx" if frame["fx"].any() else "mrr"
+        return drawing and self._sum_chart(drawing, frame, caption, "mrr_title", "money")
+
+    def reasons(self) -> Block | None:
+        """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason."""
+        if self.only or needs(self.data, "reasons"):
+            return None
+        rows = churn_reasons(self.data, self.every)
+        rows = rows[rows["period"] == str(self.period)]
+        return tables.reasons(rows, self.period, self.words)
 
     def nps(self) -> Block | None:
         """Promoters, passives and detractors over thirteen periods."""
@@ -131,27 +143,7 @@ class Page:
         rows = list(self._now(chosen).itertuples())
         if not any(story.is_known(row.value) for row in rows):
             return None
-        words, text = self.words, self.words.text
-        heads = ("metric", "value", "numerator", "denominator", "n", "interval", "previous", "change")
-        columns = [
-            {"label": text(f"figures.{head}"), "align": "start" if head == "metric" else "end"} for head in heads
-        ]
-        notes = [text("figures.note", label=row.label, note=row.note) for row in rows if row.note]
-        body = [
-            [
-                row.label,
-                words.value(row.value, row.unit, "full"),
-                self._part(row.numerator, row, is_top=True),
-                self._part(row.denominator, row, is_top=False),
-                words.value(row.n, "count"),
-                self._interval(row, "full") or DASH,
-                words.value(row.previous, row.unit, "full"),
-                words.change(row.change, row.unit, "full"),
-            ]
-            for row in rows
-        ]
-        title = text("figures.title", period=words.period(self.period))
-        return Block("table", title=title, columns=columns, rows=body, caption=" ".join(notes))
+        return tables.figures(rows, self.period, self.words)
 
     def parts(self, column: str) -> pd.DataFrame:
         """The scorecard of this period by one segment column, computed once."""
@@ -166,7 +158,7 @@ class Page:
         if retention is not None and story.is_known(retention.value):
             counts = {name: words.value(getattr(retention, part), "count")
                       for name, part in (("retained", "numerator"), ("start", "denominator"))}  # fmt: skip
-            said.append(words.text(f"story.kept_{self.data.basis}", **counts, **self._periods()))
+            said.append(words.text(f"story.kept_{self.base}", **counts, **self._periods()))
         others = [self._row(name) for name in ("average_revenue_per_customer", "mrr", "net_promoter_score")]
         for row in [row for row in others if row is not None and story.is_known(row.value)][:2]:
             if leading is None or row.metric != leading.metric:
@@ -192,10 +184,10 @@ class Page:
             card["change"] = {"text": said, "direction": direction, "good": good}
         details = []
         if story.is_known(row.denominator):
-            parts = {"numerator": self._part(row.numerator, row, is_top=True, style="short"),
-                     "denominator": self._part(row.denominator, row, is_top=False, style="short")}  # fmt: skip
+            parts = {"numerator": tables.part(row.numerator, row, words, is_top=True, style="short"),
+                     "denominator": tables.part(row.denominator, row, words, is_top=False, style="short")}  # fmt: skip
             details.append(text("card.share", **parts))
-        if interval := self._interval(row, "short", worded=True):
+        if interval := tables.interval(row, words, "short", worded=True):
             details.append(interval)
         card["detail"] = " · ".join(details or [text("card.n", n=words.value(row.n, "count"))])
         if story.is_known(row.target):
@@ -215,7 +207,7 @@ class Page:
         row = self._row("lost_customers")
         if row is not None and row.complete and row.value:
             lost = self.words.value(row.value, "count")
-            yield self.words.text(f"attention.lost_{self.data.basis}", lost=lost, **self._periods())
+            yield self.words.text(f"attention.lost_{self.base}", lost=lost, **self._periods())
 
     def _missed_goals(self) -> Iterable[str]:
         for row in self._now(METRICS).itertuples():
@@ -287,8 +279,15 @@ class Page:
     def _row(self, metric: str):
         return next(self._now([metric]).itertuples(), None)
 
-    def _periods(self) -> dict[str, str]:
-        return {"period": self.words.period(self.period), "before": self.words.period(self.period.shift(-1))}
+    @property
+    def base(self) -> str:
+        """What makes a customer, as the sentences tell it apart."""
+        is_window = self.data.basis == "orders" and self.data.settings.definitions.inactivity_days
+        return "inactivity" if is_window else self.data.basis
+
+    def _periods(self) -> dict[str, object]:
+        return {"period": self.words.period(self.period), "before": self.words.period(self.period.shift(-1)),
+                "days": self.data.settings.definitions.inactivity_days}  # fmt: skip
 
     def _incomplete(self, rows: pd.DataFrame) -> list[str]:
         pending = rows[~rows["complete"]]["period"]
@@ -300,22 +299,6 @@ class Page:
     def last_day(self) -> str:
         """The last day that the data know, in words."""
         return self.words.date(self.data.as_of - timedelta(days=1))
-
-    def _part(self, value: float, row, is_top: bool, style: str = "full") -> str:
-        """A numerator or denominator: money over a count for means of money, else plain numbers."""
-        is_value = METRICS[row.metric].summary == "trailing_year"
-        if is_value:
-            return self.words.value(value, "money" if is_top else "ratio", style)
-        return self.words.value(value, "money" if is_top and row.unit == "money" else "count", style)
-
-    def _interval(self, row, style: str, worded: bool = False) -> str:
-        if not story.is_known(row.low):
-            return ""
-        bounds = {
-            "low": self.words.value(row.low, row.unit, style),
-            "high": self.words.value(row.high, row.unit, style),
-        }
-        return self.words.text("card.interval" if worded else "charts.interval", **bounds)
 
 
 class _Blocks(list):

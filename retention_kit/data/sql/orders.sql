@@ -2,13 +2,14 @@
 
 CREATE TABLE orders_typed AS
 WITH typed AS (
-    SELECT _row, $customer_id AS customer_id, $order_id AS order_id, $ordered_at AS ordered_at,
-           $amount AS amount, $refund_of AS refund_of, $currency AS currency $raw_extras
+    SELECT _row, _is_line, _like, _ambiguous, _nonexistent, $customer_id AS customer_id, $order_id AS order_id,
+           $ordered_at AS ordered_at, $amount AS amount, $refund_of AS refund_of, $currency AS currency $raw_extras
     FROM orders_raw
 ),
 judged AS (
     SELECT *, CASE WHEN ordered_at IS NULL THEN 'unreadable date'
-                   WHEN amount IS NULL THEN 'unreadable amount' END AS fault
+                   WHEN amount IS NULL THEN 'unreadable amount'
+                   WHEN CAST(ordered_at AS DATE) < $rates_begin THEN 'no exchange rate yet' END AS fault
     FROM typed
 ),
 ranked AS (
@@ -17,7 +18,9 @@ ranked AS (
                               ORDER BY _row) AS same_row,
            dense_rank() OVER (PARTITION BY order_id, fault ORDER BY ordered_at, amount, customer_id, refund_of,
                               currency $extras) AS same_key
-    FROM judged
+    FROM judged WHERE NOT _is_line
+    UNION ALL BY NAME
+    SELECT *, 1 AS same_row, 1 AS same_key FROM judged WHERE _is_line
 )
 SELECT * EXCLUDE (same_row, same_key, fault),
        CASE WHEN fault IS NOT NULL THEN fault
@@ -26,10 +29,16 @@ SELECT * EXCLUDE (same_row, same_key, fault),
        END AS problem
 FROM ranked;
 
+-- What is known at the as-of date. `rate_day` is the day at whose rate it converts; `own` tells lines without an order_id apart.
+CREATE VIEW orders_known AS
+SELECT * EXCLUDE (problem, _like, _ambiguous, _nonexistent), CAST(ordered_at AS DATE) AS rate_day,
+       CASE WHEN order_id IS NULL THEN _row END AS own, false AS has_several
+FROM orders_typed WHERE problem IS NULL AND ordered_at < $as_of;
+
 -- A refund lowers the order it names, in that order's period; what exceeds the order names none.
 CREATE TABLE orders AS
 WITH usable AS (
-    SELECT * FROM orders_typed WHERE problem IS NULL AND ordered_at < $as_of
+    SELECT * REPLACE (CAST(round(amount) AS BIGINT) AS amount) FROM $usable
 ),
 sales AS (
     SELECT * FROM usable WHERE refund_of IS NULL AND amount >= 0
@@ -42,18 +51,20 @@ named AS (
     WHERE usable.refund_of IS NOT NULL
 ),
 excess AS (
-    SELECT _row, greatest(so_far - sold, 0) - greatest(so_far - refunded - sold, 0) AS refund FROM named
+    SELECT _row, sale, refunded, greatest(so_far - sold, 0) - greatest(so_far - refunded - sold, 0) AS refund FROM named
 ),
 netted AS (
     SELECT sale, sum(refunded) AS refunded FROM named GROUP BY sale
 )
 SELECT usable.customer_id, usable.order_id, usable.ordered_at, CAST(usable.ordered_at AS DATE) AS day, usable._row,
-       CASE WHEN usable.refund_of IS NULL AND usable.amount > 0
-            THEN greatest(usable.amount - coalesce(netted.refunded, 0), 0) ELSE 0 END AS amount,
-       CASE WHEN usable.refund_of IS NOT NULL THEN excess.refund
-            WHEN usable.amount < 0 THEN -usable.amount ELSE 0 END AS refund,
+       CAST(CASE WHEN usable.refund_of IS NULL AND usable.amount > 0
+                 THEN greatest(usable.amount - coalesce(netted.refunded, 0), 0) ELSE 0 END AS BIGINT) AS amount,
+       CAST(CASE WHEN usable.refund_of IS NOT NULL THEN excess.refund
+                 WHEN usable.amount < 0 THEN -usable.amount ELSE 0 END AS BIGINT) AS refund,
        usable.refund_of IS NULL
-           AND (usable.amount > coalesce(netted.refunded, 0) OR ($zero_is_purchase AND usable.amount = 0)) AS is_purchase
+           AND (usable.amount > coalesce(netted.refunded, 0) OR ($zero_is_purchase AND usable.amount = 0)) AS is_purchase,
+       usable.refund_of IS NULL AND usable.amount = 0 AS is_zero, usable.has_several,
+       excess.sale IS NOT NULL AS is_named, CAST(coalesce(excess.refunded, 0) AS BIGINT) AS refunded
        $usable_extras
 FROM usable
 LEFT JOIN netted ON netted.sale = usable._row

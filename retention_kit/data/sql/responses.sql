@@ -2,7 +2,7 @@
 
 CREATE TABLE responses_typed AS
 WITH typed AS (
-    SELECT _row, $responded_at AS responded_at, lower($survey) AS survey, $score AS score, $score_text IS NULL AS unanswered,
+    SELECT _row, _ambiguous, _nonexistent, $responded_at AS responded_at, lower($survey) AS survey, $score AS score, $score_text IS NULL AS unanswered,
            $customer_id AS customer_id, $weight AS weight, $weight_given AS weight_given, $scale AS given_scale $raw_extras
     FROM responses_raw
 ),

@@ -1,8 +1,9 @@
--- Subscriptions: typed spells, judged (`problem`), then paid spells with MRR in twelfths of a minor unit.
+-- Subscriptions: typed spells, judged (`problem`), then paid spells with MRR in twelfths of an amount's units,
+-- in its own currency.
 
 CREATE TABLE subscriptions_typed AS
 WITH typed AS (
-    SELECT _row, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
+    SELECT _row, _ambiguous, _nonexistent, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
            $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
            $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
            coalesce(lower($interval), 'month') AS interval, replace(lower($status), 'canceled', 'cancelled') AS status,
@@ -18,7 +19,8 @@ judged AS (
                    WHEN interval NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
                    WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
                    THEN 'unknown status'
-                   WHEN ended_at < started_at THEN 'ended before it started' END AS fault
+                   WHEN ended_at < started_at THEN 'ended before it started'
+                   WHEN CAST(started_at AS DATE) < $rates_begin THEN 'no exchange rate yet' END AS fault
     FROM typed
 ),
 ranked AS (
@@ -47,7 +49,13 @@ WITH usable AS (
     FROM subscriptions_typed WHERE problem IS NULL AND started_at < $as_of
 ),
 counted AS (
-    SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid FROM usable
+    SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid,
+           CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN status
+                WHEN amount = 0 THEN 'amount 0'
+                WHEN ended_at <= started_at THEN 'ended as it started'
+                WHEN trial_ends_at >= $as_of AND paid_until IS NULL THEN 'in trial'
+                ELSE 'trial never paid' END AS unpaid_kind
+    FROM usable
 ),
 -- A gap of at most 24 hours in all of a customer's paid spells is no gap: the spell before it is stretched.
 following AS (
@@ -66,7 +74,8 @@ SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted
        counted.paid_from,
        CASE WHEN counted.is_paid THEN coalesce(gaps.next_from, counted.paid_until) ELSE counted.paid_until END
            AS paid_until,
-       CASE WHEN counted.is_paid THEN counted.mrr ELSE 0 END AS mrr,
+       CAST(CASE WHEN counted.is_paid THEN counted.mrr ELSE 0 END AS BIGINT) AS mrr, counted.currency, counted.status,
+       CASE WHEN NOT counted.is_paid THEN counted.unpaid_kind END AS unpaid_kind,
        gaps.next_from IS NOT NULL AND counted.is_paid AS is_bridged
        $counted_extras
 FROM counted

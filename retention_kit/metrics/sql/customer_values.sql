@@ -5,7 +5,7 @@ WITH dated AS (
 ),
 latest AS (
     SELECT customer_id, period, value,
-           row_number() OVER (PARTITION BY customer_id, period ORDER BY happened_at DESC, _row DESC) AS place
+           row_number() OVER (PARTITION BY customer_id, period ORDER BY happened_at DESC, place_of_table DESC, _row DESC) AS place
     FROM dated
 ),
 changed AS (

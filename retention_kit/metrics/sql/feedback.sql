@@ -16,7 +16,13 @@ moves AS (
            CASE WHEN survey = 'csat' THEN 1 ELSE 0 END AS csat_answers,
            CASE WHEN survey = 'csat' THEN weight ELSE 0 END AS csat_weight,
            CASE WHEN survey = 'csat' THEN weight * weight ELSE 0 END AS csat_weight_squared,
-           CASE WHEN survey = 'csat' AND score > high - $csat_top THEN weight ELSE 0 END AS satisfied
+           CASE WHEN survey = 'csat' AND score > high - $csat_top THEN weight ELSE 0 END AS satisfied,
+           CASE WHEN survey = 'ces' THEN 1 ELSE 0 END AS ces_answers,
+           CASE WHEN survey = 'ces' THEN weight ELSE 0 END AS ces_weight,
+           CASE WHEN survey = 'ces' THEN weight * weight ELSE 0 END AS ces_weight_squared,
+           CASE WHEN survey = 'ces' AND score > high - $ces_top THEN weight ELSE 0 END AS easy,
+           CASE WHEN survey = 'ces' THEN weight * score ELSE 0 END AS ces_scores,
+           CASE WHEN survey = 'ces' THEN weight * score * score ELSE 0 END AS ces_scores_squared
     FROM placed_answers
-    WHERE customer_id IS NULL OR place = 1
+    WHERE customer_id IS NULL OR place = 1 OR $every_answer
 )

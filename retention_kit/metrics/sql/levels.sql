@@ -1,15 +1,18 @@
--- Each customer's MRR at the end of every period, as steps: +mrr where a spell starts, -mrr where it ends.
-CREATE OR REPLACE TEMP VIEW levels AS
+-- Each customer's MRR at the end of every span, as steps: +mrr where a spell starts, -mrr where it ends.
+-- Foreign money is worth another sum at every boundary: `fx` is what that makes of the MRR of the span before.
+CREATE OR REPLACE TEMP VIEW $name AS
 WITH events AS (
-    SELECT customer_id, $paid_from_period AS period, mrr FROM subscriptions WHERE mrr > 0
+    SELECT customer_id, currency, $paid_from_period AS period, mrr FROM subscriptions WHERE mrr > 0
     UNION ALL
-    SELECT customer_id, $paid_until_period, -mrr FROM subscriptions WHERE mrr > 0 AND paid_until IS NOT NULL
+    SELECT customer_id, currency, $paid_until_period, -mrr FROM subscriptions WHERE mrr > 0 AND paid_until IS NOT NULL
 ),
+$steps
 netted AS (
-    SELECT customer_id, period, CAST(SUM(mrr) AS BIGINT) AS step FROM events GROUP BY customer_id, period
+    SELECT customer_id, period, CAST(SUM(step) AS BIGINT) AS step, CAST(SUM(fx) AS BIGINT) AS fx
+    FROM steps GROUP BY customer_id, period
 ),
 summed AS (
-    SELECT customer_id, period AS from_period,
+    SELECT customer_id, fx, period AS from_period,
            lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period,
            CAST(SUM(step) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS mrr,
            MIN(period) OVER (PARTITION BY customer_id) AS first_paid

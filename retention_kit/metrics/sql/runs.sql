@@ -1,5 +1,5 @@
--- When each customer is active: runs of neighbouring periods, [from_period, until_period).
-CREATE OR REPLACE TEMP VIEW activity AS
+-- Spans of a customer that touch become one run, [from_period, until_period).
+CREATE OR REPLACE TEMP VIEW $name AS
 WITH touched AS (
     $touched
 ),
@@ -7,6 +7,7 @@ marked AS (
     SELECT *, max(until_period) OVER (PARTITION BY customer_id ORDER BY from_period, until_period
                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
     FROM touched
+    WHERE until_period > from_period
 ),
 numbered AS (
     SELECT *, SUM(CASE WHEN from_period <= reached THEN 0 ELSE 1 END)

@@ -1,0 +1,107 @@
+"""Tables that come as values: DataFrames, Arrow streams, and the cells of workbooks and databases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.data.engine import Engine, quote
+from retention_kit.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Stream:
+    """An Arrow stream and nothing else, so that the engine needs no library to read it."""
+
+    def __init__(self, source: Any):
+        self._source = source
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._source.__arrow_c_stream__(requested_schema)
+
+
+def keep_frame(engine: Engine, table: str, frame: Any) -> tuple[str, str]:
+    """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
+
+    pandas is read in place; Polars and Arrow are copied, since a stream can be read only once.
+    """
+    import pandas as pd
+
+    name = f"_{table}_frame"
+    if isinstance(frame, pd.DataFrame):
+        engine.register(name, frame)
+        return name, _digest(frame)
+    if hasattr(frame, "collect") and type(frame).__module__.startswith("polars"):
+        frame = frame.collect()
+    if not hasattr(frame, "__arrow_c_stream__"):
+        kind = type(frame).__name__
+        raise DataError(
+            f"{table} must be a DataFrame (pandas, Polars) or an Arrow table, not {'an' if kind[0] in 'aeiou' else 'a'} {kind}; "
+            "to read a file use rk.load(path)."
+        )
+    engine.register(f"{name}_stream", _Stream(frame))
+    engine.run(f"CREATE TABLE {name} AS SELECT * FROM {name}_stream")
+    engine.unregister(f"{name}_stream")
+    (rows,) = engine.rows(
+        f"SELECT sha256(string_agg(sha256(CAST(_kept AS VARCHAR)), '' ORDER BY _kept.rowid)) FROM {name} AS _kept"
+    )[0]
+    return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
+
+
+def cells(names: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
+    """A DataFrame whose columns are typed by their cells: all numbers, times, dates or truths; anything else is text."""
+    import pandas as pd
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    frame = pd.concat([_typed(values) for values in columns], axis=1) if names else pd.DataFrame()
+    return frame.set_axis(list(names), axis=1)
+
+
+def _typed(values: Sequence[object]) -> pd.Series:
+    import pandas as pd
+
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pd.Series(values, dtype="boolean")
+    if kinds == {int} and all(value is None or abs(value) < 2**63 for value in values):
+        return pd.Series(values, dtype="Int64")
+    if kinds and kinds <= {int, float}:
+        return pd.Series([None if value is None else float(value) for value in values], dtype="Float64")
+    if kinds and all(issubclass(kind, date) for kind in kinds):
+        if all(value is None or _is_bare(value) for value in values):
+            return pd.Series([value and date(value.year, value.month, value.day) for value in values], dtype="object")
+        return pd.Series(pd.to_datetime(list(values))).astype("datetime64[us]")
+    return pd.Series([None if value is None else _written(value) for value in values], dtype="str")
+
+
+def _is_bare(value: date) -> bool:
+    return not isinstance(value, datetime) or value.time() == time()
+
+
+def _written(value: object) -> str:
+    """A cell as text; a workbook knows no bare dates, so midnight is one."""
+    if isinstance(value, date):
+        return str(date(value.year, value.month, value.day)) if _is_bare(value) else value.isoformat(" ")
+    return str(value)
+
+
+def _digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of a DataFrame's columns and values."""
+    from pandas.util import hash_pandas_object
+
+    digest = hashlib.sha256(repr(list(frame.columns)).encode())
+    objects = [
+        name for name, kind in frame.dtypes.items() if str(kind) == "object"
+    ]  # may hold lists, which have no hash
+    digest.update(hash_pandas_object(frame.astype(dict.fromkeys(objects, str)), index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def register_cells(engine: Engine, name: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Make cells readable under a name; give it as SQL."""
+    engine.register(name, cells(names, rows))
+    return quote(name)

@@ -1,0 +1,61 @@
+"""Grids: how local dates are cut into numbered spans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from retention_kit.periods import Period, add_months
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Calendar periods, days, or windows of whole months that end at a date."""
+
+    every: str = "month"
+    months: int = 0
+    ends: date | None = None
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the spans are windows that end at a date."""
+        return self.ends is not None
+
+    def index(self, day: date) -> int:
+        """The number of the span that holds a date; a window that ends at `ends` has number -1."""
+        if self.every == "day":
+            return (day - _EPOCH).days
+        if self.ends is None:
+            return Period.of(day, self.every).index
+        months = (day.year - self.ends.year) * 12 + day.month - self.ends.month
+        return (months - (add_months(self.ends, months) > day)) // self.months
+
+    def end(self, number: int) -> date:
+        """The first date after a span."""
+        if self.every == "day":
+            return _EPOCH + timedelta(days=number + 1)
+        return (
+            Period(self.every, number).end if self.ends is None else add_months(self.ends, (number + 1) * self.months)
+        )
+
+    def sql(self, day: str) -> str:
+        """The same as SQL on a date."""
+        months = f"EXTRACT(year FROM {day}) * 12 + EXTRACT(month FROM {day})"
+        if self.ends is not None:
+            early = f"CASE WHEN EXTRACT(day FROM {day}) < least({self.ends.day}, EXTRACT(day FROM last_day({day}))) THEN 1 ELSE 0 END"
+            return f"CAST(floor(({months} - {self.ends.year * 12 + self.ends.month} - {early}) / {self.months}.0) AS INTEGER)"
+        if self.every == "day":
+            return f"date_diff('day', DATE '{_EPOCH}', {day})"
+        if self.every == "week":
+            return f"CAST(floor(date_diff('day', DATE '1970-01-05', {day}) / 7.0) AS INTEGER)"
+        length = {"month": 1, "quarter": 3, "year": 12}[self.every]
+        return f"CAST(floor(({months} - 1) / {length}.0) AS INTEGER)"
+
+    def sql_of_day(self, number: str) -> str:
+        """SQL for the span that holds the day of a number, as `DAYS` counts them."""
+        return self.sql(f"(DATE '{_EPOCH}' + CAST({number} AS INTEGER))")
+
+
+DAYS = Grid("day")

@@ -1,0 +1,175 @@
+"""The views that the summaries share: who is active, who is a customer, what they pay and which segment they are in.
+
+They stand on the engine for one grid and segment at a time; the SQL lies in `sql/`, one file a view.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from retention_kit.data.checks import WHEN
+from retention_kit.data.engine import literal, segment_column
+from retention_kit.metrics.grids import DAYS, Grid
+from retention_kit.settings import TABLES
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+
+NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
+_PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of one of our SQL files."""
+    return files("retention_kit.metrics").joinpath("sql", f"{name}.sql").read_text("utf-8")
+
+
+def prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
+    """Make the shared views stand for one grid and segment."""
+    if data.engine.prepared == (grid, segment):
+        return
+    if "subscriptions" in data.tables:
+        _prepare_levels(data, grid)
+    _prepare_customers(data, grid)
+    _prepare_values(data, grid, segment)
+    data.engine.prepared = (grid, segment)
+
+
+def is_daily(data: Dataset, grid: Grid, option: str) -> bool:
+    """Whether `churn_mode` or `mrr_mode` tells changes apart day by day; lifetimes go by the ends of their windows."""
+    return getattr(data.settings.definitions, option) == "event" and not grid.is_windows
+
+
+def payments(data: Dataset, grid: Grid) -> str:
+    """What the customers of the basis pay, as spans: purchases in their period, MRR while it runs."""
+    if data.basis == "subscriptions":
+        return "SELECT customer_id, from_period, until_period, mrr AS paid FROM levels WHERE mrr > 0"
+    return (
+        f"SELECT customer_id, {grid.sql('day')} AS from_period, {grid.sql('day')} + 1 AS until_period, amount AS paid "
+        "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
+    )
+
+
+def shown(segment: str) -> str:
+    """The segment's value as it is shown: beyond the largest ones it is (other)."""
+    column = f"CAST({segment_column(segment)} AS VARCHAR)"
+    return f"CASE WHEN {column} IS NULL OR {column} IN (SELECT value FROM shown_values) THEN {column} ELSE {literal(OTHER)} END"
+
+
+def _end(data: Dataset, grid: Grid) -> str:
+    """The number of the first span that the data do not reach."""
+    return str(grid.index(data.as_of - timedelta(days=1)) + 1)
+
+
+def _prepare_levels(data: Dataset, grid: Grid) -> None:
+    """What each customer pays at the ends of spans, and how that changes."""
+    engine, is_daily_mrr = data.engine, is_daily(data, grid, "mrr_mode")
+    steps = sql("steps_foreign" if data.foreign else "steps_home")
+    for name, spans in (("levels", grid), ("day_levels", DAYS)):
+        if name == "levels" or is_daily_mrr or is_daily(data, grid, "churn_mode"):
+            if data.foreign:
+                engine.register(f"{name}_rates", _boundary_rates(data, spans))
+            parts = {"name": name, "end": _end(data, spans), "rates": f"{name}_rates"}
+            parts |= {"paid_from_period": spans.sql(_PAID_FROM), "paid_until_period": spans.sql(_PAID_UNTIL)}
+            engine.run(sql("levels").replace("$steps", steps), **parts)
+            engine.run(sql("leaving"), **parts | {"name": f"{name}_leaving", "levels": name},
+                       paused=literal(PAUSED), none=literal(NONE))  # fmt: skip
+    if is_daily_mrr:
+        engine.run(sql("changes"), levels="day_levels", period=grid.sql_of_day("from_period"))
+    else:
+        engine.run(sql("changes"), levels="levels", period="from_period")
+
+
+def _boundary_rates(data: Dataset, grid: Grid):
+    """By currency and span: the last rate before the span's end (`rate`) and before that of the next (`next_rate`)."""
+    import pandas as pd
+
+    first, last = grid.index(data.start), grid.index(data.as_of - timedelta(days=1))
+    ends = {number: grid.end(number) for number in range(first, last + 1)}
+    days = [min(day, data.as_of) - timedelta(days=1) for day in ends.values()]
+    spans = pd.DataFrame({"period": list(ends), "day": pd.to_datetime(pd.Series(days)).astype("datetime64[us]")})
+    rates = data.engine.frame("SELECT currency, day, rate FROM rates ORDER BY day")
+    rates["day"] = rates["day"].astype("datetime64[us]")
+    parts = []
+    for currency in data.foreign:
+        part = pd.merge_asof(spans, rates[rates["currency"] == currency], on="day")
+        parts.append(part.assign(currency=currency, next_rate=part["rate"].shift(-1).fillna(part["rate"])))
+    return pd.concat(parts, ignore_index=True).dropna(subset=["rate"])
+
+
+def _prepare_customers(data: Dataset, grid: Grid) -> None:
+    """When customers are active (activity), when they are customers (membership), and when that turns (turns)."""
+    engine, end = data.engine, _end(data, grid)
+    if data.basis not in data.tables:
+        return
+    inactivity = None if grid.is_windows else data.settings.definitions.inactivity_days
+    day, until = grid.sql("day"), grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
+    bought = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
+    if data.basis == "orders":
+        touched = f"SELECT DISTINCT customer_id, {day} AS from_period, {day} + 1 AS until_period {bought}"
+    else:
+        touched = (
+            f"SELECT customer_id, {grid.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
+            "FROM subscriptions WHERE mrr > 0"
+        )
+    engine.run(sql("runs"), name="activity", touched=touched)
+
+    def stays(spans: Grid) -> str | None:
+        """Spans at whose end one is a customer, where those are not just the active ones."""
+        if data.basis == "subscriptions":
+            levels = "levels" if spans is grid else "day_levels"
+            return f"SELECT customer_id, from_period, until_period FROM {levels} WHERE mrr > 0"
+        if inactivity is None:
+            return None
+        lapses = f"(day + {inactivity})"
+        beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {_end(data, spans)} ELSE {spans.sql(lapses)} END"
+        return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {bought}"
+
+    if stays(grid):
+        engine.run(sql("runs"), name="stays", touched=stays(grid))
+    engine.run(sql("membership"), name="membership", runs="stays" if stays(grid) else "activity", first="activity")
+    turns = {"membership": "membership", "from_period": "from_period", "until_period": "until_period", "end": end}
+    if is_daily(data, grid, "churn_mode") and stays(DAYS):
+        engine.run(sql("runs"), name="day_stays", touched=stays(DAYS))
+        first = "day_levels" if data.basis == "subscriptions" else "day_stays"
+        engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first)
+        turns = {"membership": "day_membership", "end": _end(data, DAYS)}
+        turns |= {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
+    engine.run(sql("turns"), **turns)
+
+
+def _prepare_values(data: Dataset, grid: Grid, segment: str | None) -> None:
+    """The segment value of each customer in each span."""
+    # Windows that end at a date are one period's: the value before that date holds in all of them.
+    begin = str(grid.index(data.start) - 1)
+    placed, before = (begin, f" AND {{}} < DATE '{grid.ends}'") if grid.is_windows else ("{}", "")
+    rows = [
+        f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, {shown(segment)} AS value, "
+        f"{placed.format(grid.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
+        f"{before.format(WHEN[name])}"
+        for name in (data.segments[segment] if segment else ())
+    ]
+    nobody = (
+        "SELECT NULL AS customer_id, NULL AS happened_at, NULL AS place_of_table, NULL AS _row, NULL AS value, "
+        "NULL AS period WHERE 1 = 0"
+    )
+    if segment:
+        _choose_shown(data, segment)
+    data.engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows) or nobody, begin=begin, end=_end(data, grid))
+
+
+def _choose_shown(data: Dataset, segment: str) -> None:
+    """Keep the values with the most customers (a guest's row counts as one), ties by name."""
+    rows = " UNION ALL ".join(
+        f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
+        for name in data.segments[segment]
+    )
+    data.engine.run(
+        "CREATE OR REPLACE TEMP TABLE shown_values AS SELECT value FROM "
+        f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row WHERE value IS NOT NULL GROUP BY value) AS sized "
+        f"ORDER BY size DESC, value LIMIT {SHOWN}"
+    )

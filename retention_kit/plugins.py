@@ -1,0 +1,31 @@
+"""Metrics of one's own: Python files that a `retention.toml` names under [report] plugins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from retention_kit.errors import RetentionKitError, SettingsError, did_you_mean
+
+
+def run_plugins(files: Iterable[str | Path]) -> None:
+    """Run the files, so that what they declare with `@metric` is known; an edited file counts anew.
+
+    Raises SettingsError, naming the file, where one is missing or fails.
+    """
+    for file in map(Path, files):
+        if not file.is_file():
+            near = [found.name for found in file.parent.glob("*.py")]
+            raise SettingsError(f"report.plugins: there is no file {str(file)!r}: {did_you_mean(file.name, near)}")
+        spec = spec_from_file_location(f"retention_kit_plugin_{file.stem}", file)
+        if spec is None:
+            raise SettingsError(f"report.plugins: {file.name} is no Python file.")
+        module = sys.modules[spec.name] = module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except RetentionKitError as error:
+            raise SettingsError(f"report.plugins: {file.name}: {error}") from error
+        except Exception as error:
+            raise SettingsError(f"report.plugins: {file.name} fails: {type(error).__name__}: {error}") from error

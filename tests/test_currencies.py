@@ -1,0 +1,220 @@
+"""Several currencies: orders in the report's by the rate of their day, spells in their own, and rates that cannot be."""
+
+import pytest
+
+import retention_kit as rk
+from pencil import checks, table
+from retention_kit.errors import DataError
+
+GBP = {"currency": "GBP", "timezone": "UTC"}
+RATES = """
+    date        currency  rate
+    2024-01-05  EUR       0.80
+    2024-02-05  eur       0.90
+    2024-01-01  USD       0.5
+    2024-01-01  CHF       1.1
+    2024-01-01  GBP       1
+"""
+UNIT = 10**6  # of a pound: 100 pence in ten-thousandths
+
+
+def orders(text: str, rates: str | None = RATES, **settings):
+    given = {} if rates is None else {"rates": table(rates)}
+    return rk.load(orders=table(text), **given, **GBP | settings)
+
+
+def amounts(data) -> dict[str, float]:
+    return {
+        name: units / data.minor
+        for name, units in data.engine.rows("SELECT order_id, amount FROM orders ORDER BY _row")
+    }
+
+
+def test_an_order_converts_at_the_last_rate_up_to_its_local_date():
+    data = orders("""
+        customer_id  order_id  ordered_at           amount  currency
+        Ann          1         2024-01-05 00:00:00  10.00   EUR
+        Ann          2         2024-02-04 23:59:59  10.00   EUR
+        Ann          3         2024-02-05 00:00:00  10.00   EUR
+        Ben          4         2024-02-06 09:00:00  10.01   EUR
+        Ben          5         2024-02-06 09:00:00  10.00   GBP
+        Cy           6         2024-02-06 09:00:00  10.00   usd
+        Cy           7         2024-02-06 09:00:00  10.00   -
+    """)
+    assert amounts(data) == {"1": 8, "2": 8, "3": 9, "4": 9.009, "5": 10, "6": 5, "7": 10}
+    assert (data.scale, data.minor, data.foreign) == (10**4, UNIT, ()), "no spells, so none in foreign money"
+    assert checks(data) == {}
+    assert data.engine.rows("SELECT currency, CAST(day AS VARCHAR), rate FROM rates ORDER BY ALL") == [
+        ("EUR", "2024-01-05", 0.8),
+        ("EUR", "2024-02-05", 0.9),
+        ("USD", "2024-01-01", 0.5),
+    ], "only what occurs"
+
+
+def test_the_local_date_is_the_reports():
+    text = "customer_id  order_id  ordered_at  amount  currency\nAnn  1  2024-02-04T23:30:00Z  10.00  EUR"
+    assert amounts(orders(text, timezone="Europe/Paris")) == {"1": 9}
+    assert amounts(orders(text, timezone="Europe/London")) == {"1": 8}
+
+
+def test_a_refund_converts_as_the_order_it_names():
+    data = orders("""
+        customer_id  order_id  ordered_at  amount  currency  refund_of
+        Ann          1         2024-01-06  10.00   EUR       -
+        Ann          R1        2024-02-06  -10.00  EUR       1
+        Ben          2         2024-01-06  10.00   EUR       -
+        Ben          R2        2024-02-06  4.00    USD       2
+        Cy           R3        2024-02-06  -10.00  EUR       -
+        Cy           R4        2024-02-06  10.00   EUR       9
+    """)
+    assert amounts(data)["1"] == 0, "all of it is all of it, though the rate rose"
+    assert data.engine.rows("SELECT is_purchase FROM orders WHERE order_id = '1'") == [(False,)]
+    assert amounts(data)["2"] == 6, "another currency converts at its own day: 8 - 4 × 0.5"
+    assert data.engine.rows("SELECT order_id, refund FROM orders WHERE refund > 0 ORDER BY 1") == [
+        ("R3", 9 * UNIT),
+        ("R4", 9 * UNIT),
+    ]
+
+
+def test_spells_keep_their_own_money():
+    spells = table("""
+        customer_id  subscription_id  started_at  ended_at  amount  interval  currency  status
+        Ann          1                2024-01-05  -         10.00   month     EUR       -
+        Ben          2                2024-01-05  -         120.00  year      GBP       -
+        Cy           3                2024-01-05  -         9.00    month     usd       paused
+        Dee          4                2024-01-05  -         9.00    month     -         -
+    """)
+    data = rk.load(subscriptions=spells, rates=table(RATES), **GBP)
+    assert data.engine.rows("SELECT customer_id, mrr, currency FROM subscriptions ORDER BY _row") == [
+        ("Ann", 120 * UNIT, "EUR"),
+        ("Ben", 120 * UNIT, None),
+        ("Cy", 0, "USD"),
+        ("Dee", 108 * UNIT, None),
+    ]
+    assert data.foreign == ("EUR",), "Cy's pause has no MRR"
+
+
+def test_one_currency_stays_in_minor_units():
+    data = orders("customer_id  order_id  ordered_at  amount  currency\nAnn  1  2024-01-05  10  GBP")
+    assert (data.scale, data.minor) == (1, 100)
+    assert data.engine.rows("SELECT amount FROM orders") == [(1000,)]
+    assert data.engine.rows("SELECT * FROM rates") == []
+
+
+def test_a_currency_with_other_decimals_converts_by_its_unit():
+    rates = "date  currency  rate\n2024-01-01  JPY  0.005"
+    text = (
+        "customer_id  order_id  ordered_at  amount  currency\nAnn  1  2024-01-05  1999  JPY\nBen  2  2024-01-05  1  GBP"
+    )
+    assert amounts(orders(text, rates))["1"] == 9.995
+
+
+def test_rows_before_the_first_rate_are_set_aside_below_half():
+    rows = "customer_id  order_id  ordered_at  amount  currency\nAnn  1  2024-01-04  30  EUR\n"
+    late = "Ann  {}  2024-01-05  10  EUR\n"
+    data = orders(rows + late.format(2) + late.format(3))
+    assert checks(data) == {"no exchange rate yet": 1}
+    assert set(data.quality["effect"]) == {"", "set aside: the rates of its currency begin later; 30.00 EUR"}
+    assert list(data.quarantine["orders"]["order_id"]) == ["1"]
+    with pytest.raises(
+        DataError,
+        match=r"^The rates of EUR begin on 2024-01-05, after 1 of 2 orders in EUR: give those from 2024-01-04 on\.$",
+    ):
+        orders(rows + late.format(2))
+
+
+def test_a_spell_needs_the_rate_of_its_start():
+    head = "customer_id  subscription_id  started_at  ended_at  amount  currency\n"
+    early, late = "Ann  {}  2023-12-05  -  10  EUR\n", "Ann  {}  2024-01-05  -  10  EUR\n"
+    text = head + early.format(1) + late.format(2) + late.format(3)
+    data = rk.load(subscriptions=table(text), rates=table(RATES), **GBP)
+    assert checks(data) == {"no exchange rate yet": 1}
+
+
+ROWS = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  10  {}\nBen  2024-01-05  10  {}"
+
+
+@pytest.mark.parametrize(
+    ("codes", "currency", "said"),
+    [
+        (("EUR", "EUR"), "GBP", "in EUR, the report in GBP: set [report] currency to the currency of the data."),
+        (("eur", "EUR "), "GBP", "in EUR, the report in GBP: set [report] currency to the currency of the data."),
+        (("EUR", "EUR"), "XXX", "in EUR, the report in XXX: set [report] currency to the currency of the data."),
+        (("EUR", "-"), "GBP", "in EUR, GBP, the report in GBP: give [data.rates], a table of date, currency and rate "),
+        (
+            ("EUR", "USD"),
+            "GBP",
+            "in EUR, USD, the report in GBP: give [data.rates], a table of date, currency and rate ",
+        ),
+        (("EUR", "USD"), "XXX", "in EUR, USD, the report in XXX: set [report] currency and give [data.rates], "),
+    ],
+)
+def test_without_rates_another_currency_is_refused(codes, currency, said):
+    with pytest.raises(DataError) as error:
+        orders(ROWS.format(*codes), None, currency=currency)
+    assert str(error.value).startswith(f"The orders are {said}")
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ("2024-01-01  EU  0.8", "The rates have none for EUR, which the data hold: did you mean 'EU'?"),
+        ("2024-01-01  EUR  0", "Row 1 of the rates needs a rate above 0, not 0."),
+        ("2024-01-01  EUR  0.8\n2024-01-02  EUR  -1", "Row 2 of the rates needs a rate above 0, not -1."),
+        ("2024-01-01  EUR  N/A", "Row 1 of the rates needs a rate above 0, not N/A."),
+        ("2024-01-01  EUR  -", "Row 1 of the rates needs a rate above 0, not none."),
+        ("2024-01-01  EUR  inf", "Row 1 of the rates needs a rate above 0, not inf."),
+        ("soon  EUR  0.8", "Row 1 of the rates has no readable date."),
+        ("2024-01-01  -  0.8", "Row 1 of the rates names no currency."),
+        (
+            "2024-01-01  EUR  0.8\n2024-01-01  eur  0.9",
+            "The rates give EUR two values on 2024-01-01, 0.8 and 0.9: keep one.",
+        ),
+    ],
+)
+def test_rates_that_cannot_be_are_refused(rates, message):
+    with pytest.raises(DataError) as error:
+        orders(ROWS.format("EUR", "GBP"), f"date  currency  rate\n{rates}")
+    assert str(error.value) == message
+
+
+def test_a_rate_said_twice_is_one():
+    data = orders(ROWS.format("EUR", "GBP"), "date  currency  rate\n2024-01-01  EUR  0.8\n2024-01-01  EUR  0.80")
+    assert data.engine.rows("SELECT count(*) FROM rates") == [(1,)]
+
+
+def test_rates_lack_a_column_by_name():
+    with pytest.raises(
+        DataError, match=r"^the rates DataFrame has no column 'date', which rates need: choose from day\.$"
+    ):
+        orders(ROWS.format("EUR", "GBP"), "day  currency  rate\n2024-01-01  EUR  0.8")
+
+
+def test_rates_are_a_table_of_the_settings(tmp_path):
+    (tmp_path / "fx.csv").write_text("day,to,value\n01.01.2024,EUR,1.25\n", "utf-8")
+    (tmp_path / "orders.csv").write_text(
+        "customer_id,ordered_at,amount,currency\nAnn,2024-01-05,10,EUR\nBen,2024-01-05,1,GBP\n"
+    )
+    toml = """
+        [data]
+        orders = "orders.csv"
+        [data.rates]
+        path = "fx.csv"
+        [data.rates.columns]
+        date = "strptime(day, '%d.%m.%Y')"
+        currency = "to"
+        rate = "1 / value"
+        [report]
+        currency = "GBP"
+    """
+    (tmp_path / "retention.toml").write_text(toml, "utf-8")
+    data = rk.load(tmp_path)
+    assert data.engine.rows("SELECT amount FROM orders ORDER BY _row") == [(8 * UNIT,), (UNIT,)]
+    assert [source["table"] for source in data.sources] == ["orders", "rates"], "rates are in the record"
+    assert data.tables == ("orders",)
+
+
+def test_a_folder_gives_its_rates(tmp_path):
+    (tmp_path / "rates.csv").write_text("date,currency,rate\n2024-01-01,EUR,0.8\n", "utf-8")
+    (tmp_path / "orders.csv").write_text("customer_id,ordered_at,amount,currency\nAnn,2024-01-05,10,EUR\n")
+    assert rk.load(tmp_path, currency="GBP").engine.rows("SELECT amount FROM orders") == [(8 * UNIT,)]
