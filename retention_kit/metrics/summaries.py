@@ -35,15 +35,16 @@ COUNTED = {
     "feedback": (),
     "cohorts": ("active", "revenue"),
     "reasons": ("lost", "churned"),
+    "scores": (),
 }
 SQUARED = {
     "mrr": ("start_squared", "end_squared", "new_squared", "expansion_squared", "reactivation_squared", "loss_squared",
             "start_expansion", "start_loss"),
     "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases"),
 }  # fmt: skip
-COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {"feedback": FEEDBACK}
+COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {"feedback": FEEDBACK, "scores": ("answers",)}
 STATES = ("movements", "mrr", "cohorts", "reasons")  # running sums of changes; the others happen at a point in time
-KEYS = {"cohorts": "cohort", "reasons": "reason"}  # what a row is about besides its segment value and period
+KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}  # what a row is about besides its segment value and period
 # The power of a minor unit (MRR: of its twelfth) that a column is in.
 MONEY = {
     "mrr": dict.fromkeys(MRR, 1) | dict.fromkeys(SQUARED["mrr"], 2),
@@ -56,7 +57,7 @@ MONEY = {
 def table_of(data: Dataset, summary: str) -> str:
     """The table that a summary speaks of; for what is about customers, the one that decides who is one."""
     own = {"purchases": "orders", "rfm": "orders", "mrr": "subscriptions", "reasons": "subscriptions",
-           "feedback": "responses"}  # fmt: skip
+           "feedback": "responses", "scores": "responses", "concentration": "orders"}  # fmt: skip
     return own.get(summary, data.basis)
 
 
@@ -156,6 +157,26 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
     return year.reset_index()
 
 
+def concentration(data: Dataset, period: Period) -> pd.DataFrame:
+    """What customers spent in the twelve months that end with a period, by hundredths of them, the best first.
+
+    Columns: place (0 to 99; fewer where there are fewer customers), customers, revenue, lowest and highest (of one
+    customer), in the report's currency. Empty where nobody bought.
+    """
+    ends = min(period.end, data.as_of)
+    key = ("concentration", Grid("", 12, ends), None)
+    if key not in data.summaries:
+        if reason := needs(data, "concentration"):
+            raise DataError(f"There is no concentration: {reason}")
+        if data.engine is None:
+            raise DataError(f"The figures kept for the report hold no concentration up to {ends}.")
+        dates = {"begins": f"DATE '{add_months(ends, -12)}'", "ends": f"DATE '{ends}'"}
+        frame = data.engine.frame(sql("concentration"), **dates)
+        money = {name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")}
+        data.summaries[key] = frame.assign(**money)
+    return data.summaries[key]
+
+
 def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> pd.DataFrame:
     """Recency, frequency and money of each customer with a purchase before `as_of` (exclusive; else the data's).
 
@@ -185,7 +206,7 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
     prepare(data, grid, segment)
     own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
     columns, chosen = [quote(column) for column in COLUMNS[name]], data.settings.definitions
-    table, key = {"purchases": "orders", "feedback": "responses"}.get(name, ""), KEYS.get(name)
+    table, key = {"purchases": "orders", "feedback": "responses", "scores": "responses"}.get(name, ""), KEYS.get(name)
     parts = {
         "order_period": grid.sql("day"),
         "response_period": grid.sql("day"),
