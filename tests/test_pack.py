@@ -35,9 +35,9 @@ from retention_kit.metrics.catalogue import METRICS, Measure, metric
 from retention_kit.report import manifest
 from retention_kit.report import pack as packing
 from retention_kit.report import templates as library
+from retention_kit.report.context import HANDOVER
 from retention_kit.report.display import templates_dir
 from retention_kit.report.exporters import RetentionPDFExporter
-from retention_kit.report.page import HANDOVER
 from retention_kit.wording import Words
 from test_real_data import invoices
 from test_templates import ORDERS, notebook

@@ -42,9 +42,16 @@ SQUARED = {
             "start_expansion", "start_loss"),
     "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases"),
 }  # fmt: skip
-COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {"feedback": FEEDBACK, "scores": ("answers",)}
+COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {
+    "feedback": FEEDBACK,
+    "scores": ("answers",),
+}
 STATES = ("movements", "mrr", "cohorts", "reasons")  # running sums of changes; the others happen at a point in time
-KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}  # what a row is about besides its segment value and period
+KEYS = {
+    "cohorts": "cohort",
+    "reasons": "reason",
+    "scores": "answer",
+}  # what a row is about besides its segment value and period
 # The power of a minor unit (MRR: of its twelfth) that a column is in.
 MONEY = {
     "mrr": dict.fromkeys(MRR, 1) | dict.fromkeys(SQUARED["mrr"], 2),

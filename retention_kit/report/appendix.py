@@ -10,8 +10,9 @@ import msgspec
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.identities import Identity
+from retention_kit.report.context import unavailable
 from retention_kit.report.display import Block
-from retention_kit.report.page import Page, unavailable
+from retention_kit.report.page import Page
 
 
 def appendix(page: Page, checks: list[Identity]) -> list[Block]:

@@ -23,8 +23,9 @@ from retention_kit.periods import Period
 from retention_kit.report import manifest
 from retention_kit.report import templates as library
 from retention_kit.report.appendix import appendix
+from retention_kit.report.context import HANDOVER
 from retention_kit.report.display import BLOCK_MIME, Block
-from retention_kit.report.page import HANDOVER, Page
+from retention_kit.report.page import Page
 from retention_kit.report.plan import FORMATS, Plan, make_plan
 
 if TYPE_CHECKING:

@@ -1,0 +1,160 @@
+"""What every part of a page works on: one period of one dataset in one language, its figures and their periods."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.catalogue import METRICS, Metric
+from retention_kit.metrics.scorecard import absent, scorecard, split_segment
+from retention_kit.metrics.summaries import periods_of, pick_period
+from retention_kit.periods import Period
+from retention_kit.report import charts
+from retention_kit.report.display import Block
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+HANDOVER = "RETENTION_KIT_SUMMARIES"  # in the batch: the file that holds the summaries of the run
+TREND = 13  # periods in a trend: a year and the same period of the year before
+
+
+class Context:
+    """One period of one dataset in one language.
+
+    The parameters are those of every template: `period` ("" for the last complete one), `every`, `segment` (columns
+    to break down by, with commas between; or `column=value` to look at that value alone), `language`, and `data`
+    (a path; "" for the sample company) or an open dataset.
+    """
+
+    def __init__(
+        self,
+        period: str = "",
+        every: str | None = "month",
+        segment: str = "",
+        language: str = "en",
+        data: str | Dataset = "",
+    ):
+        self.data = open_data(data) if isinstance(data, str) else data
+        self.period = pick_period(self.data, period, every)
+        self.words = Words(language, self.data.settings.report.currency)
+        self.every = self.period.every
+        is_column = segment in self.data.segments  # a name may hold a comma or a =
+        self.only = segment if "=" in segment and not is_column else ""
+        named = [segment] if is_column else [] if self.only else segment.split(",")
+        self.columns = [column.strip() for column in named if column.strip()]
+        self.rows = trend_rows(self.data, self.period, self.only)
+        self._parts: dict[str, pd.DataFrame] = {}
+
+    def parts(self, column: str) -> pd.DataFrame:
+        """The scorecard of this period by one segment column, computed once."""
+        if column not in self._parts:
+            rows = scorecard(self.data, self.period, segment=column)
+            self._parts[column] = rows[rows["segment"] == column]
+        return self._parts[column]
+
+    @property
+    def base(self) -> str:
+        """What makes a customer, as the sentences tell it apart."""
+        is_window = self.data.basis == "orders" and self.data.settings.definitions.inactivity_days
+        return "inactivity" if is_window else self.data.basis
+
+    def last_day(self) -> str:
+        """The last day that the data know, in words."""
+        return self.words.date(self.data.as_of - timedelta(days=1))
+
+    def now(self, metrics: Iterable[str]) -> pd.DataFrame:
+        """The rows of this period, in the order asked for, with the direction that is better."""
+        rows = self.rows[(self.rows["period"] == str(self.period)) & self.rows["metric"].isin(list(metrics))]
+        place = {name: number for number, name in enumerate(metrics)}
+        rows = rows.sort_values("metric", key=lambda names: names.map(place))
+        return rows.assign(better=[METRICS[name].better for name in rows["metric"]])
+
+    def row(self, metric: str):
+        return next(self.now([metric]).itertuples(), None)
+
+    def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The periods of the trend, each known to be complete or not."""
+        shown = [str(period) for period in trend_periods(self.data, self.period)]
+        frame = frame[frame["period"].isin(shown)].reset_index(drop=True)
+        return frame.assign(complete=[Period.parse(period).is_complete(self.data.as_of) for period in frame["period"]])
+
+    def named_periods(self) -> dict[str, object]:
+        return {"period": self.words.period(self.period), "before": self.words.period(self.period.shift(-1)),
+                "days": self.data.settings.definitions.inactivity_days}  # fmt: skip
+
+    def incomplete(self, rows: pd.DataFrame) -> list[str]:
+        pending = rows[~rows["complete"]]["period"]
+        return [
+            self.words.text("chart.incomplete", period=self.words.period(period), day=self.last_day())
+            for period in pending
+        ]
+
+    def chart(self, drawing: charts.Drawing, title: str, caption: list[str]) -> Block:
+        return Block("chart", title=title, caption=" ".join(caption), alt=drawing.alt, spec=drawing.spec)
+
+    def sum_chart(self, drawing: charts.Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str) -> Block:
+        """A chart of parts that add up: the sum is spelled out under it."""
+        now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
+        said = {name: self.words.value(value, unit, "full") for name, value in now.items()
+                if name not in ("period", "complete", "segment_value")}  # fmt: skip
+        said |= {"every": self.words.text(f"every.{self.every}"), **self.named_periods()}
+        sentences = [self.words.text(f"chart.{caption}", **said), *self.incomplete(frame)]
+        return self.chart(drawing, self.words.text(f"chart.{title}", **said), sentences)
+
+
+class Blocks(list):
+    """Several blocks from one call, each shown for itself."""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for block in self:
+            display(block)
+
+
+def open_data(path: str) -> Dataset:
+    """The dataset a template's `data` names; in the batch, the summaries that were computed for the run."""
+    from retention_kit.data.dataset import load, sample
+
+    if kept := os.environ.get(HANDOVER):
+        from retention_kit.metrics.handover import reopen
+
+        return reopen(kept)
+    return load(path) if path else sample()
+
+
+def trend_periods(data: Dataset, period: Period) -> list[Period]:
+    """Thirteen periods up to this one, and the one after it while that is incomplete."""
+    known = periods_of(data, period.every)
+    later = [one for one in known if one == period.shift(1) and not one.is_complete(data.as_of)]
+    return [one for one in known if one <= period][-TREND:] + later
+
+
+def trend_rows(data: Dataset, period: Period, only: str = "") -> pd.DataFrame:
+    """The scorecard of a report: all metrics over the periods of its trend, of the whole or of one segment value."""
+    split_segment(data, only)
+    rows = scorecard(data, periods=trend_periods(data, period), segment=only or None)
+    return rows.assign(segment="", segment_value="") if only else rows
+
+
+def of(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return rows[rows["metric"] == metric]
+
+
+def metrics_of(name: str) -> list[str]:
+    """A section's metrics, or the one metric of that name."""
+    return [one.name for one in METRICS.values() if one.template == name] or [name]
+
+
+def unavailable(data: Dataset) -> dict[str, list[Metric]]:
+    """The metrics that these data cannot give, by the reason."""
+    reasons: dict[str, list[Metric]] = {}
+    for name, reason in absent(data).items():
+        reasons.setdefault(reason, []).append(METRICS[name])
+    return reasons
