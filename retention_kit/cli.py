@@ -1,4 +1,4 @@
-"""The command line: `retention-kit report | metrics | check | init`.
+"""The command line: `retention-kit report | metrics | check | rerun | init`.
 
 Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data.
 """
@@ -94,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="read the data and say what cleaning found")
     _add_data(check)
     check.set_defaults(run=_check)
+
+    again = commands.add_parser("rerun", help="build a pack again beside it and say what differs and why")
+    again.add_argument("pack", metavar="PACK", type=Path, help="the folder of a pack, such as reports/2011-11")
+    again.set_defaults(run=_rerun)
 
     init = commands.add_parser("init", help="begin a project: settings, example data, a notebook, a schedule")
     init.add_argument("folder", metavar="DIR", type=Path)
@@ -200,7 +204,7 @@ def _metrics(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(records(rows), indent=1, ensure_ascii=False))
     elif arguments.csv:
-        from retention_kit.report.pack import to_csv
+        from retention_kit.report.sheets import to_csv
 
         print(to_csv(rows), end="")
     else:
@@ -243,6 +247,40 @@ def _check(arguments: argparse.Namespace) -> int:
         f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
     )
     return DONE
+
+
+_CAUSES = {
+    "data": "data restated",
+    "definition": "definition changed",
+    "code": "code or environment changed",
+    "altered": "file altered since",
+}
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    """Exit code 0 where nothing differs, 1 where something does."""
+    from retention_kit.report.rerun import rerun
+
+    pack = arguments.pack
+    with _progress(pack.name) as progress:
+        made = rerun(pack, progress)
+
+    def why(causes: tuple[str, ...]) -> str:
+        return " or ".join(_CAUSES[cause] for cause in causes) or "unexplained"
+
+    if made.figures:
+        table = [(one.period, one.segment, one.metric, one.before or "(empty)", one.now or "(empty)", why(one.causes),
+                  ", ".join(one.columns)) for one in made.figures]  # fmt: skip
+        heads = ("period", "segment", "metric", "then", "now", "why", "cells that differ")
+        _print_table(heads, table, numbers=(3, 4))
+    for name, causes in made.files.items():
+        print(f"{name} differs: {why(causes)}.")
+    for one in made.changes:
+        print(f"{_CAUSES[one.kind]}: {one.name}, {one.before or '(none)'} then, {one.now or '(none)'} now.")
+    if made.is_same:
+        print(f"{pack} made again is the same: every figure and every file.")
+        return DONE
+    return FAILED
 
 
 def _init(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
-"""What all tests share: the real data beside the checkout, repeatable random cases, and no silent skips."""
+"""What all tests share: the real data beside the checkout, two whole packs, a browser, repeatable random cases, and no silent skips."""
 
 import os
+import shutil
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +19,63 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared, the real data, is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample_pack(tmp_path_factory) -> Path:
+    """The pack of the sample company, made once by kernels: only for reading."""
+    import retention_kit as rk
+
+    return rk.build_report(rk.sample(), output=tmp_path_factory.mktemp("sample")).path
+
+
+@pytest.fixture(scope="session")
+def retail_pack(shared, tmp_path_factory) -> Path:
+    """The pack of Online Retail in November 2011, by country, made once by kernels: only for reading."""
+    import retention_kit as rk
+    from test_real_data import invoices
+
+    folder = tmp_path_factory.mktemp("retail")
+    data = rk.load(invoices(folder, shared), company="Online Retail", segments=["country"])
+    return rk.build_report(data, "2011-11", output=folder / "reports").path
+
+
+@pytest.fixture(params=["sample_pack", "retail_pack"])
+def either(request) -> Path:
+    """Each of the two packs in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def static_report(sample_pack, tmp_path_factory) -> Path:
+    """The HTML of the sample company without scripts, from the notebooks of its pack."""
+    import retention_kit as rk
+
+    folder = tmp_path_factory.mktemp("static")
+    shutil.copytree(sample_pack, folder / sample_pack.name)
+    options = {"only": ["overview"], "formats": ["html"], "static": True}
+    return rk.build_report(rk.sample(), output=folder, **options).path / "report.en.html"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium of this machine."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not (path := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
+        pytest.skip("there is no Chromium here")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """The script of npm's axe-core, which the environment variable of its name tells."""
+    path = Path(os.environ.get("RETENTION_KIT_AXE", ""))
+    if not path.is_file():
+        pytest.skip("axe-core is not here: RETENTION_KIT_AXE names no file")
+    return path
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

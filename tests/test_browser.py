@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
-
-import retention_kit as rk
-from test_real_data import invoices
 
 pytestmark = pytest.mark.browser
 
@@ -27,29 +26,17 @@ CONTRAST = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not (path := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")):
-        pytest.skip("there is no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+# The live charts that show no mark of their data, and the pictures of which nothing has a size.
+UNMARKED = """svgs => svgs.filter(svg => ![...svg.querySelectorAll('.role-mark path, .role-mark line, .role-mark text')]
+  .map(mark => mark.getBoundingClientRect()).some(box => box.width + box.height > 2)).length"""
+BLANK = """svgs => svgs.filter(svg => [...svg.querySelectorAll('path, line, text')]
+  .map(part => part.getBoundingClientRect()).filter(box => box.width + box.height > 2).length < 10).length"""
 
 
-@pytest.fixture(scope="module", params=["sample", "retail"])
-def report(request, tmp_path_factory) -> Path:
+@pytest.fixture
+def report(either) -> Path:
     """The HTML of a whole pack."""
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "sample":
-        pack = rk.build_report(rk.sample(), formats=["html"], output=folder)
-    else:
-        data = rk.load(
-            invoices(folder, request.getfixturevalue("shared")), company="Online Retail", segments=["country"]
-        )
-        pack = rk.build_report(data, "2011-11", formats=["html"], output=folder)
-    return pack.path / "report.en.html"
+    return either / "report.en.html"
 
 
 class Opened:
@@ -62,9 +49,11 @@ class Opened:
         page.on("console", lambda message: self.said.append(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.goto(self.address)
-        charts = page.locator("figure.chart").count()
-        assert charts > 3
-        page.wait_for_function(f"document.querySelectorAll('.live.ready svg').length === {charts}")
+        self.charts = page.locator("figure.chart").count()
+        assert self.charts > 3
+        live = page.locator("figure.chart > script").count()
+        assert live in (0, self.charts)
+        page.wait_for_function(f"document.querySelectorAll('.live.ready svg').length === {live}")
 
 
 @pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
@@ -76,6 +65,8 @@ def opened(request, chromium, report) -> Iterator[Opened]:
 
 def test_it_opens_alone_and_every_chart_comes_alive(opened):
     assert opened.page.locator("figure.chart .picture > svg").count() == 0
+    assert opened.page.locator(".live.ready > svg").count() == opened.charts
+    assert opened.page.eval_on_selector_all(".live.ready > svg", UNMARKED) == 0
     assert opened.asked == [opened.address]
     assert opened.said == []
 
@@ -123,3 +114,36 @@ def test_without_scripts_the_charts_are_pictures(chromium, report):
     page.goto(report.as_uri())
     assert page.locator("figure.chart .picture > svg").count() == page.locator("figure.chart").count() > 3
     page.close()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_static_report_is_small_still_and_whole(chromium, static_report, size):
+    assert static_report.stat().st_size < 300_000
+    page = chromium.new_page(viewport=size)
+    opened = Opened(page, static_report)
+    assert page.locator("script").count() == 0
+    assert page.locator(".picture > svg").count() == opened.charts
+    assert page.eval_on_selector_all(".picture > svg", BLANK) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
+    assert opened.asked == [opened.address]
+    assert opened.said == []
+    page.close()
+
+
+def test_a_server_is_asked_for_the_report_and_for_nothing_else(chromium, sample_pack):
+    """Not even for an icon, which a browser wants of every server but of no folder."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=sample_pack)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page = chromium.new_page(viewport=DESK)
+        page.goto(f"http://127.0.0.1:{server.server_port}/report.en.html")
+        page.wait_for_selector(".live.ready svg")
+        page.wait_for_timeout(500)
+        page.close()
+        server.shutdown()
+    assert asked == ["/report.en.html"]

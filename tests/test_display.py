@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 
 from retention_kit.errors import ReportError, UnknownNameError
 from retention_kit.report.display import BLOCK_MIME, KINDS, VEGALITE_MIME, Block, sparkline, templates_dir
@@ -13,7 +14,14 @@ SAMPLES = {
     "headline": {"text": "Words", "lead": ["One.", "Two."]},
     "cards": {
         "cards": [
-            {"label": "Words", "value": "45.6%", "change": {"text": "+7.0 points", "direction": "up", "good": True}}
+            {
+                "label": "Words",
+                "value": "45.6%",
+                "changes": [
+                    {"text": "Words since October", "direction": "up", "good": True, "detail": "Words of chance"},
+                    {"text": "Words since last year", "direction": "flat", "good": None},
+                ],
+            }
         ]
     },
     "notice": {"title": "Words", "items": ["one"]},
@@ -53,6 +61,39 @@ def test_words_never_become_markup(kind):
     html = Block(kind, **hostile(SAMPLES[kind])).html()
     assert "<img" not in html
     assert "&lt;img" in html
+
+
+def test_a_card_says_each_change_with_its_direction_and_whether_it_is_good():
+    card = BeautifulSoup(Block("cards", **SAMPLES["cards"]).html(), "html.parser").select_one(".card")
+    since_october, since_last_year = card.select(".change")
+    assert since_october.get_text(" ", strip=True) == "Words since October Words of chance"
+    assert (since_october["class"], bool(since_october.svg)) == (["change", "good"], True)
+    assert (since_last_year["class"], bool(since_last_year.svg)) == (["change"], False)
+
+
+def test_of_a_wide_table_each_figure_knows_its_column_and_what_is_undefined():
+    """On a phone it is a list: every figure beside what it is, none that says nothing."""
+    columns = [{"label": "Figure"}, *({"label": name, "align": "end"} for name in "abcde")]
+    narrow = {"columns": columns[:5], "rows": [["Revenue", "1", "–", "3", "4"]]}
+    wide = {"columns": columns, "rows": [["Revenue", "1", "–", "3", "4", "5"]]}
+    five, six = (BeautifulSoup(Block("table", **table).html(), "html.parser") for table in (narrow, wide))
+    assert five.select("[data-label]") == []
+    cells = six("td")
+    assert [(cell["data-label"], cell.get_text()) for cell in cells] == list(zip("abcde", "1–345", strict=True))
+    assert ["none" in cell["class"] for cell in cells] == [False, True, False, False, False]
+    assert all(cell.bdi for cell in cells), "numbers keep their direction among words of any"
+
+
+def test_a_block_in_words_leaves_out_what_only_a_picture_or_a_script_needs():
+    table = Block("table", columns=[{"label": "Country"}], rows=[["France"]], keys=[[None]])
+    assert str(table).split("\n") == ["Country", "France"]
+    assert str(Block("cards", **SAMPLES["cards"])).split("\n") == [
+        "Words",
+        "45.6%",
+        "Words since October",
+        "Words of chance",
+        "Words since last year",
+    ]
 
 
 def test_a_chart_takes_its_title_to_lab():

@@ -222,6 +222,48 @@ def test_only_our_scripts_may_run(every_kind):
     assert not still.find("script")
 
 
+SORTABLE = Block(
+    "table",
+    columns=[{"label": "Reason"}, {"label": "MRR", "align": "end"}],
+    rows=[["too dear", "£9.00"], ["<b>Ä", "£10.00"], ["unused", "–"]],
+    keys=[[None, 9.0], [None, 10.0], [None, None]],
+)
+
+
+def test_a_table_can_be_sorted_only_where_scripts_may_run():
+    live, still = (BeautifulSoup(export(notebook(shown(SORTABLE))), "html.parser") for export in (html, static))
+    policies = [page.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"] for page in (live, still)]
+    assert policies[0].count("sha256-") == 1, "of tables alone no chart's script is needed"
+    assert [cell.get("data-key") for cell in live("td")] == ["9.0", "10.0", None]
+    assert not still.find("script")
+    assert "script-src 'none'" in policies[1]
+    assert not still.select("[data-key], [data-sortable]")
+
+
+def test_a_pandas_table_is_sorted_by_its_numbers_and_a_grouped_one_is_left_alone():
+    frame = pd.DataFrame({"spent": [9.5, 10.0]}, index=["Ann", "Bo"])
+    index = pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])
+    plain, grouped = (
+        BeautifulSoup(html(notebook(shown({"text/html": one.to_html()}))), "html.parser")
+        for one in (frame, frame.set_axis(index))
+    )
+    assert [cell["data-key"] for cell in plain.select("tbody td")] == ["9.5", "10.0"]
+    assert not grouped.select("[data-sortable]")
+
+
+def test_a_picture_in_the_page_says_what_the_same_picture_says_on_paper():
+    """Its tags are made shorter, its words are not."""
+    name = ' role="x" opacity="1" class="y" 1.23456'
+    spec = {**SPEC, "data": {"values": [{"a": 1, "b": name}]}}
+    spec["encoding"] = {**SPEC["encoding"], "y": {"field": "b", "type": "nominal", "axis": {"labelLimit": 900}}}
+    picture = BeautifulSoup(static(notebook(shown(Block("chart", alt="a", spec=spec)))), "html.parser").find(role="img")
+    on_paper = BeautifulSoup(draw_svg(spec), "html.parser")
+    texts = [text.get_text() for text in on_paper("text")]
+    assert name.strip() in [text.strip() for text in texts]
+    assert [text.get_text() for text in picture("text")] == texts
+    assert len(str(picture)) < len(str(on_paper))
+
+
 def test_nothing_is_fetched(every_kind):
     page = BeautifulSoup(html(every_kind), "html.parser")
     page.find_all("script")[-2].decompose()  # Vega names its own addresses but calls none
@@ -336,3 +378,30 @@ def test_charts_come_alive_without_network_and_fit_a_phone(every_kind, tmp_path)
         assert asked == [path.as_uri()]
         assert said == []
         browser.close()
+
+
+@pytest.mark.browser
+def test_a_table_is_sorted_by_pointer_and_keyboard(tmp_path, chromium):
+    path = tmp_path / "report.html"
+    path.write_text(html(notebook(shown(SORTABLE))), "utf-8")
+    page = chromium.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(path.as_uri())
+
+    def order() -> list[str]:
+        return page.locator("tbody th").all_inner_texts()
+
+    def sorted_by() -> list[str | None]:
+        return [head.get_attribute("aria-sort") for head in page.locator("thead th").all()]
+
+    assert sorted_by() == [None, None]
+    page.get_by_role("button", name="MRR").click()
+    assert (order(), sorted_by()) == (["<b>Ä", "too dear", "unused"], [None, "descending"])
+    page.keyboard.press("Enter")
+    assert (order(), sorted_by()) == (["too dear", "<b>Ä", "unused"], [None, "ascending"])
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    assert (order(), sorted_by()) == (["<b>Ä", "too dear", "unused"], ["ascending", None])
+    assert said == []
+    page.close()

@@ -32,6 +32,7 @@ import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import ReportError, UnknownNameError
 from retention_kit.metrics.catalogue import METRICS, Measure, metric
+from retention_kit.metrics.lists import LISTS
 from retention_kit.report import manifest
 from retention_kit.report import pack as packing
 from retention_kit.report import templates as library
@@ -53,23 +54,6 @@ PRINTED = {  # of Online Retail in November 2011: label → value, numerator, de
     "Revenue": ("£1,161,817.38", "–", "–"),
     "Revenue per customer": ("£698.21", "£1,161,817.38", "1,664"),
 }
-
-
-@pytest.fixture(scope="session")
-def sample_pack(tmp_path_factory) -> Path:
-    return rk.build_report(rk.sample(), output=tmp_path_factory.mktemp("sample")).path
-
-
-@pytest.fixture(scope="session")
-def retail_pack(shared, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("retail")
-    data = rk.load(invoices(folder, shared), company="Online Retail", segments=["country"])
-    return rk.build_report(data, "2011-11", output=folder / "reports").path
-
-
-@pytest.fixture(params=["sample_pack", "retail_pack"])
-def either(request) -> Path:
-    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +129,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_pack_holds_what_the_contract_names(either):
     sections = json.loads((either / "manifest.json").read_text("utf-8"))["sections"]
     notebooks = {f"notebooks/{stem}.ipynb" for stem in sections}
-    assert set(contents(either)) == {"manifest.json", "report.en.html", "report.en.pdf", "scorecard.csv"} | notebooks
+    lists = {f"lists/{metric}.csv" for metric in LISTS}
+    reports = {"report.en.html", "report.en.pdf"}
+    assert set(contents(either)) == {"manifest.json", "scorecard.csv"} | reports | notebooks | lists
 
 
 def test_the_manifest_is_true(either):
@@ -419,12 +405,12 @@ def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_pa
         pack = build(hostile, tmp_path / "reports", segment=segment, only=["overview"])
         found = contents(pack)
         added = set(found) - set(expected)
-        assert len(added) == 3 + (segment is None)  # the report, a notebook, the scorecard; first the manifest, too
+        assert len(added) == 6 + (segment is None)  # report, notebook, scorecard, three lists; first the manifest, too
         assert [name for name in expected if name != "manifest.json" and found[name] != expected[name]] == []
         assert all(re.fullmatch(r"[a-zA-Z0-9_./-]+", name) for name in added)
         expected = found
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
-    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["2024-02"]
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == {"2024-02", "index.html"}
     assert set(json.loads(expected["manifest.json"])["files"]) == set(expected) - {"manifest.json"}
 
 
@@ -542,7 +528,7 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
     with pytest.raises((KeyboardInterrupt, ReportError)):
         build(data, tmp_path, force=True)
     assert contents(tmp_path / "2024-02") == before
-    assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
+    assert {path.name for path in tmp_path.iterdir()} == {"2024-02", "index.html"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for another process")
@@ -597,7 +583,7 @@ def test_what_goes_wrong_midway_leaves_the_pack_before(data, tmp_path, monkeypat
         build(data, tmp_path, force=True)
     assert calls
     assert contents(tmp_path / "2024-02") == before
-    assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
+    assert {path.name for path in tmp_path.iterdir()} == {"2024-02", "index.html"}
 
 
 @pytest.mark.usefixtures("kernelless")

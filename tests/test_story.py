@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
-from retention_kit.report import story
+from retention_kit.report import overview, story
 from retention_kit.report.page import Page
 from retention_kit.wording import Words
 
@@ -20,6 +20,7 @@ def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
     """A scorecard row with what sentences read of it."""
     fields = {"metric": "a_metric", "label": "A figure", "period": "2024-02", "segment_value": "", "complete": True}
     fields |= {"target": NAN, "status": "", "value": value, "previous": previous, "unit": unit}
+    fields |= {"change_low": NAN, "change_high": NAN, "year_ago": NAN, "better": "higher"}
     return SimpleNamespace(**fields | {"change": value - previous} | given)
 
 
@@ -40,10 +41,58 @@ def row(value, previous=NAN, unit="fraction", **given) -> SimpleNamespace:
         (row(0.456), "A figure was 45.6% in February 2024"),
         (row(NAN, 0.4), "A figure cannot be told for February 2024"),
         (row(0.2, 0.4, complete=False, change=NAN), "A figure is 20.0% so far in February 2024"),
+        (row(0.456, 0.386, change_low=-0.01, change_high=0.15), "A figure rose by 7.0 points to 45.6% (within chance)"),
+        (row(0.386, 0.456, change_low=-0.15, change_high=0.0), "A figure fell by 7.0 points to 38.6% (within chance)"),
+        (row(0.456, 0.386, change_low=0.01, change_high=0.13), "A figure rose by 7.0 points to 45.6%"),
+        (row(0.456, 0.456, change_low=-0.1, change_high=0.1), "A figure stayed at 45.6%"),
     ],
 )
 def test_a_finding(given, said):
     assert story.finding(given, WORDS) == said
+
+
+RISE = "The rise is larger than chance explains (95% interval of the change: +1.0 to +13.0)."
+FALL = "The fall is larger than chance explains (95% interval of the change: −£25.00 to −£5.00)."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (row(0.456, 0.386, change_low=0.01, change_high=0.13), RISE),
+        (row(85, 100, "money", change_low=-25, change_high=-5), FALL),
+        (
+            row(39.8, 41.3, "points", change_low=-4, change_high=1),
+            "The change is within chance (its 95% interval: −4.0 to +1.0).",
+        ),
+        (row(0.456, 0.456, change_low=-0.1, change_high=0.1), ""),  # nothing moved
+        (row(0.456), ""),  # the first ever
+        (row(110, 100, "money"), ""),  # a sum has no interval
+        (row(NAN, 0.4), ""),
+        (row(0.2, 0.4, complete=False), ""),
+    ],
+)
+def test_how_certain_a_change_is(given, said):
+    assert story.certainty(given, WORDS) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "worse"),
+    [
+        (row(0.3, 0.4, change_low=-0.15, change_high=-0.05), True),
+        (row(0.4, 0.3, change_low=0.05, change_high=0.15), False),
+        (row(0.4, 0.3, change_low=0.05, change_high=0.15, better="lower"), True),
+        (row(0.4, 0.3, change_low=0.05, change_high=0.15, better=""), False),
+        (row(0.3, 0.4, change_low=-0.25, change_high=0.05), False),  # may be chance
+        (row(90, 100, "money"), False),  # no interval: nothing is known of chance
+    ],
+)
+def test_worse_is_the_bad_side_by_more_than_chance(given, worse):
+    assert story.is_worse(given) is worse
+
+
+def test_the_headline_leaves_chance_to_the_sentence_after_it():
+    rows = pd.DataFrame([vars(row(0.456, 0.386, change_low=-0.01, change_high=0.15))])
+    assert story.headline(rows, "2024-02", WORDS) == "A figure rose by 7.0 points to 45.6%"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +169,7 @@ def test_an_ordinary_month():
     assert said["text"] == "Customer retention was 66.7% in February 2024"  # January has none to compare with
     assert said["lead"] == [
         "2 of the 3 customers of January 2024 bought again in February 2024.",
-        "Revenue per customer rose by 34.3% to £15.67.",  # 47/3 against 35/3
+        "Revenue per customer rose by 34.3% to £15.67 (within chance).",  # 47/3 against 35/3, of three customers each
     ]
 
 
@@ -130,7 +179,7 @@ def test_the_first_month_has_no_retention_and_says_why():
     assert "bought again" not in words_of(first.headline())
     assert first.attention() is None
     assert "Customer retention: " in words_of(first.trend("customer_retention_rate"))
-    assert "change" not in {key for card in first.cards().data["cards"] for key in card if card[key]}
+    assert [card for card in first.cards().data["cards"] if card["changes"]] == []
 
 
 def test_a_company_of_one_month():
@@ -146,7 +195,7 @@ def test_an_incomplete_month_has_figures_but_no_verdict():
     assert said["text"] == "Customer retention is 33.3% so far in March 2024"
     assert said["lead"][-1] == "March 2024 is not complete: its figures run to 5 Mar 2024, without change or verdict."
     assert pending.attention() is None
-    assert not [card for card in pending.cards().data["cards"] if card["change"]]
+    assert not [card for card in pending.cards().data["cards"] if card["changes"]]
     assert "March 2024 is incomplete: data end on 5 Mar 2024." in words_of(pending.trend("customer_retention_rate"))
 
 
@@ -162,21 +211,111 @@ def test_what_prints_alike_is_no_change_anywhere():
     same = page("2024-02", orders)
     assert same.trend("revenue").data["title"] == "Revenue stayed at £1,000"
     (card,) = same.cards("revenue").data["cards"]
-    assert (card["change"]["direction"], card["change"]["good"]) == ("flat", None)
+    (change,) = card["changes"]
+    assert change == {"text": "0.0% vs Jan 2024", "detail": "", "direction": "flat", "good": None}
 
 
-CARDS = {  # March, once over: retention 1/3 after 2/3
-    "customer_retention_rate": ("33.3 points vs Feb 2024", "down", False),
-    "customer_churn_rate": ("33.3 points vs Feb 2024", "up", False),
-    "revenue": ("78.7% vs Feb 2024", "down", False),  # 10 after 47
-    "active_customers": ("2 vs Feb 2024", "down", False),
+# March, once over: retention 1/3 (Wilson: 6.1% to 79.2%) after 2/3 (20.8% to 93.9%), which may be chance:
+# -33.3 - sqrt(27.2² + 27.2²) to -33.3 + sqrt(45.9² + 45.9²).
+CARDS = {
+    "customer_retention_rate": ("−33.3 points vs Feb 2024", "within chance: −71.8 to +31.6", "down", None),
+    "customer_churn_rate": ("+33.3 points vs Feb 2024", "within chance: −31.6 to +71.8", "up", None),
+    "revenue": ("−78.7% vs Feb 2024", "", "down", False),  # 10 after 47: a sum, with no interval
+    "active_customers": ("−2 vs Feb 2024", "", "down", False),
+    "lost_customers": ("+1 vs Feb 2024", "", "up", False),  # b and d after c
 }
 
 
 @pytest.mark.parametrize("metric", CARDS)
-def test_a_card_says_whether_a_change_is_good(metric):
+def test_a_card_says_whether_a_change_is_good_and_whether_it_may_be_chance(metric):
     (card,) = page("2024-03", as_of="2024-04-01").cards(metric).data["cards"]
-    assert tuple(card["change"].values()) == CARDS[metric]
+    (change,) = card["changes"]
+    assert (change["text"], change["detail"], change["direction"], change["good"]) == CARDS[metric]
+
+
+def kept(start: str, following: str, customers: range, leave: range) -> pd.DataFrame:
+    """Orders of £10 in one month and the next, but for those who leave."""
+    rows = [(f"{start}-{number}", f"{start}-10", 10.0) for number in customers]
+    rows += [(f"{start}-{number}", f"{following}-10", 10.0) for number in customers if number not in leave]
+    return pd.DataFrame(rows, columns=ORDERS.columns)
+
+
+# A hundred customers of a January, of whom 90 buy again in February; of a year later only 40 do.
+TWO_YEARS = pd.concat(
+    [kept("2023-01", "2023-02", range(100), range(10)), kept("2024-01", "2024-02", range(100), range(60))]
+)
+
+
+def test_a_card_looks_back_a_month_and_a_year():
+    (card,) = (
+        page("2024-02", TWO_YEARS, as_of="2024-03-01").cards("revenue").data["cards"]
+    )  # £400 after £1,000, and £900 a year ago
+    assert [(change["text"], change["good"]) for change in card["changes"]] == [
+        ("−60.0% vs Jan 2024", False),
+        ("−55.6% vs Feb 2023", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stay", "good", "detail"),
+    [
+        (40, False, ""),  # 40% of a hundred after 90% a year ago
+        (87, None, "within chance"),  # 87%
+    ],
+)
+def test_a_change_since_last_year_may_be_chance_as_well(stay, good, detail):
+    orders = pd.concat(
+        [kept("2023-01", "2023-02", range(100), range(10)), kept("2024-01", "2024-02", range(100), range(stay, 100))]
+    )
+    (card,) = page("2024-02", orders, as_of="2024-03-01").cards("customer_retention_rate").data["cards"]
+    assert [change["good"] for change in card["changes"]] == [good], "of January nobody was a customer before"
+    assert card["changes"][0]["text"].endswith("points vs Feb 2023")
+    assert card["changes"][0]["detail"] == detail
+
+
+def test_of_years_the_one_before_is_said_once():
+    (card,) = (
+        Page("2023", "year", data=rk.load(orders=TWO_YEARS, timezone="UTC", as_of="2024-01-01"))
+        .cards("revenue")
+        .data["cards"]
+    )
+    assert card["changes"] == []
+    later = rk.load(orders=TWO_YEARS, timezone="UTC", as_of="2025-01-01")
+    (card,) = Page("2024", "year", data=later).cards("revenue").data["cards"]
+    assert [change["text"] for change in card["changes"]] == ["−26.3% vs 2023"]  # 1,400 after 1,900
+
+
+def test_what_worsened_by_more_than_chance_wants_attention_and_its_mirror_image_does_not():
+    """Retention 90% of a hundred after 100% of a hundred: churn says the same."""
+    later = kept("2024-01", "2024-03", range(100), range(10))
+    orders = pd.concat([kept("2024-01", "2024-02", range(100), range(0)), later[later["ordered_at"] == "2024-03-10"]])
+    items = page("2024-03", orders, as_of="2024-04-01").attention().data["items"]
+    worse = [item for item in items if "more than chance" in item]
+    assert worse == [
+        "Worse than in February 2024 by more than chance explains: Customer retention (−10.0 points to 90.0%)."
+    ]
+    better = page("2024-02", orders, as_of="2024-04-01").attention()
+    assert better is None, "nobody was lost"
+
+
+@pytest.mark.parametrize(("known", "shown"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (9, 6)])
+def test_cards_stand_two_by_two(known, shown):
+    whole = page("2024-02")
+    whole.rows = pd.concat([
+        whole.rows.head(1).assign(metric=metric, period="2024-02", value=1.0) for metric in overview.CARDS[:known]
+    ])  # fmt: skip
+    assert len(whole.cards().data["cards"]) == shown
+
+
+def test_lost_subscribers_are_told_with_their_mrr():
+    subscriptions = pd.DataFrame(
+        [("a", "2024-01-01", None, 30.0), ("b", "2024-01-01", "2024-02-10", 12.5)],
+        columns=["customer_id", "started_at", "ended_at", "amount"],
+    )
+    data = rk.load(subscriptions=subscriptions, timezone="UTC", currency="GBP", as_of="2024-03-01")
+    assert Page("2024-02", data=data).attention().data["items"][0] == (
+        "Of the customers paying at the start of February 2024, 1 no longer paid at its end. MRR of £12.50 churned."
+    )
 
 
 GOALS = {

@@ -13,6 +13,7 @@ from retention_kit.metrics.formulas import lifetime_value, mean, product, wilson
     formula="1 / share of customers lost in a year (subscriptions: in a month, / 12)",
     source="expectation under a constant hazard",
     competing="A constant hazard underestimates mixed cohorts (Fader and Hardie 2010); a survival curve needs no such rule.",
+    template="lifetime_value",
 )
 def customer_lifespan(trailing_year) -> Measure:
     """Years that a customer is expected to stay, at the losses of the last twelve months."""
@@ -38,6 +39,7 @@ def customer_lifespan(trailing_year) -> Measure:
     formula="purchase value × purchases a year × lifespan in years",
     source="textbook formula; lifespan: expectation under a constant hazard",
     competing="Margin-based and discounted values (Gupta and Lehmann 2003) and probabilistic ones (Fader et al. 2005).",
+    template="lifetime_value",
     parts=("money", "ratio"),
 )
 def customer_lifetime_value(trailing_year) -> Measure:

@@ -15,6 +15,7 @@ _NOBODY = "No identified customer bought in the period."
     formula="buyers with two or more purchases / buyers",
     source="Little Stream glossary",
     competing="Purchases may be days with a purchase (count); the returning customer rate looks at the time before.",
+    template="repeat_purchase",
 )
 def repeat_purchase_rate(purchases) -> Measure:
     """Share of the period's buyers with two or more purchases in it."""
@@ -28,6 +29,7 @@ def repeat_purchase_rate(purchases) -> Measure:
     formula="buyers whose first purchase lies before the period / buyers",
     source="Little Stream glossary",
     competing="Shopify counts buyers with more than one order in their life, also two first orders within the period.",
+    template="repeat_purchase",
 )
 def returning_customer_rate(purchases) -> Measure:
     """Share of the period's buyers who had bought before the period."""

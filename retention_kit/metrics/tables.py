@@ -48,12 +48,15 @@ def churn_reasons(data: Dataset, every: str = "month") -> pd.DataFrame:
 
 
 def answer_counts(data: Dataset, every: str = "month") -> pd.DataFrame:
-    """How answers spread over their scales: columns period, survey, score, answers (by weight where they are weighted)."""
+    """How answers spread over their scales, which end at `high`; answers count by weight where they are weighted.
+
+    Columns: period, survey, score, high, answers.
+    """
     frame = _labelled(summary(data, "scores", Grid(check_every(every))), every)
-    parts = frame["answer"].str.split(" ", expand=True).reindex(columns=[0, 1])
-    frame = frame.assign(survey=parts[0], score=parts[1].astype("int64"))
+    parts = frame["answer"].str.split(" ", expand=True).reindex(columns=[0, 1, 2])
+    frame = frame.assign(survey=parts[0], score=parts[1].astype("int64"), high=parts[2].astype("int64"))
     frame = frame[frame["answers"] > 0].sort_values(["period", "survey", "score"], kind="stable")
-    return frame[["period", "survey", "score", "answers"]].reset_index(drop=True)
+    return frame[["period", "survey", "score", "high", "answers"]].reset_index(drop=True)
 
 
 def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:

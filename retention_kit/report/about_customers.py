@@ -1,16 +1,30 @@
-"""What a page shows about customers: who came and left, and why."""
+"""What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
 
 from __future__ import annotations
 
-from retention_kit.metrics.summaries import needs
-from retention_kit.metrics.tables import churn_reasons, customer_movements
-from retention_kit.report import charts, tables
-from retention_kit.report.context import Context
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.formulas import difference, share
+from retention_kit.metrics.summaries import concentration, needs
+from retention_kit.metrics.tables import churn_reasons, cohorts, customer_movements
+from retention_kit.periods import Period, add_months
+from retention_kit.report import charts, charts_cohorts, charts_value, tables
+from retention_kit.report.context import TREND, Context, trend_periods
 from retention_kit.report.display import Block
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.metrics.catalogue import Measure
+
+AGE = 3  # at which a new cohort is compared with the earlier ones; younger data are compared at 2 or 1
+FEW = 3  # cohorts that an average takes
+BEST = 2  # tenths of the customers that a title speaks of
 
 
 class AboutCustomers(Context):
-    """What a page shows about customers: who came and left, and why."""
+    """What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
 
     def movements(self) -> Block | None:
         """Customers gained and lost, with the identity spelled out."""
@@ -27,3 +41,152 @@ class AboutCustomers(Context):
         rows = churn_reasons(self.data, self.every)
         rows = rows[rows["period"] == str(self.period)]
         return tables.reasons(rows, self.period, self.words)
+
+    def cohorts(self) -> Block | None:
+        """Retention of the thirteen newest cohorts at every age, and whether the newest of them does better or worse."""
+        if self.only or needs(self.data, "cohorts"):
+            return None
+        cells = self._cells(TREND)
+        shown = None if cells is None else cells.assign(value=cells["retention"])
+        drawing = None if shown is None else charts_cohorts.heat_map(shown, self.words, self.every, "fraction")
+        if drawing is None:
+            return Block("text", text=self.words.text("cohorts.too_early", every=self._every()))
+        return self.chart(drawing, self._cohorts_title(cells), self._cohort_notes(cells, f"caption_{self.data.basis}"))
+
+    def curves(self) -> Block | None:
+        """Retention by age: all cohorts, their average, and the newest that is old enough to compare."""
+        cells = self._cells(2 * TREND - 1)  # so that every age is seen in thirteen cohorts, where the data reach back
+        if cells is None:
+            return None
+        begun = self._begun(cells)
+        cells = cells[self._is_comparable(cells) & (cells["age"] < TREND)]
+        average = cells.groupby("age").agg({"active": "sum", "size": "sum", "cohort": "count"}).reset_index()
+        average = average[average["cohort"] >= FEW].drop(columns="cohort")
+        average["retention"] = average["active"] / average["size"]
+        chosen, *_ = _newest(cells)
+        cells = cells[cells["age"].isin(average["age"])]
+        drawing = charts_cohorts.curves(cells, average, chosen, self.words, self.every)
+        if drawing is None:
+            return None
+        ends = {
+            name: {"age": int(row["age"]), "value": self.words.value(row["retention"], "fraction")}
+            for name, row in (("first", average.iloc[0]), ("last", average.iloc[-1]))
+        }
+        title = self.words.text("cohorts.curves_title", every=self._every(), **ends)
+        return self.chart(drawing, title, [self.words.text("cohorts.curves_caption", every=self._every()), *begun])
+
+    def cohort_revenue(self) -> Block | None:
+        """What a customer of each cohort brings at every age, those who left counted with nothing."""
+        cells = self._cells(TREND)
+        if cells is None:
+            return None
+        cells = cells.assign(value=cells["revenue"] / cells["size"])
+        drawing = charts_cohorts.heat_map(cells, self.words, self.every, "money")
+        known = cells[self._is_comparable(cells)]
+        age = _shared_age(known)
+        if drawing is None or not age:
+            return None
+        at_age = known[known["age"] == age]
+        first = cells[(cells["age"] == 0) & cells["cohort"].isin(at_age["cohort"])]
+        said = {
+            "start": self.words.value(first["revenue"].sum() / first["size"].sum(), "money"),
+            "value": self.words.value(at_age["revenue"].sum() / at_age["size"].sum(), "money"),
+        }
+        title = self.words.text(f"cohorts.revenue_{self.data.basis}_title", every=self._every(), age=age, **said)
+        return self.chart(drawing, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
+
+    def value(self) -> Block | None:
+        """How the revenue of twelve months spreads over the customers: by tenths of them, the best first."""
+        if self.only or needs(self.data, "concentration"):
+            return None
+        rows = concentration(self.data, self.period)
+        if rows["customers"].sum() < 10 or not rows["revenue"].sum():
+            return None
+        by_tenth = rows.groupby(rows["place"] // 10 + 1).agg(
+            {"customers": "sum", "revenue": "sum", "lowest": "min", "highest": "max"}
+        )
+        by_tenth = by_tenth.rename_axis("tenth").reset_index()
+        by_tenth["share"] = by_tenth["revenue"] / by_tenth["revenue"].sum()
+        best, money, count = by_tenth[:BEST], "money", "count"
+        ends = min(self.period.end, self.data.as_of)
+        begins = max(add_months(ends, -12), self.data.starts["orders"])
+        words, customers = self.words, by_tenth["customers"].sum()
+        title = words.text(
+            "value.title",
+            part=words.value(round(100 * best["customers"].sum() / customers), count),
+            share=words.value(best["share"].sum(), "fraction"),
+        )
+        caption = words.text(
+            "value.caption",
+            customers=words.value(customers, count),
+            revenue=words.value(by_tenth["revenue"].sum(), money),
+            first=words.date(begins),
+            last=words.date(ends - timedelta(days=1)),
+            lowest=words.value(by_tenth["lowest"].iloc[0], money),
+            highest=words.value(by_tenth["highest"].iloc[-1], money),
+        )
+        return self.chart(charts_value.tenths(by_tenth, BEST, words), title, [caption])
+
+    def _cells(self, count: int) -> pd.DataFrame | None:
+        """The cells of the newest cohorts whose own period is over, up to this period and the running one after it.
+
+        None where there is none, and of one segment value alone: as customers may change theirs, its cohorts could grow.
+        """
+        if self.only or needs(self.data, "cohorts"):
+            return None
+        cells, until = cohorts(self.data, self.every), trend_periods(self.data, self.period)[-1]
+        if cells.empty:
+            return None
+        ended = [
+            period for period in map(Period.parse, cells["cohort"].unique()) if period.is_complete(self.data.as_of)
+        ]
+        shown = [str(period) for period in sorted(ended) if period <= self.period][-count:]
+        return cells[cells["cohort"].isin(shown) & (cells["period"] <= str(until))]
+
+    def _is_comparable(self, cells: pd.DataFrame) -> pd.Series:
+        """The cells after age 0 whose period is over, but for the cohort in which orders begin: it holds older customers."""
+        return cells["complete"] & (cells["age"] > 0) & (cells["cohort"] != self._beginning())
+
+    def _beginning(self) -> str:
+        return str(Period.of(self.data.start, self.every)) if self.data.basis == "orders" else ""
+
+    def _cohorts_title(self, cells: pd.DataFrame) -> str:
+        cohort, age, now, before = _newest(cells[self._is_comparable(cells)])
+        if not cohort:
+            return self.words.text("cohorts.title", every=self._every())
+        said = {"cohort": self.words.period(cohort), "every": self._every(), "age": age,
+                "value": self.words.value(now.value, "fraction")}  # fmt: skip
+        if before is None:
+            return self.words.text("cohorts.title_alone", **said)
+        low, high = difference(now, before)
+        kind = "more" if low > 0 else "fewer" if high < 0 else "alike"
+        return self.words.text(f"cohorts.title_{kind}", before=self.words.value(before.value, "fraction"), **said)
+
+    def _cohort_notes(self, cells: pd.DataFrame, caption: str) -> list[str]:
+        running = self.incomplete(cells.drop_duplicates("period"))
+        outlined = [self.words.text("cohorts.outlined"), *running] if running else []
+        return [self.words.text(f"cohorts.{caption}", every=self._every()), *self._begun(cells), *outlined]
+
+    def _begun(self, cells: pd.DataFrame) -> list[str]:
+        if (cells["cohort"] != self._beginning()).all():
+            return []
+        return [self.words.text("cohorts.begin", period=self.words.period(self._beginning()))]
+
+    def _every(self) -> str:
+        return self.words.text(f"every.{self.every}")
+
+
+def _shared_age(cells: pd.DataFrame) -> int:
+    """The highest age up to `AGE` that two cohorts have reached, else that one has, else 0."""
+    reached = cells["age"].value_counts()
+    return next((age for least in (2, 1) for age in range(AGE, 0, -1) if reached.get(age, 0) >= least), 0)
+
+
+def _newest(cells: pd.DataFrame) -> tuple[str, int, Measure | None, Measure | None]:
+    """The newest cohort of the shared age, that age, its retention then and that of all earlier ones; "" where none is."""
+    age = _shared_age(cells)
+    if not age:
+        return "", 0, None, None
+    newest, earlier = cells[cells["age"] == age].iloc[-1], cells[cells["age"] == age].iloc[:-1]
+    before = share(int(earlier["active"].sum()), int(earlier["size"].sum()), "") if len(earlier) else None
+    return newest["cohort"], age, share(int(newest["active"]), int(newest["size"]), ""), before

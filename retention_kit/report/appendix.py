@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.identities import Identity
+from retention_kit.metrics.summaries import needs
+from retention_kit.report.charts import listed
 from retention_kit.report.context import unavailable
 from retention_kit.report.display import Block
+from retention_kit.report.manifest import PACKAGES
 from retention_kit.report.page import Page
+from retention_kit.report.plan import Restated
+from retention_kit.wording import Words
+
+READ = "rows read"  # of the checks, the one that only counts
+OPTIONS = {  # of [definitions], by the summary they decide about
+    "movements": ("churn_mode", "lifespan_years"),
+    "purchases": ("count", "returning", "zero_orders"),
+    "mrr": ("mrr_mode", "quick_ratio_reactivation"),
+    "feedback": ("answers", "nps_interval", "csat_top", "ces_top"),
+}
+
+RESTATED = 3  # earlier periods whose figures are shown as sent and now; the manifest holds all
 
 
-def appendix(page: Page, checks: list[Identity]) -> list[Block]:
-    """The closing sections of a report on one page's data."""
+def appendix(page: Page, checks: list[Identity], restated: Sequence[Restated] = ()) -> list[Block]:
+    """The closing sections of a report on one page's data; `restated` are figures that earlier reports gave otherwise."""
     return [
         *_definitions(page),
         *_quality(page),
+        *_restated(page, restated),
         page.heading("identities"),
         _identities(page, checks),
         *_provenance(page),
@@ -50,6 +68,7 @@ def _definitions(page: Page) -> list[Block]:
             ),
         ),
         Block("text", text=text("definitions.symbols", every=every)),
+        _rules(page),
         Block("terms", items=terms),
     ]
     for reason, metrics in unavailable(page.data).items():
@@ -58,16 +77,59 @@ def _definitions(page: Page) -> list[Block]:
     return blocks
 
 
+def _rules(page: Page) -> Block:
+    """The options in force, in plain words: those that decide something about the figures at hand."""
+    chosen = msgspec.to_builtins(page.data.settings.definitions)
+    names = [name for summary, names in OPTIONS.items() if needs(page.data, summary) is None for name in names]
+    names += ["min_n"] if chosen["min_n"] > 1 else []
+    rules = [_rule(page.words, name, chosen[name]) for name in names]
+    return Block("notice", title=page.words.text("rules.title"), items=rules)
+
+
+def _rule(words: Words, name: str, value: str | bool | float | None) -> str:
+    if isinstance(value, str | bool) or value is None:
+        return words.text(f"rules.{name}.{str(value).lower()}")
+    return words.text(f"rules.{name}.number", value=words.value(value, "years" if name == "lifespan_years" else "count"))
+
+
 def _quality(page: Page) -> list[Block]:
-    text = page.words.text
+    """A table for each source table: what cleaning found in it, and what that does to the figures."""
+    words, text, blocks = page.words, page.words.text, []
     columns = [
-        {"label": text(f"quality.{name}"), "align": "end" if name == "rows" else "start"} for name in page.data.quality
+        {"label": text(f"quality.{name}"), "align": "end" if name == "rows" else "start"}
+        for name in ("check", "rows", "effect")
     ]
-    rows = [
-        [row.table, row.check, page.words.value(row.rows, "count"), row.effect]
-        for row in page.data.quality.itertuples()
+    for table, rows in page.data.quality.groupby("table", sort=False):
+        read = {"table": table, "rows": words.value(rows.loc[rows["check"] == READ, "rows"].sum(), "count")}
+        found = rows[rows["check"] != READ]
+        body = [[row.check, words.value(row.rows, "count"), row.effect] for row in found.itertuples()]
+        if body:
+            blocks.append(Block("table", title=text("quality.title", **read), columns=columns, rows=body))
+        else:
+            blocks.append(Block("text", text=text("quality.clean", **read)))
+    return [page.heading("quality"), Block("text", text=text("quality.caption")), *blocks]
+
+
+def _restated(page: Page, restated: Sequence[Restated]) -> list[Block]:
+    """What the latest earlier reports said against what is known now; nothing where nothing changed."""
+    words, text = page.words, page.words.text
+    columns = [
+        {"label": text(f"history.{name}"), "align": "end" if name in ("sent", "now") else "start"}
+        for name in ("metric", "sent", "now", "why")
     ]
-    return [page.heading("quality"), Block("table", columns=columns, rows=rows, caption=text("quality.caption"))]
+    periods, blocks = list(dict.fromkeys(one.period for one in restated)), []
+    for period in periods[:RESTATED]:
+        rows = []
+        for one in [one for one in restated if one.period == period]:
+            metric = METRICS[one.metric]
+            figures = [words.value(value, metric.unit, "full") for value in (one.sent, one.now)]
+            why = ", ".join(text(f"history.{cause}") for cause in one.causes) or text("history.none")
+            rows.append([metric.label, *figures, why])
+        title = text("history.title", period=words.period(period))
+        blocks.append(Block("table", title=title, columns=columns, rows=rows, caption=text("history.caption")))
+    if older := ", ".join(words.period(period, "short") for period in periods[RESTATED:]):
+        blocks.append(Block("text", text=text("history.older", periods=older)))
+    return blocks
 
 
 def _identities(page: Page, checks: list[Identity]) -> Block:
@@ -85,23 +147,21 @@ def _identities(page: Page, checks: list[Identity]) -> Block:
 
 
 def _provenance(page: Page) -> list[Block]:
-    text, data = page.words.text, page.data
-    terms = [
-        {
-            "term": text("provenance.source", table=source["table"], name=_short(source["name"])),
-            "text": text("provenance.digest", sha256=source["sha256"][:16]),
-        }
-        for source in data.sources
-    ]
-    options = {
-        name: value for name, value in msgspec.to_builtins(data.settings.definitions).items() if value is not None
-    }
-    options["basis"] = data.basis
+    words, text, data = page.words, page.words.text, page.data
+    read = data.quality[data.quality["check"] == READ].groupby("table")["rows"].sum()
+    terms = []
+    for table, sources in groupby(data.sources, key=lambda source: source["table"]):
+        rows = text("provenance.rows", rows=words.value(read[table], "count")) if table in read else ""
+        files = [text("provenance.source", name=_short(source["name"]), sha256=source["sha256"][:16]) for source in sources]
+        terms.append({"term": table, "text": rows, "details": files})
+    packages = {name: version(name) for name in PACKAGES}
+    made = [text("provenance.package", name=name, version=packages[name]) for name in PACKAGES if name != "retention-kit"]
+    asof = {"day": words.date(data.as_of), "last": page.last_day(), "zone": data.settings.report.timezone or "UTC"}
     sentences = [
-        text("provenance.asof", day=page.words.date(data.as_of), zone=data.settings.report.timezone or "UTC"),
-        text("provenance.options", options=", ".join(f"{name} = {value}" for name, value in options.items())),
-        text("provenance.frame", version=version("retention-kit"), python=platform.python_version()),
-    ]
+        text("provenance.asof", **asof),
+        text("provenance.made", version=packages["retention-kit"], python=platform.python_version(),
+             packages=listed(made, words)),
+    ]  # fmt: skip
     return [
         page.heading("provenance"),
         Block("terms", items=terms),

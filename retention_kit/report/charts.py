@@ -57,8 +57,8 @@ def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawin
         record["latest"] = True
     falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]
 
-    unit, goal = rows["unit"].iloc[0], _number(goal)
-    y = _quantity(alt.Y, unit, words, _extent(unit, goal, records))
+    unit, goal = rows["unit"].iloc[0], number(goal)
+    y = quantity(alt.Y, unit, words, extent(unit, goal, records))
     base = alt.Chart()
     latest = base.encode(y("value"), text="figure:N").transform_filter("datum.latest")
     bold = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
@@ -71,8 +71,10 @@ def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawin
         latest.mark_text(**bold, color=TEAL),
         _points(words, "when").encode(y("value")),
     ]
-    chart = alt.layer(*layers, data=_data(records)).encode(_over(records, words))
-    return Drawing(_spec(chart, words, right=24 if goal is None else 60), _trend_alt(rows, records, known, goal, words))
+    chart = alt.layer(*layers, data=inline(records)).encode(_over(records, words))
+    return Drawing(
+        finished(chart, words, right=24 if goal is None else 60), _trend_alt(rows, records, known, goal, words)
+    )
 
 
 def customer_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
@@ -84,7 +86,7 @@ def customer_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
 def mrr_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
     """Recurring revenue won above the line and lost below it; exchange rates by their sign, where any."""
     up = {"new": TEAL, "expansion": LIGHT_TEAL, "reactivation": AMBER}
-    if any(_number(value) for value in frame["fx"]):
+    if any(number(value) for value in frame["fx"]):
         up["fx"] = GREY
     return _movements("mrr", frame, words, "money", up, {"contraction": PALE_TERRACOTTA, "churned": TERRACOTTA})
 
@@ -95,7 +97,7 @@ def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
     y = alt.Y("value:Q", title=None, stack="normalize", axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]))
     row = {"fontSize": 11, "color": MUTED, "baseline": "bottom"}
     answers = alt.Chart().mark_text(**row).encode(alt.YValue(-5), text="whole:N").transform_filter("datum.rank === 0")
-    head = alt.Chart(_data([{}], "head")).mark_text(**row, align="right", text=words.text("charts.nps.answers"))
+    head = alt.Chart(inline([{}], "head")).mark_text(**row, align="right", text=words.text("charts.nps.answers"))
     numbers = [answers, head.encode(alt.XValue(-6), alt.YValue(-5))] if len(rows) <= MOST_LABELS else []
     return _stacked("nps", rows, words, "count", kinds, y, "n", over=numbers, below=set())
 
@@ -112,10 +114,10 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Dr
     for record in records:
         record["beside"] = f"{record['figure']} · {record['n']}"
 
-    unit, total = rows["unit"].iloc[0], _number(total)
+    unit, total = rows["unit"].iloc[0], number(total)
     whole = [f"{words.text('charts.whole')} {words.value(total, unit)}"]
     step = 24 if len(records) <= 20 else 15
-    x = _quantity(alt.X, unit, words, _extent(unit, total, records))
+    x = quantity(alt.X, unit, words, extent(unit, total, records))
     axis = alt.Axis(labelLimit=170, labelOverlap=False, labelColor=INK, labelFontSize=12 if step > 15 else 11)
     scale = alt.Scale(domain=[record["name"] for record in records], padding=0.5)
     base = alt.Chart()
@@ -125,17 +127,17 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Dr
         _points(words, "name").encode(x("value")),
         base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(x=alt.value("width"), text="beside:N"),
     ]
-    chart = alt.layer(*layers, data=_data(records)).encode(alt.Y("name:N", title=None, scale=scale, axis=axis))
+    chart = alt.layer(*layers, data=inline(records)).encode(alt.Y("name:N", title=None, scale=scale, axis=axis))
     room = 12 + 6 * max(len(record["beside"]) for record in records)
-    spec = _spec(chart, words, right=room, height=step * len(records) + 50)
+    spec = finished(chart, words, right=room, height=step * len(records) + 50)
     return Drawing(spec, _segments_alt(rows, records, total, words))
 
 
 def _movements(name: str, frame: pd.DataFrame, words: Words, unit: str, up: dict, down: dict) -> Drawing | None:
     kinds = up | down
-    reach = max((abs(_number(value) or 0) for kind in kinds for value in frame[kind]), default=0)
-    y = _quantity(alt.Y, unit, words, reach=reach)
-    zero = alt.Chart(_data([{}], "zero")).mark_rule(color=MUTED)
+    reach = max((abs(number(value) or 0) for kind in kinds for value in frame[kind]), default=0)
+    y = quantity(alt.Y, unit, words, reach=reach)
+    zero = alt.Chart(inline([{}], "zero")).mark_rule(color=MUTED)
     across = zero.encode(y=alt.datum(0), x=alt.value(0), x2=alt.value("width"))
     return _stacked(name, frame, words, unit, kinds, y("value"), "end", over=[across], below=set(down))
 
@@ -145,24 +147,24 @@ def _stacked(
 ) -> Drawing | None:
     """One bar per period: `kinds` (column to colour) stacked from zero in their order, those of `below` downwards."""
     rows = frame.to_dict("records")
-    periods = [_period(row, words) | {"whole": words.value(_number(row[whole]), unit)} for row in rows]
+    periods = [_period(row, words) | {"whole": words.value(number(row[whole]), unit)} for row in rows]
     label = {kind: words.text(f"charts.{name}.{kind}") for kind in kinds}
     records = [
         period | {"kind": label[kind], "rank": rank, "value": 0 - value if kind in below else value, "figure": figure}
         for rank, kind in enumerate(kinds)
         for row, period in zip(rows, periods, strict=True)
-        if (value := _number(row[kind])) is not None and (figure := words.value(value, unit))
+        if (value := number(row[kind])) is not None and (figure := words.value(value, unit))
     ]
     if not any(record["value"] for record in records):
         return None
 
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(label.values()), range=list(kinds.values())))
     of = alt.Tooltip("whole:N", title=words.text(f"charts.{name}.whole"))
-    tips = [*_tooltips(words, "when", "kind", "figure"), of]
+    tips = [*tooltips(words, "when", "kind", "figure"), of]
     bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
     bars = bar.encode(y, colour, alt.Order("rank:Q"), opacity=_when_complete(1, 0.45), tooltip=tips)
-    chart = alt.layer(bars, *over, data=_data(records)).encode(_over(periods, words))
-    return Drawing(_spec(chart, words, right=24), _stacked_alt(name, rows, periods, words, unit, label))
+    chart = alt.layer(bars, *over, data=inline(records)).encode(_over(periods, words))
+    return Drawing(finished(chart, words, right=24), _stacked_alt(name, rows, periods, words, unit, label))
 
 
 def visible(name: object) -> str:
@@ -170,7 +172,7 @@ def visible(name: object) -> str:
     return str(name).translate(_VISIBLE)
 
 
-def _number(value: object) -> float | None:
+def number(value: object) -> float | None:
     """Undefined, in whichever of the frame's ways, is None."""
     return None if pd.isna(value) or not isfinite(value) else float(value)
 
@@ -181,7 +183,7 @@ def _period(row: dict, words: Words) -> dict:
 
 
 def _measure(row: dict, words: Words) -> dict:
-    value, low, high = (_number(row[column]) for column in ("value", "low", "high"))
+    value, low, high = (number(row[column]) for column in ("value", "low", "high"))
     figure, lowest, highest = (words.value(bound, row["unit"]) for bound in (value, low, high))
     return {
         "value": value,
@@ -189,19 +191,19 @@ def _measure(row: dict, words: Words) -> dict:
         "high": high,
         "figure": figure,
         "interval": DASH if low is None else words.text("charts.interval", low=lowest, high=highest),
-        "n": words.text("charts.n", n=words.value(_number(row["n"]), "count")),
+        "n": words.text("charts.n", n=words.value(number(row["n"]), "count")),
         "complete": bool(row["complete"]),
     }
 
 
-def _data(records: list[dict], name: str = "rows") -> alt.InlineData:
+def inline(records: list[dict], name: str = "rows") -> alt.InlineData:
     """Named, so that Altair neither moves the rows nor names them by a hash."""
     return alt.InlineData(values=records, name=name)
 
 
-def _extent(unit: str, reference: float | None, records: list[dict]) -> list[float]:
+def extent(unit: str, reference: float | None, records: list[dict]) -> list[float]:
     """What the axis spans: everything drawn and some air, without leaving 0 to 100% or going below zero for it."""
-    drawn = [reference, *(record[key] for record in records for key in ("value", "low", "high"))]
+    drawn = [reference, *(record.get(key) for record in records for key in ("value", "low", "high"))]
     drawn = [value for value in drawn if value is not None]
     low, high = min(drawn), max(drawn)
     air = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
@@ -210,7 +212,7 @@ def _extent(unit: str, reference: float | None, records: list[dict]) -> list[flo
     return [bottom, top]
 
 
-def _quantity(
+def quantity(
     channel: type[alt.X | alt.Y], unit: str, words: Words, domain: list[float] | None = None, reach: float = 0.0
 ) -> Callable[[str], alt.X | alt.Y]:
     """The encoding of any field in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
@@ -255,20 +257,20 @@ def _when_complete(yes: object, no: object) -> dict:
     return alt.condition("datum.complete", alt.value(yes), alt.value(no))
 
 
-def _tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
+def tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=words.text(f"charts.tooltip.{field}")) for field in fields]
 
 
 def _points(words: Words, name: str) -> alt.Chart:
     mark = alt.Chart().mark_point(filled=True, size=46, stroke=TEAL, strokeWidth=1.5, opacity=1)
-    return mark.encode(fill=_when_complete(TEAL, "white"), tooltip=_tooltips(words, name, "figure", "interval", "n"))
+    return mark.encode(fill=_when_complete(TEAL, "white"), tooltip=tooltips(words, name, "figure", "interval", "n"))
 
 
 def _rule(at: float | None, channel: Callable, label: list[str], **span: object) -> list[alt.Chart]:
     """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None."""
     if at is None:
         return []
-    base = alt.Chart(_data([{"at": at, "label": label}], "reference")).encode(channel("at"))
+    base = alt.Chart(inline([{"at": at, "label": label}], "reference")).encode(channel("at"))
     if "x" in span:
         text = base.mark_text(color=BRICK, fontSize=11, align="left", dx=6).encode(x=alt.value("width"), text="label:N")
     else:
@@ -276,10 +278,11 @@ def _rule(at: float | None, channel: Callable, label: list[str], **span: object)
     return [base.mark_rule(color=BRICK, strokeDash=[4, 3]).encode(**span), text]
 
 
-def _spec(chart: alt.LayerChart, words: Words, right: int, height: int = HEIGHT) -> dict:
+def finished(chart: alt.LayerChart, words: Words, right: int, height: int = HEIGHT) -> dict:
     """The finished specification. Altair hands it over as an inner one, so that the session's theme stays out of it."""
     signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
     label = {"labelColor": MUTED, "labelFontSize": 12}
+    title = {"titleColor": MUTED, "titleFontSize": 12, "titleFontWeight": "normal", "titleAnchor": "start"}
     return chart.to_dict(context={"top_level": False}) | {
         "$schema": alt.SCHEMA_URL,
         "width": WIDTH,
@@ -291,7 +294,9 @@ def _spec(chart: alt.LayerChart, words: Words, right: int, height: int = HEIGHT)
             "font": FONT,
             "locale": {"number": signs | {"grouping": [3], "currency": ["", ""]}},
             "view": {"stroke": None},
-            "axis": label | {"labelPadding": 6, "domain": False, "ticks": False, "gridColor": HAIRLINE},
+            "axis": label
+            | title
+            | {"labelPadding": 6, "titlePadding": 8, "domain": False, "ticks": False, "gridColor": HAIRLINE},
             "legend": label | {"orient": "top", "symbolType": "square", "offset": 22, "columnPadding": 14},
         },
     }
@@ -306,7 +311,7 @@ def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal:
         extremes = {"low": low["figure"], "lowest": low["when"], "high": high["figure"], "highest": high["when"]}
         told.append(words.text("charts.alt.extremes", **extremes))
     if gaps := [record["when"] for record in records if record["value"] is None]:
-        told.append(words.text("charts.alt.undefined", periods=_listed(gaps, words)))
+        told.append(words.text("charts.alt.undefined", periods=listed(gaps, words)))
     told += [words.text("charts.alt.incomplete", **record) for record in records if not record["complete"]]
     if goal is not None:
         told.append(words.text("charts.alt.goal", goal=words.value(goal, rows["unit"].iloc[0])))
@@ -316,10 +321,10 @@ def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal:
 def _stacked_alt(name: str, rows: list[dict], periods: list[dict], words: Words, unit: str, label: dict) -> str:
     """The last complete period in full, or the last one where none is."""
     place = max((place for place, period in enumerate(periods) if period["complete"]), default=-1)
-    figures = [f"{words.value(_number(rows[place][kind]), unit)} {label[kind]}" for kind in label]
+    figures = [f"{words.value(number(rows[place][kind]), unit)} {label[kind]}" for kind in label]
     told = [
         words.text(f"charts.{name}.title", span=_span(periods, words)),
-        words.text(f"charts.{name}.alt", figures=_listed(figures, words), **periods[place]),
+        words.text(f"charts.{name}.alt", figures=listed(figures, words), **periods[place]),
         *(words.text("charts.alt.unfinished", when=other["when"]) for other in periods if not other["complete"]),
     ]
     return " ".join(told)
@@ -329,7 +334,7 @@ def _segments_alt(rows: pd.DataFrame, records: list[dict], total: float | None, 
     row = rows.iloc[0]
     subject = {"label": row["label"], "segment": visible(row["segment"]), "period": words.period(row["period"])}
     first = [f"{record['name']} {record['beside']}" for record in records[:10]]
-    told = [words.text("charts.alt.segments", **subject), f"{_listed(first, words)}."]
+    told = [words.text("charts.alt.segments", **subject), f"{listed(first, words)}."]
     if len(records) > len(first):
         told.append(words.text("charts.alt.more", count=len(records) - len(first)))
     if total is not None:
@@ -342,5 +347,5 @@ def _span(periods: list[dict], words: Words) -> str:
     return first if first == last else words.text("charts.interval", low=first, high=last)
 
 
-def _listed(items: list[str], words: Words) -> str:
+def listed(items: list[str], words: Words) -> str:
     return format_list(items, "unit", locale=words.locale)

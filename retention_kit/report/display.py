@@ -26,14 +26,14 @@ KINDS: dict[str, dict] = {
     "cards": {"cards": ...},
     "notice": {"tone": "plain", "title": ..., "items": []},
     "text": {"text": ...},
-    "table": {"title": "", "columns": ..., "rows": ..., "caption": ""},
+    "table": {"title": "", "columns": ..., "rows": ..., "keys": [], "caption": ""},
     "terms": {"items": ...},
     "chart": {"title": "", "caption": "", "alt": ..., "spec": ...},
 }
 PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their fields)
     "cards": (
         "cards",
-        {"label": ..., "value": ..., "change": None, "detail": "", "goal": None, "spark": [], "note": ""},
+        {"label": ..., "value": ..., "changes": [], "detail": "", "goal": None, "spark": [], "note": ""},
     ),
     "table": ("columns", {"label": ..., "align": "start"}),
     "terms": ("items", {"term": ..., "text": ..., "details": []}),
@@ -90,7 +90,11 @@ def _complete(given: dict, fields: dict, what: str) -> dict:
 def _lines(value: object) -> list[str]:
     """Every word of a block, one line each; rows of a table on a line."""
     if isinstance(value, dict):
-        shown = [name for name in value if name not in ("spec", "id", "level", "tone", "align", "spark")]
+        shown = [
+            name
+            for name in value
+            if name not in ("spec", "id", "level", "tone", "align", "spark", "keys", "direction", "good", "share")
+        ]
         return [line for name in shown for line in _lines(value[name])]
     if isinstance(value, Sequence) and not isinstance(value, str):
         if value and all(isinstance(cell, str) for cell in value):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain, count, zip_longest
+from math import isfinite
 from urllib.parse import urlsplit
 
 import mistune
@@ -129,7 +130,17 @@ def _table(table: Tag) -> dict:
         {"label": label, "align": "end" if right else "start"} for label, right in zip(names, numeric, strict=True)
     ]
     caption = table.caption.get_text(" ", strip=True) if table.caption else ""
-    return _block("table", columns=columns, rows=rows, caption=caption)
+    keys = [[_key(cell) for cell in row] for row in rows]
+    is_grouped = any(not row[0] for row in rows)  # of a compound index: out of order, labels would lose their rows
+    return _block("table", columns=columns, rows=rows, keys=[] if is_grouped else keys, caption=caption)
+
+
+def _key(cell: str) -> float | None:
+    """What a cell is sorted by: its number, where it is a plain one."""
+    try:
+        return float(cell) if isfinite(float(cell)) else None
+    except ValueError:
+        return None
 
 
 def _cells(rows: list[Tag]) -> list[list[str]]:

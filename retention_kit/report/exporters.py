@@ -68,8 +68,10 @@ class RetentionHTMLExporter(TemplateExporter):
         for section in page["sections"]:
             for number, block in enumerate(section):
                 _dressed(block, page, resources, self._dress, f"{section[0]['id']}-{number}-")
-        live = any(block.get("live") for section in page["sections"] for block in section)
-        page["scripts"] = [Markup(script) for script in (_vega(), _skin("charts.js"))] if live else []
+        blocks = [block for section in page["sections"] for block in section]
+        scripts = [_skin("tables.js")] if any(block.get("sortable") for block in blocks) else []
+        scripts += [_vega(), _skin("charts.js")] if any(block.get("live") for block in blocks) else []
+        page["scripts"] = [Markup(script) for script in scripts]
         page["style"] = Markup(_skin("report.css"))
         page["policy"] = _policy(page["scripts"])
         return page
@@ -77,12 +79,14 @@ class RetentionHTMLExporter(TemplateExporter):
     def _dress(self, block: dict, prefix: str) -> None:
         """Adds to a block what HTML needs; only what is made here is markup."""
         if block["kind"] == "chart":
-            block["picture"] = Markup(_own_ids(draw_svg(block["spec"]), prefix))
+            block["picture"] = Markup(_own_ids(_bare(draw_svg(block["spec"])), prefix))
             if self.interactive:
                 spec = {key: value for key, value in block["spec"].items() if key != "$schema"}
                 # Sorted, as a notebook read from disk is: the same figures give the same bytes.
                 text = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
                 block["live"] = Markup(text.replace("<", r"\u003c"))
+        elif block["kind"] == "table":
+            block["sortable"] = self.interactive and bool(block["keys"])
         elif block["kind"] == "image":
             content = base64.b64encode(_picture(block)).decode()
             block["source"] = f"data:{block['mime']};base64,{content}"
@@ -207,6 +211,18 @@ def _policy(scripts: list[str]) -> str:
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
+
+
+# In the tags of an SVG that is described as a whole: roles of its parts, the font that the page sets, what draws nothing.
+_NEEDLESS = re.compile(
+    r' (?:aria-[\w-]+|role|class|font-family|pointer-events)="[^"]*"| opacity="1"'
+    r'|<path[^>]* d="(?:|M0,0h0v0h0Z)"[^>]*/>|(?<=\d\.\d\d)\d+'
+)
+
+
+def _bare(svg: str) -> str:
+    """A picture at half its size, looking the same; its words are left alone."""
+    return re.sub("<[^>]*>", lambda tag: _NEEDLESS.sub("", tag[0]), svg)
 
 
 def _own_ids(svg: str, prefix: str) -> str:

@@ -10,37 +10,103 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.report.display import templates_dir
 from retention_kit.report.plan import Plan
+from retention_kit.report.story import LEADING, headline, is_known
+from retention_kit.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
 
 NAME = "manifest.json"
 PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermill", "typst", "vl-convert-python")
+# What tells of one build; of a segment value's sibling, and of the whole beside it, the same is kept in `siblings`.
+BUILD = ("complete", "as_of", "parameters", "data", "settings", "metrics", "templates", "code", "versions")
 
 
 def is_current(plan: Plan, folder: Path) -> bool:
     """Whether a whole pack stands there, made from the very same inputs, with every file as it was written."""
-    manifest = _read(folder)
-    files = manifest.get("files", {})
+    manifest = read(folder)
     return (
         manifest.get("state") == "ok"
         and _inputs(plan).items() <= manifest.get("inputs", {}).items()
-        and all((folder / name).is_file() and _digest(folder / name) == digest for name, digest in files.items())
+        and not altered(folder, manifest)
     )
+
+
+def altered(folder: Path, manifest: dict) -> set[str]:
+    """The files of a pack that are gone or are not what was written."""
+    files = manifest.get("files", {})
+    return {
+        name for name, digest in files.items() if not (folder / name).is_file() or digest_of(folder / name) != digest
+    }
 
 
 def sections(folder: Path) -> set[str]:
     """The sections that the pack there holds."""
-    return {*_read(folder).get("sections", {})}
+    return {*read(folder).get("sections", {})}
+
+
+def builds(manifest: dict) -> dict[str, dict]:
+    """What each build of a pack was made from, by what a segment value adds to its file names; the last one last."""
+    siblings, suffix = manifest.get("siblings"), manifest.get("suffix")
+    found = {**(siblings if isinstance(siblings, dict) else {}), suffix: manifest}
+    return {
+        name: build
+        for name, build in found.items()
+        if isinstance(name, str) and isinstance(build, dict) and {*BUILD} <= {*build}
+    }
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """What one build is made from: enough to make it again, and to say what has changed since."""
+    data, period = plan.page.data, plan.page.period
+    report = msgspec.to_builtins(data.settings.report)
+    return {
+        "complete": period.is_complete(data.as_of),
+        "as_of": str(data.as_of),
+        "parameters": {
+            "segment": plan.segment,
+            "languages": plan.languages,
+            "formats": plan.formats,
+            "sections": [section.name for section in plan.chosen],
+            "static": plan.static,
+            "templates": plan.folder,
+        },
+        "data": {
+            "synthetic": data.is_sample,
+            "origin": data.origin,
+            "overrides": overrides(data),
+            "basis": data.basis,
+            "start": str(data.start),
+            "sources": data.sources,
+            "quality": data.quality.to_dict("records"),
+        },
+        "settings": {
+            "report": report | {"plugins": [Path(name).name for name in report["plugins"]]},
+            "definitions": msgspec.to_builtins(data.settings.definitions),
+            "goals": msgspec.to_builtins(data.settings.goals),
+        },
+        "metrics": {
+            name: {"formula": one.formula, "definition": one.definition, "function": _function(one.function)}
+            for name, one in METRICS.items()
+        },
+        "templates": {section.name: section.digest for section in plan.everything},
+        "code": {"retention-kit": _code()} | {Path(name).name: _digest_if(name) for name in report["plugins"]},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    }
 
 
 def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity]) -> None:
     """Write `manifest.json` into a pack that is otherwise whole; what it said of sibling builds is kept."""
-    data, path, before = plan.page.data, building / NAME, _read(building)
+    path, before, page = building / NAME, read(building), plan.page
     failed = {failure.partition(":")[0] for failure in failures}
     states = {
         plan.stem(section, language): "failed" if f"{section.name} ({language})" in failed else "ok"
@@ -52,50 +118,74 @@ def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity
         for name, state in {**before.get("sections", {}), **states}.items()
         if (building / "notebooks" / f"{name}.ipynb").is_file()
     }
-    period = plan.page.period
     manifest = {
         "schema": 1,
         "state": "failed" if failures or "failed" in made.values() or any(check.broken for check in checks) else "ok",
-        "period": str(period),
-        "every": period.every,
-        "start": str(period.start),
-        "end": str(period.end),
-        "complete": period.is_complete(data.as_of),
-        "as_of": str(data.as_of),
-        "parameters": {
-            "segment": plan.segment,
-            "languages": plan.languages,
-            "formats": plan.formats,
-            "sections": [section.name for section in plan.chosen],
-            "static": plan.static,
-        },
-        "data": {
-            "synthetic": data.is_sample,
-            "origin": data.origin,
-            "basis": data.basis,
-            "start": str(data.start),
-            "sources": data.sources,
-            "quality": data.quality.to_dict("records"),
-        },
-        "settings": {
-            "report": msgspec.to_builtins(data.settings.report),
-            "definitions": msgspec.to_builtins(data.settings.definitions),
-            "goals": msgspec.to_builtins(data.settings.goals),
-        },
-        "metrics": {name: {"formula": one.formula, "definition": one.definition} for name, one in METRICS.items()},
+        "period": str(page.period),
+        "every": page.every,
+        "start": str(page.period.start),
+        "end": str(page.period.end),
+        "suffix": plan.suffix,
+        **json.loads(_json(describe(plan))),
         "identities": [msgspec.to_builtins(check) for check in checks],
-        "templates": {section.name: section.digest for section in plan.everything},
+        "restated": [one._asdict() for one in plan.restated],
+        "reports": {**before.get("reports", {}), **_reports(plan)},
         "sections": made,
         # What failed is made again, also where a build of another language has since gone well.
         "inputs": before.get("inputs", {}) | (dict.fromkeys(_inputs(plan), "") if failures else _inputs(plan)),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "siblings": {
+            suffix: {name: build[name] for name in BUILD}
+            for suffix, build in builds(before).items()
+            if suffix != plan.suffix
+        },
         "files": {
-            file.relative_to(building).as_posix(): _digest(file)
+            file.relative_to(building).as_posix(): digest_of(file)
             for file in sorted(building.rglob("*"))
             if file.is_file() and file != path
         },
     }
-    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", "utf-8")
+    path.write_text(_json(manifest) + "\n", "utf-8")
+
+
+def overrides(data: Dataset) -> dict[str, Any]:
+    """The settings that were given by keyword or option, besides those of the file: what `load` needs again."""
+    origin = Path(data.origin or "(sample)")
+    path = origin / "retention.toml" if origin.is_dir() else origin
+    try:
+        written = read_settings(path) if path.suffix == ".toml" else Settings()
+    except (RetentionKitError, OSError):
+        written = Settings()
+    parts = [(getattr(data.settings, part), getattr(written, part)) for part in ("report", "definitions")]
+    given = {
+        name: value
+        for ours, theirs in parts
+        for name, value in msgspec.to_builtins(ours).items()
+        if value != msgspec.to_builtins(theirs)[name]
+    }
+    if "plugins" in given:  # they were found beside the file, wherever that stood
+        given["plugins"] = [Path(name).name for name in given["plugins"]]
+        if given["plugins"] == [Path(name).name for name in written.report.plugins]:
+            del given["plugins"]
+    return given
+
+
+def _reports(plan: Plan) -> dict[str, dict]:
+    """What a list of reports says of each language's: its finding and leading figures."""
+    page = plan.page
+    now = {row.metric: row.value for row in page.now(LEADING).itertuples()}
+    figures = {name: value if is_known(value) else None for name, value in now.items()}
+    return {
+        f"{language}{plan.suffix}": {
+            "only": page.only,
+            "headline": headline(one.rows, str(one.period), one.words),
+            "figures": figures,
+        }
+        for language, one in plan.pages.items()
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, default=str)
 
 
 def _inputs(plan: Plan) -> dict[str, str]:
@@ -106,6 +196,7 @@ def _inputs(plan: Plan) -> dict[str, str]:
         "settings": msgspec.to_builtins(data.settings),
         "known": [str(data.as_of), data.is_sample, data.origin],
         "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
+        "restated": plan.restated,
         "templates": {section.name: section.digest for section in plan.chosen},
         "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
         "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES)],
@@ -117,9 +208,21 @@ def _inputs(plan: Plan) -> dict[str, str]:
 def _source(function: Callable) -> str:
     """A digest of the module that a metric stands in; nothing for one made in a session."""
     try:
-        return _digest(Path(inspect.getsourcefile(function) or ""))
+        return digest_of(Path(inspect.getsourcefile(function) or ""))
     except (OSError, TypeError):
         return ""
+
+
+def _function(function: Callable) -> str:
+    """A digest of a metric's function, which tells an edited one from its neighbours; nothing where no file holds it."""
+    try:
+        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+    except (OSError, TypeError):
+        return ""
+
+
+def _digest_if(name: str) -> str:
+    return digest_of(Path(name)) if Path(name).is_file() else ""
 
 
 @cache
@@ -135,12 +238,14 @@ def _code() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _digest(file: Path) -> str:
+def digest_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _read(folder: Path) -> dict:
+def read(folder: Path) -> dict:
+    """The manifest of a pack; empty where there is none that can be read."""
     try:
-        return json.loads((folder / NAME).read_text("utf-8"))
+        manifest = json.loads((folder / NAME).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
+    return manifest if isinstance(manifest, dict) else {}

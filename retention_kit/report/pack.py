@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from io import StringIO
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
@@ -18,18 +16,21 @@ from typing import TYPE_CHECKING
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.metrics.handover import keep
 from retention_kit.metrics.identities import identities
-from retention_kit.metrics.scorecard import COLUMNS, records
+from retention_kit.metrics.summaries import concentration, needs
+from retention_kit.metrics.tables import answer_counts
 from retention_kit.periods import Period
 from retention_kit.report import manifest
 from retention_kit.report import templates as library
 from retention_kit.report.appendix import appendix
 from retention_kit.report.context import HANDOVER
 from retention_kit.report.display import BLOCK_MIME, Block
+from retention_kit.report.history import restated
+from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
 from retention_kit.report.plan import FORMATS, Plan, make_plan
+from retention_kit.report.sheets import scorecard_of, write_lists
 
 if TYPE_CHECKING:
-    import pandas as pd
     from nbformat import NotebookNode
     from papermill.clientwrap import PapermillNotebookClient
 
@@ -77,38 +78,51 @@ def build_report(
     """
     plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
     folder = Path(output) / str(plan.page.period)
+    plan.restated = restated(plan, folder.parent)
     # Own templates may import helpers, which no digest knows.
     if not force and templates is None and manifest.is_current(plan, folder):
-        return Pack(folder, str(plan.page.period), is_new=False)
-    checks = identities(data, plan.page.every, _columns(plan.page))
-    rows = _scorecard(plan.page)
+        pack = Pack(folder, str(plan.page.period), is_new=False)
+    else:
+        pack = make_pack(plan, folder, jobs, progress or (lambda *_: None))
+    unlisted = write_index(folder.parent)
+    return replace(pack, note=" ".join(filter(None, [pack.note, unlisted])))
+
+
+def make_pack(plan: Plan, folder: Path, jobs: int, progress: Callable[[str, int, int], None]) -> Pack:
+    """Make what is planned in a copy of the pack that stands at `folder`, if any, and put it in its place."""
+    data, page = plan.page.data, plan.page
+    checks = identities(data, page.every, _columns(page))
+    if needs(data, "concentration") is None:
+        concentration(data, page.period)  # the kernels cannot ask for it
+    if needs(data, "scores") is None:
+        answer_counts(data, page.every)
+    rows = scorecard_of(page)
     _check_place(folder)
     kept, note = _siblings(plan, folder, rows), ""
     if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
-        page, kept = plan.page, {}
+        kept = {}
         note = "the figures are no longer those of the pack before, so every section was made."
-        plan = make_plan(
-            data, page.period, page.every, plan.segment, plan.languages, plan.formats, (), templates, static
-        )
+        plan = plan.whole()
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
         building = Path(place) / folder.name
         if folder.is_dir():
             shutil.copytree(folder, building)
         (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
-        executed, failures = _execute(plan, Path(place), max(1, jobs), progress or (lambda *_: None))
+        executed, failures = _execute(plan, Path(place), max(1, jobs), progress)
         _drop_stale(plan, building, rows)
         for language in plan.languages:
             document = _assemble(plan, language, kept | executed, checks)
             for made in plan.formats:
-                failures += _render(document, building / f"report.{language}{plan.suffix}.{made}", made, static)
+                failures += _render(document, building / f"report.{language}{plan.suffix}.{made}", made, plan.static)
         for stem, notebook in executed.items():
             _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
         (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
+        write_lists(page, building, plan.suffix)
         problems = (*failures, *(f"the identity of {name} does not hold" for name in broken))
         manifest.write(plan, building, failures, checks)
         _swap(building, folder, Path(place))
-    return Pack(folder, str(plan.page.period), problems, note=note)
+    return Pack(folder, str(page.period), problems, note=note)
 
 
 def _check_place(folder: Path) -> None:
@@ -123,31 +137,8 @@ def _check_place(folder: Path) -> None:
         raise SettingsError(f"No pack can be written to {str(folder)!r}: it is a file.")
 
 
-def to_csv(rows: pd.DataFrame) -> str:
-    """A scorecard as CSV: exact figures, empty where undefined, no text that a spreadsheet would run."""
-    text = StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in records(rows[list(COLUMNS)]))
-    return text.getvalue()
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
 def _columns(page: Page) -> tuple[str, ...]:
     return (page.only.partition("=")[0],) if page.only else tuple(page.columns)
-
-
-def _scorecard(page: Page) -> str:
-    import pandas as pd
-
-    whole = page.rows
-    if page.only:
-        column, _, value = page.only.partition("=")
-        whole = whole.assign(segment=column, segment_value=value)
-    return to_csv(pd.concat([whole, *(page.parts(column) for column in page.columns)], ignore_index=True))
 
 
 def _execute(
@@ -228,7 +219,7 @@ def _assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], chec
         names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
         notice = Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)
         cells.insert(0, _cell(notice))
-    cells += [_cell(block) for block in appendix(page, checks)]
+    cells += [_cell(block) for block in appendix(page, checks, plan.restated)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})

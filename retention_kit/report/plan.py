@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.periods import Period
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 FORMATS = ("html", "pdf")
+
+
+class Restated(NamedTuple):
+    """A figure of an earlier period that an earlier report gave otherwise."""
+
+    period: str
+    metric: str
+    sent: float | None
+    now: float | None
+    causes: tuple[str, ...]  # as `causes.KINDS` has them: what may explain it
 
 
 @dataclass
@@ -31,7 +41,9 @@ class Plan:
     everything: list[library.Section]
     chosen: list[library.Section]
     static: bool = False
+    folder: str = ""  # of own templates, as it was given
     notebooks: dict[str, Any] = field(default_factory=dict)
+    restated: list[Restated] = field(default_factory=list)
 
     @property
     def page(self) -> Page:
@@ -61,6 +73,11 @@ class Plan:
             **own,
         }
 
+    def whole(self) -> Plan:
+        """The same with every section chosen."""
+        notebooks = {one.name: library.check(one, self.parameters(one, self.languages[0])) for one in self.everything}
+        return replace(self, chosen=self.everything, notebooks=notebooks)
+
     def stem(self, section: library.Section, language: str) -> str:
         return f"{section.name}.{language}{self.suffix}"
 
@@ -89,9 +106,9 @@ def make_plan(
     pages = {language: Page(period or "", every, segment, language, data) for language in languages}
     if folder is not None and not Path(folder).is_dir():
         raise SettingsError(f"There is no folder of templates {str(folder)!r}.")
-    everything = library.sections(data, Path(folder) if folder else None)
+    everything = library.sections(data, Path(folder) if folder else None, not pages[languages[0]].only)
     chosen = library.pick(everything, list(only)) if only else everything
-    plan = Plan(pages, segment, languages, formats, everything, chosen, static)
+    plan = Plan(pages, segment, languages, formats, everything, chosen, static, str(folder or ""))
     for section in chosen:
         plan.notebooks[section.name] = library.check(section, plan.parameters(section, languages[0]))
     return plan

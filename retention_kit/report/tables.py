@@ -57,8 +57,9 @@ def reasons(rows: pd.DataFrame, period: Period, words: Words) -> Block | None:
         for row in rows.itertuples()
     ]
     heads = ("reason", "lost", "share", "churned")
+    keys = [[None, float(row.lost), float(row.lost), float(row.churned)] for row in rows.itertuples()]
     title, caption = words.text("reasons.title", **said), words.text("reasons.caption")
-    return _table(words, "reasons", heads, body, title=title, caption=caption)
+    return _table(words, "reasons", heads, body, title=title, caption=caption, keys=keys)
 
 
 def part(value: float, row: Any, words: Words, *, is_top: bool, style: str = "full") -> str:
@@ -75,7 +76,7 @@ def interval(row: Any, words: Words, style: str, worded: bool = False) -> str:
     return words.text("card.interval" if worded else "charts.interval", **bounds)
 
 
-def _table(words: Words, name: str, heads: Sequence[str], body: list[list[str]], **more: str) -> Block:
+def _table(words: Words, name: str, heads: Sequence[str], body: list[list[str]], **more: Any) -> Block:
     """The first column is of words, the others of numbers."""
     columns = [{"label": words.text(f"{name}.{head}"), "align": "end" if place else "start"}
                for place, head in enumerate(heads)]  # fmt: skip

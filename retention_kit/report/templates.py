@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, TemplateError, UnknownNameError, did_you_mean
 from retention_kit.metrics.scorecard import METRICS, absent
+from retention_kit.metrics.summaries import needs
 from retention_kit.report.display import templates_dir
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ class Section:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
-def sections(data: Dataset, folder: Path | None = None) -> list[Section]:
+def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -> list[Section]:
     """The sections that the data allow, in reading order; templates in `folder` come first, the same name overrides.
 
-    A template stands for the metrics that name it; it is left out where the data give none of them. Metrics that name
-    no template are served by `kpi`. Templates that no metric names follow at the end.
+    A template stands for the metrics that name it, `cohorts` for the table of that name, which is of all customers only
+    (`is_whole`); it is left out where the data give none of them. Metrics that name no template are served by `kpi`.
+    Templates that no metric names follow at the end.
     """
     found = {path.stem: path for place in (templates_dir(), folder) if place for path in sorted(place.glob("*.ipynb"))}
     if folder is not None and not list(folder.glob("*.ipynb")):
@@ -50,6 +52,8 @@ def sections(data: Dataset, folder: Path | None = None) -> list[Section]:
     reasons = absent(data)
     known = [one for one in METRICS.values() if one.name not in reasons]
     wanted = {one.template for one in known if one.template in found} | {"overview"}
+    if is_whole and needs(data, "cohorts") is None:
+        wanted.add("cohorts")
     own = [name for name in found if folder and (folder / f"{name}.ipynb") == found[name]]
     plan: list[Section] = []
     for name in (*ORDER, *sorted({*found} - {*ORDER, "kpi"})):
@@ -157,8 +161,26 @@ def run(
     except Exception as error:  # a kernel that died or a cell that hung ends its own section only
         if not kept:
             raise
-        return kept[0], f"{type(error).__name__}: {error}".splitlines()[0]
+        return kept[0], _cut_short(kept[0], error)
     return executed, ""
+
+
+def _cut_short(notebook: NotebookNode, error: Exception) -> str:
+    """Leave what ended a run, which no output tells, as the error of the cell that was running; returns it in a line."""
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbformat.v4 import new_output
+
+    name, said = type(error).__name__, str(error).split("\n")[0]
+    if isinstance(error, CellTimeoutError):
+        said = f"A cell ran for more than {CELL_TIMEOUT} seconds and was ended."
+    elif isinstance(error, DeadKernelError):
+        said = "The Python that ran it ended in the middle of a cell."
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cell = ([cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")] or cells)[-1]
+    where = [line for output in cell.outputs if output.output_type == "error" for line in output.traceback]
+    cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+    cell.outputs.append(new_output("error", ename=name, evalue=said, traceback=[*where, f"{name}: {error}"]))
+    return f"{name}: {said}"
 
 
 def stop(clients: list[PapermillNotebookClient]) -> None:

@@ -4,6 +4,7 @@ for (const script of document.querySelectorAll('figure.chart > script')) {
   const still = picture.querySelector('svg');
   const live = document.createElement('div');
   live.className = 'live';
+  live.ariaHidden = 'true';  // the picture around it is described; Vega's own roles have no names
   picture.append(live);
   const spec = JSON.parse(script.textContent);
   spec.config = {...spec.config, aria: false, font: getComputedStyle(document.body).fontFamily};
@@ -20,6 +21,10 @@ for (const script of document.querySelectorAll('figure.chart > script')) {
     spec.config.axisX = {labelOverlap: true, ...spec.config.axisX};
   }
   vegaEmbed(live, spec, {mode: 'vega-lite', ast: true, actions: false, renderer: 'svg'})
-    .then(() => { still.remove(); live.classList.add('ready'); })
+    .then(() => {
+      still.remove();
+      live.classList.add('ready');
+      if (picture.scrollWidth <= picture.clientWidth) picture.removeAttribute('tabindex');  // nothing to scroll
+    })
     .catch(() => live.remove());
 }

@@ -1,0 +1,19 @@
+-- Who became a customer, came back or was lost in one period: a row for each turn, with the last purchase before the
+-- period's end and what was spent in the twelve months up to that purchase.
+WITH dated AS (
+    SELECT customer_id, day, amount, MAX(day) OVER (PARTITION BY customer_id) AS last_purchase
+    FROM orders
+    WHERE is_purchase AND customer_id IS NOT NULL AND day < $ends
+),
+spent AS (
+    SELECT customer_id, last_purchase, CAST(SUM(amount) AS BIGINT) AS spent
+    FROM dated WHERE day > last_purchase - INTERVAL 12 MONTH
+    GROUP BY customer_id, last_purchase
+)
+SELECT turns.kind, turns.customer_id, CAST(spent.last_purchase AS VARCHAR) AS last_purchase,
+       spent.spent AS revenue_12_months, coalesce(v.value, $missing) AS segment_value
+FROM turns
+JOIN spent ON spent.customer_id = turns.customer_id
+LEFT JOIN customer_values v ON v.customer_id = turns.customer_id AND v.from_period <= $period AND v.until_period > $period
+WHERE turns.period = $period
+ORDER BY turns.kind, spent.spent DESC, turns.customer_id

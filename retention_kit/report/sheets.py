@@ -1,0 +1,72 @@
+"""CSV files of a pack: exact figures, empty where undefined, no text that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.lists import LISTS, customer_lists
+from retention_kit.metrics.scorecard import COLUMNS, records, split_segment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.report.page import Page
+
+
+def to_csv(rows: pd.DataFrame) -> str:
+    """A scorecard as CSV."""
+    return _text(COLUMNS, (row.values() for row in records(rows[list(COLUMNS)])))
+
+
+def scorecard_of(page: Page) -> str:
+    """The figures of a report, of the whole and by segment, as CSV."""
+    import pandas as pd
+
+    whole = page.rows
+    if page.only:
+        column, value = split_segment(page.data, page.only)
+        whole = whole.assign(segment=column, segment_value=value)
+    return to_csv(pd.concat([whole, *(page.parts(column) for column in page.columns)], ignore_index=True))
+
+
+def read_scorecard(path: Path) -> list[dict[str, str]]:
+    """The cells of a scorecard as written; none where there is no such file or it is no scorecard."""
+    try:
+        rows = list(csv.DictReader(StringIO(path.read_text("utf-8"), newline="")))
+    except (OSError, ValueError, csv.Error):
+        return []
+    return rows if rows and {*COLUMNS} <= {*rows[0]} else []
+
+
+def write_lists(page: Page, pack: Path, suffix: str) -> None:
+    """The customers behind "did not return", "new" and "came back", a file each in `lists`: for the team, never mailed.
+
+    A list has as many rows as its figure says, and is gone where the data no longer give that figure.
+    """
+    only = split_segment(page.data, page.only) if page.only else None
+    lists = customer_lists(page.data, page.period, page.columns, only)
+    for metric in LISTS:
+        path = pack / "lists" / f"{metric}{suffix}.csv"
+        if metric not in lists:
+            path.unlink(missing_ok=True)
+            continue
+        path.parent.mkdir(exist_ok=True)
+        frame = lists[metric].astype(object)
+        rows = frame.where(frame.notna(), None).itertuples(index=False, name=None)
+        path.write_text(_text(frame.columns, rows), "utf-8", newline="")
+
+
+def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_harmless, header))
+    writer.writerows(map(_harmless, row) for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
