@@ -12,6 +12,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.identities import Identity
 from retention_kit.report.display import Block
 from retention_kit.report.page import Page, unavailable
+from retention_kit.report.rules import in_force
 
 
 def appendix(page: Page, checks: list[Identity]) -> list[Block]:
@@ -31,6 +32,8 @@ def _definitions(page: Page) -> list[Block]:
     terms = []
     for one in [metric for metric in METRICS.values() if metric.name in shown]:
         details = [text("definitions.formula", formula=one.formula)]
+        if rule := in_force(one, page.data, page.words):
+            details.append(rule)
         if one.competing:
             details.append(text("definitions.competing", competing=one.competing))
         terms.append(

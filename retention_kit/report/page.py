@@ -15,6 +15,7 @@ from retention_kit.metrics.tables import churn_reasons, customer_movements, mrr_
 from retention_kit.periods import Period
 from retention_kit.report import charts, story, tables
 from retention_kit.report.display import Block
+from retention_kit.report.rules import in_force
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Page:
         if drawing is None:
             return Block("text", text=self.words.text("story.reason", label=now.label, note=now.note))
         caption = [self.words.text("chart.trend", definition=METRICS[metric].definition)]
+        if rule := in_force(METRICS[metric], self.data, self.words):
+            caption.append(rule)
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.band"))
         return self._chart(drawing, story.finding(now, self.words), [*caption, *self._incomplete(rows)])
@@ -204,9 +207,9 @@ class Page:
         }
 
     def _lost(self) -> Iterable[str]:
-        row = self._row("lost_customers")
-        if row is not None and row.complete and row.value:
-            lost = self.words.value(row.value, "count")
+        row = self._row("customer_retention_rate")  # who returned within the period is not gone
+        if row is not None and row.complete and row.denominator > row.numerator:
+            lost = self.words.value(row.denominator - row.numerator, "count")
             yield self.words.text(f"attention.lost_{self.base}", lost=lost, **self._periods())
 
     def _missed_goals(self) -> Iterable[str]:
