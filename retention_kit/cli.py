@@ -208,11 +208,11 @@ def _metrics(arguments: argparse.Namespace) -> int:
 
         print(to_csv(rows), end="")
     else:
-        _print_scorecard(data, rows)
+        _print_scorecard(data, rows, with_absent=not arguments.metric)
     return DONE
 
 
-def _print_scorecard(data: Dataset, rows) -> None:
+def _print_scorecard(data: Dataset, rows, *, with_absent: bool) -> None:
     from retention_kit.wording import Words
 
     words = Words("en", data.settings.report.currency)
@@ -234,8 +234,9 @@ def _print_scorecard(data: Dataset, rows) -> None:
     _print_table(
         ("period", "segment", "metric", "value", "n", "95% interval", "change", "note"), table, numbers=(3, 4, 6)
     )
-    for name, reason in rows.attrs["absent"].items():
-        print(f"{name}: absent. {reason}", file=sys.stderr)
+    for reason in dict.fromkeys(rows.attrs["absent"].values()) if with_absent else ():
+        names = [name for name, other in rows.attrs["absent"].items() if other == reason]
+        print(f"Absent: {', '.join(names)}. {reason}", file=sys.stderr)
 
 
 def _check(arguments: argparse.Namespace) -> int:

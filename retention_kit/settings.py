@@ -25,6 +25,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     path: str  # a file, a glob, or with an engine a table or a query
     rows: Literal["orders", "lines"] = "orders"  # for orders: what one row is; lines are summed by order_id
     where: str | None = None
+    sheet: str | None = None  # of a workbook with several
     timezone: str | None = None  # of naive times; else the report's
     survey: Literal["nps", "csat", "ces"] | None = None  # for responses: the survey all rows belong to
     scale: str | None = None  # for responses: "0-10", "1-5", …
@@ -119,6 +120,12 @@ def read_settings(path: Path) -> Settings:
 def make_settings(raw: dict[str, Any]) -> Settings:
     """Checked settings from nested plain values."""
     _refuse_unknown(raw, Settings, "")
+    for name, goal in raw.get("goals", {}).items() if isinstance(raw.get("goals"), dict) else ():
+        try:
+            msgspec.convert(goal, Goal)
+        except msgspec.ValidationError as error:
+            said = _sentence(str(error))
+            raise SettingsError(f"goals.{name}: {said[0].lower()}{said[1:]}") from None
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:

@@ -134,18 +134,19 @@ COLUMNS = {
 }
 
 
-def tricky(seeds, basis: str, currencies=(None,), rates: pd.DataFrame | None = None, **options):
+def tricky(seeds: range, basis: str, currencies: tuple = (None,), rates: pd.DataFrame | None = None, **options):
     """Companies of hard cases in one, `case` telling them apart, as the package and as the oracle read them."""
     given = many_tricky_tables(seeds, currencies) | options | ({} if rates is None else {"rates": rates})
     data = rk.load(**given, timezone=ZONE, currency=CURRENCY, basis=basis, as_of=str(TRICKY_AS_OF))
     return data, oracle_tables.read(ZONE, TRICKY_AS_OF, basis, currency=CURRENCY, **given)
 
 
-def tricky_books(seeds, basis: str, **options) -> oracle_tables.Books:
+def tricky_books(seeds: range, basis: str, **options) -> oracle_tables.Books:
     return oracle_tables.read(ZONE, TRICKY_AS_OF, basis, **many_tricky_tables(seeds), **options)
 
 
-def many_tricky_tables(seeds, currencies=(None,)) -> dict[str, pd.DataFrame]:
+@cache
+def many_tricky_tables(seeds: range, currencies: tuple = (None,)) -> dict[str, pd.DataFrame]:
     stacks = {name: [] for name in COLUMNS}
     for seed in seeds:
         for name, frame in tricky_tables(seed, currencies).items():

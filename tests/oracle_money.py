@@ -79,21 +79,34 @@ def movement(books: Books, spells: list[Spell], earlier: date, later: date, know
 
 
 def mrr_figures(books: Books, label: str) -> dict[str, Fraction | None]:
-    moved, between = (mrr_movements(books, label, mode) for mode in (books.rules.mrr_mode, "snapshot"))
+    moved = mrr_movements(books, label, books.rules.mrr_mode)
     start, down = moved["start"], moved["contraction"] + moved["churned"]
     won_back = moved["reactivation"] if books.rules.quick_ratio_reactivation else 0
     customers = len(mrr_at(books, min(bounds(label)[1], books.as_of)))
-    kept = between["start"] + between["expansion"] - between["contraction"] - between["churned"]
+    kept, floor = of_the_start(books, label)
+    if books.rules.mrr_mode == "event":
+        floor = start - down
     return {
         "mrr": moved["end"],
         "net_new_mrr": moved["new"] + moved["expansion"] + moved["reactivation"] - down,
         "gross_revenue_churn_rate": ratio(down, start),
         "net_revenue_churn_rate": ratio(down - moved["expansion"] - moved["reactivation"], start),
-        "gross_revenue_retention": ratio(start - down, start),
+        "gross_revenue_retention": ratio(floor, start),
         "net_revenue_retention": ratio(kept, start),  # of the customers at the start, whatever the mode
         "quick_ratio": ratio(moved["new"] + moved["expansion"] + won_back, down),
         "average_revenue_per_account": ratio(moved["end"], customers),
     }
+
+
+def of_the_start(books: Books, label: str) -> tuple[Fraction, Fraction]:
+    """What the customers of the start pay at the end, and that at most what each paid, both at the start's rates."""
+    start, end = bounds(label)
+    end, kept, floor = min(end, books.as_of), 0, 0
+    for spells in books.spells_of.values():
+        if before := running(spells, books, start):
+            was, now = (worth(found, books, start) for found in (before, running(spells, books, end)))
+            kept, floor = kept + now, floor + min(was, now)
+    return money(kept), money(floor)
 
 
 def paying_lifespan(books: Books, end: date) -> tuple[Fraction | None, Fraction | None]:

@@ -153,7 +153,7 @@ def test_metrics_takes_the_last_complete_period_and_names_what_is_absent(capsys)
     assert main(["metrics"]) == 0
     out, said = capsys.readouterr()
     assert "2024-02" in out
-    assert "mrr: absent. " in said
+    assert "Absent: mrr" in said
     assert main(["metrics", "--from", "2024-01", "--to", "2024-02", "--metric", "revenue", "--json"]) == 0
     assert [row["period"] for row in json.loads(capsys.readouterr().out)] == ["2024-01", "2024-02"]
     assert main(["metrics", "--every", "quarter", "--as-of", "2024-04-01", "--metric", "revenue", "--json"]) == 0

@@ -1,6 +1,6 @@
 """Local clocks: times that they skip or show twice, in zones that put them forward and back in their own ways."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -135,9 +135,23 @@ def test_responses_are_counted_alike():
 
 def test_a_slip_of_the_pen_is_no_reason_to_follow_a_zone_for_millennia():
     data = orders("2024-10-27 01:30:00", "0202-10-27 01:30:00", "9999-10-27 01:30:00", timezone="Europe/London")
-    assert checks(data) == {AMBIGUOUS: 1}
+    assert checks(data) == {AMBIGUOUS: 1, "dated in the future": 1}
 
 
 def test_mixed_clocks_in_one_column_stay_refused():
-    with pytest.raises(DataError, match="mixes 1 times with an offset and 1 without"):
+    with pytest.raises(DataError, match="mixes 1 times with a zone and 1 without"):
         orders("2024-10-27 01:30:00", "2024-10-27 01:30:00Z", timezone="Europe/London")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-03-31 23:30:00 UTC", "2024-03-31 23:30 GMT", "2024-03-31 23:30:00 +0000", "2024-03-31 18:30:00 -0500",
+     "2024-03-31T23:30:00.5z", "2024-03-31 19:30:00 America/New_York", "2024-04-01 00:30:00+01"],
+)  # fmt: skip
+def test_a_time_may_name_its_zone_in_many_ways(text):
+    assert orders(text, timezone="Europe/London").start == date(2024, 4, 1)
+
+
+def test_times_that_name_their_zone_in_words_do_not_mix_with_others():
+    with pytest.raises(DataError, match="mixes 1 times with a zone and 1 without"):
+        orders("2024-03-31 23:30:00 UTC", "2024-03-31 23:30:00", timezone="Europe/London")

@@ -3,7 +3,7 @@
 import pytest
 
 import retention_kit as rk
-from pencil import checks, table
+from pencil import checks, table, value
 from retention_kit.errors import DataError
 
 GBP = {"currency": "GBP", "timezone": "UTC"}
@@ -123,12 +123,54 @@ def test_rows_before_the_first_rate_are_set_aside_below_half():
         orders(rows + late.format(2))
 
 
-def test_a_spell_needs_the_rate_of_its_start():
+def test_a_spell_from_before_the_rates_counts_at_the_first():
     head = "customer_id  subscription_id  started_at  ended_at  amount  currency\n"
-    early, late = "Ann  {}  2023-12-05  -  10  EUR\n", "Ann  {}  2024-01-05  -  10  EUR\n"
+    early, late = "Ann  {}  2023-11-05  -  10  EUR\n", "Ann  {}  2024-01-05  -  10  EUR\n"
     text = head + early.format(1) + late.format(2) + late.format(3)
     data = rk.load(subscriptions=table(text), rates=table(RATES), **GBP)
-    assert checks(data) == {"no exchange rate yet": 1}
+    assert checks(data) == {"no exchange rate at its start": 1}
+    frame = rk.mrr_movements(data).set_index("period")
+    assert frame.loc["2023-11", "end"] > 0
+    assert frame.loc["2024-01", ["new", "reactivation"]].tolist() == [0, 0]
+
+
+def test_a_spell_over_before_the_rates_is_set_aside():
+    text = """
+        customer_id  subscription_id  started_at  ended_at    amount  currency
+        Ann          1                2023-10-05  2023-10-20  10      EUR
+        Ann          2                2024-01-05  -           10      EUR
+        Ann          3                2024-01-05  -           10      EUR
+    """
+    assert checks(rk.load(subscriptions=table(text), rates=table(RATES), **GBP)) == {"no exchange rate yet": 1}
+
+
+def test_an_amount_of_our_own_is_rounded_alike_whatever_lies_beside_it():
+    ours = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  100.1255  GBP\n"
+    alone = rk.load(orders=table(ours), **GBP)
+    beside = rk.load(orders=table(ours + "Ben  2024-01-05  10  EUR\n"), rates=table(RATES), **GBP)
+    amounts = [data.engine.rows("SELECT amount FROM orders WHERE customer_id = 'Ann'")[0][0] / data.minor
+               for data in (alone, beside)]  # fmt: skip
+    assert amounts == [100.13, 100.13]
+
+
+def test_retention_is_told_at_the_rates_of_the_start():
+    """A dollar that doubles makes nobody a better or worse customer: Ann pays 10 of 100 dollars."""
+    rates = "date  currency  rate\n2024-01-01  USD  1\n2024-02-15  USD  2"
+    spells = """
+        customer_id  subscription_id  started_at  ended_at    amount  currency
+        Ann          a                2024-01-05  2024-02-10  100     USD
+        Ann          a                2024-02-10  -           10      USD
+    """
+    data = rk.load(subscriptions=table(spells), rates=table(rates), as_of="2024-03-01", **GBP)
+    assert value(data, "gross_revenue_retention", "2024-02") == pytest.approx(0.1)
+    assert value(data, "net_revenue_retention", "2024-02") == pytest.approx(0.1)
+
+
+def test_what_is_too_large_to_be_exact_is_refused_in_a_sentence():
+    text = f"customer_id  ordered_at  amount  currency\nAnn  2024-01-05  10  EUR\nBen  2024-01-05  {9 * 10**11}  GBP\nBen  2024-01-06  {9 * 10**11}  GBP\n"
+    data = rk.load(orders=table(text + f"Ben  2024-01-07  {9 * 10**12}  GBP"), rates=table(RATES), **GBP)
+    with pytest.raises(DataError, match="too large to be summed exactly"):
+        rk.scorecard(data, "2024-01")
 
 
 ROWS = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  10  {}\nBen  2024-01-05  10  {}"
@@ -139,14 +181,22 @@ ROWS = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  10  {}\nBen 
     [
         (("EUR", "EUR"), "GBP", "in EUR, the report in GBP: set [report] currency to the currency of the data."),
         (("eur", "EUR "), "GBP", "in EUR, the report in GBP: set [report] currency to the currency of the data."),
-        (("EUR", "EUR"), "XXX", "in EUR, the report in XXX: set [report] currency to the currency of the data."),
+        (
+            ("EUR", "EUR"),
+            "XXX",
+            "in EUR, the report in no currency yet: set [report] currency to the currency of the data.",
+        ),
         (("EUR", "-"), "GBP", "in EUR, GBP, the report in GBP: give [data.rates], a table of date, currency and rate "),
         (
             ("EUR", "USD"),
             "GBP",
             "in EUR, USD, the report in GBP: give [data.rates], a table of date, currency and rate ",
         ),
-        (("EUR", "USD"), "XXX", "in EUR, USD, the report in XXX: set [report] currency and give [data.rates], "),
+        (
+            ("EUR", "USD"),
+            "XXX",
+            "in EUR, USD, the report in no currency yet: set [report] currency and give [data.rates], ",
+        ),
     ],
 )
 def test_without_rates_another_currency_is_refused(codes, currency, said):

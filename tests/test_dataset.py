@@ -248,7 +248,7 @@ def test_naive_times_without_any_time_zone_are_utc_and_counted():
 
 def test_naive_and_aware_times_in_one_column_are_refused():
     with pytest.raises(
-        DataError, match="'ordered_at' mixes 1 times with an offset and 2 without: write all of them one way"
+        DataError, match="'ordered_at' mixes 1 times with a zone and 2 without: write all of them one way"
     ):
         orders("""
             customer_id  ordered_at            amount

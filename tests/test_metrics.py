@@ -9,6 +9,7 @@ import pytest
 
 import retention_kit as rk
 from pencil import row, table, value
+from retention_kit.errors import DataError, SettingsError, UnknownNameError
 from retention_kit.metrics import formulas
 from retention_kit.metrics.catalogue import Measure
 from retention_kit.metrics.identities import identities
@@ -182,7 +183,9 @@ def test_exchange_rates_have_a_line_of_their_own():
     assert frame.loc["2024-01", columns].tolist() == pytest.approx([0, 140, 0, 0, 0, 0, 0, 140])
     assert frame.loc["2024-02", columns].tolist() == pytest.approx([140, 0, 17, 0, 0, 0, -5, 152])
     assert frame.loc["2024-03", columns].tolist() == pytest.approx([152, 0, 0, 0, 102, 0, 0, 50])
-    assert value(data, "net_revenue_retention", "2024-02") == pytest.approx(157 / 140)
+    assert value(data, "net_revenue_retention", "2024-02") == pytest.approx(
+        (140 + 20 * 0.9) / 140
+    )  # at the rates of the start
     assert value(data, "net_new_mrr", "2024-02") == pytest.approx(17)
     assert [one.broken for one in identities(data, "month")] == [()] * len(identities(data, "month"))
 
@@ -271,7 +274,7 @@ def test_lapsing_and_buying_again_within_a_month_is_an_event():
 
 
 def test_lifespan_of_members():
-    """Eleven months without a loss and one with three of six: 6 + 6 + … customer-months, three of them the last."""
+    """Of nobody, then six, then three at the starts of three months, three are lost in all."""
     data = members()
     found = row(data, "customer_lifespan", "2024-03")
     exposed = 0 + 6 + 3  # customers at the starts of January, February and March
@@ -383,3 +386,34 @@ def test_changes_carry_their_interval():
     now, before = formulas.share(3, 3, ""), formulas.share(3, 6, "")
     assert found["change"] == 0.5
     assert (found["change_low"], found["change_high"]) == pytest.approx(formulas.difference(now, before))
+
+
+@pytest.mark.parametrize("scores", [[10], [5], [10, 10], [0, None]])
+def test_of_one_answer_the_interval_holds_the_score(scores):
+    measure = rk.nps(scores)
+    assert measure.low <= measure.value <= measure.high
+    assert "Small sample: n = " in measure.note
+
+
+def test_nrr_and_its_interval_are_the_same_in_either_mode():
+    ends, events = (row(members(mrr_mode=mode), "net_revenue_retention", "2024-02") for mode in ("snapshot", "event"))
+    assert (ends["value"], ends["low"], ends["high"]) == (events["value"], events["low"], events["high"])
+    assert ends["low"] < ends["value"] < ends["high"]
+
+
+def test_a_wrong_name_is_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="no metric 'retention_rate': did you mean 'customer_retention_rate'"):
+        rk.METRICS["retention_rate"]
+
+
+@pytest.mark.parametrize("scores", [7, "10"])
+def test_scores_are_a_list(scores):
+    with pytest.raises(DataError, match="Scores are a list"):
+        rk.nps(scores)
+
+
+def test_not_every_answer_can_be_a_good_one():
+    with pytest.raises(SettingsError, match="top is 5 on a scale of 1-5: choose from 1 to 4"):
+        rk.csat([5, 4], top=5)
+    with pytest.raises(SettingsError, match=r"definitions.ces_top is 7 on a scale of 1-7: choose from 1 to 6"):
+        answers(FOUR, ces_top=7)

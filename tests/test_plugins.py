@@ -102,3 +102,22 @@ def test_a_mistake_is_one_sentence(project, text, sentence):
         (project / "shop_metrics.py").write_text(text)
     with pytest.raises(SettingsError, match=sentence):
         rk.load(".")
+
+
+@pytest.mark.parametrize(
+    ("body", "note"),
+    [
+        ("return Measure(purchases.nope)", "The metric fails: AttributeError: "),
+        ("return 0.5", "it returned 0.5, not a Measure"),
+        ("return Measure('a')", "a Measure holds numbers"),
+        ("return Measure(float('nan'))", "The metric gives no reason."),
+    ],
+)
+def test_one_that_fails_takes_no_other_down(project, capsys, body, note):
+    head, _, _ = METRIC.partition("    whole =")
+    (project / "shop_metrics.py").write_text(f"{head}    {body}\n")
+    assert main(["metrics", "--period", "2024-02", "--json"]) == 0
+    rows = {row["metric"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["revenue"]["value"] == 40
+    assert rows["guest_share"]["value"] is None
+    assert note in rows["guest_share"]["note"]

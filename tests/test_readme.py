@@ -1,9 +1,11 @@
 """The README says what the code does; its table of metrics is written from METRICS (`make readme`)."""
 
 import re
+import sys
 from pathlib import Path
 
-from retention_kit.metrics.scorecard import METRICS
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.plugins import run_plugins
 from retention_kit.settings import Definitions
 
 README = Path(__file__).parents[1] / "README.md"
@@ -28,4 +30,5 @@ def test_every_definition_has_its_option_in_the_readme():
 
 
 if __name__ == "__main__":
+    run_plugins(sys.argv[1:])  # metrics of one's own join the table
     README.write_text(with_table(README.read_text("utf-8")), "utf-8")

@@ -178,7 +178,7 @@ def test_two_years_know_the_customers_of_the_first(shop):
 @pytest.mark.parametrize("every", cases.EVERY)
 def test_periods_agree_with_the_oracle(shop, every):
     data, books = shop
-    periods = cases.some_periods(books, every, 12)
+    periods = cases.some_periods(books, every, 6)
     assert cases.scorecard_differences(data, books, periods, every, METRICS) == []
     assert cases.movement_differences(data, books, every) == []
     assert cases.cohort_differences(data, books, every) == []

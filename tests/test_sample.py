@@ -140,17 +140,18 @@ def test_ids_agree_between_tables(raw, orders):
 
 
 def test_spells_of_a_subscription_follow_each_other(raw):
-    spells = raw["subscriptions"].drop_duplicates()
+    spells = raw["subscriptions"].drop_duplicates().sort_values("subscription_id", kind="stable")
     plans, prices = [plan.name for plan in sample.PLANS], {plan.name: plan.price for plan in sample.PLANS}
     seen = set()
-    for _, chain in spells.groupby("subscription_id"):
-        for before, after in pairwise(chain.itertuples()):
-            assert before.ended_at == after.started_at
-            if before.plan != after.plan:
-                seen.add("upgrade" if plans.index(after.plan) > plans.index(before.plan) else "downgrade")
-            else:
-                assert "paused" in (before.status, after.status)
-                seen.add("pause")
+    for before, after in pairwise(spells.itertuples()):
+        if before.subscription_id != after.subscription_id:
+            continue
+        assert before.ended_at == after.started_at
+        if before.plan != after.plan:
+            seen.add("upgrade" if plans.index(after.plan) > plans.index(before.plan) else "downgrade")
+        else:
+            assert "paused" in (before.status, after.status)
+            seen.add("pause")
     assert seen == {"upgrade", "downgrade", "pause"}
     assert (spells["amount"] == spells["plan"].map(prices) * spells["interval"].map({"month": 1, "year": 10})).all()
 

@@ -197,3 +197,17 @@ def test_unreadable_ends_are_measured_against_the_ends_there_are():
         DataError, match=r"'ended_at' is unreadable in 2 of 2 rows that hold a value, first in row 9 \('31\.2\.24'\)"
     ):
         subscriptions(rows + "Ben  2024-01-05  31.2.24  10\n" * 2)
+
+
+@pytest.mark.parametrize(("end", "start", "bridged"), [
+    ("2025-03-30 00:30:00", "2025-03-31 01:30:00", 1),  # 24 hours: one is skipped in between
+    ("2025-10-26 00:30:00", "2025-10-27 00:30:00", 0),  # 25 hours: one comes twice
+])  # fmt: skip
+def test_24_hours_are_24_hours_also_where_clocks_change(end, start, bridged):
+    text = f"""
+        customer_id  subscription_id  started_at  ended_at  amount
+        Ann          a                2025-01-05  {end}     10
+        Ann          b                {start}     -         10
+    """
+    data = rk.load(subscriptions=table(text), timezone="Europe/London", currency="GBP", as_of="2025-12-01")
+    assert data.engine.rows("SELECT count(*) FROM subscriptions WHERE is_bridged") == [(bridged,)]

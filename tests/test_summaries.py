@@ -249,7 +249,7 @@ def everything():
     return rk.load(orders=ORDERS, subscriptions=SPELLS, responses=table(answers), **UTC, as_of="2024-04-01")
 
 
-NAMES = ["customers", "retained", "cohorts", "mrr", "reasons", "cohort_mrr", "answers", "segments"]
+NAMES = ["customers", "retained", "cohorts", "mrr", "reasons", "reasons_lost", "cohort_mrr", "answers", "segments"]
 
 
 def test_identities_hold(everything):
@@ -268,6 +268,7 @@ def test_identities_hold(everything):
         ("mrr", "mrr", "expansion", None),
         ("mrr", "mrr", "fx", None),
         ("reasons", "reasons", "churned", None),
+        ("reasons_lost", "reasons", "lost", None),
         ("cohort_mrr", "cohorts", "revenue", None),
         ("answers", "feedback", "passives", None),
         ("segments", "purchases", "guest_revenue", "country"),

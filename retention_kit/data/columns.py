@@ -11,7 +11,8 @@ from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.errors import DataError
 from retention_kit.settings import Settings
 
-_AWARE = r"[ T]\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$"
+# A time that names its zone: Z, an offset, or words such as UTC or Europe/London, but for AM and PM.
+_AWARE = r"[ T]\d\d:\d\d[\d:.,]*( ?([Zz]|[+-]\d\d(:?\d\d)?)| ([B-OQ-Zb-oq-z][A-Za-z]+|[AaPp][A-LN-Za-ln-z][A-Za-z]*|[AaPp][Mm][A-Za-z]+)(/[A-Za-z_/+-]+)?)$"
 SEVERAL = "(several)"  # an order's value where its lines disagree
 SHIFTED = ("ambiguous", "nonexistent")  # what a local time can be where clocks are put back or forward
 
@@ -72,10 +73,16 @@ class Columns:
         """A column as text, empty as NULL, also where the table has none of that name."""
         return _text(name, self._kinds.get(name))
 
-    def money(self, units: int) -> str:
-        """The amount in that many units per unit of its currency; of order lines unrounded, since their sum is."""
-        scaled = f"TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {units}"
+    def money(self, minor: int, scale: int) -> str:
+        """The amount in minor units of the report's currency, each of `scale` units; foreign ones are finer, until converted.
+
+        Of order lines it is not rounded, since their sum is.
+        """
+        scaled = f"TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {minor * scale}"
         whole = f"TRY_CAST(round({scaled}) AS BIGINT)"
+        if scale > 1:
+            home = f"TRY_CAST(round(TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
+            whole = f"CASE WHEN {self.sql['currency']} IS NULL THEN {home} ELSE {whole} END"
         if not self.has_lines:
             return whole
         return f"CASE WHEN NOT _is_line THEN {whole} WHEN {whole} IS NOT NULL THEN {scaled} END"
@@ -127,7 +134,9 @@ class Columns:
             return Clock(name, "CAST(NULL AS TIMESTAMP)")
         aware = f"regexp_matches({text}, '{_AWARE}')"
         timed = f"length({text}) > 10"
-        instant = f"timezone({literal(report)}, TRY_CAST({text} AS TIMESTAMPTZ))"
+        # Offsets are written in many ways, of which the engine reads one.
+        offset = f"regexp_replace(regexp_replace({text}, ' ?([+-]\\d\\d):?(\\d\\d)$', '\\1:\\2'), 'z$', 'Z')"
+        instant = f"timezone({literal(report)}, TRY_CAST({offset} AS TIMESTAMPTZ))"
         time = f"TRY_CAST({text} AS TIMESTAMP)"
         with_zone, without, *span = self._engine.rows(
             f"SELECT count(*) FILTER ({aware}), count(*) FILTER (read AND NOT {aware}), "
@@ -136,7 +145,7 @@ class Columns:
         )[0]
         if with_zone and without:
             raise DataError(
-                f"The {self._table} column {name!r} mixes {with_zone} times with an offset and {without} without: "
+                f"The {self._table} column {name!r} mixes {with_zone} times with a zone and {without} without: "
                 "write all of them one way."
             )
         if with_zone:

@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.checks import WHEN, refuse_unusable
+from retention_kit.data.checks import WHEN, refuse_tops, refuse_unusable
 from retention_kit.data.columns import Columns, made_columns
-from retention_kit.data.engine import Engine
+from retention_kit.data.engine import Engine, literal
 from retention_kit.data.quality import Count, Money, count_checks, lines_effect, quality_frame
 from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
 from retention_kit.data.sources import IDENTITY, Source, find_tables, read_frame, read_table, sentence
@@ -172,14 +172,16 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     money = Money(report.currency, decimals, SCALE if others else 1)
     with sentence(engine, "The rates"):
         begin = make_rates(engine, rates, others)
-    known = {"rates_begin": begin_sql(begin)}
+    known = {"rates_begin": begin_sql(begin), "zone": literal(report.timezone or "UTC")}
     counts, sizes, read = [], {}, {}
     for name, columns in every.items():
         if name in IDENTITY:
-            columns.sql["amount"] = columns.money(10**decimals * money.scale)
+            columns.sql["amount"] = columns.money(10**decimals, money.scale)
         with sentence(engine, f"The {name}"):
             engine.run(_statements(name)[0], **columns.sql, **known)
         refuse_unusable(engine, name, columns)
+        if name == "responses":
+            refuse_tops(engine, settings.definitions)
         if name in IDENTITY:
             refuse_late_rates(engine, name, begin)
         sizes[name] = engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0]

@@ -35,7 +35,7 @@ class Engine:
         import duckdb
 
         self.error = duckdb.Error
-        self.prepared: object = None  # which shared views stand at the moment
+        self.prepared: dict[str, object] = {}  # which shared views stand at the moment
         self._connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False})
 
     def run(self, sql: str, **parts: str) -> None:

@@ -45,15 +45,15 @@ def fingerprint(files: list[Path]) -> str:
     return hashlib.sha256(named.encode()).hexdigest()
 
 
-def read_file(engine: Engine, path: Path, table: str, name: str, computed: Computed) -> str:
-    """SQL that reads one file; `name` is what values read now are called on the engine."""
+def read_file(engine: Engine, path: Path, sheet: str | None, table: str, name: str, computed: Computed) -> str:
+    """SQL that reads one file, or one sheet of a workbook; `name` is what values read now are called on the engine."""
     ending = path.suffix.lower()
     if ending == ".parquet":
-        return f"read_parquet({literal(str(path))})"
+        return f"read_parquet({_exactly(path)})"
     if ending == ".csv":
         return _csv(engine, path, computed)
     if ending == ".xlsx":
-        return register_cells(engine, name, *_sheet(path, table))
+        return register_cells(engine, name, *_sheet(path, sheet, table))
     raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
 
 
@@ -87,9 +87,14 @@ def used(theirs: Iterable[str], expressions: list[str]) -> list[str]:
     return [column for column in theirs if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
 
 
+def _exactly(path: Path) -> str:
+    """A path as an SQL string that the engine takes for that file alone, not for a pattern."""
+    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
+
+
 def _csv(engine: Engine, path: Path, computed: Computed) -> str:
     """No column becomes a date, so that strptime works on every way of writing one."""
-    name = literal(str(path))
+    name = _exactly(path)
     texts = f"read_csv({name}, header = true, all_varchar = true)"
     theirs = engine.types(texts)
     numbers = computed.of(theirs)
@@ -100,12 +105,19 @@ def _csv(engine: Engine, path: Path, computed: Computed) -> str:
     return f"read_csv({name}, header = true, sample_size = -1, {candidates}, types = {{{types}}})"
 
 
-def _sheet(path: Path, table: str) -> tuple[list[str], list[list[object]]]:
-    """Header and rows of the sheet named like the table, else of the first; cells typed as the workbook has them."""
+def _sheet(path: Path, chosen: str | None, table: str) -> tuple[list[str], list[list[object]]]:
+    """Header and rows of the chosen sheet, the one named like the table or the only one; cells typed as they are there."""
     import pandas as pd
     from python_calamine import CalamineError
 
-    named = [sheet for sheet in sheets(path) if sheet.strip().lower() == table]
+    found = sheets(path)
+    named = [sheet for sheet in found if sheet.strip().lower() == (chosen or table).strip().lower()]
+    if chosen and not named:
+        raise DataError(f"{path.name} has no sheet {chosen!r}: {did_you_mean(chosen, found)}")
+    if not named and len(found) > 1:
+        raise DataError(
+            f"{path.name} has the sheets {', '.join(found)}, none called {table}: name one, sheet = {found[0]!r}."
+        )
     try:
         # Nothing but an empty cell is missing: NA is also a country.
         frame = pd.read_excel(

@@ -35,6 +35,7 @@ _EFFECTS = {
     "unreadable amount": "set aside: no figure counts the row",
     "unreadable score": "set aside: no figure counts the answer",
     "no exchange rate yet": "set aside: the rates of its currency begin later<; {money}>",
+    "no exchange rate at its start": "valued at the first rate of its currency until that day",
     "identical row": "one is kept<; {money} not counted twice>",
     "identical line": "kept: two like lines are two of the same<; {money}>",
     "same order_id, other contents": (
@@ -61,6 +62,7 @@ _EFFECTS = {
     "gap of at most 24 hours": "bridged: neither churn nor reactivation",
     "ambiguous local time": "shown twice by clocks put back: read as the first",
     "nonexistent local time": "skipped by clocks put forward: moved forward",
+    "dated in the future": "counted, so the data seem to reach so far: set as_of if the date is wrong<; {money}>",
     "after the as-of date": "not known yet at the as-of date<; {money}>",
     "no usable row": "as if the table were not there: its figures are absent",
 } | {f"spell without MRR: {kind}": effect for kind, effect in _UNPAID.items()}
@@ -83,6 +85,8 @@ _COUNTS = {
         "WHERE is_purchase AND NOT is_zero AND customer_id IS NULL",
     ),
     "subscriptions": (
+        "SELECT 'no exchange rate at its start', NULL, count(*), NULL FROM subscriptions "
+        "WHERE mrr > 0 AND CAST(paid_from AS DATE) < $rates_begin",
         "SELECT 'gap of at most 24 hours', NULL, count(*), NULL FROM subscriptions WHERE is_bridged",
         "SELECT 'spell without MRR: ' || unpaid_kind, NULL, count(*), NULL FROM subscriptions "
         "WHERE unpaid_kind IS NOT NULL GROUP BY 1 ORDER BY 1",
@@ -127,6 +131,8 @@ def count_checks(engine: Engine, table: str, columns: Columns, money: Money, kno
             f"SELECT '{check}', NULL, count(*) FILTER (_{flag}), NULL {typed} NULL AND {when} < $as_of"
             for flag, check in _SHIFTED.items()
         ),
+        f"SELECT 'dated in the future', {currency}, count(*), {amount} {typed} NULL AND {when} < $as_of "
+        f"AND {when} > CAST(now() AS TIMESTAMP) + INTERVAL 1 DAY GROUP BY ALL ORDER BY ALL",
         f"SELECT 'after the as-of date', {currency}, count(*), {amount} {typed} NULL AND {when} >= $as_of GROUP BY ALL ORDER BY ALL",
     ]
     found: dict[str, Count] = {}

@@ -24,12 +24,13 @@ def foreign_currencies(tables: dict[str, Columns], report: str, has_rates: bool)
 
 def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str], report: str) -> None:
     named = ", ".join(sorted({code or report for code in codes} - {"XXX"}))
-    said = f"The {table} are in {named}, the report in {report}: set [report] currency"
+    report_in = "the report in no currency yet" if report == "XXX" else f"the report in {report}"
+    said = f"The {table} are in {named}, {report_in}: set [report] currency"
     if len(foreign) == len(codes) == 1:
         raise DataError(f"{said} to the currency of the data.")
     needed = "" if report != "XXX" else "set [report] currency and "
     raise DataError(
-        f"The {table} are in {named}, the report in {report}: {needed}give [data.rates], a table of date, currency and "
+        f"The {table} are in {named}, {report_in}: {needed}give [data.rates], a table of date, currency and "
         "rate (of the report's currency per unit of it)."
     )
 

@@ -75,7 +75,7 @@ def find_tables(engine: Engine, path: Path) -> dict[str, str]:
 def guess_table(engine: Engine, path: Path) -> str:
     """Which of our tables a single file is: by its name, else by its columns."""
     with sentence(engine, path.name):
-        columns = engine.types(read_file(engine, path, "", "_guess", Computed([], [])))
+        columns = engine.types(read_file(engine, path, None, "", "_guess", Computed([], [])))
     named = [name for name in TABLES if path.stem.lower().startswith(name)]
     fitting = [name for name in TABLES if set(_distinctive(name)) <= set(columns)]
     if not (named or fitting):
@@ -129,7 +129,7 @@ def _read_files(engine: Engine, table: str, source: Table, files: list[Path], na
     readers = []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
-            readers.append(read_file(engine, path, table, f"{name}_{part}", computed))
+            readers.append(read_file(engine, path, source.sheet, table, f"{name}_{part}", computed))
     union = " UNION ALL BY NAME ".join(f"SELECT * FROM {reader}" for reader in readers)
     return readers[0] if len(readers) == 1 else f"({union})"
 

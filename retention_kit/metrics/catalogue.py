@@ -10,6 +10,7 @@ from typing import Any
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
 
 SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")
+SMALL = 30  # below this n a rate or mean is shown with a note
 BEGIN = "The data begin in this period: earlier customers count as new."  # a note that several metrics need
 UNITS = ("fraction", "count", "money", "points", "ratio", "years")
 
@@ -50,10 +51,18 @@ class Metric:
     template: str  # the section it belongs to
     summary: str  # named by the function's parameter
     parts: tuple[str, str]  # the units of numerator and denominator
+    options: tuple[str, ...]  # the keys of [definitions] that change its rule
     function: Callable[[Any], Measure]
 
 
-METRICS: dict[str, Metric] = {}
+class _Catalogue(dict[str, Metric]):
+    """Metrics by name; a wrong name is answered with the nearest one."""
+
+    def __missing__(self, name: str) -> Metric:
+        raise UnknownNameError(f"There is no metric {name!r}: {did_you_mean(name, self)}")
+
+
+METRICS = _Catalogue()
 
 
 def metric(
@@ -66,10 +75,12 @@ def metric(
     competing: str = "",
     template: str = "kpi",
     parts: tuple[str, str] | None = None,
+    options: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Any], Measure]], Callable[[Any], Measure]]:
     """Declare a metric: a pure function of one row of the summary that its only parameter names.
 
     `parts` are the units of its numerator and denominator: unless given, money over a count for money, else counts.
+    `options` are the keys of [definitions] that change its rule: readers are told which are set.
     """
     parts = parts or ("money" if unit == "money" else "count", "count")
     for given in (unit, *parts):
@@ -92,7 +103,19 @@ def metric(
                 f"There is a metric {name!r} in {known.function.__module__} already: give yours another name."
             )
         METRICS[name] = Metric(
-            name, label, unit, better, formula, definition, source, competing, template, summary, parts, function
+            name,
+            label,
+            unit,
+            better,
+            formula,
+            definition,
+            source,
+            competing,
+            template,
+            summary,
+            parts,
+            options,
+            function,
         )
         return function
 

@@ -12,13 +12,22 @@ _NOBODY = "Nobody was a customer at the period's start, so there is no base to d
     formula="S",
     source="textbook",
     template="retention",
+    options=("inactivity_days",),
 )
 def customers_at_start(movements) -> Measure:
     """Customers at the period's start: buyers of the previous period (or of inactivity_days), or paying at the boundary."""
     return Measure(movements.start, n=movements.start)
 
 
-@metric(label="Customers at end", unit="count", better="higher", formula="E", source="textbook", template="retention")
+@metric(
+    label="Customers at end",
+    unit="count",
+    better="higher",
+    formula="E",
+    source="textbook",
+    template="retention",
+    options=("inactivity_days",),
+)
 def customers_at_end(movements) -> Measure:
     """Customers at the period's end: buyers of this period (or of inactivity_days), or paying at the boundary."""
     return Measure(movements.end, n=movements.end)
@@ -38,6 +47,7 @@ def active_customers(movements) -> Measure:
     formula="in E, never a customer before",
     source="ChartMogul help centre, article 203299912",
     template="retention",
+    options=("inactivity_days", "churn_mode"),
 )
 def new_customers(movements) -> Measure:
     """Customers at the period's end who had never been one before."""
@@ -52,6 +62,7 @@ def new_customers(movements) -> Measure:
     source="ChartMogul help centre, article 203299912",
     competing="Counting them as retained lifts retention, even above 100%.",
     template="retention",
+    options=("inactivity_days", "churn_mode"),
 )
 def reactivated_customers(movements) -> Measure:
     """Customers at the period's end who came back after at least one boundary without being one."""
@@ -59,7 +70,7 @@ def reactivated_customers(movements) -> Measure:
 
 
 @metric(label="Lost customers", unit="count", better="lower", formula="customers of S that are not in E", source="textbook",
-        template="retention")  # fmt: skip
+        template="retention", options=('inactivity_days', 'churn_mode'))  # fmt: skip
 def lost_customers(movements) -> Measure:
     """Customers at the period's start who are none at its end."""
     return Measure(movements.lost, n=movements.start)
@@ -73,6 +84,7 @@ def lost_customers(movements) -> Measure:
     source="textbook",
     competing="Stripe counts them as lost and adds them to the base; (E − N) / S subtracts them wrongly.",
     template="retention",
+    options=("inactivity_days",),
 )
 def early_churned_customers(movements) -> Measure:
     """Customers who came for the first time in the period and left before its end: in neither S nor E."""
@@ -87,6 +99,7 @@ def early_churned_customers(movements) -> Measure:
     source="textbook formula, on customer identities",
     competing="(E − N) / S from totals counts reactivated customers as retained and can pass 100%.",
     template="retention",
+    options=("inactivity_days",),
 )
 def customer_retention_rate(movements) -> Measure:
     """Share of the customers at the period's start who are still customers at its end."""
@@ -101,6 +114,7 @@ def customer_retention_rate(movements) -> Measure:
     source="ChartMogul help centre, article 203359321",
     competing="Stripe divides by start + new and counts every departure, also of those who came back (churn_mode).",
     template="retention",
+    options=("inactivity_days", "churn_mode"),
 )
 def customer_churn_rate(movements) -> Measure:
     """Share of the customers at the period's start who are no longer customers at its end."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from retention_kit.errors import DataError, did_you_mean
-from retention_kit.metrics.catalogue import Measure, metric
+from retention_kit.errors import DataError, SettingsError, did_you_mean
+from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import mean, nps_interval, wilson
 
 SCALES = ("0-10", "1-5", "1-7", "1-10")
@@ -21,6 +21,7 @@ _NOBODY = "No valid answer in the period."
     source="nps.bain.com; interval: Rocks (2016)",
     competing="Mapping a 1-5 scale to it gives another figure; counting every answer of a customer (answers).",
     template="feedback",
+    options=("answers", "nps_interval"),
 )
 def net_promoter_score(feedback) -> Measure:
     """Share of answers 9-10 less share of answers 0-6, in points from -100 to 100."""
@@ -37,6 +38,7 @@ def net_promoter_score(feedback) -> Measure:
     source="CustomerGauge; Zencity",
     competing="The mean as a share of the maximum; top boxes from 7 on a scale of 1-10.",
     template="feedback",
+    options=("csat_top", "answers"),
 )
 def customer_satisfaction_score(feedback) -> Measure:
     """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 9-10 on 1-10."""
@@ -52,6 +54,7 @@ def customer_satisfaction_score(feedback) -> Measure:
     source="CustomerGauge",
     competing="The top two boxes only, or the mean of the scale.",
     template="feedback",
+    options=("ces_top", "answers"),
 )
 def customer_effort_score(feedback) -> Measure:
     """Share of valid answers that call it easy: the top boxes of the scale, 5-7 on 1-7."""
@@ -62,7 +65,7 @@ def customer_effort_score(feedback) -> Measure:
 
 
 @metric(label="Survey answers", unit="count", better="higher", formula="valid answers of all surveys", source="textbook",
-        competing="Counting every answer of a customer, not the last one of a period (answers).", template="feedback")  # fmt: skip
+        competing="Counting every answer of a customer, not the last one of a period (answers).", template="feedback", options=('answers',))  # fmt: skip
 def response_count(feedback) -> Measure:
     """Valid answers of all surveys that the period's scores are made of."""
     count = feedback.nps_answers + feedback.csat_answers + feedback.ces_answers
@@ -74,10 +77,11 @@ def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
 
     `interval` is "adjusted" (Rocks 2016, never of zero width) or "wald".
     """
+    if interval not in ("adjusted", "wald"):
+        raise SettingsError(f"There is no interval {interval!r}: {did_you_mean(interval, ('adjusted', 'wald'))}")
     valid, note = _valid(scores, "0-10")
     promoters, detractors = sum(score >= 9 for score in valid), sum(score <= 6 for score in valid)
-    measure = _score(promoters, detractors, len(valid), len(valid), len(valid), interval)
-    return replace(measure, note=f"{measure.note} {note}".strip())
+    return _noted(_score(promoters, detractors, len(valid), len(valid), len(valid), interval), note)
 
 
 def csat(scores: Iterable[float], scale: str = "1-5", top: int = 2) -> Measure:
@@ -93,34 +97,48 @@ def ces(scores: Iterable[float], scale: str = "1-7", top: int | str = 3) -> Meas
     if top != "mean":
         return _top_of(scores, scale, top)
     valid, note = _valid(scores, scale)
-    measure = _mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid))
-    return replace(measure, note=f"{measure.note} {note}".strip())
+    return _noted(_mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid)), note)
+
+
+def check_top(top: int, scale: str, name: str) -> None:
+    """Raise SettingsError where the top boxes are the whole scale, so that every answer would be a good one."""
+    low, high = (int(bound) for bound in scale.split("-"))
+    if not 1 <= top <= high - low:
+        raise SettingsError(f"{name} is {top} on a scale of {scale}: choose from 1 to {high - low}.")
 
 
 def _top_of(scores: Iterable[float], scale: str, top: int) -> Measure:
     valid, note = _valid(scores, scale)
+    check_top(top, scale, "top")
     high = int(scale.split("-")[1])
-    measure = _top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid))
-    return replace(measure, note=f"{measure.note} {note}".strip())
+    return _noted(_top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid)), note)
+
+
+def _noted(measure: Measure, note: str) -> Measure:
+    small = f"Small sample: n = {measure.n:g}." if measure.value is not None and measure.n < SMALL else ""
+    return replace(measure, note=" ".join(filter(None, (measure.note, note, small))))
 
 
 def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
     if scale not in SCALES:
         raise DataError(f"There is no scale {scale!r}: {did_you_mean(scale, SCALES)}")
+    if isinstance(scores, str) or not isinstance(scores, Iterable):
+        raise DataError(f"Scores are a list or column of numbers, not {scores!r}.")
     low, high = (int(bound) for bound in scale.split("-"))
     scores = list(scores)
     valid = [score for score in scores if isinstance(score, int | float) or hasattr(score, "item")]
     valid = [score for score in valid if low <= score <= high and score == int(score)]
     left_out = len(scores) - len(valid)
-    return valid, f"{left_out} answers outside {scale} left out." if left_out else ""
+    return valid, f"{left_out} left out: no whole numbers of {scale}." if left_out else ""
 
 
 def _score(plus: float, minus: float, weight: float, weight_squared: float, n: float, method: str) -> Measure:
     if not weight:
         return Measure(None, plus - minus, weight, n, note=_NOBODY)
     effective = weight**2 / weight_squared  # the size of an unweighted sample of the same precision (Kish 1965)
+    score = 100 * (plus - minus) / weight
     low, high = nps_interval(plus / weight * effective, minus / weight * effective, effective, method)
-    return Measure(100 * (plus - minus) / weight, plus - minus, weight, n, low, high)
+    return Measure(score, plus - minus, weight, n, min(low, score), max(high, score))  # of one answer it lies aside
 
 
 def _top(top: float, weight: float, weight_squared: float, n: float) -> Measure:

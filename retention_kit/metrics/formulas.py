@@ -88,18 +88,20 @@ def ratio(
     x: float,
     y: float,
     n: float,
-    squares: tuple[float, float, float],
+    squares: tuple[float, float, float] | None,
     nobody: str,
     low: float | None = None,
     high: float | None = None,
 ) -> Measure:
     """The ratio of two sums over n customers, with its interval by the delta method (Cochran 1977, section 2.11).
 
-    `squares` are the sums of x², xy and y² over the same customers; `low` and `high` bound what the ratio can be.
+    `squares` are the sums of x², xy and y² over the same customers (None: no interval); `low` and `high` bound what the ratio can be.
     There is no interval of one customer, nor where all of them are alike: a width of zero would claim certainty.
     """
     if not y:
         return Measure(None, x, y, n, note=nobody)
+    if squares is None:
+        return Measure(x / y, x, y, n)
     value, (xx, xy, yy) = x / y, squares
     scatter = xx - 2 * value * xy + value**2 * yy
     if n < 2 or scatter <= 1e-12 * (xx + value**2 * yy):  # what is left of equal values is rounding

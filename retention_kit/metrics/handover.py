@@ -14,7 +14,7 @@ from retention_kit.metrics.grids import Grid
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import Settings
 
-_PLAIN = ("tables", "segments", "sources", "origin", "is_sample", "scale")
+_PLAIN = ("tables", "segments", "sources", "origin", "is_sample", "scale", "foreign")
 
 
 def keep(data: Dataset, path: Path) -> None:

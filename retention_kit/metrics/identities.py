@@ -42,7 +42,7 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
         return frame["period"].map(summary(data, name, grid).groupby("period")[column].sum()).fillna(0).astype("int64")
 
     if needs(data, "movements") is None:
-        m = summary(data, "movements", grid)
+        m = moves = summary(data, "movements", grid)
         check("customers", m, m["start"] + m["new"] + m["reactivated"] - m["lost"], m["end"])
         if data.settings.definitions.churn_mode == "endpoint":  # else who leaves and returns is both lost and retained
             check("retained", m, m["retained"] + m["lost"], m["start"])
@@ -53,6 +53,7 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
         check("mrr", m, m["start"] + gained - given_up + m["fx"], m["end"])
         check("reasons", m, by_period(m, "reasons", "churned"), m["churned"])
         if data.basis == "subscriptions":
+            check("reasons_lost", moves, by_period(moves, "reasons", "lost"), moves["lost"])
             check("cohort_mrr", m, by_period(m, "cohorts", "revenue"), m["end"])
     if data.basis == "orders" and needs(data, "purchases") is None:
         p = summary(data, "purchases", grid)

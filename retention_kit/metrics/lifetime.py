@@ -14,6 +14,7 @@ from retention_kit.metrics.formulas import lifetime_value, mean, product, wilson
     source="expectation under a constant hazard",
     competing="A constant hazard underestimates mixed cohorts (Fader and Hardie 2010); a survival curve needs no such rule.",
     template="lifetime_value",
+    options=("lifespan_years",),
 )
 def customer_lifespan(trailing_year) -> Measure:
     """Years that a customer is expected to stay, at the losses of the last twelve months."""
@@ -41,6 +42,7 @@ def customer_lifespan(trailing_year) -> Measure:
     competing="Margin-based and discounted values (Gupta and Lehmann 2003) and probabilistic ones (Fader et al. 2005).",
     template="lifetime_value",
     parts=("money", "ratio"),
+    options=("lifespan_years", "zero_orders"),
 )
 def customer_lifetime_value(trailing_year) -> Measure:
     """Revenue expected from a customer in their lifetime, undiscounted, at the pace of the last twelve months."""

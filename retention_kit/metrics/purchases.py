@@ -16,6 +16,7 @@ _NOBODY = "No identified customer bought in the period."
     source="Little Stream glossary",
     competing="Purchases may be days with a purchase (count); the returning customer rate looks at the time before.",
     template="repeat_purchase",
+    options=("count", "zero_orders"),
 )
 def repeat_purchase_rate(purchases) -> Measure:
     """Share of the period's buyers with two or more purchases in it."""
@@ -30,6 +31,7 @@ def repeat_purchase_rate(purchases) -> Measure:
     source="Little Stream glossary",
     competing="Shopify counts buyers with more than one order in their life, also two first orders within the period.",
     template="repeat_purchase",
+    options=("returning", "zero_orders"),
 )
 def returning_customer_rate(purchases) -> Measure:
     """Share of the period's buyers who had bought before the period."""
@@ -75,6 +77,7 @@ def net_revenue(purchases) -> Measure:
     source="textbook",
     competing="Guests' purchases and purchases of value 0 among them.",
     template="revenue",
+    options=("zero_orders",),
 )
 def average_purchase_value(purchases) -> Measure:
     """Mean value of a purchase of an identified customer."""
@@ -92,6 +95,7 @@ def average_purchase_value(purchases) -> Measure:
     source="textbook",
     competing="Dividing by all customers ever, who did not all buy in the period.",
     template="revenue",
+    options=("zero_orders",),
 )
 def purchase_frequency(purchases) -> Measure:
     """Mean number of purchases of a buyer in the period."""
@@ -106,6 +110,7 @@ def purchase_frequency(purchases) -> Measure:
     source="textbook (ARPC)",
     competing="Dividing all revenue, guests' too, by the identified buyers.",
     template="revenue",
+    options=("zero_orders",),
 )
 def average_revenue_per_customer(purchases) -> Measure:
     """Mean revenue from a buyer in the period."""

@@ -29,6 +29,7 @@ def mrr(mrr) -> Measure:
     source="ChartMogul help centre, article 203299912",
     competing="Counting exchange rates as expansion or contraction.",
     template="revenue",
+    options=("mrr_mode",),
 )
 def net_new_mrr(mrr) -> Measure:
     """Change of MRR in the period by customers' doing, without exchange rates."""
@@ -45,11 +46,12 @@ def net_new_mrr(mrr) -> Measure:
     competing=_BY_EVENT,
     template="revenue",
     parts=("money", "money"),
+    options=("mrr_mode",),
 )
 def gross_revenue_churn_rate(mrr) -> Measure:
     """Share of the starting MRR that was churned or contracted in the period."""
     given_up = mrr.churned + mrr.contraction
-    return _of_start(mrr, given_up, (mrr.loss_squared, mrr.start_loss), low=0)
+    return _of_start(mrr, given_up, _by_end(mrr, mrr.loss_squared, mrr.start_loss), low=0)
 
 
 @metric(
@@ -61,13 +63,14 @@ def gross_revenue_churn_rate(mrr) -> Measure:
     competing="Leaving reactivation out, which gives 1 − net revenue retention.",
     template="revenue",
     parts=("money", "money"),
+    options=("mrr_mode",),
 )
 def net_revenue_churn_rate(mrr) -> Measure:
     """Gross MRR churn less what expansion and reactivation brought; below 0 where they brought more."""
     m = mrr
     squared = m.loss_squared + m.expansion_squared + m.reactivation_squared
     crossed = m.start_loss - m.start_expansion
-    return _of_start(m, m.churned + m.contraction - m.expansion - m.reactivation, (squared, crossed))
+    return _of_start(m, m.churned + m.contraction - m.expansion - m.reactivation, _by_end(m, squared, crossed))
 
 
 @metric(
@@ -79,12 +82,15 @@ def net_revenue_churn_rate(mrr) -> Measure:
     competing=f"{_BY_EVENT} ChartMogul's gross churn is that version.",
     template="revenue",
     parts=("money", "money"),
+    options=("mrr_mode",),
 )
 def gross_revenue_retention(mrr) -> Measure:
-    """Share of the starting MRR that the same customers still pay, upgrades and exchange rates left out."""
-    m, given_up = mrr, mrr.churned + mrr.contraction
-    squared = m.start_squared - 2 * m.start_loss + m.loss_squared
-    return _of_start(m, m.start - given_up, (squared, m.start_squared - m.start_loss), high=1)
+    """Share of the starting MRR that the same customers still pay, upgrades left out; at the exchange rates of the start."""
+    m = mrr
+    if m.definitions.mrr_mode == "event":
+        return _of_start(m, m.start - m.churned - m.contraction, None)
+    squared = m.start_squared - 2 * m.start_kept_loss + m.kept_loss_squared
+    return _of_start(m, m.start - m.kept_loss, (squared, m.start_squared - m.start_kept_loss), high=1)
 
 
 @metric(
@@ -98,10 +104,9 @@ def gross_revenue_retention(mrr) -> Measure:
     parts=("money", "money"),
 )
 def net_revenue_retention(mrr) -> Measure:
-    """MRR that the customers of the start pay at the end, per unit of their starting MRR; without exchange rates."""
+    """MRR that the customers of the start pay at the end, per unit of their starting MRR; at the rates of the start."""
     m = mrr
-    squared = m.start_squared + m.expansion_squared + m.loss_squared + 2 * (m.start_expansion - m.start_loss)
-    crossed = m.start_squared + m.start_expansion - m.start_loss
+    squared, crossed = m.start_squared + 2 * m.start_kept + m.kept_squared, m.start_squared + m.start_kept
     return _of_start(m, m.start + m.kept_change, (squared, crossed), low=0)
 
 
@@ -114,6 +119,7 @@ def net_revenue_retention(mrr) -> Measure:
     competing="Baremetrics leaves reactivation out (quick_ratio_reactivation).",
     template="revenue",
     parts=("money", "money"),
+    options=("mrr_mode", "quick_ratio_reactivation"),
 )
 def quick_ratio(mrr) -> Measure:
     """MRR gained for each unit of MRR given up in the period."""
@@ -121,7 +127,7 @@ def quick_ratio(mrr) -> Measure:
     gained = m.new + m.expansion + (m.reactivation if counts else 0)
     squared = m.new_squared + m.expansion_squared + (m.reactivation_squared if counts else 0)
     nothing = "No MRR was given up in the period, so there is nothing to divide by."
-    return ratio(gained, m.contraction + m.churned, m.changes, (squared, 0, m.loss_squared), nothing, low=0)
+    return ratio(gained, m.contraction + m.churned, m.changes, _by_end(m, squared, 0, m.loss_squared), nothing, low=0)
 
 
 @metric(
@@ -138,6 +144,12 @@ def average_revenue_per_account(mrr) -> Measure:
     return mean(mrr.end, mrr.end_squared, mrr.customers, "Nobody paid at the period's end.")
 
 
-def _of_start(mrr, part: float, squares: tuple[float, float], **bounds: float) -> Measure:
-    """A part of the starting MRR, as a ratio over the customers who paid it."""
-    return ratio(part, mrr.start, mrr.customers_at_start, (*squares, mrr.start_squared), _NOBODY, **bounds)
+def _of_start(mrr, part: float, squares: tuple[float, float] | None, **bounds: float) -> Measure:
+    """A part of the starting MRR, as a ratio over the customers who paid it; without squares, without interval."""
+    given = (*squares, mrr.start_squared) if squares else None
+    return ratio(part, mrr.start, mrr.customers_at_start, given, _NOBODY, **bounds)
+
+
+def _by_end(mrr, *squares: float) -> tuple[float, ...] | None:
+    """The squares, but for changes told by event: those of one customer hang together, and no interval is known."""
+    return None if mrr.definitions.mrr_mode == "event" else squares

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
+from numbers import Real
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS, Measure, Metric
+from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
+from retention_kit.metrics.catalogue import METRICS, SMALL, Measure, Metric
 from retention_kit.metrics.formulas import difference
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import (
@@ -35,7 +36,6 @@ COLUMNS = (
     "metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
     "high", "previous", "change", "change_low", "change_high", "year_ago", "complete", "target", "status", "note",
 )  # fmt: skip
-SMALL = 30  # below this n a rate or mean is shown with a note
 
 
 def scorecard(
@@ -51,8 +51,8 @@ def scorecard(
 
     `period` defaults to the last complete one; `periods="all"` takes every one. `segment="country"` breaks down,
     `segment="country=France"` looks at that value alone. Columns as in `COLUMNS`: rates are fractions, money is in
-    the report's currency, `change` is value - previous in the metric's unit, `change_low` to `change_high` its interval. Metrics whose table is missing are
-    absent; `frame.attrs["absent"]` gives the reasons. Raises PeriodError, UnknownNameError or DataError.
+    the report's currency, `change` is value - previous in the metric's unit, `change_low` to `change_high` its
+    interval. Metrics whose table is missing are absent; `frame.attrs["absent"]` gives the reasons. Raises PeriodError, UnknownNameError or DataError.
     """
     import pandas as pd
 
@@ -115,14 +115,14 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
     if names is None:
         return [one for one in METRICS.values() if not needs(data, one.summary)]
     for name in (names := [names] if isinstance(names, str) else list(names)):
-        if name not in METRICS:
-            raise UnknownNameError(f"There is no metric {name!r}: {did_you_mean(name, METRICS)}")
         if reason := needs(data, METRICS[name].summary):
             raise DataError(f"There is no {name}: {reason}")
     return [METRICS[name] for name in names]
 
 
 def _chosen_periods(data: Dataset, period, periods, every: str | None) -> list[Period]:
+    if period is not None and periods is not None:
+        raise PeriodError("Give either period or periods.")
     if periods is None:
         return [pick_period(data, period, every)]
     if isinstance(periods, str) and periods == "all":
@@ -154,10 +154,7 @@ class _Figures:
             row = self._rows(one.summary, period.every, column).get((value, period.index))
         if row is None:
             return Measure(None, note="Nothing is known of this segment in the period.")
-        try:
-            return _judged(one.function(row), self._data.settings.definitions.min_n)
-        except ZeroDivisionError:  # ours say it better; one's own need not
-            return Measure(None, note="There is nothing to divide by.")
+        return _judged(_called(one, row), self._data.settings.definitions.min_n)
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], SimpleNamespace]:
         if name == "trailing_year":  # its values are those of the customers
@@ -176,6 +173,24 @@ class _Figures:
 
     def _row(self, row: dict[str, object], **more: object) -> SimpleNamespace:
         return SimpleNamespace(**row, **more, definitions=self._data.settings.definitions)
+
+
+def _called(one: Metric, row: SimpleNamespace) -> Measure:
+    """What a metric says of a row; one of somebody's own that fails is undefined, and the others stand."""
+    try:
+        measure = one.function(row)
+    except ZeroDivisionError:
+        return Measure(None, note="There is nothing to divide by.")
+    except Exception as error:
+        return Measure(None, note=f"The metric fails: {type(error).__name__}: {error}.")
+    if not isinstance(measure, Measure):
+        return Measure(None, note=f"The metric fails: it returned {measure!r}, not a Measure.")
+    figures = [measure.value, measure.numerator, measure.denominator, measure.n, measure.low, measure.high]
+    if not all(figure is None or isinstance(figure, Real) for figure in figures):
+        return Measure(None, note="The metric fails: a Measure holds numbers.")
+    if measure.value is None or measure.value != measure.value:
+        return replace(measure, value=None, note=measure.note or "The metric gives no reason.")
+    return measure
 
 
 def _judged(measure: Measure, min_n: int) -> Measure:

@@ -1,7 +1,7 @@
-"""The six queries: everything heavy happens here, once, on the engine; metrics are ratios of two columns after it.
+"""The queries: everything heavy happens here, once, on the engine; metrics are ratios of two columns after it.
 
-Each summary is a small frame with one row per segment value and period; money is in minor units (MRR in their
-twelfths), so sums are exact. The SQL lies in `sql/`: one file a query.
+Each summary is a small frame with one row per segment value and period; money is in whole units (`Dataset.minor`; MRR
+in their twelfths), so sums are exact. The SQL lies in `sql/`: one file a query.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 MOVEMENTS = ("start", "new", "reactivated", "lost", "retained", "end", "active", "early_churned")
-MRR = ("start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end", "kept_change")
+MRR = ("start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end", "kept_change", "kept_loss")
 PURCHASES = ("buyers", "purchases", "repeat_buyers", "returning_buyers", "guest_purchases", "refund_count")
 SALES = ("customer_revenue", "guest_revenue", "refunds")
 FEEDBACK = ("nps_answers", "nps_weight", "nps_weight_squared", "promoters", "passives", "detractors", "csat_answers",
@@ -38,7 +38,7 @@ COUNTED = {
     "scores": (),
 }
 SQUARED = {
-    "mrr": ("start_squared", "end_squared", "new_squared", "expansion_squared", "reactivation_squared", "loss_squared",
+    "mrr": ("start_squared", "end_squared", "kept_squared", "start_kept", "kept_loss_squared", "start_kept_loss", "new_squared", "expansion_squared", "reactivation_squared", "loss_squared",
             "start_expansion", "start_loss"),
     "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases"),
 }  # fmt: skip
@@ -71,7 +71,10 @@ def table_of(data: Dataset, summary: str) -> str:
 def needs(data: Dataset, summary: str) -> str | None:
     """Why a summary cannot be had from this data, in a sentence; None where it can."""
     table = table_of(data, summary)
-    return None if table in data.tables else f"It needs {table}, and the data hold none."
+    if table in data.tables:
+        return None
+    either = "orders or subscriptions" if summary in ("movements", "cohorts", "trailing_year") else table
+    return f"It needs {either}, and the data hold none."
 
 
 def at_hand(data: Dataset) -> list[str]:
@@ -89,7 +92,8 @@ def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
 def summary(data: Dataset, name: str, grid: Grid, segment: str | None = None) -> pd.DataFrame:
     """One summary, from the cache or the engine: columns segment_value, period (an index), then `COLUMNS[name]`.
 
-    Without a segment its value is empty; cohorts and reasons have one more column, named in `KEYS`. Every period from the first to that of the as-of date has a row.
+    Without a segment its value is empty; cohorts and reasons have one more column, named in `KEYS`. Every period from
+    the first to that of the as-of date has a row.
     Raises DataError where the data lack the table, UnknownNameError for an unknown segment column.
     """
     key = (name, grid, segment)
@@ -234,34 +238,57 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         daily = is_daily(data, grid, mode)
         parts[f"{option}_view"] = "day_levels_leaving" if daily else "levels_leaving"
         parts[f"{option}_period"] = grid.sql_of_day("span") if daily else "span"
-    frame = data.engine.frame(sql(name) + sql("spans" if name in STATES else "points"), **parts)
+    try:
+        frame = data.engine.frame(sql(name) + sql("spans" if name in STATES else "points"), **parts)
+    except data.engine.error as error:
+        if "out of range" not in str(error) and "Overflow" not in str(error):
+            raise
+        raise DataError("The amounts are too large to be summed exactly: give them in thousands.") from error
     keys = ["segment_value", key] if key else ["segment_value"]
     return _spread(frame, keys, grid.index(data.start), grid.index(data.as_of - timedelta(days=1)), name)
 
 
 def _sum(name: str, column: str) -> str:
-    total = f"SUM({quote(column)})"
-    return f"{f'CAST({total} AS BIGINT)' if column in COUNTED[name] else total} AS {quote(column)}"
+    kind = "BIGINT" if column in COUNTED[name] else "VARCHAR" if column in SQUARED.get(name, ()) else "DOUBLE"
+    return f"CAST(SUM({quote(column)}) AS {kind}) AS {quote(column)}"  # squares pass as text: no other type holds them
 
 
 def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: str) -> pd.DataFrame:
-    """A row for every key and period: running sums of the changes for states, zeros where nothing happened."""
+    """A row for every key and period: running sums of the changes for states, zeros where nothing happened.
+
+    Whole numbers stay whole numbers all the way, so that they are exact however large.
+    """
+    import numpy as np
     import pandas as pd
 
     kinds = {column: "int64" if column in COUNTED[name] else "float64" for column in COLUMNS[name]}
-    wide = frame.set_index([*keys, "period"])[list(kinds)].astype(kinds).sort_index()
-    spine = pd.RangeIndex(first, last + 1, name="period")
-    pieces = {}
-    for key, part in wide.groupby(level=keys, sort=True):
-        part = part.droplevel(keys)
-        if name in STATES:
-            part = part.cumsum().reindex(part.index.union(spine)).ffill()
-        part = part.reindex(spine).fillna(0).astype(kinds)
-        if part.to_numpy().any():  # else it only moves after the data end
-            pieces[key] = part
+    squared = [column for column in kinds if column in SQUARED.get(name, ())]
+    others = [column for column in kinds if kinds[column] == "float64" and column not in squared]
+    figures = {
+        columns: part.to_numpy(kind)
+        for columns, part, kind in (
+            (tuple(COUNTED[name]), frame[list(COUNTED[name])], "int64"),
+            (tuple(squared), frame[squared].map(int), object),
+            (tuple(others), frame[others], "float64"),
+        )
+        if columns
+    }
+    spine, periods = np.arange(first, last + 1), frame["period"].to_numpy()
+    group = frame.groupby(keys, sort=True).ngroup().to_numpy()
+    order = np.lexsort((periods, group))
+    pieces = []
+    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ():
+        place = np.searchsorted(periods[rows], spine, side="right") - 1
+        known = place >= 0 if name in STATES else (place >= 0) & (periods[rows][place] == spine)
+        piece = {key: frame[key].iloc[rows[0]] for key in keys} | {"period": spine}
+        for columns, values in figures.items():
+            values = values[rows].cumsum(axis=0) if name in STATES else values[rows]
+            piece |= dict(zip(columns, np.where(known[:, None], values[place], 0).T, strict=True))
+        if any(piece[column].any() for column in kinds):  # else it only moves after the data end
+            pieces.append(pd.DataFrame(piece).astype(kinds))
     if not pieces and len(keys) > 1:  # nobody was ever active, or left
         empty = {"segment_value": "str", keys[1]: frame[keys[1]].dtype, "period": "int64", **kinds}
         return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in empty.items()})
     if not pieces:
-        pieces = {("",) * len(keys): pd.DataFrame(0, index=spine, columns=list(kinds)).astype(kinds)}
-    return pd.concat(pieces, names=[*keys, "period"]).reset_index()
+        pieces = [pd.DataFrame({"segment_value": "", "period": spine} | dict.fromkeys(kinds, 0)).astype(kinds)]
+    return pd.concat(pieces, ignore_index=True)[[*keys, "period", *kinds]]

@@ -30,13 +30,15 @@ def sql(name: str) -> str:
 
 def prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
     """Make the shared views stand for one grid and segment."""
-    if data.engine.prepared == (grid, segment):
-        return
-    if "subscriptions" in data.tables:
-        _prepare_levels(data, grid)
-    _prepare_customers(data, grid)
-    _prepare_values(data, grid, segment)
-    data.engine.prepared = (grid, segment)
+    prepared = data.engine.prepared
+    if prepared.get("grid") != grid:
+        prepared.clear()
+        if "subscriptions" in data.tables:
+            _prepare_levels(data, grid)
+        _prepare_customers(data, grid)
+    if prepared.get("segment", "") != segment:
+        _prepare_values(data, grid, segment)
+    prepared |= {"grid": grid, "segment": segment}
 
 
 def is_daily(data: Dataset, grid: Grid, option: str) -> bool:
@@ -85,7 +87,7 @@ def _prepare_levels(data: Dataset, grid: Grid) -> None:
 
 
 def _boundary_rates(data: Dataset, grid: Grid):
-    """By currency and span: the last rate before the span's end (`rate`) and before that of the next (`next_rate`)."""
+    """By currency and span: the last rate before the span's end (`rate`), its start (`earlier_rate`) and the next's end."""
     import pandas as pd
 
     first, last = grid.index(data.start), grid.index(data.as_of - timedelta(days=1))
@@ -97,8 +99,10 @@ def _boundary_rates(data: Dataset, grid: Grid):
     parts = []
     for currency in data.foreign:
         part = pd.merge_asof(spans, rates[rates["currency"] == currency], on="day")
-        parts.append(part.assign(currency=currency, next_rate=part["rate"].shift(-1).fillna(part["rate"])))
-    return pd.concat(parts, ignore_index=True).dropna(subset=["rate"])
+        rate = part["rate"].bfill()  # before the first rate that one counts
+        around = {"earlier_rate": rate.shift(1).fillna(rate), "next_rate": rate.shift(-1).fillna(rate)}
+        parts.append(part.assign(currency=currency, rate=rate, **around))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _prepare_customers(data: Dataset, grid: Grid) -> None:

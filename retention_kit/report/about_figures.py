@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.scorecard import SMALL
-from retention_kit.report import charts, story, tables
+from retention_kit.report import charts, rules, story, tables
 from retention_kit.report.context import Blocks, Context, metrics_of, of
 from retention_kit.report.display import Block
 
@@ -22,6 +22,8 @@ class AboutFigures(Context):
         if drawing is None:
             return Block("text", text=self.words.text("story.reason", label=now.label, note=now.note))
         caption = [self.words.text("chart.trend", definition=METRICS[metric].definition)]
+        if rule := rules.in_force(METRICS[metric], self.data, self.words):
+            caption.append(rule)
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.band"))
         return self.chart(drawing, story.finding(now, self.words), [*caption, *self.incomplete(rows)])

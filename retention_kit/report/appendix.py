@@ -8,27 +8,17 @@ from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
-
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.identities import Identity
-from retention_kit.metrics.summaries import needs
+from retention_kit.report import rules
 from retention_kit.report.charts import listed
 from retention_kit.report.context import unavailable
 from retention_kit.report.display import Block
 from retention_kit.report.manifest import PACKAGES
 from retention_kit.report.page import Page
 from retention_kit.report.plan import Restated
-from retention_kit.wording import Words
 
 READ = "rows read"  # of the checks, the one that only counts
-OPTIONS = {  # of [definitions], by the summary they decide about
-    "movements": ("churn_mode", "lifespan_years"),
-    "purchases": ("count", "returning", "zero_orders"),
-    "mrr": ("mrr_mode", "quick_ratio_reactivation"),
-    "feedback": ("answers", "nps_interval", "csat_top", "ces_top"),
-}
-
 RESTATED = 3  # earlier periods whose figures are shown as sent and now; the manifest holds all
 
 
@@ -50,6 +40,8 @@ def _definitions(page: Page) -> list[Block]:
     terms = []
     for one in [metric for metric in METRICS.values() if metric.name in shown]:
         details = [text("definitions.formula", formula=one.formula)]
+        if rule := rules.in_force(one, page.data, page.words):
+            details.append(rule)
         if one.competing:
             details.append(text("definitions.competing", competing=one.competing))
         terms.append(
@@ -78,18 +70,9 @@ def _definitions(page: Page) -> list[Block]:
 
 
 def _rules(page: Page) -> Block:
-    """The options in force, in plain words: those that decide something about the figures at hand."""
-    chosen = msgspec.to_builtins(page.data.settings.definitions)
-    names = [name for summary, names in OPTIONS.items() if needs(page.data, summary) is None for name in names]
-    names += ["min_n"] if chosen["min_n"] > 1 else []
-    rules = [_rule(page.words, name, chosen[name]) for name in names]
-    return Block("notice", title=page.words.text("rules.title"), items=rules)
-
-
-def _rule(words: Words, name: str, value: str | bool | float | None) -> str:
-    if isinstance(value, str | bool) or value is None:
-        return words.text(f"rules.{name}.{str(value).lower()}")
-    return words.text(f"rules.{name}.number", value=words.value(value, "years" if name == "lifespan_years" else "count"))
+    """The options that decide something about the figures at hand, in plain words, those at their default too."""
+    known = [metric for metric in METRICS.values() if metric.name in set(page.rows["metric"])]
+    return Block("notice", title=page.words.text("rules.title"), items=rules.of(known, page.data, page.words))
 
 
 def _quality(page: Page) -> list[Block]:
@@ -152,10 +135,14 @@ def _provenance(page: Page) -> list[Block]:
     terms = []
     for table, sources in groupby(data.sources, key=lambda source: source["table"]):
         rows = text("provenance.rows", rows=words.value(read[table], "count")) if table in read else ""
-        files = [text("provenance.source", name=_short(source["name"]), sha256=source["sha256"][:16]) for source in sources]
+        files = [
+            text("provenance.source", name=_short(source["name"]), sha256=source["sha256"][:16]) for source in sources
+        ]
         terms.append({"term": table, "text": rows, "details": files})
     packages = {name: version(name) for name in PACKAGES}
-    made = [text("provenance.package", name=name, version=packages[name]) for name in PACKAGES if name != "retention-kit"]
+    made = [
+        text("provenance.package", name=name, version=packages[name]) for name in PACKAGES if name != "retention-kit"
+    ]
     asof = {"day": words.date(data.as_of), "last": page.last_day(), "zone": data.settings.report.timezone or "UTC"}
     sentences = [
         text("provenance.asof", **asof),

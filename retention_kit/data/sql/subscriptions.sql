@@ -20,7 +20,7 @@ judged AS (
                    WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
                    THEN 'unknown status'
                    WHEN ended_at < started_at THEN 'ended before it started'
-                   WHEN CAST(started_at AS DATE) < $rates_begin THEN 'no exchange rate yet' END AS fault
+                   WHEN CAST(ended_at AS DATE) <= $rates_begin THEN 'no exchange rate yet' END AS fault
     FROM typed
 ),
 ranked AS (
@@ -67,7 +67,8 @@ following AS (
 ),
 gaps AS (
     SELECT customer_id, last_end, min(next_from) AS next_from FROM following
-    WHERE next_from > last_end AND next_from <= last_end + INTERVAL 24 HOUR
+    WHERE next_from > last_end
+        AND timezone($zone, next_from) <= timezone($zone, last_end) + INTERVAL 24 HOUR  -- also where clocks change
     GROUP BY customer_id, last_end
 )
 SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted._row, counted.cancel_reason,

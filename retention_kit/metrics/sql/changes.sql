@@ -1,6 +1,6 @@
 -- How a customer's MRR changes, between the periods' ends or day by day. New, won back and changed MRR counts at the
 -- rate of the end, churned MRR at that of the start.
-CREATE OR REPLACE TEMP VIEW changes AS
+CREATE OR REPLACE TEMP TABLE changes AS
 SELECT customer_id, $period AS period, mrr_before AS base,
        CASE WHEN mrr_before = 0 AND from_period = first_paid THEN 'new'
             WHEN mrr_before = 0 THEN 'reactivation'

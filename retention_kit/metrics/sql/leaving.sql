@@ -1,5 +1,5 @@
 -- Who pays no more at the end of a span, and why: as the spell that ended last says, or the pause that follows it.
-CREATE OR REPLACE TEMP VIEW $name AS
+CREATE OR REPLACE TEMP TABLE $name AS
 WITH ended AS (
     SELECT customer_id, $paid_until_period AS span, paid_until, cancel_reason,
            row_number() OVER (PARTITION BY customer_id, $paid_until_period

@@ -1,6 +1,7 @@
 -- Each customer's MRR at the end of every span, as steps: +mrr where a spell starts, -mrr where it ends.
--- Foreign money is worth another sum at every boundary: `fx` is what that makes of the MRR of the span before.
-CREATE OR REPLACE TEMP VIEW $name AS
+-- Foreign money is worth another sum at every boundary: `fx` is what that makes of the MRR of the span before, and
+-- `mrr_unmoved` what the MRR would be had the rates of the span before stayed.
+CREATE OR REPLACE TEMP TABLE $name AS
 WITH events AS (
     SELECT customer_id, currency, $paid_from_period AS period, mrr FROM subscriptions WHERE mrr > 0
     UNION ALL
@@ -8,15 +9,16 @@ WITH events AS (
 ),
 $steps
 netted AS (
-    SELECT customer_id, period, CAST(SUM(step) AS BIGINT) AS step, CAST(SUM(fx) AS BIGINT) AS fx
+    SELECT customer_id, period, CAST(SUM(step) AS BIGINT) AS step, CAST(SUM(step_before) AS BIGINT) AS step_before,
+           CAST(SUM(fx) AS BIGINT) AS fx
     FROM steps GROUP BY customer_id, period
 ),
 summed AS (
-    SELECT customer_id, fx, period AS from_period,
+    SELECT customer_id, fx, step_before, period AS from_period,
            lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period,
            CAST(SUM(step) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS mrr,
            MIN(period) OVER (PARTITION BY customer_id) AS first_paid
     FROM netted
 )
-SELECT *, lag(mrr, 1, 0) OVER (PARTITION BY customer_id ORDER BY from_period) AS mrr_before
-FROM summed
+SELECT *, mrr_before + step_before AS mrr_unmoved
+FROM (SELECT *, lag(mrr, 1, 0) OVER (PARTITION BY customer_id ORDER BY from_period) AS mrr_before FROM summed) AS placed

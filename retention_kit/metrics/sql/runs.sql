@@ -1,5 +1,5 @@
 -- Spans of a customer that touch become one run, [from_period, until_period).
-CREATE OR REPLACE TEMP VIEW $name AS
+CREATE OR REPLACE TEMP TABLE $name AS
 WITH touched AS (
     $touched
 ),

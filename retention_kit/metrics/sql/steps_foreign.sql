@@ -9,6 +9,7 @@ holdings AS (
 worths AS (
     SELECT holdings.customer_id, rates.period,
            greatest(CAST(round(own * rates.rate) AS BIGINT), 1) AS worth,
+           greatest(CAST(round(own * rates.earlier_rate) AS BIGINT), 1) AS earlier_worth,
            greatest(CAST(round(own * rates.next_rate) AS BIGINT), 1) AS next_worth
     FROM holdings
     JOIN $rates AS rates ON rates.currency = holdings.currency
@@ -16,9 +17,11 @@ worths AS (
     WHERE own > 0
 ),
 steps AS (
-    SELECT customer_id, period, CASE WHEN currency IS NULL THEN mrr ELSE 0 END AS step, 0 AS fx FROM events
+    SELECT customer_id, period, CASE WHEN currency IS NULL THEN mrr ELSE 0 END AS step,
+           CASE WHEN currency IS NULL THEN mrr ELSE 0 END AS step_before, 0 AS fx
+    FROM events
     UNION ALL
-    SELECT customer_id, period, worth, 0 FROM worths
+    SELECT customer_id, period, worth, earlier_worth, 0 FROM worths
     UNION ALL
-    SELECT customer_id, period + 1, -worth, next_worth - worth FROM worths WHERE period + 1 < $end
+    SELECT customer_id, period + 1, -worth, -worth, next_worth - worth FROM worths WHERE period + 1 < $end
 ),

@@ -1,3 +1,3 @@
 steps AS (
-    SELECT customer_id, period, mrr AS step, 0 AS fx FROM events
+    SELECT customer_id, period, mrr AS step, mrr AS step_before, 0 AS fx FROM events
 ),
