@@ -144,8 +144,11 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
 
     ends = min(period.end, data.as_of)
     is_contract = data.basis == "subscriptions"
-    grid = Grid("", 1 if is_contract else 12, ends)
-    spans = list(range(-12, 0)) if is_contract else [-1]
+    grid, last = Grid("", 1 if is_contract else 12, ends), -1
+    if is_contract and segment is None and ends.day == 1 and not is_daily(data, Grid("month"), "churn_mode"):
+        grid = Grid("month")  # the very same months, and one summary for all periods
+        last = grid.index(ends) - 1
+    spans = list(range(last - 11, last + 1)) if is_contract else [last]
 
     def totals(name: str) -> pd.DataFrame:
         frame = in_currency(data, name, summary(data, name, grid, segment))

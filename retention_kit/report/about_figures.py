@@ -63,7 +63,11 @@ class AboutFigures(Context):
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.interval"))
         caption.append(self.words.text("chart.whole"))
-        if len(known) < 2:  # of few customers nothing is said
+        if len(known) < 2 or known["value"].iloc[0] == known["value"].iloc[-1]:  # of few customers nothing is said
             return self.chart(drawing, self.words.text("chart.segments_title", **title), caption[1:])
         ends = {"highest": known["segment_value"].iloc[-1], "lowest": known["segment_value"].iloc[0]}
-        return self.chart(drawing, self.words.text("chart.segments_spread", **title, **ends), caption)
+        is_all = len(known) == rows["value"].notna().sum()
+        said = self.words.text(
+            "chart.segments_spread" if is_all else "chart.segments_spread_large", **title, **ends, least=SMALL
+        )
+        return self.chart(drawing, said, caption)
