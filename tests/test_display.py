@@ -66,7 +66,7 @@ def test_words_never_become_markup(kind):
 def test_a_card_says_each_change_with_its_direction_and_whether_it_is_good():
     card = BeautifulSoup(Block("cards", **SAMPLES["cards"]).html(), "html.parser").select_one(".card")
     since_october, since_last_year = card.select(".change")
-    assert since_october.get_text(" ", strip=True) == "Words since October Words of chance"
+    assert since_october.get_text(" ", strip=True) == "Words since October · Words of chance"
     assert (since_october["class"], bool(since_october.svg)) == (["change", "good"], True)
     assert (since_last_year["class"], bool(since_last_year.svg)) == (["change"], False)
 

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import struct
 import zlib
 
@@ -359,25 +358,19 @@ def test_a_notebook_of_anyones_is_exported():
 
 
 @pytest.mark.browser
-def test_charts_come_alive_without_network_and_fit_a_phone(every_kind, tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_charts_come_alive_without_network_and_fit_a_phone(every_kind, tmp_path, chromium):
     path = tmp_path / "report.html"
     path.write_text(html(every_kind), "utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        asked, said = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.goto(path.as_uri())
-        page.wait_for_selector(".live.ready svg")
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
-        assert asked == [path.as_uri()]
-        assert said == []
-        browser.close()
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".live.ready svg")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert asked == [path.as_uri()]
+    assert said == []
+    page.close()
 
 
 @pytest.mark.browser

@@ -307,6 +307,14 @@ def test_cards_stand_two_by_two(known, shown):
     assert len(whole.cards().data["cards"]) == shown
 
 
+def test_where_every_departure_counts_the_lost_are_no_part_of_the_customers_of_the_start(tmp_path):
+    ORDERS.to_csv(tmp_path / "orders.csv", index=False)
+    report = '[report]\ntimezone = "UTC"\nas_of = 2024-04-01\n[definitions]\nchurn_mode = "event"\n'
+    (tmp_path / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}', "utf-8")
+    items = Page("2024-03", data=rk.load(tmp_path)).attention().data["items"]
+    assert items[0] == "Customers lost in March 2024: 2."
+
+
 def test_lost_subscribers_are_told_with_their_mrr():
     subscriptions = pd.DataFrame(
         [("a", "2024-01-01", None, 30.0), ("b", "2024-01-01", "2024-02-10", 12.5)],

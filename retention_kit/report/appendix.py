@@ -10,6 +10,7 @@ from pathlib import Path
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.identities import Identity
+from retention_kit.metrics.summaries import needs
 from retention_kit.report import rules
 from retention_kit.report.charts import listed
 from retention_kit.report.context import unavailable
@@ -51,15 +52,12 @@ def _definitions(page: Page) -> list[Block]:
                 "details": [*details, text("definitions.source", source=one.source)],
             }
         )
-    blocks = [
-        page.heading("definitions"),
-        Block(
-            "text",
-            text=text(
-                f"definitions.basis_{page.base}", every=every, days=page.data.settings.definitions.inactivity_days
-            ),
-        ),
-        Block("text", text=text("definitions.symbols", every=every)),
+    blocks = [page.heading("definitions")]
+    if needs(page.data, "movements") is None:  # of answers alone, nobody is a customer
+        days = page.data.settings.definitions.inactivity_days
+        basis = text(f"definitions.basis_{page.base}", every=every, days=days)
+        blocks += [Block("text", text=basis), Block("text", text=text("definitions.symbols", every=every))]
+    blocks += [
         _rules(page),
         Block("terms", items=terms),
     ]
