@@ -2,7 +2,9 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import hypothesis
 import pytest
@@ -21,12 +23,33 @@ def shared() -> Path:
     return folder
 
 
+def _made_once(tmp_path_factory, name: str, make: Callable[[Path], Path]) -> Path:
+    """What `make` gives, made by the first worker of a run that asks for it; the others wait for it."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    place, made = root / name, root / f"{name}.made"
+    try:
+        place.mkdir()
+    except FileExistsError:
+        while not made.exists():
+            sleep(0.2)
+    else:
+        path = ""
+        try:
+            path = str(make(place))
+        finally:
+            (root / f"{name}.part").write_text(path, "utf-8")
+            (root / f"{name}.part").rename(made)
+    assert made.read_text("utf-8"), f"{name} could not be made, as another test says"
+    return Path(made.read_text("utf-8"))
+
+
 @pytest.fixture(scope="session")
 def sample_pack(tmp_path_factory) -> Path:
     """The pack of the sample company, made once by kernels: only for reading."""
     import retention_kit as rk
 
-    return rk.build_report(rk.sample(), output=tmp_path_factory.mktemp("sample")).path
+    return _made_once(tmp_path_factory, "sample", lambda place: rk.build_report(rk.sample(), output=place).path)
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +58,11 @@ def retail_pack(shared, tmp_path_factory) -> Path:
     import retention_kit as rk
     from test_real_data import invoices
 
-    folder = tmp_path_factory.mktemp("retail")
-    data = rk.load(invoices(folder, shared), company="Online Retail", segments=["country"])
-    return rk.build_report(data, "2011-11", output=folder / "reports").path
+    def make(place: Path) -> Path:
+        data = rk.load(invoices(place, shared), company="Online Retail", segments=["country"])
+        return rk.build_report(data, "2011-11", output=place / "reports").path
+
+    return _made_once(tmp_path_factory, "retail", make)
 
 
 @pytest.fixture(params=["sample_pack", "retail_pack"])
