@@ -105,6 +105,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     goals: dict[str, Goal] = field(default_factory=dict)
 
 
+def check_top(name: str, top: int, low: int, high: int) -> None:
+    """Raise SettingsError where the `top` boxes are none or the whole of a scale, so that they tell nothing."""
+    if not 1 <= top <= high - low:
+        raise SettingsError(f"{name} is {top} on a scale of {low}-{high}: choose from 1 to {high - low}.")
+
+
 def read_settings(path: Path) -> Settings:
     """The settings of a `retention.toml`; raises SettingsError, naming the file, the place and the nearest key."""
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from retention_kit.data.columns import Columns
 from retention_kit.data.engine import Engine
-from retention_kit.errors import DataError, SettingsError, did_you_mean
-from retention_kit.settings import Definitions
+from retention_kit.errors import DataError, did_you_mean
+from retention_kit.settings import Definitions, check_top
 
 WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}
 
@@ -74,14 +74,13 @@ def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
 
 def refuse_tops(engine: Engine, chosen: Definitions) -> None:
     """Raise where csat_top or ces_top would make every answer of the scale a good one."""
-    for survey, low, high, scale in engine.rows(
-        "SELECT DISTINCT survey, low, high, scale FROM responses_typed WHERE problem IS NULL"
-    ):
-        top = {"csat": chosen.csat_top, "ces": chosen.ces_top}.get(survey, 1)
-        if top != "mean" and top > high - low:
-            raise SettingsError(
-                f"definitions.{survey}_top is {top} on a scale of {scale}: choose from 1 to {high - low}."
-            )
+    scales = (
+        "SELECT DISTINCT survey, low, high FROM responses_typed WHERE problem IS NULL AND survey IN ('csat', 'ces')"
+    )
+    for survey, low, high in engine.rows(scales):
+        top = getattr(chosen, f"{survey}_top")
+        if top != "mean":
+            check_top(f"definitions.{survey}_top", top, low, high)
 
 
 def _refuse_unreadable(engine: Engine, table: str, columns: Columns, check: str, column: str) -> None:

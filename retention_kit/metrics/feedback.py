@@ -8,6 +8,7 @@ from dataclasses import replace
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import mean, nps_interval, wilson
+from retention_kit.settings import check_top
 
 SCALES = ("0-10", "1-5", "1-7", "1-10")
 _NOBODY = "No valid answer in the period."
@@ -100,17 +101,10 @@ def ces(scores: Iterable[float], scale: str = "1-7", top: int | str = 3) -> Meas
     return _noted(_mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid)), note)
 
 
-def check_top(top: int, scale: str, name: str) -> None:
-    """Raise SettingsError where the top boxes are the whole scale, so that every answer would be a good one."""
-    low, high = (int(bound) for bound in scale.split("-"))
-    if not 1 <= top <= high - low:
-        raise SettingsError(f"{name} is {top} on a scale of {scale}: choose from 1 to {high - low}.")
-
-
 def _top_of(scores: Iterable[float], scale: str, top: int) -> Measure:
     valid, note = _valid(scores, scale)
-    check_top(top, scale, "top")
-    high = int(scale.split("-")[1])
+    low, high = (int(bound) for bound in scale.split("-"))
+    check_top("top", top, low, high)
     return _noted(_top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid)), note)
 
 

@@ -9,7 +9,7 @@ from retention_kit.data.engine import literal
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import DAYS, Grid
 from retention_kit.metrics.summaries import check_segment, needs
-from retention_kit.metrics.views import NONE, is_daily, prepare, sql
+from retention_kit.metrics.views import NONE, departures, is_daily, prepare, sql
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -77,16 +77,14 @@ def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     """All turns of a period in one order, whatever the segment."""
     grid = Grid(period.every)
     prepare(data, grid, segment)
-    daily = is_daily(data, grid, "churn_mode")
     parts = {"period": str(period.index), "missing": literal(NONE if segment else "")}
     if data.basis == "orders":
         parts |= {"ends": f"DATE '{min(period.end, data.as_of)}'"}
     else:
-        paid_until = "CAST(paid_until AS DATE)"
+        daily, paid_until = is_daily(data, grid, "churn_mode"), "CAST(paid_until AS DATE)"
+        parts["lost_view"], parts["lost_period"] = departures(data, grid, "churn_mode")
         parts |= {
             "began": grid.sql("CAST(paid_from AS DATE)"),
             "lost_until": (DAYS if daily else grid).sql(paid_until),
-            "lost_view": "day_levels_leaving" if daily else "levels_leaving",
-            "lost_period": grid.sql_of_day("span") if daily else "span",
         }
     return data.engine.frame(sql(f"listed_{data.basis}"), **parts)

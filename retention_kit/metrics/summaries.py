@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from retention_kit.data.engine import literal, quote
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.grids import Grid
-from retention_kit.metrics.views import NONE, is_daily, payments, prepare, shown, sql
+from retention_kit.metrics.views import NONE, departures, is_daily, payments, prepare, shown, sql
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ COUNTED = {
     "scores": (),
 }
 SQUARED = {
-    "mrr": ("start_squared", "end_squared", "kept_squared", "start_kept", "kept_loss_squared", "start_kept_loss", "new_squared", "expansion_squared", "reactivation_squared", "loss_squared",
-            "start_expansion", "start_loss"),
+    "mrr": ("start_squared", "end_squared", "kept_squared", "start_kept", "kept_loss_squared", "start_kept_loss",
+            "new_squared", "expansion_squared", "reactivation_squared", "loss_squared", "start_expansion", "start_loss"),
     "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases"),
 }  # fmt: skip
 COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {
@@ -47,11 +47,8 @@ COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED
     "scores": ("answers",),
 }
 STATES = ("movements", "mrr", "cohorts", "reasons")  # running sums of changes; the others happen at a point in time
-KEYS = {
-    "cohorts": "cohort",
-    "reasons": "reason",
-    "scores": "answer",
-}  # what a row is about besides its segment value and period
+# What a row is about besides its segment value and period.
+KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}
 # The power of a minor unit (MRR: of its twelfth) that a column is in.
 MONEY = {
     "mrr": dict.fromkeys(MRR, 1) | dict.fromkeys(SQUARED["mrr"], 2),
@@ -220,7 +217,8 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
     prepare(data, grid, segment)
     own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
     columns, chosen = [quote(column) for column in COLUMNS[name]], data.settings.definitions
-    table, key = {"purchases": "orders", "feedback": "responses", "scores": "responses"}.get(name, ""), KEYS.get(name)
+    # What happens at a point in time may be a guest's, whose rows have their own value.
+    table, key = "" if name in STATES else table_of(data, name), KEYS.get(name)
     parts = {
         "order_period": grid.sql("day"),
         "response_period": grid.sql("day"),
@@ -238,11 +236,10 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "sums": ", ".join(_sum(name, column) for column in COLUMNS[name]),
     }
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
-        daily = is_daily(data, grid, mode)
-        parts[f"{option}_view"] = "day_levels_leaving" if daily else "levels_leaving"
-        parts[f"{option}_period"] = grid.sql_of_day("span") if daily else "span"
+        parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
+    shared = sql("answers") if name in ("feedback", "scores") else ""
     try:
-        frame = data.engine.frame(sql(name) + sql("spans" if name in STATES else "points"), **parts)
+        frame = data.engine.frame(shared + sql(name) + sql("spans" if name in STATES else "points"), **parts)
     except data.engine.error as error:
         if "out of range" not in str(error) and "Overflow" not in str(error):
             raise

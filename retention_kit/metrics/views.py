@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
+_BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
 _PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
 
 
@@ -46,13 +47,20 @@ def is_daily(data: Dataset, grid: Grid, option: str) -> bool:
     return getattr(data.settings.definitions, option) == "event" and not grid.is_windows
 
 
+def departures(data: Dataset, grid: Grid, option: str) -> tuple[str, str]:
+    """The view of who stops paying, told apart as `churn_mode` or `mrr_mode` says, and SQL for the period of its rows."""
+    if is_daily(data, grid, option):
+        return "day_levels_leaving", grid.sql_of_day("span")
+    return "levels_leaving", "span"
+
+
 def payments(data: Dataset, grid: Grid) -> str:
     """What the customers of the basis pay, as spans: purchases in their period, MRR while it runs."""
     if data.basis == "subscriptions":
         return "SELECT customer_id, from_period, until_period, mrr AS paid FROM levels WHERE mrr > 0"
     return (
         f"SELECT customer_id, {grid.sql('day')} AS from_period, {grid.sql('day')} + 1 AS until_period, amount AS paid "
-        "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
+        f"{_BOUGHT}"
     )
 
 
@@ -112,9 +120,8 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
         return
     inactivity = None if grid.is_windows else data.settings.definitions.inactivity_days
     day, until = grid.sql("day"), grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
-    bought = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
     if data.basis == "orders":
-        touched = f"SELECT DISTINCT customer_id, {day} AS from_period, {day} + 1 AS until_period {bought}"
+        touched = f"SELECT DISTINCT customer_id, {day} AS from_period, {day} + 1 AS until_period {_BOUGHT}"
     else:
         touched = (
             f"SELECT customer_id, {grid.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
@@ -131,7 +138,7 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
             return None
         lapses = f"(day + {inactivity})"
         beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {_end(data, spans)} ELSE {spans.sql(lapses)} END"
-        return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {bought}"
+        return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
 
     if stays(grid):
         engine.run(sql("runs"), name="stays", touched=stays(grid))

@@ -59,6 +59,11 @@ class Context:
         return self._parts[column]
 
     @property
+    def alone(self) -> tuple[str, str] | None:
+        """The segment column and the value of it that the page looks at alone; None for the whole."""
+        return split_segment(self.data, self.only) if self.only else None
+
+    @property
     def base(self) -> str:
         """What makes a customer, as the sentences tell it apart."""
         is_window = self.data.basis == "orders" and self.data.settings.definitions.inactivity_days

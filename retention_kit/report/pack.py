@@ -138,7 +138,7 @@ def _check_place(folder: Path) -> None:
 
 
 def _columns(page: Page) -> tuple[str, ...]:
-    return (page.only.partition("=")[0],) if page.only else tuple(page.columns)
+    return (page.alone[0],) if page.alone else tuple(page.columns)
 
 
 def _execute(
@@ -246,8 +246,8 @@ def _about(page: Page) -> dict[str, object]:
     subtitle = [text("document.subtitle")]
     if data.is_sample:
         subtitle.append(text("document.sample"))
-    if page.only:
-        column, _, value = page.only.partition("=")
+    if page.alone:
+        column, value = page.alone
         subtitle.append(text("document.filtered", column=column, value=value))
     zone = data.settings.report.timezone or "UTC"
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.lists import LISTS, customer_lists
-from retention_kit.metrics.scorecard import COLUMNS, records, split_segment
+from retention_kit.metrics.scorecard import COLUMNS, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +27,8 @@ def scorecard_of(page: Page) -> str:
     import pandas as pd
 
     whole = page.rows
-    if page.only:
-        column, value = split_segment(page.data, page.only)
+    if page.alone:
+        column, value = page.alone
         whole = whole.assign(segment=column, segment_value=value)
     return to_csv(pd.concat([whole, *(page.parts(column) for column in page.columns)], ignore_index=True))
 
@@ -47,8 +47,7 @@ def write_lists(page: Page, pack: Path, suffix: str) -> None:
 
     A list has as many rows as its figure says, and is gone where the data no longer give that figure.
     """
-    only = split_segment(page.data, page.only) if page.only else None
-    lists = customer_lists(page.data, page.period, page.columns, only)
+    lists = customer_lists(page.data, page.period, page.columns, page.alone)
     for metric in LISTS:
         path = pack / "lists" / f"{metric}{suffix}.csv"
         if metric not in lists:

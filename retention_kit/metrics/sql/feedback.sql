@@ -1,10 +1,4 @@
--- Valid answers of each period: the last one of each customer and survey, and every anonymous one.
-WITH placed_answers AS (
-    SELECT customer_id, $own_value AS own_value, $response_period AS period, survey, score, high, weight,
-           row_number() OVER (PARTITION BY survey, customer_id, $response_period
-                              ORDER BY responded_at DESC, _row DESC) AS place
-    FROM responses
-),
+-- What the scores are made of.
 moves AS (
     SELECT customer_id, own_value, period,
            CASE WHEN survey = 'nps' THEN 1 ELSE 0 END AS nps_answers,
@@ -23,6 +17,5 @@ moves AS (
            CASE WHEN survey = 'ces' AND score > high - $ces_top THEN weight ELSE 0 END AS easy,
            CASE WHEN survey = 'ces' THEN weight * score ELSE 0 END AS ces_scores,
            CASE WHEN survey = 'ces' THEN weight * score * score ELSE 0 END AS ces_scores_squared
-    FROM placed_answers
-    WHERE customer_id IS NULL OR place = 1 OR $every_answer
+    FROM answers
 )
