@@ -37,6 +37,8 @@ class Engine:
         self.error = duckdb.Error
         self.prepared: dict[str, object] = {}  # which shared views stand at the moment
         self._connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False})
+        # In DuckDB 2.0.0 it narrows sums beside a join with an empty table by the wrong bounds: 349 comes out as 93.
+        self.run("SET disabled_optimizers = 'compressed_materialization'")
 
     def run(self, sql: str, **parts: str) -> None:
         """Run statements; `$name` placeholders stand for SQL made by the package, never for data."""

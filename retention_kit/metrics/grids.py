@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from retention_kit.periods import Period, add_months
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _EPOCH = date(1970, 1, 1)
 
@@ -59,3 +63,25 @@ class Grid:
 
 
 DAYS = Grid("day")
+
+
+def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
+    """For each day from `start` to before `as_of` the spans in whose last twelve months it is, and in whose twelve before.
+
+    Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span
+    in whose 24 months the day is no more. The last span ends at `as_of`.
+    """
+    import numpy as np
+    import pandas as pd
+
+    days = [start + timedelta(days=number) for number in range((as_of - start).days)]
+    first, last = grid.index(start), grid.index(as_of - timedelta(days=1))
+    ends = [min(grid.end(number), as_of) for number in range(first, last + 1)]
+    ordinals = [day.toordinal() for day in days]
+
+    def gone(months: int) -> np.ndarray:
+        begins = [add_months(end, -months).toordinal() for end in ends]
+        return first + np.searchsorted(begins, ordinals, side="right")
+
+    enters = [grid.index(day) for day in days]
+    return pd.DataFrame({"day": days, "enters": enters, "leaves": gone(12), "forgotten": gone(24)})

@@ -22,8 +22,8 @@ from retention_kit.metrics.summaries import (
     pick_period,
     summary,
     table_of,
-    trailing_year,
 )
+from retention_kit.metrics.trailing import trailing_year
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:

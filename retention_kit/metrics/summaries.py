@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.engine import literal, quote
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
-from retention_kit.metrics.grids import Grid
-from retention_kit.metrics.views import NONE, departures, is_daily, payments, prepare, shown, sql
+from retention_kit.metrics.grids import Grid, year_windows
+from retention_kit.metrics.views import NONE, departures, payments, prepare, shown, sql
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ COUNTED = {
     "mrr": (*MRR, "customers_at_start", "customers", "changes"),
     "purchases": (*PURCHASES, *SALES),
     "feedback": (),
+    "trailing": ("buyers", "purchases", "revenue", "exposed", "lost"),
     "cohorts": ("active", "revenue"),
     "reasons": ("lost", "churned"),
     "scores": (),
@@ -41,18 +42,27 @@ SQUARED = {
     "mrr": ("start_squared", "end_squared", "kept_squared", "start_kept", "kept_loss_squared", "start_kept_loss",
             "new_squared", "expansion_squared", "reactivation_squared", "loss_squared", "start_expansion", "start_loss"),
     "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases"),
+    "trailing": ("revenue_squared",),
 }  # fmt: skip
 COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {
     "feedback": FEEDBACK,
     "scores": ("answers",),
 }
-STATES = ("movements", "mrr", "cohorts", "reasons")  # running sums of changes; the others happen at a point in time
+STATES = (
+    "movements",
+    "mrr",
+    "trailing",
+    "cohorts",
+    "reasons",
+)  # running sums of changes; the others happen at a point in time
+_SO_FAR = "SUM(purchases) OVER (PARTITION BY per_customer.customer_id ORDER BY period) > 1"
 # What a row is about besides its segment value and period.
 KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}
 # The power of a minor unit (MRR: of its twelfth) that a column is in.
 MONEY = {
     "mrr": dict.fromkeys(MRR, 1) | dict.fromkeys(SQUARED["mrr"], 2),
     "purchases": dict.fromkeys(SALES, 1) | {"revenue_squared": 2, "revenue_purchases": 1},
+    "trailing": {"revenue": 1, "revenue_squared": 2},
     "reasons": {"churned": 1},
     "cohorts": {"revenue": 1},
 }
@@ -60,7 +70,7 @@ MONEY = {
 
 def table_of(data: Dataset, summary: str) -> str:
     """The table that a summary speaks of; for what is about customers, the one that decides who is one."""
-    own = {"purchases": "orders", "rfm": "orders", "mrr": "subscriptions", "reasons": "subscriptions",
+    own = {"purchases": "orders", "trailing": "orders", "rfm": "orders", "mrr": "subscriptions", "reasons": "subscriptions",
            "feedback": "responses", "scores": "responses", "concentration": "orders"}  # fmt: skip
     return own.get(summary, data.basis)
 
@@ -76,7 +86,7 @@ def needs(data: Dataset, summary: str) -> str | None:
 
 def at_hand(data: Dataset) -> list[str]:
     """The summaries by period and segment value that these data allow."""
-    return [name for name in COLUMNS if name not in KEYS and needs(data, name) is None]
+    return [name for name in COLUMNS if name not in (*KEYS, "trailing") and needs(data, name) is None]
 
 
 def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -126,46 +136,6 @@ def pick_period(data: Dataset, text: str | None, every: str | None = None) -> Pe
         return period
     known = periods_of(data, every or data.settings.report.every)
     return next((period for period in reversed(known) if period.is_complete(data.as_of)), known[-1])
-
-
-def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
-    """What lifetimes are made of, over the twelve months that end with the period: one row per segment value.
-
-    Columns: revenue (report currency; MRR's sum over the months' ends for subscriptions), revenue_squared, purchases
-    (for subscriptions the customers at the months' ends), customers (buyers, or the mean at a month's end), frequency
-    (purchases a customer and year), exposed and lost (customers who could leave and who did: from one year to the next,
-    for subscriptions from month to month), lifespan (years; missing where it is undefined), is_known (whether the data
-    reach back far enough).
-    """
-    import pandas as pd
-
-    ends = min(period.end, data.as_of)
-    is_contract = data.basis == "subscriptions"
-    grid, last = Grid("", 1 if is_contract else 12, ends), -1
-    if is_contract and segment is None and ends.day == 1 and not is_daily(data, Grid("month"), "churn_mode"):
-        grid = Grid("month")  # the very same months, and one summary for all periods
-        last = grid.index(ends) - 1
-    spans = list(range(last - 11, last + 1)) if is_contract else [last]
-
-    def totals(name: str) -> pd.DataFrame:
-        frame = in_currency(data, name, summary(data, name, grid, segment))
-        return frame[frame["period"].isin(spans)].groupby("segment_value")[list(COLUMNS[name])].sum()
-
-    moves, spent = totals("movements"), totals("mrr" if is_contract else "purchases")
-    year = pd.DataFrame({"exposed": moves["start"], "lost": moves["lost"]})
-    year["revenue"] = spent["end" if is_contract else "customer_revenue"]
-    year["revenue_squared"] = spent["end_squared"] / 12 if is_contract else spent["revenue_squared"]
-    year["purchases"] = spent["customers" if is_contract else "purchases"]
-    year["customers"] = spent["customers"] / 12 if is_contract else spent["buyers"]
-    year["frequency"] = 12.0 if is_contract else spent["purchases"] / spent["buyers"].where(spent["buyers"] > 0)
-    year = year.fillna(0)
-    lost = year["lost"].where((year["lost"] > 0) & (year["exposed"] > 0))
-    year["lifespan"] = year["exposed"] / lost / (12 if is_contract else 1)
-    if (chosen := data.settings.definitions.lifespan_years) is not None:
-        year["lifespan"] = chosen
-    year["months"] = 1 if is_contract else 12  # between one look and the next
-    year["is_known"] = is_contract or chosen is not None or data.starts["orders"] <= add_months(ends, -24)
-    return year.reset_index()
 
 
 def concentration(data: Dataset, period: Period) -> pd.DataFrame:
@@ -222,8 +192,9 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
     parts = {
         "order_period": grid.sql("day"),
         "response_period": grid.sql("day"),
+        "days": "COUNT(DISTINCT day)" if chosen.count == "days" else "0",
         "repeat": "days" if chosen.count == "days" else "purchases",
-        "returning": "purchases_so_far > 1" if chosen.returning == "shopify" else "first_period < period",
+        "returning": _SO_FAR if chosen.returning == "shopify" else "first_period < period",
         "csat_top": str(chosen.csat_top),
         "ces_top": "0" if chosen.ces_top == "mean" else str(chosen.ces_top),
         "every_answer": str(chosen.answers == "all").lower(),
@@ -237,6 +208,9 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
     }
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
         parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
+    if name == "trailing":
+        data.engine.register("trailing_days", year_windows(grid, data.starts["orders"], data.as_of))
+        parts["end"] = str(grid.index(data.as_of - timedelta(days=1)) + 1)
     shared = sql("answers") if name in ("feedback", "scores") else ""
     try:
         frame = data.engine.frame(shared + sql(name) + sql("spans" if name in STATES else "points"), **parts)

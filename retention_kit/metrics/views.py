@@ -118,16 +118,16 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
     engine, end = data.engine, _end(data, grid)
     if data.basis not in data.tables:
         return
-    inactivity = None if grid.is_windows else data.settings.definitions.inactivity_days
-    day, until = grid.sql("day"), grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
+    inactivity = data.settings.definitions.inactivity_days
     if data.basis == "orders":
-        touched = f"SELECT DISTINCT customer_id, {day} AS from_period, {day} + 1 AS until_period {_BOUGHT}"
+        engine.run(sql("buying"), order_period=grid.sql("day"))
     else:
+        until = grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
         touched = (
             f"SELECT customer_id, {grid.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
             "FROM subscriptions WHERE mrr > 0"
         )
-    engine.run(sql("runs"), name="activity", touched=touched)
+        engine.run(sql("runs"), name="activity", touched=touched)
 
     def stays(spans: Grid) -> str | None:
         """Spans at whose end one is a customer, where those are not just the active ones."""
@@ -165,8 +165,8 @@ def _prepare_values(data: Dataset, grid: Grid, segment: str | None) -> None:
         for name in (data.segments[segment] if segment else ())
     ]
     nobody = (
-        "SELECT NULL AS customer_id, NULL AS happened_at, NULL AS place_of_table, NULL AS _row, NULL AS value, "
-        "NULL AS period WHERE 1 = 0"
+        "SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS TIMESTAMP) AS happened_at, 0 AS place_of_table, "
+        "CAST(NULL AS BIGINT) AS _row, CAST(NULL AS VARCHAR) AS value, 0 AS period WHERE 1 = 0"
     )
     if segment:
         _choose_shown(data, segment)

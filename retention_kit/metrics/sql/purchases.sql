@@ -1,20 +1,22 @@
 -- Purchases of each period: identified customers once each, then guests, then refunds that name no order.
 WITH per_customer AS (
-    SELECT customer_id, $order_period AS period, COUNT(*) AS purchases, COUNT(DISTINCT day) AS days,
+    SELECT customer_id, $order_period AS period, COUNT(*) AS purchases, $days AS days,
            CAST(SUM(amount) AS BIGINT) AS revenue
     FROM orders
     WHERE is_purchase AND customer_id IS NOT NULL
     GROUP BY 1, 2
 ),
+firsts AS (
+    SELECT customer_id, MIN(period) AS first_period FROM per_customer GROUP BY customer_id
+),
 lives AS (
-    SELECT *, MIN(period) OVER (PARTITION BY customer_id) AS first_period,
-           SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period) AS purchases_so_far,
-           CAST(revenue AS DECIMAL(19, 0)) AS wide, CAST(purchases AS DECIMAL(19, 0)) AS wide_purchases
-    FROM per_customer
+    SELECT per_customer.*, $returning AS is_returning, CAST(revenue AS DECIMAL(19, 0)) AS wide,
+           CAST(purchases AS DECIMAL(19, 0)) AS wide_purchases
+    FROM per_customer JOIN firsts ON firsts.customer_id = per_customer.customer_id
 ),
 moves AS (
     SELECT customer_id, CAST(NULL AS VARCHAR) AS own_value, period, 1 AS buyers, purchases,
-           CASE WHEN $repeat >= 2 THEN 1 ELSE 0 END AS repeat_buyers, CASE WHEN $returning THEN 1 ELSE 0 END AS returning_buyers,
+           CASE WHEN $repeat >= 2 THEN 1 ELSE 0 END AS repeat_buyers, CASE WHEN is_returning THEN 1 ELSE 0 END AS returning_buyers,
            revenue AS customer_revenue, 0 AS guest_revenue, 0 AS refunds, 0 AS guest_purchases, 0 AS refund_count,
            wide_purchases * wide_purchases AS purchases_squared, wide * wide AS revenue_squared,
            wide * wide_purchases AS revenue_purchases
