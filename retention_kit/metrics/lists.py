@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from retention_kit.data.engine import literal
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import DAYS, Grid
 from retention_kit.metrics.summaries import check_segment, needs
-from retention_kit.metrics.views import NONE, departures, is_daily, prepare, sql
+from retention_kit.metrics.views import departures, is_daily, prepare, sql, valued
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     """All turns of a period in one order, whatever the segment."""
     grid = Grid(period.every)
     prepare(data, grid, segment)
-    parts = {"period": str(period.index), "missing": literal(NONE if segment else "")}
+    parts = {"period": str(period.index), **valued(segment)}
     if data.basis == "orders":
         parts |= {"ends": f"DATE '{min(period.end, data.as_of)}'"}
     else:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.data.engine import literal, quote
+from retention_kit.data.engine import quote
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.grids import Grid, year_windows
-from retention_kit.metrics.views import NONE, departures, payments, prepare, shown, sql
+from retention_kit.metrics.views import departures, payments, prepare, shown, sql, valued
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "every_answer": str(chosen.answers == "all").lower(),
         "paid": payments(data, grid) if name == "cohorts" else "",
         "own_value": own.format(shown(segment) if segment and table in data.segments[segment] else "NULL"),
-        "missing": literal(NONE if segment else ""),
+        **valued(segment),
         "keys": f"{key}, " if key else "",
         "columns": ", ".join(columns),
         "negatives": ", ".join(f"-{column}" for column in columns),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.data.engine import literal
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import in_currency, summary
-from retention_kit.metrics.views import NONE, is_daily, prepare, sql
+from retention_kit.metrics.views import is_daily, prepare, sql, valued
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
@@ -62,8 +61,7 @@ def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.Data
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no twelve months up to {grid.end(last)}.")
         prepare(data, grid, segment)
-        parts = {"month": str(last), "missing": literal(NONE if segment else "")}
-        frame = data.engine.frame(sql("looks"), **parts)
+        frame = data.engine.frame(sql("looks"), month=str(last), **valued(segment))
         unit = data.minor * 12  # of MRR
         squared = frame["revenue_squared"].map(int) / unit**2
         data.summaries[key] = frame.assign(revenue=frame["revenue"] / unit, revenue_squared=squared)

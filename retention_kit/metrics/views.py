@@ -37,9 +37,19 @@ def prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
         if "subscriptions" in data.tables:
             _prepare_levels(data, grid)
         _prepare_customers(data, grid)
-    if prepared.get("segment", "") != segment:
+        prepared["grid"] = grid
+    if segment is not None and prepared.get("segment") != segment:
         _prepare_values(data, grid, segment)
-    prepared |= {"grid": grid, "segment": segment}
+        prepared["segment"] = segment
+
+
+def valued(segment: str | None) -> dict[str, str]:
+    """Parts of SQL: where the customers' segment values are (without a segment nowhere), and what stands for none."""
+    nowhere = (
+        "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS value, 0 AS from_period, 0 AS until_period "
+        "WHERE 1 = 0)"
+    )
+    return {"values": "customer_values" if segment else nowhere, "missing": literal(NONE if segment else "")}
 
 
 def is_daily(data: Dataset, grid: Grid, option: str) -> bool:
@@ -153,7 +163,7 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
     engine.run(sql("turns"), **turns)
 
 
-def _prepare_values(data: Dataset, grid: Grid, segment: str | None) -> None:
+def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
     """The segment value of each customer in each span."""
     # Windows that end at a date are one period's: the value before that date holds in all of them.
     begin = str(grid.index(data.start) - 1)
@@ -162,15 +172,10 @@ def _prepare_values(data: Dataset, grid: Grid, segment: str | None) -> None:
         f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, {shown(segment)} AS value, "
         f"{placed.format(grid.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
         f"{before.format(WHEN[name])}"
-        for name in (data.segments[segment] if segment else ())
+        for name in data.segments[segment]
     ]
-    nobody = (
-        "SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS TIMESTAMP) AS happened_at, 0 AS place_of_table, "
-        "CAST(NULL AS BIGINT) AS _row, CAST(NULL AS VARCHAR) AS value, 0 AS period WHERE 1 = 0"
-    )
-    if segment:
-        _choose_shown(data, segment)
-    data.engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows) or nobody, begin=begin, end=_end(data, grid))
+    _choose_shown(data, segment)
+    data.engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=_end(data, grid))
 
 
 def _choose_shown(data: Dataset, segment: str) -> None:

@@ -14,6 +14,6 @@ SELECT turns.kind, turns.customer_id, CAST(spent.last_purchase AS VARCHAR) AS la
        spent.spent AS revenue_12_months, coalesce(v.value, $missing) AS segment_value
 FROM turns
 JOIN spent ON spent.customer_id = turns.customer_id
-LEFT JOIN customer_values v ON v.customer_id = turns.customer_id AND v.from_period <= $period AND v.until_period > $period
+LEFT JOIN $values v ON v.customer_id = turns.customer_id AND v.from_period <= $period AND v.until_period > $period
 WHERE turns.period = $period
 ORDER BY turns.kind, spent.spent DESC, turns.customer_id

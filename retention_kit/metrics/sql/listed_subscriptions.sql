@@ -27,5 +27,5 @@ listed AS (
 SELECT kind, listed.customer_id, CAST(paid_since AS VARCHAR) AS paid_since, CAST(paid_until AS VARCHAR) AS paid_until,
        mrr, reason, coalesce(v.value, $missing) AS segment_value
 FROM listed
-LEFT JOIN customer_values v ON v.customer_id = listed.customer_id AND v.from_period <= $period AND v.until_period > $period
+LEFT JOIN $values v ON v.customer_id = listed.customer_id AND v.from_period <= $period AND v.until_period > $period
 ORDER BY kind, mrr DESC, listed.customer_id, paid_until

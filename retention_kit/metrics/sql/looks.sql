@@ -13,6 +13,6 @@ SELECT coalesce(v.value, $missing) AS segment_value, CAST(SUM(exposed) AS BIGINT
        CAST(SUM(mrr * looks) AS BIGINT) AS revenue, CAST(SUM(looks) AS BIGINT) AS purchases,
        CAST(SUM(CAST(mrr AS DECIMAL(19, 0)) * mrr * looks) AS VARCHAR) AS revenue_squared
 FROM seen
-LEFT JOIN customer_values v ON v.customer_id = seen.customer_id AND v.from_period <= $month AND v.until_period > $month
+LEFT JOIN $values v ON v.customer_id = seen.customer_id AND v.from_period <= $month AND v.until_period > $month
 GROUP BY 1
 ORDER BY 1
