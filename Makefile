@@ -6,7 +6,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(VENV) --compile-bytecode
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
         --no-emit-index-url --no-emit-find-links
 
-.PHONY: help report test test-all lint readme lock clean
+.PHONY: help report test test-all lint bench readme lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make test      run the tests that Python alone can run'
 	@echo 'make test-all  run those that want a browser or a server'
 	@echo 'make lint      check style and format'
+	@echo 'make bench     measure and write benchmarks/RESULTS.md (ONLY=pack,startup: some parts; SIZE=100: million orders)'
 	@echo 'make readme    write the table of metrics into the README (make readme PLUGINS=shop_metrics.py: with yours)'
 	@echo 'make lock      lock the versions again (make lock UPGRADE=--upgrade: to the newest)'
 	@echo 'make clean     remove what was built, but not reports/'
@@ -31,6 +32,10 @@ test-all: $(VENV)/dev
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+# Everything takes half an hour on an idle machine.
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 readme: $(VENV)/dev
 	$(BIN)/python tests/test_readme.py $(PLUGINS)

@@ -1,0 +1,103 @@
+"""What was measured, and the page that tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+
+@dataclass
+class Row:
+    """One way of doing something: its seconds, a figure a round, and its peak memory in bytes (0: not measured)."""
+
+    name: str
+    seconds: list[float]
+    memory: int = 0
+
+
+@dataclass
+class Claim:
+    """A line that has to hold: the ratios, one a round, and their bound."""
+
+    text: str
+    ratios: list[float]
+    bound: float
+    is_floor: bool = False  # whether the bound is the least that the ratio may be
+    unit: str = "×"
+
+    @property
+    def holds(self) -> bool:
+        found = median(self.ratios)
+        return found >= self.bound if self.is_floor else found <= self.bound
+
+
+@dataclass
+class Part:
+    """A section of the page: what was compared, what has to hold, and what needs saying, such as why a peer is missing."""
+
+    title: str
+    rows: list[Row] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def ratios(first: list[float], second: list[float]) -> list[float]:
+    """Round by round, so that what slows a machine for a while slows both."""
+    return [one / other for one, other in zip(first, second, strict=True)]
+
+
+def page(parts: list[Part], machine: list[str]) -> str:
+    """The results as markdown."""
+    claims = [claim for part in parts for claim in part.claims]
+    held = sum(claim.holds for claim in claims)
+    lines = ["# Benchmarks", "", "Written by `make bench`; every ratio is of one run, its sides measured by turns.", ""]
+    if claims:
+        lines += ["## What has to hold", "", f"{held} of {len(claims)} hold.", ""]
+        lines += _table(("", "ratio", "spread", "bound", "holds"), [_claim_cells(claim) for claim in claims])
+    for part in parts:
+        lines += ["", f"## {part.title}", ""]
+        lines += _table(("", "seconds", "spread", "against the first", "peak memory"), _row_cells(part.rows))
+        for note in part.notes:
+            lines += ["", note]
+    lines += ["", "## Machine and versions", "", *(f"- {line}" for line in machine)]
+    return "\n".join(lines) + "\n"
+
+
+def _claim_cells(claim: Claim) -> tuple[str, ...]:
+    sign = "≥" if claim.is_floor else "≤"
+    return (
+        claim.text,
+        f"{number(median(claim.ratios))} {claim.unit}",
+        _spread(claim.ratios),
+        f"{sign} {claim.bound:g} {claim.unit}",
+        "yes" if claim.holds else "**no**",
+    )
+
+
+def _row_cells(rows: list[Row]) -> list[tuple[str, ...]]:
+    return [
+        (
+            row.name,
+            number(median(row.seconds)),
+            _spread(row.seconds),
+            f"{number(median(ratios(row.seconds, rows[0].seconds)))} ×"
+            if len(row.seconds) == len(rows[0].seconds)
+            else f"{number(median(row.seconds) / median(rows[0].seconds))} ×",
+            f"{row.memory / 2**20:,.0f} MiB" if row.memory else "",
+        )
+        for row in rows
+    ]
+
+
+def number(value: float) -> str:
+    """Three figures, without an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.001 else f"{value:.5f}"
+
+
+def _spread(values: list[float]) -> str:
+    return f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    align = ["---", *["---:"] * (len(heads) - 1)]
+    return [f"| {' | '.join(cells)} |" for cells in (heads, align, *rows)]

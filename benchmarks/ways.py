@@ -1,0 +1,221 @@
+"""The six summaries in three ways, each in a process of its own: `python benchmarks/ways.py WAY FOLDER` prints JSON.
+
+What it prints: `load` and `seconds` (data loaded, then the figures), `memory` (the peak of the process, bytes) and
+`figures`, which have to be the same in every way that tells them.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from string import Template
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+    Frames = dict[str, pd.DataFrame]
+
+FIRST, LAST, AS_OF, MONTHS = "2024-12-01", "2025-12", "2026-01-01", 13
+TABLES = ("orders", "subscriptions", "responses")
+NATURAL = ("movements", "purchases", "mrr", "feedback", "cohorts", "rfm")
+# What a scan has to read of each table.
+NEEDED = {
+    "orders": ("customer_id", "ordered_at", "amount"),
+    "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
+    "responses": ("customer_id", "responded_at", "survey", "score"),
+}
+
+
+def ours(folder: Path, basis: str) -> dict:
+    """The scorecard of all metrics; `six` are its seconds with those of cohorts and RFM, which it does not need."""
+    import retention_kit as rk
+
+    data, load = _loaded(folder, basis)
+    months = [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
+    rows, seconds = timed(lambda: rk.scorecard(data, periods=months))
+    memory = peak()
+    if basis != "orders":
+        return {"load": load, "seconds": seconds, "memory": memory, "figures": told(_of_scorecard(data, rows))}
+    customers, more = timed(lambda: {"cohorts": rk.cohorts(data), "rfm": rk.rfm(data, unit="day")})
+    six = {"six": seconds + more, "six_memory": peak()}
+    frames = _of_scorecard(data, rows) | {"movements": _by_month(rk.customer_movements(data)), **customers}
+    frames["cohorts"] = _by_month(frames["cohorts"])
+    return {"load": load, "seconds": seconds, "memory": memory, **six, "figures": told(frames)}
+
+
+def natural(folder: Path) -> dict:
+    """The six queries of `natural/`, one by one, on DuckDB tables that hold the same columns."""
+    import duckdb
+    import pandas as pd  # noqa: F401  so that queries are queries only
+
+    with duckdb.connect() as connection:
+
+        def read() -> None:
+            for name, columns in NEEDED.items():
+                connection.execute(f"CREATE TABLE {name} AS SELECT {', '.join(columns)} FROM '{folder / name}.parquet'")
+
+        def query(name: str) -> pd.DataFrame:
+            text = (Path(__file__).parent / "natural" / f"{name}.sql").read_text()
+            return connection.execute(Template(text).substitute(first=FIRST, as_of=AS_OF)).df()
+
+        _, load = timed(read)
+        frames, seconds = timed(lambda: {name: query(name) for name in NATURAL})
+    return {"load": load, "seconds": seconds, "figures": told(frames)}
+
+
+def pandas(folder: Path) -> dict:
+    """The functions of `pandas_way.py` on frames that hold the same columns."""
+    import pandas as pd
+    import pandas_way as way
+
+    def read() -> Frames:
+        return {name: pd.read_parquet(folder / f"{name}.parquet", columns=list(NEEDED[name])) for name in TABLES}
+
+    tables, load = timed(read)
+    orders, first, last = tables["orders"], way.number(FIRST), way.number(LAST)
+    frames, seconds = timed(
+        lambda: {
+            "movements": way.movements(orders, first),
+            "purchases": way.purchases(orders, first),
+            "mrr": way.mrr(tables["subscriptions"], first, last),
+            "feedback": way.feedback(tables["responses"], first),
+            "cohorts": way.cohorts(orders),
+            "rfm": way.rfm(orders, AS_OF),
+        }
+    )
+    return {"load": load, "seconds": seconds, "figures": told(frames)}
+
+
+def scan(folder: Path) -> dict:
+    """The floor: DuckDB reads every needed value once; of a hash, since a maximum stands in the file's footer."""
+    import duckdb
+
+    def read() -> None:
+        for name, columns in NEEDED.items():
+            duckdb.sql(f"SELECT bit_xor(hash({', '.join(columns)})) FROM '{folder / name}.parquet'").fetchall()
+
+    return {"seconds": timed(read)[1]}
+
+
+def cohorts(folder: Path) -> dict:
+    """Cohorts alone, for a package that makes only them."""
+    import retention_kit as rk
+
+    data, load = _loaded(folder, "orders")
+    frame, seconds = timed(lambda: rk.cohorts(data))
+    sizes = frame[frame["age"] == 0]
+    return {
+        "load": load,
+        "seconds": seconds,
+        "figures": dict(zip(sizes["cohort"], sizes["size"].tolist(), strict=True)),
+    }
+
+
+def rfm(folder: Path) -> dict:
+    """RFM alone, likewise."""
+    import retention_kit as rk
+
+    data, load = _loaded(folder, "orders")
+    frame, seconds = timed(lambda: rk.rfm(data, unit="day"))
+    return {"load": load, "seconds": seconds, "figures": told({"rfm": frame})}
+
+
+def timed(work: Callable) -> tuple:
+    """What a piece of work returns, and its seconds."""
+    begun = perf_counter()
+    made = work()
+    return made, perf_counter() - begun
+
+
+def _loaded(folder: Path, basis: str) -> tuple:
+    """Our dataset and the seconds of loading alone: what it imports is there."""
+    import duckdb  # noqa: F401
+    import pandas as pd  # noqa: F401
+
+    import retention_kit as rk
+
+    return timed(lambda: rk.load(folder / "retention.toml", basis=basis))
+
+
+def peak() -> int:
+    """The most memory that this process has had so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _of_scorecard(data: Dataset, rows: pd.DataFrame) -> Frames:
+    """What the scorecard holds, under the names of the natural queries."""
+    import pandas as pd
+
+    import retention_kit as rk
+
+    def column(metric: str, field: str = "value") -> pd.Series:
+        return rows[rows["metric"] == metric].set_index("period")[field]
+
+    purchases = {
+        "buyers": column("repeat_purchase_rate", "denominator"),
+        "purchases": column("purchase_frequency", "numerator"),
+        "repeat_buyers": column("repeat_purchase_rate", "numerator"),
+        "returning_buyers": column("returning_customer_rate", "numerator"),
+        "customer_revenue": column("average_revenue_per_customer", "numerator"),
+        "guest_revenue": column("guest_revenue"),
+    }
+    scores = {"nps": "net_promoter_score", "csat": "customer_satisfaction_score", "ces": "customer_effort_score"}
+    scores = {name: column(metric) for name, metric in scores.items()}
+    made = {name: _by_month(pd.DataFrame(columns).reset_index()) for name, columns in
+            {"purchases": purchases, "feedback": scores}.items()}  # fmt: skip
+    return {**made, "mrr": _by_month(rk.mrr_movements(data))}
+
+
+def _by_month(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.rename(columns={"period": "month"})
+
+
+def told(frames: Frames) -> dict[str, float]:
+    """Every figure of the last 13 months under a name of its own; of RFM, which has a row per customer, the sums."""
+    figures = {}
+    for name, frame in frames.items():
+        if name == "rfm":
+            figures |= {
+                f"rfm {column}": float(frame[column].sum()) for column in ("frequency", "recency", "T", "monetary")
+            }
+            figures["rfm customers"] = float(len(frame))
+            continue
+        keys = ["cohort", "month"] if name == "cohorts" else ["month"]
+        for row in frame.to_dict("records"):
+            if str(row["month"])[:7] >= FIRST[:7]:
+                key = " ".join(str(row[one])[:7] for one in keys)
+                known = [
+                    column for column in COMPARED[name] if row[column] == row[column]
+                ]  # a score of no answers is none
+                figures |= {f"{name} {key} {column}": float(row[column]) for column in known}
+        if name == "cohorts":  # an empty cell and none are the same
+            figures = {key: value for key, value in figures.items() if value or not key.startswith("cohorts ")}
+    return figures
+
+
+COMPARED = {
+    "movements": ("start", "new", "reactivated", "lost", "retained", "end"),
+    "purchases": ("buyers", "purchases", "repeat_buyers", "returning_buyers", "customer_revenue", "guest_revenue"),
+    "mrr": ("start", "new", "expansion", "contraction", "churned", "reactivation", "end"),
+    "feedback": ("nps", "csat", "ces"),
+    "cohorts": ("active",),
+}
+WAYS: dict[str, Callable[[Path], dict]] = {
+    "subscriptions": lambda folder: ours(folder, "subscriptions"),
+    "orders": lambda folder: ours(folder, "orders"),
+    "natural": natural,
+    "pandas": pandas,
+    "scan": scan,
+    "cohorts": cohorts,
+    "rfm": rfm,
+}
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(WAYS[sys.argv[1]](Path(sys.argv[2]))))
