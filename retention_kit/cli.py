@@ -16,12 +16,12 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import PeriodError, ReportError, RetentionKitError, SettingsError
-from retention_kit.periods import EVERY, Period
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from retention_kit.data.dataset import Dataset
+    from retention_kit.periods import Period
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -117,7 +117,9 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
     parser.add_argument("--from", dest="first", metavar="PERIOD", help="the first of several periods")
     parser.add_argument("--to", dest="last", metavar="PERIOD", help="the last of several periods")
-    parser.add_argument("--every", choices=EVERY, help="the length of the default period (default: settings)")
+    parser.add_argument(
+        "--every", metavar="LENGTH", help="week, month, quarter or year: that of the default period (default: settings)"
+    )
     parser.add_argument(
         "--segment", metavar="COLUMN[=VALUE]", help="break down by a column, or look at one value alone"
     )
@@ -125,7 +127,10 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _load(arguments: argparse.Namespace) -> Dataset:
     from retention_kit.data.dataset import load, sample
+    from retention_kit.periods import check_every
 
+    if every := getattr(arguments, "every", None):
+        check_every(every)  # before any data are read
     chosen = {"as_of": arguments.as_of} if arguments.as_of else {}
     if arguments.data:
         return load(arguments.data, **chosen)
@@ -138,6 +143,7 @@ def _load(arguments: argparse.Namespace) -> Dataset:
 def _periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
     """The periods asked for, each inside the data."""
     from retention_kit.metrics.summaries import periods_of, pick_period
+    from retention_kit.periods import Period
 
     if not (arguments.first or arguments.last):
         return [pick_period(data, arguments.period, arguments.every)]
