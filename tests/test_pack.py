@@ -9,10 +9,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -33,7 +29,7 @@ from retention_kit.cli import main
 from retention_kit.errors import ReportError, UnknownNameError
 from retention_kit.metrics.catalogue import METRICS, Measure, metric
 from retention_kit.metrics.lists import LISTS
-from retention_kit.report import manifest
+from retention_kit.report import context, manifest
 from retention_kit.report import pack as packing
 from retention_kit.report import templates as library
 from retention_kit.report.context import HANDOVER
@@ -455,6 +451,41 @@ def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, sta
         rk.build_report(other, **options)
 
 
+@pytest.fixture
+def months():
+    """Three months of orders, the last one complete."""
+    march = ORDERS.iloc[3:].assign(ordered_at=["2024-03-03", "2024-03-04", "2024-03-31"])
+    return pd.concat([ORDERS, march])
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_nothing_is_computed_for_a_pack_that_is_unchanged(months, tmp_path, monkeypatch):
+    options = {"output": tmp_path, "formats": ["html"], "static": True, "only": ["revenue"]}
+    load = {"orders": months, "timezone": "UTC", "currency": "GBP", "as_of": "2024-04-01"}
+    for period in ("2024-02", "2024-03"):
+        assert rk.build_report(rk.load(**load), period, **options).is_new
+    monkeypatch.setattr(context, "scorecard", lambda *_, **__: pytest.fail("figures were computed"))
+    data = rk.load(**load)
+    for period in ("2024-02", "2024-03"):
+        assert not rk.build_report(data, period, **options).is_new
+    assert data.summaries == {}
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_an_earlier_pack_counts_where_it_changes_what_is_said(months, tmp_path):
+    """One that says what is still so leaves the later pack as it stands; one that said otherwise is told of in it."""
+    options = {"output": tmp_path, "formats": ["html"], "static": True, "only": ["revenue"]}
+    load = {"timezone": "UTC", "currency": "GBP", "as_of": "2024-04-01"}
+    data, other = rk.load(orders=months, **load), rk.load(orders=months.assign(amount=1.0), **load)
+    assert rk.build_report(data, "2024-03", **options).is_new
+    assert rk.build_report(data, "2024-02", **options).is_new
+    assert not rk.build_report(data, "2024-03", **options).is_new
+    assert rk.build_report(other, "2024-02", **options).is_new
+    assert rk.build_report(data, "2024-03", **options).is_new
+    assert {one["period"] for one in manifest.read(tmp_path / "2024-03")["restated"]} == {"2024-02"}
+    assert not rk.build_report(data, "2024-03", **options).is_new
+
+
 OWN_METRIC = """
 from retention_kit.metrics.catalogue import Measure, metric
 
@@ -541,40 +572,6 @@ def test_a_swap_cut_short_puts_the_pack_before_back(data, tmp_path, monkeypatch,
         build(data, tmp_path, force=True)
     assert contents(tmp_path / "2024-02") == standing
     assert [path.name for path in tmp_path.iterdir()] == ["2024-02"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for another process")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
-def test_an_interrupt_ends_the_kernels_at_once(tmp_path, sent):
-    own = tmp_path / "own"
-    own.mkdir()
-    slow = f"import os, pathlib, time\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
-    (own / "slow.ipynb").write_text(notebook(slow), "utf-8")
-    ORDERS.to_csv(tmp_path / "orders.csv", index=False)
-    command = [
-        sys.executable,
-        "-m",
-        "retention_kit.cli",
-        "report",
-        "--data",
-        tmp_path,
-        "--output",
-        tmp_path / "reports",
-    ]
-    with subprocess.Popen(
-        [*command, "--templates", own, "--only", "slow"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as running:
-        deadline = time.monotonic() + 60
-        while not ((tmp_path / "pid").is_file() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        running.send_signal(sent)
-        _, said = running.communicate(timeout=15)
-    assert running.returncode == 130
-    assert said.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
-    assert "Traceback" not in said
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
-    assert list((tmp_path / "reports").iterdir()) == []
 
 
 @pytest.mark.usefixtures("kernelless")

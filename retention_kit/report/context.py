@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -48,15 +48,29 @@ class Context:
         self.only = segment if "=" in segment and not is_column else ""
         named = [segment] if is_column else [] if self.only else segment.split(",")
         self.columns = [column.strip() for column in named if column.strip()]
-        self.rows = trend_rows(self.data, self.period, self.only)
-        self._parts: dict[str, pd.DataFrame] = {}
+        split_segment(self.data, self.only)
+        self.computed: dict[tuple, pd.DataFrame] = {}  # scorecards; a page of another language may share them
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The scorecard of the report, computed when it is first asked for."""
+        return self._known("trend", self.only, lambda: trend_rows(self.data, self.period, self.only))
 
     def parts(self, column: str) -> pd.DataFrame:
         """The scorecard of this period by one segment column, computed once."""
-        if column not in self._parts:
+
+        def compute() -> pd.DataFrame:
             rows = scorecard(self.data, self.period, segment=column)
-            self._parts[column] = rows[rows["segment"] == column]
-        return self._parts[column]
+            return rows[rows["segment"] == column]
+
+        return self._known("parts", column, compute)
+
+    def _known(self, what: str, which: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        key = (what, which, str(self.period), *METRICS)  # a notebook may have brought a metric of its own
+        if key not in self.computed:
+            kept = self.data.summaries.get(key)
+            self.computed[key] = compute() if kept is None else kept
+        return self.computed[key]
 
     @property
     def alone(self) -> tuple[str, str] | None:
@@ -143,7 +157,6 @@ def trend_periods(data: Dataset, period: Period) -> list[Period]:
 
 def trend_rows(data: Dataset, period: Period, only: str = "") -> pd.DataFrame:
     """The scorecard of a report: all metrics over the periods of its trend, of the whole or of one segment value."""
-    split_segment(data, only)
     rows = scorecard(data, periods=trend_periods(data, period), segment=only or None)
     return rows.assign(segment="", segment_value="") if only else rows
 

@@ -10,10 +10,12 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mistune
 from jinja2 import Environment
@@ -24,8 +26,11 @@ from nbformat import NotebookNode
 from traitlets import Bool, default
 
 from retention_kit.errors import ReportError
-from retention_kit.report.display import Block, sparkline, templates_dir
+from retention_kit.report.display import BLOCK_MIME, Block, sparkline, templates_dir
 from retention_kit.report.document import read
+
+if TYPE_CHECKING:
+    import typst
 
 FONT = "IBM Plex Sans Arabic"
 _FORMATS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
@@ -127,27 +132,53 @@ class RetentionPDFExporter(Exporter):
         import typst
 
         options = {
-            "input": templates_dir() / "typst" / "report.typ",
-            "font_paths": [templates_dir() / "fonts"],
-            "ignore_system_fonts": True,  # the same pages on every machine
             "format": "pdf",
             "sys_inputs": {"report": json.dumps(page)},
             "timestamp": _timestamp(page["date"]),
         }
         try:
             try:
-                pdf, warnings = typst.compile_with_warnings(**options, pdf_standards=["ua-1"])
+                pdf, warnings = _compiler().compile_with_warnings(**options, pdf_standards=["ua-1"])
             except typst.TypstError as error:
                 if "could not be displayed" not in error.message:
                     raise
                 # A name in a script that the font lacks shows as boxes; the report is worth more than its certificate.
                 self.log.warning("%s; the PDF is tagged, but is no PDF/UA.", error.message)
-                pdf, warnings = typst.compile_with_warnings(**options)
+                pdf, warnings = _compiler().compile_with_warnings(**options)
         except typst.TypstError as error:
             raise ReportError(f"The PDF could not be made: {error.message}.") from error
         if warnings:
             raise ReportError(f"The PDF could not be made: {'; '.join(warning.message for warning in warnings)}.")
         return pdf
+
+
+@cache
+def exporter_of(made: str, static: bool) -> Exporter:
+    """The exporter of a format, which keeps what it has prepared."""
+    return RetentionPDFExporter() if made == "pdf" else RetentionHTMLExporter(interactive=not static)
+
+
+def prepare(formats: Iterable[str], static: bool) -> None:
+    """Do what the first report of a process takes longer for: read templates and fonts, start the drawing of charts."""
+    for made in formats:
+        exporter = exporter_of(made, static)
+        if made == "html":
+            exporter.template  # noqa: B018  read when first asked for
+            if not static:
+                _vega()
+        else:
+            _compiler()
+    _draw('{"mark":"bar","data":{"values":[]}}')
+
+
+def draw(nb: NotebookNode) -> None:
+    """Draw the charts of an executed notebook, which both formats then find drawn; what fails will say so there."""
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            block = output.get("data", {}).get(BLOCK_MIME, {})
+            if block.get("kind") == "chart":
+                with suppress(ReportError, KeyError):
+                    draw_svg(block["spec"])
 
 
 def _dressed(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:
@@ -161,6 +192,18 @@ def _dressed(block: dict, page: dict, resources: dict, dress: Callable[..., None
             **Block("notice", tone="failure", title=page["labels"]["failed"], items=[str(error)]).data,
         }
         resources.setdefault("failures", []).append(str(error))
+
+
+@cache
+def _compiler() -> typst.Compiler:
+    """Typst with our template and fonts, read once."""
+    import typst
+
+    return typst.Compiler(
+        templates_dir() / "typst" / "report.typ",
+        font_paths=[templates_dir() / "fonts"],
+        ignore_system_fonts=True,  # the same pages on every machine
+    )
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +13,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
 from retention_kit.report import manifest
 from retention_kit.report.causes import causes_of, changes
+from retention_kit.report.context import trend_periods
 from retention_kit.report.plan import Restated
 from retention_kit.report.sheets import read_scorecard
 from retention_kit.report.story import is_known
@@ -45,6 +48,22 @@ def sent(output: Path) -> Iterator[Sent]:
     yield from sorted(found, key=lambda one: one.period)
 
 
+def fingerprint(plan: Plan, output: Path) -> str:
+    """A digest of the packs that `restated` would compare with: as long as they and all else are the same, so is it."""
+    page = plan.page
+    shown = {str(period) for period in trend_periods(page.data, page.period)}
+    found = [
+        (pack.folder.name, manifest.builds(pack.manifest).get(plan.suffix), manifest.digest_if(_figures(pack, plan)))
+        for pack in sent(output)
+        if str(pack.period) in shown and pack.period < page.period
+    ]
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def _figures(pack: Sent, plan: Plan) -> Path:
+    return pack.folder / f"scorecard{plan.suffix}.csv"
+
+
 def restated(plan: Plan, output: Path) -> list[Restated]:
     """The figures of earlier periods that their own packs gave otherwise, as printed to the last digit.
 
@@ -63,7 +82,7 @@ def restated(plan: Plan, output: Path) -> list[Restated]:
             between = None
         if between is None:
             continue
-        for cells in read_scorecard(pack.folder / f"scorecard{plan.suffix}.csv"):
+        for cells in read_scorecard(_figures(pack, plan)):
             row = today.get((cells["period"], cells["metric"]))
             is_whole = plan.suffix or not cells["segment"]
             if row is None or not is_whole or cells["period"] != str(pack.period) or not row.complete:

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,12 +31,21 @@ PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermi
 BUILD = ("complete", "as_of", "parameters", "data", "settings", "metrics", "templates", "code", "versions")
 
 
-def is_current(plan: Plan, folder: Path) -> bool:
-    """Whether a whole pack stands there, made from the very same inputs, with every file as it was written."""
+def is_current(plan: Plan, folder: Path, by: str = "sent") -> bool:
+    """Whether a whole pack stands there, made from the very same inputs, with every file as it was written.
+
+    What earlier reports gave otherwise is one of the inputs, known `by` what was `sent` or by what is `restated`; by
+    nothing, the others alone are compared.
+    """
     manifest = read(folder)
+    known = manifest.get("inputs", {})
+    same = known if isinstance(known, dict) else {}
     return (
         manifest.get("state") == "ok"
-        and _inputs(plan).items() <= manifest.get("inputs", {}).items()
+        and all(
+            isinstance(same.get(build), dict) and digests.items() <= same[build].items()
+            for build, digests in _inputs(plan, (by,) if by else ()).items()
+        )
         and not altered(folder, manifest)
     )
 
@@ -99,7 +108,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             for name, one in METRICS.items()
         },
         "templates": {section.name: section.digest for section in plan.everything},
-        "code": {"retention-kit": _code()} | {Path(name).name: _digest_if(name) for name in report["plugins"]},
+        "code": {"retention-kit": _code()} | {Path(name).name: digest_if(Path(name)) for name in report["plugins"]},
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
 
@@ -132,7 +141,7 @@ def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity
         "reports": {**before.get("reports", {}), **_reports(plan)},
         "sections": made,
         # What failed is made again, also where a build of another language has since gone well.
-        "inputs": before.get("inputs", {}) | (dict.fromkeys(_inputs(plan), "") if failures else _inputs(plan)),
+        "inputs": before.get("inputs", {}) | ({build: {} for build in _inputs(plan)} if failures else _inputs(plan)),
         "siblings": {
             suffix: {name: build[name] for name in BUILD}
             for suffix, build in builds(before).items()
@@ -188,23 +197,27 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False, default=str)
 
 
-def _inputs(plan: Plan) -> dict[str, str]:
-    """A digest of everything that the files of each language depend on."""
+def _inputs(plan: Plan, by: Iterable[str] = ("sent", "restated")) -> dict[str, dict[str, str]]:
+    """Digests of everything that the files of each language depend on."""
     data = plan.page.data
     inputs = {
         "sources": data.sources,
         "settings": msgspec.to_builtins(data.settings),
         "known": [str(data.as_of), data.is_sample, data.origin],
         "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
-        "restated": plan.restated,
         "templates": {section.name: section.digest for section in plan.chosen},
         "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
         "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES)],
     }
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
-    return {f"{language}{plan.suffix}": digest for language in plan.languages}
+    digests = {"given": _digest_of(inputs)} | {name: _digest_of(getattr(plan, name)) for name in by}
+    return {f"{language}{plan.suffix}": digests for language in plan.languages}
 
 
+def _digest_of(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
 def _source(function: Callable) -> str:
     """A digest of the module that a metric stands in; nothing for one made in a session."""
     try:
@@ -213,6 +226,7 @@ def _source(function: Callable) -> str:
         return ""
 
 
+@cache
 def _function(function: Callable) -> str:
     """A digest of a metric's function, which tells an edited one from its neighbours; nothing where no file holds it."""
     try:
@@ -221,8 +235,8 @@ def _function(function: Callable) -> str:
         return ""
 
 
-def _digest_if(name: str) -> str:
-    return digest_of(Path(name)) if Path(name).is_file() else ""
+def digest_if(file: Path) -> str:
+    return digest_of(file) if file.is_file() else ""
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import ReportError, SettingsError
+from retention_kit.errors import ReportError
 from retention_kit.metrics.handover import keep
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.summaries import concentration, needs
@@ -24,9 +23,10 @@ from retention_kit.report import templates as library
 from retention_kit.report.appendix import appendix
 from retention_kit.report.context import HANDOVER
 from retention_kit.report.display import BLOCK_MIME, Block
-from retention_kit.report.history import restated
+from retention_kit.report.history import fingerprint, restated
 from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
+from retention_kit.report.place import place_for, swap
 from retention_kit.report.plan import FORMATS, Plan, make_plan
 from retention_kit.report.sheets import scorecard_of, write_lists
 
@@ -78,38 +78,57 @@ def build_report(
     """
     plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
     folder = Path(output) / str(plan.page.period)
-    plan.restated = restated(plan, folder.parent)
     # Own templates may import helpers, which no digest knows.
-    if not force and templates is None and manifest.is_current(plan, folder):
+    if not force and templates is None and _is_current(plan, folder):
         pack = Pack(folder, str(plan.page.period), is_new=False)
     else:
-        pack = make_pack(plan, folder, jobs, progress or (lambda *_: None))
+        pack = make_pack(plan, folder, folder.parent, jobs, progress or (lambda *_: None))
     unlisted = write_index(folder.parent)
     return replace(pack, note=" ".join(filter(None, [pack.note, unlisted])))
 
 
-def make_pack(plan: Plan, folder: Path, jobs: int, progress: Callable[[str, int, int], None]) -> Pack:
-    """Make what is planned in a copy of the pack that stands at `folder`, if any, and put it in its place."""
+def _is_current(plan: Plan, folder: Path) -> bool:
+    """Whether nothing has changed: told by digests of what stands there or, if need be, by computing the figures."""
+    plan.sent = fingerprint(plan, folder.parent)
+    if manifest.is_current(plan, folder, by="sent"):
+        return True
+    if not manifest.is_current(plan, folder, by=""):
+        return False
+    plan.restated = restated(plan, folder.parent)
+    return manifest.is_current(plan, folder, by="restated")
+
+
+def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Callable[[str, int, int], None]) -> Pack:
+    """Make what is planned in a copy of the pack that stands at `folder`, if any, and put it in its place.
+
+    `output` holds the packs that were sent before.
+    """
+    from retention_kit.report import kernels
+
+    kernels.prepare()  # it imports while we compute
     data, page = plan.page.data, plan.page
+    for other in plan.pages.values():
+        other.computed = page.computed
     checks = identities(data, page.every, _columns(page))
     if needs(data, "concentration") is None:
         concentration(data, page.period)  # the kernels cannot ask for it
     if needs(data, "scores") is None:
         answer_counts(data, page.every)
     rows = scorecard_of(page)
-    _check_place(folder)
-    kept, note = _siblings(plan, folder, rows), ""
-    if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
-        kept = {}
-        note = "the figures are no longer those of the pack before, so every section was made."
-        plan = plan.whole()
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
-        building = Path(place) / folder.name
+    note = ""
+    with place_for(folder) as place:
+        plan.sent, plan.restated = fingerprint(plan, output), restated(plan, output)
+        kept = _siblings(plan, folder, rows)
+        if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
+            kept = {}
+            note = "the figures are no longer those of the pack before, so every section was made."
+            plan = plan.whole()
+        building = place / folder.name
         if folder.is_dir():
             shutil.copytree(folder, building)
         (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
-        executed, failures = _execute(plan, Path(place), max(1, jobs), progress)
+        executed, failures = _execute(plan, place, max(1, jobs), progress)
         _drop_stale(plan, building, rows)
         for language in plan.languages:
             document = _assemble(plan, language, kept | executed, checks)
@@ -121,20 +140,8 @@ def make_pack(plan: Plan, folder: Path, jobs: int, progress: Callable[[str, int,
         write_lists(page, building, plan.suffix)
         problems = (*failures, *(f"the identity of {name} does not hold" for name in broken))
         manifest.write(plan, building, failures, checks)
-        _swap(building, folder, Path(place))
+        swap(building, folder, place)
     return Pack(folder, str(page.period), problems, note=note)
-
-
-def _check_place(folder: Path) -> None:
-    """Raises SettingsError, before any notebook is run, where no pack can be written."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.parent):
-            pass
-    except OSError as error:
-        raise SettingsError(f"No pack can be written to {str(folder.parent)!r}: {error.strerror}.") from error
-    if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"No pack can be written to {str(folder)!r}: it is a file.")
 
 
 def _columns(page: Page) -> tuple[str, ...]:
@@ -145,8 +152,10 @@ def _execute(
     plan: Plan, place: Path, jobs: int, progress: Callable[[str, int, int], None]
 ) -> tuple[dict[str, NotebookNode], list[str]]:
     """Run every chosen section in every language; the summaries are computed once and handed over in a file."""
-    handover = place / "summaries.duckdb"
-    keep(plan.page.data, handover)
+    from retention_kit.report import exporters
+
+    handover = place / "summaries"
+    keep(plan.page.data, handover, plan.page.computed)
     environment = {**os.environ, HANDOVER: str(handover), "PYTHONHASHSEED": "0"}
     tasks = [(section, language) for language in plan.languages for section in plan.chosen]
     executed: dict[str, NotebookNode] = {}
@@ -166,9 +175,11 @@ def _execute(
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         futures = [(task, pool.submit(one, task)) for task in tasks]
         try:
+            exporters.prepare(plan.formats, plan.static)  # this process has nothing else to do meanwhile
             for (section, language), future in futures:
                 notebook, problem = future.result()
                 executed[plan.stem(section, language)] = notebook
+                exporters.draw(notebook)
                 if problem:
                     failures.append(f"{section.name} ({language}): {problem}")
         except BaseException:
@@ -266,11 +277,10 @@ def _about(page: Page) -> dict[str, object]:
 
 def _render(document: NotebookNode, path: Path, made: str, static: bool) -> list[str]:
     """Write one format and return what of it failed; where that is all of it, nothing older is left in its place."""
-    from retention_kit.report.exporters import RetentionHTMLExporter, RetentionPDFExporter
+    from retention_kit.report.exporters import exporter_of
 
-    exporter = RetentionPDFExporter() if made == "pdf" else RetentionHTMLExporter(interactive=not static)
     try:
-        body, resources = exporter.from_notebook_node(document)
+        body, resources = exporter_of(made, static).from_notebook_node(document)
     except ReportError as error:
         path.unlink(missing_ok=True)
         return [f"{path.name}: {error}"]
@@ -290,17 +300,3 @@ def _write_notebook(notebook: NotebookNode, path: Path) -> None:
         if "injected-parameters" in cell.metadata.get("tags", []) or not cell.get("id"):
             cell["id"] = f"run-{number}"
     nbformat.write(notebook, path)
-
-
-def _swap(building: Path, folder: Path, place: Path) -> None:
-    """The new pack takes the old one's name; the old one is gone only then."""
-    try:
-        if folder.exists():
-            folder.rename(place / "before")
-        building.rename(folder)
-    except BaseException as error:
-        if not folder.exists() and (place / "before").exists():
-            (place / "before").rename(folder)
-        if isinstance(error, OSError):
-            raise ReportError(f"The pack could not be put in place at {folder}: {error.strerror}.") from error
-        raise

@@ -44,6 +44,7 @@ class Plan:
     folder: str = ""  # of own templates, as it was given
     notebooks: dict[str, Any] = field(default_factory=dict)
     restated: list[Restated] = field(default_factory=list)
+    sent: str = ""  # a digest of the packs that `restated` compares with
 
     @property
     def page(self) -> Page:

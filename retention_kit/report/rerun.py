@@ -12,7 +12,6 @@ from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.scorecard import COLUMNS
 from retention_kit.report import manifest
 from retention_kit.report.causes import KINDS, Change, causes_of, changes
-from retention_kit.report.history import restated
 from retention_kit.report.pack import make_pack
 from retention_kit.report.plan import FORMATS, Plan, make_plan
 from retention_kit.report.sheets import read_scorecard
@@ -62,8 +61,7 @@ def rerun(pack: Path, progress: Callable[[str, int, int], None] = lambda *_: Non
         folder = Path(place) / before["period"]
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack)
-            plan.restated = restated(plan, pack.resolve().parent)
-            make_pack(plan, folder, jobs, progress)
+            make_pack(plan, folder, pack.resolve().parent, jobs, progress)
             found = changes(build, manifest.builds(manifest.read(folder))[suffix])
             every += [one for one in found if one not in every]
             name = f"scorecard{suffix}.csv"

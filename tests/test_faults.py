@@ -1,0 +1,173 @@
+"""Whatever cuts a run short: no half pack, no process left, a sentence that says so, and the next run succeeds."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from retention_kit.cli import main
+from retention_kit.report import manifest
+from retention_kit.report.place import BEFORE, LOCK, place_for
+from test_kernels import is_gone
+from test_pack import contents
+from test_templates import ORDERS, notebook
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+TOLD = "import os, pathlib, signal, time\npathlib.Path({place!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}.')\n"
+
+
+class Place:
+    """A folder of orders, where a report of one section can be built; `slow` is a section that never ends."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.output, self.own = folder, folder / "reports", folder / "own"
+        self.pack, self.told = self.output / "2024-02", folder / "told"
+        self.own.mkdir()
+        ORDERS.to_csv(folder / "orders.csv", index=False)
+        for name, last in (("slow", "time.sleep(600)"), ("killed", "os.kill(os.getpid(), signal.SIGKILL)")):
+            source = TOLD.format(place=str(self.told)) + last
+            (self.own / f"{name}.ipynb").write_text(notebook(source), "utf-8")
+
+    def command(self, *only: str) -> list[str]:
+        options = ["--templates", str(self.own), "--only", ",".join(only), "--format", "html", "--static"]
+        return ["report", "--data", str(self.folder), "--output", str(self.output), *options]
+
+    def start(self, *only: str) -> subprocess.Popen:
+        """A run of its own, with a process group of its own, once its first section is being made."""
+        command = [sys.executable, "-m", "retention_kit.cli", *self.command(*only)]
+        running = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        until = time.monotonic() + 120
+        while not (self.told.is_file() and self.told.read_text().endswith(".")):
+            assert time.monotonic() < until
+            assert running.poll() is None, running.communicate()[1]
+            time.sleep(0.05)
+        return running
+
+    def kernel_and_server(self) -> list[int]:
+        return [int(pid) for pid in self.told.read_text().rstrip(".").split()]
+
+    def left(self) -> list[str]:
+        return sorted(path.name for path in self.output.iterdir())
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return Place(tmp_path)
+
+
+def succeeds(place: Place) -> None:
+    assert main(place.command("overview")) == 0
+    assert manifest.read(place.pack)["state"] == "ok"
+    assert place.left() == ["2024-02", "index.html"]
+
+
+def test_a_killed_kernel_ends_its_own_section_only(place, capsys):
+    assert main(place.command("killed", "overview")) == 1
+    assert "Failed: killed (en): DeadKernelError: The Python that ran it ended" in capsys.readouterr().err
+    said = manifest.read(place.pack)
+    assert (said["state"], said["sections"]) == ("failed", {"killed.en": "failed", "overview.en": "ok"})
+    assert "This section could not be made" in (place.pack / "report.en.html").read_text("utf-8")
+    for name in ("killed", "slow"):
+        (place.own / f"{name}.ipynb").unlink()
+    (place.own / "mended.ipynb").write_text(notebook(), "utf-8")
+    succeeds(place)
+
+
+@pytest.mark.parametrize("sent", ["Ctrl-C", "SIGTERM", "SIGKILL"])
+def test_an_interrupt_leaves_no_process_and_no_half_pack(place, sent, capsys):
+    running = place.start("slow")
+    if sent == "Ctrl-C":  # a terminal tells all processes of the run
+        os.killpg(running.pid, signal.SIGINT)
+    else:
+        running.send_signal(signal.Signals[sent])
+    _, said = running.communicate(timeout=60)
+    for pid in place.kernel_and_server():
+        assert is_gone(pid)
+    if sent == "SIGKILL":
+        assert [name.startswith(".2024-02-") or name == LOCK for name in place.left()] == [True, True]
+    else:
+        assert running.returncode == 130
+        assert said.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
+        assert place.left() == []
+    succeeds(place)
+    assert "Traceback" not in said + capsys.readouterr().err
+
+
+def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
+    with place_for(place.pack):
+        assert main(place.command("overview")) == 2
+        said = f"retention-kit: Another run (process {os.getpid()}) is writing to {str(place.output)!r}: wait until"
+        assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+        assert not place.pack.exists()
+    assert place.left() == []
+    succeeds(place)
+
+
+def test_a_pack_that_was_about_to_be_replaced_comes_back(place):
+    """A run killed between two renames has left the pack beside its place."""
+    succeeds(place)
+    before, beside = contents(place.pack), place.output / ".2024-02-abcd1234"
+    beside.mkdir()
+    place.pack.rename(beside / BEFORE)
+    with place_for(place.pack) as here:
+        assert contents(place.pack) == before
+        assert {*place.left()} == {LOCK, here.name, "2024-02", "index.html"}
+
+
+def test_what_is_not_ours_is_left_alone(place):
+    kept = [
+        place.output / name for name in (".git-abcd1234", ".2024-02-notes", ".2024-13-abcd1234", "2024-02-abcd1234")
+    ]
+    for path in kept:
+        path.mkdir(parents=True)
+    with place_for(place.pack):
+        pass
+    assert [path for path in kept if not path.is_dir()] == []
+
+
+def limited(place: Place, size: int) -> subprocess.CompletedProcess:
+    """A run that can write no file of more than `size` bytes."""
+    program = f"import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n" \
+              f"from retention_kit.cli import main\nsys.exit(main({place.command('overview')!r}))"  # fmt: skip
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_a_file_that_cannot_be_written_leaves_the_pack_before(place):
+    succeeds(place)
+    before = contents(place.pack)
+    done = limited(place, 4_000)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert done.stderr.splitlines()[-1] == (
+        f"retention-kit: The pack could not be written to {str(place.pack)!r}: File too large."
+    )
+    assert contents(place.pack) == before
+    succeeds(place)
+
+
+@pytest.mark.server
+def test_a_full_disk_leaves_nothing_behind(place):
+    place.output.mkdir()
+    mount = shutil.which("mount") or pytest.skip("there is no mount here")
+    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", place.output], capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        command = [sys.executable, "-m", "retention_kit.cli", *place.command("overview")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            f"retention-kit: The pack could not be written to {str(place.pack)!r}: No space left on device."
+        )
+        assert "Traceback" not in done.stderr
+        assert place.left() == []
+        subprocess.run([mount, "-o", "remount,size=20m", place.output], check=True)
+        succeeds(place)
+    finally:
+        subprocess.run(["umount", place.output], check=True)

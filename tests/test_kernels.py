@@ -1,0 +1,190 @@
+"""Kernels forked from one process: set apart from each other, alike the ordinary ones, and gone when they should be."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from retention_kit.report import kernels
+from retention_kit.report import templates as library
+from test_templates import notebook
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[kernels.ForkServer]:
+    yield kernels.prepare()
+    kernels.close()
+
+
+def run(*sources: str, environment: dict[str, str] | None = None) -> tuple[list[str], str]:
+    """What each cell printed, and what went wrong."""
+    template = nbformat.reads(notebook(*sources), as_version=4)
+    executed, problem = library.run(template, {}, environment or {**os.environ}, [])
+    return ["".join(output.get("text", "") for output in cell.outputs).strip() for cell in executed.cells[1:]], problem
+
+
+def is_gone(pid: int, seconds: float = 30) -> bool:
+    """Whether a process ends in a generous time; one that nobody has waited for counts as ended."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if (
+            Path(f"/proc/{pid}/stat").exists()
+            and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        ):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_kernel_is_a_fork_that_has_what_notebooks_need(server):
+    (printed, *_), problem = run(
+        "import os, sys\nprint(os.getppid(), os.getpid(), 'altair' in sys.modules, 'retention_kit.report.page' in sys.modules)"
+    )
+    parent, own, *known = printed.split()
+    assert not problem
+    assert (int(parent), known) == (server._process.pid, ["True", "True"])
+    assert is_gone(int(own))
+
+
+@pytest.mark.usefixtures("server")
+def test_kernels_share_nothing_that_matters(tmp_path, monkeypatch):
+    """Neither names, nor modules, nor chance, nor the environment; each is where the run is at that moment."""
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for word in ("first", "second"):
+        lines, problem = run(
+            "import os, random, sys, time\nimport numpy as np, pandas as pd",
+            "print(hasattr(pd, 'touched'), 'word' in globals())",
+            f"pd.touched = word = {word!r}",
+            "print(random.random(), np.random.random())",
+            "print(os.environ['WORD'], os.getcwd(), hash('retention'), time.tzname[0])",
+            environment={**os.environ, "WORD": word, "TZ": "Asia/Tokyo"},
+        )
+        assert not problem
+        said.append(lines)
+    assert [lines[1] for lines in said] == ["False False"] * 2
+    assert len({number for lines in said for number in lines[3].split()}) == 4
+    seeded = subprocess.run([sys.executable, "-c", "print(hash('retention'))"], env={**os.environ, "PYTHONHASHSEED": "0"},
+                            capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    assert [lines[4] for lines in said] == [f"{word} {tmp_path} {seeded} JST" for word in ("first", "second")]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_kernel_ends_as_any_python_does(tmp_path):
+    """What a notebook left open is written, and what it asked to be done at the end is done."""
+    _, problem = run(
+        f"import atexit, pathlib\nleft = open({str(tmp_path / 'left')!r}, 'w')\nleft.write('all of it')",
+        f"atexit.register(pathlib.Path({str(tmp_path / 'last')!r}).write_text, 'done')",
+    )
+    assert not problem
+    assert (tmp_path / "left").read_text() == "all of it"
+    assert (tmp_path / "last").read_text() == "done"
+
+
+@pytest.mark.parametrize("last", ["", "import signal\nos.kill(os.getpid(), signal.SIGKILL)"], ids=["ends", "is killed"])
+@pytest.mark.usefixtures("server")
+def test_what_a_kernel_started_ends_with_it(last):
+    (printed, *_), _ = run("import os, subprocess\nprint(subprocess.Popen(['sleep', '600']).pid, flush=True)", last)
+    assert is_gone(int(printed))
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "killed"), ("import os\nos._exit(3)", "left")],
+    ids=["killed", "left"],
+)
+def test_a_kernel_that_dies_ends_its_own_section_only(server, source, why):
+    _, problem = run(source)
+    assert problem == "DeadKernelError: The Python that ran it ended in the middle of a cell."
+    assert run(f"print({why!r})") == ([why], "")
+    assert server.is_alive()
+
+
+def test_where_the_server_is_killed_the_next_notebook_has_another():
+    kernels.prepare()
+    (printed, *_), problem = run("import os, signal, sys, time\nprint(os.getpid(), os.getppid(), flush=True)",
+                                 "os.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(600)")  # fmt: skip
+    kernel, server = map(int, printed.split())
+    assert problem == "DeadKernelError: The Python that ran it ended in the middle of a cell."
+    assert is_gone(kernel)
+    assert is_gone(server)
+    (printed, *_), problem = run("import os\nprint(os.getppid())")
+    assert not problem
+    assert int(printed) != server
+
+
+def test_kernels_run_side_by_side(tmp_path):
+    """Each waits for a file that the other writes."""
+    answers = {}
+    meet = (
+        "import pathlib, time\nhere = pathlib.Path({place!r})\n(here / {own!r}).touch()\nuntil = time.monotonic() + 60"
+    )
+    wait = "while not (here / {other!r}).exists() and time.monotonic() < until:\n    time.sleep(0.01)\nprint((here / {other!r}).exists())"
+
+    def one(own: str, other: str) -> None:
+        sources = [text.format(place=str(tmp_path), own=own, other=other) for text in (meet, wait)]
+        answers[own] = run(*sources)
+
+    threads = [threading.Thread(target=one, args=pair) for pair in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {own: lines[1] for own, (lines, _) in answers.items()} == {"a": "True", "b": "True"}
+
+
+@pytest.mark.usefixtures("server")
+def test_a_fork_of_the_run_has_a_server_of_its_own():
+    """And takes nothing from the first: whose kernels go on, and whose end it does not hold up."""
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        os.write(writing, str(kernels._server).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100) == b"None"
+    for end in (reading, writing):
+        os.close(end)
+    assert run("print('still there')") == (["still there"], "")
+
+
+def test_where_there_is_no_fork_there_is_no_server(monkeypatch):
+    monkeypatch.delattr(os, "fork")
+    assert kernels.prepare() is None
+    assert kernels.KernelManager(kernel_name=kernels.NAME).kernel_spec.metadata == {}
+
+
+def test_where_the_server_cannot_start_the_ordinary_kernel_serves(monkeypatch):
+    kernels.close()
+    monkeypatch.setattr(kernels, "_MODULE", "retention_kit.report.absent")
+    (printed, *_), problem = run("import os\nprint(os.getppid())")
+    kernels.close()
+    assert not problem
+    assert int(printed) == os.getpid()
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["ends", "is killed"])
+def test_one_server_serves_a_process_and_ends_with_it(is_killed):
+    """Whether the process ends by itself, even before the server is ready, or by a signal that it cannot see."""
+    program = "import os, signal\nfrom retention_kit.report import kernels\nserver = kernels.prepare()\n" \
+              "assert kernels.prepare() is server\nprint(server._process.pid, flush=True)\n"  # fmt: skip
+    killed = "print(server.place, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    command = [sys.executable, "-c", program + killed * is_killed]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    pid, *places = done.stdout.split()
+    assert done.returncode == -signal.SIGKILL * is_killed
+    assert is_gone(int(pid))
+    assert len(places) == is_killed
+    assert not any(Path(place).exists() for place in places)
