@@ -137,6 +137,7 @@ class _Figures:
         self._data = data
         self.measure = lru_cache(maxsize=None)(self._measure)
         self._rows = lru_cache(maxsize=None)(self._read_rows)
+        self._trailing = lru_cache(maxsize=None)(self._read_trailing)
 
     def values(self, one: Metric, period: Period, column: str) -> list[str]:
         """The segment values that a metric's summary knows, in order; none where the summary is empty."""
@@ -166,7 +167,7 @@ class _Figures:
             for row in frame.to_dict("records")
         }
 
-    def _trailing(self, period: Period, column: str | None) -> dict[str, SimpleNamespace]:
+    def _read_trailing(self, period: Period, column: str | None) -> dict[str, SimpleNamespace]:
         frame = trailing_year(self._data, period, column)
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
         return {row["segment_value"]: self._row(row) for row in rows}

@@ -43,6 +43,13 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufff
 _read_markdown = mistune.create_markdown(renderer="ast", plugins=["table"])
 
 
+class Shown(NotebookNode):
+    """A block of an assembled notebook: exporters read it and none changes it, so it is not copied for each."""
+
+    def __deepcopy__(self, memo: dict) -> Shown:
+        return self
+
+
 def read(nb: NotebookNode, name: str = "") -> dict:
     """The document of one assembled notebook: its `metadata.retention_kit`, completed, with `contents` and `sections`.
 

@@ -218,6 +218,8 @@ def _assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], chec
     """One document: the sections in reading order, then the appendix."""
     from nbformat.v4 import new_notebook
 
+    from retention_kit.report.document import Shown
+
     page, cells = plan.pages[language], []
     for section in plan.everything:
         notebook = executed.get(plan.stem(section, language))
@@ -233,6 +235,9 @@ def _assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], chec
     cells += [_cell(block) for block in appendix(page, checks, plan.restated)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
+        for output in cell.get("outputs", []):
+            if BLOCK_MIME in output.get("data", {}):
+                output.data[BLOCK_MIME] = Shown(output.data[BLOCK_MIME])
     return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})
 
 
