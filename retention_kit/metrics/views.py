@@ -165,8 +165,8 @@ def _prepare_values(data: Dataset, grid: Grid, segment: str | None) -> None:
         for name in (data.segments[segment] if segment else ())
     ]
     nobody = (
-        "SELECT NULL AS customer_id, NULL AS happened_at, NULL AS place_of_table, NULL AS _row, NULL AS value, "
-        "NULL AS period WHERE 1 = 0"
+        "SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS TIMESTAMP) AS happened_at, 0 AS place_of_table, 0 AS _row, "
+        "CAST(NULL AS VARCHAR) AS value, CAST(NULL AS INTEGER) AS period WHERE 1 = 0"
     )
     if segment:
         _choose_shown(data, segment)
