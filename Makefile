@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 help:
 	@echo 'make report    build the report pack of the sample company in reports/'
 	@echo 'make test      run the tests that Python alone can run'
-	@echo 'make test-all  run those that want a browser or a server'
+	@echo 'make test-all  run those that want a browser, a server or Java'
 	@echo 'make lint      check style and format'
 	@echo 'make bench     measure and write benchmarks/RESULTS.md (ONLY=pack,startup: some parts; SIZE=100: million orders)'
 	@echo 'make readme    write the table of metrics into the README (make readme PLUGINS=shop_metrics.py: with yours)'
@@ -26,7 +26,7 @@ report: $(VENV)/core
 test: $(VENV)/dev
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not browser and not server'
 
-test-all: $(VENV)/dev
+test-all: $(VENV)/dev $(VENV)/spark
 	$(BIN)/pytest -m 'browser or server'
 
 lint: $(VENV)/dev
@@ -44,6 +44,7 @@ readme: $(VENV)/dev
 lock: $(BIN)/uv
 	$(LOCK) $(UPGRADE) pyproject.toml --group build --extra dev --extra lab --extra warehouse -o requirements/dev.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --group build -c requirements/dev.txt -o requirements/core.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(LOCK) $(UPGRADE) --group installer -o requirements/uv.txt
 
 clean:
@@ -58,6 +59,11 @@ $(VENV)/core: $(BIN)/uv pyproject.toml requirements/core.txt
 
 $(VENV)/dev: $(VENV)/core requirements/dev.txt
 	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Apart from dev, since Spark alone is larger than all the rest.
+$(VENV)/spark: $(VENV)/dev requirements/spark.txt
+	$(INSTALL) --require-hashes -r requirements/spark.txt
 	@touch $@
 
 # The pip of PYTHON serves, so a Python without ensurepip (Debian's) will do.

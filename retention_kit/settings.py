@@ -17,6 +17,8 @@ from retention_kit.periods import Period
 
 TABLES = ("orders", "subscriptions", "responses")
 ENGINES = ("duckdb", "sqlite")  # databases in a file
+SERVERS = ("postgresql", "spark", "sc")  # engines that run our SQL themselves
+PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +38,10 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     """The three tables, any of which may be missing or stacked from several sources, and rates between currencies."""
 
     engine: str | None = (
-        None  # the database that the tables are in, such as "sqlite:///shop.sqlite"; else they are files
+        None  # the database that the tables are in, such as "postgresql://${PGUSER}@localhost/shop"; else they are files
+    )
+    memory_limit: Annotated[str, Meta(pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")] | None = (
+        None  # what the embedded engine holds in memory, such as "6GB"; the rest lies on disk meanwhile
     )
     orders: str | Table | list[Table] | None = None
     subscriptions: str | Table | list[Table] | None = None
@@ -138,7 +143,12 @@ def make_settings(raw: dict[str, Any]) -> Settings:
         raise SettingsError(_sentence(str(error))) from None
     tables = [source for name in (*TABLES, "rates") for source in settings.data.sources(name)]
     if settings.data.engine is not None:
-        _check_engine(settings.data.engine)
+        if not settings.data.engine.startswith("${"):
+            check_engine(settings.data.engine)
+        if re.search(r"://[^@]*:(?!\$\{\w+\}@)[^@]+@", settings.data.engine):
+            raise SettingsError(
+                "data.engine holds a password: write ${PGPASSWORD} for it and set that in the environment."
+            )
     for name in (*TABLES[1:], "rates"):
         if any(source.rows == "lines" for source in settings.data.sources(name)):
             raise SettingsError(f'data.{name}.rows: only orders may be given as "lines".')
@@ -194,6 +204,8 @@ def _sentence(message: str) -> str:
     """msgspec's message with the place in front, as TOML writes it."""
     problem, _, place = message.partition(" - at `$.")
     problem = re.sub(r"^Expected `(.+)`, got `(.+)`$", r"expected \1, got \2", problem)
+    if "matching regex" in problem:
+        problem = "not a size, write it like 6GB"
     if "RFC3339" in problem:
         problem = "not a date, write it like 2011-12-10"
     return f"{place.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if place else f"{problem}."
@@ -206,13 +218,22 @@ def _check_zone(zone: str | None) -> None:
         raise SettingsError(f"There is no time zone {zone!r}: use an IANA name such as Europe/London.") from None
 
 
-def _check_engine(url: str) -> None:
-    """Raise unless a database URL is one that can be opened; a password in it is never repeated."""
+def check_engine(url: str) -> str:
+    """The kind of a database URL; raises SettingsError unless it can be opened, and never repeats a password in it."""
     kind, mark, path = url.partition("://")
-    known = " or ".join(f"{name}:///FILE" for name in ENGINES)
+    kind = kind.partition("+")[0]
+    files = " or ".join(f"{name}:///FILE" for name in ENGINES)
+    known = f"{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT"
     if not mark:
         raise SettingsError(f"data.engine is no address of a database: use {known}.")
-    if kind not in ENGINES:
-        raise SettingsError(f"data.engine: {kind} cannot be read yet, use one of {known}.")
-    if not path.startswith("/") or path == "/":
+    if kind in PARSED:
+        raise SettingsError(
+            f"data.engine: our SQL is translated for {kind}, but it was never run there, so no figure is given: use {known}."
+        )
+    if kind not in ENGINES + SERVERS:
+        raise SettingsError(f"data.engine: {kind} cannot be read yet, use {known}.")
+    if kind in ENGINES and (not path.startswith("/") or path == "/"):
         raise SettingsError(f"data.engine names no file: write {kind}:///FILE.")
+    if not path:
+        raise SettingsError(f"data.engine names no host: write {kind}://….")
+    return kind

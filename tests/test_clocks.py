@@ -155,3 +155,14 @@ def test_a_time_may_name_its_zone_in_many_ways(text):
 def test_times_that_name_their_zone_in_words_do_not_mix_with_others():
     with pytest.raises(DataError, match="mixes 1 times with a zone and 1 without"):
         orders("2024-03-31 23:30:00 UTC", "2024-03-31 23:30:00", timezone="Europe/London")
+
+
+def test_times_with_am_or_pm_are_unreadable_rather_than_half_a_day_off():
+    orders = """
+    customer_id  ordered_at           amount
+    a            2025-01-05 02:05 PM  1
+    b            2025-01-05 14:05     1
+    c            2025-01-06           1
+    """
+    data = rk.load(orders=table(orders), currency="EUR", timezone="UTC")
+    assert checks(data) == {"unreadable date": 1}

@@ -46,6 +46,8 @@ target = 0.45
 by = "2011-12"
 """
 
+KNOWN = "duckdb:///FILE or sqlite:///FILE, postgresql://USER@HOST/NAME or spark://HOST:PORT"
+
 
 def read(tmp_path, text: str) -> Settings:
     path = tmp_path / "retention.toml"
@@ -106,12 +108,15 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
         ("[report]\nplugin = ['m.py']", "[report] has no setting 'plugin': did you mean 'plugins'?"),
         (
             "[data]\nengine = 'postgresql://shop:secret@db/shop'",
-            "data.engine: postgresql cannot be read yet, use one of duckdb:///FILE or sqlite:///FILE.",
+            "data.engine holds a password: write ${PGPASSWORD} for it and set that in the environment.",
         ),
+        ("[data]\nengine = 'mysql://shop:secret@db/shop'", f"data.engine: mysql cannot be read yet, use {KNOWN}."),
+        ("[data]\nengine = 'shop.db'", f"data.engine is no address of a database: use {KNOWN}."),
         (
-            "[data]\nengine = 'shop.db'",
-            "data.engine is no address of a database: use duckdb:///FILE or sqlite:///FILE.",
+            "[data]\nengine = 'snowflake://shop/wh'",
+            f"data.engine: our SQL is translated for snowflake, but it was never run there, so no figure is given: use {KNOWN}.",
         ),
+        ("[data]\nengine = 'postgresql://'", "data.engine names no host: write postgresql://…."),
         ("[data]\nengine = 'sqlite://shop.db'", "data.engine names no file: write sqlite:///FILE."),
         ("[definitions]\nmin_n = 'few'", "definitions.min_n: expected int, got str."),
         ("[definitions]\nmin_n = 0", "definitions.min_n: expected `int` >= 1."),

@@ -59,17 +59,19 @@ def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
     if columns.is_mixed:
         both = engine.rows(
             "SELECT order_id FROM orders_typed WHERE problem IS NULL AND order_id IS NOT NULL "
-            "GROUP BY 1 HAVING bool_or(_is_line) AND NOT bool_and(_is_line) ORDER BY 1 LIMIT 1"
+            "GROUP BY order_id HAVING bool_or(_is_line) AND NOT bool_and(_is_line) ORDER BY order_id LIMIT 1"
         )
         for (order,) in both:
             raise DataError(f"The order {order!r} is in a source of lines and in one of whole orders: keep it in one.")
     if table == "responses":
-        mixed = engine.rows(
-            "SELECT survey, string_agg(DISTINCT scale, ' and ' ORDER BY scale) FROM responses_typed "
-            "WHERE problem IS NULL GROUP BY survey HAVING count(DISTINCT scale) > 1"
-        )
-        for survey, scales in mixed:
-            raise DataError(f"The {survey} answers are on different scales, {scales}: one survey needs one scale.")
+        asked: dict[str, list[str]] = {}
+        scales = "SELECT DISTINCT survey, scale FROM responses_typed WHERE problem IS NULL ORDER BY survey, scale"
+        for survey, scale in engine.rows(scales):
+            asked.setdefault(survey, []).append(scale)
+        for survey, found in asked.items():
+            if len(found) > 1:
+                said = " and ".join(found)
+                raise DataError(f"The {survey} answers are on different scales, {said}: one survey needs one scale.")
 
 
 def refuse_tops(engine: Engine, chosen: Definitions) -> None:
@@ -87,10 +89,10 @@ def _refuse_unreadable(engine: Engine, table: str, columns: Columns, check: str,
     """Most spells run, so few have an end that could be read: what counts is also the share of the values there are."""
     text = columns.text(column)
     rows, failed, first, filled, unreadable, first_unreadable = engine.rows(
-        f"SELECT count(*), count(*) FILTER (bad), min(_row) FILTER (bad), count(text), count(text) FILTER (bad), "
-        f"min(_row) FILTER (bad AND text IS NOT NULL) "
-        f"FROM (SELECT _row, coalesce(_problem = '{check}', false) AS bad, {text} AS text FROM {table}_raw "
-        f"JOIN (SELECT _row AS _judged, problem AS _problem FROM {table}_typed) ON _row = _judged)"
+        f"SELECT count(*), count(CASE WHEN bad THEN 1 END), min(CASE WHEN bad THEN _row END), count(said), "
+        f"count(CASE WHEN bad THEN said END), min(CASE WHEN bad AND said IS NOT NULL THEN _row END) "
+        f"FROM (SELECT _row, coalesce(_problem = '{check}', false) AS bad, {text} AS said FROM {table}_raw "
+        f"JOIN (SELECT _row AS _judged, problem AS _problem FROM {table}_typed) AS judged ON _row = _judged) AS seen"
     )[0]
     of = "rows"
     if failed * 2 < rows:

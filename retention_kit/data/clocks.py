@@ -63,10 +63,10 @@ def in_report_zone(time: str, zone: str | None, report: str, found: tuple[Shift,
         )
         return f"CASE{moved} ELSE {time} END" if moved else time
     special = "".join(
-        f" WHEN {shift.holds(time)} THEN timezone('UTC', {time} - {_interval(shift.offset)})" for shift in found
+        f" WHEN {shift.holds(time)} THEN instant_at({time} - {_interval(shift.offset)}, 'UTC')" for shift in found
     )
-    instant = f"timezone({literal(zone)}, {time})"
-    return f"timezone({literal(report)}, {f'CASE{special} ELSE {instant} END' if special else instant})"
+    instant = f"instant_at({time}, {literal(zone)})"
+    return f"local_time({f'CASE{special} ELSE {instant} END' if special else instant}, {literal(report)})"
 
 
 def _offset(clock: ZoneInfo, moment: datetime) -> timedelta:
@@ -82,4 +82,4 @@ def _moment(clock: ZoneInfo, low: datetime, high: datetime, before: timedelta) -
 
 
 def _interval(length: timedelta) -> str:
-    return f"to_seconds({length // timedelta(seconds=1)})"
+    return f"INTERVAL '{length // timedelta(seconds=1)}' SECOND"

@@ -13,6 +13,11 @@ from retention_kit.settings import Settings
 
 # A time that names its zone: Z, an offset, or words such as UTC or Europe/London, but for AM and PM.
 _AWARE = r"[ T]\d\d:\d\d[\d:.,]*( ?([Zz]|[+-]\d\d(:?\d\d)?)| ([B-OQ-Zb-oq-z][A-Za-z]+|[AaPp][A-LN-Za-ln-z][A-Za-z]*|[AaPp][Mm][A-Za-z]+)(/[A-Za-z_/+-]+)?)$"
+_NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+_FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
+    ("DATE", "TIMESTAMP"), "time"
+)  # types that stack by themselves
 SEVERAL = "(several)"  # an order's value where its lines disagree
 SHIFTED = ("ambiguous", "nonexistent")  # what a local time can be where clocks are put back or forward
 
@@ -50,7 +55,7 @@ class Columns:
             "agreed_extras": "".join(f", {_agreed(segment_column(name))}" for name in self.extras),
             **{
                 f"{part}extras": "".join(f", {part.replace('_', '.')}{segment_column(name)}" for name in self.extras)
-                for part in ("", "usable_", "counted_")
+                for part in ("", "usable_", "counted_", "orders_", "placed_")
             },
             "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
             "weight_given": f"({self.text('weight')} IS NOT NULL)",
@@ -96,11 +101,12 @@ class Columns:
 
     def _stack(self, sources: list[Source]) -> None:
         """The view of all rows as they came, with their number, whether they are lines, and each time's local time."""
+        every = [self._engine.types(source.name) for source in sources]
+        names = {name: [kinds[name] for kinds in every if name in kinds] for kinds in every for name in kinds}
+        names.setdefault("_like", ["BIGINT"])
         parts = []
-        for number, source in enumerate(sources):
-            part = f"{self._table}_source_{number}"
-            self._engine.run(f"CREATE VIEW {part} AS {source.query}")
-            kinds = self._engine.types(part)
+        for source, kinds in zip(sources, every, strict=True):
+            part = source.name
             clocks = [self._clock(part, name, kinds.get(name), source.zone) for name in self._times]
             read = "".join(f", {clock.naive} AS {_naive(clock.name)}" for clock in clocks if clock.naive)
             moments = "".join(f", {clock.moment} AS {local(clock.name)}" for clock in clocks)
@@ -108,26 +114,26 @@ class Columns:
                 f", coalesce({' OR '.join(getattr(clock, flag) for clock in clocks)}, false) AS _{flag}"
                 for flag in SHIFTED
             )
-            hidden = ", ".join(_naive(clock.name) for clock in clocks if clock.naive)
             made = f"{moments}{shifted}, {str(source.is_lines).lower()} AS _is_line"
-            if not source.is_lines:
-                made += ", CAST(NULL AS UBIGINT) AS _like"
-            kept = f"* EXCLUDE ({hidden})" if hidden else "*"
-            parts.append(f"SELECT {kept}{made} FROM (SELECT *{read} FROM {part})")
-        union = " UNION ALL BY NAME ".join(parts)
-        self._engine.run(f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union})")
+            came = ", ".join(_as_in_all(name, kinds.get(name), found) for name, found in names.items())
+            parts.append(f"SELECT {came}{made} FROM (SELECT *{read} FROM {part}) AS came")
+        union = " UNION ALL ".join(parts)
+        self._engine.run(
+            f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union}) AS stacked"
+        )
 
     def _clock(self, part: str, name: str, kind: str | None, zone: str | None) -> Clock:
         """How to read a column as local time of the report; NULL where it is no date."""
         column, text = quote(name), _text(name, kind)
         report = self._report_zone or "UTC"
         if kind == "TIMESTAMP WITH TIME ZONE":
-            return Clock(name, _finite(f"timezone({literal(report)}, {column})"))
+            return Clock(name, _finite(f"local_time({column}, {literal(report)})"))
         if kind == "DATE":
             return Clock(name, _finite(f"CAST({column} AS TIMESTAMP)"))
         if kind is not None and kind.startswith("TIMESTAMP"):
-            (span,) = self._engine.rows(f"SELECT min(year({column})), max(year({column})) FROM {part}")
-            return self._naive_clock(name, _finite(f"CAST({column} AS TIMESTAMP)"), zone, span)
+            time = _finite(f"CAST({column} AS TIMESTAMP)")
+            (span,) = self._engine.rows(f"SELECT min({_year(time)}), max({_year(time)}) FROM {part}")
+            return self._naive_clock(name, time, zone, span)
         if kind != "VARCHAR":
             if kind and self._engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
                 raise DataError(f"The {self._table} column {name!r} holds {kind.lower()} values, not dates.")
@@ -136,12 +142,13 @@ class Columns:
         timed = f"length({text}) > 10"
         # Offsets are written in many ways, of which the engine reads one.
         offset = f"regexp_replace(regexp_replace({text}, ' ?([+-]\\d\\d):?(\\d\\d)$', '\\1:\\2'), 'z$', 'Z')"
-        instant = f"timezone({literal(report)}, TRY_CAST({offset} AS TIMESTAMPTZ))"
-        time = f"TRY_CAST({text} AS TIMESTAMP)"
+        instant = f"local_time(TRY_CAST({offset} AS TIMESTAMPTZ), {literal(report)})"
+        # DuckDB passes over a word after the time, so that 2:05 PM would be five past two at night.
+        time = f"CASE WHEN NOT regexp_matches({text}, ' [A-Za-z]+$') THEN TRY_CAST({text} AS TIMESTAMP) END"
         with_zone, without, *span = self._engine.rows(
-            f"SELECT count(*) FILTER ({aware}), count(*) FILTER (read AND NOT {aware}), "
-            f"min(year({time})) FILTER (read), max(year({time})) FILTER (read) "
-            f"FROM (SELECT {column}, {timed} AND {time} IS NOT NULL AS read FROM {part})"
+            f"SELECT count(CASE WHEN is_aware THEN 1 END), count(CASE WHEN NOT is_aware THEN naive END), "
+            f"min({_year('naive')}), max({_year('naive')}) FROM (SELECT {aware} AS is_aware, "
+            f"CASE WHEN {timed} THEN {_finite(time)} END AS naive FROM {part}) AS came"
         )[0]
         if with_zone and without:
             raise DataError(
@@ -178,6 +185,14 @@ def _text(name: str, kind: str | None) -> str:
     return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
 
 
+def _as_in_all(name: str, kind: str | None, kinds: list[str]) -> str:
+    """A column as it is stacked: missing where a source lacks it, text where sources differ in more than precision."""
+    if kind is None:
+        return f"CAST(NULL AS {kinds[0]}) AS {quote(name)}"
+    families = {next((_FAMILIES[start] for start in _FAMILIES if found.startswith(start)), found) for found in kinds}
+    return quote(name) if len(families) <= 1 else f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}"
+
+
 def times(table: str) -> list[str]:
     """The columns of a table that hold times."""
     return [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name.endswith("_at") or name == "date"]
@@ -196,6 +211,10 @@ def local(name: str) -> str:
 def _finite(time: str) -> str:
     """`infinity`, which SQL knows as a time, is no date."""
     return f"CASE WHEN isfinite({time}) THEN {time} END"
+
+
+def _year(time: str) -> str:
+    return f"CAST(EXTRACT(year FROM {time}) AS INTEGER)"
 
 
 def _naive(name: str) -> str:

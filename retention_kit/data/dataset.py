@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.checks import WHEN, refuse_tops, refuse_unusable
 from retention_kit.data.columns import Columns, made_columns
-from retention_kit.data.engine import Engine, literal
+from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.engines import given_engine, named_engine
 from retention_kit.data.quality import Count, Money, count_checks, lines_effect, quality_frame
 from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
-from retention_kit.data.sources import IDENTITY, Source, find_tables, read_frame, read_table, sentence
+from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import TABLES, Data, Settings, override, read_settings
@@ -66,18 +67,19 @@ class Dataset:
     @cached_property
     def quarantine(self) -> dict[str, pd.DataFrame]:
         """Per table the rows set aside, as they came, with the check that each failed."""
-        return {
-            name: self.engine.frame(
-                f'SELECT {name}_typed.problem AS "check", {name}_raw.* EXCLUDE ({", ".join(made_columns(name))}) FROM {name}_raw '
-                f"JOIN {name}_typed USING (_row) WHERE {name}_typed.problem IS NOT NULL ORDER BY _row"
-            )
-            for name in TABLES
-            if name in set(self.quality["table"])
-        }
+        return {name: self._set_aside(name) for name in TABLES if name in set(self.quality["table"])}
+
+    def _set_aside(self, name: str) -> pd.DataFrame:
+        made = {column.strip('"') for column in made_columns(name)}
+        came = [column for column in self.engine.types(f"{name}_raw") if column not in made]
+        return self.engine.frame(
+            f'SELECT judged.problem AS "check"{"".join(f", came.{quote(column)}" for column in came)} FROM {name}_raw AS came '
+            f"JOIN {name}_typed AS judged ON judged._row = came._row WHERE judged.problem IS NOT NULL ORDER BY came._row"
+        )
 
 
 def load(
-    source: str | Path | None = None,
+    source: Any = None,
     *,
     orders: Any = None,
     subscriptions: Any = None,
@@ -88,39 +90,44 @@ def load(
     """Read, rename, check and clean the tables.
 
     `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single file: a table, or a
-    workbook or database that holds some. Or give the tables as DataFrames (pandas, Polars) or Arrow tables. Several
-    currencies need `rates`: date, currency, rate (of the report's currency per unit of it). Further keywords replace
+    workbook or database that holds some. Or give the tables as DataFrames (pandas, Polars) or Arrow tables; or `source`
+    as an SQLAlchemy engine or connection, or a Spark session, and the tables as names or queries there (without any:
+    those that bear our names). Several currencies need `rates`: date, currency, rate (of the report's currency per unit
+    of it). Further keywords replace
     keys of [report] and [definitions]: `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, …
     Raises DataError or SettingsError with one sentence where that cannot be done.
     """
     frames = {"orders": orders, "subscriptions": subscriptions, "responses": responses, "rates": rates}
     frames = {name: frame for name, frame in frames.items() if frame is not None}
-    if (source is None) == (not set(frames) & set(TABLES)):
+    is_path = isinstance(source, str | Path)
+    has_tables = bool(set(frames) & set(TABLES))
+    if (is_path and has_tables) or (source is None and not has_tables):
         raise DataError("Give either a path (a retention.toml, a folder or a table) or the tables as DataFrames.")
-    if source is not None and frames:
+    if is_path and frames:
         raise DataError("Give either a path or DataFrames: name the rates in the retention.toml.")
     if isinstance(as_of := settings.get("as_of"), datetime):
         if as_of.time() != time():
             raise SettingsError(f"as_of must be a date or a midnight, not {as_of}.")
         settings["as_of"] = as_of.date()
-    engine = Engine()
-    if frames:
-        chosen = _with_plugins(override(Settings(), settings), Path())
-        sources = {name: [read_frame(engine, name, frame)] for name, frame in frames.items()}
-    else:
-        chosen, folder = _settings_of(engine, Path(source))
+    if is_path:
+        chosen, folder = _settings_of(Path(source))
         chosen = _with_plugins(override(chosen, settings), folder)
+        engine = named_engine(chosen.data)
+        file = None if engine.place else chosen.data.engine
         given = {name: chosen.data.sources(name) for name in (*TABLES, "rates")}
         sources = {
-            name: [
-                read_table(engine, name, number, table, chosen.data.engine, folder)
-                for number, table in enumerate(tables)
-            ]
+            name: [read_table(engine, name, number, table, file, folder) for number, table in enumerate(tables)]
             for name, tables in given.items()
             if tables
         }
+    else:
+        chosen = _with_plugins(override(Settings(), settings), Path())
+        engine = _engine_of(source, frames)
+        if engine.place and not frames:
+            frames = _tables_of(engine)
+        sources = {name: [read_given(engine, name, frame)] for name, frame in frames.items()}
     data = _clean(engine, chosen, sources)
-    data.origin = "(DataFrames)" if source is None else str(source)
+    data.origin = str(source) if is_path else f"({engine.place or 'DataFrames'})"
     return data
 
 
@@ -136,14 +143,36 @@ def sample(**settings: Any) -> Dataset:
     return data
 
 
-def _settings_of(engine: Engine, path: Path) -> tuple[Settings, Path]:
+def _engine_of(source: Any, frames: dict[str, Any]) -> Engine:
+    """The engine behind a connection or session, else that of the DataFrames."""
+    engines = [found for given in (source, *frames.values()) if (found := given_engine(given))]
+    if source is not None and not engines:
+        raise DataError(
+            f"The tables cannot be loaded from {type(source).__name__}: give a path, an SQLAlchemy connection or a Spark session."
+        )
+    return engines[0] if engines else Engine()
+
+
+def _tables_of(engine: Engine) -> dict[str, str]:
+    """The tables of a database that bear our names."""
+    held = engine.tables()
+    found = {name: name for name in (*TABLES, "rates") if name in held}
+    if not set(found) & set(TABLES):
+        raise DataError(
+            f"{engine.place} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(held) or 'none'}. "
+            'Name yours: rk.load(connection, orders="shop.orders").'
+        )
+    return found
+
+
+def _settings_of(path: Path) -> tuple[Settings, Path]:
     """The settings a path stands for, and the folder its tables are relative to."""
     if path.is_dir() and (path / "retention.toml").is_file():
         path = path / "retention.toml"
     if not path.exists():
         raise DataError(f"There is no file or folder {str(path)!r}.")
     if path.suffix != ".toml":
-        return Settings(data=Data(**find_tables(engine, path))), path if path.is_dir() else path.parent
+        return Settings(data=Data(**find_tables(Engine(), path))), path if path.is_dir() else path.parent
     settings = read_settings(path)
     if not any(settings.data.sources(name) for name in TABLES):
         raise SettingsError(f"{path.name}: [data] names no table: add orders, subscriptions or responses.")
@@ -236,19 +265,18 @@ def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tupl
 
 def _usable_orders(engine: Engine, columns: Columns, foreign: tuple[str, ...], known: dict[str, str]) -> str:
     """The known orders, one row each and in one currency: the name of a view or table."""
+    known = columns.sql | known
     engine.run(_statements("orders")[1], **known)
     rows = "orders_known"
     (lines,), (conversion,) = _statements("lines"), _statements("conversion")
     if columns.has_lines:  # of one currency first, so that what is converted is an order
-        engine.run(lines, **columns.sql | {"rows": rows, "into": "orders_summed", "currency": "currency"})
+        engine.run(lines, **known | {"rows": rows, "into": "orders_summed", "currency": "currency"})
         rows = "orders_summed"
     if foreign:
-        engine.run(conversion, **known, rows=rows)
+        engine.run(conversion, **known | {"rows": rows})
         rows = "orders_converted"
         if columns.has_lines:
-            engine.run(
-                lines, **columns.sql | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"}
-            )
+            engine.run(lines, **known | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
             rows = "orders_whole"
     return rows
 

@@ -1,9 +1,16 @@
-"""Where queries run: embedded DuckDB."""
+"""Where queries run: embedded DuckDB, or another engine with the same few methods (`postgres.py`, `spark.py`).
+
+`run`, `frame` and `rows` take our SQL, which other engines port (`dialects.py`); `types`, `keep` and `digest` take
+SQL of the engine's own, in which the user's expressions are written.
+"""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,37 +31,80 @@ def segment_column(name: str) -> str:
     return quote(f"segment.{name}")
 
 
-def _filled(sql: str, parts: dict[str, str]) -> str:
+# Our own words for what engines say differently.
+_MACROS = """
+CREATE MACRO local_time(instant, zone) AS timezone(zone, instant);
+CREATE MACRO instant_at(local_time, zone) AS timezone(zone, local_time);
+"""
+
+
+def filled(sql: str, parts: dict[str, str]) -> str:
+    """SQL with its `$name` placeholders replaced."""
     return Template(sql).substitute(parts) if parts else sql
 
 
 class Engine:
     """One embedded DuckDB database in memory; frames are read in place, without a copy."""
 
-    def __init__(self):
+    row_digest = "hash(_theirs)"  # a number or text that two rows share only if they are alike
+
+    def __init__(self, memory_limit: str | None = None):
+        """`memory_limit`, such as 6GB, is what it may hold in memory (else most of the machine's); the rest lies on disk."""
         import duckdb
 
         self.error = duckdb.Error
+        self.reader = self  # the embedded engine that reads files and frames
+        self.place = ""  # of a database that tables are found in by name
         self.prepared: dict[str, object] = {}  # which shared views stand at the moment
-        self._connection = duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False})
+        config = {"TimeZone": "UTC", "autoinstall_known_extensions": False}
+        # Made where more than the limit is held, and gone with the engine.
+        config["temp_directory"] = str(Path(tempfile.gettempdir(), f"retention-kit-{uuid4().hex}"))
+        if memory_limit is not None:
+            config["memory_limit"] = memory_limit
+        self._connection = duckdb.connect(config=config)
         # In DuckDB 2.0.0 it narrows sums beside a join with an empty table by the wrong bounds: 349 comes out as 93.
         self.run("SET disabled_optimizers = 'compressed_materialization'")
+        self.run(_MACROS)
 
     def run(self, sql: str, **parts: str) -> None:
         """Run statements; `$name` placeholders stand for SQL made by the package, never for data."""
-        self._connection.execute(_filled(sql, parts))
+        self._connection.execute(filled(sql, parts))
 
     def frame(self, sql: str, **parts: str) -> pd.DataFrame:
         """The rows of a query as a DataFrame."""
-        return self._connection.execute(_filled(sql, parts)).df()
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # DuckDB's, of how it makes times with a zone
+            return self._connection.execute(filled(sql, parts)).df()
+
+    def arrow(self, sql: str) -> object:
+        """The rows of a query as an Arrow table."""
+        return self._connection.sql(sql).to_arrow_table()
 
     def rows(self, sql: str, **parts: str) -> list[tuple]:
         """The rows of a small query as plain tuples."""
-        return self._connection.execute(_filled(sql, parts)).fetchall()
+        return self._connection.execute(filled(sql, parts)).fetchall()
 
     def types(self, relation: str) -> dict[str, str]:
         """Column names and SQL types of a table, view or parenthesised query."""
         return {name: kind for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM {relation}")}
+
+    def keep(self, name: str, query: str) -> None:
+        """Let the rows of a query stand under a name, as they are now and in the order they come."""
+        self.run(f"CREATE VIEW {name} AS {query}")
+
+    def take(self, name: str, relation: str) -> str:  # noqa: ARG002, the name is for engines that copy
+        """What `reader` reads as a table or parenthesised query, in this engine's SQL."""
+        return relation
+
+    def is_native(self, frame: object) -> bool:  # noqa: ARG002, Spark has frames of its own
+        """Whether a frame is one that only this engine reads."""
+        return False
+
+    def quote(self, name: str) -> str:
+        """A column's name in this engine's SQL."""
+        return quote(name)
 
     def register(self, name: str, frame: object) -> None:
         """Make a DataFrame or an Arrow stream readable under a name."""

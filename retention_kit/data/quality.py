@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,8 +74,8 @@ _LINES = "FROM orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < 
 _COUNTS = {
     "orders": (
         f"SELECT 'identical line', currency, CAST(sum(copies) AS BIGINT), sum(copies * amount) FROM (SELECT currency, "
-        f"count(*) - 1 AS copies, any_value(abs(amount)) AS amount {_LINES} AND order_id IS NOT NULL GROUP BY currency, _like) "
-        "GROUP BY 2",
+        f"count(*) - 1 AS copies, min(abs(amount)) AS amount {_LINES} AND order_id IS NOT NULL GROUP BY currency, _like) AS alike "
+        "GROUP BY currency",
         "SELECT 'order of several customers', NULL, count(*), sum(amount) FROM orders WHERE has_several",
         "SELECT CASE WHEN is_purchase THEN 'purchase: amount 0' ELSE 'no purchase: amount 0' END, NULL, count(*), NULL "
         "FROM orders WHERE is_zero GROUP BY 1",
@@ -122,18 +123,24 @@ def count_checks(engine: Engine, table: str, columns: Columns, money: Money, kno
     """Every check of a table that found rows; set-aside rows are in no other check."""
     amount = "sum(abs(amount))" if table == "orders" else "NULL"
     currency = "NULL" if table == "responses" else "currency"
+    by_problem, by_currency = "GROUP BY problem ORDER BY problem", ""
+    if table != "responses":
+        by_problem, by_currency = (
+            "GROUP BY problem, currency ORDER BY problem, currency",
+            "GROUP BY currency ORDER BY currency",
+        )
     typed = f"FROM {table}_typed WHERE problem IS"
-    when = WHEN[table]
+    when, tomorrow = WHEN[table], datetime.now(UTC) + timedelta(days=1)
     queries = [
-        f"SELECT problem, {currency}, count(*), {amount} {typed} NOT NULL GROUP BY ALL ORDER BY ALL",
+        f"SELECT problem, {currency}, count(*), {amount} {typed} NOT NULL {by_problem}",
         *(query for query in _COUNTS[table] if columns.has_lines or " line'" not in query),
         *(
-            f"SELECT '{check}', NULL, count(*) FILTER (_{flag}), NULL {typed} NULL AND {when} < $as_of"
+            f"SELECT '{check}', NULL, count(CASE WHEN _{flag} THEN 1 END), NULL {typed} NULL AND {when} < $as_of"
             for flag, check in _SHIFTED.items()
         ),
         f"SELECT 'dated in the future', {currency}, count(*), {amount} {typed} NULL AND {when} < $as_of "
-        f"AND {when} > CAST(now() AS TIMESTAMP) + INTERVAL 1 DAY GROUP BY ALL ORDER BY ALL",
-        f"SELECT 'after the as-of date', {currency}, count(*), {amount} {typed} NULL AND {when} >= $as_of GROUP BY ALL ORDER BY ALL",
+        f"AND {when} > TIMESTAMP '{tomorrow:%Y-%m-%d %H:%M:%S}' {by_currency}",
+        f"SELECT 'after the as-of date', {currency}, count(*), {amount} {typed} NULL AND {when} >= $as_of {by_currency}",
     ]
     found: dict[str, Count] = {}
     for query in queries:

@@ -37,8 +37,11 @@ def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str
 
 def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]) -> dict[str, str]:
     """Make the table `rates` of the foreign currencies; give each one's first day, as text."""
-    engine.run("CREATE TABLE rates (currency VARCHAR, day DATE, rate DOUBLE)")
     if columns is None:
+        engine.run(
+            "CREATE TABLE rates AS SELECT currency, day, rate FROM (SELECT CAST(NULL AS VARCHAR) AS currency, "
+            "CAST(NULL AS DATE) AS day, CAST(NULL AS DOUBLE) AS rate) AS nothing WHERE currency IS NOT NULL"
+        )
         return {}
     typed = (
         "SELECT _row, CAST($date AS DATE) AS day, upper($code) AS currency, $rate AS rate, $said AS said FROM rates_raw"
@@ -50,22 +53,26 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
     bad = engine.rows(
         "SELECT _row, CASE WHEN day IS NULL THEN 'has no readable date' WHEN currency IS NULL THEN 'names no currency' "
         "ELSE 'needs a rate above 0, not ' || coalesce(said, 'none') END FROM rates_typed "
-        "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND isfinite(rate), false) ORDER BY _row LIMIT 1"
+        "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND rate < 1e300, false) ORDER BY _row LIMIT 1"
     )
     for row, fault in bad:
         raise DataError(f"Row {row} of the rates {fault}.")
     twice = engine.rows(
-        "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY ALL HAVING min(rate) <> max(rate) ORDER BY ALL LIMIT 1"
+        "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> max(rate) "
+        "ORDER BY currency, day LIMIT 1"
     )
     for code, day, low, high in twice:
         raise DataError(f"The rates give {code} two values on {day}, {low} and {high}: keep one.")
-    begin = dict(engine.rows("SELECT currency, CAST(min(day) AS VARCHAR) FROM rates_typed GROUP BY 1 ORDER BY 1"))
+    begin = dict(
+        engine.rows("SELECT currency, CAST(min(day) AS VARCHAR) FROM rates_typed GROUP BY currency ORDER BY currency")
+    )
     for code in foreign:
         if code not in begin:
             raise DataError(f"The rates have none for {code}, which the data hold: {did_you_mean(code, begin)}")
     wanted = ", ".join(map(literal, foreign)) or "NULL"
     engine.run(
-        f"INSERT INTO rates SELECT DISTINCT currency, day, rate FROM rates_typed WHERE currency IN ({wanted}) ORDER BY ALL"
+        f"CREATE TABLE rates AS SELECT DISTINCT currency, day, rate FROM rates_typed WHERE currency IN ({wanted}) "
+        "ORDER BY currency, day, rate"
     )
     return {code: begin[code] for code in foreign}
 
@@ -80,7 +87,7 @@ def refuse_late_rates(engine: Engine, table: str, begin: dict[str, str]) -> None
     """Raise where half or more of a currency's rows lie before its first rate: that is a missing file, not a gap."""
     for code, day in begin.items():
         rows, early, first = engine.rows(
-            f"SELECT count(*), count(*) FILTER (problem = 'no exchange rate yet'), CAST(CAST(min({WHEN[table]}) AS DATE) AS VARCHAR) "
+            f"SELECT count(*), count(CASE WHEN problem = 'no exchange rate yet' THEN 1 END), CAST(CAST(min({WHEN[table]}) AS DATE) AS VARCHAR) "
             f"FROM {table}_typed WHERE currency = {literal(code)}"
         )[0]
         if early and early * 2 >= rows:

@@ -1,4 +1,4 @@
-"""Find and read the raw tables: files and DataFrames, with their columns renamed to ours."""
+"""Find and read the raw tables: files, DataFrames and tables of a database, with their columns renamed to ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from retention_kit.data.databases import SUFFIXES as DATABASES
 from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
-from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.engine import Engine, literal
 from retention_kit.data.files import FORMATS, Computed, files_of, fingerprint, read_file, sheets, used
 from retention_kit.data.frames import keep_frame
 from retention_kit.errors import DataError, did_you_mean
@@ -41,9 +41,9 @@ IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
 
 
 class Source(NamedTuple):
-    """One of the sources that a table is stacked from: a query under our names, and what the report says of it."""
+    """One of the sources that a table is stacked from: kept under our column names, and what the report says of it."""
 
-    query: str
+    name: str  # of its rows on the engine
     label: str
     sha256: str
     zone: str | None = None  # of its naive times, if it has its own
@@ -88,7 +88,10 @@ def guess_table(engine: Engine, path: Path) -> str:
 
 def read_table(engine: Engine, table: str, number: int, source: Table, database: str | None, folder: Path) -> Source:
     """One source of a table with its columns under our names; raises DataError, naming file and column."""
-    name = f"_{table}_{number}"
+    name, kept = f"_{table}_{number}", f"{table}_source_{number}"
+    in_database = is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS + DATABASES
+    if engine.place and in_database:
+        return _found(engine, table, source, kept)
     if database and (is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS):
         path, wanted = file_of(database, folder), source.path
         label = place = f"{path.name}: {' '.join(wanted.split())}"
@@ -98,19 +101,38 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         database = path.suffix.lower() in DATABASES and len(files) == 1
     if database:
         with sentence(engine, path.name):
-            reader = read_database(engine, path, wanted, name)
+            reader = read_database(engine.reader, path, wanted, name)
         files = fingerprinted(path)
     else:
-        reader = _read_files(engine, table, source, files, name)
+        reader = _read_files(engine.reader, table, source, files, name)
     with sentence(engine, place):
-        query = _renamed(engine, table, source, reader, place)
-    return Source(query, label, fingerprint(files), source.timezone, source.rows == "lines")
+        engine.keep(kept, _renamed(engine, table, source, engine.take(name, reader), place))
+    return Source(kept, label, fingerprint(files), source.timezone, source.rows == "lines")
 
 
-def read_frame(engine: Engine, table: str, frame: Any) -> Source:
-    """A DataFrame or Arrow table whose columns bear our names."""
-    name, digest = keep_frame(engine, table, frame)
-    return Source(_renamed(engine, table, Table(path=""), name, f"the {table} DataFrame"), f"{table} DataFrame", digest)
+def read_given(engine: Engine, table: str, given: Any) -> Source:
+    """A DataFrame or Arrow table whose columns bear our names, or the name of such a table, or a query, in a database."""
+    kept = f"{table}_source_0"
+    if isinstance(given, str) and engine.place:
+        return _found(engine, table, Table(path=given), kept)
+    name, label = f"_{table}_frame", f"{table} DataFrame"
+    if engine.is_native(given):
+        engine.register(name, given)
+        relation, digest = name, None
+    else:
+        name, digest = keep_frame(engine.reader, table, given)
+        relation = engine.take(name, name)
+    with sentence(engine, f"The {label}"):
+        engine.keep(kept, _renamed(engine, table, Table(path=""), relation, f"the {label}"))
+        return Source(kept, label, digest or engine.digest(kept))
+
+
+def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
+    """A table or query of the engine's own database."""
+    label = f"{engine.place}: {' '.join(source.path.split())}"
+    with sentence(engine, label):
+        engine.keep(kept, _renamed(engine, table, source, engine.find(source.path), label))
+        return Source(kept, label, engine.digest(kept), source.timezone, source.rows == "lines")
 
 
 @contextmanager
@@ -175,15 +197,20 @@ def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str)
         )
     consumed = used(theirs, list(ours.values()))
     taken = {text.lower() for text in [*selected, *ours.values(), *consumed, *REQUIRED[table], *OPTIONAL[table]]}
-    selected |= {name: quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
+    selected |= {name: engine.quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
     if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
-        selected["_like"] = "hash(_theirs)"
-    query = (
-        f"SELECT {', '.join(f'{text} AS {quote(name)}' for name, text in selected.items())} FROM {reader} AS _theirs"
-    )
+        selected["_like"] = engine.row_digest
+    query = f"SELECT {', '.join(f'{text} AS {engine.quote(name)}' for name, text in selected.items())} FROM {reader} AS _theirs"
     if not source.where:
         return query
-    _try(engine, f"FROM {reader} WHERE {source.where}", label, f"where = {source.where!r}", source.where, theirs)
+    _try(
+        engine,
+        f"SELECT * FROM {reader} AS _theirs WHERE {source.where}",
+        label,
+        f"where = {source.where!r}",
+        source.where,
+        theirs,
+    )
     return f"{query} WHERE {source.where}"
 
 
@@ -191,10 +218,10 @@ def _expression(engine: Engine, text: str, theirs: dict[str, str], reader: str, 
     """A column of theirs, or an SQL expression on them that the engine accepts."""
     for column in theirs:
         if column.lower() == text.lower():  # as SQL compares names
-            return quote(column)
+            return engine.quote(column)
     if re.fullmatch(r"[^\W\d]\w*", text):
         raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}")
-    _try(engine, f"SELECT {text} FROM {reader}", label, f"{name} = {text!r}", text, theirs)
+    _try(engine, f"SELECT {text} FROM {reader} AS _theirs", label, f"{name} = {text!r}", text, theirs)
     return f"({text})"
 
 
@@ -206,7 +233,7 @@ def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: 
         message = f"{label}: {place} does not work: {_first_line(error)}"
         texts = [column for column in used(theirs, [text]) if theirs[column] == "VARCHAR"]
         if texts and "cast" in message:
-            message += f" {_listed(texts)} text: write CAST({quote(texts[0])} AS DOUBLE)."
+            message += f" {_listed(texts)} text: write CAST({engine.quote(texts[0])} AS DOUBLE)."
         raise DataError(message) from None
 
 

@@ -4,14 +4,27 @@ WITH sales AS (
     SELECT order_id, currency, rate_day FROM $rows WHERE refund_of IS NULL AND amount >= 0
 ),
 dated AS (
-    SELECT orders.* REPLACE (coalesce(sales.rate_day, orders.rate_day) AS rate_day)
+    SELECT orders._row, orders._is_line, orders.customer_id, orders.order_id, orders.ordered_at, orders.amount,
+           orders.refund_of, orders.currency $orders_extras, coalesce(sales.rate_day, orders.rate_day) AS own_day,
+           orders.own, orders.has_several
     FROM $rows AS orders
     LEFT JOIN sales ON sales.order_id = orders.refund_of AND sales.currency = orders.currency
 ),
-converted AS (
-    SELECT * REPLACE (greatest(rate_day, $rates_begin) AS rate_day) FROM dated
+placed AS (
+    SELECT *, CASE WHEN own_day < $rates_begin THEN $rates_begin ELSE own_day END AS rate_day FROM dated
+),
+-- A rate holds until the next one. Days are few: each finds its rate once.
+lasting AS (
+    SELECT currency, rate, day, lead(day) OVER (PARTITION BY currency ORDER BY day) AS next_day FROM rates
+),
+daily AS (
+    SELECT days.currency, days.rate_day, lasting.rate
+    FROM (SELECT DISTINCT currency, rate_day FROM placed WHERE currency IS NOT NULL) AS days
+    JOIN lasting ON lasting.currency = days.currency AND lasting.day <= days.rate_day
+        AND (lasting.next_day > days.rate_day OR lasting.next_day IS NULL)
 )
-SELECT converted.* REPLACE (
-           CASE WHEN converted.currency IS NULL THEN amount ELSE CAST(round(amount * rate) AS DECIMAL(38, 6)) END AS amount
-       )
-FROM converted ASOF LEFT JOIN rates ON rates.currency = converted.currency AND rates.day <= converted.rate_day;
+SELECT placed._row, placed._is_line, placed.customer_id, placed.order_id, placed.ordered_at,
+       CASE WHEN placed.currency IS NULL THEN placed.amount ELSE CAST(round(placed.amount * daily.rate) AS BIGINT) END AS amount,
+       placed.refund_of, placed.currency $placed_extras, placed.rate_day, placed.own, placed.has_several
+FROM placed
+LEFT JOIN daily ON daily.currency = placed.currency AND daily.rate_day = placed.rate_day;

@@ -19,10 +19,10 @@ ranked AS (
            dense_rank() OVER (PARTITION BY order_id, fault ORDER BY ordered_at, amount, customer_id, refund_of,
                               currency $extras) AS same_key
     FROM judged WHERE NOT _is_line
-    UNION ALL BY NAME
+    UNION ALL
     SELECT *, 1 AS same_row, 1 AS same_key FROM judged WHERE _is_line
 )
-SELECT * EXCLUDE (same_row, same_key, fault),
+SELECT _row, _is_line, _like, _ambiguous, _nonexistent, customer_id, order_id, ordered_at, amount, refund_of, currency $extras,
        CASE WHEN fault IS NOT NULL THEN fault
             WHEN same_row > 1 THEN 'identical row'
             WHEN order_id IS NOT NULL AND same_key > 1 THEN 'same order_id, other contents'
@@ -31,14 +31,15 @@ FROM ranked;
 
 -- What is known at the as-of date. `rate_day` is the day at whose rate it converts; `own` tells lines without an order_id apart.
 CREATE VIEW orders_known AS
-SELECT * EXCLUDE (problem, _like, _ambiguous, _nonexistent), CAST(ordered_at AS DATE) AS rate_day,
-       CASE WHEN order_id IS NULL THEN _row END AS own, false AS has_several
+SELECT _row, _is_line, customer_id, order_id, ordered_at, amount, refund_of, currency $extras,
+       CAST(ordered_at AS DATE) AS rate_day, CASE WHEN order_id IS NULL THEN _row END AS own, false AS has_several
 FROM orders_typed WHERE problem IS NULL AND ordered_at < $as_of;
 
 -- A refund lowers the order it names, in that order's period; what exceeds the order names none.
 CREATE TABLE orders AS
 WITH usable AS (
-    SELECT * REPLACE (CAST(round(amount) AS BIGINT) AS amount) FROM $usable
+    SELECT _row, customer_id, order_id, ordered_at, CAST(round(amount) AS BIGINT) AS amount, refund_of, has_several $extras
+    FROM $usable
 ),
 sales AS (
     SELECT * FROM usable WHERE refund_of IS NULL AND amount >= 0

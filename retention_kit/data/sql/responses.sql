@@ -14,10 +14,11 @@ scaled AS (
     FROM typed
 ),
 bounded AS (
-    SELECT *, TRY_CAST(split_part(scale, '-', 1) AS INTEGER) AS low, TRY_CAST(split_part(scale, '-', 2) AS INTEGER) AS high
+    SELECT *, CASE scale WHEN '0-10' THEN 0 ELSE 1 END AS low,
+           CASE scale WHEN '1-5' THEN 5 WHEN '1-7' THEN 7 ELSE 10 END AS high
     FROM scaled
 )
-SELECT * EXCLUDE (same_row, given_scale, weight_given, unanswered),
+SELECT _row, _ambiguous, _nonexistent, responded_at, survey, score, customer_id, weight $extras, scale, is_weighted, low, high,
        CASE WHEN survey IS NULL OR survey NOT IN ('nps', 'csat', 'ces') THEN 'unknown survey'
             WHEN responded_at IS NULL THEN 'unreadable date'
             WHEN unanswered THEN 'no answer'

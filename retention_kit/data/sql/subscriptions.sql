@@ -6,7 +6,7 @@ WITH typed AS (
     SELECT _row, _ambiguous, _nonexistent, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
            $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
            $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
-           coalesce(lower($interval), 'month') AS interval, replace(lower($status), 'canceled', 'cancelled') AS status,
+           coalesce(lower($interval), 'month') AS billed, replace(lower($status), 'canceled', 'cancelled') AS status,
            $cancel_reason AS cancel_reason, $currency AS currency $raw_extras
     FROM subscriptions_raw
 ),
@@ -16,7 +16,7 @@ judged AS (
                    WHEN unreadable_end THEN 'unreadable end date'
                    WHEN unreadable_trial THEN 'unreadable end date of the trial'
                    WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
-                   WHEN interval NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
+                   WHEN billed NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
                    WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
                    THEN 'unknown status'
                    WHEN ended_at < started_at THEN 'ended before it started'
@@ -26,12 +26,13 @@ judged AS (
 ranked AS (
     SELECT *,
            row_number() OVER (PARTITION BY subscription_id, started_at, customer_id, ended_at, trial_ends_at, amount,
-                              interval, status, cancel_reason, currency, fault $extras ORDER BY _row) AS same_row,
+                              billed, status, cancel_reason, currency, fault $extras ORDER BY _row) AS same_row,
            dense_rank() OVER (PARTITION BY subscription_id, started_at, fault ORDER BY amount, customer_id, ended_at,
-                              trial_ends_at, interval, status, cancel_reason, currency $extras) AS same_key
+                              trial_ends_at, billed, status, cancel_reason, currency $extras) AS same_key
     FROM judged
 )
-SELECT * EXCLUDE (same_row, same_key, fault, unreadable_end, unreadable_trial),
+SELECT _row, _ambiguous, _nonexistent, customer_id, subscription_id, started_at, ended_at, trial_ends_at, amount, billed,
+       status, cancel_reason, currency $extras,
        CASE WHEN fault IS NOT NULL THEN fault
             WHEN same_row > 1 THEN 'identical row'
             WHEN subscription_id IS NOT NULL AND same_key > 1 THEN 'same subscription_id and start, other contents'
@@ -44,7 +45,7 @@ WITH usable AS (
            greatest(started_at, coalesce(trial_ends_at, started_at)) AS paid_from,
            CASE WHEN ended_at < $as_of THEN ended_at END AS paid_until,
            CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN 0
-                ELSE amount * CASE interval WHEN 'day' THEN 365 WHEN 'week' THEN 52 WHEN 'month' THEN 12
+                ELSE amount * CASE billed WHEN 'day' THEN 365 WHEN 'week' THEN 52 WHEN 'month' THEN 12
                                             WHEN 'quarter' THEN 4 ELSE 1 END END AS mrr
     FROM subscriptions_typed WHERE problem IS NULL AND started_at < $as_of
 ),
@@ -60,15 +61,14 @@ counted AS (
 -- A gap of at most 24 hours in all of a customer's paid spells is no gap: the spell before it is stretched.
 following AS (
     SELECT customer_id, _row,
-           max(coalesce(paid_until, $as_of)) OVER so_far AS last_end,
+           max(coalesce(paid_until, $as_of)) OVER (PARTITION BY customer_id ORDER BY paid_from, _row) AS last_end,
            lead(paid_from) OVER (PARTITION BY customer_id ORDER BY paid_from, _row) AS next_from
     FROM counted WHERE is_paid
-    WINDOW so_far AS (PARTITION BY customer_id ORDER BY paid_from, _row)
 ),
 gaps AS (
     SELECT customer_id, last_end, min(next_from) AS next_from FROM following
     WHERE next_from > last_end
-        AND timezone($zone, next_from) <= timezone($zone, last_end) + INTERVAL 24 HOUR  -- also where clocks change
+        AND instant_at(next_from, $zone) <= instant_at(last_end, $zone) + INTERVAL 24 HOUR  -- also where clocks change
     GROUP BY customer_id, last_end
 )
 SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted._row, counted.cancel_reason,

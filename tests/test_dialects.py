@@ -1,0 +1,226 @@
+"""Every statement that the package makes, in the words of other engines: SQLGlot reads it, and nothing of ours is left."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import date
+
+import pandas as pd
+import pytest
+
+import oracle_cases as cases
+import retention_kit as rk
+from retention_kit.data import dataset, engines
+from retention_kit.data.engine import Engine, filled
+from retention_kit.errors import DataError
+from retention_kit.metrics.identities import identities
+from retention_kit.metrics.lists import customer_lists
+from retention_kit.metrics.summaries import concentration, periods_of
+from same_figures import TABLES
+from test_oracle_options import rates
+
+pytest.importorskip("sqlglot", reason="SQLGlot is not installed")
+DIALECTS = ("postgres", "spark", "bigquery", "snowflake", "trino")
+# What a statement must not hold: words of DuckDB that others lack, or take otherwise.
+ONLY_DUCKDB = r"\b(FILTER|EXCLUDE|BY NAME|ASOF|QUALIFY|POSITIONAL|COLUMNS|GROUP BY ALL|ORDER BY ALL|ARG_MIN|ARG_MAX|UBIGINT|HUGEINT)\b"
+# Functions that SQLGlot takes for unknown, and that the dialect has.
+THEIRS = {
+    "postgres": {"timezone", "isfinite"}
+    | {"rounded", "try_whole", "try_decimal", "try_double", "try_timestamp", "try_instant"},  # sql/postgres.sql
+    "spark": {"convert_timezone", "make_dt_interval", "monotonically_increasing_id"},
+    "bigquery": {"datetime", "timestamp"},
+    "snowflake": {"try_to_decimal", "try_to_double", "try_to_timestamp_ntz", "try_to_timestamp_tz"},
+    "trino": {"at_timezone", "with_timezone"},
+}
+OPTIONS = [
+    {"basis": "orders", "inactivity_days": 45, "returning": "shopify", "count": "days", "answers": "all"},
+    {"basis": "orders", "inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"},
+    {"basis": "subscriptions", "mrr_mode": "event", "churn_mode": "event"},
+    {"basis": "subscriptions", "lifespan_years": 2},
+]
+
+
+class Recorder(Engine):
+    """The embedded engine, which writes down what it is asked in our SQL."""
+
+    said: dict[str, str] = {}  # noqa: RUF012, all engines of a test write into one book
+
+    def __init__(self):
+        self.reader = Engine()
+        self.place, self.prepared, self.error = "", {}, self.reader.error
+        self._connection = self.reader._connection
+        self.keep, self.types = self.reader.keep, self.reader.types  # the user's SQL, not ours
+
+    def _write_down(self, sql: str, parts: dict[str, str]) -> None:
+        whole = filled(sql, parts)
+        self.said[re.sub(r"\d+", "0", whole)] = whole
+
+    def run(self, sql: str, **parts: str) -> None:
+        self._write_down(sql, parts)
+        super().run(sql, **parts)
+
+    def frame(self, sql: str, **parts: str) -> pd.DataFrame:
+        self._write_down(sql, parts)
+        return super().frame(sql, **parts)
+
+    def rows(self, sql: str, **parts: str) -> list[tuple]:
+        self._write_down(sql, parts)
+        return super().rows(sql, **parts)
+
+
+def ask_everything(data) -> None:
+    assert set(data.quarantine) <= set(data.tables)
+    for every in ("month", "week", "quarter", "year"):
+        period = periods_of(data, every)[-1]
+        rk.scorecard(data, period, segment="country")
+        for table in TABLES:
+            with suppress(DataError):  # the hard cases have every table, the lines no subscriptions
+                table(data, every=every)
+        customer_lists(data, period, ["country"])
+        concentration(data, period)
+    identities(data, "month", ("country",))
+    rk.rfm(data)
+
+
+@pytest.fixture(scope="module")
+def statements(tmp_path_factory) -> list[str]:
+    """Those of loading hard cases, with lines, zones and currencies, and of every figure under every option."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (dataset, engines):
+            patch.setattr(module, "Engine", Recorder)
+        daily = rates(date(2023, 10, 1), date(2024, 5, 10), 9)
+        for currencies, more, chosen in (((None,), {}, OPTIONS), (("GBP", "EUR"), {"rates": daily}, OPTIONS[1:3])):
+            tables = cases.many_tricky_tables(range(1), currencies) | more
+            for options in chosen:
+                data = rk.load(**tables, currency="GBP", timezone="Europe/London", as_of="2024-04-20", **options)
+                ask_everything(data)
+        folder = tmp_path_factory.mktemp("lines")
+        orders = tables["orders"].assign(order_id=[number // 3 for number in range(len(tables["orders"]))])
+        orders.assign(ordered_at=orders["ordered_at"] + " +01:00").to_parquet(folder / "first.parquet")
+        times, amounts = (
+            pd.to_datetime(orders["ordered_at"], errors="coerce", format="mixed"),
+            pd.to_numeric(orders["amount"], errors="coerce"),
+        )
+        orders.assign(ordered_at=times, amount=amounts).to_parquet(folder / "second.parquet")
+        answers = tables["responses"].assign(score=pd.to_numeric(tables["responses"]["score"], errors="coerce"))
+        answers = answers.assign(scale=7.0, responded_at=pd.Timestamp("2024-03-31 01:30", tz="UTC"))
+        answers.to_parquet(folder / "r.parquet")
+        daily.to_csv(folder / "rates.csv", index=False)
+        (folder / "retention.toml").write_text(LINES, "utf-8")
+        data = rk.load(folder)
+        ask_everything(data)
+    return list(Recorder.said.values())
+
+
+LINES = """
+[data]
+rates = "rates.csv"
+[[data.orders]]
+path = "first.parquet"
+rows = "lines"
+where = "amount <> '0'"
+[[data.orders]]
+path = "second.parquet"
+rows = "lines"
+timezone = "America/New_York"
+[data.responses]
+path = "r.parquet"
+columns.scale = "CASE WHEN scale > 8 THEN '1-5' END"
+[report]
+timezone = "Europe/London"
+currency = "GBP"
+"""
+
+
+def test_the_statements_are_all_there(statements):
+    """Each of our SQL files is among them, so that none is forgotten below."""
+    text = " ".join(statements)
+    made = set(re.findall(r"CREATE (?:OR REPLACE )?(?:TEMP )?(?:TABLE|VIEW) (\w+)", text))
+    assert made >= {
+        *(
+            "orders_raw",
+            "orders_typed",
+            "orders_known",
+            "orders_summed",
+            "orders_converted",
+            "orders_whole",
+            "orders",
+            "rates",
+        ),
+        *("subscriptions_typed", "subscriptions", "responses_typed", "responses", "levels", "day_levels", "changes"),
+        *(
+            "levels_leaving",
+            "activity",
+            "stays",
+            "day_stays",
+            "membership",
+            "day_membership",
+            "turns",
+            "customer_values",
+        ),
+    }
+    for word in (
+        "frequency",
+        "nps_weight",
+        "own_value",
+        "quarter",
+        "highest",
+        "instant_at",
+        "local_time",
+        "isfinite",
+        "isnan",
+    ):
+        assert word in text, word
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_statement_is_read_in(dialect, statements):
+    from sqlglot import exp, parse_one
+
+    from retention_kit.data.dialects import ported
+
+    unknown = set()
+    for sql in statements:
+        text = ported(sql, dialect).text
+        assert not re.search(ONLY_DUCKDB, text), text
+        tree = parse_one(text, read=dialect)
+        assert not isinstance(tree, exp.Command), text
+        unknown |= {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    assert unknown - THEIRS[dialect] == set()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_our_words_have_their_own(dialect):
+    from retention_kit.data.dialects import ported
+
+    words = "SELECT local_time(i, 'Europe/London'), instant_at(t, 'Europe/London'), isfinite(t), TRY_CAST(s AS TIMESTAMP) FROM x"
+    text = ported(words, dialect).text.lower()
+    assert "local_time" not in text
+    assert "instant_at" not in text
+    assert "isfinite" not in text or dialect == "postgres"
+    assert "try_cast(s as timestamp)" not in text or dialect == "trino"
+
+
+def test_a_long_name_is_not_cut_into_that_of_another():
+    from retention_kit.data.dialects import ported, short
+
+    names = ["segment." + "ä" * 40 + end for end in "ab"]
+    assert short("channel") == "channel"
+    assert len({short(name) for name in names}) == 2
+    assert all(len(short(name).encode()) <= 63 for name in names)
+    assert short(names[0]) in ported(f'SELECT "{names[0]}" FROM orders', "postgres").text
+
+
+def test_a_statement_says_what_it_makes():
+    from retention_kit.data.dialects import ported
+
+    statement = ported(
+        "CREATE OR REPLACE TEMP TABLE turns AS SELECT CAST(a AS VARCHAR) AS a FROM (SELECT 1 AS a) AS b", "postgres"
+    )
+    assert statement.creates == "turns"
+    assert statement.kind == "TABLE"
+    assert (
+        statement.text
+        == 'CREATE TEMPORARY TABLE turns AS SELECT (CAST(a AS TEXT) COLLATE "C") AS a FROM (SELECT 1 AS a) AS b'
+    )

@@ -1,0 +1,453 @@
+"""PostgreSQL: a real server, and on it the very figures that the embedded engine gives."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+import oracle_cases as cases
+import retention_kit as rk
+from pencil import checks, table, value
+from retention_kit.cli import main
+from retention_kit.data.engine import Engine, quote
+from retention_kit.errors import DataError, SettingsError
+from same_figures import differences
+from test_oracle_options import rates
+from test_real_data import LINES, invoices, lines
+
+pytestmark = pytest.mark.server
+psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+sqlalchemy = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of a server of our own, whose texts sort as people sort them, not by their bytes."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not (initdb := found[-1] if found else shutil.which("initdb")):
+        pytest.skip("there is no PostgreSQL server here")
+    tools, folder = Path(initdb).parent, Path(tempfile.mkdtemp(prefix="retention-kit-"))
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # no server runs as root
+    if as_user:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = str(folder / "data")
+    locale = ["--locale=C", "--encoding=UTF8", "--locale-provider=icu", "--icu-locale=en"]
+    options = f"-c fsync=off -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+    options += " -c timezone=Asia/Tokyo -c datestyle=SQL,DMY"  # whatever a server's ways are
+    steps = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
+    try:
+        subprocess.run(
+            [*as_user, tools / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", *locale], **steps
+        )
+        subprocess.run(
+            [*as_user, tools / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **steps
+        )
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        subprocess.run([*as_user, tools / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"], **steps)
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def database(server):
+    return sqlalchemy.create_engine(server.replace("postgresql:", "postgresql+psycopg:"))
+
+
+def execute(database, sql: str) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql(sql)
+
+
+def put(database, frame: pd.DataFrame, types: dict[str, str] | None = None) -> str:
+    """A new table of a DataFrame, with the types it has or those given: its name, with its schema."""
+    name = f"table_{next(NUMBERS)}"
+    with duckdb.connect() as embedded:
+        embedded.register("frame", frame)
+        kinds = {name: kind for name, kind, *_ in embedded.execute("DESCRIBE frame").fetchall()}
+        rows = embedded.execute(
+            f"SELECT {', '.join(f'CAST({quote(name)} AS VARCHAR)' for name in kinds)} FROM frame"
+        ).fetchall()
+    ours = {"DOUBLE": "double precision", "TIMESTAMP_NS": "timestamp", "VARCHAR": "text", '"NULL"': "text"}
+    kinds = {name: (types or {}).get(name) or ours.get(kind, kind) for name, kind in kinds.items()}
+    with psycopg.connect(database.url.set(drivername="postgresql").render_as_string()) as connection:
+        connection.execute(
+            f"CREATE TABLE {name} ({', '.join(f'{quote(column)} {kind}' for column, kind in kinds.items())})"
+        )
+        with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    return f"public.{name}"
+
+
+def both(database, options: dict, **tables: pd.DataFrame) -> tuple:
+    """The same tables on the embedded engine and on the server."""
+    return rk.load(**tables, **options), rk.load(
+        database, **{n: put(database, t) for n, t in tables.items()}, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("basis", "every"), [("orders", ["month", "week"]), ("subscriptions", ["month", "quarter", "year"])]
+)
+def test_the_sample_company(database, basis, every):
+    options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
+    data, other = both(database, options, **cases.tables())
+    assert differences(data, other, ["channel"], every) == []
+
+
+def test_online_retail_by_invoices(database, shared, tmp_path):
+    data = rk.load(invoices(tmp_path, shared))
+    frame = pd.read_parquet(shared / "data" / "online_retail_orders.parquet")
+    other = rk.load(database, orders=put(database, frame), timezone="Europe/London", currency="GBP")
+    assert differences(data, other, ["country"]) == []
+
+
+def test_online_retail_by_lines(server, database, shared, tmp_path):
+    embedded = lines(tmp_path, shared, LINES)
+    data = rk.load(embedded)
+    name = put(database, pd.read_parquet(shared / "data" / LINES))
+    text = re.sub(
+        "(CustomerID|InvoiceNo|InvoiceDate|Country|Quantity|UnitPrice)", r'\\"\1\\"', embedded.read_text("utf-8")
+    )
+    text = re.sub('= "\\\\"(CustomerID|InvoiceNo|InvoiceDate|Country)\\\\""', r'= "\1"', text)
+    text = re.sub("path = .*", f'path = "{name}"', text)
+    (tmp_path / "there.toml").write_text(f'[data]\nengine = "{server}"\n{text}', "utf-8")
+    other = rk.load(tmp_path / "there.toml")
+    assert differences(data, other, ["country"]) == []
+    assert round(value(other, "average_revenue_per_customer", "2011-11"), 2) == 698.21  # as published
+
+
+OPTIONS = [
+    ("orders", {"inactivity_days": 45, "returning": "shopify", "count": "days", "answers": "all", "csat_top": 1}),
+    ("orders", {"inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"}),
+    ("subscriptions", {"mrr_mode": "event", "churn_mode": "event", "lifespan_years": 2.5}),
+]
+
+
+@pytest.mark.parametrize(("basis", "options"), OPTIONS, ids=[f"{basis} {options}" for basis, options in OPTIONS])
+def test_hard_cases_under_every_option(database, basis, options):
+    given = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis, "as_of": str(cases.TRICKY_AS_OF)}
+    data, other = both(database, given | options, **cases.many_tricky_tables(range(6)))
+    assert differences(data, other, ["country"], ["month", "week"]) == []
+
+
+@pytest.mark.parametrize("mode", ["snapshot", "event"])
+@pytest.mark.parametrize("basis", cases.BASES)
+def test_hard_cases_in_several_currencies(database, basis, mode):
+    tables = cases.many_tricky_tables(range(4), ("GBP", "EUR", None, "USD"))
+    tables |= {"rates": rates(date(2023, 10, 1), date(2024, 5, 10), 9)}
+    given = {
+        "timezone": cases.ZONE,
+        "currency": "GBP",
+        "basis": basis,
+        "as_of": str(cases.TRICKY_AS_OF),
+        "mrr_mode": mode,
+    }
+    data, other = both(database, given, **tables)
+    assert differences(data, other, ["country"], ["month", "week"]) == []
+
+
+CLOCKS = """
+customer_id  order_id  ordered_at                 amount
+Zoë          1         2011-03-27 01:30:00        10.005
+ann          2         2011-10-30 01:30:00        1e1
+Ann          3         2011-10-30T01:30           -2.5
+Ängla        4         2011-11-30                 +3.335
+_b           5         2011/11/30 24:00           .5
+a-b          6         2011-2-30 10:00            4
+ab           7         2011-11-30 10:00:00.5555555  1_000
+ab           7         2011-11-30 10:00:00.5555555  7
+"""
+AWARE = """
+customer_id  order_id  ordered_at                        amount
+a            1         2011-03-27 01:30:00Z              1
+b            2         2011-10-30 01:30 +01:00           2
+c            3         2011-10-30T01:30:00.25-0330       3
+d            4         2011-11-30 10:00:00 Europe/Paris  4
+e            5         2011-11-30 10:00:00 Foo/Bar       5
+f            6         2011-11-30 23:30:00 utc           6
+g            7         2011-11-30 23:30:00+25            7
+"""
+
+
+@pytest.mark.parametrize("written", [CLOCKS, AWARE], ids=["naive", "aware"])
+@pytest.mark.parametrize("zone", [None, "Europe/London", "America/New_York", "Australia/Lord_Howe"])
+def test_clocks(database, written, zone):
+    data, other = both(database, {"timezone": zone, "currency": "EUR"}, orders=table(written))
+    assert differences(data, other) == []
+
+
+def test_times_of_a_zone_of_their_own_are_moved_alike(server, database, tmp_path):
+    """Two sources, one below the other: naive times of London as texts, and a column of them, in a report of New York."""
+    first = table(CLOCKS).assign(channel="web")
+    second = first.assign(
+        ordered_at=pd.to_datetime(first["ordered_at"], errors="coerce", format="mixed"), order_id=range(20, 28)
+    )
+    files = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
+    names = [put(database, frame) for frame in (first, second)]
+    for file, frame in zip(files, (first, second), strict=True):
+        frame.to_parquet(file)
+
+    def loaded(engine: str, paths: list) -> object:
+        sources = [f'[[data.orders]]\npath = "{path}"\ntimezone = "Europe/London"\n' for path in paths]
+        text = f'[data]\n{engine}\n{"".join(sources)}[report]\ntimezone = "America/New_York"\ncurrency = "GBP"\n'
+        (tmp_path / "retention.toml").write_text(text, "utf-8")
+        return rk.load(tmp_path)
+
+    data, other = loaded("", [file.as_posix() for file in files]), loaded(f'engine = "{server}"', names)
+    assert differences(data, other, ["channel"]) == []
+    assert (checks(data)["nonexistent local time"], checks(data)["ambiguous local time"]) == (2, 4)
+
+
+TEXTS = (
+    *("2011-11-30", "2011/11/30", "2011-1-3", "11-30-2011", "30.11.2011", "2011-11-30 14:05", "2011-11-30T14:05:01"),
+    *("2011-11-30 14:05:01.1234567", "2011-11-30 1:5", "2011-11-30 14", "2011-11-30  14:05", "2011 11 30", "20111130"),
+    *("2011-11/30", "2011-02-30", "2012-02-29", "2011-02-29", "12011-01-01", "0001-01-01", "2011-11-30 24:00"),
+    *("2011-11-30 24:01", "2011-11-30 23:59:60", "2011-11-30 23:60", "2011-11", "2011", "today", "now", "Nov 30 2011", "x", ""),
+    *("2011-11-30 14:05:", "2011-11-30T", "2011-11-30 14:05:1", "11-1-1", "+2011-01-01", "2011-13-01", "2011-00-10", "2011-10-00"),
+    *("2011-011-30", "2011-11-30 014:05", "2011-11-30 14:05:01,5", "2011-11-30 14:05:01.", "2011-11-31", "1999-12-31 23:59:59.999999"),
+)  # fmt: skip
+INSTANTS = (
+    *("2011-11-30 14:05:00Z", "2011-11-30 14:05Z", "2011-11-30 14:05:00+02", "2011-11-30 14:05:00+02:30", "2011-11-30 14:05:00-03:30"),
+    *("2011-07-30 14:05:00 Europe/London", "2011-07-30 14:05:00 europe/london", "2011-07-30 14:05:00 UTC", "2011-07-30 14:05:00 EST"),
+    *("2011-07-30 14:05:00 Foo/Bar", "2011-07-30 14:05:00+25:00", "2011-02-30 14:05:00Z", "2011-11-30 14:05:00", "x", "2011-11-30"),
+)  # fmt: skip
+AMOUNTS = (
+    *("1", "1.5", "+1", "-1", ".5", "5.", "1e3", "1E-3", "1e+3", "1_000", "1,000", "0x10", "", "1e", "1.0000005", "-1.0000005"),
+    *("9999999999999999999999", "99999999999999999999999", "1e21", "1e22", "1 2", "--1", "1e3.5", "1.5e2", "1d", "1__0", "_1", "."),
+    *("+", "-.5", "1.5.5", "5e-7", "4e-7", "true", "9999999999999999999999.9999996", "0.1", "123456789.123456789", " 7 ", "\t7"),
+)  # fmt: skip
+FLOATS = (*AMOUNTS, "inf", "-inf", "Infinity", "nan", "1e400", "-1e400", "1e-400", "1e300")
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [("TIMESTAMP", TEXTS), ("TIMESTAMPTZ", INSTANTS), ("DECIMAL(28, 6)", AMOUNTS), ("DOUBLE", FLOATS)],
+    ids=lambda given: given.split("(")[0].lower() if isinstance(given, str) else "",
+)
+def test_texts_are_read_alike(database, kind, texts):
+    """The figures rest on it: what one engine reads the other reads, as the same value."""
+    query = f"SELECT said, CAST(TRY_CAST(said AS {kind}) AS VARCHAR) AS read FROM texts ORDER BY place"
+    frame = pd.DataFrame({"place": range(len(texts)), "said": list(texts)})
+    engines = [Engine(), postgres(database)]
+    for engine in engines:
+        engine.register("texts", frame)
+    (here, there) = (dict(engine.rows(query)) for engine in engines)
+    if kind == "DOUBLE":
+        here, there = (
+            {said: None if read is None else float(read) for said, read in one.items()} for one in (here, there)
+        )
+    assert {said: (here[said], there[said]) for said in texts if repr(here[said]) != repr(there[said])} == {}
+    assert sum(read is not None for read in here.values()) > len(texts) / 3
+
+
+def test_halves_are_rounded_away_from_zero(database):
+    frame = pd.DataFrame({"x": [0.5, 1.5, 2.5, -0.5, -2.5, 0.49999999999999994, 4503599627370497.0, -3.7]})
+    engines = [Engine(), postgres(database)]
+    for engine in engines:
+        engine.register("halves", frame)
+    asked = "SELECT CAST(round(x) AS BIGINT), round(CAST(x * 2 AS BIGINT)), round(TRY_CAST('2.5' AS DECIMAL(28, 6))) FROM halves ORDER BY x"
+    here, there = (engine.rows(asked) for engine in engines)
+    assert here == there
+    assert [row[0] for row in here] == [-4, -3, -1, 0, 1, 2, 3, 4503599627370497]
+
+
+def postgres(database):
+    from retention_kit.data.postgres import Postgres
+
+    return Postgres(database)
+
+
+# What a database is besides
+
+
+ORDERS = """
+customer_id  order_id  ordered_at           amount  channel
+Ann          1         2025-01-05 10:00:00  10.00   web
+bob          2         2025-01-20 10:00:00  20.00   shop
+Ann          3         2025-02-05 10:00:00  30.00   web
+"""
+TYPED = {
+    "customer_id": "char(8)",
+    "order_id": "bigint",
+    "ordered_at": "timestamptz",
+    "amount": "numeric(12, 3)",
+    "channel": "text",
+}
+
+
+def test_columns_of_its_own_types(database):
+    frame = table(ORDERS)
+    name = put(database, frame, TYPED)
+    execute(database, f"ALTER TABLE {name} ADD paid boolean DEFAULT true, ADD id uuid DEFAULT gen_random_uuid(), ADD tags json, "
+            f"ADD {quote('x' * 60)} text DEFAULT 'long'")  # fmt: skip
+    execute(database, f"INSERT INTO {name} VALUES ('x', 9, 'infinity', 1, 'web')")
+    data = rk.load(database, orders=name, timezone="Asia/Tokyo", currency="EUR")
+    assert set(data.segments) == {"channel", "paid", "id", "tags", "x" * 60}
+    assert checks(data) == {"unreadable date": 1}
+    assert data.quarantine["orders"]["customer_id"].tolist() == ["x"]
+    assert value(data, "active_customers", "2025-01") == 2
+    frame = rk.scorecard(data, "2025-01", metrics=["revenue"], segment="x" * 60)
+    assert frame["value"].tolist() == [30.0, 30.0]
+
+
+def test_tables_under_our_names_are_found(database):
+    execute(
+        database,
+        f"CREATE VIEW subscriptions_ AS SELECT 1 AS a; CREATE VIEW orders AS SELECT * FROM {put(database, table(ORDERS))}",
+    )
+    try:
+        with database.connect() as connection:
+            data = rk.load(connection, currency="EUR")
+            assert connection.exec_driver_sql("SELECT count(*) FROM orders").scalar() == 3  # theirs, not ours
+    finally:
+        execute(database, "DROP VIEW orders; DROP VIEW subscriptions_")
+    assert data.tables == ("orders",)
+    assert value(data, "revenue", "2025-01") == 30
+    with pytest.raises(DataError, match="holds none of our tables, orders, subscriptions, responses; it has table_"):
+        rk.load(database)
+
+
+def test_a_query_is_in_the_words_of_the_database(database):
+    name = put(database, table(ORDERS), TYPED)
+    query = f"SELECT *, amount::numeric % 7 AS \"Rest\" FROM {name} WHERE channel ~ '^w';"
+    data = rk.load(database, orders=query, currency="EUR")
+    assert value(data, "revenue", "2025-01") == 10
+    assert set(data.segments) == {"channel", "Rest"}
+
+
+def test_files_and_frames_beside_a_database(server, database, tmp_path):
+    """Rates in a CSV, and responses in a DataFrame: read here, taken there."""
+    frame = table(ORDERS).assign(currency=["GBP", "EUR", None])
+    rates = pd.DataFrame({"date": ["2025-01-01", "2025-02-01"], "currency": ["GBP", "GBP"], "rate": [1.25, 1.5]})
+    answers = pd.DataFrame({"responded_at": ["2025-01-03"], "survey": ["nps"], "score": [9], 'a % "b"': [0.5]})
+    name = put(database, frame)
+    data = rk.load(database, orders=name, rates=rates, responses=answers, currency="EUR")
+    assert (value(data, "revenue", "2025-01"), value(data, "net_promoter_score", "2025-01")) == (32.5, 100)
+    rates.to_csv(tmp_path / "rates.csv", index=False)
+    text = f'[data]\nengine = "{server}"\norders = "{name}"\nrates = "rates.csv"\n[report]\ncurrency = "EUR"\n'
+    (tmp_path / "retention.toml").write_text(text, "utf-8")
+    assert value(rk.load(tmp_path), "revenue", "2025-01") == 32.5
+
+
+def test_a_source_is_known_by_its_rows(database):
+    """The digest is that of the rows, in any order, and changes with them; the name holds no credentials."""
+    frame = table(ORDERS)
+    digests = []
+    for rows in (frame, frame[::-1], frame[:2], frame.assign(amount="10.01")):
+        (source,) = rk.load(database, orders=(name := put(database, rows)), currency="EUR").sources
+        assert source["name"] == f"127.0.0.1/postgres: {name}"
+        digests.append(source["sha256"])
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+    assert {len(digest) for digest in digests} == {64}
+
+
+def test_what_happens_to_the_table_meanwhile_changes_nothing(database):
+    name = put(database, table(ORDERS))
+    data = rk.load(database, orders=name, currency="EUR")
+    execute(database, f"DROP TABLE {name}")
+    assert value(data, "revenue", "2025-01") == 30
+
+
+def test_nothing_is_left_or_written(database):
+    """A user who may only read, and make temporary tables, will do."""
+    name = put(database, table(ORDERS))
+    execute(
+        database,
+        f"CREATE ROLE reader LOGIN; GRANT SELECT ON {name} TO reader; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    )
+    there = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname !~ '^pg_' ORDER BY 1, 2"
+    reader = sqlalchemy.create_engine(database.url.set(username="reader"))
+    with database.connect() as connection:
+        before = connection.exec_driver_sql(there).fetchall()
+        data = rk.load(reader, orders=name, currency="EUR")
+        assert value(data, "revenue", "2025-01") == 30
+        assert connection.exec_driver_sql(there).fetchall() == before
+    execute(database, "REVOKE TEMP ON DATABASE postgres FROM PUBLIC")
+    try:
+        with pytest.raises(DataError, match=r"allows no temporary tables, .*: GRANT TEMP on the database"):
+            rk.load(reader, orders=name, currency="EUR")
+    finally:
+        execute(database, "GRANT TEMP ON DATABASE postgres TO PUBLIC")
+
+
+def test_mistakes_are_one_sentence(server, database, tmp_path, monkeypatch):
+    name = put(database, table(ORDERS))
+
+    def load(orders: str, engine: str = server) -> None:
+        (tmp_path / "retention.toml").write_text(
+            f'[data]\nengine = "{engine}"\n{orders}\n[report]\ncurrency = "EUR"\n', "utf-8"
+        )
+        rk.load(tmp_path)
+
+    with pytest.raises(DataError, match=f"^127.0.0.1/postgres has no table '{name}0': did you mean '(public.)?table_"):
+        load(f'orders = "{name}0"')
+    with pytest.raises(
+        DataError, match="amount = 'amount \\* 2' does not work: operator does not exist: text \\* integer"
+    ):
+        load(f'[data.orders]\npath = "{name}"\ncolumns.amount = "amount * 2"')
+    with pytest.raises(DataError, match=r'SELECT nothing FROM x cannot be read: relation "x" does not exist\.$'):
+        load('orders = "SELECT nothing FROM x"')
+    monkeypatch.setenv("PGPASS_WORD", "s3cr:t@")
+    monkeypatch.delenv("PGNOBODY", raising=False)
+    with pytest.raises(SettingsError, match=r"^data\.engine: the environment has no variable PGNOBODY\.$"):
+        load(f'orders = "{name}"', server.replace("postgres@", "${PGNOBODY}@"))
+    with pytest.raises(DataError, match=r"^127.0.0.1/nowhere cannot be reached: .*nowhere") as error:
+        load(
+            f'orders = "{name}"',
+            server.replace("postgres@", "postgres:${PGPASS_WORD}@").replace("/postgres", "/nowhere"),
+        )
+    assert "s3cr" not in str(error.value)
+    with pytest.raises(DataError, match=r"^A connection to sqlite cannot be used yet, one to postgresql can\.$"):
+        rk.load(sqlalchemy.create_engine("sqlite://"))
+
+
+def test_the_whole_address_may_be_a_variable(server, database, tmp_path, monkeypatch, capsys):
+    name = put(database, table(ORDERS))
+    monkeypatch.setenv("SHOP_DATABASE", server.replace("postgres@", "postgres:s3cret@"))
+    (tmp_path / "retention.toml").write_text(f'[data]\nengine = "${{SHOP_DATABASE}}"\norders = "{name}"\n', "utf-8")
+    assert main(["check", "--data", str(tmp_path)]) == 0
+    assert main(["metrics", "--data", str(tmp_path), "--period", "2025-01", "--metric", "revenue", "--csv"]) == 0
+    said = capsys.readouterr()
+    assert ",30.0,money" in said.out
+    assert "s3cret" not in said.out + said.err
+
+
+def test_sums_that_are_too_large_are_refused_as_here(database):
+    large = pd.DataFrame({"customer_id": list("abc"), "ordered_at": ["2025-01-05"] * 3, "amount": ["9e16"] * 3})
+    for data in both(database, {"currency": "EUR"}, orders=large):
+        with pytest.raises(DataError, match="The amounts are too large to be summed exactly"):
+            rk.scorecard(data, "2025-01", metrics=["revenue"])
+
+
+def test_a_pack_of_a_database_and_the_same_again(server, database, tmp_path):
+    """The notebooks get the summaries alone; unchanged rows make no new pack, and the manifest holds no address."""
+    name = put(database, cases.tables()["orders"])
+    text = f'[data]\nengine = "{server}"\norders = "{name}"\n[report]\ncurrency = "GBP"\nformats = ["html"]\n'
+    (tmp_path / "retention.toml").write_text(text, "utf-8")
+    command = ["report", "--data", str(tmp_path), "--only", "overview,retention", "--output", str(tmp_path / "reports")]
+    assert main(command) == 0
+    pack = tmp_path / "reports" / "2025-12"
+    before = (pack / "manifest.json").stat().st_mtime_ns
+    assert main(command) == 0
+    assert (pack / "manifest.json").stat().st_mtime_ns == before
+    assert f"127.0.0.1/postgres: {name}" in (pack / "manifest.json").read_text("utf-8")
+    assert not [file for file in pack.rglob("*") if file.is_file() and server.encode() in file.read_bytes()]
+    assert len(list((pack / "lists").iterdir())) > 0
+    assert main(["rerun", str(pack)]) == 0
