@@ -299,11 +299,11 @@ def test_what_worsened_by_more_than_chance_wants_attention_and_its_mirror_image_
 
 
 @pytest.mark.parametrize(("known", "shown"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (9, 6)])
-def test_cards_stand_two_by_two(known, shown):
+def test_cards_stand_two_by_two(known, shown, monkeypatch):
     whole = page("2024-02")
-    whole.rows = pd.concat([
-        whole.rows.head(1).assign(metric=metric, period="2024-02", value=1.0) for metric in overview.CARDS[:known]
-    ])  # fmt: skip
+    first = whole.rows.head(1)
+    rows = pd.concat([first.assign(metric=name, period="2024-02", value=1.0) for name in overview.CARDS[:known]])
+    monkeypatch.setattr(type(whole), "rows", rows)
     assert len(whole.cards().data["cards"]) == shown
 
 
