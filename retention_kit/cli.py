@@ -160,11 +160,14 @@ def _periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from retention_kit.report.pack import build_report
-
     if arguments.jobs < 1:
         raise SettingsError(f"--jobs is {arguments.jobs}: at least one notebook has to run.")
+    from retention_kit.report import kernels
+
+    kernels.prepare()  # it imports while the data are read
     data = _load(arguments)
+    from retention_kit.report.pack import build_report
+
     code, done = DONE, []
     for period in _periods(data, arguments):
         try:

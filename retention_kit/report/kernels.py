@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -136,7 +137,9 @@ class ForkServer:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End the kernels, then the server."""
+        """End the kernels, then the server; one that is not ready yet has none."""
+        if self._place is None and not select.select([self._control], [], [], 0)[0]:
+            self._process.kill()
         self._control.close()
         try:
             self._process.wait(ENDING)

@@ -7,8 +7,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -105,7 +107,9 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
     """
     from retention_kit.report import kernels
 
-    kernels.prepare()  # it imports while we compute
+    kernels.prepare()  # it imports while we compute, and so do we
+    preparing = Thread(target=_prepare, args=(plan,), daemon=True)
+    preparing.start()
     data, page = plan.page.data, plan.page
     for other in plan.pages.values():
         other.computed = page.computed
@@ -128,6 +132,7 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             shutil.copytree(folder, building)
         (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
+        preparing.join()
         executed, failures = _execute(plan, place, max(1, jobs), progress)
         _drop_stale(plan, building, rows)
         for language in plan.languages:
@@ -146,6 +151,16 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
 
 def _columns(page: Page) -> tuple[str, ...]:
     return (page.alone[0],) if page.alone else tuple(page.columns)
+
+
+def _prepare(plan: Plan) -> None:
+    """Load what runs and renders notebooks; whatever is wrong with it shows, and is told, where it is used."""
+    with suppress(Exception):
+        import papermill  # noqa: F401
+
+        from retention_kit.report import exporters
+
+        exporters.prepare(plan.formats, plan.static)
 
 
 def _execute(
@@ -175,7 +190,6 @@ def _execute(
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         futures = [(task, pool.submit(one, task)) for task in tasks]
         try:
-            exporters.prepare(plan.formats, plan.static)  # this process has nothing else to do meanwhile
             for (section, language), future in futures:
                 notebook, problem = future.result()
                 executed[plan.stem(section, language)] = notebook
