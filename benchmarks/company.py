@@ -12,6 +12,7 @@ from pathlib import Path
 
 START, DAYS = "2023-01-01", 1096  # to the end of 2025
 LAST = "2025-12"
+LIMITS = ((50_000_000, 'memory_limit = "6GB"'), (5_000_000, 'memory_limit = "1GB"'))  # from so many orders on
 
 _DRAWS = """
 CREATE MACRO draw(n, salt) AS (hash(n * 64 + salt) >> 11) / 9007199254740992.0;  -- from 0 up to 1
@@ -89,14 +90,8 @@ def write_company(orders: int, folder: Path) -> None:
             sizes = {"rows": rows, "customers": customers}
             query = query.format(active=_ACTIVE.format(**sizes), **sizes)
             connection.execute(f"COPY ({query}) TO '{folder / name}.parquet' (FORMAT parquet)")
-    limit = 'memory_limit = "6GB"' if orders >= 100_000_000 and _takes_limit() else ""
+    limit = next((limit for size, limit in LIMITS if orders >= size), "")
     (folder / "retention.toml").write_text(_SETTINGS.format(limit=limit))
-
-
-def _takes_limit() -> bool:
-    from retention_kit.settings import Data
-
-    return "memory_limit" in Data.__struct_fields__
 
 
 if __name__ == "__main__":

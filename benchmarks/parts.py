@@ -176,7 +176,7 @@ def _against_others(company: Company, found: dict[str, list[Sample]]) -> list[Cl
     for way in (*OURS, "six"):
         text = f"{WAYS[way]}, {company.name}, against natural SQL: time"
         claims.append(Claim(text, ratios(times[way], times["natural"]), 1.0))
-    for way in OURS:
+    for way in (*OURS, "six"):
         name, used = f"{WAYS[way]}, {company.name}, against pandas:", [one.memory for one in found[way]]
         claims += [
             Claim(f"{name} faster by", ratios(times["pandas"], times[way]), 3, is_floor=True),
