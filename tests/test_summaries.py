@@ -5,9 +5,10 @@ import pytest
 
 import retention_kit as rk
 from pencil import table, value
-from retention_kit.errors import PeriodError
+from retention_kit.errors import DataError, PeriodError
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.identities import identities
+from retention_kit.metrics.lists import customer_lists
 from retention_kit.metrics.summaries import summary
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
@@ -285,3 +286,30 @@ def test_a_tampered_table_is_caught_in_its_period(everything, name, table_name, 
 
 def test_identities_cover_what_the_data_allow(shop):
     assert [one.name for one in identities(shop, "month")] == ["customers", "retained", "cohorts", "cohort_revenue"]
+
+
+def test_a_segment_may_pay_more_in_a_year_than_a_whole_number_of_the_engine_holds():
+    # 9e14 GBP a month: in twelfths of a penny 1.08e18 at each of twelve looks, 1.3e19 in all.
+    spells = table("""
+        customer_id  started_at  ended_at    amount           plan
+        A            2023-01-01  -           900000000000000  big
+        B            2023-01-01  2024-03-10  1                big
+    """)
+    data = rk.load(subscriptions=spells, **UTC, as_of="2024-04-01")
+    rows = rk.scorecard(data, "2024-03", segment="plan", metrics=["customer_lifetime_value"])
+    whole, part = rows["value"]
+    assert whole == part
+    # 24 customers seen at twelve month ends but one; one of 24 - 1 lost in a month: a lifespan of 2 years.
+    assert part == pytest.approx((9e14 * 12 + 11) / 23 * 12 * 2)
+
+
+def test_what_the_engine_cannot_do_is_said_in_a_sentence(monkeypatch):
+    data = rk.load(orders=ORDERS, **UTC, as_of="2024-04-01")
+
+    def fails(*_, **__):
+        raise data.engine.error("Out of Memory Error: could not allocate block.\nmore of it")
+
+    monkeypatch.setattr(data.engine, "frame", fails)
+    for asked in (rk.scorecard, rk.rfm, rk.cohorts, lambda data: customer_lists(data, rk.Period.parse("2024-03"))):
+        with pytest.raises(DataError, match=r"^Out of Memory Error: could not allocate block\.$"):
+            asked(data)

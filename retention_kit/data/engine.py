@@ -6,6 +6,8 @@ SQL of the engine's own, in which the user's expressions are written.
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from pathlib import Path
 from string import Template
@@ -57,8 +59,7 @@ class Engine:
         self.place = ""  # of a database that tables are found in by name
         self.prepared: dict[str, object] = {}  # which shared views stand at the moment
         config = {"TimeZone": "UTC", "autoinstall_known_extensions": False}
-        # Made where more than the limit is held, and gone with the engine.
-        config["temp_directory"] = str(Path(tempfile.gettempdir(), f"retention-kit-{uuid4().hex}"))
+        config["temp_directory"] = str(_beside_memory())
         if memory_limit is not None:
             config["memory_limit"] = memory_limit
         self._connection = duckdb.connect(config=config)
@@ -113,3 +114,35 @@ class Engine:
     def unregister(self, name: str) -> None:
         """Let go of what was registered under a name."""
         self._connection.unregister(name)
+
+
+def _beside_memory() -> Path:
+    """Where one engine lays rows that it does not hold in memory: nobody else may look, and it is gone with the engine.
+
+    What a killed process has left is taken away by the next one.
+    """
+    name = f"{os.getpid()}-{uuid4().hex}"
+    if os.name == "nt":  # where the folder for temporary files is the user's own
+        return Path(tempfile.gettempdir(), f"retention-kit-{name}")
+    place = Path(tempfile.gettempdir(), f"retention-kit-{os.getuid()}")
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        about = place.lstat()
+        if about.st_uid != os.getuid() or about.st_mode & 0o077:
+            raise PermissionError(f"{place} is not ours alone")
+        for left in place.iterdir():
+            if _has_ended(int(left.name.partition("-")[0])):
+                shutil.rmtree(left, ignore_errors=True)
+    except (OSError, ValueError):
+        place = Path(tempfile.mkdtemp(prefix="retention-kit-"))
+    return place / name
+
+
+def _has_ended(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's, of that number
+        pass
+    return False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import DAYS, Grid
 from retention_kit.metrics.summaries import check_segment, needs
-from retention_kit.metrics.views import departures, is_daily, prepare, sql, valued
+from retention_kit.metrics.views import ask, departures, is_daily, sql, valued
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def _beside(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
 def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     """All turns of a period in one order, whatever the segment."""
     grid = Grid(period.every)
-    prepare(data, grid, segment)
     parts = {"period": str(period.index), **valued(segment)}
     if data.basis == "orders":
         parts |= {"ends": f"DATE '{min(period.end, data.as_of)}'"}
@@ -86,4 +85,4 @@ def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
             "began": grid.sql("CAST(paid_from AS DATE)"),
             "lost_until": (DAYS if daily else grid).sql(paid_until),
         }
-    return data.engine.frame(sql(f"listed_{data.basis}"), **parts)
+    return ask(data, sql(f"listed_{data.basis}"), grid, segment, **parts)

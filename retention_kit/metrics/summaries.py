@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from retention_kit.data.engine import quote
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.grids import Grid, year_windows
-from retention_kit.metrics.views import departures, payments, prepare, shown, sql, valued
+from retention_kit.metrics.views import ask, departures, payments, shown, sql, valued
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no concentration up to {ends}.")
         dates = {"begins": f"DATE '{add_months(ends, -12)}'", "ends": f"DATE '{ends}'"}
-        frame = data.engine.frame(sql("concentration"), **dates)
+        frame = ask(data, sql("concentration"), **dates)
         money = {name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")}
         data.summaries[key] = frame.assign(**money)
     return data.summaries[key]
@@ -176,7 +176,7 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
         as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
     except ValueError:
         raise DataError(f"{as_of!r} is not a date: write it like 2011-12-10.") from None
-    frame = data.engine.frame(sql("rfm"), as_of=f"DATE '{as_of}'")
+    frame = ask(data, sql("rfm"), as_of=f"DATE '{as_of}'")
     monetary = frame["repeat_amount"].astype(float) / data.minor / frame["frequency"].where(frame["frequency"] > 0)
     return frame[["customer_id", "frequency"]].assign(
         recency=frame["recency_days"] / days[unit], T=frame["age_days"] / days[unit], monetary=monetary.fillna(0.0)
@@ -184,7 +184,6 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
 
 
 def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.DataFrame:
-    prepare(data, grid, segment)
     own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
     columns, chosen = [quote(column) for column in COLUMNS[name]], data.settings.definitions
     # What happens at a point in time may be a guest's, whose rows have their own value.
@@ -212,12 +211,8 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         data.engine.register("trailing_days", year_windows(grid, data.starts["orders"], data.as_of))
         parts["end"] = str(grid.index(data.as_of - timedelta(days=1)) + 1)
     shared = sql("answers") if name in ("feedback", "scores") else ""
-    try:
-        frame = data.engine.frame(shared + sql(name) + sql("spans" if name in STATES else "points"), **parts)
-    except data.engine.error as error:
-        if "out of range" not in str(error) and "Overflow" not in str(error):
-            raise
-        raise DataError("The amounts are too large to be summed exactly: give them in thousands.") from error
+    query = shared + sql(name) + sql("spans" if name in STATES else "points")
+    frame = ask(data, query, grid, segment, **parts)
     keys = ["segment_value", key] if key else ["segment_value"]
     return _spread(frame, keys, grid.index(data.start), grid.index(data.as_of - timedelta(days=1)), name)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import in_currency, summary
-from retention_kit.metrics.views import is_daily, prepare, sql, valued
+from retention_kit.metrics.views import ask, is_daily, sql, valued
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.Data
     if key not in data.summaries:
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no twelve months up to {grid.end(last)}.")
-        prepare(data, grid, segment)
-        frame = data.engine.frame(sql("looks"), month=str(last), **valued(segment))
+        frame = ask(data, sql("looks"), grid, segment, month=str(last), **valued(segment))
         unit = data.minor * 12  # of MRR
-        squared = frame["revenue_squared"].map(int) / unit**2
-        data.summaries[key] = frame.assign(revenue=frame["revenue"] / unit, revenue_squared=squared)
+        revenue = frame["revenue"].map(lambda paid: int(paid) / unit)  # passed as text, since no other type holds them
+        squared = frame["revenue_squared"].map(lambda paid: int(paid) / unit**2)
+        data.summaries[key] = frame.assign(revenue=revenue, revenue_squared=squared)
     return data.summaries[key]
 
 

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engine import literal, segment_column
+from retention_kit.errors import DataError
 from retention_kit.metrics.grids import DAYS, Grid
 from retention_kit.settings import TABLES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from retention_kit.data.dataset import Dataset
 
 NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
@@ -41,6 +44,19 @@ def prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
     if segment is not None and prepared.get("segment") != segment:
         _prepare_values(data, grid, segment)
         prepared["segment"] = segment
+
+
+def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None = None, **parts: str) -> pd.DataFrame:
+    """The rows of a query on the tables, or with a grid on the shared views; raises DataError where the engine cannot answer."""
+    try:
+        if grid is not None:
+            prepare(data, grid, segment)
+        return data.engine.frame(query, **parts)
+    except data.engine.error as error:
+        said = str(error).strip().partition("\n")[0].rstrip(".")
+        if "out of range" in said or "Overflow" in said:
+            said = "The amounts are too large to be summed exactly: give them in thousands"
+        raise DataError(f"{said}.") from error
 
 
 def valued(segment: str | None) -> dict[str, str]:

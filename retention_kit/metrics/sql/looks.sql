@@ -10,7 +10,7 @@ WITH seen AS (
     FROM membership WHERE from_period < $month AND until_period > $month - 12
 )
 SELECT coalesce(v.value, $missing) AS segment_value, CAST(SUM(exposed) AS BIGINT) AS exposed, CAST(SUM(lost) AS BIGINT) AS lost,
-       CAST(SUM(mrr * looks) AS BIGINT) AS revenue, CAST(SUM(looks) AS BIGINT) AS purchases,
+       CAST(SUM(CAST(mrr AS DECIMAL(19, 0)) * looks) AS VARCHAR) AS revenue, CAST(SUM(looks) AS BIGINT) AS purchases,
        CAST(SUM(CAST(mrr AS DECIMAL(19, 0)) * mrr * looks) AS VARCHAR) AS revenue_squared
 FROM seen
 LEFT JOIN $values v ON v.customer_id = seen.customer_id AND v.from_period <= $month AND v.until_period > $month
