@@ -1,11 +1,14 @@
 """The door in: what counts, what is set aside, and that nothing is set aside in silence."""
 
+import gc
+import os
+
 import pandas as pd
 import pytest
 
 import retention_kit as rk
 from pencil import by_segment, checks, row, table, value
-from retention_kit.data.engine import segment_column
+from retention_kit.data.engine import Engine, segment_column
 from retention_kit.errors import DataError, SettingsError
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
@@ -502,3 +505,24 @@ def test_names_and_values_may_hold_any_characters(text):
     assert data.segments == {text: ("orders",)}
     assert data.engine.rows(f"SELECT customer_id, {column} FROM orders ORDER BY _row") == [(text, text), ("Ben", "x")]
     assert data.quarantine["orders"][text].tolist() == [text]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the folder for temporary files is the user's own on Windows")
+def test_rows_beyond_the_memory_lie_where_only_we_look_and_go_with_the_engine(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ours = tmp_path / f"retention-kit-{os.getuid()}"
+    left = ours / f"{2**22 + 1}-gone"  # of a process that there cannot be
+    left.mkdir(parents=True)
+    ours.chmod(0o700)
+    engine = Engine("60MB")
+    engine.run(
+        "CREATE TABLE large AS SELECT hash(number) AS one, hash(number + 1) AS other FROM range(5000000) AS numbers(number)"
+    )
+    (place,) = ours.iterdir()
+    assert not left.exists()
+    assert sum(file.stat().st_size for file in place.rglob("*")) > 10_000_000
+    assert ours.stat().st_mode & 0o077 == 0
+    assert engine.rows("SELECT count(*) FROM large") == [(5_000_000,)]
+    del engine
+    gc.collect()
+    assert list(ours.iterdir()) == []
