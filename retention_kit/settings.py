@@ -17,8 +17,12 @@ from retention_kit.periods import Period
 
 TABLES = ("orders", "subscriptions", "responses")
 ENGINES = ("duckdb", "sqlite")  # databases in a file
-SERVERS = ("postgresql", "spark", "sc")  # engines that run our SQL themselves
+SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
+
+
+# An option of an address that says a secret itself, rather than name a variable.
+_SECRET = r"(?i)[;?&](\w*(?:password|passwd|pwd|token|secret|api_?key|access_?key|credential)\w*)=(?!\$\{\w+\}(?:[;&]|$))[^;&]+"
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +44,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     engine: str | None = (
         None  # the database that the tables are in, such as "postgresql://${PGUSER}@localhost/shop"; else they are files
     )
-    memory_limit: Annotated[str, Meta(pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")] | None = (
+    memory_limit: Annotated[str, Meta(pattern=r"^(?=.*[1-9])\d+(\.\d+)? ?[MGT]i?B$")] | None = (
         None  # what the embedded engine holds in memory, such as "6GB"; the rest lies on disk meanwhile
     )
     orders: str | Table | list[Table] | None = None
@@ -149,6 +153,10 @@ def make_settings(raw: dict[str, Any]) -> Settings:
             raise SettingsError(
                 "data.engine holds a password: write ${PGPASSWORD} for it and set that in the environment."
             )
+        if secret := re.search(_SECRET, settings.data.engine):
+            raise SettingsError(
+                f"data.engine holds a secret, {secret[1]}: write ${{{secret[1].upper()}}} for it and set that in the environment."
+            )
     for name in (*TABLES[1:], "rates"):
         if any(source.rows == "lines" for source in settings.data.sources(name)):
             raise SettingsError(f'data.{name}.rows: only orders may be given as "lines".')
@@ -218,13 +226,19 @@ def _check_zone(zone: str | None) -> None:
         raise SettingsError(f"There is no time zone {zone!r}: use an IANA name such as Europe/London.") from None
 
 
+def shown(url: str) -> str:
+    """What of an address may be said: its scheme and hosts, no user, password, path or option."""
+    kind, mark, rest = url.partition("://")
+    return kind + mark + re.split("[/?;]", rest.rpartition("@")[2])[0] if mark else kind
+
+
 def check_engine(url: str) -> str:
     """The kind of a database URL; raises SettingsError unless it can be opened, and never repeats a password in it."""
     kind, mark, path = url.partition("://")
     kind = kind.partition("+")[0]
     files = " or ".join(f"{name}:///FILE" for name in ENGINES)
     known = f"{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT"
-    if not mark:
+    if not mark or not kind.isalnum():
         raise SettingsError(f"data.engine is no address of a database: use {known}.")
     if kind in PARSED:
         raise SettingsError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -224,10 +223,3 @@ def test_an_unknown_part_is_refused():
     )
     assert ended.returncode == 2
     assert "there is no part 'packs': choose from pack, " in ended.stderr
-
-
-def test_it_can_be_measured_without_a_browser(monkeypatch):
-    import environments
-
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    assert environments.browser() is None

@@ -22,7 +22,7 @@ from pencil import checks, table, value
 from retention_kit.cli import main
 from retention_kit.data.engine import Engine, quote
 from retention_kit.errors import DataError, SettingsError
-from same_figures import differences
+from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
 from test_oracle_options import rates
 from test_real_data import LINES, invoices, lines
 
@@ -162,29 +162,6 @@ def test_hard_cases_in_several_currencies(database, basis, mode):
     assert differences(data, other, ["country"], ["month", "week"]) == []
 
 
-CLOCKS = """
-customer_id  order_id  ordered_at                 amount
-Zoë          1         2011-03-27 01:30:00        10.005
-ann          2         2011-10-30 01:30:00        1e1
-Ann          3         2011-10-30T01:30           -2.5
-Ängla        4         2011-11-30                 +3.335
-_b           5         2011/11/30 24:00           .5
-a-b          6         2011-2-30 10:00            4
-ab           7         2011-11-30 10:00:00.5555555  1_000
-ab           7         2011-11-30 10:00:00.5555555  7
-"""
-AWARE = """
-customer_id  order_id  ordered_at                        amount
-a            1         2011-03-27 01:30:00Z              1
-b            2         2011-10-30 01:30 +01:00           2
-c            3         2011-10-30T01:30:00.25-0330       3
-d            4         2011-11-30 10:00:00 Europe/Paris  4
-e            5         2011-11-30 10:00:00 Foo/Bar       5
-f            6         2011-11-30 23:30:00 utc           6
-g            7         2011-11-30 23:30:00+25            7
-"""
-
-
 @pytest.mark.parametrize("written", [CLOCKS, AWARE], ids=["naive", "aware"])
 @pytest.mark.parametrize("zone", [None, "Europe/London", "America/New_York", "Australia/Lord_Howe"])
 def test_clocks(database, written, zone):
@@ -212,27 +189,6 @@ def test_times_of_a_zone_of_their_own_are_moved_alike(server, database, tmp_path
     data, other = loaded("", [file.as_posix() for file in files]), loaded(f'engine = "{server}"', names)
     assert differences(data, other, ["channel"]) == []
     assert (checks(data)["nonexistent local time"], checks(data)["ambiguous local time"]) == (2, 4)
-
-
-TEXTS = (
-    *("2011-11-30", "2011/11/30", "2011-1-3", "11-30-2011", "30.11.2011", "2011-11-30 14:05", "2011-11-30T14:05:01"),
-    *("2011-11-30 14:05:01.1234567", "2011-11-30 1:5", "2011-11-30 14", "2011-11-30  14:05", "2011 11 30", "20111130"),
-    *("2011-11/30", "2011-02-30", "2012-02-29", "2011-02-29", "12011-01-01", "0001-01-01", "2011-11-30 24:00"),
-    *("2011-11-30 24:01", "2011-11-30 23:59:60", "2011-11-30 23:60", "2011-11", "2011", "today", "now", "Nov 30 2011", "x", ""),
-    *("2011-11-30 14:05:", "2011-11-30T", "2011-11-30 14:05:1", "11-1-1", "+2011-01-01", "2011-13-01", "2011-00-10", "2011-10-00"),
-    *("2011-011-30", "2011-11-30 014:05", "2011-11-30 14:05:01,5", "2011-11-30 14:05:01.", "2011-11-31", "1999-12-31 23:59:59.999999"),
-)  # fmt: skip
-INSTANTS = (
-    *("2011-11-30 14:05:00Z", "2011-11-30 14:05Z", "2011-11-30 14:05:00+02", "2011-11-30 14:05:00+02:30", "2011-11-30 14:05:00-03:30"),
-    *("2011-07-30 14:05:00 Europe/London", "2011-07-30 14:05:00 europe/london", "2011-07-30 14:05:00 UTC", "2011-07-30 14:05:00 EST"),
-    *("2011-07-30 14:05:00 Foo/Bar", "2011-07-30 14:05:00+25:00", "2011-02-30 14:05:00Z", "2011-11-30 14:05:00", "x", "2011-11-30"),
-)  # fmt: skip
-AMOUNTS = (
-    *("1", "1.5", "+1", "-1", ".5", "5.", "1e3", "1E-3", "1e+3", "1_000", "1,000", "0x10", "", "1e", "1.0000005", "-1.0000005"),
-    *("9999999999999999999999", "99999999999999999999999", "1e21", "1e22", "1 2", "--1", "1e3.5", "1.5e2", "1d", "1__0", "_1", "."),
-    *("+", "-.5", "1.5.5", "5e-7", "4e-7", "true", "9999999999999999999999.9999996", "0.1", "123456789.123456789", " 7 ", "\t7"),
-)  # fmt: skip
-FLOATS = (*AMOUNTS, "inf", "-inf", "Infinity", "nan", "1e400", "-1e400", "1e-400", "1e300")
 
 
 @pytest.mark.parametrize(
@@ -346,15 +302,15 @@ def test_files_and_frames_beside_a_database(server, database, tmp_path):
 
 
 def test_a_source_is_known_by_its_rows(database):
-    """The digest is that of the rows, in any order, and changes with them; the name holds no credentials."""
+    """The digest is that of the rows in their order, by which ties are settled; the name holds no credentials."""
     frame = table(ORDERS)
     digests = []
-    for rows in (frame, frame[::-1], frame[:2], frame.assign(amount="10.01")):
+    for rows in (frame, frame, frame[::-1], frame[:2], frame.assign(amount="10.01")):
         (source,) = rk.load(database, orders=(name := put(database, rows)), currency="EUR").sources
         assert source["name"] == f"127.0.0.1/postgres: {name}"
         digests.append(source["sha256"])
     assert digests[0] == digests[1]
-    assert len(set(digests)) == 3
+    assert len(set(digests)) == 4
     assert {len(digest) for digest in digests} == {64}
 
 
@@ -363,6 +319,31 @@ def test_what_happens_to_the_table_meanwhile_changes_nothing(database):
     data = rk.load(database, orders=name, currency="EUR")
     execute(database, f"DROP TABLE {name}")
     assert value(data, "revenue", "2025-01") == 30
+
+
+def test_tables_of_our_names_are_found_whatever_the_search_path(database):
+    """Theirs while they are looked up, ours from then on, also where their schema comes before what is temporary."""
+    execute(database, f"CREATE SCHEMA shop; CREATE TABLE shop.orders AS SELECT * FROM {put(database, table(ORDERS))}; "
+            "CREATE TABLE shop.levels AS SELECT 1 AS a; CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA shop TO clerk; "
+            "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO clerk; ALTER ROLE clerk SET search_path = shop, pg_temp")  # fmt: skip
+    clerk = sqlalchemy.create_engine(database.url.set(username="clerk"))
+    try:
+        for data in (rk.load(clerk, currency="EUR"), rk.load(clerk, orders="SELECT * FROM orders", currency="EUR")):
+            assert value(data, "revenue", "2025-01") == 30
+            assert data.engine.rows("SELECT sum(amount) FROM orders") == [(6000,)]
+    finally:
+        execute(database, "DROP SCHEMA shop CASCADE; DROP OWNED BY clerk; DROP ROLE clerk")
+
+
+def test_what_is_no_engine_and_no_connection_is_refused(database):
+    from sqlalchemy.orm import Session
+
+    with Session(database) as session:
+        for given in ({"source": session}, {"orders": sqlalchemy.text("SELECT 1")}):
+            with pytest.raises(
+                DataError, match=r"^The tables cannot be loaded from SQLAlchemy's (Session|TextClause): give its"
+            ):
+                rk.load(**given)
 
 
 def test_nothing_is_left_or_written(database):

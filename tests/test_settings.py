@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from retention_kit.errors import SettingsError, did_you_mean
-from retention_kit.settings import Settings, Table, make_settings, override, read_settings
+from retention_kit.settings import Settings, Table, make_settings, override, read_settings, shown
 
 FULL = """
 [data]
@@ -116,6 +116,19 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
             "[data]\nengine = 'snowflake://shop/wh'",
             f"data.engine: our SQL is translated for snowflake, but it was never run there, so no figure is given: use {KNOWN}.",
         ),
+        (
+            "[data]\nengine = 'postgresql://db/shop?user=a&password=s3cret'",
+            "data.engine holds a secret, password: write ${PASSWORD} for it and set that in the environment.",
+        ),
+        (
+            "[data]\nengine = 'spark://h:7077/;token=s3${CR}et'",
+            "data.engine holds a secret, token: write ${TOKEN} for it and set that in the environment.",
+        ),
+        ("[data]\nengine = 'shop:s3cret@db://x'", f"data.engine is no address of a database: use {KNOWN}."),
+        ("[data]\nengine = 'sc://host'", f"data.engine: sc cannot be read yet, use {KNOWN}."),
+        ("[data]\nmemory_limit = '0GB'", "data.memory_limit: not a size, write it like 6GB."),
+        ("[data]\nmemory_limit = '0.0 MiB'", "data.memory_limit: not a size, write it like 6GB."),
+        ("[data]\nmemory_limit = '6'", "data.memory_limit: not a size, write it like 6GB."),
         ("[data]\nengine = 'postgresql://'", "data.engine names no host: write postgresql://…."),
         ("[data]\nengine = 'sqlite://shop.db'", "data.engine names no file: write sqlite:///FILE."),
         ("[definitions]\nmin_n = 'few'", "definitions.min_n: expected int, got str."),
@@ -139,6 +152,24 @@ def test_a_mistake_is_one_sentence_with_its_place(tmp_path, text, message):
     with pytest.raises(SettingsError) as error:
         read(tmp_path, text)
     assert str(error.value) == f"retention.toml: {message}"
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "postgresql://${USER}:${PASS}@db/shop?sslkey=client.key&sslmode=require",
+        "postgresql://db/shop?password=${PASS}&user=a",
+        "spark://h:7077/;token=${TOKEN}",
+        "${SHOP}",
+    ],
+)
+def test_secrets_may_be_variables(tmp_path, engine):
+    assert read(tmp_path, f"[data]\nengine = '{engine}'\nmemory_limit = '0.5 GiB'").data.engine == engine
+
+
+def test_of_an_address_scheme_and_host_are_shown():
+    assert shown("postgresql://a:b@db:5432/shop?password=c") == "postgresql://db:5432"
+    assert shown("spark://h:7077;token=c") == "spark://h:7077"
 
 
 @pytest.mark.parametrize("content", [b"[report\n", b"[report]\ncompany = '\xff'"])

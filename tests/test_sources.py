@@ -124,6 +124,17 @@ def test_a_table_may_be_stacked_from_several_sources(folder):
     assert (satisfied["numerator"], satisfied["denominator"]) == (2, 3)
 
 
+def test_columns_of_stacked_sources_match_whatever_their_capitals(folder):
+    path = folder(
+        first_csv=ORDERS.replace("country", "Country"),
+        second_csv="customer_id,order_id,ordered_at,amount,COUNTRY,channel\n9,0004,2024-01-08,2.00,UK,web\n",
+        retention_toml='[[data.orders]]\npath = "first.csv"\n[[data.orders]]\npath = "second.csv"\n[report]\nsegments = ["Country"]',
+    )
+    data = rk.load(path)
+    assert set(data.segments) == {"Country", "channel"}
+    assert by_segment(data, "revenue", "2024-01", "Country") == {"": 18, "UK": 13, "France": 5}
+
+
 def test_every_source_may_have_its_own_time_zone(folder):
     times = "customer_id,ordered_at,amount\n{who},2024-01-31 23:30:00,{amount}\n"
     toml = """
@@ -631,3 +642,22 @@ def test_polars_and_arrow_are_read_as_pandas_is(kind):
     again, other = made(columns), made(columns | {"amount": [1.5, 2.5, 3.6]})
     prints = [rk.load(orders=frame, timezone="UTC").sources[0]["sha256"] for frame in (again, other)]
     assert data.sources[0]["sha256"] == prints[0] != prints[1]
+
+
+def test_little_memory_gives_the_same_figures(tmp_path):
+    """What is more than the limit lies on disk meanwhile."""
+    with duckdb.connect() as made:
+        made.execute(
+            "COPY (SELECT 'customer ' || (i * 7919 % 60007) AS customer_id, i AS order_id, "
+            "TIMESTAMP '2023-01-01' + INTERVAL 1 MINUTE * (i * 31 % 1000000) AS ordered_at, i % 9973 / 100.0 AS amount, "
+            f"'shop ' || i % 5 AS shop FROM range(400000) AS numbers(i)) TO '{(tmp_path / 'orders.parquet').as_posix()}'"
+        )
+    frames = []
+    for limit in ("", 'memory_limit = "100MB"'):
+        (tmp_path / "retention.toml").write_text(f'[data]\norders = "orders.parquet"\n{limit}\n')
+        data = rk.load(tmp_path)
+        frames.append(rk.scorecard(data, "2024-03", segment="shop"))
+        (held,) = data.engine.rows("SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'")[0]
+    assert held == "95.3 MiB"
+    pd.testing.assert_frame_equal(*frames)
+    assert frames[0]["value"].notna().any()

@@ -14,14 +14,15 @@ import pytest
 
 import oracle_cases as cases
 import retention_kit as rk
-from pencil import table, value
+from pencil import checks, table, value
 from retention_kit.data.engine import Engine, quote
 from retention_kit.data.engines import named_engine
 from retention_kit.data.spark import Spark
 from retention_kit.errors import DataError
-from same_figures import differences
+from retention_kit.settings import Data
+from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
 from test_oracle_options import rates
-from test_real_data import LINES, invoices, lines
+from test_real_data import LINES, lines
 
 pytestmark = [
     pytest.mark.server,
@@ -85,81 +86,42 @@ def both(session, options: dict, **tables: pd.DataFrame) -> tuple:
 def test_the_sample_company(session, basis):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
     data, other = both(session, options, **cases.tables())
-    assert differences(data, other, ["channel"]) == []
-
-
-def test_online_retail_by_invoices(session, shared, tmp_path):
-    data = rk.load(invoices(tmp_path, shared))
-    frame = pd.read_parquet(shared / "data" / "online_retail_orders.parquet")
-    other = rk.load(orders=put(session, frame), timezone="Europe/London", currency="GBP")
-    assert differences(data, other, ["country"]) == []
+    assert differences(data, other, ["channel"], months=2) == []
 
 
 def test_online_retail_by_lines(session, shared, tmp_path):
-    embedded = lines(tmp_path, shared, LINES)
-    data = rk.load(embedded)
-    put(session, pd.read_parquet(shared / "data" / LINES)).createOrReplaceTempView("retail_lines")
-    text = re.sub("path = .*", 'path = "retail_lines"', embedded.read_text("utf-8"))
+    """Lines, since all that is done to invoices is done to the orders that become of them; of every third invoice."""
+    frame = pd.read_parquet(shared / "data" / LINES)
+    frame = frame[pd.factorize(frame["InvoiceNo"])[0] % 3 == 0].reset_index(drop=True)
+    frame.to_parquet(tmp_path / "retail_lines.parquet")
+    text = lines(tmp_path, shared, LINES).read_text("utf-8")
+    (tmp_path / "here.toml").write_text(re.sub("path = .*", 'path = "retail_lines.parquet"', text), "utf-8")
+    text = re.sub("path = .*", 'path = "retail_lines"', text)
     (tmp_path / "there.toml").write_text(f'[data]\nengine = "spark://local"\n{text}', "utf-8")
-    other = rk.load(tmp_path / "there.toml")
-    assert differences(data, other) == []
+    put(session, frame).createOrReplaceTempView("retail_lines")
+    data, other = rk.load(tmp_path / "here.toml"), rk.load(tmp_path / "there.toml")
+    session.catalog.dropTempView("retail_lines")
+    assert differences(data, other, months=2) == []
+    assert checks(data)["identical line"] > 1000
 
 
-OPTIONS = [
-    ("orders", {"inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"}),
-    ("subscriptions", {"mrr_mode": "event", "churn_mode": "event", "lifespan_years": 2.5}),
-]
+def test_hard_cases_under_options(session):
+    given = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.TRICKY_AS_OF), "basis": "orders"}
+    given |= {"inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"}
+    data, other = both(session, given, **cases.many_tricky_tables(range(2)))
+    assert differences(data, other, months=2) == []
 
 
-@pytest.mark.parametrize(("basis", "options"), OPTIONS, ids=[f"{basis} {options}" for basis, options in OPTIONS])
-def test_hard_cases_under_options(session, basis, options):
-    given = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis, "as_of": str(cases.TRICKY_AS_OF)}
-    data, other = both(session, given | options, **cases.many_tricky_tables(range(4)))
-    assert differences(data, other, ["country"] if basis == "subscriptions" else []) == []
-
-
-@pytest.mark.parametrize(("basis", "mode"), [("orders", "snapshot"), ("subscriptions", "event")])
-def test_hard_cases_in_several_currencies(session, basis, mode):
-    tables = cases.many_tricky_tables(range(4), ("GBP", "EUR", None, "USD"))
+def test_hard_cases_in_several_currencies(session):
+    tables = cases.many_tricky_tables(range(2), ("GBP", "EUR", None, "USD"))
     tables |= {"rates": rates(date(2023, 10, 1), date(2024, 5, 10), 9)}
-    given = {
-        "timezone": cases.ZONE,
-        "currency": "GBP",
-        "basis": basis,
-        "as_of": str(cases.TRICKY_AS_OF),
-        "mrr_mode": mode,
-    }
+    given = {"timezone": cases.ZONE, "currency": "GBP", "as_of": str(cases.TRICKY_AS_OF), "basis": "subscriptions"}
+    given |= {"mrr_mode": "event", "churn_mode": "event", "lifespan_years": 2.5}
     data, other = both(session, given, **tables)
-    assert differences(data, other) == []
+    assert differences(data, other, months=2) == []
 
 
-NAIVE = """
-customer_id  order_id  ordered_at                   amount
-Zoë          1         2011-03-27 01:30:00          10.005
-ann          2         2011-10-30 01:30:00          1e1
-Ann          3         2011-10-30T01:30             -2.5
-Ängla        4         2011-11-30                   +3.335
-_b           5         2011/11/30 24:00             .5
-a-b          6         2011-2-30 10:00              4
-ab           7         2011-11-30 10:00:00.5555555  1_000
-ab           7         2011-11-30 10:00:00.5555555  7
-"""
-AWARE = """
-customer_id  order_id  ordered_at                        amount
-a            1         2011-03-27 01:30:00Z              1
-b            2         2011-10-30 01:30 +01:00           2
-c            3         2011-10-30T01:30:00.25-0330       3
-d            4         2011-11-30 10:00:00 Europe/Paris  4
-e            5         2011-11-30 10:00:00 Foo/Bar       5
-f            6         2011-11-30 23:30:00 utc           6
-g            7         2011-11-30 23:30:00+25            7
-"""
-
-
-@pytest.mark.parametrize(
-    ("written", "zone"),
-    [(NAIVE, None), (NAIVE, "Europe/London"), (NAIVE, "Australia/Lord_Howe"), (AWARE, "Europe/London")],
-)
+@pytest.mark.parametrize(("written", "zone"), [(CLOCKS, "Australia/Lord_Howe"), (AWARE, "Europe/London")])
 def test_clocks(session, written, zone):
     data, other = both(session, {"timezone": zone, "currency": "EUR"}, orders=table(written))
     assert data.quality.equals(other.quality)
@@ -170,63 +132,25 @@ def test_clocks(session, written, zone):
     assert data.orders.to_dict("records") == other.orders.to_dict("records")
 
 
-TEXTS = (
-    *("2011-11-30", "2011/11/30", "2011-1-3", "11-30-2011", "30.11.2011", "2011-11-30 14:05", "2011-11-30T14:05:01"),
-    *("2011-11-30 14:05:01.1234567", "2011-11-30 1:5", "2011-11-30 14", "2011-11-30  14:05", "2011 11 30", "20111130"),
-    *("2011-11/30", "2011-02-30", "2012-02-29", "2011-02-29", "0001-01-01", "2011-11-30 24:00", "2011-11-30 24:01"),
-    *("2011-11-30 23:59:60", "2011-11-30 23:60", "2011-11", "2011", "today", "Nov 30 2011", "x", "", "2011-13-01"),
-    *(
-        "2011-11-30 14:05:",
-        "2011-11-30T",
-        "11-1-1",
-        "+2011-01-01",
-        "2011-11-30 014:05",
-        "2011-11-30 14:05:01,5",
-        "T14:05",
-    ),
+@pytest.mark.parametrize(
+    ("read", "texts"),
+    [
+        ("TRY_CAST(said AS TIMESTAMP)", TEXTS),
+        ("local_time(TRY_CAST(said AS TIMESTAMPTZ), 'UTC')", INSTANTS),
+        ("TRY_CAST(said AS DECIMAL(28, 6))", AMOUNTS),
+        ("TRY_CAST(said AS DOUBLE)", FLOATS),
+    ],
+    ids=["timestamp", "timestamptz", "decimal", "double"],
 )
-NUMBERS = (
-    *(
-        "1",
-        "1.5",
-        ".5",
-        "5.",
-        "+5",
-        "-5",
-        "1e3",
-        "1E-3",
-        "1_000",
-        "1,000",
-        "5d",
-        "5f",
-        "0x10",
-        "",
-        "1__0",
-        "_1",
-        "1e",
-        "--1",
-    ),
-    *(
-        "12345678901234567890123",
-        "1234567890123456789012",
-        "0.0000005",
-        "0.0000015",
-        "-0.0000005",
-        "1e22",
-        "9e21",
-        "1e400",
-    ),
-)
-
-
-def test_texts_are_read_alike(session):
-    here, there = Engine(), Spark(session)
-    for kind, texts in (("TIMESTAMP", TEXTS), ("DECIMAL(28, 6)", NUMBERS), ("DOUBLE", (*NUMBERS, "inf", "-Infinity"))):
-        read = []
-        for engine in (here, there):
-            engine.register("texts", pd.DataFrame({"place": range(len(texts)), "said": pd.Series(texts, dtype="str")}))
-            read.append(engine.rows(f"SELECT said, TRY_CAST(said AS {kind}) FROM texts ORDER BY place"))
-        assert read[0] == read[1]
+def test_texts_are_read_alike(session, read, texts):
+    beyond = ("12011-01-01", "2011-07-30 14:05:00 europe/london")  # a year that PySpark, a zone that Java does not know
+    texts = [said for said in texts if said not in beyond]
+    engines = [Engine(), Spark(session)]
+    for engine in engines:
+        engine.register("texts", pd.DataFrame({"place": range(len(texts)), "said": pd.Series(texts, dtype="str")}))
+    here, there = (dict(engine.rows(f"SELECT said, {read} FROM texts ORDER BY place")) for engine in engines)
+    assert {said: (here[said], there[said]) for said in texts if repr(here[said]) != repr(there[said])} == {}
+    assert sum(found is not None for found in here.values()) > len(texts) / 3
 
 
 ORDERS = table("""
@@ -258,11 +182,28 @@ def test_a_table_or_a_query_of_the_session_is_named(session):
     assert value(data, "revenue", "2024-01") == 10
 
 
-def test_rows_have_one_fingerprint_in_any_order(session):
+def test_rows_in_one_order_have_one_fingerprint(session):
+    """However they lie in partitions; in another order they have another, since ties are settled by it."""
+
+    def fingerprint(frame) -> str:
+        return rk.load(orders=frame).sources[0]["sha256"]
+
     frame = put(session, ORDERS)
-    first, again = (rk.load(orders=one).sources[0]["sha256"] for one in (frame, frame.orderBy("amount")))
-    other = rk.load(orders=frame.limit(2)).sources[0]["sha256"]
-    assert first == again != other
+    assert fingerprint(frame) == fingerprint(frame.coalesce(1)) == fingerprint(frame.limit(1).union(frame.offset(1)))
+    others = [frame.orderBy("amount"), frame.limit(2), frame.replace("10.00", "10.01")]
+    assert len({fingerprint(one) for one in (frame, *others)}) == 4
+
+
+def test_rows_that_differ_by_a_millionth_of_a_second_or_by_a_place_are_two(session):
+    rows = ["('2024-01-05 09:00:00.000001', NULL, 'x')", "('2024-01-05 09:00:00.000002', NULL, 'x')"]
+    rows += ["('2024-01-05 09:00:00.000001', 'x', NULL)", "('2024-01-05 09:00:00.000001', NULL, 'x')"]
+    for kind in ("TIMESTAMP_NTZ", "TIMESTAMP"):
+        query = f"SELECT CAST(a AS {kind}) AS a, b, c FROM VALUES {', '.join(rows)} AS said(a, b, c)"
+        engine = Spark(session)
+        found = session.sql(query)
+        engine.register("found", found)
+        engine.keep("kept", f"SELECT {engine.row_digest} AS digest FROM found AS _theirs")
+        assert engine.rows("SELECT count(*), count(DISTINCT digest) FROM kept") == [(4, 3)]
 
 
 def test_rows_are_counted_through_all_partitions(session):
@@ -332,12 +273,33 @@ def test_faults_are_one_sentence(session, monkeypatch):
     monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        for kind in ("spark", "sc"):
-            with pytest.raises(
-                DataError, match=rf"^Nothing answers at {kind}://127.0.0.1:\d+: is Spark running there\?$"
-            ):
-                named_engine(f"{kind}://127.0.0.1:{free.getsockname()[1]}")
+        with pytest.raises(DataError, match=r"^Nothing answers at spark://127.0.0.1:\d+: is Spark running there\?$"):
+            there(f"spark://127.0.0.1:{free.getsockname()[1]}/;token=s3cret")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: None)  # noqa: ARG005
     with pytest.raises(DataError, match=r"^Spark needs Java 17 or later"):
-        named_engine("spark://local")
+        there("spark://local")
+
+
+def there(url: str):
+    return named_engine(Data(engine=url))
+
+
+@pytest.mark.usefixtures("session")
+def test_a_session_of_another_master_is_not_taken_for_the_one_named():
+    with pytest.raises(
+        DataError, match=r"^data\.engine names spark://h:1, but a Spark session of local\[2\] runs here: stop it"
+    ):
+        there("spark://h:1/;token=s3cret")
+    assert there("spark://local[4]").place == "Spark"
+
+
+def test_an_address_that_spark_refuses_is_told_without_its_secrets(session, monkeypatch):
+    def refuse(builder):  # noqa: ARG001, as a builder's method
+        raise ValueError("Could not parse Master URL: 'local[;token=s3cret'")
+
+    monkeypatch.setattr(type(session), "getActiveSession", lambda: None)
+    monkeypatch.setattr(type(session).Builder, "getOrCreate", refuse)
+    with pytest.raises(DataError, match=r"^Spark cannot be started at spark://local\[: Could not parse") as error:
+        there("spark://local[;token=s3cret")
+    assert "s3cret" not in str(error.value)

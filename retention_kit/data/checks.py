@@ -28,14 +28,14 @@ _WRONG = {
 }
 
 
-def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
-    """Raise where half or more of a column's values are unreadable, or where every row of a table fails one check.
+def refuse_unusable(engine: Engine, table: str, columns: Columns) -> int:
+    """The number of rows; raise where half or more of a column's values are unreadable, or where every row of a table fails one check.
 
     Copies, codes outside a scale and answers without a weight are common in good data and never refused.
     """
-    (rows,) = engine.rows(f"SELECT count(*) FROM {table}_typed")[0]
-    failed = engine.rows(f"SELECT problem, count(*), min(_row) FROM {table}_typed WHERE problem IS NOT NULL GROUP BY 1")
-    for check, count, first in sorted(failed):
+    judged = engine.rows(f"SELECT problem, count(*), min(_row) FROM {table}_typed GROUP BY 1")
+    rows = sum(count for _, count, _ in judged)
+    for check, count, first in sorted(found for found in judged if found[0] is not None):
         if check in _UNREADABLE:
             _refuse_unreadable(engine, table, columns, check, _UNREADABLE[check] or WHEN[table])
         elif count < rows or check not in {**_UNKNOWN, **_WRONG}:
@@ -72,6 +72,7 @@ def refuse_unusable(engine: Engine, table: str, columns: Columns) -> None:
             if len(found) > 1:
                 said = " and ".join(found)
                 raise DataError(f"The {survey} answers are on different scales, {said}: one survey needs one scale.")
+    return rows
 
 
 def refuse_tops(engine: Engine, chosen: Definitions) -> None:

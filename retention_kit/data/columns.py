@@ -102,10 +102,15 @@ class Columns:
     def _stack(self, sources: list[Source]) -> None:
         """The view of all rows as they came, with their number, whether they are lines, and each time's local time."""
         every = [self._engine.types(source.name) for source in sources]
-        names = {name: [kinds[name] for kinds in every if name in kinds] for kinds in every for name in kinds}
+        stacked = _stacked(every)
+        spelled = [_spelled(kinds, stacked) for kinds in every]
+        names = {
+            name: [kinds[said[name]] for kinds, said in zip(every, spelled, strict=True) if name in said]
+            for name in stacked
+        }
         names.setdefault("_like", ["BIGINT"])
         parts = []
-        for source, kinds in zip(sources, every, strict=True):
+        for source, kinds, said in zip(sources, every, spelled, strict=True):
             part = source.name
             clocks = [self._clock(part, name, kinds.get(name), source.zone) for name in self._times]
             read = "".join(f", {clock.naive} AS {_naive(clock.name)}" for clock in clocks if clock.naive)
@@ -115,7 +120,7 @@ class Columns:
                 for flag in SHIFTED
             )
             made = f"{moments}{shifted}, {str(source.is_lines).lower()} AS _is_line"
-            came = ", ".join(_as_in_all(name, kinds.get(name), found) for name, found in names.items())
+            came = ", ".join(_as_in_all(name, said.get(name), found) for name, found in names.items())
             parts.append(f"SELECT {came}{made} FROM (SELECT *{read} FROM {part}) AS came")
         union = " UNION ALL ".join(parts)
         self._engine.run(
@@ -185,12 +190,28 @@ def _text(name: str, kind: str | None) -> str:
     return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
 
 
-def _as_in_all(name: str, kind: str | None, kinds: list[str]) -> str:
+def _stacked(every: list[dict[str, str]]) -> list[str]:
+    """The columns of all sources: `Country` in one and `country` in another are one, spelled as it is first."""
+    names: list[str] = []
+    for kinds in every:
+        taken = {name.lower() for name in names if name not in kinds}
+        names += [name for name in kinds if name not in names and name.lower() not in taken]
+    return names
+
+
+def _spelled(kinds: dict[str, str], names: list[str]) -> dict[str, str]:
+    """Stacked column → how one source spells it, of those that it has."""
+    loosely = {name.lower(): name for name in kinds if name not in names}
+    found = {name: name if name in kinds else loosely.get(name.lower()) for name in names}
+    return {name: said for name, said in found.items() if said is not None}
+
+
+def _as_in_all(name: str, said: str | None, kinds: list[str]) -> str:
     """A column as it is stacked: missing where a source lacks it, text where sources differ in more than precision."""
-    if kind is None:
+    if said is None:
         return f"CAST(NULL AS {kinds[0]}) AS {quote(name)}"
     families = {next((_FAMILIES[start] for start in _FAMILIES if found.startswith(start)), found) for found in kinds}
-    return quote(name) if len(families) <= 1 else f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}"
+    return f"{quote(said) if len(families) <= 1 else f'CAST({quote(said)} AS VARCHAR)'} AS {quote(name)}"
 
 
 def times(table: str) -> list[str]:

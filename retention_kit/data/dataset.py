@@ -92,9 +92,10 @@ def load(
     `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single file: a table, or a
     workbook or database that holds some. Or give the tables as DataFrames (pandas, Polars) or Arrow tables; or `source`
     as an SQLAlchemy engine or connection, or a Spark session, and the tables as names or queries there (without any:
-    those that bear our names). Several currencies need `rates`: date, currency, rate (of the report's currency per unit
-    of it). Further keywords replace
-    keys of [report] and [definitions]: `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, …
+    those that bear our names). Of a connection its engine is used, in a session of its own, which sees neither its open
+    transaction nor its temporary tables. Several currencies need `rates`: date, currency, rate (of the report's currency
+    per unit of it). Further keywords replace keys of [report] and [definitions]: `timezone="Europe/London"`,
+    `currency="GBP"`, `as_of="2011-12-10"`, …
     Raises DataError or SettingsError with one sentence where that cannot be done.
     """
     frames = {"orders": orders, "subscriptions": subscriptions, "responses": responses, "rates": rates}
@@ -144,13 +145,14 @@ def sample(**settings: Any) -> Dataset:
 
 
 def _engine_of(source: Any, frames: dict[str, Any]) -> Engine:
-    """The engine behind a connection or session, else that of the DataFrames."""
-    engines = [found for given in (source, *frames.values()) if (found := given_engine(given))]
-    if source is not None and not engines:
-        raise DataError(
-            f"The tables cannot be loaded from {type(source).__name__}: give a path, an SQLAlchemy connection or a Spark session."
-        )
-    return engines[0] if engines else Engine()
+    """The engine behind a connection or session, else that of the first DataFrame that has one."""
+    if source is None:
+        return next((found for frame in frames.values() if (found := given_engine(frame))), None) or Engine()
+    if engine := given_engine(source):
+        return engine
+    raise DataError(
+        f"The tables cannot be loaded from {type(source).__name__}: give a path, an SQLAlchemy connection or a Spark session."
+    )
 
 
 def _tables_of(engine: Engine) -> dict[str, str]:
@@ -208,16 +210,16 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             columns.sql["amount"] = columns.money(10**decimals, money.scale)
         with sentence(engine, f"The {name}"):
             engine.run(_statements(name)[0], **columns.sql, **known)
-        refuse_unusable(engine, name, columns)
+        sizes[name] = refuse_unusable(engine, name, columns)
         if name == "responses":
             refuse_tops(engine, settings.definitions)
         if name in IDENTITY:
             refuse_late_rates(engine, name, begin)
-        sizes[name] = engine.rows(f"SELECT count(*) FROM {name}_typed")[0][0]
         if columns.is_naive:
             counts.append(Count(name, "naive times without a time zone", sizes[name]))
     as_of = report.as_of or _last_event(engine, every)
-    starts = {name: day for name in every for (day,) in engine.rows(_sql_first(name, as_of)) if day is not None}
+    first = dict(engine.rows(" UNION ALL ".join(_sql_first(name, as_of) for name in every)))
+    starts = {name: first[name] for name in every if first[name] is not None}
     if not starts:
         raise DataError(f"There is no usable row before {as_of}: see what check says of the tables.")
     if basis and basis not in starts:
@@ -283,11 +285,13 @@ def _usable_orders(engine: Engine, columns: Columns, foreign: tuple[str, ...], k
 
 def _last_event(engine: Engine, tables: dict) -> date:
     """The midnight after the last event; an `ended_at` in the future is a plan, not an event."""
-    moments = [f"SELECT max({WHEN[name]}) FROM {name}_typed WHERE problem IS NULL" for name in tables]
+    moments = [f"SELECT max({WHEN[name]}) AS moment FROM {name}_typed WHERE problem IS NULL" for name in tables]
     if "subscriptions" in tables:
         now = f"TIMESTAMP '{datetime.now(UTC):%Y-%m-%d %H:%M:%S}'"
-        moments.append(f"SELECT max(ended_at) FROM subscriptions_typed WHERE problem IS NULL AND ended_at <= {now}")
-    found = [moment for query in moments for (moment,) in engine.rows(query) if moment is not None]
+        moments.append(
+            f"SELECT max(ended_at) AS moment FROM subscriptions_typed WHERE problem IS NULL AND ended_at <= {now}"
+        )
+    found = [moment for (moment,) in engine.rows(" UNION ALL ".join(moments)) if moment is not None]
     if not found:
         raise DataError("The tables hold no usable row.")
     return max(found).date() + timedelta(days=1)
@@ -295,7 +299,8 @@ def _last_event(engine: Engine, tables: dict) -> date:
 
 def _sql_first(name: str, as_of: date) -> str:
     when = WHEN[name]
-    return f"SELECT CAST(min({when}) AS DATE) FROM {name}_typed WHERE problem IS NULL AND {when} < TIMESTAMP '{as_of}'"
+    first = f"SELECT '{name}' AS name, CAST(min({when}) AS DATE) AS day FROM {name}_typed"
+    return f"{first} WHERE problem IS NULL AND {when} < TIMESTAMP '{as_of}'"
 
 
 def _statements(name: str) -> list[str]:

@@ -17,8 +17,9 @@ from typing import NamedTuple
 from sqlglot import exp, parse_one
 
 from retention_kit.data.dialects_spark import RULES as _SPARK
+from retention_kit.errors import DataError
 
-OURS = ("local_time", "instant_at", "isfinite")  # functions that SQLGlot does not know
+_READ = ("TIMESTAMP", "TIMESTAMPTZ", "DECIMAL(28, 6)", "DOUBLE", "BIGINT")  # what a text or number is safely cast to
 _ONCE = ("typed", "came")  # parts of our statements where texts are read
 _LONGEST = 63  # bytes of a name that PostgreSQL keeps
 
@@ -33,13 +34,28 @@ class Statement(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def ported(sql: str, dialect: str) -> Statement:
-    """A statement of ours in the words of `postgres`, `spark`, `bigquery`, `snowflake` or `trino`."""
+    """A statement of ours in the words of `postgres`, `spark`, `bigquery`, `snowflake` or `trino`.
+
+    Raises DataError on what would mean another thing there.
+    """
     tree = parse_one(sql, read="duckdb")
+    _refuse_others(tree)
     creates = kind = ""
     if isinstance(tree, exp.Create):
         creates, kind = tree.this.name, tree.kind
     text = _rewritten(tree, _RULES[dialect]).sql(dialect, comments=False, normalize_functions=False)
     return Statement(text, creates, kind)
+
+
+def _refuse_others(tree: exp.Expression) -> None:
+    """Raise on casts and roundings that the rules below do not know."""
+    known = [exp.DataType.build(kind, dialect="duckdb") for kind in _READ]
+    for node in tree.find_all(exp.TryCast, exp.Round):
+        said = node.sql("duckdb")
+        if isinstance(node, exp.TryCast) and node.to not in known:
+            raise DataError(f"{said} cannot be said to other engines: TRY_CAST to {' or '.join(_READ)}.")
+        if isinstance(node, exp.Round) and node.args.get("decimals"):
+            raise DataError(f"{said} cannot be said to other engines: round to whole numbers.")
 
 
 def _rewritten(tree: exp.Expression, rules: dict) -> exp.Expression:
@@ -97,9 +113,9 @@ def _named(kind: exp.DataType) -> str:
 
 
 def _postgres_try(node: exp.TryCast) -> exp.Expression:
-    names = {"timestampntz": "timestamp", "timestamptz": "instant", "decimal": "decimal", "double": "double"}
-    name = names.get(_named(node.to), "whole")
-    return _call(f"pg_temp.try_{name}")(node.this)
+    names = {"timestampntz": "timestamp", "timestamptz": "instant", "bigint": "whole"}
+    kind = _named(node.to)
+    return _call(f"pg_temp.try_{names.get(kind, kind)}")(node.this)
 
 
 def _postgres_cast(node: exp.Cast) -> exp.Expression:

@@ -12,7 +12,7 @@ from sqlglot import exp, parse_one
 # Times written in the usual way are read at once, others by their parts.
 _USUAL = r"^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$"
 _PARTS = r"^\s*(\d{1,6})([-/ \\])(\d{1,2})\2(\d{1,2})(?:(?:T| +)(0*(?:1?\d|2[0-4])):([0-5]?\d)(?::([0-5]?\d)?(?:\.(\d*))?)?)?\s*$"
-_ZONED = r"(?i)^(.*?)(?: ?([zZ])| ?([+-]\d\d)(?::?(\d\d))?| +(\w+/[\w/+-]+|est|mst|hst)| +(?:utc|gmt|uct|zulu|universal|greenwich))?$"
+_ZONED = r"(?i)^(.*?)(?: ?([zZ])|(?<=:[\d:.]{1,30}) ?([+-]\d\d)(?::?(\d\d))?| +(\w+/[\w/+-]+|est|mst|hst)| +(?:utc|gmt|uct|zulu|universal|greenwich))?$"
 _NUMBER = r"^\s*[+-]?(\d(_?\d)*\.?(\d(_?\d)*)?|\.\d(_?\d)*)([eE][+-]?\d{1,3})?\s*$"
 _BEYOND = r"(?i)^\s*[+-]?(inf|infinity|nan)\s*$"
 

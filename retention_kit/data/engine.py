@@ -1,7 +1,8 @@
 """Where queries run: embedded DuckDB, or another engine with the same few methods (`postgres.py`, `spark.py`).
 
-`run`, `frame` and `rows` take our SQL, which other engines port (`dialects.py`); `types`, `keep` and `digest` take
-SQL of the engine's own, in which the user's expressions are written.
+`run`, `frame` and `rows` take our SQL, which other engines port (`dialects.py`); `types` and `keep` take SQL of the
+engine's own, in which the user's expressions are written. Engines with a `place`, in whose catalogue tables are found by
+name, have three methods more: `find`, `tables` and `digest`. Files, the embedded engine's sources, have fingerprints.
 """
 
 from __future__ import annotations

@@ -21,11 +21,11 @@ def named_engine(data: Data) -> Engine:
     if kind == "postgresql":
         from retention_kit.data.postgres import Postgres
 
-        return Postgres.at(url)
-    if kind in ("spark", "sc"):
+        return Postgres.at(url, data.memory_limit)
+    if kind == "spark":
         from retention_kit.data.spark import Spark
 
-        return Spark.at(url)
+        return Spark.at(url, data.memory_limit)
     return Engine(data.memory_limit)
 
 
@@ -44,7 +44,7 @@ def given_engine(given: Any) -> Engine | None:
 
 
 def _filled_in(url: str) -> str:
-    """Variables before the last @ are a name or a password, whose signs an address writes otherwise."""
+    """Variables before the last @ or behind a ? are a name or a password, whose signs an address writes otherwise."""
     user, mark, rest = url.rpartition("@")
 
     def value(found: re.Match) -> str:
@@ -52,5 +52,11 @@ def _filled_in(url: str) -> str:
             raise SettingsError(f"data.engine: the environment has no variable {found[1]}.")
         return os.environ[found[1]]
 
+    def signed(found: re.Match) -> str:
+        return in_url(value(found), safe="")
+
     pattern = r"\$\{(\w+)\}"
-    return re.sub(pattern, lambda found: in_url(value(found), safe=""), user) + mark + re.sub(pattern, value, rest)
+    place, asked, options = rest.partition("?")
+    return (
+        re.sub(pattern, signed, user) + mark + re.sub(pattern, value, place) + asked + re.sub(pattern, signed, options)
+    )

@@ -25,6 +25,11 @@ SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'
 SET standard_conforming_strings = on; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; SET jit = off;
 SET work_mem = '64MB'; SET temp_buffers = '64MB';
 """
+# What is temporary comes first where a search path does not name it; theirs is found before ours of the same name is made.
+_PATH = """
+SELECT set_config('search_path', coalesce(string_agg(quote_ident(schema), ', ' ORDER BY place), ''), false)
+FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(schema, place) WHERE schema NOT LIKE 'pg\\_temp%'
+"""
 _KINDS = {  # PostgreSQL's types by number, as DuckDB calls them; all others are taken as text
     16: "BOOLEAN", 20: "BIGINT", 21: "SMALLINT", 23: "INTEGER", 700: "FLOAT", 701: "DOUBLE", 1700: "DECIMAL",
     1082: "DATE", 1114: "TIMESTAMP", 1184: "TIMESTAMP WITH TIME ZONE",
@@ -59,9 +64,9 @@ class Postgres:
 
     row_digest = "hashtextextended(CAST(_theirs AS text), 0)"
 
-    def __init__(self, bind: Any):
-        """`bind` is an SQLAlchemy engine; the session is a connection of its own."""
-        self.reader = Engine()
+    def __init__(self, bind: Any, memory_limit: str | None = None):
+        """`bind` is an SQLAlchemy engine; the session is a connection of its own. `memory_limit` is the reader's."""
+        self.reader = Engine(memory_limit)
         self.error = (PostgresError, self.reader.error)
         self.prepared: dict[str, object] = {}
         self.place = f"{bind.url.host or 'localhost'}/{bind.url.database or ''}"
@@ -75,6 +80,7 @@ class Postgres:
         weakref.finalize(self, self._connection.close)
         try:
             self._execute(_SESSION)
+            self._execute(_PATH)
             self._execute(files("retention_kit.data").joinpath("sql", "postgres.sql").read_text("utf-8"))
         except PostgresError as error:
             raise DataError(
@@ -83,7 +89,7 @@ class Postgres:
             ) from None
 
     @classmethod
-    def at(cls, url: str) -> Postgres:
+    def at(cls, url: str, memory_limit: str | None = None) -> Postgres:
         """The database at an address, `postgresql://user@host/name`."""
         try:
             from sqlalchemy import create_engine, make_url
@@ -93,13 +99,21 @@ class Postgres:
                 address = make_url(url).set(drivername="postgresql+psycopg")
             except (SQLAlchemyError, ValueError):
                 raise DataError("data.engine is no address of a database: write postgresql://user@host/name.") from None
-            return cls(create_engine(address))
+            return cls(create_engine(address), memory_limit)
         except ModuleNotFoundError:
             raise DataError('PostgreSQL is read with SQLAlchemy: pip install "retention-kit[warehouse]".') from None
 
     @classmethod
     def of(cls, given: Any) -> Postgres:
         """The database of an SQLAlchemy engine or connection."""
+        from sqlalchemy.engine import Connection
+        from sqlalchemy.engine import Engine as Bind
+
+        if not isinstance(given, Bind | Connection):
+            raise DataError(
+                f"The tables cannot be loaded from SQLAlchemy's {type(given).__name__}: give its Engine or a Connection, "
+                "and the tables as names or queries in plain text."
+            )
         if given.dialect.name != "postgresql":
             raise DataError(f"A connection to {given.dialect.name} cannot be used yet, one to postgresql can.")
         return cls(given.engine)
@@ -146,9 +160,12 @@ class Postgres:
         self._execute(f"ANALYZE pg_temp.{name}")
 
     def digest(self, name: str) -> str:
-        """SHA-256 of what was kept under a name, the same for the same rows in any order."""
-        rows = f"SELECT count(*), sum(CAST({self.row_digest} AS numeric)) FROM {name} AS _theirs"
-        return hashlib.sha256(f"{self.types(name)} {self._execute(rows).fetchall()}".encode()).hexdigest()
+        """SHA-256 of what was kept under a name, the same for the same rows in the same order, by which ties are settled."""
+        rows = (
+            f"SELECT CAST({self.row_digest} AS numeric) AS digest, row_number() OVER () AS place FROM {name} AS _theirs"
+        )
+        sums = f"SELECT count(*), sum(digest), sum(digest * place) FROM ({rows}) AS placed"
+        return hashlib.sha256(f"{self.types(name)} {self._execute(sums).fetchall()}".encode()).hexdigest()
 
     def find(self, text: str) -> str:
         """A query of the user's, or the table or view of a name, as `table` or `schema.table`, in PostgreSQL's SQL."""

@@ -69,28 +69,58 @@ _EFFECTS = {
 } | {f"spell without MRR: {kind}": effect for kind, effect in _UNPAID.items()}
 
 _SHIFTED = dict(zip(SHIFTED, ("ambiguous local time", "nonexistent local time"), strict=True))
-_LINES = "FROM orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of"
-# Each gives check, currency (NULL: the report's), rows, and amount in units.
+
+
+class _Query(NamedTuple):
+    """SQL of what one check finds: its name, the rows FROM which, how many, their worth in units and in which currency."""
+
+    check: str
+    rest: str
+    rows: str = "count(*)"
+    units: str = "NULL"
+    currency: str = "NULL"  # the report's
+
+    def sql(self, place: int) -> str:
+        return (
+            f"SELECT {place} AS place, {self.check} AS said, CAST({self.currency} AS VARCHAR) AS code, "
+            f"CAST({self.rows} AS BIGINT) AS found, CAST({self.units} AS DECIMAL(38, 6)) AS worth FROM {self.rest}"
+        )
+
+
 _COUNTS = {
     "orders": (
-        f"SELECT 'identical line', currency, CAST(sum(copies) AS BIGINT), sum(copies * amount) FROM (SELECT currency, "
-        f"count(*) - 1 AS copies, min(abs(amount)) AS amount {_LINES} AND order_id IS NOT NULL GROUP BY currency, _like) AS alike "
-        "GROUP BY currency",
-        "SELECT 'order of several customers', NULL, count(*), sum(amount) FROM orders WHERE has_several",
-        "SELECT CASE WHEN is_purchase THEN 'purchase: amount 0' ELSE 'no purchase: amount 0' END, NULL, count(*), NULL "
-        "FROM orders WHERE is_zero GROUP BY 1",
-        "SELECT 'refund that names no order', NULL, count(*), sum(refund) FROM orders WHERE refund > 0 AND NOT is_named",
-        "SELECT 'refund of a named order', NULL, count(*), sum(refunded) FROM orders WHERE refund = 0 AND is_named",
-        "SELECT 'refund above the order it names', NULL, count(*), sum(refund) FROM orders WHERE refund > 0 AND is_named",
-        "SELECT 'no customer (guest)', NULL, count(*), sum(amount) FROM orders "
-        "WHERE is_purchase AND NOT is_zero AND customer_id IS NULL",
+        _Query(
+            "'identical line'",
+            "(SELECT currency, count(*) - 1 AS copies, min(abs(amount)) AS amount FROM orders_typed WHERE _is_line AND problem IS NULL "
+            "AND ordered_at < $as_of AND order_id IS NOT NULL GROUP BY currency, _like) AS alike GROUP BY currency",
+            "sum(copies)",
+            "sum(copies * amount)",
+            "currency",
+        ),
+        _Query("'order of several customers'", "orders WHERE has_several", units="sum(amount)"),
+        _Query(
+            "CASE WHEN is_purchase THEN 'purchase: amount 0' ELSE 'no purchase: amount 0' END",
+            "orders WHERE is_zero GROUP BY is_purchase",
+        ),
+        _Query("'refund that names no order'", "orders WHERE refund > 0 AND NOT is_named", units="sum(refund)"),
+        _Query("'refund of a named order'", "orders WHERE refund = 0 AND is_named", units="sum(refunded)"),
+        _Query("'refund above the order it names'", "orders WHERE refund > 0 AND is_named", units="sum(refund)"),
+        _Query(
+            "'no customer (guest)'",
+            "orders WHERE is_purchase AND NOT is_zero AND customer_id IS NULL",
+            units="sum(amount)",
+        ),
     ),
     "subscriptions": (
-        "SELECT 'no exchange rate at its start', NULL, count(*), NULL FROM subscriptions "
-        "WHERE mrr > 0 AND CAST(paid_from AS DATE) < $rates_begin",
-        "SELECT 'gap of at most 24 hours', NULL, count(*), NULL FROM subscriptions WHERE is_bridged",
-        "SELECT 'spell without MRR: ' || unpaid_kind, NULL, count(*), NULL FROM subscriptions "
-        "WHERE unpaid_kind IS NOT NULL GROUP BY 1 ORDER BY 1",
+        _Query(
+            "'no exchange rate at its start'",
+            "subscriptions WHERE mrr > 0 AND CAST(paid_from AS DATE) < $rates_begin",
+        ),
+        _Query("'gap of at most 24 hours'", "subscriptions WHERE is_bridged"),
+        _Query(
+            "'spell without MRR: ' || unpaid_kind",
+            "subscriptions WHERE unpaid_kind IS NOT NULL GROUP BY unpaid_kind",
+        ),
     ),
     "responses": (),
 }
@@ -120,35 +150,27 @@ class Count(NamedTuple):
 
 
 def count_checks(engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str]) -> list[Count]:
-    """Every check of a table that found rows; set-aside rows are in no other check."""
+    """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
     amount = "sum(abs(amount))" if table == "orders" else "NULL"
-    currency = "NULL" if table == "responses" else "currency"
-    by_problem, by_currency = "GROUP BY problem ORDER BY problem", ""
-    if table != "responses":
-        by_problem, by_currency = (
-            "GROUP BY problem, currency ORDER BY problem, currency",
-            "GROUP BY currency ORDER BY currency",
-        )
-    typed = f"FROM {table}_typed WHERE problem IS"
-    when, tomorrow = WHEN[table], datetime.now(UTC) + timedelta(days=1)
+    currency, by_currency = ("NULL", "") if table == "responses" else ("currency", "GROUP BY currency")
+    usable = f"{table}_typed WHERE problem IS NULL AND {WHEN[table]}"
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    future = f"{usable} < $as_of AND {WHEN[table]} > TIMESTAMP '{tomorrow:%Y-%m-%d %H:%M:%S}' {by_currency}"
+    by_problem = f"{table}_typed WHERE problem IS NOT NULL GROUP BY problem{', currency' if by_currency else ''}"
     queries = [
-        f"SELECT problem, {currency}, count(*), {amount} {typed} NOT NULL {by_problem}",
-        *(query for query in _COUNTS[table] if columns.has_lines or " line'" not in query),
-        *(
-            f"SELECT '{check}', NULL, count(CASE WHEN _{flag} THEN 1 END), NULL {typed} NULL AND {when} < $as_of"
-            for flag, check in _SHIFTED.items()
-        ),
-        f"SELECT 'dated in the future', {currency}, count(*), {amount} {typed} NULL AND {when} < $as_of "
-        f"AND {when} > TIMESTAMP '{tomorrow:%Y-%m-%d %H:%M:%S}' {by_currency}",
-        f"SELECT 'after the as-of date', {currency}, count(*), {amount} {typed} NULL AND {when} >= $as_of {by_currency}",
+        _Query("problem", by_problem, units=amount, currency=currency),
+        *(query for query in _COUNTS[table] if columns.has_lines or " line'" not in query.check),
+        *(_Query(f"'{check}'", f"{usable} < $as_of AND _{flag}") for flag, check in _SHIFTED.items()),
+        _Query("'dated in the future'", future, units=amount, currency=currency),
+        _Query("'after the as-of date'", f"{usable} >= $as_of {by_currency}", units=amount, currency=currency),
     ]
+    rows = engine.rows(" UNION ALL ".join(query.sql(place) for place, query in enumerate(queries)), **known)
     found: dict[str, Count] = {}
-    for query in queries:
-        for check, code, rows, units in engine.rows(query, **known):
-            if rows:
-                before = found.get(check, Count(table, check, 0))
-                said = (money.say(units, code),) if units else ()
-                found[check] = Count(table, check, before.rows + rows, before.worth + said)
+    for _, check, code, size, units in sorted(rows, key=lambda row: (*row[:2], row[2] is None, row[2] or "")):
+        if size:
+            before = found.get(check, Count(table, check, 0))
+            said = (money.say(units, code),) if units else ()
+            found[check] = Count(table, check, before.rows + size, before.worth + said)
     return list(found.values())
 
 

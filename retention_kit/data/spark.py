@@ -22,6 +22,7 @@ from retention_kit.data.databases import is_query
 from retention_kit.data.dialects import ported
 from retention_kit.data.engine import Engine, filled
 from retention_kit.errors import DataError, did_you_mean
+from retention_kit.settings import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,10 @@ _TAKEN = {  # DuckDB's types that Spark lacks, as they are handed over; what is 
     "HUGEINT": "DECIMAL(38, 0)", "TIMESTAMP_S": "TIMESTAMP", "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
 }  # fmt: skip
 _PLACE = 33  # bits of monotonically_increasing_id() that count within a partition
-_PORTS = {"spark": 7077, "sc": 15002}
+_PORT = 7077
+# A row as text, with its times to the last digit. Columns hashed by themselves would not do: missing ones are passed over.
+_ROW = """to_json(struct(_theirs.*), map("timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+"timestampNTZFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"))"""
 
 
 class SparkError(Exception):
@@ -59,8 +63,9 @@ class Spark:
 
     place = "Spark"
 
-    def __init__(self, session: SparkSession):
-        self.reader = Engine()
+    def __init__(self, session: SparkSession, memory_limit: str | None = None):
+        """`memory_limit` is that of the embedded engine which reads files."""
+        self.reader = Engine(memory_limit)
         self.error = (SparkError, self.reader.error)
         self.prepared: dict[str, object] = {}
         self._theirs, self._session = session, session.newSession()
@@ -72,36 +77,43 @@ class Spark:
         weakref.finalize(self, _let_go, self._kept).atexit = False
 
     @classmethod
-    def at(cls, url: str) -> Spark:
-        """The cluster at an address: `spark://host:7077`, `sc://host` for Spark Connect, `spark://local` for this machine."""
+    def at(cls, url: str, memory_limit: str | None = None) -> Spark:
+        """The cluster at an address, `spark://host:7077`, or `spark://local` for this machine; a session that runs there serves."""
         try:
             from pyspark.sql import SparkSession
         except ModuleNotFoundError:
             raise DataError('Spark is used through PySpark: pip install "retention-kit[spark]".') from None
-        if running := SparkSession.getActiveSession():
-            return cls(running)
-        kind, _, rest = url.partition("://")
-        builder = SparkSession.builder.appName("retention-kit")
-        if kind == "sc":
-            _refuse_silent(url)
-            builder = builder.remote(url)
-        else:
+        place = shown(url)
+        rest = url.partition("://")[2]
+        is_local = rest.split("[")[0] == "local"
+        session = SparkSession.getActiveSession()
+        if not session:
             if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
                 raise DataError("Spark needs Java 17 or later, and there is none here: install it or set JAVA_HOME.")
-            is_local = rest.split("[")[0] == "local"
             if not is_local:
                 _refuse_silent(url)
+            builder = SparkSession.builder.appName("retention-kit")
             builder = builder.master(("local[*]" if rest == "local" else rest) if is_local else url)
             builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
-        try:
-            return cls(builder.getOrCreate())
-        except Exception as error:
-            raise DataError(f"Spark cannot be started at {url}: {_said(error)}") from None
+            try:
+                session = builder.getOrCreate()
+            except Exception as error:
+                said = _said(error).replace(url, place).replace(rest, place.partition("://")[2])
+                raise DataError(f"Spark cannot be started at {place}: {said}") from None
+        running = session.conf.get("spark.master", "") or "another address"
+        if not (running.split("[")[0] == "local" if is_local else running == url):
+            raise DataError(
+                f"data.engine names {place}, but a Spark session of {shown(running)} runs here: stop it, or load from it "
+                "with rk.load(session)."
+            )
+        return cls(session, memory_limit)
 
     @classmethod
     def of(cls, given: Any) -> Spark:
         """The engine behind a Spark session or a DataFrame of it."""
         session = getattr(given, "sparkSession", given)
+        if type(session).__module__.startswith("pyspark.sql.connect"):
+            raise DataError("Spark Connect cannot be used yet: give a session of a cluster's own, spark://HOST:PORT.")
         if not hasattr(session, "newSession"):
             raise DataError(
                 f"The tables cannot be loaded from {type(given).__name__}: give a SparkSession or a Spark DataFrame."
@@ -111,7 +123,7 @@ class Spark:
     @property
     def row_digest(self) -> str:
         """SQL for a number that two rows share only if they are alike."""
-        return "xxhash64(to_json(struct(_theirs.*)))"
+        return f"xxhash64({_ROW})"
 
     def run(self, sql: str, **parts: str) -> None:
         """Run one statement of ours; what it creates takes the place of what bore that name."""
@@ -159,11 +171,23 @@ class Spark:
             self._persist(name, frame)
 
     def digest(self, name: str) -> str:
-        """SHA-256 of what was kept under a name, the same for the same rows in any order."""
+        """SHA-256 of what was kept under a name, the same for the same rows in the same order, by which ties are settled.
+
+        How they lie in partitions changes nothing: each tells its sums, and what came before it moves the places on.
+        """
+        rows = f"SELECT {self.row_digest} AS digest, monotonically_increasing_id() AS place FROM {name} AS _theirs"
+        within = f"CAST(digest % 1000000007 AS DECIMAL(38, 0)) * (place & {(1 << _PLACE) - 1})"
+        sums = (
+            f"SELECT shiftright(place, {_PLACE}) AS part, count(*), CAST(sum(CAST(digest AS DECIMAL(38, 0))) AS STRING), "
+            f"CAST(sum(digest % 1000000007) AS STRING), CAST(sum({within}) AS STRING) FROM ({rows}) GROUP BY 1 ORDER BY 1"
+        )
         with _as_ours():
-            rows = f"SELECT count(*), sum(CAST({self.row_digest} AS DECIMAL(38, 0))) FROM {name} AS _theirs"
-            found = [tuple(row) for row in self._session.sql(rows).collect()]
-        return hashlib.sha256(f"{self.types(name)} {found}".encode()).hexdigest()
+            parts = self._session.sql(sums).collect()
+        count = total = placed = 0
+        for _, size, digests, small, inside in parts:
+            placed += int(inside) + count * int(small)
+            count, total = count + size, total + int(digests)
+        return hashlib.sha256(f"{self.types(name)} {count} {total} {placed}".encode()).hexdigest()
 
     def find(self, text: str) -> str:
         """A query of the user's, or the table or view of a name, as their session knows it, in Spark's SQL."""
@@ -240,9 +264,6 @@ class Spark:
 
     def _cut(self, name: str, frame: DataFrame) -> None:
         """Rows made from others, without the memory of how: plans that grow with every step take ever longer to make."""
-        if not hasattr(frame, "_jdf"):  # Spark Connect forgets rows that are cut so
-            self._persist(name, frame)
-            return
         frame = frame.localCheckpoint(eager=False)
         self._stand(name, frame)
         self._kept[name] = frame
@@ -296,37 +317,30 @@ def _let_go(kept: dict[str, DataFrame]) -> None:
 
 
 def _forget(frame: DataFrame) -> None:
-    """Let the cluster have back the memory of rows; through Spark Connect those that were cut go when it cleans up."""
+    """Let the cluster have back the memory of rows, of those too that were cut."""
     frame.unpersist()
-    if (java := getattr(frame, "_jdf", None)) and (plan := java.queryExecution().analyzed()).nodeName().startswith(
-        "LogicalRDD"
-    ):
+    if (plan := frame._jdf.queryExecution().analyzed()).nodeName().startswith("LogicalRDD"):
         plan.rdd().unpersist(False)
 
 
 def _refuse_silent(url: str) -> None:
     """Raise where nothing answers at an address, which Spark would ask for minutes."""
-    kind, _, rest = url.partition("://")
-    for place in rest.partition("/")[0].split(","):
+    for place in shown(url).partition("://")[2].split(","):
         host, _, port = place.partition(":")
-        with suppress(OSError, ValueError), socket.create_connection((host, int(port or _PORTS[kind])), timeout=5):
+        with suppress(OSError, ValueError), socket.create_connection((host, int(port or _PORT)), timeout=5):
             return
-    raise DataError(f"Nothing answers at {url.partition(';')[0]}: is Spark running there?")
+    raise DataError(f"Nothing answers at {shown(url)}: is Spark running there?")
 
 
 @contextmanager
 def _as_ours() -> Iterator[None]:
     """Spark's errors as ours, in one sentence."""
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
-    known: tuple[type[Exception], ...] = (PySparkException,)
-    with suppress(ImportError):  # Spark Connect does without
-        from py4j.protocol import Py4JError
-
-        known = (*known, Py4JError)
     try:
         yield
-    except known as error:
+    except (PySparkException, Py4JError) as error:
         raise SparkError(_said(error)) from None
 
 
