@@ -41,6 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has left
         sys.stderr.close()
         return DONE
+    except OSError as error:
+        return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", FAILED)
 
 
 @contextmanager
@@ -162,6 +164,13 @@ def _periods(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
 def _report(arguments: argparse.Namespace) -> int:
     if arguments.jobs < 1:
         raise SettingsError(f"--jobs is {arguments.jobs}: at least one notebook has to run.")
+    from retention_kit.report.place import writing
+
+    with writing(Path(arguments.output)):  # all periods and the list of them are one run's
+        return _build(arguments)
+
+
+def _build(arguments: argparse.Namespace) -> int:
     from retention_kit.report import kernels
 
     kernels.prepare()  # it imports while the data are read

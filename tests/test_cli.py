@@ -221,7 +221,7 @@ def test_ctrl_c_is_no_traceback(project, monkeypatch, capsys):
     monkeypatch.setattr(library, "run", interrupted)
     assert main(["report"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
-    assert list((project / "reports").iterdir()) == []
+    assert not (project / "reports").exists()
 
 
 def test_ctrl_c_midway_names_what_is_done(project, monkeypatch, capsys):

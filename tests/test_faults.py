@@ -1,23 +1,31 @@
 """Whatever cuts a run short: no half pack, no process left, a sentence that says so, and the next run succeeds."""
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import retention_kit as rk
 from retention_kit.cli import main
-from retention_kit.report import manifest
-from retention_kit.report.place import BEFORE, LOCK, place_for
+from retention_kit.errors import SettingsError
+from retention_kit.report import kernels, manifest
+from retention_kit.report import pack as packing
+from retention_kit.report import place as places
+from retention_kit.report.context import HANDOVER
+from retention_kit.report.place import BEFORE, LOCK, place_for, writing
 from test_kernels import is_gone
 from test_pack import contents
 from test_templates import ORDERS, notebook
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system")
 
 TOLD = "import os, pathlib, signal, time\npathlib.Path({place!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}.')\n"
 
@@ -55,12 +63,32 @@ class Place:
         return [int(pid) for pid in self.told.read_text().rstrip(".").split()]
 
     def left(self) -> list[str]:
-        return sorted(path.name for path in self.output.iterdir())
+        return sorted(path.name for path in self.output.iterdir()) if self.output.exists() else []
 
 
 @pytest.fixture
 def place(tmp_path) -> Place:
     return Place(tmp_path)
+
+
+def elsewhere(function, *arguments):
+    """As another run would do it: in this process, a thread is one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def is_taken(output: Path) -> bool:
+    """Whether another run would be refused."""
+
+    def ask() -> None:
+        with writing(output):
+            pass
+
+    try:
+        elsewhere(ask)
+    except SettingsError:
+        return True
+    return False
 
 
 def succeeds(place: Place) -> None:
@@ -103,12 +131,101 @@ def test_an_interrupt_leaves_no_process_and_no_half_pack(place, sent, capsys):
 
 def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
     with place_for(place.pack):
-        assert main(place.command("overview")) == 2
+        assert elsewhere(main, place.command("overview")) == 2
         said = f"retention-kit: Another run (process {os.getpid()}) is writing to {str(place.output)!r}: wait until"
         assert capsys.readouterr().err.splitlines()[-1].startswith(said)
         assert not place.pack.exists()
     assert place.left() == []
     succeeds(place)
+
+
+def test_the_second_run_is_refused_before_anything_is_computed(place, monkeypatch):
+    data = rk.load(place.folder)
+    for name in ("_is_current", "make_pack"):
+        monkeypatch.setattr(packing, name, lambda *_: pytest.fail("something was computed"))
+    with writing(place.output), pytest.raises(SettingsError, match="Another run"):
+        elsewhere(partial(rk.build_report, data, "2024-02", output=place.output))
+
+
+def test_nothing_is_computed_without_the_lock(place, monkeypatch):
+    """Neither what tells an unchanged pack nor what any pack needs."""
+    asked = []
+
+    def ask(*_) -> None:
+        asked.append(is_taken(place.output))
+        raise KeyboardInterrupt
+
+    for name in ("_is_current", "identities"):
+        monkeypatch.setattr(packing, name, ask)
+        with pytest.raises(KeyboardInterrupt):
+            rk.build_report(rk.load(place.folder), "2024-02", output=place.output, force=name == "identities")
+    assert asked == [True, True]
+    assert not place.output.exists()
+
+
+def test_a_run_of_many_periods_is_one(place, monkeypatch):
+    """Nobody slips in between two packs."""
+    asked = []
+
+    def build(_data, period, **_) -> packing.Pack:
+        asked.append(is_taken(place.output))
+        return packing.Pack(place.output / str(period), str(period))
+
+    monkeypatch.setattr(packing, "build_report", build)
+    assert main([*place.command(), "--from", "2024-01", "--to", "2024-02"]) == 0
+    assert asked == [True, True]
+    assert not is_taken(place.output)
+
+
+def test_what_is_wrong_with_a_lock_is_told(place, monkeypatch, capsys):
+    monkeypatch.setattr(places, "_take", lambda _: refuse(errno.EIO))
+    assert main(place.command("overview")) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"retention-kit: No pack can be written to {str(place.output)!r}: {os.strerror(errno.EIO)}."
+
+
+def test_where_there_are_no_locks_a_run_goes_on_without(place, monkeypatch):
+    """And takes nothing away that may be another's."""
+    monkeypatch.setattr(places, "_take", lambda _: refuse(errno.ENOLCK))
+    beside = place.output / ".2024-02-abcd1234"
+    beside.mkdir(parents=True)
+    with place_for(place.pack) as here:
+        assert here.is_dir()
+    assert place.left() == [beside.name]
+
+
+def refuse(number: int) -> None:
+    raise OSError(number, os.strerror(number))
+
+
+def test_a_run_that_comes_to_nothing_leaves_nothing(place, capsys):
+    assert main([*place.command("overview"), "--period", "1999-01"]) == 2
+    assert "1999-01" in capsys.readouterr().err
+    assert not place.output.exists()
+
+
+def test_only_what_is_not_written_is_told_as_not_written(place, monkeypatch, capsys):
+    monkeypatch.setattr(packing, "identities", lambda *_: refuse(errno.ECONNRESET))
+    assert main(place.command("overview")) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == f"retention-kit: {os.strerror(errno.ECONNRESET)}."
+    assert not place.output.exists()
+
+
+def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkeypatch):
+    """They are a pickle, and the folder of packs may be a share."""
+    found = []
+
+    def run(_template, _parameters, environment, _clients):
+        handover = Path(environment[HANDOVER])
+        found.append((handover, handover.parent.stat().st_mode & 0o777))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(packing.library, "run", run)
+    assert main(place.command("overview")) == 130
+    (handover, mode), *_ = found
+    assert mode == 0o700
+    assert not handover.is_relative_to(place.output)
+    assert not handover.parent.exists()
 
 
 def test_a_pack_that_was_about_to_be_replaced_comes_back(place):

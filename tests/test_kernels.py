@@ -1,28 +1,28 @@
 """Kernels forked from one process: set apart from each other, alike the ordinary ones, and gone when they should be."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
+import retention_kit
 from retention_kit.report import kernels
 from retention_kit.report import templates as library
 from test_templates import notebook
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[kernels.ForkServer]:
-    yield kernels.prepare()
-    kernels.close()
+@pytest.fixture
+def server() -> kernels.ForkServer:
+    return kernels.prepare()
 
 
 def run(*sources: str, environment: dict[str, str] | None = None) -> tuple[list[str], str]:
@@ -92,6 +92,49 @@ def test_a_kernel_ends_as_any_python_does(tmp_path):
     assert not problem
     assert (tmp_path / "left").read_text() == "all of it"
     assert (tmp_path / "last").read_text() == "done"
+
+
+@pytest.mark.usefixtures("server")
+def test_a_kernel_that_hangs_at_its_end_is_ended(tmp_path):
+    """Once what it left open is written."""
+    (printed, *_), problem = run(
+        "import os, threading, time\nprint(os.getpid())",
+        f"left = open({str(tmp_path / 'left')!r}, 'w')\nleft.write('all of it')",
+        "threading.Thread(target=time.sleep, args=(600,)).start()",
+    )
+    assert not problem
+    assert is_gone(int(printed))
+    assert (tmp_path / "left").read_text() == "all of it"
+
+
+@pytest.mark.parametrize("is_forked", [True, False], ids=["forked", "ordinary"])
+def test_what_a_kernel_runs_is_not_in_the_history_of_the_user(is_forked, tmp_path, monkeypatch):
+    """A file that all kernels of a user share, and would wait for each other to write."""
+    if not is_forked:
+        monkeypatch.delattr(os, "fork")
+    lines, problem = run("print(get_ipython().profile_dir.location)", "print(len(In))",
+                         environment={**os.environ, "IPYTHONDIR": str(tmp_path)})  # fmt: skip
+    assert not problem
+    assert Path(lines[0]).parent == tmp_path
+    assert int(lines[1]) > 1  # it has a history of its own
+    assert not list(tmp_path.rglob("history*"))
+
+
+@pytest.mark.parametrize("is_forked", [True, False], ids=["forked", "ordinary"])
+def test_a_file_beside_the_data_is_no_module_of_pythons(is_forked, tmp_path, monkeypatch):
+    """And we are found, whether installed or named by PYTHONPATH."""
+    for name in ("random", "pathlib", "selectors", "socket"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'came')!r}, 'w')\nraise ImportError", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(Path(retention_kit.__file__).parents[1]))
+    monkeypatch.chdir(tmp_path)
+    kernels.close()
+    if not is_forked:
+        monkeypatch.delattr(os, "fork")
+    (printed, *_), problem = run("import os, random, retention_kit\nprint(os.getppid())")
+    kernels.close()
+    assert not problem
+    assert (int(printed) == os.getpid()) != is_forked
+    assert not (tmp_path / "came").exists()
 
 
 @pytest.mark.parametrize("last", ["", "import signal\nos.kill(os.getpid(), signal.SIGKILL)"], ids=["ends", "is killed"])
@@ -173,6 +216,38 @@ def test_where_the_server_cannot_start_the_ordinary_kernel_serves(monkeypatch):
     kernels.close()
     assert not problem
     assert int(printed) == os.getpid()
+
+
+@pytest.mark.usefixtures("server")
+def test_where_a_fork_does_not_come_up_the_ordinary_kernel_serves(tmp_path, monkeypatch):
+    fork = kernels.ForkServer.fork
+    monkeypatch.setattr(kernels.ForkServer, "fork", lambda *asked: fork(*asked[:-1], str(tmp_path / "absent")))
+    (printed, *_), problem = run("import os\nprint(os.getppid())")
+    assert not problem
+    assert int(printed) == os.getpid()
+
+
+def test_where_the_server_takes_too_long_the_ordinary_kernel_serves(monkeypatch):
+    kernels.close()
+    monkeypatch.setattr(kernels, "STARTING", 0.01)
+    server = kernels.prepare()
+    (printed, *_), problem = run("import os\nprint(os.getppid())")
+    assert not problem
+    assert int(printed) == os.getpid()
+    assert kernels.prepare() is server  # which is not tried again
+    kernels.close()
+    assert is_gone(server._process.pid)
+
+
+def test_nothing_is_forked_on_macos(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert kernels.prepare() is None
+
+
+def test_a_kernel_that_is_not_ready_in_time_is_told_with_the_time(monkeypatch):
+    monkeypatch.setattr(kernels, "STARTING", 0)
+    with pytest.raises(RuntimeError, match=r"^The kernel was not ready within 0 seconds\.$"):
+        asyncio.run(kernels.KernelClient().wait_for_ready())
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["ends", "is killed"])

@@ -26,7 +26,7 @@ from bs4 import BeautifulSoup
 
 import retention_kit as rk
 from retention_kit.cli import main
-from retention_kit.errors import ReportError, UnknownNameError
+from retention_kit.errors import DataError, ReportError, UnknownNameError
 from retention_kit.metrics.catalogue import METRICS, Measure, metric
 from retention_kit.metrics.lists import LISTS
 from retention_kit.report import context, manifest
@@ -35,6 +35,7 @@ from retention_kit.report import templates as library
 from retention_kit.report.context import HANDOVER
 from retention_kit.report.display import templates_dir
 from retention_kit.report.exporters import RetentionPDFExporter
+from retention_kit.report.rerun import rerun
 from retention_kit.wording import Words
 from test_real_data import invoices
 from test_templates import ORDERS, notebook
@@ -449,6 +450,22 @@ def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, sta
     other = rk.load(orders=ORDERS[:-1], timezone="UTC", currency="GBP", as_of="2024-03-01")
     with pytest.raises(pytest.fail.Exception, match="a template was run"):
         rk.build_report(other, **options)
+
+
+@pytest.mark.parametrize(("origin", "hint"), [
+    ("(localhost/shop)", "they came through a connection, which only the program that built the pack has"),
+    ("(DataFrames)", "they were DataFrames"),
+    ("shop.duckdb", "run this where the pack was built"),
+])  # fmt: skip
+@pytest.mark.usefixtures("standing")
+def test_data_that_are_gone_are_told_for_what_they_were(tmp_path, origin, hint):
+    path = tmp_path / "2024-02" / "manifest.json"
+    said = json.loads(path.read_text("utf-8"))
+    said["data"]["origin"] = origin
+    path.write_text(json.dumps(said), "utf-8")
+    with pytest.raises(DataError) as refused:
+        rerun(path.parent)
+    assert str(refused.value) == f"The data of this pack, {origin!r}, are not here: {hint}."
 
 
 @pytest.fixture

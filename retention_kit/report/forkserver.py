@@ -1,6 +1,6 @@
 """The fork server: a process of one thread that has imported what notebooks need, and forks a kernel for each of them.
 
-`kernels` starts it, `python -m retention_kit.report.forkserver FD`, and asks for kernels on the socket FD. However the run
+`kernels` starts it, `python -P -m retention_kit.report.forkserver FD`, and asks for kernels on the socket FD. However the run
 ends, that socket closes; then every kernel is ended, and the server after them. For each kernel comes a socket of its
 own, on which the server tells its process id and at last its exit code, and the kernel between them that it is ready.
 """
@@ -24,7 +24,6 @@ import threading
 import time
 from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 
 # Importing vl-convert is harmless, but once used its threads are missed in a fork; so nothing here draws.
 IMPORTED = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "numpy", "pandas", "altair", "duckdb",
@@ -39,8 +38,6 @@ LONGEST = 70  # characters of a folder for temporary files, as the path of a soc
 def main() -> None:
     """Import, tell the folder for the kernels' sockets, and serve; in a forked process: be its kernel."""
     control, parent = socket.socket(fileno=int(sys.argv[1])), os.getppid()
-    if Path(sys.path[0] or ".").resolve() == Path.cwd():
-        del sys.path[0]  # as ipykernel_launcher does: the kernel has its own working directory there
     for name in IMPORTED:
         import_module(name)
     for name in STARTING:
@@ -110,7 +107,8 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
                     return request
                 _lead(pid)
                 kernels[pid] = told
-                _tell(told, f"{pid}\n")
+                if not _tell(told, f"{pid}\n"):
+                    _kill(pid)
         return _end(kernels)
 
 
@@ -162,9 +160,13 @@ def _lead(pid: int) -> None:
         os.setpgid(pid, pid)
 
 
-def _tell(told: socket.socket, text: str) -> None:
-    with suppress(OSError):  # nobody waits for this kernel any more
+def _tell(told: socket.socket, text: str) -> bool:
+    """Whether somebody waits for this kernel still."""
+    try:
         told.sendall(text.encode())
+    except OSError:
+        return False
+    return True
 
 
 def _be_kernel(asked: dict, told: socket.socket) -> None:
@@ -188,16 +190,24 @@ def _be_kernel(asked: dict, told: socket.socket) -> None:
 
 
 def _leave() -> None:
-    """End as any Python does, but let the system take the memory: freeing it piece by piece takes longer than starting did."""
+    """End as any Python does, but let the system take the memory: freeing it piece by piece takes longer than starting did.
+
+    What a notebook left open is written first as well: whatever hangs after that is killed.
+    """
+    _flush()
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
             thread.join()
     atexit._run_exitfuncs()
+    _flush()
+    os._exit(0)
+
+
+def _flush() -> None:
     for one in gc.get_objects():
         if isinstance(one, io.IOBase):
             with suppress(Exception):
-                one.flush()  # what a notebook left open
-    os._exit(0)
+                one.flush()
 
 
 if __name__ == "__main__":

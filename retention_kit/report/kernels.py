@@ -1,8 +1,8 @@
 """The kernels of the batch: this very Python, whatever kernels the machine has registered.
 
 Where the system can fork, kernels are forked from one process that has imported what notebooks need (`forkserver`). It is
-started once, serves all packs that this process builds, and ends with it. Elsewhere, and where it cannot be started,
-kernels are started as ever.
+started once, serves all packs that this process builds, and ends with it. Elsewhere, and where it cannot be started or
+a kernel of it does not come up, kernels are started as ever.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ from traitlets import default
 
 NAME = "retention-kit"
 _MODULE = "retention_kit.report.forkserver"
-_LAUNCH = [sys.executable, "-m", "ipykernel_launcher"]
-STARTING, ENDING = 60, 2  # seconds that a kernel may take to start, and to end when asked to
+# -P: a file in the working directory, where the data may lie, is no module of Python's.
+_PYTHON = [sys.executable, "-P", "-m"]
+_LAUNCH = [*_PYTHON, "ipykernel_launcher"]
+STARTING, ENDING = 60, 1  # seconds that a kernel or the server may take to start, and to end when asked to
 
 
 class _Forked:
@@ -98,7 +100,7 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(theirs.fileno())],
+                [*_PYTHON, _MODULE, str(theirs.fileno())],
                 env={**os.environ, "PYTHONHASHSEED": "0"},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -110,15 +112,26 @@ class ForkServer:
 
     @property
     def place(self) -> str:
-        """Where the kernels' sockets lie, once all is imported; empty where no path is short enough."""
+        """Where the kernels' sockets lie, once all is imported; empty where no path is short enough.
+
+        Raises OSError, at once when asked again, where the server does not start.
+        """
         with self._asking:
             if self._place is None:
-                with self._control.makefile("rb", buffering=0) as lines:
+                self._control.settimeout(STARTING)
+                said = b""
+                with suppress(TimeoutError), self._control.makefile("rb", buffering=0) as lines:
                     said = lines.readline()
+                self._control.settimeout(None)
                 if not said:
+                    self._process.kill()
                     raise BrokenPipeError("The fork server could not be started.")
                 self._place = said.decode().strip()
         return self._place
+
+    @property
+    def was_ready(self) -> bool:
+        return self._place is not None
 
     def next_name(self) -> str:
         """A name in `place` that no kernel has had."""
@@ -138,7 +151,7 @@ class ForkServer:
 
     def close(self) -> None:
         """End the kernels, then the server; one that is not ready yet has none."""
-        if self._place is None and not select.select([self._control], [], [], 0)[0]:
+        if not self.was_ready and not select.select([self._control], [], [], 0)[0]:
             self._process.kill()
         self._control.close()
         try:
@@ -158,16 +171,21 @@ _server: ForkServer | None = None
 _starting = threading.Lock()
 
 
+def can_fork() -> bool:
+    """Whether kernels are forked here. On macOS its own libraries do not bear a fork once they are in use."""
+    return hasattr(os, "fork") and sys.platform != "darwin"
+
+
 def prepare() -> ForkServer | None:
     """The fork server of this process, started where there is none, without waiting until it is ready.
 
-    None where the system has no fork or starts no further process.
+    One that never came up is not tried again. None where kernels are not forked or no further process is started.
     """
     global _server
-    if not hasattr(os, "fork"):
+    if not can_fork():
         return None
     with _starting:
-        if _server is not None and not _server.is_alive():
+        if _server is not None and _server.was_ready and not _server.is_alive():
             _server.close()
             _server = None
         if _server is None:
@@ -201,21 +219,36 @@ class ForkedProvisioner(LocalProvisioner):
     """A process for each kernel, as ever, but forked: see `forkserver`."""
 
     async def launch_kernel(self, cmd: list[str], **how: Any) -> dict[str, Any]:
-        where = str(how.get("cwd") or Path.cwd())
-        self.process = self.parent.server.fork(cmd[len(_LAUNCH) :], how["env"], where)
+        """Fork a kernel; where none comes up, an ordinary one is started in its stead."""
+        where, process = str(how.get("cwd") or Path.cwd()), None
+        with suppress(OSError):  # the server is gone
+            process = self.parent.server.fork(cmd[len(_LAUNCH) :], how["env"], where)
+        if process is None or process.returncode is not None:
+            return await super().launch_kernel(cmd, **how)
+        self.process = process
         self.pid = self.pgid = self.process.pid
         self.cwd = where
         return self.connection_info
 
     async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: ARG002  as overridden
-        """Wait closely for what takes a moment; the manager would look ten times a second only."""
+        """Wait closely for what takes a moment; the manager would look ten times a second only.
+
+        A fork that hangs at its end is then killed: its notebook is complete, and what it left open was written first.
+        """
+        if not await self._has_ended() and isinstance(self.process, _Forked):
+            self.process.kill()
+            await self._has_ended()
+
+    async def wait(self) -> int | None:
+        await self._has_ended()
+        return await super().wait()
+
+    async def _has_ended(self) -> bool:
+        """Whether the kernel ends in the time it has."""
         until = time.monotonic() + ENDING
         while await self.poll() is None and time.monotonic() < until:
             await asyncio.sleep(0.002)
-
-    async def wait(self) -> int | None:
-        await self.shutdown_requested()
-        return await super().wait()
+        return await self.poll() is not None
 
 
 KernelProvisionerFactory.provisioners[NAME] = EntryPoint(
@@ -228,7 +261,8 @@ class _OwnSpec(KernelSpecManager):
         if kernel_name != NAME:
             return super().get_kernel_spec(kernel_name)
         # What a kernel says to its terminal is not the user's concern; what fails comes back in the notebook.
-        command = [*_LAUNCH, "-f", "{connection_file}", "--log-level=CRITICAL"]
+        # Nor does what it runs belong in the user's history, a file that kernels would wait for each other to write.
+        command = [*_LAUNCH, "-f", "{connection_file}", "--log-level=CRITICAL", "--HistoryManager.enabled=False"]
         forked = {"kernel_provisioner": {"provisioner_name": NAME}} if self.parent.server else {}
         return KernelSpec(argv=command, display_name=NAME, language="python", metadata=forked)
 
@@ -237,7 +271,8 @@ class KernelClient(AsyncKernelClient):
     """Asks a kernel whether it is ready, and does not wait for what else it might say."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        until = time.monotonic() + (STARTING if timeout is None else timeout)
+        seconds = STARTING if timeout is None else timeout
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.kernel_info()
             try:
@@ -248,7 +283,7 @@ class KernelClient(AsyncKernelClient):
                     raise RuntimeError("The kernel died before it was ready.") from None
             else:
                 return
-        raise RuntimeError(f"The kernel was not ready within {timeout} seconds.")
+        raise RuntimeError(f"The kernel was not ready within {seconds} seconds.")
 
 
 class KernelManager(AsyncKernelManager):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -28,7 +29,7 @@ from retention_kit.report.display import BLOCK_MIME, Block
 from retention_kit.report.history import fingerprint, restated
 from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
-from retention_kit.report.place import place_for, swap
+from retention_kit.report.place import place_for, swap, told_of, writing
 from retention_kit.report.plan import FORMATS, Plan, make_plan
 from retention_kit.report.sheets import scorecard_of, write_lists
 
@@ -80,12 +81,13 @@ def build_report(
     """
     plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
     folder = Path(output) / str(plan.page.period)
-    # Own templates may import helpers, which no digest knows.
-    if not force and templates is None and _is_current(plan, folder):
-        pack = Pack(folder, str(plan.page.period), is_new=False)
-    else:
-        pack = make_pack(plan, folder, folder.parent, jobs, progress or (lambda *_: None))
-    unlisted = write_index(folder.parent)
+    with writing(folder.parent):
+        # Own templates may import helpers, which no digest knows.
+        if not force and templates is None and _is_current(plan, folder):
+            pack = Pack(folder, str(plan.page.period), is_new=False)
+        else:
+            pack = make_pack(plan, folder, folder.parent, jobs, progress or (lambda *_: None))
+        unlisted = write_index(folder.parent)
     return replace(pack, note=" ".join(filter(None, [pack.note, unlisted])))
 
 
@@ -107,20 +109,17 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
     """
     from retention_kit.report import kernels
 
-    kernels.prepare()  # it imports while we compute, and so do we
-    preparing = Thread(target=_prepare, args=(plan,), daemon=True)
-    preparing.start()
-    data, page = plan.page.data, plan.page
-    for other in plan.pages.values():
-        other.computed = page.computed
-    checks = identities(data, page.every, _columns(page))
-    if needs(data, "concentration") is None:
-        concentration(data, page.period)  # the kernels cannot ask for it
-    if needs(data, "scores") is None:
-        answer_counts(data, page.every)
-    rows = scorecard_of(page)
-    note = ""
-    with place_for(folder) as place:
+    data, page, note = plan.page.data, plan.page, ""
+    with place_for(folder) as place, _preparing(plan) as prepared:
+        kernels.prepare()  # it imports while we compute, and so do we
+        for other in plan.pages.values():
+            other.computed = page.computed
+        checks = identities(data, page.every, _columns(page))
+        if needs(data, "concentration") is None:
+            concentration(data, page.period)  # the kernels cannot ask for it
+        if needs(data, "scores") is None:
+            answer_counts(data, page.every)
+        rows = scorecard_of(page)
         plan.sent, plan.restated = fingerprint(plan, output), restated(plan, output)
         kept = _siblings(plan, folder, rows)
         if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
@@ -128,29 +127,47 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             note = "the figures are no longer those of the pack before, so every section was made."
             plan = plan.whole()
         building = place / folder.name
-        if folder.is_dir():
-            shutil.copytree(folder, building)
-        (building / "notebooks").mkdir(parents=True, exist_ok=True)
+        with told_of(folder):
+            if folder.is_dir():
+                shutil.copytree(folder, building)
+            (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
-        preparing.join()
-        executed, failures = _execute(plan, place, max(1, jobs), progress)
-        _drop_stale(plan, building, rows)
+        prepared()
+        executed, failures = _execute(plan, max(1, jobs), progress)
+        with told_of(folder):
+            _drop_stale(plan, building, rows)
         for language in plan.languages:
             document = _assemble(plan, language, kept | executed, checks)
             for made in plan.formats:
-                failures += _render(document, building / f"report.{language}{plan.suffix}.{made}", made, plan.static)
-        for stem, notebook in executed.items():
-            _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
-        (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
-        write_lists(page, building, plan.suffix)
-        problems = (*failures, *(f"the identity of {name} does not hold" for name in broken))
-        manifest.write(plan, building, failures, checks)
-        swap(building, folder, place)
+                path = building / f"report.{language}{plan.suffix}.{made}"
+                body, problems = _render(document, path.name, made, plan.static)
+                failures += problems
+                with told_of(folder):
+                    path.write_bytes(body) if body else path.unlink(missing_ok=True)
+        with told_of(folder):
+            for stem, notebook in executed.items():
+                _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
+            (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
+            write_lists(page, building, plan.suffix)
+            manifest.write(plan, building, failures, checks)
+            swap(building, folder, place)
+    problems = (*failures, *(f"the identity of {name} does not hold" for name in broken))
     return Pack(folder, str(page.period), problems, note=note)
 
 
 def _columns(page: Page) -> tuple[str, ...]:
     return (page.alone[0],) if page.alone else tuple(page.columns)
+
+
+@contextmanager
+def _preparing(plan: Plan) -> Iterator[Callable[[], None]]:
+    """Load meanwhile; gives what waits for it. A run that fails waits too, lest the process end in the middle of it."""
+    thread = Thread(target=_prepare, args=(plan,), daemon=True)
+    thread.start()
+    try:
+        yield thread.join
+    finally:
+        thread.join()
 
 
 def _prepare(plan: Plan) -> None:
@@ -164,13 +181,26 @@ def _prepare(plan: Plan) -> None:
 
 
 def _execute(
-    plan: Plan, place: Path, jobs: int, progress: Callable[[str, int, int], None]
+    plan: Plan, jobs: int, progress: Callable[[str, int, int], None]
 ) -> tuple[dict[str, NotebookNode], list[str]]:
-    """Run every chosen section in every language; the summaries are computed once and handed over in a file."""
+    """Run every chosen section in every language; the summaries are computed once and handed over in a file.
+
+    It lies in a folder of this user's alone, as it is a pickle: who could write it could run code here.
+    """
+    with tempfile.TemporaryDirectory(prefix="retention-kit-", ignore_cleanup_errors=True) as private:
+        handover = Path(private) / "summaries"
+        try:
+            keep(plan.page.data, handover, plan.page.computed)
+        except OSError as error:
+            raise ReportError(f"The summaries could not be written to {private!r}: {error.strerror}.") from error
+        return _run(plan, handover, jobs, progress)
+
+
+def _run(
+    plan: Plan, handover: Path, jobs: int, progress: Callable[[str, int, int], None]
+) -> tuple[dict[str, NotebookNode], list[str]]:
     from retention_kit.report import exporters
 
-    handover = place / "summaries"
-    keep(plan.page.data, handover, plan.page.computed)
     environment = {**os.environ, HANDOVER: str(handover), "PYTHONHASHSEED": "0"}
     tasks = [(section, language) for language in plan.languages for section in plan.chosen]
     executed: dict[str, NotebookNode] = {}
@@ -294,17 +324,16 @@ def _about(page: Page) -> dict[str, object]:
     }
 
 
-def _render(document: NotebookNode, path: Path, made: str, static: bool) -> list[str]:
-    """Write one format and return what of it failed; where that is all of it, nothing older is left in its place."""
+def _render(document: NotebookNode, name: str, made: str, static: bool) -> tuple[bytes, list[str]]:
+    """One format, and what of it failed; where that is all of it, nothing takes the place of an older one."""
     from retention_kit.report.exporters import exporter_of
 
     try:
         body, resources = exporter_of(made, static).from_notebook_node(document)
     except ReportError as error:
-        path.unlink(missing_ok=True)
-        return [f"{path.name}: {error}"]
-    path.write_bytes(body if isinstance(body, bytes) else body.encode())
-    return [f"{path.name}: {failure}" for failure in resources.get("failures", [])]
+        return b"", [f"{name}: {error}"]
+    failures = [f"{name}: {failure}" for failure in resources.get("failures", [])]
+    return body if isinstance(body, bytes) else body.encode(), failures
 
 
 def _write_notebook(notebook: NotebookNode, path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,35 +18,64 @@ from retention_kit.periods import Period
 
 LOCK = ".retention-kit.lock"
 BEFORE = "before"
+_TAKEN = {errno.EAGAIN, errno.EACCES}  # by another run; EACCES as Windows says it
+# There are no locks, as on some network drives.
+_UNKNOWN = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}
+_held = threading.local()  # by the real path of each output folder that this thread writes to: whether it is locked
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[bool]:
+    """Nobody else writes to this folder of packs meanwhile; gives whether that is sure. A part of the run may ask again.
+
+    Raises SettingsError, before anything is run, where no pack can be written or another run is writing there: waiting
+    for it could take forever. The lock is the system's, so it ends with its process, however that ends; where the
+    system has none, the run goes on without.
+    """
+    held, here = vars(_held), os.path.realpath(output)
+    if here in held:
+        yield held[here]
+        return
+    try:
+        made = [place for place in (output, *output.parents) if not place.exists()]
+        output.mkdir(parents=True, exist_ok=True)
+        lock, held[here] = _lock(output / LOCK)
+    except OSError as error:
+        raise SettingsError(f"No pack can be written to {str(output)!r}: {error.strerror}.") from error
+    try:
+        yield held[here]
+    finally:
+        del held[here]
+        with lock, suppress(OSError):  # Windows: not before it is closed, and then it does no harm
+            (output / LOCK).unlink()
+        with suppress(OSError):  # a run that wrote nothing leaves nothing
+            for place in made:
+                place.rmdir()
 
 
 @contextmanager
 def place_for(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside a pack's, for this run alone; what it could not write it says in a sentence.
-
-    Raises SettingsError, before anything is run, where no pack can be written or another run is writing there: waiting
-    for it could take forever. The lock is the system's, so it ends with its process, however that ends.
-    """
-    output = folder.parent
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = _lock(output / LOCK)
-    except OSError as error:
-        raise SettingsError(f"No pack can be written to {str(output)!r}: {error.strerror}.") from error
-    with lock:
-        try:
+    """A temporary folder beside a pack's, for this run alone; raises as `writing` does."""
+    with writing(folder.parent) as is_alone:
+        with told_of(folder):
             if folder.exists() and not folder.is_dir():
                 raise SettingsError(f"No pack can be written to {str(folder)!r}: it is a file.")
-            _clear(output)
-            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=output) as place:
-                yield Path(place)
-        except BrokenPipeError:  # who reads our progress has left
-            raise
-        except OSError as error:
-            raise ReportError(f"The pack could not be written to {str(folder)!r}: {_reason(error)}.") from error
-        finally:
-            with suppress(OSError):  # Windows: not before it is closed, and then it does no harm
-                (output / LOCK).unlink()
+            if is_alone:
+                _clear(folder.parent)
+            beside = tempfile.TemporaryDirectory(
+                prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+            )
+        with beside as place:
+            yield Path(place)
+
+
+@contextmanager
+def told_of(folder: Path) -> Iterator[None]:
+    """What of a pack cannot be written is said in a sentence: raises ReportError for OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise ReportError(f"The pack could not be written to {str(folder)!r}: {_reason(error)}.") from error
 
 
 def swap(building: Path, folder: Path, place: Path) -> None:
@@ -68,16 +99,23 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _lock(path: Path) -> IO[str]:
-    """The open lock of an output folder, with our process id in it; raises SettingsError where it is another's."""
+def _lock(path: Path) -> tuple[IO[str], bool]:
+    """The open lock of an output folder, with our process id in it, and whether the system keeps it.
+
+    Raises SettingsError where it is another's, OSError where it cannot be had for another reason.
+    """
     while True:
         file = path.open("a+", encoding="utf-8")
         try:
             _take(file)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip()
-            file.close()
+        except OSError as error:
+            if error.errno in _UNKNOWN:
+                return file, False
+            with file:
+                if error.errno not in _TAKEN:
+                    raise
+                file.seek(0)
+                holder = file.read().strip()
             who = f" (process {holder})" if holder else ""
             raise SettingsError(
                 f"Another run{who} is writing to {str(path.parent)!r}: wait until it is done, or give another --output."
@@ -87,7 +125,7 @@ def _lock(path: Path) -> IO[str]:
                 file.truncate(0)
                 file.write(str(os.getpid()))
                 file.flush()
-                return file
+                return file, True
         file.close()
 
 

@@ -98,7 +98,11 @@ def _load(build: dict) -> Dataset:
     if build["data"]["synthetic"]:
         return sample(**given)
     if not Path(origin).exists():
-        hint = "they were DataFrames" if origin == "(DataFrames)" else "run this where the pack was built"
+        hint = "run this where the pack was built"
+        if origin == "(DataFrames)":
+            hint = "they were DataFrames"
+        elif origin.startswith("("):
+            hint = "they came through a connection, which only the program that built the pack has"
         raise DataError(f"The data of this pack, {origin!r}, are not here: {hint}.")
     return load(origin, **given)
 
