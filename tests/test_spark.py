@@ -28,7 +28,6 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
 ]
-pytest.importorskip("pyspark", reason="PySpark is not installed")
 # Small tables: what pays for itself over millions of rows only takes time here.
 SETTINGS = {
     "spark.ui.enabled": "false",
@@ -45,6 +44,12 @@ SETTINGS = {
     "spark.sql.session.timeZone": "Asia/Tokyo",  # whatever a user's ways are
     "spark.sql.ansi.enabled": "false",
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pyspark():
+    """Asked for here, so that where Spark's tests are not wanted nothing is said of it."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed")
 
 
 @pytest.fixture(scope="module")
