@@ -20,7 +20,6 @@ ENGINES = ("duckdb", "sqlite")  # databases in a file
 SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
 
-
 # An option of an address that says a secret itself, rather than name a variable.
 _SECRET = r"(?i)[;?&](\w*(?:password|passwd|pwd|token|secret|api_?key|access_?key|credential)\w*)=(?!\$\{\w+\}(?:[;&]|$))[^;&]+"
 

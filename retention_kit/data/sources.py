@@ -141,7 +141,7 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
     try:
         yield
     except engine.error as error:
-        raise DataError(f"{label} cannot be read: {_first_line(error)}") from None
+        raise DataError(f"{label} cannot be read: {first_line(error)}") from None
 
 
 def _read_files(engine: Engine, table: str, source: Table, files: list[Path], name: str) -> str:
@@ -230,7 +230,7 @@ def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: 
     try:
         engine.types(f"({query})")
     except engine.error as error:
-        message = f"{label}: {place} does not work: {_first_line(error)}"
+        message = f"{label}: {place} does not work: {first_line(error)}"
         texts = [column for column in used(theirs, [text]) if theirs[column] == "VARCHAR"]
         if texts and "cast" in message:
             message += f" {_listed(texts)} text: write CAST({engine.quote(texts[0])} AS DOUBLE)."
@@ -241,5 +241,6 @@ def _listed(columns: list[str]) -> str:
     return f"{', '.join(map(repr, columns))} {'is' if len(columns) == 1 else 'are'}"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an engine says first, as a sentence."""
     return str(error).strip().splitlines()[0].rstrip(".") + "."

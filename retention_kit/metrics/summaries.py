@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from retention_kit.data.engine import quote
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.grids import Grid, year_windows
-from retention_kit.metrics.views import ask, departures, payments, shown, sql, valued
+from retention_kit.metrics.views import ask, departures, end_of, payments, shown, sql, valued
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
     if name == "trailing":
         data.engine.register("trailing_days", year_windows(grid, data.starts["orders"], data.as_of))
-        parts["end"] = str(grid.index(data.as_of - timedelta(days=1)) + 1)
+        parts["end"] = end_of(data, grid)
     shared = sql("answers") if name in ("feedback", "scores") else ""
     query = shared + sql(name) + sql("spans" if name in STATES else "points")
     frame = ask(data, query, grid, segment, **parts)

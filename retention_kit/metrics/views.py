@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engine import literal, segment_column
+from retention_kit.data.sources import first_line
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import DAYS, Grid
 from retention_kit.settings import TABLES
@@ -53,10 +54,10 @@ def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None
             prepare(data, grid, segment)
         return data.engine.frame(query, **parts)
     except data.engine.error as error:
-        said = str(error).strip().partition("\n")[0].rstrip(".")
+        said = first_line(error)
         if "out of range" in said or "Overflow" in said:
-            said = "The amounts are too large to be summed exactly: give them in thousands"
-        raise DataError(f"{said}.") from error
+            said = "The amounts are too large to be summed exactly: give them in thousands."
+        raise DataError(said) from error
 
 
 def valued(segment: str | None) -> dict[str, str]:
@@ -96,7 +97,7 @@ def shown(segment: str) -> str:
     return f"CASE WHEN {column} IS NULL OR {column} IN (SELECT value FROM shown_values) THEN {column} ELSE {literal(OTHER)} END"
 
 
-def _end(data: Dataset, grid: Grid) -> str:
+def end_of(data: Dataset, grid: Grid) -> str:
     """The number of the first span that the data do not reach."""
     return str(grid.index(data.as_of - timedelta(days=1)) + 1)
 
@@ -109,7 +110,7 @@ def _prepare_levels(data: Dataset, grid: Grid) -> None:
         if name == "levels" or is_daily_mrr or is_daily(data, grid, "churn_mode"):
             if data.foreign:
                 engine.register(f"{name}_rates", _boundary_rates(data, spans))
-            parts = {"name": name, "end": _end(data, spans), "rates": f"{name}_rates"}
+            parts = {"name": name, "end": end_of(data, spans), "rates": f"{name}_rates"}
             parts |= {"paid_from_period": spans.sql(_PAID_FROM), "paid_until_period": spans.sql(_PAID_UNTIL)}
             engine.run(sql("levels").replace("$steps", steps), **parts)
             engine.run(sql("leaving"), **parts | {"name": f"{name}_leaving", "levels": name},
@@ -141,7 +142,7 @@ def _boundary_rates(data: Dataset, grid: Grid):
 
 def _prepare_customers(data: Dataset, grid: Grid) -> None:
     """When customers are active (activity), when they are customers (membership), and when that turns (turns)."""
-    engine, end = data.engine, _end(data, grid)
+    engine, end = data.engine, end_of(data, grid)
     if data.basis not in data.tables:
         return
     inactivity = data.settings.definitions.inactivity_days
@@ -163,7 +164,7 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
         if inactivity is None:
             return None
         lapses = f"(day + {inactivity})"
-        beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {_end(data, spans)} ELSE {spans.sql(lapses)} END"
+        beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {end_of(data, spans)} ELSE {spans.sql(lapses)} END"
         return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
 
     if stays(grid):
@@ -174,7 +175,7 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
         engine.run(sql("runs"), name="day_stays", touched=stays(DAYS))
         first = "day_levels" if data.basis == "subscriptions" else "day_stays"
         engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first)
-        turns = {"membership": "day_membership", "end": _end(data, DAYS)}
+        turns = {"membership": "day_membership", "end": end_of(data, DAYS)}
         turns |= {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
     engine.run(sql("turns"), **turns)
 
@@ -191,7 +192,7 @@ def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
         for name in data.segments[segment]
     ]
     _choose_shown(data, segment)
-    data.engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=_end(data, grid))
+    data.engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_of(data, grid))
 
 
 def _choose_shown(data: Dataset, segment: str) -> None:
