@@ -17,13 +17,14 @@ class Row:
 
 @dataclass
 class Claim:
-    """A line that has to hold: the ratios, one a round, and their bound."""
+    """A line that has to hold: the ratios, one a round, and their bound; or one told beside those, held to the same."""
 
     text: str
     ratios: list[float]
     bound: float
     is_floor: bool = False  # whether the bound is the least that the ratio may be
     unit: str = "×"
+    is_bound: bool = True  # else for information: it says more, or of more, than the bound asks
 
     @property
     def holds(self) -> bool:
@@ -49,17 +50,19 @@ def ratios(first: list[float], second: list[float]) -> list[float]:
 def page(parts: list[Part], machine: list[str]) -> str:
     """The results as markdown."""
     claims = [claim for part in parts for claim in part.claims]
-    held = sum(claim.holds for claim in claims)
+    bounds, beside = ([claim for claim in claims if claim.is_bound is wanted] for wanted in (True, False))
     lines = ["# Benchmarks", "", "Written by `make bench`; every ratio is of one run, its sides measured by turns.", ""]
-    if claims:
-        lines += ["## What has to hold", "", f"{held} of {len(claims)} hold.", ""]
-        lines += _table(("", "ratio", "spread", "bound", "holds"), [_claim_cells(claim) for claim in claims])
+    for title, some in (("What has to hold", bounds), ("Beside it, for information", beside)):
+        if some:
+            lines += [f"## {title}", "", f"{sum(claim.holds for claim in some)} of {len(some)} hold.", ""]
+            lines += [*_table(("", "ratio", "spread", "bound", "holds"), [_claim_cells(one) for one in some]), ""]
     for part in parts:
-        lines += ["", f"## {part.title}", ""]
+        lines += [f"## {part.title}", ""]
         lines += _table(("", "seconds", "spread", "against the first", "peak memory"), _row_cells(part.rows))
         for note in part.notes:
             lines += ["", note]
-    lines += ["", "## Machine and versions", "", *(f"- {line}" for line in machine)]
+        lines.append("")
+    lines += ["## Machine and versions", "", *(f"- {line}" for line in machine)]
     return "\n".join(lines) + "\n"
 
 

@@ -202,7 +202,35 @@ def test_the_page_tells_every_ratio_its_bound_and_whether_it_holds():
     assert "| ours | 3 | 2 to 4 | 1 × | 300 MiB |" in text
     assert "| theirs | 33 | 20 to 60 | 11 × |  |" in text
     assert "| theirs, once | 600 |  | 200 × |  |" in text
+    assert text.index("## What has to hold") < text.index("## Packs")
     assert text.index("## Packs") < text.index("lifetimes is missing.") < text.index("- 8 cores")
+
+
+def test_what_is_told_for_information_is_shown_apart_and_counts_for_no_bound():
+    from results import Part, page
+
+    claims = [claim([0.9], 1), claim([1.4], 1, is_bound=False)]
+    bounds, _, beside = page([Part("Scorecard", claims=claims)], []).partition("## Beside it, for information")
+    assert "1 of 1 hold." in bounds
+    assert "| 0.9 × |" in bounds
+    assert "0 of 1 hold." in beside
+    assert "| 1.4 × |  | ≤ 1 × | **no** |" in beside
+
+
+def test_the_scorecard_is_held_to_its_bounds_whoever_is_a_customer():
+    from measure import Sample
+    from parts import Company, _against_others
+
+    seconds = {"orders": 1, "subscriptions": 2, "six": 3, "natural": 2, "pandas": 6}
+    found = {way: [Sample(taken, 100)] for way, taken in seconds.items()}
+    claims = _against_others(Company(10, Path()), found)
+    against_sql = [(one.ratios, one.bound, one.is_bound) for one in claims if one.text.endswith("natural SQL: time")]
+    assert against_sql == [([0.5], 1.0, True), ([1.0], 1.0, True), ([1.5], 1.0, False)]
+    assert [(one.ratios, one.is_bound) for one in claims if one.text.endswith("faster by")] == [
+        ([6.0], True),
+        ([3.0], True),
+        ([2.0], False),
+    ]
 
 
 def test_the_page_names_no_machine():

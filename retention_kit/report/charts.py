@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from math import ceil, isfinite
 
-import altair as alt
 import pandas as pd
 from babel.lists import format_list
 from babel.numbers import get_decimal_symbol, get_group_symbol
@@ -31,6 +31,18 @@ MOST_LABELS = 14  # period labels that fit side by side
 _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421, 0xFFFE: 0xFFFD, 0xFFFF: 0xFFFD}
 
 
+class _Altair:
+    """Altair, imported when the first chart is made: the process that computes and lays out a report makes none."""
+
+    def __getattr__(self, name: str) -> object:
+        import altair
+
+        return getattr(altair, name)
+
+
+alt = _Altair()  # in encodings, channels are objects: Altair takes milliseconds to find the one for a text
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A Vega-Lite specification, complete with its data, and the same picture in words."""
@@ -39,6 +51,18 @@ class Drawing:
     alt: str
 
 
+def drawing(function: Callable[..., Drawing | None]) -> Callable[..., Drawing | None]:
+    """Without Altair's check of every part as it is made, which takes longer than making it."""
+
+    @wraps(function)
+    def unchecked(*given: object, **more: object) -> Drawing | None:
+        with alt.utils.schemapi.debug_mode(False):
+            return function(*given, **more)
+
+    return unchecked
+
+
+@drawing
 def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawing | None:
     """One metric over periods: a line with its interval; gaps where undefined, incomplete periods hollow and apart.
 
@@ -60,29 +84,33 @@ def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawin
     unit, goal = rows["unit"].iloc[0], number(goal)
     y = quantity(alt.Y, unit, words, extent(unit, goal, records))
     base = alt.Chart()
-    latest = base.encode(y("value"), text="figure:N").transform_filter("datum.latest")
+    latest = base.encode(y("value"), alt.Text("figure:N")).transform_filter("datum.latest")
     bold = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
     layers = [
-        base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), y2="high"),
-        *_rule(goal, y, [words.text("charts.goal"), words.value(goal, unit)], x=alt.value(0), x2=alt.value("width")),
-        base.mark_rule(color=LIGHT_TEAL, strokeWidth=2).encode(y("low"), y2="high").transform_filter("datum.alone"),
+        base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
+        *_rule(goal, y, [words.text("charts.goal"), words.value(goal, unit)], alt.XValue(0), alt.X2Value("width")),
+        base.mark_rule(color=LIGHT_TEAL, strokeWidth=2)
+        .encode(y("low"), alt.Y2("high"))
+        .transform_filter("datum.alone"),
         base.mark_line(color=TEAL, strokeWidth=2).encode(y("line")),
         latest.mark_text(**bold, stroke="white", strokeWidth=3, strokeJoin="round"),
         latest.mark_text(**bold, color=TEAL),
         _points(words, "when").encode(y("value")),
     ]
-    chart = alt.layer(*layers, data=inline(records)).encode(_over(records, words))
+    chart = alt.layer(*layers, data=inline([])).encode(_over(records, words))
     return Drawing(
-        finished(chart, words, right=24 if goal is None else 60), _trend_alt(rows, records, known, goal, words)
+        finished(chart, words, records, right=24 if goal is None else 60), _trend_alt(rows, records, known, goal, words)
     )
 
 
+@drawing
 def customer_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
     """Customers kept, back and new above the line, those who did not return below it: one stacked bar per period."""
     up = {"retained": TEAL, "reactivated": LIGHT_TEAL, "new": AMBER}
     return _movements("customers", frame, words, "count", up, {"lost": TERRACOTTA})
 
 
+@drawing
 def mrr_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
     """Recurring revenue won above the line and lost below it; exchange rates by their sign, where any."""
     up = {"new": TEAL, "expansion": LIGHT_TEAL, "reactivation": AMBER}
@@ -91,17 +119,21 @@ def mrr_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
     return _movements("mrr", frame, words, "money", up, {"contraction": PALE_TERRACOTTA, "churned": TERRACOTTA})
 
 
+@drawing
 def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
     """Promoters, passives and detractors as shares of each period's answers; `rows` hold their counts and `n`."""
     kinds = {"detractors": TERRACOTTA, "passives": GREY, "promoters": TEAL}
     y = alt.Y("value:Q", title=None, stack="normalize", axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]))
     row = {"fontSize": 11, "color": MUTED, "baseline": "bottom"}
-    answers = alt.Chart().mark_text(**row).encode(alt.YValue(-5), text="whole:N").transform_filter("datum.rank === 0")
+    answers = (
+        alt.Chart().mark_text(**row).encode(alt.YValue(-5), alt.Text("whole:N")).transform_filter("datum.rank === 0")
+    )
     head = alt.Chart(inline([{}], "head")).mark_text(**row, align="right", text=words.text("charts.nps.answers"))
     numbers = [answers, head.encode(alt.XValue(-6), alt.YValue(-5))] if len(rows) <= MOST_LABELS else []
     return _stacked("nps", rows, words, "count", kinds, y, "n", over=numbers, below=set())
 
 
+@drawing
 def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Drawing | None:
     """One metric over segment values in one period: a dot with its interval each, highest first; `total` is for all.
 
@@ -122,14 +154,14 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Dr
     scale = alt.Scale(domain=[record["name"] for record in records], padding=0.5)
     base = alt.Chart()
     layers = [
-        *_rule(total, x, whole, y=alt.value(0), y2=alt.value("height")),
-        base.mark_rule(color=LIGHT_TEAL, strokeWidth=2).encode(x("low"), x2="high"),
+        *_rule(total, x, whole, alt.YValue(0), alt.Y2Value("height")),
+        base.mark_rule(color=LIGHT_TEAL, strokeWidth=2).encode(x("low"), alt.X2("high")),
         _points(words, "name").encode(x("value")),
-        base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(x=alt.value("width"), text="beside:N"),
+        base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(alt.XValue("width"), alt.Text("beside:N")),
     ]
-    chart = alt.layer(*layers, data=inline(records)).encode(alt.Y("name:N", title=None, scale=scale, axis=axis))
+    chart = alt.layer(*layers, data=inline([])).encode(alt.Y("name:N", title=None, scale=scale, axis=axis))
     room = 12 + 6 * max(len(record["beside"]) for record in records)
-    spec = finished(chart, words, right=room, height=step * len(records) + 50)
+    spec = finished(chart, words, records, right=room, height=step * len(records) + 50)
     return Drawing(spec, _segments_alt(rows, records, total, words))
 
 
@@ -138,7 +170,7 @@ def _movements(name: str, frame: pd.DataFrame, words: Words, unit: str, up: dict
     reach = max((abs(number(value) or 0) for kind in kinds for value in frame[kind]), default=0)
     y = quantity(alt.Y, unit, words, reach=reach)
     zero = alt.Chart(inline([{}], "zero")).mark_rule(color=MUTED)
-    across = zero.encode(y=alt.datum(0), x=alt.value(0), x2=alt.value("width"))
+    across = zero.encode(alt.YDatum(0), alt.XValue(0), alt.X2Value("width"))
     return _stacked(name, frame, words, unit, kinds, y("value"), "end", over=[across], below=set(down))
 
 
@@ -162,9 +194,9 @@ def _stacked(
     of = alt.Tooltip("whole:N", title=words.text(f"charts.{name}.whole"))
     tips = [*tooltips(words, "when", "kind", "figure"), of]
     bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
-    bars = bar.encode(y, colour, alt.Order("rank:Q"), opacity=_when_complete(1, 0.45), tooltip=tips)
-    chart = alt.layer(bars, *over, data=inline(records)).encode(_over(periods, words))
-    return Drawing(finished(chart, words, right=24), _stacked_alt(name, rows, periods, words, unit, label))
+    bars = bar.encode(y, colour, alt.Order("rank:Q"), either(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips)
+    chart = alt.layer(bars, *over, data=inline([])).encode(_over(periods, words))
+    return Drawing(finished(chart, words, records, right=24), _stacked_alt(name, rows, periods, words, unit, label))
 
 
 def visible(name: object) -> str:
@@ -253,8 +285,9 @@ def _over(periods: list[dict], words: Words) -> alt.X:
     return alt.X("period:O", title=None, scale=scale, axis=axis)
 
 
-def _when_complete(yes: object, no: object) -> dict:
-    return alt.condition("datum.complete", alt.value(yes), alt.value(no))
+def either(channel: type, test: str, yes: object, no: object) -> object:
+    """One value of a channel where a test holds, another elsewhere."""
+    return channel(no, condition={"test": test, "value": yes})
 
 
 def tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
@@ -263,46 +296,59 @@ def tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
 
 def _points(words: Words, name: str) -> alt.Chart:
     mark = alt.Chart().mark_point(filled=True, size=46, stroke=TEAL, strokeWidth=1.5, opacity=1)
-    return mark.encode(fill=_when_complete(TEAL, "white"), tooltip=tooltips(words, name, "figure", "interval", "n"))
+    fill = either(alt.FillValue, "datum.complete", TEAL, "white")
+    return mark.encode(fill, tooltip=tooltips(words, name, "figure", "interval", "n"))
 
 
-def _rule(at: float | None, channel: Callable, label: list[str], **span: object) -> list[alt.Chart]:
+def _rule(
+    at: float | None, channel: Callable, label: list[str], *span: alt.XValue | alt.YValue | alt.X2Value | alt.Y2Value
+) -> list[alt.Chart]:
     """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None."""
     if at is None:
         return []
     base = alt.Chart(inline([{"at": at, "label": label}], "reference")).encode(channel("at"))
-    if "x" in span:
-        text = base.mark_text(color=BRICK, fontSize=11, align="left", dx=6).encode(x=alt.value("width"), text="label:N")
+    if isinstance(span[0], alt.XValue):
+        text = base.mark_text(color=BRICK, fontSize=11, align="left", dx=6).encode(
+            alt.XValue("width"), alt.Text("label:N")
+        )
     else:
-        text = base.mark_text(color=BRICK, fontSize=11, dy=-9).encode(y=alt.value(0), text="label:N")
-    return [base.mark_rule(color=BRICK, strokeDash=[4, 3]).encode(**span), text]
+        text = base.mark_text(color=BRICK, fontSize=11, dy=-9).encode(alt.YValue(0), alt.Text("label:N"))
+    return [base.mark_rule(color=BRICK, strokeDash=[4, 3]).encode(*span), text]
 
 
-def finished(chart: alt.LayerChart, words: Words, right: int, height: int = HEIGHT) -> dict:
-    """The finished specification. Altair hands it over as an inner one, so that the session's theme stays out of it.
+def finished(
+    chart: alt.LayerChart, words: Words, rows: list[dict] | None = None, *, right: int, height: int = HEIGHT
+) -> dict:
+    """The finished specification, with the rows that the layers share: as part of the chart they are copied for each.
 
-    It is not checked against Vega-Lite's schema, which takes a quarter of the time: whoever draws it does that again.
+    Altair hands it over as an inner one, so that the session's theme stays out of it, and does not check it against
+    Vega-Lite's schema: whoever draws it does that again.
     """
+    data = {} if rows is None else {"data": {"name": "rows", "values": rows}}
     signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
     label = {"labelColor": MUTED, "labelFontSize": 12}
     title = {"titleColor": MUTED, "titleFontSize": 12, "titleFontWeight": "normal", "titleAnchor": "start"}
-    return chart.to_dict(validate=False, context={"top_level": False}) | {
-        "$schema": alt.SCHEMA_URL,
-        "width": WIDTH,
-        "height": height,
-        "autosize": {"type": "fit", "contains": "padding"},
-        "padding": {"left": 4, "top": 20, "right": right, "bottom": 4},
-        "background": "transparent",
-        "config": {
-            "font": FONT,
-            "locale": {"number": signs | {"grouping": [3], "currency": ["", ""]}},
-            "view": {"stroke": None},
-            "axis": label
-            | title
-            | {"labelPadding": 6, "titlePadding": 8, "domain": False, "ticks": False, "gridColor": HAIRLINE},
-            "legend": label | {"orient": "top", "symbolType": "square", "offset": 22, "columnPadding": 14},
-        },
-    }
+    return (
+        chart.to_dict(validate=False, context={"top_level": False})
+        | data
+        | {
+            "$schema": alt.SCHEMA_URL,
+            "width": WIDTH,
+            "height": height,
+            "autosize": {"type": "fit", "contains": "padding"},
+            "padding": {"left": 4, "top": 20, "right": right, "bottom": 4},
+            "background": "transparent",
+            "config": {
+                "font": FONT,
+                "locale": {"number": signs | {"grouping": [3], "currency": ["", ""]}},
+                "view": {"stroke": None},
+                "axis": label
+                | title
+                | {"labelPadding": 6, "titlePadding": 8, "domain": False, "ticks": False, "gridColor": HAIRLINE},
+                "legend": label | {"orient": "top", "symbolType": "square", "offset": 22, "columnPadding": 14},
+            },
+        }
+    )
 
 
 def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal: float | None, words: Words) -> str:

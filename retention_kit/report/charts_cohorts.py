@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import altair as alt
 import pandas as pd
 
 from retention_kit.report.charts import (
@@ -13,6 +12,8 @@ from retention_kit.report.charts import (
     MUTED,
     TEAL,
     Drawing,
+    alt,
+    drawing,
     extent,
     finished,
     inline,
@@ -28,6 +29,7 @@ DARK = "#000000"  # legible on all of them, and by night, when pictures are inve
 ROW = 26  # height of a row of cells
 
 
+@drawing
 def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str) -> Drawing | None:
     """Cohorts from the oldest down, their ages from the left; a cell that has not begun is no cell.
 
@@ -56,7 +58,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str) -> Drawin
     cell = alt.Chart().encode(x, y, tooltip=tooltips(words, "cohort", "when", "figure", "n"))
     dashed = {"stroke": MUTED, "strokeDash": [3, 3], "strokeWidth": 0.8}
     beside = {"align": "right", "color": MUTED, "fontSize": 11}
-    sizes = alt.Chart().mark_text(**beside).encode(y, alt.XValue(-10), text="size:N")
+    sizes = alt.Chart().mark_text(**beside).encode(y, alt.XValue(-10), alt.Text("size:N"))
     head = alt.Chart(inline([{}], "head")).mark_text(
         **beside, baseline="bottom", text=words.text("charts.cohorts.size")
     )
@@ -64,16 +66,17 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str) -> Drawin
         cell.mark_rect().encode(alt.Color("value:Q", scale=shade, legend=None)).transform_filter(_is("later")),
         cell.mark_rect(color=FIRST).transform_filter(_is("first")),
         cell.mark_rect(fillOpacity=0, **dashed).transform_filter(_is("running")),
-        cell.mark_text(color=DARK, fontSize=11).encode(text="text:N").transform_filter(_is("later")),
-        cell.mark_text(color=MUTED, fontSize=11).encode(text="text:N").transform_filter(f"!({_is('later')})"),
+        cell.mark_text(color=DARK, fontSize=11).encode(alt.Text("text:N")).transform_filter(_is("later")),
+        cell.mark_text(color=MUTED, fontSize=11).encode(alt.Text("text:N")).transform_filter(f"!({_is('later')})"),
         sizes.transform_filter("datum.age === 0"),
         head.encode(alt.XValue(-10), alt.YValue(-6)),
     ]
     size = {"width": {"step": step}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
-    spec = finished(alt.layer(*layers, data=inline(records)), words, right=4) | size
+    spec = finished(alt.layer(*layers, data=inline([])), words, records, right=4) | size
     return Drawing(spec, _heat_alt(records, cohorts, words, every))
 
 
+@drawing
 def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words, every: str) -> Drawing | None:
     """Retention by age, from age 1: every cohort a thin line, the average of all a thick one, one cohort in colour.
 
@@ -90,7 +93,7 @@ def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words
     scale = alt.Scale(domain=[ages[0], ages[-1]], nice=False, zero=False)
     x = alt.X("age:Q", title=words.text(f"charts.cohorts.age.{every}"), axis=axis, scale=scale)
     layers = [
-        alt.Chart(inline(lines)).mark_line(color=GREY, strokeWidth=1).encode(y("value"), detail="cohort:N"),
+        alt.Chart(inline(lines)).mark_line(color=GREY, strokeWidth=1).encode(y("value"), alt.Detail("cohort:N")),
         *_pointed_out(mean, "average", INK, y, words, align="left", dx=8),
     ]
     if own:
@@ -139,7 +142,7 @@ def _pointed_out(
 ) -> list[alt.Chart]:
     """A line with dots to point at, named at its end."""
     base = alt.Chart(inline(points, name)).encode(y("value"))
-    end = alt.Chart(inline(points[-1:], f"{name}-end")).encode(y("value"), text="cohort:N")
+    end = alt.Chart(inline(points[-1:], f"{name}-end")).encode(y("value"), alt.Text("cohort:N"))
     label = {"fontSize": 12, "fontWeight": "bold", **place}
     dots = base.mark_point(filled=True, size=36, color=colour, opacity=1)
     return [

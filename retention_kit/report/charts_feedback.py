@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import altair as alt
 import pandas as pd
 
 from retention_kit.report.charts import (
@@ -12,6 +11,8 @@ from retention_kit.report.charts import (
     TEAL,
     TERRACOTTA,
     Drawing,
+    alt,
+    drawing,
     finished,
     inline,
     listed,
@@ -24,6 +25,7 @@ COLOURS = {"top": TEAL, "promoters": TEAL, "passives": GREY, "rest": GREY, "detr
 LOW, HIGH = (20, 13), (24, 16)  # heights of a row and of its bar: of many scores, and of few
 
 
+@drawing
 def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
     """A bar for each score of the scale, the best on top, as a share of all answers.
 
@@ -47,10 +49,12 @@ def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
     tips = tooltips(words, "score", "group", "figure", "answers")
     layers = [
         base.mark_bar(size=bar).encode(colour, tooltip=tips),
-        base.mark_text(align="left", dx=6, fontSize=12, color=MUTED).encode(text="figure:N"),
+        base.mark_text(align="left", dx=6, fontSize=12, color=MUTED).encode(alt.Text("figure:N")),
     ]
-    chart = alt.layer(*layers, data=inline(records)).encode(y)
-    return Drawing(finished(chart, words, right=64, height=row * len(records) + 80), _alt(rows, records, words))
+    chart = alt.layer(*layers, data=inline([])).encode(y)
+    return Drawing(
+        finished(chart, words, records, right=64, height=row * len(records) + 80), _alt(rows, records, words)
+    )
 
 
 def _bar(row: dict, words: Words) -> dict:

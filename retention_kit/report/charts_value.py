@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import altair as alt
 import pandas as pd
 
 from retention_kit.report.charts import (
@@ -10,6 +9,9 @@ from retention_kit.report.charts import (
     LIGHT_TEAL,
     TEAL,
     Drawing,
+    alt,
+    drawing,
+    either,
     finished,
     inline,
     listed,
@@ -19,6 +21,7 @@ from retention_kit.report.charts import (
 from retention_kit.wording import Words
 
 
+@drawing
 def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
     """Revenue by tenths of the customers, those who spent most first; the first `best` of them in the strong colour.
 
@@ -42,17 +45,17 @@ def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
         scale=alt.Scale(domain=[record["tenth"] for record in records]),
         axis=alt.Axis(labelAngle=0),
     )
-    colour = alt.condition("datum.best", alt.value(TEAL), alt.value(LIGHT_TEAL))
+    colour = either(alt.ColorValue, "datum.best", TEAL, LIGHT_TEAL)
     base = alt.Chart().encode(y("revenue"))
     label = {"dy": -9, "fontSize": 11}
     layers = [
         base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(
-            color=colour, tooltip=tooltips(words, "tenth", "figure", "part", "n")
+            colour, tooltip=tooltips(words, "tenth", "figure", "part", "n")
         ),
-        base.mark_text(**label, stroke="white", strokeWidth=3, strokeJoin="round").encode(text="part:N"),
-        base.mark_text(**label, color=INK).encode(text="part:N"),
+        base.mark_text(**label, stroke="white", strokeWidth=3, strokeJoin="round").encode(alt.Text("part:N")),
+        base.mark_text(**label, color=INK).encode(alt.Text("part:N")),
     ]
-    chart = alt.layer(*layers, data=inline(records)).encode(x)
+    chart = alt.layer(*layers, data=inline([])).encode(x)
     figures = [f"{record['tenth']}: {record['figure']} ({record['part']})" for record in records]
     said = words.text("charts.value.alt", figures=listed(figures, words))
-    return Drawing(finished(chart, words, right=24), said)
+    return Drawing(finished(chart, words, records, right=24), said)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import altair as alt
-
 from retention_kit.report.charts import (
     AMBER,
     GREY,
@@ -16,6 +14,8 @@ from retention_kit.report.charts import (
     TEAL,
     TERRACOTTA,
     Drawing,
+    alt,
+    drawing,
     finished,
     inline,
     listed,
@@ -29,6 +29,7 @@ COLOURS = {"new": TEAL, "expansion": LIGHT_TEAL, "reactivation": AMBER, "fx": GR
 ROW, BAR = 30, 18  # heights of a row and of its bar
 
 
+@drawing
 def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
     """A row for each step of a sum, with its money: levels as marks, what changes them as bars from one to the next.
 
@@ -54,19 +55,21 @@ def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
     base = alt.Chart()
     tips = [alt.Tooltip("label:N", title=words.text("charts.tooltip.kind")), *tooltips(words, "figure")]
     beside = {"align": "left", "dx": 10, "fontSize": 12, "color": INK}
-    money, bold = (base.mark_text(**beside, **more).encode(x=alt.value("width"), text="figure:N")
+    money, bold = (base.mark_text(**beside, **more).encode(alt.XValue("width"), alt.Text("figure:N"))
                    for more in ({}, {"fontWeight": "bold"}))  # fmt: skip
     tick = base.mark_tick(thickness=4, size=BAR + 4, color=INK).encode(x("after"), tooltip=tips)
     layers = [
-        base.mark_rule(color=MUTED, strokeWidth=1).encode(x("after"), y2="next:N").transform_filter("datum.next"),
-        base.mark_bar(size=BAR).encode(x("before"), colour, x2="after", tooltip=tips).transform_filter("!datum.level"),
+        base.mark_rule(color=MUTED, strokeWidth=1).encode(x("after"), alt.Y2("next:N")).transform_filter("datum.next"),
+        base.mark_bar(size=BAR)
+        .encode(x("before"), colour, alt.X2("after"), tooltip=tips)
+        .transform_filter("!datum.level"),
         tick.transform_filter("datum.level"),
         money.transform_filter("!datum.level"),
         bold.transform_filter("datum.level"),
     ]
-    chart = alt.layer(*layers, data=inline(records)).encode(y)
+    chart = alt.layer(*layers, data=inline([])).encode(y)
     room = 16 + 8 * max(len(record["figure"]) for record in records)
-    spec = finished(chart, words, right=room, height=ROW * len(records) + 50)
+    spec = finished(chart, words, records, right=room, height=ROW * len(records) + 50)
     return Drawing(spec, _alt(records, period, words))
 
 

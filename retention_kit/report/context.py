@@ -50,6 +50,7 @@ class Context:
         self.columns = [column.strip() for column in named if column.strip()]
         split_segment(self.data, self.only)
         self.computed: dict[tuple, pd.DataFrame] = {}  # scorecards; a page of another language may share them
+        self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -95,7 +96,11 @@ class Context:
         return rows.assign(better=[METRICS[name].better for name in rows["metric"]])
 
     def row(self, metric: str):
-        return next(self.now([metric]).itertuples(), None)
+        """The one of a metric, None where it has none."""
+        rows = self.rows
+        if self._rows_of_now[0] is not rows:  # a notebook may have brought a metric of its own
+            self._rows_of_now = rows, {row.metric: row for row in self.now(METRICS).itertuples()}
+        return self._rows_of_now[1].get(metric)
 
     def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The periods of the trend, each known to be complete or not."""

@@ -26,13 +26,13 @@ from nbformat import NotebookNode
 from traitlets import Bool, default
 
 from retention_kit.errors import ReportError
+from retention_kit.report import drawing
 from retention_kit.report.display import BLOCK_MIME, Block, sparkline, templates_dir
 from retention_kit.report.document import read
 
 if TYPE_CHECKING:
     import typst
 
-FONT = "IBM Plex Sans Arabic"
 _FORMATS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 
 
@@ -159,7 +159,8 @@ def exporter_of(made: str, static: bool) -> Exporter:
 
 
 def prepare(formats: Iterable[str], static: bool) -> None:
-    """Do what the first report of a process takes longer for: read templates and fonts, start the drawing of charts."""
+    """Do what the first report of a process takes longer for: read templates and fonts, start what draws charts."""
+    drawing.prepare(_fonts())
     for made in formats:
         exporter = exporter_of(made, static)
         if made == "html":
@@ -168,7 +169,6 @@ def prepare(formats: Iterable[str], static: bool) -> None:
                 _vega()
         else:
             _compiler()
-    _draw('{"mark":"bar","data":{"values":[]}}')
 
 
 def draw(nb: NotebookNode) -> None:
@@ -201,20 +201,18 @@ def _compiler() -> typst.Compiler:
 
     return typst.Compiler(
         templates_dir() / "typst" / "report.typ",
-        font_paths=[templates_dir() / "fonts"],
+        font_paths=[_fonts()],
         ignore_system_fonts=True,  # the same pages on every machine
     )
 
 
 @lru_cache(maxsize=256)
 def _draw(spec: str) -> str:
-    import vl_convert
+    return drawing.draw(spec, _fonts())
 
-    vl_convert.register_font_directory(str(templates_dir() / "fonts"))
-    # An empty list of addresses: a picture never fetches its data.
-    return vl_convert.vegalite_to_svg(
-        spec, config={"font": FONT, "background": None, "aria": False}, allowed_base_urls=[]
-    )
+
+def _fonts() -> str:
+    return str(templates_dir() / "fonts")
 
 
 def draw_svg(spec: dict) -> str:

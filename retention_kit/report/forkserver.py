@@ -38,14 +38,12 @@ LONGEST = 70  # characters of a folder for temporary files, as the path of a soc
 def main() -> None:
     """Import, tell the folder for the kernels' sockets, and serve; in a forked process: be its kernel."""
     control, parent = socket.socket(fileno=int(sys.argv[1])), os.getppid()
-    for name in IMPORTED:
-        import_module(name)
-    for name in STARTING:
-        with suppress(ImportError):
-            import_module(name)
+    gc.disable()  # while imports make what stays
+    _import()
     _warm()
     gc.collect()
     gc.freeze()  # what is here stays shared with the kernels
+    gc.enable()
     place = _private()
     with suppress(BrokenPipeError):  # the run may be over by now
         control.sendall(f"{place}\n".encode())
@@ -53,6 +51,18 @@ def main() -> None:
         _be_kernel(*asked)
     else:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _import() -> None:
+    """What kernels need. The debugger, which no notebook of a batch meets, would take longer than pandas: it is left out."""
+    sys.modules.setdefault("debugpy", None)  # ipykernel does without what cannot be imported
+    for name in IMPORTED:
+        import_module(name)
+    for name in STARTING:
+        with suppress(ImportError):
+            import_module(name)
+    if sys.modules["debugpy"] is None:
+        del sys.modules["debugpy"]  # a notebook's own wish is another matter
 
 
 def _private() -> str:
