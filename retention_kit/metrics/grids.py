@@ -69,7 +69,8 @@ def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
     """For each day from `start` to before `as_of` the spans in whose last twelve months it is, and in whose twelve before.
 
     Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span
-    in whose 24 months the day is no more. The last span ends at `as_of`.
+    in whose 24 months the day is no more. The last span ends at `as_of`. Where all days of every span leave together and
+    are forgotten together, a row is a span, and there is no day.
     """
     import numpy as np
     import pandas as pd
@@ -84,4 +85,6 @@ def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
         return first + np.searchsorted(begins, ordinals, side="right")
 
     enters = [grid.index(day) for day in days]
-    return pd.DataFrame({"day": days, "enters": enters, "leaves": gone(12), "forgotten": gone(24)})
+    windows = pd.DataFrame({"day": days, "enters": enters, "leaves": gone(12), "forgotten": gone(24)})
+    spans = windows.drop(columns="day").drop_duplicates()
+    return spans if spans["enters"].is_unique else windows

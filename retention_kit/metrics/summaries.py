@@ -11,8 +11,20 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.engine import quote
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
-from retention_kit.metrics.grids import Grid, year_windows
-from retention_kit.metrics.views import ask, departures, end_of, payments, shown, sql, valued
+from retention_kit.metrics.grids import Grid
+from retention_kit.metrics.views import (
+    active,
+    ask,
+    departures,
+    end_of,
+    members,
+    payments,
+    shown,
+    sql,
+    turns,
+    valued,
+    year_of,
+)
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -55,7 +67,8 @@ STATES = (
     "cohorts",
     "reasons",
 )  # running sums of changes; the others happen at a point in time
-_SO_FAR = "SUM(purchases) OVER (PARTITION BY per_customer.customer_id ORDER BY period) > 1"
+_SO_FAR = "SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period) > 1"
+_UNPLACED = ",\nplaced AS (SELECT '' AS segment_value, moves.* FROM moves)"
 # What a row is about besides its segment value and period.
 KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}
 # The power of a minor unit (MRR: of its twelfth) that a column is in.
@@ -191,27 +204,31 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
     parts = {
         "order_period": grid.sql("day"),
         "response_period": grid.sql("day"),
-        "days": "COUNT(DISTINCT day)" if chosen.count == "days" else "0",
         "repeat": "days" if chosen.count == "days" else "purchases",
         "returning": _SO_FAR if chosen.returning == "shopify" else "first_period < period",
         "csat_top": str(chosen.csat_top),
         "ces_top": "0" if chosen.ces_top == "mean" else str(chosen.ces_top),
         "every_answer": str(chosen.answers == "all").lower(),
-        "paid": payments(data, grid) if name == "cohorts" else "",
+        "active": active(data),
+        "members": members(data),
+        "turns": turns(data, grid) if name == "movements" else "",
+        "paid": payments(data) if name == "cohorts" else "",
         "own_value": own.format(shown(segment) if segment and table in data.segments[segment] else "NULL"),
         **valued(segment),
         "keys": f"{key}, " if key else "",
         "columns": ", ".join(columns),
         "negatives": ", ".join(f"-{column}" for column in columns),
+        "totals": ", ".join(f"SUM({column}) AS {column}" for column in columns),
         "sums": ", ".join(_sum(name, column) for column in COLUMNS[name]),
     }
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
         parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
     if name == "trailing":
-        data.engine.register("trailing_days", year_windows(grid, data.starts["orders"], data.as_of))
+        parts["windows"] = year_of(data, grid)
         parts["end"] = end_of(data, grid)
     shared = sql("answers") if name in ("feedback", "scores") else ""
-    query = shared + sql(name) + sql("spans" if name in STATES else "points")
+    placed = "points" if name not in STATES else "spans"
+    query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
     frame = ask(data, query, grid, segment, **parts)
     keys = ["segment_value", key] if key else ["segment_value"]
     return _spread(frame, keys, grid.index(data.start), grid.index(data.as_of - timedelta(days=1)), name)

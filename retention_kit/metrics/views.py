@@ -5,16 +5,17 @@ They stand on the engine for one grid and segment at a time; the SQL lies in `sq
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from retention_kit.data.checks import WHEN
-from retention_kit.data.engine import literal, segment_column
+from retention_kit.data.engine import filled, literal, segment_column
 from retention_kit.data.sources import first_line
 from retention_kit.errors import DataError
-from retention_kit.metrics.grids import DAYS, Grid
+from retention_kit.metrics.grids import DAYS, Grid, year_windows
 from retention_kit.settings import TABLES
 
 if TYPE_CHECKING:
@@ -33,15 +34,13 @@ def sql(name: str) -> str:
     return files("retention_kit.metrics").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
-def prepare(data: Dataset, grid: Grid, segment: str | None) -> None:
-    """Make the shared views stand for one grid and segment."""
+def prepare(data: Dataset, grid: Grid, segment: str | None, query: str) -> None:
+    """Make the shared views that a query names stand for one grid and segment."""
     prepared = data.engine.prepared
     if prepared.get("grid") != grid:
         prepared.clear()
-        if "subscriptions" in data.tables:
-            _prepare_levels(data, grid)
-        _prepare_customers(data, grid)
         prepared["grid"] = grid
+    _make_named(data, grid, query)
     if segment is not None and prepared.get("segment") != segment:
         _prepare_values(data, grid, segment)
         prepared["segment"] = segment
@@ -51,7 +50,7 @@ def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None
     """The rows of a query on the tables, or with a grid on the shared views; raises DataError where the engine cannot answer."""
     try:
         if grid is not None:
-            prepare(data, grid, segment)
+            prepare(data, grid, segment, filled(query, parts))
         return data.engine.frame(query, **parts)
     except data.engine.error as error:
         said = first_line(error)
@@ -81,14 +80,50 @@ def departures(data: Dataset, grid: Grid, option: str) -> tuple[str, str]:
     return "levels_leaving", "span"
 
 
-def payments(data: Dataset, grid: Grid) -> str:
-    """What the customers of the basis pay, as spans: purchases in their period, MRR while it runs."""
-    if data.basis == "subscriptions":
-        return "SELECT customer_id, from_period, until_period, mrr AS paid FROM levels WHERE mrr > 0"
+def active(data: Dataset) -> str:
+    """Where customers stand as active, as spans."""
+    return sql("buying") if data.basis == "orders" else "activity"
+
+
+def members(data: Dataset) -> str:
+    """Where it stands who is a customer at the ends of spans: who buys, or with a time of inactivity who has bought."""
+    is_buyer = data.basis == "orders" and data.settings.definitions.inactivity_days is None
+    return active(data) if is_buyer else "membership"
+
+
+def turns(data: Dataset, grid: Grid) -> str:
+    """Where it stands when one becomes a customer and ceases to be one: between the periods' ends, or day by day."""
+    spans = {name: name for name in ("from_period", "until_period")} | {
+        "membership": members(data),
+        "end": end_of(data, grid),
+    }
+    if is_daily(data, grid, "churn_mode") and members(data) == "membership":
+        spans = {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
+        spans |= {"membership": "day_membership", "end": end_of(data, DAYS)}
+    return filled(sql("turns"), spans)
+
+
+def payments(data: Dataset) -> str:
+    """What the customers of the basis pay, as spans with their cohort: purchases in their period, MRR while it runs."""
+    if data.basis == "orders":
+        return (
+            "SELECT customer_id, first_period AS cohort, period AS from_period, period + 1 AS until_period, revenue AS paid "
+            "FROM bought"
+        )
     return (
-        f"SELECT customer_id, {grid.sql('day')} AS from_period, {grid.sql('day')} + 1 AS until_period, amount AS paid "
-        f"{_BOUGHT}"
+        "SELECT levels.customer_id, first_period AS cohort, levels.from_period, levels.until_period, mrr AS paid "
+        "FROM levels JOIN activity ON activity.customer_id = levels.customer_id AND activity.from_period = first_period "
+        "WHERE mrr > 0"
     )
+
+
+def year_of(data: Dataset, grid: Grid) -> str:
+    """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten."""
+    return "windows_of_days" if "day" in _windows(data, grid) else sql("windows_of_periods")
+
+
+def _windows(data: Dataset, grid: Grid) -> pd.DataFrame:
+    return year_windows(grid, data.starts["orders"], data.as_of)
 
 
 def shown(segment: str) -> str:
@@ -102,23 +137,63 @@ def end_of(data: Dataset, grid: Grid) -> str:
     return str(grid.index(data.as_of - timedelta(days=1)) + 1)
 
 
+def _make_named(data: Dataset, grid: Grid, query: str) -> None:
+    """Make the views that a query names, unless they stand."""
+    prepared = data.engine.prepared
+    for names, make in _VIEWS.items():
+        if names not in prepared and re.search(rf"\b(FROM|JOIN) ({names})\b", query):
+            make(data, grid)
+            prepared[names] = True
+
+
+def _prepare_bought(data: Dataset, grid: Grid) -> None:
+    """What each customer bought in each period."""
+    days = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0"
+    data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days)
+
+
+def _prepare_days(data: Dataset, grid: Grid) -> None:
+    """When days, or all days of a span, enter the last twelve months, leave them and are forgotten."""
+    data.engine.register("trailing_days", _windows(data, grid))
+
+
+def _prepare_windows(data: Dataset, grid: Grid) -> None:
+    """When what each customer bought does, where the days of a span do not leave together."""
+    _make_named(data, grid, "FROM trailing_days")
+    data.engine.run(sql("windows_of_days"))
+
+
+def _level_views(data: Dataset, grid: Grid) -> dict[str, Grid]:
+    """The views of what is paid, and at the ends of which spans: days too, where changes are told apart by them."""
+    daily = is_daily(data, grid, "mrr_mode") or is_daily(data, grid, "churn_mode")
+    return {"levels": grid} | ({"day_levels": DAYS} if daily else {})
+
+
+def _paid_periods(spans: Grid) -> dict[str, str]:
+    return {"paid_from_period": spans.sql(_PAID_FROM), "paid_until_period": spans.sql(_PAID_UNTIL)}
+
+
 def _prepare_levels(data: Dataset, grid: Grid) -> None:
     """What each customer pays at the ends of spans, and how that changes."""
-    engine, is_daily_mrr = data.engine, is_daily(data, grid, "mrr_mode")
+    engine = data.engine
     steps = sql("steps_foreign" if data.foreign else "steps_home")
-    for name, spans in (("levels", grid), ("day_levels", DAYS)):
-        if name == "levels" or is_daily_mrr or is_daily(data, grid, "churn_mode"):
-            if data.foreign:
-                engine.register(f"{name}_rates", _boundary_rates(data, spans))
-            parts = {"name": name, "end": end_of(data, spans), "rates": f"{name}_rates"}
-            parts |= {"paid_from_period": spans.sql(_PAID_FROM), "paid_until_period": spans.sql(_PAID_UNTIL)}
-            engine.run(sql("levels").replace("$steps", steps), **parts)
-            engine.run(sql("leaving"), **parts | {"name": f"{name}_leaving", "levels": name},
-                       paused=literal(PAUSED), none=literal(NONE))  # fmt: skip
-    if is_daily_mrr:
+    for name, spans in _level_views(data, grid).items():
+        if data.foreign:
+            engine.register(f"{name}_rates", _boundary_rates(data, spans))
+        engine.run(sql("levels").replace("$steps", steps), name=name, end=end_of(data, spans), rates=f"{name}_rates",
+                   **_paid_periods(spans))  # fmt: skip
+    if is_daily(data, grid, "mrr_mode"):
         engine.run(sql("changes"), levels="day_levels", period=grid.sql_of_day("from_period"))
     else:
         engine.run(sql("changes"), levels="levels", period="from_period")
+
+
+def _prepare_leaving(data: Dataset, grid: Grid) -> None:
+    """Who stops paying, and why."""
+    _make_named(data, grid, "FROM levels")
+    for name, spans in _level_views(data, grid).items():
+        data.engine.run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
+                        **_paid_periods(spans))  # fmt: skip
 
 
 def _boundary_rates(data: Dataset, grid: Grid):
@@ -141,14 +216,11 @@ def _boundary_rates(data: Dataset, grid: Grid):
 
 
 def _prepare_customers(data: Dataset, grid: Grid) -> None:
-    """When customers are active (activity), when they are customers (membership), and when that turns (turns)."""
+    """When customers are active (activity), and when they are customers (membership), where that is not when they buy."""
+    _make_named(data, grid, f"FROM {'bought' if data.basis == 'orders' else 'levels'}")
     engine, end = data.engine, end_of(data, grid)
-    if data.basis not in data.tables:
-        return
     inactivity = data.settings.definitions.inactivity_days
-    if data.basis == "orders":
-        engine.run(sql("buying"), order_period=grid.sql("day"))
-    else:
+    if data.basis == "subscriptions":
         until = grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
         touched = (
             f"SELECT customer_id, {grid.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
@@ -169,15 +241,18 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
 
     if stays(grid):
         engine.run(sql("runs"), name="stays", touched=stays(grid))
-    engine.run(sql("membership"), name="membership", runs="stays" if stays(grid) else "activity", first="activity")
-    turns = {"membership": "membership", "from_period": "from_period", "until_period": "until_period", "end": end}
+        engine.run(sql("membership"), name="membership", runs="stays", first=active(data))
     if is_daily(data, grid, "churn_mode") and stays(DAYS):
         engine.run(sql("runs"), name="day_stays", touched=stays(DAYS))
         first = "day_levels" if data.basis == "subscriptions" else "day_stays"
         engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first)
-        turns = {"membership": "day_membership", "end": end_of(data, DAYS)}
-        turns |= {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
-    engine.run(sql("turns"), **turns)
+
+
+def _prepare_turns(data: Dataset, grid: Grid) -> None:
+    """When one becomes a customer and ceases to be one, for who reads it several times."""
+    query = turns(data, grid)
+    _make_named(data, grid, query)
+    data.engine.run(f"CREATE OR REPLACE TEMP TABLE turns AS {query[1:-1]}")
 
 
 def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
@@ -206,3 +281,15 @@ def _choose_shown(data: Dataset, segment: str) -> None:
         f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row WHERE value IS NOT NULL GROUP BY value) AS sized "
         f"ORDER BY size DESC, value LIMIT {SHOWN}"
     )
+
+
+# What shared views are called, those together that are made together.
+_VIEWS = {
+    "bought": _prepare_bought,
+    "trailing_days": _prepare_days,
+    "windows_of_days": _prepare_windows,
+    "levels|day_levels|changes": _prepare_levels,
+    "levels_leaving|day_levels_leaving": _prepare_leaving,
+    "activity|membership|day_membership": _prepare_customers,
+    "turns": _prepare_turns,
+}

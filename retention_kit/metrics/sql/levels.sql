@@ -12,13 +12,10 @@ netted AS (
     SELECT customer_id, period, CAST(SUM(step) AS BIGINT) AS step, CAST(SUM(step_before) AS BIGINT) AS step_before,
            CAST(SUM(fx) AS BIGINT) AS fx
     FROM steps GROUP BY customer_id, period
-),
-summed AS (
-    SELECT customer_id, fx, step_before, period AS from_period,
-           lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period,
-           CAST(SUM(step) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS mrr,
-           MIN(period) OVER (PARTITION BY customer_id) AS first_paid
-    FROM netted
 )
-SELECT *, mrr_before + step_before AS mrr_unmoved
-FROM (SELECT *, lag(mrr, 1, 0) OVER (PARTITION BY customer_id ORDER BY from_period) AS mrr_before FROM summed) AS placed
+SELECT *, mrr - step AS mrr_before, mrr - step + step_before AS mrr_unmoved
+FROM (SELECT customer_id, fx, step, step_before, period AS from_period,
+             lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period,
+             CAST(SUM(step) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS mrr,
+             MIN(period) OVER (PARTITION BY customer_id ORDER BY period) AS first_paid
+      FROM netted) AS summed

@@ -1,6 +1,7 @@
--- Who is a customer at the ends of spans: runs [from_period, until_period), marked where the customer's first begins.
+-- Who is a customer at the ends of spans: runs [from_period, until_period), with the period of the customer's first. In each
+-- one becomes a customer and ceases to be one; spans that may touch say which `begins` and which `ends` it.
 CREATE OR REPLACE TEMP TABLE $name AS
-SELECT runs.customer_id, runs.from_period, runs.until_period, runs.from_period = firsts.first_period AS is_first
+SELECT runs.customer_id, runs.from_period, runs.until_period, firsts.first_period, true AS begins, true AS ends
 FROM $runs AS runs
-JOIN (SELECT customer_id, MIN(from_period) AS first_period FROM $first GROUP BY customer_id) AS firsts
+JOIN (SELECT customer_id, MIN(from_period) AS first_period FROM $first AS first_spans GROUP BY customer_id) AS firsts
     ON firsts.customer_id = runs.customer_id

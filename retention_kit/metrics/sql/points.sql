@@ -1,8 +1,1 @@
-,
-placed AS (
-    SELECT coalesce(v.value, moves.own_value, $missing) AS segment_value, $keys moves.period, $columns
-    FROM moves
-    LEFT JOIN $values v ON v.customer_id = moves.customer_id
-        AND v.from_period <= moves.period AND v.until_period > moves.period
-)
 SELECT segment_value, $keys period, $sums FROM placed GROUP BY segment_value, $keys period

@@ -1,18 +1,8 @@
 -- Purchases of each period: identified customers once each, then guests, then refunds that name no order.
-WITH per_customer AS (
-    SELECT customer_id, $order_period AS period, COUNT(*) AS purchases, $days AS days,
-           CAST(SUM(amount) AS BIGINT) AS revenue
-    FROM orders
-    WHERE is_purchase AND customer_id IS NOT NULL
-    GROUP BY 1, 2
-),
-firsts AS (
-    SELECT customer_id, MIN(period) AS first_period FROM per_customer GROUP BY customer_id
-),
-lives AS (
-    SELECT per_customer.*, $returning AS is_returning, CAST(revenue AS DECIMAL(19, 0)) AS wide,
+WITH lives AS (
+    SELECT *, $returning AS is_returning, CAST(revenue AS DECIMAL(19, 0)) AS wide,
            CAST(purchases AS DECIMAL(19, 0)) AS wide_purchases
-    FROM per_customer JOIN firsts ON firsts.customer_id = per_customer.customer_id
+    FROM bought
 ),
 moves AS (
     SELECT customer_id, CAST(NULL AS VARCHAR) AS own_value, period, 1 AS buyers, purchases,

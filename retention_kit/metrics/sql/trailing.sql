@@ -1,29 +1,27 @@
--- What customers bought in the twelve months up to each period's end, and whether in the twelve months before those. A day
--- enters with its period, leaves when the twelve months have moved on, and is forgotten twelve months later.
-WITH bought AS (
-    SELECT customer_id, enters, leaves, forgotten, COUNT(*) AS purchases, CAST(SUM(amount) AS BIGINT) AS revenue
-    FROM orders JOIN trailing_days ON trailing_days.day = orders.day
-    WHERE is_purchase AND customer_id IS NOT NULL
-    GROUP BY customer_id, enters, leaves, forgotten
-),
-events AS (
-    SELECT customer_id, enters AS period, purchases, revenue, 0 AS before FROM bought
+-- What customers bought in the twelve months up to each period's end, and whether in the twelve months before those. What
+-- is bought enters with its period, leaves when the twelve months have moved on, and is forgotten twelve months later.
+WITH events AS (
+    SELECT customer_id, enters AS period, purchases, revenue FROM $windows AS windows
     UNION ALL
-    SELECT customer_id, leaves, -purchases, -revenue, purchases FROM bought WHERE leaves < $end
-    UNION ALL
-    SELECT customer_id, forgotten, 0, 0, -purchases FROM bought WHERE forgotten < $end
+    SELECT customer_id, leaves, -purchases, -revenue FROM $windows AS windows WHERE leaves < $end
 ),
+-- A sum that grows by one amount: the square of the one after it less that before it.
 held AS (
-    SELECT customer_id, period AS from_period, lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period,
-           CAST(SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS purchases,
-           CAST(SUM(revenue) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS revenue,
-           SUM(before) OVER (PARTITION BY customer_id ORDER BY period) > 0 AS is_exposed
+    SELECT customer_id, period, purchases, revenue, CAST(revenue AS DECIMAL(19, 0)) AS wide,
+           CAST(2 * SUM(revenue) OVER (PARTITION BY customer_id ORDER BY period ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+                - revenue AS DECIMAL(19, 0)) AS after_and_before
     FROM events
 ),
 moves AS (
-    SELECT customer_id, from_period, until_period, CASE WHEN purchases > 0 THEN 1 ELSE 0 END AS buyers, purchases, revenue,
-           CASE WHEN is_exposed THEN 1 ELSE 0 END AS exposed, CASE WHEN is_exposed AND purchases = 0 THEN 1 ELSE 0 END AS lost,
-           CAST(revenue AS DECIMAL(19, 0)) * CAST(revenue AS DECIMAL(19, 0)) AS revenue_squared
+    SELECT customer_id, period AS from_period, $end AS until_period, 0 AS buyers, purchases, revenue, 0 AS exposed, 0 AS lost,
+           wide * after_and_before AS revenue_squared
     FROM held
-    WHERE until_period > from_period AND (is_exposed OR purchases > 0)
+    UNION ALL
+    SELECT customer_id, enters, least(leaves, coalesce(next_enters, leaves)), 1, 0, 0, 0, 0, 0 FROM $windows AS windows
+    UNION ALL
+    SELECT customer_id, leaves, least(forgotten, coalesce(next_leaves, forgotten)), 0, 0, 0, 1, 0, 0
+    FROM $windows AS windows WHERE leaves < $end
+    UNION ALL
+    SELECT customer_id, leaves, least(forgotten, coalesce(next_enters, forgotten)), 0, 0, 0, 0, 1, 0
+    FROM $windows AS windows WHERE leaves < $end AND (next_enters IS NULL OR next_enters > leaves)
 )

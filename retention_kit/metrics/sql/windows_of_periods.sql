@@ -1,0 +1,5 @@
+(SELECT bought.customer_id, bought.period AS enters, own.leaves, own.forgotten, bought.next_period AS next_enters,
+           later.leaves AS next_leaves, bought.purchases, bought.revenue
+    FROM bought
+    JOIN trailing_days AS own ON own.enters = bought.period
+    LEFT JOIN trailing_days AS later ON later.enters = bought.next_period)
