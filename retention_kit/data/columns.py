@@ -55,7 +55,7 @@ class Columns:
             "agreed_extras": "".join(f", {_agreed(segment_column(name))}" for name in self.extras),
             **{
                 f"{part}extras": "".join(f", {part.replace('_', '.')}{segment_column(name)}" for name in self.extras)
-                for part in ("", "usable_", "counted_", "orders_", "placed_")
+                for part in ("", "usable_", "counted_", "orders_", "placed_", "spells_")
             },
             "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
             "weight_given": f"({self.text('weight')} IS NOT NULL)",
@@ -71,7 +71,14 @@ class Columns:
                 self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
             else:
                 self.sql[name] = self.text(name)
-        if (identity := IDENTITY.get(table)) and identity not in self._kinds:
+        # What never came takes no room: a view says that it is missing.
+        optional = [name for name in ("refund_of", "currency") if name in names]
+        came = [name for name in optional if name in self._kinds]
+        self.sql["raw_optional"] = "".join(f", {self.sql[name]} AS {name}" for name in came)
+        self.sql["absent"] = "".join(f", CAST(NULL AS VARCHAR) AS {name}" for name in optional if name not in came)
+        identity = IDENTITY.get(table)
+        self.sql["has_key"] = str(identity in self._kinds).lower()
+        if identity and identity not in self._kinds:
             self.sql[identity] = "CAST(_row AS VARCHAR)"
 
     def text(self, name: str) -> str:
@@ -85,6 +92,8 @@ class Columns:
         """
         scaled = f"TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {minor * scale}"
         whole = f"TRY_CAST(round({scaled}) AS BIGINT)"
+        if minor * scale <= 10**6:
+            whole = f"whole_units({self.text('amount')}, {minor * scale})"
         if scale > 1:
             home = f"TRY_CAST(round(TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
             whole = f"CASE WHEN {self.sql['currency']} IS NULL THEN {home} ELSE {whole} END"

@@ -209,7 +209,8 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         if name in IDENTITY:
             columns.sql["amount"] = columns.money(10**decimals, money.scale)
         with sentence(engine, f"The {name}"):
-            engine.run(_statements(name)[0], **columns.sql, **known)
+            for statement in _statements(name)[0]:
+                engine.run(statement, **columns.sql, **known)
         sizes[name] = refuse_unusable(engine, name, columns)
         if name == "responses":
             refuse_tops(engine, settings.definitions)
@@ -217,9 +218,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             refuse_late_rates(engine, name, begin)
         if columns.is_naive:
             counts.append(Count(name, "naive times without a time zone", sizes[name]))
-    as_of = report.as_of or _last_event(engine, every)
-    first = dict(engine.rows(" UNION ALL ".join(_sql_first(name, as_of) for name in every)))
-    starts = {name: first[name] for name in every if first[name] is not None}
+    as_of, starts = _span(engine, every, report.as_of)
     if not starts:
         raise DataError(f"There is no usable row before {as_of}: see what check says of the tables.")
     if basis and basis not in starts:
@@ -227,9 +226,13 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     known["as_of"] = f"TIMESTAMP '{as_of}'"
     for name, columns in every.items():
         with sentence(engine, f"The {name}"):
+            making = _statements(name)[1]
             if name == "orders":
-                known["usable"] = _usable_orders(engine, columns, others, known)
-            engine.run(_statements(name)[-1], **columns.sql, **known)
+                *usable, orders = making
+                known |= _usable_orders(engine, usable, columns, others, known)
+                making = [orders]
+            for statement in making:
+                engine.run(statement, **columns.sql, **known)
             read[name] = lines_effect(engine, columns)
             counts += count_checks(engine, name, columns, money, {**columns.sql, **known})
         if name not in starts:
@@ -265,45 +268,60 @@ def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tupl
     return segments
 
 
-def _usable_orders(engine: Engine, columns: Columns, foreign: tuple[str, ...], known: dict[str, str]) -> str:
-    """The known orders, one row each and in one currency: the name of a view or table."""
-    known = columns.sql | known
-    engine.run(_statements("orders")[1], **known)
+def _usable_orders(
+    engine: Engine, making: list[str], columns: Columns, foreign: tuple[str, ...], known: dict[str, str]
+) -> dict[str, str]:
+    """Make the known orders, one row each and in one currency, and their refunds; give what the clean table is made with."""
+    parts = columns.sql | known
+    rows_known, usable, refunds = making
+    engine.run(rows_known, **parts)
     rows = "orders_known"
-    (lines,), (conversion,) = _statements("lines"), _statements("conversion")
     if columns.has_lines:  # of one currency first, so that what is converted is an order
-        engine.run(lines, **known | {"rows": rows, "into": "orders_summed", "currency": "currency"})
+        (lines,) = _statements("lines")[1]
+        engine.run(lines, **parts | {"rows": rows, "into": "orders_summed", "currency": "currency"})
         rows = "orders_summed"
     if foreign:
-        engine.run(conversion, **known | {"rows": rows})
+        (conversion,) = _statements("conversion")[1]
+        engine.run(conversion, **parts | {"rows": rows})
         rows = "orders_converted"
         if columns.has_lines:
-            engine.run(lines, **known | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
+            engine.run(lines, **parts | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
             rows = "orders_whole"
-    return rows
+    engine.run(usable, **parts, usable=rows)
+    engine.run(refunds, **parts)
+    # Where no refund has to be joined, orders are as soon computed as read.
+    has_refunds = engine.rows("SELECT count(*) FROM orders_refunds")[0][0] > 0
+    return {"made_as": "TABLE" if has_refunds or engine.place else "VIEW"}
 
 
-def _last_event(engine: Engine, tables: dict) -> date:
-    """The midnight after the last event; an `ended_at` in the future is a plan, not an event."""
-    moments = [f"SELECT max({WHEN[name]}) AS moment FROM {name}_typed WHERE problem IS NULL" for name in tables]
-    if "subscriptions" in tables:
-        now = f"TIMESTAMP '{datetime.now(UTC):%Y-%m-%d %H:%M:%S}'"
-        moments.append(
-            f"SELECT max(ended_at) AS moment FROM subscriptions_typed WHERE problem IS NULL AND ended_at <= {now}"
+def _span(engine: Engine, tables: dict, as_of: date | None) -> tuple[date, dict[str, date]]:
+    """The as-of date, by default the midnight after the last event, and the first date before it in each table that has one.
+
+    An `ended_at` in the future is a plan, not an event.
+    """
+    now = f"TIMESTAMP '{datetime.now(UTC):%Y-%m-%d %H:%M:%S}'"
+    ended = {"subscriptions": f"max(CASE WHEN ended_at <= {now} THEN ended_at END)"}
+    before = f"< TIMESTAMP '{as_of}'" if as_of else "IS NOT NULL"
+    found = engine.rows(
+        " UNION ALL ".join(
+            f"SELECT '{name}' AS name, CAST(min({WHEN[name]}) AS DATE) AS day, max({WHEN[name]}) AS moment, "
+            f"{ended.get(name, 'CAST(NULL AS TIMESTAMP)')} AS ended FROM {name}_typed "
+            f"WHERE problem IS NULL AND {WHEN[name]} {before}"
+            for name in tables
         )
-    found = [moment for (moment,) in engine.rows(" UNION ALL ".join(moments)) if moment is not None]
-    if not found:
+    )
+    starts = {name: day for name, day, *_ in found if day is not None}
+    if as_of:
+        return as_of, starts
+    if not starts:
         raise DataError("The tables hold no usable row.")
-    return max(found).date() + timedelta(days=1)
+    last = max(moment for _, _, *moments in found for moment in moments if moment is not None)
+    return last.date() + timedelta(days=1), starts
 
 
-def _sql_first(name: str, as_of: date) -> str:
-    when = WHEN[name]
-    first = f"SELECT '{name}' AS name, CAST(min({when}) AS DATE) AS day FROM {name}_typed"
-    return f"{first} WHERE problem IS NULL AND {when} < TIMESTAMP '{as_of}'"
-
-
-def _statements(name: str) -> list[str]:
-    """The statements of an SQL file: of a table's, typed and judged rows first, the clean table last."""
+def _statements(name: str) -> tuple[list[str], list[str]]:
+    """The statements of an SQL file: up to a table's typed and judged rows, and from there to the clean table."""
     text = files("retention_kit.data").joinpath("sql", f"{name}.sql").read_text("utf-8")
-    return [statement for statement in text.split(";\n") if statement.strip()]
+    every = [statement for statement in text.split(";\n") if statement.strip()]
+    typed = next((place for place, statement in enumerate(every, 1) if f" {name}_typed AS" in statement), 0)
+    return every[:typed], every[typed:]

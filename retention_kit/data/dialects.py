@@ -3,8 +3,8 @@
 It is written once, in a subset of DuckDB's SQL that SQLGlot carries elsewhere: every column named, every subquery too, no
 FILTER, EXCLUDE, REPLACE, BY NAME, GROUP BY ALL or ASOF. What engines do differently has one spelling in it, which each
 dialect's rules rewrite: TRY_CAST of a text (NULL where it cannot be read), `round` (half goes away from zero), `isfinite`
-and `isnan`, and our own `local_time(instant, zone)` and `instant_at(local_time, zone)`, which the embedded engine has as
-macros.
+and `isnan`, and our own `local_time(instant, zone)`, `instant_at(local_time, zone)` and `whole_units(text, units)`, which the
+embedded engine has as macros.
 """
 
 from __future__ import annotations
@@ -38,13 +38,21 @@ def ported(sql: str, dialect: str) -> Statement:
 
     Raises DataError on what would mean another thing there.
     """
-    tree = parse_one(sql, read="duckdb")
+    tree = parse_one(sql, read="duckdb").transform(_spelled_out)
     _refuse_others(tree)
     creates = kind = ""
     if isinstance(tree, exp.Create):
         creates, kind = tree.this.name, tree.kind
     text = _rewritten(tree, _RULES[dialect]).sql(dialect, comments=False, normalize_functions=False)
     return Statement(text, creates, kind)
+
+
+def _spelled_out(node: exp.Expression) -> exp.Expression:
+    """An amount in whole units, in the words that the rules below know."""
+    if not (isinstance(node, exp.Anonymous) and node.name.lower() == "whole_units"):
+        return node
+    said, units = (part.sql("duckdb") for part in node.expressions)
+    return parse_one(f"TRY_CAST(round(TRY_CAST({said} AS DECIMAL(28, 6)) * {units}) AS BIGINT)", read="duckdb")
 
 
 def _refuse_others(tree: exp.Expression) -> None:

@@ -1,33 +1,43 @@
 -- Orders: typed rows, judged (`problem`), then netted against the refunds that name them.
 
-CREATE TABLE orders_typed AS
-WITH typed AS (
-    SELECT _row, _is_line, _like, _ambiguous, _nonexistent, $customer_id AS customer_id, $order_id AS order_id,
-           $ordered_at AS ordered_at, $amount AS amount, $refund_of AS refund_of, $currency AS currency $raw_extras
-    FROM orders_raw
-),
-judged AS (
-    SELECT *, CASE WHEN ordered_at IS NULL THEN 'unreadable date'
-                   WHEN amount IS NULL THEN 'unreadable amount'
-                   WHEN CAST(ordered_at AS DATE) < $rates_begin THEN 'no exchange rate yet' END AS fault
-    FROM typed
-),
-ranked AS (
-    SELECT *,
-           row_number() OVER (PARTITION BY order_id, ordered_at, amount, customer_id, refund_of, currency, fault $extras
+CREATE TABLE orders_read AS
+SELECT _row, _is_line, _like, _ambiguous, _nonexistent, $customer_id AS customer_id, $order_id AS order_id,
+       $ordered_at AS ordered_at, $amount AS amount $raw_optional $raw_extras
+FROM orders_raw;
+
+CREATE VIEW orders_judged AS
+SELECT *, CASE WHEN ordered_at IS NULL THEN 'unreadable date'
+               WHEN amount IS NULL THEN 'unreadable amount'
+               WHEN CAST(ordered_at AS DATE) < $rates_begin THEN 'no exchange rate yet' END AS fault
+FROM (SELECT * $absent FROM orders_read) AS came;
+
+-- Most rows have an order_id of their own: only the others are compared.
+CREATE TABLE orders_repeated AS
+SELECT order_id FROM orders_judged
+WHERE $has_key AND order_id IS NOT NULL AND fault IS NULL AND NOT _is_line
+GROUP BY order_id HAVING count(*) > 1;
+
+-- The rows set aside.
+CREATE TABLE orders_problems AS
+WITH ranked AS (
+    SELECT _row, order_id,
+           row_number() OVER (PARTITION BY order_id, ordered_at, amount, customer_id, refund_of, currency $extras
                               ORDER BY _row) AS same_row,
-           dense_rank() OVER (PARTITION BY order_id, fault ORDER BY ordered_at, amount, customer_id, refund_of,
+           dense_rank() OVER (PARTITION BY order_id ORDER BY ordered_at, amount, customer_id, refund_of,
                               currency $extras) AS same_key
-    FROM judged WHERE NOT _is_line
-    UNION ALL
-    SELECT *, 1 AS same_row, 1 AS same_key FROM judged WHERE _is_line
+    FROM orders_judged
+    WHERE fault IS NULL AND NOT _is_line
+        AND (order_id IS NULL OR order_id IN (SELECT order_id FROM orders_repeated))
 )
-SELECT _row, _is_line, _like, _ambiguous, _nonexistent, customer_id, order_id, ordered_at, amount, refund_of, currency $extras,
-       CASE WHEN fault IS NOT NULL THEN fault
-            WHEN same_row > 1 THEN 'identical row'
-            WHEN order_id IS NOT NULL AND same_key > 1 THEN 'same order_id, other contents'
-       END AS problem
-FROM ranked;
+SELECT _row, fault AS problem FROM orders_judged WHERE fault IS NOT NULL
+UNION ALL
+SELECT _row, CASE WHEN same_row > 1 THEN 'identical row' ELSE 'same order_id, other contents' END AS problem
+FROM ranked WHERE same_row > 1 OR (order_id IS NOT NULL AND same_key > 1);
+
+CREATE VIEW orders_typed AS
+SELECT orders._row, orders._is_line, orders._like, orders._ambiguous, orders._nonexistent, orders.customer_id, orders.order_id,
+       orders.ordered_at, orders.amount, orders.refund_of, orders.currency $orders_extras, problems.problem
+FROM orders_judged AS orders LEFT JOIN orders_problems AS problems ON problems._row = orders._row;
 
 -- What is known at the as-of date. `rate_day` is the day at whose rate it converts; `own` tells lines without an order_id apart.
 CREATE VIEW orders_known AS
@@ -35,27 +45,27 @@ SELECT _row, _is_line, customer_id, order_id, ordered_at, amount, refund_of, cur
        CAST(ordered_at AS DATE) AS rate_day, CASE WHEN order_id IS NULL THEN _row END AS own, false AS has_several
 FROM orders_typed WHERE problem IS NULL AND ordered_at < $as_of;
 
--- A refund lowers the order it names, in that order's period; what exceeds the order names none.
-CREATE TABLE orders AS
-WITH usable AS (
-    SELECT _row, customer_id, order_id, ordered_at, CAST(round(amount) AS BIGINT) AS amount, refund_of, has_several $extras
-    FROM $usable
-),
-sales AS (
-    SELECT * FROM usable WHERE refund_of IS NULL AND amount >= 0
-),
-named AS (
-    SELECT usable._row, abs(usable.amount) AS refunded, sales._row AS sale, coalesce(sales.amount, 0) AS sold,
-           sum(abs(usable.amount)) OVER (PARTITION BY coalesce(sales._row, -usable._row)
-                                         ORDER BY usable.ordered_at, usable._row) AS so_far
-    FROM usable LEFT JOIN sales ON sales.order_id = usable.refund_of
-    WHERE usable.refund_of IS NOT NULL
-),
-excess AS (
-    SELECT _row, sale, refunded, greatest(so_far - sold, 0) - greatest(so_far - refunded - sold, 0) AS refund FROM named
-),
-netted AS (
-    SELECT sale, sum(refunded) AS refunded FROM named GROUP BY sale
+CREATE VIEW orders_usable AS
+SELECT _row, customer_id, order_id, ordered_at, CAST(round(amount) AS BIGINT) AS amount, refund_of, has_several $extras
+FROM $usable;
+
+-- What a refund takes from the order it names (`sale`); what exceeds the order names none (`refund`).
+CREATE TABLE orders_refunds AS
+WITH named AS (
+    SELECT refunds._row, abs(refunds.amount) AS refunded, sales._row AS sale, coalesce(sales.amount, 0) AS sold,
+           sum(abs(refunds.amount)) OVER (PARTITION BY coalesce(sales._row, -refunds._row)
+                                          ORDER BY refunds.ordered_at, refunds._row) AS so_far
+    FROM orders_usable AS refunds
+    LEFT JOIN orders_usable AS sales
+        ON sales.order_id = refunds.refund_of AND sales.refund_of IS NULL AND sales.amount >= 0
+    WHERE refunds.refund_of IS NOT NULL
+)
+SELECT _row, sale, refunded, greatest(so_far - sold, 0) - greatest(so_far - refunded - sold, 0) AS refund FROM named;
+
+-- A refund lowers the order it names, in that order's period.
+CREATE $made_as orders AS
+WITH netted AS (
+    SELECT sale, sum(refunded) AS refunded FROM orders_refunds GROUP BY sale
 )
 SELECT usable.customer_id, usable.order_id, usable.ordered_at, CAST(usable.ordered_at AS DATE) AS day, usable._row,
        CAST(CASE WHEN usable.refund_of IS NULL AND usable.amount > 0
@@ -67,6 +77,6 @@ SELECT usable.customer_id, usable.order_id, usable.ordered_at, CAST(usable.order
        usable.refund_of IS NULL AND usable.amount = 0 AS is_zero, usable.has_several,
        excess.sale IS NOT NULL AS is_named, CAST(coalesce(excess.refunded, 0) AS BIGINT) AS refunded
        $usable_extras
-FROM usable
+FROM orders_usable AS usable
 LEFT JOIN netted ON netted.sale = usable._row
-LEFT JOIN excess ON excess._row = usable._row;
+LEFT JOIN orders_refunds AS excess ON excess._row = usable._row;

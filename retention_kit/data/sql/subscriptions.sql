@@ -1,45 +1,58 @@
 -- Subscriptions: typed spells, judged (`problem`), then paid spells with MRR in twelfths of an amount's units,
 -- in its own currency.
 
-CREATE TABLE subscriptions_typed AS
-WITH typed AS (
-    SELECT _row, _ambiguous, _nonexistent, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
-           $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
-           $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
-           coalesce(lower($interval), 'month') AS billed, replace(lower($status), 'canceled', 'cancelled') AS status,
-           $cancel_reason AS cancel_reason, $currency AS currency $raw_extras
-    FROM subscriptions_raw
-),
-judged AS (
-    SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
-                   WHEN started_at IS NULL THEN 'unreadable date'
-                   WHEN unreadable_end THEN 'unreadable end date'
-                   WHEN unreadable_trial THEN 'unreadable end date of the trial'
-                   WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
-                   WHEN billed NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
-                   WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
-                   THEN 'unknown status'
-                   WHEN ended_at < started_at THEN 'ended before it started'
-                   WHEN CAST(ended_at AS DATE) <= $rates_begin THEN 'no exchange rate yet' END AS fault
-    FROM typed
-),
-ranked AS (
-    SELECT *,
-           row_number() OVER (PARTITION BY subscription_id, started_at, customer_id, ended_at, trial_ends_at, amount,
-                              billed, status, cancel_reason, currency, fault $extras ORDER BY _row) AS same_row,
-           dense_rank() OVER (PARTITION BY subscription_id, started_at, fault ORDER BY amount, customer_id, ended_at,
-                              trial_ends_at, billed, status, cancel_reason, currency $extras) AS same_key
-    FROM judged
-)
-SELECT _row, _ambiguous, _nonexistent, customer_id, subscription_id, started_at, ended_at, trial_ends_at, amount, billed,
-       status, cancel_reason, currency $extras,
-       CASE WHEN fault IS NOT NULL THEN fault
-            WHEN same_row > 1 THEN 'identical row'
-            WHEN subscription_id IS NOT NULL AND same_key > 1 THEN 'same subscription_id and start, other contents'
-       END AS problem
-FROM ranked;
+CREATE TABLE subscriptions_read AS
+SELECT _row, _ambiguous, _nonexistent, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
+       $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
+       $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
+       coalesce(lower($interval), 'month') AS billed, replace(lower($status), 'canceled', 'cancelled') AS status,
+       $cancel_reason AS cancel_reason, $currency AS currency $raw_extras
+FROM subscriptions_raw;
 
-CREATE TABLE subscriptions AS
+CREATE VIEW subscriptions_judged AS
+SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
+               WHEN started_at IS NULL THEN 'unreadable date'
+               WHEN unreadable_end THEN 'unreadable end date'
+               WHEN unreadable_trial THEN 'unreadable end date of the trial'
+               WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
+               WHEN billed NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
+               WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
+               THEN 'unknown status'
+               WHEN ended_at < started_at THEN 'ended before it started'
+               WHEN CAST(ended_at AS DATE) <= $rates_begin THEN 'no exchange rate yet' END AS fault
+FROM subscriptions_read;
+
+-- Most spells have a subscription_id and start of their own: only the others are compared.
+CREATE TABLE subscriptions_repeated AS
+SELECT subscription_id, started_at FROM subscriptions_judged
+WHERE $has_key AND subscription_id IS NOT NULL AND fault IS NULL
+GROUP BY subscription_id, started_at HAVING count(*) > 1;
+
+-- The spells set aside.
+CREATE TABLE subscriptions_problems AS
+WITH ranked AS (
+    SELECT _row, subscription_id,
+           row_number() OVER (PARTITION BY subscription_id, started_at, customer_id, ended_at, trial_ends_at, amount,
+                              billed, status, cancel_reason, currency $extras ORDER BY _row) AS same_row,
+           dense_rank() OVER (PARTITION BY subscription_id, started_at ORDER BY amount, customer_id, ended_at,
+                              trial_ends_at, billed, status, cancel_reason, currency $extras) AS same_key
+    FROM subscriptions_judged
+    WHERE fault IS NULL
+        AND (subscription_id IS NULL
+             OR (subscription_id, started_at) IN (SELECT subscription_id, started_at FROM subscriptions_repeated))
+)
+SELECT _row, fault AS problem FROM subscriptions_judged WHERE fault IS NOT NULL
+UNION ALL
+SELECT _row, CASE WHEN same_row > 1 THEN 'identical row' ELSE 'same subscription_id and start, other contents' END AS problem
+FROM ranked WHERE same_row > 1 OR (subscription_id IS NOT NULL AND same_key > 1);
+
+CREATE VIEW subscriptions_typed AS
+SELECT spells._row, spells._ambiguous, spells._nonexistent, spells.customer_id, spells.subscription_id, spells.started_at,
+       spells.ended_at, spells.trial_ends_at, spells.amount, spells.billed, spells.status, spells.cancel_reason,
+       spells.currency $spells_extras, problems.problem
+FROM subscriptions_read AS spells LEFT JOIN subscriptions_problems AS problems ON problems._row = spells._row;
+
+CREATE VIEW subscriptions_counted AS
 WITH usable AS (
     SELECT *,
            greatest(started_at, coalesce(trial_ends_at, started_at)) AS paid_from,
@@ -48,29 +61,29 @@ WITH usable AS (
                 ELSE amount * CASE billed WHEN 'day' THEN 365 WHEN 'week' THEN 52 WHEN 'month' THEN 12
                                             WHEN 'quarter' THEN 4 ELSE 1 END END AS mrr
     FROM subscriptions_typed WHERE problem IS NULL AND started_at < $as_of
-),
-counted AS (
-    SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid,
-           CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN status
-                WHEN amount = 0 THEN 'amount 0'
-                WHEN ended_at <= started_at THEN 'ended as it started'
-                WHEN trial_ends_at >= $as_of AND paid_until IS NULL THEN 'in trial'
-                ELSE 'trial never paid' END AS unpaid_kind
-    FROM usable
-),
+)
+SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid,
+       CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN status
+            WHEN amount = 0 THEN 'amount 0'
+            WHEN ended_at <= started_at THEN 'ended as it started'
+            WHEN trial_ends_at >= $as_of AND paid_until IS NULL THEN 'in trial'
+            ELSE 'trial never paid' END AS unpaid_kind
+FROM usable;
+
 -- A gap of at most 24 hours in all of a customer's paid spells is no gap: the spell before it is stretched.
-following AS (
+CREATE TABLE subscriptions_gaps AS
+WITH following AS (
     SELECT customer_id, _row,
            max(coalesce(paid_until, $as_of)) OVER (PARTITION BY customer_id ORDER BY paid_from, _row) AS last_end,
            lead(paid_from) OVER (PARTITION BY customer_id ORDER BY paid_from, _row) AS next_from
-    FROM counted WHERE is_paid
-),
-gaps AS (
-    SELECT customer_id, last_end, min(next_from) AS next_from FROM following
-    WHERE next_from > last_end
-        AND instant_at(next_from, $zone) <= instant_at(last_end, $zone) + INTERVAL 24 HOUR  -- also where clocks change
-    GROUP BY customer_id, last_end
+    FROM subscriptions_counted WHERE is_paid
 )
+SELECT customer_id, last_end, min(next_from) AS next_from FROM following
+WHERE next_from > last_end
+    AND instant_at(next_from, $zone) <= instant_at(last_end, $zone) + INTERVAL 24 HOUR  -- also where clocks change
+GROUP BY customer_id, last_end;
+
+CREATE TABLE subscriptions AS
 SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted._row, counted.cancel_reason,
        counted.paid_from,
        CASE WHEN counted.is_paid THEN coalesce(gaps.next_from, counted.paid_until) ELSE counted.paid_until END
@@ -79,5 +92,5 @@ SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted
        CASE WHEN NOT counted.is_paid THEN counted.unpaid_kind END AS unpaid_kind,
        gaps.next_from IS NOT NULL AND counted.is_paid AS is_bridged
        $counted_extras
-FROM counted
-LEFT JOIN gaps ON gaps.customer_id = counted.customer_id AND gaps.last_end = counted.paid_until;
+FROM subscriptions_counted AS counted
+LEFT JOIN subscriptions_gaps AS gaps ON gaps.customer_id = counted.customer_id AND gaps.last_end = counted.paid_until;
