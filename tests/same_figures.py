@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 import retention_kit as rk
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.identities import identities
-from retention_kit.metrics.lists import customer_lists
+from retention_kit.metrics.lists import active_customers, customer_lists
 from retention_kit.metrics.summaries import concentration, periods_of
 from retention_kit.metrics.tables import answer_counts
 
@@ -87,6 +87,7 @@ def differences(
         found += _both("identities", data, other, identities, every=length, segments=tuple(segments))
     for period in periods_of(data, "month")[-months:]:
         found += _both("lists", data, other, customer_lists, period=period, columns=segments)
+        found += _both("active", data, other, active_customers, period=period, columns=segments)
         found += _both("concentration", data, other, concentration, period=period)
     found += _both("rfm", data, other, rk.rfm)
     for key, frame in data.summaries.items():

@@ -111,6 +111,41 @@ def test_leaves_its_frame_alone_and_names_its_latest_period_in_words(draw):
         pd.testing.assert_frame_equal(frame, copy)
 
 
+def test_a_trend_can_be_held_against_the_year_before():
+    """Of September nothing is known a year before; December, which is not over, has a whole one."""
+    rows = trend_rows([0.38, 0.39, 0.456, 0.22], incomplete=[3]).assign(year_ago=[None, 0.35, 0.4, 0.9])
+    drawing = charts.trend(rows, WORDS, before="year_ago")
+    assert [(row["earlier"], row["before"]) for row in rows_of(drawing)] == [
+        (None, "–"), (0.35, "35.0%"), (0.4, "40.0%"), (0.9, "90.0%")
+    ]  # fmt: skip
+    assert "a year before" in shown(drawing)
+    assert " Pale line: a year before, 90.0% for December 2011." in drawing.alt
+    fields = [layer["encoding"]["y"]["field"] for layer in drawing.spec["layer"] if "y" in layer["encoding"]]
+    assert "earlier" in fields
+    scale = drawing.spec["layer"][0]["encoding"]["y"]["scale"]
+    assert scale["domain"][1] > 0.9, "it is not cut off"
+    alt.Chart.from_dict(drawing.spec)
+
+    assert "before" not in json.dumps(charts.trend(rows, WORDS).spec), "unasked, nothing is said of it"
+
+    unknown = charts.trend(rows.assign(year_ago=None), WORDS, before="year_ago")
+    assert len(unknown.spec["layer"]) == len(charts.trend(rows, WORDS).spec["layer"])
+    assert "Pale line" not in unknown.alt
+
+
+def test_what_can_be_selected_changes_nothing_else():
+    rows = trend_rows([0.38, 0.39, 0.456])
+    plain, brushed = charts.trend(rows, WORDS).spec, charts.trend(rows, WORDS, brush=True).spec
+    (param,) = brushed["params"]
+    assert (param["name"], param["select"]["type"], param["select"]["encodings"]) == ("brush", "interval", ["x"])
+    assert param["views"] == [brushed["layer"][0].pop("name")]
+    assert {name: value for name, value in brushed.items() if name != "params"} == plain
+    assert "params" not in plain
+    assert (
+        alt.JupyterChart(alt.Chart.from_dict(charts.trend(rows, WORDS, brush=True).spec)).selections.brush.value == {}
+    )
+
+
 def test_trend_words_name_the_latest_complete_figure_its_interval_and_its_goal():
     assert DRAWINGS["trend"]().alt == (
         "Line chart: Customer retention rate, September 2011 to December 2011. "

@@ -7,6 +7,7 @@ import json
 import altair as alt
 import pandas as pd
 import pytest
+import vl_convert
 
 import retention_kit as rk
 from retention_kit.metrics.handover import keep, reopen
@@ -71,6 +72,44 @@ def test_a_heat_map_is_shaded_between_the_extremes_of_its_finished_cells():
     longer = CELLS.assign(complete=True)  # 50%, 25% and 0%
     scale = charts_cohorts.heat_map(longer, WORDS, "month", "fraction").spec["layer"][0]["encoding"]["color"]["scale"]
     assert scale["domain"] == [0.0, 0.5]
+
+
+def test_a_cell_of_a_heat_map_can_be_chosen():
+    drawing = charts_cohorts.heat_map(CELLS, WORDS, "month", "fraction", select=True)
+    plain = DRAWINGS["heat map"]()
+    assert [(row["cohort_id"], row["period"]) for row in rows_of(drawing)] == [
+        ("2024-01", "2024-01"), ("2024-01", "2024-02"), ("2024-01", "2024-03"), ("2024-02", "2024-02"), ("2024-02", "2024-03"),
+    ]  # fmt: skip
+    (param,) = drawing.spec["params"]
+    assert (param["name"], param["select"]["type"], param["select"]["fields"]) == (
+        "cell",
+        "point",
+        ["cohort_id", "period"],
+    )
+    assert param["views"] == [drawing.spec["layer"][0]["name"]]
+    assert (drawing.alt, shown(drawing)) == (plain.alt, shown(plain)), "it is the same picture until one is chosen"
+    assert alt.JupyterChart(alt.Chart.from_dict(drawing.spec)).selections.cell.value == []
+    assert "params" not in plain.spec
+    assert not {"cohort_id", "period"} & set(rows_of(plain)[0])
+
+
+@pytest.mark.browser
+def test_a_click_anywhere_in_a_cell_chooses_it(chromium, tmp_path):
+    """On its ground as on its figure, which is a mark of its own; the last click counts."""
+    drawing = charts_cohorts.heat_map(CELLS, WORDS, "month", "fraction", select=True)
+    script = vl_convert.javascript_bundle("window.embed = vegaEmbed")
+    (tmp_path / "page.html").write_text(f'<script type="module">{script}</script><div id="chart"></div>', "utf-8")
+    page = chromium.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    draw = "async spec => {window.view = (await embed('#chart', spec, {renderer: 'svg'})).view}"
+    page.evaluate(draw, drawing.spec)
+    chosen = "() => (({cohort_id, period}) => [cohort_id, period])(view.signal('cell'))"
+    figure = page.locator("svg text", has_text="25")
+    figure.click(force=True)
+    assert page.evaluate(chosen) == [["2024-01"], ["2024-03"]]
+    page.locator("svg text", has_text="50").click(position={"x": -8, "y": 2}, force=True)
+    assert page.evaluate(chosen) == [["2024-01"], ["2024-02"]]
+    page.close()
 
 
 def test_a_heat_map_of_money_says_money():

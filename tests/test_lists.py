@@ -13,10 +13,12 @@ import pytest
 
 import retention_kit as rk
 from pencil import table
-from retention_kit.metrics.lists import LISTS, customer_lists
+from retention_kit.errors import DataError, PeriodError, UnknownNameError
+from retention_kit.metrics.lists import LISTS, active_customers, customer_lists
 from retention_kit.metrics.summaries import pick_period
 from retention_kit.periods import Period
 from retention_kit.report import templates as library
+from retention_kit.report.sheets import frame_csv
 from test_templates import ORDERS
 
 PAID = """
@@ -118,6 +120,83 @@ def test_a_segment_named_like_a_column_of_ours_is_told_apart():
     assert rows(lost) == [("c", "2024-01-07", 5.0, "yes")]
 
 
+# Who is active.
+
+
+BOUGHT = """
+customer_id  order_id  ordered_at  amount  refund_of  country
+a            1         2024-01-01  9       -          France
+c            2         2024-01-31  8       -          France
+b            3         2024-01-31  7       -          -
+a            4         2024-02-01  3       -          France
+a            5         2024-02-20  4       -          Spain
+a            6         2024-02-21  -1      5          Spain
+b            7         2024-02-02  2.50    -          -
+d            8         2024-02-29  2.50    -          France
+-            9         2024-02-29  99      -          France
+"""
+
+
+def test_active_buyers_and_what_they_spent():
+    """In February a buys for 3 and, with 1 paid back, for 4; b is of January's cohort, d came in February."""
+    data = rk.load(orders=table(BOUGHT), timezone="UTC", currency="GBP", as_of="2024-03-01")
+    february = active_customers(data, Period.parse("2024-02"), columns=["country"])
+    assert list(february) == ["customer_id", "cohort", "paid", "country"]
+    assert rows(february) == [
+        ("a", "2024-01", 6.0, "Spain"),
+        ("b", "2024-01", 2.5, "(none)"),
+        ("d", "2024-02", 2.5, "France"),
+    ]
+    assert rows(active_customers(data, "2024-02", cohort="2024-02")) == [("d", "2024-02", 2.5)]
+    assert rows(active_customers(data, "2024-02", only=("country", "Spain"))) == [("a", "2024-01", 6.0, "Spain")]
+    assert rows(active_customers(data, "2024-01", cohort="2024-02")) == []
+    assert list(active_customers(data, "2024-01", cohort="2024-02")) == ["customer_id", "cohort", "paid"]
+
+
+def test_active_payers_and_their_mrr_at_the_end():
+    """Who paid at any time in March: a and c, gone by its end, pay nothing there; e, who had paused, is of January."""
+    data = rk.load(subscriptions=table(PAID), timezone="UTC", currency="GBP", as_of="2024-04-01")
+    assert rows(active_customers(data, Period.parse("2024-03"))) == [
+        ("b", "2024-01", 20.0),
+        ("d", "2024-03", 12.5),
+        ("e", "2024-01", 9.0),
+        ("a", "2024-01", 0.0),
+        ("c", "2024-01", 0.0),
+    ]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(map(str, options.values())) or "default")
+def test_active_customers_are_as_many_as_their_figures(options):
+    """Of the sample company: each cell of the cohorts, with its revenue, and the metric, whole and by channel."""
+    data = rk.sample(as_of="2025-11-20", **options)
+    for period in (Period.parse("2025-11"), pick_period(data, None, "quarter")):
+        active = active_customers(data, period, columns=["channel"])
+        figures = rk.scorecard(data, period, segment="channel", metrics=["active_customers"])
+        assert figures["value"].min() > 0
+        for row in figures.itertuples():
+            assert row.value == len(active[active["channel"] == row.segment_value] if row.segment else active)
+        cells = rk.cohorts(data, every=period.every)
+        cells = cells[cells["period"] == str(period)].set_index("cohort")
+        assert active.groupby("cohort").size().to_dict() == cells["active"][cells["active"] > 0].to_dict()
+        revenue = active.groupby("cohort")["paid"].sum()
+        assert revenue.round(6).to_dict() == cells["revenue"][cells["active"] > 0].round(6).to_dict()
+        first = active_customers(data, period, cohort=cells.index[0], columns=["channel"])
+        assert rows(first) == rows(active[active["cohort"] == cells.index[0]])
+
+
+def test_what_active_customers_cannot_tell_is_said():
+    data = rk.load(orders=ORDERS, timezone="UTC", currency="GBP")
+    with pytest.raises(PeriodError, match="2031-01 lies outside the data"):
+        active_customers(data, "2031-01")
+    with pytest.raises(PeriodError, match="'2024-Q1' is a quarter, not a month"):
+        active_customers(data, "2024-02", cohort="2024-Q1")
+    with pytest.raises(UnknownNameError, match="no segment column 'land'"):
+        active_customers(data, "2024-02", columns=["land"])
+    answers = pd.DataFrame({"responded_at": ["2024-02-01"], "survey": ["nps"], "score": [9]})
+    with pytest.raises(DataError, match="no active customers: It needs orders or subscriptions"):
+        active_customers(rk.load(responses=answers, timezone="UTC"), "2024-02")
+
+
 # In the pack.
 
 
@@ -142,6 +221,21 @@ def test_no_customer_and_no_segment_becomes_a_formula(tmp_path):
     assert header == ["customer_id", "last_purchase", "revenue_12_months", "'=country"]
     assert sorted(row[0] for row in lost) == sorted(f"'{name}" for name in hostile)
     assert sorted(row[3] for row in lost) == sorted(f"'{name}" for name in hostile)
+
+
+def test_any_frame_is_written_as_a_harmless_csv():
+    """Numbers stay numbers, also negative ones; what is not known is empty, in whichever way; the frame is untouched."""
+    frame = pd.DataFrame({"=who": ["=1+1", None, "a,b"], "paid": [-1.5, float("nan"), 2.0], "n": [1, 2, -3]})
+    frame["day"] = pd.to_datetime(["2024-02-01", None, "2024-02-29"])
+    copy = frame.copy()
+    assert list(csv.reader(frame_csv(frame).splitlines())) == [
+        ["'=who", "paid", "n", "day"],
+        ["'=1+1", "-1.5", "1", "2024-02-01 00:00:00"],
+        ["", "", "2", ""],
+        ["a,b", "2.0", "-3", "2024-02-29 00:00:00"],
+    ]
+    pd.testing.assert_frame_equal(frame, copy)
+    assert frame_csv(frame.head(0)) == "'=who,paid,n,day\n"
 
 
 @pytest.mark.usefixtures("kernelless")

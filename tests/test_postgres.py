@@ -21,8 +21,11 @@ import retention_kit as rk
 from pencil import checks, table, value
 from retention_kit.cli import main
 from retention_kit.data.engine import Engine, quote
+from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError, SettingsError
+from retention_kit.metrics.views import ask
 from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
+from test_interrupt import interrupted
 from test_oracle_options import rates
 from test_real_data import LINES, invoices, lines
 
@@ -415,6 +418,14 @@ def test_sums_that_are_too_large_are_refused_as_here(database):
     for data in both(database, {"currency": "EUR"}, orders=large):
         with pytest.raises(DataError, match="The amounts are too large to be summed exactly"):
             rk.scorecard(data, "2025-01", metrics=["revenue"])
+
+
+def test_a_query_is_ended_from_another_thread_and_the_next_one_works(database):
+    orders = sample_tables()["orders"]
+    data = rk.load(database, orders=put(database, orders), timezone="UTC", currency="GBP")
+    assert interrupted(data) == "The query was interrupted."
+    assert ask(data, "SELECT 1 AS one")["one"].tolist() == [1]
+    assert rk.customer_movements(data)["end"].iloc[-1] > 0
 
 
 def test_a_pack_of_a_database_and_the_same_again(server, database, tmp_path):

@@ -17,10 +17,13 @@ import retention_kit as rk
 from pencil import checks, table, value
 from retention_kit.data.engine import Engine, quote
 from retention_kit.data.engines import named_engine
+from retention_kit.data.sample import sample_tables
 from retention_kit.data.spark import Spark
 from retention_kit.errors import DataError
+from retention_kit.metrics.views import ask
 from retention_kit.settings import Data
 from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
+from test_interrupt import interrupted
 from test_oracle_options import rates
 from test_real_data import LINES, lines
 
@@ -261,6 +264,15 @@ def test_files_beside_the_engine_are_read_and_handed_over(tmp_path):
     )
     (tmp_path / "retention.toml").write_text(text, "utf-8")
     assert value(rk.load(tmp_path), "revenue", "2024-01") == 7.5
+
+
+def test_a_query_is_ended_from_another_thread_and_the_next_one_works(session):
+    """What the user runs beside it goes on."""
+    data = rk.load(orders=put(session, sample_tables()["orders"]), timezone="UTC", currency="GBP")
+    assert interrupted(data) == "The query was interrupted."
+    assert ask(data, "SELECT 1 AS one")["one"].tolist() == [1]
+    assert rk.customer_movements(data)["end"].iloc[-1] > 0
+    assert session.range(3).count() == 3
 
 
 @pytest.mark.usefixtures("views")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
+from retention_kit.errors import UnknownNameError
 from retention_kit.report import overview, story
 from retention_kit.report.page import Page
 from retention_kit.wording import Words
@@ -342,6 +343,46 @@ def march_with_goals(tmp_path_factory) -> Page:
     report = '[report]\ncurrency = "GBP"\ntimezone = "UTC"\nas_of = 2024-04-01\n'
     (folder / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}{goals}', "utf-8")
     return Page("2024-03", data=rk.load(folder))
+
+
+# Retention 33.3% (Wilson: 6.1% to 79.2%) against 30%, churn 66.7% (20.8% to 93.9%) against 50%, £10 of £40.
+AGAINST_GOALS = {
+    "customer_retention_rate": ("+3.3 points vs goal 30.0%", "within chance", "up", None),
+    "customer_churn_rate": ("+16.7 points vs goal 50.0%", "within chance", "up", None),
+    "revenue": ("−75.0% vs goal £40.00", "", "down", False),
+}
+
+
+@pytest.mark.parametrize("metric", AGAINST_GOALS)
+def test_a_card_can_be_held_against_its_goal(march_with_goals, metric):
+    (card,) = march_with_goals.cards(metric, compare=["goal"]).data["cards"]
+    (change,) = card["changes"]
+    assert tuple(change.values()) == AGAINST_GOALS[metric]
+    assert card["metric"] == metric
+
+
+def test_cards_are_compared_as_asked(march_with_goals):
+    (card,) = march_with_goals.cards("active_customers", compare=["goal"]).data["cards"]
+    assert card["changes"] == [], "it has no goal"
+    (card,) = march_with_goals.cards("revenue", compare=("goal", "previous")).data["cards"]
+    assert [change["text"] for change in card["changes"]] == ["−75.0% vs goal £40.00", "−78.7% vs Feb 2024"]
+    later = rk.load(orders=TWO_YEARS, timezone="UTC", as_of="2025-01-01")
+    (card,) = Page("2024", "year", data=later).cards("revenue", compare=["year_ago"]).data["cards"]
+    assert [change["text"] for change in card["changes"]] == ["−26.3% vs 2023"], "1,400 after 1,900, asked for by name"
+    with pytest.raises(UnknownNameError, match="not compared with 'last_year': choose from previous, year_ago, goal"):
+        march_with_goals.cards("revenue", compare=["last_year"])
+
+
+def test_a_goal_that_is_missed_by_more_than_chance_is_bad(tmp_path):
+    """40 of a hundred stay (Wilson: 31% to 50%), 60% were wanted; 30% would have been passed as surely."""
+    TWO_YEARS.to_csv(tmp_path / "orders.csv", index=False)
+    for target, good in ((0.6, False), (0.3, True), (0.4, None)):
+        goal = f"[goals.customer_retention_rate]\ntarget = {target}\n"
+        report = '[report]\ntimezone = "UTC"\nas_of = 2024-03-01\n'
+        (tmp_path / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}{goal}', "utf-8")
+        cards = Page("2024-02", data=rk.load(tmp_path)).cards("customer_retention_rate", compare=["goal"])
+        (change,) = cards.data["cards"][0]["changes"]
+        assert (change["good"], change["detail"]) == (good, "")
 
 
 @pytest.mark.parametrize("metric", GOALS)

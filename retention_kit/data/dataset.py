@@ -15,6 +15,7 @@ from retention_kit.data.engine import Engine, literal, quote
 from retention_kit.data.engines import given_engine, named_engine
 from retention_kit.data.quality import Count, Money, count_checks, lines_effect, quality_frame
 from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
+from retention_kit.data.shown import sheet_of
 from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.plugins import run_plugins
@@ -63,6 +64,12 @@ class Dataset:
     def minor(self) -> int:
         """How many of the units that amounts are kept in make one unit of the report's currency."""
         return 10 ** money_decimals(self.settings.report.currency) * self.scale
+
+    def _repr_html_(self) -> str:
+        return sheet_of(self).html()
+
+    def __repr__(self) -> str:
+        return sheet_of(self).text()
 
     @cached_property
     def quarantine(self) -> dict[str, pd.DataFrame]:

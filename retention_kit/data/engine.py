@@ -121,6 +121,10 @@ class Engine:
         """Let go of what was registered under a name."""
         self._connection.unregister(name)
 
+    def interrupt(self) -> None:
+        """End the running query from another thread: it raises `error`, and the next one works. Else nothing happens."""
+        self._connection.interrupt()
+
 
 def _beside_memory() -> Path:
     """Where one engine lays rows that it does not hold in memory: nobody else may look, and it is gone with the engine.

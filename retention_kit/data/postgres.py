@@ -75,7 +75,8 @@ class Postgres:
             self._connection = bind.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True)
         except Exception as error:
             raise DataError(f"{self.place} cannot be reached: {_said(error)}") from None
-        _read_all_times(self._connection.connection.driver_connection)
+        self._driver = self._connection.connection.driver_connection
+        _read_all_times(self._driver)
         self._connection.detach()  # a pool would keep the session, and with it the tables
         weakref.finalize(self, self._connection.close)
         try:
@@ -197,6 +198,11 @@ class Postgres:
     def unregister(self, name: str) -> None:
         """Let go of what was registered under a name."""
         self._execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
+
+    def interrupt(self) -> None:
+        """End the running query from another thread: it raises `error`, and the next one works. Else nothing happens."""
+        self.reader.interrupt()
+        getattr(self._driver, "cancel_safe", self._driver.cancel)()  # the former is psycopg's
 
     def take(self, name: str, relation: str) -> str:
         """Upload what the embedded reader reads as a table or parenthesised query, as `name`."""

@@ -234,6 +234,12 @@ class Spark:
             _forget(before)
         self._session.catalog.dropTempView(name)
 
+    def interrupt(self) -> None:
+        """End the running query from another thread: it raises `error`, and the next one works. Else nothing happens."""
+        self.reader.interrupt()
+        with _as_ours():
+            self._session.interruptAll()  # of our own session: the user's go on
+
     def take(self, name: str, relation: str) -> str:
         """Upload what the embedded reader reads as a table or parenthesised query, as `name`."""
         columns = ", ".join(
@@ -344,9 +350,17 @@ def _as_ours() -> Iterator[None]:
         raise SparkError(_said(error)) from None
 
 
+def _cause(error: Exception) -> str:
+    """What Java says behind an error that only names the call."""
+    cause = getattr(error, "java_exception", None)
+    while cause is not None and cause.getCause() is not None:
+        cause = cause.getCause()
+    return (cause.getMessage() or "").strip() if cause is not None else ""
+
+
 def _said(error: Exception) -> str:
     """The first line of what Spark says, without its codes; sums that are too large are told as the embedded engine does."""
-    said = str(error).strip() or type(error).__name__
+    said = _cause(error) or str(error).strip() or type(error).__name__
     first = re.sub(r"^\[[\w.]+\] ?| ?SQLSTATE: \w+.*", "", said.splitlines()[0]).rstrip(".;")
     is_large = "OVERFLOW" in said or "OUT_OF_RANGE" in said
     return f"{'Overflow: ' if is_large else ''}{first}."

@@ -5,9 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
 from typing import Any
 
+from retention_kit.cells import Sheet, seen
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
+from retention_kit.wording import Words
 
 SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")
 SMALL = 30  # below this n a rate or mean is shown with a note
@@ -30,6 +34,33 @@ class Measure:
     high: float | None = None
     note: str = ""
     unit: str = ""
+
+    def _repr_html_(self) -> str:
+        return self._sheet().html()
+
+    def __repr__(self) -> str:
+        sheet = self._sheet()
+        return seen(" · ".join([sheet.title, *sheet.notes]))
+
+    def _sheet(self) -> Sheet:
+        """The figure, then what it is made of; without a unit plain numbers."""
+        words, unit = Words(currency="XXX"), self.unit if self.unit in UNITS else "ratio"
+
+        def tell(figure: Any, unit: str = "count") -> str:
+            is_number = isinstance(figure, Real) and isfinite(figure)
+            return words.value(figure, unit, "full") if is_number else str(figure)
+
+        said = []
+        if None not in (self.numerator, self.denominator):
+            parts = {"numerator": tell(self.numerator), "denominator": tell(self.denominator)}
+            said.append(words.text("shown.measure.share", **parts))
+        if None not in (self.low, self.high):
+            said.append(words.text("card.interval", low=tell(self.low, unit), high=tell(self.high, unit)))
+        if self.n is not None:
+            said.append(words.text("card.n", n=tell(self.n)))
+        is_known = self.value is not None and self.value == self.value
+        value = tell(self.value, unit) if is_known else words.text("shown.measure.undefined")
+        return Sheet(value, words, notes=list(filter(None, [" · ".join(said), self.note])))
 
 
 @dataclass(frozen=True)

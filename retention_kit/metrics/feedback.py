@@ -82,7 +82,7 @@ def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
         raise SettingsError(f"There is no interval {interval!r}: {did_you_mean(interval, ('adjusted', 'wald'))}")
     valid, note = _valid(scores, "0-10")
     promoters, detractors = sum(score >= 9 for score in valid), sum(score <= 6 for score in valid)
-    return _noted(_score(promoters, detractors, len(valid), len(valid), len(valid), interval), note)
+    return _noted(_score(promoters, detractors, len(valid), len(valid), len(valid), interval), note, "points")
 
 
 def csat(scores: Iterable[float], scale: str = "1-5", top: int = 2) -> Measure:
@@ -98,19 +98,23 @@ def ces(scores: Iterable[float], scale: str = "1-7", top: int | str = 3) -> Meas
     if top != "mean":
         return _top_of(scores, scale, top)
     valid, note = _valid(scores, scale)
-    return _noted(_mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid)), note)
+    return _noted(
+        _mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid)), note, "ratio"
+    )
 
 
 def _top_of(scores: Iterable[float], scale: str, top: int) -> Measure:
     valid, note = _valid(scores, scale)
     low, high = (int(bound) for bound in scale.split("-"))
     check_top("top", top, low, high)
-    return _noted(_top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid)), note)
+    return _noted(
+        _top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid)), note, "fraction"
+    )
 
 
-def _noted(measure: Measure, note: str) -> Measure:
+def _noted(measure: Measure, note: str, unit: str) -> Measure:
     small = f"Small sample: n = {measure.n:g}." if measure.value is not None and measure.n < SMALL else ""
-    return replace(measure, note=" ".join(filter(None, (measure.note, note, small))))
+    return replace(measure, note=" ".join(filter(None, (measure.note, note, small))), unit=unit)
 
 
 def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:

@@ -1,14 +1,14 @@
-"""The customers behind a figure: who came, came back and was lost in a period. Only the engine knows them."""
+"""The customers behind a figure: who came, came back, was lost or active in a period. Only the engine knows them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import DAYS, Grid
-from retention_kit.metrics.summaries import check_segment, needs
-from retention_kit.metrics.views import ask, departures, is_daily, sql, valued
+from retention_kit.metrics.summaries import check_segment, needs, pick_period
+from retention_kit.metrics.views import ask, departures, is_daily, payments, sql, valued
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -44,24 +44,71 @@ def customer_lists(
     """
     if needs(data, "movements"):
         return {}
+    frame, values = _by_column(data, _listed, period, columns, only)
+    unit, money = _unit(data), "mrr" if data.basis == "subscriptions" else "revenue_12_months"
+    is_wanted = _is_of(frame, values, only)
+    lists = {}
+    for metric, kind in LISTS.items():
+        wanted = is_wanted & (frame["kind"] == kind)
+        part = frame.loc[wanted, ["customer_id", *_COLUMNS[data.basis][kind]]]
+        part = part.assign(**{money: part[money] / unit})
+        lists[metric] = _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
+    return lists
+
+
+def active_customers(
+    data: Dataset,
+    period: Period,
+    cohort: str | Period | None = None,
+    columns: Iterable[str] = (),
+    only: tuple[str, str] | None = None,
+) -> pd.DataFrame:
+    """The customers active in a period, all or those of one cohort: as many as the metric, or the cell of `cohorts`, says.
+
+    Columns: customer_id; cohort, the period in which they were first active ("2011-11"); paid, their purchases of the
+    period, or for subscriptions their MRR at its end, in the report's currency; then the value of each segment column.
+    The largest first. `only`, a segment column and its value, leaves the others out. Raises DataError where the data
+    have no customers, PeriodError where a period lies outside them.
+    """
+    if reason := needs(data, "movements"):
+        raise DataError(f"There are no active customers: {reason}")
+    period = pick_period(data, period)
+    began = pick_period(data, str(cohort), period.every) if cohort else None
+    frame, values = _by_column(data, _active, period, columns, only)
+    wanted = _is_of(frame, values, only)
+    if began:
+        wanted &= frame["cohort"] == began.index
+    part = frame.loc[wanted, ["customer_id", "cohort", "paid"]]
+    names = {index: str(Period(period.every, int(index))) for index in part["cohort"].unique()}
+    part = part.assign(cohort=part["cohort"].map(names).astype("str"), paid=part["paid"] / _unit(data))
+    return _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
+
+
+def _by_column(
+    data: Dataset, ask_for: Callable, period: Period, columns: Iterable[str], only: tuple[str, str] | None
+) -> tuple[pd.DataFrame, list[pd.Series]]:
+    """The rows of a list, which come in one order whatever the segment, and the values of each segment column in them."""
     if data.engine is None:
         raise DataError("The figures kept for the report hold no customers: load the data to see them.")
     columns = list(columns) or ([only[0]] if only else [])
     for column in columns:
         check_segment(data, column)
-    frames = [_listed(data, period, column) for column in columns or [None]]
-    frame, unit = frames[0], data.minor * (12 if data.basis == "subscriptions" else 1)
-    money = "mrr" if data.basis == "subscriptions" else "revenue_12_months"
-    values = [one["segment_value"].rename(column) for column, one in zip(columns, frames, strict=False)]
-    lists = {}
-    for metric, kind in LISTS.items():
-        wanted = frame["kind"] == kind
-        if only:
-            wanted &= frame["segment_value"] == only[1]
-        part = frame.loc[wanted, ["customer_id", *_COLUMNS[data.basis][kind]]]
-        part = part.assign(**{money: part[money] / unit})
-        lists[metric] = _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
-    return lists
+    frames = [ask_for(data, period, column) for column in columns or [None]]
+    return frames[0], [one["segment_value"].rename(column) for column, one in zip(columns, frames, strict=False)]
+
+
+def _is_of(frame: pd.DataFrame, values: list[pd.Series], only: tuple[str, str] | None) -> pd.Series:
+    """Which rows are of the one segment value asked for."""
+    import pandas as pd
+
+    if only is None:
+        return pd.Series(True, index=frame.index)
+    return next(value for value in values if value.name == only[0]) == only[1]
+
+
+def _unit(data: Dataset) -> int:
+    """What divides sums into the report's currency: MRR is in twelfths of a minor unit."""
+    return data.minor * (12 if data.basis == "subscriptions" else 1)
 
 
 def _beside(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
@@ -86,3 +133,10 @@ def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
             "lost_until": (DAYS if daily else grid).sql(paid_until),
         }
     return ask(data, sql(f"listed_{data.basis}"), grid, segment, **parts)
+
+
+def _active(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
+    """All who were active in a period, in one order, whatever the segment."""
+    grid = Grid(period.every)
+    parts = {"period": str(period.index), "paid": payments(data, grid), **valued(segment)}
+    return ask(data, sql("listed_active"), grid, segment, **parts)

@@ -56,6 +56,8 @@ def scorecard(
     """
     import pandas as pd
 
+    from retention_kit.metrics.shown import Scorecard
+
     chosen = _chosen_metrics(data, metrics)
     wanted = _chosen_periods(data, period, periods, every)
     column, only = split_segment(data, segment)
@@ -70,7 +72,8 @@ def scorecard(
     for name in ("value", "numerator", "denominator", "n", "low", "high", "previous", "change", "change_low",
                  "change_high", "year_ago", "target"):  # fmt: skip
         frame[name] = frame[name].astype("float64")
-    frame.attrs["absent"] = absent(data)
+    frame = Scorecard(frame)
+    frame.attrs |= {"absent": absent(data), "currency": data.settings.report.currency}
     return frame
 
 

@@ -66,6 +66,8 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     cohort's purchases in the period; for subscriptions its MRR at the period's end). Periods that have not begun have no
     row; the one that has not ended is not complete.
     """
+    from retention_kit.metrics.shown import Cohorts
+
     frame = in_currency(data, "cohorts", summary(data, "cohorts", Grid(check_every(every))))
     frame = frame[frame["period"] >= frame["cohort"]]
     frame = frame.assign(age=frame["period"] - frame["cohort"])
@@ -75,7 +77,9 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     frame = frame.assign(size=size, retention=frame["active"] / size, complete=frame["period"].map(ended))
     frame["cohort"] = [str(Period(every, int(index))) for index in frame["cohort"]]
     frame = _labelled(frame, every)
-    return frame[["cohort", "age", "period", "size", "active", "retention", "complete", "revenue"]]
+    frame = Cohorts(frame[["cohort", "age", "period", "size", "active", "retention", "complete", "revenue"]])
+    frame.attrs["currency"] = data.settings.report.currency
+    return frame
 
 
 def _labelled(frame: pd.DataFrame, every: str) -> pd.DataFrame:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
+INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
 _BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
 _PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
 
@@ -42,6 +43,7 @@ def prepare(data: Dataset, grid: Grid, segment: str | None, query: str) -> None:
         prepared["grid"] = grid
     _make_named(data, grid, query)
     if segment is not None and prepared.get("segment") != segment:
+        prepared.pop("segment", None)  # where it is interrupted, neither stands
         _prepare_values(data, grid, segment)
         prepared["segment"] = segment
 
@@ -56,6 +58,8 @@ def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None
         said = first_line(error)
         if "out of range" in said or "Overflow" in said:
             said = "The amounts are too large to be summed exactly: give them in thousands."
+        if any(sign in said.lower() for sign in INTERRUPTED):
+            said = "The query was interrupted."
         raise DataError(said) from error
 
 

@@ -12,7 +12,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.summaries import needs
 from retention_kit.report import rules
-from retention_kit.report.charts import listed
+from retention_kit.report.charts_parts import listed
 from retention_kit.report.context import unavailable
 from retention_kit.report.display import Block
 from retention_kit.report.manifest import PACKAGES

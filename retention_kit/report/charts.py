@@ -8,72 +8,56 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
-from math import ceil, isfinite
+from math import ceil
 
 import pandas as pd
-from babel.lists import format_list
-from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from retention_kit.periods import Period
-from retention_kit.wording import DASH, MINUS, Words
+from retention_kit.report.charts_parts import (
+    AMBER,
+    BRICK,
+    GREY,
+    INK,
+    LIGHT_TEAL,
+    MUTED,
+    PALE_TERRACOTTA,
+    TEAL,
+    TERRACOTTA,
+    Drawing,
+    alt,
+    drawing,
+    either,
+    extent,
+    finished,
+    inline,
+    listed,
+    number,
+    quantity,
+    selectable,
+    tooltips,
+    visible,
+)
+from retention_kit.wording import DASH, Words
 
-WIDTH, HEIGHT = 620, 250
-FONT = "IBM Plex Sans Arabic, system-ui, sans-serif"
-INK, MUTED, HAIRLINE = "#1b2433", "#5f6b7a", "#e6eaed"
-TEAL, LIGHT_TEAL, AMBER, GREY = "#0f6b78", "#82b7bd", "#d9b25f", "#cfd6db"
-TERRACOTTA, PALE_TERRACOTTA = "#c9806a", "#e6c0b3"
-BRICK = "#a04a2c"  # terracotta, dark enough for text
-
+OVER_PERIODS = {"type": "interval", "encodings": ["x"], "mark": {"fill": TEAL, "fillOpacity": 0.1}}
 MOST_LABELS = 14  # period labels that fit side by side
-# What XML, and so SVG, cannot hold becomes its visible picture; distinct names stay distinct.
-_VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421, 0xFFFE: 0xFFFD, 0xFFFF: 0xFFFD}
-
-
-class _Altair:
-    """Altair, imported when the first chart is made: the process that computes and lays out a report makes none."""
-
-    def __getattr__(self, name: str) -> object:
-        import altair
-
-        return getattr(altair, name)
-
-
-alt = _Altair()  # in encodings, channels are objects: Altair takes milliseconds to find the one for a text
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A Vega-Lite specification, complete with its data, and the same picture in words."""
-
-    spec: dict
-    alt: str
-
-
-def drawing(function: Callable[..., Drawing | None]) -> Callable[..., Drawing | None]:
-    """Without Altair's check of every part as it is made, which takes longer than making it."""
-
-    @wraps(function)
-    def unchecked(*given: object, **more: object) -> Drawing | None:
-        with alt.utils.schemapi.debug_mode(False):
-            return function(*given, **more)
-
-    return unchecked
 
 
 @drawing
-def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawing | None:
+def trend(
+    rows: pd.DataFrame, words: Words, goal: float | None = None, before: str | None = None, brush: bool = False
+) -> Drawing | None:
     """One metric over periods: a line with its interval; gaps where undefined, incomplete periods hollow and apart.
 
-    `rows` are scorecard rows of one metric and one segment value, oldest first.
+    `rows` are scorecard rows of one metric and one segment value, oldest first. `before` names a column of theirs,
+    `year_ago`, that is drawn as a second, pale line. `brush` lets a reader mark periods: the parameter `brush`, over `period`.
     """
-    records = [_measure(row, words) | _period(row, words) for row in rows.to_dict("records")]
+    records = [_measure(row, words, before) | _period(row, words) for row in rows.to_dict("records")]
     if all(record["value"] is None for record in records):
         return None
     solid = [record["complete"] and record["value"] is not None for record in records]
-    for before, record, here, after in zip([False, *solid[:-1]], records, solid, [*solid[1:], False], strict=True):
-        record["alone"] = not (here and (before or after))
+    for left, record, here, right in zip([False, *solid[:-1]], records, solid, [*solid[1:], False], strict=True):
+        record["alone"] = not (here and (left or right))
         record["line"] = None if record["alone"] else record["value"]
         record["band"] = None if record["alone"] else record["low"]
     known = [record for record, here in zip(records, solid, strict=True) if here]
@@ -88,6 +72,7 @@ def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawin
     bold = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
     layers = [
         base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
+        *_pale(records, y, words),
         *_rule(goal, y, [words.text("charts.goal"), words.value(goal, unit)], alt.XValue(0), alt.X2Value("width")),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2)
         .encode(y("low"), alt.Y2("high"))
@@ -95,12 +80,12 @@ def trend(rows: pd.DataFrame, words: Words, goal: float | None = None) -> Drawin
         base.mark_line(color=TEAL, strokeWidth=2).encode(y("line")),
         latest.mark_text(**bold, stroke="white", strokeWidth=3, strokeJoin="round"),
         latest.mark_text(**bold, color=TEAL),
-        _points(words, "when").encode(y("value")),
+        _points(words, "when", *(["before"] if before else [])).encode(y("value")),
     ]
     chart = alt.layer(*layers, data=inline([])).encode(_over(records, words))
-    return Drawing(
-        finished(chart, words, records, right=24 if goal is None else 60), _trend_alt(rows, records, known, goal, words)
-    )
+    spec = finished(chart, words, records, right=70 if before else 24 if goal is None else 60)
+    spec = selectable(spec, "brush", OVER_PERIODS) if brush else spec
+    return Drawing(spec, _trend_alt(rows, records, known, goal, words))
 
 
 @drawing
@@ -199,24 +184,27 @@ def _stacked(
     return Drawing(finished(chart, words, records, right=24), _stacked_alt(name, rows, periods, words, unit, label))
 
 
-def visible(name: object) -> str:
-    """A name from the data as a picture can show it: control characters drawn, nothing else changed."""
-    return str(name).translate(_VISIBLE)
-
-
-def number(value: object) -> float | None:
-    """Undefined, in whichever of the frame's ways, is None."""
-    return None if pd.isna(value) or not isfinite(value) else float(value)
-
-
 def _period(row: dict, words: Words) -> dict:
     period = Period.parse(row["period"])
     return {"period": str(period), "when": words.period(period), "complete": bool(row["complete"])}
 
 
-def _measure(row: dict, words: Words) -> dict:
+def _pale(records: list[dict], y: Callable, words: Words) -> list[alt.Chart]:
+    """A second line of what was a year before, named at its end; none where nothing is known of it."""
+    known = [record for record in records if record.get("earlier") is not None]
+    if not known:
+        return []
+    line = {"color": LIGHT_TEAL, "strokeWidth": 1.5, "strokeDash": [2, 2]}
+    dots = alt.OverlayMarkDef(color=LIGHT_TEAL, size=14, filled=True, opacity=1)
+    end = alt.Chart(inline(known[-1:], "earlier")).encode(y("earlier"))
+    label = {"align": "left", "dx": 8, "fontSize": 11, "text": words.text("charts.before")}
+    return [alt.Chart().mark_line(**line, point=dots).encode(y("earlier")), end.mark_text(**label, color=MUTED)]
+
+
+def _measure(row: dict, words: Words, before: str | None = None) -> dict:
     value, low, high = (number(row[column]) for column in ("value", "low", "high"))
     figure, lowest, highest = (words.value(bound, row["unit"]) for bound in (value, low, high))
+    earlier = number(row[before]) if before else None
     return {
         "value": value,
         "low": low,
@@ -225,45 +213,7 @@ def _measure(row: dict, words: Words) -> dict:
         "interval": DASH if low is None else words.text("charts.interval", low=lowest, high=highest),
         "n": words.text("charts.n", n=words.value(number(row["n"]), "count")),
         "complete": bool(row["complete"]),
-    }
-
-
-def inline(records: list[dict], name: str = "rows") -> alt.InlineData:
-    """Named, so that Altair neither moves the rows nor names them by a hash."""
-    return alt.InlineData(values=records, name=name)
-
-
-def extent(unit: str, reference: float | None, records: list[dict]) -> list[float]:
-    """What the axis spans: everything drawn and some air, without leaving 0 to 100% or going below zero for it."""
-    drawn = [reference, *(record.get(key) for record in records for key in ("value", "low", "high"))]
-    drawn = [value for value in drawn if value is not None]
-    low, high = min(drawn), max(drawn)
-    air = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
-    bottom = max(low - air, 0.0) if low >= 0 else low - air
-    top = min(high + air, 1.0) if unit == "fraction" and high <= 1 else high + air
-    return [bottom, top]
-
-
-def quantity(
-    channel: type[alt.X | alt.Y], unit: str, words: Words, domain: list[float] | None = None, reach: float = 0.0
-) -> Callable[[str], alt.X | alt.Y]:
-    """The encoding of any field in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
-    axis = alt.Axis(format="~%" if unit == "fraction" else ",~f", tickCount=5, grid=True)
-    if unit == "count":
-        axis.tickMinStep = 1
-    if unit == "money":
-        axis.labelExpr = _money_label(max((abs(bound) for bound in domain or []), default=reach), words)
-    scale = alt.Scale(domain=domain, nice=False, zero=False) if domain else alt.Undefined
-    return lambda field: channel(f"{field}:Q", title=None, axis=axis, scale=scale)
-
-
-def _money_label(reach: float, words: Words) -> str:
-    """Ticks in the words' own shortening: what they put round a round figure goes round each tick."""
-    shortened = ((1e9, 1), (1e6, 1), (1e3, 100))
-    size, shown = next((pair for pair in shortened if reach >= pair[0] * pair[1]), (1, 100))
-    before, _, after = words.value(size * shown, "money").partition(str(shown))
-    figure = f"{json.dumps(before)} + format(abs(datum.value) / {size:.0f}, ',~f') + {json.dumps(after)}"
-    return f"datum.value ? (datum.value < 0 ? '{MINUS}' : '') + {figure} : '0'"
+    } | ({"earlier": earlier, "before": words.value(earlier, row["unit"])} if before else {})
 
 
 def _over(periods: list[dict], words: Words) -> alt.X:
@@ -285,19 +235,10 @@ def _over(periods: list[dict], words: Words) -> alt.X:
     return alt.X("period:O", title=None, scale=scale, axis=axis)
 
 
-def either(channel: type, test: str, yes: object, no: object) -> object:
-    """One value of a channel where a test holds, another elsewhere."""
-    return channel(no, condition={"test": test, "value": yes})
-
-
-def tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
-    return [alt.Tooltip(f"{field}:N", title=words.text(f"charts.tooltip.{field}")) for field in fields]
-
-
-def _points(words: Words, name: str) -> alt.Chart:
+def _points(words: Words, name: str, *more: str) -> alt.Chart:
     mark = alt.Chart().mark_point(filled=True, size=46, stroke=TEAL, strokeWidth=1.5, opacity=1)
     fill = either(alt.FillValue, "datum.complete", TEAL, "white")
-    return mark.encode(fill, tooltip=tooltips(words, name, "figure", "interval", "n"))
+    return mark.encode(fill, tooltip=tooltips(words, name, "figure", "interval", "n", *more))
 
 
 def _rule(
@@ -316,41 +257,6 @@ def _rule(
     return [base.mark_rule(color=BRICK, strokeDash=[4, 3]).encode(*span), text]
 
 
-def finished(
-    chart: alt.LayerChart, words: Words, rows: list[dict] | None = None, *, right: int, height: int = HEIGHT
-) -> dict:
-    """The finished specification, with the rows that the layers share: as part of the chart they are copied for each.
-
-    Altair hands it over as an inner one, so that the session's theme stays out of it, and does not check it against
-    Vega-Lite's schema: whoever draws it does that again.
-    """
-    data = {} if rows is None else {"data": {"name": "rows", "values": rows}}
-    signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
-    label = {"labelColor": MUTED, "labelFontSize": 12}
-    title = {"titleColor": MUTED, "titleFontSize": 12, "titleFontWeight": "normal", "titleAnchor": "start"}
-    return (
-        chart.to_dict(validate=False, context={"top_level": False})
-        | data
-        | {
-            "$schema": alt.SCHEMA_URL,
-            "width": WIDTH,
-            "height": height,
-            "autosize": {"type": "fit", "contains": "padding"},
-            "padding": {"left": 4, "top": 20, "right": right, "bottom": 4},
-            "background": "transparent",
-            "config": {
-                "font": FONT,
-                "locale": {"number": signs | {"grouping": [3], "currency": ["", ""]}},
-                "view": {"stroke": None},
-                "axis": label
-                | title
-                | {"labelPadding": 6, "titlePadding": 8, "domain": False, "ticks": False, "gridColor": HAIRLINE},
-                "legend": label | {"orient": "top", "symbolType": "square", "offset": 22, "columnPadding": 14},
-            },
-        }
-    )
-
-
 def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal: float | None, words: Words) -> str:
     told = [words.text("charts.alt.trend", label=rows["label"].iloc[0], span=_span(records, words))]
     for record in known[-1:]:
@@ -362,6 +268,8 @@ def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal:
     if gaps := [record["when"] for record in records if record["value"] is None]:
         told.append(words.text("charts.alt.undefined", periods=listed(gaps, words)))
     told += [words.text("charts.alt.incomplete", **record) for record in records if not record["complete"]]
+    if earlier := [record for record in records if record.get("earlier") is not None]:
+        told.append(words.text("charts.alt.before", figure=earlier[-1]["before"], when=earlier[-1]["when"]))
     if goal is not None:
         told.append(words.text("charts.alt.goal", goal=words.value(goal, rows["unit"].iloc[0])))
     return " ".join(told)
@@ -394,7 +302,3 @@ def _segments_alt(rows: pd.DataFrame, records: list[dict], total: float | None, 
 def _span(periods: list[dict], words: Words) -> str:
     first, last = periods[0]["when"], periods[-1]["when"]
     return first if first == last else words.text("charts.interval", low=first, high=last)
-
-
-def listed(items: list[str], words: Words) -> str:
-    return format_list(items, "unit", locale=words.locale)

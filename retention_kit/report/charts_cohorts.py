@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from retention_kit.report.charts import (
+from retention_kit.report.charts_parts import (
     GREY,
     INK,
     MUTED,
@@ -20,6 +20,7 @@ from retention_kit.report.charts import (
     listed,
     number,
     quantity,
+    selectable,
     tooltips,
 )
 from retention_kit.wording import Words
@@ -27,16 +28,19 @@ from retention_kit.wording import Words
 PALE, DEEP, FIRST = "#eef6f7", "#6fb2bc", "#eff2f4"
 DARK = "#000000"  # legible on all of them, and by night, when pictures are inverted: at least 4.5:1
 ROW = 26  # height of a row of cells
+BY_CELL = {"type": "point", "fields": ["cohort_id", "period"], "toggle": False}
+CHOSEN = {"param": "cell", "empty": False}
 
 
 @drawing
-def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str) -> Drawing | None:
+def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: bool = False) -> Drawing | None:
     """Cohorts from the oldest down, their ages from the left; a cell that has not begun is no cell.
 
     `cells` have cohort, age, period, size, complete and `value`, in `unit`. Those of age 0 are left pale, those whose
-    period has not ended are outlined. The darkest is the highest of the others.
+    period has not ended are outlined. The darkest is the highest of the others. `select` lets a reader choose a cell:
+    the parameter `cell`, with its `cohort_id` and `period` ("2011-11").
     """
-    records = [_cell(row, words, unit) for row in cells.to_dict("records")]
+    records = [_cell(row, words, unit) | (_named(row) if select else {}) for row in cells.to_dict("records")]
     later = [record["value"] for record in records if record["kind"] == "later"]
     if not any(record["age"] for record in records):
         return None
@@ -71,8 +75,13 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str) -> Drawin
         sizes.transform_filter("datum.age === 0"),
         head.encode(alt.XValue(-10), alt.YValue(-6)),
     ]
+    if select:
+        layers.insert(3, cell.mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2).transform_filter(CHOSEN))
     size = {"width": {"step": step}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
     spec = finished(alt.layer(*layers, data=inline([])), words, records, right=4) | size
+    if select:
+        spec = selectable(spec, "cell", BY_CELL)
+        spec["config"]["mark"] = {"cursor": "pointer"}
     return Drawing(spec, _heat_alt(records, cohorts, words, every))
 
 
@@ -122,6 +131,10 @@ def _cell(row: dict, words: Words, unit: str) -> dict:
         "text": words.value(int(100 * value + 0.5), "count") if unit == "fraction" else figure,
         "kind": "running" if not row["complete"] else "later" if row["age"] else "first",
     }
+
+
+def _named(row: dict) -> dict:
+    return {"cohort_id": str(row["cohort"]), "period": str(row["period"])}
 
 
 def _point(row: dict, words: Words) -> dict:

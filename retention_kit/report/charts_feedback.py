@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from retention_kit.report.charts import (
+from retention_kit.report.charts_parts import (
     GREY,
     INK,
     MUTED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from retention_kit.report.charts import (
+from retention_kit.report.charts_parts import (
     AMBER,
     GREY,
     INK,

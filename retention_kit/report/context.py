@@ -11,7 +11,7 @@ from retention_kit.metrics.catalogue import METRICS, Metric
 from retention_kit.metrics.scorecard import absent, scorecard, split_segment
 from retention_kit.metrics.summaries import periods_of, pick_period
 from retention_kit.periods import Period
-from retention_kit.report import charts
+from retention_kit.report.charts_parts import Drawing
 from retention_kit.report.display import Block
 from retention_kit.wording import Words
 
@@ -119,10 +119,10 @@ class Context:
             for period in pending
         ]
 
-    def chart(self, drawing: charts.Drawing, title: str, caption: list[str]) -> Block:
+    def chart(self, drawing: Drawing, title: str, caption: list[str]) -> Block:
         return Block("chart", title=title, caption=" ".join(caption), alt=drawing.alt, spec=drawing.spec)
 
-    def sum_chart(self, drawing: charts.Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str) -> Block:
+    def sum_chart(self, drawing: Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str) -> Block:
         """A chart of parts that add up: the sum is spelled out under it."""
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
         said = {name: self.words.value(value, unit, "full") for name, value in now.items()

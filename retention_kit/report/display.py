@@ -33,11 +33,12 @@ KINDS: dict[str, dict] = {
 PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their fields)
     "cards": (
         "cards",
-        {"label": ..., "value": ..., "changes": [], "detail": "", "goal": None, "spark": [], "note": ""},
+        {"label": ..., "value": ..., "changes": [], "detail": "", "goal": None, "spark": [], "note": "", "metric": ""},
     ),
     "table": ("columns", {"label": ..., "align": "start"}),
     "terms": ("items", {"term": ..., "text": ..., "details": []}),
 }
+UNSAID = ("spec", "id", "level", "tone", "align", "spark", "keys", "direction", "good", "share", "metric")  # no words
 TONES = ("attention", "plain", "failure")
 
 
@@ -90,11 +91,7 @@ def _complete(given: dict, fields: dict, what: str) -> dict:
 def _lines(value: object) -> list[str]:
     """Every word of a block, one line each; rows of a table on a line."""
     if isinstance(value, dict):
-        shown = [
-            name
-            for name in value
-            if name not in ("spec", "id", "level", "tone", "align", "spark", "keys", "direction", "good", "share")
-        ]
+        shown = [name for name in value if name not in UNSAID]
         return [line for name in shown for line in _lines(value[name])]
     if isinstance(value, Sequence) and not isinstance(value, str):
         if value and all(isinstance(cell, str) for cell in value):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.errors import UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.formulas import difference
 from retention_kit.metrics.tables import mrr_movements
-from retention_kit.report import charts, story, tables
+from retention_kit.report import story, tables
+from retention_kit.report.charts_parts import listed
 from retention_kit.report.context import Context, of
 from retention_kit.report.display import Block
 
@@ -19,6 +21,8 @@ CARDS = ("customer_retention_rate", "mrr", "net_revenue_retention", "repeat_purc
          "net_promoter_score", "active_customers", "revenue", "customer_satisfaction_score",
          "customer_effort_score")  # fmt: skip
 SHOWN = 6  # cards unless others are asked for
+# What figures are held against, and the column that has it.
+COMPARED = {"previous": "previous", "year_ago": "year_ago", "goal": "target"}
 
 
 class Overview(Context):
@@ -28,13 +32,19 @@ class Overview(Context):
         """The finding of the period and two or three sentences around it."""
         return Block("headline", text=story.headline(self.rows, str(self.period), self.words), lead=self._lead())
 
-    def cards(self, *metrics: str) -> Block | None:
-        """Key figures with changes, interval, goal and the trend as a small line; the defined ones of `CARDS` by default."""
+    def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
+        """Key figures with changes, interval, goal and the trend as a small line; the defined ones of `CARDS` by default.
+
+        `compare` names what the changes are against: "previous", "year_ago" or "goal", where a figure has one.
+        """
+        for name in (compare := [compare] if isinstance(compare, str) else list(compare)):
+            if name not in COMPARED:
+                raise UnknownNameError(f"Figures are not compared with {name!r}: {did_you_mean(name, COMPARED)}")
         now = self.now(metrics or CARDS)
         if not metrics:
             now = now[now["value"].notna()].head(SHOWN)
             now = now.head(len(now) // 2 * 2 if len(now) > 3 else 3)  # two side by side
-        cards = [self._card(row) for row in now.itertuples()]
+        cards = [self._card(row, compare) for row in now.itertuples()]
         return Block("cards", cards=cards) if cards else None
 
     def attention(self) -> Block | None:
@@ -60,14 +70,15 @@ class Overview(Context):
             said.append(words.text("story.incomplete", period=words.period(self.period), day=self.last_day()))
         return said
 
-    def _card(self, row: Any) -> dict:
+    def _card(self, row: Any, compare: list[str]) -> dict:
         words, text = self.words, self.words.text
         trend = of(self.rows, row.metric)
         trend = trend[trend["complete"]]["value"]
         card = {
+            "metric": row.metric,
             "label": row.label,
             "value": words.value(row.value, row.unit),
-            "changes": list(self._changes(row)),
+            "changes": list(self._changes(row, compare)),
             "spark": [value if story.is_known(value) else None for value in trend],
             "note": row.note,
         }
@@ -83,27 +94,37 @@ class Overview(Context):
             card["goal"] = self._goal(row)
         return card
 
-    def _changes(self, row: Any) -> Iterator[dict]:
-        """Against the period before, with its interval, and against the same of last year; grey where it may be chance."""
+    def _changes(self, row: Any, compare: list[str]) -> Iterator[dict]:
+        """Against the period before, with its interval, the same of last year, or the goal; grey where it may be chance."""
         if not row.complete or not story.is_known(row.value):
             return
-        for before, period in (("previous", self.period.shift(-1)), ("year_ago", self.period.year_ago())):
-            if not story.is_known(getattr(row, before)) or (before == "year_ago" and self.every == "year"):
+        periods = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
+        for name in compare:
+            before, is_twice = COMPARED[name], self.every == "year" and name == "year_ago" and "previous" in compare
+            if not story.is_known(getattr(row, before)) or is_twice:
                 continue
             is_flat, is_up = story.is_same(row, self.words, before), row.value > getattr(row, before)
-            is_certain, detail = self._certainty(row, before, period)
-            said = {"change": story.signed(row, self.words, before), "period": self.words.period(period, "short")}
+            is_certain, detail = self._certainty(row, before, periods.get(name))
             yield {
-                "text": self.words.text("card.change", **said),
+                "text": self._against(row, name, periods.get(name)),
                 "detail": "" if is_flat else detail,
                 "direction": "flat" if is_flat else "up" if is_up else "down",
                 "good": is_up == (row.better == "higher") if row.better and is_certain and not is_flat else None,
             }
 
-    def _certainty(self, row: Any, before: str, period: Period) -> tuple[bool, str]:
+    def _against(self, row: Any, name: str, period: Period | None) -> str:
+        change = story.signed(row, self.words, COMPARED[name])
+        if name == "goal":
+            return self.words.text("card.change_goal", change=change, goal=self.words.value(row.target, row.unit))
+        return self.words.text("card.change", change=change, period=self.words.period(period, "short"))
+
+    def _certainty(self, row: Any, before: str, period: Period | None) -> tuple[bool, str]:
         """Whether a change is more than chance, or a sum, which knows none; and its interval in words."""
         if not story.is_known(row.low):
             return True, ""
+        if before == "target":
+            is_chance = row.low <= row.target <= row.high
+            return not is_chance, self.words.text("card.chance") if is_chance else ""
         if before == "year_ago":
             then = next(of(self.rows[self.rows["period"] == str(period)], row.metric).itertuples(), None)
             span = difference(row, then) if then is not None and story.is_known(then.low) else None
@@ -154,7 +175,7 @@ class Overview(Context):
             for row in worse.values()
         ]  # fmt: skip
         if figures:
-            yield self.words.text("attention.worse", figures=charts.listed(figures, self.words), **self.named_periods())
+            yield self.words.text("attention.worse", figures=listed(figures, self.words), **self.named_periods())
 
     def _weak_segments(self) -> Iterator[str]:
         for column in self.columns:

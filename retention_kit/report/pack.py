@@ -32,6 +32,7 @@ from retention_kit.report.page import Page
 from retention_kit.report.place import place_for, swap, told_of, writing
 from retention_kit.report.plan import FORMATS, Plan, make_plan
 from retention_kit.report.sheets import scorecard_of, write_lists
+from retention_kit.report.shown import sheet_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -52,6 +53,12 @@ class Pack:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def _repr_html_(self) -> str:
+        return sheet_of(self).html()
+
+    def __repr__(self) -> str:
+        return sheet_of(self).text()
 
 
 def build_report(

@@ -33,6 +33,12 @@ def scorecard_of(page: Page) -> str:
     return to_csv(pd.concat([whole, *(page.parts(column) for column in page.columns)], ignore_index=True))
 
 
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Any frame as CSV, without its index: empty where nothing is known, texts that a spreadsheet would run made harmless."""
+    plain = frame.astype(object)
+    return _text(plain.columns, plain.where(plain.notna(), None).itertuples(index=False, name=None))
+
+
 def read_scorecard(path: Path) -> list[dict[str, str]]:
     """The cells of a scorecard as written; none where there is no such file or it is no scorecard."""
     try:
@@ -54,9 +60,7 @@ def write_lists(page: Page, pack: Path, suffix: str) -> None:
             path.unlink(missing_ok=True)
             continue
         path.parent.mkdir(exist_ok=True)
-        frame = lists[metric].astype(object)
-        rows = frame.where(frame.notna(), None).itertuples(index=False, name=None)
-        path.write_text(_text(frame.columns, rows), "utf-8", newline="")
+        path.write_text(frame_csv(lists[metric]), "utf-8", newline="")
 
 
 def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:

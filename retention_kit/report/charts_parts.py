@@ -1,0 +1,161 @@
+"""What all charts are made of: colours, scales, labels, and the finished specification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from math import isfinite
+
+import pandas as pd
+from babel.lists import format_list
+from babel.numbers import get_decimal_symbol, get_group_symbol
+
+from retention_kit.wording import MINUS, Words
+
+WIDTH, HEIGHT = 620, 250
+FONT = "IBM Plex Sans Arabic, system-ui, sans-serif"
+INK, MUTED, HAIRLINE = "#1b2433", "#5f6b7a", "#e6eaed"
+TEAL, LIGHT_TEAL, AMBER, GREY = "#0f6b78", "#82b7bd", "#d9b25f", "#cfd6db"
+TERRACOTTA, PALE_TERRACOTTA = "#c9806a", "#e6c0b3"
+BRICK = "#a04a2c"  # terracotta, dark enough for text
+# What XML, and so SVG, cannot hold becomes its visible picture; distinct names stay distinct.
+_VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421, 0xFFFE: 0xFFFD, 0xFFFF: 0xFFFD}
+
+
+class _Altair:
+    """Altair, imported when the first chart is made: the process that computes and lays out a report makes none."""
+
+    def __getattr__(self, name: str) -> object:
+        import altair
+
+        return getattr(altair, name)
+
+
+alt = _Altair()  # in encodings, channels are objects: Altair takes milliseconds to find the one for a text
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A Vega-Lite specification, complete with its data, and the same picture in words."""
+
+    spec: dict
+    alt: str
+
+
+def drawing(function: Callable[..., Drawing | None]) -> Callable[..., Drawing | None]:
+    """Without Altair's check of every part as it is made, which takes longer than making it."""
+
+    @wraps(function)
+    def unchecked(*given: object, **more: object) -> Drawing | None:
+        with alt.utils.schemapi.debug_mode(False):
+            return function(*given, **more)
+
+    return unchecked
+
+
+def visible(name: object) -> str:
+    """A name from the data as a picture can show it: control characters drawn, nothing else changed."""
+    return str(name).translate(_VISIBLE)
+
+
+def number(value: object) -> float | None:
+    """Undefined, in whichever of the frame's ways, is None."""
+    return None if pd.isna(value) or not isfinite(value) else float(value)
+
+
+def selectable(spec: dict, name: str, select: dict) -> dict:
+    """A layered specification in which a reader may select: Vega-Lite's parameter `name`, held by the layer of that name.
+
+    What is selected comes from any layer; one must hold it, as otherwise each would have its own.
+    """
+    first, *others = spec["layer"]
+    held = {"name": name, "select": select, "views": [f"{name}_layer"]}
+    return spec | {"layer": [{"name": f"{name}_layer", **first}, *others], "params": [held]}
+
+
+def inline(records: list[dict], name: str = "rows") -> alt.InlineData:
+    """Named, so that Altair neither moves the rows nor names them by a hash."""
+    return alt.InlineData(values=records, name=name)
+
+
+def extent(unit: str, reference: float | None, records: list[dict]) -> list[float]:
+    """What the axis spans: everything drawn and some air, without leaving 0 to 100% or going below zero for it."""
+    drawn = [reference, *(record.get(key) for record in records for key in ("value", "low", "high", "earlier"))]
+    drawn = [value for value in drawn if value is not None]
+    low, high = min(drawn), max(drawn)
+    air = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
+    bottom = max(low - air, 0.0) if low >= 0 else low - air
+    top = min(high + air, 1.0) if unit == "fraction" and high <= 1 else high + air
+    return [bottom, top]
+
+
+def quantity(
+    channel: type[alt.X | alt.Y], unit: str, words: Words, domain: list[float] | None = None, reach: float = 0.0
+) -> Callable[[str], alt.X | alt.Y]:
+    """The encoding of any field in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
+    axis = alt.Axis(format="~%" if unit == "fraction" else ",~f", tickCount=5, grid=True)
+    if unit == "count":
+        axis.tickMinStep = 1
+    if unit == "money":
+        axis.labelExpr = _money_label(max((abs(bound) for bound in domain or []), default=reach), words)
+    scale = alt.Scale(domain=domain, nice=False, zero=False) if domain else alt.Undefined
+    return lambda field: channel(f"{field}:Q", title=None, axis=axis, scale=scale)
+
+
+def _money_label(reach: float, words: Words) -> str:
+    """Ticks in the words' own shortening: what they put round a round figure goes round each tick."""
+    shortened = ((1e9, 1), (1e6, 1), (1e3, 100))
+    size, shown = next((pair for pair in shortened if reach >= pair[0] * pair[1]), (1, 100))
+    before, _, after = words.value(size * shown, "money").partition(str(shown))
+    figure = f"{json.dumps(before)} + format(abs(datum.value) / {size:.0f}, ',~f') + {json.dumps(after)}"
+    return f"datum.value ? (datum.value < 0 ? '{MINUS}' : '') + {figure} : '0'"
+
+
+def either(channel: type, test: str, yes: object, no: object) -> object:
+    """One value of a channel where a test holds, another elsewhere."""
+    return channel(no, condition={"test": test, "value": yes})
+
+
+def tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{field}:N", title=words.text(f"charts.tooltip.{field}")) for field in fields]
+
+
+def finished(
+    chart: alt.LayerChart, words: Words, rows: list[dict] | None = None, *, right: int, height: int = HEIGHT
+) -> dict:
+    """The finished specification, with the rows that the layers share: as part of the chart they are copied for each.
+
+    Altair hands it over as an inner one, so that the session's theme stays out of it, and does not check it against
+    Vega-Lite's schema: whoever draws it does that again.
+    """
+    data = {} if rows is None else {"data": {"name": "rows", "values": rows}}
+    signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
+    label = {"labelColor": MUTED, "labelFontSize": 12}
+    title = {"titleColor": MUTED, "titleFontSize": 12, "titleFontWeight": "normal", "titleAnchor": "start"}
+    return (
+        chart.to_dict(validate=False, context={"top_level": False})
+        | data
+        | {
+            "$schema": alt.SCHEMA_URL,
+            "width": WIDTH,
+            "height": height,
+            "autosize": {"type": "fit", "contains": "padding"},
+            "padding": {"left": 4, "top": 20, "right": right, "bottom": 4},
+            "background": "transparent",
+            "config": {
+                "font": FONT,
+                "locale": {"number": signs | {"grouping": [3], "currency": ["", ""]}},
+                "view": {"stroke": None},
+                "axis": label
+                | title
+                | {"labelPadding": 6, "titlePadding": 8, "domain": False, "ticks": False, "gridColor": HAIRLINE},
+                "legend": label | {"orient": "top", "symbolType": "square", "offset": 22, "columnPadding": 14},
+            },
+        }
+    )
+
+
+def listed(items: list[str], words: Words) -> str:
+    return format_list(items, "unit", locale=words.locale)
