@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import DAYS, Grid
 from retention_kit.metrics.summaries import check_segment, needs, pick_period
-from retention_kit.metrics.views import ask, departures, is_daily, payments, sql, valued
+from retention_kit.metrics.views import active, ask, departures, is_daily, payments, sql, valued
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -138,5 +138,5 @@ def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
 def _active(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     """All who were active in a period, in one order, whatever the segment."""
     grid = Grid(period.every)
-    parts = {"period": str(period.index), "paid": payments(data, grid), **valued(segment)}
+    parts = {"period": str(period.index), "active": active(data), "paid": payments(data), **valued(segment)}
     return ask(data, sql("listed_active"), grid, segment, **parts)
