@@ -6,7 +6,7 @@ import re
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -104,6 +104,48 @@ class Goal(Struct, frozen=True, forbid_unknown_fields=True):
     by: str | None = None
 
 
+class Recipient(NamedTuple):
+    """One person and the message that is theirs."""
+
+    address: str  # bare, the domain as servers know it: reports@xn--mnchen-3ya.example
+    name: str = ""
+    language: str = ""  # empty: the report's first
+    segment: str = ""  # empty: the whole report; else "country=France"
+
+
+class Recipients(Struct, frozen=True, forbid_unknown_fields=True):
+    """People who get the report of a segment value, or in a language, of their own."""
+
+    to: list[str]
+    segment: str = ""
+    language: str = ""
+
+
+class Mail(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who sends the report, who gets it, and what stands beside it. Passwords never: RETENTION_KIT_SMTP_URL holds them."""
+
+    sender: str | None = field(default=None, name="from")  # "Reports <reports@example.com>"
+    to: list[str] = field(default_factory=list)  # these get the whole report in its first language
+    recipients: list[Recipients] = field(default_factory=list)  # these what their entry says
+    link: str | None = None  # where the full report is; without it, the PDF is attached
+    unsubscribe: str | None = None  # how to leave: an https address of a page, or an email address
+    owner: str | None = None  # hears of what failed
+    attach_limit: Annotated[str, Meta(pattern=r"^(?=.*[1-9])\d+(\.\d+)? ?[KM]B$")] = (
+        "5MB"  # a larger PDF is not attached
+    )
+
+    @property
+    def attach_bytes(self) -> int:
+        """The limit in bytes, a MB being a million of them."""
+        return int(float(self.attach_limit[:-2]) * {"K": 1_000, "M": 1_000_000}[self.attach_limit[-2]])
+
+    def addressed(self) -> list[Recipient]:
+        """Everybody who is to get something, once each, in the order of the settings."""
+        groups = [Recipients(self.to), *self.recipients]
+        each = [Recipient(*address_of(text), one.language, one.segment) for one in groups for text in one.to]
+        return [*{(one.address.lower(), one.language, one.segment): one for one in reversed(each)}.values()][::-1]
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything `retention.toml` can say."""
 
@@ -111,6 +153,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     report: Report = field(default_factory=Report)
     definitions: Definitions = field(default_factory=Definitions)
     goals: dict[str, Goal] = field(default_factory=dict)
+    mail: Mail = field(default_factory=Mail)
 
 
 def check_top(name: str, top: int, low: int, high: int) -> None:
@@ -166,6 +209,7 @@ def make_settings(raw: dict[str, Any]) -> Settings:
             goal.by and Period.parse(goal.by)
         except PeriodError as error:
             raise SettingsError(f"goals.{name}.by: {error}") from None
+    _check_mail(settings.mail)
     return settings
 
 
@@ -184,14 +228,16 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     """Raise on the first key without a field, or word that is no choice, looking into tables and lists of tables."""
     if not isinstance(raw, dict):
         return
-    inner = {"data": Data, "report": Report, "definitions": Definitions, **dict.fromkeys((*TABLES, "rates"), Table)}
+    inner = {"data": Data, "report": Report, "definitions": Definitions, "mail": Mail, "recipients": Recipients}
+    inner |= dict.fromkeys((*TABLES, "rates"), Table)
+    fields = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     for key, value in raw.items():
-        if key not in kind.__struct_fields__:
+        if key not in fields:
             place = f"[{where}] has" if where else "there is"
-            raise SettingsError(f"{place} no setting {key!r}: {did_you_mean(key, kind.__struct_fields__)}")
+            raise SettingsError(f"{place} no setting {key!r}: {did_you_mean(key, fields)}")
         path = f"{where}.{key}".lstrip(".")
         for text in value if isinstance(value, list) else [value]:
-            choices = _choices(get_type_hints(kind)[key])
+            choices = _choices(get_type_hints(kind)[fields[key]])
             if choices and isinstance(text, str) and text not in choices:
                 raise SettingsError(f"{path} cannot be {text!r}: {did_you_mean(text, choices)}")
         if key == "goals" and isinstance(value, dict):
@@ -212,10 +258,57 @@ def _sentence(message: str) -> str:
     problem, _, place = message.partition(" - at `$.")
     problem = re.sub(r"^Expected `(.+)`, got `(.+)`$", r"expected \1, got \2", problem)
     if "matching regex" in problem:
-        problem = "not a size, write it like 6GB"
+        problem = f"not a size, write it like {'5MB' if place.startswith('mail') else '6GB'}"
     if "RFC3339" in problem:
         problem = "not a date, write it like 2011-12-10"
     return f"{place.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if place else f"{problem}."
+
+
+def _check_mail(mail: Mail) -> None:
+    """Raise SettingsError for what is no address, or would break the line of a header."""
+    given = [("from", [mail.sender]), ("to", mail.to), ("owner", [mail.owner])]
+    given += [("recipients.to", one.to) for one in mail.recipients]
+    for name, texts in given:
+        for text in texts:
+            try:
+                text is None or address_of(text)
+            except SettingsError as error:
+                raise SettingsError(f"mail.{name}: {error}") from None
+    for name, schemes in (("link", ("https", "http")), ("unsubscribe", ("https", "mailto"))):
+        text = getattr(mail, name)
+        if text and name == "unsubscribe" and "@" in text and ":" not in text:
+            text = f"mailto:{text}"
+        if text is not None and not re.fullmatch(rf"({'|'.join(schemes)}):[!#-;=?-~]+", text):
+            example = "https://example.com/reports" + (" or leave@example.com" if name == "unsubscribe" else "")
+            raise SettingsError(f"mail.{name} cannot be {text!r}: write it like {example}.")
+    for one in mail.recipients:
+        if not re.fullmatch(r"[^=]+=.+|", one.segment):
+            raise SettingsError(f'mail.recipients.segment cannot be {one.segment!r}: write it like "country=France".')
+
+
+def address_of(text: str) -> tuple[str, str]:
+    """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for neither."""
+    wrong = SettingsError(f"{text!r} is no email address: write it like Ann Lee <ann@example.com>.")
+    found = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
+    joiners = dict.fromkeys(map(ord, "\u200c\u200d"))  # names of some languages hold them
+    if not found or not text.translate(joiners).isprintable():
+        raise wrong
+    name, address = (found[1] or "").strip(), found[2] or found[3] or ""
+    local, _, domain = address.rpartition("@")
+    if local and not local.isascii():
+        raise SettingsError(
+            f"{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others."
+        )
+    try:
+        domain = domain.encode("idna").decode().lower()
+    except UnicodeError:
+        raise wrong from None
+    # Unquoted, as everybody's is: what a server would have to quote is more likely a slip.
+    atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+    is_address = re.fullmatch(rf"{atom}(\.{atom})*", local) and re.fullmatch(rf"{label}(\.{label})*", domain)
+    if not is_address or len(local) > 64 or len(domain) > 253:
+        raise wrong
+    return f"{local}@{domain}", name
 
 
 def _check_zone(zone: str | None) -> None:

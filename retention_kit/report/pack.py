@@ -141,6 +141,8 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
         broken = [check.name for check in checks if check.broken]
         prepared()
         executed, failures = _execute(plan, max(1, jobs), progress)
+        from retention_kit.report import mail  # what it imports has been imported meanwhile
+
         with told_of(folder):
             _drop_stale(plan, building, rows)
         for language in plan.languages:
@@ -151,6 +153,8 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
                 failures += problems
                 with told_of(folder):
                     path.write_bytes(body) if body else path.unlink(missing_ok=True)
+            with told_of(folder):
+                failures += mail.write_message(plan.pages[language], building, f"{language}{plan.suffix}")
         with told_of(folder):
             for stem, notebook in executed.items():
                 _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
