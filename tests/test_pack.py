@@ -127,7 +127,7 @@ def test_the_pack_holds_what_the_contract_names(either):
     sections = json.loads((either / "manifest.json").read_text("utf-8"))["sections"]
     notebooks = {f"notebooks/{stem}.ipynb" for stem in sections}
     lists = {f"lists/{metric}.csv" for metric in LISTS}
-    reports = {"report.en.html", "report.en.pdf"}
+    reports = {"report.en.html", "report.en.pdf", "message.en.eml"}
     assert set(contents(either)) == {"manifest.json", "scorecard.csv"} | reports | notebooks | lists
 
 
@@ -414,7 +414,7 @@ def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_pa
         pack = build(hostile, tmp_path / "reports", segment=segment, only=["overview"])
         found = contents(pack)
         added = set(found) - set(expected)
-        assert len(added) == 6 + (segment is None)  # report, notebook, scorecard, three lists; first the manifest, too
+        assert len(added) == 7 + (segment is None)  # report, notebook, scorecard, three lists; first the manifest, too
         assert [name for name in expected if name != "manifest.json" and found[name] != expected[name]] == []
         assert all(re.fullmatch(r"[a-zA-Z0-9_./-]+", name) for name in added)
         expected = found
