@@ -17,6 +17,7 @@ _HOMES = {
     "rfm": "metrics.summaries",
     "sample": "data.dataset",
     "scorecard": "metrics.scorecard",
+    "send_report": "report.sending",
 }
 
 __all__ = list(_HOMES)

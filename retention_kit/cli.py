@@ -1,4 +1,4 @@
-"""The command line: `retention-kit report | metrics | check | rerun | init`.
+"""The command line: `retention-kit report | metrics | check | rerun | init`, and those of cli_mail.
 
 Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
+from retention_kit import cli_mail
 from retention_kit.errors import PeriodError, ReportError, RetentionKitError, SettingsError
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="begin a project: settings, example data, a notebook, a schedule")
     init.add_argument("folder", metavar="DIR", type=Path)
     init.set_defaults(run=_init)
+
+    cli_mail.add(commands, cli_mail.Tools(_add_data, _load, _print_table, _progress))
     return parser
 
 

@@ -68,7 +68,8 @@ MAY_IMPORT = {
     "report": f"{COMMON} data metrics report",
     "widgets": f"{COMMON} data metrics report",
     "project": f"{COMMON} data report",
-    "cli": f"{COMMON} data metrics report widgets project",
+    "cli_mail": f"{COMMON} data metrics report",
+    "cli": f"{COMMON} data metrics report widgets project cli_mail",
 }
 
 

@@ -5,7 +5,16 @@ from datetime import date
 import pytest
 
 from retention_kit.errors import SettingsError, did_you_mean
-from retention_kit.settings import Settings, Table, make_settings, override, read_settings, shown
+from retention_kit.settings import (
+    Recipient,
+    Settings,
+    Table,
+    address_of,
+    make_settings,
+    override,
+    read_settings,
+    shown,
+)
 
 FULL = """
 [data]
@@ -44,6 +53,17 @@ lifespan_years = 3
 [goals.customer_retention_rate]
 target = 0.45
 by = "2011-12"
+[mail]
+from = "Reports <reports@example.com>"
+to = ["Ann Lee <ann@example.com>", "ben@example.com"]
+link = "https://intranet.example.com/reports?a=1"
+unsubscribe = "leave@example.com"
+owner = "analyst@example.com"
+attach_limit = "2.5MB"
+[[mail.recipients]]
+to = ["ann@example.com", "علي <ali@مثال.example>"]
+segment = "country=France"
+language = "ar"
 """
 
 KNOWN = "duckdb:///FILE or sqlite:///FILE, postgresql://USER@HOST/NAME or spark://HOST:PORT"
@@ -67,6 +87,14 @@ def test_everything_it_can_say(tmp_path):
     assert (settings.report.every, settings.report.as_of) == ("quarter", date(2011, 12, 10))
     assert (settings.definitions.min_n, settings.definitions.lifespan_years) == (5, 3)
     assert settings.goals["customer_retention_rate"].target == 0.45
+    assert (settings.mail.sender, settings.mail.owner) == ("Reports <reports@example.com>", "analyst@example.com")
+    assert settings.mail.attach_bytes == 2_500_000
+    assert settings.mail.addressed() == [
+        Recipient("ann@example.com", "Ann Lee"),
+        Recipient("ben@example.com"),
+        Recipient("ann@example.com", "", "ar", "country=France"),
+        Recipient("ali@xn--mgbh0fb.example", "علي", "ar", "country=France"),
+    ]
 
 
 def test_defaults_are_the_rules_of_the_field(tmp_path):
@@ -110,6 +138,45 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
             "[data]\nengine = 'postgresql://shop:secret@db/shop'",
             "data.engine holds a password: write ${PGPASSWORD} for it and set that in the environment.",
         ),
+        ("[mail]\nfrm = 'a@b.c'", "[mail] has no setting 'frm': did you mean 'from'?"),
+        (
+            "[mail]\nsender = 'a@b.c'",
+            "[mail] has no setting 'sender': choose from from, to, recipients, link, unsubscribe, owner, attach_limit.",
+        ),
+        (
+            "[mail]\nfrom = 'reports'",
+            "mail.from: 'reports' is no email address: write it like Ann Lee <ann@example.com>.",
+        ),
+        ("[mail]\nto = 'a@b.c'", "mail.to: expected array, got str."),
+        ("[mail]\nto = ['a@b.c', 'b@']", "mail.to: 'b@' is no email address: write it like Ann Lee <ann@example.com>."),
+        (
+            "[mail]\nowner = 'a@b.c, d@e.f'",
+            "mail.owner: 'a@b.c, d@e.f' is no email address: write it like Ann Lee <ann@example.com>.",
+        ),
+        (
+            "[[mail.recipients]]\nto = ['x']",
+            "mail.recipients.to: 'x' is no email address: write it like Ann Lee <ann@example.com>.",
+        ),
+        ("[[mail.recipients]]\ntoo = []", "[mail.recipients] has no setting 'too': did you mean 'to'?"),
+        ("[[mail.recipients]]\nsegment = 'a=b'", "mail.recipients[0]: object missing required field `to`."),
+        (
+            "[[mail.recipients]]\nto = ['a@b.c']\nsegment = 'France'",
+            "mail.recipients.segment cannot be 'France': write it like \"country=France\".",
+        ),
+        ("[mail]\nlink = 'ftp://x'", "mail.link cannot be 'ftp://x': write it like https://example.com/reports."),
+        (
+            "[mail]\nlink = 'https://x/a b'",
+            "mail.link cannot be 'https://x/a b': write it like https://example.com/reports.",
+        ),
+        (
+            "[mail]\nunsubscribe = 'http://x'",
+            "mail.unsubscribe cannot be 'http://x': write it like https://example.com/reports or leave@example.com.",
+        ),
+        (
+            '[mail]\nunsubscribe = "a@b.c>\\nBcc: x@y.z"',
+            "mail.unsubscribe cannot be 'a@b.c>\\nBcc: x@y.z': write it like https://example.com/reports or leave@example.com.",
+        ),
+        ("[mail]\nattach_limit = '5 gigs'", "mail.attach_limit: not a size, write it like 5MB."),
         ("[data]\nengine = 'mysql://shop:secret@db/shop'", f"data.engine: mysql cannot be read yet, use {KNOWN}."),
         ("[data]\nengine = 'shop.db'", f"data.engine is no address of a database: use {KNOWN}."),
         (
@@ -219,3 +286,45 @@ def test_overriding_is_checked_alike(values, message):
 )
 def test_the_nearest_choice_ends_the_sentence(name, choices, expected):
     assert did_you_mean(name, choices) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("ann@example.com", ("ann@example.com", "")),
+        (" Ann Lee <ann.lee+x@Example.COM> ", ("ann.lee+x@example.com", "Ann Lee")),
+        ('"Lee, Ann" <a@b.c>', ("a@b.c", "Lee, Ann")),
+        ("Jörg <joerg@münchen.example>", ("joerg@xn--mnchen-3ya.example", "Jörg")),
+        ("رضا\u200cپور <r@example.com>", ("r@example.com", "رضا\u200cپور")),
+        ("O'Neil (board) <o'neil@x.ie>", ("o'neil@x.ie", "O'Neil (board)")),
+        ("root@localhost", ("root@localhost", "")),
+    ],
+)
+def test_an_address(text, address):
+    assert address_of(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "ann", "@b.c", "a@", "a b@c.d", "a@b@c.d", "a..b@c.d", ".a@c.d", "a@-b.c", "a@b_c.d", "a@[127.0.0.1]", "<a@b.c",
+     "a@b.c, d@e.f", "a@b.c\nBcc: x@y.z", "Ann\r\nBcc: x@y.z <a@b.c>", "Ann\u202e <a@b.c>", "a@b\u2028.c", "Ann\0 <a@b.c>",
+     "x" * 65 + "@b.c", "a@" + "b." * 130 + "c", "a@" + "b" * 64 + ".c"],
+)  # fmt: skip
+def test_what_is_no_address(text):
+    with pytest.raises(SettingsError, match="is no email address: write it like"):
+        address_of(text)
+
+
+def test_an_address_that_many_servers_refuse():
+    with pytest.raises(SettingsError, match="before the @ only ASCII letters are taken"):
+        address_of("jörg@example.com")
+
+
+def test_one_person_is_addressed_once_for_each_message():
+    groups = [{"to": ["ANN@example.com", "ann@example.com"], "segment": "country=France"}]
+    settings = make_settings({"mail": {"to": ["ann@example.com", "Ann <Ann@Example.com>"], "recipients": groups}})
+    assert settings.mail.addressed() == [
+        Recipient("ann@example.com"),
+        Recipient("ANN@example.com", segment="country=France"),
+    ]
+    assert override(settings, {"every": "week"}).mail == settings.mail

@@ -1,0 +1,221 @@
+"""The outbox: every message as it goes out, and a ledger of what became of it, so that each is sent once.
+
+queued → sending → data → sent | failed | queued, again, where it was not taken | unknown, where nobody knows.
+
+A state is on the disk before the step that it names is taken. What a crash leaves in `data` may have been sent: it
+becomes `unknown` and is never repeated unasked. What it leaves in `sending` was not: it is queued again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from retention_kit.errors import ReportError, SettingsError
+from retention_kit.report.place import writing
+
+NAME = "outbox"
+OWNERS = "owner/"  # how the series of words to the owner begin; those of reports hold no stroke
+LEDGER = "ledger.sqlite"
+STATES = ("queued", "sending", "data", "sent", "failed", "unknown")
+_VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS deliveries (
+    series TEXT NOT NULL, period TEXT NOT NULL, recipient TEXT NOT NULL,
+    revision INTEGER NOT NULL, digest TEXT NOT NULL, message_id TEXT NOT NULL, root TEXT NOT NULL, file TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN {STATES}), attempts INTEGER NOT NULL, reply TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (series, period, recipient)
+);
+CREATE TABLE IF NOT EXISTS history (
+    series TEXT NOT NULL, period TEXT NOT NULL, recipient TEXT NOT NULL, revision INTEGER NOT NULL,
+    state TEXT NOT NULL, reply TEXT NOT NULL, at TEXT NOT NULL
+);
+PRAGMA user_version = {_VERSION};
+"""
+
+
+class Key(NamedTuple):
+    """What is sent once: a series' report of a period, to one address."""
+
+    series: str
+    period: str
+    recipient: str
+
+
+class Row(NamedTuple):
+    """One message of the ledger."""
+
+    series: str
+    period: str
+    recipient: str
+    revision: int  # 0 at first, one more for each correction
+    digest: str  # of the pack's message
+    message_id: str
+    root: str  # the Message-ID that its thread began with
+    file: str  # its .eml, in the outbox
+    state: str
+    attempts: int  # how often a server was asked to take it
+    reply: str  # what was last heard of it
+    at: str  # when, in UTC
+
+    @property
+    def key(self) -> Key:
+        return Key(*self[:3])
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it is a report, and not a word to the owner about failures."""
+        return not self.series.startswith(OWNERS)
+
+
+class Outbox:
+    """The messages and the ledger of one folder of packs; to be written to inside `sending` only."""
+
+    def __init__(self, folder: Path, ledger: sqlite3.Connection):
+        self.folder, self._ledger = folder, ledger
+
+    def row(self, key: Key) -> Row | None:
+        """What the ledger says of one message."""
+        found = self._rows("WHERE series = ? AND period = ? AND recipient = ?", key)
+        return found[0] if found else None
+
+    def rows(self) -> list[Row]:
+        """All of it, by period, series and recipient."""
+        return self._rows("ORDER BY period, series, recipient", ())
+
+    def root(self, key: Key) -> str:
+        """The Message-ID that a recipient's thread of a series began with; empty where nothing has reached them yet."""
+        told = "(state IN ('sent', 'unknown', 'data') OR revision > 0)"
+        found = self._rows(f"WHERE series = ? AND recipient = ? AND {told} ORDER BY rowid LIMIT 1", (key[0], key[2]))
+        return found[0].root if found else ""
+
+    def is_waiting(self, row: Row) -> bool:
+        """Whether a message was queued before, did not go out, and is still there."""
+        return row.state == "queued" and (self.folder / row.file).is_file()
+
+    def content(self, row: Row) -> bytes:
+        """A message as it goes out; raises ReportError where its file is gone."""
+        try:
+            return (self.folder / row.file).read_bytes()
+        except OSError as error:
+            raise ReportError(f"{row.file} of {str(self.folder)!r} cannot be read: {error.strerror}.") from None
+
+    def queue(self, key: Key, revision: int, digest: str, message_id: str, root: str, content: bytes) -> Row:
+        """Keep a message, on the disk before the ledger knows of it, to be sent; an earlier one of the key gives way."""
+        number, before = hashlib.sha256("\n".join((*key, str(revision))).encode()).hexdigest()[:16], self.row(key)
+        attempts = before.attempts if before and before.revision == revision else 0
+        row = Row(
+            *key, revision, digest, message_id, root, f"{key.period}-{number}.eml", "queued", attempts, "", _now()
+        )
+        _write(self.folder / row.file, content)
+        with self._ledger:
+            marks = ", ".join("?" * len(row))
+            self._ledger.execute(f"INSERT OR REPLACE INTO deliveries VALUES ({marks})", row)
+            self._tell(row.key, revision, "queued", "", row.at)
+        return row
+
+    def set(self, row: Row, state: str, reply: str = "") -> None:
+        """Write a state down, for good; returns when the disk has it."""
+        asked, at = int(state == "sending"), _now()
+        with self._ledger:
+            self._ledger.execute(
+                "UPDATE deliveries SET state = ?, reply = ?, at = ?, attempts = attempts + ? "
+                "WHERE series = ? AND period = ? AND recipient = ?",
+                (state, reply, at, asked, *row.key),
+            )
+            self._tell(row.key, row.revision, state, reply, at)
+
+    def history(self, key: Key) -> list[tuple[int, str, str]]:
+        """Every state that a message went through: revision, state and reply, the oldest first."""
+        query = "SELECT revision, state, reply FROM history WHERE series = ? AND period = ? AND recipient = ? ORDER BY rowid"
+        return self._ledger.execute(query, key).fetchall()
+
+    def _tell(self, key: Key, revision: int, state: str, reply: str, at: str) -> None:
+        self._ledger.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, revision, state, reply, at))
+
+    def _rows(self, which: str, values: tuple) -> list[Row]:
+        names = ", ".join(Row._fields)
+        return [Row(*row) for row in self._ledger.execute(f"SELECT {names} FROM deliveries {which}", values)]
+
+
+@contextmanager
+def sending(output: Path) -> Iterator[Outbox]:
+    """The outbox of a folder of packs, for this sender alone; what an earlier one left half done is settled first.
+
+    Raises ReportError where another sender is at work, where the ledger cannot be used, and where the system keeps no
+    locks: nobody could tell then that a message goes out once.
+    """
+    folder = output / NAME
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            is_alone = held.enter_context(writing(folder))
+        except SettingsError as error:
+            said = str(error).replace(": wait until it is done, or give another --output", ": wait until it is done")
+            raise ReportError(said) from None
+        if not is_alone:
+            raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two senders could send twice.")
+        outbox = Outbox(folder, held.enter_context(_opened(folder)))
+        _settle(outbox)
+        yield outbox
+
+
+@contextmanager
+def reading(output: Path) -> Iterator[Outbox | None]:
+    """The outbox as it stands, for looking at; none where nothing was ever sent."""
+    folder = output / NAME
+    if not (folder / LEDGER).is_file():
+        yield None
+        return
+    with _opened(folder) as ledger:
+        yield Outbox(folder, ledger)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        ledger = sqlite3.connect(folder / LEDGER, timeout=30)
+        try:
+            ledger.execute("PRAGMA journal_mode = WAL")
+            ledger.execute("PRAGMA synchronous = FULL")  # with it, each step is on the disk, also when the power goes
+            version = ledger.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                raise ReportError(
+                    f"The ledger in {str(folder)!r} was written by a newer retention-kit: upgrade this one."
+                )
+            if not version:
+                ledger.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+            yield ledger
+        finally:
+            ledger.close()
+    except sqlite3.Error as error:
+        raise ReportError(f"The ledger in {str(folder)!r} cannot be used: {error}.") from error
+
+
+def _settle(outbox: Outbox) -> None:
+    """What a sender that was killed left half done; there is none at work now but us."""
+    for row in outbox.rows():
+        if row.state == "data":
+            outbox.set(row, "unknown", "the sender was cut off while the message was sent")
+        elif row.state == "sending":
+            outbox.set(row, "queued", "the sender was cut off before the message was sent")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all, for this user's eyes."""
+    beside = path.with_suffix(".part")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,270 @@
+"""The way out: one SMTP server, its certificate verified, and one message at a time with an outcome that is known."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import smtplib
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from retention_kit.errors import SettingsError
+
+VARIABLE = "RETENTION_KIT_SMTP_URL"
+_EXAMPLE = "smtp://user:password@mail.example.com:587 (STARTTLS) or smtps://user:password@mail.example.com:465 (TLS)"
+_AT_MOST = 300  # characters of a reply that are kept
+
+
+class Outcome(NamedTuple):
+    """What became of one message. Deferred: certainly not taken, another try may do; unknown: it may have been taken."""
+
+    state: Literal["sent", "failed", "deferred", "unknown"]
+    reply: str
+
+
+class Deferred(Exception):
+    """The server cannot be reached or asks to come back later."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where and how messages are handed over; the password is never shown."""
+
+    host: str
+    port: int
+    tls: Literal["starttls", "tls", "none"]
+    user: str = ""
+    password: str = field(default="", repr=False)
+    timeout: float = 60  # seconds for each answer
+    patience: float = 600  # for the answer to a whole message: who leaves sooner never knows (RFC 5321, 4.5.3.2.6)
+    context: ssl.SSLContext | None = field(default=None, repr=False)  # whom to trust; default: whom the system trusts
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine."""
+        return _is_loopback(self.host)
+
+
+def server_of(url: str | None = None) -> Server:
+    """The server that a URL, by default that of the environment, names; raises SettingsError and never repeats it."""
+    url = (os.environ.get(VARIABLE, "") if url is None else url).strip()
+    if not url:
+        raise SettingsError(f"No mail server is named: set {VARIABLE} to {_EXAMPLE}.")
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname or ""
+        host.encode("idna")
+    except ValueError:  # its text would show what stands where the port should
+        raise _wrong("cannot be read") from None
+    if parts.scheme not in ("smtp", "smtps") or not host or not url.isprintable():
+        raise _wrong("names no mail server")
+    if parts.path.strip("/") or parts.fragment:
+        raise _wrong("cannot be read: in user name and password write / as %2F, ? as %3F, # as %23 and @ as %40")
+    tls = _tls_of(parts, host)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if bool(user) != bool(password):
+        raise _wrong("has a user name without a password, or a password without a user name")
+    if not (user + password).isascii():
+        raise _wrong("has a user name or password with letters beyond ASCII, which cannot be sent")
+    return Server(host, port or (465 if tls == "tls" else 587), tls, user, password)
+
+
+def _tls_of(parts: SplitResult, host: str) -> Literal["starttls", "tls", "none"]:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    value = options.pop("starttls", "true")
+    if options or value not in ("true", "false"):
+        raise _wrong("has an option that is not known: there is only starttls=false")
+    if parts.scheme == "smtps":
+        return "tls"
+    if value == "true":
+        return "starttls"
+    if not _is_loopback(host):
+        raise _wrong(f"asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1")
+    return "none"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _wrong(what: str) -> SettingsError:
+    return SettingsError(f"{VARIABLE} {what}. Write it like {_EXAMPLE}.")
+
+
+def connect(server: Server) -> smtplib.SMTP:
+    """A connection that is encrypted, verified and logged in as the server's URL asks.
+
+    Raises Deferred where another try may do, and SettingsError where it will not: an untrusted certificate, no STARTTLS,
+    a refused password. Nothing of ours, and no password, is said before the certificate is verified.
+    """
+    context = server.context or ssl.create_default_context()
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    smtp = None
+    try:
+        if server.tls == "tls":
+            smtp = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=context)
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, timeout=server.timeout)
+        smtp.ehlo_or_helo_if_needed()
+        if server.tls == "starttls":
+            code, reply = smtp.starttls(context=context)
+            if code != 220:
+                raise smtplib.SMTPResponseException(code, reply)
+            smtp.ehlo_or_helo_if_needed()
+        if server.user:
+            smtp.login(server.user, server.password)
+        return smtp
+    except BaseException as error:
+        if smtp is not None:
+            smtp.close()
+        if isinstance(error, (smtplib.SMTPException, OSError)):
+            raise _explained(error, server) from None  # a traceback could show what was said to the server
+        raise
+
+
+def _explained(error: Exception, server: Server) -> Exception:
+    """What a failed connection means: come back later, or nothing will do until somebody mends it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return SettingsError(
+            f"The certificate of {server} is not trusted ({error.verify_message}): nothing is sent there."
+        )
+    if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        reason = (error.reason or "no reason given").replace("_", " ").lower()
+        advice = "smtps:// is for TLS from the first byte (465), smtp:// for STARTTLS (587)"
+        return SettingsError(f"{server} and we found no common TLS ({reason}): {advice}; nothing is sent there.")
+    # The plain kind is what `login` raises where it knows none of the server's ways.
+    if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
+        lacks = "STARTTLS" if "STARTTLS" in str(error) else "a way to log in that we know"
+        return SettingsError(f"{server} does not offer {lacks}: nothing is sent there.")
+    if isinstance(error, smtplib.SMTPResponseException):
+        said = _said(error.smtp_code, error.smtp_error, server)
+        if 400 <= error.smtp_code < 500 or error.smtp_code < 0:
+            return Deferred(f"{server} answered {said}")
+        if isinstance(error, smtplib.SMTPAuthenticationError):
+            return SettingsError(
+                f"{server} refused the user name or password of {VARIABLE} ({said}): nothing is sent there."
+            )
+        return SettingsError(f"{server} refused us ({said}): nothing is sent there.")
+    if _is_silence(error):
+        return Deferred(f"{server} did not answer within {server.timeout:g} seconds")
+    if isinstance(error, socket.gaierror):
+        return Deferred(f"{server} was not found ({error.strerror})")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "the connection was closed"
+    return Deferred(f"{server} cannot be reached ({reason})")
+
+
+def hand_over(
+    smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, content: bytes, commit: Callable[[], None]
+) -> Outcome:
+    """One message (CRLF lines) to one recipient, and its outcome.
+
+    `commit` is called when the server waits for the content and none of it has been sent: up to there every outcome is
+    certain; from there on a lost connection is `unknown`. What it raises stops the message for certain.
+    """
+    try:
+        outcome = _envelope(smtp, server, sender, recipient, content)
+    except (smtplib.SMTPException, OSError) as error:
+        smtp.close()
+        return Outcome("deferred", f"{_lost(error, server)} before the message was sent")
+    if outcome:
+        _reset(smtp)
+        return outcome
+    try:
+        commit()
+    except BaseException:
+        smtp.close()  # without the content, which the server so never takes
+        raise
+    try:
+        smtp.sock.settimeout(server.patience)
+        smtp.send(_stuffed(content))
+        code, reply = smtp.getreply()
+        smtp.sock.settimeout(server.timeout)
+    except (smtplib.SMTPException, OSError) as error:
+        smtp.close()
+        return Outcome(
+            "unknown", f"{_lost(error, server)} after the message was sent, before the server said it has it"
+        )
+    if code == 421:
+        smtp.close()
+    state = "sent" if code == 250 else {4: "deferred", 5: "failed"}.get(code // 100, "unknown")
+    return Outcome(state, _said(code, reply, server))
+
+
+def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, content: bytes) -> Outcome | None:
+    """Sender, recipient and DATA: what the server refused of them, or nothing where it waits for the content."""
+    limit, options = smtp.esmtp_features.get("size", ""), []
+    if limit.isdigit() and 0 < int(limit) < len(content):
+        return Outcome("failed", f"{server} takes {int(limit):,} bytes at most; the message has {len(content):,}")
+    if smtp.has_extn("size"):
+        options.append(f"SIZE={len(content)}")
+    if not content.isascii():
+        if not smtp.has_extn("8bitmime"):
+            return Outcome("failed", f"{server} takes 7-bit messages only, and this one is not")
+        options.append("BODY=8BITMIME")
+    code, reply = smtp.mail(sender, options)
+    if code == 250:
+        code, reply = smtp.rcpt(recipient)
+        if code in (250, 251):
+            code, reply = smtp.docmd("DATA")
+            if code == 354:
+                return None
+    if code == 421:
+        smtp.close()
+    return Outcome("failed" if 500 <= code < 600 else "deferred", _said(code, reply, server))
+
+
+def _reset(smtp: smtplib.SMTP) -> None:
+    """Ready for the next message; a connection that is not is closed, so that the next one opens another."""
+    try:
+        if smtp.sock is not None and smtp.rset()[0] != 250:
+            smtp.close()
+    except (smtplib.SMTPException, OSError):
+        smtp.close()
+
+
+def leave(smtp: smtplib.SMTP | None) -> None:
+    """Say goodbye; what goes wrong then does no harm."""
+    if smtp is not None and smtp.sock is not None:
+        with suppress(smtplib.SMTPException, OSError):
+            smtp.quit()
+        smtp.close()
+
+
+def _stuffed(content: bytes) -> bytes:
+    """The content as it goes over the line: leading dots doubled, and the dot that ends it."""
+    content = content if content.endswith(b"\r\n") else content + b"\r\n"
+    return re.sub(rb"(?m)^\.", b"..", content) + b".\r\n"
+
+
+def _lost(error: Exception, server: Server) -> str:
+    return f"{server} fell silent" if _is_silence(error) else f"the connection to {server} was lost"
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether time ran out, also where smtplib says that the connection was closed for it."""
+    return isinstance(error, TimeoutError) or "timed out" in str(error)
+
+
+def _said(code: int, reply: bytes | str, server: Server) -> str:
+    """A server's reply in one line, without what it may repeat of the password."""
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    text = f"{code} {text}" if code > 0 else text
+    if server.password:
+        said = server.password, f"\0{server.user}\0{server.password}"
+        for secret in (*said, *(b64encode(one.encode()).decode() for one in said)):
+            text = text.replace(secret, "***")
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(text.split())[:_AT_MOST]
