@@ -11,6 +11,7 @@ _HOMES = {
     "cohorts": "metrics.tables",
     "csat": "metrics.feedback",
     "customer_movements": "metrics.tables",
+    "explore": "widgets",
     "load": "data.dataset",
     "mrr_movements": "metrics.tables",
     "nps": "metrics.feedback",

@@ -66,7 +66,7 @@ MAY_IMPORT = {
     "report.overview": f"{COMMON} metrics report.charts_parts report.context report.display report.story report.tables",
     "report.page": f"{COMMON} data metrics report",
     "report": f"{COMMON} data metrics report",
-    "widgets": f"{COMMON} data metrics report",
+    "widgets": f"{COMMON} data metrics report widgets",
     "project": f"{COMMON} data report",
     "cli_mail": f"{COMMON} data metrics report",
     "cli": f"{COMMON} data metrics report widgets project cli_mail",

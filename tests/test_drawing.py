@@ -69,13 +69,13 @@ def test_where_it_has_died_the_picture_is_drawn_here_and_another_one_may_be_star
 
 
 def test_interrupted_it_never_answers_the_question_before(artist, monkeypatch):
-    ask = artist._ask
+    ask = artist._answer
 
     def interrupted(spec: str) -> dict:
         ask(spec)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(artist, "_ask", interrupted)
+    monkeypatch.setattr(artist, "_answer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         drawing.draw(bars(3), FONTS)
     assert artist._process.poll() is not None

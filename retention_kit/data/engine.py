@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from string import Template
+from threading import RLock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -64,6 +65,7 @@ class Engine:
         self.reader = self  # the embedded engine that reads files and frames
         self.place = ""  # of a database that tables are found in by name
         self.prepared: dict[str, object] = {}  # which shared views stand at the moment
+        self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
         config = {"TimeZone": "UTC", "autoinstall_known_extensions": False}
         config["temp_directory"] = str(_beside_memory())
         if memory_limit is not None:

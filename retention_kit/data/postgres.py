@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from importlib.resources import files
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.databases import is_query
@@ -69,6 +70,7 @@ class Postgres:
         self.reader = Engine(memory_limit)
         self.error = (PostgresError, self.reader.error)
         self.prepared: dict[str, object] = {}
+        self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
         self.place = f"{bind.url.host or 'localhost'}/{bind.url.database or ''}"
         self._long: dict[str, str] = {}  # names that PostgreSQL would have cut
         try:

@@ -15,6 +15,7 @@ import socket
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -68,6 +69,7 @@ class Spark:
         self.reader = Engine(memory_limit)
         self.error = (SparkError, self.reader.error)
         self.prepared: dict[str, object] = {}
+        self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
         self._theirs, self._session = session, session.newSession()
         self._kept: dict[str, DataFrame] = {}  # what is persisted, by the view it is behind
         with _as_ours():

@@ -51,9 +51,10 @@ def prepare(data: Dataset, grid: Grid, segment: str | None, query: str) -> None:
 def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None = None, **parts: str) -> pd.DataFrame:
     """The rows of a query on the tables, or with a grid on the shared views; raises DataError where the engine cannot answer."""
     try:
-        if grid is not None:
-            prepare(data, grid, segment, filled(query, parts))
-        return data.engine.frame(query, **parts)
+        with data.engine.lock:  # the views of one thread are not to be another's
+            if grid is not None:
+                prepare(data, grid, segment, filled(query, parts))
+            return data.engine.frame(query, **parts)
     except data.engine.error as error:
         said = first_line(error)
         if "out of range" in said or "Overflow" in said:

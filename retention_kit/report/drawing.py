@@ -1,13 +1,14 @@
-"""Vega-Lite specifications as SVG, drawn by vl-convert: here, or in a process of their own.
+"""Vega-Lite specifications as SVG, and those as PNG, drawn by vl-convert: here, or in a process of their own.
 
 vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`,
-which starts `python -P -m retention_kit.report.drawing FONTS`: one specification a line on its input, one JSON a line on
-its output, until its input ends. Where that cannot be started, or has ended, pictures are drawn here.
+which starts `python -P -m retention_kit.report.drawing FONTS`: one question a line on its input, one answer a line on its
+output, both JSON, until its input ends. Where that cannot be started, or has ended, pictures are drawn here.
 """
 
 from __future__ import annotations
 
 import atexit
+import base64
 import json
 import os
 import subprocess
@@ -22,10 +23,19 @@ _FIRST = '{"mark":"bar","data":{"values":[]}}'  # Vega is ready once it has draw
 
 def draw(spec: str, fonts: str) -> str:
     """The picture of a specification in the report's font, which lies in the folder `fonts`; raises ValueError."""
+    return _answer({"spec": spec}, fonts)["svg"]
+
+
+def paint(svg: str, scale: float, fonts: str) -> bytes:
+    """A picture so drawn as PNG, `scale` times as large; raises ValueError."""
+    return base64.b64decode(_answer({"svg": svg, "scale": scale}, fonts)["png"])
+
+
+def _answer(question: dict, fonts: str) -> dict:
     if (artist := _artist) is not None:
         with suppress(OSError):
-            return artist.draw(spec)
-    return _drawn(spec, fonts)
+            return artist.ask(question)
+    return _drawn(question, fonts)
 
 
 def prepare(fonts: str) -> None:
@@ -63,21 +73,21 @@ class _Artist:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    def draw(self, spec: str) -> str:
+    def ask(self, question: dict) -> dict:
         with self._asking:
             if self.has_ended:
                 raise BrokenPipeError("The process that draws has ended.")
             try:
-                answer = self._ask(spec)
+                answer = self._answer(question)
             except BaseException:  # interrupted between a question and its answer, it would answer the next one wrongly
                 self.close()
                 raise
         if "error" in answer:
             raise ValueError(answer["error"])
-        return answer["svg"]
+        return answer
 
-    def _ask(self, spec: str) -> dict[str, str]:
-        self._process.stdin.write(f"{spec}\n".encode())
+    def _answer(self, question: dict) -> dict:
+        self._process.stdin.write(f"{json.dumps(question)}\n".encode())
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
@@ -106,20 +116,23 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _drawn(spec: str, fonts: str) -> str:
+def _drawn(question: dict, fonts: str) -> dict:
     import vl_convert
 
     vl_convert.register_font_directory(fonts)
+    if "svg" in question:
+        png = vl_convert.svg_to_png(question["svg"], scale=question["scale"])
+        return {"png": base64.b64encode(png).decode()}
     # An empty list of addresses: a picture never fetches its data.
     config = {"font": FONT, "background": None, "aria": False}
-    return vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[])
+    return {"svg": vl_convert.vegalite_to_svg(question["spec"], config=config, allowed_base_urls=[])}
 
 
 def _serve(fonts: str) -> None:
-    _drawn(_FIRST, fonts)
+    _drawn({"spec": _FIRST}, fonts)
     for line in sys.stdin.buffer:
         try:
-            told = {"svg": _drawn(line.decode(), fonts)}
+            told = _drawn(json.loads(line), fonts)
         except ValueError as error:
             told = {"error": str(error)}
         sys.stdout.buffer.write(f"{json.dumps(told)}\n".encode())

@@ -223,6 +223,11 @@ def draw_svg(spec: dict) -> str:
         raise ReportError(f"A chart could not be drawn: {' '.join(str(error).splitlines()[:2])}") from error
 
 
+def draw_png(spec: dict, scale: float) -> bytes:
+    """The same picture as PNG, `scale` times as large."""
+    return drawing.paint(draw_svg(spec), scale, _fonts())
+
+
 @cache
 def _vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script. Making it takes seconds, so it is kept between runs."""

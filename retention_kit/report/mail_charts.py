@@ -9,10 +9,10 @@ from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.report import charts, story
+from retention_kit.report import charts_parts, story
 from retention_kit.report.about_feedback import SCORES
 from retention_kit.report.context import of
-from retention_kit.report.exporters import draw_svg
+from retention_kit.report.exporters import draw_png
 from retention_kit.report.story import LEADING
 
 if TYPE_CHECKING:
@@ -76,14 +76,12 @@ def _has_trend(page: Page, row: Any) -> bool:
 
 
 def _picture(block: Block, title: str) -> Picture:
-    import vl_convert
-
     data = block.data
     # Of rows, such as the steps of a sum, the height is what they take.
-    height = HEIGHT if data["spec"]["height"] == charts.HEIGHT else data["spec"]["height"]
-    svg = draw_svg(data["spec"] | {"width": DRAWN, "height": height, "background": "white"})
+    height = HEIGHT if data["spec"]["height"] == charts_parts.HEIGHT else data["spec"]["height"]
+    spec = data["spec"] | {"width": DRAWN, "height": height, "background": "white"}
     shown = WIDTH, round(height * WIDTH / DRAWN)
-    png = _reduced(vl_convert.svg_to_png(svg, scale=2 * WIDTH / DRAWN), (2 * shown[0], 2 * shown[1]))
+    png = _reduced(draw_png(spec, 2 * WIDTH / DRAWN), (2 * shown[0], 2 * shown[1]))
     return Picture(title, data["caption"], data["alt"], png, *shown)
 
 

@@ -1,0 +1,104 @@
+"""The controls: what is chosen, as a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import ipywidgets as W
+
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.scorecard import absent
+from retention_kit.metrics.summaries import periods_of
+from retention_kit.periods import EVERY, Period
+from retention_kit.widgets.panels import boxed
+from retention_kit.widgets.selection import COMPARE, Selection, same_time
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+
+
+class Controls(W.HBox):
+    """What can be chosen about a dataset; `chosen` is called with the selection whenever a user has changed it."""
+
+    def __init__(self, data: Dataset, words: Words, chosen: Callable[[Selection], None]):
+        self._data, self._words, self._chosen = data, words, chosen
+        self._selection: Selection | None = None
+        self._is_set = False  # by us: nobody has chosen anything
+        text, missing = words.text, absent(data)
+        metrics = [(one.label, name) for name, one in METRICS.items() if name not in missing]
+        self.every = self._choice("every", [(text(f"explorer.every_{every}"), every) for every in EVERY])
+        self.period = self._choice("period", [])
+        self.metric = self._choice("metric", metrics)
+        self.compare = self._choice("compare", [(text(f"explorer.compare_{name}"), name) for name in COMPARE])
+        self.column = self._choice("segment", [(text("explorer.whole"), ""), *((name, name) for name in data.segments)])
+        self.values = W.SelectMultiple(description=text("explorer.values"), rows=4)
+        self.values.observe(self._choose, "value")
+        self.older, self.newer = (W.Button(description=text(f"explorer.{name}")) for name in ("older", "newer"))
+        self.older.on_click(lambda _: self._move(-1))
+        self.newer.on_click(lambda _: self._move(1))
+        when = boxed("rk-when", self.period, self.older, self.newer, row=True)
+        super().__init__([self.every, when, self.compare, self.metric, self.column, self.values])
+        for name, widget in zip(
+            ("every", "when", "compare", "metric", "segment", "values"), self.children, strict=True
+        ):
+            widget.add_class(f"rk-{name}")
+        self.add_class("rk-controls")
+
+    def set(self, selection: Selection, values: list[str]) -> None:
+        """Show a selection, and the values that its segment column has."""
+        known = [str(period) for period in reversed(periods_of(self._data, selection.every))]
+        with self._quietly():
+            self._selection = selection
+            self.every.value = selection.every
+            if [value for _, value in self.period.options] != known:
+                self.period.options = [(self._words.period(period), period) for period in known]
+            self.period.value = str(selection.period)
+            self.metric.value, self.compare.value = selection.metric, selection.compare
+            self.column.value = selection.column
+            self._set_values(selection.values, values)
+            self.older.disabled = self.period.value == known[-1]
+            self.newer.disabled = self.period.value == known[0]
+
+    def _set_values(self, chosen: tuple[str, ...], known: list[str]) -> None:
+        if list(self.values.options) != known:
+            self.values.value = ()  # first: the browser cannot have one chosen that it does not know
+            self.values.options = known
+        self.values.value = chosen if set(chosen) <= {*known} else ()
+        self.values.disabled = not known
+
+    def of_length(self, selection: Selection, every: str) -> Selection:
+        """The same of another period length, at the same time."""
+        return replace(selection, period=same_time(self._data, selection.period, every))
+
+    def _choice(self, name: str, options: list[tuple[str, str]]) -> W.Dropdown:
+        made = W.Dropdown(options=options, description=self._words.text(f"explorer.{name}"))
+        made.observe(self._choose, "value")
+        return made
+
+    def _choose(self, _: object) -> None:
+        if self._is_set or self._selection is None:
+            return
+        before = self._selection
+        period = Period.parse(self.period.value)
+        if self.every.value != before.every:
+            period = same_time(self._data, before.period, self.every.value)
+        column = self.column.value
+        values = tuple(self.values.value) if column == before.column else ()
+        selection = Selection(period, self.metric.value, column, values, self.compare.value)
+        self.set(selection, list(self.values.options) if column == before.column else [])
+        self._chosen(selection)
+
+    def _move(self, periods: int) -> None:
+        self.period.value = str(Period.parse(self.period.value).shift(periods))
+
+    @contextmanager
+    def _quietly(self):
+        before, self._is_set = self._is_set, True
+        try:
+            yield
+        finally:
+            self._is_set = before

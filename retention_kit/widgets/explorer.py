@@ -1,0 +1,306 @@
+"""The explorer itself: what it looks at, what it shows of that, and what happens when either changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as W
+
+from retention_kit.errors import DataError
+from retention_kit.periods import check_every
+from retention_kit.report.sheets import frame_csv
+from retention_kit.widgets.controls import Controls
+from retention_kit.widgets.front import Front, Picture, load_pictures
+from retention_kit.widgets.look import ACTIVE, CELL, TABS, Listing, Look
+from retention_kit.widgets.panels import Progress, cards_html, markup
+from retention_kit.widgets.reporting import KIND as REPORT
+from retention_kit.widgets.reporting import Reporting, sentence
+from retention_kit.widgets.selection import Selection, checked
+from retention_kit.widgets.tabs import Asked, Tabs, fits
+from retention_kit.widgets.work import Cancelled, Step, Task, Work
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.report.pack import Pack
+
+LOOK, QUESTION = "look", "question"  # kinds of work
+FILE = "customers.csv"  # fixed: no value of the data is in it
+
+
+class Explorer(W.VBox):
+    """A period, a metric and a segment to choose, and all that the report would show of them.
+
+    `period`, `every`, `metric`, `segment`, `values` and `compare` may be read and set; what is read after that is of the
+    new selection. `parameters` are those of a template that shows the same; `scorecard`, `customers` and `pack` are
+    what is behind the figures, the list of customers, and the last report built here.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        period: str = "",
+        every: str = "",
+        metric: str = "",
+        segment: str = "",
+        compare: str = "previous",
+        output: str | Path | None = None,
+    ):
+        # Only the work's thread asks the engine; all else looks at what is at hand.
+        self._data, self._at_hand = data, replace(data, engine=None)
+        self._computed: dict[tuple, pd.DataFrame] = {}
+        self._work = Work(self._interrupt, self._clean)
+        self._shown: Look | None = None
+        self._error: Exception | None = None
+        self._turn = 0  # counts what was chosen
+        self._listing = Listing(ACTIVE)
+        self._wanted = self._checked(period, every, metric, segment, (), compare)
+
+        report = data.settings.report
+        self._words = words = Words(report.languages[0], report.currency)
+        self._controls = Controls(self._at_hand, words, self._go)
+        self._status = Progress(words, "rk-status")
+        self._status.cancel.on_click(lambda _: self._work.cancel(LOOK))
+        self._cards = markup("rk-cards")
+        self._tabs = Tabs(words, Asked(lambda: self._go(self._wanted), self._list, self._save))
+        self._reporting = Reporting(data, words, self._work, output, lambda: self._wanted)
+        self._front = Front(labels=_labels(words))
+        super().__init__([self._controls, self._status, self._cards, self._tabs, self._reporting, self._front])
+        self.add_class("rk-explorer")
+        self._go(self._wanted)
+
+    def __repr__(self) -> str:
+        segment = f", segment={self.segment!r}" if self.segment else ""
+        return f"Explorer(period={self.period!r}, metric={self.metric!r}{segment})"
+
+    # What may be read and set.
+
+    @property
+    def period(self) -> str:
+        return str(self._wanted.period)
+
+    @period.setter
+    def period(self, period: str) -> None:
+        self._change(period=str(period))
+
+    @property
+    def every(self) -> str:
+        return self._wanted.every
+
+    @every.setter
+    def every(self, every: str) -> None:
+        self._go(self._controls.of_length(self._wanted, check_every(every)))
+
+    @property
+    def metric(self) -> str:
+        return self._wanted.metric
+
+    @metric.setter
+    def metric(self, metric: str) -> None:
+        self._change(metric=metric)
+
+    @property
+    def segment(self) -> str:
+        return self._wanted.segment
+
+    @segment.setter
+    def segment(self, segment: str) -> None:
+        self._change(segment=segment, values=())
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return self._wanted.values
+
+    @values.setter
+    def values(self, values: str | Iterable[str]) -> None:
+        self._change(values=(values,) if isinstance(values, str) else tuple(values))
+
+    @property
+    def compare(self) -> str:
+        return self._wanted.compare
+
+    @compare.setter
+    def compare(self, compare: str) -> None:
+        self._change(compare=compare)
+
+    # What is only read.
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What a template takes to show the same: period, every, segment, language, data."""
+        return self._wanted.parameters(self._data)
+
+    @property
+    def scorecard(self) -> pd.DataFrame:
+        """The scorecard behind what is shown: the trend's periods, and this period by segment value where chosen."""
+        return self._settled().scorecard.copy()
+
+    @property
+    def customers(self) -> pd.DataFrame:
+        """All customers of the list that is chosen in their table."""
+        chosen, listing = self._settled().selection, self._listing
+        return self._ask(lambda data: Look(data, chosen, self._computed).customers(listing)).copy()
+
+    @property
+    def pack(self) -> Pack | None:
+        """The last report that was built here; one that is being built is waited for."""
+        self._work.wait(REPORT)
+        return self._reporting.pack
+
+    def wait(self) -> Explorer:
+        """Until what was chosen is shown; raises what kept it from being shown."""
+        self._settled()
+        return self
+
+    def show_customers(self, kind: str = ACTIVE, *, cohort: str = "", period: str = "") -> None:
+        """Show a list of customers, or with a cohort and a period those of a cell, as a click on the heat map does."""
+        self._list(Listing(CELL, cohort, period) if cohort else Listing(kind))
+
+    def build_report(self) -> None:
+        """Build the report of what is chosen, meanwhile, as the button does; `pack` waits for it."""
+        self._reporting.build()
+
+    def open_as_notebook(self) -> Path | None:
+        """Write what is chosen as a notebook into the working directory, as the button does."""
+        return self._reporting.write()
+
+    # What happens.
+
+    def _change(self, **given: Any) -> None:
+        now = self._wanted
+        known = {"period": self.period, "every": now.every, "metric": now.metric, "segment": now.column,
+                 "values": now.values, "compare": now.compare}  # fmt: skip
+        self._go(self._checked(**(known | given)))
+
+    def _checked(self, *given: Any, **named: Any) -> Selection:
+        return self._ask(lambda data: checked(data, *given, **named))
+
+    def _ask(self, question: Callable[[Dataset], Any]) -> Any:
+        """The answer from what is at hand, else from the engine, which is waited for."""
+        try:
+            return question(self._at_hand)
+        except DataError:
+            answers: list[Any] = []
+            self._work.start(Task(QUESTION, [Step("", lambda: question(self._data))], answers.append, answers.append))
+            self._wait(QUESTION)
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    def _settled(self) -> Look:
+        """What is shown, once it is what was chosen last; raises what kept it from being shown."""
+        self._wait(LOOK)
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return self._shown
+
+    def _wait(self, kind: str) -> None:
+        try:
+            self._work.wait(kind)
+        except KeyboardInterrupt:
+            self._work.cancel(kind)
+            raise
+
+    def _go(self, selection: Selection) -> None:
+        """Show a selection: at once where all is at hand, else when it has been computed."""
+        self._wanted, self._error, self._turn = selection, None, self._turn + 1
+        if not fits(self._listing, selection.every):
+            self._listing = Listing(ACTIVE)
+        steps = self._steps(self._at_hand)
+        try:
+            for step in steps:
+                step.run()
+            is_at_hand = Picture.is_loaded()
+        except DataError:
+            is_at_hand = False
+        if is_at_hand:
+            self._work.drop(LOOK)
+            self._show(selection)
+            return
+        is_known = self._shown is not None and self._shown.selection.column == selection.column
+        self._controls.set(selection, self._shown.values() if is_known else [])
+        charts = Step(self._words.text("explorer.step.charts"), load_pictures)
+        self.add_class("rk-busy")
+        self._status.work(self._words.text("explorer.begun"), 0, len(steps) + 1)
+
+        def now(act: Callable[..., None], turn: int = self._turn) -> Callable[..., None]:
+            """Only while nothing else has been chosen since."""
+            return lambda *said: act(*said) if turn == self._turn else None
+
+        done = now(lambda _: self._show(selection))
+        steps = [*self._steps(self._data), charts]
+        self._work.start(Task(LOOK, steps, done, now(self._failed), now(self._progress)))
+
+    def _steps(self, data: Dataset) -> list[Step]:
+        tab = self._tabs.current
+        look = Look(data, self._wanted, self._computed)
+        return look.steps(tab, self._listing if tab == "customers" else None)
+
+    def _show(self, selection: Selection) -> None:
+        look = Look(self._at_hand, selection, self._computed)
+        try:
+            if self._shown is None or self._shown.selection != selection:
+                self._cards.value = cards_html(look.cards())
+            self._controls.set(selection, look.values())
+            self._tabs.draw(look, self._listing)
+            self._shown = look
+        except Exception as error:
+            self._failed(error)
+            return
+        self._status.rest(look.state())
+        self.remove_class("rk-busy")
+
+    def _progress(self, name: str, done: int, total: int) -> None:
+        self._status.work(self._words.text("explorer.computing", step=name), done, total)
+
+    def _failed(self, error: Exception) -> None:
+        """Back to what is shown, and a sentence."""
+        is_cancelled = isinstance(error, Cancelled)
+        self._error = None if is_cancelled and self._shown else error
+        if self._shown is not None:
+            self._wanted = self._shown.selection
+            self._controls.set(self._wanted, self._shown.values())
+        said = self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words)
+        self._status.rest(said, is_error=not is_cancelled)
+        self.remove_class("rk-busy")
+
+    def _list(self, listing: Listing) -> None:
+        """Go to a list of customers."""
+        self._listing, place = listing, TABS.index("customers")
+        if self._tabs.selected_index == place:
+            self._go(self._wanted)
+        else:
+            self._tabs.selected_index = place  # which opens it
+
+    def _save(self) -> None:
+        self._front.save(FILE, frame_csv(self.customers))
+
+    def _interrupt(self) -> None:
+        if self._data.engine is not None:
+            self._data.engine.interrupt()
+
+    def _clean(self) -> None:
+        """Of a step that was broken off, nobody knows which views stand."""
+        if self._data.engine is not None:
+            self._data.engine.prepared.clear()
+
+
+def _labels(words: Words) -> dict[str, dict[str, str]]:
+    """What screen readers are told: attributes by selector."""
+    live = {"role": "status", "aria-live": "polite"}
+    progress = {"role": "progressbar", "aria-label": words.text("explorer.progress")}
+    return {
+        ":root": {"role": "group", "aria-label": words.text("explorer.title")},
+        ".rk-status .rk-said": live,
+        ".rk-building .rk-said": live,
+        ".rk-status .progress": progress,
+        ".rk-building .progress": progress,
+        ".rk-cards": {"role": "region", "aria-label": words.text("explorer.cards")},
+    }

@@ -1,0 +1,58 @@
+"""A template with the parameters of a selection: a notebook to go on from."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import ReportError
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.report import templates as library
+from retention_kit.report.display import templates_dir
+from retention_kit.widgets.selection import Selection
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+
+_LINE = re.compile(r"(?P<name>\w+)(?P<hint>\s*:[^=]+?)?\s*=\s*(?P<value>.*?)(?P<comment>\s+#.*)?")
+
+
+def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
+    """Copy the template of the selection's metric into a folder, under a name that is free; raises ReportError where it cannot."""
+    import nbformat
+
+    section = _section(data, selection)
+    parameters = selection.parameters(data) | ({"metric": section.metric} if section.metric else {})
+    notebook = library.check(section, parameters)
+    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    cell.source = "\n".join(_set(line, parameters) for line in cell.source.splitlines())
+    text, number = nbformat.writes(notebook), 1
+    while True:
+        more = f"-{number}" if number > 1 else ""
+        path = folder / f"{section.path.stem}_{selection.period}{more}.ipynb"
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+            return path
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise ReportError(f"No notebook can be written to {str(folder)!r}: {error.strerror}.") from error
+
+
+def _section(data: Dataset, selection: Selection) -> library.Section:
+    """The template that shows the metric: its section's, or the one that serves any metric."""
+    template = METRICS[selection.metric].template
+    known = library.sections(data, is_whole=not selection.only)
+    own = (one for one in known if one.path.stem == template and not one.metric)
+    return next(own, library.Section(templates_dir() / "kpi.ipynb", selection.metric))
+
+
+def _set(line: str, parameters: dict[str, str]) -> str:
+    found = _LINE.fullmatch(line)
+    if not found or found["name"] not in parameters:
+        return line
+    value = json.dumps(parameters[found["name"]], ensure_ascii=False)
+    return f"{found['name']}{found['hint'] or ''} = {value}{found['comment'] or ''}"

@@ -1,0 +1,127 @@
+"""The way out of the explorer: the report of what is shown, and a notebook that shows it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import ipywidgets as W
+from markupsafe import Markup, escape
+
+from retention_kit.errors import RetentionKitError
+from retention_kit.widgets.notebook import write_notebook
+from retention_kit.widgets.panels import Progress, boxed
+from retention_kit.widgets.selection import Selection
+from retention_kit.widgets.work import Cancelled, Step, Task, Work
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.report.pack import Pack
+
+KIND = "report"
+_FILES = ("report.*.html", "report.*.pdf", "scorecard*.csv")
+
+
+class Reporting(W.VBox):
+    """Two buttons, what they are doing, and links to what they made."""
+
+    def __init__(
+        self, data: Dataset, words: Words, work: Work, output: str | Path | None, selection: Callable[[], Selection]
+    ):
+        self._data, self._words, self._work, self._selection = data, words, work, selection
+        self._output = Path(output) if output is not None else reports_of(data)
+        self.pack: Pack | None = None
+        self.button = W.Button(description=words.text("explorer.build"), button_style="primary")
+        self.note = W.Button(description=words.text("explorer.open"))
+        self._progress = Progress(words, "rk-building")
+        self._links = W.Output()
+        self.button.on_click(lambda _: self.build())
+        self.note.on_click(lambda _: self.write())
+        self._progress.cancel.on_click(lambda _: work.cancel(KIND))
+        super().__init__([boxed("rk-buttons", self.button, self.note, self._progress, row=True), self._links])
+        self.add_class("rk-report")
+        self._links.add_class("rk-links")
+
+    def build(self) -> None:
+        """Build the report of what is chosen now, meanwhile."""
+        chosen = self._selection()
+        period = self._words.period(chosen.period)
+
+        def run() -> Pack:
+            from retention_kit.report.pack import build_report
+
+            def progress(section: str, done: int, total: int) -> None:
+                task.check()
+                self._work.tell(task, section, done, total)
+
+            return build_report(
+                self._data, chosen.period, segment=chosen.segment, output=self._output, progress=progress
+            )
+
+        def told(section: str, done: int, total: int) -> None:
+            self._progress.work(self._words.text("explorer.step.report", period=period, section=section), done, total)
+
+        task = Task(KIND, [Step("", run)], self._built, self._failed, told)
+        self.button.disabled = True
+        self._link("", ())
+        told("", 0, 1)
+        self._work.start(task)
+
+    def write(self) -> Path | None:
+        """Write the notebook of what is chosen now into the working directory."""
+        chosen = self._selection()
+        try:
+            path = write_notebook(self._data, chosen, Path())
+        except (RetentionKitError, OSError) as error:
+            self._progress.rest(str(error), is_error=True)
+            return None
+        is_kept = self._data.origin.startswith("(")
+        self._progress.rest(self._words.text("explorer.not_again") if is_kept else "")
+        self._link(self._words.text("explorer.written"), [path])
+        return path
+
+    def _built(self, pack: Pack) -> None:
+        self.pack, self.button.disabled = pack, False
+        words, said = self._words, {"period": self._words.period(pack.period)}
+        if pack.failures:
+            failed = words.text("explorer.built_failed", failures="; ".join(pack.failures), **said)
+            self._progress.rest(failed, is_error=True)
+        else:
+            self._progress.rest(words.text("explorer.built" if pack.is_new else "explorer.built_same", **said))
+        found = [path for pattern in _FILES for path in sorted(pack.path.glob(pattern))]
+        self._link(os.path.relpath(pack.path), found)
+
+    def _failed(self, error: Exception) -> None:
+        self.button.disabled = False
+        is_cancelled = isinstance(error, Cancelled)
+        self._progress.rest(self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words),
+                            is_error=not is_cancelled)  # fmt: skip
+
+    def _link(self, text: str, paths: Iterable[Path]) -> None:
+        """Links that JupyterLab opens: it looks relative ones up from the notebook's folder, as the kernel does."""
+        places = [Path(os.path.relpath(path)).as_posix() for path in paths]
+        links = [
+            Markup('<a href="{}" target="_blank">{}</a>').format(quote(place), Path(place).name) for place in places
+        ]
+        page = Markup("<p>{} {}</p>").format(escape(text), Markup(" · ").join(links)) if links else ""
+        output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": str(page), "text/plain": ""}}
+        self._links.outputs = (output,) if page else ()
+
+
+def reports_of(data: Dataset) -> Path:
+    """Where packs go unless told otherwise: beside the project, else in the working directory."""
+    if not data.origin or data.origin.startswith("("):
+        return Path("reports")
+    origin = Path(data.origin)
+    return (origin if origin.is_dir() else origin.parent) / "reports"
+
+
+def sentence(error: Exception, words: Words) -> str:
+    """What went wrong, in a sentence."""
+    if isinstance(error, RetentionKitError):
+        return str(error)
+    return words.text("explorer.failed", error=f"{type(error).__name__}: {error}".splitlines()[0])

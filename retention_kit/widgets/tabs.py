@@ -1,0 +1,155 @@
+"""The tabs: each draws its part of a look when it is opened, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ipywidgets as W
+
+from retention_kit.periods import Period
+from retention_kit.widgets.look import ACTIVE, CELL, TABS, Listing, Look
+from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, said
+from retention_kit.wording import Words
+
+
+@dataclass
+class Asked:
+    """Who hears what is asked for in a tab."""
+
+    opened: Callable[[], None]
+    listed: Callable[[Listing], None]
+    saved: Callable[[], None]
+
+
+class Tabs(W.Tab):
+    """Trend, movements, cohorts, segments, customers, and data and definition."""
+
+    def __init__(self, words: Words, asked: Asked):
+        self._words, self._asked = words, asked
+        self._look: Look | None = None
+        self._listing = Listing(ACTIVE)
+        self._fresh: set[str] = set()  # the tabs that show what is chosen
+        self._is_set = False
+        text = words.text
+
+        self._trend, self._figures = ChartPanel("brush"), markup("rk-table")
+        kinds = [(text(f"explorer.movements_{kind}"), kind) for kind in ("customers", "mrr")]
+        self._kind = W.ToggleButtons(options=kinds, description=text("explorer.movements_of"))
+        self._moves, self._sums = (ChartPanel(), ChartPanel()), markup("rk-table")
+        self._cohorts = ChartPanel("cell", "point")
+        self._cohort, self._when = (
+            W.Dropdown(description=text(f"explorer.{name}")) for name in ("cohort", "in_period")
+        )
+        self._who = W.Button(description=text("explorer.show_customers"))
+        self._cell = boxed("rk-cell", self._cohort, self._when, self._who, row=True)
+        self._segments, self._parts = ChartPanel(), markup("rk-table")
+        self._list = W.Dropdown(description=text("explorer.list_head"))
+        self._save = W.Button(description=text("explorer.download"))
+        self._table, self._about = markup("rk-table"), markup("rk-table")
+        self._lists = boxed("rk-cell", self._list, self._save, row=True)
+        panels = {
+            "trend": (self._trend, self._figures),
+            "movements": (self._kind, *self._moves, self._sums),
+            "cohorts": (self._cohorts, self._cell),
+            "segments": (self._segments, self._parts),
+            "customers": (self._lists, self._table),
+            "about": (self._about,),
+        }
+        super().__init__([boxed(f"rk-{name}", *panels[name]) for name in TABS])
+        self.titles = [text(f"explorer.tab_{name}") for name in TABS]
+        self.selected_index = 0
+        self.add_class("rk-tabs")
+        self.observe(lambda _: asked.opened(), "selected_index")
+        self._kind.observe(lambda _: self._draw_movements(), "value")
+        self._cohort.observe(lambda _: self._offer_periods(), "value")
+        self._who.on_click(lambda _: asked.listed(Listing(CELL, self._cohort.value, self._when.value)))
+        self._list.observe(self._choose_list, "value")
+        self._save.on_click(lambda _: asked.saved())
+
+    @property
+    def current(self) -> str:
+        """The name of the tab that is shown."""
+        return TABS[self.selected_index or 0]
+
+    def draw(self, look: Look, listing: Listing) -> None:
+        """Show a look in the open tab; the others show it when they are opened."""
+        if self._look is None or look.selection != self._look.selection:
+            self._fresh = set()
+        if listing != self._listing:
+            self._fresh.discard("customers")
+        self._look, self._listing = look, listing
+        if self.current not in self._fresh:
+            getattr(self, f"_draw_{self.current}")()
+            self._fresh.add(self.current)
+
+    def _draw_trend(self) -> None:
+        if self._trend.show(self._look.trend()):
+            self._trend.picture.selections.observe(self._brushed, "brush")
+        self._figures.value = html(self._look.figures())
+
+    def _brushed(self, change: dict) -> None:
+        periods = [str(period) for period in (change["new"].value or {}).get("period", [])]
+        self._figures.value = html(self._look.figures(periods))
+
+    def _draw_movements(self) -> None:
+        has_customers, has_money = self._look.has_movements()
+        self._kind.layout.display = None if has_customers and has_money else "none"
+        of_money = self._kind.value == "mrr" and has_money
+        shown = [*self._look.movements(of_money), None]
+        for panel, one in zip(self._moves, shown, strict=False):
+            panel.show(one)
+        self._sums.value = html(self._look.movement_figures(of_money))
+
+    def _draw_cohorts(self) -> None:
+        if self._cohorts.show(self._look.cohorts()):
+            self._cohorts.picture.selections.observe(self._clicked, "cell")
+        cells = self._look.cells()
+        known = list(dict.fromkeys(cells["cohort"]))
+        self._cell.layout.visibility = "visible" if known else "hidden"
+        self._cohort.options = [(self._words.period(cohort), cohort) for cohort in reversed(known)]
+        self._cohort.value = known[-1] if known else None
+        self._offer_periods()
+
+    def _offer_periods(self) -> None:
+        """The periods that a cohort has been seen in."""
+        cells = self._look.cells()
+        known = list(cells.loc[cells["cohort"] == self._cohort.value, "period"])
+        self._when.options = [(self._words.period(period), period) for period in reversed(known)]
+        self._when.value = known[-1] if known else None
+
+    def _clicked(self, change: dict) -> None:
+        for one in change["new"].value or []:
+            self._asked.listed(Listing(CELL, str(one["cohort_id"]), str(one["period"])))
+
+    def _draw_segments(self) -> None:
+        self._segments.show(self._look.segments())
+        self._parts.value = html(self._look.segment_figures())
+
+    def _draw_customers(self) -> None:
+        options = self._look.listings()
+        if self._listing.kind == CELL:
+            names = [self._words.period(period, "short") for period in (self._listing.cohort, self._listing.period)]
+            options.append((self._words.text("explorer.list.cell", cohort=names[0], period=names[1]), CELL))
+        self._is_set = True
+        self._list.options = options
+        self._list.value = self._listing.kind if options else None
+        self._is_set = False
+        self._lists.layout.visibility = "visible" if options else "hidden"
+        if not options:
+            self._table.value = said(self._words.text("explorer.no_customers"))
+            return
+        frame = self._look.customers(self._listing)
+        self._table.value = html(self._look.customer_table(frame, self._listing))
+
+    def _choose_list(self, change: dict) -> None:
+        if not self._is_set and change["new"] and change["new"] != CELL:
+            self._asked.listed(Listing(change["new"]))
+
+    def _draw_about(self) -> None:
+        self._about.value = html(*self._look.about())
+
+
+def fits(listing: Listing, every: str) -> bool:
+    """Whether a list still means something where periods are of this length."""
+    return listing.kind != CELL or Period.parse(listing.period).every == every
