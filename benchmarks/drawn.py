@@ -1,6 +1,6 @@
 """Imported by a notebook, it draws our charts with Altair's own SVG renderer, so that the stock exporters show them.
 
-A chart of ours is laid out by our exporters; the HTML that it carries for others is its description.
+A chart of ours is laid out by our exporters, and drawn by JupyterLab; for others it carries its description.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The six summaries in three ways, each in a process of its own: `python benchmarks/ways.py WAY FOLDER` prints JSON.
+"""The six summaries in three ways, and the explorer's redraws, each in a process of its own: `python benchmarks/ways.py WAY FOLDER` prints JSON.
 
 What it prints: `load` and `seconds` (data loaded, then the figures), `memory` (the peak of the process, bytes) and
 `figures`, which have to be the same in every way that tells them.
@@ -10,7 +10,9 @@ import json
 import resource
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from statistics import median
 from string import Template
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -127,6 +129,45 @@ def rfm(folder: Path) -> dict:
     return {"load": load, "seconds": seconds, "figures": told({"rfm": frame})}
 
 
+CHANGES = (  # of what is chosen in the explorer, one after the other
+    ("period", "2025-11"),
+    ("metric", "repeat_purchase_rate"),
+    ("segment", "country"),
+    ("values", ("France",)),
+    ("period", "2025-12"),
+    ("compare", "year_ago"),
+    ("compare", "previous"),
+    ("segment", ""),
+    ("metric", "customer_retention_rate"),
+)
+
+
+def redraw(folder: Path) -> dict:
+    """Changes of what is chosen in the explorer, all summaries there: the median and the slowest; and the summaries computed again."""
+    import retention_kit as rk
+
+    data, load = _loaded(folder, "orders")
+    explorer = rk.explore(data, period=LAST)
+
+    def change(name: str, value: str | tuple) -> pd.DataFrame:
+        setattr(explorer, name, value)
+        return explorer.scorecard
+
+    for one in CHANGES:
+        change(*one)  # what is kept is there
+    shown, seconds = zip(*(timed(partial(change, *one)) for one in CHANGES), strict=True)
+    data.summaries.clear()
+    months = [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
+    rows, again = timed(lambda: rk.scorecard(data, periods=months))
+    figures = {"before": _retention(shown[-1]), "again": _retention(rows)}
+    return {"load": load, "seconds": median(seconds), "slowest": max(seconds), "recomputed": again, "figures": figures}
+
+
+def _retention(rows: pd.DataFrame) -> dict[str, float]:
+    rows = rows[(rows["metric"] == "customer_retention_rate") & (rows["segment"] == "")]
+    return {f"retention {row.period}": float(row.value) for row in rows.itertuples()}
+
+
 def timed(work: Callable) -> tuple:
     """What a piece of work returns, and its seconds."""
     begun = perf_counter()
@@ -215,6 +256,7 @@ WAYS: dict[str, Callable[[Path], dict]] = {
     "scan": scan,
     "cohorts": cohorts,
     "rfm": rfm,
+    "redraw": redraw,
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: `retention-kit report | metrics | check | rerun | init`, and those of cli_mail.
+"""The command line: `retention-kit report | metrics | check | rerun | init | lab`, and those of cli_mail.
 
 Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data.
 """
@@ -102,9 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("pack", metavar="PACK", type=Path, help="the folder of a pack, such as reports/2011-11")
     again.set_defaults(run=_rerun)
 
-    init = commands.add_parser("init", help="begin a project: settings, example data, a notebook, a schedule")
+    init = commands.add_parser("init", help="begin a project: settings, example data, notebooks, a schedule")
     init.add_argument("folder", metavar="DIR", type=Path)
     init.set_defaults(run=_init)
+
+    lab = commands.add_parser("lab", help="open a project in JupyterLab")
+    lab.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path(), help="a project (default: here)")
+    lab.add_argument("options", metavar="...", nargs=argparse.REMAINDER, help="JupyterLab's own, such as --no-browser")
+    lab.set_defaults(run=_lab)
 
     cli_mail.add(commands, cli_mail.Tools(_add_data, _load, _print_table, _progress))
     return parser
@@ -311,6 +316,14 @@ def _init(arguments: argparse.Namespace) -> int:
     begin(arguments.folder)
     folder = arguments.folder
     print(f"{folder} is ready. Build its first report:\n  cd {shlex.quote(str(folder))}\n  retention-kit report")
+    print("Explore it in JupyterLab:\n  retention-kit lab")
+    return DONE
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    from retention_kit.project import open_lab
+
+    open_lab(arguments.folder, arguments.options)
     return DONE
 
 

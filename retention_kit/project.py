@@ -1,12 +1,17 @@
-"""A new project: settings, example tables to replace, a notebook and a schedule."""
+"""A project: begun with settings, example tables to replace, notebooks and a schedule; opened in JupyterLab."""
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from retention_kit.errors import SettingsError
+
+PLUGIN = "shop_metrics.py"  # what the fourth notebook shows
 
 _SETTINGS = """\
 # What the report is made of. Every key: see the README. Secrets never belong here.
@@ -63,8 +68,33 @@ def begin(folder: Path) -> None:
     (folder / "notebooks").mkdir()
     for notebook in sorted(shipped("notebooks").glob("*.ipynb")):
         text = notebook.read_text("utf-8").replace("rk.sample()", "rk.load('..')")
+        text = text.replace("rk.sample(", "rk.load('..', ")  # where it is given settings
         (folder / "notebooks" / notebook.name).write_text(text, "utf-8")
+    shutil.copyfile(shipped("notebooks") / PLUGIN, folder / PLUGIN)  # where retention.toml looks for it
     # To cron a bare % is the end of the line.
     place, python = (shlex.quote(str(path)).replace("%", r"\%") for path in (folder.resolve(), sys.executable))
     (folder / "schedule.cron").write_text(_SCHEDULE.format(folder=place, python=python), "utf-8")
     (folder / "retention.toml").write_text(_SETTINGS, "utf-8")
+
+
+def open_lab(folder: Path, options: Iterable[str] = ()) -> None:
+    """Serve a project in JupyterLab, its first notebook open, until it is ended; `options` are JupyterLab's own.
+
+    Its kernels are this very Python. Raises SettingsError where there is no project or no JupyterLab.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {str(folder)!r}: retention-kit init DIR makes a project.")
+    notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
+    if not notebooks and not (folder / "retention.toml").is_file():
+        raise SettingsError(
+            f"{str(folder)!r} is no project, it holds neither retention.toml nor notebooks: retention-kit init DIR makes one."
+        )
+    try:
+        from jupyterlab.labapp import LabApp
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"JupyterLab cannot be opened ({error}): pip install 'retention-kit[lab]'.") from error
+    # A kernel of the same name may stand for another Python in this user's folder.
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    page = f"/lab/tree/notebooks/{notebooks[0].name}" if notebooks else "/lab"
+    given = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url={page}"]
+    LabApp.launch_instance(["-y", *given, *options])  # -y: Ctrl-C ends it without a question

@@ -84,6 +84,18 @@ def test_sql_pandas_and_we_say_the_same(company):
     assert agreement(figures).startswith("The figures of all agree")
 
 
+def test_the_explorer_shows_the_figures_that_are_computed_again(company):
+    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+    from parts import agreement
+    from ways import CHANGES, WAYS
+
+    told = WAYS["redraw"](company)
+    assert CHANGES[-1] == ("metric", "customer_retention_rate")  # the figures are those of the last change
+    assert len(told["figures"]["before"]) == len(told["figures"]["again"]) == 13
+    assert agreement(told["figures"]) == "The figures of all agree: 13 comparisons."
+    assert 0 < told["seconds"] <= told["slowest"]
+
+
 def test_a_figure_that_differs_ends_the_run():
     from measure import Failed
     from parts import agreement

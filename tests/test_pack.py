@@ -414,7 +414,9 @@ def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_pa
         pack = build(hostile, tmp_path / "reports", segment=segment, only=["overview"])
         found = contents(pack)
         added = set(found) - set(expected)
-        assert len(added) == 7 + (segment is None)  # report, message, notebook, scorecard, three lists; first the manifest, too
+        assert len(added) == 7 + (
+            segment is None
+        )  # report, message, notebook, scorecard, three lists; first the manifest, too
         assert [name for name in expected if name != "manifest.json" and found[name] != expected[name]] == []
         assert all(re.fullmatch(r"[a-zA-Z0-9_./-]+", name) for name in added)
         expected = found

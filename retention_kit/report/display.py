@@ -17,7 +17,8 @@ from markupsafe import Markup
 from retention_kit.errors import ReportError, UnknownNameError, did_you_mean
 
 BLOCK_MIME = "application/vnd.retention-kit+json"
-VEGALITE_MIME = "application/vnd.vegalite.v6+json"
+VEGALITE_MIME = "application/vnd.vegalite.v5+json"  # the newest that JupyterLab draws; our charts are the same in it
+VEGALITE_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 # Fields of every kind with their defaults; `...` must be given.
 KINDS: dict[str, dict] = {
@@ -62,13 +63,19 @@ class Block:
         object.__setattr__(self, "data", data)
 
     def _repr_mimebundle_(self, **_) -> dict:
-        bundle = {BLOCK_MIME: {"kind": self.kind, **self.data}, "text/html": self.html(), "text/plain": str(self)}
-        if self.kind == "chart":  # Lab shows the chart alone, so it carries its title
-            bundle[VEGALITE_MIME] = {
-                **self.data["spec"],
-                **({"title": self.data["title"]} if self.data["title"] else {}),
-            }
+        bundle = {BLOCK_MIME: {"kind": self.kind, **self.data}, "text/plain": str(self)}
+        if self.kind == "chart":  # Lab draws it by itself; it would show HTML before that, which has no picture yet
+            bundle[VEGALITE_MIME] = self._for_lab()
+        else:
+            bundle["text/html"] = self.html()
         return bundle
+
+    def _for_lab(self) -> dict:
+        """The chart alone, so with its title; on paper by night too, as its ink is made for that."""
+        spec, title = self.data["spec"], self.data["title"]
+        config = {**spec.get("config", {}), "title": {"color": "#1c2430", "anchor": "start", "fontSize": 13}}
+        paper = {"$schema": VEGALITE_SCHEMA, "background": "white", "config": config}
+        return {**spec, **paper, **({"title": title} if title else {})}
 
     def html(self) -> str:
         """The block as an HTML fragment, without style."""

@@ -17,6 +17,7 @@ from retention_kit.metrics.tables import customer_movements, mrr_movements
 from retention_kit.periods import Period
 from retention_kit.report import charts, charts_cohorts, rules, story, tables
 from retention_kit.report.appendix import appendix
+from retention_kit.report.charts_parts import Drawing, listed
 from retention_kit.report.context import of
 from retention_kit.report.display import Block
 from retention_kit.report.overview import CARDS, SHOWN
@@ -151,7 +152,7 @@ class Look:
         if compare != "previous":
             card = self.cards()[0]
             changes = [f"{card['label']}: {card['value']}", *(change["text"] for change in card["changes"])]
-            title = charts.listed(changes, words)
+            title = listed(changes, words)
         if compare == "goal" and goal is None:
             captions.append(words.text("explorer.no_goal", label=now.label))
         if before:
@@ -351,10 +352,10 @@ class Look:
 def _shown(block: Block) -> Shown:
     if block.kind == "text":
         return Shown(block.data["text"])
-    return Shown(block.data["title"], _described(charts.Drawing(block.data["spec"], block.data["alt"])),
+    return Shown(block.data["title"], _described(Drawing(block.data["spec"], block.data["alt"])),
                  block.data["caption"])  # fmt: skip
 
 
-def _described(drawing: charts.Drawing) -> dict:
+def _described(drawing: Drawing) -> dict:
     """A drawing's specification, which says in words what it shows."""
     return drawing.spec | {"description": drawing.alt}
