@@ -182,6 +182,7 @@ def test_report_builds_each_period_asked_for(project, capsys):
     assert {path.name for path in project.glob("out/*/*")} == {
         "lists",
         "manifest.json",
+        "message.en.eml",
         "notebooks",
         "report.en.html",
         "scorecard.csv",

@@ -50,7 +50,7 @@ class Recorder(Engine):
 
     def __init__(self, *limits):  # noqa: ARG002, as engines are made
         self.reader = Engine()
-        self.place, self.prepared, self.error = "", {}, self.reader.error
+        self.place, self.prepared, self.error, self.lock = "", {}, self.reader.error, self.reader.lock
         self._connection = self.reader._connection
         self.keep, self.types = self.reader.keep, self.reader.types  # the user's SQL, not ours
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 from unittest.mock import patch
 
 import nbformat
@@ -64,12 +64,15 @@ def kernelless(monkeypatch):
     monkeypatch.setattr(library, "run", run_here)
 
 
+_ALONE = Lock()  # who sets the environment, sets it for all threads
+
+
 def run_here(
     template: nbformat.NotebookNode, parameters: dict, environment: dict, _clients: list
 ) -> tuple[nbformat.NotebookNode, str]:
     """Each cell's last expression is its output, as in a kernel; what it raises ends the run."""
     names: dict = {}
-    with patch.dict(os.environ, {HANDOVER: environment[HANDOVER]}):
+    with _ALONE, patch.dict(os.environ, {HANDOVER: environment[HANDOVER]}):
         for cell in template.cells:
             *body, last = ast.parse(cell.source).body or [ast.Pass()]
             is_shown = isinstance(last, ast.Expr)
