@@ -16,7 +16,7 @@ from retention_kit.data import dataset, engines
 from retention_kit.data.engine import Engine, filled
 from retention_kit.errors import DataError
 from retention_kit.metrics.identities import identities
-from retention_kit.metrics.lists import customer_lists
+from retention_kit.metrics.lists import active_customers, customer_lists
 from retention_kit.metrics.summaries import concentration, periods_of
 from same_figures import TABLES
 from test_oracle_options import rates
@@ -80,6 +80,7 @@ def ask_everything(data) -> None:
             with suppress(DataError):  # the hard cases have every table, the lines no subscriptions
                 table(data, every=every)
         customer_lists(data, period, ["country"])
+        active_customers(data, period)
         concentration(data, period)
     identities(data, "month", ("country",))
     rk.rfm(data)
