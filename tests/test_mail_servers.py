@@ -104,7 +104,7 @@ def test_a_wrong_password_is_one_sentence_and_nothing_is_sent(servers, project, 
     assert box.count() == before
 
 
-def test_who_signed_the_certificate_has_to_be_known(servers, project, monkeypatch, capsys):
+def test_who_signed_the_certificate_has_to_be_known(project, monkeypatch, capsys):
     monkeypatch.delenv("SSL_CERT_FILE")
     assert main(["send", project, "--data", "retention.toml"]) == 2
     assert "is not trusted" in capsys.readouterr().err
