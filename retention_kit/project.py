@@ -44,10 +44,16 @@ segments = ["channel"]
 
 [goals.customer_retention_rate]
 target = 0.97
+
+# [mail]                                    # who gets it, and from whom; the server: RETENTION_KIT_SMTP_URL
+# from = "Reports <reports@example.com>"
+# to = ["Ann Lee <ann@example.com>"]
+# owner = "analyst@example.com"             # hears what was held back or did not arrive
 """
 
 _SCHEDULE = """\
-# A line for `crontab -e`: on the second of every month at 06:00, the report of the month before.
+# A line for `crontab -e`: on the second of every month at 06:00, the report of the month before. Where [mail] says to whom,
+# `run` in the place of `report`, every morning, sends it too: see the README.
 0 6 2 * * cd {folder} && {python} -m retention_kit.cli report >> report.log 2>&1
 """
 
