@@ -85,9 +85,9 @@ class Sheet:
         from rich.console import Console
 
         width = width or shutil.get_terminal_size().columns
-        console = Console(
-            width=width, markup=False, highlight=False, emoji=False, color_system=None, force_terminal=False
-        )
+        # In Jupyter a console would show what it captures, too.
+        console = Console(width=width, markup=False, highlight=False, emoji=False, color_system=None,
+                          force_terminal=False, force_jupyter=False)  # fmt: skip
         lines = [self.title, *self.failures]
         lines += [f"{name}: {' · '.join(_text(cell) for cell in cells)}" for name, cells in self.facts]
         with console.capture() as told:

@@ -23,7 +23,7 @@ from PIL import Image
 import retention_kit as rk
 from retention_kit.report import mail, mail_charts, manifest
 from retention_kit.report import templates as library
-from retention_kit.report.mail import MOST_HTML, compose, corrected, page_of, to_bytes, write_message
+from retention_kit.report.mail import MOST_HTML, compose, noted, page_of, to_bytes, write_message
 from retention_kit.report.mail_content import brief
 from retention_kit.report.page import Page
 from retention_kit.settings import Goal, Mail
@@ -262,7 +262,7 @@ def test_notices_stand_above_all_else(whole):
 
 
 def test_a_correction_is_the_same_message_under_a_sentence(read, whole):
-    again = Read(corrected(compose(whole), "This corrects the report sent <before>."))
+    again = Read(noted(compose(whole), "This corrects the report sent <before>."))
     assert again.shown.index("This corrects the report sent <before>.") < again.shown.index(again.page.h1.get_text())
     assert again.text == f"! This corrects the report sent <before>.\n\n{read.text}"
     assert (again.images, again.types) == (read.images, read.types)

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
@@ -116,6 +117,14 @@ def test_the_body_is_the_packs_to_the_byte(pack, room):
     with reading(pack.parent) as outbox:
         (row,) = outbox.rows()
         assert (outbox.folder / row.file).read_bytes() == taken.content, "what is kept is what went out"
+
+
+def test_data_that_end_early_are_told_on_top(pack, room, monkeypatch):
+    late = gate.Verdict("degraded", ("The data end on 2011-12-08.",), date(2011, 12, 8))
+    monkeypatch.setattr(gate, "judge", lambda *_: late)
+    send(pack, room, ANN)
+    text = parsed(room.handler.taken[0]).get_body(("plain",)).get_content()
+    assert text.startswith("! The data of this report end on 8 Dec")
 
 
 def test_again_sends_only_what_is_missing(pack, room, pauses):

@@ -229,8 +229,9 @@ def _over(periods: list[dict], words: Words) -> alt.X:
         if not record["complete"]:
             lines.append(words.text("charts.incomplete"))
         labels[record["period"]], year_before = lines, year
-    text = f"({json.dumps(labels)})[datum.value]"
-    axis = alt.Axis(values=list(labels), labelExpr=text, labelAngle=0, labelOverlap=False)
+    # Of an axis with `values`, Vega may drop the first label when the width changes.
+    text = f"({json.dumps(labels)})[datum.value] || ''"
+    axis = alt.Axis(labelExpr=text, labelAngle=0, labelOverlap=False)
     scale = alt.Scale(domain=[record["period"] for record in periods])
     return alt.X("period:O", title=None, scale=scale, axis=axis)
 

@@ -84,11 +84,18 @@ def _unsubscribe(target: str | None) -> list[bytes]:
     return [b"List-Unsubscribe: <" + address.encode() + b">", *one_click]
 
 
+def noted(raw: bytes, sentence: str) -> bytes:
+    """A message with a sentence on top."""
+    from retention_kit.report import mail
+
+    return mail.to_bytes(mail.noted(BytesParser(policy=SMTP).parsebytes(raw), sentence))
+
+
 def corrected(raw: bytes, words: Words, period: str) -> bytes:
     """A message that says in its subject and on top that it replaces one that was sent before."""
     from retention_kit.report import mail
 
-    message = mail.corrected(
+    message = mail.noted(
         BytesParser(policy=SMTP).parsebytes(raw), words.text("sending.correction", period=words.period(period))
     )
     subject = str(message["Subject"])

@@ -116,7 +116,7 @@ def page_of(raw: bytes) -> dict[str, bytes]:
     return files | {"message.txt": bodies.get("plain", "").encode(), "index.html": shown.encode()}
 
 
-def corrected(message: EmailMessage, sentence: str) -> EmailMessage:
+def noted(message: EmailMessage, sentence: str) -> EmailMessage:
     """The same message with a sentence above all else, in HTML and text, such as that it corrects an earlier one."""
     again = message_from_bytes(to_bytes(message), policy=POLICY)
     for part in again.walk():

@@ -113,9 +113,9 @@ def describe(plan: Plan) -> dict[str, Any]:
     }
 
 
-def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity]) -> None:
-    """Write `manifest.json` into a pack that is otherwise whole; what it said of sibling builds is kept."""
-    path, before, page = building / NAME, read(building), plan.page
+def tell(plan: Plan, building: Path, failures: list[str], checks: list[Identity]) -> dict[str, Any]:
+    """What is to be said of a pack but for its files and what the gate finds in it; what was said of sibling builds is kept."""
+    before, page = read(building), plan.page
     failed = {failure.partition(":")[0] for failure in failures}
     states = {
         plan.stem(section, language): "failed" if f"{section.name} ({language})" in failed else "ok"
@@ -127,7 +127,7 @@ def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity
         for name, state in {**before.get("sections", {}), **states}.items()
         if (building / "notebooks" / f"{name}.ipynb").is_file()
     }
-    manifest = {
+    return {
         "schema": 1,
         "state": "failed" if failures or "failed" in made.values() or any(check.broken for check in checks) else "ok",
         "period": str(page.period),
@@ -140,20 +140,25 @@ def write(plan: Plan, building: Path, failures: list[str], checks: list[Identity
         "restated": [one._asdict() for one in plan.restated],
         "reports": {**before.get("reports", {}), **_reports(plan)},
         "sections": made,
-        # What failed is made again, also where a build of another language has since gone well.
-        "inputs": before.get("inputs", {}) | ({build: {} for build in _inputs(plan)} if failures else _inputs(plan)),
+        "inputs": {**before.get("inputs", {}), **_inputs(plan)},
+        "gate": before.get("gate", {}),
         "siblings": {
             suffix: {name: build[name] for name in BUILD}
             for suffix, build in builds(before).items()
             if suffix != plan.suffix
         },
-        "files": {
-            file.relative_to(building).as_posix(): digest_of(file)
-            for file in sorted(building.rglob("*"))
-            if file.is_file() and file != path
-        },
     }
-    path.write_text(_json(manifest) + "\n", "utf-8")
+
+
+def write(building: Path, told: dict[str, Any]) -> None:
+    """Write `manifest.json` into a pack that is otherwise whole: what is told of it, and what its files are."""
+    path = building / NAME
+    files = {
+        file.relative_to(building).as_posix(): digest_of(file)
+        for file in sorted(building.rglob("*"))
+        if file.is_file() and file != path
+    }
+    path.write_text(_json(told | {"files": files}) + "\n", "utf-8")
 
 
 def overrides(data: Dataset) -> dict[str, Any]:

@@ -141,8 +141,6 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
         broken = [check.name for check in checks if check.broken]
         prepared()
         executed, failures = _execute(plan, max(1, jobs), progress)
-        from retention_kit.report import mail  # what it imports has been imported meanwhile
-
         with told_of(folder):
             _drop_stale(plan, building, rows)
         for language in plan.languages:
@@ -153,17 +151,40 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
                 failures += problems
                 with told_of(folder):
                     path.write_bytes(body) if body else path.unlink(missing_ok=True)
-            with told_of(folder):
-                failures += mail.write_message(plan.pages[language], building, f"{language}{plan.suffix}")
         with told_of(folder):
             for stem, notebook in executed.items():
                 _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
             (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
             write_lists(page, building, plan.suffix)
-            manifest.write(plan, building, failures, checks)
+            told = manifest.tell(plan, building, failures, checks)
+            unsaid = _pass_gate(plan, building, told, failures)
+            manifest.write(building, told)
             swap(building, folder, place)
-    problems = (*failures, *(f"the identity of {name} does not hold" for name in broken))
+    problems = (*failures, *(f"the identity of {name} does not hold" for name in broken), *unsaid)
     return Pack(folder, str(page.period), problems, note=note)
+
+
+def _pass_gate(plan: Plan, building: Path, told: dict, failures: list[str]) -> list[str]:
+    """Check the reports, write the messages that say so, check those; gives what the gate alone has found.
+
+    Its word on each goes into `told`, the manifest; a message that cannot be written joins the failures.
+    """
+    from retention_kit.report import gate, mail  # what they import has been imported meanwhile
+
+    unsaid, leaks = [], gate.check_files(building, told)
+    names = {language: f"{language}{plan.suffix}" for language in plan.languages}
+    for language, name in names.items():
+        found = leaks + gate.check_report(building, told, name)
+        failures += mail.write_message(plan.pages[language], building, name, gate.notices(found, building, told, name))
+        found += gate.check_message(building, told, name, found)
+        verdict = gate.verdict_of(found)
+        told["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
+        unsaid += [one.reason for one in found if one.state == "blocked" and not one.is_told]
+    told["state"] = "failed" if failures else told["state"]
+    if failures or any(told["gate"][name]["state"] == "blocked" for name in names.values()):
+        # What failed is made again, also where a build of another language has since gone well.
+        told["inputs"] |= {name: {} for name in names.values()}
+    return list(dict.fromkeys(unsaid))
 
 
 def _columns(page: Page) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ def send_report(
     recipients = _recipients(settings, to)
     server = None if dry_run else smtp_url if isinstance(smtp_url, Server) else server_of(smtp_url)
     period = str(Period.parse(told["period"]))
-    verdict = gate.judge(folder, today(settings), expected)
+    verdict = gate.judge(folder, None, expected)  # old packs may be sent late
     if verdict.state == "blocked":
         if server:
             _tell_owner(folder, told, settings, server, reasons=verdict.reasons)
@@ -115,7 +115,7 @@ def send_report(
         return Sending(period, verdict, tuple(_planned(one, *action) for one, action in planned), is_dry=True)
     _refuse_localhost(letters.sender_of(post[0].raw), server)
     with sending(folder.parent) as outbox:
-        results = _send(outbox, server, settings, post, resend, bool(to))
+        results = _send(outbox, server, settings, verdict, post, resend, bool(to))
     if any(one.state in ("failed", "unknown", "queued") for one in results):
         _tell_owner(folder, told, settings, server, results=results)
     return Sending(period, verdict, results)
@@ -219,7 +219,13 @@ def _planned(letter: Letter, action: str, reason: str) -> Result:
 
 
 def _send(
-    outbox: Outbox, server: Server, settings: Settings, post: Sequence[Letter], resend: bool, is_named: bool
+    outbox: Outbox,
+    server: Server,
+    settings: Settings,
+    verdict: gate.Verdict,
+    post: Sequence[Letter],
+    resend: bool,
+    is_named: bool,
 ) -> tuple[Result, ...]:
     """Queue what is missing, hand it over, and say of every letter what became of it."""
     results, queued = {}, []
@@ -227,7 +233,7 @@ def _send(
         row = outbox.row(letter.key)
         action, reason = _decide(row, letter.digest, resend, is_named)
         if action in ("send", "correct", "repeat"):
-            queued.append(_queue(outbox, settings, letter, row, action))
+            queued.append(_queue(outbox, settings, verdict, letter, row, action))
         results[letter.key] = action, reason
     deliver(outbox, server, queued)
     for row in (one.row for one in queued):
@@ -237,16 +243,21 @@ def _send(
     return tuple(Result(*_of(letter.to), *results[letter.key]) for letter in post)
 
 
-def _queue(outbox: Outbox, settings: Settings, letter: Letter, row: Row | None, action: str) -> Queued:
+def _queue(
+    outbox: Outbox, settings: Settings, verdict: gate.Verdict, letter: Letter, row: Row | None, action: str
+) -> Queued:
     """Put a letter into the outbox, or find it there."""
     key, sender, raw = letter.key, letters.sender_of(letter.raw), letter.raw
     if row and row.digest == letter.digest and outbox.is_waiting(row):
         return Queued(row, sender, letter.to.address)
     revision = 0 if row is None else row.revision
+    words = Words(letter.to.language)
+    if notice := gate.late_notice(verdict, words):
+        raw = letters.noted(raw, notice)
     if action == "correct":
         # One that did not go out yet is that same correction; one that did, or may have, is followed by another.
         revision += row.state in ("sent", "unknown")
-        raw = letters.corrected(raw, Words(letter.to.language), key.period)
+        raw = letters.corrected(raw, words, key.period)
     number = letters.message_id(key, revision, letter.digest, sender)
     root = outbox.root(key)
     before = [row.message_id] if row and row.revision < revision else []

@@ -1,0 +1,197 @@
+"""What is wrong with one report of a pack: told from its files and its manifest alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from retention_kit.report import manifest
+from retention_kit.report.gate_figures import Figures, Record, flat, in_short, text_of_html, text_of_pdf
+from retention_kit.report.sheets import read_scorecard
+from retention_kit.wording import Words
+
+State = Literal["ok", "degraded", "blocked"]
+STATES: tuple[State, ...] = ("ok", "degraded", "blocked")
+REBUILD = "build the report again"
+LOADING = {"src", "srcset", "href", "xlink:href", "poster", "data", "background", "action"}
+WORDS = {"aria-label", "alt", "title", "data-label"}
+_OUTWARD = re.compile(r"<[A-Za-z][^<>]*//[^<>]*>")  # a tag that names another place, perhaps
+_ELSEWHERE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
+_STYLED = re.compile(r"""url\(\s*["']?(?:https?:)?//|@import\b""", re.IGNORECASE)
+_DRAWN = re.compile(r"<(?:path|rect|text|line|circle)\b")
+
+
+class Finding(NamedTuple):
+    """One thing that was found."""
+
+    state: State
+    reason: str
+    is_told: bool = False  # the build tells of it, too
+    notice: str = ""  # what readers are told: a key of the words
+
+
+@dataclass(frozen=True)
+class Report:
+    """One language, and one segment value or the whole, of a pack: what its files and its manifest say."""
+
+    folder: Path
+    told: dict[str, Any]  # the manifest
+    name: str  # en, or en.country-France
+
+    @property
+    def language(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def suffix(self) -> str:
+        return self.name[len(self.language) :]
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What its build was made from; of a sibling, the manifest keeps it apart."""
+        return manifest.builds(self.told).get(self.suffix, self.told)
+
+    @cached_property
+    def words(self) -> Words:
+        return Words(self.language, self.about["settings"]["report"]["currency"])
+
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(
+            read_scorecard(self.folder / f"scorecard{self.suffix}.csv"), str(self.told["period"]), self.words
+        )
+
+    @cached_property
+    def sections(self) -> dict[str, str]:
+        """The states of its sections, by their files' stems."""
+        return {stem: state for stem, state in self.told["sections"].items() if stem.endswith(f".{self.name}")}
+
+    @cached_property
+    def record(self) -> Record:
+        record = Record()
+        for stem in self.sections:
+            record.add(json.loads((self.folder / "notebooks" / f"{stem}.ipynb").read_text("utf-8")), self.words)
+        return record
+
+    @property
+    def is_there(self) -> bool:
+        """Whether any of its files lies in the pack."""
+        files = self.file("report", "html"), self.file("report", "pdf"), self.file("message", "eml")
+        return any(path.is_file() for path in files)
+
+    def file(self, kind: str, suffix: str) -> Path:
+        return self.folder / f"{kind}.{self.name}.{suffix}"
+
+
+def findings(report: Report) -> Iterator[Finding]:
+    """What is wrong with a report: its sections, sums, figures and files; and what readers have to know of it."""
+    for stem, state in report.sections.items():
+        if state != "ok":
+            yield Finding("blocked", f"The section {stem} failed.", is_told=True)
+    for error in report.record.errors:
+        yield Finding("blocked", f"A notebook of {report.name} ended with an error: {error}.", is_told=True)
+    if report.suffix == report.told.get("suffix"):
+        for check in report.told["identities"]:
+            if check["broken"]:
+                about = f" by {check['column']}" if check["column"] else ""
+                periods = ", ".join(check["broken"][:3])
+                yield Finding(
+                    "blocked", f"The identity of {check['name']}{about} does not hold in {periods}.", is_told=True
+                )
+    if not report.figures.rows:
+        yield Finding("blocked", f"scorecard{report.suffix}.csv tells nothing of {report.told['period']}.")
+    elif report.figures.is_empty:
+        yield Finding("blocked", f"Nobody was active in {report.told['period']}: its report is empty.")
+    if reason := in_short(report.record.faults(report.figures), "Scorecard and notebooks tell different figures"):
+        yield Finding("blocked", reason)
+    leading = report.told["reports"][report.name]["figures"]
+    known = {name: row.value for name, row in report.figures.metrics.items()}
+    if reason := in_short(
+        [name for name in leading if name in known and known[name] != leading[name]],
+        f"Scorecard and {manifest.NAME} tell different figures",
+    ):
+        yield Finding("blocked", reason)
+    yield from _check_html(report)
+    yield from _check_pdf(report)
+    if not report.about["complete"]:
+        reason = f"{report.told['period']} is not over: the data end before {report.about['as_of']}."
+        yield Finding("degraded", reason, notice="incomplete")
+
+
+def _check_html(report: Report) -> Iterator[Finding]:
+    path = report.file("report", "html")
+    if not path.is_file():
+        yield from _missing(report, path)
+        return
+    page = path.read_text("utf-8", "replace")
+    bare = re.sub(r"(?s)(<script\b[^>]*>).*?</script>", r"\1", page)
+    failed = re.findall(r'(?s)<div class="notice failure"[^>]*>\s*<p class="title">(.*?)</p>', bare)
+    for title in failed:
+        yield Finding("blocked", f"{path.name} has a part that failed: {flat(title)}.", is_told=True)
+    is_told = bool(failed)  # what follows from it is no news
+    if not page.rstrip().endswith("</html>"):
+        yield Finding("blocked", f"{path.name} is cut off.")
+    if reason := in_short(report.record.missing_in(text_of_html(page)), f"{path.name} does not say what was recorded"):
+        yield Finding("blocked", reason, is_told)
+    pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
+    drawn = [picture for picture in pictures if "<svg" in picture and _DRAWN.search(picture.partition("<svg")[2])]
+    if missing := max(len(pictures), report.record.charts) - len(drawn):
+        yield Finding("blocked", f"{path.name} lacks {missing} of its {len(drawn) + missing} charts.", is_told)
+    if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
+        yield Finding("blocked", f"{path.name} has a chart without a description.")
+    for fetched in dict.fromkeys(_fetched(bare)):
+        yield Finding("blocked", f"{path.name} asks for a file of another place: {fetched[:60]!r}.")
+
+
+def _check_pdf(report: Report) -> Iterator[Finding]:
+    path = report.file("report", "pdf")
+    if not path.is_file():
+        yield from _missing(report, path)
+        return
+    try:
+        said = text_of_pdf(path.read_bytes())
+    except ValueError as error:
+        yield Finding("blocked", f"{path.name} {error}.")
+        return
+    if is_told := flat(report.words.text("document.failed")) in said:
+        yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
+    missing = report.record.missing_in_pdf(said, is_ordered=report.words.direction == "ltr")
+    if reason := in_short(missing, f"{path.name} does not say what was recorded"):
+        yield Finding("blocked", reason, is_told)
+
+
+def _missing(report: Report, path: Path) -> Iterator[Finding]:
+    asked = report.about["parameters"]
+    if path.suffix[1:] in asked["formats"] and report.language in asked["languages"]:
+        yield Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_told=True)
+
+
+def _fetched(page: str) -> Iterator[str]:
+    """What in HTML asks for another file, in tags and styles: a link asks for nothing until somebody follows it."""
+    for style in re.findall(r"(?s)<style\b[^>]*>(.*?)</style>", page):
+        yield from (found[0] for found in _STYLED.finditer(style))
+    tags = _Tags()
+    for tag in _OUTWARD.findall(page):
+        tags.feed(tag)
+    for tag, name, value in tags.attributes:
+        if name in LOADING and tag != "a" and _ELSEWHERE.match(value):
+            yield value
+        elif name not in WORDS:  # whatever those say are names and words
+            yield from (found[0] for found in _STYLED.finditer(value))
+
+
+class _Tags(HTMLParser):
+    """The attributes of tags."""
+
+    def __init__(self):
+        super().__init__()
+        self.attributes: list[tuple[str, str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
