@@ -251,13 +251,12 @@ def _queue(
     if row and row.digest == letter.digest and outbox.is_waiting(row):
         return Queued(row, sender, letter.to.address)
     revision = 0 if row is None else row.revision
-    words = Words(letter.to.language)
-    if notice := gate.late_notice(verdict, words):
-        raw = letters.noted(raw, notice)
+    if verdict.late:
+        raw = letters.noted(raw, gate.late_notice(verdict, Words(letter.to.language)))
     if action == "correct":
         # One that did not go out yet is that same correction; one that did, or may have, is followed by another.
         revision += row.state in ("sent", "unknown")
-        raw = letters.corrected(raw, words, key.period)
+        raw = letters.corrected(raw, Words(letter.to.language), key.period)
     number = letters.message_id(key, revision, letter.digest, sender)
     root = outbox.root(key)
     before = [row.message_id] if row and row.revision < revision else []
