@@ -21,7 +21,9 @@ def keep(data: Dataset, path: Path, more: Mapping[tuple, pd.DataFrame] | None = 
     A pickle, so that every number comes back as it was: it lies in a folder of this user's alone, and goes with the run.
     """
     plain = {one.name: getattr(data, one.name) for one in fields(Dataset) if one.name not in ("engine", "summaries")}
-    text = pickle.dumps(plain | {"summaries": {**data.summaries, **(more or {})}}, protocol=pickle.HIGHEST_PROTOCOL)
+    # Years are made of the others, and few are asked for again.
+    summaries = {key: frame for key, frame in data.summaries.items() if not key[0].startswith("year ")}
+    text = pickle.dumps(plain | {"summaries": summaries | dict(more or {})}, protocol=pickle.HIGHEST_PROTOCOL)
     path.write_bytes(text)
 
 

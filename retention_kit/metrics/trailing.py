@@ -26,6 +26,13 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
     for subscriptions from month to month), lifespan (years; missing where it is undefined), is_known (whether the data
     reach back far enough).
     """
+    key = (f"year {period.index}", Grid(period.every), segment)
+    if key not in data.summaries:  # the months of a year are asked for again by the next month's report
+        data.summaries[key] = _trailing_year(data, period, segment)
+    return data.summaries[key]
+
+
+def _trailing_year(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     ends, chosen = min(period.end, data.as_of), data.settings.definitions.lifespan_years
     is_contract = data.basis == "subscriptions"
     year = _year_of_subscriptions(data, ends, segment) if is_contract else _year_of_orders(data, period, segment)
