@@ -225,6 +225,9 @@ WRONG = [
     ({"segment": "chanel"}, UnknownNameError, "did you mean 'channel'"),
     ({"segment": "channel=webb"}, UnknownNameError, "There is no channel 'webb' in the data: did you mean 'web'"),
     ({"compare": "last_year"}, SettingsError, "There is no comparison 'last_year'"),
+    ({"period": 3}, PeriodError, "3"),
+    ({"metric": 3}, SettingsError, "metric must be a text, not 3"),
+    ({"segment": 3}, SettingsError, "segment must be a text, not 3"),
 ]
 
 
@@ -245,6 +248,26 @@ def test_values_must_be_of_the_column(fresh):
     fresh.segment = "channel"
     with pytest.raises(UnknownNameError, match="did you mean 'store'"):
         fresh.values = ("app", "stores")
+    with pytest.raises(UnknownNameError, match="There is no channel 3 in the data"):
+        fresh.values = (3,)
+    with pytest.raises(SettingsError, match="values must be a text or several, not 3"):
+        fresh.values = 3
+    fresh.values = (name for name in ("web", "app"))
+    assert fresh.values == ("web", "app")
+
+
+def test_what_it_does_not_have_cannot_be_set(fresh):
+    with pytest.raises(AttributeError, match="did you mean 'period'"):
+        fresh.perod = "2025-01"
+    with pytest.raises(AttributeError):
+        fresh.parameters = {}
+
+
+def test_what_cannot_be_explored_is_a_sentence(data):
+    with pytest.raises(SettingsError, match="output must be the path of a folder, not 3"):
+        rk.explore(data, output=3)
+    with pytest.raises(DataError, match=r"rk\.explore\(rk\.load\(orders=df\)\)"):
+        rk.explore(pd.DataFrame({"customer_id": ["a"]}))
 
 
 def test_a_metric_that_the_data_do_not_give_says_why():
@@ -365,6 +388,46 @@ def test_several_values_are_listed_together(fresh):
     }
 
 
+WRONG_LISTS = [
+    ({"kind": "lost"}, UnknownNameError, "There is no list 'lost': did you mean 'lost_customers'"),
+    ({"cohort": "2025-01"}, UnknownNameError, "name both, `cohort` and `period`"),
+    ({"period": "2025-01"}, UnknownNameError, "name both, `cohort` and `period`"),
+    ({"cohort": "2025-01", "period": "2025-Q1"}, PeriodError, "is a quarter, not a month"),
+    ({"cohort": "2031-01", "period": "2025-01"}, PeriodError, "lies outside the data"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "sentence"), WRONG_LISTS, ids=lambda one: str(one)[:30])
+def test_a_wrong_list_is_a_sentence_and_changes_nothing(given, error, sentence, fresh):
+    fresh.show_customers("new_customers")
+    before = fresh.customers
+    with pytest.raises(error, match=sentence):
+        fresh.show_customers(**given)
+    pd.testing.assert_frame_equal(fresh.customers, before)
+    fresh.period = "2025-10"
+    assert fresh.wait().period == "2025-10"
+
+
+def test_of_several_values_the_status_says_what_is_of_them(fresh):
+    said = "Cards, trend and the report are of all customers"
+    fresh.segment = "channel"
+    fresh.values = ("web", "app")
+    fresh.wait()
+    assert said in soup(fresh._status).get_text()
+    whole = rk.scorecard(fresh._data, "2025-12", metrics=[fresh.metric])["value"].item()
+    card = BeautifulSoup(fresh._cards.value, "html.parser").select_one(".rk-card .rk-value").get_text()
+    assert card == fresh._words.value(whole, "fraction")
+    fresh.values = "web"
+    fresh.wait()
+    assert said not in soup(fresh._status).get_text()
+
+
+def test_without_a_company_the_status_speaks_of_the_data():
+    orders = pd.DataFrame({"customer_id": ["a", "b"], "amount": 5.0, "ordered_at": ["2025-01-05", "2025-02-05"]})
+    explorer = rk.explore(rk.load(orders=orders, currency="GBP", as_of="2025-03-01")).wait()
+    assert soup(explorer._status).get_text() == "Data to 28 Feb 2025."
+
+
 def test_the_download_is_the_whole_list_and_harmless(monkeypatch):
     orders = pd.DataFrame({"customer_id": ["=cmd()", "b"] + [f"c{number}" for number in range(300)], "amount": 5.0,
                            "ordered_at": "2025-01-05", "@place": "+44"})  # fmt: skip
@@ -455,6 +518,69 @@ def test_cancel_interrupts_and_puts_the_controls_back(slow):
     engine.is_slow = engine.is_interrupted = False
     explorer.segment = "channel"
     assert set(explorer.scorecard["segment"]) == {"", "channel"}
+
+
+def test_the_first_computation_can_be_cancelled_and_begun_again():
+    data = rk.sample()
+    data.engine = engine = Slow(data.engine)
+    engine.is_slow = True
+    explorer = rk.explore(data)
+    assert engine.asked.wait(30)
+    explorer._status.cancel.click()
+    saved = []
+    explorer._front.save = lambda *given: saved.append(given)
+    explorer._tabs._save.click()  # waits, and hears of it
+    assert soup(explorer._status).select_one(".rk-error").get_text() == "Cancelled: nothing was changed."
+    assert saved == []
+    engine.go.clear()
+    engine.asked.clear()
+    explorer._go(explorer._wanted)
+    assert engine.asked.wait(30)
+    explorer._status.cancel.click()
+    with pytest.raises(DataError, match="Cancelled: nothing was changed"):
+        explorer.wait()
+    engine.is_slow = engine.is_interrupted = False
+    assert len(explorer.customers) > 0
+    assert explorer.wait().metric == "customer_retention_rate"
+
+
+def test_what_stands_on_the_engine_is_forgotten_only_if_a_query_was_broken_off():
+    cleaned, heard = [], []
+
+    def done(*steps):
+        work = Work(interrupt=lambda: None, clean=lambda: cleaned.append(True))
+        task = Task("look", list(steps), heard.append, heard.append)
+        steps[0].run.task = task
+        work.start(task)
+        work.wait("look")
+        return type(heard.pop()).__name__, len(cleaned)
+
+    def give_up():
+        give_up.task.is_cancelled = True
+
+    def fail():
+        raise DataError("The query was interrupted.")
+
+    assert done(Step("one", give_up), Step("two", fail)) == ("Cancelled", 0)
+    assert done(Step("one", fail)) == ("DataError", 1)
+
+
+def test_closing_it_closes_all_of_it_and_ends_its_work(data):
+    from ipywidgets.widgets.widget import _instances
+
+    before = set(_instances)
+    explorer = rk.explore(data).wait()
+    for tab in TABS:
+        opened(explorer, tab)
+    assert len(set(_instances) - before) > 50
+    go = threading.Event()
+    explorer._work._interrupt = go.set
+    explorer._work.start(Task("look", [Step("slow", lambda: go.wait(30))], print, lambda _: None))
+    thread = explorer._work._thread
+    explorer.close()
+    assert set(_instances) - before == set()
+    assert not thread.is_alive()
+    explorer.close()
 
 
 def test_what_is_at_hand_is_shown_while_something_slow_runs(slow):
@@ -560,6 +686,48 @@ def test_a_metric_without_a_template_opens_in_the_one_for_all(tmp_path, monkeypa
     if name:
         assert f'metric: str = "{name}"' in json.loads(path.read_text("utf-8"))["cells"][1]["source"]
     assert "a notebook cannot open again" in soup(explorer._reporting).get_text()
+
+
+@pytest.mark.parametrize("source", ["sample", "path"])
+def test_no_notebook_is_written_that_would_show_other_figures(source, shop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"churn_mode": "event"}
+    data = rk.sample(**given) if source == "sample" else rk.load(shop, **given)
+    explorer = rk.explore(data).wait()
+    assert data.given == given
+    assert explorer.open_as_notebook() is None
+    assert list(tmp_path.iterdir()) == []
+    said = soup(explorer._reporting).select_one(".rk-error").get_text()
+    assert "churn_mode='event'" in said
+    assert "retention.toml" in said
+
+
+def test_while_a_report_is_built_the_explorer_answers_and_neither_ends_the_other(slow, tmp_path, monkeypatch):
+    from retention_kit.report import pack as packs
+
+    explorer, engine = slow
+    engine.is_slow, started, go = False, threading.Event(), threading.Event()
+
+    def build(*_, progress, **__):
+        started.set()
+        assert go.wait(30)
+        progress("overview", 1, 8)
+        return packs.Pack(tmp_path, "2025-12")
+
+    monkeypatch.setattr(packs, "build_report", build)
+    explorer.build_report()
+    assert started.wait(30)
+    explorer.segment = "channel"
+    assert set(explorer.scorecard["segment"]) == {"", "channel"}  # computed meanwhile
+    engine.is_slow = True
+    explorer._controls.every.value = "quarter"
+    assert engine.asked.wait(30)
+    explorer._status.cancel.click()
+    assert not engine.is_interrupted  # it could be the report's query
+    engine.go.set()
+    assert explorer.wait().every == "month"
+    go.set()
+    assert explorer.pack.period == "2025-12"
 
 
 def test_build_report_makes_the_pack_of_the_selection(tmp_path, monkeypatch):

@@ -378,3 +378,52 @@ def test_an_analyst_explores_and_builds_a_report(request, chromium, tmp_path, co
         assert {f"report.en{alone}.html", f"report.en{alone}.pdf"} <= set(links.all_inner_texts())
         page = (pack / f"report.en{alone}.html").read_text("utf-8")
         assert figure(data, metric, other, f"{column}={value}") in page
+
+
+# The texts of the cards that hold more than they show.
+CUT = """cards => cards.filter(card => card.scrollWidth > card.clientWidth + 1 || card.scrollHeight > card.clientHeight + 1)
+  .map(card => card.innerText)"""
+
+
+@pytest.mark.browser
+def test_the_explorer_keeps_its_keys_opens_the_report_whole_and_fits(chromium, tmp_path):
+    """A control's keys do not reach the cell, a link opens the page with its charts, and no card is cut where it is narrow."""
+    folder = tmp_path / "ours"
+    begin(folder)
+    metric = "customer_retention_rate"
+    with opened(chromium, folder, tmp_path / "private") as lab:
+        lab.open()
+        lab.run_all()
+        lab.card(metric, figure(rk.load(folder), metric, "2025-12"))
+        lab.drawn(".rk-trend")
+        cells = "cells => cells.map(cell => cell.className.match(/jp-(Code|Markdown|Raw)Cell/)?.[0])"
+        before = lab.page.eval_on_selector_all(".jp-Notebook .jp-Cell", cells)
+
+        for place in (
+            lab.explorer.get_by_label("Compare with", exact=True),
+            lab.explorer.get_by_role("button", name="Build report"),
+        ):
+            place.focus()
+            for key in ("m", "a", "b", "x", "d", "d"):
+                lab.page.keyboard.press(key)
+        lab.page.wait_for_timeout(500)
+        assert lab.page.eval_on_selector_all(".jp-Notebook .jp-Cell", cells) == before
+
+        for width in (1280, 900, 468):
+            lab.explorer.evaluate("(box, width) => { box.style.inlineSize = `${width}px`; }", width)
+            assert lab.explorer.locator(".rk-card").evaluate_all(CUT) == []
+            assert lab.explorer.evaluate("box => box.querySelector('.rk-controls').scrollWidth <= box.clientWidth")
+        lab.explorer.evaluate("box => { box.style.inlineSize = ''; }")
+
+        lab.explorer.get_by_role("button", name="Build report").click()
+        link = lab.explorer.locator(".rk-report a", has_text="report.en.html")
+        link.wait_for()
+        said = []
+        with lab.page.context.expect_page() as found:
+            link.click()
+        found.value.on("console", lambda message: message.type == "error" and said.append(message.text))
+        found.value.reload()
+        found.value.locator("svg .role-mark, canvas").first.wait_for(state="attached")
+        assert urlsplit(found.value.url).path.endswith("/files/reports/2025-12/report.en.html")
+        assert said == []
+        found.value.close()

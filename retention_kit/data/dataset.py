@@ -45,6 +45,7 @@ class Dataset:
     foreign: tuple[str, ...] = ()  # currencies of paid spells besides the report's
     origin: str = ""  # what to load again; empty for the sample company
     is_sample: bool = False
+    given: dict[str, Any] = field(default_factory=dict)  # settings that came as keywords, beside those of a file
     engine: Engine | None = field(default=None, repr=False)  # None: only kept summaries are at hand
     summaries: dict[tuple, pd.DataFrame] = field(default_factory=dict, repr=False)
 
@@ -136,6 +137,7 @@ def load(
         sources = {name: [read_given(engine, name, frame)] for name, frame in frames.items()}
     data = _clean(engine, chosen, sources)
     data.origin = str(source) if is_path else f"({engine.place or 'DataFrames'})"
+    data.given = settings
     return data
 
 
@@ -145,7 +147,7 @@ def sample(**settings: Any) -> Dataset:
 
     own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"]}
     data = load(**sample_tables(), **(own | settings))
-    data.is_sample, data.origin = True, ""
+    data.is_sample, data.origin, data.given = True, "", settings
     for source in data.sources:
         source["name"] = "generated"
     return data

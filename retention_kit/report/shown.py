@@ -28,7 +28,7 @@ def sheet_of(pack: Any) -> Sheet:
         for kind, paths in found.items()
         if paths
     ]
-    facts.append((words.text("shown.pack.folder"), [Cell(_near(pack.path))]))
+    facts.append((words.text("shown.pack.folder"), [Cell(near(pack.path))]))
     notes = [pack.note] if pack.note else []
     if not pack.is_new:
         notes.append(words.text("shown.pack.unchanged"))
@@ -39,7 +39,7 @@ def sheet_of(pack: Any) -> Sheet:
     return Sheet(title, words, facts, notes=notes, failures=failures)
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
     """The path from the working directory, with its drive where that is another one."""
     try:
         return Path(os.path.relpath(path)).as_posix()
@@ -48,4 +48,4 @@ def _near(path: Path) -> str:
 
 
 def _link(path: Path) -> str:
-    return quote(_near(path))
+    return quote(near(path))

@@ -36,6 +36,10 @@ def explore(
         raise DataError("The explorer is shown with ipywidgets: pip install 'retention-kit[lab]'.") from None
     from retention_kit.data.dataset import Dataset, load, sample
 
+    if hasattr(data, "columns"):  # a table of pandas, Polars, Arrow or Spark
+        raise DataError(
+            "Of a table say what it holds: rk.explore(rk.load(orders=df)), or subscriptions=df, responses=df."
+        )
     data = sample() if data is None else data if isinstance(data, Dataset) else load(data)
     return Explorer(data, period=period, every=every, metric=metric, segment=segment, compare=compare, output=output)
 

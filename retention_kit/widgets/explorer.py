@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
 
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, did_you_mean
 from retention_kit.periods import check_every
 from retention_kit.report.sheets import frame_csv
 from retention_kit.widgets.controls import Controls
 from retention_kit.widgets.front import Front, Picture, load_pictures
-from retention_kit.widgets.look import ACTIVE, CELL, TABS, Listing, Look
+from retention_kit.widgets.look import ACTIVE, TABS, Listing, Look
 from retention_kit.widgets.panels import Progress, cards_html, markup
 from retention_kit.widgets.reporting import KIND as REPORT
 from retention_kit.widgets.reporting import Reporting, sentence
 from retention_kit.widgets.selection import Selection, checked
-from retention_kit.widgets.tabs import Asked, Tabs, fits
+from retention_kit.widgets.tabs import Asked, Tabs, checked_listing, fits
 from retention_kit.widgets.work import Cancelled, Step, Task, Work
 from retention_kit.wording import Words
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from retention_kit.report.pack import Pack
 
 LOOK, QUESTION = "look", "question"  # kinds of work
+CHOSEN = ("period", "every", "metric", "segment", "values", "compare")
 FILE = "customers.csv"  # fixed: no value of the data is in it
 
 
@@ -52,10 +53,13 @@ class Explorer(W.VBox):
         compare: str = "previous",
         output: str | Path | None = None,
     ):
-        # Only the work's thread asks the engine; all else looks at what is at hand.
+        # Only the threads of work ask the engine; all else looks at what is at hand.
         self._data, self._at_hand = data, replace(data, engine=None)
         self._computed: dict[tuple, pd.DataFrame] = {}
-        self._work = Work(self._interrupt, self._clean)
+        self._work = Work(self._interrupt, self._clean, lambda: not self._building.is_running)
+        self._building = Work(
+            self._interrupt, self._clean, lambda: not self._work.is_running
+        )  # what is shown does not wait
         self._shown: Look | None = None
         self._error: Exception | None = None
         self._turn = 0  # counts what was chosen
@@ -69,7 +73,7 @@ class Explorer(W.VBox):
         self._status.cancel.on_click(lambda _: self._work.cancel(LOOK))
         self._cards = markup("rk-cards")
         self._tabs = Tabs(words, Asked(lambda: self._go(self._wanted), self._list, self._save))
-        self._reporting = Reporting(data, words, self._work, output, lambda: self._wanted)
+        self._reporting = Reporting(data, words, self._building, output, lambda: self._wanted)
         self._front = Front(labels=_labels(words))
         super().__init__([self._controls, self._status, self._cards, self._tabs, self._reporting, self._front])
         self.add_class("rk-explorer")
@@ -78,6 +82,21 @@ class Explorer(W.VBox):
     def __repr__(self) -> str:
         segment = f", segment={self.segment!r}" if self.segment else ""
         return f"Explorer(period={self.period!r}, metric={self.metric!r}{segment})"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(f"The explorer has no {name!r} to set: {did_you_mean(name, CHOSEN)}")
+        super().__setattr__(name, value)
+
+    def close(self) -> None:
+        """End what runs, and close all widgets of it."""
+        if self.comm is None:  # closed already, or not made because something was wrong
+            return
+        self._turn += 1  # of what was chosen nothing is shown any more
+        for work in (self._work, self._building):
+            work.end()
+        for widget in list(_parts(self)):
+            W.Widget.close(widget)
 
     # What may be read and set.
 
@@ -119,7 +138,8 @@ class Explorer(W.VBox):
 
     @values.setter
     def values(self, values: str | Iterable[str]) -> None:
-        self._change(values=(values,) if isinstance(values, str) else tuple(values))
+        several = isinstance(values, Iterable) and not isinstance(values, str)
+        self._change(values=tuple(values) if several else values)
 
     @property
     def compare(self) -> str:
@@ -150,7 +170,7 @@ class Explorer(W.VBox):
     @property
     def pack(self) -> Pack | None:
         """The last report that was built here; one that is being built is waited for."""
-        self._work.wait(REPORT)
+        self._building.wait(REPORT)
         return self._reporting.pack
 
     def wait(self) -> Explorer:
@@ -159,8 +179,11 @@ class Explorer(W.VBox):
         return self
 
     def show_customers(self, kind: str = ACTIVE, *, cohort: str = "", period: str = "") -> None:
-        """Show a list of customers, or with a cohort and a period those of a cell, as a click on the heat map does."""
-        self._list(Listing(CELL, cohort, period) if cohort else Listing(kind))
+        """Show a list of customers, or with a cohort and a period those of a cell, as a click on the heat map does.
+
+        Raises UnknownNameError where there is no such list, PeriodError for what is no period of the chosen length.
+        """
+        self._list(checked_listing(self._at_hand, self.every, kind, cohort, period))
 
     def build_report(self) -> None:
         """Build the report of what is chosen, meanwhile, as the button does; `pack` waits for it."""
@@ -196,9 +219,12 @@ class Explorer(W.VBox):
     def _settled(self) -> Look:
         """What is shown, once it is what was chosen last; raises what kept it from being shown."""
         self._wait(LOOK)
+        if self._shown is None and self._error is None:  # what was first asked for was cancelled, and that was said
+            self._go(self._wanted)
+            self._wait(LOOK)
         if self._error is not None:
             error, self._error = self._error, None
-            raise error
+            raise DataError(self._words.text("explorer.cancelled")) if isinstance(error, Cancelled) else error
         return self._shown
 
     def _wait(self, kind: str) -> None:
@@ -280,7 +306,12 @@ class Explorer(W.VBox):
             self._tabs.selected_index = place  # which opens it
 
     def _save(self) -> None:
-        self._front.save(FILE, frame_csv(self.customers))
+        try:
+            text = frame_csv(self.customers)
+        except Exception as error:
+            self._status.rest(sentence(error, self._words), is_error=True)
+        else:
+            self._front.save(FILE, text)
 
     def _interrupt(self) -> None:
         if self._data.engine is not None:
@@ -289,7 +320,16 @@ class Explorer(W.VBox):
     def _clean(self) -> None:
         """Of a step that was broken off, nobody knows which views stand."""
         if self._data.engine is not None:
-            self._data.engine.prepared.clear()
+            with self._data.engine.lock:  # the other work's stand, until they are asked for again
+                self._data.engine.prepared.clear()
+
+
+def _parts(widget: W.Widget) -> Iterator[W.Widget]:
+    """A widget and all that are in it, with their layouts and styles."""
+    for child in getattr(widget, "children", ()):
+        yield from _parts(child)
+    yield from (part for name in ("layout", "style") if isinstance(part := getattr(widget, name, None), W.Widget))
+    yield widget
 
 
 def _labels(words: Words) -> dict[str, dict[str, str]]:

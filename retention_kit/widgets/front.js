@@ -1,10 +1,24 @@
-// What only a browser can do for the explorer: names for screen readers, a file to save, and charts that follow its width.
+// What only a browser can do for the explorer: names for screen readers, a file to save, charts that
+// follow its width, and keys and links that are not JupyterLab's.
 function dressed(root, labels) {
   for (const [selector, attributes] of Object.entries(labels)) {
     for (const element of selector === ":root" ? [root] : root.querySelectorAll(selector)) {
       for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     }
   }
+}
+
+// JupyterLab's shortcuts would cut, convert or delete the cell while a control has the focus.
+function keep(event) {
+  if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+}
+
+// JupyterLab shows a page in a frame that runs no script; it has made its address that of the file.
+function follow(event) {
+  const link = event.target.closest(".rk-links a");
+  if (!link?.pathname.endsWith(".html")) return;
+  link.target = "_blank";
+  event.stopPropagation();
 }
 
 export default {
@@ -22,15 +36,17 @@ export default {
   },
 
   render({model, el}) {
-    let watch, timer, width = 0;
+    let root, watch, timer, width = 0;
     const begin = (tries) => {
-      const root = el.closest(".rk-explorer");
+      root = el.closest(".rk-explorer");
       if (!root?.isConnected) {
         if (tries) timer = setTimeout(() => begin(tries - 1), 100);
         return;
       }
       const dress = () => dressed(root, model.get("labels"));
       dress();
+      root.addEventListener("keydown", keep);
+      root.addEventListener("click", follow, true);
       model.on("change:labels", dress);
       watch = new ResizeObserver(() => {  // Vega looks at the window only
         clearTimeout(timer);
@@ -44,6 +60,11 @@ export default {
       watch.observe(root);
     };
     begin(100);
-    return () => { clearTimeout(timer); watch?.disconnect(); };
+    return () => {
+      clearTimeout(timer);
+      watch?.disconnect();
+      root?.removeEventListener("keydown", keep);
+      root?.removeEventListener("click", follow, true);
+    };
   },
 };

@@ -123,10 +123,13 @@ class Look:
         return values_of(self.data, self.selection.column)
 
     def state(self) -> str:
-        """What the data are, in a sentence."""
-        said = {"company": self.data.settings.report.company or self.words.text("explorer.company"),
-                "day": self.page.last_day()}  # fmt: skip
-        return self.words.text("explorer.state_sample" if self.data.is_sample else "explorer.state", **said)
+        """What the data are, in a sentence; another one where several values are chosen, as not all is of those."""
+        company = self.data.settings.report.company
+        key = "explorer.state" + "_sample" * self.data.is_sample + "_unnamed" * (not company)
+        said = [self.words.text(key, company=company, day=self.page.last_day())]
+        if len(self.selection.values) > 1:
+            said.append(self.words.text("explorer.several"))
+        return " ".join(said)
 
     # What it shows.
 

@@ -12,6 +12,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report import templates as library
 from retention_kit.report.display import templates_dir
 from retention_kit.widgets.selection import Selection
+from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
@@ -23,6 +24,10 @@ def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
     """Copy the template of the selection's metric into a folder, under a name that is free; raises ReportError where it cannot."""
     import nbformat
 
+    if data.given and not data.origin.startswith("("):  # DataFrames cannot be opened again in any case
+        settings = ", ".join(f"{name}={value!r}" for name, value in data.given.items())
+        words = Words(data.settings.report.languages[0])
+        raise ReportError(words.text("explorer.given", settings=settings))
     section = _section(data, selection)
     parameters = selection.parameters(data) | ({"metric": section.metric} if section.metric else {})
     notebook = library.check(section, parameters)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ from urllib.parse import quote
 import ipywidgets as W
 from markupsafe import Markup, escape
 
-from retention_kit.errors import RetentionKitError
+from retention_kit.errors import RetentionKitError, SettingsError
+from retention_kit.report.shown import near
 from retention_kit.widgets.notebook import write_notebook
 from retention_kit.widgets.panels import Progress, boxed
 from retention_kit.widgets.selection import Selection
@@ -32,6 +32,8 @@ class Reporting(W.VBox):
     def __init__(
         self, data: Dataset, words: Words, work: Work, output: str | Path | None, selection: Callable[[], Selection]
     ):
+        if not isinstance(output, str | Path | None):
+            raise SettingsError(f"output must be the path of a folder, not {output!r}.")
         self._data, self._words, self._work, self._selection = data, words, work, selection
         self._output = Path(output) if output is not None else reports_of(data)
         self.pack: Pack | None = None
@@ -93,7 +95,7 @@ class Reporting(W.VBox):
         else:
             self._progress.rest(words.text("explorer.built" if pack.is_new else "explorer.built_same", **said))
         found = [path for pattern in _FILES for path in sorted(pack.path.glob(pattern))]
-        self._link(os.path.relpath(pack.path), found)
+        self._link(near(pack.path), found)
 
     def _failed(self, error: Exception) -> None:
         self.button.disabled = False
@@ -102,8 +104,11 @@ class Reporting(W.VBox):
                             is_error=not is_cancelled)  # fmt: skip
 
     def _link(self, text: str, paths: Iterable[Path]) -> None:
-        """Links that JupyterLab opens: it looks relative ones up from the notebook's folder, as the kernel does."""
-        places = [Path(os.path.relpath(path)).as_posix() for path in paths]
+        """Links that JupyterLab opens: it looks relative ones up from the notebook's folder, as the kernel does.
+
+        Pages are opened in a tab of their own by `front.js`, as JupyterLab would not run their charts.
+        """
+        places = [near(path) for path in paths]
         links = [
             Markup('<a href="{}" target="_blank">{}</a>').format(quote(place), Path(place).name) for place in places
         ]

@@ -55,10 +55,16 @@ class Selection:
 def checked(
     data: Dataset, period: str, every: str, metric: str, segment: str, values: Iterable[str], compare: str
 ) -> Selection:
-    """The selection of these words; empty ones take their defaults. Raises a sentence that names what is wrong.
+    """The selection of these words; empty ones, and None, take their defaults. Raises a sentence that names what is wrong.
 
     Whether a segment has a value only its summaries tell: without an engine DataError where they are not at hand.
     """
+    period, every, metric, segment, values = str(period or ""), every or "", metric or "", segment or "", values or ()
+    for name, text in (("every", every), ("metric", metric), ("segment", segment)):
+        if not isinstance(text, str):
+            raise SettingsError(f"{name} must be a text, not {text!r}.")
+    if not isinstance(values, Iterable):
+        raise SettingsError(f"values must be a text or several, not {values!r}.")
     if compare not in COMPARE:
         raise SettingsError(f"There is no comparison {compare!r}: {did_you_mean(compare, COMPARE)}")
     metric = metric or first_metric(data)
@@ -66,7 +72,7 @@ def checked(
         raise DataError(f"There is no {metric}: {reason}")
     when = pick_period(data, period, (check_every(every) if every else None) if period or every else None)
     column, value = split_segment(data, segment)
-    values = (value,) if value is not None else tuple(dict.fromkeys(values))
+    values = (value,) if value is not None else tuple(dict.fromkeys([values] if isinstance(values, str) else values))
     if values and not column:
         raise UnknownNameError("Values are those of a segment column: name one in `segment`.")
     known = values_of(data, column) if values else []

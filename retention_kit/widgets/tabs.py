@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import ipywidgets as W
 
+from retention_kit.errors import UnknownNameError, did_you_mean
+from retention_kit.metrics.lists import LISTS
+from retention_kit.metrics.summaries import pick_period
 from retention_kit.periods import Period
 from retention_kit.widgets.look import ACTIVE, CELL, TABS, Listing, Look
 from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, said
 from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
 
 
 @dataclass
@@ -148,6 +155,18 @@ class Tabs(W.Tab):
 
     def _draw_about(self) -> None:
         self._about.value = html(*self._look.about())
+
+
+def checked_listing(data: Dataset, every: str, kind: str, cohort: str, period: str) -> Listing:
+    """The list of these words; raises UnknownNameError, or PeriodError for one that is not of this length or in the data."""
+    if cohort or period:
+        if not (cohort and period):
+            raise UnknownNameError("Those of a cohort are listed in a period: name both, `cohort` and `period`.")
+        return Listing(CELL, *(str(pick_period(data, str(text), every)) for text in (cohort, period)))
+    known = (ACTIVE, *LISTS)
+    if kind not in known:
+        raise UnknownNameError(f"There is no list {kind!r}: {did_you_mean(kind, known)}")
+    return Listing(kind)
 
 
 def fits(listing: Listing, every: str) -> bool:

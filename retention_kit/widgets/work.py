@@ -1,6 +1,6 @@
-"""Slow work in one thread, so that the kernel stays answerable: its steps, its progress, its end and how it is cancelled.
+"""Slow work in a thread, so that the kernel stays answerable: its steps, its progress, its end and how it is cancelled.
 
-Only that thread asks the engine. What it has to say waits until the kernel's own thread takes it: on the event loop that
+Only such threads ask the engine. What it has to say waits until the kernel's own thread takes it: on the event loop that
 was running when the work was asked for, or in whoever waits for the work.
 """
 
@@ -60,11 +60,16 @@ class Task:
 
 
 class Work:
-    """One thread for all slow work; at most one task of a kind waits, the newest."""
+    """One thread for slow work; at most one task of a kind waits, the newest."""
 
-    def __init__(self, interrupt: Callable[[], None], clean: Callable[[], None]):
-        """`interrupt` ends what the engine runs; `clean` is called in the thread when a step was broken off."""
-        self._interrupt, self._clean = interrupt, clean
+    def __init__(
+        self, interrupt: Callable[[], None], clean: Callable[[], None], is_alone: Callable[[], bool] = lambda: True
+    ):
+        """`interrupt` ends what the engine runs; `clean` is called in the thread when a step was broken off.
+
+        Where the engine is not `is_alone` ours, what it runs may be another's: then cancelled work ends after its step.
+        """
+        self._interrupt, self._clean, self._is_alone = interrupt, clean, is_alone
         self._waiting: deque[Task] = deque()
         self._said: deque[Callable[[], None]] = deque()
         self._running: Task | None = None
@@ -98,7 +103,8 @@ class Work:
                 self._say(task, lambda task=task: task.failed(Cancelled()))
             if self._running and self._running.kind == kind:
                 self._running.is_cancelled = True
-                self._interrupt()
+                if self._is_alone():
+                    self._interrupt()
 
     def end(self) -> None:
         """Cancel all of it, and wait a moment until it has ended."""
@@ -106,8 +112,15 @@ class Work:
             thread, kinds = self._thread, {task.kind for task in (*self._waiting, *filter(None, [self._running]))}
             for kind in kinds:
                 self.cancel(kind)
+            if kinds:
+                self._interrupt()
         if thread is not None:
             thread.join(5)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether anything runs; asked without the lock, as the other work may hold its own."""
+        return self._running is not None
 
     def is_busy(self, kind: str) -> bool:
         """Whether something of a kind runs or waits."""
@@ -177,7 +190,8 @@ class Work:
                 result = step.run()
             task.check()
         except Exception as error:
-            self._clean()
+            if not isinstance(error, Cancelled):  # which is raised between queries
+                self._clean()
             if task.is_stale:
                 return _nothing
             told = Cancelled() if task.is_cancelled else error
