@@ -35,6 +35,7 @@ class Picture(alt.JupyterChart):
     def __init__(self, name: str = "", kind: str = "interval"):
         self._empty = {name: {"value": None, "store": []}} if name else {}
         super().__init__(None, spec=None, embed_options={"actions": False, "renderer": "svg"})
+        self._turn = 0
         self._selection_types = {name: kind} if name else {}
         self.selections = Selections({name: KINDS[kind](name=name, value={} if kind == "interval" else [], store=[])}
                                      if name else {})  # fmt: skip
@@ -50,6 +51,9 @@ class Picture(alt.JupyterChart):
         if spec is not None and isinstance(spec.get("width"), int | float):
             self.layout.min_height = f"{spec['height']}px"  # so that nothing below it jumps while it is drawn
             spec = spec | {"width": "container"}
+        if spec is not None:  # the same chart is drawn again, too
+            self._turn += 1
+            spec = spec | {"usermeta": {"turn": self._turn}}
         with self.hold_sync():
             self._vl_selections = {} if spec is None else dict(self._empty)
             self.spec = spec

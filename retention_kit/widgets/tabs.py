@@ -128,6 +128,7 @@ class Tabs(W.Tab):
     def _clicked(self, change: dict) -> None:
         for one in change["new"].value or []:
             self._asked.listed(Listing(CELL, str(one["cohort_id"]), str(one["period"])))
+            self._fresh.discard("cohorts")  # drawn again, no cell is chosen any more, so that it can be again
 
     def _draw_segments(self) -> None:
         self._segments.show(self._look.segments())
