@@ -89,6 +89,7 @@ def _send(arguments: argparse.Namespace, tools: Tools) -> int:
             settings=arguments.data,
             dry_run=arguments.dry_run,
             resend=arguments.resend,
+            progress=_say,
         )
     except KeyboardInterrupt:
         return _interrupted()
@@ -163,7 +164,7 @@ def _build_and_send(arguments: argparse.Namespace, tools: Tools) -> int:
         for failure in pack.failures:
             _say(f"Failed: {failure}")
     print(pack.path)
-    made = send_report(pack, settings=settings, expected=due)
+    made = send_report(pack, settings=settings, expected=due, progress=_say)
     _print_outcomes(made, tools)
     if period < due:
         _say(f"{due} is over, but the data end before {data.as_of}: it is not there yet.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
@@ -281,6 +282,11 @@ def _check_mail(mail: Mail) -> None:
         if text is not None and not re.fullmatch(rf"({'|'.join(schemes)}):[!#-;=?-~]+", text):
             example = "https://example.com/reports" + (" or leave@example.com" if name == "unsubscribe" else "")
             raise SettingsError(f"mail.{name} cannot be {text!r}: write it like {example}.")
+        if name == "unsubscribe" and text and text.startswith("mailto:"):
+            try:
+                address_of(text.removeprefix("mailto:").partition("?")[0])
+            except SettingsError as error:
+                raise SettingsError(f"mail.{name}: {error}") from None
     for one in mail.recipients:
         if not re.fullmatch(r"[^=]+=.+|", one.segment):
             raise SettingsError(f'mail.recipients.segment cannot be {one.segment!r}: write it like "country=France".')
@@ -300,9 +306,12 @@ def address_of(text: str) -> tuple[str, str]:
             f"{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others."
         )
     try:
-        domain = domain.encode("idna").decode().lower()
+        written, domain = domain, domain.encode("idna").decode().lower()
+        is_same = written.isascii() or domain.encode().decode("idna") == unicodedata.normalize("NFC", written.lower())
     except UnicodeError:
         raise wrong from None
+    if not is_same:  # ß becomes ss there, which is another domain today
+        raise SettingsError(f"{text!r}: {written} may name two domains: write it in ASCII, as its owner does (xn--…).")
     # Unquoted, as everybody's is: what a server would have to quote is more likely a slip.
     atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
     is_address = re.fullmatch(rf"{atom}(\.{atom})*", local) and re.fullmatch(rf"{label}(\.{label})*", domain)

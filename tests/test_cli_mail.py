@@ -276,7 +276,7 @@ def test_status_says_that_a_report_is_missing(pack, capsys, monkeypatch):
     assert [line.split()[0] for line in out.strip().splitlines()[2:4]] == ["2024-02", "2024-01"]
     assert (
         err
-        == "retention-kit: The report of 2024-02 is missing: it was to be there since 2024-03-01. `retention-kit run` makes it.\n"
+        == "retention-kit: The report of 2024-02 is missing since 2024-03-01: `retention-kit run` makes it once the data reach that day.\n"
     )
 
 
@@ -298,6 +298,17 @@ def test_status_shows_the_unknown_and_what_to_do(tmp_path):
         f"`retention-kit send {pack} --resend --to ann@example.com`.",
         f"2024-01: ben@example.com does not have it (the connection was lost): `retention-kit send {pack}`.",
     )
+
+
+def test_status_is_not_red_for_who_is_no_longer_named(tmp_path):
+    write_pack(tmp_path / "2024-01")
+    with sending(tmp_path) as outbox:
+        for series, address in (("a-en", "old@example.com"), ("owner/a", "ann@example.com")):
+            row = outbox.queue(Key(series, "2024-01", address), 0, "", "<a@x>", "<a@x>", b"")
+            outbox.set(row, "failed", "550 no")
+        outbox.set(outbox.queue(Key("a-en", "2024-01", "ann@example.com"), 0, "", "<a@x>", "<a@x>", b""), "sent")
+    made = status(tmp_path, mail_settings("ann@example.com"), date(2024, 2, 1))
+    assert made == ((("2024-01", 1, "ok", "", 1, 1, 0, 0),), ())
 
 
 def test_status_of_nothing(tmp_path):

@@ -43,8 +43,8 @@ def test_a_message_is_kept_before_the_ledger_knows_of_it(tmp_path, monkeypatch):
 def test_nobody_else_reads_it(tmp_path):
     with sending(tmp_path) as outbox:
         row = queue(outbox)
-        files = [outbox.folder, outbox.folder / row.file]
-    assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o700, 0o600]
+        files = [outbox.folder, outbox.folder / row.file, outbox.folder / module.LEDGER]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o700, 0o600, 0o600]
     assert files[1].read_bytes() == b"a: b\r\n\r\n"
 
 
@@ -153,3 +153,25 @@ def test_there_is_none_where_nothing_was_sent(tmp_path):
     with reading(tmp_path) as outbox:
         assert outbox is None
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("enter", [sending, reading])
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_lost_ledger_is_no_new_one(tmp_path, enter, is_gone):
+    with sending(tmp_path) as outbox:
+        queue(outbox)
+    ledger = tmp_path / "outbox" / "ledger.sqlite"
+    ledger.unlink() if is_gone else ledger.write_bytes(b"")
+    with pytest.raises(
+        ReportError, match=r"is empty although messages were sent: restore it, or move the folder away\."
+    ):
+        enter(tmp_path).__enter__()
+    assert is_gone or ledger.read_bytes() == b""
+
+
+def test_looking_writes_nothing(tmp_path):
+    with sending(tmp_path) as outbox:
+        queue(outbox)
+    with reading(tmp_path) as outbox, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        outbox.set(outbox.rows()[0], "sent")
+    assert sorted(path.suffix for path in (tmp_path / "outbox").iterdir()) == [".eml", ".sqlite"]

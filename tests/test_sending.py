@@ -19,12 +19,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from aiosmtpd.smtp import SMTP as Protocol
+from aiosmtpd.smtp import syntax
 
 import retention_kit as rk
 from mailroom import PASSWORD, PICTURE, Fault, mail_settings, message, serving, write_pack
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report import delivery, gate, manifest
 from retention_kit.report.outbox import reading
+from retention_kit.report.transport import NotFound
 from retention_kit.settings import make_settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -278,6 +281,49 @@ def test_two_projects_are_told_apart(tmp_path, room):
     assert len({parsed(taken)["Message-ID"] for taken in room.handler.taken}) == 2
 
 
+def test_listed_twice_is_sent_once(pack, room):
+    settings = mail_settings(ANN, recipients=[{"to": ["Ann@example.com"], "language": "en"}])
+    assert len(send(pack, room, settings=settings).results) == 1
+    assert room.handler.recipients == [ANN]
+
+
+def test_from_inside_the_pack_it_is_the_same_outbox(pack, room, monkeypatch):
+    send(pack, room, ANN)
+    monkeypatch.chdir(pack)
+    assert states(send(".", room, ANN)) == {ANN: "already sent"}
+    assert not (pack / "outbox").exists()
+
+
+def test_what_is_waited_for_is_told(pack, room, pauses):
+    told = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    send(pack, room._replace(server=room.url(port=port)), ANN, progress=told.append)
+    assert told[0] == f"127.0.0.1:{port} cannot be reached (Connection refused); trying again in 10 s"
+    assert len(told) == len(delivery.PAUSES)
+    pauses.clear()
+
+    def lost(server):
+        raise NotFound(f"{server} was not found")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery, "connect", lost)
+        assert states(send(pack, room, ANN)) == {ANN: "queued"}
+    assert pauses == [10], "a name that nobody knows is more likely a slip"
+
+
+@pytest.mark.parametrize("code", [530, 535])
+def test_a_server_that_wants_a_login_is_a_wrong_setting(pack, code):
+    class Wants(Protocol):
+        @syntax("MAIL FROM: <address>")
+        async def smtp_MAIL(self, _arg):
+            await self.push(f"{code} 5.7.0 Authentication required")
+
+    with serving(protocol=Wants) as other, pytest.raises(SettingsError, match="takes nothing without another login"):
+        send(pack, other)
+    assert ledger(pack) == dict.fromkeys([ANN, BEN, CY], "queued")
+
+
 def test_each_segment_and_language_its_own(tmp_path, room):
     packed = {"en": message(), "ar": message("ar"), "en.country=France": message(text="France")}
     pack = write_pack(tmp_path / "2011-11", packed)
@@ -290,10 +336,15 @@ def test_each_segment_and_language_its_own(tmp_path, room):
     bodies = [body(taken.content) for taken in room.handler.taken]
     assert bodies == [body(packed[name]) for name in ("en", "en.country=France", "ar")]
     assert states(send(pack, room, "Ali@Example.com", settings=settings)) == {"ali@example.com": "already sent"}
-    with pytest.raises(
-        SettingsError, match=r"has no message in 'en' for country=Spain: build it with `retention-kit rep"
-    ):
-        send(pack, room, settings=mail_settings(recipients=[{"to": [ANN], "segment": "country=Spain"}]))
+    spain = [{"to": ["di@example.com"], "segment": "country=South Spain"}]
+    made = send(pack, room, settings=mail_settings(recipients=spain))
+    assert states(made) == {ANN: "already sent", BEN: "sent", CY: "sent", "di@example.com": "failed"}, (
+        "one stops nobody"
+    )
+    how = "`retention-kit report --period 2011-11 --language en --segment 'country=South Spain'`"
+    assert f"has no message in 'en' for country=South Spain: build it with {how}" in made.results[-1].reply
+    with pytest.raises(SettingsError, match="has no message in 'en' for country=South Spain"):
+        send(pack, room, "di@example.com", settings=mail_settings(recipients=spain))
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(pack, room, monkeypatch):
@@ -373,7 +424,11 @@ def test_nothing_that_a_name_holds_becomes_a_header(tmp_path, room):
     [
         (None, (None, None)),
         ("leave@example.com", ("<mailto:leave@example.com>", None)),
-        ("https://example.com/l?s=1", ("<https://example.com/l?s=1>", "List-Unsubscribe=One-Click")),
+        ("https://example.com/l?s=1", ("<https://example.com/l?s=1>", None)),
+        (
+            "https://example.com/l?s={recipient}",
+            ("<https://example.com/l?s=ann%40example.com>", "List-Unsubscribe=One-Click"),
+        ),
     ],
 )
 def test_how_to_leave(pack, room, unsubscribe, lines):
@@ -457,6 +512,8 @@ def test_the_settings_are_those_that_the_pack_was_made_with(tmp_path, room):
     (tmp_path / "shop" / "retention.toml").write_text(f'[mail]\nfrom = "r@example.com"\nto = ["{BEN}"]\n', "utf-8")
     pack = write_pack(tmp_path / "2011-11", data={"origin": str(tmp_path / "shop" / "retention.toml")})
     assert states(rk.send_report(pack, smtp_url=room.server)) == {BEN: "sent"}
+    inside = write_pack(tmp_path / "shop" / "reports" / "2011-11", data={"origin": "retention.toml"})
+    assert states(rk.send_report(inside, smtp_url=room.server)) == {BEN: "sent"}, "from any folder"
 
 
 SENDER = """

@@ -169,6 +169,10 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
             "mail.link cannot be 'https://x/a b': write it like https://example.com/reports.",
         ),
         (
+            "[mail]\nunsubscribe = 'mailto:nonsense'",
+            "mail.unsubscribe: 'nonsense' is no email address: write it like Ann Lee <ann@example.com>.",
+        ),
+        (
             "[mail]\nunsubscribe = 'http://x'",
             "mail.unsubscribe cannot be 'http://x': write it like https://example.com/reports or leave@example.com.",
         ),
@@ -318,6 +322,12 @@ def test_what_is_no_address(text):
 def test_an_address_that_many_servers_refuse():
     with pytest.raises(SettingsError, match="before the @ only ASCII letters are taken"):
         address_of("jörg@example.com")
+
+
+def test_a_domain_that_may_be_two():
+    with pytest.raises(SettingsError, match=r"straße\.example may name two domains: write it in ASCII"):
+        address_of("a@straße.example")
+    assert address_of("a@xn--strae-oqa.example")[0] == "a@xn--strae-oqa.example"
 
 
 def test_one_person_is_addressed_once_for_each_message():

@@ -291,3 +291,16 @@ def test_old_tls_is_refused():
     with serving("none") as room, pytest.raises(SettingsError):
         connect(room.url(context=context, tls="starttls"))
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+def test_interrupted_after_the_content_waits_for_no_goodbye(monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with serving() as room:
+        smtp = connect(room.server)
+        monkeypatch.setattr(smtp, "getreply", lambda: interrupt() if committed else type(smtp).getreply(smtp))
+        committed = []
+        with pytest.raises(KeyboardInterrupt):
+            hand_over(smtp, room.server, "r@example.com", ANN, b"a: b\r\n\r\n", lambda: committed.append(1))
+        assert smtp.sock is None, "it is closed: `leave` says nothing more"

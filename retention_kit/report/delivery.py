@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.errors import SettingsError
 from retention_kit.report.outbox import Outbox, Row
-from retention_kit.report.transport import Deferred, Server, connect, hand_over, leave
+from retention_kit.report.transport import Deferred, NotFound, Server, connect, hand_over, leave
 
 if TYPE_CHECKING:
     import smtplib
@@ -25,33 +25,46 @@ class Queued(NamedTuple):
     address: str
 
 
-def deliver(outbox: Outbox, server: Server, queued: list[Queued], pauses: Sequence[float] | None = None) -> None:
+def deliver(
+    outbox: Outbox,
+    server: Server,
+    queued: list[Queued],
+    pauses: Sequence[float] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> None:
     """Hand over what is queued; the ledger tells what became of it. What nobody takes after all `pauses` stays queued.
 
-    Only what was certainly not taken is tried again: 4xx replies and connections lost before a message's content. Raises
+    Only what was certainly not taken is tried again: 4xx replies and connections lost before a message's content, and a
+    server whose name nothing knows once only. `progress` is told why and how long it waits. Raises
     SettingsError where no try will do, such as a refused password; nothing more is sent then.
     """
-    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt
+    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
 
     pauses = PAUSES if pauses is None else pauses
     attempts = Retrying(
-        stop=stop_after_attempt(len(pauses) + 1),
+        stop=stop_any(
+            stop_after_attempt(len(pauses) + 1),
+            lambda state: state.attempt_number > 1 and isinstance(state.outcome.exception(), NotFound),
+        ),
         wait=lambda state: (*pauses, 0)[state.attempt_number - 1],
         retry=retry_if_exception_type(Deferred),
+        before_sleep=lambda state: (
+            progress and progress(f"{state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
+        ),
         sleep=time.sleep,
     )
     try:
         for attempt in attempts:
             with attempt:
-                queued = _round(outbox, server, queued)
+                queued, error = _round(outbox, server, queued)
                 if queued:
-                    raise Deferred
+                    raise error or Deferred(outbox.row(queued[0].row.key).reply)
     except RetryError:
         pass  # what is left is queued for the next call
 
 
-def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> list[Queued]:
-    """Try each once, over one connection as long as it holds; gives those to be tried again."""
+def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> tuple[list[Queued], Deferred | None]:
+    """Try each once, over one connection as long as it holds; gives those to be tried again, and why none could be had."""
     smtp: smtplib.SMTP | None = None
     deferred = []
     try:
@@ -64,14 +77,19 @@ def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> list[Queued]
                         outbox.set(other.row, "queued", str(error))
                     if isinstance(error, SettingsError):
                         raise
-                    return deferred + queued[number:]
+                    return deferred + queued[number:], error
             content = outbox.content(one.row)
             outbox.set(one.row, "sending")
             commit = partial(outbox.set, one.row, "data")
-            outcome = hand_over(smtp, server, one.sender, one.address, content, commit)
+            try:
+                outcome = hand_over(smtp, server, one.sender, one.address, content, commit)
+            except SettingsError as error:
+                for other in queued[number:]:
+                    outbox.set(other.row, "queued", str(error))
+                raise
             if outcome.state == "deferred":
                 deferred.append(one)
             outbox.set(one.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
     finally:
         leave(smtp)
-    return deferred
+    return deferred, None

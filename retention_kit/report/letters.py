@@ -11,6 +11,7 @@ from email.parser import BytesHeaderParser, BytesParser
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from retention_kit.errors import ReportError
 
@@ -63,7 +64,7 @@ def personal(
         *([b"In-Reply-To: " + thread[-1].encode()] if thread else []),
         *([b"References: " + "\r\n ".join(thread).encode()] if thread else []),
         b"Auto-Submitted: auto-generated",
-        *_unsubscribe(unsubscribe),
+        *_unsubscribe(unsubscribe, to.address),
     ]
     return b"\r\n".join([*lines, *kept]) + b"\r\n\r\n" + body
 
@@ -75,12 +76,14 @@ def _mailbox(name: str, address: str) -> bytes:
     return formataddr((name, address)).encode()
 
 
-def _unsubscribe(target: str | None) -> list[bytes]:
-    """How a mail program lets its reader leave; one click (RFC 8058) is for https alone."""
+def _unsubscribe(target: str | None, recipient: str) -> list[bytes]:
+    """How a mail program lets its reader leave; one click (RFC 8058) is for https that tells who it was."""
     if not target:
         return []
     address = target if ":" in target else f"mailto:{target}"
-    one_click = [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click"] if address.startswith("https:") else []
+    is_theirs = address.startswith("https:") and "{recipient}" in address
+    one_click = [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click"] if is_theirs else []
+    address = address.replace("{recipient}", quote(recipient, safe=""))
     return [b"List-Unsubscribe: <" + address.encode() + b">", *one_click]
 
 

@@ -152,7 +152,10 @@ def sending(output: Path) -> Iterator[Outbox]:
     locks: nobody could tell then that a message goes out once.
     """
     folder = output / NAME
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        _sync(output)
+    folder.chmod(0o700)
     with ExitStack() as held:
         try:
             is_alone = held.enter_context(writing(folder))
@@ -161,41 +164,61 @@ def sending(output: Path) -> Iterator[Outbox]:
             raise ReportError(said) from None
         if not is_alone:
             raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two senders could send twice.")
-        outbox = Outbox(folder, held.enter_context(_opened(folder)))
+        ledger = held.enter_context(_opened(folder, "rwc"))
+        (folder / LEDGER).chmod(0o600)
+        if not _version_of(folder, ledger):
+            ledger.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+        outbox = Outbox(folder, ledger)
         _settle(outbox)
         yield outbox
 
 
 @contextmanager
 def reading(output: Path) -> Iterator[Outbox | None]:
-    """The outbox as it stands, for looking at; none where nothing was ever sent."""
+    """The outbox as it stands, for looking at, also where we may not write; none where nothing was ever sent."""
     folder = output / NAME
     if not (folder / LEDGER).is_file():
+        _refuse_lost(folder)
         yield None
         return
-    with _opened(folder) as ledger:
-        yield Outbox(folder, ledger)
+    # What a killed sender was writing lies beside the ledger, and is taken back by whoever opens it next.
+    is_cut = (folder / f"{LEDGER}-journal").exists() and os.access(folder, os.W_OK)
+    with _opened(folder, "rw" if is_cut else "ro") as ledger:
+        yield Outbox(folder, ledger) if _version_of(folder, ledger) else None
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    if mode == "rwc" and not (folder / LEDGER).exists():
+        _refuse_lost(folder)
     try:
-        ledger = sqlite3.connect(folder / LEDGER, timeout=30)
+        uri = f"{(folder / LEDGER).absolute().as_uri()}?mode={mode}"
+        ledger = sqlite3.connect(uri, uri=True, timeout=30)
         try:
-            ledger.execute("PRAGMA journal_mode = WAL")
             ledger.execute("PRAGMA synchronous = FULL")  # with it, each step is on the disk, also when the power goes
-            version = ledger.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
-                raise ReportError(
-                    f"The ledger in {str(folder)!r} was written by a newer retention-kit: upgrade this one."
-                )
-            if not version:
-                ledger.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
             yield ledger
         finally:
             ledger.close()
     except sqlite3.Error as error:
         raise ReportError(f"The ledger in {str(folder)!r} cannot be used: {error}.") from error
+
+
+def _version_of(folder: Path, ledger: sqlite3.Connection) -> int:
+    """The version of a ledger, 0 where it is new; raises ReportError where it is newer than us, or was lost."""
+    version = ledger.execute("PRAGMA user_version").fetchone()[0]
+    if version > _VERSION:
+        raise ReportError(f"The ledger in {str(folder)!r} was written by a newer retention-kit: upgrade this one.")
+    if not version:
+        _refuse_lost(folder)
+    return version
+
+
+def _refuse_lost(folder: Path) -> None:
+    """Raise ReportError where messages lie beside no ledger, or an empty one: all would be sent again."""
+    if any(folder.glob("*.eml")):
+        raise ReportError(
+            f"The ledger in {str(folder)!r} is empty although messages were sent: restore it, or move the folder away."
+        )
 
 
 def _settle(outbox: Outbox) -> None:
@@ -215,6 +238,17 @@ def _write(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """The names in a folder are on the disk."""
+    if os.name != "nt":  # Windows opens no folders
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def _now() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -83,6 +84,7 @@ def send_report(
     resend: bool = False,
     smtp_url: str | Server | None = None,
     expected: Period | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Sending:
     """Check a finished pack and mail its messages, one to each recipient, once.
 
@@ -91,37 +93,49 @@ def send_report(
     by default that of the environment variable RETENTION_KIT_SMTP_URL. A second call sends only what is missing.
     `resend` sends a report that has changed since, as a correction; what may have arrived (`unknown`) goes out again
     only with `resend` to recipients named in `to`. `dry_run` says what would be done and does nothing. A pack that the
-    gate blocks is sent to nobody, and its owner is told, once. `expected`: the period that the calendar says is over.
+    gate blocks is sent to nobody, and its owner is told, once. `expected`: the period that the calendar says is over; `progress`
+    is told what is waited for.
     Raises SettingsError where there is no server or recipient, the server refuses our password or cannot be trusted.
     """
-    folder = Path(pack)
+    folder = Path(pack).resolve()  # "." is a pack too, and the outbox lies beside it
     told = manifest.read(folder)
     if told.get("schema") != 1:
-        raise SettingsError(f"{str(folder)!r} is no pack: give the folder that `retention-kit report` has made.")
-    settings = settings_of(settings, told)
+        raise SettingsError(f"{str(Path(pack))!r} is no pack: give the folder that `retention-kit report` has made.")
+    settings = settings_of(settings, told, folder)
     recipients = _recipients(settings, to)
     server = None if dry_run else smtp_url if isinstance(smtp_url, Server) else server_of(smtp_url)
     period = str(Period.parse(told["period"]))
     verdict = gate.judge(folder, None, expected)  # old packs may be sent late
     if verdict.state == "blocked":
-        if server:
-            _tell_owner(folder, told, settings, server, reasons=verdict.reasons)
+        if server and settings.mail.owner:
+            with sending(folder.parent) as outbox:
+                _tell_owner(outbox, folder, told, settings, server, reasons=verdict.reasons)
         return Sending(period, verdict, tuple(Result(*_of(one), "blocked", "") for one in recipients), dry_run)
     read = cache(Path.read_bytes)  # one message of many recipients is in memory once
-    post = [_letter(folder, told, one, read) for one in recipients]
+    post, absent = [], {}
+    for one in recipients:
+        try:
+            post.append(_letter(folder, told, one, read))
+        except SettingsError as error:
+            absent[one] = Result(*_of(one), "failed", str(error))
+            if len(absent) == len(recipients):
+                raise
     if dry_run:
         with reading(folder.parent) as outbox:
             planned = [(one, _decide(outbox and outbox.row(one.key), one.digest, resend, bool(to))) for one in post]
-        return Sending(period, verdict, tuple(_planned(one, *action) for one, action in planned), is_dry=True)
+        found = absent | {one.to: _planned(one, *action) for one, action in planned}
+        return Sending(period, verdict, tuple(found[one] for one in recipients), is_dry=True)
     _refuse_localhost(letters.sender_of(post[0].raw), server)
     with sending(folder.parent) as outbox:
-        results = _send(outbox, server, settings, verdict, post, resend, bool(to))
-    if any(one.state in ("failed", "unknown", "queued") for one in results):
-        _tell_owner(folder, told, settings, server, results=results)
+        made = _send(outbox, server, settings, verdict, post, resend, bool(to), progress)
+        found = absent | {letter.to: result for letter, result in zip(post, made, strict=True)}
+        results = tuple(found[one] for one in recipients)
+        if any(one.state in ("failed", "unknown", "queued") for one in results):
+            _tell_owner(outbox, folder, told, settings, server, results=results)
     return Sending(period, verdict, results)
 
 
-def settings_of(given: Settings | str | Path | None, told: dict) -> Settings:
+def settings_of(given: Settings | str | Path | None, told: dict, folder: Path | None = None) -> Settings:
     """The settings given, or those that a pack was made with, or those that lie here; the defaults where there are none."""
     if isinstance(given, Settings):
         return given
@@ -131,7 +145,8 @@ def settings_of(given: Settings | str | Path | None, told: dict) -> Settings:
             raise SettingsError(f"There is no file {str(path)!r}: give a retention.toml.")
         return read_settings(path) if path.suffix == ".toml" else Settings()
     origin = Path(told.get("data", {}).get("origin") or "retention.toml")
-    for path in (origin / "retention.toml", origin, Path("retention.toml")):
+    places = [origin, *([folder.parent.parent / origin] if folder else [])]  # packs lie in reports/ of their project
+    for path in (*(path for place in places for path in (place / "retention.toml", place)), Path("retention.toml")):
         if path.suffix == ".toml" and path.is_file():
             return read_settings(path)
     return Settings()
@@ -149,7 +164,8 @@ def _of(to: Recipient) -> tuple[str, str, str]:
 def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Recipient]:
     """Who is to get something; those named, where some are, with what the settings say of them."""
     first = settings.report.languages[0]
-    known = [one._replace(language=one.language or first) for one in settings.mail.addressed()]
+    each = [one._replace(language=one.language or first) for one in settings.mail.addressed()]
+    known = [*{(one.address.lower(), *one[2:]): one for one in reversed(each)}.values()][::-1]
     if to is None:
         if not known:
             raise SettingsError(
@@ -173,7 +189,8 @@ def _letter(folder: Path, told: dict, to: Recipient, read: Callable[[Path], byte
     try:
         raw = read(folder / name)
     except OSError:
-        how = f"--language {to.language}" + (f" --segment {to.segment}" if to.segment else "")
+        how = f"--period {told['period']} --language {to.language}"
+        how += f" --segment {shlex.quote(to.segment)}" if to.segment else ""
         what = f"in {to.language!r}" + (f" for {to.segment}" if to.segment else "")
         raise SettingsError(f"{folder} has no message {what}: build it with `retention-kit report {how}`.") from None
     digest = hashlib.sha256(raw).hexdigest()
@@ -226,6 +243,7 @@ def _send(
     post: Sequence[Letter],
     resend: bool,
     is_named: bool,
+    progress: Callable[[str], None] | None,
 ) -> tuple[Result, ...]:
     """Queue what is missing, hand it over, and say of every letter what became of it."""
     results, queued = {}, []
@@ -235,7 +253,7 @@ def _send(
         if action in ("send", "correct", "repeat"):
             queued.append(_queue(outbox, settings, verdict, letter, row, action))
         results[letter.key] = action, reason
-    deliver(outbox, server, queued)
+    deliver(outbox, server, queued, progress=progress)
     for row in (one.row for one in queued):
         now = outbox.row(row.key)
         reason = results[row.key][1]
@@ -267,6 +285,7 @@ def _queue(
 
 
 def _tell_owner(
+    outbox: Outbox,
     folder: Path,
     told: dict,
     settings: Settings,
@@ -280,17 +299,16 @@ def _tell_owner(
     address, name = address_of(settings.mail.owner)
     raw, digest = _notice(folder, told, settings, reasons, results)
     key, sender = Key(_series(told, None), told["period"], address.lower()), letters.sender_of(raw)
-    with sending(folder.parent) as outbox:
-        row = outbox.row(key)
-        is_out = bool(row) and row.state in ("sent", "unknown")
-        if is_out and row.digest == digest:
-            return
-        revision = row.revision + is_out if row else 0
-        number, root = letters.message_id(key, revision, digest, sender), outbox.root(key)
-        thread = (root,) if root and root != number else ()
-        content = letters.personal(raw, Recipient(address, name), number, thread, datetime.now(UTC), None)
-        queued = outbox.queue(key, revision, digest, number, root or number, content)
-        deliver(outbox, server, [Queued(queued, sender, address)], pauses=())
+    row = outbox.row(key)
+    is_out = bool(row) and row.state in ("sent", "unknown")
+    if is_out and row.digest == digest:
+        return
+    revision = row.revision + is_out if row else 0
+    number, root = letters.message_id(key, revision, digest, sender), outbox.root(key)
+    thread = (root,) if root and root != number else ()
+    content = letters.personal(raw, Recipient(address, name), number, thread, datetime.now(UTC), None)
+    queued = outbox.queue(key, revision, digest, number, root or number, content)
+    deliver(outbox, server, [Queued(queued, sender, address)], pauses=())
 
 
 def _notice(

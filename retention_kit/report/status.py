@@ -17,7 +17,7 @@ class Line(NamedTuple):
     """One period; numbers are those of messages."""
 
     period: str
-    expected: int  # for the last complete period those of the settings, for others those that were ever queued
+    expected: int  # for the last complete period those of the settings, for others those ever queued
     built: str  # ok, incomplete, failed, or empty where there is no pack
     gate: str  # ok, degraded, blocked, or empty where it was not asked
     sent: int
@@ -41,7 +41,8 @@ def last_complete(day: date, every: str) -> Period:
 def status(output: Path, settings: Settings, day: date) -> Status:
     """What stands in a folder of packs, and what should at the beginning of a day; changes nothing."""
     due = last_complete(day, settings.report.every)
-    addressed = len(settings.mail.addressed())
+    first = settings.report.languages[0]
+    addressed = {(one.address.lower(), one.language or first, one.segment) for one in settings.mail.addressed()}
     with reading(output) as outbox:
         rows = outbox.rows() if outbox else []
     built = {str(pack.period): pack.manifest for pack in packs(output)}
@@ -50,14 +51,17 @@ def status(output: Path, settings: Settings, day: date) -> Status:
     for period in sorted(known, key=lambda one: (one.end, one.start), reverse=True):
         theirs = [row for row in rows if row.period == str(period)]
         states = Counter(row.state for row in theirs if row.is_report)
-        count = max(addressed, states.total()) if period == due else states.total()
+        count = len(addressed) if period == due else states.total()
         waiting = states["queued"] + states["sending"]
         told = built.get(str(period), {})
         lines.append(
             Line(str(period), count, _built(told), _gate(told), states["sent"], states["failed"],
                  states["unknown"] + states["data"], waiting)
         )  # fmt: skip
-    return Status(tuple(lines), tuple(_problems(lines, rows, due, output)))
+    named = {address for address, *_ in addressed}
+    # Who is no longer named is waited for by nobody, and a word to the owner is no report.
+    awaited = [row for row in rows if row.is_report and row.recipient in named]
+    return Status(tuple(lines), tuple(_problems(lines, awaited, due, output)))
 
 
 def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> list[str]:
@@ -65,11 +69,11 @@ def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> 
     line = next(one for one in lines if one.period == str(due))
     if not line.built:
         found.append(
-            f"The report of {due} is missing: it was to be there since {due.end}. `retention-kit run` makes it."
+            f"The report of {due} is missing since {due.end}: `retention-kit run` makes it once the data reach that day."
         )
     elif line.built == "failed" or line.gate == "blocked":
         found.append(f"The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.")
-    elif missing := line.expected - line.sent - line.failed - line.unknown - line.waiting:
+    elif (missing := line.expected - sum(row.period == str(due) for row in rows)) > 0:
         found.append(
             f"{missing} of {line.expected} messages of {due} were not sent yet: `retention-kit send {output / str(due)}`."
         )

@@ -33,6 +33,10 @@ class Deferred(Exception):
     """The server cannot be reached or asks to come back later."""
 
 
+class NotFound(Deferred):
+    """Nothing knows the server's name: more likely a slip than a passing fault."""
+
+
 @dataclass(frozen=True)
 class Server:
     """Where and how messages are handed over; the password is never shown."""
@@ -161,7 +165,7 @@ def _explained(error: Exception, server: Server) -> Exception:
     if _is_silence(error):
         return Deferred(f"{server} did not answer within {server.timeout:g} seconds")
     if isinstance(error, socket.gaierror):
-        return Deferred(f"{server} was not found ({error.strerror})")
+        return NotFound(f"{server} was not found ({error.strerror})")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else "the connection was closed"
     return Deferred(f"{server} cannot be reached ({reason})")
 
@@ -172,7 +176,8 @@ def hand_over(
     """One message (CRLF lines) to one recipient, and its outcome.
 
     `commit` is called when the server waits for the content and none of it has been sent: up to there every outcome is
-    certain; from there on a lost connection is `unknown`. What it raises stops the message for certain.
+    certain; from there on a lost connection is `unknown`. What it raises stops the message for certain. Raises
+    SettingsError where the server takes mail of nobody who has not logged in, or otherwise.
     """
     try:
         outcome = _envelope(smtp, server, sender, recipient, content)
@@ -197,6 +202,9 @@ def hand_over(
         return Outcome(
             "unknown", f"{_lost(error, server)} after the message was sent, before the server said it has it"
         )
+    except BaseException:
+        smtp.close()  # to say goodbye would wait for that same answer
+        raise
     if code == 421:
         smtp.close()
     state = "sent" if code == 250 else {4: "deferred", 5: "failed"}.get(code // 100, "unknown")
@@ -215,6 +223,9 @@ def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, c
             return Outcome("failed", f"{server} takes 7-bit messages only, and this one is not")
         options.append("BODY=8BITMIME")
     code, reply = smtp.mail(sender, options)
+    if code in (530, 534, 535):
+        said = _said(code, reply, server)
+        raise SettingsError(f"{server} takes nothing without another login ({said}): see {VARIABLE}.")
     if code == 250:
         code, reply = smtp.rcpt(recipient)
         if code in (250, 251):
