@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.errors import ReportError, SettingsError, did_you_mean
 
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
-@dataclass(frozen=True)
-class Tools:
+class Tools(NamedTuple):
     """What the command line lends: the options of data, their reading, a table and a bar of progress."""
 
     add_data: Callable
@@ -192,6 +189,7 @@ def _status(arguments: argparse.Namespace, tools: Tools) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
+    import tempfile
     import webbrowser
 
     from retention_kit.report import manifest
