@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime, time
 from email import message_from_bytes, policy
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 MOST_HTML = 80_000  # bytes; some programs cut a message off near 102,000
 NOBODY = "retention-kit <reports@localhost>"  # sends what names no sender; nobody can answer it
 _MARK = "<!--notices-->"
+# Of the preview; its class has the colour by night.
+_HEADER = Markup('<div class="from" style="max-width: 592px; margin: 0 auto; padding: 12px 24px 0; color: #5a6673; font:'
+                 ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> {}</div>')  # fmt: skip
 
 
 class _Policy(policy.EmailPolicy):
@@ -104,7 +108,10 @@ def to_bytes(message: EmailMessage) -> bytes:
 
 
 def page_of(raw: bytes) -> dict[str, bytes]:
-    """The files that show a message in a browser: index.html, its pictures beside it, message.txt, what is attached."""
+    """The files that show a message in a browser: index.html, its pictures beside it, message.txt, what is attached.
+
+    On top of index.html stand Subject and From, as a mail program shows them.
+    """
     message = message_from_bytes(raw, policy=policy.default)
     bodies = {kind: body.get_content() for kind in ("html", "plain") if (body := message.get_body((kind,)))}
     shown, files = bodies.get("html", ""), {}
@@ -113,6 +120,8 @@ def page_of(raw: bytes) -> dict[str, bytes]:
         if name:
             files[name] = part.get_payload(decode=True) or b""
             shown = shown.replace(f"cid:{cid}", name) if cid else shown
+    top = Markup().join(_HEADER.format(name, message[name] or "") for name in ("Subject", "From"))
+    shown = re.sub("<body[^>]*>", lambda tag: tag[0] + top, shown, count=1)
     return files | {"message.txt": bodies.get("plain", "").encode(), "index.html": shown.encode()}
 
 
@@ -132,6 +141,7 @@ def noted(message: EmailMessage, sentence: str) -> EmailMessage:
         else:
             body = f"! {sentence}\n\n{body}"
         part.set_content(body, subtype=kind, cte="quoted-printable")
+        del part["MIME-Version"]  # belongs to the whole, and `set_content` writes it into each part
     return again
 
 

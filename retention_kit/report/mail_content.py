@@ -160,10 +160,21 @@ def _first(items: list[str], page: Page) -> list[str]:
 
 
 def _goals(page: Page) -> list[dict]:
-    """Every figure with a goal: how far it has come."""
-    named = [row.metric for row in page.now(METRICS).itertuples() if story.is_known(row.target)]
-    cards = page.cards(*named) if named else None
-    return [one for one in cards.data["cards"] if one["goal"]] if cards else []
+    """Every figure with a goal: how far it has come, in per cent, and whether it missed it.
+
+    What is short of its goal is never 100, however near.
+    """
+    status = {row.metric: row.status for row in page.now(METRICS).itertuples() if story.is_known(row.target)}
+    cards = page.cards(*status) if status else None
+    return [
+        one
+        | {
+            "percent": 100 if one["goal"]["share"] >= 1 else min(round(100 * one["goal"]["share"]), 99),
+            "missed": status[one["metric"]] == "missed",
+        }
+        for one in (cards.data["cards"] if cards else [])
+        if one["goal"]
+    ]
 
 
 def _cohorts(page: Page) -> dict | None:
@@ -188,17 +199,27 @@ def _cohorts(page: Page) -> dict | None:
             else {"text": DASH if age in own else "", "kind": "", "shade": 0}
             for age in ages
         ]
-        rows.append({"cohort": cohort, "size": next(iter(own.values()))["size"], "cells": shown})
-    data = block.data
+        size = next(iter(own.values()))["size"]
+        rows.append({"cohort": cohort, "size": size, "cells": shown, "line": _line(shown)})
+    data, text = block.data, page.words.text
     return {
         "title": data["title"],
         "caption": data["caption"],
-        "axis": _begun(page.words.text(f"charts.cohorts.age.{page.every}")),
+        "told": data["caption"].replace(text("cohorts.outlined"), text("mail.bracketed")),
+        "axis": _begun(text(f"charts.cohorts.age.{page.every}")),
         "ages": list(ages),
         "rows": rows,
         "near": NEAR,
-        "narrow": page.words.text("mail.narrow", age=NEAR) if len(ages) > NEAR + 1 else "",
+        "narrow": text("mail.narrow", age=NEAR) if len(ages) > NEAR + 1 else "",
     }
+
+
+def _line(cells: list[dict]) -> str:
+    """A row of cells as text: what is not over in brackets, a dash for an empty cell that others follow."""
+    said = [f"({cell['text']})" if cell["kind"] == "running" else cell["text"] for cell in cells]
+    while said and not said[-1]:
+        said.pop()
+    return " ".join(one or DASH for one in said)
 
 
 def _begun(text: str) -> str:
