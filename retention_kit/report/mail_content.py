@@ -230,6 +230,8 @@ def _begun(text: str) -> str:
 def _leave(page: Page) -> dict[str, str]:
     """How to get no more of these: a link, an address, or an answer."""
     way = page.data.settings.mail.unsubscribe or ""
+    if "{recipient}" in way:  # the address is in a header of each message; the text is everybody's
+        way = ""
     if way.startswith("https:"):
         return {"text": page.words.text("mail.leave"), "href": way}
     if way:
