@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 help:
 	@echo 'make report    build the report pack of the sample company in reports/'
 	@echo 'make test      run the tests that Python alone can run'
-	@echo 'make test-all  run those that want a browser, a server or Java'
+	@echo 'make test-all  run those that want a browser, a server, Java or time'
 	@echo 'make lint      check style and format'
 	@echo 'make bench     measure and write benchmarks/RESULTS.md (ONLY=pack,startup: some parts; SIZE=100: million orders)'
 	@echo 'make readme    write the table of metrics into the README (make readme PLUGINS=shop_metrics.py: with yours)'
@@ -24,10 +24,10 @@ report: $(VENV)/core
 
 # One file is one worker's, so what a module builds for its tests is built once.
 test: $(VENV)/dev
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not browser and not server'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not browser and not server and not long'
 
 test-all: $(VENV)/dev $(VENV)/spark
-	$(BIN)/pytest -m 'browser or server'
+	$(BIN)/pytest -m 'browser or server or long'
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check

@@ -95,6 +95,7 @@ def selections(draw):
             "period": draw(number), "metric": draw(number), "values": draw(st.none() | st.sets(number, max_size=3))}  # fmt: skip
 
 
+@pytest.mark.long
 @settings(max_examples=20)
 @given(chosen=selections())
 def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, explorer, data, shop):

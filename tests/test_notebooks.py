@@ -18,6 +18,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.project import begin
 from retention_kit.report.display import BLOCK_MIME, VEGALITE_MIME
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS, TEMPLATES = (sorted((ROOT / folder).glob("*.ipynb")) for folder in ("notebooks", "templates"))
 PERIOD = "2025-12"  # the last complete month of the sample company

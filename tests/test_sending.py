@@ -574,6 +574,7 @@ def in_memory():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.long
 def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
     """SIGKILL while the queue is made, and then some milliseconds after the server saw so many more messages begin."""
     chance, lives = random.Random(7), 0
@@ -622,6 +623,7 @@ def test_a_sender_killed_again_and_again_sends_everything_once(in_memory):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.long
 def test_two_senders_at_once_send_everything_once(in_memory):
     with serving("none", with_login=False) as room:
         office = PostOffice(in_memory, room, 30)
