@@ -11,6 +11,7 @@ from retention_kit.metrics.grids import Grid, year_windows
 from retention_kit.metrics.summaries import COLUMNS, periods_of, summary
 from retention_kit.periods import add_months
 
+pytestmark = pytest.mark.long
 BEGIN, AS_OF = date(2021, 2, 3), date(2024, 2, 29)
 
 
