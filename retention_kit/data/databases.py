@@ -114,7 +114,7 @@ def _attached(engine: Engine, path: Path) -> Iterator[None]:
         engine.run(f"USE {_THEIRS}")
         yield
     finally:
-        engine.run("USE memory")
+        engine.run(f"USE {engine.catalog}")
         engine.run(f"DETACH {_THEIRS}")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from string import Template
 from threading import RLock
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 
@@ -53,12 +55,16 @@ def filled(sql: str, parts: dict[str, str]) -> str:
 
 
 class Engine:
-    """One embedded DuckDB database in memory; frames are read in place, without a copy."""
+    """One embedded DuckDB database; frames are read in place, without a copy."""
 
     row_digest = "hash(_theirs)"  # a number or text that two rows share only if they are alike
+    catalog = "memory"  # where our tables are
 
     def __init__(self, memory_limit: str | None = None):
-        """`memory_limit`, such as 6GB, is what it may hold in memory (else most of the machine's); the rest lies on disk."""
+        """`memory_limit`, such as 6GB, is what it may hold in memory; the rest lies on disk.
+
+        Without it tables are held in memory, up to most of the machine's.
+        """
         import duckdb
 
         self.error = duckdb.Error
@@ -67,13 +73,26 @@ class Engine:
         self.prepared: dict[str, object] = {}  # which shared views stand at the moment
         self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
         config = {"TimeZone": "UTC", "autoinstall_known_extensions": False}
-        config["temp_directory"] = str(_beside_memory())
-        if memory_limit is not None:
+        place = _beside_memory()
+        config["temp_directory"] = str(place / "spilled" if memory_limit else place)
+        if memory_limit:
             config["memory_limit"] = memory_limit
         self._connection = duckdb.connect(config=config)
+        if memory_limit:
+            self._lay_tables(place)
         # In DuckDB 2.0.0 it narrows sums beside a join with an empty table by the wrong bounds: 349 comes out as 93.
         self.run("SET disabled_optimizers = 'compressed_materialization'")
         self.run(_MACROS)
+
+    def _lay_tables(self, place: Path) -> None:
+        """Let tables lie in a file, from which memory is filled and freed without writing: spilled, they would be written anew."""
+        place.mkdir(mode=0o700)
+        weakref.finalize(self, _close, self._connection, place, os.getpid())
+        self.catalog = "tables"
+        # As they are, since packing them takes longer than reading what is to be packed.
+        self.run("SET force_compression = 'uncompressed'")
+        self.run(f"ATTACH {literal(str(place / self.catalog))} AS {self.catalog} (RECOVERY_MODE NO_WAL_WRITES)")
+        self.run(f"USE {self.catalog}")
 
     def run(self, sql: str, **parts: str) -> None:
         """Run statements; `$name` placeholders stand for SQL made by the package, never for data."""
@@ -126,6 +145,13 @@ class Engine:
     def interrupt(self) -> None:
         """End the running query from another thread: it raises `error`, and the next one works. Else nothing happens."""
         self._connection.interrupt()
+
+
+def _close(connection: duckdb.DuckDBPyConnection, place: Path, process: int) -> None:
+    """End an engine whose tables lie at `place`; a fork has none of its own."""
+    if os.getpid() == process:
+        connection.close()
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _beside_memory() -> Path:

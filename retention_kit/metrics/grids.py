@@ -70,7 +70,7 @@ def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
 
     Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span
     in whose 24 months the day is no more. The last span ends at `as_of`. Where all days of every span leave together and
-    are forgotten together, a row is a span, and there is no day.
+    are forgotten together, as many spans later each, a row is a span, and there is no day.
     """
     import numpy as np
     import pandas as pd
@@ -87,4 +87,5 @@ def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
     enters = [grid.index(day) for day in days]
     windows = pd.DataFrame({"day": days, "enters": enters, "leaves": gone(12), "forgotten": gone(24)})
     spans = windows.drop(columns="day").drop_duplicates()
-    return spans if spans["enters"].is_unique else windows
+    stay = (spans["leaves"] - spans["enters"]).where(spans["leaves"] <= last)
+    return spans if spans["enters"].is_unique and stay.nunique() <= 1 else windows

@@ -16,7 +16,6 @@ from retention_kit.metrics.views import (
     active,
     ask,
     departures,
-    end_of,
     members,
     payments,
     shown,
@@ -224,8 +223,7 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
         parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
     if name == "trailing":
-        parts["windows"] = year_of(data, grid)
-        parts["end"] = end_of(data, grid)
+        parts |= year_of(data, grid)
     shared = sql("answers") if name in ("feedback", "scores") else ""
     placed = "points" if name not in STATES else "spans"
     query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)

@@ -122,9 +122,11 @@ def payments(data: Dataset) -> str:
     )
 
 
-def year_of(data: Dataset, grid: Grid) -> str:
-    """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten."""
-    return "windows_of_days" if "day" in _windows(data, grid) else sql("windows_of_periods")
+def year_of(data: Dataset, grid: Grid) -> dict[str, str]:
+    """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten, and held sums."""
+    by_days = "day" in _windows(data, grid)
+    parts = {"windows": "windows_of_days" if by_days else sql("windows_of_periods"), "end": end_of(data, grid)}
+    return parts | {"held": filled(sql("held_by_days" if by_days else "held_by_periods"), parts)}
 
 
 def _windows(data: Dataset, grid: Grid) -> pd.DataFrame:
@@ -152,9 +154,12 @@ def _make_named(data: Dataset, grid: Grid, query: str) -> None:
 
 
 def _prepare_bought(data: Dataset, grid: Grid) -> None:
-    """What each customer bought in each period."""
-    days = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0"
-    data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days)
+    """What each customer bought in each period, with the sums of twelve months where these are as many periods each."""
+    days, windows = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0", _windows(data, grid)
+    years = ""
+    if "day" not in windows:
+        years = filled(sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)})
+    data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years)
 
 
 def _prepare_days(data: Dataset, grid: Grid) -> None:

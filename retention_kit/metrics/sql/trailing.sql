@@ -1,20 +1,12 @@
 -- What customers bought in the twelve months up to each period's end, and whether in the twelve months before those. What
 -- is bought enters with its period, leaves when the twelve months have moved on, and is forgotten twelve months later.
-WITH events AS (
-    SELECT customer_id, enters AS period, purchases, revenue FROM $windows AS windows
-    UNION ALL
-    SELECT customer_id, leaves, -purchases, -revenue FROM $windows AS windows WHERE leaves < $end
-),
--- A sum that grows by one amount: the square of the one after it less that before it.
-held AS (
-    SELECT customer_id, period, purchases, revenue, CAST(revenue AS DECIMAL(19, 0)) AS wide,
-           CAST(2 * SUM(revenue) OVER (PARTITION BY customer_id ORDER BY period ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-                - revenue AS DECIMAL(19, 0)) AS after_and_before
-    FROM events
+-- A sum that grows by one amount: its square does by that times the sum after it and before.
+WITH held AS (
+    $held
 ),
 moves AS (
     SELECT customer_id, period AS from_period, $end AS until_period, 0 AS buyers, purchases, revenue, 0 AS exposed, 0 AS lost,
-           wide * after_and_before AS revenue_squared
+           CAST(revenue AS DECIMAL(19, 0)) * CAST(after_and_before AS DECIMAL(19, 0)) AS revenue_squared
     FROM held
     UNION ALL
     SELECT customer_id, enters, least(leaves, coalesce(next_enters, leaves)), 1, 0, 0, 0, 0, 0 FROM $windows AS windows
