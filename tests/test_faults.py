@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -250,23 +251,33 @@ def test_what_is_not_ours_is_left_alone(place):
     assert [path for path in kept if not path.is_dir()] == []
 
 
-def limited(place: Place, size: int) -> subprocess.CompletedProcess:
+def limited(command: list[str], size: int) -> subprocess.CompletedProcess:
     """A run that can write no file of more than `size` bytes."""
     program = f"import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n" \
-              f"from retention_kit.cli import main\nsys.exit(main({place.command('overview')!r}))"  # fmt: skip
+              f"from retention_kit.cli import main\nsys.exit(main({command!r}))"  # fmt: skip
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 
 def test_a_file_that_cannot_be_written_leaves_the_pack_before(place):
     succeeds(place)
     before = contents(place.pack)
-    done = limited(place, 4_000)
+    done = limited(place.command("overview"), 4_000)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert done.stderr.splitlines()[-1] == (
         f"retention-kit: The pack could not be written to {str(place.pack)!r}: File too large."
     )
     assert contents(place.pack) == before
     succeeds(place)
+
+
+def test_tables_that_find_no_room_on_disk_are_told_in_a_sentence(tmp_path):
+    (tmp_path / "orders.csv").write_text("customer_id,ordered_at,amount\nAnn,2024-01-05,10\n")
+    (tmp_path / "retention.toml").write_text('[data]\norders = "orders.csv"\nmemory_limit = "1GB"\n')
+    done = limited(["metrics", "--data", str(tmp_path)], 4_000)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"retention-kit: What memory_limit leaves no room for cannot be written: .*: File too large\.\n", done.stderr
+    )
 
 
 @pytest.mark.server

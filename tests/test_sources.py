@@ -523,9 +523,10 @@ def test_a_database_file_gives_its_tables_and_is_left_as_it_was(tmp_path, name):
         ('orders = {path = "big", where = "amount > 0", columns = {country = "lower(country)"}}', ["007"]),
     ],
 )
-def test_an_engine_takes_tables_and_queries(tmp_path, name, source, customers):
+@pytest.mark.parametrize("limit", ["", 'memory_limit = "1GB"'])
+def test_an_engine_takes_tables_and_queries(tmp_path, name, source, customers, limit):
     database(tmp_path / name)
-    toml = f'[data]\nengine = "{KINDS[name]}:///{name}"\n{source}\n[report]\ntimezone = "UTC"'
+    toml = f'[data]\nengine = "{KINDS[name]}:///{name}"\n{limit}\n{source}\n[report]\ntimezone = "UTC"'
     (tmp_path / "retention.toml").write_text(toml)
     data = rk.load(tmp_path)
     assert [who for (who,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")] == customers

@@ -47,7 +47,7 @@ def read_database(engine: Engine, path: Path, text: str, name: str) -> str:
     if _kind(path) == "duckdb":
         with _attached(engine, path):
             query = _query(path, text, _duckdb_tables(engine))
-            engine.run(f"CREATE TABLE memory.main.{quote(name)} AS SELECT * FROM ({query}\n)")
+            engine.run(f"CREATE TABLE {engine.catalog}.main.{quote(name)} AS SELECT * FROM ({query}\n)")
         return quote(name)
     with _sqlite(path) as connection:
         cursor = connection.execute(_query(path, text, _sqlite_tables(connection)))

@@ -17,6 +17,8 @@ from threading import RLock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from retention_kit.errors import DataError
+
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
@@ -91,7 +93,10 @@ class Engine:
         self.catalog = "tables"
         # As they are, since packing them takes longer than reading what is to be packed.
         self.run("SET force_compression = 'uncompressed'")
-        self.run(f"ATTACH {literal(str(place / self.catalog))} AS {self.catalog} (RECOVERY_MODE NO_WAL_WRITES)")
+        try:
+            self.run(f"ATTACH {literal(str(place / self.catalog))} AS {self.catalog} (RECOVERY_MODE NO_WAL_WRITES)")
+        except self.error as error:
+            raise DataError(f"What memory_limit leaves no room for cannot be written: {error}.") from None
         self.run(f"USE {self.catalog}")
 
     def run(self, sql: str, **parts: str) -> None:
