@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, time
 from email import message_from_bytes, policy
 from email.header import Header
@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -22,7 +22,7 @@ from markupsafe import Markup
 from retention_kit.errors import ReportError
 from retention_kit.report.display import templates_dir
 from retention_kit.report.mail_charts import Picture, pictures
-from retention_kit.report.mail_content import content
+from retention_kit.report.mail_content import cohorts, content
 from retention_kit.settings import address_of
 
 if TYPE_CHECKING:
@@ -56,30 +56,47 @@ class _Policy(policy.EmailPolicy):
 POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 
 
-def write_message(page: Page, building: Path, name: str, notices: Sequence[str] = ()) -> list[str]:
+class Parts(NamedTuple):
+    """What of a message takes a while and is the same whatever its notices: charts as pictures, cohorts as a table."""
+
+    pictures: list[Picture]
+    cohorts: dict[str, Any] | None
+
+
+def parts(page: Page) -> Parts:
+    """Make them; raises ReportError where a chart cannot be drawn."""
+    return Parts(pictures(page), cohorts(page))
+
+
+def write_message(
+    page: Page, building: Path, name: str, notices: Sequence[str] = (), made: Callable[[], Parts] | None = None
+) -> list[str]:
     """Write `message.<name>.eml` into a pack beside its `report.<name>.pdf`, and tell what of it failed.
 
-    Then none stands there, lest an older one be sent. Whatever it is, it takes no report with it.
+    Then none stands there, lest an older one be sent. Whatever it is, it takes no report with it. `made` gives the parts
+    that were begun before.
     """
     path, report = building / f"message.{name}.eml", building / f"report.{name}.pdf"
     path.unlink(missing_ok=True)
     try:
-        message = compose(page, notices, report if report.is_file() else None)
+        message = compose(page, notices, report if report.is_file() else None, made() if made else None)
     except Exception as error:
         return [f"{path.name}: {error if isinstance(error, ReportError) else repr(error)}"]
     path.write_bytes(to_bytes(message))
     return []
 
 
-def compose(page: Page, notices: Sequence[str] = (), report: Path | None = None) -> EmailMessage:
+def compose(
+    page: Page, notices: Sequence[str] = (), report: Path | None = None, made: Parts | None = None
+) -> EmailMessage:
     """The message of one page: mixed(alternative(plain, related(html, PNG…)), PDF), the PDF where it goes along.
 
     `notices` stand at its top; `report` is the PDF, attached where the settings name no link and it is small enough.
     It is complete but for To and Message-ID, and the same page gives the same bytes. Raises ReportError where a chart
     cannot be drawn.
     """
-    drawn = pictures(page)
-    said = content(page, drawn, notices, report)
+    drawn, table = made or parts(page)
+    said = content(page, drawn, table, notices, report)
     html = _html(said)
     if len(html.encode()) > MOST_HTML:  # the table that the full report has, too
         said["cohorts"] = None

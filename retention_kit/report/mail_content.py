@@ -25,8 +25,10 @@ SHADES = 5
 _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
-def content(page: Page, pictures: Sequence[Picture], notices: Sequence[str], report: Path | None) -> dict[str, Any]:
-    """Everything a message says, in final words; `report` is the PDF that may go with it.
+def content(
+    page: Page, pictures: Sequence[Picture], table: dict | None, notices: Sequence[str], report: Path | None
+) -> dict[str, Any]:
+    """Everything a message says, in final words; `table` is of `cohorts`, `report` the PDF that may go with it.
 
     Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, cards, attention, goals,
     charts, cohorts, link, attached, full, about, received, leave, labels, language, direction.
@@ -59,7 +61,7 @@ def content(page: Page, pictures: Sequence[Picture], notices: Sequence[str], rep
         else None,
         "goals": _goals(page),
         "charts": [vars(one) | {"cid": one.cid} for one in pictures],
-        "cohorts": _cohorts(page),
+        "cohorts": table,
         "link": link,
         "attached": attached,
         "full": text("mail.open" if link else "mail.attached" if attached else "mail.elsewhere"),
@@ -177,7 +179,7 @@ def _goals(page: Page) -> list[dict]:
     ]
 
 
-def _cohorts(page: Page) -> dict | None:
+def cohorts(page: Page) -> dict[str, Any] | None:
     """The cells of the report's heat map as a table, shaded in steps; None where it has none."""
     block = page.cohorts()
     if block is None or block.kind != "chart":

@@ -6,10 +6,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from time import sleep
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from papermill.clientwrap import PapermillNotebookClient
 
     from retention_kit.data.dataset import Dataset
+    from retention_kit.report.mail import Parts
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
     from retention_kit.report import kernels
 
     data, page, note = plan.page.data, plan.page, ""
-    with place_for(folder) as place, _preparing(plan) as prepared:
+    with place_for(folder) as place, _preparing(plan) as prepared, ThreadPoolExecutor(1) as aside:
         kernels.prepare()  # it imports while we compute, and so do we
         for other in plan.pages.values():
             other.computed = page.computed
@@ -140,34 +142,45 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
         prepared()
+        parts = {language: aside.submit(_parts_of_message, one) for language, one in plan.pages.items()}
         executed, failures = _execute(plan, max(1, jobs), progress)
         with told_of(folder):
             _drop_stale(plan, building, rows)
         for language in plan.languages:
             document = _assemble(plan, language, kept | executed, checks)
-            for made in plan.formats:
-                path = building / f"report.{language}{plan.suffix}.{made}"
-                body, problems = _render(document, path.name, made, plan.static)
+            names = [f"report.{language}{plan.suffix}.{made}" for made in plan.formats]
+            with ThreadPoolExecutor() as both:  # Typst leaves Python to others
+                rendered = both.map(partial(_render, document, static=plan.static), names)
+            for name, (body, problems) in zip(names, rendered, strict=True):
                 failures += problems
                 with told_of(folder):
-                    path.write_bytes(body) if body else path.unlink(missing_ok=True)
+                    (building / name).write_bytes(body) if body else (building / name).unlink(missing_ok=True)
         with told_of(folder):
             for stem, notebook in executed.items():
                 _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
             (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
             write_lists(page, building, plan.suffix)
             told = manifest.tell(plan, building, failures, checks)
-            unsaid = _pass_gate(plan, building, told, failures)
+            unsaid = _pass_gate(plan, building, told, failures, parts)
             manifest.write(building, told)
             swap(building, folder, place)
     problems = (*failures, *(f"the identity of {name} does not hold" for name in broken), *unsaid)
     return Pack(folder, str(page.period), problems, note=note)
 
 
-def _pass_gate(plan: Plan, building: Path, told: dict, failures: list[str]) -> list[str]:
+def _parts_of_message(page: Page) -> Parts:
+    from retention_kit.report import mail  # while notebooks run, like what it imports
+
+    return mail.parts(page)
+
+
+def _pass_gate(
+    plan: Plan, building: Path, told: dict, failures: list[str], parts: Mapping[str, Future[Parts]]
+) -> list[str]:
     """Check the reports, write the messages that say so, check those; gives what the gate alone has found.
 
-    Its word on each goes into `told`, the manifest; a message that cannot be written joins the failures.
+    Its word on each goes into `told`, the manifest; a message that cannot be written joins the failures. `parts` of each
+    language's message have been begun.
     """
     from retention_kit.report import gate, mail  # what they import has been imported meanwhile
 
@@ -175,7 +188,8 @@ def _pass_gate(plan: Plan, building: Path, told: dict, failures: list[str]) -> l
     names = {language: f"{language}{plan.suffix}" for language in plan.languages}
     for language, name in names.items():
         found = leaks + gate.check_report(building, told, name)
-        failures += mail.write_message(plan.pages[language], building, name, gate.notices(found, building, told, name))
+        notices = gate.notices(found, building, told, name)
+        failures += mail.write_message(plan.pages[language], building, name, notices, parts[language].result)
         found += gate.check_message(building, told, name, found)
         verdict = gate.verdict_of(found)
         told["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
@@ -356,12 +370,12 @@ def _about(page: Page) -> dict[str, object]:
     }
 
 
-def _render(document: NotebookNode, name: str, made: str, static: bool) -> tuple[bytes, list[str]]:
-    """One format, and what of it failed; where that is all of it, nothing takes the place of an older one."""
+def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str]]:
+    """One file, and what of it failed; where that is all of it, nothing takes the place of an older one."""
     from retention_kit.report.exporters import exporter_of
 
     try:
-        body, resources = exporter_of(made, static).from_notebook_node(document)
+        body, resources = exporter_of(name.rpartition(".")[2], static).from_notebook_node(document)
     except ReportError as error:
         return b"", [f"{name}: {error}"]
     failures = [f"{name}: {failure}" for failure in resources.get("failures", [])]
