@@ -50,15 +50,28 @@ def _year_of_subscriptions(data: Dataset, ends: date, segment: str | None) -> pd
     grid = Grid("month") if ends.day == 1 else Grid("", 1, ends)
     last = grid.index(ends - timedelta(days=1))
     if segment is None and grid.every == "month" and not is_daily(data, grid, "churn_mode"):
-        moves, paid = (  # which serve all periods
-            frame[frame["period"].between(last - 11, last)].groupby("segment_value").sum()
-            for frame in (summary(data, "movements", grid), in_currency(data, "mrr", summary(data, "mrr", grid)))
-        )
-        year = moves[["lost"]].assign(exposed=moves["start"], revenue=paid["end"], revenue_squared=paid["end_squared"],
-                                      purchases=paid["customers"])  # fmt: skip
+        year = _years_of_all(data, grid).loc[[last]].set_index("segment_value")
     else:
         year = _looks(data, grid, last, segment).set_index("segment_value")
     return year.assign(revenue_squared=year["revenue_squared"] / 12, customers=year["purchases"] / 12, frequency=12.0)
+
+
+def _years_of_all(data: Dataset, grid: Grid) -> pd.DataFrame:
+    """Sums over the looks at the ends of twelve months, of all customers, by the number of the last month."""
+    import numpy as np
+
+    key = ("year of all", grid, None)
+    if key not in data.summaries:
+        moves, paid = (
+            frame.set_index("period")
+            for frame in (summary(data, "movements", grid), in_currency(data, "mrr", summary(data, "mrr", grid)))
+        )
+        months = moves[["lost"]].assign(exposed=moves["start"], revenue=paid["end"], revenue_squared=paid["end_squared"],
+                                        purchases=paid["customers"])  # fmt: skip
+        begun = {name: np.concatenate([np.zeros(11, values.dtype), values]) for name, values in months.items()}
+        windows = {name: np.lib.stride_tricks.sliding_window_view(values, 12) for name, values in begun.items()}
+        data.summaries[key] = moves[["segment_value"]].assign(**{name: held.sum(1) for name, held in windows.items()})
+    return data.summaries[key]
 
 
 def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.DataFrame:

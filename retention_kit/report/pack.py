@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -264,20 +264,21 @@ def _run(
 
     progress("", 0, len(tasks))
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = [(task, pool.submit(one, task)) for task in tasks]
+        # What is read last is run first: its charts take longest.
+        futures = {pool.submit(one, task): task for task in reversed(tasks)}
         try:
-            for (section, language), future in futures:
-                notebook, problem = future.result()
-                executed[plan.stem(section, language)] = notebook
-                exporters.draw(notebook)
-                if problem:
-                    failures.append(f"{section.name} ({language}): {problem}")
+            for future in as_completed(futures):
+                exporters.draw(future.result()[0])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            while any(future.running() for _, future in futures):  # one may be about to start its kernel
+            while any(future.running() for future in futures):  # one may be about to start its kernel
                 library.stop(clients)
                 sleep(0.1)
             raise
+    for future, (section, language) in reversed(futures.items()):
+        executed[plan.stem(section, language)], problem = future.result()
+        if problem:
+            failures.append(f"{section.name} ({language}): {problem}")
     return executed, failures
 
 
