@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import repeat
 from pathlib import Path
 from threading import Thread
 from time import sleep
@@ -150,7 +150,7 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             document = _assemble(plan, language, kept | executed, checks)
             names = [f"report.{language}{plan.suffix}.{made}" for made in plan.formats]
             with ThreadPoolExecutor() as both:  # Typst leaves Python to others
-                rendered = both.map(partial(_render, document, static=plan.static), names)
+                rendered = both.map(_render, repeat(document), names, repeat(plan.static))
             for name, (body, problems) in zip(names, rendered, strict=True):
                 failures += problems
                 with told_of(folder):
