@@ -26,7 +26,10 @@ from test_kernels import is_gone
 from test_pack import contents
 from test_templates import ORDERS, notebook
 
-pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system"),
+]
 
 TOLD = "import os, pathlib, signal, time\npathlib.Path({place!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}.')\n"
 

@@ -74,6 +74,7 @@ def gate_of(pack: Path, name: str = "en") -> gate.Verdict:
 # Sound packs pass.
 
 
+@pytest.mark.long
 def test_whole_packs_pass(either):
     assert gate_of(either) == SOUND
     assert gate.judge(either) == SOUND
@@ -89,6 +90,7 @@ def test_it_takes_no_time(either):
     assert found == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 @pytest.mark.parametrize(("every", "period"), [("week", "2025-W51"), ("quarter", "2025-Q4"), ("year", "2025")])
 def test_packs_of_other_periods_pass(every, period, tmp_path):
@@ -96,6 +98,7 @@ def test_packs_of_other_periods_pass(every, period, tmp_path):
     assert (gate_of(pack), gate.judge(pack)) == (SOUND, SOUND)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 def test_a_segment_value_passes_beside_the_whole(tmp_path):
     built(rk.sample(), tmp_path, "2025-12")

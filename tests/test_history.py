@@ -23,6 +23,7 @@ from retention_kit.report.plan import Restated
 from retention_kit.report.rerun import rerun
 from test_templates import ORDERS, notebook
 
+pytestmark = pytest.mark.long
 TOML = '[data]\norders = "orders.csv"\n[report]\ncompany = "Shop"\ntimezone = "UTC"\ncurrency = "GBP"\n'
 AS_SENT = "figures as sent and now"
 

@@ -12,6 +12,8 @@ import pytest
 
 from test_pack import contents
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def elsewhere(sample_pack, tmp_path_factory):
