@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -25,7 +26,7 @@ def bars(count: int) -> str:
 
 
 def here(spec: str) -> str:
-    assert drawing._artist is None
+    assert drawing._artists == []
     return drawing.draw(spec, FONTS)
 
 
@@ -33,7 +34,7 @@ def here(spec: str) -> str:
 def artist():
     drawing.close()
     drawing.prepare(FONTS)
-    yield drawing._artist
+    yield drawing._artists[0]
     drawing.close()
 
 
@@ -45,9 +46,16 @@ def test_the_other_process_draws_the_same_picture(artist):
     assert pictures[0] != pictures[1]
 
 
-def test_one_process_serves_until_it_ends(artist):
-    drawing.prepare(FONTS)
-    assert drawing._artist is artist
+def test_from_the_second_report_on_two_draw_side_by_side(artist):
+    for _ in range(3):
+        drawing.prepare(FONTS)
+    assert len(drawing._artists) == drawing.MOST == 2
+    assert drawing._artists[0] is artist
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(lambda count: drawing.draw(bars(count), FONTS), range(2, 10)))
+    assert not any(one.has_ended or one.waiting for one in drawing._artists)
+    drawing.close()
+    assert pictures == [here(bars(count)) for count in range(2, 10)]
 
 
 def test_what_cannot_be_drawn_is_told_and_the_next_picture_is_right(artist):
@@ -64,8 +72,9 @@ def test_where_it_has_died_the_picture_is_drawn_here_and_another_one_may_be_star
     artist._process.wait()
     assert drawing.draw(bars(2), FONTS).startswith("<svg")
     drawing.prepare(FONTS)
-    assert drawing._artist is not artist
-    assert not drawing._artist.has_ended
+    (another,) = drawing._artists
+    assert another is not artist
+    assert not another.has_ended
 
 
 def test_interrupted_it_never_answers_the_question_before(artist, monkeypatch):
@@ -87,9 +96,9 @@ def test_interrupted_it_never_answers_the_question_before(artist, monkeypatch):
 def test_a_fork_leaves_it_to_the_process_that_started_it(artist):
     pid = os.fork() if hasattr(os, "fork") else pytest.skip("there is no fork here")
     if not pid:
-        os._exit(drawing._artist is not None)
+        os._exit(len(drawing._artists))
     assert os.waitpid(pid, 0)[1] == 0
-    assert drawing._artist is artist
+    assert drawing._artists == [artist]
 
 
 @pytest.mark.parametrize("ending", ["pass", "os.kill(os.getpid(), 9)"], ids=["ends", "is killed"])
@@ -98,7 +107,7 @@ def test_it_ends_with_the_run_however_that_ends(ending):
     program = (
         "import os; from retention_kit.report import drawing; "
         f"drawing.prepare({FONTS!r}); drawing.draw({bars(1)!r}, {FONTS!r}); "
-        f"print(drawing._artist._process.pid, flush=True); {ending}"
+        f"print(drawing._artists[0]._process.pid, flush=True); {ending}"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     pid, until = int(done.stdout), time.monotonic() + 20

@@ -1,8 +1,9 @@
 """Vega-Lite specifications as SVG, and those as PNG, drawn by vl-convert: here, or in a process of their own.
 
-vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`,
-which starts `python -P -m retention_kit.report.drawing FONTS`: one question a line on its input, one answer a line on its
-output, both JSON, until its input ends. Where that cannot be started, or has ended, pictures are drawn here.
+vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`
+for each report: it starts `python -P -m retention_kit.report.drawing FONTS`: one question a line on its input, one answer a line on its
+output, both JSON, until its input ends. Where that cannot be started, or has ended, pictures are drawn here. From the second
+report on there are two: to start another takes longer than a single report's pictures would gain.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import suppress
 
 FONT = "IBM Plex Sans Arabic"
 MODULE = "retention_kit.report.drawing"
+MOST = 2  # processes that draw
 _FIRST = '{"mark":"bar","data":{"values":[]}}'  # Vega is ready once it has drawn anything
 
 
@@ -32,35 +34,34 @@ def paint(svg: str, scale: float, fonts: str) -> bytes:
 
 
 def _answer(question: dict, fonts: str) -> dict:
-    if (artist := _artist) is not None:
+    if artists := _artists[:]:
         with suppress(OSError):
-            return artist.ask(question)
+            return min(artists, key=lambda one: len(one.waiting)).ask(question)
     return _drawn(question, fonts)
 
 
 def prepare(fonts: str) -> None:
-    """Let another process draw from now on; it is started where there is none, without waiting until it is ready."""
-    global _artist
+    """Let another process draw from now on, or one more; it is started without waiting until it is ready."""
     with _starting, suppress(OSError):
-        if _artist is None or _artist.has_ended:
-            _artist = _Artist(fonts)
+        _artists[:] = [one for one in _artists if not one.has_ended]
+        if len(_artists) < MOST:
+            _artists.append(_Artist(fonts))
 
 
 @atexit.register
 def close() -> None:
-    """End the other process, if there is one."""
-    global _artist
+    """End the other processes, if there are any."""
     with _starting:
-        artist, _artist = _artist, None
-    if artist is not None:
-        artist.close()
+        artists, _artists[:] = _artists[:], []
+    for one in artists:
+        one.close()
 
 
 class _Artist:
     """The other process, asked by any thread, one picture at a time; its death is an OSError."""
 
     def __init__(self, fonts: str):
-        self._asking = threading.Lock()
+        self._asking, self.waiting = threading.Lock(), []  # and who asks, a mark each
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE, fonts],
             stdin=subprocess.PIPE,
@@ -74,17 +75,24 @@ class _Artist:
         return self._process.poll() is not None
 
     def ask(self, question: dict) -> dict:
-        with self._asking:
-            if self.has_ended:
-                raise BrokenPipeError("The process that draws has ended.")
-            try:
-                answer = self._answer(question)
-            except BaseException:  # interrupted between a question and its answer, it would answer the next one wrongly
-                self.close()
-                raise
+        self.waiting.append(question)
+        try:
+            with self._asking:
+                answer = self._asked(question)
+        finally:
+            self.waiting.pop()
         if "error" in answer:
             raise ValueError(answer["error"])
         return answer
+
+    def _asked(self, question: dict) -> dict:
+        if self.has_ended:
+            raise BrokenPipeError("The process that draws has ended.")
+        try:
+            return self._answer(question)
+        except BaseException:  # interrupted between a question and its answer, it would answer the next one wrongly
+            self.close()
+            raise
 
     def _answer(self, question: dict) -> dict:
         self._process.stdin.write(f"{json.dumps(question)}\n".encode())
@@ -102,14 +110,14 @@ class _Artist:
                 pipe.close()
 
 
-_artist: _Artist | None = None
+_artists: list[_Artist] = []
 _starting = threading.Lock()
 
 
 def _forget() -> None:
-    """In a fork of this process: the other one's artist would take two for one."""
-    global _artist, _starting
-    _artist, _starting = None, threading.Lock()
+    """In a fork of this process: the other one's artists would take two for one."""
+    global _starting
+    _artists[:], _starting = [], threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

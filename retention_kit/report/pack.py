@@ -245,7 +245,7 @@ def _execute(
 def _run(
     plan: Plan, handover: Path, jobs: int, progress: Callable[[str, int, int], None]
 ) -> tuple[dict[str, NotebookNode], list[str]]:
-    from retention_kit.report import exporters
+    from retention_kit.report import drawing, exporters
 
     environment = {**os.environ, HANDOVER: str(handover), "PYTHONHASHSEED": "0"}
     tasks = [(section, language) for language in plan.languages for section in plan.chosen]
@@ -263,14 +263,16 @@ def _run(
         return made
 
     progress("", 0, len(tasks))
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    with ThreadPoolExecutor(max_workers=jobs) as pool, ThreadPoolExecutor(drawing.MOST) as drawers:
         # What is read last is run first: its charts take longest.
         futures = {pool.submit(one, task): task for task in reversed(tasks)}
         try:
-            for future in as_completed(futures):
-                exporters.draw(future.result()[0])
+            drawn = [drawers.submit(exporters.draw, future.result()[0]) for future in as_completed(futures)]
+            for one_drawn in drawn:
+                one_drawn.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            drawers.shutdown(wait=False, cancel_futures=True)
             while any(future.running() for future in futures):  # one may be about to start its kernel
                 library.stop(clients)
                 sleep(0.1)
