@@ -455,6 +455,8 @@ def test_the_sender_keeps_its_letters(whole, monkeypatch):
 def test_it_opens_as_a_page(read):
     files = page_of(read.raw)
     shown = BeautifulSoup(files["index.html"], "html.parser")
+    assert shown.body["style"].startswith("margin:0")
+    assert list(shown.body.stripped_strings)[:2] == ["Subject:", read.parsed["Subject"]]
     assert [image["src"] for image in shown("img")] == ["chart-1.png", "chart-2.png", "chart-3.png"]
     assert [files[image["src"]] for image in shown("img")] == list(read.images.values())
     assert b"cid:" not in files["index.html"]

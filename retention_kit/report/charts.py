@@ -219,9 +219,11 @@ def _measure(row: dict, words: Words, before: str | None = None) -> dict:
 def _over(periods: list[dict], words: Words) -> alt.X:
     """Periods in the order given; labels thinned to fit, the latest kept, with the year where it changes."""
     step = ceil(len(periods) / MOST_LABELS)
-    labels, year_before = {}, None
-    for record in periods[(len(periods) - 1) % step :: step]:
-        year = record["period"][:4]
+    labelled = periods[(len(periods) - 1) % step :: step]
+    years = [record["period"][:4] for record in labelled]
+    # Where the second label begins a year, that of the first finds no room beside it.
+    labels, year_before = {}, years[0] if len({*years[:2]}) > 1 else None
+    for record, year in zip(labelled, years, strict=True):
         name = words.period(record["period"], "short")
         lines = [name.replace(year, "").strip(" -") or name]
         if year in name and year not in (year_before, lines[0]):

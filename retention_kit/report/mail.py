@@ -138,7 +138,7 @@ def page_of(raw: bytes) -> dict[str, bytes]:
             files[name] = part.get_payload(decode=True) or b""
             shown = shown.replace(f"cid:{cid}", name) if cid else shown
     top = Markup().join(_HEADER.format(name, message[name] or "") for name in ("Subject", "From"))
-    shown = re.sub("<body[^>]*>", lambda tag: tag[0] + top, shown, count=1)
+    shown = re.sub("<body[^>]*>", lambda tag: tag[0] + str(top), shown, count=1)
     return files | {"message.txt": bodies.get("plain", "").encode(), "index.html": shown.encode()}
 
 
