@@ -142,6 +142,7 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
         prepared()
+        listed = aside.submit(write_lists, page, building, plan.suffix)
         parts = {language: aside.submit(_parts_of_message, one) for language, one in plan.pages.items()}
         executed, failures = _execute(plan, max(1, jobs), progress)
         with told_of(folder):
@@ -159,7 +160,7 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             for stem, notebook in executed.items():
                 _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
             (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
-            write_lists(page, building, plan.suffix)
+            listed.result()
             told = manifest.tell(plan, building, failures, checks)
             unsaid = _pass_gate(plan, building, told, failures, parts)
             manifest.write(building, told)
