@@ -161,7 +161,7 @@ def test_trend_labels_the_last_complete_value_and_marks_the_incomplete_period():
     assert texts.count("2011") == 1  # the year is said where it changes
 
 
-def test_two_years_are_never_said_side_by_side():
+def test_the_first_year_is_not_said_beside_the_second():
     turn = trend_rows([0.4, 0.5, 0.45]).assign(period=["2011-12", "2012-01", "2012-02"])
     texts = shown(charts.trend(turn, WORDS))
     assert ("2011" in texts, texts.count("2012")) == (False, 1)

@@ -485,6 +485,7 @@ def database(path):
         with duckdb.connect(str(path)) as connection:
             connection.execute(SHOP.format(time="TIMESTAMP"))
             connection.execute("CREATE SCHEMA old; CREATE TABLE old.orders AS SELECT * FROM big")
+            connection.execute("CREATE SCHEMA tables; CREATE TABLE tables.orders AS SELECT * FROM big")
     else:
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(SHOP.format(time="TEXT"))
@@ -542,6 +543,14 @@ def test_a_schema_of_duckdb_and_a_file_beside_the_database(tmp_path):
     data = rk.load(tmp_path)
     assert [source["name"] for source in data.sources] == ["shop.duckdb: old.orders", "answers.csv"]
     assert data.engine.rows("SELECT customer_id FROM orders") == [("007",)]
+
+
+def test_a_schema_may_be_called_as_anything_where_memory_is_limited(tmp_path):
+    database(tmp_path / "shop.duckdb")
+    (tmp_path / "retention.toml").write_text(
+        '[data]\nengine = "duckdb:///shop.duckdb"\norders = "tables.orders"\nmemory_limit = "1GB"\n[report]\ntimezone = "UTC"'
+    )
+    assert rk.load(tmp_path).engine.rows("SELECT customer_id FROM orders") == [("007",)]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ class Engine:
         """Let tables lie in a file, from which memory is filled and freed without writing: spilled, they would be written anew."""
         place.mkdir(mode=0o700)
         weakref.finalize(self, _close, self._connection, place, os.getpid())
-        self.catalog = "tables"
+        self.catalog = "_ours"  # no schema or table of a user is called so
         # As they are, since packing them takes longer than reading what is to be packed.
         self.run("SET force_compression = 'uncompressed'")
         try:
@@ -155,8 +155,10 @@ class Engine:
 def _close(connection: duckdb.DuckDBPyConnection, place: Path, process: int) -> None:
     """End an engine whose tables lie at `place`; a fork has none of its own."""
     if os.getpid() == process:
-        connection.close()
-        shutil.rmtree(place, ignore_errors=True)
+        try:
+            connection.close()
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _beside_memory() -> Path:

@@ -222,7 +222,7 @@ def _over(periods: list[dict], words: Words) -> alt.X:
     labelled = periods[(len(periods) - 1) % step :: step]
     years = [record["period"][:4] for record in labelled]
     # Where the second label begins a year, that of the first finds no room beside it.
-    labels, year_before = {}, years[0] if len({*years[:2]}) > 1 else None
+    labels, year_before = {}, years[0] if step == 1 and len({*years[:2]}) > 1 else None
     for record, year in zip(labelled, years, strict=True):
         name = words.period(record["period"], "short")
         lines = [name.replace(year, "").strip(" -") or name]

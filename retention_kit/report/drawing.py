@@ -34,7 +34,7 @@ def paint(svg: str, scale: float, fonts: str) -> bytes:
 
 
 def _answer(question: dict, fonts: str) -> dict:
-    if artists := _artists[:]:
+    if artists := [one for one in _artists if not one.has_ended]:
         with suppress(OSError):
             return min(artists, key=lambda one: len(one.waiting)).ask(question)
     return _drawn(question, fonts)
