@@ -11,7 +11,8 @@ import shlex
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from retention_kit.errors import PeriodError, ReportError, RetentionKitError, Se
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.progress import TaskID
 
     from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
@@ -185,38 +188,35 @@ def _build(arguments: argparse.Namespace) -> int:
 
     kernels.prepare()  # it imports while the data are read
     data = _load(arguments)
-    from retention_kit.report.pack import build_report
+    from retention_kit.report.pack import build_packs
+    from retention_kit.report.plan import make_plan
 
+    periods = _periods(data, arguments)
+    only = [name.strip() for name in arguments.only.split(",") if name.strip()]
+    plans = (
+        make_plan(data, period, None, arguments.segment, arguments.language, arguments.format, only,
+                  arguments.templates, arguments.static)
+        for period in periods
+    )  # fmt: skip
     code, done = DONE, []
-    for period in _periods(data, arguments):
+    with _progress() as progress, closing(
+        build_packs(plans, Path(arguments.output), arguments.force, arguments.jobs, progress)
+    ) as packs:  # fmt: skip
         try:
-            with _progress(str(period)) as progress:
-                pack = build_report(
-                    data,
-                    period,
-                    segment=arguments.segment,
-                    languages=arguments.language,
-                    formats=arguments.format,
-                    output=arguments.output,
-                    only=[name.strip() for name in arguments.only.split(",") if name.strip()],
-                    templates=arguments.templates,
-                    static=arguments.static,
-                    jobs=arguments.jobs,
-                    force=arguments.force,
-                    progress=progress,
-                )
+            for pack in packs:
+                done.append(pack.period)
+                print(pack.path)
+                if pack.note:
+                    print(f"{pack.period}: {pack.note}", file=sys.stderr)
+                if not pack.is_new:
+                    print(f"{pack.period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
+                for failure in pack.failures:
+                    code = _say(f"Failed: {failure}", FAILED)
         except KeyboardInterrupt:
             if not done:
                 raise
-            return _say(f"Interrupted at {period}, which is as it was; done: {', '.join(done)}.", INTERRUPTED)
-        done.append(str(period))
-        print(pack.path)
-        if pack.note:
-            print(f"{period}: {pack.note}", file=sys.stderr)
-        if not pack.is_new:
-            print(f"{period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
-        for failure in pack.failures:
-            code = _say(f"Failed: {failure}", FAILED)
+            left = f"Interrupted at {periods[len(done)]}, which is as it was; " if len(done) < len(periods) else ""
+            return _say(f"{left}done: {', '.join(done)}.", INTERRUPTED)
     return code
 
 
@@ -291,8 +291,8 @@ def _rerun(arguments: argparse.Namespace) -> int:
     from retention_kit.report.rerun import rerun
 
     pack = arguments.pack
-    with _progress(pack.name) as progress:
-        made = rerun(pack, progress)
+    with _progress() as progress:
+        made = rerun(pack, partial(progress, pack.name))
 
     def why(causes: tuple[str, ...]) -> str:
         return " or ".join(_CAUSES[cause] for cause in causes) or "unexplained"
@@ -348,19 +348,28 @@ def _print_table(heads: tuple[str, ...], rows: list[tuple], numbers: tuple[int, 
 
 
 @contextmanager
-def _progress(period: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar in a terminal; a line for each finished section elsewhere."""
+def _progress() -> Iterator[Callable[[str, str, int, int], None]]:
+    """A bar in a terminal for each pack in work; a line for each finished section elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda name, done, total: print(f"{period} {done}/{total} {name}", file=sys.stderr) if name else None
+        yield lambda what, name, done, total: print(f"{what} {done}/{total} {name}", file=sys.stderr) if name else None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(period, total=None)
-        yield lambda name, done, total: bar.update(task, completed=done, total=total, description=f"{period} {name}")
+    tasks: dict[str, TaskID] = {}
+    # What is printed meanwhile goes above the bars, but into a file or pipe where that was asked for.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+
+        def tell(what: str, name: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+                for over in [*tasks.values()][:-2]:  # a pack is put together while the next one's notebooks run
+                    bars.update(over, visible=False)
+            bars.update(tasks[what], completed=done, description=f"{what} {name}")
+
+        yield tell
 
 
 def _say(message: object, code: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,7 +147,7 @@ def _build_and_send(arguments: argparse.Namespace, tools: Tools) -> int:
         for segment, languages in builds.items()
     }  # what one of them asks wrongly is said before any is built
     for segment, plan in plans.items():
-        with tools.progress(" ".join(filter(None, [str(period), segment]))) as progress:
+        with tools.progress() as progress:
             pack = build_report(
                 data,
                 period,
@@ -154,7 +155,7 @@ def _build_and_send(arguments: argparse.Namespace, tools: Tools) -> int:
                 languages=plan.languages,
                 output=arguments.output,
                 jobs=arguments.jobs,
-                progress=progress,
+                progress=partial(progress, " ".join(filter(None, [str(period), segment]))),
             )
         if pack.note:
             _say(f"{period}: {pack.note}")

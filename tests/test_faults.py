@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import SettingsError
-from retention_kit.report import kernels, manifest
+from retention_kit.report import execution, kernels, manifest
 from retention_kit.report import pack as packing
 from retention_kit.report import place as places
 from retention_kit.report.context import HANDOVER
@@ -50,9 +52,9 @@ class Place:
         options = ["--templates", str(self.own), "--only", ",".join(only), "--format", "html", "--static"]
         return ["report", "--data", str(self.folder), "--output", str(self.output), *options]
 
-    def start(self, *only: str) -> subprocess.Popen:
+    def start(self, *only: str, options: tuple[str, ...] = ()) -> subprocess.Popen:
         """A run of its own, with a process group of its own, once its first section is being made."""
-        command = [sys.executable, "-m", "retention_kit.cli", *self.command(*only)]
+        command = [sys.executable, "-m", "retention_kit.cli", *self.command(*only), *options]
         running = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -133,6 +135,24 @@ def test_an_interrupt_leaves_no_process_and_no_half_pack(place, sent, capsys):
     assert "Traceback" not in said + capsys.readouterr().err
 
 
+def test_an_interrupt_ends_the_notebooks_of_the_next_pack(place):
+    """While February's wait, January's pack takes its place."""
+    source = (
+        f"if period == '2024-02':\n    {TOLD.format(place=str(place.told)).strip().replace(chr(10), chr(10) + '    ')}"
+    )
+    (place.own / "late.ipynb").write_text(notebook(f"{source}\n    time.sleep(600)"), "utf-8")
+    running = place.start("late", options=("--from", "2024-01", "--to", "2024-02"))
+    assert running.stdout.readline() == f"{place.output / '2024-01'}\n"
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    for pid in place.kernel_and_server():
+        assert is_gone(pid)
+    assert running.returncode == 130
+    told = "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
+    assert said.splitlines()[-1] == told
+    assert place.left() == ["2024-01", "index.html"]
+
+
 def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
     with place_for(place.pack):
         assert elsewhere(main, place.command("overview")) == 2
@@ -171,11 +191,12 @@ def test_a_run_of_many_periods_is_one(place, monkeypatch):
     """Nobody slips in between two packs."""
     asked = []
 
-    def build(_data, period, **_) -> packing.Pack:
+    def make(plan, folder, *_) -> Iterator[packing.Pack | None]:
         asked.append(is_taken(place.output))
-        return packing.Pack(place.output / str(period), str(period))
+        yield None
+        yield packing.Pack(folder, str(plan.page.period))
 
-    monkeypatch.setattr(packing, "build_report", build)
+    monkeypatch.setattr(packing, "_making", make)
     assert main([*place.command(), "--from", "2024-01", "--to", "2024-02"]) == 0
     assert asked == [True, True]
     assert not is_taken(place.output)
@@ -224,7 +245,7 @@ def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkey
         found.append((handover, handover.parent.stat().st_mode & 0o777))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(packing.library, "run", run)
+    monkeypatch.setattr(execution.library, "run", run)
     assert main(place.command("overview")) == 130
     (handover, mode), *_ = found
     assert mode == 0o700
@@ -280,6 +301,19 @@ def test_tables_that_find_no_room_on_disk_are_told_in_a_sentence(tmp_path):
     assert done.returncode == 2
     assert re.fullmatch(
         r"retention-kit: What memory_limit leaves no room for cannot be written: .*: File too large\.\n", done.stderr
+    )
+
+
+def test_a_disk_that_fills_up_while_figures_are_made_names_the_limit(tmp_path):
+    days = pd.date_range("2023-01-01", periods=600).astype(str)
+    rows = pd.DataFrame({"customer_id": range(60_000), "ordered_at": [*days] * 100, "amount": 10})
+    rows.to_csv(tmp_path / "orders.csv", index=False)
+    (tmp_path / "retention.toml").write_text('[data]\norders = "orders.csv"\nmemory_limit = "15MB"\n')
+    done = limited(["metrics", "--data", str(tmp_path)], 1_000_000)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"retention-kit: .*There is too little room in memory \(\[data\] memory_limit\) or on the disk .*\n",
+        done.stderr,
     )
 
 

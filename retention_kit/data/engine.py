@@ -88,14 +88,14 @@ class Engine:
 
     def _lay_tables(self, place: Path) -> None:
         """Let tables lie in a file, from which memory is filled and freed without writing: spilled, they would be written anew."""
-        place.mkdir(mode=0o700)
         weakref.finalize(self, _close, self._connection, place, os.getpid())
         self.catalog = "_ours"  # no schema or table of a user is called so
         # As they are, since packing them takes longer than reading what is to be packed.
         self.run("SET force_compression = 'uncompressed'")
         try:
+            place.mkdir(mode=0o700)
             self.run(f"ATTACH {literal(str(place / self.catalog))} AS {self.catalog} (RECOVERY_MODE NO_WAL_WRITES)")
-        except self.error as error:
+        except (OSError, self.error) as error:
             raise DataError(f"What memory_limit leaves no room for cannot be written: {error}.") from None
         self.run(f"USE {self.catalog}")
 

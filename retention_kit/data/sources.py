@@ -18,6 +18,7 @@ from retention_kit.settings import TABLES, Table
 
 _OURS = (*TABLES, "rates")
 _NUMBERS = ("amount", "score", "weight", "rate")
+_FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
 REQUIRED = {
     "orders": ("customer_id", "ordered_at", "amount"),
     "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
@@ -243,4 +244,7 @@ def _listed(columns: list[str]) -> str:
 
 def first_line(error: Exception) -> str:
     """What an engine says first, as a sentence."""
-    return str(error).strip().splitlines()[0].rstrip(".") + "."
+    said = str(error).strip().splitlines()[0].rstrip(".") + "."
+    if any(sign in said for sign in _FULL):
+        said = f"There is too little room in memory ([data] memory_limit) or on the disk for temporary files: {said}"
+    return said

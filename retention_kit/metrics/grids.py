@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from retention_kit.periods import Period, add_months
@@ -65,12 +66,14 @@ class Grid:
 DAYS = Grid("day")
 
 
+@lru_cache(maxsize=8)
 def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
     """For each day from `start` to before `as_of` the spans in whose last twelve months it is, and in whose twelve before.
 
     Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span
     in whose 24 months the day is no more. The last span ends at `as_of`. Where all days of every span leave together and
-    are forgotten together, as many spans later each, a row is a span, and there is no day.
+    are forgotten together, as many spans later each (what leaves after `as_of` aside), a row is a span, and there is no
+    day. The frame is shared: it is only read.
     """
     import numpy as np
     import pandas as pd

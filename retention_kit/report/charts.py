@@ -82,8 +82,7 @@ def trend(
         latest.mark_text(**bold, color=TEAL),
         _points(words, "when", *(["before"] if before else [])).encode(y("value")),
     ]
-    chart = alt.layer(*layers, data=inline([])).encode(_over(records, words))
-    spec = finished(chart, words, records, right=70 if before else 24 if goal is None else 60)
+    spec = finished(layers, words, records, _over(records, words), right=70 if before else 24 if goal is None else 60)
     spec = selectable(spec, "brush", OVER_PERIODS) if brush else spec
     return Drawing(spec, _trend_alt(rows, records, known, goal, words))
 
@@ -144,9 +143,9 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Dr
         _points(words, "name").encode(x("value")),
         base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(alt.XValue("width"), alt.Text("beside:N")),
     ]
-    chart = alt.layer(*layers, data=inline([])).encode(alt.Y("name:N", title=None, scale=scale, axis=axis))
+    y = alt.Y("name:N", title=None, scale=scale, axis=axis)
     room = 12 + 6 * max(len(record["beside"]) for record in records)
-    spec = finished(chart, words, records, right=room, height=step * len(records) + 50)
+    spec = finished(layers, words, records, y, right=room, height=step * len(records) + 50)
     return Drawing(spec, _segments_alt(rows, records, total, words))
 
 
@@ -180,8 +179,8 @@ def _stacked(
     tips = [*tooltips(words, "when", "kind", "figure"), of]
     bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
     bars = bar.encode(y, colour, alt.Order("rank:Q"), either(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips)
-    chart = alt.layer(bars, *over, data=inline([])).encode(_over(periods, words))
-    return Drawing(finished(chart, words, records, right=24), _stacked_alt(name, rows, periods, words, unit, label))
+    spec = finished([bars, *over], words, records, _over(periods, words), right=24)
+    return Drawing(spec, _stacked_alt(name, rows, periods, words, unit, label))
 
 
 def _period(row: dict, words: Words) -> dict:

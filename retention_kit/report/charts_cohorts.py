@@ -78,7 +78,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     if select:
         layers.insert(3, cell.mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2).transform_filter(CHOSEN))
     size = {"width": {"step": step}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
-    spec = finished(alt.layer(*layers, data=inline([])), words, records, right=4) | size
+    spec = finished(layers, words, records, right=4) | size
     if select:
         spec = selectable(spec, "cell", BY_CELL)
         spec["config"]["mark"] = {"cursor": "pointer"}
@@ -109,7 +109,7 @@ def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words
         beside = next(point["value"] for point in mean if point["age"] == own[-1]["age"])
         away = -16 if own[-1]["value"] > beside else 18  # on the side where the average is not
         layers += _pointed_out(own, "chosen", TEAL, y, words, align="center" if len(own) > 1 else "left", dy=away)
-    spec = finished(alt.layer(*layers).encode(x), words, right=84, height=300)
+    spec = finished(layers, words, None, x, right=84, height=300)
     return Drawing(spec, _curves_alt(mean, own, words, every))
 
 

@@ -14,7 +14,6 @@ from retention_kit.report.charts_parts import (
     alt,
     drawing,
     finished,
-    inline,
     listed,
     quantity,
     tooltips,
@@ -51,9 +50,8 @@ def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
         base.mark_bar(size=bar).encode(colour, tooltip=tips),
         base.mark_text(align="left", dx=6, fontSize=12, color=MUTED).encode(alt.Text("figure:N")),
     ]
-    chart = alt.layer(*layers, data=inline([])).encode(y)
     return Drawing(
-        finished(chart, words, records, right=64, height=row * len(records) + 80), _alt(rows, records, words)
+        finished(layers, words, records, y, right=64, height=row * len(records) + 80), _alt(rows, records, words)
     )
 
 

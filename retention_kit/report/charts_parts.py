@@ -25,7 +25,7 @@ _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421, 0xFFFE: 
 
 
 class _Altair:
-    """Altair, imported when the first chart is made: the process that computes and lays out a report makes none."""
+    """Altair, imported when the first chart is made, not by whoever only draws or lays out what notebooks have made."""
 
     def __getattr__(self, name: str) -> object:
         import altair
@@ -123,20 +123,28 @@ def tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
 
 
 def finished(
-    chart: alt.LayerChart, words: Words, rows: list[dict] | None = None, *, right: int, height: int = HEIGHT
+    layers: list[alt.Chart],
+    words: Words,
+    rows: list[dict] | None = None,
+    along: alt.X | alt.Y | None = None,
+    *,
+    right: int,
+    height: int = HEIGHT,
 ) -> dict:
-    """The finished specification, with the rows that the layers share: as part of the chart they are copied for each.
+    """The finished specification of layers, with the rows and the axis that they share.
 
-    Altair hands it over as an inner one, so that the session's theme stays out of it, and does not check it against
-    Vega-Lite's schema: whoever draws it does that again.
+    Put together here, as Altair would copy every layer six times. It hands them over as inner ones, so that the session's
+    theme stays out of them, and does not check them against Vega-Lite's schema: whoever draws them does that again.
     """
-    data = {} if rows is None else {"data": {"name": "rows", "values": rows}}
+    shared = {} if rows is None else {"data": {"name": "rows", "values": rows}}
+    if along is not None:
+        shared |= _inner(alt.Chart().encode(along), "encoding")
     signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
     label = {"labelColor": MUTED, "labelFontSize": 12}
     title = {"titleColor": MUTED, "titleFontSize": 12, "titleFontWeight": "normal", "titleAnchor": "start"}
     return (
-        chart.to_dict(validate=False, context={"top_level": False})
-        | data
+        {"layer": [_inner(layer) for layer in layers]}
+        | shared
         | {
             "$schema": alt.SCHEMA_URL,
             "width": WIDTH,
@@ -155,6 +163,13 @@ def finished(
             },
         }
     )
+
+
+def _inner(chart: alt.Chart, *only: str) -> dict:
+    made = chart.to_dict(validate=False, context={"top_level": False})
+    return {
+        name: made[name] for name in only or made if made[name] != {"name": "empty"}
+    }  # as it calls data of its parent
 
 
 def listed(items: list[str], words: Words) -> str:

@@ -13,7 +13,6 @@ from retention_kit.report.charts_parts import (
     drawing,
     either,
     finished,
-    inline,
     listed,
     quantity,
     tooltips,
@@ -55,7 +54,6 @@ def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
         base.mark_text(**label, stroke="white", strokeWidth=3, strokeJoin="round").encode(alt.Text("part:N")),
         base.mark_text(**label, color=INK).encode(alt.Text("part:N")),
     ]
-    chart = alt.layer(*layers, data=inline([])).encode(x)
     figures = [f"{record['tenth']}: {record['figure']} ({record['part']})" for record in records]
     said = words.text("charts.value.alt", figures=listed(figures, words))
-    return Drawing(finished(chart, words, records, right=24), said)
+    return Drawing(finished(layers, words, records, x, right=24), said)

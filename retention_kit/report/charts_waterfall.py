@@ -17,7 +17,6 @@ from retention_kit.report.charts_parts import (
     alt,
     drawing,
     finished,
-    inline,
     listed,
     quantity,
     tooltips,
@@ -67,9 +66,8 @@ def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
         money.transform_filter("!datum.level"),
         bold.transform_filter("datum.level"),
     ]
-    chart = alt.layer(*layers, data=inline([])).encode(y)
     room = 16 + 8 * max(len(record["figure"]) for record in records)
-    spec = finished(chart, words, records, right=room, height=ROW * len(records) + 50)
+    spec = finished(layers, words, records, y, right=room, height=ROW * len(records) + 50)
     return Drawing(spec, _alt(records, period, words))
 
 

@@ -1,9 +1,10 @@
 """Vega-Lite specifications as SVG, and those as PNG, drawn by vl-convert: here, or in a process of their own.
 
 vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`
-for each report: it starts `python -P -m retention_kit.report.drawing FONTS`: one question a line on its input, one answer a line on its
-output, both JSON, until its input ends. Where that cannot be started, or has ended, pictures are drawn here. From the second
-report on there are two: to start another takes longer than a single report's pictures would gain.
+for each report, which starts `python -P -m retention_kit.report.drawing FONTS`. It takes one question a line on its input
+and gives one answer a line on its output, both JSON, until its input ends. Where it cannot be started, or has ended,
+pictures are drawn here. From the second report on there are two: one more takes longer to start than the pictures of a
+single report would gain.
 """
 
 from __future__ import annotations

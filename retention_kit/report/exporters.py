@@ -171,14 +171,16 @@ def prepare(formats: Iterable[str], static: bool) -> None:
             _compiler()
 
 
-def draw(nb: NotebookNode) -> None:
-    """Draw the charts of an executed notebook, which both formats then find drawn; what fails will say so there."""
-    for cell in nb.cells:
-        for output in cell.get("outputs", []):
-            block = output.get("data", {}).get(BLOCK_MIME, {})
-            if block.get("kind") == "chart":
-                with suppress(ReportError, KeyError):
-                    draw_svg(block["spec"])
+def specs(nb: NotebookNode) -> list[dict]:
+    """The charts of an executed notebook."""
+    blocks = (output.get("data", {}).get(BLOCK_MIME, {}) for cell in nb.cells for output in cell.get("outputs", []))
+    return [block["spec"] for block in blocks if block.get("kind") == "chart" and "spec" in block]
+
+
+def draw(spec: dict) -> None:
+    """Draw a chart, which both formats then find drawn; what fails will say so there."""
+    with suppress(ReportError):
+        draw_svg(spec)
 
 
 def _dressed(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:

@@ -82,7 +82,8 @@ def _warm() -> None:
     row = {"metric": "", "label": "", "unit": "fraction", "value": 0.5, "n": 1, "low": 0.4, "high": 0.6}
     rows = pd.DataFrame([row | {"period": f"2011-{month}", "complete": True} for month in (10, 11)])
     drawing = trend(rows, Words("en"), goal=0.5)
-    Block("chart", alt=drawing.alt, spec=drawing.spec)._repr_mimebundle_()
+    for block in (Block("chart", alt=drawing.alt, spec=drawing.spec), Block("notice", title="")):
+        block._repr_mimebundle_()
 
 
 def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, time
 from email import message_from_bytes, policy
 from email.header import Header
@@ -63,23 +64,28 @@ class Parts(NamedTuple):
     cohorts: dict[str, Any] | None
 
 
-def parts(page: Page) -> Parts:
-    """Make them; raises ReportError where a chart cannot be drawn."""
+def parts(page: Page) -> Parts | None:
+    """Make them beforehand; None where that fails, as whoever writes the message will find and say."""
+    with suppress(Exception):
+        return _parts(page)
+
+
+def _parts(page: Page) -> Parts:
     return Parts(pictures(page), cohorts(page))
 
 
 def write_message(
-    page: Page, building: Path, name: str, notices: Sequence[str] = (), made: Callable[[], Parts] | None = None
+    page: Page, building: Path, name: str, notices: Sequence[str] = (), made: Parts | None = None
 ) -> list[str]:
     """Write `message.<name>.eml` into a pack beside its `report.<name>.pdf`, and tell what of it failed.
 
-    Then none stands there, lest an older one be sent. Whatever it is, it takes no report with it. `made` gives the parts
-    that were begun before.
+    Then none stands there, lest an older one be sent. Whatever it is, it takes no report with it. `made` are its parts
+    where they were made beforehand.
     """
     path, report = building / f"message.{name}.eml", building / f"report.{name}.pdf"
     path.unlink(missing_ok=True)
     try:
-        message = compose(page, notices, report if report.is_file() else None, made() if made else None)
+        message = compose(page, notices, report if report.is_file() else None, made)
     except Exception as error:
         return [f"{path.name}: {error if isinstance(error, ReportError) else repr(error)}"]
     path.write_bytes(to_bytes(message))
@@ -95,7 +101,7 @@ def compose(
     It is complete but for To and Message-ID, and the same page gives the same bytes. Raises ReportError where a chart
     cannot be drawn.
     """
-    drawn, table = made or parts(page)
+    drawn, table = made or _parts(page)
     said = content(page, drawn, table, notices, report)
     html = _html(said)
     if len(html.encode()) > MOST_HTML:  # the table that the full report has, too

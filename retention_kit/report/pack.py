@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from threading import Thread
-from time import sleep
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import ReportError
-from retention_kit.metrics.handover import keep
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.summaries import concentration, needs
 from retention_kit.metrics.tables import answer_counts
 from retention_kit.periods import Period
 from retention_kit.report import manifest
-from retention_kit.report import templates as library
 from retention_kit.report.appendix import appendix
-from retention_kit.report.context import HANDOVER
 from retention_kit.report.display import BLOCK_MIME, Block
+from retention_kit.report.execution import Workers, executing
 from retention_kit.report.history import fingerprint, restated
 from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
@@ -37,7 +34,6 @@ from retention_kit.report.shown import sheet_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
-    from papermill.clientwrap import PapermillNotebookClient
 
     from retention_kit.data.dataset import Dataset
     from retention_kit.report.mail import Parts
@@ -89,24 +85,66 @@ def build_report(
     written; whatever goes wrong later leaves the previous pack as it was.
     """
     plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
-    folder = Path(output) / str(plan.page.period)
-    with writing(folder.parent):
-        # Own templates may import helpers, which no digest knows.
-        if not force and templates is None and _is_current(plan, folder):
-            pack = Pack(folder, str(plan.page.period), is_new=False)
-        else:
-            pack = make_pack(plan, folder, folder.parent, jobs, progress or (lambda *_: None))
-        unlisted = write_index(folder.parent)
-    return replace(pack, note=" ".join(filter(None, [pack.note, unlisted])))
+    (pack,) = build_packs([plan], Path(output), force, jobs, lambda _, *told: progress(*told) if progress else None)
+    return pack
+
+
+def build_packs(
+    plans: Iterable[Plan], output: Path, force: bool, jobs: int, progress: Callable[[str, str, int, int], None]
+) -> Iterator[Pack]:
+    """The packs of these plans one after the other, each as `build_report` gives it; `progress` is told the period too.
+
+    While one is put together, the notebooks of the next are run. Where that one cannot be begun, this one is finished
+    first. Closed or interrupted, it leaves both as they were.
+    """
+    begun: deque[Iterator[Pack | None]] = deque()
+
+    def finished() -> Pack:
+        pack = next(begun[0])
+        begun.popleft()
+        return _listed(pack, output)
+
+    with writing(output), Workers(jobs) as workers:
+        try:
+            for plan in plans:
+                period = str(plan.page.period)
+                folder = output / period
+                # Own templates may import helpers, which no digest knows.
+                if not force and not plan.folder:
+                    while begun and manifest.is_current(plan, folder, by=""):  # but what was sent before may be another
+                        yield finished()
+                    if _is_current(plan, folder):
+                        yield _listed(Pack(folder, period, is_new=False), output)
+                        continue
+                making = _making(plan, folder, output, workers, partial(progress, period))
+                try:
+                    next(making)
+                except Exception:
+                    while begun:
+                        yield finished()
+                    raise
+                begun.append(making)
+                if len(begun) > 1:
+                    yield finished()
+            while begun:
+                yield finished()
+        finally:
+            for making in begun:
+                making.close()
+
+
+def _listed(pack: Pack, output: Path) -> Pack:
+    """The same, once the list of an output folder has it."""
+    return replace(pack, note=" ".join(filter(None, [pack.note, write_index(output)])))
 
 
 def _is_current(plan: Plan, folder: Path) -> bool:
     """Whether nothing has changed: told by digests of what stands there or, if need be, by computing the figures."""
+    if not manifest.is_current(plan, folder, by=""):
+        return False
     plan.sent = fingerprint(plan, folder.parent)
     if manifest.is_current(plan, folder, by="sent"):
         return True
-    if not manifest.is_current(plan, folder, by=""):
-        return False
     plan.restated = restated(plan, folder.parent)
     return manifest.is_current(plan, folder, by="restated")
 
@@ -116,10 +154,19 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
 
     `output` holds the packs that were sent before.
     """
+    with Workers(jobs) as workers:
+        *_, pack = _making(plan, folder, output, workers, progress)
+    return pack
+
+
+def _making(
+    plan: Plan, folder: Path, output: Path, workers: Workers, progress: Callable[[str, int, int], None]
+) -> Iterator[Pack | None]:
+    """Make a pack in two steps: nothing is given while its notebooks still run, then the pack."""
     from retention_kit.report import kernels
 
     data, page, note = plan.page.data, plan.page, ""
-    with place_for(folder) as place, _preparing(plan) as prepared, ThreadPoolExecutor(1) as aside:
+    with place_for(folder) as place, _preparing(plan) as prepared:
         kernels.prepare()  # it imports while we compute, and so do we
         for other in plan.pages.values():
             other.computed = page.computed
@@ -129,7 +176,6 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
         if needs(data, "scores") is None:
             answer_counts(data, page.every)
         rows = scorecard_of(page)
-        plan.sent, plan.restated = fingerprint(plan, output), restated(plan, output)
         kept = _siblings(plan, folder, rows)
         if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
             kept = {}
@@ -142,9 +188,15 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             (building / "notebooks").mkdir(parents=True, exist_ok=True)
         broken = [check.name for check in checks if check.broken]
         prepared()
-        listed = aside.submit(write_lists, page, building, plan.suffix)
-        parts = {language: aside.submit(_parts_of_message, one) for language, one in plan.pages.items()}
-        executed, failures = _execute(plan, max(1, jobs), progress)
+        with executing(plan, workers, progress) as collected:
+            from retention_kit.report import mail  # while notebooks run, like what it imports
+
+            with told_of(folder):
+                write_lists(page, building, plan.suffix)
+            parts = {language: mail.parts(one) for language, one in plan.pages.items()}
+            yield None
+            executed, failures = collected()
+        plan.sent, plan.restated = fingerprint(plan, output), restated(plan, output)
         with told_of(folder):
             _drop_stale(plan, building, rows)
         for language in plan.languages:
@@ -160,28 +212,21 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
             for stem, notebook in executed.items():
                 _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
             (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
-            listed.result()
             told = manifest.tell(plan, building, failures, checks)
             unsaid = _pass_gate(plan, building, told, failures, parts)
             manifest.write(building, told)
             swap(building, folder, place)
     problems = (*failures, *(f"the identity of {name} does not hold" for name in broken), *unsaid)
-    return Pack(folder, str(page.period), problems, note=note)
-
-
-def _parts_of_message(page: Page) -> Parts:
-    from retention_kit.report import mail  # while notebooks run, like what it imports
-
-    return mail.parts(page)
+    yield Pack(folder, str(page.period), problems, note=note)
 
 
 def _pass_gate(
-    plan: Plan, building: Path, told: dict, failures: list[str], parts: Mapping[str, Future[Parts]]
+    plan: Plan, building: Path, told: dict, failures: list[str], parts: Mapping[str, Parts | None]
 ) -> list[str]:
     """Check the reports, write the messages that say so, check those; gives what the gate alone has found.
 
     Its word on each goes into `told`, the manifest; a message that cannot be written joins the failures. `parts` of each
-    language's message have been begun.
+    language's message were made before.
     """
     from retention_kit.report import gate, mail  # what they import has been imported meanwhile
 
@@ -190,7 +235,7 @@ def _pass_gate(
     for language, name in names.items():
         found = leaks + gate.check_report(building, told, name)
         notices = gate.notices(found, building, told, name)
-        failures += mail.write_message(plan.pages[language], building, name, notices, parts[language].result)
+        failures += mail.write_message(plan.pages[language], building, name, notices, parts[language])
         found += gate.check_message(building, told, name, found)
         verdict = gate.verdict_of(found)
         told["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
@@ -225,64 +270,6 @@ def _prepare(plan: Plan) -> None:
         from retention_kit.report import exporters
 
         exporters.prepare(plan.formats, plan.static)
-
-
-def _execute(
-    plan: Plan, jobs: int, progress: Callable[[str, int, int], None]
-) -> tuple[dict[str, NotebookNode], list[str]]:
-    """Run every chosen section in every language; the summaries are computed once and handed over in a file.
-
-    It lies in a folder of this user's alone, as it is a pickle: who could write it could run code here.
-    """
-    with tempfile.TemporaryDirectory(prefix="retention-kit-", ignore_cleanup_errors=True) as private:
-        handover = Path(private) / "summaries"
-        try:
-            keep(plan.page.data, handover, plan.page.computed)
-        except OSError as error:
-            raise ReportError(f"The summaries could not be written to {private!r}: {error.strerror}.") from error
-        return _run(plan, handover, jobs, progress)
-
-
-def _run(
-    plan: Plan, handover: Path, jobs: int, progress: Callable[[str, int, int], None]
-) -> tuple[dict[str, NotebookNode], list[str]]:
-    from retention_kit.report import drawing, exporters
-
-    environment = {**os.environ, HANDOVER: str(handover), "PYTHONHASHSEED": "0"}
-    tasks = [(section, language) for language in plan.languages for section in plan.chosen]
-    executed: dict[str, NotebookNode] = {}
-    failures: list[str] = []
-    done = 0
-    clients: list[PapermillNotebookClient] = []
-
-    def one(task: tuple[library.Section, str]) -> tuple[NotebookNode, str]:
-        nonlocal done
-        section, language = task
-        made = library.run(plan.notebooks[section.name], plan.parameters(section, language), environment, clients)
-        done += 1
-        progress(section.name, done, len(tasks))
-        return made
-
-    progress("", 0, len(tasks))
-    with ThreadPoolExecutor(max_workers=jobs) as pool, ThreadPoolExecutor(drawing.MOST) as drawers:
-        # What is read last is run first: its charts take longest.
-        futures = {pool.submit(one, task): task for task in reversed(tasks)}
-        try:
-            drawn = [drawers.submit(exporters.draw, future.result()[0]) for future in as_completed(futures)]
-            for one_drawn in drawn:
-                one_drawn.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            drawers.shutdown(wait=False, cancel_futures=True)
-            while any(future.running() for future in futures):  # one may be about to start its kernel
-                library.stop(clients)
-                sleep(0.1)
-            raise
-    for future, (section, language) in reversed(futures.items()):
-        executed[plan.stem(section, language)], problem = future.result()
-        if problem:
-            failures.append(f"{section.name} ({language}): {problem}")
-    return executed, failures
 
 
 def _siblings(plan: Plan, folder: Path, rows: str) -> dict[str, NotebookNode]:

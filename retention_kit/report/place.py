@@ -43,6 +43,9 @@ def writing(output: Path) -> Iterator[bool]:
     except OSError as error:
         raise SettingsError(f"No pack can be written to {str(output)!r}: {error.strerror}.") from error
     try:
+        if held[here]:
+            with told_of(output):
+                _clear(output)
         yield held[here]
     finally:
         del held[here]
@@ -56,12 +59,10 @@ def writing(output: Path) -> Iterator[bool]:
 @contextmanager
 def place_for(folder: Path) -> Iterator[Path]:
     """A temporary folder beside a pack's, for this run alone; raises as `writing` does."""
-    with writing(folder.parent) as is_alone:
+    with writing(folder.parent):
         with told_of(folder):
             if folder.exists() and not folder.is_dir():
                 raise SettingsError(f"No pack can be written to {str(folder)!r}: it is a file.")
-            if is_alone:
-                _clear(folder.parent)
             beside = tempfile.TemporaryDirectory(
                 prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
             )

@@ -1,0 +1,106 @@
+"""Notebooks run, several at once and of several packs, their charts drawn as each is done."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import contextmanager
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import ReportError
+from retention_kit.metrics.handover import keep
+from retention_kit.report import drawing
+from retention_kit.report import templates as library
+from retention_kit.report.context import HANDOVER
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+    from papermill.clientwrap import PapermillNotebookClient
+
+    from retention_kit.report.plan import Plan
+
+    Executed = tuple[dict[str, NotebookNode], list[str]]  # by stem, and what failed
+
+
+class Workers:
+    """The threads of a run: `jobs` notebooks at once, in the order of their packs, and charts beside them."""
+
+    def __init__(self, jobs: int):
+        self.notebooks, self.charts = ThreadPoolExecutor(max(1, jobs)), ThreadPoolExecutor(drawing.MOST)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.notebooks.shutdown()
+        self.charts.shutdown()
+
+
+@contextmanager
+def executing(
+    plan: Plan, workers: Workers, progress: Callable[[str, int, int], None]
+) -> Iterator[Callable[[], Executed]]:
+    """Run every chosen section in every language meanwhile; gives what waits for them. To leave it early ends them.
+
+    The summaries are computed once and handed over in a file. It lies in a folder of this user's alone, as it is a
+    pickle: who could write it could run code here.
+    """
+    with tempfile.TemporaryDirectory(prefix="retention-kit-", ignore_cleanup_errors=True) as private:
+        handover = Path(private) / "summaries"
+        try:
+            keep(plan.page.data, handover, plan.page.computed)
+        except OSError as error:
+            raise ReportError(f"The summaries could not be written to {private!r}: {error.strerror}.") from error
+        environment = {**os.environ, HANDOVER: str(handover), "PYTHONHASHSEED": "0"}
+        with _running(plan, environment, workers, progress) as collected:
+            yield collected
+
+
+@contextmanager
+def _running(
+    plan: Plan, environment: dict[str, str], workers: Workers, progress: Callable[[str, int, int], None]
+) -> Iterator[Callable[[], Executed]]:
+    from retention_kit.report import exporters
+
+    tasks = [(section, language) for language in plan.languages for section in plan.chosen]
+    futures: dict[Future, tuple[library.Section, str]] = {}
+    charts: list[Future] = []
+    clients: list[PapermillNotebookClient] = []
+    done = 0
+
+    def one(task: tuple[library.Section, str]) -> tuple[NotebookNode, str]:
+        nonlocal done
+        section, language = task
+        made = library.run(plan.notebooks[section.name], plan.parameters(section, language), environment, clients)
+        charts.extend(workers.charts.submit(exporters.draw, spec) for spec in exporters.specs(made[0]))
+        done += 1
+        progress(section.name, done, len(tasks))
+        return made
+
+    def collected() -> Executed:
+        executed, failures = {}, []
+        for future in as_completed(futures):
+            future.result()  # whichever is interrupted first
+        for future, (section, language) in reversed(futures.items()):
+            executed[plan.stem(section, language)], problem = future.result()
+            if problem:
+                failures.append(f"{section.name} ({language}): {problem}")
+        wait(charts)
+        return executed, failures
+
+    progress("", 0, len(tasks))
+    try:
+        # What is read last is run first: its charts take longest.
+        futures |= {workers.notebooks.submit(one, task): task for task in reversed(tasks)}
+        yield collected
+    except BaseException:
+        for future in [*futures, *charts]:
+            future.cancel()
+        while any(future.running() for future in futures):  # one may be about to start its kernel
+            library.stop(clients)
+            sleep(0.1)
+        raise

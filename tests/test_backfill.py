@@ -1,0 +1,126 @@
+"""Packs of many periods in one run: each as it would be alone, though the next one's notebooks run meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import retention_kit as rk
+from retention_kit.errors import DataError, ReportError
+from retention_kit.report import pack as packing
+from retention_kit.report import templates as library
+from retention_kit.report.plan import Plan, make_plan
+from test_history import contents, kernelless, project, report, restate, restated
+
+__all__ = ["kernelless", "project"]  # fixtures
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("project")]
+OUTPUT, MONTHS = Path("reports"), ("2024-01", "2024-02", "2024-03")
+
+
+def plans(months: tuple[str, ...] = MONTHS) -> list[Plan]:
+    data = rk.load("retention.toml")
+    return [make_plan(data, month, None, None, None, ["html"], [], None, True) for month in months]
+
+
+def backfill(months: tuple[str, ...] = MONTHS, told: list | None = None) -> Iterator[packing.Pack]:
+    def progress(period: str, section: str, done: int, total: int) -> None:
+        if told is not None and not section:
+            told.append((period, done, total))
+
+    return packing.build_packs(plans(months), OUTPUT, True, 2, progress)
+
+
+def left() -> list[str]:
+    return sorted(path.name for path in OUTPUT.iterdir()) if OUTPUT.exists() else []
+
+
+def test_the_next_ones_notebooks_run_while_one_is_put_together():
+    begun: list[tuple] = []
+    with closing(backfill(told=begun)) as packs:
+        for number, pack in enumerate(packs):
+            assert (pack.period, pack.is_new) == (MONTHS[number], True)
+            assert [period for period, *_ in begun] == [*MONTHS[: number + 2]]
+            assert [name for name in left() if name.startswith("2024")] == [*MONTHS[: number + 1]]
+    assert left() == [*MONTHS, "index.html"]
+
+
+def test_packs_of_one_run_are_those_of_a_run_each():
+    assert report("--from", "2024-01", "--to", "2024-03", "--output", "together") == 0
+    for month in MONTHS:
+        assert report("--period", month, "--output", "apart") == 0
+    assert contents(Path("together")) == contents(Path("apart"))
+
+
+def test_what_was_sent_is_what_stands_once_the_pack_before_is_done():
+    """February's report is put together after January's took its place, though its notebooks ran before."""
+    assert report("--from", "2024-01", "--to", "2024-03") == 0
+    restate()
+    assert report("--period", "2024-03") == 0
+    assert restated(OUTPUT / "2024-03")
+    assert report("--from", "2024-01", "--to", "2024-03") == 0
+    assert restated(OUTPUT / "2024-03") == []
+
+
+def test_a_pack_that_stands_is_left_as_it_is_after_one_that_does_not(capsys):
+    assert report("--from", "2024-01", "--to", "2024-03") == 0
+    before = contents(OUTPUT)
+    (OUTPUT / "2024-01" / "report.en.html").unlink()
+    capsys.readouterr()
+    assert report("--from", "2024-01", "--to", "2024-03") == 0
+    told = capsys.readouterr().err
+    assert [month for month in MONTHS if f"{month}: unchanged" in told] == ["2024-02", "2024-03"]
+    assert contents(OUTPUT) == before
+
+
+def test_closed_early_a_run_leaves_what_it_has_begun_as_it_was():
+    with closing(backfill()) as packs:
+        assert next(packs).period == "2024-01"
+    assert left() == ["2024-01", "index.html"]
+
+
+def test_an_interrupt_leaves_both_as_they_were(monkeypatch, capsys):
+    """The one that is put together, and the one whose notebooks run."""
+
+    def interrupted(template, parameters, *_) -> tuple:
+        if parameters["period"] == "2024-03":
+            raise KeyboardInterrupt
+        return template, ""
+
+    monkeypatch.setattr(library, "run", interrupted)
+    assert report("--from", "2024-01", "--to", "2024-03") == 130
+    done = capsys.readouterr()
+    assert done.err.splitlines()[-1] == (
+        "retention-kit: Interrupted at 2024-03, which is as it was; done: 2024-01, 2024-02."
+    )
+    assert left() == ["2024-01", "2024-02", "index.html"]
+
+
+def test_where_one_cannot_be_begun_the_one_before_is_finished(monkeypatch):
+    identities = packing.identities
+
+    def fail(data, every, columns) -> list:
+        if (OUTPUT / "2024-01").exists():
+            raise DataError("No.")
+        return identities(data, every, columns)
+
+    monkeypatch.setattr(packing, "identities", fail)
+    packs = backfill()
+    assert [next(packs).period, next(packs).period] == ["2024-01", "2024-02"]
+    with pytest.raises(DataError, match="No"):
+        next(packs)
+    assert left() == ["2024-01", "2024-02", "index.html"]
+
+
+def test_where_one_cannot_be_written_the_next_is_not_made(monkeypatch):
+    def fail(*_) -> None:
+        raise ReportError("The disk is full.")
+
+    monkeypatch.setattr(packing, "swap", fail)
+    begun: list[tuple] = []
+    with pytest.raises(ReportError, match="The disk is full"):
+        next(backfill(told=begun))
+    assert [period for period, *_ in begun] == ["2024-01", "2024-02"]
+    assert left() == []
