@@ -1,4 +1,4 @@
-"""Vega-Lite specifications as SVG, and those as PNG, drawn by vl-convert: here, or in a process of their own.
+"""Vega-Lite specifications as SVG, drawn by vl-convert here or in a process of their own, and those as PNG.
 
 vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`
 for each report, which starts `python -P -m retention_kit.report.drawing FONTS`. It takes one question a line on its input
@@ -10,7 +10,6 @@ single report would gain.
 from __future__ import annotations
 
 import atexit
-import base64
 import json
 import os
 import subprocess
@@ -26,19 +25,18 @@ _FIRST = '{"mark":"bar","data":{"values":[]}}'  # Vega is ready once it has draw
 
 def draw(spec: str, fonts: str) -> str:
     """The picture of a specification in the report's font, which lies in the folder `fonts`; raises ValueError."""
-    return _answer({"spec": spec}, fonts)["svg"]
+    if artists := [one for one in _artists if not one.has_ended]:
+        with suppress(OSError):
+            return min(artists, key=lambda one: len(one.waiting)).ask(spec)
+    return _drawn(spec, fonts)
 
 
 def paint(svg: str, scale: float, fonts: str) -> bytes:
-    """A picture so drawn as PNG, `scale` times as large; raises ValueError."""
-    return base64.b64decode(_answer({"svg": svg, "scale": scale}, fonts)["png"])
+    """A picture so drawn as PNG, `scale` times as large; raises ValueError. It takes no time to speak of, so it is done here."""
+    import vl_convert
 
-
-def _answer(question: dict, fonts: str) -> dict:
-    if artists := [one for one in _artists if not one.has_ended]:
-        with suppress(OSError):
-            return min(artists, key=lambda one: len(one.waiting)).ask(question)
-    return _drawn(question, fonts)
+    vl_convert.register_font_directory(fonts)
+    return vl_convert.svg_to_png(svg, scale=scale)
 
 
 def prepare(fonts: str) -> None:
@@ -75,28 +73,28 @@ class _Artist:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    def ask(self, question: dict) -> dict:
-        self.waiting.append(question)
+    def ask(self, spec: str) -> str:
+        self.waiting.append(spec)
         try:
             with self._asking:
-                answer = self._asked(question)
+                answer = self._asked(spec)
         finally:
             self.waiting.pop()
         if "error" in answer:
             raise ValueError(answer["error"])
-        return answer
+        return answer["svg"]
 
-    def _asked(self, question: dict) -> dict:
+    def _asked(self, spec: str) -> dict:
         if self.has_ended:
             raise BrokenPipeError("The process that draws has ended.")
         try:
-            return self._answer(question)
+            return self._answer(spec)
         except BaseException:  # interrupted between a question and its answer, it would answer the next one wrongly
             self.close()
             raise
 
-    def _answer(self, question: dict) -> dict:
-        self._process.stdin.write(f"{json.dumps(question)}\n".encode())
+    def _answer(self, spec: str) -> dict:
+        self._process.stdin.write(f"{json.dumps(spec)}\n".encode())
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
@@ -125,23 +123,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _drawn(question: dict, fonts: str) -> dict:
+def _drawn(spec: str, fonts: str) -> str:
     import vl_convert
 
     vl_convert.register_font_directory(fonts)
-    if "svg" in question:
-        png = vl_convert.svg_to_png(question["svg"], scale=question["scale"])
-        return {"png": base64.b64encode(png).decode()}
     # An empty list of addresses: a picture never fetches its data.
     config = {"font": FONT, "background": None, "aria": False}
-    return {"svg": vl_convert.vegalite_to_svg(question["spec"], config=config, allowed_base_urls=[])}
+    return vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[])
 
 
 def _serve(fonts: str) -> None:
-    _drawn({"spec": _FIRST}, fonts)
+    _drawn(_FIRST, fonts)
     for line in sys.stdin.buffer:
         try:
-            told = _drawn(json.loads(line), fonts)
+            told = {"svg": _drawn(json.loads(line), fonts)}
         except ValueError as error:
             told = {"error": str(error)}
         sys.stdout.buffer.write(f"{json.dumps(told)}\n".encode())
