@@ -198,10 +198,11 @@ def _build(arguments: argparse.Namespace) -> int:
                   arguments.templates, arguments.static)
         for period in periods
     )  # fmt: skip
-    code, done = DONE, []
-    with _progress() as progress, closing(
-        build_packs(plans, Path(arguments.output), arguments.force, arguments.jobs, progress)
-    ) as packs:  # fmt: skip
+    done, failed = [], []
+    with (
+        _progress() as progress,
+        closing(build_packs(plans, Path(arguments.output), arguments.force, arguments.jobs, progress)) as packs,
+    ):
         try:
             for pack in packs:
                 done.append(pack.period)
@@ -210,14 +211,18 @@ def _build(arguments: argparse.Namespace) -> int:
                     print(f"{pack.period}: {pack.note}", file=sys.stderr)
                 if not pack.is_new:
                     print(f"{pack.period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
+                where = f" in {pack.period}" if len(periods) > 1 else ""
                 for failure in pack.failures:
-                    code = _say(f"Failed: {failure}", FAILED)
+                    _say(f"Failed{where}: {failure}", FAILED)
+                failed += [pack.period] if pack.failures else []
         except KeyboardInterrupt:
             if not done:
                 raise
             left = f"Interrupted at {periods[len(done)]}, which is as it was; " if len(done) < len(periods) else ""
             return _say(f"{left}done: {', '.join(done)}.", INTERRUPTED)
-    return code
+    if failed and len(periods) > 1:
+        _say(f"Of {len(periods)} reports parts failed in {', '.join(failed)}.", FAILED)
+    return FAILED if failed else DONE
 
 
 def _metrics(arguments: argparse.Namespace) -> int:
@@ -355,7 +360,12 @@ def _progress() -> Iterator[Callable[[str, str, int, int], None]]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda what, name, done, total: print(f"{what} {done}/{total} {name}", file=sys.stderr) if name else None
+        # In one piece, as threads tell at once.
+        yield (
+            lambda what, name, *count: (
+                sys.stderr.write(f"{what} {'/'.join(map(str, count))} {name}\n") if name else None
+            )
+        )
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}

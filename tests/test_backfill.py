@@ -75,6 +75,26 @@ def test_a_pack_that_stands_is_left_as_it_is_after_one_that_does_not(capsys):
     assert contents(OUTPUT) == before
 
 
+def test_what_failed_is_told_with_its_period_and_once_more_at_the_end(monkeypatch, capsys):
+    problem = {"2024-02": "ValueError: No price list."}
+    monkeypatch.setattr(library, "run", lambda template, given, *_: (template, problem.get(given["period"], "")))
+    assert report("--from", "2024-01", "--to", "2024-03", "--only", "overview") == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("retention-kit: ")]
+    assert said == [
+        "retention-kit: Failed in 2024-02: overview (en): ValueError: No price list.",
+        "retention-kit: Of 3 reports parts failed in 2024-02.",
+    ]
+
+
+def test_an_output_that_is_a_file_is_called_one(capsys):
+    OUTPUT.write_text("mine", "utf-8")
+    assert report("--period", "2024-02") == 2
+    assert (
+        capsys.readouterr().err.splitlines()[-1] == "retention-kit: No pack can be written to 'reports': it is a file."
+    )
+    assert OUTPUT.read_text("utf-8") == "mine"
+
+
 def test_closed_early_a_run_leaves_what_it_has_begun_as_it_was():
     with closing(backfill()) as packs:
         assert next(packs).period == "2024-01"

@@ -169,6 +169,21 @@ def test_where_the_server_is_killed_the_next_notebook_has_another():
     assert int(printed) != server
 
 
+def test_a_kernel_says_nothing_before_its_process_id_is_told(monkeypatch):
+    """However long the server is kept from telling it."""
+    slow = "def slow(pid):\n    if pid != os.getpid():\n        time.sleep(2)\n    lead(pid)\n"
+    program = f"import os, time\nfrom retention_kit.report import forkserver\nlead = forkserver._lead\n{slow}" \
+              "forkserver._lead = slow\nforkserver.main()"  # fmt: skip
+    monkeypatch.setattr(kernels, "_PYTHON", [sys.executable, "-P", "-c"])
+    monkeypatch.setattr(kernels, "_MODULE", program)
+    monkeypatch.setattr(kernels, "_server", None)
+    try:
+        (parents, *_), problem = run("import os\nprint(os.getppid())")
+        assert (parents, problem) == (str(kernels._server._process.pid), "")
+    finally:
+        kernels.close()
+
+
 def test_kernels_run_side_by_side(tmp_path):
     """Each waits for a file that the other writes."""
     answers = {}

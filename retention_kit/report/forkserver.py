@@ -106,21 +106,33 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
                     return _end(kernels)
                 told = request[1]
                 try:
-                    pid = os.fork()
+                    is_kernel = _fork(kernels, told)
                 except OSError:  # closed without a word: this kernel cannot be had, others may
                     told.close()
                     continue
-                if not pid:
+                if is_kernel:
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                     for other in kernels.values():
                         other.close()
                     return request
-                _lead(pid)
-                kernels[pid] = told
-                if not _tell(told, f"{pid}\n"):
-                    _kill(pid)
         return _end(kernels)
+
+
+def _fork(kernels: dict[int, socket.socket], told: socket.socket) -> bool:
+    """Fork a kernel, which waits until its process id has been told; gives whether this is it. Raises OSError."""
+    ends = os.pipe()
+    with os.fdopen(ends[0], "rb", 0) as wait, os.fdopen(ends[1], "wb", 0) as go:
+        pid = os.fork()
+        if not pid:
+            go.close()
+            wait.read(1)  # until the other side is closed as well
+            return True
+        _lead(pid)
+        kernels[pid] = told
+        if not _tell(told, f"{pid}\n"):
+            _kill(pid)
+    return False
 
 
 def _receive(control: socket.socket) -> tuple[dict, socket.socket] | None:

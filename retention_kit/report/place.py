@@ -41,7 +41,8 @@ def writing(output: Path) -> Iterator[bool]:
         output.mkdir(parents=True, exist_ok=True)
         lock, held[here] = _lock(output / LOCK)
     except OSError as error:
-        raise SettingsError(f"No pack can be written to {str(output)!r}: {error.strerror}.") from error
+        why = "it is a file" if output.is_file() else error.strerror
+        raise SettingsError(f"No pack can be written to {str(output)!r}: {why}.") from error
     try:
         if held[here]:
             with told_of(output):
