@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
+    from retention_kit.report.pack import Pack
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -199,30 +200,33 @@ def _build(arguments: argparse.Namespace) -> int:
         for period in periods
     )  # fmt: skip
     done, failed = [], []
-    with (
-        _progress() as progress,
-        closing(build_packs(plans, Path(arguments.output), arguments.force, arguments.jobs, progress)) as packs,
-    ):
-        try:
+    try:
+        with (
+            _progress() as progress,
+            closing(build_packs(plans, Path(arguments.output), arguments.force, arguments.jobs, progress)) as packs,
+        ):
             for pack in packs:
                 done.append(pack.period)
-                print(pack.path)
-                if pack.note:
-                    print(f"{pack.period}: {pack.note}", file=sys.stderr)
-                if not pack.is_new:
-                    print(f"{pack.period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
-                where = f" in {pack.period}" if len(periods) > 1 else ""
-                for failure in pack.failures:
-                    _say(f"Failed{where}: {failure}", FAILED)
                 failed += [pack.period] if pack.failures else []
-        except KeyboardInterrupt:
-            if not done:
-                raise
-            left = f"Interrupted at {periods[len(done)]}, which is as it was; " if len(done) < len(periods) else ""
-            return _say(f"{left}done: {', '.join(done)}.", INTERRUPTED)
+                _tell(pack, f" in {pack.period}" if len(periods) > 1 else "")
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        left = f"Interrupted at {periods[len(done)]}, which is as it was; " if len(done) < len(periods) else ""
+        return _say(f"{left}done: {', '.join(done)}.", INTERRUPTED)
     if failed and len(periods) > 1:
         _say(f"Of {len(periods)} reports parts failed in {', '.join(failed)}.", FAILED)
     return FAILED if failed else DONE
+
+
+def _tell(pack: Pack, where: str) -> None:
+    print(pack.path)
+    if pack.note:
+        print(f"{pack.period}: {pack.note}", file=sys.stderr)
+    if not pack.is_new:
+        print(f"{pack.period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
+    for failure in pack.failures:
+        _say(f"Failed{where}: {failure}", FAILED)
 
 
 def _metrics(arguments: argparse.Namespace) -> int:
@@ -367,9 +371,9 @@ def _progress() -> Iterator[Callable[[str, str, int, int], None]]:
             )
         )
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}
-    # What is printed meanwhile goes above the bars, but into a file or pipe where that was asked for.
+    # Lines printed meanwhile go above the bars, unless stdout is a file or pipe.
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
 
         def tell(what: str, name: str, done: int, total: int) -> None:
@@ -377,7 +381,7 @@ def _progress() -> Iterator[Callable[[str, str, int, int], None]]:
                 tasks[what] = bars.add_task(what, total=total)
                 for over in [*tasks.values()][:-2]:  # a pack is put together while the next one's notebooks run
                     bars.update(over, visible=False)
-            bars.update(tasks[what], completed=done, description=f"{what} {name}")
+            bars.update(tasks[what], completed=done, total=total, description=f"{what} {name}")
 
         yield tell
 

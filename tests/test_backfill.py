@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -37,13 +38,25 @@ def left() -> list[str]:
     return sorted(path.name for path in OUTPUT.iterdir()) if OUTPUT.exists() else []
 
 
-def test_the_next_ones_notebooks_run_while_one_is_put_together():
-    begun: list[tuple] = []
-    with closing(backfill(told=begun)) as packs:
+def test_the_next_ones_notebooks_run_while_one_is_put_together(monkeypatch):
+    swap, running = packing.swap, {month: Event() for month in MONTHS}
+
+    def run(template, parameters, *_) -> tuple:
+        running[parameters["period"]].set()
+        return template, ""
+
+    def swap_late(building, folder, place) -> None:
+        assert all(running[month].wait(30) for month in MONTHS[: MONTHS.index(folder.name) + 2])
+        swap(building, folder, place)
+
+    monkeypatch.setattr(library, "run", run)
+    monkeypatch.setattr(packing, "swap", swap_late)
+    with closing(backfill()) as packs:
         for number, pack in enumerate(packs):
             assert (pack.period, pack.is_new) == (MONTHS[number], True)
-            assert [period for period, *_ in begun] == [*MONTHS[: number + 2]]
             assert [name for name in left() if name.startswith("2024")] == [*MONTHS[: number + 1]]
+            links = (OUTPUT / "index.html").read_text("utf-8")
+            assert [month in links for month in MONTHS] == [place <= number for place in range(3)]
     assert left() == [*MONTHS, "index.html"]
 
 
@@ -61,7 +74,7 @@ def test_what_was_sent_is_what_stands_once_the_pack_before_is_done():
     assert report("--period", "2024-03") == 0
     assert restated(OUTPUT / "2024-03")
     assert report("--from", "2024-01", "--to", "2024-03") == 0
-    assert restated(OUTPUT / "2024-03") == []
+    assert restated(OUTPUT / "2024-02") == restated(OUTPUT / "2024-03") == []
 
 
 def test_a_pack_that_stands_is_left_as_it_is_after_one_that_does_not(capsys):
@@ -105,17 +118,43 @@ def test_an_interrupt_leaves_both_as_they_were(monkeypatch, capsys):
     """The one that is put together, and the one whose notebooks run."""
 
     def interrupted(template, parameters, *_) -> tuple:
-        if parameters["period"] == "2024-03":
+        if parameters["period"] == "2024-02":
             raise KeyboardInterrupt
         return template, ""
 
     monkeypatch.setattr(library, "run", interrupted)
     assert report("--from", "2024-01", "--to", "2024-03") == 130
     done = capsys.readouterr()
-    assert done.err.splitlines()[-1] == (
-        "retention-kit: Interrupted at 2024-03, which is as it was; done: 2024-01, 2024-02."
-    )
-    assert left() == ["2024-01", "2024-02", "index.html"]
+    assert done.err.splitlines()[-1] == ("retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01.")
+    assert left() == ["2024-01", "index.html"]
+
+
+def test_where_the_next_cannot_even_be_planned_this_one_is_finished():
+    def planned() -> Iterator[Plan]:
+        yield from plans(MONTHS[:1])
+        raise DataError("No.")
+
+    packs = packing.build_packs(planned(), OUTPUT, True, 2, lambda *_: None)
+    assert next(packs).period == "2024-01"
+    with pytest.raises(DataError, match="No"):
+        next(packs)
+
+
+def test_what_interrupts_one_notebook_ends_those_that_wait(monkeypatch):
+    """Such as a cancelled build, told where it tells its progress."""
+    ran = []
+
+    def run(template, parameters, *_) -> tuple:
+        ran.append(parameters["period"])
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        return template, ""
+
+    monkeypatch.setattr(library, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        next(packing.build_packs(plans(MONTHS[:1]), OUTPUT, True, 1, lambda *_: None))
+    assert ran == ["2024-01"] * 2
+    assert left() == []
 
 
 def test_where_one_cannot_be_begun_the_one_before_is_finished(monkeypatch):
@@ -142,5 +181,5 @@ def test_where_one_cannot_be_written_the_next_is_not_made(monkeypatch):
     begun: list[tuple] = []
     with pytest.raises(ReportError, match="The disk is full"):
         next(backfill(told=begun))
-    assert [period for period, *_ in begun] == ["2024-01", "2024-02"]
+    assert [*dict.fromkeys(period for period, *_ in begun)] == ["2024-01", "2024-02"]
     assert left() == []

@@ -165,7 +165,7 @@ def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
 
 def test_the_second_run_is_refused_before_anything_is_computed(place, monkeypatch):
     data = rk.load(place.folder)
-    for name in ("_is_current", "make_pack"):
+    for name in ("_is_current", "_making"):
         monkeypatch.setattr(packing, name, lambda *_: pytest.fail("something was computed"))
     with writing(place.output), pytest.raises(SettingsError, match="Another run"):
         elsewhere(partial(rk.build_report, data, "2024-02", output=place.output))

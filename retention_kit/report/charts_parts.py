@@ -166,10 +166,9 @@ def finished(
 
 
 def _inner(chart: alt.Chart, *only: str) -> dict:
-    made = chart.to_dict(validate=False, context={"top_level": False})
-    return {
-        name: made[name] for name in only or made if made[name] != {"name": "empty"}
-    }  # as it calls data of its parent
+    # It has data above it, or Altair would give it empty ones.
+    made = chart.to_dict(validate=False, context={"top_level": False, "data": None})
+    return {name: made[name] for name in only or made}
 
 
 def listed(items: list[str], words: Words) -> str:

@@ -36,8 +36,9 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.notebooks.shutdown()
-        self.charts.shutdown()
+        """Wait for what runs; what has not begun by now, never does."""
+        self.notebooks.shutdown(cancel_futures=True)
+        self.charts.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -75,16 +76,26 @@ def _running(
     def one(task: tuple[library.Section, str]) -> tuple[NotebookNode, str]:
         nonlocal done
         section, language = task
-        made = library.run(plan.notebooks[section.name], plan.parameters(section, language), environment, clients)
-        charts.extend(workers.charts.submit(exporters.draw, spec) for spec in exporters.specs(made[0]))
-        done += 1
-        progress(section.name, done, len(tasks))
+        try:
+            made = library.run(plan.notebooks[section.name], plan.parameters(section, language), environment, clients)
+            charts.extend(workers.charts.submit(exporters.draw, spec) for spec in exporters.specs(made[0]))
+            done += 1
+            progress(section.name, done, len(tasks))
+        except BaseException:
+            for future in [*futures]:
+                future.cancel()
+            raise
         return made
 
     def collected() -> Executed:
         executed, failures = {}, []
-        for future in as_completed(futures):
-            future.result()  # whichever is interrupted first
+        try:
+            for future in as_completed(futures):
+                if not future.cancelled():
+                    future.result()  # raises what has cancelled the others
+        except BaseException:  # the run is over: the next pack's notebooks are not to begin instead
+            workers.notebooks.shutdown(wait=False, cancel_futures=True)
+            raise
         for future, (section, language) in reversed(futures.items()):
             executed[plan.stem(section, language)], problem = future.result()
             if problem:
@@ -94,8 +105,8 @@ def _running(
 
     progress("", 0, len(tasks))
     try:
-        # What is read last is run first: its charts take longest.
-        futures |= {workers.notebooks.submit(one, task): task for task in reversed(tasks)}
+        for task in reversed(tasks):  # what is read last is run first: its charts take longest
+            futures[workers.notebooks.submit(one, task)] = task
         yield collected
     except BaseException:
         for future in [*futures, *charts]:

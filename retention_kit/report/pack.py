@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -92,17 +92,25 @@ def build_report(
 def build_packs(
     plans: Iterable[Plan], output: Path, force: bool, jobs: int, progress: Callable[[str, str, int, int], None]
 ) -> Iterator[Pack]:
-    """The packs of these plans one after the other, each as `build_report` gives it; `progress` is told the period too.
+    """The packs of these plans, each of another period, as `build_report` gives them; `progress` is told the period too.
 
     While one is put together, the notebooks of the next are run. Where that one cannot be begun, this one is finished
     first. Closed or interrupted, it leaves both as they were.
     """
-    begun: deque[Iterator[Pack | None]] = deque()
+    begun: deque[Generator[Pack | None]] = deque()  # two at most
 
     def finished() -> Pack:
-        pack = next(begun[0])
-        begun.popleft()
-        return _listed(pack, output)
+        making = begun.popleft()
+        try:
+            return _listed(next(making), output)
+        except BaseException:
+            making.close()
+            dropped()
+            raise
+
+    def dropped() -> None:
+        while begun:
+            begun.popleft().close()
 
     with writing(output), Workers(jobs) as workers:
         try:
@@ -111,26 +119,28 @@ def build_packs(
                 folder = output / period
                 # Own templates may import helpers, which no digest knows.
                 if not force and not plan.folder:
-                    while begun and manifest.is_current(plan, folder, by=""):  # but what was sent before may be another
+                    if begun and manifest.is_current(plan, folder, by=""):  # but what was sent before may be another
                         yield finished()
                     if _is_current(plan, folder):
                         yield _listed(Pack(folder, period, is_new=False), output)
                         continue
-                making = _making(plan, folder, output, workers, partial(progress, period))
+                begun.append(_making(plan, folder, output, workers, partial(progress, period)))
                 try:
-                    next(making)
-                except Exception:
-                    while begun:
-                        yield finished()
+                    next(begun[-1])
+                except BaseException:
+                    begun.pop()
                     raise
-                begun.append(making)
                 if len(begun) > 1:
                     yield finished()
-            while begun:
+        except Exception:  # of the next one
+            if begun:
+                yield finished()
+            raise
+        else:
+            if begun:
                 yield finished()
         finally:
-            for making in begun:
-                making.close()
+            dropped()
 
 
 def _listed(pack: Pack, output: Path) -> Pack:
@@ -161,11 +171,12 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Calla
 
 def _making(
     plan: Plan, folder: Path, output: Path, workers: Workers, progress: Callable[[str, int, int], None]
-) -> Iterator[Pack | None]:
+) -> Generator[Pack | None]:
     """Make a pack in two steps: nothing is given while its notebooks still run, then the pack."""
     from retention_kit.report import kernels
 
     data, page, note = plan.page.data, plan.page, ""
+    progress("", 0, len(plan.languages) * len(plan.chosen))
     with place_for(folder) as place, _preparing(plan) as prepared:
         kernels.prepare()  # it imports while we compute, and so do we
         for other in plan.pages.values():
