@@ -34,7 +34,6 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
-    gc.set_threshold(100_000)  # what is loaded stays: looking through it over and over takes a twentieth of a run
     arguments = _parser().parse_args(argv)
     try:
         with _sigterm_interrupts():
@@ -50,6 +49,15 @@ def main(argv: list[str] | None = None) -> int:
         return DONE
     except OSError as error:
         return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", FAILED)
+
+
+def run() -> None:
+    """Run one command as a process, which ends with it."""
+    gc.set_threshold(100_000)  # what is loaded stays: looking through it over and over takes a twentieth of a run
+    code = main()
+    from retention_kit.report.forkserver import leave  # late: what only prints help imports next to nothing
+
+    leave(code)
 
 
 @contextmanager
@@ -148,10 +156,8 @@ def _load(arguments: argparse.Namespace) -> Dataset:
     if every := getattr(arguments, "every", None):
         check_every(every)  # before any data are read
     chosen = {"as_of": arguments.as_of} if arguments.as_of else {}
-    if arguments.data:
-        return load(arguments.data, **chosen)
-    if Path("retention.toml").is_file():
-        return load("retention.toml", **chosen)
+    if arguments.data or Path("retention.toml").is_file():
+        return load(arguments.data or "retention.toml", **chosen)
     print("No --data and no retention.toml here: this is the sample company, synthetic data.", file=sys.stderr)
     return sample(**chosen)
 
@@ -324,8 +330,7 @@ def _rerun(arguments: argparse.Namespace) -> int:
 def _init(arguments: argparse.Namespace) -> int:
     from retention_kit.project import begin
 
-    begin(arguments.folder)
-    folder = arguments.folder
+    begin(folder := arguments.folder)
     print(f"{folder} is ready. Build its first report:\n  cd {shlex.quote(str(folder))}\n  retention-kit report")
     print("Explore it in JupyterLab:\n  retention-kit lab")
     return DONE
@@ -392,4 +397,4 @@ def _say(message: object, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -140,7 +140,8 @@ def finished(
     if along is not None:
         shared |= _inner(alt.Chart().encode(along), "encoding")
     signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
-    label = {"labelColor": MUTED, "labelFontSize": 12}
+    # Without a limit no text is measured to be cut; an axis of names from the data has its own.
+    label = {"labelColor": MUTED, "labelFontSize": 12, "labelLimit": 0, "titleLimit": 0}
     title = {"titleColor": MUTED, "titleFontSize": 12, "titleFontWeight": "normal", "titleAnchor": "start"}
     return (
         {"layer": [_inner(layer) for layer in layers]}

@@ -209,21 +209,19 @@ def _be_kernel(asked: dict, told: socket.socket) -> None:
     _tell(told, "ready\n")
     told.close()
     application.start()
-    _leave()
+    leave(0)
 
 
-def _leave() -> None:
+def leave(code: int) -> None:
     """End as any Python does, but let the system take the memory: freeing it piece by piece takes longer than starting did.
 
-    What a notebook left open is written first as well: whatever hangs after that is killed.
+    What was left open is written first as well: a kernel that hangs after that is killed.
     """
     _flush()
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()
     atexit._run_exitfuncs()
     _flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _flush() -> None:

@@ -65,8 +65,9 @@ class Parts(NamedTuple):
 
 
 def parts(page: Page) -> Parts | None:
-    """Make them beforehand; None where that fails, as whoever writes the message will find and say."""
+    """Make them beforehand, and read templates and style; None where that fails, as the message's writer finds and says."""
     with suppress(Exception):
+        _template("html"), _template("txt"), _inliner()
         return _parts(page)
 
 
@@ -112,7 +113,7 @@ def compose(
     message["Subject"] = said["subject"]
     message["Date"] = _date(page)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_environment().get_template("message.txt.j2").render(said), cte="quoted-printable")
+    message.set_content(_template("txt").render(said), cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     _, body = message.iter_parts()
     for number, picture in enumerate(drawn, 1):
@@ -169,7 +170,7 @@ def noted(message: EmailMessage, sentence: str) -> EmailMessage:
 
 
 def _html(said: dict[str, Any]) -> str:
-    return _inliner().inline(_environment(escaped=True).get_template("message.html.j2").render(said))
+    return _inliner().inline(_template("html").render(said))
 
 
 def _add_picture(body: EmailMessage, picture: Picture, name: str) -> None:
@@ -199,9 +200,10 @@ def _bound(message: EmailMessage) -> None:
 
 
 @cache
-def _environment(escaped: bool = False) -> jinja2.Environment:
+def _template(kind: str) -> jinja2.Template:
     loader = jinja2.FileSystemLoader(templates_dir() / "mail")
-    return jinja2.Environment(loader=loader, autoescape=escaped, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(loader=loader, autoescape=kind == "html", trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template(f"message.{kind}.j2")
 
 
 @cache

@@ -200,7 +200,7 @@ def _making(
         broken = [check.name for check in checks if check.broken]
         prepared()
         with executing(plan, workers, progress) as collected:
-            from retention_kit.report import mail  # while notebooks run, like what it imports
+            from retention_kit.report import gate, mail  # noqa: F401  while notebooks run, like what they import
 
             with told_of(folder):
                 write_lists(page, building, plan.suffix)
