@@ -12,7 +12,7 @@ from pathlib import Path
 
 START, DAYS = "2023-01-01", 1096  # to the end of 2025
 LAST = "2025-12"
-LIMITS = ((50_000_000, 'memory_limit = "6GB"'), (5_000_000, 'memory_limit = "225MB"'))  # from so many orders on
+LIMITS = ((50_000_000, 'memory_limit = "6GB"'), (5_000_000, 'memory_limit = "235MB"'))  # from so many orders on
 
 _DRAWS = """
 CREATE MACRO draw(n, salt) AS (hash(n * 64 + salt) >> 11) / 9007199254740992.0;  -- from 0 up to 1
