@@ -310,6 +310,7 @@ def test_what_the_engine_cannot_do_is_said_in_a_sentence(monkeypatch):
         raise data.engine.error("Out of Memory Error: could not allocate block.\nmore of it")
 
     monkeypatch.setattr(data.engine, "frame", fails)
+    room = r"There is too little room in memory \(\[data\] memory_limit\) or on the disk for temporary files"
     for asked in (rk.scorecard, rk.rfm, rk.cohorts, lambda data: customer_lists(data, rk.Period.parse("2024-03"))):
-        with pytest.raises(DataError, match=r"^Out of Memory Error: could not allocate block\.$"):
+        with pytest.raises(DataError, match=rf"^{room}: Out of Memory Error: could not allocate block\.$"):
             asked(data)
