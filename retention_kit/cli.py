@@ -370,11 +370,7 @@ def _progress() -> Iterator[Callable[[str, str, int, int], None]]:
     console = Console(stderr=True)
     if not console.is_terminal:
         # In one piece, as threads tell at once.
-        yield (
-            lambda what, name, *count: (
-                sys.stderr.write(f"{what} {'/'.join(map(str, count))} {name}\n") if name else None
-            )
-        )
+        yield lambda what, name, done, total: name and sys.stderr.write(f"{what} {done}/{total} {name}\n")
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}

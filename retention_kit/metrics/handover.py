@@ -22,7 +22,7 @@ def keep(data: Dataset, path: Path, more: Mapping[tuple, pd.DataFrame] | None = 
     """
     plain = {one.name: getattr(data, one.name) for one in fields(Dataset) if one.name not in ("engine", "summaries")}
     # Years are made of the others, and few are asked for again.
-    summaries = {key: frame for key, frame in dict(data.summaries).items() if not key[0].startswith("year ")}
+    summaries = {key: frame for key, frame in data.summaries.items() if not key[0].startswith("year ")}
     text = pickle.dumps(plain | {"summaries": summaries | dict(more or {})}, protocol=pickle.HIGHEST_PROTOCOL)
     path.write_bytes(text)
 

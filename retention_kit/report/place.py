@@ -28,9 +28,10 @@ _held = threading.local()  # by the real path of each output folder that this th
 def writing(output: Path) -> Iterator[bool]:
     """Nobody else writes to this folder of packs meanwhile; gives whether that is sure. A part of the run may ask again.
 
-    What a killed run has left is cleared first; raises ReportError where that cannot be done. Raises SettingsError, before anything is run, where no pack can be written or another run is writing there: waiting
-    for it could take forever. The lock is the system's, so it ends with its process, however that ends; where the
-    system has none, the run goes on without.
+    What a killed run has left is cleared first; raises ReportError where that cannot be done. Raises SettingsError,
+    before anything is run, where no pack can be written or another run is writing there: waiting for it could take
+    forever. The lock is the system's, so it ends with its process, however that ends; where the system has none, the
+    run goes on without.
     """
     held, here = vars(_held), os.path.realpath(output)
     if here in held:
