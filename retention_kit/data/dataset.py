@@ -221,6 +221,9 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for statement in _statements(name)[0]:
                 engine.run(statement, **columns.sql, **known)
         sizes[name] = refuse_unusable(engine, name, columns)
+        counts += [
+            Count(name, found.check, found.rows, detail=found.detail) for part in sources[name] for found in part.found
+        ]
         if name == "responses":
             refuse_tops(engine, settings.definitions)
         if name in IDENTITY:

@@ -141,12 +141,13 @@ class Money(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Rows of a table that one check found, and what they are worth, by currency."""
+    """Rows of a table that one check found, what they are worth, by currency, and what else is to be told, such as examples."""
 
     table: str
     check: str
     rows: int
     worth: tuple[str, ...] = ()
+    detail: str = ""
 
 
 def count_checks(engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str]) -> list[Count]:
@@ -194,7 +195,8 @@ def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, st
 
 def _effect(count: Count) -> str:
     money = " and ".join(count.worth)
-    return re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", _EFFECTS[count.check])
+    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", _EFFECTS[count.check])
+    return f"{effect}; {count.detail}" if count.detail else effect
 
 
 def _decimals(code: str) -> int:

@@ -41,6 +41,14 @@ OPTIONAL = {
 IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
 
 
+class Found(NamedTuple):
+    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be told."""
+
+    check: str
+    rows: int
+    detail: str = ""
+
+
 class Source(NamedTuple):
     """One of the sources that a table is stacked from: kept under our column names, and what the report says of it."""
 
@@ -49,6 +57,7 @@ class Source(NamedTuple):
     sha256: str
     zone: str | None = None  # of its naive times, if it has its own
     is_lines: bool = False
+    found: tuple[Found, ...] = ()  # what reading has set aside or decided
 
 
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
