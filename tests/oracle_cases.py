@@ -125,7 +125,7 @@ MOMENTS = (
 TRICKY_AS_OF = date(2024, 4, 20)
 TRICKY_PERIODS = ["2023-12", "2024-01", "2024-02", "2024-03", "2024-04"]
 COLUMNS = {
-    "orders": ("customer_id", "order_id", "ordered_at", "amount", "refund_of", "country", "currency"),
+    "orders": ("customer_id", "order_id", "ordered_at", "amount", "refund_of", "refunded", "country", "currency"),
     "subscriptions": (
         *("customer_id", "subscription_id", "started_at", "ended_at", "trial_ends_at", "amount", "interval", "status"),
         *("cancel_reason", "currency"),
@@ -175,7 +175,9 @@ def tricky_tables(seed: int, currencies=(None,)) -> dict[str, pd.DataFrame]:
         refund_of = None if number < 80 else str(number - 75) if number < 96 else "unknown"
         amount = draw.choice(["10.00", "10.00", "7.35", "3.33", "0.01", "0", "-5.00", "-10.00", "ten", ""])
         who = customer(number)
-        orders.append((who, str(number), moment, amount, refund_of, country(who, moment), currency(number)))
+        refunded = {1: "2.50", 4: "10.00", 7: "-0.01", 9: "0"}.get(number % 11)  # without a date, of the order itself
+        terms = (refund_of, refunded, country(who, moment), currency(number))
+        orders.append((who, str(number), moment, amount, *terms))
     subscriptions = []
     for row in range(150):
         number, started, ended = draw.randrange(96), draw.choice(MOMENTS), draw.choice(MOMENTS)

@@ -19,7 +19,7 @@ WITHOUT_MRR = {"paused", "trialing", "unpaid", "free"}
 WITH_MRR = {"active", "past_due", "cancelled", ""}
 DEFAULT_SCALE = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
 OURS = {
-    "orders": {"customer_id", "order_id", "ordered_at", "amount", "refund_of", "currency"},
+    "orders": {"customer_id", "order_id", "ordered_at", "amount", "refund_of", "refunded", "currency"},
     "subscriptions": {
         *("customer_id", "subscription_id", "started_at", "ended_at", "amount", "interval", "currency"),
         *("trial_ends_at", "cancel_reason", "status"),
@@ -258,6 +258,11 @@ def orders_of(lines: pd.DataFrame, books: Books) -> pd.DataFrame:
     first = orders.first()  # that is not missing
     for column in set(first) - OURS["orders"] - {"cents"}:
         first.loc[orders[column].nunique() > 1, column] = "(several)"
+    if "refunded" in lines:  # of the order, on one of its lines or on each
+        paid_back = lines.assign(refunded=each(lines["refunded"], lambda value: abs(cents(value) or 0)))
+        first["refunded"] = [
+            Decimal(most) / 100 for most in paid_back.groupby("order_id", sort=False)["refunded"].max()
+        ]
     total = orders["cents"].sum()
     return first.assign(amount=[Decimal(int(sum_)) / 100 for sum_ in total]).drop(columns="cents").reset_index()
 
@@ -271,18 +276,20 @@ def read_orders(books: Books, table: list[dict]) -> None:
     candidates = []
     for raw in table:
         at, amount = instant(raw["ordered_at"], books.zone), cents(raw["amount"])
-        if at is None or amount is None:
+        refunded = cents(raw.get("refunded"))
+        if at is None or amount is None or (refunded is None and text(raw.get("refunded"))):
             continue
         row = books.row(raw, "orders", at)
+        refunded = abs(refunded or 0)
         key = text(raw.get("order_id"))
-        order = (key, amount, books.code(raw), text(raw.get("refund_of")), row)
-        candidates.append((key, (at, amount), order))
+        order = (key, amount, books.code(raw), text(raw.get("refund_of")), refunded, row)
+        candidates.append((key, (at, amount, -refunded), order))
     kept = [order for order in first_of_each_key(candidates) if order[-1].day < books.as_of]
     books.rows += [order[-1] for order in kept]
     sales = [order for order in kept if order[3] is None and order[1] >= 0]
-    sold = {key: (amount, code, row) for key, amount, code, _, row in sales if key}
+    sold = {key: (max(amount - refunded, 0), code, row) for key, amount, code, _, refunded, row in sales if key}
     left = {key: amount * day_rate(books, code, row) for key, (amount, code, row) in sold.items()}
-    for _, amount, code, refund_of, row in sorted(kept, key=lambda order: order[-1].at):
+    for _, amount, code, refund_of, _, row in sorted(kept, key=lambda order: order[-1].at):
         if refund_of is None and amount >= 0:
             continue
         named = sold.get(refund_of)
@@ -292,8 +299,8 @@ def read_orders(books: Books, table: list[dict]) -> None:
             left[refund_of] -= taken
         if abs(amount) * rate > taken:
             books.refunds.append(Refund(**vars(row), cents=abs(amount) * rate - taken))
-    for key, amount, code, _, row in sales:
-        net = left[key] if key else amount * day_rate(books, code, row)
+    for key, amount, code, _, refunded, row in sales:
+        net = left[key] if key else max(amount - refunded, 0) * day_rate(books, code, row)
         if net > 0 or (amount == 0 and books.rules.zero_orders == "purchase"):
             books.purchases.append(Purchase(**vars(row), cents=net))
 

@@ -526,3 +526,39 @@ def test_rows_beyond_the_memory_lie_where_only_we_look_and_go_with_the_engine(tm
     del engine
     gc.collect()
     assert list(ours.iterdir()) == []
+
+
+REFUNDED = """
+    customer_id  order_id  ordered_at  amount  refunded
+    A            1         2024-01-05  50.00   20.00
+    A            2         2024-01-06  30.00   -30.00
+    B            3         2024-02-06  10.00   12.50
+    C            4         2024-02-07  10.00   -
+    C            5         2024-02-08  0       1.00
+    D            6         2024-02-09  8.00    soon
+    """
+
+
+def test_what_is_refunded_without_a_date_lowers_its_own_order():
+    """January: 50 - 20 and 30 - 30. February: 10 - 12.50 is nothing, 2.50 and the 1.00 of an empty order count nowhere."""
+    data = rk.load(orders=table(REFUNDED), **UTC)
+    assert [value(data, "revenue", month) for month in ("2024-01", "2024-02")] == [30, 10]
+    assert [value(data, "active_customers", month) for month in ("2024-01", "2024-02")] == [1, 1]
+    assert value(data, "refunds", "2024-02") == 0
+    found = data.quality.set_index("check")
+    assert dict(found["rows"])["refunded without a date"] == 3
+    assert "60.00 GBP" in found.loc["refunded without a date", "effect"]
+    assert dict(found["rows"])["refunded above its order"] == 2
+    assert "3.50 GBP" in found.loc["refunded above its order", "effect"]
+    assert list(data.quarantine["orders"]["check"]) == ["unreadable refunded amount"]
+
+
+def test_a_refund_that_names_its_order_finds_what_is_left_of_it():
+    """Of 50.00, 20.00 were refunded without a date; a refund of 40.00 finds 30.00 and names no order with the rest."""
+    orders = """
+        customer_id  order_id  ordered_at  amount  refunded  refund_of
+        A            1         2024-01-05  50.00   20.00     -
+        A            r         2024-02-05  -40.00  -         1
+        """
+    data = rk.load(orders=table(orders), **UTC)
+    assert (value(data, "revenue", "2024-01"), value(data, "refunds", "2024-02")) == (0, 10)

@@ -3,7 +3,7 @@
 import pytest
 
 import retention_kit as rk
-from pencil import checks, table
+from pencil import checks, table, value
 from retention_kit.errors import DataError, SettingsError
 
 CONVERTED = {"currency": "GBP", "timezone": "UTC"}
@@ -225,3 +225,14 @@ def test_the_published_shop_comes_out_of_all_its_lines(shared, tmp_path, name, n
     assert "refund that names no order" in checks(data)
     if alike:
         assert checks(data)["identical line"] == alike
+
+
+@pytest.mark.parametrize("second", ["-", "5.00"])
+def test_what_is_refunded_of_an_order_counts_once(lines, second):
+    """12.00 of both lines together; 5.00 of them are refunded, on the first line or on each."""
+    data = lines(f"""
+        customer_id  order_id  ordered_at  amount  refunded
+        A            1         2024-01-05  8.00    5.00
+        A            1         2024-01-05  4.00    {second}
+        """)
+    assert value(data, "revenue", "2024-01") == 7

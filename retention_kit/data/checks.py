@@ -14,6 +14,7 @@ _UNREADABLE = {
     "unreadable end date": "ended_at",
     "unreadable end date of the trial": "trial_ends_at",
     "unreadable amount": "amount",
+    "unreadable refunded amount": "refunded",
     "unreadable score": "score",
 }
 _UNKNOWN = {

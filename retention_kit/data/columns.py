@@ -73,6 +73,7 @@ class Columns:
                 self.sql[name] = self.text(name)
         # What never came takes no room: a view says that it is missing.
         optional = [name for name in ("refund_of", "currency") if name in names]
+        self.has_refunded = "refunded" in names and "refunded" in self._kinds
         came = [name for name in optional if name in self._kinds]
         self.sql["raw_optional"] = "".join(f", {self.sql[name]} AS {name}" for name in came)
         self.sql["absent"] = "".join(f", CAST(NULL AS VARCHAR) AS {name}" for name in optional if name not in came)
@@ -85,17 +86,31 @@ class Columns:
         """A column as text, empty as NULL, also where the table has none of that name."""
         return _text(name, self._kinds.get(name))
 
-    def money(self, minor: int, scale: int) -> str:
-        """The amount in minor units of the report's currency, each of `scale` units; foreign ones are finer, until converted.
+    def set_money(self, minor: int, scale: int) -> None:
+        """Read the amounts, now that the units they are kept in are known."""
+        self.sql["amount"] = self.money("amount", minor, scale)
+        if self._table == "orders":
+            refunded = (
+                f", abs({self.money('refunded', minor, scale)}) AS refunded, {self.text('refunded')} AS refunded_text"
+            )
+            self.sql["raw_refunded"] = refunded if self.has_refunded else ""
+            self.sql["absent"] += (
+                ""
+                if self.has_refunded
+                else ", CAST(NULL AS BIGINT) AS refunded, CAST(NULL AS VARCHAR) AS refunded_text"
+            )
+
+    def money(self, name: str, minor: int, scale: int) -> str:
+        """A column in minor units of the report's currency, each of `scale` units; foreign ones are finer, until converted.
 
         Of order lines it is not rounded, since their sum is.
         """
-        scaled = f"TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {minor * scale}"
+        scaled = f"TRY_CAST({self.text(name)} AS DECIMAL(28, 6)) * {minor * scale}"
         whole = f"TRY_CAST(round({scaled}) AS BIGINT)"
         if minor * scale <= 10**6:
-            whole = f"whole_units({self.text('amount')}, {minor * scale})"
+            whole = f"whole_units({self.text(name)}, {minor * scale})"
         if scale > 1:
-            home = f"TRY_CAST(round(TRY_CAST({self.text('amount')} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
+            home = f"TRY_CAST(round(TRY_CAST({self.text(name)} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
             whole = f"CASE WHEN {self.sql['currency']} IS NULL THEN {home} ELSE {whole} END"
         if not self.has_lines:
             return whole

@@ -216,7 +216,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     counts, sizes, read = [], {}, {}
     for name, columns in every.items():
         if name in IDENTITY:
-            columns.sql["amount"] = columns.money(10**decimals, money.scale)
+            columns.set_money(10**decimals, money.scale)
         with sentence(engine, f"The {name}"):
             for statement in _statements(name)[0]:
                 engine.run(statement, **columns.sql, **known)

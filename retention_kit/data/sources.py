@@ -17,7 +17,7 @@ from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import TABLES, Table
 
 _OURS = (*TABLES, "rates")
-_NUMBERS = ("amount", "score", "weight", "rate")
+_NUMBERS = ("amount", "refunded", "score", "weight", "rate")
 _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
 REQUIRED = {
     "orders": ("customer_id", "ordered_at", "amount"),
@@ -26,7 +26,7 @@ REQUIRED = {
     "rates": ("date", "currency", "rate"),
 }
 OPTIONAL = {
-    "orders": ("order_id", "refund_of", "currency"),
+    "orders": ("order_id", "refund_of", "refunded", "currency"),
     "subscriptions": (
         "subscription_id",
         "interval",

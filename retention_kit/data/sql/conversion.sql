@@ -5,7 +5,7 @@ WITH sales AS (
 ),
 dated AS (
     SELECT orders._row, orders._is_line, orders.customer_id, orders.order_id, orders.ordered_at, orders.amount,
-           orders.refund_of, orders.currency $orders_extras, coalesce(sales.rate_day, orders.rate_day) AS own_day,
+           orders.refund_of, orders.refunded, orders.currency $orders_extras, coalesce(sales.rate_day, orders.rate_day) AS own_day,
            orders.own, orders.has_several
     FROM $rows AS orders
     LEFT JOIN sales ON sales.order_id = orders.refund_of AND sales.currency = orders.currency
@@ -25,6 +25,8 @@ daily AS (
 )
 SELECT placed._row, placed._is_line, placed.customer_id, placed.order_id, placed.ordered_at,
        CASE WHEN placed.currency IS NULL THEN placed.amount ELSE CAST(round(placed.amount * daily.rate) AS BIGINT) END AS amount,
-       placed.refund_of, placed.currency $placed_extras, placed.rate_day, placed.own, placed.has_several
+       placed.refund_of,
+       CASE WHEN placed.currency IS NULL THEN placed.refunded ELSE CAST(round(placed.refunded * daily.rate) AS BIGINT) END AS refunded,
+       placed.currency $placed_extras, placed.rate_day, placed.own, placed.has_several
 FROM placed
 LEFT JOIN daily ON daily.currency = placed.currency AND daily.rate_day = placed.rate_day;

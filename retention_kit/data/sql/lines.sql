@@ -1,7 +1,7 @@
--- Order lines, summed: of each order at its earliest time. Whole orders beside them stay as they are.
+-- Order lines, summed: of each order at its earliest time. What was refunded of the order stands on one line or on each: it counts once. Whole orders beside them stay as they are.
 CREATE TABLE $into AS
 WITH lines AS (
-    SELECT _row, customer_id, order_id, ordered_at, amount, refund_of, $currency AS currency, own, has_several $extras
+    SELECT _row, customer_id, order_id, ordered_at, amount, refund_of, refunded, $currency AS currency, own, has_several $extras
     FROM $rows WHERE _is_line
 ),
 placed AS (
@@ -11,13 +11,13 @@ placed AS (
 ),
 summed AS (
     SELECT min(_row) AS _row, max(CASE WHEN place = 1 THEN customer_id END) AS customer_id, order_id,
-           min(ordered_at) AS ordered_at, sum(amount) AS amount, refund_of, currency $agreed_extras, own,
+           min(ordered_at) AS ordered_at, sum(amount) AS amount, refund_of, max(refunded) AS refunded, currency $agreed_extras, own,
            bool_or(has_several) OR coalesce(min(customer_id) <> max(customer_id), false) AS has_several
     FROM placed GROUP BY order_id, refund_of, own, currency
 )
-SELECT _row, true AS _is_line, customer_id, order_id, ordered_at, amount, refund_of, currency $extras,
+SELECT _row, true AS _is_line, customer_id, order_id, ordered_at, amount, refund_of, refunded, currency $extras,
        CAST(min(ordered_at) OVER (PARTITION BY order_id, refund_of, own) AS DATE) AS rate_day, own, has_several
 FROM summed
 UNION ALL
-SELECT _row, _is_line, customer_id, order_id, ordered_at, amount, refund_of, currency $extras, rate_day, own, has_several
+SELECT _row, _is_line, customer_id, order_id, ordered_at, amount, refund_of, refunded, currency $extras, rate_day, own, has_several
 FROM $rows WHERE NOT _is_line;
