@@ -284,6 +284,8 @@ def _print_scorecard(data: Dataset, rows, *, with_absent: bool) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     data = _load(arguments)
+    for warning in data.warnings:
+        print(f"Warning: {warning}")
     table = [(row.table, row.check, f"{row.rows:,}", row.effect) for row in data.quality.itertuples()]
     _print_table(("table", "check", "rows", "effect"), table, numbers=(2,))
     segments = ", ".join(data.segments) or "none"

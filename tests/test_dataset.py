@@ -71,7 +71,7 @@ def test_one_key_with_other_contents_keeps_the_earliest_then_the_smallest():
     assert checks(data) == {"same order_id, other contents": 2}
     assert effects(data)["same order_id, other contents"] == (
         "the earliest, then the smallest amount, is kept, the rest set aside; 40.00 GBP; "
-        'if rows are lines of orders, set rows = "lines"'
+        "if rows are lines of orders, set rows = \"lines\"; most often '1' (2 rows, 40.00 GBP)"
     )
     assert value(data, "revenue", "2024-01") == 25  # 20 + 5
     assert list(data.quarantine["orders"]["amount"]) == ["10.00", "30.00"]
@@ -175,8 +175,8 @@ def test_every_effect_names_the_money_concerned_where_there_is_any():
     assert effects(data) == {
         "rows read": "",
         "identical row": "one is kept; 1,234.50 GBP not counted twice",
-        "unreadable date": "set aside: no figure counts the row; 20.00 GBP",
-        "unreadable amount": "set aside: no figure counts the row",
+        "unreadable date": "set aside: no figure counts the row; 20.00 GBP; such as 'someday'",
+        "unreadable amount": "set aside: no figure counts the row; such as 'ten'",
         "no customer (guest)": "in revenue (30.00 GBP); in no figure about customers",
         "no purchase: amount 0": "not counted as purchases (definitions.zero_orders)",
         "refund that names no order": "lowers net revenue of its period; purchases stay as they are; 4.00 GBP",
@@ -201,17 +201,19 @@ def test_money_is_written_as_its_currency_is(currency, money):
 
 
 @pytest.mark.parametrize("column", ["ordered_at", "amount"])
-def test_unreadable_values_are_set_aside_below_half_and_refused_from_half_on(column):
+def test_unreadable_values_are_set_aside_up_to_half_and_refused_above(column):
     bad = {"ordered_at": "someday", "amount": "ten"}[column]
     good = pd.DataFrame({"customer_id": list("ABC"), "ordered_at": "2024-01-05", "amount": "10"})
     third = good.assign(**{column: [bad, *good[column][1:]]})
     data = rk.load(orders=third, **UTC)
     assert checks(data) == {f"unreadable {'date' if column == 'ordered_at' else 'amount'}": 1}
     assert list(data.quarantine["orders"]["customer_id"]) == ["A"]
+    assert len(rk.load(orders=third[:2], **UTC).quarantine["orders"]) == 1
+    most = good.assign(**{column: [bad, bad, good[column][2]]})
     with pytest.raises(
-        DataError, match=rf"^The orders column '{column}' is unreadable in 1 of 2 rows, first in row 1 \('{bad}'\)"
+        DataError, match=rf"^The orders column '{column}' is unreadable in 2 of 3 rows, first in row 1 \('{bad}'\)"
     ):
-        rk.load(orders=third[:2], **UTC)
+        rk.load(orders=most, **UTC)
 
 
 @pytest.mark.parametrize(
@@ -474,7 +476,8 @@ def test_columns_without_any_value_are_no_harm():
     [
         ("orders", "Ann  1  never  10", "column 'ordered_at' is unreadable in 1 of 1 rows"),
         ("subscriptions", "-  2024-01-05  -  10", "column 'customer_id' is empty in 1 of 1 rows"),
-        ("responses", "2024-01-05  nps  11", "The tables hold no usable row"),
+        ("responses", "2024-01-05  nps  11", "column 'score' lies outside the scale 0-10 in 1 of 1 nps answers"),
+        ("responses", "2024-01-05  nps  -", "The tables hold no usable row"),
     ],
 )
 def test_a_table_with_nothing_but_set_aside_rows_is_one_sentence(name, rows, message):

@@ -91,11 +91,12 @@ def test_spells_that_cannot_be_are_set_aside():
 
 
 def test_an_unreadable_end_is_named_by_its_own_column():
-    with pytest.raises(DataError, match=r"column 'ended_at' is unreadable in 1 of 2 rows, first in row 2 \('never'\)"):
+    with pytest.raises(DataError, match=r"column 'ended_at' is unreadable in 2 of 3 rows, first in row 2 \('never'\)"):
         subscriptions("""
             customer_id  started_at  ended_at  amount
             Ann          2024-01-05  -         10
             Ben          2024-01-05  never     10
+            Cy           2024-01-05  never     10
         """)
 
 

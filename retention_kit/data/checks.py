@@ -1,113 +1,138 @@
-"""When a table is not dirty but mapped or written wrongly, the load is refused."""
+"""Every check of the quality frame, declared once: what it means for the figures, whether it sets rows aside, and from which
+share of a table's rows it is no dirt but a table mapped or written wrongly."""
 
 from __future__ import annotations
 
-from retention_kit.data.columns import Columns
-from retention_kit.data.engine import Engine
-from retention_kit.errors import DataError, did_you_mean
-from retention_kit.settings import Definitions, check_top
+from typing import NamedTuple
 
 WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}
+WARNED = 0.05  # from this share of the rows a check is told first, in `check` and in the report
+REFUSED = 0.5  # above it the load is refused
 
-_UNREADABLE = {
-    "unreadable date": None,  # the column in WHEN
-    "unreadable end date": "ended_at",
-    "unreadable end date of the trial": "trial_ends_at",
-    "unreadable amount": "amount",
-    "unreadable refunded amount": "refunded",
-    "unreadable score": "score",
+_INTERVALS = ("day", "week", "month", "quarter", "year")
+_STATUSES = ("active", "trialing", "paused", "unpaid", "past_due", "cancelled", "free")
+_DATES = "write dates like 2011-11-30 or 2011-11-30 14:05"
+_NUMBERS = "write plain numbers like 1234.50"
+
+
+class Check(NamedTuple):
+    """One row of the quality frame: in `effect` what stands between < and > is said where there is money to name."""
+
+    effect: str
+    sets_aside: bool = False  # its rows are in no figure and in no other check of cleaning
+    share: str = ""  # "refused" above half of the rows, "warned" from 5%; empty where it is common in good data
+    column: str = ""  # whose values it judges: `when` is the column in WHEN
+    fault: str = "is unreadable"  # of that column
+    hint: str = ""
+    choices: tuple[str, ...] = ()
+    of_values: bool = False  # judged by the rows that hold a value, too: most subscriptions have no end
+
+
+def _aside(effect: str = "set aside: no figure counts the row<; {money}>", **more: object) -> Check:
+    """A check that sets rows aside and is judged by its share."""
+    return Check(effect, **{"sets_aside": True, "share": "refused"} | more)
+
+
+def _unpaid(why: str) -> Check:
+    return Check(f"no MRR {why}")
+
+
+# Copies, guests, refunds, free items, answers left out and what the user leaves out are common in good data: no share of
+# them is told as a fault.
+CHECKS = {
+    "naive times without a time zone": Check("read as UTC; set [report] timezone"),
+    # Dates, amounts and other values that cannot be read
+    "unreadable date": _aside(column="when", hint=_DATES),
+    "unreadable end date": _aside(
+        "set aside: no figure counts the spell", column="ended_at", hint=_DATES, of_values=True
+    ),
+    "unreadable end date of the trial": _aside(
+        "set aside: no figure counts the spell", column="trial_ends_at", hint=_DATES, of_values=True
+    ),
+    "unreadable amount": _aside(column="amount", hint=_NUMBERS),
+    "unreadable refunded amount": _aside(column="refunded", hint=_NUMBERS, of_values=True),
+    "unreadable score": _aside("set aside: no figure counts the answer", column="score", hint=_NUMBERS),
+    "unknown interval": _aside(
+        "set aside: use day, week, month, quarter or year", column="interval", fault="is unknown", choices=_INTERVALS
+    ),
+    "unknown status": _aside("set aside: its MRR is not known", column="status", fault="is unknown", choices=_STATUSES),
+    "unknown survey": _aside(
+        "set aside: use nps, csat or ces", column="survey", fault="is unknown", choices=("nps", "csat", "ces")
+    ),
+    "unknown scale": _aside(
+        "set aside: use 0-10, 1-5, 1-7 or 1-10",
+        column="scale",
+        fault="is unknown",
+        choices=("0-10", "1-5", "1-7", "1-10"),
+    ),
+    # Single codes outside, such as for "don't know", are common: refused where most answers of one survey are.
+    "score outside the scale": _aside("set aside, never clamped", share="warned", column="score"),
+    "no customer": _aside(
+        "set aside: a subscription needs a customer",
+        column="customer_id",
+        fault="is empty",
+        hint="a subscription needs a customer",
+    ),
+    "ended before it started": _aside(
+        "set aside: no figure counts the spell",
+        column="ended_at",
+        fault="lies before started_at",
+        hint="see which column is which",
+    ),
+    "no exchange rate yet": _aside(
+        "set aside: the rates of its currency begin later<; {money}>",
+        share="warned",  # rates.py refuses, by currency
+    ),
+    # Copies
+    "identical row": _aside("one is kept<; {money} not counted twice>", share=""),
+    "identical line": Check("kept: two like lines are two of the same<; {money}>"),
+    # Never refused: where every day's export is joined to the last one's, most rows are copies, and the figures right.
+    "same order_id, other contents": _aside(
+        "the earliest, then the smallest amount, is kept, the rest set aside<; {money}>; "
+        'if rows are lines of orders, set rows = "lines"',
+        share="warned",
+        column="order_id",
+    ),
+    "same subscription_id and start, other contents": _aside(
+        "the smallest amount is kept; the rest are set aside", share="warned", column="subscription_id"
+    ),
+    # Answers
+    "no answer": _aside("left out: the question was not answered", share=""),
+    "no weight": _aside("left out: the other answers are weighted", share=""),
+    # Orders
+    "no purchase: amount 0": Check("not counted as purchases (definitions.zero_orders)"),
+    "purchase: amount 0": Check("counted as purchases (definitions.zero_orders)"),
+    "refund that names no order": Check("lowers net revenue of its period; purchases stay as they are<; {money}>"),
+    "refund of a named order": Check("lowers that order in that order's period<; {money}>"),
+    "refund above the order it names": Check(
+        "lowers that order to nothing; the rest names none<; {money}>", share="warned"
+    ),
+    "refunded without a date": Check("lowers its own order, in that order's period<; {money}>"),
+    "refunded above its order": Check("lowers that order to nothing; the rest counts nowhere<; {money}>", share="warned"),
+    "order of several customers": Check("counted for the customer of its earliest line<; {money}>", share="warned"),
+    "no customer (guest)": Check("in revenue< ({money})>; in no figure about customers"),
+    # Subscriptions
+    "no exchange rate at its start": Check("valued at the first rate of its currency until that day", share="warned"),
+    "gap of at most 24 hours": Check("bridged: neither churn nor reactivation"),
+    "spell without MRR: paused": _unpaid("while paused: not a paying customer"),
+    "spell without MRR: trialing": _unpaid("in a trial: not a paying customer yet"),
+    "spell without MRR: unpaid": _unpaid("while unpaid: not a paying customer"),
+    "spell without MRR: free": _unpaid("from a free plan: not a paying customer"),
+    "spell without MRR: amount 0": _unpaid("from amount 0: not a paying customer"),
+    "spell without MRR: in trial": _unpaid("before the trial ends: not a paying customer yet"),
+    "spell without MRR: trial never paid": Check("no MRR: it ended by the end of its trial"),
+    "spell without MRR: ended as it started": Check("no MRR: it has no length"),
+    # Times
+    "ambiguous local time": Check("shown twice by clocks put back: read as the first"),
+    "nonexistent local time": Check("skipped by clocks put forward: moved forward"),
+    "dated in the future": Check(
+        "counted, so the data seem to reach so far: set as_of if the date is wrong<; {money}>", share="warned"
+    ),
+    "after the as-of date": Check("not known yet at the as-of date<; {money}>", sets_aside=True),
+    "no usable row": Check("as if the table were not there: its figures are absent"),
 }
-_UNKNOWN = {
-    "unknown interval": ("interval", ("day", "week", "month", "quarter", "year")),
-    "unknown status": ("status", ("active", "trialing", "paused", "unpaid", "past_due", "cancelled", "free")),
-    "unknown survey": ("survey", ("nps", "csat", "ces")),
-    "unknown scale": ("scale", ("0-10", "1-5", "1-7", "1-10")),
-}
-_WRONG = {
-    "no customer": ("customer_id", "is empty", "a subscription needs a customer"),
-    "ended before it started": ("ended_at", "lies before started_at", "see which column is which"),
-}
 
 
-def refuse_unusable(engine: Engine, table: str, columns: Columns) -> int:
-    """The number of rows; raise where half or more of a column's values are unreadable, or where every row of a table fails one check.
-
-    Copies, codes outside a scale and answers without a weight are common in good data and never refused.
-    """
-    judged = engine.rows(f"SELECT problem, count(*), min(_row) FROM {table}_typed GROUP BY 1")
-    rows = sum(count for _, count, _ in judged)
-    for check, count, first in sorted(found for found in judged if found[0] is not None):
-        if check in _UNREADABLE:
-            _refuse_unreadable(engine, table, columns, check, _UNREADABLE[check] or WHEN[table])
-        elif count < rows or check not in {**_UNKNOWN, **_WRONG}:
-            continue
-        elif check in _UNKNOWN:
-            column, choices = _UNKNOWN[check]
-            value, survey = _values(engine, table, first, columns.text(column), columns.text("survey"))
-            if check == "unknown scale" and survey and survey.lower() == "nps":
-                choices = ("0-10",)
-            raise DataError(
-                f"The {table} column {column!r} is unknown in {count} of {rows} rows, first in row {first} ({value!r}): "
-                f"{did_you_mean(value or '', choices)}"
-            )
-        else:
-            column, fault, hint = _WRONG[check]
-            (value,) = _values(engine, table, first, columns.text(column))
-            shown = f" ({value!r})" if value else ""
-            raise DataError(
-                f"The {table} column {column!r} {fault} in {count} of {rows} rows, first in row {first}{shown}: {hint}."
-            )
-    if columns.is_mixed:
-        both = engine.rows(
-            "SELECT order_id FROM orders_typed WHERE problem IS NULL AND order_id IS NOT NULL "
-            "GROUP BY order_id HAVING bool_or(_is_line) AND NOT bool_and(_is_line) ORDER BY order_id LIMIT 1"
-        )
-        for (order,) in both:
-            raise DataError(f"The order {order!r} is in a source of lines and in one of whole orders: keep it in one.")
-    if table == "responses":
-        asked: dict[str, list[str]] = {}
-        scales = "SELECT DISTINCT survey, scale FROM responses_typed WHERE problem IS NULL ORDER BY survey, scale"
-        for survey, scale in engine.rows(scales):
-            asked.setdefault(survey, []).append(scale)
-        for survey, found in asked.items():
-            if len(found) > 1:
-                said = " and ".join(found)
-                raise DataError(f"The {survey} answers are on different scales, {said}: one survey needs one scale.")
-    return rows
-
-
-def refuse_tops(engine: Engine, chosen: Definitions) -> None:
-    """Raise where csat_top or ces_top would make every answer of the scale a good one."""
-    scales = (
-        "SELECT DISTINCT survey, low, high FROM responses_typed WHERE problem IS NULL AND survey IN ('csat', 'ces')"
-    )
-    for survey, low, high in engine.rows(scales):
-        top = getattr(chosen, f"{survey}_top")
-        if top != "mean":
-            check_top(f"definitions.{survey}_top", top, low, high)
-
-
-def _refuse_unreadable(engine: Engine, table: str, columns: Columns, check: str, column: str) -> None:
-    """Most spells run, so few have an end that could be read: what counts is also the share of the values there are."""
-    text = columns.text(column)
-    rows, failed, first, filled, unreadable, first_unreadable = engine.rows(
-        f"SELECT count(*), count(CASE WHEN bad THEN 1 END), min(CASE WHEN bad THEN _row END), count(said), "
-        f"count(CASE WHEN bad THEN said END), min(CASE WHEN bad AND said IS NOT NULL THEN _row END) "
-        f"FROM (SELECT _row, coalesce(_problem = '{check}', false) AS bad, {text} AS said FROM {table}_raw "
-        f"JOIN (SELECT _row AS _judged, problem AS _problem FROM {table}_typed) AS judged ON _row = _judged) AS seen"
-    )[0]
-    of = "rows"
-    if failed * 2 < rows:
-        if unreadable < 2 or unreadable * 2 < filled:  # one bad end in a small table is dirt
-            return
-        failed, rows, first, of = unreadable, filled, first_unreadable, "rows that hold a value"
-    (value,) = _values(engine, table, first, text)
-    hint = "write dates like 2011-11-30 or 2011-11-30 14:05" if "date" in check else "write plain numbers like 1234.50"
-    raise DataError(
-        f"The {table} column {column!r} is unreadable in {failed} of {rows} {of}, first in row {first} "
-        f"({value or ''!r}): {hint}, or map it with an expression."
-    )
-
-
-def _values(engine: Engine, table: str, row: int, *columns: str) -> tuple:
-    return engine.rows(f"SELECT {', '.join(columns)} FROM {table}_raw WHERE _row = {row}")[0]
+def sets_aside(check: str) -> bool:
+    """Whether the rows of a check are in no figure, so that rows read = rows used + rows set aside by name."""
+    return CHECKS[check].sets_aside

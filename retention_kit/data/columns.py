@@ -46,6 +46,7 @@ class Columns:
         self.is_naive = False
         self.has_lines = any(source.is_lines for source in sources)
         self.is_mixed = self.has_lines and not all(source.is_lines for source in sources)
+        self._theirs = sources[0].columns
         self._stack(sources)
         self._kinds = engine.types(f"{table}_raw")
         names = [*REQUIRED[table], *OPTIONAL[table]]
@@ -85,6 +86,10 @@ class Columns:
     def text(self, name: str) -> str:
         """A column as text, empty as NULL, also where the table has none of that name."""
         return _text(name, self._kinds.get(name))
+
+    def theirs(self, name: str) -> str:
+        """What the users call a column of ours; empty where it is an expression of theirs."""
+        return self._theirs.get(name, name)
 
     def set_money(self, minor: int, scale: int) -> None:
         """Read the amounts, now that the units they are kept in are known."""

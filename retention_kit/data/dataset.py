@@ -9,12 +9,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.checks import WHEN, refuse_tops, refuse_unusable
+from retention_kit.data.checks import WHEN
 from retention_kit.data.columns import Columns, made_columns
 from retention_kit.data.engine import Engine, literal, quote
 from retention_kit.data.engines import given_engine, named_engine
-from retention_kit.data.quality import Count, Money, count_checks, lines_effect, quality_frame
+from retention_kit.data.money import Money
+from retention_kit.data.quality import Count, count_checks, lines_effect, quality_frame, warnings
 from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
+from retention_kit.data.refusals import refuse_mixed_scales, refuse_mixed_sources, refuse_tops
+from retention_kit.data.shares import judge
 from retention_kit.data.shown import sheet_of
 from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
 from retention_kit.errors import DataError, SettingsError, did_you_mean
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
 class Dataset:
     """Cleaned tables on an engine, with what cleaning did.
 
-    `quality` has the columns table, check, rows, effect; `quarantine` gives the set-aside rows back.
+    `quality` has the columns table, check, rows, effect; `quarantine` gives the set-aside rows back; `warnings` are the
+    checks that 5% of the rows or more fail, a sentence each.
     `as_of` is the local midnight up to which data are known; `starts` is the first local date in each table.
     """
 
@@ -41,6 +45,7 @@ class Dataset:
     segments: dict[str, tuple[str, ...]]  # segment column → tables that have it
     quality: pd.DataFrame
     sources: list[dict[str, Any]]  # table, name, sha256
+    warnings: tuple[str, ...] = ()  # what cleaning found so much of that figures may be wrong, the most first
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
     foreign: tuple[str, ...] = ()  # currencies of paid spells besides the report's
     origin: str = ""  # what to load again; empty for the sample company
@@ -213,18 +218,22 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     with sentence(engine, "The rates"):
         begin = make_rates(engine, rates, others)
     known = {"rates_begin": begin_sql(begin), "zone": literal(report.timezone or "UTC")}
-    counts, sizes, read = [], {}, {}
+    counts, sizes, read, judged = [], {}, {}, {}
     for name, columns in every.items():
         if name in IDENTITY:
             columns.set_money(10**decimals, money.scale)
         with sentence(engine, f"The {name}"):
             for statement in _statements(name)[0]:
                 engine.run(statement, **columns.sql, **known)
-        sizes[name] = refuse_unusable(engine, name, columns)
+        judged[name] = judge(engine, name, columns, money)
+        sizes[name] = judged[name].rows
         counts += [
             Count(name, found.check, found.rows, detail=found.detail) for part in sources[name] for found in part.found
         ]
+        if columns.is_mixed:
+            refuse_mixed_sources(engine)
         if name == "responses":
+            refuse_mixed_scales(engine)
             refuse_tops(engine, settings.definitions)
         if name in IDENTITY:
             refuse_late_rates(engine, name, begin)
@@ -246,7 +255,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for statement in making:
                 engine.run(statement, **columns.sql, **known)
             read[name] = lines_effect(engine, columns)
-            counts += count_checks(engine, name, columns, money, {**columns.sql, **known})
+            counts += count_checks(engine, name, columns, money, {**columns.sql, **known}, judged[name])
         if name not in starts:
             counts.append(Count(name, "no usable row", sizes[name]))
     paid = "SELECT DISTINCT currency FROM subscriptions WHERE mrr > 0 AND currency IS NOT NULL ORDER BY 1"
@@ -262,6 +271,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for name, parts in sources.items()
             for part in parts
         ],
+        warnings=warnings(counts, sizes),
         scale=money.scale,
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,

@@ -4,72 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention_kit.data.checks import WHEN
+from retention_kit.data.checks import CHECKS, WARNED, WHEN
 from retention_kit.data.columns import SHIFTED, Columns
 from retention_kit.data.engine import Engine
-from retention_kit.errors import SettingsError
+from retention_kit.data.money import Money
+from retention_kit.data.shares import Failing, Judged
 from retention_kit.settings import TABLES
-from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_UNPAID = {
-    "paused": "no MRR while paused: not a paying customer",
-    "trialing": "no MRR in a trial: not a paying customer yet",
-    "unpaid": "no MRR while unpaid: not a paying customer",
-    "free": "no MRR from a free plan: not a paying customer",
-    "amount 0": "no MRR from amount 0: not a paying customer",
-    "in trial": "no MRR before the trial ends: not a paying customer yet",
-    "trial never paid": "no MRR: it ended by the end of its trial",
-    "ended as it started": "no MRR: it has no length",
-}
-# What stands between < and > is said where there is money to name.
-_EFFECTS = {
-    "naive times without a time zone": "read as UTC; set [report] timezone",
-    "unreadable date": "set aside: no figure counts the row<; {money}>",
-    "unreadable end date": "set aside: no figure counts the spell",
-    "unreadable end date of the trial": "set aside: no figure counts the spell",
-    "unreadable amount": "set aside: no figure counts the row",
-    "unreadable refunded amount": "set aside: no figure counts the row<; {money}>",
-    "unreadable score": "set aside: no figure counts the answer",
-    "no exchange rate yet": "set aside: the rates of its currency begin later<; {money}>",
-    "no exchange rate at its start": "valued at the first rate of its currency until that day",
-    "identical row": "one is kept<; {money} not counted twice>",
-    "identical line": "kept: two like lines are two of the same<; {money}>",
-    "same order_id, other contents": (
-        "the earliest, then the smallest amount, is kept, the rest set aside<; {money}>; "
-        'if rows are lines of orders, set rows = "lines"'
-    ),
-    "same subscription_id and start, other contents": "the smallest amount is kept; the rest are set aside",
-    "no customer": "set aside: a subscription needs a customer",
-    "unknown interval": "set aside: use day, week, month, quarter or year",
-    "unknown status": "set aside: its MRR is not known",
-    "ended before it started": "set aside: no figure counts the spell",
-    "unknown survey": "set aside: use nps, csat or ces",
-    "unknown scale": "set aside: use 0-10, 1-5, 1-7 or 1-10",
-    "score outside the scale": "set aside, never clamped",
-    "no answer": "left out: the question was not answered",
-    "no weight": "left out: the other answers are weighted",
-    "no purchase: amount 0": "not counted as purchases (definitions.zero_orders)",
-    "purchase: amount 0": "counted as purchases (definitions.zero_orders)",
-    "refund that names no order": "lowers net revenue of its period; purchases stay as they are<; {money}>",
-    "refund of a named order": "lowers that order in that order's period<; {money}>",
-    "refund above the order it names": "lowers that order to nothing; the rest names none<; {money}>",
-    "refunded without a date": "lowers its own order, in that order's period<; {money}>",
-    "refunded above its order": "lowers that order to nothing; the rest counts nowhere<; {money}>",
-    "order of several customers": "counted for the customer of its earliest line<; {money}>",
-    "no customer (guest)": "in revenue< ({money})>; in no figure about customers",
-    "gap of at most 24 hours": "bridged: neither churn nor reactivation",
-    "ambiguous local time": "shown twice by clocks put back: read as the first",
-    "nonexistent local time": "skipped by clocks put forward: moved forward",
-    "dated in the future": "counted, so the data seem to reach so far: set as_of if the date is wrong<; {money}>",
-    "after the as-of date": "not known yet at the as-of date<; {money}>",
-    "no usable row": "as if the table were not there: its figures are absent",
-} | {f"spell without MRR: {kind}": effect for kind, effect in _UNPAID.items()}
 
 _SHIFTED = dict(zip(SHIFTED, ("ambiguous local time", "nonexistent local time"), strict=True))
 
@@ -131,20 +76,6 @@ _COUNTS = {
 }
 
 
-class Money(NamedTuple):
-    """How amounts are written: the report's currency, its decimals and the units of a minor unit."""
-
-    currency: str
-    decimals: int
-    scale: int
-
-    def say(self, units: int | Decimal, currency: str | None) -> str:
-        """`1,234.50 GBP`; each currency by its own name, since what is set aside is never converted."""
-        amount = Decimal(units) / (10**self.decimals * self.scale)
-        code = currency or self.currency
-        return f"{amount:,.{_decimals(code)}f}" + (f" {code}" if code != "XXX" else "")
-
-
 class Count(NamedTuple):
     """Rows of a table that one check found, what they are worth, by currency, and what else is to be told, such as examples."""
 
@@ -153,9 +84,12 @@ class Count(NamedTuple):
     rows: int
     worth: tuple[str, ...] = ()
     detail: str = ""
+    failing: Failing | None = None  # of a check that sets aside: the values that did it, and of how many rows
 
 
-def count_checks(engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str]) -> list[Count]:
+def count_checks(
+    engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str], judged: Judged
+) -> list[Count]:
     """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
     amount = "sum(abs(amount))" if table == "orders" else "NULL"
     currency, by_currency = ("NULL", "") if table == "responses" else ("currency", "GROUP BY currency")
@@ -177,7 +111,7 @@ def count_checks(engine: Engine, table: str, columns: Columns, money: Money, kno
             before = found.get(check, Count(table, check, 0))
             said = (money.say(units, code),) if units else ()
             found[check] = Count(table, check, before.rows + size, before.worth + said)
-    return list(found.values())
+    return [count._replace(failing=judged.failing.get(check)) for check, count in found.items()]
 
 
 def lines_effect(engine: Engine, columns: Columns) -> str:
@@ -198,14 +132,19 @@ def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, st
     return frame.sort_values("table", key=lambda column: column.map(TABLES.index), kind="stable").reset_index(drop=True)
 
 
+def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
+    """A sentence for each check that so many rows fail that figures may be wrong, those of most rows first."""
+    told = []
+    for count in counts:
+        of = count.failing.of if count.failing else sizes[count.table]
+        if CHECKS[count.check].share and count.rows >= WARNED * of:
+            base = count.failing.base if count.failing else "rows"
+            text = f"{count.table}: {count.check} in {count.rows:,} of {of:,} {base} ({count.rows / of:.0%}), {_effect(count)}."
+            told.append((-count.rows / of, text))
+    return tuple(text for _, text in sorted(told))
+
+
 def _effect(count: Count) -> str:
     money = " and ".join(count.worth)
-    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", _EFFECTS[count.check])
-    return f"{effect}; {count.detail}" if count.detail else effect
-
-
-def _decimals(code: str) -> int:
-    try:
-        return money_decimals(code)
-    except SettingsError:
-        return 2
+    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", CHECKS[count.check].effect)
+    return "; ".join(filter(None, (effect, count.failing.told if count.failing else "", count.detail)))

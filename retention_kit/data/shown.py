@@ -39,7 +39,7 @@ def sheet_of(data: Any) -> Sheet:
         kind = "inactivity" if data.basis == "orders" and days else data.basis
         every = words.text(f"every.{report.every}")
         notes = [words.text(f"definitions.basis_{kind}", every=every, days=days)]
-    return Sheet(title, words, facts, [_quality(data.quality, words)], notes)
+    return Sheet(title, words, facts, [_quality(data.quality, words)], notes, data.warnings)
 
 
 def _rows(table: str, rows: int | None, words: Words) -> str:

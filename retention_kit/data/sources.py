@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +58,7 @@ class Source(NamedTuple):
     zone: str | None = None  # of its naive times, if it has its own
     is_lines: bool = False
     found: tuple[Found, ...] = ()  # what reading has set aside or decided
+    columns: Mapping[str, str] = {}  # ours = what they call it; empty for an expression
 
 
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
@@ -117,7 +118,7 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         reader = _read_files(engine.reader, table, source, files, name)
     with sentence(engine, place):
         engine.keep(kept, _renamed(engine, table, source, engine.take(name, reader), place))
-    return Source(kept, label, fingerprint(files), source.timezone, source.rows == "lines")
+    return _source(kept, label, fingerprint(files), source)
 
 
 def read_given(engine: Engine, table: str, given: Any) -> Source:
@@ -142,7 +143,12 @@ def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
     label = f"{engine.place}: {' '.join(source.path.split())}"
     with sentence(engine, label):
         engine.keep(kept, _renamed(engine, table, source, engine.find(source.path), label))
-        return Source(kept, label, engine.digest(kept), source.timezone, source.rows == "lines")
+        return _source(kept, label, engine.digest(kept), source)
+
+
+def _source(kept: str, label: str, digest: str, source: Table) -> Source:
+    plain = {ours: text if re.fullmatch(r"[\w .#-]+", text) else "" for ours, text in source.columns.items()}
+    return Source(kept, label, digest, source.timezone, source.rows == "lines", columns=plain)
 
 
 @contextmanager

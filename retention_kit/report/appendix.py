@@ -88,6 +88,8 @@ def _quality(page: Page) -> list[Block]:
             blocks.append(Block("table", title=text("quality.title", **read), columns=columns, rows=body))
         else:
             blocks.append(Block("text", text=text("quality.clean", **read)))
+    if warned := page.data.warnings:
+        blocks.insert(0, Block("notice", tone="attention", title=text("quality.warned"), items=[*warned]))
     return [page.heading("quality"), Block("text", text=text("quality.caption")), *blocks]
 
 

@@ -49,7 +49,7 @@ class Overview(Context):
 
     def attention(self) -> Block | None:
         """What a reader should look into, in sentences."""
-        items = [*self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
+        items = [*self.data.warnings, *self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
         title = self.words.text("attention.title")
         return Block("notice", tone="attention", title=title, items=items) if items else None
 

@@ -1,0 +1,132 @@
+"""One rule of shares: over half of the rows is refused, from 5% is told before all else, and no row is lost on the way."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import retention_kit as rk
+from balance import assert_balanced
+from pencil import checks, table
+from retention_kit.data.checks import CHECKS
+from retention_kit.data.expressions import reading_expression
+from retention_kit.errors import DataError
+
+UTC = {"timezone": "UTC", "currency": "GBP"}
+GOOD = {
+    "orders": {"customer_id": "Ann", "ordered_at": "2024-01-05", "amount": "10", "refunded": None},
+    "subscriptions": {"customer_id": "Ann", "started_at": "2024-01-05", "ended_at": "2024-03-05", "amount": "10",
+                      "interval": "month", "status": "active", "trial_ends_at": None},
+    "responses": {"customer_id": None, "responded_at": "2024-01-05", "survey": "nps", "score": "9", "scale": "0-10"},
+}  # fmt: skip
+BAD = [  # table, check, what makes a row fail it
+    ("orders", "unreadable date", {"ordered_at": "soon"}),
+    ("orders", "unreadable amount", {"amount": "ten"}),
+    ("orders", "unreadable refunded amount", {"refunded": "all"}),
+    ("subscriptions", "unreadable date", {"started_at": "soon"}),
+    ("subscriptions", "unreadable end date", {"ended_at": "never"}),
+    ("subscriptions", "unreadable end date of the trial", {"trial_ends_at": "never"}),
+    ("subscriptions", "unreadable amount", {"amount": "ten"}),
+    ("subscriptions", "unknown interval", {"interval": "fortnight"}),
+    ("subscriptions", "unknown status", {"status": "sleeping"}),
+    ("subscriptions", "no customer", {"customer_id": None}),
+    ("subscriptions", "ended before it started", {"ended_at": "2023-12-31"}),
+    ("responses", "unreadable date", {"responded_at": "soon"}),
+    ("responses", "unreadable score", {"score": "good enough"}),
+    ("responses", "unknown survey", {"survey": "npss"}),
+    ("responses", "unknown scale", {"scale": "1-99"}),
+    ("responses", "score outside the scale", {"score": "11"}),
+]
+
+
+def frame(name: str, bad: dict, failing: int, rows: int) -> pd.DataFrame:
+    """Rows of customers of their own, the last of which fail."""
+    made = pd.DataFrame([GOOD[name] | (bad if row >= rows - failing else {}) for row in range(rows)])
+    if name != "responses":
+        made["customer_id"] = [f"C{row}" if value == "Ann" else None for row, value in enumerate(made["customer_id"])]
+    return made
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(BAD), st.integers(1, 45), st.data())
+def test_over_half_of_the_rows_is_refused_and_from_five_percent_on_is_told_first(case, rows, drawn):
+    name, check, bad = case
+    failing = drawn.draw(st.integers(0, rows - 1))
+    given_rows = frame(name, bad, failing, rows)
+    of = rows  # of what is mostly empty, also judged by the values there are
+    if failing > 1 and failing * 2 <= rows and {"trial_ends_at", "refunded"} & set(bad):
+        of = failing
+    if failing * 2 > of:
+        with pytest.raises(DataError, match=rf"{failing:,} of {of:,} "):
+            rk.load(**{name: given_rows}, **UTC)
+        return
+    data = rk.load(**{name: given_rows}, **UTC)
+    assert checks(data).get(check, 0) == failing
+    assert [text.startswith(f"{name}: {check} in {failing} of {rows} ") for text in data.warnings] == (
+        [True] if failing and failing >= 0.05 * rows else []
+    )
+    assert_balanced(data, name, rows)
+
+
+def test_what_is_judged_by_its_share_is_tried_above():
+    """`no exchange rate yet` is refused by currency, and tried where rates are."""
+    refused = {check for check, about in CHECKS.items() if about.share == "refused"}
+    assert refused <= {check for _, check, _ in BAD}
+
+
+def test_the_commonest_values_are_told_with_their_number_and_money():
+    rows = "customer_id  ordered_at  amount\n" + "Ann  2024-01-05  10\n" * 3
+    rows += "Ben  soon  5\nBen  later  2\nBen  soon  3.50\n"
+    data = rk.load(orders=table(rows).assign(order_id=[1, 2, 3, 4, 5, 6]), **UTC)
+    (warning,) = data.warnings
+    assert warning == (
+        "orders: unreadable date in 3 of 6 rows (50%), set aside: no figure counts the row; 10.50 GBP; "
+        "most often 'soon' (2 rows, 8.50 GBP), 'later' (1 row, 2.00 GBP)."
+    )
+    assert warning in repr(data).replace("\n", " ")
+
+
+@pytest.mark.parametrize("fragment", ["#", "ordered_at", None, "Total"])
+def test_a_fragment_never_stands_for_the_values_of_a_column(fragment):
+    dates = [fragment, fragment, *(f"{day}/11/2011" for day in range(13, 28))]
+    with pytest.raises(DataError) as raised:
+        rk.load(orders=pd.DataFrame({"customer_id": "Ann", "ordered_at": dates, "amount": 1}), **UTC)
+    assert str(raised.value) == (
+        "The orders column 'ordered_at' is unreadable in 17 of 17 rows, such as row 3 ('13/11/2011'): "
+        "map it with an expression, ordered_at = \"try_strptime(ordered_at, '%d/%m/%Y')\"."
+    )
+
+
+def test_values_are_told_on_one_line_and_cut():
+    wild = "\x1b[31m<b>\u202e" + "x" * 200
+    rows = pd.DataFrame({"customer_id": "Ann", "ordered_at": [wild] * 2 + ["2024-01-05"] * 3, "amount": range(1, 6)})
+    (warning,) = rk.load(orders=rows, **UTC).warnings
+    assert warning.isprintable()
+    assert len(warning) < 300
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["13/11/2011", "01/12/2011"], "\"try_strptime(at, '%d/%m/%Y')\""),
+        (["11/13/2011", "12/01/2011"], "\"try_strptime(at, '%m/%d/%Y')\""),
+        (["01/02/2011"], "\"try_strptime(at, '%d/%m/%Y')\" or \"try_strptime(at, '%m/%d/%Y')\""),
+        (["13.11.2011 14:05"], "\"try_strptime(at, '%d.%m.%Y %H:%M')\""),
+        (["Nov 13, 2011 2:05 PM"], "\"try_strptime(at, '%b %d, %Y %I:%M %p')\""),
+        (["soon", "later"], ""),
+        ([], ""),
+    ],
+)
+def test_the_expression_that_would_read_a_column_is_offered(values, said):
+    assert reading_expression("at", values) == said
+    if said:
+        data = rk.load(orders=pd.DataFrame({"customer_id": "Ann", "ordered_at": ["2024-01-05"], "amount": 1}), **UTC)
+        sql = said.split('"')[1].replace("at,", "said,")
+        texts = ", ".join(f"('{value}')" for value in values)
+        assert None not in [day for (day,) in data.engine.rows(f"SELECT {sql} FROM (VALUES {texts}) AS given(said)")]
+
+
+def test_a_column_of_several_words_is_quoted_as_toml_has_it():
+    assert reading_expression("Created at", ["13/11/2011"]) == '"try_strptime(\\"Created at\\", \'%d/%m/%Y\')"'
