@@ -108,7 +108,9 @@ CHECKS = {
         "lowers that order to nothing; the rest names none<; {money}>", share="warned"
     ),
     "refunded without a date": Check("lowers its own order, in that order's period<; {money}>"),
-    "refunded above its order": Check("lowers that order to nothing; the rest counts nowhere<; {money}>", share="warned"),
+    "refunded above its order": Check(
+        "lowers that order to nothing; the rest counts nowhere<; {money}>", share="warned"
+    ),
     "order of several customers": Check("counted for the customer of its earliest line<; {money}>", share="warned"),
     "no customer (guest)": Check("in revenue< ({money})>; in no figure about customers"),
     # Subscriptions
