@@ -99,10 +99,15 @@ class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Goal(Struct, frozen=True, forbid_unknown_fields=True):
-    """A value to reach, by the end of a period if one is named."""
+    """A value to reach, by the end of a period if one is named. It speaks of one length of period and is silent for others."""
 
-    target: float
+    target: float | str  # in the metric's unit; of a rate 0.25 or "25%"
     by: str | None = None
+    every: Literal["week", "month", "quarter", "year"] | None = None  # else [report] every
+    start: float | str | None = None  # where one began, in the same unit; else the figure then
+    start_date: date | None = None  # when; else the first complete period of the data
+    owner: str | None = None
+    segment: str | None = None  # "country=France": the goal of these alone
 
 
 class Recipient(NamedTuple):

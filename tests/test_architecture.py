@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "metrics.lifetime": "metrics.catalogue metrics.formulas",
     "metrics.revenue": "metrics.catalogue metrics.formulas",
     "metrics.feedback": f"{COMMON} metrics.catalogue metrics.formulas",
+    "metrics.insights": "errors periods metrics.catalogue metrics.formulas",
     "metrics.shown": f"{COMMON} metrics.catalogue",
     "metrics": f"{COMMON} plugins data metrics",
     "report.kernels": COMMON,

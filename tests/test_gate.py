@@ -30,7 +30,7 @@ from test_pack import run_here
 from test_templates import ORDERS
 
 SOUND = gate.Verdict("ok")
-FINDING = "Customer retention rose by 0.2 points to 96.9%"  # of the sample company
+FINDING = "Customer retention steady at 96.9%"  # of the sample company
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "report.en.html does not say what was recorded: 'Customer retention 96.88% 1,119 1,155",
     ),
     "figure of the headline": (
-        lambda pack: edit(pack / "report.en.html", f">{FINDING}<", ">Customer retention rose by 9.2 points to 96.9%<"),
+        lambda pack: edit(pack / "report.en.html", f">{FINDING}<", ">Customer retention steady at 69.9%<"),
         f"report.en.html does not say what was recorded: '{FINDING}'",
     ),
     "figure of a description": (
@@ -496,7 +496,7 @@ MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "interval in both": (both("95.7% to 97.7%", "95.9% to 97.7%"), "which has: '95% 95.7% to 97.7%'"),
     "change in both": (both("+3.5% vs Nov 2025", "+5.3% vs Nov 2025"), "which has: '+3.5% vs Nov 2025'"),
     "figure of a chart's alt text": (swap("Highest 97.3%", "Highest 99.3%"), "its text and its HTML tell other figures: '97.3', '99.3'"),
-    "finding in both": (both(FINDING, FINDING.replace("rose", "fell")), f"its headline is not the finding of the report, '{FINDING}'"),
+    "finding in both": (both(FINDING, FINDING.replace("96.9", "97.9")), f"its headline is not the finding of the report, '{FINDING}'"),
     "customer id": (both("Needs attention", "Needs attention: C0828"), "it names 1 of the customers that the lists hold"),
 }  # fmt: skip
 

@@ -212,12 +212,14 @@ def test_the_cohort_table_is_that_of_the_scorecards_cohorts(read, sample):
 
 def test_subject_and_preheader_carry_the_finding(read, goals):
     assert goals.parsed["Subject"] == (
-        "Customer retention rose by 7.0 points to 45.6% and reached its goal of 45.0% – Online Retail, November 2011"
+        "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45.0% – Online Retail, November 2011"
     )
     assert goals.preheader.startswith("Customer retention 45.6% (+7.0 points vs Oct 2011) · Repeat purchase rate 32.5%")
-    assert goals.page.h1.get_text() == "Customer retention rose by 7.0 points to 45.6% and reached its goal of 45.0%"
+    assert (
+        goals.page.h1.get_text() == "Customer retention rose by 7.0 points to 45.6%, within chance of its goal of 45.0%"
+    )
     # Of those who read the subject alone, nobody is told that a figure rose where that may be chance.
-    assert "to 96.9% (within chance) – Sample Company, December 2025" in str(read.parsed["Subject"])
+    assert "Customer retention steady at 96.9% – Sample Company, December 2025" in str(read.parsed["Subject"])
     assert "synthetic data" in read.shown
 
 
@@ -225,7 +227,7 @@ def test_two_sentences_say_how_sure_it_is_and_why(read, goals):
     assert goals.page.select_one(".lead").get_text() == (
         "The rise is larger than chance explains (95% interval of the change: +3.2 to +10.7). "
         # 1.60 × £437.39 = £698; a month before 1.42 × £538.51 = £762
-        "Revenue per customer fell by 8.4% to £698 (within chance): 1.60 purchases each (+0.18) at £437 a purchase (−18.8%)."
+        "Revenue per customer steady at £698: 1.60 purchases each (+0.18) at £437 a purchase (−18.8%)."
     )
     assert (
         read.page.select_one(".lead").get_text().endswith(" of the 36 customers who stopped paying in December 2025.")
@@ -235,12 +237,12 @@ def test_two_sentences_say_how_sure_it_is_and_why(read, goals):
 def test_goals_show_how_far_they_are(goals):
     rows = {row.strong.get_text(): row for row in goals.page.select("td.goal")}
     assert {value: row.select_one(".of").get_text() for value, row in rows.items()} == {
-        "45.6%": "goal 45.0% · reached",
-        "32.5%": "goal 35.0% · open until 2011-12",
-        "£698": "goal £750 · missed",
+        "45.6%": "goal 45.0% · within chance of it · from 36.6% in Jan 2011",
+        "32.5%": "goal 35.0% · open until 2011-12 · from 29.7% in Dec 2010",
+        "£698": "goal £750 · within chance of it · from £647 in Dec 2010",
     }
     widths = {value: [cell.get("width") for cell in row.select(".track td")] for value, row in rows.items()}
-    assert widths == {"45.6%": ["100%"], "32.5%": ["93%", "7%"], "£698": ["93%", "7%"]}
+    assert widths == {"45.6%": ["100%"], "32.5%": ["52%", "48%"], "£698": ["50%", "50%"]}
     assert "- Repeat purchase rate: 32.5% · goal 35.0% · open until 2011-12" in goals.text
 
 

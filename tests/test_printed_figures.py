@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup, Tag
@@ -16,6 +17,7 @@ import retention_kit as rk
 from retention_kit.errors import DataError
 from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.periods import Period
+from retention_kit.report import story
 from retention_kit.wording import DASH, MINUS, Words
 from test_pack import pages_of, read_html, scorecard
 
@@ -71,6 +73,7 @@ class Printed:
     def _forms(self, row: dict) -> Iterator[str]:
         words, unit = self.words, row["unit"]
         yield row["note"]
+        yield story.per_day(SimpleNamespace(**row), words) if row["previous"] and row["value"] is not None else ""
         for style in ("short", "full"):
             for name in OF_UNIT:
                 yield words.value(row[name], unit, style)

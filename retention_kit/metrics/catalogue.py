@@ -82,6 +82,7 @@ class Metric:
     template: str  # the section it belongs to
     summary: str  # named by the function's parameter
     parts: tuple[str, str]  # the units of numerator and denominator
+    grows: str  # with the length of the period: "value" where the figure does, "rest" where 1 - figure does, or ""
     options: tuple[str, ...]  # the keys of [definitions] that change its rule
     function: Callable[[Any], Measure]
 
@@ -107,13 +108,17 @@ def metric(
     template: str = "kpi",
     parts: tuple[str, str] | None = None,
     options: tuple[str, ...] = (),
+    grows: str = "",
 ) -> Callable[[Callable[[Any], Measure]], Callable[[Any], Measure]]:
     """Declare a metric: a pure function of one row of the summary that its only parameter names.
 
     `parts` are the units of its numerator and denominator: unless given, money over a count for money, else counts.
-    `options` are the keys of [definitions] that change its rule: readers are told which are set.
+    `options` are the keys of [definitions] that change its rule: readers are told which are set. `grows` is "value"
+    where a longer period makes the figure larger (a sum, purchases per buyer), "rest" where it makes 1 - figure larger.
     """
     parts = parts or ("money" if unit == "money" else "count", "count")
+    if grows not in ("", "value", "rest"):
+        raise UnknownNameError(f"A metric does not grow by {grows!r}: {did_you_mean(grows, ('value', 'rest'))}")
     for given in (unit, *parts):
         if given not in UNITS:
             raise UnknownNameError(f"There is no unit {given!r}: {did_you_mean(given, UNITS)}")
@@ -145,6 +150,7 @@ def metric(
             template,
             summary,
             parts,
+            grows,
             options,
             function,
         )

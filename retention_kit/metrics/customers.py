@@ -47,6 +47,7 @@ def active_customers(movements) -> Measure:
     formula="in E, never a customer before",
     source="ChartMogul help centre, article 203299912",
     template="retention",
+    grows="value",
     options=("inactivity_days", "churn_mode"),
 )
 def new_customers(movements) -> Measure:
@@ -62,6 +63,7 @@ def new_customers(movements) -> Measure:
     source="ChartMogul help centre, article 203299912",
     competing="Counting them as retained lifts retention, even above 100%.",
     template="retention",
+    grows="value",
     options=("inactivity_days", "churn_mode"),
 )
 def reactivated_customers(movements) -> Measure:
@@ -70,7 +72,7 @@ def reactivated_customers(movements) -> Measure:
 
 
 @metric(label="Lost customers", unit="count", better="lower", formula="customers of S that are not in E", source="textbook",
-        template="retention", options=('inactivity_days', 'churn_mode'))  # fmt: skip
+        template="retention", grows="value", options=('inactivity_days', 'churn_mode'))  # fmt: skip
 def lost_customers(movements) -> Measure:
     """Customers at the period's start who are none at its end."""
     return Measure(movements.lost, n=movements.start)
@@ -84,6 +86,7 @@ def lost_customers(movements) -> Measure:
     source="textbook",
     competing="Stripe counts them as lost and adds them to the base; (E − N) / S subtracts them wrongly.",
     template="retention",
+    grows="value",
     options=("inactivity_days",),
 )
 def early_churned_customers(movements) -> Measure:
@@ -99,6 +102,7 @@ def early_churned_customers(movements) -> Measure:
     source="textbook formula, on customer identities",
     competing="(E − N) / S from totals counts reactivated customers as retained and can pass 100%.",
     template="retention",
+    grows="value",
     options=("inactivity_days",),
 )
 def customer_retention_rate(movements) -> Measure:
@@ -114,6 +118,7 @@ def customer_retention_rate(movements) -> Measure:
     source="ChartMogul help centre, article 203359321",
     competing="Stripe divides by start + new and counts every departure, also of those who came back (churn_mode).",
     template="retention",
+    grows="rest",
     options=("inactivity_days", "churn_mode"),
 )
 def customer_churn_rate(movements) -> Measure:

@@ -66,7 +66,7 @@ def customer_effort_score(feedback) -> Measure:
 
 
 @metric(label="Survey answers", unit="count", better="higher", formula="valid answers of all surveys", source="textbook",
-        competing="Counting every answer of a customer, not the last one of a period (answers).", template="feedback", options=('answers',))  # fmt: skip
+        competing="Counting every answer of a customer, not the last one of a period (answers).", template="feedback", grows="value", options=('answers',))  # fmt: skip
 def response_count(feedback) -> Measure:
     """Valid answers of all surveys that the period's scores are made of."""
     count = feedback.nps_answers + feedback.csat_answers + feedback.ces_answers

@@ -16,6 +16,7 @@ _NOBODY = "No identified customer bought in the period."
     source="Little Stream glossary",
     competing="Purchases may be days with a purchase (count); the returning customer rate looks at the time before.",
     template="repeat_purchase",
+    grows="value",
     options=("count", "zero_orders"),
 )
 def repeat_purchase_rate(purchases) -> Measure:
@@ -31,6 +32,7 @@ def repeat_purchase_rate(purchases) -> Measure:
     source="Little Stream glossary",
     competing="Shopify counts buyers with more than one order in their life, also two first orders within the period.",
     template="repeat_purchase",
+    grows="rest",
     options=("returning", "zero_orders"),
 )
 def returning_customer_rate(purchases) -> Measure:
@@ -40,7 +42,7 @@ def returning_customer_rate(purchases) -> Measure:
 
 
 @metric(label="Revenue", unit="money", better="higher", formula="sum of all purchases, guests' too", source="textbook",
-        competing="Booking refunds that name an order when they happen, not against that order.", template="revenue")  # fmt: skip
+        competing="Booking refunds that name an order when they happen, not against that order.", template="revenue", grows="value")  # fmt: skip
 def revenue(purchases) -> Measure:
     """Value of all purchases of the period, less the refunds that name one of them."""
     total = money_sum(purchases.customer_revenue, purchases.guest_revenue)
@@ -48,21 +50,21 @@ def revenue(purchases) -> Measure:
 
 
 @metric(label="Guest revenue", unit="money", formula="sum of the purchases without a customer", source="textbook",
-        competing="Taking all guests for one customer.", template="revenue")  # fmt: skip
+        competing="Taking all guests for one customer.", template="revenue", grows="value")  # fmt: skip
 def guest_revenue(purchases) -> Measure:
     """Value of the period's purchases that name no customer: part of revenue, in no figure about customers."""
     return Measure(purchases.guest_revenue, n=purchases.guest_purchases)
 
 
 @metric(label="Refunds", unit="money", better="lower", formula="sum of the refunds that name no order", source="textbook",
-        competing="Counting refunds as orders of a negative amount.", template="revenue")  # fmt: skip
+        competing="Counting refunds as orders of a negative amount.", template="revenue", grows="value")  # fmt: skip
 def refunds(purchases) -> Measure:
     """Money paid back in the period that names no order; what names one lowers that order instead."""
     return Measure(purchases.refunds, n=purchases.refund_count)
 
 
 @metric(label="Net revenue", unit="money", better="higher", formula="revenue − refunds", source="textbook",
-        template="revenue")  # fmt: skip
+        template="revenue", grows="value")  # fmt: skip
 def net_revenue(purchases) -> Measure:
     """Revenue of the period less the refunds in it that name no order."""
     gross = revenue(purchases)
@@ -95,6 +97,7 @@ def average_purchase_value(purchases) -> Measure:
     source="textbook",
     competing="Dividing by all customers ever, who did not all buy in the period.",
     template="revenue",
+    grows="value",
     options=("zero_orders",),
 )
 def purchase_frequency(purchases) -> Measure:
@@ -110,6 +113,7 @@ def purchase_frequency(purchases) -> Measure:
     source="textbook (ARPC)",
     competing="Dividing all revenue, guests' too, by the identified buyers.",
     template="revenue",
+    grows="value",
     options=("zero_orders",),
 )
 def average_revenue_per_customer(purchases) -> Measure:

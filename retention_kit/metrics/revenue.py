@@ -29,6 +29,7 @@ def mrr(mrr) -> Measure:
     source="ChartMogul help centre, article 203299912",
     competing="Counting exchange rates as expansion or contraction.",
     template="revenue",
+    grows="value",
     options=("mrr_mode",),
 )
 def net_new_mrr(mrr) -> Measure:
@@ -45,6 +46,7 @@ def net_new_mrr(mrr) -> Measure:
     source="ChartMogul help centre, article 203359341",
     competing=_BY_EVENT,
     template="revenue",
+    grows="value",
     parts=("money", "money"),
     options=("mrr_mode",),
 )
@@ -62,6 +64,7 @@ def gross_revenue_churn_rate(mrr) -> Measure:
     source="ChartMogul help centre, article 4414075567250",
     competing="Leaving reactivation out, which gives 1 − net revenue retention.",
     template="revenue",
+    grows="value",
     parts=("money", "money"),
     options=("mrr_mode",),
 )
@@ -81,6 +84,7 @@ def net_revenue_churn_rate(mrr) -> Measure:
     source="textbook (GRR)",
     competing=f"{_BY_EVENT} ChartMogul's gross churn is that version.",
     template="revenue",
+    grows="rest",
     parts=("money", "money"),
     options=("mrr_mode",),
 )
@@ -101,6 +105,7 @@ def gross_revenue_retention(mrr) -> Measure:
     source="ChartMogul help centre, article 6886664393500",
     competing="1 − net MRR churn, which counts reactivated customers too (Baremetrics).",
     template="revenue",
+    grows="rest",
     parts=("money", "money"),
 )
 def net_revenue_retention(mrr) -> Measure:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS, SMALL, Measure, Metric
 from retention_kit.metrics.formulas import difference
+from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import (
     at_hand,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
-    from retention_kit.settings import Goal
 
 COLUMNS = (
     "metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
@@ -112,15 +112,24 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
 
 
 def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
-    for name in data.settings.goals:
-        if name not in METRICS:
-            raise SettingsError(f"[goals] names no metric {name!r}: {did_you_mean(name, METRICS)}")
+    check_goals(data.settings.goals)
+    for name, goal in data.settings.goals.items() if data.engine else ():  # else it was checked before
+        _check_goal_segment(data, name, goal.segment)
     if names is None:
         return [one for one in METRICS.values() if not needs(data, one.summary)]
     for name in (names := [names] if isinstance(names, str) else list(names)):
         if reason := needs(data, METRICS[name].summary):
             raise DataError(f"There is no {name}: {reason}")
     return [METRICS[name] for name in names]
+
+
+def _check_goal_segment(data: Dataset, name: str, segment: str | None) -> None:
+    try:
+        column, value = split_segment(data, segment)
+    except UnknownNameError as error:
+        raise SettingsError(f"goals.{name}.segment: {error}") from None
+    if column and value is None:
+        raise SettingsError(f'goals.{name}.segment cannot be {segment!r}: name a value too, as in "{column}=…".')
 
 
 def _chosen_periods(data: Dataset, period, periods, every: str | None) -> list[Period]:
@@ -223,20 +232,13 @@ def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: 
         change = measure.value - before.value
         if one.summary != "trailing_year":  # whose two years share eleven months of twelve
             bounds = difference(measure, before) or bounds
-    goal = data.settings.goals.get(one.name) if column is None else None  # goals are for the whole company
+    settings, part = data.settings, f"{column}={value}" if column else ""
+    goal = goal_of(settings.goals, one.name, period.every, part, settings.report.every)
     if one.unit == "money" and change is not None:
         change = round(change, 9)  # of binary fractions: 0.3 - 0.1 is not 0.2
     return (
         one.name, one.label, str(period), column or "", value or "", measure.value, measure.unit or one.unit,
         measure.numerator, measure.denominator, measure.n, measure.low, measure.high, before.value, change, *bounds,
-        year_ago.value, complete, goal.target if goal else None,
-        _status(goal, one, measure, period) if complete else "", measure.note,
+        year_ago.value, complete, target_of(goal, one) if goal else None,
+        status_of(goal, one, measure, period) if complete else "", measure.note,
     )  # fmt: skip
-
-
-def _status(goal: Goal | None, one: Metric, measure: Measure, period: Period) -> str:
-    if goal is None or measure.value is None:
-        return ""
-    if measure.value <= goal.target if one.better == "lower" else measure.value >= goal.target:
-        return "reached"
-    return "open" if goal.by and period.end < Period.parse(goal.by).end else "missed"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.formulas import difference, share
+from retention_kit.metrics.formulas import share
+from retention_kit.metrics.insights import Claim, cohort_claim
 from retention_kit.metrics.summaries import concentration, needs
 from retention_kit.metrics.tables import churn_reasons, cohorts, customer_movements
 from retention_kit.periods import Period, add_months
@@ -25,6 +26,14 @@ BEST = 2  # tenths of the customers that a title speaks of
 
 class AboutCustomers(Context):
     """What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
+
+    def claims(self) -> list[Claim]:
+        """Those about figures, and how the newest cohort does against the earlier ones."""
+        cells = self._cells(TREND)
+        if cells is None:
+            return super().claims()
+        *_, now, before = _newest(cells[self._is_comparable(cells)])
+        return super().claims() + (cohort_claim(now, before) if before is not None else [])
 
     def movements(self) -> Block | None:
         """Customers gained and lost, with the identity spelled out."""
@@ -158,8 +167,8 @@ class AboutCustomers(Context):
                 "value": self.words.value(now.value, "fraction")}  # fmt: skip
         if before is None:
             return self.words.text("cohorts.title_alone", **said)
-        low, high = difference(now, before)
-        kind = "more" if low > 0 else "fewer" if high < 0 else "alike"
+        is_real = self.holds("cohorts", "earlier")
+        kind = "alike" if not is_real else "more" if now.value > before.value else "fewer"
         return self.words.text(f"cohorts.title_{kind}", before=self.words.value(before.value, "fraction"), **said)
 
     def _cohort_notes(self, cells: pd.DataFrame, caption: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.scorecard import SMALL
 from retention_kit.report import charts, rules, story, tables
-from retention_kit.report.context import Blocks, Context, metrics_of, of
+from retention_kit.report.context import SEGMENTED, Blocks, Context, metrics_of, of
 from retention_kit.report.display import Block
 
 
@@ -26,7 +26,9 @@ class AboutFigures(Context):
             caption.append(rule)
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.band"))
-        return self.chart(drawing, story.finding(now, self.words), [*caption, *self.incomplete(rows)])
+        return self.chart(
+            drawing, story.finding(now, self.words, self.verdict(now)), [*caption, *self.incomplete(rows)]
+        )
 
     def trends(self, *metrics: str) -> Blocks:
         """Several metrics over thirteen periods, a chart each."""
@@ -59,15 +61,20 @@ class AboutFigures(Context):
             return None
         known = rows[rows["value"].notna() & (rows["n"] >= SMALL)].sort_values("value")
         title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
-        caption = [self.words.text("story.sentence", finding=self.words.text("chart.segments_title", **title))]
+        caption = []
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.interval"))
         caption.append(self.words.text("chart.whole"))
+        tested = int((rows["n"] >= SMALL).sum())
+        if metric in SEGMENTED and tested > 1 and whole.complete:
+            none = self.words.text("chart.differ_none", count=tested, column=column)
+            caption.insert(0, self.differing(rows, whole, column, tested, "differ") or none)
         if len(known) < 2 or known["value"].iloc[0] == known["value"].iloc[-1]:  # of few customers nothing is said
-            return self.chart(drawing, self.words.text("chart.segments_title", **title), caption[1:])
+            return self.chart(drawing, self.words.text("chart.segments_title", **title), caption)
         ends = {"highest": known["segment_value"].iloc[-1], "lowest": known["segment_value"].iloc[0]}
         is_all = len(known) == rows["value"].notna().sum()
         said = self.words.text(
             "chart.segments_spread" if is_all else "chart.segments_spread_large", **title, **ends, least=SMALL
         )
-        return self.chart(drawing, said, caption)
+        plain = self.words.text("story.sentence", finding=self.words.text("chart.segments_title", **title))
+        return self.chart(drawing, said, [plain, *caption])

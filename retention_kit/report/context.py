@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from retention_kit.metrics.catalogue import METRICS, Metric
+from retention_kit.metrics.catalogue import METRICS, SMALL, Metric
+from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, holding, segment_claims
 from retention_kit.metrics.scorecard import absent, scorecard, split_segment
 from retention_kit.metrics.summaries import periods_of, pick_period
 from retention_kit.periods import Period
-from retention_kit.report.charts_parts import Drawing
+from retention_kit.report.charts_parts import Drawing, listed
 from retention_kit.report.display import Block
 from retention_kit.wording import Words
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 HANDOVER = "RETENTION_KIT_SUMMARIES"  # in the batch: the file that holds the summaries of the run
+# What pages tell apart by segment: the values of a column for one of these are judged together.
+SEGMENTED = (
+    "customer_retention_rate", "repeat_purchase_rate", "average_revenue_per_customer", "net_revenue_retention",
+    "net_promoter_score", "customer_satisfaction_score", "customer_effort_score",
+)  # fmt: skip
+NAMED = 5  # segment values in a sentence
 TREND = 13  # periods in a trend: a year and the same period of the year before
 
 
@@ -51,6 +58,7 @@ class Context:
         split_segment(self.data, self.only)
         self.computed: dict[tuple, pd.DataFrame] = {}  # scorecards; a page of another language may share them
         self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
+        self._held: tuple[pd.DataFrame | None, frozenset] = None, frozenset()
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -101,6 +109,51 @@ class Context:
         if self._rows_of_now[0] is not rows:  # a notebook may have brought a metric of its own
             self._rows_of_now = rows, {row.metric: row for row in self.now(METRICS).itertuples()}
         return self._rows_of_now[1].get(metric)
+
+    def claims(self) -> list[Claim]:
+        """Every comparison that the report makes, whichever page tells it."""
+        found = change_claims(self.rows, self.period, self.base) + goal_claims(self.now(METRICS))
+        for column in self.columns:
+            for name in SEGMENTED:
+                found += segment_claims(of(self.parts(column), name), self.row(name), column)
+        return found
+
+    def holds(self, metric: str, against: str = "previous", column: str = "", value: str = "") -> bool:
+        """Whether a difference is more than chance explains, of all that the report compares; see `insights.Claim`."""
+        rows = self.rows
+        if self._held[0] is not rows:
+            self._held = rows, holding(self.claims())
+        return (metric, against, column, value) in self._held[1]
+
+    def verdict(self, row: Any) -> str:
+        """What a change since the period before is: real, chance, many (chance among so many), length (of the period), few.
+
+        Empty where it has no interval: of sums and counts nobody computed one.
+        """
+        if not row.complete or row.change_low is None or row.change_low != row.change_low:
+            return ""
+        before = of(self.rows[self.rows["period"] == str(self.period.shift(-1))], row.metric)
+        if not row.n >= SMALL or not (before["n"] >= SMALL).all():
+            return "few"
+        if self.holds(row.metric):
+            return "real"
+        if row.change_low <= 0 <= row.change_high:
+            return "chance"
+        low, high = by_length(row.metric, self.base, row.previous, self.period, self.period.shift(-1))
+        return "length" if row.change_low <= high and row.change_high >= low and low < high else "many"
+
+    def differing(self, parts: pd.DataFrame, whole: Any, column: str, tested: int, kind: str) -> str:
+        """Which values of a column differ from the other customers by more than chance, in a sentence; empty for none."""
+        rows = [row for row in parts.itertuples() if self.holds(whole.metric, "rest", column, row.segment_value)]
+        rows.sort(key=lambda row: row.value, reverse=whole.better != "lower" and kind == "differ")
+        names = [f"{row.segment_value} {self.words.value(row.value, row.unit)}" for row in rows]
+        if len(names) > NAMED:
+            names[NAMED:] = [self.words.text("chart.more_names", count=len(names) - NAMED)]
+        said = {"label": whole.label, "column": column, "number": len(rows), "count": tested,
+                "names": listed(names, self.words), "whole": self.words.value(whole.value, whole.unit)}  # fmt: skip
+        if not rows:
+            return ""
+        return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **said)
 
     def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The periods of the trend, each known to be complete or not."""

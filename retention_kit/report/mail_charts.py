@@ -55,7 +55,7 @@ def _charts(page: Page) -> Iterator[tuple[Block | None, str]]:
 
     With a title where the chart's own would say again what the message begins with. Of one period there is no trend.
     """
-    leading = story.leading(page.rows, str(page.period))
+    leading = page.leading()
     first = "" if leading is None else leading.metric
     trends = [row.metric for row in page.now(dict.fromkeys([first, *MORE])).itertuples() if _has_trend(page, row)]
     if first in trends:

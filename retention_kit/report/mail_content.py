@@ -35,7 +35,8 @@ def content(
     """
     text, settings = page.words.text, page.data.settings
     company = brief(settings.report.company)
-    lead = page.headline().data["lead"]
+    first = page.headline().data
+    headline, lead = first["text"], first["lead"]
     cards = page.cards()
     cards = cards.data["cards"] if cards else []
     attention = page.attention()
@@ -53,7 +54,7 @@ def content(
         "period": page.words.period(page.period),
         "state": "" if _is_complete(page) else text("index.incomplete", day=page.last_day()),
         "notices": list(notices),
-        "headline": story.headline(page.rows, str(page.period), page.words),
+        "headline": headline,
         "lead": _lead(page, lead),
         "cards": cards,  # without their goals, which have a part of their own
         "attention": {"title": text("attention.title"), "items": _first(attention.data["items"], page)}
@@ -102,12 +103,9 @@ def _is_complete(page: Page) -> bool:
 
 
 def _subject(page: Page, company: str) -> str:
-    """The finding, for those who read no further: so with a word on chance, which the page says in a sentence."""
+    """The finding, for those who read no further."""
     words = page.words
-    finding = story.headline(page.rows, str(page.period), words)
-    row = story.leading(page.rows, str(page.period))
-    if row is not None and row.complete and story.is_chance(row) and not story.is_same(row, words):
-        finding = words.text("story.chance", finding=finding)
+    finding = page.headline().data["text"]
     about = [company, brief(page.alone[1]) if page.alone else "", words.period(page.period)]
     return words.text("mail.subject", finding=brief(finding, 2 * SHORT), about=", ".join(filter(None, about)))
 
@@ -132,8 +130,8 @@ def _subtitle(page: Page) -> str:
 
 def _lead(page: Page, lead: list[str]) -> list[str]:
     """Two sentences: how sure the finding is, or whom it counts, and why it came so, or how far it can be told."""
-    row = story.leading(page.rows, str(page.period))
-    sure = "" if row is None else story.certainty(row, page.words)
+    row = page.leading()
+    sure = "" if row is None else story.certainty(row, page.words, page.verdict(row))
     why = _why(page) if _is_complete(page) else lead[-1]
     return list(dict.fromkeys(filter(None, [sure or next(iter(lead), ""), why or next(iter(lead[1:]), "")])))
 
@@ -151,7 +149,7 @@ def _why(page: Page) -> str:
         said |= {
             f"{name}_change": story.signed(row, words) for name, row in zip(("often", "value"), parts, strict=True)
         }
-        return words.text("mail.why_revenue", finding=story.finding(revenue, words), **said)
+        return words.text("mail.why_revenue", finding=story.finding(revenue, words, page.verdict(revenue)), **said)
     answers: Block | None = page.nps()
     return words.text("story.sentence", finding=answers.data["title"]) if answers else ""
 
@@ -162,21 +160,21 @@ def _first(items: list[str], page: Page) -> list[str]:
 
 
 def _goals(page: Page) -> list[dict]:
-    """Every figure with a goal: how far it has come, in per cent, and whether it missed it.
+    """Every figure with a goal: how far it has come, in per cent where that can be told, and whether it missed it.
 
     What is short of its goal is never 100, however near.
     """
-    status = {row.metric: row.status for row in page.now(METRICS).itertuples() if story.is_known(row.target)}
-    cards = page.cards(*status) if status else None
+    rows = {row.metric: row for row in page.now(METRICS).itertuples() if story.is_known(row.target)}
+    cards = page.cards(*rows) if rows else None
     return [
-        one
-        | {
-            "percent": 100 if one["goal"]["share"] >= 1 else min(round(100 * one["goal"]["share"]), 99),
-            "missed": status[one["metric"]] == "missed",
-        }
+        one | {"percent": _percent(one["goal"]["share"]), "missed": page.goal_state(rows[one["metric"]]) == "missed"}
         for one in (cards.data["cards"] if cards else [])
         if one["goal"]
     ]
+
+
+def _percent(share: float | None) -> int | None:
+    return None if share is None else 100 if share >= 1 else min(round(100 * share), 99)
 
 
 def cohorts(page: Page) -> dict[str, Any] | None:

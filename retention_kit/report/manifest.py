@@ -19,7 +19,7 @@ from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.report.display import templates_dir
 from retention_kit.report.plan import Plan
-from retention_kit.report.story import LEADING, headline, is_known
+from retention_kit.report.story import LEADING, is_known
 from retention_kit.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _reports(plan: Plan) -> dict[str, dict]:
     return {
         f"{language}{plan.suffix}": {
             "only": page.only,
-            "headline": headline(one.rows, str(one.period), one.words),
+            "headline": one.headline().data["text"],
             "figures": figures,
         }
         for language, one in plan.pages.items()

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.formulas import difference
+from retention_kit.metrics.catalogue import METRICS, SMALL
+from retention_kit.metrics.goals import number, progress
+from retention_kit.metrics.scorecard import scorecard
+from retention_kit.metrics.summaries import periods_of
 from retention_kit.metrics.tables import mrr_movements
+from retention_kit.periods import Period
 from retention_kit.report import story, tables
 from retention_kit.report.charts_parts import listed
 from retention_kit.report.context import Context, of
 from retention_kit.report.display import Block
 
 if TYPE_CHECKING:
-    from retention_kit.periods import Period
+    from retention_kit.settings import Goal
 
 CARDS = ("customer_retention_rate", "mrr", "net_revenue_retention", "repeat_purchase_rate", "average_revenue_per_customer",
          "net_promoter_score", "active_customers", "revenue", "customer_satisfaction_score",
@@ -30,7 +33,19 @@ class Overview(Context):
 
     def headline(self) -> Block:
         """The finding of the period and two or three sentences around it."""
-        return Block("headline", text=story.headline(self.rows, str(self.period), self.words), lead=self._lead())
+        row = self.leading()
+        verdict, goal = ("", "") if row is None else (self.verdict(row), self.goal_state(row))
+        text = story.headline(row, str(self.period), self.words, verdict, goal)
+        return Block("headline", text=text, lead=self._lead())
+
+    def leading(self) -> Any | None:
+        """The row of the figure that the headline speaks of."""
+        return story.leading(self.rows, str(self.period), lambda row: row.complete and self.holds(row.metric))
+
+    def goal_state(self, row: Any) -> str:
+        """What is said of a figure and its goal: reached, missed, open, or near, which chance may have decided; else empty."""
+        judged = row.status in ("reached", "missed") and story.is_known(row.low)
+        return "near" if judged and not self.holds(row.metric, "goal") else row.status
 
     def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
         """Key figures with changes, interval, goal and the trend as a small line; the defined ones of `CARDS` by default.
@@ -55,20 +70,22 @@ class Overview(Context):
 
     def _lead(self) -> list[str]:
         words, said = self.words, []
-        retention, leading = self.row("customer_retention_rate"), story.leading(self.rows, str(self.period))
+        retention, leading = self.row("customer_retention_rate"), self.leading()
         if retention is not None and story.is_known(retention.value):
             counts = {name: words.value(getattr(retention, part), "count")
                       for name, part in (("retained", "numerator"), ("start", "denominator"))}  # fmt: skip
             said.append(words.text(f"story.kept_{self.base}", **counts, **self.named_periods()))
-        if leading is not None and (certainty := story.certainty(leading, words)):
-            said.append(certainty)
+        if leading is not None:
+            verdict = self.verdict(leading)
+            said.append(story.certainty(leading, words, verdict))
+            said.append(story.season(leading, words) if verdict in ("", "real") else "")
         others = [self.row(name) for name in ("average_revenue_per_customer", "mrr", "net_promoter_score")]
         for row in [row for row in others if row is not None and story.is_known(row.value)][:2]:
             if leading is None or row.metric != leading.metric:
-                said.append(words.text("story.sentence", finding=story.finding(row, words)))
+                said.append(words.text("story.sentence", finding=story.finding(row, words, self.verdict(row))))
         if not self.period.is_complete(self.data.as_of):
             said.append(words.text("story.incomplete", period=words.period(self.period), day=self.last_day()))
-        return said
+        return [sentence for sentence in said if sentence]
 
     def _card(self, row: Any, compare: list[str]) -> dict:
         words, text = self.words, self.words.text
@@ -95,7 +112,7 @@ class Overview(Context):
         return card
 
     def _changes(self, row: Any, compare: list[str]) -> Iterator[dict]:
-        """Against the period before, with its interval, the same of last year, or the goal; grey where it may be chance."""
+        """Against the period before, with its interval, the same of last year, or the goal; grey unless more than chance."""
         if not row.complete or not story.is_known(row.value):
             return
         periods = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
@@ -104,10 +121,10 @@ class Overview(Context):
             if not story.is_known(getattr(row, before)) or is_twice:
                 continue
             is_flat, is_up = story.is_same(row, self.words, before), row.value > getattr(row, before)
-            is_certain, detail = self._certainty(row, before, periods.get(name))
+            is_certain = self.holds(row.metric, name)
             yield {
                 "text": self._against(row, name, periods.get(name)),
-                "detail": "" if is_flat else detail,
+                "detail": "" if is_flat else self._certainty(row, name, is_certain),
                 "direction": "flat" if is_flat else "up" if is_up else "down",
                 "good": is_up == (row.better == "higher") if row.better and is_certain and not is_flat else None,
             }
@@ -118,31 +135,42 @@ class Overview(Context):
             return self.words.text("card.change_goal", change=change, goal=self.words.value(row.target, row.unit))
         return self.words.text("card.change", change=change, period=self.words.period(period, "short"))
 
-    def _certainty(self, row: Any, before: str, period: Period | None) -> tuple[bool, str]:
-        """Whether a change is more than chance, or a sum, which knows none; and its interval in words."""
-        if not story.is_known(row.low):
-            return True, ""
-        if before == "target":
-            is_chance = row.low <= row.target <= row.high
-            return not is_chance, self.words.text("card.chance") if is_chance else ""
-        if before == "year_ago":
-            then = next(of(self.rows[self.rows["period"] == str(period)], row.metric).itertuples(), None)
-            span = difference(row, then) if then is not None and story.is_known(then.low) else None
-            is_chance = span is not None and span[0] <= 0 <= span[1]
-            return span is not None and not is_chance, self.words.text("card.chance") if is_chance else ""
-        if not story.is_known(row.change_low):
-            return False, ""
-        key = "card.within_chance" if story.is_chance(row) else "card.change_interval"
-        return not story.is_chance(row), self.words.text(key, **story.bounds(row, self.words))
+    def _certainty(self, row: Any, name: str, is_certain: bool) -> str:
+        """What is said of a change beside it: its interval, that it may be chance, or of a sum what it is a day."""
+        if name == "previous":
+            verdict = self.verdict(row)
+            if not verdict:
+                return story.per_day(row, self.words)
+            return self.words.text(f"card.{verdict}", **story.bounds(row, self.words), **story.lengths(row))
+        return self.words.text("card.may_be_chance") if story.is_known(row.low) and not is_certain else ""
 
     def _goal(self, row: Any) -> dict:
-        goal = {"goal": self.words.value(row.target, row.unit), "by": self.data.settings.goals[row.metric].by}
-        key = f"card.goal_{row.status}" if row.status else "card.goal"
-        share = row.value / row.target if row.better != "lower" and row.target else float(row.status == "reached")
-        return {
-            "text": self.words.text(key, **goal),
-            "share": min(max(share, 0.0), 1.0) if story.is_known(row.value) else 0.0,
-        }
+        """A goal in words, and how far one has come from where one began."""
+        words, goal = self.words, self.data.settings.goals[row.metric]
+        state = self.goal_state(row)
+        said = words.text(
+            f"card.goal_{state}" if state else "card.goal", goal=words.value(row.target, row.unit), by=goal.by
+        )
+        start, when = self._start(row, goal)
+        share = progress(row.value, start, row.target, row.better)
+        if share is not None:
+            began = {"start": words.value(start, row.unit), "period": words.period(when, "short") if when else ""}
+            said = words.text("card.goal_since" if when else "card.goal_from", said=said, **began)
+        return {"text": said, "share": share}
+
+    def _start(self, row: Any, goal: Goal) -> tuple[float | None, Period | None]:
+        """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be told."""
+        one = METRICS[row.metric]
+        if goal.start is not None:
+            return number(goal.start, one, f"goals.{one.name}.start"), None
+        if one.summary == "trailing_year" or self.only:
+            return None, None
+        first = [period for period in periods_of(self.data, self.every) if period.is_complete(self.data.as_of)]
+        if goal.start_date:
+            first = [period for period in first if period == Period.of(goal.start_date, self.every)]
+        rows = scorecard(self.data, periods=first[:2], metrics=[one.name]) if first else self.rows[:0]
+        known = rows[rows["value"].notna()]
+        return (known["value"].iloc[0], Period.parse(known["period"].iloc[0])) if len(known) else (None, None)
 
     def _lost(self) -> Iterator[str]:
         row = self.row("lost_customers")
@@ -159,7 +187,7 @@ class Overview(Context):
 
     def _missed_goals(self) -> Iterator[str]:
         for row in self.now(METRICS).itertuples():
-            if row.status == "missed":
+            if self.goal_state(row) == "missed":
                 said = {"value": self.words.value(row.value, row.unit), "goal": self.words.value(row.target, row.unit)}
                 yield self.words.text("attention.goal", label=row.label, **said)
 
@@ -167,7 +195,7 @@ class Overview(Context):
         """The figures that are worse by more than chance; of two that add up to one, such as retention and churn, the first."""
         worse: dict[tuple, Any] = {}
         for row in self.now(METRICS).itertuples():
-            if story.is_worse(row):
+            if story.is_bad(row) and self.holds(row.metric):
                 worse.setdefault((row.unit, row.n, round(abs(row.change), 9)), row)
         figures = [
             self.words.text("attention.worse_figure", label=row.label, change=story.signed(row, self.words),
@@ -175,17 +203,20 @@ class Overview(Context):
             for row in worse.values()
         ]  # fmt: skip
         if figures:
-            yield self.words.text("attention.worse", figures=listed(figures, self.words), **self.named_periods())
+            seasons = {row.label: story.season(row, self.words) for row in worse.values()}
+            said = [
+                self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one
+            ]
+            first = self.words.text("attention.worse", figures=listed(figures, self.words), **self.named_periods())
+            yield " ".join([first, *said])
 
     def _weak_segments(self) -> Iterator[str]:
         for column in self.columns:
             for name in ("customer_retention_rate", "net_promoter_score"):
                 whole = self.row(name)
-                if whole is None or not story.is_known(whole.value) or not whole.complete:
+                if whole is None or not story.is_known(whole.value):
                     continue
-                worst = story.stands_out(of(self.parts(column), name), whole)
-                if worst is not None:
-                    said = {"value": self.words.value(worst.value, worst.unit), "value_name": worst.segment_value}
-                    said["column"] = column
-                    said["whole"] = self.words.value(whole.value, whole.unit)
-                    yield self.words.text("attention.segment", label=whole.label, **said)
+                parts = of(self.parts(column), name)
+                bad = parts["value"] > whole.value if whole.better == "lower" else parts["value"] < whole.value
+                if said := self.differing(parts[bad], whole, column, int((parts["n"] >= SMALL).sum()), "worse"):
+                    yield said

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.metrics.scorecard import SMALL
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.insights import days
+from retention_kit.periods import Period
 from retention_kit.wording import MINUS, Words
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ LEADING = (
     "net_promoter_score",
     "revenue",
     "mrr",
-)  # the headline is the first one defined, else any other that is
+)  # the headline is the first that moved by more than chance, else the first one defined
 
 
 def is_known(value: Any) -> bool:
@@ -28,16 +31,9 @@ def is_same(row: Any, words: Words, before: str = "previous") -> bool:
     return words.value(getattr(row, before), row.unit) == words.value(row.value, row.unit)
 
 
-def is_chance(row: Any) -> bool:
-    """Whether a change may be chance: its 95% interval holds no change at all. Sums and counts have no such interval."""
-    return is_known(row.change_low) and row.change_low <= 0 <= row.change_high
-
-
-def is_worse(row: Any) -> bool:
-    """Whether a figure moved to the bad side by more than chance explains; `row` knows what is better."""
-    if not is_known(row.change_low) or not row.better or is_chance(row):
-        return False
-    return (row.change > 0) == (row.better == "lower")
+def is_bad(row: Any) -> bool:
+    """Whether a figure moved to its bad side; `row` knows what is better."""
+    return bool(row.better) and is_known(row.change) and (row.change > 0) == (row.better == "lower")
 
 
 def change(row: Any, words: Words, before: str = "previous") -> str:
@@ -56,8 +52,8 @@ def signed(row: Any, words: Words, before: str = "previous") -> str:
     return f"{'+' if row.value > getattr(row, before) else MINUS}{moved}"
 
 
-def finding(row: Any, words: Words, *, hedged: bool = True) -> str:
-    """What happened to one figure, as a title; `hedged` where no sentence about chance follows."""
+def finding(row: Any, words: Words, verdict: str = "") -> str:
+    """What happened to one figure, as a title; `verdict` as `Context.verdict` gives it, empty of a sum."""
     said = {"label": row.label, "period": words.period(row.period), "value": words.value(row.value, row.unit)}
     if not is_known(row.value):
         return words.text("story.undefined", **said)
@@ -65,18 +61,53 @@ def finding(row: Any, words: Words, *, hedged: bool = True) -> str:
         return words.text("story.so_far", **said)
     if not is_known(row.change):
         return words.text("story.first", **said)
-    if is_same(row, words):
-        return words.text("story.same", **said)
+    if is_same(row, words) or verdict in ("chance", "many"):
+        return words.text("story.steady", **said)
+    if verdict == "few":
+        return words.text("story.few", n=words.value(row.n, "count"), **said)
     moved = words.text("story.rose" if row.change > 0 else "story.fell", change=change(row, words), **said)
-    return words.text("story.chance", finding=moved) if hedged and is_chance(row) else moved
+    if verdict == "length":
+        return words.text("story.length", finding=moved)
+    daily = "" if verdict else per_day(row, words)
+    return words.text("story.daily", finding=moved, daily=daily) if daily else moved
 
 
-def certainty(row: Any, words: Words) -> str:
-    """Whether a change is larger than chance explains, in a sentence; empty where that cannot be told."""
-    if not row.complete or not is_known(row.change_low) or is_same(row, words):
+def lengths(row: Any) -> dict[str, int]:
+    """The days of a row's period and of the one before."""
+    period = Period.parse(row.period)
+    return {"days": days(period), "other": days(period.shift(-1))}
+
+
+def per_day(row: Any, words: Words) -> str:
+    """What became of a sum per day, where its period is longer or shorter than the one before; else empty."""
+    length = lengths(row)
+    sums = row.metric in METRICS and METRICS[row.metric].grows == "value" and is_known(row.previous)
+    if not sums or length["days"] == length["other"] or row.unit not in ("money", "count") or not row.previous > 0:
         return ""
-    key = "chance" if is_chance(row) else "rise" if row.change > 0 else "fall"
-    return words.text(f"story.certainty_{key}", **bounds(row, words))
+    share = row.value / length["days"] / (row.previous / length["other"]) - 1
+    moved = words.value(abs(share), "fraction")
+    kind = "same" if moved == words.value(0, "fraction") else "more" if share > 0 else "less"
+    return words.text(f"story.daily_{kind}", share=moved)
+
+
+def season(row: Any, words: Words) -> str:
+    """That the same period of the year before says the opposite, in a sentence; empty where it does not."""
+    known = row.complete and is_known(row.change) and is_known(row.year_ago) and is_known(row.value)
+    if not known or is_same(row, words) or is_same(row, words, "year_ago"):
+        return ""
+    up = row.value > row.year_ago
+    if up == (row.change > 0):
+        return ""
+    then = words.period(Period.parse(row.period).year_ago())
+    return words.text(f"story.season_{'up' if up else 'down'}", change=change(row, words, "year_ago"), then=then)
+
+
+def certainty(row: Any, words: Words, verdict: str) -> str:
+    """Whether a change is larger than chance explains, in a sentence; empty where that cannot be told."""
+    if not verdict or is_same(row, words):
+        return ""
+    key = ("rise" if row.change > 0 else "fall") if verdict == "real" else verdict
+    return words.text(f"story.certainty_{key}", **bounds(row, words), **lengths(row))
 
 
 def bounds(row: Any, words: Words) -> dict[str, str]:
@@ -91,27 +122,20 @@ def bounds(row: Any, words: Words) -> dict[str, str]:
     return {"low": end(row.change_low), "high": end(row.change_high)}
 
 
-def headline(rows: pd.DataFrame, period: str, words: Words) -> str:
-    """The finding of the report: of the first leading figure that is defined, with its goal."""
-    row = leading(rows, period)
+def headline(row: Any | None, period: str, words: Words, verdict: str = "", goal: str = "") -> str:
+    """The finding of the report: of the leading figure, with its goal where it is `reached`, `missed` or `near`."""
     if row is None:
         return words.text("story.nothing", period=words.period(period))
-    said = finding(row, words, hedged=False)
-    if row.status in ("reached", "missed"):
-        return words.text(f"story.{row.status}", finding=said, goal=words.value(row.target, row.unit))
+    said = finding(row, words, verdict)
+    if goal in ("reached", "missed", "near"):
+        return words.text(f"story.{goal}", finding=said, goal=words.value(row.target, row.unit))
     return said
 
 
-def leading(rows: pd.DataFrame, period: str) -> Any | None:
-    """The scorecard row that the headline speaks of."""
+def leading(rows: pd.DataFrame, period: str, real: Callable[[Any], bool]) -> Any | None:
+    """The scorecard row that the headline speaks of: the first that moved by more than chance, else the first defined."""
     now = {row.metric: row for row in rows[(rows["period"] == period) & (rows["segment_value"] == "")].itertuples()}
     names = sorted(now, key=lambda name: LEADING.index(name) if name in LEADING else len(LEADING))
-    return next((now[name] for name in names if is_known(now[name].value)), next(iter(now.values()), None))
-
-
-def stands_out(parts: pd.DataFrame, whole: Any) -> Any | None:
-    """The segment value that is worst by more than chance: its whole interval lies on the bad side of the whole's value."""
-    better = -1 if whole.better == "lower" else 1
-    known = parts[parts["value"].notna() & parts["low"].notna() & (parts["n"] >= SMALL)]
-    worse = known[(known["high"] if better > 0 else known["low"]) * better < whole.value * better]
-    return None if worse.empty else next(worse.loc[[(worse["value"] * better).idxmin()]].itertuples())
+    known = [now[name] for name in names if is_known(now[name].value)]
+    moved = [row for row in known if real(row)]
+    return next(iter([*moved, *known, *now.values()]), None)

@@ -267,7 +267,7 @@ class Explorer(W.VBox):
     def _steps(self, data: Dataset) -> list[Step]:
         tab = self._tabs.current
         look = Look(data, self._wanted, self._computed)
-        return look.steps(tab, self._listing if tab == "customers" else None)
+        return look.steps(self._listing if tab == "customers" else None)
 
     def _show(self, selection: Selection) -> None:
         look = Look(self._at_hand, selection, self._computed)

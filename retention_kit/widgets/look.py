@@ -62,8 +62,8 @@ class Look:
 
     # What it takes.
 
-    def steps(self, tab: str = "trend", listing: Listing | None = None) -> list[Step]:
-        """The work behind a tab, and behind what all tabs share."""
+    def steps(self, listing: Listing | None = None) -> list[Step]:
+        """The work behind what all tabs share, and behind a list of customers."""
         chosen, data = self.selection, self.data
         kinds = {(Grid(data.settings.report.every), chosen.column), (Grid(chosen.every), chosen.column)}
         kinds = [(Grid(chosen.every), "")] + sorted(kinds, key=str) * bool(chosen.column)
@@ -75,7 +75,7 @@ class Look:
             for name in at_hand(data)
         ]
         steps.append(self._step("figures", lambda: self.scorecard, ""))
-        if tab == "cohorts" and needs(data, "cohorts") is None:
+        if needs(data, "cohorts") is None:  # what is more than chance is judged for all figures and cohorts together
             steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Grid(chosen.every)), ""))
         if listing is not None and not needs(data, "movements"):
             steps.append(self._step("customers", lambda: self.customers(listing), ""))

@@ -1,0 +1,96 @@
+"""Goals: of which figure and length of period they speak, whether they are reached, and how far one has come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.metrics.catalogue import METRICS, Measure, Metric
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    from retention_kit.settings import Goal
+
+MOST_POINTS = 100
+MOST_SHARE = 10  # of what a rate of money may be: 1,000%
+
+
+def check_goals(goals: Mapping[str, Goal]) -> None:
+    """Raise SettingsError, with the nearest valid form, for a goal of no metric, or of a value that it cannot have."""
+    for name, goal in goals.items():
+        if name not in METRICS:
+            raise SettingsError(f"[goals] names no metric {name!r}: {did_you_mean(name, METRICS)}")
+        for key in ("target", "start"):
+            if getattr(goal, key) is not None:
+                number(getattr(goal, key), METRICS[name], f"goals.{name}.{key}")
+
+
+def number(given: float | str, one: Metric, place: str) -> float:
+    """A goal's value in the metric's unit: a fraction for a rate, also written "25%"; raises SettingsError."""
+    if isinstance(given, str):
+        found = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", given)
+        if not found:
+            form = '0.25 or "25%"' if one.unit == "fraction" else "a number without quotation marks, such as 25"
+            raise SettingsError(f"{place} cannot be {given!r}: write {form}.")
+        if one.unit != "fraction":
+            raise SettingsError(f"{place} is a per cent, but {one.name} is none: write {found[1]}.")
+        value = round(float(found[1]) / 100, 12)
+    else:
+        value = float(given)
+        if not isfinite(value):
+            raise SettingsError(f"{place} cannot be {value}: write a number, such as {_example(one)}.")
+    if one.unit == "fraction":
+        low, high = (-MOST_SHARE, MOST_SHARE) if one.parts[0] == "money" else (0, 1)
+        if not low <= value <= high:
+            is_percent = not isinstance(given, str) and abs(value) <= 100
+            nearest = f'write {abs(value) / 100:g} or "{abs(value):g}%"' if is_percent else f"write {_example(one)}"
+            raise SettingsError(f"{place} cannot be {given}, as a rate is a part of 1: {nearest}.")
+    if one.unit == "points" and abs(value) > MOST_POINTS:
+        raise SettingsError(f"{place} cannot be {given}: {one.name} lies between -100 and 100.")
+    return value
+
+
+def _example(one: Metric) -> str:
+    return '0.25 or "25%"' if one.unit == "fraction" else "25"
+
+
+def goal_of(goals: Mapping[str, Goal], name: str, every: str, segment: str, default: str) -> Goal | None:
+    """The goal that a figure is held against; None where it has none, or it speaks of another length or segment.
+
+    `segment` is empty for the whole, else `country=France`; `default` is the length of goals that name none.
+    """
+    goal = goals.get(name)
+    if goal is None or (goal.every or default) != every or (goal.segment or "") != segment:
+        return None
+    return goal
+
+
+def target_of(goal: Goal, one: Metric) -> float:
+    """What a goal wants, in the metric's unit."""
+    return number(goal.target, one, f"goals.{one.name}.target")
+
+
+def status_of(goal: Goal | None, one: Metric, measure: Measure, period: Period) -> str:
+    """reached, missed or, before its time is up, open; empty without a goal or a value."""
+    if goal is None or measure.value is None:
+        return ""
+    target = target_of(goal, one)
+    if measure.value <= target if one.better == "lower" else measure.value >= target:
+        return "reached"
+    return "open" if goal.by and period.end < Period.parse(goal.by).end else "missed"
+
+
+def progress(value: float, start: float | None, target: float, better: str) -> float | None:
+    """How far one has come, (value - start) / (target - start), from 0 to 1.
+
+    None where that cannot be told, or where the start was as good as the goal: keeping a level is no way to go.
+    """
+    if start is None or value != value:
+        return None
+    to_go = start - target if better == "lower" else target - start
+    if not to_go > 0:
+        return None
+    return min(max(float((value - start) / (target - start)), 0.0), 1.0)

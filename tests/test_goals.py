@@ -1,0 +1,137 @@
+"""Goals: of one length of period, in a form that cannot be mistaken, and no further reached than one knows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import retention_kit as rk
+from retention_kit.errors import SettingsError
+from retention_kit.metrics.goals import progress
+from retention_kit.report.page import Page
+
+# Of 100 customers of January 90 buy again in February and 80 of those in March.
+ORDERS = pd.DataFrame(
+    [
+        (f"c{number}", f"{month}-10", 10.0, "UK" if number % 2 else "France")
+        for month, first in (("2024-01", 100), ("2024-02", 90), ("2024-03", 80))
+        for number in range(first)
+    ],
+    columns=["customer_id", "ordered_at", "amount", "country"],
+)
+
+
+def project(folder: Path, goals: str, every: str = "month") -> Path:
+    ORDERS.to_csv(folder / "orders.csv", index=False)
+    report = f'[report]\ntimezone = "UTC"\nas_of = 2024-04-01\nevery = "{every}"\n'
+    (folder / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}{goals}', "utf-8")
+    return folder
+
+
+def card(folder: Path, goals: str, period: str = "2024-03") -> dict:
+    return Page(period, None, data=rk.load(project(folder, goals))).cards("customer_retention_rate").data["cards"][0]
+
+
+@pytest.mark.parametrize(
+    ("goal", "period", "target"),
+    [
+        ("target = 0.8", "2024-03", 0.8),
+        ("target = 0.8", "2024-Q1", None),  # a goal of [report] every, which is a month
+        ("target = 0.8", "2024", None),
+        ('target = 0.8\nevery = "quarter"', "2024-Q1", 0.8),
+        ('target = 0.8\nevery = "quarter"', "2024-03", None),
+        ('target = "80%"', "2024-03", 0.8),
+        ('target = " 80.5 % "', "2024-03", 0.805),
+        ("target = 1", "2024-03", 1.0),
+    ],
+)
+def test_a_goal_speaks_of_one_length_of_period(tmp_path, goal, period, target):
+    data = rk.load(project(tmp_path, f"[goals.customer_retention_rate]\n{goal}\n"))
+    (row,) = rk.scorecard(data, period, metrics=["customer_retention_rate"]).itertuples()
+    assert row.target == target if target is not None else pd.isna(row.target)
+    assert bool(row.status) == (target is not None and pd.notna(row.value))
+
+
+@pytest.mark.parametrize(
+    ("metric", "goal", "said"),
+    [
+        (
+            "customer_retention_rate",
+            "target = 25",
+            'goals.customer_retention_rate.target cannot be 25.* write 0.25 or "25%"',
+        ),
+        ("customer_churn_rate", "target = 2.5", 'write 0.025 or "2.5%"'),
+        ("customer_retention_rate", 'target = "250%"', 'cannot be 250%, as a rate is a part of 1: write 0.25 or "25%"'),
+        ("customer_retention_rate", "target = -0.1", "a rate is a part of 1"),
+        ("customer_retention_rate", "target = nan", 'cannot be nan: write a number, such as 0.25 or "25%"'),
+        ("revenue", "target = inf", "cannot be inf: write a number, such as 25"),
+        ("revenue", 'target = "25%"', "is a per cent, but revenue is none: write 25"),
+        ("customer_retention_rate", 'target = "a quarter"', "cannot be 'a quarter': write 0.25 or \"25%\""),
+        ("customer_retention_rate", "target = 0.5\nstart = 40", 'start cannot be 40.* write 0.4 or "40%"'),
+        ("net_promoter_score", "target = 400", "net_promoter_score lies between -100 and 100"),
+        ("customer_retention_rate", 'target = 0.5\nevery = "mouth"', "every cannot be 'mouth': did you mean 'month'"),
+        ("customer_retention_rate", 'target = 0.5\nsegment = "country"', 'name a value too, as in "country=…"'),
+        ("customer_retention_rate", 'target = 0.5\nsegment = "country=Frnce"', "no country 'Frnce'.*'France'"),
+    ],
+)
+def test_a_goal_that_cannot_be_meant_is_refused(tmp_path, metric, goal, said):
+    with pytest.raises(SettingsError, match=said) as error:
+        rk.scorecard(rk.load(project(tmp_path, f"[goals.{metric}]\n{goal}\n")), "2024-03")
+    assert re.search(metric, str(error.value))
+
+
+def test_a_share_of_money_may_pass_the_whole(tmp_path):
+    rk.scorecard(rk.load(project(tmp_path, "[goals.net_revenue_retention]\ntarget = 1.1\n")), "2024-03")
+
+
+def test_a_goal_may_be_of_one_segment_value(tmp_path):
+    goal = '[goals.customer_retention_rate]\ntarget = 0.8\nsegment = "country=France"\n'
+    data = rk.load(project(tmp_path, goal))
+    rows = rk.scorecard(data, "2024-03", metrics=["customer_retention_rate"], segment="country")
+    targets = dict(zip(rows["segment_value"], rows["target"], strict=True))
+    assert targets["France"] == 0.8
+    assert pd.isna(targets[""])
+    assert pd.isna(targets["UK"])
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (0.7, "goal 70.0% · reached"),  # 80 of 90, 88.9% (Wilson: 80.7% to 93.9%)
+        (0.85, "goal 85.0% · within chance of it"),
+        (0.9, "goal 90.0% · within chance of it"),
+        (0.99, "goal 99.0% · missed · from 90.0% in Feb 2024"),
+    ],
+)
+def test_what_chance_may_have_decided_is_neither_reached_nor_missed(tmp_path, target, said):
+    assert card(tmp_path, f"[goals.customer_retention_rate]\ntarget = {target}\n")["goal"]["text"] == said
+
+
+@pytest.mark.parametrize(
+    ("value", "start", "target", "better", "share"),
+    [
+        (-50, -60, -10, "higher", 0.2),
+        (-50, None, -10, "higher", None),
+        (0.04, 0.06, 0.03, "lower", 2 / 3),
+        (0.07, 0.06, 0.03, "lower", 0),  # further away than at the start
+        (0.02, 0.06, 0.03, "lower", 1),
+        (5, 10, 10, "higher", None),
+        (5, 12, 10, "higher", None),  # it began beyond its goal
+        (float("nan"), 1, 2, "higher", None),
+    ],
+)
+def test_progress_is_the_part_of_the_way(value, start, target, better, share):
+    found = progress(value, start, target, better)
+    assert found is None if share is None else found == pytest.approx(share)
+
+
+def test_the_way_begins_where_the_goal_says(tmp_path):
+    begun = "[goals.customer_retention_rate]\ntarget = 0.95\n"
+    assert card(tmp_path, begun)["goal"]["share"] == 0  # from 90% to 88.9%
+    assert card(tmp_path, f"{begun}start = 0.8\n")["goal"]["share"] == pytest.approx((8 / 9 - 0.8) / 0.15)
+    assert card(tmp_path, f'{begun}start = "80%"\n')["goal"]["text"].endswith("from 80.0%")
+    later = card(tmp_path, f"{begun}start_date = 2024-03-05\n")["goal"]
+    assert (later["share"], later["text"].endswith("from 88.9% in Mar 2024")) == (0, True)
