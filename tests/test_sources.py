@@ -563,7 +563,7 @@ def test_a_schema_may_be_called_as_anything_where_memory_is_limited(tmp_path):
         ('engine = "sqlite:///shop.duckdb"\norders = "orders"', "data.engine: shop.duckdb is a database of duckdb, not of sqlite: write duckdb:///…."),
         ('engine = "sqlite:///shop.sqlite"\norders = "blobs"', "shop.sqlite: the column 'customer_id' holds bytes in row 2: leave it out with a query."),
         ('engine = "sqlite:///shop.sqlite"\norders = "thin"', "shop.sqlite: thin has no column 'ordered_at', which orders need: "),
-        ('engine = "sqlite:///shop.sqlite"\norders = "WITH x AS (SELECT 1) DELETE FROM orders"', "shop.sqlite cannot be read: attempt to write a readonly database."),
+        ('engine = "sqlite:///shop.sqlite"\norders = "WITH x AS (SELECT 1) DELETE FROM orders"', "shop.sqlite cannot be read: a query of it does more than read its tables."),
         ('engine = "sqlite:///shop.sqlite"\norders = "SELECT 1; DROP TABLE orders"', "shop.sqlite cannot be read: You can only execute one statement at a time."),
         ('engine = "duckdb:///shop.duckdb"\norders = "SELECT 1; DROP TABLE orders"', "shop.duckdb cannot be read: "),
         ('orders = "notes.db"', "notes.db is neither a DuckDB nor an SQLite database."),

@@ -75,7 +75,7 @@ class Engine:
         self.prepared: dict[str, object] = {}  # which shared views stand at the moment
         self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
         config = {"TimeZone": "UTC", "autoinstall_known_extensions": False}
-        place = _beside_memory()
+        place = private_place()
         config["temp_directory"] = str(place / "spilled" if memory_limit else place)
         if memory_limit:
             config["memory_limit"] = memory_limit
@@ -161,7 +161,7 @@ def _close(connection: duckdb.DuckDBPyConnection, place: Path, process: int) -> 
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _beside_memory() -> Path:
+def private_place() -> Path:
     """Where one engine lays rows that it does not hold in memory: nobody else may look, and it is gone with the engine.
 
     What a killed process has left is taken away by the next one.

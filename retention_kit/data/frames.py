@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class _Stream:
+class Stream:
     """An Arrow stream and nothing else, so that the engine needs no library to read it."""
 
     def __init__(self, source: Any):
@@ -43,7 +43,7 @@ def keep_frame(engine: Engine, table: str, frame: Any) -> tuple[str, str]:
             f"{table} must be a DataFrame (pandas, Polars) or an Arrow table, not {'an' if kind[0] in 'aeiou' else 'a'} {kind}; "
             "to read a file use rk.load(path)."
         )
-    engine.register(f"{name}_stream", _Stream(frame))
+    engine.register(f"{name}_stream", Stream(frame))
     engine.run(f"CREATE TABLE {name} AS SELECT * FROM {name}_stream")
     engine.unregister(f"{name}_stream")
     (rows,) = engine.rows(

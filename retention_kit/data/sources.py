@@ -69,7 +69,7 @@ def find_tables(engine: Engine, path: Path) -> dict[str, str]:
         held = sheets(path)
     elif path.suffix.lower() in DATABASES:
         with sentence(engine, path.name):
-            held = tables_in(engine, path)
+            held = tables_in(path)
     else:
         return {guess_table(engine, path): path.name}
     found = {name: path.name for name in _OURS if name in {sheet.strip().lower() for sheet in held}}

@@ -1,0 +1,189 @@
+"""Data files from anybody: what lies in them is read, and never run."""
+
+import os
+import sqlite3
+from contextlib import closing
+
+import duckdb
+import pytest
+
+import retention_kit as rk
+from retention_kit.data import databases
+from retention_kit.errors import DataError
+
+ROWS = "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount, {} AS country"
+
+
+@pytest.fixture
+def secret(tmp_path, monkeypatch):
+    """A file of the user's, and a password in the environment, that no data file may bring into a report."""
+    path = tmp_path / "secret.txt"
+    path.write_text("hunter2")
+    monkeypatch.setenv("RETENTION_KIT_SMTP_URL", "smtp://me:hunter2@example.com")
+    return path
+
+
+def shop(path, sql):
+    if path.suffix == ".duckdb":
+        with duckdb.connect(str(path)) as made:
+            made.execute(sql)
+    else:
+        with closing(sqlite3.connect(path)) as made:
+            made.executescript(sql)
+    return path
+
+
+# Views of DuckDB that read what is not theirs; `{}` is a file of the user's.
+READING = {
+    "read_text": "CREATE VIEW orders AS SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount, content AS country FROM read_text('{}')",
+    "environment": "CREATE VIEW orders AS " + ROWS.format("(SELECT decode(content) FROM read_blob('/proc/self/environ'))"),
+    "a file as a table": "CREATE VIEW inner_one AS SELECT 1 AS a; CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM inner_one, glob('{}*'))"),
+    "a macro": "CREATE MACRO told() AS (SELECT content FROM read_text('{}')); CREATE VIEW orders AS " + ROWS.format("told()"),
+    "a macro that gives a table": "CREATE MACRO told() AS TABLE SELECT content FROM read_text('{}'); CREATE VIEW orders AS " + ROWS.format("(SELECT content FROM told())"),
+    "a view behind a view": "CREATE VIEW one AS SELECT content FROM read_text('{}'); CREATE VIEW two AS FROM one; CREATE VIEW orders AS " + ROWS.format("(SELECT content FROM two)"),
+    "a common table": "CREATE VIEW orders AS WITH one AS (SELECT content FROM read_text('{}')) " + ROWS.format("(SELECT content FROM one)"),
+    "settings": "CREATE VIEW orders AS " + ROWS.format("(SELECT max(value) FROM duckdb_settings())"),
+    "settings by another name": "CREATE VIEW orders AS " + ROWS.format("(SELECT max(setting) FROM pg_catalog.pg_settings)"),
+    "settings one by one": "CREATE VIEW orders AS " + ROWS.format("current_setting('home_directory')"),
+    "secrets": "CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM duckdb_secrets())"),
+    "what is asked as text": "CREATE TABLE t AS SELECT 1 AS a; CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM query('FROM t'))"),
+    "no end": "CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM range(1000000000000000))"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_view_of_duckdb_reads_nothing_but_its_file(tmp_path, secret, name):
+    path = shop(tmp_path / "shop.duckdb", READING[name].replace("{}", str(secret)))
+    with pytest.raises(DataError, match=r"^shop\.duckdb") as error:
+        rk.load(path, timezone="UTC")
+    assert "hunter2" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT * FROM orders", "FROM orders SELECT *", "WITH x AS (FROM orders) SELECT * FROM x"]
+)
+def test_a_query_of_the_user_runs_no_view_that_reads_files(tmp_path, secret, query):
+    shop(tmp_path / "shop.duckdb", READING["read_text"].replace("{}", str(secret)))
+    (tmp_path / "retention.toml").write_text(f'[data]\nengine = "duckdb:///shop.duckdb"\norders = "{query}"')
+    with pytest.raises(DataError, match=r"the view 'orders' reads more than the tables of its file \(read_text\(\)\)"):
+        rk.load(tmp_path)
+
+
+HARMLESS = """
+    CREATE TABLE came AS SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 2 AS amount, 'UK' AS country;
+    CREATE TABLE more AS SELECT 'B' AS customer_id, '2024-01-06' AS ordered_at, 3 AS amount, 'FR' AS country;
+    CREATE VIEW both_of_them AS SELECT * FROM came UNION ALL SELECT * FROM more;
+    CREATE VIEW orders AS WITH kept AS (SELECT * FROM both_of_them WHERE amount > 2)
+        SELECT customer_id, ordered_at, amount, lower(country) AS country FROM kept;
+"""
+
+
+@pytest.mark.parametrize("name", ["shop.duckdb", "shop.sqlite"])
+def test_a_view_over_tables_is_read(tmp_path, name):
+    data = rk.load(shop(tmp_path / name, HARMLESS), timezone="UTC")
+    assert data.engine.rows('SELECT customer_id, "segment.country" FROM orders') == [("B", "fr")]
+
+
+def test_types_of_duckdb_come_as_they_are(tmp_path):
+    sql = (
+        "CREATE TABLE orders AS SELECT 170141183460469231731687303715884105727 AS customer_id, 1.25::DECIMAL(9, 2) AS amount, "
+        "TIMESTAMPTZ '2024-01-05 23:30:00+00' AS ordered_at, 'b'::ENUM('a', 'b') AS plan, "
+        "'c4d3e2f1-0000-4000-8000-000000000001'::UUID AS shop"
+    )
+    data = rk.load(shop(tmp_path / "shop.duckdb", sql), timezone="Europe/Berlin")
+    query = 'SELECT customer_id, CAST(day AS VARCHAR), amount, "segment.plan", "segment.shop" FROM orders'
+    assert data.engine.rows(query) == [
+        (
+            "170141183460469231731687303715884105727",
+            "2024-01-06",
+            125,
+            "b",
+            "c4d3e2f1-0000-4000-8000-000000000001",
+        )
+    ]
+
+
+ENDLESS = {
+    "shop.duckdb": "CREATE TABLE t AS SELECT 1 AS a FROM range(1000); CREATE VIEW orders AS "
+    "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) "
+    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, i AS amount FROM n",
+    "shop.sqlite": "CREATE VIEW orders AS WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) "
+    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, sum(i) AS amount FROM n",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_view_without_end_is_ended(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(databases, "SECONDS", 0.5)
+    path = shop(tmp_path / name, ENDLESS[name])
+    with pytest.raises(DataError, match=r"its view takes more than 0\.5 seconds to read: make it a table\.$"):
+        rk.load(path, timezone="UTC")
+
+
+MANY = {
+    "shop.duckdb": "CREATE TABLE t AS SELECT 1 AS a FROM range(2000); CREATE VIEW orders AS "
+    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount FROM t AS a, t AS b",
+    "shop.sqlite": "CREATE VIEW orders AS WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) "
+    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, i AS amount FROM n",
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_a_view_of_too_many_rows_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(databases, "ROWS", 50_000)
+    path = shop(tmp_path / name, MANY[name])
+    with pytest.raises(DataError, match=r"its view .*gives more than .* rows.*: make it a table\.$"):
+        rk.load(path, timezone="UTC")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT load_extension('x') AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount",
+        "WITH x AS (SELECT 1) DELETE FROM t",
+        "SELECT fts3_tokenizer('simple') AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount",
+    ],
+)
+def test_sqlite_only_reads(tmp_path, query):
+    shop(tmp_path / "shop.sqlite", "CREATE TABLE t (a)")
+    (tmp_path / "retention.toml").write_text(f'[data]\nengine = "sqlite:///shop.sqlite"\norders = "{query}"')
+    with pytest.raises(DataError, match=r"^shop\.sqlite cannot be read: [^\n]+\.$"):
+        rk.load(tmp_path)
+
+
+def test_a_value_of_sqlite_has_an_end(tmp_path):
+    view = (
+        "CREATE VIEW orders AS SELECT hex(zeroblob(100000000)) AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount"
+    )
+    with pytest.raises(DataError, match=r"^shop\.sqlite cannot be read: string or blob too big\.$"):
+        rk.load(shop(tmp_path / "shop.sqlite", view))
+
+
+def test_a_text_of_sqlite_that_is_none_is_a_sentence(tmp_path):
+    sql = "CREATE TABLE orders AS SELECT CAST(x'ff' AS TEXT) AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount"
+    with pytest.raises(DataError, match=r"^shop\.sqlite cannot be read: "):
+        rk.load(shop(tmp_path / "shop.sqlite", sql))
+
+
+@pytest.mark.parametrize("name", ["shop.duckdb", "shop.sqlite"])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_broken_database_is_a_sentence(tmp_path, name, seed):
+    import random
+
+    path, dice = shop(tmp_path / name, HARMLESS), random.Random(seed)
+    content = bytearray(path.read_bytes())
+    for _ in range(40):
+        content[dice.randrange(20, min(len(content), 40_000))] = dice.randrange(256)
+    path.write_bytes(content[: dice.randrange(100, len(content))] if seed % 2 else content)
+    try:
+        rk.load(path, timezone="UTC")
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017, it may also be readable
+
+
+def test_reading_leaves_nothing_behind(tmp_path):
+    path = shop(tmp_path / "shop.duckdb", HARMLESS)
+    before = sorted(os.listdir(tmp_path))  # noqa: PTH208
+    rk.load(path, timezone="UTC")
+    assert sorted(os.listdir(tmp_path)) == before  # noqa: PTH208
