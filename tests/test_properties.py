@@ -76,9 +76,17 @@ def spell_table(rows) -> pd.DataFrame:
     return frame.assign(amount=frame.pop("pence") / 100)
 
 
+VALID = {"nps": range(11), "csat": range(1, 6), "ces": range(1, 8)}
+
+
 def answer_table(rows) -> pd.DataFrame:
-    """Half of them are on a scale; one valid answer sees to it that the table can be used."""
+    """Valid answers besides see to it that the table can be used: of each survey as many as lie outside its scale."""
     frame = pd.DataFrame(rows, columns=["customer_id", "responded_at", "survey", "score", "country"])
+    outside = [
+        survey for survey, score in zip(frame["survey"], frame["score"], strict=True) if score not in VALID[survey]
+    ]
+    for survey in outside:
+        frame.loc[len(frame)] = [f"V{len(frame)}", str(START), survey, 5, "UK"]
     frame.loc[len(frame)] = ["A", str(START), "nps", 9, "UK"]
     return frame
 
@@ -326,9 +334,6 @@ def test_two_values_by_one_name_are_their_sum(history):
     sums = before[apart & before["metric"].isin(ADDITIVE)].groupby(key[:2])["value"].sum()
     found = merged[(merged["segment_value"] == "Europe") & merged["metric"].isin(ADDITIVE)].set_index(key[:2])["value"]
     pd.testing.assert_series_equal(found.sort_index(), sums.sort_index(), rtol=0, atol=1e-6)
-
-
-VALID = {"nps": range(11), "csat": range(1, 6), "ces": range(1, 8)}
 
 
 @few
