@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -219,8 +220,9 @@ def test_no_customer_and_no_segment_becomes_a_formula(tmp_path):
     pack = rk.build_report(data, "2024-02", segment="=country", formats=["html"], static=True, output=tmp_path).path
     header, *lost = cells(pack / "lists" / "lost_customers.csv")
     assert header == ["customer_id", "last_purchase", "revenue_12_months", "'=country"]
-    assert sorted(row[0] for row in lost) == sorted(f"'{name}" for name in hostile)
-    assert sorted(row[3] for row in lost) == sorted(f"'{name}" for name in hostile)
+    harmless = sorted(f"'{name}".replace("\t", "\t'") for name in hostile)
+    assert sorted(row[0] for row in lost) == harmless
+    assert sorted(row[3] for row in lost) == harmless
 
 
 def test_any_frame_is_written_as_a_harmless_csv():
@@ -279,3 +281,38 @@ def test_lists_go_with_the_figures_that_they_stand_behind(tmp_path):
     answers = pd.DataFrame({"responded_at": ["2024-02-01", "2024-02-29"], "survey": "nps", "score": 9})
     rk.build_report(rk.load(responses=answers, timezone="UTC"), **options)
     assert [*(pack / "lists").iterdir()] == []
+
+
+def of_csv(text: str) -> list[list[str]]:
+    return list(csv.reader(StringIO(text, newline="")))
+
+
+BLANKS = [
+    "",
+    " ",
+    "\u00a0",
+    "\u200b",
+    "\ufeff",
+    "\u2060",
+    "\u202e",
+    "\x00",
+    "\u3000",
+    "\u3164",
+    "\U000e0020",
+    " \u200d \u00ad",
+]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠﹣")
+def test_what_a_spreadsheet_would_run_is_a_text(blank, sign):
+    """Behind anything that shows nothing, and where another separator than ours begins a cell."""
+    cell = f"{blank}{sign}1+cmd"
+    for before in ("", "a;", "a|", "a\t", "a\n", "a\r"):
+        _, row = of_csv(frame_csv(pd.DataFrame({"who": [before + cell]})))
+        assert row == [f"{before}'{cell}"], "the rest stays as it is"
+
+
+@pytest.mark.parametrize("text", ["a-b", "a = b", "x@example.com", "3;4", "", "é", "a; b"])
+def test_an_ordinary_text_stays_as_it_is(text):
+    assert of_csv(frame_csv(pd.DataFrame({"who": [text], "n": [-1]})))[1] == [text, "-1"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.frames import register_cells
+from retention_kit.data.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean
 
 FORMATS = (".csv", ".parquet", ".xlsx")
@@ -61,6 +62,7 @@ def sheets(path: Path) -> list[str]:
     """The names of a workbook's sheets."""
     from python_calamine import CalamineError, CalamineWorkbook
 
+    check_workbook(path)
     try:
         with CalamineWorkbook.from_path(path) as book:
             return list(book.sheet_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.report.page import Page
+
+# Where a formula would begin: first in a cell, or in what another separator makes one, behind what shows nothing.
+_FORMULA = re.compile(
+    r"(?:(?<![\s\S])|(?<=[;|\t\r\n]))"
+    "(?=[\\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]*[=+\\-@＝＋－＠﹦﹢﹣﹫])"
+)
 
 
 def to_csv(rows: pd.DataFrame) -> str:
@@ -64,12 +72,30 @@ def write_lists(page: Page, pack: Path, suffix: str) -> None:
 
 
 def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    text = _Lines()
+    writer = csv.writer(text, lineterminator="\r\n")  # then a cell that holds either is quoted, on every Python
     writer.writerow(map(_harmless, header))
     writer.writerows(map(_harmless, row) for row in rows)
     return text.getvalue()
 
 
+class _Lines(StringIO):
+    """Rows as CSV writes them, each ended by a line feed alone."""
+
+    def __init__(self):
+        super().__init__(newline="")
+
+    def write(self, row: str) -> int:
+        return super().write(row.removesuffix("\r\n") + "\n")
+
+
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    """A text that no spreadsheet runs: an apostrophe stands before what begins a formula, also behind a separator.
+
+    Some programs pass over what is blank or invisible, take full-width signs for plain ones, and split at semicolons or
+    tabs as their user's country does.
+    """
+    if not isinstance(value, str):
+        return value
+    made = _FORMULA.sub("'", value)
+    return f"'{made}" if made.startswith(("\t", "\r", "\n")) else made

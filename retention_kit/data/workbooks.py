@@ -1,0 +1,88 @@
+"""Whether a workbook can be opened: a few bytes may unpack to more than any memory holds, or name a cell at the far end."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from retention_kit.errors import DataError
+
+UNPACKED = 10**9  # bytes of all parts together
+CELLS = 25_000_000  # that one sheet may hold
+SPARSE, SMALL = 20, 2_000_000  # cells that may be laid out for each one that is there, and that are no matter
+_CHUNK, _OVERLAP = 16 * 2**20, 200
+_OLE = b"\xd0\xcf\x11\xe0"  # how Excel's older files begin, and those that a password protects
+_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
+_COLUMN = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']([A-Za-z]{1,9})\d""")
+_ROW = re.compile(rb"""\br\s*=\s*["'][A-Za-z]{0,9}(\d{1,18})["']""")
+
+
+def check_workbook(path: Path) -> None:
+    """Raise DataError where a workbook is none, is protected, or would take more memory than its cells are worth."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == _OLE:
+        raise DataError(
+            f"{path.name} is protected by a password or is an old .xls: save it as .xlsx without a password."
+        )
+    try:
+        with zipfile.ZipFile(path) as book:
+            parts = book.infolist()
+            if sum(part.file_size for part in parts) > UNPACKED:
+                raise _too_large(path)
+            if any(part.flag_bits & 1 for part in parts):
+                raise DataError(f"{path.name} is protected by a password: save it without one.")
+            size = 0
+            for part in parts:
+                with book.open(part) as file:
+                    size += _check_part(path, part.filename, _chunks(file))
+                    if size > UNPACKED:
+                        raise _too_large(path)
+    except DataError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
+        raise DataError(f"{path.name} is no .xlsx workbook, or is broken: {str(error).rstrip('.')}.") from None
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(f"{path.name} unpacks to more than {UNPACKED:,} bytes: save the table as CSV or Parquet.")
+
+
+def _chunks(file: zipfile.ZipExtFile) -> Iterator[bytes]:
+    while part := file.read(_CHUNK):
+        yield part
+
+
+def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> int:
+    """The size of a part; raises DataError where it is a sheet whose last cell is far from all others."""
+    size = cells = 0
+    last_row, last_column, before = 0, 0, b""
+    for chunk in chunks:
+        if not size and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise DataError(f"{path.name}: {name} is not written in UTF-8: save the workbook again.")
+        size += len(chunk)
+        text = before + chunk
+        cells += len(_CELL.findall(text)) - len(_CELL.findall(before))
+        last_column = max([last_column, *map(_number, set(_COLUMN.findall(text)))])
+        last_row = max([last_row, *map(int, set(_ROW.findall(text)))])
+        if cells > CELLS:
+            raise DataError(f"{path.name} has more than {CELLS:,} cells: save the table as CSV or Parquet.")
+        before = text[-_OVERLAP:]
+    area = last_row * last_column
+    if cells and area > SMALL and area > SPARSE * cells:
+        raise DataError(
+            f"{path.name}: {name} has {cells:,} cells, but they lie as far apart as row {last_row:,} and column "
+            f"{last_column:,}: delete what lies far from the table, or save it as CSV."
+        )
+    return size
+
+
+def _number(letters: bytes) -> int:
+    """AA → 27."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 64
+    return number
