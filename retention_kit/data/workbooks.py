@@ -44,7 +44,9 @@ def check_workbook(path: Path) -> None:
     except DataError:
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
-        raise DataError(f"{path.name} is no .xlsx workbook, or is broken: {str(error).rstrip('.')}.") from None
+        raise DataError(
+            f"{path.name} cannot be read: it is no .xlsx workbook, or is broken ({str(error).rstrip('.')})."
+        ) from None
 
 
 def _too_large(path: Path) -> DataError:
