@@ -194,7 +194,7 @@ def tricky_tables(seed: int, currencies=(None,)) -> dict[str, pd.DataFrame]:
     responses = {}
     for _ in range(90):
         who, moment, survey = customer(draw.randrange(16)), draw.choice(MOMENTS), draw.choice(["nps", "csat", "ces"])
-        score = draw.choice(["0", "1", "2", "3", "4", "5", "5", "6", "10", "11", "4.5", "many", ""])
+        score = draw.choice(["0", "1", "2", "3", "3", "4", "4", "5", "5", "6", "10", "11", "4.5", "many", ""])
         responses[who, survey, moment] = (who, moment, survey, score, country(who, moment))
     rows = {"orders": orders, "subscriptions": subscriptions, "responses": list(responses.values())}
     return {name: pd.DataFrame(rows[name], columns=list(columns)) for name, columns in COLUMNS.items()}

@@ -28,6 +28,7 @@ from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differ
 from test_interrupt import interrupted
 from test_oracle_options import rates
 from test_real_data import LINES, invoices, lines
+from told import COUNTED, REVENUE, counted, shop
 
 pytestmark = pytest.mark.server
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
@@ -443,3 +444,13 @@ def test_a_pack_of_a_database_and_the_same_again(server, database, tmp_path):
     assert not [file for file in pack.rglob("*") if file.is_file() and server.encode() in file.read_bytes()]
     assert len(list((pack / "lists").iterdir())) > 0
     assert main(["rerun", str(pack)]) == 0
+
+
+def test_what_tables_say_against_themselves_is_counted_alike(server, tmp_path):
+    embedded, ours = (tmp_path / name for name in ("embedded", "ours"))
+    embedded.mkdir(), ours.mkdir()
+    here, there = rk.load(shop(embedded)), rk.load(shop(ours, server))
+    assert counted(there) == COUNTED
+    pd.testing.assert_frame_equal(there.quality, here.quality)
+    assert there.warnings == here.warnings
+    assert {period: value(there, "revenue", period) for period in REVENUE} == REVENUE

@@ -20,7 +20,8 @@ class Check(NamedTuple):
 
     effect: str
     sets_aside: bool = False  # its rows are in no figure and in no other check of cleaning
-    share: str = ""  # "refused" above half of the rows, "warned" from 5%; empty where it is common in good data
+    # "refused" above half of the rows and warned from 5%, "warned", or "always" warned; empty where it is common in good data
+    share: str = ""
     column: str = ""  # whose values it judges: `when` is the column in WHEN
     fault: str = "is unreadable"  # of that column
     hint: str = ""
@@ -83,7 +84,29 @@ CHECKS = {
         "set aside: the rates of its currency begin later<; {money}>",
         share="warned",  # rates.py refuses, by currency
     ),
+    # What the users leave out, and what their files lack
+    "left out by where": _aside("no figure counts the row, as where asks<; {money}>", share=""),
+    "where is neither true nor false": _aside(
+        "left out: a column that where asks for is empty there<; {money}>", share="warned"
+    ),
+    "order cut in half by where": Check("of one order, where keeps some lines and leaves out these", share="warned"),
+    "line kept with its order": Check(
+        "where is neither true nor false for it, and would cut the order in half: kept, as all its other lines are"
+    ),
+    "column missing in one file": Check("empty in the rows of that file", share="warned"),
+    "file without a usable row": Check("as if the file were not there", share="always"),
+    # Contradictions
+    "row that sums the others": Check(
+        "counted, so sums are double: leave it out with where<; {money}>", share="always"
+    ),
+    "cancelled without an end": Check("pays for ever: map ended_at, or leave it out<; {money} of MRR>", share="warned"),
+    "status of today alone": Check(
+        "no MRR in all of the past either, though it may have been paid until lately: give a row for each spell"
+        "<; {money} of MRR>",
+        share="warned",
+    ),
     # Copies
+    "same line in another file": _aside("one is kept: the files overlap<; {money} not counted twice>", share="warned"),
     "identical row": _aside("one is kept<; {money} not counted twice>", share=""),
     "identical line": Check("kept: two like lines are two of the same<; {money}>"),
     # Never refused: where every day's export is joined to the last one's, most rows are copies, and the figures right.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from retention_kit.data.clocks import any_of, in_report_zone, shifts
 from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
+from retention_kit.data.stacking import FILE, UNKNOWN
 from retention_kit.errors import DataError
 from retention_kit.settings import Settings
 
@@ -20,6 +21,25 @@ _FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
 )  # types that stack by themselves
 SEVERAL = "(several)"  # an order's value where its lines disagree
 SHIFTED = ("ambiguous", "nonexistent")  # what a local time can be where clocks are put back or forward
+
+
+# Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines whose
+# figures are, since a status may have changed from one export to the next.
+_OVERLAP = """UNION ALL
+SELECT _row, 'same line in another file' AS problem FROM (
+    SELECT _row, row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of, refunded, currency,
+                                    copy ORDER BY _file_number, _row) AS place
+    FROM (
+        SELECT _row, _source, _file_number, order_id, ordered_at, amount, customer_id, refund_of, refunded, currency,
+               row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of, refunded, currency,
+                                  _file_number ORDER BY _row) AS copy
+        FROM orders_judged
+        WHERE _is_line AND fault IS NULL AND _file_number IS NOT NULL AND order_id IN (
+            SELECT order_id FROM orders_judged WHERE _is_line AND order_id IS NOT NULL
+            GROUP BY order_id, _source HAVING min(_file_number) <> max(_file_number)
+        )
+    ) AS copies
+) AS repeats WHERE place > 1"""
 
 
 class Clock(NamedTuple):
@@ -46,6 +66,7 @@ class Columns:
         self.is_naive = False
         self.has_lines = any(source.is_lines for source in sources)
         self.is_mixed = self.has_lines and not all(source.is_lines for source in sources)
+        self.has_files = any(source.files for source in sources)
         self._theirs = sources[0].columns
         self._stack(sources)
         self._kinds = engine.types(f"{table}_raw")
@@ -60,6 +81,8 @@ class Columns:
             },
             "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
             "weight_given": f"({self.text('weight')} IS NOT NULL)",
+            "files": f", _source, {FILE}" if self.has_files else "",
+            "overlap": _OVERLAP if self.has_files and self.has_lines else "",
             "score_text": self.text("score"),
         }
         for name in names:
@@ -139,7 +162,9 @@ class Columns:
         }
         names.setdefault("_like", ["BIGINT"])
         parts = []
-        for source, kinds, said in zip(sources, every, spelled, strict=True):
+        if self.has_files:
+            names.setdefault(FILE, ["INTEGER"])
+        for number, (source, kinds, said) in enumerate(zip(sources, every, spelled, strict=True)):
             part = source.name
             clocks = [self._clock(part, name, kinds.get(name), source.zone) for name in self._times]
             read = "".join(f", {clock.naive} AS {_naive(clock.name)}" for clock in clocks if clock.naive)
@@ -149,6 +174,7 @@ class Columns:
                 for flag in SHIFTED
             )
             made = f"{moments}{shifted}, {str(source.is_lines).lower()} AS _is_line"
+            made += f", {number} AS _source" if self.has_files else ""
             came = ", ".join(_as_in_all(name, said.get(name), found) for name, found in names.items())
             parts.append(f"SELECT {came}{made} FROM (SELECT *{read} FROM {part}) AS came")
         union = " UNION ALL ".join(parts)
@@ -250,7 +276,16 @@ def times(table: str) -> list[str]:
 
 def made_columns(table: str) -> list[str]:
     """The columns that a table's raw view has besides those that came."""
-    return ["_row", "_is_line", "_like", *(f"_{flag}" for flag in SHIFTED), *map(local, times(table))]
+    return [
+        "_row",
+        "_is_line",
+        "_like",
+        "_source",
+        FILE,
+        UNKNOWN,
+        *(f"_{flag}" for flag in SHIFTED),
+        *map(local, times(table)),
+    ]
 
 
 def local(name: str) -> str:

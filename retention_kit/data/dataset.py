@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.columns import Columns, made_columns
+from retention_kit.data.contradictions import find_totals, find_useless_files, tell_overlap
 from retention_kit.data.engine import Engine, literal, quote
 from retention_kit.data.engines import given_engine, named_engine
+from retention_kit.data.left_out import count_left_out
 from retention_kit.data.money import Money
 from retention_kit.data.quality import Count, count_checks, lines_effect, quality_frame, warnings
 from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
@@ -227,9 +229,11 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
                 engine.run(statement, **columns.sql, **known)
         judged[name] = judge(engine, name, columns, money)
         sizes[name] = judged[name].rows
-        counts += [
-            Count(name, found.check, found.rows, detail=found.detail) for part in sources[name] for found in part.found
-        ]
+        counts += [Count(name, one.check, one.rows, detail=one.detail) for part in sources[name] for one in part.found]
+        counts += count_left_out(engine, name, sources[name], money, sizes[name])
+        counts += find_useless_files(engine, name, columns, sources[name])
+        if name in IDENTITY:
+            counts += find_totals(engine, name, columns, money)
         if columns.is_mixed:
             refuse_mixed_sources(engine)
         if name == "responses":
@@ -255,7 +259,8 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for statement in making:
                 engine.run(statement, **columns.sql, **known)
             read[name] = lines_effect(engine, columns)
-            counts += count_checks(engine, name, columns, money, {**columns.sql, **known}, judged[name])
+            found = count_checks(engine, name, columns, money, {**columns.sql, **known}, judged[name])
+            counts += tell_overlap(engine, name, columns, found)
         if name not in starts:
             counts.append(Count(name, "no usable row", sizes[name]))
     paid = "SELECT DISTINCT currency FROM subscriptions WHERE mrr > 0 AND currency IS NOT NULL ORDER BY 1"

@@ -43,6 +43,7 @@ class Failing(NamedTuple):
             return ""
         if named[0].rows == 1:
             return f"such as {_quoted(named[0])}"
+        named = sorted(named, key=lambda value: (-value.rows, value.first))
         said = [", ".join([f"{value.rows:,} row{'s' * (value.rows > 1)}", *value.worth]) for value in named]
         return "most often " + ", ".join(
             f"{_quoted(value)} ({about})" for value, about in zip(named, said, strict=True)

@@ -13,6 +13,7 @@ from retention_kit.data.databases import file_of, fingerprinted, is_query, read_
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.files import FORMATS, Computed, files_of, fingerprint, read_file, sheets, used
 from retention_kit.data.frames import keep_frame
+from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import TABLES, Table
 
@@ -59,6 +60,9 @@ class Source(NamedTuple):
     is_lines: bool = False
     found: tuple[Found, ...] = ()  # what reading has set aside or decided
     columns: Mapping[str, str] = {}  # ours = what they call it; empty for an expression
+    left: str = ""  # of the rows on the engine that `where` leaves out
+    asked: tuple[str, ...] = ()  # their columns that `where` asks for
+    files: tuple[str, ...] = ()  # that it is stacked from
 
 
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
@@ -110,15 +114,19 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         files, wanted = files_of(source.path, folder), table
         path, label, place = files[0], source.path, Path(source.path).name
         database = path.suffix.lower() in DATABASES and len(files) == 1
+    lacking: tuple[Found, ...] = ()
+    names: tuple[str, ...] = ()
     if database:
         with sentence(engine, path.name):
             reader = read_database(engine.reader, path, wanted, name)
         files = fingerprinted(path)
     else:
-        reader = _read_files(engine.reader, table, source, files, name)
+        readers = _read_files(engine.reader, table, source, files, name)
+        reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
+        lacking = _lacking(engine.reader, table, source, files, readers)
     with sentence(engine, place):
-        engine.keep(kept, _renamed(engine, table, source, engine.take(name, reader), place))
-    return _source(kept, label, fingerprint(files), source)
+        asked = _keep(engine, table, source, engine.take(name, reader), place, kept)
+    return _source(kept, label, fingerprint(files), source, found=lacking, files=names, asked=asked)
 
 
 def read_given(engine: Engine, table: str, given: Any) -> Source:
@@ -134,7 +142,7 @@ def read_given(engine: Engine, table: str, given: Any) -> Source:
         name, digest = keep_frame(engine.reader, table, given)
         relation = engine.take(name, name)
     with sentence(engine, f"The {label}"):
-        engine.keep(kept, _renamed(engine, table, Table(path=""), relation, f"the {label}"))
+        _keep(engine, table, Table(path=""), relation, f"the {label}", kept)
         return Source(kept, label, digest or engine.digest(kept))
 
 
@@ -142,13 +150,14 @@ def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
     """A table or query of the engine's own database."""
     label = f"{engine.place}: {' '.join(source.path.split())}"
     with sentence(engine, label):
-        engine.keep(kept, _renamed(engine, table, source, engine.find(source.path), label))
-        return _source(kept, label, engine.digest(kept), source)
+        asked = _keep(engine, table, source, engine.find(source.path), label, kept)
+        return _source(kept, label, engine.digest(kept), source, asked=asked)
 
 
-def _source(kept: str, label: str, digest: str, source: Table) -> Source:
+def _source(kept: str, label: str, digest: str, source: Table, **more: Any) -> Source:
     plain = {ours: text if re.fullmatch(r"[\w .#-]+", text) else "" for ours, text in source.columns.items()}
-    return Source(kept, label, digest, source.timezone, source.rows == "lines", columns=plain)
+    left = LEFT.format(kept) if source.where else ""
+    return Source(kept, label, digest, source.timezone, source.rows == "lines", columns=plain, left=left, **more)
 
 
 @contextmanager
@@ -160,16 +169,38 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
         raise DataError(f"{label} cannot be read: {first_line(error)}") from None
 
 
-def _read_files(engine: Engine, table: str, source: Table, files: list[Path], name: str) -> str:
-    """SQL that reads files one below the other; a column that one lacks is empty there."""
+def _read_files(engine: Engine, table: str, source: Table, files: list[Path], name: str) -> list[str]:
+    """SQL that reads each of the files."""
     ids = [text for ours, text in source.columns.items() if ours not in _NUMBERS]
     computed = Computed([*source.columns.values(), source.where or ""], ids)
     readers = []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
             readers.append(read_file(engine, path, source.sheet, table, f"{name}_{part}", computed))
-    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {reader}" for reader in readers)
-    return readers[0] if len(readers) == 1 else f"({union})"
+    return readers
+
+
+def _lacking(engine: Engine, table: str, source: Table, files: list[Path], readers: list[str]) -> tuple[Found, ...]:
+    """The columns that only some of the files have; raise where one lacks a column that the table needs."""
+    kinds = [engine.types(reader) for reader in readers] if len(files) > 1 else []
+    every = {name.lower(): name for found in kinds for name in found}
+    constants = {"survey": source.survey, "scale": source.scale}
+    found = []
+    for ours in (*REQUIRED[table], *OPTIONAL[table], *source.columns):
+        text = source.columns.get(ours, ours)
+        columns = [every[text.lower()]] if text.lower() in every else used(every.values(), [text])
+        if constants.get(ours):
+            continue
+        for column, path, reader in lacking_in(columns, files, readers, kinds):
+            others = [name for name in every.values() if name.lower() not in map(str.lower, source.columns.values())]
+            if ours in REQUIRED[table]:
+                raise DataError(
+                    f"{path.name} has no column {column!r}, which other files of {source.path} have and {table} need for "
+                    f"{ours}: {did_you_mean(column, [name for name in kinds[files.index(path)] if name in others])}"
+                )
+            ((rows,),) = engine.rows(f"SELECT count(*) FROM {reader}")
+            found.append(Found("column missing in one file", rows, f"{path.name} has no {column!r} for {ours}"))
+    return tuple(dict.fromkeys(found))
 
 
 def _tables_of_folder(folder: Path) -> dict[str, str]:
@@ -195,7 +226,25 @@ def _distinctive(table: str) -> tuple[str, ...]:
     return REQUIRED[table] if table != "subscriptions" else ("customer_id", "started_at", "amount")
 
 
-def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str) -> str:
+def _keep(engine: Engine, table: str, source: Table, reader: str, label: str, kept: str) -> tuple[str, ...]:
+    """Let the rows of a source stand under a name, and beside them those that its `where` leaves out; what that asks for."""
+    selected, theirs = _selected(engine, table, source, reader, label)
+    columns = ", ".join(f"{text} AS {engine.quote(name)}" for name, text in selected.items())
+    query = f"SELECT {columns} FROM {reader} AS _theirs"
+    if not source.where:
+        engine.keep(kept, query)
+        return ()
+    place = f"where = {source.where!r}"
+    _try(engine, f"SELECT * FROM {reader} AS _theirs WHERE {source.where}", label, place, source.where, theirs)
+    order = selected["order_id"] if source.rows == "lines" else ""
+    keep_where(engine, kept, query, source.where, f"{reader} AS _theirs", order)
+    return tuple(used(theirs, [source.where]))
+
+
+def _selected(
+    engine: Engine, table: str, source: Table, reader: str, label: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """SQL of each column under our name or, of those that nobody maps, theirs; and the types of theirs."""
     theirs = engine.types(reader)
     # Weights change every figure: where columns are mapped, only a mapped weight counts.
     own = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name != "weight" or not source.columns]
@@ -216,18 +265,9 @@ def _renamed(engine: Engine, table: str, source: Table, reader: str, label: str)
     selected |= {name: engine.quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
     if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
         selected["_like"] = engine.row_digest
-    query = f"SELECT {', '.join(f'{text} AS {engine.quote(name)}' for name, text in selected.items())} FROM {reader} AS _theirs"
-    if not source.where:
-        return query
-    _try(
-        engine,
-        f"SELECT * FROM {reader} AS _theirs WHERE {source.where}",
-        label,
-        f"where = {source.where!r}",
-        source.where,
-        theirs,
-    )
-    return f"{query} WHERE {source.where}"
+    if FILE in theirs:
+        selected[FILE] = FILE
+    return selected, theirs
 
 
 def _expression(engine: Engine, text: str, theirs: dict[str, str], reader: str, label: str, name: str) -> str:

@@ -2,7 +2,7 @@
 
 CREATE TABLE orders_read AS
 SELECT _row, _is_line, _like, _ambiguous, _nonexistent, $customer_id AS customer_id, $order_id AS order_id,
-       $ordered_at AS ordered_at, $amount AS amount $raw_refunded $raw_optional $raw_extras
+       $ordered_at AS ordered_at, $amount AS amount $raw_refunded $raw_optional $files $raw_extras
 FROM orders_raw;
 
 CREATE VIEW orders_judged AS
@@ -33,11 +33,12 @@ WITH ranked AS (
 SELECT _row, fault AS problem FROM orders_judged WHERE fault IS NOT NULL
 UNION ALL
 SELECT _row, CASE WHEN same_row > 1 THEN 'identical row' ELSE 'same order_id, other contents' END AS problem
-FROM ranked WHERE same_row > 1 OR (order_id IS NOT NULL AND same_key > 1);
+FROM ranked WHERE same_row > 1 OR (order_id IS NOT NULL AND same_key > 1)
+$overlap;
 
 CREATE VIEW orders_typed AS
 SELECT orders._row, orders._is_line, orders._like, orders._ambiguous, orders._nonexistent, orders.customer_id, orders.order_id,
-       orders.ordered_at, orders.amount, orders.refund_of, orders.refunded, orders.currency $orders_extras, problems.problem
+       orders.ordered_at, orders.amount, orders.refund_of, orders.refunded, orders.currency $files $orders_extras, problems.problem
 FROM orders_judged AS orders LEFT JOIN orders_problems AS problems ON problems._row = orders._row;
 
 -- What is known at the as-of date. `rate_day` is the day at whose rate it converts; `own` tells lines without an order_id apart.

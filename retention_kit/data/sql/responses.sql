@@ -3,7 +3,7 @@
 CREATE TABLE responses_typed AS
 WITH typed AS (
     SELECT _row, _ambiguous, _nonexistent, $responded_at AS responded_at, lower($survey) AS survey, $score AS score, $score_text IS NULL AS unanswered,
-           $customer_id AS customer_id, $weight AS weight, $weight_given AS weight_given, $scale AS given_scale $raw_extras
+           $customer_id AS customer_id, $weight AS weight, $weight_given AS weight_given, $scale AS given_scale $files $raw_extras
     FROM responses_raw
 ),
 scaled AS (
@@ -18,7 +18,7 @@ bounded AS (
            CASE scale WHEN '1-5' THEN 5 WHEN '1-7' THEN 7 ELSE 10 END AS high
     FROM scaled
 )
-SELECT _row, _ambiguous, _nonexistent, responded_at, survey, score, customer_id, weight $extras, scale, is_weighted, low, high,
+SELECT _row, _ambiguous, _nonexistent, responded_at, survey, score, customer_id, weight $files $extras, scale, is_weighted, low, high,
        CASE WHEN survey IS NULL OR survey NOT IN ('nps', 'csat', 'ces') THEN 'unknown survey'
             WHEN responded_at IS NULL THEN 'unreadable date'
             WHEN unanswered THEN 'no answer'

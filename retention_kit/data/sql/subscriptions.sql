@@ -6,7 +6,7 @@ SELECT _row, _ambiguous, _nonexistent, $customer_id AS customer_id, $subscriptio
        $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
        $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
        coalesce(lower($interval), 'month') AS billed, replace(lower($status), 'canceled', 'cancelled') AS status,
-       $cancel_reason AS cancel_reason, $currency AS currency $raw_extras
+       $cancel_reason AS cancel_reason, $currency AS currency $files $raw_extras
 FROM subscriptions_raw;
 
 CREATE VIEW subscriptions_judged AS
@@ -49,18 +49,20 @@ FROM ranked WHERE same_row > 1 OR (subscription_id IS NOT NULL AND same_key > 1)
 CREATE VIEW subscriptions_typed AS
 SELECT spells._row, spells._ambiguous, spells._nonexistent, spells.customer_id, spells.subscription_id, spells.started_at,
        spells.ended_at, spells.trial_ends_at, spells.amount, spells.billed, spells.status, spells.cancel_reason,
-       spells.currency $spells_extras, problems.problem
+       spells.currency $files $spells_extras, problems.problem
 FROM subscriptions_read AS spells LEFT JOIN subscriptions_problems AS problems ON problems._row = spells._row;
 
 CREATE VIEW subscriptions_counted AS
-WITH usable AS (
+WITH valued AS (
     SELECT *,
            greatest(started_at, coalesce(trial_ends_at, started_at)) AS paid_from,
            CASE WHEN ended_at < $as_of THEN ended_at END AS paid_until,
-           CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN 0
-                ELSE amount * CASE billed WHEN 'day' THEN 365 WHEN 'week' THEN 52 WHEN 'month' THEN 12
-                                            WHEN 'quarter' THEN 4 ELSE 1 END END AS mrr
+           amount * CASE billed WHEN 'day' THEN 365 WHEN 'week' THEN 52 WHEN 'month' THEN 12
+                                WHEN 'quarter' THEN 4 ELSE 1 END AS yearly
     FROM subscriptions_typed WHERE problem IS NULL AND started_at < $as_of
+),
+usable AS (
+    SELECT *, CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN 0 ELSE yearly END AS mrr FROM valued
 )
 SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid,
        CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN status
