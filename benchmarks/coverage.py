@@ -71,6 +71,7 @@ def mean_spend(n: int, total: float, squared: float) -> Measure:
 def _answers(survey: str, n: int, weight: float | None, squared: float | None, **counts: float) -> SimpleNamespace:
     """A row of the feedback summary; without weights each answer weighs 1."""
     sums = {"answers": n, "weight": weight or n, "weight_squared": squared or n}
+    sums |= dict.fromkeys(("crossed", "both", "before", "pairs"), 0)  # nobody answered twice
     sums = {f"{survey}_{name}": value for name, value in sums.items()}
     return SimpleNamespace(**sums, **counts, definitions=Definitions())
 

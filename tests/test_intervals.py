@@ -159,8 +159,18 @@ def test_ratios_of_mrr_are_as_certain_as_resampling_says(data, accounts, metric)
 # Changes
 
 
+PAIRED = {
+    "average_purchase_value", "purchase_frequency", "average_revenue_per_customer", "repeat_purchase_rate",
+    "returning_customer_rate", "average_revenue_per_account", "net_promoter_score", "customer_satisfaction_score",
+    "customer_effort_score",
+}  # fmt: skip
+
+
 def test_a_change_has_the_interval_of_a_difference(data):
-    """Each side's distance squared and summed (Newcombe 1998, method 10), for every figure that has an interval."""
+    """Each side's distance squared and summed (Newcombe 1998, method 10), for every figure that has an interval.
+
+    Narrower where customers of both periods are alike in them (paired), which the tests below check for its size.
+    """
     periods = ["2025-10", "2025-11"]
     frame = rk.scorecard(data, periods=periods).set_index(["metric", "period"])
     seen = set()
@@ -176,8 +186,91 @@ def test_a_change_has_the_interval_of_a_difference(data):
         down = hypot(now["value"] - now["low"], before["high"] - before["value"])
         up = hypot(now["high"] - now["value"], before["value"] - before["low"])
         assert now["change"] == pytest.approx(change), metric
-        assert (now["change_low"], now["change_high"]) == pytest.approx((change - down, change + up)), metric
+        if metric not in PAIRED:
+            assert (now["change_low"], now["change_high"]) == pytest.approx((change - down, change + up)), metric
     assert {"customer_retention_rate", "net_promoter_score", "average_purchase_value"} <= seen
+
+
+@pytest.fixture(scope="module")
+def two_months(data) -> pd.DataFrame:
+    """Per customer of October or November 2025, what each figure adds up in either month."""
+    rows = data.engine.frame(
+        "SELECT customer_id, day >= DATE '2025-11-01' AS is_now, count(*) AS purchases, sum(amount) AS spent FROM orders "
+        "WHERE is_purchase AND customer_id IS NOT NULL AND day >= DATE '2025-10-01' AND day < DATE '2025-12-01' GROUP BY 1, 2"
+    )
+    first = data.engine.frame("SELECT customer_id, min(day) AS first FROM orders WHERE is_purchase GROUP BY 1")
+    rows = rows.merge(first, on="customer_id").assign(one=1, spent=lambda row: row["spent"].astype(float) / data.minor)
+    rows["again"] = (rows["purchases"] > 1).astype(int)
+    begins = pd.to_datetime(rows["is_now"].map({True: "2025-11-01", False: "2025-10-01"}))
+    rows["known"] = (pd.to_datetime(rows["first"]) < begins).astype(int)
+    wide = rows.drop(columns="first").pivot(index="customer_id", columns="is_now").fillna(0)
+    wide.columns = [f"{name}_{'now' if is_now else 'before'}" for name, is_now in wide.columns]
+    return wide
+
+
+RATIOS = {
+    "average_purchase_value": ("spent", "purchases"),
+    "purchase_frequency": ("purchases", "one"),
+    "average_revenue_per_customer": ("spent", "one"),
+    "repeat_purchase_rate": ("again", "one"),
+    "returning_customer_rate": ("known", "one"),
+}
+
+
+@pytest.mark.parametrize("metric", RATIOS)
+def test_a_change_is_as_certain_as_resampling_customers_says(data, two_months, metric):
+    """Customers are drawn with what they did in both months."""
+    x, y = RATIOS[metric]
+    columns = [two_months[f"{name}_{when}"] for when in ("now", "before") for name in (x, y)]
+    low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)
+    found = rk.scorecard(data, "2025-11", metrics=[metric]).iloc[0]
+    half = (high - low) / 2
+    assert found["change_high"] - found["change_low"] == pytest.approx(2 * half, rel=0.1)
+    assert found["change_low"] == pytest.approx(low, abs=0.25 * half)
+    assert found["change_high"] == pytest.approx(high, abs=0.25 * half)
+
+
+def test_a_change_of_accounts_is_as_certain_as_resampling_customers_says(data, accounts):
+    found = rk.scorecard(data, "2025", metrics=["average_revenue_per_account"]).iloc[0]
+    was = (accounts["start"] > 0).astype(int)
+    columns = accounts["end"], accounts["account"], accounts["start"], was
+    low, high = bootstrap(lambda one, of, other, by: one / of - other / by, *columns)
+    assert (found["change_low"], found["change_high"]) == pytest.approx((low, high), abs=0.1 * (high - low))
+
+
+def rise(factor: float) -> pd.DataFrame:
+    """Two hundred customers who spend from £5 to £200 each, in January and at other prices in February."""
+    spent = pd.Series(range(200)) ** 1.5 / 15 + 5
+    names = [f"c{number}" for number in range(200)]
+    before = pd.DataFrame({"customer_id": names, "ordered_at": "2024-01-10", "amount": spent.round(2)})
+    return pd.concat([before, before.assign(ordered_at="2024-02-10", amount=(spent * factor).round(2))])
+
+
+@pytest.mark.parametrize("metric", ["average_purchase_value", "average_revenue_per_customer"])
+@pytest.mark.parametrize("factor", [1.1, 0.92, 1.02])
+def test_a_change_of_price_for_everybody_is_no_chance(metric, factor):
+    data = rk.load(orders=rise(factor), timezone="UTC", every="month", as_of="2024-03-01")
+    row = rk.scorecard(data, "2024-02", metrics=[metric]).iloc[0]
+    assert (row["change_low"] > 0) == (row["change_high"] > 0) == (factor > 1)
+    assert row["low"] < row["previous"] < row["high"], "taken apart, the two months would not differ"
+
+
+@pytest.mark.parametrize("mode", ["last", "all"])
+def test_the_same_customers_who_all_answer_a_point_better_have_moved(mode, tmp_path):
+    """Of a hundred, eight passives become promoters; as other people's answers that would be chance."""
+    scores = [10] * 40 + [8] * 40 + [3] * 20
+    rows = [(f"c{n}", "2024-01-10", "nps", score) for n, score in enumerate(scores)]
+    rows += [(f"c{n}", "2024-02-10", "nps", 10 if n < 48 else score) for n, score in enumerate(scores)]
+    columns = ["customer_id", "responded_at", "survey", "score"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "survey.csv", index=False)
+    settings = f'[report]\ntimezone = "UTC"\nas_of = 2024-03-01\n[definitions]\nanswers = "{mode}"\n'
+    (tmp_path / "retention.toml").write_text(f'[data]\nresponses = "survey.csv"\n{settings}', "utf-8")
+    row = rk.scorecard(rk.load(tmp_path), "2024-02", metrics=["net_promoter_score"]).iloc[0]
+    assert row["change"] == pytest.approx(8)
+    assert (row["change_low"] > 0) == (mode == "last"), "of several answers each nobody knows the pairs"
+    anonymous = pd.DataFrame(rows, columns=columns).drop(columns="customer_id")
+    row = rk.scorecard(rk.load(responses=anonymous, timezone="UTC", as_of="2024-03-01"), "2024-02").set_index("metric")
+    assert row.loc["net_promoter_score", "change_low"] < 0
 
 
 def test_an_incomplete_period_has_no_interval_of_change():

@@ -24,6 +24,8 @@ class Measure:
     """A figure that says what it is: value = numerator / denominator over `n` observations, with its 95% interval.
 
     `value` is None where it is undefined; `note` then says why. `unit` is given where a setting changes the metric's.
+    `crossed` are sums over the customers who are in it and in the same figure of the period before, with x the numerator
+    and y the denominator of each, in the value's unit: x·x', x·y', y·x' and y·y'. A change is then paired by customer.
     """
 
     value: float | None
@@ -34,6 +36,7 @@ class Measure:
     high: float | None = None
     note: str = ""
     unit: str = ""
+    crossed: tuple[float, float, float, float] | None = None
 
     def _repr_html_(self) -> str:
         return self._sheet().html()

@@ -28,7 +28,9 @@ def net_promoter_score(feedback) -> Measure:
     """Share of answers 9-10 less share of answers 0-6, in points from -100 to 100."""
     f = feedback
     method = f.definitions.nps_interval
-    return _score(f.promoters, f.detractors, f.nps_weight, f.nps_weight_squared, f.nps_answers, method)
+    score = _score(f.promoters, f.detractors, f.nps_weight, f.nps_weight_squared, f.nps_answers, method)
+    crossed = (1e4 * f.nps_crossed, 100 * f.nps_both, 100 * f.nps_before, f.nps_pairs)
+    return replace(score, crossed=crossed)
 
 
 @metric(
@@ -44,7 +46,8 @@ def net_promoter_score(feedback) -> Measure:
 def customer_satisfaction_score(feedback) -> Measure:
     """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 9-10 on 1-10."""
     f = feedback
-    return _top(f.satisfied, f.csat_weight, f.csat_weight_squared, f.csat_answers)
+    top = _top(f.satisfied, f.csat_weight, f.csat_weight_squared, f.csat_answers)
+    return replace(top, crossed=(f.csat_crossed, f.csat_both, f.csat_before, f.csat_pairs))
 
 
 @metric(
@@ -61,8 +64,10 @@ def customer_effort_score(feedback) -> Measure:
     """Share of valid answers that call it easy: the top boxes of the scale, 5-7 on 1-7."""
     f = feedback
     if f.definitions.ces_top == "mean":
-        return _mean(f.ces_scores, f.ces_scores_squared, f.ces_weight, f.ces_weight_squared, f.ces_answers)
-    return _top(f.easy, f.ces_weight, f.ces_weight_squared, f.ces_answers)
+        measure = _mean(f.ces_scores, f.ces_scores_squared, f.ces_weight, f.ces_weight_squared, f.ces_answers)
+    else:
+        measure = _top(f.easy, f.ces_weight, f.ces_weight_squared, f.ces_answers)
+    return replace(measure, crossed=(f.ces_crossed, f.ces_both, f.ces_before, f.ces_pairs))
 
 
 @metric(label="Survey answers", unit="count", better="higher", formula="valid answers of all surveys", source="textbook",

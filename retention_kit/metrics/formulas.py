@@ -112,19 +112,40 @@ def ratio(
     return Measure(value, x, y, n, *bounds)
 
 
-def difference(now: Measure, before: Measure) -> tuple[float, float] | None:
+def difference(now: Measure, before: Measure, correlation: float = 0.0) -> tuple[float, float] | None:
     """The 95% interval of now - before, from the interval of each; None where one is missing.
 
-    Each side's distance counts as it is, so lopsided intervals stay so (Newcombe 1998, method 10; Zou and Donner
-    2008). The two periods count as independent samples.
+    Each side's distance counts as it is, so lopsided intervals stay so (Newcombe 1998, methods 8 and 10; Zou and Donner
+    2008). Without a correlation the two count as independent samples; see `paired`.
     """
     if None in (now.value, now.low, now.high, before.value, before.low, before.high):
         return None
     change = now.value - before.value
+
+    def half(one: float, other: float) -> float:
+        return sqrt(max(one**2 - 2 * correlation * one * other + other**2, 0.0))
+
     return (
-        change - sqrt((now.value - now.low) ** 2 + (before.high - before.value) ** 2),
-        change + sqrt((now.high - now.value) ** 2 + (before.value - before.low) ** 2),
+        change - half(now.value - now.low, before.high - before.value),
+        change + half(now.high - now.value, before.value - before.low),
     )
+
+
+def paired(now: Measure, before: Measure) -> float:
+    """The correlation of a figure with that of the period before, through the customers of both; 0 where none is known.
+
+    From the products of their linearised deviations x - value·y (Cochran 1977, section 2.11), over the wider side of
+    each interval.
+    """
+    if now.crossed is None or None in (now.low, now.high, before.low, before.high):
+        return 0.0
+    sides = [max(one.value - one.low, one.high - one.value) for one in (now, before)]
+    if not all((*sides, now.denominator, before.denominator)):
+        return 0.0
+    xx, xy, yx, yy = now.crossed
+    covered = xx - before.value * xy - now.value * yx + now.value * before.value * yy
+    found = Z95**2 * covered / (now.denominator * before.denominator * sides[0] * sides[1])
+    return min(max(found, -1.0), 1.0)
 
 
 def product(one: Measure, other: Measure) -> tuple[float, float] | None:

@@ -21,7 +21,9 @@ _NOBODY = "No identified customer bought in the period."
 )
 def repeat_purchase_rate(purchases) -> Measure:
     """Share of the period's buyers with two or more purchases in it."""
-    return share(purchases.repeat_buyers, purchases.buyers, _NOBODY)
+    p = purchases
+    measure = share(p.repeat_buyers, p.buyers, _NOBODY)
+    return replace(measure, crossed=(p.repeat_crossed, p.repeat_both, p.repeat_before, p.stayed))
 
 
 @metric(
@@ -37,8 +39,11 @@ def repeat_purchase_rate(purchases) -> Measure:
 )
 def returning_customer_rate(purchases) -> Measure:
     """Share of the period's buyers who had bought before the period."""
-    measure = share(purchases.returning_buyers, purchases.buyers, _NOBODY)
-    return replace(measure, note=BEGIN) if purchases.is_first and measure.value is not None else measure
+    p = purchases
+    measure = share(p.returning_buyers, p.buyers, _NOBODY)
+    # Who bought in the period before has come back in this one.
+    measure = replace(measure, crossed=(p.returning_before, p.stayed, p.returning_before, p.stayed))
+    return replace(measure, note=BEGIN) if p.is_first and measure.value is not None else measure
 
 
 @metric(label="Revenue", unit="money", better="higher", formula="sum of all purchases, guests' too", source="textbook",
@@ -86,7 +91,8 @@ def average_purchase_value(purchases) -> Measure:
     p = purchases
     squares = (p.revenue_squared, p.revenue_purchases, p.purchases_squared)
     measure = ratio(p.customer_revenue, p.purchases, p.buyers, squares, _NOBODY, low=0)
-    return replace(measure, n=p.purchases)
+    crossed = (p.revenue_crossed, p.revenue_purchases_before, p.purchases_revenue_before, p.purchases_crossed)
+    return replace(measure, n=p.purchases, crossed=crossed)
 
 
 @metric(
@@ -102,7 +108,9 @@ def average_purchase_value(purchases) -> Measure:
 )
 def purchase_frequency(purchases) -> Measure:
     """Mean number of purchases of a buyer in the period."""
-    return mean(purchases.purchases, purchases.purchases_squared, purchases.buyers, _NOBODY)
+    p = purchases
+    measure = mean(p.purchases, p.purchases_squared, p.buyers, _NOBODY)
+    return replace(measure, crossed=(p.purchases_crossed, p.purchases_both, p.purchases_before, p.stayed))
 
 
 @metric(
@@ -118,4 +126,6 @@ def purchase_frequency(purchases) -> Measure:
 )
 def average_revenue_per_customer(purchases) -> Measure:
     """Mean revenue from a buyer in the period."""
-    return mean(purchases.customer_revenue, purchases.revenue_squared, purchases.buyers, _NOBODY)
+    p = purchases
+    measure = mean(p.customer_revenue, p.revenue_squared, p.buyers, _NOBODY)
+    return replace(measure, crossed=(p.revenue_crossed, p.revenue_both, p.revenue_before, p.stayed))

@@ -1,5 +1,7 @@
 """Recurring revenue, from subscriptions."""
 
+from dataclasses import replace
+
 from retention_kit.metrics.catalogue import Measure, metric
 from retention_kit.metrics.formulas import mean, money_sum, ratio
 
@@ -146,7 +148,11 @@ def quick_ratio(mrr) -> Measure:
 )
 def average_revenue_per_account(mrr) -> Measure:
     """Mean MRR of a paying customer at the period's end."""
-    return mean(mrr.end, mrr.end_squared, mrr.customers, "Nobody paid at the period's end.")
+    m = mrr
+    measure = mean(m.end, m.end_squared, m.customers, "Nobody paid at the period's end.")
+    # Who paid at the start, which is the end of the period before; at the exchange rates of then.
+    stayed = (m.start - m.gone_mrr, m.customers_at_start - m.gone)
+    return replace(measure, crossed=(m.start_squared + m.start_kept, m.start + m.kept_change, *stayed))
 
 
 def _of_start(mrr, part: float, squares: tuple[float, float] | None, **bounds: float) -> Measure:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS, SMALL, Measure, Metric
-from retention_kit.metrics.formulas import difference
+from retention_kit.metrics.formulas import difference, paired
 from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import (
@@ -231,7 +231,7 @@ def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: 
     if complete and None not in (measure.value, before.value):
         change = measure.value - before.value
         if one.summary != "trailing_year":  # whose two years share eleven months of twelve
-            bounds = difference(measure, before) or bounds
+            bounds = difference(measure, before, paired(measure, before)) or bounds
     settings, part = data.settings, f"{column}={value}" if column else ""
     goal = goal_of(settings.goals, one.name, period.every, part, settings.report.every)
     if one.unit == "money" and change is not None:

@@ -38,10 +38,15 @@ SALES = ("customer_revenue", "guest_revenue", "refunds")
 FEEDBACK = ("nps_answers", "nps_weight", "nps_weight_squared", "promoters", "passives", "detractors", "csat_answers",
             "csat_weight", "csat_weight_squared", "satisfied", "ces_answers", "ces_weight", "ces_weight_squared", "easy",
             "ces_scores", "ces_scores_squared")  # fmt: skip
+SURVEYS = ("nps", "csat", "ces")
+# Over those who answered a survey in the period right before too: the products of what their two answers add to the
+# score (crossed), of the one and the other's weight (both, before), and of the weights (pairs).
+PAIRED = {"crossed": "part * part_before", "both": "part * weight_before", "before": "weight * part_before",
+          "pairs": "weight * weight_before"}  # fmt: skip
 # What is counted is exact; what is squared for an interval, or weighted, is not.
 COUNTED = {
     "movements": MOVEMENTS,
-    "mrr": (*MRR, "customers_at_start", "customers", "changes"),
+    "mrr": (*MRR, "customers_at_start", "customers", "changes", "gone", "gone_mrr"),
     "purchases": (*PURCHASES, *SALES),
     "feedback": (),
     "trailing": ("buyers", "purchases", "revenue", "exposed", "lost"),
@@ -52,11 +57,13 @@ COUNTED = {
 SQUARED = {
     "mrr": ("start_squared", "end_squared", "kept_squared", "start_kept", "kept_loss_squared", "start_kept_loss",
             "new_squared", "expansion_squared", "reactivation_squared", "loss_squared", "start_expansion", "start_loss"),
-    "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases"),
+    "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases", "stayed", "purchases_crossed", "purchases_both",
+                  "purchases_before", "revenue_crossed", "revenue_both", "revenue_before", "revenue_purchases_before",
+                  "purchases_revenue_before", "repeat_crossed", "repeat_both", "repeat_before", "returning_before"),
     "trailing": ("revenue_squared",),
 }  # fmt: skip
 COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {
-    "feedback": FEEDBACK,
+    "feedback": (*FEEDBACK, *(f"{survey}_{name}" for survey in SURVEYS for name in PAIRED)),
     "scores": ("answers",),
 }
 STATES = (
@@ -67,13 +74,25 @@ STATES = (
     "reasons",
 )  # running sums of changes; the others happen at a point in time
 _SO_FAR = "SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period) > 1"
+_BEFORE = _SO_FAR.replace(" > 1", " - purchases > 1")
 _UNPLACED = ",\nplaced AS (SELECT '' AS segment_value, moves.* FROM moves)"
 # What a row is about besides its segment value and period.
 KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}
 # The power of a minor unit (MRR: of its twelfth) that a column is in.
 MONEY = {
-    "mrr": dict.fromkeys(MRR, 1) | dict.fromkeys(SQUARED["mrr"], 2),
-    "purchases": dict.fromkeys(SALES, 1) | {"revenue_squared": 2, "revenue_purchases": 1},
+    "mrr": dict.fromkeys((*MRR, "gone_mrr"), 1) | dict.fromkeys(SQUARED["mrr"], 2),
+    "purchases": dict.fromkeys(
+        (
+            *SALES,
+            "revenue_purchases",
+            "revenue_both",
+            "revenue_before",
+            "revenue_purchases_before",
+            "purchases_revenue_before",
+        ),
+        1,
+    )
+    | dict.fromkeys(("revenue_squared", "revenue_crossed"), 2),
     "trailing": {"revenue": 1, "revenue_squared": 2},
     "reasons": {"churned": 1},
     "cohorts": {"revenue": 1},
@@ -205,6 +224,15 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "response_period": grid.sql("day"),
         "repeat": "days" if chosen.count == "days" else "purchases",
         "returning": _SO_FAR if chosen.returning == "shopify" else "first_period < period",
+        "returned": _BEFORE if chosen.returning == "shopify" else "first_period < period - 1",
+        "ces_part": "score"
+        if chosen.ces_top == "mean"
+        else f"CASE WHEN score > high - {chosen.ces_top} THEN 1 ELSE 0 END",
+        "paired": ",\n".join(
+            f"CASE WHEN survey = '{survey}' AND weight_before IS NOT NULL THEN {product} ELSE 0 END AS {survey}_{what}"
+            for survey in SURVEYS
+            for what, product in PAIRED.items()
+        ),
         "csat_top": str(chosen.csat_top),
         "ces_top": "0" if chosen.ces_top == "mean" else str(chosen.ces_top),
         "every_answer": str(chosen.answers == "all").lower(),

@@ -31,6 +31,8 @@ moves AS (
            CASE WHEN kind = 'start' THEN 1 ELSE 0 END AS customers_at_start,
            CASE WHEN kind = 'end' THEN 1 ELSE 0 END AS customers,
            CASE WHEN kind IN ('start', 'end', 'shrunk', 'grown', 'fx') THEN 0 ELSE 1 END AS changes,
+           CASE WHEN kind = 'shrunk' AND amount = -base THEN 1 ELSE 0 END AS gone,
+           CASE WHEN kind = 'shrunk' AND amount = -base THEN base ELSE 0 END AS gone_mrr,
            CASE WHEN kind = 'start' THEN wide * wide ELSE 0 END AS start_squared,
            CASE WHEN kind = 'end' THEN wide * wide ELSE 0 END AS end_squared,
            CASE WHEN kind IN ('shrunk', 'grown') THEN wide * wide ELSE 0 END AS kept_squared,
