@@ -108,16 +108,22 @@ class Words:
         return self.text("number.years", number=self._decimal(value, "#,##0.00" if full else "#,##0.0"))
 
     def _money(self, value: float, full: bool) -> str:
-        from babel.numbers import format_compact_currency, format_currency
+        from babel.numbers import format_compact_currency, format_compact_decimal, format_currency
 
-        if self.currency == "XXX":  # no currency: a plain number
-            return self._decimal(value, "#,##0.00" if full or abs(value) < 100 else "#,##0")
+        exact, is_plain = _exact(value), self.currency == "XXX"  # no currency: a plain number
         if full or abs(value) < 100:
-            return format_currency(_exact(value), self.currency, locale=self.locale)
+            if is_plain:
+                return self._decimal(value, "#,##0.00")
+            return format_currency(exact, self.currency, locale=self.locale)
         if abs(value) < 100_000:
-            return format_currency(_exact(value), self.currency, "¤#,##0", locale=self.locale, currency_digits=False)
-        digits = 2 if abs(value) >= 1_000_000 else 0
-        return format_compact_currency(_exact(value), self.currency, fraction_digits=digits, locale=self.locale)
+            if is_plain:
+                return self._decimal(value, "#,##0")
+            return format_currency(exact, self.currency, "¤#,##0", locale=self.locale, currency_digits=False)
+        # The largest word there is stands for a trillion: a thousand of them are counted as such.
+        digits = 2 if 1_000_000 <= abs(value) < 10**14 else 0
+        if is_plain:
+            return format_compact_decimal(exact, fraction_digits=digits, locale=self.locale)
+        return format_compact_currency(exact, self.currency, fraction_digits=digits, locale=self.locale)
 
 
 def _exact(value: float) -> Decimal:

@@ -66,8 +66,11 @@ def trend(
     falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]
 
     unit, goal = rows["unit"].iloc[0], number(goal)
-    y = quantity(alt.Y, unit, words, extent(unit, goal, records))
+    low, high = extent(unit, goal, records)
+    y = quantity(alt.Y, unit, words, [low, high])
     base = alt.Chart()
+    # Below the point, unless the axis is there.
+    falling = falling and known[-1]["value"] - low > 0.2 * (high - low)
     latest = base.encode(y("value"), alt.Text("figure:N")).transform_filter("datum.latest")
     bold = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
     layers = [

@@ -96,6 +96,8 @@ def quantity(
 ) -> Callable[[str], alt.X | alt.Y]:
     """The encoding of any field in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
     axis = alt.Axis(format="~%" if unit == "fraction" else ",~f", tickCount=5, grid=True)
+    if channel is alt.X:  # wide labels lie beside one another
+        axis.labelOverlap, axis.labelSeparation = "greedy", 10
     if unit == "count":
         axis.tickMinStep = 1
     if unit == "money":
@@ -106,7 +108,7 @@ def quantity(
 
 def _money_label(reach: float, words: Words) -> str:
     """Ticks in the words' own shortening: what they put round a round figure goes round each tick."""
-    shortened = ((1e9, 1), (1e6, 1), (1e3, 100))
+    shortened = ((1e12, 1), (1e9, 1), (1e6, 1), (1e3, 100))
     size, shown = next((pair for pair in shortened if reach >= pair[0] * pair[1]), (1, 100))
     before, _, after = words.value(size * shown, "money").partition(str(shown))
     figure = f"{json.dumps(before)} + format(abs(datum.value) / {size:.0f}, ',~f') + {json.dumps(after)}"

@@ -208,9 +208,13 @@ def _compiler() -> typst.Compiler:
     )
 
 
+# Labels of an axis that found no room are there, unseen: a reader of the page's text would find them.
+_HIDDEN = re.compile(r'<text\b[^>]* opacity="0"[^>]*>[^<]*</text>')
+
+
 @lru_cache(maxsize=256)
 def _draw(spec: str) -> str:
-    return drawing.draw(spec, _fonts())
+    return _HIDDEN.sub("", drawing.draw(spec, _fonts()))
 
 
 def _fonts() -> str:

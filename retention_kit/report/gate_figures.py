@@ -173,9 +173,23 @@ class Record:
         """
         parts = [*self.headlines, *(begin for _, begin, _ in self.cards), *(flat(" ".join(row)) for row in self.rows)]
         if is_ordered:
-            return _rarer(parts, said, [*parts, *self.titles])
+            rows = {flat(" ".join(row)): row for row in self.rows}
+            missing = _rarer(parts, said, [*parts, *self.titles])
+            return [part for part in missing if part not in rows or not _is_split(rows[part], said)]
         known = figures_in(said)
         return [part for part in parts if not figures_in(part) <= known]
+
+
+def _is_split(row: list[str], said: str) -> bool:
+    """Whether a row stands in several tables below one another, its first cell in each: too wide for one on paper."""
+    start = 1
+    while start < len(row):
+        ends = range(len(row), start, -1)
+        end = next((end for end in ends if flat(" ".join([row[0], *row[start:end]])) in said), None)
+        if end is None:
+            return False
+        start = end
+    return True
 
 
 def _rarer(parts: Iterable[str], said: str, recorded: Iterable[str]) -> list[str]:

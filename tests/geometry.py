@@ -1,0 +1,116 @@
+"""Where words stand on a page of PDF, and whether any of them lie over others or leave the paper."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import NamedTuple
+
+import pypdfium2
+
+SLACK = 0.8  # points: boxes of letters reach a little over the ink
+
+
+class Word(NamedTuple):
+    """A word and its box, in points from the lower left corner of its page."""
+
+    page: int
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+def words_of(content: bytes) -> list[Word]:
+    """The words of a PDF with their boxes, as their letters are placed."""
+    found = []
+    with pypdfium2.PdfDocument(content) as document:
+        for number, page in enumerate(document, 1):
+            text = page.get_textpage()
+            letters: list[tuple[str, tuple[float, float, float, float]]] = []
+            for place in range(text.count_chars()):
+                letter = text.get_text_range(place, 1)
+                box = text.get_charbox(place)
+                if letter.strip() and letters and not _follows(letters[-1][1], box):
+                    found.append(_word(number, letters))
+                    letters = []
+                if letter.strip():
+                    letters.append((letter, box))
+                elif letters:
+                    found.append(_word(number, letters))
+                    letters = []
+            if letters:
+                found.append(_word(number, letters))
+    return found
+
+
+def overlapping(words: list[Word]) -> list[str]:
+    """Pairs of words of which one lies over the other."""
+    faults = []
+    for number in sorted({word.page for word in words}):
+        for one, other in combinations([word for word in words if word.page == number], 2):
+            if one[1:] == other[1:]:  # drawn twice, the first time as its own halo
+                continue
+            across = min(one.right, other.right) - max(one.left, other.left)
+            along = min(one.top, other.top) - max(one.bottom, other.bottom)
+            height = min(one.top - one.bottom, other.top - other.bottom)
+            if across > SLACK and along > max(SLACK, 0.3 * height):
+                faults.append(f"page {number}: {one.text!r} over {other.text!r}")
+    return faults
+
+
+def outside(words: list[Word], width: float = 595.3, edge: float = 40) -> list[str]:
+    """Words that leave the column of text of a page of A4."""
+    return [
+        f"page {word.page}: {word.text!r}"
+        for word in words
+        if word.left < edge - SLACK or word.right > width - edge + 17
+    ]
+
+
+def _follows(before: tuple, box: tuple) -> bool:
+    """Whether a letter stands beside the one before it, on its line."""
+    size = max(before[3] - before[1], box[3] - box[1], 1)
+    return (
+        before[0] - SLACK < box[0] < before[2] + size and min(before[3], box[3]) > max(before[1], box[1]) - 0.3 * size
+    )
+
+
+def _word(page: int, letters: list) -> Word:
+    boxes = [box for _, box in letters]
+    return Word(
+        page,
+        "".join(letter for letter, _ in letters),
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
+
+
+# The words of a page that can be seen, with their boxes in CSS pixels, top down.
+WORDS_JS = """() => {
+  const found = [], range = document.createRange();
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode, parent = node.parentElement;
+    if (["SCRIPT", "STYLE", "TITLE", "DESC"].includes(parent.tagName.toUpperCase())) continue;
+    if (!parent.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (parent.closest("[hidden], .skip, .visually-hidden, details:not([open]) > :not(summary)")) continue;
+    for (const match of node.data.matchAll(/\\S+/g)) {
+      range.setStart(node, match.index); range.setEnd(node, match.index + match[0].length);
+      for (const box of range.getClientRects())
+        if (box.width > 0.5 && box.height > 0.5)
+          found.push([match[0], box.left, -box.bottom, box.right, -box.top]);
+    }
+  }
+  return found;
+}"""
+SCROLLED_JS = """() => [...document.querySelectorAll("body *")]
+  .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX === "hidden" && one.innerText)
+  .map(one => one.innerText.slice(0, 60))"""
+
+
+def words_on(page) -> list[Word]:
+    """The words that a browser's page shows."""
+    return [Word(1, *word) for word in page.evaluate(WORDS_JS)]
