@@ -72,7 +72,7 @@ def test_a_faulty_template_is_refused_before_any_kernel_starts(data, tmp_path, m
     assert not (tmp_path / "reports").exists()
 
 
-@pytest.mark.parametrize("source", ["%matplotlib inline\n1 +", "!ls", "%%time\n1 + 1"])
+@pytest.mark.parametrize("source", ["%matplotlib inline\n1 + 1", "!ls", "%%time\n1 + 1"])
 def test_what_only_ipython_reads_is_no_syntax_error(tmp_path, source):
     path = tmp_path / "own.ipynb"
     path.write_text(notebook(source), "utf-8")

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain, count, zip_longest
-from math import isfinite
-from urllib.parse import urlsplit
+from itertools import chain, count
 
-import mistune
-from bs4 import BeautifulSoup, Tag
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
-from retention_kit.report.display import BLOCK_MIME, Block
+from retention_kit.report.outputs import as_block, read_bundle, read_html
+from retention_kit.report.prose import read_markdown
 
 LABELS = {
     "contents": "Contents",
@@ -25,6 +22,7 @@ LABELS = {
     "skip": "Skip to content",
     "failed": "This section could not be made",
     "undescribed": "Picture without a description",
+    "undrawn": "A page cannot draw",
 }
 _DEFAULTS = {
     "title": "",
@@ -36,11 +34,8 @@ _DEFAULTS = {
     "direction": "ltr",
     "date": None,
 }
-_IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
-_NUMBER = re.compile(r"[-+−(]?\W?\d[\d.,  ’]*\W?[)kmb]?|[-–—]|nan|NaN|None|<NA>|NaT|")
 # Neither XML nor PDF can hold these.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
-_read_markdown = mistune.create_markdown(renderer="ast", plugins=["table"])
 
 
 class Shown(NotebookNode):
@@ -64,6 +59,13 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     )
     document["title"] = document["title"] or blocks[0]["text"]
     document["sections"] = _sections(blocks)
+    document["undrawn"] = [
+        item
+        for block in blocks
+        if block["kind"] == "notice" and block["tone"] == "failure"
+        for item in block["items"]
+        if item.startswith(document["labels"]["undrawn"])
+    ]
     document["contents"] = [
         {"id": section[0]["id"], "text": section[0]["text"]} for section in document["sections"][1:]
     ]
@@ -75,139 +77,16 @@ def _blocks(nb: NotebookNode, labels: dict) -> Iterator[dict]:
         if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
             continue  # papermill's own markers around a failure, which the failed cell itself tells
         if cell.cell_type == "markdown":
-            yield from _markdown(cell.source)
+            yield from read_markdown(cell.source, cell.get("attachments"), lambda text: read_html(text, labels))
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 said = strip_ansi(output.evalue).strip().split("\n")[0] or output.ename
-                yield _block("notice", tone="failure", title=labels["failed"], items=[said])
+                yield as_block("notice", tone="failure", title=labels["failed"], items=[said])
             elif output.output_type == "stream":
                 if output.name == "stdout" and output.text.strip():
                     yield {"kind": "printed", "text": strip_ansi(output.text).rstrip()}
             else:
-                yield from _shown(output.data, labels)
-
-
-def _block(kind: str, **data) -> dict:
-    return {"kind": kind, **Block(kind, **data).data}
-
-
-def _shown(bundle: dict, labels: dict) -> Iterator[dict]:
-    """The richest form of one output that both formats can draw."""
-    if BLOCK_MIME in bundle:
-        yield _block(**bundle[BLOCK_MIME])
-        return
-    for mime, content in bundle.items():
-        if re.fullmatch(r"application/vnd\.vegalite\.v\d+(\.\d+)*\+json", mime):
-            yield _block("chart", alt=_description(content) or labels["undescribed"], spec=content)
-            return
-    for mime in _IMAGES:
-        if mime in bundle:
-            yield {"kind": "image", "mime": mime, "content": bundle[mime], "alt": labels["undescribed"]}
-            return
-    soup = BeautifulSoup(bundle.get("text/html", ""), "html.parser")
-    if tables := soup.find_all("table"):
-        yield from map(_table, tables)
-        return
-    for hidden in soup(["script", "style"]):
-        hidden.decompose()
-    if "text/markdown" in bundle:
-        yield from _markdown(bundle["text/markdown"])
-    elif said := soup.get_text(" ", strip=True):
-        yield _block("text", text=said)
-    elif said := strip_ansi(bundle.get("text/plain", "")).rstrip():
-        yield {"kind": "printed", "text": said}
-
-
-def _description(spec: dict) -> str:
-    title = spec.get("title", "")
-    words = spec.get("description") or (title.get("text", "") if isinstance(title, dict) else title)
-    return words if isinstance(words, str) else " ".join(map(str, words))
-
-
-def _table(table: Tag) -> dict:
-    """A DataFrame's HTML as a table block; the rows of a compound header are joined."""
-    head = table.thead.find_all("tr") if table.thead else table.find_all("tr")[:1]
-    body = [row for row in table.find_all("tr") if row not in head]
-    names = [" ".join(dict.fromkeys(filter(None, column))) for column in zip_longest(*_cells(head), fillvalue="")]
-    width = max([len(names), *(len(row) for row in _cells(body))])
-    rows = [row + [""] * (width - len(row)) for row in _cells(body)]
-    names += [""] * (width - len(names))
-    numeric = [bool(rows) and all(_NUMBER.fullmatch(row[place]) for row in rows) for place in range(width)]
-    columns = [
-        {"label": label, "align": "end" if right else "start"} for label, right in zip(names, numeric, strict=True)
-    ]
-    caption = table.caption.get_text(" ", strip=True) if table.caption else ""
-    keys = [[_key(cell) for cell in row] for row in rows]
-    is_grouped = any(not row[0] for row in rows)  # of a compound index: out of order, labels would lose their rows
-    return _block("table", columns=columns, rows=rows, keys=[] if is_grouped else keys, caption=caption)
-
-
-def _key(cell: str) -> float | None:
-    """What a cell is sorted by: its number, where it is a plain one."""
-    try:
-        return float(cell) if isfinite(float(cell)) else None
-    except ValueError:
-        return None
-
-
-def _cells(rows: list[Tag]) -> list[list[str]]:
-    """The texts of table rows; a cell that spans columns is repeated, one that spans rows leaves blanks below itself."""
-    grid, below = [], {}
-    for row in rows:
-        texts: list[str] = []
-        for cell in row.find_all(["th", "td"]):
-            while below.get(len(texts), 0):
-                below[len(texts)] -= 1
-                texts.append("")
-            for _ in range(_span(cell, "colspan")):
-                below[len(texts)] = _span(cell, "rowspan") - 1
-                texts.append(cell.get_text(" ", strip=True))
-        grid.append(texts)
-    return grid
-
-
-def _span(cell: Tag, name: str) -> int:
-    value = cell.get(name, "1")
-    return min(int(value), 100) if value.isdigit() and int(value) else 1
-
-
-def _markdown(source: str) -> Iterator[dict]:
-    """Headings as blocks of their own, so that they join the outline; what lies between them as trees."""
-    nodes: list[dict] = []
-    for node in _plain_nodes(_read_markdown(source)):
-        if node["type"] == "heading":
-            if nodes:
-                yield {"kind": "markdown", "nodes": nodes}
-            nodes = []
-            yield _block("heading", level=node["attrs"]["level"], text=_text(node))
-        else:
-            nodes.append(node)
-    if nodes:
-        yield {"kind": "markdown", "nodes": nodes}
-
-
-def _plain_nodes(nodes: list[dict]) -> list[dict]:
-    """The tree without what a report must not hold: raw HTML shows as text, pictures and unsafe links as their words."""
-    plain = []
-    for node in nodes:
-        kind, node = node["type"], {key: value for key, value in node.items() if key != "style"}
-        if "children" in node:
-            node["children"] = _plain_nodes(node["children"])
-        if kind == "block_html":
-            node = {"type": "paragraph", "children": [{"type": "text", "raw": node["raw"].strip()}]}
-        elif kind == "inline_html":
-            node = {"type": "text", "raw": node["raw"]}
-        elif kind == "image" or (
-            kind == "link" and urlsplit(node["attrs"]["url"]).scheme not in ("http", "https", "mailto")
-        ):
-            node = {"type": "text", "raw": _text(node)}
-        if kind != "blank_line":
-            plain.append(node)
-    return plain
-
-
-def _text(node: dict) -> str:
-    return node.get("raw") or "".join(map(_text, node.get("children", [])))
+                yield from read_bundle(output.data, labels)
 
 
 def _outlined(blocks: list[dict], title: str) -> list[dict]:
@@ -215,7 +94,7 @@ def _outlined(blocks: list[dict], title: str) -> list[dict]:
     headline = next((block for block in blocks if block["kind"] == "headline"), None)
     if headline is None and blocks and blocks[0]["kind"] == "heading" and blocks[0]["level"] == 1:
         title = blocks.pop(0)["text"]
-    headline = headline or _block("headline", text=title)
+    headline = headline or as_block("headline", text=title)
     blocks = [headline, *(block for block in blocks if block is not headline)]
     taken, level = {"main"}, 1
     for block in blocks:

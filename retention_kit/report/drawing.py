@@ -129,6 +129,9 @@ def _drawn(spec: str, fonts: str) -> str:
     vl_convert.register_font_directory(fonts)
     # An empty list of addresses: a picture never fetches its data.
     config = {"font": FONT, "background": None, "aria": False}
+    is_vega = "/vega/" in (json.loads(spec) if isinstance(spec, str) else spec).get("$schema", "")
+    if is_vega:
+        return vl_convert.vega_to_svg(spec, allowed_base_urls=[])
     return vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[])
 
 

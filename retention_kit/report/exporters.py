@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 import tempfile
@@ -29,6 +30,7 @@ from retention_kit.errors import ReportError
 from retention_kit.report import drawing
 from retention_kit.report.display import BLOCK_MIME, Block, sparkline, templates_dir
 from retention_kit.report.document import read
+from retention_kit.report.prose import PLUGINS
 
 if TYPE_CHECKING:
     import typst
@@ -70,6 +72,7 @@ class RetentionHTMLExporter(TemplateExporter):
 
     def _page(self, nb: NotebookNode, resources: dict) -> dict:
         page = read(nb, resources.get("metadata", {}).get("name", ""))
+        resources.setdefault("failures", []).extend(page["undrawn"])
         for section in page["sections"]:
             for number, block in enumerate(section):
                 _dressed(block, page, resources, self._dress, f"{section[0]['id']}-{number}-")
@@ -86,7 +89,8 @@ class RetentionHTMLExporter(TemplateExporter):
         if block["kind"] == "chart":
             block["picture"] = Markup(_own_ids(_bare(draw_svg(block["spec"])), prefix))
             if self.interactive:
-                spec = {key: value for key, value in block["spec"].items() if key != "$schema"}
+                is_vega = "/vega/" in block["spec"].get("$schema", "")  # else it is Vega-Lite, whatever its version
+                spec = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
                 # Sorted, as a notebook read from disk is: the same figures give the same bytes.
                 text = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
                 block["live"] = Markup(text.replace("<", r"\u003c"))
@@ -94,7 +98,7 @@ class RetentionHTMLExporter(TemplateExporter):
             block["sortable"] = self.interactive and bool(block["keys"])
         elif block["kind"] == "image":
             content = base64.b64encode(_picture(block)).decode()
-            block["source"] = f"data:{block['mime']};base64,{content}"
+            block["source"] = f"data:{block['mime'] if block['mime'] in _FORMATS else 'image/png'};base64,{content}"
         elif block["kind"] == "markdown":
             block["html"] = Markup(_markdown_renderer().render_tokens(block["nodes"], BlockState()))
 
@@ -112,6 +116,7 @@ class RetentionPDFExporter(Exporter):
     def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw) -> tuple[bytes, dict]:
         nb, resources = super().from_notebook_node(nb, resources, **kw)
         page = read(nb, resources.get("metadata", {}).get("name", ""))
+        resources.setdefault("failures", []).extend(page["undrawn"])
         for section in page["sections"]:
             for block in section:
                 _dressed(block, page, resources, self._dress)
@@ -126,7 +131,7 @@ class RetentionPDFExporter(Exporter):
                 card["trend"] = str(sparkline(card["spark"]))
         elif block["kind"] == "image":
             block["bytes"] = list(_picture(block))
-            block["format"] = _FORMATS[block["mime"]]
+            block["format"] = _FORMATS.get(block["mime"], "png")
 
     def _typeset(self, page: dict) -> bytes:
         import typst
@@ -286,9 +291,11 @@ def _picture(block: dict) -> bytes:
     """The bytes of a picture, tried alone: inside the report it would take every page with it."""
     import typst
 
-    content, name = "".join(block["content"]), _FORMATS[block["mime"]]
+    content, name = "".join(block["content"]), _FORMATS.get(block["mime"], "png")
     try:
         picture = content.encode() if name == "svg" else base64.b64decode(content)
+        if block["mime"] not in _FORMATS:
+            picture = _as_png(picture)
         source = f'#image(bytes(json(bytes(sys.inputs.picture))), format: "{name}")'
         typst.compile(source.encode(), sys_inputs={"picture": json.dumps(list(picture))}, ignore_system_fonts=True)
     except (ValueError, typst.TypstError) as error:
@@ -296,9 +303,25 @@ def _picture(block: dict) -> bytes:
     return picture
 
 
+def _as_png(picture: bytes) -> bytes:
+    """The first image of a GIF, WebP or BMP."""
+    from PIL import Image
+
+    made = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            image.convert("RGBA").save(made, "PNG")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from None
+    return made.getvalue()
+
+
 @cache
 def _markdown_renderer() -> mistune.HTMLRenderer:
-    return mistune.create_markdown(escape=True, plugins=["table"]).renderer
+    renderer = mistune.create_markdown(escape=True, plugins=PLUGINS).renderer
+    for name, tag in (("subscript", "sub"), ("superscript", "sup"), ("underline", "u")):
+        renderer.register(name, lambda _, text, tag=tag: f"<{tag}>{text}</{tag}>")
+    return renderer
 
 
 def _timestamp(date: str | None) -> int | None:

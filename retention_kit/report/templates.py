@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,21 @@ def pick(plan: list[Section], names: list[str]) -> list[Section]:
     return [section for section in plan if {section.name, section.path.stem, section.metric} & {*names}]
 
 
+def _fault(source: str, name: str) -> SyntaxError | None:
+    """What is wrong with a cell's code, as a notebook runs it: with `await`, magics and shell commands."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        compile(source, name, "exec", flags, dont_inherit=True)
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        try:
+            compile(TransformerManager().transform_cell(source), name, "exec", flags, dont_inherit=True)
+        except SyntaxError as error:
+            return error
+    return None
+
+
 def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     """The template, once it is sure to take these parameters; raises TemplateError before any kernel starts."""
     import nbformat
@@ -91,12 +107,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     if len(tagged) != 1:
         raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")
     for number, cell in enumerate(notebook.cells, 1):
-        if cell.cell_type == "code" and not cell.source.lstrip().startswith(("%", "!")):
-            try:
-                compile(cell.source, name, "exec", dont_inherit=True)
-            except SyntaxError as error:
-                if not any(line.lstrip().startswith(("%", "!")) for line in cell.source.splitlines()):
-                    raise TemplateError(f"{name}, cell {number}, line {error.lineno}: {error.msg}.") from None
+        if cell.cell_type == "code" and (error := _fault(cell.source, name)):
+            raise TemplateError(f"{name}, cell {number}, line {error.lineno}: {error.msg}.")
     known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
         if parameter not in known:
@@ -140,6 +152,7 @@ def run(
             )
             clients.append(client)
             client.execute(env=environment)
+            _keep_planned_errors(nb_man.nb)
 
     papermill_engines.register(NAME, Engine)
     try:
@@ -163,6 +176,21 @@ def run(
             raise
         return kept[0], _cut_short(kept[0], error)
     return executed, ""
+
+
+def _keep_planned_errors(notebook: NotebookNode) -> None:
+    """An error that a cell is tagged for is something it says: papermill would end the run with it."""
+    from nbformat.v4 import new_output
+
+    for cell in notebook.cells:
+        if "raises-exception" in cell.metadata.get("tags", []):
+            cell.outputs = [
+                new_output("stream", name="stdout", text=f"{output.ename}: {output.evalue}\n")
+                if output.output_type == "error"
+                else output
+                for output in cell.outputs
+            ]
+            cell.metadata.get("papermill", {}).pop("exception", None)
 
 
 def _cut_short(notebook: NotebookNode, error: Exception) -> str:
