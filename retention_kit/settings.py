@@ -31,6 +31,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     path: str  # a file, a glob, or with an engine a table or a query
     rows: Literal["orders", "lines"] = "orders"  # for orders: what one row is; lines are summed by order_id
     where: str | None = None
+    leave_out: dict[str, str] = field(
+        default_factory=dict
+    )  # why = an SQL condition: such rows are counted by that name
+    layout: str | None = None  # of the export that `import` recognised: what it cannot tell is told in the report
     sheet: str | None = None  # of a workbook with several
     timezone: str | None = None  # of naive times; else the report's
     survey: Literal["nps", "csat", "ces"] | None = None  # for responses: the survey all rows belong to

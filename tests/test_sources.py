@@ -671,3 +671,24 @@ def test_little_memory_gives_the_same_figures(tmp_path):
     assert held == "114.4 MiB"
     pd.testing.assert_frame_equal(*frames)
     assert frames[0]["value"].notna().any()
+
+
+def test_rows_are_left_out_by_name_and_counted(tmp_path):
+    """Of five rows one is void, one a test (it is void, too, which counts first), one has no state and stays."""
+    rows = "customer_id,ordered_at,amount,state,note\na,2024-01-05,1,paid,\nb,2024-01-05,2,void,\nc,2024-01-05,4,paid,test\nd,2024-01-05,8,void,test\ne,2024-01-05,16,,\n"
+    (tmp_path / "o.csv").write_text(rows, "utf-8")
+    toml = "[data.orders]\npath = 'o.csv'\nlayout = 'shopify_orders'\n[data.orders.leave_out]\nvoided = \"state = 'void'\"\n'a test' = \"note = 'test'\"\n"
+    (tmp_path / "retention.toml").write_text(toml, "utf-8")
+    data = rk.load(tmp_path, currency="GBP", timezone="UTC")
+    assert value(data, "revenue", "2024-01") == 17
+    found = data.quality.set_index("check")
+    assert (found.loc["left out: voided", "rows"], found.loc["left out: a test", "rows"]) == (2, 1)
+    assert "refunds bear no date" in found.loc["limit of the export", "effect"]
+
+
+def test_a_condition_to_leave_out_that_does_not_work_is_a_sentence(tmp_path):
+    (tmp_path / "o.csv").write_text("customer_id,ordered_at,amount\na,2024-01-05,1\n", "utf-8")
+    toml = "[data.orders]\npath = 'o.csv'\n[data.orders.leave_out]\nvoided = \"state = 'void'\"\n"
+    (tmp_path / "retention.toml").write_text(toml, "utf-8")
+    with pytest.raises(DataError, match=r"o\.csv: leave_out 'voided' = .* does not work: .*state"):
+        rk.load(tmp_path)

@@ -42,6 +42,9 @@ def _unpaid(why: str) -> Check:
 # them is told as a fault.
 CHECKS = {
     "naive times without a time zone": Check("read as UTC; set [report] timezone"),
+    # What a source says of itself
+    "left out": Check("by [data] leave_out: in no figure"),  # "left out: WHY"
+    "limit of the export": Check("the figures cannot tell it"),
     # Dates, amounts and other values that cannot be read
     "unreadable date": _aside(column="when", hint=_DATES),
     "unreadable end date": _aside(
@@ -158,6 +161,11 @@ CHECKS = {
 }
 
 
+def check_of(name: str) -> Check:
+    """The check of a row of the quality frame, in which the reasons of `leave_out` bear names of the user's."""
+    return CHECKS["left out" if name.startswith("left out: ") else name]
+
+
 def sets_aside(check: str) -> bool:
     """Whether the rows of a check are in no figure, so that rows read = rows used + rows set aside by name."""
-    return CHECKS[check].sets_aside
+    return check_of(check).sets_aside

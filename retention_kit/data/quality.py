@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention_kit.data.checks import CHECKS, WARNED, WHEN
+from retention_kit.data.checks import WARNED, WHEN, check_of
 from retention_kit.data.columns import SHIFTED, Columns
 from retention_kit.data.engine import Engine
 from retention_kit.data.money import Money
@@ -152,7 +152,7 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
     told = []
     for count in counts:
         of = count.failing.of if count.failing else sizes[count.table]
-        share = CHECKS[count.check].share
+        share = check_of(count.check).share
         if share and (share == "always" or count.rows >= WARNED * of):
             base = count.failing.base if count.failing else "rows"
             text = f"{count.table}: {count.check} in {count.rows:,} of {of:,} {base} ({count.rows / of:.0%}), {_effect(count)}."
@@ -162,5 +162,5 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
 
 def _effect(count: Count) -> str:
     money = " and ".join(count.worth)
-    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", CHECKS[count.check].effect)
+    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", check_of(count.check).effect)
     return "; ".join(filter(None, (effect, count.failing.told if count.failing else "", count.detail)))

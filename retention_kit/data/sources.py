@@ -13,12 +13,25 @@ from retention_kit.data.databases import file_of, fingerprinted, is_query, read_
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.files import FORMATS, Computed, files_of, fingerprint, read_file, sheets, used
 from retention_kit.data.frames import keep_frame
+from retention_kit.data.leaving_out import leave_out, limits
 from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import TABLES, Table
 
 _OURS = (*TABLES, "rates")
 _NUMBERS = ("amount", "refunded", "score", "weight", "rate")
+_TEXTS = (
+    "customer_id",
+    "order_id",
+    "subscription_id",
+    "refund_of",
+    "interval",
+    "status",
+    "survey",
+    "currency",
+    "cancel_reason",
+    "comment",
+)  # what computes them sees text
 _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
 REQUIRED = {
     "orders": ("customer_id", "ordered_at", "amount"),
@@ -125,8 +138,9 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         lacking = _lacking(engine.reader, table, source, files, readers)
     with sentence(engine, place):
-        asked = _keep(engine, table, source, engine.take(name, reader), place, kept)
-    return _source(kept, label, fingerprint(files), source, found=lacking, files=names, asked=asked)
+        relation, found = _after_leaving_out(engine, source, engine.take(name, reader), place, kept)
+        asked = _keep(engine, table, source, relation, place, kept)
+    return _source(kept, label, fingerprint(files), source, found=lacking + found, files=names, asked=asked)
 
 
 def read_given(engine: Engine, table: str, given: Any) -> Source:
@@ -150,8 +164,18 @@ def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
     """A table or query of the engine's own database."""
     label = f"{engine.place}: {' '.join(source.path.split())}"
     with sentence(engine, label):
-        asked = _keep(engine, table, source, engine.find(source.path), label, kept)
-        return _source(kept, label, engine.digest(kept), source, asked=asked)
+        relation, found = _after_leaving_out(engine, source, engine.find(source.path), label, kept)
+        asked = _keep(engine, table, source, relation, label, kept)
+        return _source(kept, label, engine.digest(kept), source, found=found, asked=asked)
+
+
+def _after_leaving_out(
+    engine: Engine, source: Table, relation: str, label: str, kept: str
+) -> tuple[str, tuple[Found, ...]]:
+    """The rows of a source that its `leave_out` keeps, and what is to be told of the others and of the export."""
+    relation, left = leave_out(engine, source, relation, label, kept)
+    found = [Found(f"left out: {why}", rows) for why, rows in left]
+    return relation, (*found, *(Found("limit of the export", 1, note) for note in limits(source)))
 
 
 def _source(kept: str, label: str, digest: str, source: Table, **more: Any) -> Source:
@@ -172,7 +196,8 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
 def _read_files(engine: Engine, table: str, source: Table, files: list[Path], name: str) -> list[str]:
     """SQL that reads each of the files."""
     ids = [text for ours, text in source.columns.items() if ours not in _NUMBERS]
-    computed = Computed([*source.columns.values(), source.where or ""], ids)
+    computing = [text for ours, text in source.columns.items() if ours not in _TEXTS]
+    computed = Computed([*computing, source.where or ""], ids)
     readers = []
     for part, path in enumerate(files):
         with sentence(engine, path.name):

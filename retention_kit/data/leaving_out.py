@@ -1,0 +1,34 @@
+"""Rows that a source leaves out by name, and what its export cannot tell."""
+
+from __future__ import annotations
+
+from retention_kit.data.engine import Engine
+from retention_kit.data.layouts.layout import layout_of
+from retention_kit.errors import DataError
+from retention_kit.settings import Table
+
+
+def leave_out(engine: Engine, source: Table, reader: str, label: str, name: str) -> tuple[str, list[tuple[str, int]]]:
+    """What is left of a relation, and how many rows each condition of `leave_out` took, the first that holds counting.
+
+    Raises DataError on a condition that the engine does not accept.
+    """
+    if not source.leave_out:
+        return reader, []
+    for why, condition in source.leave_out.items():
+        try:
+            engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
+        except engine.error as error:
+            said = str(error).strip().splitlines()[0].rstrip(".")
+            raise DataError(f"{label}: leave_out {why!r} = {condition!r} does not work: {said}.") from None
+    cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(source.leave_out.values()))
+    place = f"CASE {cases} ELSE -1 END"
+    engine.keep(f"{name}_places", f"SELECT {place} AS place FROM {reader} AS _theirs")
+    counted = dict(engine.rows(f"SELECT place, count(*) FROM {name}_places GROUP BY place"))
+    kept = f"(SELECT * FROM {reader} AS _theirs WHERE {place} = -1)"
+    return kept, [(why, counted[place]) for place, why in enumerate(source.leave_out) if place in counted]
+
+
+def limits(source: Table) -> list[str]:
+    """What the export of a source cannot tell, a sentence each; raises SettingsError where its layout is unknown."""
+    return layout_of(source.layout).notes if source.layout else []
