@@ -17,7 +17,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from retention_kit import cli_mail
+from retention_kit import cli_import, cli_mail
 from retention_kit.errors import PeriodError, ReportError, RetentionKitError, SettingsError
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("options", metavar="...", nargs=argparse.REMAINDER, help="JupyterLab's own, such as --no-browser")
     lab.set_defaults(run=_lab)
 
+    cli_import.add(commands, _print_table)
     cli_mail.add(commands, cli_mail.Tools(_add_data, _load, _print_table, _progress))
     return parser
 

@@ -71,8 +71,9 @@ MAY_IMPORT = {
     "report": f"{COMMON} data metrics report",
     "widgets": f"{COMMON} data metrics report widgets",
     "project": f"{COMMON} data report",
+    "cli_import": f"{COMMON} data",
     "cli_mail": f"{COMMON} data metrics report",
-    "cli": f"{COMMON} data metrics report widgets project cli_mail",
+    "cli": f"{COMMON} data metrics report widgets project cli_import cli_mail",
 }
 
 

@@ -14,6 +14,7 @@ from retention_kit.data.columns import Columns, made_columns
 from retention_kit.data.contradictions import find_totals, find_useless_files, tell_overlap
 from retention_kit.data.engine import Engine, literal, quote
 from retention_kit.data.engines import given_engine, named_engine
+from retention_kit.data.layouts.importing import settings_for
 from retention_kit.data.left_out import count_left_out
 from retention_kit.data.money import Money
 from retention_kit.data.quality import Count, count_checks, lines_effect, quality_frame, warnings
@@ -104,8 +105,8 @@ def load(
 ) -> Dataset:
     """Read, rename, check and clean the tables.
 
-    `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single file: a table, or a
-    workbook or database that holds some. Or give the tables as DataFrames (pandas, Polars) or Arrow tables; or `source`
+    `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single file: a table, an export
+    that is recognised by its header, or a workbook or database that holds some. Or give the tables as DataFrames (pandas, Polars) or Arrow tables; or `source`
     as an SQLAlchemy engine or connection, or a Spark session, and the tables as names or queries there (without any:
     those that bear our names). Of a connection its engine is used, in a session of its own, which sees neither its open
     transaction nor its temporary tables. Several currencies need `rates`: date, currency, rate (of the report's currency
@@ -190,7 +191,8 @@ def _settings_of(path: Path) -> tuple[Settings, Path]:
     if not path.exists():
         raise DataError(f"There is no file or folder {str(path)!r}.")
     if path.suffix != ".toml":
-        return Settings(data=Data(**find_tables(Engine(), path))), path if path.is_dir() else path.parent
+        folder = path if path.is_dir() else path.parent
+        return settings_for(path) or Settings(data=Data(**find_tables(Engine(), path))), folder
     settings = read_settings(path)
     if not any(settings.data.sources(name) for name in TABLES):
         raise SettingsError(f"{path.name}: [data] names no table: add orders, subscriptions or responses.")

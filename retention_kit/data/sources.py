@@ -196,7 +196,7 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
 def _read_files(engine: Engine, table: str, source: Table, files: list[Path], name: str) -> list[str]:
     """SQL that reads each of the files."""
     ids = [text for ours, text in source.columns.items() if ours not in _NUMBERS]
-    computing = [text for ours, text in source.columns.items() if ours not in _TEXTS]
+    computing = [text for ours, text in source.columns.items() if ours not in _TEXTS and not ours.endswith("_at")]
     computed = Computed([*computing, source.where or ""], ids)
     readers = []
     for part, path in enumerate(files):

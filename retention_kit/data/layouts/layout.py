@@ -123,6 +123,8 @@ def resolve(given: str | list[str], header: list[str]) -> str | None:
     None where each needs a column that the header lacks.
     """
     for text in [given] if isinstance(given, str) else given:
+        if text == "NULL" or text.startswith("'"):  # nobody, or the same everywhere
+            return "CAST(NULL AS VARCHAR)" if text == "NULL" else text
         names = _REFERENCE.findall(text) if is_sql(text) else [text]
         found = {name: find_column([name], header) for name in names}
         if None in found.values():
@@ -135,8 +137,8 @@ def resolve(given: str | list[str], header: list[str]) -> str | None:
 
 
 def is_sql(text: str) -> bool:
-    """Whether a reading is an expression: it quotes the columns it names, or names none."""
-    return '"' in text or text == "NULL"
+    """Whether a reading is an expression: it quotes the columns it names."""
+    return '"' in text
 
 
 def _loose(name: str) -> str:

@@ -1,0 +1,153 @@
+"""Which survey a question belongs to: its wording proposes, the range of its answers disposes."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_WORDING = {
+    "nps": r"recommend|توصي|تنصح|ترشح|التوصية|توصية",
+    "csat": r"satisf|\bcsat\b|راض|رضا|الرضا",
+    "ces": r"\beas(y|ier|ily|e)\b|\beffort|\bces\b|سهل|سهولة|جهد",
+}
+_RATING = r"\brat(e|ing)\b|how (was|were)|قي[ّ]?م|تقييم"
+_COMMENT = (
+    r"\bwhy\b|comment|reason|tell us|improve|explain|anything else|suggest|what (could|can|would)|open-ended response|"
+    r"لماذا|سبب|تعليق|ملاحظات|اقتراح"
+)
+_GROUP = r"([-–_ ]|^)(nps[-_ ])?group$"
+_GROUPS = {"promoter", "promoters", "passive", "passives", "detractor", "detractors", "neutral"}
+_STATED = r"(?<!\d)([01])\s*(?:-|–|—|to|through|and|=|إلى|الى|حتى)[^\d]{0,20}?(\d{1,2})(?!\d)"
+_WORDS = {
+    "csat": {
+        "very dissatisfied": 1, "extremely dissatisfied": 1, "very unsatisfied": 1, "غير راض على الإطلاق": 1, "غير راض جدا": 1,
+        "dissatisfied": 2, "somewhat dissatisfied": 2, "unsatisfied": 2, "غير راض": 2,
+        "neither satisfied nor dissatisfied": 3, "neutral": 3, "محايد": 3,
+        "satisfied": 4, "somewhat satisfied": 4, "راض": 4,
+        "very satisfied": 5, "extremely satisfied": 5, "راض جدا": 5,
+    },
+    "ces": {
+        "strongly disagree": 1, "disagree": 2, "somewhat disagree": 3, "neither agree nor disagree": 4, "neutral": 4,
+        "somewhat agree": 5, "agree": 6, "strongly agree": 7,
+    },
+    "ease": {
+        "very difficult": 1, "extremely difficult": 1, "difficult": 2, "somewhat difficult": 2,
+        "neither easy nor difficult": 3, "neutral": 3, "easy": 4, "somewhat easy": 4, "very easy": 5, "extremely easy": 5,
+    },
+}  # fmt: skip
+_OF_WORDS = {"csat": ("csat", "1-5"), "ces": ("ces", "1-7"), "ease": ("ces", "1-5")}
+_SCALES = {"nps": ("0-10",), "csat": ("1-5", "1-7", "1-10", "0-2"), "ces": ("1-7", "1-5")}
+
+
+class Question(NamedTuple):
+    """A column of answers: its survey and scale, how its score is read, and what makes that unsure."""
+
+    column: str
+    survey: str  # nps, csat, ces or comment
+    scale: str = ""
+    score: str = ""  # a column or SQL
+    doubt: str = ""
+
+
+def read_questions(columns: list[tuple[str, str, list[str]]]) -> list[Question]:
+    """The questions among some columns, each given with its text and answers; of one survey only the first is sure."""
+    found: list[Question] = []
+    for column, text, answers in columns:
+        question = _question(column, " ".join(text.split()), answers)
+        if question and question.survey == "comment" and not found:
+            continue
+        if question and not question.doubt and question.survey in _sure(found) - {"comment"}:
+            question = question._replace(doubt=f"another question is taken for {question.survey}")
+        found += [question] if question else []
+    return found
+
+
+def _sure(found: list[Question]) -> set[str]:
+    return {question.survey for question in found if not question.doubt}
+
+
+def _question(column: str, text: str, answers: list[str]) -> Question | None:
+    said = {answer.strip().lower() for answer in answers}
+    if not said or re.search(_GROUP, text, re.I) or re.search(_GROUP, column, re.I) or said <= _GROUPS:
+        return None
+    surveys = [name for name, wording in _WORDING.items() if re.search(wording, text, re.I)]
+    worded = next((family for family, words in _WORDS.items() if _reads(words, said)), None)
+    if worded and any(not answer.isdecimal() for answer in said):
+        survey, scale = _OF_WORDS[worded]
+        doubt = "" if survey in surveys else f"the answers look like {survey}, the question does not"
+        return Question(column, survey, scale, _case(column, _WORDS[worded]), doubt)
+    numbers = [_number(answer) for answer in said]
+    if any(number is None for number in numbers):
+        is_comment = re.search(_COMMENT, text, re.I) and not said <= {"yes", "no", "true", "false", "نعم", "لا"}
+        return Question(column, "comment") if is_comment else None
+    if not surveys:
+        if re.search(_RATING, text, re.I) and min(numbers) >= 1 and max(numbers) <= 10:
+            return Question(column, "csat", _nearest(numbers), _score(column, said), "a rating may be of anything")
+        return None
+    survey = surveys[0]
+    scale, doubt = _scale(survey, text, numbers, len(answers))
+    if len(surveys) > 1:
+        doubt = doubt or f"its wording fits {' and '.join(surveys)}"
+    return Question(column, survey, scale, _score(column, said), doubt)
+
+
+def _scale(survey: str, text: str, numbers: list[int], size: int) -> tuple[str, str]:
+    """The scale of a survey's answers, and what is unsure of it."""
+    low, high = min(numbers), max(numbers)
+    if stated := re.search(_STATED, text):
+        scale = f"{int(stated[1])}-{int(stated[2])}"
+        fits = int(stated[1]) <= low and high <= int(stated[2])
+        if scale in _SCALES[survey] and fits:
+            return scale, ""
+        return _SCALES[survey][0], f"its scale of {scale} is none of {survey}, or its answers leave it"
+    if survey == "nps":
+        return "0-10", "" if high <= 10 and (
+            low == 0 or high >= 8
+        ) else f"its answers lie from {low} to {high}, not 0-10"
+    scale = _nearest(numbers)
+    if high > 10 or (low == 0 and high > 2) or scale not in _SCALES[survey]:
+        return _SCALES[survey][0], f"its answers lie from {low} to {high}, which is no scale of {survey}"
+    is_sure = high in (2, 5, 7, 10) or (scale == "1-5" and survey == "csat") or size >= 30
+    if survey == "ces" and scale == "1-5" and size < 30:
+        return scale, "whether its scale is 1-5 or 1-7 cannot be told by so few answers"
+    return scale, "" if is_sure else f"its answers reach only {high}: see whether the scale is {scale}"
+
+
+def _nearest(numbers: list[int]) -> str:
+    if min(numbers) == 0 and max(numbers) <= 2:
+        return "0-2"
+    return next((f"1-{top}" for top in (5, 7) if max(numbers) <= top), "1-10")
+
+
+def _number(answer: str) -> int | None:
+    """The number at the beginning of an answer, such as 10 of `10 - Extremely likely`."""
+    found = re.fullmatch(r"\s*(\d{1,2})(?:\.0+)?(?:\s*[-–—:=.(/].*|\s+\D.*)?", answer, re.S)
+    return int(found[1]) if found else None
+
+
+def _reads(words: dict[str, int], said: set[str]) -> bool:
+    """Whether each answer is a word of a scale or a number of it, and two words never have one number."""
+    values = [words[answer] for answer in said if answer in words]
+    most = max(words.values())
+    others = [_number(answer) for answer in said if answer not in words]
+    return (
+        bool(values)
+        and len(set(values)) == len(values)
+        and all(number is not None and 1 <= number <= most for number in others)
+    )
+
+
+def _case(column: str, words: dict[str, int]) -> str:
+    name = '"' + column.replace('"', '""') + '"'
+    whens = "\n".join(f"WHEN '{word}' THEN '{number}'" for word, number in words.items())
+    return f"CASE lower(trim({name}))\n{whens}\nELSE {name} END"
+
+
+def _score(column: str, said: set[str]) -> str:
+    """The column, or SQL of the number before the label."""
+    if all(re.fullmatch(r"\d+(\.0+)?", answer) for answer in said):
+        return column
+    name = '"' + column.replace('"', '""') + '"'
+    if all(re.match(r"\d+( |$)", answer) for answer in said):
+        return f"split_part(trim({name}), ' ', 1)"
+    return f"regexp_extract({name}, '^\\s*(\\d+)', 1)"

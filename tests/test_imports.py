@@ -1,0 +1,246 @@
+"""Exports of other products: recognised, mapped and counted, in the settings as in memory; and what is none, a sentence."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import retention_kit as rk
+from exports import CASES
+from pencil import value
+from retention_kit.cli import main
+from retention_kit.data.layouts.layout import layouts, recognise
+from retention_kit.data.layouts.questions import read_questions
+from retention_kit.data.layouts.writing import toml_text
+from retention_kit.errors import DataError
+from retention_kit.settings import read_settings
+
+USABLE = sorted(name for name, layout in layouts().items() if not layout.refused)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def put(folder: Path, name: str, **changed: str) -> Path:
+    text = CASES[name].text
+    for old, new in changed.items():
+        text = text.replace(old, new)
+    path = folder / CASES[name].name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def left(data) -> dict[str, int]:
+    found = data.quality[data.quality["check"].str.startswith("left out: ")].groupby("check")["rows"].sum()
+    return {check.removeprefix("left out: "): rows for check, rows in found.items()}
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_every_layout_gives_the_right_figures(here, name, capsys):
+    """By two commands without a line of SQL, and the same in memory."""
+    case, path = CASES[name], put(here, name)
+    assert main(["import", path.name]) == 0
+    said = capsys.readouterr().out
+    assert f"({name})" in said
+    for data in (rk.load("retention.toml"), rk.load(path)):
+        figures = {metric: value(data, metric, case.period) for metric in case.figures}
+        assert figures == pytest.approx(case.figures)
+        assert {why: rows for why, rows in left(data).items() if "row of the header" not in why} == case.left
+        limits = data.quality.loc[data.quality["check"] == "limit of the export", "effect"]
+        assert all(any(note in effect for effect in limits) for note in layouts()[name].notes)
+    for why in case.left:
+        assert re.search(rf"left out: \d+ {why}\n", said)
+    for note in [*layouts()[name].notes, *filter(None, [layouts()[name].uncertain])]:
+        assert note in said
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_a_header_is_recognised_by_a_part_of_it_and_in_any_case(name):
+    layout = layouts()[name]
+    header = CASES[name].text.splitlines()[0].replace('"', "").split(",")
+    assert recognise(header) is layout
+    assert recognise([column.upper() for column in header] + ["Another column"]) is layout
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_a_file_that_is_not_of_the_layout_asked_for_is_a_sentence(here, name, capsys):
+    (here / "other.csv").write_text("kind,colour\na,b\n", "utf-8")
+    assert main(["import", "other.csv", "--layout", name]) == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(rf"retention-kit: other\.csv is not .* \({name}\): .*it has kind, colour\.\n", said)
+    assert not (here / "retention.toml").exists()
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_an_empty_export_is_a_sentence(here, name, capsys):
+    (here / "export.csv").write_text(CASES[name].text.splitlines()[0] + "\n", "utf-8")
+    assert main(["import", "export.csv", "--layout", name]) == 2
+    assert "export.csv" in capsys.readouterr().err
+    assert not (here / "retention.toml").exists()
+
+
+def test_a_missing_column_is_named_with_the_nearest(here, capsys):
+    put(here, "chargebee_subscriptions", customer_id="customer_name", plan_amount="plan_amnt")
+    assert main(["import", "export.csv", "--layout", "chargebee_subscriptions"]) == 2
+    assert "it lacks customer_id, plan_amount" in capsys.readouterr().err
+
+
+def test_an_export_of_no_use_names_the_right_one(here, capsys):
+    header = "id,Type,Source,Amount,Fee,Net,Currency,Created (UTC),Available On (UTC),Description"
+    (here / "balance.csv").write_text(f"{header}\nt,charge,c,1,0,1,usd,2024-01-05 10:00,2024-01-07 10:00,x\n", "utf-8")
+    assert main(["import", "balance.csv"]) == 2
+    assert "names no customer" in (said := capsys.readouterr().err)
+    assert "export of payments" in said
+    with pytest.raises(DataError, match="export of payments"):
+        rk.load(here / "balance.csv")
+
+
+def test_an_unknown_layout_names_the_nearest(here, capsys):
+    put(here, "shopify_orders")
+    assert main(["import", "export.csv", "--layout", "shopify_order"]) == 2
+    assert "did you mean 'shopify_orders'?" in capsys.readouterr().err
+
+
+def test_the_list_names_every_layout(capsys):
+    assert main(["import", "--list"]) == 0
+    said = capsys.readouterr().out
+    assert [name for name in layouts() if name not in said] == []
+
+
+SETTINGS = """\
+# Ours, by hand.
+[report]  # of the shop
+company = "Shop"   # as customers know us
+
+[data]
+{data}
+[definitions]
+min_n = 2
+"""
+
+
+@pytest.mark.parametrize("data", ["", "[data.orders]\npath = 'own.csv'\n", "orders = 'own.csv'\n",
+                                  "[[data.orders]]\npath = 'own.csv'\n"], ids=["none", "long", "short", "list"])  # fmt: skip
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_the_user_wrote_stays(here, data, newline):
+    """Comments, keys and line ends stay; a source that was there is the first of two."""
+    (here / "own.csv").write_text("customer_id,ordered_at,amount,currency\nz,2024-01-02,1,USD\n", "utf-8")
+    text = (
+        SETTINGS.format(data=data)
+        if "[data.orders]" not in data
+        else SETTINGS.replace("[data]\n", "").format(data=data)
+    )
+    (here / "retention.toml").write_text(text, "utf-8", newline=newline)
+    path = put(here, "shopify_orders")
+    assert main(["import", path.name]) == 0
+    after = (here / "retention.toml").read_bytes().decode()
+    assert after.count("\n") == after.count(newline)
+    for line in (
+        "# Ours, by hand.",
+        "[report]  # of the shop",
+        'company = "Shop"   # as customers know us',
+        "min_n = 2",
+    ):
+        assert line in after
+    settings = read_settings(here / "retention.toml")
+    assert (settings.report.company, settings.report.currency) == ("Shop", "USD")
+    assert value(rk.load(here), "revenue", "2024-01") == 109 + bool(data)
+
+
+def test_an_export_is_mapped_once(here, capsys):
+    path = put(here, "shopify_orders")
+    assert main(["import", path.name]) == 0
+    before = (here / "retention.toml").read_bytes()
+    assert main(["import", path.name]) == 0
+    assert "mapped in retention.toml already" in capsys.readouterr().out
+    assert (here / "retention.toml").read_bytes() == before
+
+
+def test_nothing_is_written_where_one_of_the_files_cannot_be_used(here, capsys):
+    put(here, "shopify_orders")
+    (here / "other.csv").write_text("kind,colour\na,b\n", "utf-8")
+    assert main(["import", "export.csv", "other.csv"]) == 2
+    assert "other.csv is no export that is known" in capsys.readouterr().err
+    assert sorted(path.name for path in here.iterdir()) == ["export.csv", "other.csv"]
+
+
+def test_a_folder_of_exports_is_loaded_as_it_is(here):
+    for name in ("shopify_orders", "surveymonkey"):
+        (here / f"{name}.csv").write_text(CASES[name].text, "utf-8")
+    data = rk.load(here)
+    assert (value(data, "revenue", "2024-01"), value(data, "net_promoter_score", "2024-01")) == (109, 0)
+
+
+def test_what_no_layout_fits_gets_a_proposal_with_its_guesses_marked(here, capsys):
+    (here / "sales.csv").write_text(
+        'Invoice No,Client Email,Invoice Date,Net Total,Currency\n7,a@example.com,13/01/2024,"$1,200.50",USD\n8,b@example.com,05/01/2024,$3.00,USD\n',
+        "utf-8",
+    )
+    assert main(["import", "sales.csv"]) == 0
+    assert "guessed" in capsys.readouterr().out
+    assert (here / "retention.toml").read_text("utf-8").count("# guess") == 5
+    assert value(rk.load(here), "revenue", "2024-01") == 1203.5
+
+
+# Questions
+
+
+@pytest.mark.parametrize(
+    ("text", "answers", "survey", "is_sure"),
+    [
+        ("How likely are you to recommend us?", ["10", "3", "7"], "nps", True),
+        ("How likely are you to recommend us?", ["10 - Extremely likely", "0 - Not at all likely"], "nps", True),
+        ("From 0 to 10, would you recommend us?", ["4", "5"], "nps", True),
+        ("I would recommend this course", ["1", "5", "4"], "nps", False),
+        ("I would recommend this course (1 to 5)", ["1", "5", "4"], "nps", False),
+        ("Would you recommend a feature?", ["Yes", "No"], None, None),
+        ("How likely are you to recommend us? - Group", ["Promoter", "Passive"], None, None),
+        ("Q1_NPS_GROUP", ["Promoter"], None, None),
+        ("ما مدى احتمال أن توصي بنا؟", ["9", "10"], "nps", True),
+        ("How satisfied are you?", ["1", "5"], "csat", True),
+        ("How satisfied are you?", ["Very satisfied", "Dissatisfied"], "csat", True),
+        ("How satisfied are you, 1-10?", ["3", "4"], "csat", True),
+        ("How satisfied are you?", ["1", "6"], "csat", False),
+        ("ما مدى رضاك؟", ["1", "5"], "csat", True),
+        ("The company made it easy to solve my issue", ["Strongly agree", "Disagree"], "ces", True),
+        ("How much effort, 1 to 7?", ["2", "3"], "ces", True),
+        ("How easy was it?", ["2", "3"], "ces", False),
+        ("How many people work for you?", ["2", "3"], None, None),
+        ("How would you rate the food?", ["2", "3"], "csat", False),
+    ],
+)  # fmt: skip
+def test_wording_proposes_and_the_range_disposes(text, answers, survey, is_sure):
+    found = read_questions([("column", text, answers)])
+    assert [(one.survey, not one.doubt) for one in found] == ([(survey, is_sure)] if survey else [])
+
+
+def test_of_one_survey_only_the_first_question_is_sure():
+    answers = ["10", "0"]
+    found = read_questions([("a", "Recommend us?", answers), ("b", "Recommend our shop?", answers)])
+    assert [bool(one.doubt) for one in found] == [False, True]
+
+
+def test_an_unsure_question_is_written_out_to_choose(here):
+    put(
+        here,
+        "typeform",
+        **{"How likely are you to recommend us?": "I would recommend this course", "10,": "4,", "9,": "5,"},
+    )
+    text = (here / "export.csv").read_text("utf-8").replace(",6,", ",2,")
+    (here / "export.csv").write_text(text, "utf-8")
+    assert main(["import", "export.csv"]) == 0
+    written = (here / "retention.toml").read_text("utf-8")
+    assert "# Unsure: " in written
+    assert "# [[data.responses]]" in written
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_stands_in_toml(text):
+    import tomllib
+
+    assert tomllib.loads(f"key = {toml_text(text)}")["key"] == text
