@@ -37,6 +37,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     layout: str | None = None  # of the export that `import` recognised: what it cannot tell is told in the report
     sheet: str | None = None  # of a workbook with several
     timezone: str | None = None  # of naive times; else the report's
+    case: Literal["keep", "fold"] = "keep"  # fold: ids that differ only in case are one
+    decimal: Literal[".", ","] | None = None  # how amounts are written; else as their digits show
     survey: Literal["nps", "csat", "ces"] | None = None  # for responses: the survey all rows belong to
     scale: str | None = None  # for responses: "0-10", "1-5", …
     columns: dict[str, str] = field(default_factory=dict)  # ours = a column of theirs or an SQL expression

@@ -454,3 +454,27 @@ def test_what_tables_say_against_themselves_is_counted_alike(server, tmp_path):
     pd.testing.assert_frame_equal(there.quality, here.quality)
     assert there.warnings == here.warnings
     assert {period: value(there, "revenue", period) for period in REVENUE} == REVENUE
+
+
+def test_ids_are_read_alike(database):
+    ids = [
+        "17850.0",
+        "17850",
+        "\u00a042 ",
+        "NULL",
+        "\\N",
+        "[NULL]",
+        "n/a",
+        "007.0",
+        "1.23457E+12",
+        "A@x",
+        "a@x",
+        "0",
+        "-",
+    ]
+    orders = pd.DataFrame({"customer_id": ids, "ordered_at": "2024-01-05", "amount": "10", "refund_of": "0"})
+    orders = orders.assign(order_id=[f"{place}.0" for place in range(len(ids))])
+    here, there = both(database, {"timezone": "UTC", "currency": "EUR"}, orders=orders)
+    read = "SELECT customer_id, order_id FROM orders ORDER BY _row"
+    assert here.engine.rows(read) == there.engine.rows(read)
+    assert here.quality.equals(there.quality)

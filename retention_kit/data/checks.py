@@ -108,6 +108,15 @@ CHECKS = {
         "<; {money} of MRR>",
         share="warned",
     ),
+    # Ids
+    "id that names nobody": Check("read as empty"),
+    "id in E-notation": Check(
+        "counted as it is: a spreadsheet may have made several ids one; export the column as text", share="warned"
+    ),
+    "ids that differ only in case": Check("counted as different customers", share="warned"),
+    "one customer has most orders": Check(
+        "counted as one customer: an id that stands for guests has to be left empty", share="warned"
+    ),
     # Copies
     "same line in another file": _aside("one is kept: the files overlap<; {money} not counted twice>", share="warned"),
     "identical row": _aside("one is kept<; {money} not counted twice>", share=""),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from retention_kit.data.clocks import any_of, in_report_zone, shifts
 from retention_kit.data.engine import Engine, literal, quote, segment_column
+from retention_kit.data.ids import IDS, read_ids
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.data.stacking import FILE, UNKNOWN
 from retention_kit.errors import DataError
@@ -85,6 +86,9 @@ class Columns:
             "overlap": _OVERLAP if self.has_files and self.has_lines else "",
             "score_text": self.text("score"),
         }
+        texts = {name: self.text(name) for name in IDS if name in names and name in self._kinds}
+        ids = read_ids(engine, table, texts, self._kinds, fold=any(source.fold for source in sources))
+        self.found = [*ids.found]
         for name in names:
             if name in self._times:
                 self.sql[name] = local(name)
@@ -94,7 +98,7 @@ class Columns:
             elif name == "currency":
                 self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
             else:
-                self.sql[name] = self.text(name)
+                self.sql[name] = ids.sql.get(name) or self.text(name)
         # What never came takes no room: a view says that it is missing.
         optional = [name for name in ("refund_of", "currency") if name in names]
         self.has_refunded = "refunded" in names and "refunded" in self._kinds

@@ -14,6 +14,7 @@ from retention_kit.data.columns import Columns, made_columns
 from retention_kit.data.contradictions import find_totals, find_useless_files, tell_overlap
 from retention_kit.data.engine import Engine, literal, quote
 from retention_kit.data.engines import given_engine, named_engine
+from retention_kit.data.ids import dominant_customer
 from retention_kit.data.layouts.importing import settings_for
 from retention_kit.data.left_out import count_left_out
 from retention_kit.data.money import Money
@@ -231,7 +232,8 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
                 engine.run(statement, **columns.sql, **known)
         judged[name] = judge(engine, name, columns, money)
         sizes[name] = judged[name].rows
-        counts += [Count(name, one.check, one.rows, detail=one.detail) for part in sources[name] for one in part.found]
+        told = [one for part in sources[name] for one in part.found] + columns.found
+        counts += [Count(name, one.check, one.rows, detail=one.detail) for one in told]
         counts += count_left_out(engine, name, sources[name], money, sizes[name])
         counts += find_useless_files(engine, name, columns, sources[name])
         if name in IDENTITY:
@@ -261,6 +263,8 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for statement in making:
                 engine.run(statement, **columns.sql, **known)
             read[name] = lines_effect(engine, columns)
+            told = dominant_customer(engine) if name == "orders" else []
+            counts += [Count(name, one.check, one.rows, detail=one.detail) for one in told]
             found = count_checks(engine, name, columns, money, {**columns.sql, **known}, judged[name])
             counts += tell_overlap(engine, name, columns, found)
         if name not in starts:

@@ -76,6 +76,9 @@ class Source(NamedTuple):
     left: str = ""  # of the rows on the engine that `where` leaves out
     asked: tuple[str, ...] = ()  # their columns that `where` asks for
     files: tuple[str, ...] = ()  # that it is stacked from
+    fold: bool = False  # whether ids that differ only in case are one
+    decimal: str | None = None  # how its amounts are written, if that is stated
+    delimiter: str | None = None  # of a text file
 
 
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
@@ -181,6 +184,7 @@ def _after_leaving_out(
 def _source(kept: str, label: str, digest: str, source: Table, **more: Any) -> Source:
     plain = {ours: text if re.fullmatch(r"[\w .#-]+", text) else "" for ours, text in source.columns.items()}
     left = LEFT.format(kept) if source.where else ""
+    more |= {"fold": source.case == "fold", "decimal": source.decimal}
     return Source(kept, label, digest, source.timezone, source.rows == "lines", columns=plain, left=left, **more)
 
 

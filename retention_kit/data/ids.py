@@ -1,0 +1,159 @@
+"""Ids as one text each, however a file, a frame or a database writes them, and what is odd about them.
+
+`17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids stay as they are. Words that programs
+write for a missing value are nobody, and so is 0 where it stands for guests: where all other ids are positive whole
+numbers, unless 1 is an id too and 0 has no more rows than the busiest other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.sources import Found
+from retention_kit.errors import DataError
+
+IDS = ("customer_id", "order_id", "subscription_id", "refund_of")
+# What programs write where a value is missing, in capitals.
+MISSING = ("NULL", "N/A", "#N/A", "NA", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "(NULL)", "[NULL]", "\\N", "-", "--", "–", "—",
+           "NIL", "UNDEFINED", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!")  # fmt: skip
+BLANKS = " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
+_EDGE = f"^[{BLANKS}]|[{BLANKS}]$"
+_POINT = "^(0|-?[1-9][0-9]*)[.]0+$"
+_CUT = "^[0-9]([.][0-9]+)?[eE][+][0-9]+$"  # 1.23457E+12, as spreadsheets show long numbers
+# One look finds the ids that are not to be taken as they are written.
+_ODD = "(?i)" + "|".join(
+    [_EDGE, _POINT, _CUT, "^(" + "|".join("".join(f"[{sign}]" if sign not in "\\^" else f"\\{sign}" for sign in word)
+                                         for word in MISSING if "[" not in word) + r"|\[null\])$"]
+)  # fmt: skip
+_FEW = 20  # orders, below which one customer may well have most of them
+_SAMPLE = 2000
+
+
+class Ids(NamedTuple):
+    """How the id columns of a table are read, by name, and what was found in them."""
+
+    sql: dict[str, str]
+    found: tuple[Found, ...] = ()
+
+
+def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str, str], *, fold: bool) -> Ids:
+    """Decide how the id columns of a table's raw view, which came in these types, are read, given as trimmed text.
+
+    Raises DataError where most ids of a column have lost their digits to a spreadsheet.
+    """
+    sql, nobody, found = {}, [], []
+    for name, text in texts.items():
+        if kinds[name].endswith(("INT", "INTEGER")) and not _has_zero(engine, table, name):
+            sql[name] = text  # there is one way to write whole numbers
+            continue
+        sql[name], words, cut = _read(engine, table, name, text, fold=fold)
+        nobody += words
+        found += cut
+    if nobody:
+        said = ", ".join(f"{name} {word!r} ({rows:,})" for name, word, rows in nobody[:6])
+        found.append(Found("id that names nobody", sum(rows for *_, rows in nobody), said))
+    if "customer_id" in sql and not fold:
+        found += _alike_but_for_case(engine, table, sql["customer_id"])
+    return Ids(sql, tuple(found))
+
+
+def _has_zero(engine: Engine, table: str, name: str) -> bool:
+    (zeros,) = engine.rows(f"SELECT count(CASE WHEN {quote(name)} = 0 THEN 1 END) FROM {table}_raw")[0]
+    return zeros > 0
+
+
+def _read(
+    engine: Engine, table: str, name: str, text: str, *, fold: bool
+) -> tuple[str, list[tuple[str, str, int]], list[Found]]:
+    """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
+    upper = f"upper({text})"
+    odd = f"regexp_matches({text}, {literal(_ODD)})"
+    kind = (
+        f"CASE WHEN {text} = '0' THEN '0' WHEN NOT {odd} THEN 'plain' WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
+        f"WHEN regexp_matches({text}, {literal(_POINT)}) THEN CASE WHEN regexp_matches({text}, '^0') THEN '0.0' ELSE 'point' END "
+        f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE {upper} END"
+    )
+    kinds = {
+        found: (rows, example)
+        for found, rows, example in engine.rows(
+            f"SELECT kind, count(*), min(said) FROM (SELECT {kind} AS kind, {text} AS said FROM {table}_raw "
+            f"WHERE {text} IS NOT NULL) AS came GROUP BY kind ORDER BY kind"
+        )
+    }
+    if "edge" in kinds:
+        return _read(engine, table, name, f"nullif(trim({text}, {literal(BLANKS)}), '')", fold=fold)
+    filled = sum(rows for rows, _ in kinds.values())
+    cut, example = kinds.get("cut", (0, ""))
+    if cut * 2 > filled:
+        raise DataError(
+            f"The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a spreadsheet "
+            "has put them so and their last digits are lost, export them again with the column as text."
+        )
+    words = [(name, kinds[word][1], kinds[word][0]) for word in MISSING if word in kinds]
+    if words:
+        text = f"CASE WHEN {upper} NOT IN ({', '.join(map(literal, MISSING))}) THEN {text} END"
+    if "point" in kinds or "0.0" in kinds:
+        text = f"CASE WHEN regexp_matches({text}, {literal(_POINT)}) THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
+    zeros = kinds.get("0", (0, ""))[0] + kinds.get("0.0", (0, ""))[0]
+    if zeros and (name == "refund_of" or (name == "customer_id" and _is_guest(engine, table, text, zeros))):
+        text = f"nullif({text}, '0')"
+        words.append((name, "0", zeros))
+    detail = f"{name} such as {example!r}"
+    return f"lower({text})" if fold else text, words, [Found("id in E-notation", cut, detail)] if cut else []
+
+
+def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
+    """Whether customer 0 stands for guests; see above."""
+    others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said <> '0'"
+    strange, ones = engine.rows(
+        f"SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' THEN 1 END) {others}"
+    )[0]
+    if strange or not ones:
+        return not strange
+    (busiest,) = engine.rows(f"SELECT max(times) FROM (SELECT count(*) AS times {others} GROUP BY said) AS counted")[0]
+    return zeros > busiest
+
+
+def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Found]:
+    has_small, has_capital = engine.rows(
+        f"SELECT count(CASE WHEN said <> upper(said) THEN 1 END), count(CASE WHEN said <> lower(said) THEN 1 END) "
+        f"FROM (SELECT {text} AS said FROM {table}_raw) AS came"
+    )[0]
+    if not (has_small and has_capital):
+        return
+    alike = (
+        f"SELECT lower(said) AS folded, count(*) AS times, min(said) AS one, max(said) AS other "
+        f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said IS NOT NULL GROUP BY lower(said) "
+        "HAVING min(said) <> max(said)"
+    )
+    customers, rows = engine.rows(f"SELECT count(*), CAST(sum(times) AS BIGINT) FROM ({alike}) AS alike")[0]
+    if customers:
+        examples = engine.rows(f"SELECT one, other FROM ({alike}) AS alike ORDER BY folded LIMIT 3")
+        said = ", ".join(f"{one!r} and {other!r}" for one, other in examples)
+        yield Found(
+            "ids that differ only in case",
+            rows,
+            f'{customers:,} such as {said}; [data.{table}] case = "fold" makes them one',
+        )
+
+
+def dominant_customer(engine: Engine) -> list[Found]:
+    """Whether one customer has more than half of the identified orders of a shop with twenty or more.
+
+    Whoever has is the commonest in an evenly drawn sample too, which is asked before all orders are counted.
+    """
+    known = "FROM orders WHERE customer_id IS NOT NULL AND is_purchase"
+    orders, last = engine.rows(f"SELECT count(*), max(_row) {known}")[0]
+    if orders < _FEW:
+        return []
+    step = last // _SAMPLE | 1  # odd, so that rows that take turns are both drawn
+    drawn = f"SELECT customer_id, count(*) AS times {known} AND _row % {step} = 0 GROUP BY customer_id"
+    for (customer,) in engine.rows(
+        f"SELECT customer_id FROM ({drawn}) AS drawn ORDER BY times DESC, customer_id LIMIT 1"
+    ):
+        (own,) = engine.rows(f"SELECT count(*) {known} AND customer_id = {literal(customer)}")[0]
+        if own * 2 > orders:
+            return [Found("one customer has most orders", own, f"{customer!r} of {orders:,} orders")]
+    return []

@@ -1,0 +1,176 @@
+"""Ids: one text each, however they are written and whatever they come in."""
+
+import sqlite3
+from decimal import Decimal
+
+import duckdb
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import retention_kit as rk
+from pencil import checks, table, value
+from retention_kit.errors import DataError
+
+UTC = {"timezone": "UTC", "currency": "EUR"}
+NAMES = ["17850", "42", "007", "7", "12345678901234567890", "12345678901234567891", "0x1F", "1E5", "100000", "007.0"]
+
+
+def orders(ids: list, **more) -> pd.DataFrame:
+    days = [f"2024-01-{5 + place % 20:02}" for place in range(len(ids))]
+    frame = pd.DataFrame({"ordered_at": days, "amount": 10, **more})
+    return frame.assign(customer_id=pd.Series(ids, dtype="object") if {type(one) for one in ids} != {int} else ids)
+
+
+def customers(data) -> list:
+    return [found for (found,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")]
+
+
+def told(data, check: str) -> str:
+    return data.quality.set_index("check")["effect"][check]
+
+
+def _in_file(frame: pd.DataFrame, folder, ending: str):
+    place = folder / f"orders.{ending}"
+    if ending == "csv":
+        frame.to_csv(place, index=False)
+    elif ending == "parquet":
+        frame.to_parquet(place)
+    elif ending == "sqlite":
+        with sqlite3.connect(place) as base:
+            frame.to_sql("orders", base, index=False)
+    else:
+        with duckdb.connect(str(place)) as base:
+            base.register("came", frame)
+            base.execute("CREATE TABLE orders AS SELECT * FROM came")
+    return place
+
+
+SPELLINGS = [str, "{}.0".format, "{}.00".format, " {}\u00a0".format, "\u00a0{}.0 ".format, str]
+WRITTEN = {
+    "int": [int] * 6,
+    "float": [float] * 6,
+    "Decimal": [Decimal] * 6,
+    "text": SPELLINGS,
+    "mixed": [int, str, float, Decimal, *SPELLINGS[1:3]],
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "ending"),
+    [
+        *((written, None) for written in WRITTEN),
+        *((written, ending) for written in ("float", "text") for ending in ("csv", "parquet", "sqlite", "duckdb")),
+    ],
+)
+def test_one_customer_is_one_in_every_container(tmp_path, written, ending):
+    numbers = [17850, 42, 17850, 12345, 42, 17850]
+    frame = orders([write(number) for write, number in zip(WRITTEN[written], numbers, strict=True)])
+    data = rk.load(**{"orders": frame} if ending is None else {"source": _in_file(frame, tmp_path, ending)}, **UTC)
+    assert customers(data) == [str(number) for number in numbers]
+    assert value(data, "repeat_purchase_rate", "2024-01") == 2 / 3
+
+
+@settings(max_examples=10)
+@given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=12), st.lists(st.booleans(), min_size=12, max_size=12))
+def test_spellings_of_one_id_are_one_and_different_ids_stay_apart(ids, flags):
+    """An id of digits may come with a point and zeros; whoever has leading zeros is another."""
+    plain = [name.isdigit() and not name.startswith("00") for name in ids]
+    written = [f"{name}.0" if may and flag else name for name, may, flag in zip(ids, plain, flags, strict=False)]
+    assert customers(rk.load(orders=orders(written), **UTC)) == ids
+
+
+WORDS = [
+    "NULL",
+    "null",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "None",
+    "nan",
+    "NaN",
+    "\\N",
+    "-",
+    "--",
+    "\u00a0",
+    "<NA>",
+    "(null)",
+    "[NULL]",
+]
+
+
+@pytest.mark.parametrize("column", ["customer_id", "order_id", "refund_of"])
+def test_words_for_nothing_are_nobody(column):
+    known = {"order_id": [str(place) for place in range(len(WORDS) + 2)], "refund_of": None}
+    frame = orders(["Ann", "Ann", *(f"c{place}" for place in range(len(WORDS)))], **known)
+    blank = frame.assign(**{column: [*frame[column][:2], *[None] * len(WORDS)]})
+    data, clean = (
+        rk.load(orders=one, **UTC) for one in (blank.assign(**{column: [*frame[column][:2], *WORDS]}), blank)
+    )
+    for metric in ("revenue", "active_customers", "guest_revenue", "repeat_purchase_rate", "net_revenue"):
+        assert value(data, metric, "2024-01") == value(clean, metric, "2024-01"), metric
+    assert checks(data)["id that names nobody"] == len(WORDS) - 1, "a blank is no word"
+
+
+def test_a_reference_to_order_0_names_no_order():
+    frame = orders([7, 8, 7], order_id=[1, 2, 3], refund_of=[0, 0, 1]).assign(amount=[10, 20, -10])
+    data = rk.load(orders=frame, **UTC)
+    assert value(data, "revenue", "2024-01") == 20
+    assert told(data, "id that names nobody") == "read as empty; refund_of '0' (2)"
+
+
+@pytest.mark.parametrize(
+    ("ids", "guests"),
+    [
+        ([0, 0, 7, 8], 2),  # no customer 1: 0 is none either
+        ([0, 1, 2, 3], 0),  # ids count from 0
+        ([0, 0, 0, 1, 2, 2], 3),  # 0 is busier than any customer
+        (["0", "Ann", "Ben"], 0),  # names: 0 may be one
+        (["0", "007", "8"], 0),
+        (["0.0", "17", "8.0"], 1),
+    ],
+)
+def test_customer_0_is_nobody_where_it_stands_for_guests(ids, guests):
+    data = rk.load(orders=orders(ids), **UTC)
+    assert checks(data).get("no customer (guest)", 0) == guests
+    assert checks(data).get("id that names nobody", 0) == guests
+
+
+def test_ids_that_a_spreadsheet_cut_are_told_and_refused_where_they_are_most():
+    with pytest.raises(DataError, match=r"'customer_id' holds ids cut short in 3 of 3 rows, such as '1.23457E\+12'"):
+        rk.load(orders=orders(["1.23457E+12"] * 3), **UTC)
+    data = rk.load(orders=orders(["1.23457E+12", "1", "2", "3"]), **UTC)
+    assert checks(data)["id in E-notation"] == 1
+    assert "'1.23457E+12'" in told(data, "id in E-notation")
+
+
+def test_ids_that_differ_only_in_case_are_told_and_folded_where_asked(tmp_path):
+    frame = orders(["A@x", "a@x", "B@x", "b", "A@x"])
+    data = rk.load(orders=frame, **UTC)
+    assert checks(data)["ids that differ only in case"] == 3
+    assert "1 such as 'A@x' and 'a@x'" in told(data, "ids that differ only in case")
+    frame.to_csv(tmp_path / "o.csv", index=False)
+    (tmp_path / "retention.toml").write_text('[data.orders]\npath = "o.csv"\ncase = "fold"\n', "utf-8")
+    folded = rk.load(tmp_path)
+    assert customers(folded) == ["a@x", "a@x", "b@x", "b", "a@x"]
+    assert "ids that differ only in case" not in checks(folded)
+
+
+@pytest.mark.parametrize(("own", "others", "is_told"), [(11, 9, 1), (10, 10, 0), (10, 8, 0)])
+def test_a_customer_with_most_orders_is_told(own, others, is_told):
+    data = rk.load(orders=orders(["guest"] * own + [f"c{place}" for place in range(others)]), **UTC)
+    assert checks(data) == ({"one customer has most orders": own} if is_told else {})
+
+
+def test_subscriptions_and_answers_read_ids_alike():
+    spells = table("""
+        customer_id  subscription_id  started_at  ended_at    amount
+        17.0         1.0              2024-01-05  2024-02-01  10
+        17           1                2024-02-01  -           10
+        N/A          2                2024-01-05  -           10
+    """)
+    answers = table("responded_at  survey  score  customer_id\n2024-01-05  nps  9  17.00\n2024-01-06  nps  1  NULL")
+    data = rk.load(subscriptions=spells, responses=answers, as_of="2024-03-01", **UTC)
+    assert value(data, "customers_at_end", "2024-02") == 1
+    assert data.engine.rows("SELECT customer_id FROM responses ORDER BY _row") == [("17",), (None,)]
