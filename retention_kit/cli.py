@@ -8,10 +8,8 @@ from __future__ import annotations
 import argparse
 import gc
 import shlex
-import signal
 import sys
-import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from shutil import get_terminal_size
@@ -19,12 +17,9 @@ from typing import TYPE_CHECKING
 
 from retention_kit import cli_import, cli_mail
 from retention_kit.errors import PeriodError, ReportError, RetentionKitError, SettingsError
+from retention_kit.streams import Interrupts, fill_descriptors, progress, steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from rich.progress import TaskID
-
     from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
     from retention_kit.report.pack import Pack
@@ -34,43 +29,48 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
+    with steady() as (output, _):
+        code = _main(argv)
+        output.flush()
+        if output.is_lost:
+            reason = getattr(output.error, "strerror", None) or output.error
+            return _say(f"Standard output cannot be written to: {reason}.", max(code, FAILED))
+        return code
+
+
+def _main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
+    asked = Interrupts(_end_queries)
     try:
-        with _sigterm_interrupts():
+        with asked:
             return arguments.run(arguments)
-    except ReportError as error:
-        return _say(error, FAILED)
-    except RetentionKitError as error:
-        return _say(error, WRONG)
     except KeyboardInterrupt:
         return _say("Interrupted: nothing was changed.", INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has left
-        sys.stderr.close()
-        return DONE
-    except OSError as error:
-        return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", FAILED)
+    except Exception as error:
+        if asked.came:  # what an engine, or whoever else was at work, made of it
+            return _say("Interrupted: nothing was changed.", INTERRUPTED)
+        if isinstance(error, ReportError):
+            return _say(error, FAILED)
+        if isinstance(error, RetentionKitError):
+            return _say(error, WRONG)
+        if isinstance(error, OSError):
+            return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", FAILED)
+        raise
+
+
+def _end_queries() -> None:
+    if engine := sys.modules.get("retention_kit.data.engine"):
+        engine.interrupt_all()
 
 
 def run() -> None:
     """Run one command as a process, which ends with it."""
+    fill_descriptors()
     gc.set_threshold(100_000)  # what is loaded stays: looking through it over and over takes a twentieth of a run
     code = main()
     from retention_kit.report.forkserver import leave  # late: what only prints help imports next to nothing
 
     leave(code)
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """A polite kill is a Ctrl-C: kernels are ended and temporary folders go. Only a main thread may ask for that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -114,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
 
     again = commands.add_parser("rerun", help="build a pack again beside it and say what differs and why")
     again.add_argument("pack", metavar="PACK", type=Path, help="the folder of a pack, such as reports/2011-11")
+    again.add_argument("--data", metavar="PATH", help="the settings or data it names, where they are not the ones here")
+    again.add_argument("--templates", metavar="DIR", help="the templates it was made with, which run code")
     again.set_defaults(run=_rerun)
 
     init = commands.add_parser("init", help="begin a project: settings, example data, notebooks, a schedule")
@@ -126,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     lab.set_defaults(run=_lab)
 
     cli_import.add(commands, _print_table)
-    cli_mail.add(commands, cli_mail.Tools(_add_data, _load, _print_table, _progress))
+    cli_mail.add(commands, cli_mail.Tools(_add_data, _load, _print_table, progress))
     return parser
 
 
@@ -209,8 +211,8 @@ def _build(arguments: argparse.Namespace) -> int:
     done, failed = [], []
     try:
         with (
-            _progress() as progress,
-            closing(build_packs(plans, Path(arguments.output), arguments.force, arguments.jobs, progress)) as packs,
+            progress() as tell,
+            closing(build_packs(plans, Path(arguments.output), arguments.force, arguments.jobs, tell)) as packs,
         ):
             for pack in packs:
                 done.append(pack.period)
@@ -309,8 +311,8 @@ def _rerun(arguments: argparse.Namespace) -> int:
     from retention_kit.report.rerun import rerun
 
     pack = arguments.pack
-    with _progress() as progress:
-        made = rerun(pack, partial(progress, pack.name))
+    with progress() as tell:
+        made = rerun(pack, partial(tell, pack.name), data=arguments.data, templates=arguments.templates)
 
     def why(causes: tuple[str, ...]) -> str:
         return " or ".join(_CAUSES[cause] for cause in causes) or "unexplained"
@@ -362,32 +364,6 @@ def _print_table(heads: tuple[str, ...], rows: list[tuple], numbers: tuple[int, 
         table.add_row(*(Text(str(row[number])) for number in shown))
     # Only the last column, of sentences, is ever broken; into a file or pipe every line stays whole, however long.
     Console(width=max(get_terminal_size().columns, 160) if sys.stdout.isatty() else 10_000).print(table)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, str, int, int], None]]:
-    """A bar in a terminal for each pack in work; a line for each finished section elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        # In one piece, as threads tell at once.
-        yield lambda what, name, done, total: name and sys.stderr.write(f"{what} {done}/{total} {name}\n")
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    tasks: dict[str, TaskID] = {}
-    # Lines printed meanwhile go above the bars, unless stdout is a file or pipe.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
-
-        def tell(what: str, name: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-                for over in [*tasks.values()][:-2]:  # a pack is put together while the next one's notebooks run
-                    bars.update(over, visible=False)
-            bars.update(tasks[what], completed=done, total=total, description=f"{what} {name}")
-
-        yield tell
 
 
 def _say(message: object, code: int) -> int:

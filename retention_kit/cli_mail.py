@@ -196,7 +196,8 @@ def _preview(arguments: argparse.Namespace) -> int:
     from retention_kit.report import manifest
     from retention_kit.report.mail import page_of
 
-    reports = manifest.read(arguments.pack).get("reports", {})
+    told = manifest.read(arguments.pack)
+    reports = told.get("reports", {})
     names = [
         name
         for name, about in reports.items()
@@ -210,8 +211,11 @@ def _preview(arguments: argparse.Namespace) -> int:
         ]
         asked = ".".join(filter(None, [arguments.language or "", arguments.segment]))
         raise SettingsError(f"{arguments.pack} has no such message: {did_you_mean(asked, there)}")
+    message = arguments.pack / f"message.{names[0]}.eml"
+    if message.name in manifest.altered(arguments.pack, told) or message.name not in told.get("files", {}):
+        raise ReportError(f"{message} is not what was written there: build the report again.")
     place = Path(tempfile.mkdtemp(prefix="retention-kit-preview-"))
-    for name, content in page_of((arguments.pack / f"message.{names[0]}.eml").read_bytes()).items():
+    for name, content in page_of(message.read_bytes()).items():
         (place / name).write_bytes(content)
     print(place / "index.html")
     webbrowser.open((place / "index.html").as_uri())

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "settings": "errors periods",
     "wording": "errors periods",
     "cells": "wording",
+    "streams": "",
     "plugins": "errors",
     "data.engine": COMMON,
     "data.sample": "",
@@ -73,7 +74,7 @@ MAY_IMPORT = {
     "project": f"{COMMON} data report",
     "cli_import": f"{COMMON} data",
     "cli_mail": f"{COMMON} data metrics report",
-    "cli": f"{COMMON} data metrics report widgets project cli_import cli_mail",
+    "cli": f"{COMMON} streams data metrics report widgets project cli_import cli_mail",
 }
 
 

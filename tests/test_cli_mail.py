@@ -357,3 +357,16 @@ def test_exit_codes_are_those_of_the_command_line():
     from retention_kit import cli
 
     assert (cli_mail.DONE, cli_mail.FAILED, cli_mail.INTERRUPTED) == (cli.DONE, cli.FAILED, cli.INTERRUPTED)
+
+
+def test_preview_shows_no_message_that_was_changed_and_runs_nothing(project, monkeypatch, capsys):
+    monkeypatch.setattr(webbrowser, "open", lambda _: True)
+    pack = write_pack(project / "reports" / "2024-01", {"en": message()})
+    assert main(["preview", str(pack)]) == 0
+    page = Path(said(capsys)[0].strip()).read_text("utf-8").lower()
+    assert 0 < page.index("content-security-policy") < page.index("<body")
+    assert "default-src 'none'" in page
+    written = pack / "message.en.eml"
+    written.write_bytes(written.read_bytes() + b"<script>")
+    assert main(["preview", str(pack)]) == 1
+    assert said(capsys)[1] == f"retention-kit: {written} is not what was written there: build the report again.\n"

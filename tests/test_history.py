@@ -293,10 +293,10 @@ def pack(project) -> Path:
     return project / "reports" / "2024-02"
 
 
-def run_again(pack: Path, capsys) -> tuple[int, str]:
+def run_again(pack: Path, capsys, *options: str) -> tuple[int, str]:
     before = contents(pack.parent)
     capsys.readouterr()
-    code = main(["rerun", str(pack)])
+    code = main(["rerun", str(pack), *options])
     assert contents(pack.parent) == before, "nothing is written into the pack"
     return code, capsys.readouterr().out
 
@@ -397,15 +397,41 @@ def test_own_templates_are_found_again(project, capsys):
     Path("own/price_list.ipynb").write_text(notebook(), "utf-8")
     assert report("--period", "2024-02", "--templates", "own") == 0
     pack = project / "reports" / "2024-02"
-    assert run_again(pack, capsys)[0] == 0
+    assert run_again(pack, capsys, "--templates", "own")[0] == 0
     Path("own/price_list.ipynb").write_text(notebook("1"), "utf-8")
-    code, out = run_again(pack, capsys)
+    code, out = run_again(pack, capsys, "--templates", "own")
     assert "code or environment changed: price_list, " in out
     assert "notebooks/price_list.en.ipynb differs: code or environment changed." in out
     assert code == 1
-    shutil.rmtree("own")
     assert main(["rerun", str(pack)]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "retention-kit: The templates of this pack, 'own', are not here."
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "retention-kit: This pack was made with own templates, 'own', which run code: where you trust them, name them "
+        "again with --templates."
+    )
+
+
+@pytest.mark.parametrize("where", ["reports/2024-02", "reports", "elsewhere"])
+def test_settings_that_a_pack_names_are_not_run(project, capsys, where):
+    """A pack from anybody: its settings would load a plug-in, which is a program."""
+    assert report("--period", "2024-02") == 0
+    pack, folder = project / "reports" / "2024-02", project / where
+    folder.mkdir(exist_ok=True)
+    (folder / "own.py").write_text("from pathlib import Path\nPath('ran').touch()\n", "utf-8")
+    shutil.copy("orders.csv", folder)
+    (folder / "retention.toml").write_text(TOML + 'plugins = ["own.py"]\n', "utf-8")
+    for origin in (where, f"{where}/retention.toml", str(folder)):
+        said = json.loads((pack / "manifest.json").read_text("utf-8"))
+        said["data"]["origin"] = origin
+        (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+        assert main(["rerun", str(pack)]) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            f"retention-kit: This pack names the settings {origin!r}, which may run code, and they are not the "
+            "retention.toml here: where you trust them, name them again with --data."
+        )
+    said["data"] |= {"origin": "retention.toml", "overrides": {"plugins": [f"{where}/own.py"]}}
+    (pack / "manifest.json").write_text(json.dumps(said), "utf-8")
+    assert main(["rerun", str(pack)]) == 2
+    assert not Path("ran").exists()
 
 
 PLUGIN = """

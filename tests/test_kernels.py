@@ -278,3 +278,11 @@ def test_one_server_serves_a_process_and_ends_with_it(is_killed):
     assert is_gone(int(pid))
     assert len(places) == is_killed
     assert not any(Path(place).exists() for place in places)
+
+
+@pytest.mark.parametrize(("code", "said"), [("0", "SystemExit: 0"), ("", "SystemExit"), ("3", "SystemExit: 3")])
+def test_a_cell_that_leaves_fails_its_section_with_whatever_code(code, said):
+    """What follows it has not run, so nothing is done."""
+    template = nbformat.reads(notebook(f"import sys\nsys.exit({code})", "print('never')"), as_version=4)
+    _, problem = library.run(template, {}, {**os.environ}, [])
+    assert problem.startswith(said)

@@ -443,7 +443,7 @@ def test_a_pack_of_a_database_and_the_same_again(server, database, tmp_path):
     assert f"127.0.0.1/postgres: {name}" in (pack / "manifest.json").read_text("utf-8")
     assert not [file for file in pack.rglob("*") if file.is_file() and server.encode() in file.read_bytes()]
     assert len(list((pack / "lists").iterdir())) > 0
-    assert main(["rerun", str(pack)]) == 0
+    assert main(["rerun", str(pack), "--data", str(tmp_path)]) == 0
 
 
 def test_what_tables_say_against_themselves_is_counted_alike(server, tmp_path):

@@ -17,7 +17,7 @@ from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.engine import Engine, literal, private_place, quote
+from retention_kit.data.engine import Engine, interruptible, literal, private_place, quote
 from retention_kit.data.frames import Stream, register_cells
 from retention_kit.errors import DataError, did_you_mean
 
@@ -184,7 +184,7 @@ def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_THEIRS}; "
                 "SET enable_external_access = false; SET lock_configuration = true"
             )
-            yield connection
+            yield interruptible(connection)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

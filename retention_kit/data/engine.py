@@ -11,10 +11,12 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from retention_kit.errors import DataError
@@ -37,6 +39,22 @@ def literal(text: str) -> str:
 def segment_column(name: str) -> str:
     """A segment column as our tables carry it: a name of its own, so that it never meets one of ours."""
     return quote(f"segment.{name}")
+
+
+_running: weakref.WeakSet[Any] = weakref.WeakSet()  # connections that a query may be running on
+
+
+def interruptible(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The same, which `interrupt_all` knows from now on."""
+    _running.add(connection)
+    return connection
+
+
+def interrupt_all() -> None:
+    """End all running queries of this process, from another thread: while one runs, Python hears of no signal."""
+    for connection in [*_running]:
+        with suppress(Exception):  # it may just be closed
+            connection.interrupt()
 
 
 # Our own words for what engines say differently.
@@ -79,7 +97,7 @@ class Engine:
         config["temp_directory"] = str(place / "spilled" if memory_limit else place)
         if memory_limit:
             config["memory_limit"] = memory_limit
-        self._connection = duckdb.connect(config=config)
+        self._connection = interruptible(duckdb.connect(config=config))
         if memory_limit:
             self._lay_tables(place)
         # In DuckDB 2.0.0 it narrows sums beside a join with an empty table by the wrong bounds: 349 comes out as 93.
@@ -101,23 +119,26 @@ class Engine:
 
     def run(self, sql: str, **parts: str) -> None:
         """Run statements; `$name` placeholders stand for SQL made by the package, never for data."""
-        self._connection.execute(filled(sql, parts))
+        with _interruptible():
+            self._connection.execute(filled(sql, parts))
 
     def frame(self, sql: str, **parts: str) -> pd.DataFrame:
         """The rows of a query as a DataFrame."""
         import warnings
 
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _interruptible():
             warnings.simplefilter("ignore", DeprecationWarning)  # DuckDB's, of how it makes times with a zone
             return self._connection.execute(filled(sql, parts)).df()
 
     def arrow(self, sql: str) -> object:
         """The rows of a query as an Arrow table."""
-        return self._connection.sql(sql).to_arrow_table()
+        with _interruptible():
+            return self._connection.sql(sql).to_arrow_table()
 
     def rows(self, sql: str, **parts: str) -> list[tuple]:
         """The rows of a small query as plain tuples."""
-        return self._connection.execute(filled(sql, parts)).fetchall()
+        with _interruptible():
+            return self._connection.execute(filled(sql, parts)).fetchall()
 
     def types(self, relation: str) -> dict[str, str]:
         """Column names and SQL types of a table, view or parenthesised query."""
@@ -150,6 +171,17 @@ class Engine:
     def interrupt(self) -> None:
         """End the running query from another thread: it raises `error`, and the next one works. Else nothing happens."""
         self._connection.interrupt()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C in a query is a KeyboardInterrupt: DuckDB makes an error of it that is none of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _close(connection: duckdb.DuckDBPyConnection, place: Path, process: int) -> None:

@@ -131,10 +131,16 @@ def to_bytes(message: EmailMessage) -> bytes:
     return message.as_bytes(policy=POLICY)
 
 
+_POLICY = (
+    '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "img-src 'self' file: data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">"
+)
+
+
 def page_of(raw: bytes) -> dict[str, bytes]:
     """The files that show a message in a browser: index.html, its pictures beside it, message.txt, what is attached.
 
-    On top of index.html stand Subject and From, as a mail program shows them.
+    On top of index.html stand Subject and From, as a mail program shows them; nothing in it runs or is fetched.
     """
     message = message_from_bytes(raw, policy=policy.default)
     bodies = {kind: body.get_content() for kind in ("html", "plain") if (body := message.get_body((kind,)))}
@@ -144,6 +150,7 @@ def page_of(raw: bytes) -> dict[str, bytes]:
         if name:
             files[name] = part.get_payload(decode=True) or b""
             shown = shown.replace(f"cid:{cid}", name) if cid else shown
+    shown = re.sub(r"\A\s*(<!doctype[^>]*>)?", lambda found: found[0] + _POLICY, shown, count=1, flags=re.IGNORECASE)
     top = Markup().join(_HEADER.format(name, message[name] or "") for name in ("Subject", "From"))
     shown = re.sub("<body[^>]*>", lambda tag: tag[0] + str(top), shown, count=1)
     return files | {"message.txt": bodies.get("plain", "").encode(), "index.html": shown.encode()}

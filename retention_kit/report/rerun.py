@@ -47,11 +47,20 @@ class Rerun(NamedTuple):
         return not self.figures and not self.files
 
 
-def rerun(pack: Path, progress: Callable[[str, int, int], None] = lambda *_: None, jobs: int = 2) -> Rerun:
+def rerun(
+    pack: Path,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    jobs: int = 2,
+    *,
+    data: str | None = None,
+    templates: str | None = None,
+) -> Rerun:
     """Make a pack again, in a temporary place, from what its manifest says, and compare figures and files.
 
     The data are read where they were, as known at the same midnight; the settings are those of the file today, with what
-    was given besides them then. Raises SettingsError where that cannot be done. Nothing is written into the pack.
+    was given besides them then. Settings and templates run code, and a pack may come from anybody: those that it names
+    are used only where they are given again, as `data` and `templates`, or are the ./retention.toml of this folder.
+    Raises SettingsError where that cannot be done. Nothing is written into the pack.
     """
     before = manifest.read(pack)
     if not (builds := manifest.builds(before)):
@@ -60,7 +69,7 @@ def rerun(pack: Path, progress: Callable[[str, int, int], None] = lambda *_: Non
     with tempfile.TemporaryDirectory(prefix="retention-kit-") as place:
         folder = Path(place) / before["period"]
         for suffix, build in builds.items():
-            plan = _plan(before, suffix, build, pack)
+            plan = _plan(before, suffix, build, pack, data, templates)
             make_pack(plan, folder, pack.resolve().parent, jobs, progress)
             found = changes(build, manifest.builds(manifest.read(folder))[suffix])
             every += [one for one in found if one not in every]
@@ -72,16 +81,20 @@ def rerun(pack: Path, progress: Callable[[str, int, int], None] = lambda *_: Non
     return Rerun(figures, {name: causes for name, causes in files.items() if name not in shown}, every)
 
 
-def _plan(told: dict, suffix: str, build: dict, pack: Path) -> Plan:
+def _plan(told: dict, suffix: str, build: dict, pack: Path, given: str | None, templates: str | None) -> Plan:
     """The plan of a build, from its record and the files that stand in its pack."""
-    data, asked = _load(build), build["parameters"]
+    asked = build["parameters"]
+    if asked["templates"] and not templates:
+        raise SettingsError(
+            f"This pack was made with own templates, {asked['templates']!r}, which run code: where you trust them, "
+            "name them again with --templates."
+        )
+    data = _load(build, given)
     languages = [key.partition(".")[0] for key in told["reports"] if key == key.partition(".")[0] + suffix]
     there = [made for made in FORMATS if any((pack / f"report.{one}{suffix}.{made}").is_file() for one in languages)]
     made = {stem.removesuffix(f".{one}{suffix}") for stem in told["sections"] for one in languages
             if stem.endswith(f".{one}{suffix}")}  # fmt: skip
-    folder = Path(asked["templates"]) if asked["templates"] else None
-    if folder is not None and not folder.is_dir():
-        raise SettingsError(f"The templates of this pack, {str(folder)!r}, are not here.")
+    folder = Path(templates) if templates and asked["templates"] else None
     formats = there or asked["formats"]
     plan = make_plan(
         data, told["period"], told["every"], asked["segment"], languages, formats, (), folder, asked["static"]
@@ -90,11 +103,16 @@ def _plan(told: dict, suffix: str, build: dict, pack: Path) -> Plan:
     return replace(plan, chosen=chosen or plan.everything)
 
 
-def _load(build: dict) -> Dataset:
+def _load(build: dict, source: str | None) -> Dataset:
     from retention_kit.data.dataset import load, sample
 
-    origin = build["data"]["origin"]
+    origin = source or build["data"]["origin"]
     given = build["data"]["overrides"] | {"as_of": build["as_of"]}
+    if "plugins" in given:
+        raise SettingsError(
+            f"This pack was made with plug-ins that were given by keyword, {given['plugins']}, which run code: where you "
+            "trust them, name them in a retention.toml, and give that with --data."
+        )
     if build["data"]["synthetic"]:
         return sample(**given)
     if not Path(origin).exists():
@@ -104,7 +122,18 @@ def _load(build: dict) -> Dataset:
         elif origin.startswith("("):
             hint = "they came through a connection, which only the program that built the pack has"
         raise DataError(f"The data of this pack, {origin!r}, are not here: {hint}.")
+    if not source and _runs_code(Path(origin)):
+        raise SettingsError(
+            f"This pack names the settings {origin!r}, which may run code, and they are not the retention.toml here: "
+            f"where you trust them, name them again with --data."
+        )
     return load(origin, **given)
+
+
+def _runs_code(origin: Path) -> bool:
+    """Whether a source is a settings file, and another than any command here would take."""
+    path = origin / "retention.toml" if origin.is_dir() else origin
+    return path.suffix == ".toml" and path.is_file() and path.resolve() != Path("retention.toml").resolve()
 
 
 def _figures(before: Path, now: Path, found: list[Change], is_altered: bool) -> list[Difference]:

@@ -69,6 +69,8 @@ class Sending:
     @property
     def is_done(self) -> bool:
         """Whether everybody has what they are to have."""
+        if self.verdict.state == "blocked":
+            return False
         return all(one.state in SETTLED or (self.is_dry and one.state == "to be sent") for one in self.results)
 
     def _repr_html_(self) -> str:

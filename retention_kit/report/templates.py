@@ -175,7 +175,19 @@ def run(
         if not kept:
             raise
         return kept[0], _cut_short(kept[0], error)
-    return executed, ""
+    return executed, _left(executed)
+
+
+def _left(notebook: NotebookNode) -> str:
+    """What is to be told of a cell that ended its notebook by `sys.exit`, with whatever code: those after it have not run."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and output.ename == "SystemExit":
+                return (
+                    f"SystemExit: {output.evalue}".rstrip(": ")
+                    + ": a cell ended its notebook, so what follows it is missing."
+                )
+    return ""
 
 
 def _keep_planned_errors(notebook: NotebookNode) -> None:

@@ -1,0 +1,185 @@
+"""What a command shares with its terminal: streams, signals and progress.
+
+Whatever becomes of standard output and error, the run goes on, and its exit code tells the truth.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+_HANDLER = "retention-kit-plain"
+# What words and tables are written with, for encodings that lack it.
+_PLAIN = str.maketrans(
+    {
+        "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2011": "-", "\u2500": "-", "\u2502": "|",
+        "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...", "\u00b7": ".", "\u00d7": "x",
+        "\u00b1": "+/-", "\u2264": "<=", "\u2265": ">=", "\u2192": "->", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
+    }
+)  # fmt: skip
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding lacks in its letters, else by number: a minus stays a minus."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    made = error.object[error.start : error.end].translate(_PLAIN)
+    return made.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error(_HANDLER, _plain)
+
+
+class Stream:
+    """A stream that never raises: once it cannot be written to, what follows is dropped, and `error` says why."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.error: Exception | None = None
+        with suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors=_HANDLER)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        if self.error is None:
+            try:
+                self._stream.write(text)
+            except (OSError, ValueError) as error:  # a stream that is closed is a ValueError
+                self._give_up(error)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        self.write("".join(lines))
+
+    def flush(self) -> None:
+        if self.error is None:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError) as error:
+                self._give_up(error)
+
+    def isatty(self) -> bool:
+        try:
+            return self._stream.isatty()
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody who still wanted what was written has not got it: not one who, like `head`, has left."""
+        return self.error is not None and getattr(self.error, "errno", None) not in (errno.EPIPE, errno.EINVAL)
+
+    def _give_up(self, error: Exception) -> None:
+        """What is buffered still would be an error again when the process ends: it goes nowhere."""
+        self.error = error
+        with suppress(AttributeError, OSError, ValueError):
+            number = self._stream.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(nowhere, number)
+            finally:
+                os.close(nowhere)
+
+
+@contextmanager
+def steady() -> Iterator[tuple[Stream, Stream]]:
+    """Let nothing that is printed end the run; gives standard output and error, whatever they are."""
+    before = sys.stdout, sys.stderr
+    ours = tuple(Stream(one if one is not None else open(os.devnull, "w", encoding="utf-8")) for one in before)  # noqa: PTH123, SIM115
+    sys.stdout, sys.stderr = ours
+    try:
+        yield ours
+    finally:
+        for one in ours:
+            one.flush()
+        sys.stdout, sys.stderr = before
+
+
+def fill_descriptors() -> None:
+    """Let what a process was started without lead nowhere: else a file of ours would be its standard output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+class Interrupts:
+    """While it holds, Ctrl-C and a polite kill are a KeyboardInterrupt, and `came` once one has come.
+
+    Kernels are ended then and temporary folders go. A query of the embedded engine, during which Python does nothing
+    else, is ended by a thread of its own, which `end_queries`. Only a main thread may ask for all that.
+    """
+
+    def __init__(self, end_queries: Callable[[], None]):
+        self.came, self._end_queries = False, end_queries
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGTERM:
+                    self._before[number] = signal.signal(number, self._interrupt)
+            self._woken, self._waker = socket.socketpair()
+            self._waker.setblocking(False)
+            self._awake = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+            threading.Thread(target=self._listen, args=(self._woken,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before:
+            signal.set_wakeup_fd(self._awake)
+            self._waker.close()
+        for number, handler in self._before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _interrupt(self, *_: object) -> None:
+        self.came = True
+        raise KeyboardInterrupt
+
+    def _listen(self, woken: socket.socket) -> None:
+        with woken, suppress(OSError):
+            while numbers := woken.recv(64):
+                if {*numbers} & {*self._before}:
+                    self.came = True
+                    self._end_queries()
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, str, int, int], None]]:
+    """A bar in a terminal for each pack in work; a line for each finished section elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        # In one piece, as threads tell at once.
+        yield lambda what, name, done, total: name and sys.stderr.write(f"{what} {done}/{total} {name}\n")
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks: dict[str, TaskID] = {}
+    # Lines printed meanwhile go above the bars, unless stdout is a file or pipe.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+
+        def tell(what: str, name: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+                for over in [*tasks.values()][:-2]:  # a pack is put together while the next one's notebooks run
+                    bars.update(over, visible=False)
+            bars.update(tasks[what], completed=done, total=total, description=f"{what} {name}")
+
+        yield tell
