@@ -15,6 +15,7 @@ from retention_kit.data.layouts.layout import layouts, recognise
 from retention_kit.data.layouts.questions import read_questions
 from retention_kit.data.layouts.writing import toml_text
 from retention_kit.errors import DataError
+from retention_kit.report.page import Page
 from retention_kit.settings import read_settings
 
 USABLE = sorted(name for name, layout in layouts().items() if not layout.refused)
@@ -244,3 +245,10 @@ def test_any_text_stands_in_toml(text):
     import tomllib
 
     assert tomllib.loads(f"key = {toml_text(text)}")["key"] == text
+
+
+@pytest.mark.parametrize("name", ["stripe_subscriptions", "baremetrics_import"])
+def test_movements_of_todays_prices_say_so(here, name):
+    captions = [block.data["caption"] for block in Page("2024-01", data=rk.load(put(here, name))).mrr()]
+    assert captions
+    assert all("expansion and contraction cannot be seen" in caption for caption in captions)

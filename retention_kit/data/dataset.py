@@ -16,6 +16,7 @@ from retention_kit.data.engine import Engine, literal, quote
 from retention_kit.data.engines import given_engine, named_engine
 from retention_kit.data.ids import dominant_customer
 from retention_kit.data.layouts.importing import settings_for
+from retention_kit.data.leaving_out import lacks_earlier_prices
 from retention_kit.data.left_out import count_left_out
 from retention_kit.data.money import Money
 from retention_kit.data.quality import Count, count_checks, lines_effect, quality_frame, warnings
@@ -64,6 +65,11 @@ class Dataset:
         return self.settings.definitions.basis or next(
             (name for name in TABLES[1::-1] if name in self.tables), "orders"
         )
+
+    @property
+    def lacks_earlier_prices(self) -> bool:
+        """Whether a source of subscriptions is an export of today's prices, so that no change of price can be seen."""
+        return any(lacks_earlier_prices(source) for source in self.settings.data.sources("subscriptions"))
 
     @property
     def start(self) -> date:

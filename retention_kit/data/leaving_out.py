@@ -32,3 +32,8 @@ def leave_out(engine: Engine, source: Table, reader: str, label: str, name: str)
 def limits(source: Table) -> list[str]:
     """What the export of a source cannot tell, a sentence each; raises SettingsError where its layout is unknown."""
     return layout_of(source.layout).notes if source.layout else []
+
+
+def lacks_earlier_prices(source: Table) -> bool:
+    """Whether a source of subscriptions has today's prices alone."""
+    return bool(source.layout) and layout_of(source.layout).is_snapshot

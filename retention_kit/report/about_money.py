@@ -40,7 +40,7 @@ class AboutMoney(Context):
         drawing = waterfall([*steps, _level("end", row["end"])], self.words.period(self.period), self.words)
         exact = {name: self.words.value(row[name], "money", "full") for name in ("start", *changes, "end")}
         caption = self.words.text("chart.mrr_fx" if row["fx"] else "chart.mrr", **exact, **self.named_periods())
-        return drawing and self.chart(drawing, self._title(row), [caption, *self.incomplete(frame)])
+        return drawing and self.chart(drawing, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
 
     def mrr_movements(self) -> Block | None:
         """Recurring revenue gained and given up over thirteen periods."""
@@ -54,7 +54,13 @@ class AboutMoney(Context):
         said = {"more": self.words.value((known["gained"] > known["given_up"]).sum(), "count"),
                 "count": self.words.value(len(known), "count"), "every": self.words.text(f"every.{self.every}")}  # fmt: skip
         title = self.words.text("chart.mrr_trend" if len(known) > 1 else "chart.mrr_movements", **said)
-        return self.chart(drawing, title, [self.words.text("chart.mrr_caption", **said), *self.incomplete(frame)])
+        return self.chart(
+            drawing, title, [self.words.text("chart.mrr_caption", **said), *self._limits(), *self.incomplete(frame)]
+        )
+
+    def _limits(self) -> list[str]:
+        """That no change of price can be seen, where the data hold only those of today."""
+        return [self.words.text("chart.mrr_snapshot")] if self.data.lacks_earlier_prices else []
 
     def _title(self, row: dict) -> str:
         """What MRR did in a period, and by how much was gained and given up."""
