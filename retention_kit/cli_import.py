@@ -69,6 +69,8 @@ def _tell(one: Imported) -> None:
             print(f"    {ours} = {mapping.source.columns[ours]}  ({said})")
         if mapping.doubt:
             print(f"    unsure: {mapping.doubt}")
+    if one.beside:
+        print(f"  stacked with {', '.join(one.beside)}: take that out of {SETTINGS} if this file replaces it")
     if layout is not None and layout.uncertain:
         print(f"  uncertain: {layout.uncertain}")
     for note in layout.notes if layout else ():

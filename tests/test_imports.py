@@ -1,6 +1,8 @@
 """Exports of other products: recognised, mapped and counted, in the settings as in memory; and what is none, a sentence."""
 
+import csv
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from retention_kit.data.layouts.writing import toml_text
 from retention_kit.errors import DataError
 from retention_kit.report.page import Page
 from retention_kit.settings import read_settings
+from test_sources import sheet
 
 USABLE = sorted(name for name, layout in layouts().items() if not layout.refused)
 
@@ -252,3 +255,26 @@ def test_movements_of_todays_prices_say_so(here, name):
     captions = [block.data["caption"] for block in Page("2024-01", data=rk.load(put(here, name))).mrr()]
     assert captions
     assert all("expansion and contraction cannot be seen" in caption for caption in captions)
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_an_export_saved_as_a_workbook_gives_the_same(tmp_path, name):
+    """Spreadsheet programs make numbers, truths and times of what looks like them."""
+    case = CASES[name]
+    rows = list(csv.reader(case.text.splitlines(keepends=True)))
+    data = rk.load(
+        sheet(tmp_path / "export.xlsx", Sheet1=[rows[0], *([cell(text) for text in row] for row in rows[1:])])
+    )
+    figures = {metric: value(data, metric, case.period) for metric in case.figures}
+    assert figures == pytest.approx(case.figures)
+    assert {why: rows for why, rows in left(data).items() if "row of the header" not in why} == case.left
+
+
+def cell(text: str) -> object:
+    if text in ("True", "False"):
+        return text == "True"
+    if re.fullmatch(r"-?\d+(\.\d+)?", text):
+        return float(text) if "." in text else int(text)
+    if re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text):
+        return datetime.fromisoformat(text)
+    return text.replace("&", "&amp;") or None

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from retention_kit.data.engine import Engine
+from retention_kit.data.engine import Engine, quote
+from retention_kit.data.files import used
 from retention_kit.data.layouts.layout import layout_of
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
+
+
+def as_text(engine: Engine, source: Table, reader: str) -> str:
+    """A relation of an export with its cells as text, as in the file its layout was written for; but for what is computed with."""
+    kinds = engine.types(reader) if source.layout and engine.reader is engine else {}
+    computing = used(kinds, [text for ours, text in source.columns.items() if ours in ("amount", "refunded")])
+    if all(kind == "VARCHAR" or name in computing for name, kind in kinds.items()):
+        return reader
+    cells = (quote(name) if name in computing else f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in kinds)
+    return f"(SELECT {', '.join(cells)} FROM {reader} AS _cells)"
 
 
 def leave_out(engine: Engine, source: Table, reader: str, label: str, name: str) -> tuple[str, list[tuple[str, int]]]:

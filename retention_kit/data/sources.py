@@ -13,7 +13,7 @@ from retention_kit.data.databases import file_of, fingerprinted, is_query, read_
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.files import FORMATS, Computed, files_of, fingerprint, read_file, sheets, used
 from retention_kit.data.frames import keep_frame
-from retention_kit.data.leaving_out import leave_out, limits
+from retention_kit.data.leaving_out import as_text, leave_out, limits
 from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import TABLES, Table
@@ -176,7 +176,7 @@ def _after_leaving_out(
     engine: Engine, source: Table, relation: str, label: str, kept: str
 ) -> tuple[str, tuple[Found, ...]]:
     """The rows of a source that its `leave_out` keeps, and what is to be told of the others and of the export."""
-    relation, left = leave_out(engine, source, relation, label, kept)
+    relation, left = leave_out(engine, source, as_text(engine, source, relation), label, kept)
     found = [Found(f"left out: {why}", rows) for why, rows in left]
     return relation, (*found, *(Found("limit of the export", 1, note) for note in limits(source)))
 

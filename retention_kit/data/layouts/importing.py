@@ -29,6 +29,7 @@ class Imported(NamedTuple):
     path: Path
     recognised: Recognised | None
     sources: list[Counted]
+    beside: tuple[str, ...] = ()  # the sources that its tables had already, which it is stacked with
 
 
 def settings_for(place: Path) -> Settings | None:
@@ -77,7 +78,9 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
             )
         recognised = map_export(export, place, layout) or propose(export, place)
         counted = [_count(one, target.parent) for one in recognised.mappings]
-        made.append(Imported(path, recognised, counted))
+        tables = {one.mapping.table for one in counted if not one.mapping.doubt}
+        beside = tuple(source.path for table in sorted(tables) for source in settings.data.sources(table))
+        made.append(Imported(path, recognised, counted, beside))
         blocks += [(one.mapping, block(one.mapping, _heading(recognised, one))) for one in counted]
     if blocks:
         text = target.read_bytes().decode("utf-8") if target.is_file() else ""
