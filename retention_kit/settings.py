@@ -17,6 +17,7 @@ from retention_kit.errors import PeriodError, SettingsError, did_you_mean
 from retention_kit.periods import Period
 
 TABLES = ("orders", "subscriptions", "responses")
+BESIDE = ("rates", "known_customers")  # tables without figures of their own
 ENGINES = ("duckdb", "sqlite")  # databases in a file
 SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
@@ -57,6 +58,10 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     subscriptions: str | Table | list[Table] | None = None
     responses: str | Table | list[Table] | None = None
     rates: str | Table | list[Table] | None = None  # date, currency, rate: the report's currency per unit of it
+    known_customers: str | Table | list[Table] | None = (
+        None  # customer_id, first_at: who was there before the data begin
+    )
+    first_known: date | None = None  # who is first seen from then on is new: no customer of before is missing
 
     def sources(self, table: str) -> list[Table]:
         """The long form of a table's sources."""
@@ -199,7 +204,7 @@ def make_settings(raw: dict[str, Any]) -> Settings:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error))) from None
-    tables = [source for name in (*TABLES, "rates") for source in settings.data.sources(name)]
+    tables = [source for name in (*TABLES, *BESIDE) for source in settings.data.sources(name)]
     if settings.data.engine is not None:
         if not settings.data.engine.startswith("${"):
             check_engine(settings.data.engine)
@@ -211,7 +216,7 @@ def make_settings(raw: dict[str, Any]) -> Settings:
             raise SettingsError(
                 f"data.engine holds a secret, {secret[1]}: write ${{{secret[1].upper()}}} for it and set that in the environment."
             )
-    for name in (*TABLES[1:], "rates"):
+    for name in (*TABLES[1:], *BESIDE):
         if any(source.rows == "lines" for source in settings.data.sources(name)):
             raise SettingsError(f'data.{name}.rows: only orders may be given as "lines".')
     for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
@@ -226,13 +231,16 @@ def make_settings(raw: dict[str, Any]) -> Settings:
 
 
 def override(settings: Settings, values: dict[str, Any]) -> Settings:
-    """The settings with some [report] and [definitions] keys replaced, given flat by name."""
+    """The settings with some [report] and [definitions] keys, or `first_known`, replaced, given flat by name."""
     raw = msgspec.to_builtins(settings)
-    known = [*Report.__struct_fields__, *Definitions.__struct_fields__]
+    places = dict.fromkeys(Definitions.__struct_fields__, "definitions") | dict.fromkeys(
+        Report.__struct_fields__, "report"
+    )
+    known = [*places, "first_known"]
     for name, value in values.items():
         if name not in known:
             raise SettingsError(f"There is no setting {name!r}: {did_you_mean(name, known)}")
-        raw["report" if name in Report.__struct_fields__ else "definitions"][name] = value
+        raw[places.get(name, "data")][name] = value
     return make_settings(raw)
 
 
@@ -241,7 +249,7 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     if not isinstance(raw, dict):
         return
     inner = {"data": Data, "report": Report, "definitions": Definitions, "mail": Mail, "recipients": Recipients}
-    inner |= dict.fromkeys((*TABLES, "rates"), Table)
+    inner |= dict.fromkeys((*TABLES, *BESIDE), Table)
     fields = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     for key, value in raw.items():
         if key not in fields:

@@ -206,6 +206,7 @@ def test_cohorts_show_as_shares_by_age(data):
     assert shown.said == [
         "Customers by the month in which they joined",
         "Per cent of each cohort who were active, in columns by months after joining.",
+        "Cohorts up to Feb 2024 may hold earlier customers.",
         "Outlined, or with a star: a period that is not over.",
     ]
     assert cohorts._repr_html_().count("rk-outlined") - cohorts._repr_html_().count(".rk-outlined") == 2, "March, twice"

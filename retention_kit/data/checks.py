@@ -159,6 +159,12 @@ CHECKS = {
     "spell without MRR: in trial": _unpaid("before the trial ends: not a paying customer yet"),
     "spell without MRR: trial never paid": Check("no MRR: it ended by the end of its trial"),
     "spell without MRR: ended as it started": Check("no MRR: it has no length"),
+    # Customers of before the data
+    "no id": _aside("set aside: nobody is known by it", share="warned"),
+    "known only since the data begin": Check("left out: the tables tell when they came", sets_aside=True),
+    "several rows of one customer": Check("one customer, there since the earliest"),
+    "never new: there before the data begin": Check("in no cohort; at their first activity in the data they come back"),
+    "not in the data": Check("never seen since the data begin: in no figure"),
     # Times
     "ambiguous local time": Check("shown twice by clocks put back: read as the first"),
     "nonexistent local time": Check("skipped by clocks put forward: moved forward"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -15,6 +16,7 @@ from retention_kit.data.contradictions import find_totals, find_useless_files, t
 from retention_kit.data.engine import Engine, literal, quote
 from retention_kit.data.engines import given_engine, named_engine
 from retention_kit.data.ids import dominant_customer
+from retention_kit.data.known_customers import make_known_customers
 from retention_kit.data.layouts.importing import settings_for
 from retention_kit.data.leaving_out import lacks_earlier_prices
 from retention_kit.data.left_out import count_left_out
@@ -26,12 +28,15 @@ from retention_kit.data.shares import judge
 from retention_kit.data.shown import sheet_of
 from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
 from retention_kit.errors import DataError, SettingsError, did_you_mean
+from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
-from retention_kit.settings import TABLES, Data, Settings, override, read_settings
+from retention_kit.settings import BESIDE, TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NEW_AFTER = 12  # months of orders after which who is first seen is taken to be new
 
 
 @dataclass
@@ -52,6 +57,7 @@ class Dataset:
     sources: list[dict[str, Any]]  # table, name, sha256
     warnings: tuple[str, ...] = ()  # what cleaning found so much of that figures may be wrong, the most first
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
+    has_known_customers: bool = False  # whether a table says who was a customer before the data begin
     foreign: tuple[str, ...] = ()  # currencies of paid spells besides the report's
     origin: str = ""  # what to load again; empty for the sample company
     is_sample: bool = False
@@ -76,6 +82,23 @@ class Dataset:
         """The first local date in any table."""
         return min(self.starts.values())
 
+    def known_from(self, table: str) -> date:
+        """The local date from which on everybody first seen in a table is new, not a customer of before the data.
+
+        `[data] first_known` says it; with a table of `known_customers` it is the table's start. Else spells are taken to
+        tell when a customer began, and orders to hold customers of before among the new ones of their first twelve months.
+        """
+        start = self.starts.get(table, self.start)
+        if self.has_known_customers:
+            return start
+        if self.settings.data.first_known:
+            return self.settings.data.first_known
+        return add_months(start.replace(day=1), NEW_AFTER) if table == "orders" else start
+
+    def may_hold_earlier(self, table: str, begins: date) -> bool:
+        """Whether customers first seen in a period of a table, that begins then, may be customers of before the data."""
+        return max(begins, self.starts.get(table, self.start)) < self.known_from(table)
+
     @property
     def minor(self) -> int:
         """How many of the units that amounts are kept in make one unit of the report's currency."""
@@ -90,7 +113,8 @@ class Dataset:
     @cached_property
     def quarantine(self) -> dict[str, pd.DataFrame]:
         """Per table the rows set aside, as they came, with the check that each failed."""
-        return {name: self._set_aside(name) for name in TABLES if name in set(self.quality["table"])}
+        held = set(self.quality["table"])
+        return {name: self._set_aside(name) for name in (*TABLES, "known_customers") if name in held}
 
     def _set_aside(self, name: str) -> pd.DataFrame:
         made = {column.strip('"') for column in made_columns(name)}
@@ -108,6 +132,7 @@ def load(
     subscriptions: Any = None,
     responses: Any = None,
     rates: Any = None,
+    known_customers: Any = None,
     **settings: Any,
 ) -> Dataset:
     """Read, rename, check and clean the tables.
@@ -117,18 +142,20 @@ def load(
     as an SQLAlchemy engine or connection, or a Spark session, and the tables as names or queries there (without any:
     those that bear our names). Of a connection its engine is used, in a session of its own, which sees neither its open
     transaction nor its temporary tables. Several currencies need `rates`: date, currency, rate (of the report's currency
-    per unit of it). Further keywords replace keys of [report] and [definitions]: `timezone="Europe/London"`,
-    `currency="GBP"`, `as_of="2011-12-10"`, …
+    per unit of it). `known_customers` (customer_id, perhaps first_at) are those of before the data begin, who are never
+    new. Further keywords replace keys of [report] and [definitions], and `first_known` of [data], the date from which on
+    nobody of before is missing: `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, …
     Raises DataError or SettingsError with one sentence where that cannot be done.
     """
-    frames = {"orders": orders, "subscriptions": subscriptions, "responses": responses, "rates": rates}
+    frames = {"orders": orders, "subscriptions": subscriptions, "responses": responses, "rates": rates,
+              "known_customers": known_customers}  # fmt: skip
     frames = {name: frame for name, frame in frames.items() if frame is not None}
     is_path = isinstance(source, str | Path)
     has_tables = bool(set(frames) & set(TABLES))
     if (is_path and has_tables) or (source is None and not has_tables):
         raise DataError("Give either a path (a retention.toml, a folder or a table) or the tables as DataFrames.")
     if is_path and frames:
-        raise DataError("Give either a path or DataFrames: name the rates in the retention.toml.")
+        raise DataError(f"Give either a path or DataFrames: name the {next(iter(frames))} in the retention.toml.")
     if isinstance(as_of := settings.get("as_of"), datetime):
         if as_of.time() != time():
             raise SettingsError(f"as_of must be a date or a midnight, not {as_of}.")
@@ -138,7 +165,7 @@ def load(
         chosen = _with_plugins(override(chosen, settings), folder)
         engine = named_engine(chosen.data)
         file = None if engine.place else chosen.data.engine
-        given = {name: chosen.data.sources(name) for name in (*TABLES, "rates")}
+        given = {name: chosen.data.sources(name) for name in (*TABLES, *BESIDE)}
         sources = {
             name: [read_table(engine, name, number, table, file, folder) for number, table in enumerate(tables)]
             for name, tables in given.items()
@@ -158,9 +185,10 @@ def load(
 
 def sample(**settings: Any) -> Dataset:
     """The sample company: synthetic orders, subscriptions and responses of the same customers; keywords as in `load`."""
-    from retention_kit.data.sample import COMPANY, CURRENCY, TIMEZONE, sample_tables
+    from retention_kit.data.sample import COMPANY, CURRENCY, OPENED, TIMEZONE, sample_tables
 
-    own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"]}
+    own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"],
+           "first_known": str(OPENED)}  # fmt: skip
     data = load(**sample_tables(), **(own | settings))
     data.is_sample, data.origin, data.given = True, "", settings
     for source in data.sources:
@@ -182,7 +210,7 @@ def _engine_of(source: Any, frames: dict[str, Any]) -> Engine:
 def _tables_of(engine: Engine) -> dict[str, str]:
     """The tables of a database that bear our names."""
     held = engine.tables()
-    found = {name: name for name in (*TABLES, "rates") if name in held}
+    found = {name: name for name in (*TABLES, *BESIDE) if name in held}
     if not set(found) & set(TABLES):
         raise DataError(
             f"{engine.place} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(held) or 'none'}. "
@@ -223,7 +251,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     for name, parts in sources.items():
         with sentence(engine, f"The {name}"):
             every[name] = Columns(engine, name, parts, settings)
-    rates = every.pop("rates", None)
+    rates, earlier = every.pop("rates", None), every.pop("known_customers", None)
     others = foreign_currencies(every, report.currency, rates is not None)
     money = Money(report.currency, decimals, SCALE if others else 1)
     with sentence(engine, "The rates"):
@@ -275,6 +303,10 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             counts += tell_overlap(engine, name, columns, found)
         if name not in starts:
             counts.append(Count(name, "no usable row", sizes[name]))
+    with sentence(engine, "The known_customers"):
+        size, found = make_known_customers(engine, earlier, starts)
+    sizes |= {"known_customers": size} if earlier else {}
+    counts += found
     paid = "SELECT DISTINCT currency FROM subscriptions WHERE mrr > 0 AND currency IS NOT NULL ORDER BY 1"
     return Dataset(
         settings,
@@ -282,7 +314,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         starts,
         tuple(starts),
         _segments(report.segments, {name: every[name].extras for name in starts}),
-        quality_frame(counts, sizes, read),
+        quality_frame(counts, sizes, defaultdict(str, read)),
         [
             {"table": name, "name": part.label, "sha256": part.sha256}
             for name, parts in sources.items()
@@ -290,6 +322,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         ],
         warnings=warnings(counts, sizes),
         scale=money.scale,
+        has_known_customers=earlier is not None,
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,
     )

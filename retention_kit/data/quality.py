@@ -11,7 +11,7 @@ from retention_kit.data.columns import SHIFTED, Columns
 from retention_kit.data.engine import Engine
 from retention_kit.data.money import Money
 from retention_kit.data.shares import Failing, Judged
-from retention_kit.settings import TABLES
+from retention_kit.settings import BESIDE, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,9 @@ def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, st
     rows = [(name, "rows read", size, read[name]) for name, size in sizes.items()]
     rows += [(count.table, count.check, count.rows, _effect(count)) for count in counts]
     frame = pd.DataFrame(rows, columns=["table", "check", "rows", "effect"])
-    return frame.sort_values("table", key=lambda column: column.map(TABLES.index), kind="stable").reset_index(drop=True)
+    return frame.sort_values(
+        "table", key=lambda column: column.map((*TABLES, *BESIDE).index), kind="stable"
+    ).reset_index(drop=True)
 
 
 def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from retention_kit.data.frames import keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
 from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
 from retention_kit.errors import DataError, did_you_mean
-from retention_kit.settings import TABLES, Table
+from retention_kit.settings import BESIDE, TABLES, Table
 
-_OURS = (*TABLES, "rates")
+_OURS = (*TABLES, *BESIDE)
 _NUMBERS = ("amount", "refunded", "score", "weight", "rate")
 _TEXTS = (
     "customer_id",
@@ -38,6 +38,7 @@ REQUIRED = {
     "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
     "responses": ("responded_at", "survey", "score"),
     "rates": ("date", "currency", "rate"),
+    "known_customers": ("customer_id",),
 }
 OPTIONAL = {
     "orders": ("order_id", "refund_of", "refunded", "currency"),
@@ -51,6 +52,7 @@ OPTIONAL = {
     ),
     "responses": ("customer_id", "scale", "weight", "comment"),
     "rates": (),
+    "known_customers": ("first_at",),
 }
 IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
 

@@ -15,7 +15,8 @@ from retention_kit.wording import Words
 
 SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")
 SMALL = 30  # below this n a rate or mean is shown with a note
-BEGIN = "The data begin in this period: earlier customers count as new."  # a note that several metrics need
+BEGIN = "The data begin in this period: earlier customers count as new."
+EARLY = "The data begin shortly before: who is seen for the first time may be an earlier customer."
 UNITS = ("fraction", "count", "money", "points", "ratio", "years")
 
 
@@ -71,7 +72,7 @@ class Metric:
     """The declaration of a metric; `function` takes one row of `summary` and returns a Measure.
 
     A row has the columns of its summary, money in the report's currency, and `is_first` (whether the data begin in its
-    period) and `definitions` (the settings of [definitions]).
+    period), `may_hold_earlier` (whether those first seen in it may be customers of before the data) and `definitions` (the settings of [definitions]).
     """
 
     name: str
@@ -88,6 +89,11 @@ class Metric:
     grows: str  # with the length of the period: "value" where the figure does, "rest" where 1 - figure does, or ""
     options: tuple[str, ...]  # the keys of [definitions] that change its rule
     function: Callable[[Any], Measure]
+
+
+def history_note(row: Any) -> str:
+    """What is to be said where customers of before the data may count as new; else nothing."""
+    return "" if not row.may_hold_earlier else BEGIN if row.is_first else EARLY
 
 
 class _Catalogue(dict[str, Metric]):

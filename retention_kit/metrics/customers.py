@@ -1,6 +1,6 @@
 """Who stayed, came and left. S: customers at the period's start, E: at its end."""
 
-from retention_kit.metrics.catalogue import BEGIN, Measure, metric
+from retention_kit.metrics.catalogue import Measure, history_note, metric
 from retention_kit.metrics.formulas import share
 
 _NOBODY = "Nobody was a customer at the period's start, so there is no base to divide by."
@@ -52,7 +52,7 @@ def active_customers(movements) -> Measure:
 )
 def new_customers(movements) -> Measure:
     """Customers at the period's end who had never been one before."""
-    return Measure(movements.new, n=movements.end, note=BEGIN if movements.is_first else "")
+    return Measure(movements.new, n=movements.end, note=history_note(movements))
 
 
 @metric(
@@ -91,7 +91,7 @@ def lost_customers(movements) -> Measure:
 )
 def early_churned_customers(movements) -> Measure:
     """Customers who came for the first time in the period and left before its end: in neither S nor E."""
-    return Measure(movements.early_churned, n=movements.active)
+    return Measure(movements.early_churned, n=movements.active, note=history_note(movements))
 
 
 @metric(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _EPOCH = date(1970, 1, 1)
+BEFORE = -(10**6)  # the number of the span, of any kind, in which those came who were there before the data
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError
-from retention_kit.metrics.grids import DAYS, Grid
+from retention_kit.metrics.grids import BEFORE, DAYS, Grid
 from retention_kit.metrics.summaries import check_segment, needs, pick_period
 from retention_kit.metrics.views import active, ask, departures, is_daily, payments, sql, valued
 from retention_kit.periods import Period
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
+EARLIER = "(before)"  # the cohort of who was a customer before the data begin
 LISTS = {  # the metric that counts a list's rows: what happened to the customers on it
     "lost_customers": "lost",
     "new_customers": "new",
@@ -65,7 +66,7 @@ def active_customers(
 ) -> pd.DataFrame:
     """The customers active in a period, all or those of one cohort: as many as the metric, or the cell of `cohorts`, says.
 
-    Columns: customer_id; cohort, the period in which they were first active ("2011-11"); paid, their purchases of the
+    Columns: customer_id; cohort, the period in which they were first active ("2011-11"), or "(before)" of known earlier customers; paid, their purchases of the
     period, or for subscriptions their MRR at its end, in the report's currency; then the value of each segment column.
     The largest first. `only`, a segment column and its value, leaves the others out. Raises DataError where the data
     have no customers, PeriodError where a period lies outside them.
@@ -79,7 +80,10 @@ def active_customers(
     if began:
         wanted &= frame["cohort"] == began.index
     part = frame.loc[wanted, ["customer_id", "cohort", "paid"]]
-    names = {index: str(Period(period.every, int(index))) for index in part["cohort"].unique()}
+    names = {
+        index: EARLIER if index == BEFORE else str(Period(period.every, int(index)))
+        for index in part["cohort"].unique()
+    }
     part = part.assign(cohort=part["cohort"].map(names).astype("str"), paid=part["paid"] / _unit(data))
     return _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
 

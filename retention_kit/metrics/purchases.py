@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from retention_kit.metrics.catalogue import BEGIN, Measure, metric
+from retention_kit.metrics.catalogue import Measure, history_note, metric
 from retention_kit.metrics.formulas import mean, money_sum, ratio, share
 
 _NOBODY = "No identified customer bought in the period."
@@ -43,7 +43,7 @@ def returning_customer_rate(purchases) -> Measure:
     measure = share(p.returning_buyers, p.buyers, _NOBODY)
     # Who bought in the period before has come back in this one.
     measure = replace(measure, crossed=(p.returning_before, p.stayed, p.returning_before, p.stayed))
-    return replace(measure, note=BEGIN) if p.is_first and measure.value is not None else measure
+    return replace(measure, note=history_note(p)) if measure.value is not None else measure
 
 
 @metric(label="Revenue", unit="money", better="higher", formula="sum of all purchases, guests' too", source="textbook",

@@ -173,9 +173,15 @@ class _Figures:
         if name == "trailing_year":  # its values are those of the customers
             name = "movements"
         frame = in_currency(self._data, name, summary(self._data, name, Grid(every), column))
-        first = self.first(name, every).index
+        first, table = self.first(name, every).index, table_of(self._data, name)
+        early = {
+            index: self._data.may_hold_earlier(table, Period(every, int(index)).start)
+            for index in frame["period"].unique()
+        }
         return {
-            (row["segment_value"], row["period"]): self._row(row, is_first=row["period"] == first)
+            (row["segment_value"], row["period"]): self._row(
+                row, is_first=row["period"] == first, may_hold_earlier=early[row["period"]]
+            )
             for row in frame.to_dict("records")
         }
 

@@ -73,8 +73,9 @@ STATES = (
     "cohorts",
     "reasons",
 )  # running sums of changes; the others happen at a point in time
-_SO_FAR = "SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period) > 1"
-_BEFORE = _SO_FAR.replace(" > 1", " - purchases > 1")
+_ORDERS_SO_FAR = "SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period)"
+_SO_FAR = f"(first_period < period OR {_ORDERS_SO_FAR} > 1)"
+_BEFORE = f"(first_period < period - 1 OR {_ORDERS_SO_FAR} - purchases > 1)"
 _UNPLACED = ",\nplaced AS (SELECT '' AS segment_value, moves.* FROM moves)"
 # What a row is about besides its segment value and period.
 KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.grids import Grid
+from retention_kit.metrics.grids import BEFORE, Grid
 from retention_kit.metrics.summaries import in_currency, summary
 from retention_kit.periods import Period, check_every
 
@@ -63,21 +63,28 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     """Customers by the period in which they were first active, followed through the later ones.
 
     Columns: cohort, age (periods since), period, size, active, retention (active / size), complete, revenue (the
-    cohort's purchases in the period; for subscriptions its MRR at the period's end). Periods that have not begun have no
-    row; the one that has not ended is not complete.
+    cohort's purchases in the period; for subscriptions its MRR at the period's end), may_hold_earlier (whether customers
+    of before the data may be in the cohort: it is not to be compared). Periods that have not begun have no row; the one
+    that has not ended is not complete. Known customers of before the data are in no cohort.
     """
     from retention_kit.metrics.shown import Cohorts
 
     frame = in_currency(data, "cohorts", summary(data, "cohorts", Grid(check_every(every))))
-    frame = frame[frame["period"] >= frame["cohort"]]
+    frame = frame[(frame["period"] >= frame["cohort"]) & (frame["cohort"] > BEFORE)]
     frame = frame.assign(age=frame["period"] - frame["cohort"])
     sizes = frame[frame["age"] == 0].set_index("cohort")["active"]
     size = frame["cohort"].map(sizes).astype("int64")
     ended = {index: Period(every, int(index)).is_complete(data.as_of) for index in frame["period"].unique()}
     frame = frame.assign(size=size, retention=frame["active"] / size, complete=frame["period"].map(ended))
+    early = {
+        index: data.may_hold_earlier(data.basis, Period(every, int(index)).start) for index in frame["cohort"].unique()
+    }
+    frame["may_hold_earlier"] = frame["cohort"].map(early).astype("bool")
     frame["cohort"] = [str(Period(every, int(index))) for index in frame["cohort"]]
     frame = _labelled(frame, every)
-    frame = Cohorts(frame[["cohort", "age", "period", "size", "active", "retention", "complete", "revenue"]])
+    frame = Cohorts(
+        frame[["cohort", "age", "period", "size", "active", "retention", "complete", "revenue", "may_hold_earlier"]]
+    )
     frame.attrs["currency"] = data.settings.report.currency
     return frame
 

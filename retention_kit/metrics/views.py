@@ -15,7 +15,7 @@ from retention_kit.data.checks import WHEN
 from retention_kit.data.engine import filled, literal, segment_column
 from retention_kit.data.sources import first_line
 from retention_kit.errors import DataError
-from retention_kit.metrics.grids import DAYS, Grid, year_windows
+from retention_kit.metrics.grids import BEFORE, DAYS, Grid, year_windows
 from retention_kit.settings import TABLES
 
 if TYPE_CHECKING:
@@ -117,9 +117,19 @@ def payments(data: Dataset) -> str:
         )
     return (
         "SELECT levels.customer_id, first_period AS cohort, levels.from_period, levels.until_period, mrr AS paid "
-        "FROM levels JOIN activity ON activity.customer_id = levels.customer_id AND activity.from_period = first_period "
+        "FROM levels JOIN (SELECT DISTINCT customer_id, first_period FROM activity) AS firsts "
+        "ON firsts.customer_id = levels.customer_id "
         "WHERE mrr > 0"
     )
+
+
+def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
+    """SQL for a customer's first span in a table, `BEFORE` where they were known before it begins; `by` makes a window."""
+    window = f" OVER (PARTITION BY customer_id ORDER BY {by})" if by else ""
+    if not data.has_known_customers:
+        return f"MIN({span}){window}"
+    earlier = f"SELECT customer_id FROM known_customers WHERE coalesce(first_at < DATE '{data.starts[table]}', true)"
+    return f"MIN(CASE WHEN customer_id IN ({earlier}) THEN {BEFORE} ELSE {span} END){window}"
 
 
 def year_of(data: Dataset, grid: Grid) -> dict[str, str]:
@@ -159,7 +169,8 @@ def _prepare_bought(data: Dataset, grid: Grid) -> None:
     years = ""
     if "day" not in windows:
         years = filled(sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)})
-    data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years)
+    data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
+                    first_period=_first(data, "orders", "period", "period"))  # fmt: skip
 
 
 def _prepare_days(data: Dataset, grid: Grid) -> None:
@@ -191,6 +202,7 @@ def _prepare_levels(data: Dataset, grid: Grid) -> None:
         if data.foreign:
             engine.register(f"{name}_rates", _boundary_rates(data, spans))
         engine.run(sql("levels").replace("$steps", steps), name=name, end=end_of(data, spans), rates=f"{name}_rates",
+                   first_paid=_first(data, "subscriptions", "period", "period"),
                    **_paid_periods(spans))  # fmt: skip
     if is_daily(data, grid, "mrr_mode"):
         engine.run(sql("changes"), levels="day_levels", period=grid.sql_of_day("from_period"))
@@ -229,6 +241,8 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
     """When customers are active (activity), and when they are customers (membership), where that is not when they buy."""
     _make_named(data, grid, f"FROM {'bought' if data.basis == 'orders' else 'levels'}")
     engine, end = data.engine, end_of(data, grid)
+    first_run = {"first_period": _first(data, data.basis, "from_period", "from_period, until_period")}
+    first_span = {"first_period": _first(data, data.basis, "from_period")}
     inactivity = data.settings.definitions.inactivity_days
     if data.basis == "subscriptions":
         until = grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
@@ -236,7 +250,7 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
             f"SELECT customer_id, {grid.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
             "FROM subscriptions WHERE mrr > 0"
         )
-        engine.run(sql("runs"), name="activity", touched=touched)
+        engine.run(sql("runs"), name="activity", touched=touched, **first_run)
 
     def stays(spans: Grid) -> str | None:
         """Spans at whose end one is a customer, where those are not just the active ones."""
@@ -250,12 +264,12 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
         return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
 
     if stays(grid):
-        engine.run(sql("runs"), name="stays", touched=stays(grid))
-        engine.run(sql("membership"), name="membership", runs="stays", first=active(data))
+        engine.run(sql("runs"), name="stays", touched=stays(grid), **first_run)
+        engine.run(sql("membership"), name="membership", runs="stays", first=active(data), **first_span)
     if is_daily(data, grid, "churn_mode") and stays(DAYS):
-        engine.run(sql("runs"), name="day_stays", touched=stays(DAYS))
+        engine.run(sql("runs"), name="day_stays", touched=stays(DAYS), **first_run)
         first = "day_levels" if data.basis == "subscriptions" else "day_stays"
-        engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first)
+        engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first, **first_span)
 
 
 def _prepare_turns(data: Dataset, grid: Grid) -> None:

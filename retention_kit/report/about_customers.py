@@ -41,7 +41,9 @@ class AboutCustomers(Context):
             return None
         frame = self.recent(customer_movements(self.data, self.every))
         drawing = charts.customer_movements(frame, self.words)
-        return drawing and self.sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count")
+        is_early = self.data.may_hold_earlier(self.data.basis, self.period.start)
+        notes = [self.words.text("chart.movements_early")] if is_early else []
+        return drawing and self.sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count", *notes)
 
     def reasons(self) -> Block | None:
         """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason."""
@@ -153,11 +155,8 @@ class AboutCustomers(Context):
         return cells[cells["cohort"].isin(shown) & (cells["period"] <= str(until))]
 
     def _is_comparable(self, cells: pd.DataFrame) -> pd.Series:
-        """The cells after age 0 whose period is over, but for the cohort in which orders begin: it holds older customers."""
-        return cells["complete"] & (cells["age"] > 0) & (cells["cohort"] != self._beginning())
-
-    def _beginning(self) -> str:
-        return str(Period.of(self.data.start, self.every)) if self.data.basis == "orders" else ""
+        """The cells after age 0 whose period is over, of cohorts that hold new customers alone."""
+        return cells["complete"] & (cells["age"] > 0) & ~cells["may_hold_earlier"]
 
     def _cohorts_title(self, cells: pd.DataFrame) -> str:
         cohort, age, now, before = _newest(cells[self._is_comparable(cells)])
@@ -177,9 +176,11 @@ class AboutCustomers(Context):
         return [self.words.text(f"cohorts.{caption}", every=self._every()), *self._begun(cells), *outlined]
 
     def _begun(self, cells: pd.DataFrame) -> list[str]:
-        if (cells["cohort"] != self._beginning()).all():
+        early = cells.loc[cells["may_hold_earlier"], "cohort"]
+        if early.empty:
             return []
-        return [self.words.text("cohorts.begin", period=self.words.period(self._beginning()))]
+        last = max(map(Period.parse, early.unique()))
+        return [self.words.text("cohorts.begin", every=self._every(), last=self.words.period(str(last)))]
 
     def _every(self) -> str:
         return self.words.text(f"every.{self.every}")

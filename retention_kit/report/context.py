@@ -175,13 +175,15 @@ class Context:
     def chart(self, drawing: Drawing, title: str, caption: list[str]) -> Block:
         return Block("chart", title=title, caption=" ".join(caption), alt=drawing.alt, spec=drawing.spec)
 
-    def sum_chart(self, drawing: Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str) -> Block:
+    def sum_chart(
+        self, drawing: Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str, *notes: str
+    ) -> Block:
         """A chart of parts that add up: the sum is spelled out under it."""
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
         said = {name: self.words.value(value, unit, "full") for name, value in now.items()
                 if name not in ("period", "complete", "segment_value")}  # fmt: skip
         said |= {"every": self.words.text(f"every.{self.every}"), **self.named_periods()}
-        sentences = [self.words.text(f"chart.{caption}", **said), *self.incomplete(frame)]
+        sentences = [self.words.text(f"chart.{caption}", **said), *notes, *self.incomplete(frame)]
         return self.chart(drawing, self.words.text(f"chart.{title}", **said), sentences)
 
 

@@ -102,6 +102,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             "report": report | {"plugins": [Path(name).name for name in report["plugins"]]},
             "definitions": msgspec.to_builtins(data.settings.definitions),
             "goals": msgspec.to_builtins(data.settings.goals),
+            "first_known": msgspec.to_builtins(data.settings.data.first_known),
         },
         "metrics": {
             name: {"formula": one.formula, "definition": one.definition, "function": _function(one.function)}
@@ -176,6 +177,8 @@ def overrides(data: Dataset) -> dict[str, Any]:
         for name, value in msgspec.to_builtins(ours).items()
         if value != msgspec.to_builtins(theirs)[name]
     }
+    if data.settings.data.first_known != written.data.first_known:
+        given["first_known"] = msgspec.to_builtins(data.settings.data.first_known)
     if "plugins" in given:  # they were found beside the file, wherever that stood
         given["plugins"] = [Path(name).name for name in given["plugins"]]
         if given["plugins"] == [Path(name).name for name in written.report.plugins]:

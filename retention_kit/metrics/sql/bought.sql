@@ -9,7 +9,7 @@ WITH sums AS (
     GROUP BY 1, 2
 )
 SELECT customer_id, period, purchases, days, revenue,
-       MIN(period) OVER (PARTITION BY customer_id ORDER BY period) AS first_period,
+       $first_period AS first_period,
        lag(period) OVER (PARTITION BY customer_id ORDER BY period) AS previous_period,
        lead(period) OVER (PARTITION BY customer_id ORDER BY period) AS next_period,
        CASE WHEN lag(period) OVER (PARTITION BY customer_id ORDER BY period) = period - 1

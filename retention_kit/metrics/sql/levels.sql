@@ -17,5 +17,5 @@ SELECT *, mrr - step AS mrr_before, mrr - step + step_before AS mrr_unmoved
 FROM (SELECT customer_id, fx, step, step_before, period AS from_period,
              lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period,
              CAST(SUM(step) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS mrr,
-             MIN(period) OVER (PARTITION BY customer_id ORDER BY period) AS first_paid
+             $first_paid AS first_paid
       FROM netted) AS summed

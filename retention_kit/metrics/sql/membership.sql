@@ -3,5 +3,5 @@
 CREATE OR REPLACE TEMP TABLE $name AS
 SELECT runs.customer_id, runs.from_period, runs.until_period, firsts.first_period, true AS begins, true AS ends
 FROM $runs AS runs
-JOIN (SELECT customer_id, MIN(from_period) AS first_period FROM $first AS first_spans GROUP BY customer_id) AS firsts
+JOIN (SELECT customer_id, $first_period AS first_period FROM $first AS first_spans GROUP BY customer_id) AS firsts
     ON firsts.customer_id = runs.customer_id

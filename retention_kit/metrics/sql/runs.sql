@@ -5,7 +5,7 @@ WITH touched AS (
 ),
 marked AS (
     SELECT customer_id, from_period, until_period,
-           MIN(from_period) OVER (PARTITION BY customer_id ORDER BY from_period, until_period) AS first_period,
+           $first_period AS first_period,
            max(until_period) OVER (PARTITION BY customer_id ORDER BY from_period, until_period
                                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
     FROM touched
