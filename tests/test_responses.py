@@ -5,6 +5,9 @@ import pytest
 import retention_kit as rk
 from pencil import checks, row, table, value
 from retention_kit.errors import DataError
+from retention_kit.metrics.feedback import SURVEYS
+from retention_kit.report.rules import in_force
+from retention_kit.wording import Words
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
 
@@ -116,6 +119,24 @@ def test_weights_of_one_survey_leave_the_others_alone():
         2024-01-05    csat    5      -
         2024-01-05    csat    1      -
     """)
-    assert checks(data) == {}
+    assert checks(data) == {"unweighted beside weighted answers: csat": 2}
     assert value(data, "net_promoter_score", "2024-01") == 50  # 100 × (3 - 1) / 4
     assert row(data, "customer_satisfaction_score", "2024-01")["denominator"] == 2
+    said = {name: in_force(rk.METRICS[name], data, Words("en", "GBP")) for name in SURVEYS}
+    assert [name for name in said if said[name]] == ["customer_satisfaction_score"]
+    assert "2 answers" in said["customer_satisfaction_score"]
+
+
+def test_weights_are_asked_for_by_survey_in_a_source(tmp_path):
+    """NPS is weighted in the first file, where one answer lacks its weight; in the second none has one."""
+    (tmp_path / "a.csv").write_text("responded_at,score,weight\n2024-01-05,10,3\n2024-01-05,0,1\n2024-01-05,0,\n")
+    (tmp_path / "b.csv").write_text("responded_at,score\n2024-01-06,10\n2024-01-06,8\n")
+    (tmp_path / "retention.toml").write_text(
+        "".join(f'[[data.responses]]\npath = "{name}.csv"\nsurvey = "nps"\n' for name in "ab")
+    )
+    data = rk.load(tmp_path)
+    found = checks(data)
+    assert found.pop("no weight") == 1
+    assert found.pop("unweighted beside weighted answers: nps") == 2
+    score = row(data, "net_promoter_score", "2024-01")
+    assert (score["numerator"], score["denominator"], score["n"]) == (3, 6, 4)  # 3 - 1 + 1 of 3 + 1 + 2

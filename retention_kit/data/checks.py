@@ -9,6 +9,7 @@ WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "res
 WARNED = 0.05  # from this share of the rows a check is told first, in `check` and in the report
 REFUSED = 0.5  # above it the load is refused
 
+SURVEYS = ("nps", "csat", "ces")
 _INTERVALS = ("day", "week", "month", "quarter", "year")
 _STATUSES = ("active", "trialing", "paused", "unpaid", "past_due", "cancelled", "free")
 _DATES = "write dates like 2011-11-30 or 2011-11-30 14:05"
@@ -60,9 +61,7 @@ CHECKS = {
         "set aside: use day, week, month, quarter or year", column="interval", fault="is unknown", choices=_INTERVALS
     ),
     "unknown status": _aside("set aside: its MRR is not known", column="status", fault="is unknown", choices=_STATUSES),
-    "unknown survey": _aside(
-        "set aside: use nps, csat or ces", column="survey", fault="is unknown", choices=("nps", "csat", "ces")
-    ),
+    "unknown survey": _aside("set aside: use nps, csat or ces", column="survey", fault="is unknown", choices=SURVEYS),
     "unknown scale": _aside(
         "set aside: use 0-10, 1-5, 1-7 or 1-10",
         column="scale",
@@ -134,6 +133,7 @@ CHECKS = {
     # Answers
     "no answer": _aside("left out: the question was not answered", share=""),
     "no weight": _aside("left out: the other answers are weighted", share=""),
+    **{f"unweighted beside weighted answers: {name}": Check("each counts once") for name in SURVEYS},
     # Orders
     "no purchase: amount 0": Check("not counted as purchases (definitions.zero_orders)"),
     "purchase: amount 0": Check("counted as purchases (definitions.zero_orders)"),

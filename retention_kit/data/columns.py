@@ -83,6 +83,7 @@ class Columns:
             "zero_is_purchase": str(settings.definitions.zero_orders == "purchase").lower(),
             "weight_given": f"({self.text('weight')} IS NOT NULL)",
             "files": f", _source, {FILE}" if self.has_files else "",
+            "file": f", {FILE}" if self.has_files else "",
             "overlap": _OVERLAP if self.has_files and self.has_lines else "",
             "score_text": self.text("score"),
         }
@@ -178,7 +179,7 @@ class Columns:
                 for flag in SHIFTED
             )
             made = f"{moments}{shifted}, {str(source.is_lines).lower()} AS _is_line"
-            made += f", {number} AS _source" if self.has_files else ""
+            made += f", {number} AS _source" if self.has_files or self._table == "responses" else ""
             came = ", ".join(_as_in_all(name, said.get(name), found) for name, found in names.items())
             parts.append(f"SELECT {came}{made} FROM (SELECT *{read} FROM {part}) AS came")
         union = " UNION ALL ".join(parts)

@@ -87,7 +87,12 @@ _COUNTS = {
             "subscriptions WHERE unpaid_kind IS NOT NULL GROUP BY unpaid_kind",
         ),
     ),
-    "responses": (),
+    "responses": (
+        _Query(
+            "'unweighted beside weighted answers: ' || survey",
+            "responses WHERE NOT is_weighted AND (SELECT count(*) FROM responses WHERE is_weighted) > 0 GROUP BY survey",
+        ),
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from retention_kit.metrics.formulas import mean, nps_interval, wilson
 from retention_kit.settings import check_top
 
 SCALES = ("0-10", "1-5", "1-7", "1-10")
+SURVEYS = {"net_promoter_score": "nps", "customer_satisfaction_score": "csat", "customer_effort_score": "ces"}
 _NOBODY = "No valid answer in the period."
 
 

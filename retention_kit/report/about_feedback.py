@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention_kit.metrics.feedback import SURVEYS
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import needs, summary
 from retention_kit.metrics.tables import answer_counts
@@ -17,7 +18,7 @@ from retention_kit.report.display import Block
 if TYPE_CHECKING:
     import pandas as pd
 
-SCORES = {"nps": "net_promoter_score", "csat": "customer_satisfaction_score", "ces": "customer_effort_score"}
+SCORES = {survey: metric for metric, survey in SURVEYS.items()}
 
 
 class AboutFeedback(AboutFigures):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import Metric
+from retention_kit.metrics.feedback import SURVEYS
 from retention_kit.settings import Definitions
 from retention_kit.wording import Words
 
@@ -22,10 +23,13 @@ def of(metrics: Iterable[Metric], data: Dataset, words: Words) -> list[str]:
 
 
 def in_force(one: Metric, data: Dataset, words: Words) -> str:
-    """The options that change a metric and are not at their default, in words; empty where all are."""
+    """The options that change a metric and are not at their default, and answers without a weight beside weighted ones, in words."""
     chosen, default = data.settings.definitions, Definitions()
     said = [_said(option, getattr(chosen, option), words) for option in one.options
             if option not in _idle(data) and getattr(chosen, option) != getattr(default, option)]  # fmt: skip
+    survey = SURVEYS.get(one.name)
+    found = data.quality.loc[data.quality["check"] == f"unweighted beside weighted answers: {survey}", "rows"]
+    said += [words.text("rules.unweighted", count=words.value(int(count), "count")) for count in found]
     return " ".join(said)
 
 
