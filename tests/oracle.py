@@ -100,7 +100,14 @@ def turns(books: Books, start: date, end: date) -> Counter:
             was, now = is_customer(books, customer, day), is_customer(books, customer, day_after(day))
             if was and not now:
                 found["lost"] += 1
-            if now and not was:
+            passed = (
+                not was
+                and not now
+                and any(s.day == day and s.end < books.midnight(day_after(day)) for s in books.spells_of[customer])
+            )
+            if passed:
+                found["lost"] += 1
+            if passed or (now and not was):
                 found["new" if first == day else "reactivated"] += 1
     return found
 

@@ -1,10 +1,14 @@
 """Spells: what a month of each is worth, which of them count, and where one ends and the next begins."""
 
+import pandas as pd
 import pytest
 
 import retention_kit as rk
 from pencil import checks, table, value
 from retention_kit.errors import DataError
+from retention_kit.metrics.identities import identities
+from retention_kit.metrics.lists import customer_lists
+from retention_kit.periods import Period
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
 
@@ -212,3 +216,23 @@ def test_24_hours_are_24_hours_also_where_clocks_change(end, start, bridged):
     """
     data = rk.load(subscriptions=table(text), timezone="Europe/London", currency="GBP", as_of="2025-12-01")
     assert data.engine.rows("SELECT count(*) FROM subscriptions WHERE is_bridged") == [(bridged,)]
+
+
+def test_who_joins_and_leaves_on_one_day_is_both_new_and_lost_where_every_departure_counts():
+    """a comes and goes on 5 January, and again on 7 March; b comes that day too and stays."""
+    spells = pd.DataFrame(
+        [("a", "2024-01-05 10:00", "2024-01-05 18:00"), ("a", "2024-03-07 09:00", "2024-03-07 12:00"),
+         ("b", "2024-01-05 10:00", None)],
+        columns=["customer_id", "started_at", "ended_at"],
+    ).assign(amount=10.0, cancel_reason=["price", None, None])  # fmt: skip
+    of = {"subscriptions": spells, "timezone": "UTC", "currency": "GBP", "as_of": "2024-05-01"}
+    columns, months = ["start", "new", "reactivated", "lost", "end"], ["2024-01", "2024-03"]
+    moves = {mode: rk.customer_movements(rk.load(**of, churn_mode=mode)).set_index("period")[columns].loc[months].values.tolist()
+             for mode in ("endpoint", "event")}  # fmt: skip
+    assert moves == {"endpoint": [[0, 1, 0, 0, 1], [1, 0, 0, 0, 1]], "event": [[0, 2, 0, 1, 1], [1, 0, 1, 1, 1]]}
+    data = rk.load(**of, churn_mode="event")
+    assert not any(one.broken for one in identities(data, "month"))
+    lists = customer_lists(data, Period.parse("2024-01"))
+    assert list(lists["lost_customers"]["customer_id"]) == ["a"]
+    assert list(lists["lost_customers"]["reason"]) == ["price"]
+    assert sorted(lists["new_customers"]["customer_id"]) == ["a", "b"]

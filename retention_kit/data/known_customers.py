@@ -50,7 +50,7 @@ def make_known_customers(
             )
     counts = [Count(NAME, problem, found[problem]) for problem in sorted(set(found) - {""})]
     ((copies,),) = engine.rows(f"SELECT COUNT(*) FROM {NAME}_typed WHERE problem IS NULL AND place > 1")
-    seen = " UNION ".join(f"SELECT customer_id FROM {name}" for name in begins)
+    seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in begins)
     ((known, met),) = engine.rows(
         f"SELECT COUNT(*), COUNT(seen.customer_id) FROM {NAME} AS known LEFT JOIN ({seen}) AS seen "
         "ON seen.customer_id = known.customer_id"

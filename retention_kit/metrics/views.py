@@ -101,10 +101,13 @@ def turns(data: Dataset, grid: Grid) -> str:
     spans = {name: name for name in ("from_period", "until_period")} | {
         "membership": members(data),
         "end": end_of(data, grid),
+        "passing": "",
     }
     if is_daily(data, grid, "churn_mode") and members(data) == "membership":
         spans = {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
         spans |= {"membership": "day_membership", "end": end_of(data, DAYS)}
+        if data.basis == "subscriptions":
+            spans["passing"] = filled(sql("passing"), {"day": grid.sql_of_day("span")})
     return filled(sql("turns"), spans)
 
 
@@ -215,6 +218,7 @@ def _prepare_leaving(data: Dataset, grid: Grid) -> None:
     _make_named(data, grid, "FROM levels")
     for name, spans in _level_views(data, grid).items():
         data.engine.run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
+                        passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
                         **_paid_periods(spans))  # fmt: skip
 
 

@@ -3,4 +3,4 @@
      FROM $membership AS members
      WHERE begins
      UNION ALL
-     SELECT customer_id, $until_period, 'lost' FROM $membership AS members WHERE ends AND until_period < $end)
+     SELECT customer_id, $until_period, 'lost' FROM $membership AS members WHERE ends AND until_period < $end $passing)
