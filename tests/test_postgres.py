@@ -478,3 +478,24 @@ def test_ids_are_read_alike(database):
     read = "SELECT customer_id, order_id FROM orders ORDER BY _row"
     assert here.engine.rows(read) == there.engine.rows(read)
     assert here.quality.equals(there.quality)
+
+
+@pytest.mark.parametrize("mode", ["endpoint", "event"])
+@pytest.mark.parametrize("basis", cases.BASES)
+def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode):
+    orders = pd.DataFrame(
+        [("a", "o1", "2023-01-05"), ("b", "o2", "2023-01-20"), ("b", "o3", "2023-03-02"), ("d", "o4", "2023-03-03")],
+        columns=["customer_id", "order_id", "ordered_at"],
+    ).assign(amount="10")
+    spells = pd.DataFrame(
+        [("a", "2023-01-05 10:00", "2023-01-05 18:00"), ("b", "2023-01-20", "2023-02-10"), ("d", "2023-03-03", None)],
+        columns=["customer_id", "started_at", "ended_at"],
+    ).assign(amount="10")
+    known = pd.DataFrame(
+        [("b", "2020-05-01"), ("b", None), ("x", None), (None, None), ("d", "2023-02-01"), ("a", "long ago")],
+        columns=["customer_id", "first_at"],
+    )
+    tables = {"orders": orders, "subscriptions": spells, "known_customers": known}
+    here, there = both(database, {"basis": basis, "churn_mode": mode, "timezone": "UTC"}, **tables)
+    assert value(here, "reactivated_customers", "2023-01") == 1
+    assert differences(here, there) == []
