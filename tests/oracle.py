@@ -100,11 +100,9 @@ def turns(books: Books, start: date, end: date) -> Counter:
             was, now = is_customer(books, customer, day), is_customer(books, customer, day_after(day))
             if was and not now:
                 found["lost"] += 1
-            passed = (
-                not was
-                and not now
-                and any(s.day == day and s.end < books.midnight(day_after(day)) for s in books.spells_of[customer])
-            )
+            spells = books.spells_of[customer] if books.rules.basis == "subscriptions" else []
+            within = any(spell.day == day and spell.end < books.midnight(day_after(day)) for spell in spells)
+            passed = within and not was and not now
             if passed:
                 found["lost"] += 1
             if passed or (now and not was):

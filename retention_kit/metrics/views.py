@@ -105,7 +105,7 @@ def turns(data: Dataset, grid: Grid) -> str:
     }
     if is_daily(data, grid, "churn_mode") and members(data) == "membership":
         spans = {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
-        spans |= {"membership": "day_membership", "end": end_of(data, DAYS)}
+        spans |= {"membership": "day_membership", "end": end_of(data, DAYS), "passing": ""}
         if data.basis == "subscriptions":
             spans["passing"] = filled(sql("passing"), {"day": grid.sql_of_day("span")})
     return filled(sql("turns"), spans)
