@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "report.charts_parts": COMMON,
     "report.charts": f"{COMMON} metrics report.charts_parts",
     "report.story": f"{COMMON} metrics",
-    "report.drawing": "",
+    "report.drawing": "errors",
     "report.display": f"{COMMON} metrics report.charts",
     "report.prose": "",
     "report.outputs": "report.display report.prose",

@@ -17,6 +17,8 @@ import sys
 import threading
 from contextlib import suppress
 
+from retention_kit.errors import ReportError
+
 FONT = "IBM Plex Sans Arabic"
 MODULE = "retention_kit.report.drawing"
 MOST = 2  # processes that draw
@@ -35,6 +37,7 @@ def paint(svg: str, scale: float, fonts: str) -> bytes:
     """A picture so drawn as PNG, `scale` times as large; raises ValueError. It takes no time to speak of, so it is done here."""
     import vl_convert
 
+    refuse_fork()
     vl_convert.register_font_directory(fonts)
     return vl_convert.svg_to_png(svg, scale=scale)
 
@@ -113,10 +116,24 @@ _artists: list[_Artist] = []
 _starting = threading.Lock()
 
 
+_has_drawn = _is_fork = False
+
+
+def refuse_fork() -> None:
+    """Raise ReportError in a fork of a process that has drawn or set type: what does so waits there for threads it lost."""
+    global _has_drawn
+    if _is_fork:
+        raise ReportError(
+            "This process is a fork of one that has built reports already, where no report can be built: begin another "
+            "(multiprocessing's method spawn), or fork before the first report."
+        )
+    _has_drawn = True
+
+
 def _forget() -> None:
     """In a fork of this process: the other one's artists would take two for one."""
-    global _starting
-    _artists[:], _starting = [], threading.Lock()
+    global _starting, _is_fork
+    _artists[:], _starting, _is_fork = [], threading.Lock(), _is_fork or _has_drawn
 
 
 if hasattr(os, "register_at_fork"):
@@ -126,6 +143,7 @@ if hasattr(os, "register_at_fork"):
 def _drawn(spec: str, fonts: str) -> str:
     import vl_convert
 
+    refuse_fork()
     vl_convert.register_font_directory(fonts)
     # An empty list of addresses: a picture never fetches its data.
     config = {"font": FONT, "background": None, "aria": False}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
-from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
 
+from retention_kit.data.engine import private_place
 from retention_kit.errors import ReportError
 from retention_kit.metrics.handover import keep
 from retention_kit.report import drawing
@@ -48,17 +48,23 @@ def executing(
     """Run every chosen section in every language meanwhile; gives what waits for them. To leave it early ends them.
 
     The summaries are computed once and handed over in a file. It lies in a folder of this user's alone, as it is a
-    pickle: who could write it could run code here.
+    pickle: who could write it could run code here. What a killed run has left of it is taken away by the next one.
+    Kernels have their own settings of IPython there: the user's may run code, or be another user's.
     """
-    with tempfile.TemporaryDirectory(prefix="retention-kit-", ignore_cleanup_errors=True) as private:
-        handover = Path(private) / "summaries"
+    private = private_place()
+    handover = private / "summaries"
+    try:
         try:
+            (private / "ipython").mkdir(mode=0o700, parents=True)
+            private.chmod(0o700)
             keep(plan.page.data, handover, plan.page.computed)
         except OSError as error:
-            raise ReportError(f"The summaries could not be written to {private!r}: {error.strerror}.") from error
-        environment = {**os.environ, HANDOVER: str(handover), "PYTHONHASHSEED": "0"}
-        with _running(plan, environment, workers, progress) as collected:
+            raise ReportError(f"The summaries could not be written to {str(private)!r}: {error.strerror}.") from error
+        own = {HANDOVER: str(handover), "IPYTHONDIR": str(private / "ipython"), "PYTHONHASHSEED": "0"}
+        with _running(plan, {**os.environ, **own}, workers, progress) as collected:
             yield collected
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
 
 
 @contextmanager

@@ -136,6 +136,7 @@ class RetentionPDFExporter(Exporter):
     def _typeset(self, page: dict) -> bytes:
         import typst
 
+        drawing.refuse_fork()
         options = {
             "format": "pdf",
             "sys_inputs": {"report": json.dumps(page)},
@@ -243,19 +244,22 @@ def draw_png(spec: dict, scale: float) -> bytes:
 def _vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script. Making it takes seconds, so it is kept between runs."""
     import vl_convert
-    from platformdirs import user_cache_path
 
-    kept = user_cache_path("retention-kit", appauthor=False) / f"vega-{vl_convert.__version__}.js"
-    if kept.is_file():
-        return kept.read_text("utf-8")
-    script = vl_convert.javascript_bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    # No home, or one of another user's, whom this process was: without a cache the next run takes as long as this one.
+    unkept = OSError, RuntimeError, ValueError
     try:
+        from platformdirs import user_cache_path
+
+        kept = user_cache_path("retention-kit", appauthor=False) / f"vega-{vl_convert.__version__}.js"
+        return kept.read_text("utf-8")
+    except unkept:
+        pass
+    script = vl_convert.javascript_bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    with suppress(NameError, *unkept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as file:
             file.write(script)
         Path(file.name).replace(kept)
-    except OSError:
-        pass  # without a cache the next run takes as long as this one
     return script
 
 
@@ -291,6 +295,7 @@ def _picture(block: dict) -> bytes:
     """The bytes of a picture, tried alone: inside the report it would take every page with it."""
     import typst
 
+    drawing.refuse_fork()
     content, name = "".join(block["content"]), _FORMATS.get(block["mime"], "png")
     try:
         picture = content.encode() if name == "svg" else base64.b64decode(content)

@@ -23,6 +23,7 @@ from retention_kit.periods import Period
 from retention_kit.report import manifest
 from retention_kit.report.appendix import appendix
 from retention_kit.report.display import BLOCK_MIME, Block
+from retention_kit.report.drawing import refuse_fork
 from retention_kit.report.execution import Workers, executing
 from retention_kit.report.history import fingerprint, restated
 from retention_kit.report.index import write_index
@@ -112,6 +113,7 @@ def build_packs(
         while begun:
             begun.popleft().close()
 
+    refuse_fork()
     with writing(output), Workers(jobs) as workers:
         try:
             for plan in plans:

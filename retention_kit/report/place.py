@@ -108,7 +108,10 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
     Raises SettingsError where it is another's, OSError where it cannot be had for another reason.
     """
     while True:
-        file = path.open("a+", encoding="utf-8")
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except PermissionError:  # another user's, whose run was killed: it can be locked all the same
+            file = path.open(encoding="utf-8")
         try:
             _take(file)
         except OSError as error:
@@ -125,9 +128,10 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
             ) from None
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else it was freed in between
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
+                with suppress(OSError):
+                    file.truncate(0)
+                    file.write(str(os.getpid()))
+                    file.flush()
                 return file, True
         file.close()
 

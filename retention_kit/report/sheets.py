@@ -68,6 +68,7 @@ def write_lists(page: Page, pack: Path, suffix: str) -> None:
             path.unlink(missing_ok=True)
             continue
         path.parent.mkdir(exist_ok=True)
+        path.parent.chmod(0o700)  # customers by name: for whoever made the pack
         path.write_text(frame_csv(lists[metric]), "utf-8", newline="")
 
 
