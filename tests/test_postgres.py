@@ -499,3 +499,15 @@ def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode
     here, there = both(database, {"basis": basis, "churn_mode": mode, "timezone": "UTC"}, **tables)
     assert value(here, "reactivated_customers", "2023-01") == 1
     assert differences(here, there) == []
+
+
+@pytest.mark.parametrize(
+    "amounts", [["€ 1.200,50", "(5,00)", "7,5-", "x"], ["$1,200.00", "-$1", "١٢٫٥٠", "1e3", "ten"]]
+)
+def test_amounts_are_read_alike(database, amounts):
+    orders = pd.DataFrame({"customer_id": "Ann", "ordered_at": "2024-01-05", "amount": amounts})
+    here, there = both(database, {"timezone": "UTC"}, orders=orders)
+    read = "SELECT amount, refund FROM orders ORDER BY _row"
+    assert here.engine.rows(read) == there.engine.rows(read)
+    assert len(here.engine.rows(read)) == len(amounts) - 1
+    assert here.quality.equals(there.quality)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from retention_kit.data.amounts import read_numbers
 from retention_kit.data.clocks import any_of, in_report_zone, shifts
 from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.ids import IDS, read_ids
@@ -12,6 +13,7 @@ from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.data.stacking import FILE, UNKNOWN
 from retention_kit.errors import DataError
 from retention_kit.settings import Settings
+from retention_kit.wording import money_decimals
 
 # A time that names its zone: Z, an offset, or words such as UTC or Europe/London, but for AM and PM.
 _AWARE = r"[ T]\d\d:\d\d[\d:.,]*( ?([Zz]|[+-]\d\d(:?\d\d)?)| ([B-OQ-Zb-oq-z][A-Za-z]+|[AaPp][A-LN-Za-ln-z][A-Za-z]*|[AaPp][Mm][A-Za-z]+)(/[A-Za-z_/+-]+)?)$"
@@ -20,6 +22,7 @@ _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "
 _FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
     ("DATE", "TIMESTAMP"), "time"
 )  # types that stack by themselves
+NUMBERS = ("amount", "refunded", "rate", "weight")
 SEVERAL = "(several)"  # an order's value where its lines disagree
 SHIFTED = ("ambiguous", "nonexistent")  # what a local time can be where clocks are put back or forward
 
@@ -95,7 +98,7 @@ class Columns:
                 self.sql[name] = local(name)
                 self.sql[f"{name}_unreadable"] = f"({self.text(name)} IS NOT NULL AND {local(name)} IS NULL)"
             elif name in ("score", "weight", "rate"):
-                self.sql[name] = f"TRY_CAST({self.text(name)} AS DOUBLE)"
+                self.sql[name] = f"TRY_CAST({self.number(name)} AS DOUBLE)"
             elif name == "currency":
                 self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
             else:
@@ -114,6 +117,10 @@ class Columns:
     def text(self, name: str) -> str:
         """A column as text, empty as NULL, also where the table has none of that name."""
         return _text(name, self._kinds.get(name))
+
+    def number(self, name: str) -> str:
+        """A column of numbers as plain text, however it writes them."""
+        return _plain(name) if _plain(name).strip('"') in self._kinds else self.text(name)
 
     def theirs(self, name: str) -> str:
         """What the users call a column of ours; empty where it is an expression of theirs."""
@@ -138,12 +145,12 @@ class Columns:
 
         Of order lines it is not rounded, since their sum is.
         """
-        scaled = f"TRY_CAST({self.text(name)} AS DECIMAL(28, 6)) * {minor * scale}"
+        scaled = f"TRY_CAST({self.number(name)} AS DECIMAL(28, 6)) * {minor * scale}"
         whole = f"TRY_CAST(round({scaled}) AS BIGINT)"
         if minor * scale <= 10**6:
-            whole = f"whole_units({self.text(name)}, {minor * scale})"
+            whole = f"whole_units({self.number(name)}, {minor * scale})"
         if scale > 1:
-            home = f"TRY_CAST(round(TRY_CAST({self.text(name)} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
+            home = f"TRY_CAST(round(TRY_CAST({self.number(name)} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
             whole = f"CASE WHEN {self.sql['currency']} IS NULL THEN {home} ELSE {whole} END"
         if not self.has_lines:
             return whole
@@ -166,6 +173,7 @@ class Columns:
             for name in stacked
         }
         names.setdefault("_like", ["BIGINT"])
+        numbers = self._numbers(sources, every, spelled)
         parts = []
         if self.has_files:
             names.setdefault(FILE, ["INTEGER"])
@@ -178,7 +186,8 @@ class Columns:
                 f", coalesce({' OR '.join(getattr(clock, flag) for clock in clocks)}, false) AS _{flag}"
                 for flag in SHIFTED
             )
-            made = f"{moments}{shifted}, {str(source.is_lines).lower()} AS _is_line"
+            plain = "".join(f", {sql[number]} AS {_plain(name)}" for name, sql in numbers.items())
+            made = f"{moments}{shifted}{plain}, {str(source.is_lines).lower()} AS _is_line"
             made += f", {number} AS _source" if self.has_files or self._table == "responses" else ""
             came = ", ".join(_as_in_all(name, said.get(name), found) for name, found in names.items())
             parts.append(f"SELECT {came}{made} FROM (SELECT *{read} FROM {part}) AS came")
@@ -186,6 +195,31 @@ class Columns:
         self._engine.run(
             f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union}) AS stacked"
         )
+
+    def _numbers(self, sources: list[Source], every: list[dict], spelled: list[dict]) -> dict[str, list[str]]:
+        """The columns of numbers that are not plain in every source: how each source's are read, as plain text."""
+        report, found = self._currency, {}
+        for name in NUMBERS:
+            texts, is_plain = [], True
+            for source, kinds, said in zip(sources, every, spelled, strict=True):
+                column, text = said.get(name), _text(said.get(name, name), kinds.get(said.get(name, name)))
+                if column and kinds[column] == "VARCHAR":
+                    is_money = name in ("amount", "refunded")
+                    read = read_numbers(
+                        self._engine,
+                        source.name,
+                        text,
+                        f"The {self._table} column {name!r}",
+                        decimal=source.decimal,
+                        delimiter=source.delimiter,
+                        decimals=money_decimals(report) if is_money else None,
+                        currency=report if is_money and "currency" not in said else None,
+                    )
+                    text, is_plain = read.sql(text), is_plain and read.is_plain
+                texts.append(text)
+            if not is_plain:
+                found[name] = texts
+        return found
 
     def _clock(self, part: str, name: str, kind: str | None, zone: str | None) -> Clock:
         """How to read a column as local time of the report; NULL where it is no date."""
@@ -283,6 +317,7 @@ def made_columns(table: str) -> list[str]:
     """The columns that a table's raw view has besides those that came."""
     return [
         "_row",
+        *map(_plain, NUMBERS),
         "_is_line",
         "_like",
         "_source",
@@ -296,6 +331,11 @@ def made_columns(table: str) -> list[str]:
 def local(name: str) -> str:
     """The column that holds a time as local time of the report."""
     return quote(f"_local_{name}")
+
+
+def _plain(name: str) -> str:
+    """The column that holds numbers as plain text, where they came otherwise."""
+    return quote(f"_plain_{name}")
 
 
 def _finite(time: str) -> str:

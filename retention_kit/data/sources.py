@@ -145,7 +145,18 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
     with sentence(engine, place):
         relation, found = _after_leaving_out(engine, source, engine.take(name, reader), place, kept)
         asked = _keep(engine, table, source, relation, place, kept)
-    return _source(kept, label, fingerprint(files), source, found=lacking + found, files=names, asked=asked)
+    delimiter = _delimiter(engine.reader, path) if path.suffix.lower() == ".csv" else None
+    return _source(
+        kept, label, fingerprint(files), source, found=lacking + found, files=names, asked=asked, delimiter=delimiter
+    )
+
+
+def _delimiter(engine: Engine, path: Path) -> str | None:
+    """What parts the cells of a text file, since `;` does where a comma begins decimals."""
+    try:
+        return engine.rows(f"SELECT Delimiter FROM sniff_csv({literal(str(path))}, all_varchar = true)")[0][0]
+    except engine.error:
+        return None
 
 
 def read_given(engine: Engine, table: str, given: Any) -> Source:
