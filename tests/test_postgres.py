@@ -511,3 +511,16 @@ def test_amounts_are_read_alike(database, amounts):
     assert here.engine.rows(read) == there.engine.rows(read)
     assert len(here.engine.rows(read)) == len(amounts) - 1
     assert here.quality.equals(there.quality)
+
+
+def test_intervals_and_statuses_are_read_alike(database):
+    said = ["Yearly", "3 months", "every 2 weeks", "P1M", "5 months", "bimonthly"]
+    states = ["Active", "non_renewing", "past due", "in_trial", "future", "active"]
+    spells = pd.DataFrame(
+        {"customer_id": list("ABCDEF"), "started_at": "2024-01-05", "ended_at": None, "amount": "10.01"}
+    )
+    spells = spells.assign(interval=said, status=states)
+    here, there = both(database, {"timezone": "UTC", "as_of": "2024-03-01"}, subscriptions=spells)
+    read = "SELECT mrr, status FROM subscriptions ORDER BY _row"
+    assert here.engine.rows(read) == there.engine.rows(read)
+    assert here.quality.equals(there.quality)

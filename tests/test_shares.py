@@ -29,7 +29,7 @@ BAD = [  # table, check, what makes a row fail it
     ("subscriptions", "unreadable end date", {"ended_at": "never"}),
     ("subscriptions", "unreadable end date of the trial", {"trial_ends_at": "never"}),
     ("subscriptions", "unreadable amount", {"amount": "ten"}),
-    ("subscriptions", "unknown interval", {"interval": "fortnight"}),
+    ("subscriptions", "unknown interval", {"interval": "bimonthly"}),
     ("subscriptions", "unknown status", {"status": "sleeping"}),
     ("subscriptions", "no customer", {"customer_id": None}),
     ("subscriptions", "ended before it started", {"ended_at": "2023-12-31"}),

@@ -68,7 +68,7 @@ def test_spells_that_cannot_be_are_set_aside():
         Ann          1                2024-01-05  -           10      month      -       -
         Ben          2                2024-01-05  2024-01-04  20      month      -       -
         -            3                2024-01-05  -           30      month      -       -
-        Dee          4                2024-01-05  -           40      fortnight  -       -
+        Dee          4                2024-01-05  -           40      bimonthly  -       -
         Eve          5                2024-01-05  -           50      month      asleep  -
         Fay          6                2024-01-05  never       60      month      -       -
         Guy          7                2024-01-05  -           70      month      -       soon
@@ -135,8 +135,8 @@ def test_a_gap_of_at_most_24_hours_is_no_gap(resumed, reactivated, bridged):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("interval", "monthly", r"'interval' is unknown in 3 of 3 rows, first in row 1 \('monthly'\): did you mean 'month'\?"),
-        ("status", "trial", r"'status' is unknown in 3 of 3 rows, first in row 1 \('trial'\): did you mean 'trialing'\?"),
+        ("interval", "monthh", r"'interval' is unknown in 3 of 3 rows, first in row 1 \('monthh'\): did you mean 'month'\?"),
+        ("status", "trialin", r"'status' is unknown in 3 of 3 rows, first in row 1 \('trialin'\): did you mean 'trialing'\?"),
         ("customer_id", None, r"'customer_id' is empty in 3 of 3 rows, first in row 1: a subscription needs a customer\."),
         ("ended_at", "2024-01-01", r"'ended_at' lies before started_at in 3 of 3 rows, first in row 1 \('2024-01-01'\): "),
     ],

@@ -155,6 +155,7 @@ CHECKS = {
     "spell without MRR: trialing": _unpaid("in a trial: not a paying customer yet"),
     "spell without MRR: unpaid": _unpaid("while unpaid: not a paying customer"),
     "spell without MRR: free": _unpaid("from a free plan: not a paying customer"),
+    "spell without MRR: future": _unpaid("before it starts: not a paying customer yet"),
     "spell without MRR: amount 0": _unpaid("from amount 0: not a paying customer"),
     "spell without MRR: in trial": _unpaid("before the trial ends: not a paying customer yet"),
     "spell without MRR: trial never paid": Check("no MRR: it ended by the end of its trial"),

@@ -11,6 +11,7 @@ from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.ids import IDS, read_ids
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.data.stacking import FILE, UNKNOWN
+from retention_kit.data.words import subscription_words
 from retention_kit.errors import DataError
 from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
@@ -103,6 +104,8 @@ class Columns:
                 self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
             else:
                 self.sql[name] = ids.sql.get(name) or self.text(name)
+        if table == "subscriptions":
+            self.sql |= subscription_words(engine, {name: self.text(name) for name in ("interval", "status")})
         # What never came takes no room: a view says that it is missing.
         optional = [name for name in ("refund_of", "currency") if name in names]
         self.has_refunded = "refunded" in names and "refunded" in self._kinds

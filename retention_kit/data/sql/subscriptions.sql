@@ -5,7 +5,7 @@ CREATE TABLE subscriptions_read AS
 SELECT _row, _ambiguous, _nonexistent, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
        $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
        $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
-       coalesce(lower($interval), 'month') AS billed, replace(lower($status), 'canceled', 'cancelled') AS status,
+       coalesce($interval, 'month') AS billed, $status AS status,
        $cancel_reason AS cancel_reason, $currency AS currency $files $raw_extras
 FROM subscriptions_raw;
 
@@ -15,8 +15,8 @@ SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
                WHEN unreadable_end THEN 'unreadable end date'
                WHEN unreadable_trial THEN 'unreadable end date of the trial'
                WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
-               WHEN billed NOT IN ('day', 'week', 'month', 'quarter', 'year') THEN 'unknown interval'
-               WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'active', 'past_due', 'cancelled')
+               WHEN billed NOT IN ($intervals) THEN 'unknown interval'
+               WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'future', 'active', 'past_due', 'cancelled')
                THEN 'unknown status'
                WHEN ended_at < started_at THEN 'ended before it started'
                WHEN CAST(ended_at AS DATE) <= $rates_begin THEN 'no exchange rate yet' END AS fault
@@ -57,15 +57,14 @@ WITH valued AS (
     SELECT *,
            greatest(started_at, coalesce(trial_ends_at, started_at)) AS paid_from,
            CASE WHEN ended_at < $as_of THEN ended_at END AS paid_until,
-           amount * CASE billed WHEN 'day' THEN 365 WHEN 'week' THEN 52 WHEN 'month' THEN 12
-                                WHEN 'quarter' THEN 4 ELSE 1 END AS yearly
+           $yearly AS yearly
     FROM subscriptions_typed WHERE problem IS NULL AND started_at < $as_of
 ),
 usable AS (
-    SELECT *, CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN 0 ELSE yearly END AS mrr FROM valued
+    SELECT *, CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free', 'future') THEN 0 ELSE yearly END AS mrr FROM valued
 )
 SELECT *, mrr > 0 AND paid_from < coalesce(paid_until, $as_of) AS is_paid,
-       CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free') THEN status
+       CASE WHEN status IN ('paused', 'trialing', 'unpaid', 'free', 'future') THEN status
             WHEN amount = 0 THEN 'amount 0'
             WHEN ended_at <= started_at THEN 'ended as it started'
             WHEN trial_ends_at >= $as_of AND paid_until IS NULL THEN 'in trial'

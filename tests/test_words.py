@@ -1,0 +1,60 @@
+"""Words of intervals and statuses as vendors write them."""
+
+from fractions import Fraction
+
+import pytest
+
+import retention_kit as rk
+from pencil import checks, table, value
+from retention_kit.data.words import interval_of, per_year, status_of
+
+UTC = {"timezone": "UTC", "currency": "EUR"}
+INTERVALS = {
+    "year": ["yearly", "annual", "Annually", "12 month", "1 year", "P1Y", "every 12 months", "per year", "4 quarters"],
+    "month": ["monthly", "Month", "1 month", "P1M", "every month", "1mo"],
+    "quarter": ["quarterly", "3 months", "3-month", "every 3 months", "P3M", "month-3"],
+    "6 month": ["biannual", "semi-annual", "half-yearly", "2 quarters", "6 months"],
+    "week": ["weekly", "7 days", "1 week"],
+    "2 week": ["every 2 weeks", "every other week", "fortnightly", "14 days"],
+    "day": ["daily", "1 day"],
+}
+
+
+@pytest.mark.parametrize(("meant", "said"), [(meant, said) for meant, every in INTERVALS.items() for said in every])
+def test_intervals(meant, said):
+    assert interval_of(said) == interval_of(said.upper()) == meant
+
+
+@pytest.mark.parametrize("said", ["bimonthly", "biweekly", "0 months", "often", "month month", "12", ""])
+def test_what_means_two_things_or_none_is_no_interval(said):
+    assert interval_of(said) is None
+
+
+def test_how_often_an_interval_comes_in_a_year():
+    said = ["3 months", "2 weeks", "5 months", "2 years", "10 days"]
+    often = [4, 26, Fraction(12, 5), Fraction(1, 2), Fraction(73, 2)]
+    assert [per_year(interval_of(one)) for one in said] == often
+
+
+def test_statuses_of_vendors():
+    meant = {"active": "Active", "past_due": "Past Due", "trialing": "in_trial", "unpaid": "incomplete-expired"}
+    assert {ours: status_of(theirs) for ours, theirs in meant.items()} == {ours: ours for ours in meant}
+    assert [status_of(said) for said in ("non_renewing", "future", "Canceled", "on-hold", "asleep")] == [
+        "active", "future", "cancelled", None, None,
+    ]  # fmt: skip
+
+
+def test_mrr_of_words():
+    data = rk.load(subscriptions=table("""
+        customer_id  subscription_id  started_at  ended_at  amount  interval       status
+        A            1                2024-01-05  -         120     Yearly         Active
+        B            2                2024-01-05  -         30      3 months       non_renewing
+        C            3                2024-01-05  -         6       every 2 weeks  past due
+        D            4                2024-01-05  -         10      P1M            in_trial
+        E            5                2024-01-05  -         10      monthly        future
+        F            6                2024-01-05  -         10      5 months       active
+        G            7                2024-01-05  -         10      bimonthly      active
+    """), as_of="2024-03-01", **UTC)  # fmt: skip
+    assert value(data, "mrr", "2024-02") == 10 + 10 + 13 + 2  # 6 × 26 / 12; 10 / 5
+    unpaid = {"spell without MRR: trialing": 1, "spell without MRR: future": 1}
+    assert checks(data) == {"unknown interval": 1} | unpaid
