@@ -1,4 +1,4 @@
-"""The command line: `retention-kit report | metrics | check | rerun | init | lab`, and those of cli_mail.
+"""The command line: `retention-kit report | metrics | rerun | init | lab`, and those of cli_check and cli_mail.
 
 Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from retention_kit import cli_import, cli_mail
+from retention_kit import cli_check, cli_import, cli_mail
 from retention_kit.errors import PeriodError, ReportError, RetentionKitError, SettingsError
 from retention_kit.streams import Interrupts, fill_descriptors, progress, steady
 
@@ -108,9 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="comma-separated, as in a pack")
     metrics.set_defaults(run=_metrics)
 
-    check = commands.add_parser("check", help="read the data and say what cleaning found")
-    _add_data(check)
-    check.set_defaults(run=_check)
+    cli_check.add(commands, _add_data, _load, _print_table)
 
     again = commands.add_parser("rerun", help="build a pack again beside it and say what differs and why")
     again.add_argument("pack", metavar="PACK", type=Path, help="the folder of a pack, such as reports/2011-11")
@@ -283,19 +281,6 @@ def _print_scorecard(data: Dataset, rows, *, with_absent: bool) -> None:
     for reason in dict.fromkeys(rows.attrs["absent"].values()) if with_absent else ():
         names = [name for name, other in rows.attrs["absent"].items() if other == reason]
         print(f"Absent: {', '.join(names)}. {reason}", file=sys.stderr)
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    data = _load(arguments)
-    for warning in data.warnings:
-        print(f"Warning: {warning}")
-    table = [(row.table, row.check, f"{row.rows:,}", row.effect) for row in data.quality.itertuples()]
-    _print_table(("table", "check", "rows", "effect"), table, numbers=(2,))
-    segments = ", ".join(data.segments) or "none"
-    print(
-        f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
-    )
-    return DONE
 
 
 _CAUSES = {

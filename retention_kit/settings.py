@@ -43,6 +43,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     survey: Literal["nps", "csat", "ces"] | None = None  # for responses: the survey all rows belong to
     scale: str | None = None  # for responses: "0-10", "1-5", …
     columns: dict[str, str] = field(default_factory=dict)  # ours = a column of theirs or an SQL expression
+    keep: list[str] | None = None  # the columns that become segments; else a rule chooses (data/segments.py)
 
 
 class Data(Struct, frozen=True, forbid_unknown_fields=True):

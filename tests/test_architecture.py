@@ -74,7 +74,8 @@ MAY_IMPORT = {
     "project": f"{COMMON} data report",
     "cli_import": f"{COMMON} data",
     "cli_mail": f"{COMMON} data metrics report",
-    "cli": f"{COMMON} streams data metrics report widgets project cli_import cli_mail",
+    "cli_check": f"{COMMON} data",
+    "cli": f"{COMMON} streams data metrics report widgets project cli_check cli_import cli_mail",
 }
 
 

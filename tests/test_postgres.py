@@ -258,7 +258,7 @@ def test_columns_of_its_own_types(database):
             f"ADD {quote('x' * 60)} text DEFAULT 'long'")  # fmt: skip
     execute(database, f"INSERT INTO {name} VALUES ('x', 9, 'infinity', 1, 'web')")
     data = rk.load(database, orders=name, timezone="Asia/Tokyo", currency="EUR")
-    assert set(data.segments) == {"channel", "paid", "id", "tags", "x" * 60}
+    assert set(data.segments) == {"channel", "paid", "tags", "x" * 60}
     assert checks(data) == {"unreadable date": 1}
     assert data.quarantine["orders"]["customer_id"].tolist() == ["x"]
     assert value(data, "active_customers", "2025-01") == 2

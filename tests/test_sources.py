@@ -98,7 +98,12 @@ def test_columns_are_mapped_or_computed(folder):
     """
     data = rk.load(folder(lines_csv=LINES, retention_toml=toml))
     assert value(data, "revenue", "2024-01") == 10.5  # 2 × 5.00 + 1 × 0.50
-    assert set(data.segments) == {"Invoice", "Note"}, "what no figure is computed from is a segment column"
+    assert set(data.segments) == set()
+    kept = toml.replace("where =", 'keep = ["Invoice", "Note"]\n        where =')
+    data = rk.load(folder(lines_csv=LINES, retention_toml=kept))
+    assert set(data.segments) == {"Invoice", "Note"}, (
+        "what no figure is computed from is a segment column, if it is kept"
+    )
 
 
 def test_a_table_may_be_stacked_from_several_sources(folder):

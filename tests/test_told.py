@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 import retention_kit as rk
 from balance import assert_balanced
 from pencil import checks, table, value
+from retention_kit.cli import main
 from retention_kit.errors import DataError
 from told import COUNTED, REVENUE, counted, shop
 
@@ -167,3 +170,46 @@ def test_a_row_that_sums_the_others_is_told(last, is_told):
 def test_two_guests_who_paid_the_same_are_no_total():
     rows = pd.DataFrame({"customer_id": ["A", None], "ordered_at": "2024-01-05", "amount": [10, 10]})
     assert checks(rk.load(orders=rows, **UTC)) == {"no customer (guest)": 1}
+
+
+# The rows behind a check
+
+
+def test_check_prints_the_rows_of_each_check(tmp_path, monkeypatch, capsys):
+    shop(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for (name, check), rows in COUNTED.items():
+        if check != "rows read":
+            assert main(["check", "--rows", check]) == 0
+            said = capsys.readouterr().out
+            assert said.startswith(f"{name}: {rows} row{'s' * (rows != 1)}")
+    assert main(["check", "--rows"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"unreadable date +10 +lines-3\.csv +Gus +someday +A7", said)
+    assert re.search(r"same line in another file +6 +lines-2\.csv +Ben", said)
+    assert re.search(r"left out by where +Dee ", said)
+    assert main(["check", "--rows", "unreadable dates"]) == 2
+    assert "did you mean 'unreadable date'?" in capsys.readouterr().err
+
+
+def test_rows_are_printed_as_they_came_and_steer_nothing(tmp_path, capsys):
+    wild = ["\x1b[31mred", "[bold]b[/bold]", "\u202edrow", "x" * 500]
+    rows = pd.DataFrame({"customer_id": "Ann", "ordered_at": wild + ["2024-01-05"] * 60, "amount": 1})
+    rows["order_id"] = range(64)
+    rows.to_csv(tmp_path / "orders.csv", index=False)
+    assert main(["check", "--rows", "unreadable date", "--data", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "[bold]b[/bold]" in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert max(map(len, said.splitlines())) < 300
+
+
+def test_of_many_rows_the_first_are_printed(tmp_path, capsys):
+    rows = pd.DataFrame({"customer_id": "Ann", "ordered_at": ["soon"] * 60 + ["2024-01-05"] * 60, "amount": 1})
+    rows["order_id"] = range(120)
+    rows.to_csv(tmp_path / "orders.csv", index=False)
+    assert main(["check", "--rows", "unreadable date", "--data", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("orders: 60 rows, the first 50 of them:")
+    assert said.count("soon") == 50

@@ -9,6 +9,7 @@ from retention_kit.data.amounts import read_numbers
 from retention_kit.data.clocks import any_of, in_report_zone, shifts
 from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.ids import IDS, read_ids
+from retention_kit.data.segments import choose_segments
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.data.stacking import FILE, UNKNOWN
 from retention_kit.data.words import subscription_words
@@ -76,8 +77,14 @@ class Columns:
         self._stack(sources)
         self._kinds = engine.types(f"{table}_raw")
         names = [*REQUIRED[table], *OPTIONAL[table]]
-        self.extras = [name for name in self._kinds if name not in names and not name.startswith("_")]
+        extras = [name for name in self._kinds if name not in names and not name.startswith("_")]
+        self.extras, self.unkept = choose_segments(engine, table, sources, extras, settings.report.segments)
+        rest = {name: quote(f"rest.{name}") for name in self.unkept}
         self.sql = {
+            # What is no segment is not carried on, but tells rows apart that are alike in all else.
+            "has_rest": str(bool(rest)).lower(),
+            "raw_rest": "".join(f", {self.text(name)} AS {column}" for name, column in rest.items()),
+            "rest": "".join(f", {column}" for column in rest.values()),
             "raw_extras": "".join(f", {self.text(name)} AS {segment_column(name)}" for name in self.extras),
             "agreed_extras": "".join(f", {_agreed(segment_column(name))}" for name in self.extras),
             **{

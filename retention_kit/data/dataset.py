@@ -55,6 +55,7 @@ class Dataset:
     segments: dict[str, tuple[str, ...]]  # segment column → tables that have it
     quality: pd.DataFrame
     sources: list[dict[str, Any]]  # table, name, sha256
+    unkept: dict[str, str] = field(default_factory=dict)  # column that is no segment → why
     warnings: tuple[str, ...] = ()  # what cleaning found so much of that figures may be wrong, the most first
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
     has_known_customers: bool = False  # whether a table says who was a customer before the data begin
@@ -64,6 +65,8 @@ class Dataset:
     given: dict[str, Any] = field(default_factory=dict)  # settings that came as keywords, beside those of a file
     engine: Engine | None = field(default=None, repr=False)  # None: only kept summaries are at hand
     summaries: dict[tuple, pd.DataFrame] = field(default_factory=dict, repr=False)
+    parts: dict[str, list[Source]] = field(default_factory=dict, repr=False)  # what each table is stacked from
+    known: dict[str, str] = field(default_factory=dict, repr=False)  # parts of SQL: as_of, rates_begin, zone
 
     @property
     def basis(self) -> str:
@@ -320,11 +323,14 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for name, parts in sources.items()
             for part in parts
         ],
+        unkept={name: why for columns in every.values() for name, why in columns.unkept.items()},
         warnings=warnings(counts, sizes),
         scale=money.scale,
         has_known_customers=earlier is not None,
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,
+        parts={name: sources[name] for name in every},
+        known={name: known[name] for name in ("as_of", "rates_begin", "zone")},
     )
 
 

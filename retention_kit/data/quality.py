@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import WARNED, WHEN, check_of
 from retention_kit.data.columns import SHIFTED, Columns
-from retention_kit.data.engine import Engine
+from retention_kit.data.engine import Engine, literal
 from retention_kit.data.money import Money
 from retention_kit.data.shares import Failing, Judged
 from retention_kit.settings import BESIDE, TABLES
@@ -27,12 +27,17 @@ class _Query(NamedTuple):
     rows: str = "count(*)"
     units: str = "NULL"
     currency: str = "NULL"  # the report's
+    found: str = ""  # the rows themselves, where `rest` has none
 
     def sql(self, place: int) -> str:
         return (
             f"SELECT {place} AS place, {self.check} AS said, CAST({self.currency} AS VARCHAR) AS code, "
             f"CAST({self.rows} AS BIGINT) AS found, CAST({self.units} AS DECIMAL(38, 6)) AS worth FROM {self.rest}"
         )
+
+    def rows_sql(self) -> str:
+        """The number of each row that the check found, with its name."""
+        return f"SELECT _row, {self.check} AS said FROM {self.found or re.sub(' GROUP BY [^()]*$', '', self.rest)}"
 
 
 _COUNTS = {
@@ -44,6 +49,8 @@ _COUNTS = {
             "sum(copies)",
             "sum(copies * amount)",
             "currency",
+            "orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of AND order_id IS NOT NULL AND _like IN (SELECT "
+            "_like FROM orders_typed WHERE _is_line AND problem IS NULL GROUP BY _like HAVING count(*) > 1)",
         ),
         _Query("'order of several customers'", "orders WHERE has_several", units="sum(amount)"),
         _Query(
@@ -111,19 +118,7 @@ def count_checks(
     engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str], judged: Judged
 ) -> list[Count]:
     """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
-    amount = "sum(abs(amount))" if table == "orders" else "NULL"
-    currency, by_currency = ("NULL", "") if table == "responses" else ("currency", "GROUP BY currency")
-    usable = f"{table}_typed WHERE problem IS NULL AND {WHEN[table]}"
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    future = f"{usable} < $as_of AND {WHEN[table]} > TIMESTAMP '{tomorrow:%Y-%m-%d %H:%M:%S}' {by_currency}"
-    by_problem = f"{table}_typed WHERE problem IS NOT NULL GROUP BY problem{', currency' if by_currency else ''}"
-    queries = [
-        _Query("problem", by_problem, units=amount, currency=currency),
-        *(query for query in _COUNTS[table] if columns.has_lines or " line'" not in query.check),
-        *(_Query(f"'{check}'", f"{usable} < $as_of AND _{flag}") for flag, check in _SHIFTED.items()),
-        _Query("'dated in the future'", future, units=amount, currency=currency),
-        _Query("'after the as-of date'", f"{usable} >= $as_of {by_currency}", units=amount, currency=currency),
-    ]
+    queries = [query for query in _queries(table) if columns.has_lines or " line'" not in query.check]
     rows = engine.rows(" UNION ALL ".join(query.sql(place) for place, query in enumerate(queries)), **known)
     found: dict[str, Count] = {}
     for _, check, code, size, units in sorted(rows, key=lambda row: (*row[:2], row[2] is None, row[2] or "")):
@@ -132,6 +127,37 @@ def count_checks(
             said = (money.say(units, code),) if units else ()
             found[check] = Count(table, check, before.rows + size, before.worth + said)
     return [count._replace(failing=judged.failing.get(check)) for check, count in found.items()]
+
+
+def row_queries(table: str, checks: list[str]) -> list[str]:
+    """SQL of the rows that are in some of the checks but not set aside by them: their number and the check."""
+    wanted = f"said IN ({', '.join(map(literal, checks)) or 'NULL'})"
+    return [
+        f"SELECT _row, said FROM ({query.rows_sql()}) AS found WHERE {wanted}"
+        for query in _queries(table)
+        if query.check != "problem" and any(_may_be(query, check) for check in checks)
+    ]
+
+
+def _may_be(query: _Query, check: str) -> bool:
+    return f"'{check}'" in query.check or ("||" in query.check and query.check.split("'")[1] in check)
+
+
+def _queries(table: str) -> list[_Query]:
+    """The query of each check of a table."""
+    amount = "sum(abs(amount))" if table == "orders" else "NULL"
+    currency, by_currency = ("NULL", "") if table == "responses" else ("currency", "GROUP BY currency")
+    usable = f"{table}_typed WHERE problem IS NULL AND {WHEN[table]}"
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    future = f"{usable} < $as_of AND {WHEN[table]} > TIMESTAMP '{tomorrow:%Y-%m-%d %H:%M:%S}' {by_currency}"
+    by_problem = f"{table}_typed WHERE problem IS NOT NULL GROUP BY problem{', currency' if by_currency else ''}"
+    return [
+        _Query("problem", by_problem, units=amount, currency=currency),
+        *_COUNTS[table],
+        *(_Query(f"'{check}'", f"{usable} < $as_of AND _{flag}") for flag, check in _SHIFTED.items()),
+        _Query("'dated in the future'", future, units=amount, currency=currency),
+        _Query("'after the as-of date'", f"{usable} >= $as_of {by_currency}", units=amount, currency=currency),
+    ]
 
 
 def lines_effect(engine: Engine, columns: Columns) -> str:

@@ -81,6 +81,7 @@ class Source(NamedTuple):
     fold: bool = False  # whether ids that differ only in case are one
     decimal: str | None = None  # how its amounts are written, if that is stated
     delimiter: str | None = None  # of a text file
+    keep: tuple[str, ...] | None = None  # the columns that are segments, whatever the rule says
 
 
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
@@ -197,8 +198,9 @@ def _after_leaving_out(
 def _source(kept: str, label: str, digest: str, source: Table, **more: Any) -> Source:
     plain = {ours: text if re.fullmatch(r"[\w .#-]+", text) else "" for ours, text in source.columns.items()}
     left = LEFT.format(kept) if source.where else ""
-    more |= {"fold": source.case == "fold", "decimal": source.decimal}
-    return Source(kept, label, digest, source.timezone, source.rows == "lines", columns=plain, left=left, **more)
+    keep = None if source.keep is None else tuple(source.keep)
+    more |= {"left": left, "keep": keep, "fold": source.case == "fold", "decimal": source.decimal}
+    return Source(kept, label, digest, source.timezone, source.rows == "lines", columns=plain, **more)
 
 
 @contextmanager

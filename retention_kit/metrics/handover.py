@@ -14,13 +14,15 @@ from retention_kit.plugins import run_plugins
 if TYPE_CHECKING:
     import pandas as pd
 
+LEFT = ("engine", "summaries", "parts", "known")  # where no rows are at hand
+
 
 def keep(data: Dataset, path: Path, more: Mapping[tuple, pd.DataFrame] | None = None) -> None:
     """Write every summary computed so far, with what describes the data, to a new file; `more` is kept beside them.
 
     A pickle, so that every number comes back as it was: it lies in a folder of this user's alone, and goes with the run.
     """
-    plain = {one.name: getattr(data, one.name) for one in fields(Dataset) if one.name not in ("engine", "summaries")}
+    plain = {one.name: getattr(data, one.name) for one in fields(Dataset) if one.name not in LEFT}
     # Years are made of the others, and few are asked for again.
     summaries = {key: frame for key, frame in data.summaries.items() if not key[0].startswith("year ")}
     text = pickle.dumps(plain | {"summaries": summaries | dict(more or {})}, protocol=pickle.HIGHEST_PROTOCOL)

@@ -18,15 +18,23 @@ SELECT order_id FROM orders_judged
 WHERE $has_key AND order_id IS NOT NULL AND fault IS NULL AND NOT _is_line
 GROUP BY order_id HAVING count(*) > 1;
 
+-- What else stands in the rows to be compared.
+CREATE TABLE orders_rest AS
+SELECT _row $raw_rest FROM orders_raw
+WHERE $has_rest AND _row IN (
+    SELECT _row FROM orders_judged
+    WHERE fault IS NULL AND NOT _is_line
+        AND (order_id IS NULL OR order_id IN (SELECT order_id FROM orders_repeated)));
+
 -- The rows set aside.
 CREATE TABLE orders_problems AS
 WITH ranked AS (
-    SELECT _row, order_id,
+    SELECT judged._row, judged.order_id,
            row_number() OVER (PARTITION BY order_id, ordered_at, amount, customer_id, refund_of, refunded, currency $extras
-                              ORDER BY _row) AS same_row,
+                              $rest ORDER BY judged._row) AS same_row,
            dense_rank() OVER (PARTITION BY order_id ORDER BY ordered_at, amount, coalesce(refunded, 0) DESC, customer_id,
-                              refund_of, currency $extras) AS same_key
-    FROM orders_judged
+                              refund_of, currency $extras $rest) AS same_key
+    FROM orders_judged AS judged LEFT JOIN orders_rest AS rest ON rest._row = judged._row
     WHERE fault IS NULL AND NOT _is_line
         AND (order_id IS NULL OR order_id IN (SELECT order_id FROM orders_repeated))
 )

@@ -3,13 +3,13 @@
 CREATE TABLE responses_typed AS
 WITH typed AS (
     SELECT _row, _ambiguous, _nonexistent, $responded_at AS responded_at, lower($survey) AS survey, $score AS score, $score_text IS NULL AS unanswered,
-           $customer_id AS customer_id, $weight AS weight, $weight_given AS weight_given, $scale AS given_scale, _source $file $raw_extras
+           $customer_id AS customer_id, $weight AS weight, $weight_given AS weight_given, $scale AS given_scale, _source $file $raw_extras $raw_rest
     FROM responses_raw
 ),
 scaled AS (
     SELECT *, coalesce(given_scale, CASE survey WHEN 'nps' THEN '0-10' WHEN 'csat' THEN '1-5' ELSE '1-7' END) AS scale,
            bool_or(weight_given) OVER (PARTITION BY _source, survey) AS is_weighted,
-           row_number() OVER (PARTITION BY responded_at, survey, score, customer_id, weight, given_scale $extras
+           row_number() OVER (PARTITION BY responded_at, survey, score, customer_id, weight, given_scale $extras $rest
                               ORDER BY _row) AS same_row
     FROM typed
 ),

@@ -28,15 +28,24 @@ SELECT subscription_id, started_at FROM subscriptions_judged
 WHERE $has_key AND subscription_id IS NOT NULL AND fault IS NULL
 GROUP BY subscription_id, started_at HAVING count(*) > 1;
 
+-- What else stands in the rows to be compared.
+CREATE TABLE subscriptions_rest AS
+SELECT _row $raw_rest FROM subscriptions_raw
+WHERE $has_rest AND _row IN (
+    SELECT _row FROM subscriptions_judged
+    WHERE fault IS NULL
+        AND (subscription_id IS NULL
+             OR (subscription_id, started_at) IN (SELECT subscription_id, started_at FROM subscriptions_repeated)));
+
 -- The spells set aside.
 CREATE TABLE subscriptions_problems AS
 WITH ranked AS (
-    SELECT _row, subscription_id,
+    SELECT judged._row, judged.subscription_id,
            row_number() OVER (PARTITION BY subscription_id, started_at, customer_id, ended_at, trial_ends_at, amount,
-                              billed, status, cancel_reason, currency $extras ORDER BY _row) AS same_row,
+                              billed, status, cancel_reason, currency $extras $rest ORDER BY judged._row) AS same_row,
            dense_rank() OVER (PARTITION BY subscription_id, started_at ORDER BY amount, customer_id, ended_at,
-                              trial_ends_at, billed, status, cancel_reason, currency $extras) AS same_key
-    FROM subscriptions_judged
+                              trial_ends_at, billed, status, cancel_reason, currency $extras $rest) AS same_key
+    FROM subscriptions_judged AS judged LEFT JOIN subscriptions_rest AS rest ON rest._row = judged._row
     WHERE fault IS NULL
         AND (subscription_id IS NULL
              OR (subscription_id, started_at) IN (SELECT subscription_id, started_at FROM subscriptions_repeated))

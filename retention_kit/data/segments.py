@@ -1,0 +1,112 @@
+"""Which of the columns that are not ours become segments: those named in `keep` or `[report] segments`, else by one rule.
+
+The rule leaves out what names or reaches one person (ids, names, addresses, phones, emails, IPs, URLs), free text, columns
+of more than 200 values that are also more than 5% of the rows, and columns with a value of its own in every row where those
+are more than 50. It looks at the first 50,000 rows of each source, so that it takes as long for a large table as for a small one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.sources import Source
+from retention_kit.errors import SettingsError, did_you_mean
+
+_MOST = 200  # values
+_SHARE = 0.05  # of the rows
+_SHOWN = 50  # so many values are shown by name, be there one a row
+_LOOKED_AT = 50_000  # rows of a source
+# What a word of a column's name says; `LAST` where only its last word does (`order_number`, but not `number_of_items`).
+_NAMES = {
+    "an id": "id ids uuid guid hash token iban vat ssn sku reference ref invoice receipt transaction checkout cookie session",
+    "a URL": "url uri link href referrer referer useragent agent landing site",
+    "a name": "firstname lastname surname fullname forename username login company vendor",
+    "an address": "address addr street zip postcode postal latitude longitude lat lng lon geo",
+    "a phone number": "phone telephone tel fax msisdn",
+    "an email address": "email mail",
+    "an IP address": "ip ipaddress",
+    "free text": "comment comments note notes message description text feedback remark remarks memo body answer details subject",
+}
+_LAST = {
+    "an id": "number no nr num barcode",
+    "a name": "name user customer contact",
+    "a birthday": "birthday birthdate dob",
+}
+_FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", "optout", "subscribed", "subscription", "verified", "marketing", "is", "has", "type", "kind", "group", "category", "class", "domain", "country", "region", "state", "province", "city", "source", "channel", "product", "plan"])  # fmt: skip
+_PERSONAL = (
+    r"^\s*([^@\s]+@[^@\s]+\.[^@\s]+|https?://.*|www\..*|\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{0,4}){3,7}"
+    r"|(\+|00)[0-9][0-9 ()./-]{6,18}|\(?0[0-9]{1,4}\)?[ /-][0-9 -]{5,14})\s*$"
+)
+_TEXT = r"(\S+\s+){6}\S|^.{80}"
+
+
+def choose_segments(
+    engine: Engine, table: str, sources: list[Source], names: list[str], wanted: Iterable[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Of the columns of a table that are not ours, those that are segments, and of the others why they are none.
+
+    Raises SettingsError where `keep` names a column that no source has.
+    """
+    asked = {name.lower() for source in sources for name in source.keep or ()} | {name.lower() for name in wanted}
+    for source in sources:
+        for name in source.keep or ():
+            if name.lower() not in map(str.lower, names):
+                raise SettingsError(f"data.{table}.keep: there is no column {name!r}: {did_you_mean(name, names)}")
+    judged = [name for name in names if name.lower() not in asked]
+    whys: dict[str, str] = {}
+    if sources and all(source.keep is not None for source in sources):
+        whys = dict.fromkeys(judged, "not in keep")
+    else:
+        whys = {name: why for name in judged if (why := why_by_name(name))}
+        whys |= _why_by_values(engine, sources, [name for name in judged if name not in whys])
+    return [name for name in names if name not in whys], whys
+
+
+def why_by_name(name: str) -> str:
+    """What a column's name says that it holds, of what is no segment; empty where it may be one."""
+    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", name).lower())
+    if not words or _FLAGS & set(words):
+        return ""
+    for why, known in _NAMES.items():
+        if set(known.split()) & set(words):
+            return why
+    return next((why for why, known in _LAST.items() if words[-1] in known.split()), "")
+
+
+def _why_by_values(engine: Engine, sources: list[Source], names: list[str]) -> dict[str, str]:
+    if not names:
+        return {}
+    parts = []
+    for source in sources:
+        kinds = {name.lower(): name for name in engine.types(source.name)}
+        texts = (
+            f"{_text(kinds[name.lower()]) if name.lower() in kinds else 'CAST(NULL AS VARCHAR)'} AS said_{place}"
+            for place, name in enumerate(names)
+        )
+        came = f"(SELECT {', '.join(texts)} FROM {source.name} LIMIT {_LOOKED_AT}) AS first_rows"
+        parts.append(f"SELECT * FROM {came}")
+    counts = ", ".join(
+        f"count(said_{place}), count(DISTINCT said_{place}), "
+        f"count(DISTINCT CASE WHEN regexp_matches(said_{place}, {literal(_PERSONAL)}) THEN said_{place} END), "
+        f"count(DISTINCT CASE WHEN regexp_matches(said_{place}, {literal(_TEXT)}) THEN said_{place} END)"
+        for place in range(len(names))
+    )
+    ((rows, *found),) = engine.rows(f"SELECT count(*), {counts} FROM ({' UNION ALL '.join(parts)}) AS looked_at")
+    whys = {}
+    for place, name in enumerate(names):
+        filled, values, personal, texts = found[place * 4 : place * 4 + 4]
+        if personal * 2 > values:
+            whys[name] = "an address, phone number or link"
+        elif texts * 2 > values:
+            whys[name] = "free text"
+        elif values > max(_MOST, _SHARE * rows):
+            whys[name] = f"{values:,} values in {rows:,} rows"
+        elif values == filled > _SHOWN:
+            whys[name] = "a value of its own in every row"
+    return whys
+
+
+def _text(name: str) -> str:
+    return f"nullif(trim(CAST({quote(name)} AS VARCHAR)), '')"
