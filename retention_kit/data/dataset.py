@@ -23,7 +23,7 @@ from retention_kit.data.left_out import count_left_out
 from retention_kit.data.money import Money
 from retention_kit.data.quality import Count, count_checks, lines_effect, quality_frame, warnings
 from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
-from retention_kit.data.refusals import refuse_mixed_scales, refuse_mixed_sources, refuse_tops
+from retention_kit.data.refusals import refuse_mixed
 from retention_kit.data.shares import judge
 from retention_kit.data.shown import sheet_of
 from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
@@ -66,7 +66,7 @@ class Dataset:
     engine: Engine | None = field(default=None, repr=False)  # None: only kept summaries are at hand
     summaries: dict[tuple, pd.DataFrame] = field(default_factory=dict, repr=False)
     parts: dict[str, list[Source]] = field(default_factory=dict, repr=False)  # what each table is stacked from
-    known: dict[str, str] = field(default_factory=dict, repr=False)  # parts of SQL: as_of, rates_begin, zone
+    known: dict[str, str] = field(default_factory=dict, repr=False)  # parts of SQL
 
     @property
     def basis(self) -> str:
@@ -273,13 +273,8 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         counts += [Count(name, one.check, one.rows, detail=one.detail) for one in told]
         counts += count_left_out(engine, name, sources[name], money, sizes[name])
         counts += find_useless_files(engine, name, columns, sources[name])
-        if name in IDENTITY:
-            counts += find_totals(engine, name, columns, money)
-        if columns.is_mixed:
-            refuse_mixed_sources(engine)
-        if name == "responses":
-            refuse_mixed_scales(engine)
-            refuse_tops(engine, settings.definitions)
+        counts += find_totals(engine, name, columns, money) if name in IDENTITY else []
+        refuse_mixed(engine, name, columns, settings.definitions)
         if name in IDENTITY:
             refuse_late_rates(engine, name, begin)
         if columns.is_naive:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from retention_kit.data.columns import Columns
 from retention_kit.data.engine import Engine
 from retention_kit.errors import DataError
 from retention_kit.settings import Definitions, check_top
+
+
+def refuse_mixed(engine: Engine, table: str, columns: Columns, chosen: Definitions) -> None:
+    """Raise where a table holds what no table may hold at once."""
+    if columns.is_mixed:
+        refuse_mixed_sources(engine)
+    if table == "responses":
+        refuse_mixed_scales(engine)
+        refuse_tops(engine, chosen)
 
 
 def refuse_mixed_sources(engine: Engine) -> None:
