@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "metrics.purchases": "metrics.catalogue metrics.formulas",
     "metrics.lifetime": "metrics.catalogue metrics.formulas",
     "metrics.revenue": "metrics.catalogue metrics.formulas",
-    "metrics.feedback": f"{COMMON} metrics.catalogue metrics.formulas",
+    "metrics.feedback": f"{COMMON} data.words metrics.catalogue metrics.formulas",
     "metrics.insights": "errors periods metrics.catalogue metrics.formulas",
     "metrics.shown": f"{COMMON} metrics.catalogue",
     "metrics": f"{COMMON} plugins data metrics",

@@ -1,12 +1,14 @@
 """Words of intervals and statuses as vendors write them."""
 
+from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import retention_kit as rk
 from pencil import checks, table, value
-from retention_kit.data.words import interval_of, per_year, status_of
+from retention_kit.data.words import interval_of, per_year, score_of, status_of
 
 UTC = {"timezone": "UTC", "currency": "EUR"}
 INTERVALS = {
@@ -58,3 +60,37 @@ def test_mrr_of_words():
     assert value(data, "mrr", "2024-02") == 10 + 10 + 13 + 2  # 6 × 26 / 12; 10 / 5
     unpaid = {"spell without MRR: trialing": 1, "spell without MRR: future": 1}
     assert checks(data) == {"unknown interval": 1} | unpaid
+
+
+LABELS = {
+    10: ["10 - Extremely likely", "10", "10.0", "Extremely likely (10)", "10/10", "10: sure"],
+    5: ["Very satisfied (5)", "5. Very good", "5 out of 7", "(5) good", "٥"],
+    0: ["0 – Not at all likely", "Not at all likely 0", "Bad", "0"],
+    None: ["9-10", "1 - rated 5", "great", "", "-"],
+}
+
+
+@pytest.mark.parametrize(("number", "said"), [(number, said) for number, every in LABELS.items() for said in every])
+def test_the_number_at_either_end_of_a_label(number, said):
+    assert score_of(said) == number
+
+
+def test_labelled_answers_are_scores():
+    answers = table("""
+        responded_at  survey  score
+        2024-01-05    NPS     10 - Extremely likely
+        2024-01-05    nps     ٩
+        2024-01-05    Nps     0 (Not at all likely)
+        2024-01-05    nps     great
+        2024-01-05    nps     8/10
+    """)
+    data = rk.load(responses=answers, **UTC)
+    assert value(data, "net_promoter_score", "2024-01") == 25  # 2 promoters, 1 detractor, of 4
+    assert checks(data) == {"unreadable score": 1}
+
+
+def test_functions_take_text_and_decimals_but_no_truths():
+    scores = ["10 - Extremely likely", Decimal(9), np.int64(3), 8.0, True, np.bool_(True), "great", None]
+    assert (rk.nps(scores).value, rk.nps(scores).n) == (25, 4)
+    assert "4 left out" in rk.nps(scores).note
+    assert rk.csat(["Very satisfied (5)", Decimal("2")]).value == rk.ces(["6", True, 1]).value == 0.5

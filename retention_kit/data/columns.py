@@ -12,7 +12,7 @@ from retention_kit.data.ids import IDS, read_ids
 from retention_kit.data.segments import choose_segments
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.data.stacking import FILE, UNKNOWN
-from retention_kit.data.words import subscription_words
+from retention_kit.data.words import score_words, subscription_words
 from retention_kit.errors import DataError
 from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
@@ -113,6 +113,8 @@ class Columns:
                 self.sql[name] = ids.sql.get(name) or self.text(name)
         if table == "subscriptions":
             self.sql |= subscription_words(engine, {name: self.text(name) for name in ("interval", "status")})
+        if table == "responses" and self._kinds.get("score") == "VARCHAR":
+            self.sql["score"] = f"TRY_CAST({score_words(engine, self.text('score'))} AS DOUBLE)"
         # What never came takes no room: a view says that it is missing.
         optional = [name for name in ("refund_of", "currency") if name in names]
         self.has_refunded = "refunded" in names and "refunded" in self._kinds

@@ -121,11 +121,6 @@ def score_of(text: object) -> Decimal | None:
     return Decimal(numbers.pop()) if len(numbers) == 1 else None
 
 
-def is_good_or_bad(text: str) -> bool:
-    """Whether an answer is one of good and bad."""
-    return not re.search(r"\d", text.translate(_DIGITS)) and score_of(text) is not None
-
-
 def subscription_words(engine: Engine, texts: dict[str, str]) -> dict[str, str]:
     """SQL parts of the subscriptions' interval and status, given as trimmed text of their raw view.
 
@@ -145,10 +140,20 @@ def subscription_words(engine: Engine, texts: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _known(engine: Engine, text: str, read: Callable[[str], str | None]) -> dict[str, str]:
+def score_words(engine: Engine, text: str) -> str:
+    """SQL: a column of answers, given as trimmed text of its raw view, with labelled ones as their number."""
+    known = _known(
+        engine, text, lambda said: None if (number := score_of(said)) is None else f"{number:f}", "responses"
+    )
+    return _mapped(text, known)
+
+
+def _known(
+    engine: Engine, text: str, read: Callable[[str], str | None], table: str = "subscriptions"
+) -> dict[str, str]:
     """The texts of a column that can be read, with what they mean."""
     query = (
-        f"SELECT said FROM (SELECT lower({text}) AS said FROM subscriptions_raw) AS came WHERE said IS NOT NULL "
+        f"SELECT said FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE said IS NOT NULL "
         "GROUP BY said ORDER BY count(*) DESC, said LIMIT 500"
     )
     return {said: meant for (said,) in engine.rows(query) if (meant := read(said))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from retention_kit.data.words import score_of
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import mean, nps_interval, wilson
@@ -80,7 +81,8 @@ def response_count(feedback) -> Measure:
 
 
 def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
-    """Net promoter score of answers 0-10; others are excluded and counted in the note.
+    """Net promoter score of answers 0-10, numbers or text such as "10 - Extremely likely"; others are excluded and counted
+    in the note.
 
     `interval` is "adjusted" (Rocks 2016, never of zero width) or "wald".
     """
@@ -130,8 +132,9 @@ def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
         raise DataError(f"Scores are a list or column of numbers, not {scores!r}.")
     low, high = (int(bound) for bound in scale.split("-"))
     scores = list(scores)
-    valid = [score for score in scores if isinstance(score, int | float) or hasattr(score, "item")]
-    valid = [score for score in valid if low <= score <= high and score == int(score)]
+    # A truth is no score, though Python would count it as 0 or 1.
+    read = [score_of(score) for score in scores if not isinstance(score, bool) and type(score).__name__ != "bool"]
+    valid = [float(score) for score in read if score is not None and low <= score <= high and score == int(score)]
     left_out = len(scores) - len(valid)
     return valid, f"{left_out} left out: no whole numbers of {scale}." if left_out else ""
 
