@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import SettingsError
+from retention_kit.settings import read_settings
 
 if TYPE_CHECKING:
     from retention_kit.data.layouts.importing import Imported
@@ -45,6 +46,8 @@ def _import(arguments: argparse.Namespace, print_table: Callable) -> int:
     for one in made:
         _tell(one)
     if any(one.sources for one in made):
+        if not read_settings(SETTINGS).report.timezone:
+            print('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
         print(f"Written to {SETTINGS}, to be seen and edited. Next:\n  retention-kit check\n  retention-kit report")
     return DONE
 

@@ -163,16 +163,16 @@ t3,c3,draft,2024-01-06T10:00:00Z,9.00,USD
         {"revenue": 15, "active_customers": 2},
         {"not paid": 1},
     ),
-    # two of 10.00 a month, and 30.00 for three months
+    # two of 10.25 a month, and 30.00 for three months
     "baremetrics_import": Case(
         """plan_oid,plan_name,plan_currency,plan_amount,plan_interval,plan_interval_count,customer_oid,customer_name,customer_email,subscription_oid,subscription_started_at,subscription_canceled_at,subscription_quantity
-p,Pro,usd,1000,month,1,c1,A,a@example.com,s1,2024-01-05,,2
+p,Pro,usd,1025,month,1,c1,A,a@example.com,s1,2024-01-05,,2
 q,Big,usd,3000,month,3,c2,B,b@example.com,s2,2024-01-06,,1
 p,Pro,usd,1000,month,1,c3,C,c@example.com,s3,2023-12-06,2024-01-06,1
 p,Pro,usd,1000,month,1,c4,D,d@example.com,s4,2024-02-06,,1
 """,
         "2024-01",
-        {"mrr": 30, "customers_at_end": 2, "customer_churn_rate": 1},
+        {"mrr": 30.5, "customers_at_end": 2, "customer_churn_rate": 1},
     ),
     "chartmogul_import": Case(
         """customer_external_id,subscription_external_id,plan_name,service_period_start,service_period_end,amount_in_cents,currency
@@ -276,9 +276,12 @@ x3,10,,c3,partial,2024-01-06 10:00:00,2024-01-06 10:01:00,,n3,,
 NPS,Loyalty,c1,10,Good,2024-01-05 10:00:00
 NPS,Loyalty,c2,9,,2024-01-06 10:00:00
 CES,Support,c2,6,,2024-01-06 10:00:00
+CSAT,Happy,c1,2,,2024-01-06 10:00:00
+CSAT,Happy,c2,1,,2024-01-06 10:00:00
+CSAT,Happy,c3,0,,2024-01-06 10:00:00
 """,
         "2024-01",
-        {"net_promoter_score": 100, "customer_effort_score": 1},
+        {"net_promoter_score": 100, "customer_effort_score": 1, "customer_satisfaction_score": 1 / 3},
     ),
     "intercom_ratings": Case(
         """Conversation ID,User ID,Conversation rating,Conversation rating remark,Conversation started at

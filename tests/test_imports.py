@@ -278,3 +278,13 @@ def cell(text: str) -> object:
     if re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text):
         return datetime.fromisoformat(text)
     return text.replace("&", "&amp;") or None
+
+
+def test_of_an_export_only_what_its_layout_names_splits_the_figures(here):
+    """No names, addresses and emails; a further column is a line in the settings."""
+    path = put(here, "shopify_orders")
+    assert set(rk.load(path).segments) == {"country", "channel"}
+    main(["import", path.name])
+    settings = here / "retention.toml"
+    settings.write_text(settings.read_text("utf-8").rstrip() + '\nmug = "Lineitem name"\n', "utf-8")
+    assert set(rk.load(here).segments) == {"country", "channel", "mug"}

@@ -18,9 +18,11 @@ import pytest
 
 import oracle_cases as cases
 import retention_kit as rk
+from exports import CASES
 from pencil import checks, table, value
 from retention_kit.cli import main
 from retention_kit.data.engine import Engine, quote
+from retention_kit.data.layouts.importing import import_files
 from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.views import ask
@@ -524,3 +526,19 @@ def test_intervals_and_statuses_are_read_alike(database):
     read = "SELECT mrr, status FROM subscriptions ORDER BY _row"
     assert here.engine.rows(read) == there.engine.rows(read)
     assert here.quality.equals(there.quality)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(CASES) - {"surveymonkey", "google_forms"})
+)  # whose times are read by DuckDB's words
+def test_an_export_beside_a_database_gives_the_same(server, tmp_path, name):
+    case = CASES[name]
+    (tmp_path / case.name).write_text(case.text, "utf-8")
+    made = import_files([tmp_path / case.name], None, tmp_path / "retention.toml")
+    assert made
+    here = rk.load(tmp_path)
+    text = (tmp_path / "retention.toml").read_text("utf-8")
+    (tmp_path / "retention.toml").write_text(f'data.engine = "{server}"\n{text}', "utf-8")
+    there = rk.load(tmp_path)
+    assert there.quality.to_dict("records") == here.quality.to_dict("records")
+    assert {metric: value(there, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)

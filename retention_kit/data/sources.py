@@ -306,7 +306,11 @@ def _selected(
         )
     consumed = used(theirs, list(ours.values()))
     taken = {text.lower() for text in [*selected, *ours.values(), *consumed, *REQUIRED[table], *OPTIONAL[table]]}
-    selected |= {name: engine.quote(name) for name in theirs if name.lower() not in taken and not name.startswith("_")}
+    # Exports hold addresses and texts of every kind: of theirs only what is mapped can split the figures.
+    others = (
+        [] if source.layout else [name for name in theirs if name.lower() not in taken and not name.startswith("_")]
+    )
+    selected |= {name: engine.quote(name) for name in others}
     if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
         selected["_like"] = engine.row_digest
     if FILE in theirs:

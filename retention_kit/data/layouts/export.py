@@ -1,4 +1,4 @@
-"""The beginning of an export, and how its amounts and times are written."""
+"""The beginning of an export, and how its times are written."""
 
 from __future__ import annotations
 
@@ -80,23 +80,6 @@ def known_zone(name: str | None) -> str | None:
         return ZoneInfo(name).key if name else None
     except (KeyError, ValueError, OSError):
         return None
-
-
-def amount_sql(column: str, values: Iterable[str]) -> str:
-    """A column of amounts, or SQL that takes away the symbols and separators that all of its values are written with."""
-    values = [*values]
-    symbols = sorted({symbol for value in values for symbol in re.findall(r"[$€£¥₹]", value)})
-    bare = [re.sub(r"[$€£¥₹]", "", value).strip() for value in values]
-    if all(re.fullmatch(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", value) for value in bare):
-        steps = [(symbol, "") for symbol in symbols] + ([(",", "")] if any("," in value for value in bare) else [])
-    elif all(re.fullmatch(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d{1,2})?", value) for value in bare):
-        steps = [(symbol, "") for symbol in symbols] + [(".", ""), (",", ".")]
-    else:
-        return column
-    sql = quote(column)
-    for old, new in steps:
-        sql = f"replace({sql}, '{old}', '{new}')"
-    return sql if steps else column
 
 
 def time_sql(column: str, values: Iterable[str]) -> tuple[str, str]:

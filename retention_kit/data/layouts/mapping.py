@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from retention_kit.data.layouts.export import Export, amount_sql, known_zone, time_sql, with_texts
+from retention_kit.data.layouts.export import Export, known_zone, time_sql, with_texts
 from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
 from retention_kit.data.layouts.questions import Question, read_questions
 from retention_kit.errors import DataError, did_you_mean
@@ -21,6 +21,7 @@ OURS = {
     "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
     "responses": ("responded_at", "survey", "score"),
 }
+_AMOUNT = r"[-+(]?\s?[$€£¥₹]?\s?[-+]?\d[\d.,' ]*\s?[$€£¥₹]?\)?"
 _GUESSES = {  # our columns by what theirs may be called, the likeliest first
     "customer_id": ("customer.?(id|no|number|code)", "client.?(id|no)", "account.?(id|no|code)", "user.?id", "member.?id",
                     "customer|client|buyer", "e-?mail"),
@@ -90,8 +91,6 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
     columns = {ours: text for ours, text in columns.items() if text is not None}
     zone = export.zone or _zone_of(columns) or layout.read.timezone
     for ours, text in columns.items():
-        if text in header and ours in ("amount", "refunded"):
-            columns[ours] = amount_sql(text, export.values(text))
         if text in header and ours.endswith("_at"):
             columns[ours], other = time_sql(text, export.values(text))
             comments |= {ours: f"day and month cannot be told apart: or {other}"} if other else {}
@@ -192,7 +191,6 @@ def propose(export: Export, path: str) -> Recognised:
             f"its columns looks like {' or '.join(missing)}: it has {', '.join(export.header)}."
         )
     currency = _currency(export, columns)
-    columns["amount"] = amount_sql(columns["amount"], export.values(columns["amount"]))
     columns["ordered_at"], other = time_sql(columns["ordered_at"], export.values(columns["ordered_at"]))
     comments |= {"ordered_at": f"guess; day and month cannot be told apart: or {other}"} if other else {}
     source = Table(path=path, columns=columns)
@@ -204,7 +202,7 @@ def _fits(ours: str, values: list[str]) -> bool:
     if not values:
         return False
     few = values[:500]
-    numbers = amount_sql("x", few) != "x" or all(re.fullmatch(r"[+-]?\d+(\.\d+)?", value) for value in few)
+    numbers = all(re.fullmatch(_AMOUNT, value) for value in few)
     times = not numbers and (
         time_sql("x", few)[0] != "x" or all(re.match(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", value) for value in few)
     )

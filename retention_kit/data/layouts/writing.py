@@ -26,7 +26,9 @@ def block(mapping: Mapping, heading: list[str]) -> str:
     if source.leave_out:
         lines.append(f"[data.{mapping.table}.leave_out]  # such rows count nowhere; `check` counts them by these names")
         lines += [f"{toml_key(why)} = {toml_text(condition)}" for why, condition in source.leave_out.items()]
-    lines.append(f"[data.{mapping.table}.columns]  # ours = a column of theirs, or SQL on them")
+    lines.append(
+        f"[data.{mapping.table}.columns]  # ours = a column of theirs, or SQL on them; further columns here can split the figures"
+    )
     for ours, text in source.columns.items():
         said = mapping.comments.get(ours)
         lines.append(f"{toml_key(ours)} = {toml_text(text)}" + (f"  # {_one_line(said)}" if said else ""))
