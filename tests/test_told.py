@@ -74,7 +74,7 @@ def test_a_case_of_orders_has_its_figure_and_is_told(shared, name):
 
 @pytest.mark.parametrize(
     ("name", "check", "rows"),
-    [("s_cancelled_no_end", "cancelled without an end", 2), ("s_stripe_status_now", "status of today alone", 2)],
+    [("s_cancelled_no_end", "cancelled without an end", 2), ("s_stripe_status_now", "status of today alone", 3)],
 )
 def test_a_case_of_subscriptions_is_told(shared, name, check, rows):
     data = rk.load(shared / "cases" / "data_in" / name)
