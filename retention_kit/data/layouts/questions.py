@@ -82,13 +82,13 @@ def _question(column: str, text: str, answers: list[str]) -> Question | None:
         return Question(column, "comment") if is_comment else None
     if not surveys:
         if re.search(_RATING, text, re.I) and min(numbers) >= 1 and max(numbers) <= 10:
-            return Question(column, "csat", _nearest(numbers), _score(column, said), "a rating may be of anything")
+            return Question(column, "csat", _nearest(numbers), column, "a rating may be of anything")
         return None
     survey = surveys[0]
     scale, doubt = _scale(survey, text, numbers, len(answers))
     if len(surveys) > 1:
         doubt = doubt or f"its wording fits {' and '.join(surveys)}"
-    return Question(column, survey, scale, _score(column, said), doubt)
+    return Question(column, survey, scale, column, doubt)
 
 
 def _scale(survey: str, text: str, numbers: list[int], size: int) -> tuple[str, str]:
@@ -141,13 +141,3 @@ def _case(column: str, words: dict[str, int]) -> str:
     name = '"' + column.replace('"', '""') + '"'
     whens = "\n".join(f"WHEN '{word}' THEN '{number}'" for word, number in words.items())
     return f"CASE lower(trim({name}))\n{whens}\nELSE {name} END"
-
-
-def _score(column: str, said: set[str]) -> str:
-    """The column, or SQL of the number before the label."""
-    if all(re.fullmatch(r"\d+(\.0+)?", answer) for answer in said):
-        return column
-    name = '"' + column.replace('"', '""') + '"'
-    if all(re.match(r"\d+( |$)", answer) for answer in said):
-        return f"split_part(trim({name}), ' ', 1)"
-    return f"regexp_extract({name}, '^\\s*(\\d+)', 1)"
