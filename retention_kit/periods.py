@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from retention_kit.errors import PeriodError, did_you_mean
 
@@ -19,6 +20,11 @@ _FORMS = {
 _EXAMPLES = {"week": "2011-W45", "month": "2011-11", "quarter": "2011-Q4", "year": "2011"}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _MONDAY = date(1970, 1, 5)
+
+
+def today(zone: str | None) -> date:
+    """The date in a time zone, by default UTC."""
+    return datetime.now(ZoneInfo(zone or "UTC")).date()
 
 
 def check_every(every: str) -> str:

@@ -264,7 +264,7 @@ def test_naive_and_aware_times_in_one_column_are_refused():
 
 
 def test_numbers_are_no_dates():
-    frame = pd.DataFrame({"customer_id": ["Ann"], "ordered_at": [20240105], "amount": [1]})
+    frame = pd.DataFrame({"customer_id": ["Ann"], "ordered_at": [105], "amount": [1]})
     with pytest.raises(DataError, match=r"^The orders column 'ordered_at' holds bigint values, not dates"):
         rk.load(orders=frame)
 

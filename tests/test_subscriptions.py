@@ -199,9 +199,9 @@ def test_a_plan_change_within_a_day_is_neither_churn_nor_reactivation():
 def test_unreadable_ends_are_measured_against_the_ends_there_are():
     rows = "customer_id  started_at  ended_at  amount\n" + "Ann  2024-01-05  -  10\n" * 8
     with pytest.raises(
-        DataError, match=r"'ended_at' is unreadable in 2 of 2 rows that hold a value, first in row 9 \('31\.2\.24'\)"
+        DataError, match=r"'ended_at' is unreadable in 2 of 2 rows that hold a value, first in row 9 \('31\.2\.2024'\)"
     ):
-        subscriptions(rows + "Ben  2024-01-05  31.2.24  10\n" * 2)
+        subscriptions(rows + "Ben  2024-01-05  31.2.2024  10\n" * 2)
 
 
 @pytest.mark.parametrize(("end", "start", "bridged"), [

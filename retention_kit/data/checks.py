@@ -13,6 +13,8 @@ SURVEYS = ("nps", "csat", "ces")
 _INTERVALS = ("day", "week", "month", "quarter", "year")
 _STATUSES = ("active", "trialing", "paused", "unpaid", "past_due", "cancelled", "free")
 _DATES = "write dates like 2011-11-30 or 2011-11-30 14:05"
+_OUTSIDE = "lies outside 1970-2100"
+_YEARS = "write years with four digits"
 _NUMBERS = "write plain numbers like 1234.50"
 
 
@@ -54,6 +56,14 @@ CHECKS = {
     "unreadable end date of the trial": _aside(
         "set aside: no figure counts the spell", column="trial_ends_at", hint=_DATES, of_values=True
     ),
+    "date outside 1970-2100": _aside(column="when", fault=_OUTSIDE, hint=_YEARS),
+    "end date outside 1970-2100": _aside(
+        "set aside: no figure counts the spell", column="ended_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
+    ),
+    "end date of the trial outside 1970-2100": _aside(
+        "set aside: no figure counts the spell", column="trial_ends_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
+    ),
+    "end date that stands for none": Check("read as no end, as an empty one is"),
     "unreadable amount": _aside(column="amount", hint=_NUMBERS),
     "unreadable refunded amount": _aside(column="refunded", hint=_NUMBERS, of_values=True),
     "unreadable score": _aside("set aside: no figure counts the answer", column="score", hint=_NUMBERS),
@@ -170,8 +180,11 @@ CHECKS = {
     "ambiguous local time": Check("shown twice by clocks put back: read as the first"),
     "nonexistent local time": Check("skipped by clocks put forward: moved forward"),
     "dated in the future": Check(
-        "counted, so the data seem to reach so far: set as_of if the date is wrong<; {money}>", share="warned"
+        "not counted, since as_of is by itself no later than today: correct the date or set as_of<; {money}>",
+        sets_aside=True,
+        share="warned",
     ),
+    "dated in the future, before as_of": Check("counted, since as_of is later than today<; {money}>", share="warned"),
     "after the as-of date": Check("not known yet at the as-of date<; {money}>", sets_aside=True),
     "no usable row": Check("as if the table were not there: its figures are absent"),
 }

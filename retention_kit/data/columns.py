@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
-
 from retention_kit.data.amounts import read_numbers
-from retention_kit.data.clocks import any_of, in_report_zone, shifts
 from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.ids import IDS, read_ids
+from retention_kit.data.offers import Written
 from retention_kit.data.segments import choose_segments
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.data.stacking import FILE, UNKNOWN
+from retention_kit.data.times import ENDS, Clock, read_times
 from retention_kit.data.words import score_words, subscription_words
-from retention_kit.errors import DataError
 from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
 
-# A time that names its zone: Z, an offset, or words such as UTC or Europe/London, but for AM and PM.
-_AWARE = r"[ T]\d\d:\d\d[\d:.,]*( ?([Zz]|[+-]\d\d(:?\d\d)?)| ([B-OQ-Zb-oq-z][A-Za-z]+|[AaPp][A-LN-Za-ln-z][A-Za-z]*|[AaPp][Mm][A-Za-z]+)(/[A-Za-z_/+-]+)?)$"
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
             "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 _FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
@@ -26,7 +21,7 @@ _FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
 )  # types that stack by themselves
 NUMBERS = ("amount", "refunded", "rate", "weight")
 SEVERAL = "(several)"  # an order's value where its lines disagree
-SHIFTED = ("ambiguous", "nonexistent")  # what a local time can be where clocks are put back or forward
+FLAGS = ("ambiguous", "nonexistent", "no_end")  # what is known of a row by its times
 
 
 # Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines whose
@@ -46,16 +41,6 @@ SELECT _row, 'same line in another file' AS problem FROM (
         )
     ) AS copies
 ) AS repeats WHERE place > 1"""
-
-
-class Clock(NamedTuple):
-    """SQL that reads one column of times: its local time of the report and, of naive ones, what their clock did."""
-
-    name: str
-    moment: str
-    naive: str = ""
-    ambiguous: str = "false"
-    nonexistent: str = "false"
 
 
 class Columns:
@@ -104,7 +89,9 @@ class Columns:
         for name in names:
             if name in self._times:
                 self.sql[name] = local(name)
-                self.sql[f"{name}_unreadable"] = f"({self.text(name)} IS NOT NULL AND {local(name)} IS NULL)"
+                self.sql[f"{name}_outside"] = _outside(name)
+                unread = f"{self.text(name)} IS NOT NULL AND {local(name)} IS NULL"
+                self.sql[f"{name}_unreadable"] = f"({unread} AND NOT {_no_end(name)})"
             elif name in ("score", "weight", "rate"):
                 self.sql[name] = f"TRY_CAST({self.number(name)} AS DOUBLE)"
             elif name == "currency":
@@ -190,19 +177,19 @@ class Columns:
         if self.has_files:
             names.setdefault(FILE, ["INTEGER"])
         for number, (source, kinds, said) in enumerate(zip(sources, every, spelled, strict=True)):
-            part = source.name
-            clocks = [self._clock(part, name, kinds.get(name), source.zone) for name in self._times]
-            read = "".join(f", {clock.naive} AS {_naive(clock.name)}" for clock in clocks if clock.naive)
+            clocks = [self._clock(source, name, kinds.get(name)) for name in self._times]
             moments = "".join(f", {clock.moment} AS {local(clock.name)}" for clock in clocks)
-            shifted = "".join(
+            moments += "".join(f", {clock.outside} AS {_outside(clock.name)}" for clock in clocks)
+            moments += "".join(f", {clock.no_end} AS {_no_end(clock.name)}" for clock in clocks if clock.name in ENDS)
+            flags = "".join(
                 f", coalesce({' OR '.join(getattr(clock, flag) for clock in clocks)}, false) AS _{flag}"
-                for flag in SHIFTED
+                for flag in FLAGS
             )
             plain = "".join(f", {sql[number]} AS {_plain(name)}" for name, sql in numbers.items())
-            made = f"{moments}{shifted}{plain}, {str(source.is_lines).lower()} AS _is_line"
+            made = f"{moments}{flags}{plain}, {str(source.is_lines).lower()} AS _is_line"
             made += f", {number} AS _source" if self.has_files or self._table == "responses" else ""
             came = ", ".join(_as_in_all(name, said.get(name), found) for name, found in names.items())
-            parts.append(f"SELECT {came}{made} FROM (SELECT *{read} FROM {part}) AS came")
+            parts.append(f"SELECT {came}{made} FROM {_stepwise(source.name, clocks)}")
         union = " UNION ALL ".join(parts)
         self._engine.run(
             f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union}) AS stacked"
@@ -233,55 +220,25 @@ class Columns:
                 found[name] = texts
         return found
 
-    def _clock(self, part: str, name: str, kind: str | None, zone: str | None) -> Clock:
+    def _clock(self, source: Source, name: str, kind: str | None) -> Clock:
         """How to read a column as local time of the report; NULL where it is no date."""
-        column, text = quote(name), _text(name, kind)
-        report = self._report_zone or "UTC"
-        if kind == "TIMESTAMP WITH TIME ZONE":
-            return Clock(name, _finite(f"local_time({column}, {literal(report)})"))
-        if kind == "DATE":
-            return Clock(name, _finite(f"CAST({column} AS TIMESTAMP)"))
-        if kind is not None and kind.startswith("TIMESTAMP"):
-            time = _finite(f"CAST({column} AS TIMESTAMP)")
-            (span,) = self._engine.rows(f"SELECT min({_year(time)}), max({_year(time)}) FROM {part}")
-            return self._naive_clock(name, time, zone, span)
-        if kind != "VARCHAR":
-            if kind and self._engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
-                raise DataError(f"The {self._table} column {name!r} holds {kind.lower()} values, not dates.")
-            return Clock(name, "CAST(NULL AS TIMESTAMP)")
-        aware = f"regexp_matches({text}, '{_AWARE}')"
-        timed = f"length({text}) > 10"
-        # Offsets are written in many ways, of which the engine reads one.
-        offset = f"regexp_replace(regexp_replace({text}, ' ?([+-]\\d\\d):?(\\d\\d)$', '\\1:\\2'), 'z$', 'Z')"
-        instant = f"local_time(TRY_CAST({offset} AS TIMESTAMPTZ), {literal(report)})"
-        # DuckDB passes over a word after the time, so that 2:05 PM would be five past two at night.
-        time = f"CASE WHEN NOT regexp_matches({text}, ' [A-Za-z]+$') THEN TRY_CAST({text} AS TIMESTAMP) END"
-        with_zone, without, *span = self._engine.rows(
-            f"SELECT count(CASE WHEN is_aware THEN 1 END), count(CASE WHEN NOT is_aware THEN naive END), "
-            f"min({_year('naive')}), max({_year('naive')}) FROM (SELECT {aware} AS is_aware, "
-            f"CASE WHEN {timed} THEN {_finite(time)} END AS naive FROM {part}) AS came"
-        )[0]
-        if with_zone and without:
-            raise DataError(
-                f"The {self._table} column {name!r} mixes {with_zone} times with a zone and {without} without: "
-                "write all of them one way."
-            )
-        if with_zone:
-            return Clock(name, _finite(f"CASE WHEN {aware} THEN {instant} ELSE {time} END"))
-        if not without:
-            return Clock(name, _finite(time))
-        clock = self._naive_clock(name, _finite(f"CASE WHEN {timed} THEN {time} END"), zone, span)
-        # A bare date is that date's midnight by any clock.
-        return clock._replace(moment=f"CASE WHEN {timed} THEN {clock.moment} ELSE {_finite(time)} END")
+        report = self._report_zone
+        dialect = "pandas" if source.is_frame else self._engine.dialect
+        written = Written(self._table, source.columns, dialect)
+        clock = read_times(
+            self._engine, source.name, name, _text(name, kind), kind, source.zone, report or "UTC", written
+        )
+        self.is_naive |= clock.is_naive and not (source.zone or report)
+        return clock
 
-    def _naive_clock(self, name: str, time: str, zone: str | None, span: Iterable[int | None]) -> Clock:
-        first, last = span
-        self.is_naive |= first is not None and not (zone or self._report_zone)
-        report = self._report_zone or "UTC"
-        found = shifts(zone or report, first, last) if first is not None else ()
-        read = _naive(name)
-        moment = in_report_zone(read, zone, report, found)
-        return Clock(name, moment, time, any_of(found, read, False), any_of(found, read, True))
+
+def _stepwise(part: str, clocks: list[Clock]) -> str:
+    """A source with the columns of its clocks, each made from those before it."""
+    made = part
+    for step in range(max((len(clock.steps) for clock in clocks), default=0)):
+        every = [item for clock in clocks for item in (clock.steps[step].items() if step < len(clock.steps) else ())]
+        made = f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {made}) AS came"
+    return made
 
 
 def _text(name: str, kind: str | None) -> str:
@@ -335,9 +292,21 @@ def made_columns(table: str) -> list[str]:
         "_source",
         FILE,
         UNKNOWN,
-        *(f"_{flag}" for flag in SHIFTED),
+        *(f"_{flag}" for flag in FLAGS),
         *map(local, times(table)),
+        *map(_outside, times(table)),
+        *(_no_end(name) for name in times(table) if name in ENDS),
     ]
+
+
+def _outside(name: str) -> str:
+    """The column that says whether a time lies in no year that it may have."""
+    return quote(f"_outside_{name}")
+
+
+def _no_end(name: str) -> str:
+    """The column that says whether a time stands for none."""
+    return quote(f"_no_{name}")
 
 
 def local(name: str) -> str:
@@ -348,20 +317,6 @@ def local(name: str) -> str:
 def _plain(name: str) -> str:
     """The column that holds numbers as plain text, where they came otherwise."""
     return quote(f"_plain_{name}")
-
-
-def _finite(time: str) -> str:
-    """`infinity`, which SQL knows as a time, is no date."""
-    return f"CASE WHEN isfinite({time}) THEN {time} END"
-
-
-def _year(time: str) -> str:
-    return f"CAST(EXTRACT(year FROM {time}) AS INTEGER)"
-
-
-def _naive(name: str) -> str:
-    """The column that holds a naive time while it is read."""
-    return quote(f"_naive_{name}")
 
 
 def _agreed(column: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +28,7 @@ from retention_kit.data.shares import judge
 from retention_kit.data.shown import sheet_of
 from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
 from retention_kit.errors import DataError, SettingsError, did_you_mean
-from retention_kit.periods import add_months
+from retention_kit.periods import add_months, today
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import BESIDE, TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals
@@ -279,12 +279,17 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             refuse_late_rates(engine, name, begin)
         if columns.is_naive:
             counts.append(Count(name, "naive times without a time zone", sizes[name]))
-    as_of, starts = _span(engine, every, report.as_of)
+    as_of, starts = _span(engine, every, report.as_of, report.timezone)
     if not starts:
         raise DataError(f"There is no usable row before {as_of}: see what check says of the tables.")
     if basis and basis not in starts:
         raise SettingsError(f"definitions.basis is {basis!r}, but no row of the {basis} can be used before {as_of}.")
-    known["as_of"] = f"TIMESTAMP '{as_of}'"
+    tomorrow = today(report.timezone) + timedelta(days=1)
+    known |= {
+        "as_of": f"TIMESTAMP '{as_of}'",
+        "tomorrow": f"TIMESTAMP '{tomorrow}'",
+        "is_as_of_set": str(report.as_of is not None).lower(),
+    }
     for name, columns in every.items():
         with sentence(engine, f"The {name}"):
             making = _statements(name)[1]
@@ -367,14 +372,15 @@ def _usable_orders(
     return {"made_as": "TABLE" if has_refunds or engine.place else "VIEW"}
 
 
-def _span(engine: Engine, tables: dict, as_of: date | None) -> tuple[date, dict[str, date]]:
-    """The as-of date, by default the midnight after the last event, and the first date before it in each table that has one.
+def _span(engine: Engine, tables: dict, as_of: date | None, zone: str | None) -> tuple[date, dict[str, date]]:
+    """The as-of date, by default the midnight after the last event until today, and the first date before it in each table.
 
     An `ended_at` in the future is a plan, not an event.
     """
-    now = f"TIMESTAMP '{datetime.now(UTC):%Y-%m-%d %H:%M:%S}'"
-    ended = {"subscriptions": f"max(CASE WHEN ended_at <= {now} THEN ended_at END)"}
-    before = f"< TIMESTAMP '{as_of}'" if as_of else "IS NOT NULL"
+    tomorrow = today(zone) + timedelta(days=1)
+    until = as_of or tomorrow
+    ended = {"subscriptions": f"max(CASE WHEN ended_at < TIMESTAMP '{tomorrow}' THEN ended_at END)"}
+    before = f"< TIMESTAMP '{until}'"
     found = engine.rows(
         " UNION ALL ".join(
             f"SELECT '{name}' AS name, CAST(min({WHEN[name]}) AS DATE) AS day, max({WHEN[name]}) AS moment, "
@@ -387,7 +393,13 @@ def _span(engine: Engine, tables: dict, as_of: date | None) -> tuple[date, dict[
     if as_of:
         return as_of, starts
     if not starts:
-        raise DataError("The tables hold no usable row.")
+        later = " UNION ALL ".join(f"SELECT _row FROM {name}_typed WHERE problem IS NULL" for name in tables)
+        is_later = engine.rows(f"SELECT count(*) FROM ({later}) AS later")[0][0] > 0
+        raise DataError(
+            "All usable rows are dated in the future: correct the dates, or set as_of."
+            if is_later
+            else "The tables hold no usable row."
+        )
     last = max(moment for _, _, *moments in found for moment in moments if moment is not None)
     return last.date() + timedelta(days=1), starts
 

@@ -77,6 +77,7 @@ def filled(sql: str, parts: dict[str, str]) -> str:
 class Engine:
     """One embedded DuckDB database; frames are read in place, without a copy."""
 
+    dialect = "duckdb"  # of `types` and `keep`, in which users write their expressions
     row_digest = "hash(_theirs)"  # a number or text that two rows share only if they are alike
     catalog = "memory"  # where our tables are
 

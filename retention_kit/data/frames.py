@@ -52,6 +52,17 @@ def keep_frame(engine: Engine, table: str, frame: Any) -> tuple[str, str]:
     return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
 
 
+def in_micros(engine: Engine, relation: str) -> str:
+    """A relation with its nanoseconds as microseconds: cut off, where a cast rounds them up into the next day or month."""
+    ways = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
+    cut = [
+        f"{ways[kind].format(time=f'make_timestamp(epoch_ns({quote(name)}) // 1000)')} AS {quote(name)}"
+        for name, kind in engine.types(relation).items()
+        if kind in ways
+    ]
+    return f"(SELECT * REPLACE ({', '.join(cut)}) FROM {relation})" if cut else relation
+
+
 def cells(names: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
     """A DataFrame whose columns are typed by their cells: all numbers, times, dates or truths; anything else is text."""
     import pandas as pd

@@ -63,6 +63,7 @@ class PostgresError(Exception):
 class Postgres:
     """A session of a PostgreSQL database, of the same methods as the embedded `Engine`."""
 
+    dialect = "postgres"
     row_digest = "hashtextextended(CAST(_theirs AS text), 0)"
 
     def __init__(self, bind: Any, memory_limit: str | None = None):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import WARNED, WHEN, check_of
-from retention_kit.data.columns import SHIFTED, Columns
+from retention_kit.data.columns import Columns
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.money import Money
 from retention_kit.data.shares import Failing, Judged
@@ -16,7 +15,15 @@ from retention_kit.settings import BESIDE, TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHIFTED = dict(zip(SHIFTED, ("ambiguous local time", "nonexistent local time"), strict=True))
+_FLAGS = {
+    "orders": {"ambiguous": "ambiguous local time", "nonexistent": "nonexistent local time"},
+    "subscriptions": {
+        "ambiguous": "ambiguous local time",
+        "nonexistent": "nonexistent local time",
+        "no_end": "end date that stands for none",
+    },
+    "responses": {"ambiguous": "ambiguous local time", "nonexistent": "nonexistent local time"},
+}
 
 
 class _Query(NamedTuple):
@@ -148,15 +155,15 @@ def _queries(table: str) -> list[_Query]:
     amount = "sum(abs(amount))" if table == "orders" else "NULL"
     currency, by_currency = ("NULL", "") if table == "responses" else ("currency", "GROUP BY currency")
     usable = f"{table}_typed WHERE problem IS NULL AND {WHEN[table]}"
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    future = f"{usable} < $as_of AND {WHEN[table]} > TIMESTAMP '{tomorrow:%Y-%m-%d %H:%M:%S}' {by_currency}"
+    future = f"{usable} < $as_of AND {WHEN[table]} >= $tomorrow {by_currency}"
     by_problem = f"{table}_typed WHERE problem IS NOT NULL GROUP BY problem{', currency' if by_currency else ''}"
+    late = "CASE WHEN $is_as_of_set THEN 'after the as-of date' ELSE 'dated in the future' END"
     return [
         _Query("problem", by_problem, units=amount, currency=currency),
         *_COUNTS[table],
-        *(_Query(f"'{check}'", f"{usable} < $as_of AND _{flag}") for flag, check in _SHIFTED.items()),
-        _Query("'dated in the future'", future, units=amount, currency=currency),
-        _Query("'after the as-of date'", f"{usable} >= $as_of {by_currency}", units=amount, currency=currency),
+        *(_Query(f"'{check}'", f"{usable} < $as_of AND _{flag}") for flag, check in _FLAGS[table].items()),
+        _Query("'dated in the future, before as_of'", future, units=amount, currency=currency),
+        _Query(late, f"{usable} >= $as_of {by_currency}", units=amount, currency=currency),
     ]
 
 

@@ -12,7 +12,7 @@ from retention_kit.data.databases import SUFFIXES as DATABASES
 from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.files import FORMATS, Computed, files_of, fingerprint, read_file, sheets, used
-from retention_kit.data.frames import keep_frame
+from retention_kit.data.frames import in_micros, keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
 from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
 from retention_kit.errors import DataError, did_you_mean
@@ -82,6 +82,7 @@ class Source(NamedTuple):
     decimal: str | None = None  # how its amounts are written, if that is stated
     delimiter: str | None = None  # of a text file
     keep: tuple[str, ...] | None = None  # the columns that are segments, whatever the rule says
+    is_frame: bool = False  # a DataFrame, which no expression is on
 
 
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
@@ -144,7 +145,9 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         lacking = _lacking(engine.reader, table, source, files, readers)
     with sentence(engine, place):
-        relation, found = _after_leaving_out(engine, source, engine.take(name, reader), place, kept)
+        relation, found = _after_leaving_out(
+            engine, source, engine.take(name, in_micros(engine.reader, reader)), place, kept
+        )
         asked = _keep(engine, table, source, relation, place, kept)
     delimiter = _delimiter(engine.reader, path) if path.suffix.lower() == ".csv" else None
     return _source(
@@ -171,10 +174,10 @@ def read_given(engine: Engine, table: str, given: Any) -> Source:
         relation, digest = name, None
     else:
         name, digest = keep_frame(engine.reader, table, given)
-        relation = engine.take(name, name)
+        relation = engine.take(name, in_micros(engine.reader, name))
     with sentence(engine, f"The {label}"):
         _keep(engine, table, Table(path=""), relation, f"the {label}", kept)
-        return Source(kept, label, digest or engine.digest(kept))
+        return Source(kept, label, digest or engine.digest(kept), is_frame=not isinstance(given, str))
 
 
 def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:

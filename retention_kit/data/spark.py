@@ -63,6 +63,7 @@ class Spark:
     """A Spark session of our own beside the user's, of the same methods as the embedded `Engine`."""
 
     place = "Spark"
+    dialect = "spark"
 
     def __init__(self, session: SparkSession, memory_limit: str | None = None):
         """`memory_limit` is that of the embedded engine which reads files."""

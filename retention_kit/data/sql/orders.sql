@@ -2,11 +2,12 @@
 
 CREATE TABLE orders_read AS
 SELECT _row, _is_line, _like, _ambiguous, _nonexistent, $customer_id AS customer_id, $order_id AS order_id,
-       $ordered_at AS ordered_at, $amount AS amount $raw_refunded $raw_optional $files $raw_extras
+       $ordered_at AS ordered_at, $ordered_at_outside AS outside, $amount AS amount $raw_refunded $raw_optional $files $raw_extras
 FROM orders_raw;
 
 CREATE VIEW orders_judged AS
-SELECT *, CASE WHEN ordered_at IS NULL THEN 'unreadable date'
+SELECT *, CASE WHEN outside THEN 'date outside 1970-2100'
+               WHEN ordered_at IS NULL THEN 'unreadable date'
                WHEN amount IS NULL THEN 'unreadable amount'
                WHEN refunded IS NULL AND refunded_text IS NOT NULL THEN 'unreadable refunded amount'
                WHEN CAST(ordered_at AS DATE) < $rates_begin THEN 'no exchange rate yet' END AS fault

@@ -2,7 +2,7 @@
 
 CREATE TABLE responses_typed AS
 WITH typed AS (
-    SELECT _row, _ambiguous, _nonexistent, $responded_at AS responded_at, lower($survey) AS survey, $score AS score, $score_text IS NULL AS unanswered,
+    SELECT _row, _ambiguous, _nonexistent, $responded_at AS responded_at, $responded_at_outside AS outside, lower($survey) AS survey, $score AS score, $score_text IS NULL AS unanswered,
            $customer_id AS customer_id, $weight AS weight, $weight_given AS weight_given, $scale AS given_scale, _source $file $raw_extras $raw_rest
     FROM responses_raw
 ),
@@ -20,6 +20,7 @@ bounded AS (
 )
 SELECT _row, _ambiguous, _nonexistent, responded_at, survey, score, customer_id, weight, _source $file $extras, scale, is_weighted, low, high,
        CASE WHEN survey IS NULL OR survey NOT IN ('nps', 'csat', 'ces') THEN 'unknown survey'
+            WHEN outside THEN 'date outside 1970-2100'
             WHEN responded_at IS NULL THEN 'unreadable date'
             WHEN unanswered THEN 'no answer'
             WHEN score IS NULL THEN 'unreadable score'

@@ -2,8 +2,9 @@
 -- in its own currency.
 
 CREATE TABLE subscriptions_read AS
-SELECT _row, _ambiguous, _nonexistent, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
+SELECT _row, _ambiguous, _nonexistent, _no_end, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
        $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
+       $started_at_outside AS outside, $ended_at_outside AS outside_end, $trial_ends_at_outside AS outside_trial,
        $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
        coalesce($interval, 'month') AS billed, $status AS status,
        $cancel_reason AS cancel_reason, $currency AS currency $files $raw_extras
@@ -11,6 +12,9 @@ FROM subscriptions_raw;
 
 CREATE VIEW subscriptions_judged AS
 SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
+               WHEN outside THEN 'date outside 1970-2100'
+               WHEN outside_end THEN 'end date outside 1970-2100'
+               WHEN outside_trial THEN 'end date of the trial outside 1970-2100'
                WHEN started_at IS NULL THEN 'unreadable date'
                WHEN unreadable_end THEN 'unreadable end date'
                WHEN unreadable_trial THEN 'unreadable end date of the trial'
@@ -56,7 +60,7 @@ SELECT _row, CASE WHEN same_row > 1 THEN 'identical row' ELSE 'same subscription
 FROM ranked WHERE same_row > 1 OR (subscription_id IS NOT NULL AND same_key > 1);
 
 CREATE VIEW subscriptions_typed AS
-SELECT spells._row, spells._ambiguous, spells._nonexistent, spells.customer_id, spells.subscription_id, spells.started_at,
+SELECT spells._row, spells._ambiguous, spells._nonexistent, spells._no_end, spells.customer_id, spells.subscription_id, spells.started_at,
        spells.ended_at, spells.trial_ends_at, spells.amount, spells.billed, spells.status, spells.cancel_reason,
        spells.currency $files $spells_extras, problems.problem
 FROM subscriptions_read AS spells LEFT JOIN subscriptions_problems AS problems ON problems._row = spells._row;

@@ -1,0 +1,159 @@
+"""The ways in which times are written: a form is a text with its digits as 9, understood to its end or not at all."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from zoneinfo import available_timezones
+
+# Forms that are ISO already, by far the commonest, are found by a pattern, which costs a fifth of a translation: a date,
+# a time without and one with an offset. Digits from 0 to 8 are in no other form.
+ISO = _DATE, _TIME, _INSTANT = "1", "2", "3"
+_CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+_OFFSET = r"(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
+_LONGEST = 100  # characters of a time
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?P<name>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY_OF_WEEK = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?"
+_YEAR = r"(?P<year>9{1,6})"
+_DAY = r"(?P<day>9{1,2})(?:st|nd|rd|th)?"
+_DATES = (
+    r"(?P<year>9{3,6})(?P<sep>[-/.])(?P<month>9{1,2})(?P=sep)(?P<day>9{1,2})",
+    r"(?P<year>9{4})(?P<month>99)(?P<day>99)",
+    r"(?P<day>9{1,2})\.(?P<month>9{1,2})\.(?P<year>9{2,6})",
+    r"(?P<one>9{1,2})(?P<sep>[-/])(?P<two>9{1,2})(?P=sep)(?P<year>9{2,6})",
+    rf"{_DAY_OF_WEEK}{_DAY}(?P<sep>[- /])(?:of )?{_MONTH},?(?P=sep){_YEAR}",
+    rf"{_DAY_OF_WEEK}{_MONTH} {_DAY},? {_YEAR}",
+    rf"(?P<year>9{{4}})-{_MONTH}-(?P<day>99)",
+)
+_BLANK = "[ \u00a0\u202f]"
+_TIMES = (
+    rf"(?:T|,?{_BLANK}{{1,2}}|,? at )(?P<hour>9{{1,2}}):(?P<minute>99)(?::(?P<second>99)(?:[.,](?P<part>9+))?)?"
+    rf"(?:{_BLANK}?(?P<half>[ap])\.?m\.?)?",
+    r"T(?P<hour>99)(?P<minute>99)(?:(?P<second>99)(?:[.,](?P<part>9+))?)?",
+)
+_ZONES = (
+    r" ?(?P<utc>z)| (?:utc|gmt)",
+    r" ?(?P<sign>[+-])(?P<hours>99)(?::?(?P<minutes>99))?",
+    # Google Forms and JavaScript: GMT+3 is three hours ahead of UTC, as an offset says.
+    r" ?(?:utc|gmt)(?P<sign>[+-])(?:(?P<hours>9{1,2})(?::(?P<minutes>99))?|(?P<hours4>99)(?P<minutes4>99))",
+    r" etc/gmt(?P<posix>[+-])(?P<hours>9{1,2})",  # POSIX: Etc/GMT+3 is three hours behind
+    r" (?P<zone>[a-z]+(?:[_-][a-z]+)*(?:/[a-z]+(?:[_-][a-z]+)*)+)",
+)
+_FORMS = [
+    re.compile(rf"{day}(?:{time}(?:{zone})?)?", re.IGNORECASE) for day in _DATES for time in _TIMES for zone in _ZONES
+]
+
+
+class Form(NamedTuple):
+    """One way of writing: where its parts stand, and how many values of the column, from the least to the last, have it."""
+
+    mask: str
+    parts: re.Match | None
+    rows: int
+    least: str
+    last: str
+
+    @property
+    def is_timed(self) -> bool:
+        return self.mask in (_TIME, _INSTANT) or bool(self.parts and self.parts["hour"])
+
+    @property
+    def zone(self) -> str:
+        """The zone that it names, `offset` for a distance from UTC; empty without any."""
+        if self.mask == _INSTANT:
+            return "offset"
+        if not self.parts or not self.is_timed:
+            return ""
+        if name := self._part("zone"):
+            return _zones().get(name.lower(), "")
+        return "offset" if self.parts.end() > self._end_of_time() else ""
+
+    def has(self, name: str) -> bool:
+        return bool(self.parts and self._part(name))
+
+    def _part(self, name: str) -> str | None:
+        return self.parts.groupdict().get(name)
+
+    def _end_of_time(self) -> int:
+        ends = [self.parts.end(name) for name in ("minute", "second", "part") if self._part(name)]
+        tail = re.match(rf"(?:{_BLANK}?[ap]\.?m\.?)?", self.mask[max(ends) :], re.IGNORECASE)
+        return max(ends) + tail.end()
+
+    def digits(self, said: str, name: str, width: int = 2) -> str:
+        """SQL: the digits of a part, with zeros before them."""
+        length = min(len(self._part(name)), 6)  # of a second, millionths: what is finer is cut off
+        found = f"substr({said}, {self.parts.start(name) + 1}, {length})"
+        return f"'{'0' * (width - length)}' || {found}" if length < width else found
+
+    def iso(self, said: str, day_first: bool) -> str:
+        """SQL: the text in ISO 8601."""
+        if self.mask in ISO:
+            return said
+        if len(self._part("year")) != 4:
+            return "'0000-00-00'"  # outside any span
+        if self.has("one"):
+            month, day = ("two", "one") if day_first else ("one", "two")
+        else:
+            month, day = "month", "day"
+        if self.has("name"):
+            number = f"'{_MONTHS.index(self._part('name')[:3].lower()) + 1:02}'"
+        else:
+            number = self.digits(said, month)
+        made = [self.digits(said, "year"), "'-'", number, "'-'", self.digits(said, day)]
+        if self.is_timed:
+            made += ["' '", self._hour(said), "':'", self.digits(said, "minute"), "':'"]
+            made += [self.digits(said, "second") if self.has("second") else "'00'"]
+            made += ["'.'", self.digits(said, "part", 1)] if self.has("part") else []
+            made += [self._offset(said)] if self.zone == "offset" else []
+        return " || ".join(made)
+
+    def _hour(self, said: str) -> str:
+        hour = self.digits(said, "hour")
+        if not self.has("half"):
+            return hour
+        after = 12 * (self._part("half").lower() == "p")
+        of_day = "".join(f" WHEN '{twelfth:02}' THEN '{twelfth % 12 + after:02}'" for twelfth in range(1, 13))
+        return f"CASE {hour}{of_day} END"
+
+    def _offset(self, said: str) -> str:
+        sign = self._part("sign") or {"+": "-", "-": "+"}.get(self._part("posix"))
+        if not sign:
+            return "'Z'"
+        hours, minutes = ("hours4", "minutes4") if self._part("hours4") else ("hours", "minutes")
+        ahead = self.digits(said, hours)
+        past = self.digits(said, minutes) if self._part(minutes) else "'00'"
+        fits = f"{ahead} <= '14' AND {past} <= '59'"
+        return f"CASE WHEN {fits} THEN '{sign}' || {ahead} || ':' || {past} END"
+
+
+def form_of(text: str) -> str:
+    plain = rf"^\d{{4}}-\d\d-\d\d({_CLOCK})?$"
+    return (
+        f"CASE WHEN regexp_matches({text}, '{plain}') THEN CASE WHEN length({text}) = 10 THEN '{_DATE}' ELSE '{_TIME}' END "
+        rf"WHEN regexp_matches({text}, '^\d{{4}}-\d\d-\d\d{_CLOCK}{_OFFSET}$') THEN '{_INSTANT}' "
+        f"ELSE translate(substr({text}, 1, {_LONGEST}), '012345678', '999999999') END"
+    )
+
+
+def understood(mask: str) -> re.Match | None:
+    """Where the parts of a form stand; None unless it is understood to its end."""
+    for pattern in _FORMS:
+        if (parts := pattern.fullmatch(mask)) and (
+            not parts.groupdict().get("zone") or parts["zone"].lower() in _zones()
+        ):
+            return parts
+    return None
+
+
+def _zones() -> dict[str, str]:
+    if not _KNOWN_ZONES:
+        _KNOWN_ZONES.update({name.lower(): name for name in available_timezones() if "/" in name})
+    return _KNOWN_ZONES
+
+
+_KNOWN_ZONES: dict[str, str] = {}
