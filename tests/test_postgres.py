@@ -18,6 +18,7 @@ import pytest
 
 import oracle_cases as cases
 import retention_kit as rk
+import test_times
 from exports import CASES
 from pencil import checks, table, value
 from retention_kit.cli import main
@@ -175,6 +176,35 @@ def test_clocks(database, written, zone):
     assert differences(data, other) == []
 
 
+@pytest.mark.parametrize("column", test_times.COLUMNS)
+def test_every_way_of_writing_a_time(database, column):
+    frame = test_times.orders(test_times.COLUMNS[column])
+    data, other = both(database, {"timezone": "Europe/London", "as_of": "2027-01-01"}, orders=frame)
+    assert test_times.as_read(data) == test_times.as_read(other)
+
+
+def test_ends_that_stand_for_none(database):
+    frame = pd.DataFrame({"customer_id": "a", "started_at": "2024-01-10", "ended_at": test_times.NO_END, "amount": 10})
+    data, other = both(database, {"timezone": "America/New_York", "as_of": "2024-04-01"}, subscriptions=frame)
+    assert checks(data) == checks(other)
+    typed = rk.load(
+        database,
+        subscriptions=put(database, frame, {"ended_at": "timestamptz"}),
+        timezone="Asia/Tokyo",
+        as_of="2024-04-01",
+    )
+    assert checks(typed)["end date that stands for none"] == len(frame)
+
+
+def test_times_of_its_types_outside_all_years(database):
+    texts = ["infinity", "-infinity", "4713-01-01 BC", "290000-01-01", *["2024-01-05"] * 5]
+    frame = test_times.orders(texts)
+    for kind in ("date", "timestamp", "timestamptz"):
+        data = rk.load(database, orders=put(database, frame, {"ordered_at": kind}), timezone="Asia/Tokyo")
+        assert checks(data) == {"date outside 1970-2100": 4}
+        assert len(data.quarantine["orders"]) == 4
+
+
 def test_times_of_a_zone_of_their_own_are_moved_alike(server, database, tmp_path):
     """Two sources, one below the other: naive times of London as texts, and a column of them, in a report of New York."""
     first = table(CLOCKS).assign(channel="web")
@@ -261,7 +291,7 @@ def test_columns_of_its_own_types(database):
     execute(database, f"INSERT INTO {name} VALUES ('x', 9, 'infinity', 1, 'web')")
     data = rk.load(database, orders=name, timezone="Asia/Tokyo", currency="EUR")
     assert set(data.segments) == {"channel", "paid", "tags", "x" * 60}
-    assert checks(data) == {"unreadable date": 1}
+    assert checks(data) == {"date outside 1970-2100": 1}
     assert data.quarantine["orders"]["customer_id"].tolist() == ["x"]
     assert value(data, "active_customers", "2025-01") == 2
     frame = rk.scorecard(data, "2025-01", metrics=["revenue"], segment="x" * 60)

@@ -14,6 +14,7 @@ import pytest
 
 import oracle_cases as cases
 import retention_kit as rk
+import test_times
 from pencil import checks, table, value
 from retention_kit.data.engine import Engine, quote
 from retention_kit.data.engines import named_engine
@@ -127,6 +128,14 @@ def test_hard_cases_in_several_currencies(session):
     given |= {"mrr_mode": "event", "churn_mode": "event", "lifespan_years": 2.5}
     data, other = both(session, given, **tables)
     assert differences(data, other, months=2) == []
+
+
+def test_every_way_of_writing_a_time(session):
+    for texts in test_times.COLUMNS.values():
+        data, other = both(
+            session, {"timezone": "Europe/London", "as_of": "2027-01-01"}, orders=test_times.orders(texts)
+        )
+        assert test_times.as_read(data) == test_times.as_read(other)
 
 
 @pytest.mark.parametrize(("written", "zone"), [(CLOCKS, "Australia/Lord_Howe"), (AWARE, "Europe/London")])

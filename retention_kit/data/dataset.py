@@ -330,7 +330,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,
         parts={name: sources[name] for name in every},
-        known={name: known[name] for name in ("as_of", "rates_begin", "zone")},
+        known={name: known[name] for name in ("as_of", "rates_begin", "zone", "tomorrow", "is_as_of_set")},
     )
 
 
