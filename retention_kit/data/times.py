@@ -230,9 +230,12 @@ def _order(engine: Engine, part: str, name: str, text: str, read: list[Form], wr
         f" WHEN {literal(form.mask)} THEN {'substr(said, 1, 4)' if not form.parts else form.digits('said', 'year')}"
         for form in full
     )
-    shown = [f"min(CASE WHEN {one} BETWEEN '13' AND '31' THEN said END)" for one in ("one", "two")]
+    shown = [
+        f"min(CASE WHEN {day} BETWEEN '13' AND '31' AND {month} BETWEEN '01' AND '12' THEN said END)"
+        for day, month in (("one", "two"), ("two", "one"))
+    ]
     query = (
-        f"SELECT {', '.join(shown)}, min(CASE WHEN one <> two THEN said END), min(year), max(year) FROM (SELECT said, "
+        f"SELECT {', '.join(shown)}, min(CASE WHEN one <> two AND one <= '12' AND two <= '12' THEN said END), min(year), max(year) FROM (SELECT said, "
         f"{byform_of(numbers, 'one')} AS one, {byform_of(numbers, 'two')} AS two, "
         f"{f'CASE form{years} END' if years else 'CAST(NULL AS VARCHAR)'} AS year FROM (SELECT said, {form_of('said')} AS form "
         f"FROM (SELECT {text} AS said FROM {part}) AS came) AS typed) AS parted"
