@@ -5,12 +5,14 @@ import sqlite3
 from contextlib import closing
 
 import duckdb
+import pandas as pd
 import pytest
 
 import retention_kit as rk
 from retention_kit.data import databases
 from retention_kit.errors import DataError
 
+ORDER = pd.DataFrame({"customer_id": ["C"], "ordered_at": ["2024-01-05"], "amount": [1.0]})
 ROWS = "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount, {} AS country"
 
 
@@ -187,3 +189,26 @@ def test_reading_leaves_nothing_behind(tmp_path):
     before = sorted(os.listdir(tmp_path))  # noqa: PTH208
     rk.load(path, timezone="UTC")
     assert sorted(os.listdir(tmp_path)) == before  # noqa: PTH208
+
+
+def test_a_long_text_is_cut_and_counted_and_stays_apart_from_others(tmp_path):
+    """Two names that begin alike are two, in every table; a page can hold each."""
+    long = "A" * 100_000
+    rows = [f"{long}{end},2024-0{month}-05,1,{long}{end},x" for end in "xy" for month in (1, 2)]
+    (tmp_path / "orders.csv").write_text(
+        "customer_id,ordered_at,amount,country,plan\n" + "\n".join([*rows, "B,2024-01-06,1,UK,y"])
+    )
+    data = rk.load(tmp_path, timezone="UTC")
+    found = data.engine.rows(
+        'SELECT customer_id, count(*), count(DISTINCT "segment.country") FROM orders GROUP BY 1 ORDER BY 1'
+    )
+    assert [(who[:200], len(who), orders, countries) for who, orders, countries in found] == [
+        ("A" * 200, 234, 2, 1),
+        ("A" * 200, 234, 2, 1),
+        ("B", 1, 1, 1),
+    ]
+    counted = {row.check: row.rows for row in data.quality.itertuples()}
+    assert counted["long text, cut"] == 4
+    just = rk.load(orders=ORDER.assign(customer_id="C" * 1000), timezone="UTC")
+    assert just.engine.rows("SELECT length(customer_id) FROM orders") == [(1000,)]
+    assert "long text, cut" not in set(just.quality["check"])

@@ -45,6 +45,7 @@ def _unpaid(why: str) -> Check:
 # them is told as a fault.
 CHECKS = {
     "naive times without a time zone": Check("read as UTC; set [report] timezone"),
+    "long text, cut": Check("its first 200 characters and a digest stand for it, so that values stay apart"),
     # What a source says of itself
     "left out": Check("by [data] leave_out: in no figure"),  # "left out: WHY"
     "limit of the export": Check("the figures cannot tell it"),

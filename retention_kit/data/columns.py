@@ -20,6 +20,7 @@ _FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
     ("DATE", "TIMESTAMP"), "time"
 )  # types that stack by themselves
 NUMBERS = ("amount", "refunded", "rate", "weight")
+LONGEST, KEPT, _CUT = 1000, 200, "… "  # characters that a text may have; of a longer one this many, and the mark behind
 SEVERAL = "(several)"  # an order's value where its lines disagree
 FLAGS = ("ambiguous", "nonexistent", "no_end")  # what is known of a row by its times
 
@@ -70,7 +71,7 @@ class Columns:
             "has_rest": str(bool(rest)).lower(),
             "raw_rest": "".join(f", {self.text(name)} AS {column}" for name, column in rest.items()),
             "rest": "".join(f", {column}" for column in rest.values()),
-            "raw_extras": "".join(f", {self.text(name)} AS {segment_column(name)}" for name in self.extras),
+            "raw_extras": "".join(f", {_capped(self.text(name))} AS {segment_column(name)}" for name in self.extras),
             "agreed_extras": "".join(f", {_agreed(segment_column(name))}" for name in self.extras),
             **{
                 f"{part}extras": "".join(f", {part.replace('_', '.')}{segment_column(name)}" for name in self.extras)
@@ -97,7 +98,7 @@ class Columns:
             elif name == "currency":
                 self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
             else:
-                self.sql[name] = ids.sql.get(name) or self.text(name)
+                self.sql[name] = _capped(ids.sql.get(name) or self.text(name))
         if table == "subscriptions":
             self.sql |= subscription_words(engine, {name: self.text(name) for name in ("interval", "status")})
         if table == "responses" and self._kinds.get("score") == "VARCHAR":
@@ -239,6 +240,18 @@ def _stepwise(part: str, clocks: list[Clock]) -> str:
         every = [item for clock in clocks for item in (clock.steps[step].items() if step < len(clock.steps) else ())]
         made = f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {made}) AS came"
     return made
+
+
+def _capped(text: str) -> str:
+    """A text that fits a page: of a longer one its beginning and a digest, so that two of them stay two."""
+    return f"CASE WHEN length({text}) > {LONGEST} THEN left({text}, {KEPT}) || '{_CUT}' || md5({text}) ELSE {text} END"
+
+
+def is_capped(engine: Engine, table: str) -> str:
+    """SQL: whether a row of a typed table holds a text that was cut."""
+    texts = [quote(name) for name, kind in engine.types(f"{table}_typed").items() if kind == "VARCHAR"]
+    cut = (f"(length({text}) = {KEPT + 34} AND substr({text}, {KEPT + 1}, 2) = '{_CUT}')" for text in texts)
+    return " OR ".join(cut) or "false"
 
 
 def _text(name: str, kind: str | None) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import WARNED, WHEN, check_of
-from retention_kit.data.columns import Columns
+from retention_kit.data.columns import Columns, is_capped
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.money import Money
 from retention_kit.data.shares import Failing, Judged
@@ -126,7 +126,7 @@ def count_checks(
 ) -> list[Count]:
     """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
     queries = [query for query in _queries(table) if columns.has_lines or " line'" not in query.check]
-    rows = engine.rows(" UNION ALL ".join(query.sql(place) for place, query in enumerate(queries)), **known)
+    rows = engine.rows(" UNION ALL ".join(query.sql(place) for place, query in enumerate(queries)), **known, is_cut=is_capped(engine, table))
     found: dict[str, Count] = {}
     for _, check, code, size, units in sorted(rows, key=lambda row: (*row[:2], row[2] is None, row[2] or "")):
         if size:
@@ -162,6 +162,7 @@ def _queries(table: str) -> list[_Query]:
         _Query("problem", by_problem, units=amount, currency=currency),
         *_COUNTS[table],
         *(_Query(f"'{check}'", f"{usable} < $as_of AND _{flag}") for flag, check in _FLAGS[table].items()),
+        _Query("'long text, cut'", f"{usable} < $as_of AND ($is_cut)"),
         _Query("'dated in the future, before as_of'", future, units=amount, currency=currency),
         _Query(late, f"{usable} >= $as_of {by_currency}", units=amount, currency=currency),
     ]

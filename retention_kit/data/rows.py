@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import sets_aside
-from retention_kit.data.columns import made_columns
+from retention_kit.data.columns import is_capped, made_columns
 from retention_kit.data.engine import literal, quote
 from retention_kit.data.quality import row_queries
 from retention_kit.data.stacking import FILE, UNKNOWN
@@ -91,6 +91,7 @@ def _of_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
         f"FROM {table}_raw AS came JOIN ({' UNION ALL '.join(judged)}) AS judged ON judged._row = came._row "
         f"ORDER BY came._row, judged.said LIMIT {MOST}",
         **data.known,
+        is_cut=is_capped(data.engine, table),
     )
 
 
