@@ -198,7 +198,7 @@ def test_a_long_text_is_cut_and_counted_and_stays_apart_from_others(tmp_path):
     (tmp_path / "orders.csv").write_text(
         "customer_id,ordered_at,amount,country,plan\n" + "\n".join([*rows, "B,2024-01-06,1,UK,y"])
     )
-    data = rk.load(tmp_path, timezone="UTC")
+    data = rk.load(tmp_path, timezone="UTC", segments=["country"])
     found = data.engine.rows(
         'SELECT customer_id, count(*), count(DISTINCT "segment.country") FROM orders GROUP BY 1 ORDER BY 1'
     )

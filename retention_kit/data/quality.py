@@ -126,7 +126,11 @@ def count_checks(
 ) -> list[Count]:
     """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
     queries = [query for query in _queries(table) if columns.has_lines or " line'" not in query.check]
-    rows = engine.rows(" UNION ALL ".join(query.sql(place) for place, query in enumerate(queries)), **known, is_cut=is_capped(engine, table))
+    rows = engine.rows(
+        " UNION ALL ".join(query.sql(place) for place, query in enumerate(queries)),
+        **known,
+        is_cut=is_capped(engine, table),
+    )
     found: dict[str, Count] = {}
     for _, check, code, size, units in sorted(rows, key=lambda row: (*row[:2], row[2] is None, row[2] or "")):
         if size:
