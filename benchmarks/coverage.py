@@ -230,4 +230,5 @@ def page(found: list[Row]) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(page(list(rows())), encoding="utf-8")
+    _, mark, others = FILE.read_text("utf-8").partition("\n## ")  # of chance.py
+    FILE.write_text(page(list(rows())) + mark + others, encoding="utf-8")

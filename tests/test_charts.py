@@ -228,7 +228,7 @@ def test_customer_movements_stack_what_came_above_zero_and_what_left_below():
     october = {
         row["kind"]: row["value"] for row in rows_of(DRAWINGS["customer_movements"]()) if row["period"] == "2011-10"
     }
-    assert october == {"kept": 250, "came back": 10, "new": 50, "did not return": -150}
+    assert october == {"kept": 250, "back": 10, "new": 50, "lost": -150}
 
 
 def test_customer_movements_leave_out_what_the_first_period_cannot_know():
@@ -238,7 +238,7 @@ def test_customer_movements_leave_out_what_the_first_period_cannot_know():
 def test_customer_movements_words_tell_the_last_complete_period():
     assert DRAWINGS["customer_movements"]().alt == (
         "Stacked bars: customers gained and lost, September 2011 to November 2011. "
-        "October 2011: 250 kept, 10 came back, 50 new, 150 did not return, 310 at the end. November 2011 is incomplete."
+        "October 2011: 250 kept, 10 back, 50 new, 150 lost, 310 at the end. November 2011 is incomplete."
     )
 
 
@@ -247,7 +247,7 @@ def test_mrr_movements_put_losses_below_zero_and_exchange_rates_by_their_sign():
     drawing = charts.mrr_movements(MRR.assign(fx=[-40, 25]), WORDS)
     october = {row["kind"]: row["value"] for row in rows_of(drawing) if row["period"] == "2011-10"}
     assert october["contraction"] == -350
-    assert october["churned"] == -4_000
+    assert october["lost"] == -4_000
     assert october["exchange rates"] == 25
     assert "£900 new" in drawing.alt
     assert "£10,100 at the end" in drawing.alt
@@ -268,12 +268,12 @@ def test_colours_are_fixed_to_their_part(name):
     assert len(scale["domain"]) == len(scale["range"]) == len(set(scale["range"]))
 
 
-def test_segments_run_from_highest_to_lowest_with_the_undefined_at_the_end():
+def test_segments_stand_in_the_order_given():
     drawing = DRAWINGS["segments"]()
-    assert drawing.spec["encoding"]["y"]["scale"]["domain"] == ["Chile", "France", "Peru"]
+    assert drawing.spec["encoding"]["y"]["scale"]["domain"] == ["France", "Peru", "Chile"]
     assert drawing.alt == (
-        "Dot plot: Customer retention rate by country, November 2011, highest first. "
-        "Chile 61.0% · n 1,364, France 50.0% · n 1,364, Peru – · n 1,364. All together: 55.0%."
+        "Dot plot: Customer retention rate by country, November 2011, largest first. "
+        "France 50.0% · n 1,364, Peru – · n 1,364, Chile 61.0% · n 1,364. All together: 55.0%."
     )
     assert {"all 55.0%", "61.0% · n 1,364", "– · n 1,364"} <= set(shown(drawing))
 

@@ -77,9 +77,9 @@ def test_a_waterfall_steps_from_the_start_to_the_end():
         ("MRR at the start", "£130", 130, 130),
         ("new", "+£20.00", 130, 150),
         ("expansion", "+£10.00", 150, 160),
-        ("reactivation", "+£8.00", 160, 168),
+        ("back", "+£8.00", 160, 168),
         ("contraction", "−£5.00", 168, 163),
-        ("churned", "−£40.00", 163, 123),
+        ("lost", "−£40.00", 163, 123),
         ("MRR at the end", "£123", 123, 123),
     ]
 
@@ -88,12 +88,12 @@ def test_a_waterfall_says_its_sum_in_its_title_its_caption_and_its_words():
     block = subscriptions().mrr_waterfall()
     assert block.data["title"] == "MRR fell by £7.00 to £123: £38.00 gained, £45.00 given up"
     assert block.data["caption"].startswith(
-        "February 2024: £130.00 at the start + £20.00 new + £10.00 expansion + £8.00 reactivation "
-        "− £5.00 contraction − £40.00 churned = £123.00 at the end."
+        "February 2024: £130.00 at the start + £20.00 new + £10.00 expansion + £8.00 back "
+        "− £5.00 contraction − £40.00 lost = £123.00 at the end."
     )
     assert block.data["alt"] == (
         "Waterfall: monthly recurring revenue, February 2024. MRR at the start £130, new +£20.00, expansion +£10.00, "
-        "reactivation +£8.00, contraction −£5.00, churned −£40.00, MRR at the end £123."
+        "back +£8.00, contraction −£5.00, lost −£40.00, MRR at the end £123."
     )
     assert {"£130", "+£20.00", "−£40.00", "£123", "MRR at the end"} <= set(shown(block))
 
@@ -135,7 +135,7 @@ def test_a_waterfall_shows_where_the_changes_are_and_levels_as_marks():
     low, high = bars["encoding"]["x"]["scale"]["domain"]
     assert 9_990 < low < 10_000 < 10_007 < high < 10_020
     assert bars["transform"] == [{"filter": "!datum.level"}]
-    assert bars["encoding"]["color"]["scale"] == {"domain": ["new"], "range": [charts.TEAL]}
+    assert bars["encoding"]["color"]["scale"] == {"domain": ["new"], "range": [charts.AMBER]}
 
 
 def words():

@@ -53,7 +53,7 @@ def customer_satisfaction_score(feedback) -> Measure:
 
 
 @metric(
-    label="Customer effort",
+    label="Found it easy",
     unit="fraction",
     better="higher",
     formula="answers in the top three boxes (ces_top) / valid answers",

@@ -13,7 +13,7 @@ from math import erfc, sqrt
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.catalogue import METRICS, SMALL, Measure
-from retention_kit.metrics.formulas import Z95, difference
+from retention_kit.metrics.formulas import Z95, difference, share
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -130,9 +130,17 @@ def goal_claims(rows: pd.DataFrame) -> list[Claim]:
 
 def by_length(name: str, base: str, before: float, period: Period, other: Period) -> tuple[float, float]:
     """The changes of a figure that the lengths of two periods explain: at most in proportion to them."""
-    part = grows(name, base)
-    longer = days(period) / days(other) - 1
-    change = {"value": before * longer, "rest": -(1 - before) * longer}.get(part, 0.0)
+    return _by_ratio(grows(name, base), before, days(period) / days(other))
+
+
+def by_cohort_length(base: str, before: float, period: Period, others: Iterable[Period]) -> tuple[float, float]:
+    """The same of a cohort's retention in a period, against that of others at the same age in theirs."""
+    lengths = [days(other) for other in others]
+    return _by_ratio(grows("customer_retention_rate", base), before, days(period) * len(lengths) / sum(lengths))
+
+
+def _by_ratio(part: str, before: float, ratio: float) -> tuple[float, float]:
+    change = {"value": before * (ratio - 1), "rest": -(1 - before) * (ratio - 1)}.get(part, 0.0)
     return min(0.0, change), max(0.0, change)
 
 
@@ -171,24 +179,47 @@ def segment_claims(parts: pd.DataFrame, whole: Any, column: str) -> list[Claim]:
 def contrast(part: Any, whole: Any) -> float | None:
     """The p-value of a part's figure against the rest of the whole, both with intervals; None where there is no rest.
 
-    The rest's value and variance follow from the whole's, which are means of the two by their denominators.
+    The rest's value and variance follow from the whole's, which are means of the two by their denominators. The part's
+    variance is its own or, where that is larger, what one of its size has if it is like all: of few, the own one may be
+    small by chance.
     """
     weight = part.denominator / whole.denominator if whole.denominator else 1.0
     if not 0 < weight < 1:
         return None
     gap = (whole.value - part.value) / (1 - weight)
+    up = gap > 0
     own, all_ = (
-        (part.high - part.value, whole.value - whole.low)
-        if gap > 0
-        else (part.value - part.low, whole.high - whole.value)
+        part.high - part.value if up else part.value - part.low,
+        whole.value - whole.low if up else whole.high - whole.value,
     )
     rest = max(all_**2 - (weight * own) ** 2, 0.0) / (1 - weight) ** 2
-    side = sqrt(own**2 + rest)
+    pooled = max(whole.value - whole.low, whole.high - whole.value) / sqrt(weight * (1 - weight))
+    side = max(sqrt(own**2 + rest), pooled)
     return erfc(Z95 * abs(gap) / side / sqrt(2)) if side else None
 
 
-def cohort_claim(now: Measure, before: Measure) -> list[Claim]:
-    """The newest cohort's retention against that of the earlier ones together."""
+def together(rows: pd.DataFrame) -> Measure:
+    """Several values of one metric as one: the ratio of their sums, with the interval that theirs give it.
+
+    Without a value where they have no denominators.
+    """
+    top, bottom, n = (float(rows[name].sum(min_count=1)) for name in ("numerator", "denominator", "n"))
+    unit = rows["unit"].iloc[0]
+    if not bottom > 0:
+        return Measure(None, n=n)
+    if unit == "fraction" and METRICS[rows["metric"].iloc[0]].parts == ("count", "count"):
+        return share(top, bottom, "")
+    scale, known = 100 if unit == "points" else 1, rows.dropna(subset=["low"])
+    value = scale * top / bottom
+    if len(known) < len(rows):
+        return Measure(value, top, bottom, n)
+    half = sqrt(float((((known["high"] - known["low"]) / 2 * known["denominator"]) ** 2).sum())) / bottom
+    return Measure(value, top, bottom, n, value - half, value + half)
+
+
+def cohort_claim(now: Measure, before: Measure, explained: tuple[float, float]) -> list[Claim]:
+    """The newest cohort's retention against that of the earlier ones together; `explained` as in `p_value`."""
     if min(now.n, before.n) < SMALL:
         return []
-    return [Claim(("cohort",), "cohorts", "earlier", p_value(now.value - before.value, *difference(now, before)))]
+    p = p_value(now.value - before.value, *difference(now, before), explained)
+    return [Claim(("cohort",), "cohorts", "earlier", p)]

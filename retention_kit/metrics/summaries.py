@@ -294,19 +294,26 @@ def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: s
     spine, periods = np.arange(first, last + 1), frame["period"].to_numpy()
     group = frame.groupby(keys, sort=True).ngroup().to_numpy()
     order = np.lexsort((periods, group))
-    pieces = []
+    firsts, pieces = [], {columns: [] for columns in figures}
     for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ():
         place = np.searchsorted(periods[rows], spine, side="right") - 1
         known = place >= 0 if name in STATES else (place >= 0) & (periods[rows][place] == spine)
-        piece = {key: frame[key].iloc[rows[0]] for key in keys} | {"period": spine}
+        found = {}
         for columns, values in figures.items():
             values = values[rows].cumsum(axis=0) if name in STATES else values[rows]
-            piece |= dict(zip(columns, np.where(known[:, None], values[place], 0).T, strict=True))
-        if any(piece[column].any() for column in kinds):  # else it only moves after the data end
-            pieces.append(pd.DataFrame(piece).astype(kinds))
-    if not pieces and len(keys) > 1:  # nobody was ever active, or left
+            found[columns] = np.where(known[:, None], values[place], 0)
+        if any(part.any() for part in found.values()):  # else it only moves after the data end
+            firsts.append(rows[0])
+            for columns, part in found.items():
+                pieces[columns].append(part)
+    if not firsts and len(keys) > 1:  # nobody was ever active, or left
         empty = {"segment_value": "str", keys[1]: frame[keys[1]].dtype, "period": "int64", **kinds}
         return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in empty.items()})
-    if not pieces:
-        pieces = [pd.DataFrame({"segment_value": "", "period": spine} | dict.fromkeys(kinds, 0)).astype(kinds)]
-    return pd.concat(pieces, ignore_index=True)[[*keys, "period", *kinds]]
+    if not firsts:
+        return pd.DataFrame({"segment_value": "", "period": spine} | dict.fromkeys(kinds, 0)).astype(kinds)
+    spread = {key: frame[key].iloc[np.repeat(firsts, len(spine))].reset_index(drop=True) for key in keys}
+    spread["period"] = np.tile(spine, len(firsts))
+    for columns, parts in pieces.items():
+        whole = np.concatenate(parts)
+        spread |= {column: whole[:, place].astype(kinds[column]) for place, column in enumerate(columns)}
+    return pd.DataFrame(spread)[[*keys, "period", *kinds]]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.formulas import share
-from retention_kit.metrics.insights import Claim, cohort_claim
+from retention_kit.metrics.insights import Claim, by_cohort_length, cohort_claim
 from retention_kit.metrics.summaries import concentration, needs
 from retention_kit.metrics.tables import churn_reasons, cohorts, customer_movements
 from retention_kit.periods import Period, add_months
@@ -32,15 +32,23 @@ class AboutCustomers(Context):
         cells = self._cells(TREND)
         if cells is None:
             return super().claims()
-        *_, now, before = _newest(cells[self._is_comparable(cells)])
-        return super().claims() + (cohort_claim(now, before) if before is not None else [])
+        cells = cells[self._is_comparable(cells)]
+        _, age, now, before = _newest(cells)
+        if before is None:
+            return super().claims()
+        *earlier, period = map(Period.parse, cells[cells["age"] == age]["period"])
+        explained = by_cohort_length(self.base, before.value, period, earlier)
+        return super().claims() + cohort_claim(now, before, explained)
 
     def movements(self) -> Block | None:
         """Customers gained and lost, with the identity spelled out."""
         if self.only or needs(self.data, "movements"):
             return None
         frame = self.recent(customer_movements(self.data, self.every))
-        drawing = charts.customer_movements(frame, self.words)
+        drawn = frame
+        if self.data.basis == "orders":  # who has not bought yet may still: of a running period nobody is lost
+            drawn = frame.assign(lost=frame["lost"].where(frame["complete"], 0))
+        drawing = charts.customer_movements(drawn, self.words)
         is_early = self.data.may_hold_earlier(self.data.basis, self.period.start)
         notes = [self.words.text("chart.movements_early")] if is_early else []
         return drawing and self.sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count", *notes)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.insights import together
 from retention_kit.metrics.scorecard import SMALL
+from retention_kit.metrics.views import NONE
 from retention_kit.report import charts, rules, story, tables
 from retention_kit.report.context import SEGMENTED, Blocks, Context, metrics_of, of
 from retention_kit.report.display import Block
+from retention_kit.wording import Words
 
 
 class AboutFigures(Context):
@@ -56,25 +61,35 @@ class AboutFigures(Context):
             return None
         rows = of(self.parts(column), metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)]
-        drawing = charts.segments(rows, self.words, total=whole.value if story.is_known(whole.value) else None)
+        title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
+        tested = int((rows["n"] >= SMALL).sum())
+        if not tested:
+            few = self.words.text("chart.segments_few", count=len(rows), least=SMALL, **title)
+            return Block("text", text=few) if len(rows) else None
+        shown = by_size(rows, self.words)
+        drawing = charts.segments(shown, self.words, total=whole.value if story.is_known(whole.value) else None)
         if drawing is None:
             return None
-        known = rows[rows["value"].notna() & (rows["n"] >= SMALL)].sort_values("value")
-        title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
-        caption = []
+        caption = [self.words.text("chart.segments_caption", **title)]
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.interval"))
         caption.append(self.words.text("chart.whole"))
-        tested = int((rows["n"] >= SMALL).sum())
-        if metric in SEGMENTED and tested > 1 and whole.complete:
-            none = self.words.text("chart.differ_none", count=tested, column=column)
-            caption.insert(0, self.differing(rows, whole, column, tested, "differ") or none)
-        if len(known) < 2 or known["value"].iloc[0] == known["value"].iloc[-1]:  # of few customers nothing is said
+        if metric not in SEGMENTED or tested < 2 or not whole.complete:
             return self.chart(drawing, self.words.text("chart.segments_title", **title), caption)
-        ends = {"highest": known["segment_value"].iloc[-1], "lowest": known["segment_value"].iloc[0]}
-        is_all = len(known) == rows["value"].notna().sum()
-        said = self.words.text(
-            "chart.segments_spread" if is_all else "chart.segments_spread_large", **title, **ends, least=SMALL
-        )
-        plain = self.words.text("story.sentence", finding=self.words.text("chart.segments_title", **title))
-        return self.chart(drawing, said, [plain, *caption])
+        found = self.differing(rows, whole, column, tested, "differ")
+        kind = "differ" if found else "alike"
+        caption.insert(1, found or self.words.text("chart.differ_none", count=tested, column=column))
+        return self.chart(drawing, self.words.text(f"chart.segments_{kind}", **title), caption)
+
+
+def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
+    """Segment values as a page shows them: the largest first, those of fewer than 30 as one, what names no value last."""
+    rows = rows.sort_values("n", ascending=False, kind="stable")
+    unnamed, small = rows["segment_value"] == NONE, rows["n"] < SMALL
+    few = rows[small & ~unnamed]
+    if len(few) > 1:
+        one = together(few)
+        given = {name: getattr(one, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
+        name = words.text("chart.small", count=words.value(len(few), "count"))
+        few = few.head(1).assign(segment_value=name, note="", **given)
+    return pd.concat([rows[~small & ~unnamed], few, rows[unnamed]], ignore_index=True)

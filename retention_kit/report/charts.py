@@ -34,6 +34,7 @@ from retention_kit.report.charts_parts import (
     number,
     quantity,
     selectable,
+    short_names,
     tooltips,
     visible,
 )
@@ -100,7 +101,7 @@ def customer_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
 @drawing
 def mrr_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
     """Recurring revenue won above the line and lost below it; exchange rates by their sign, where any."""
-    up = {"new": TEAL, "expansion": LIGHT_TEAL, "reactivation": AMBER}
+    up = {"new": AMBER, "expansion": TEAL, "reactivation": LIGHT_TEAL}
     if any(number(value) for value in frame["fx"]):
         up["fx"] = GREY
     return _movements("mrr", frame, words, "money", up, {"contraction": PALE_TERRACOTTA, "churned": TERRACOTTA})
@@ -122,13 +123,13 @@ def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
 
 @drawing
 def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Drawing | None:
-    """One metric over segment values in one period: a dot with its interval each, highest first; `total` is for all.
+    """One metric over segment values in one period: a dot with its interval each, in the order given; `total` is for all.
 
-    Undefined values come last, named, with no dot.
+    Undefined values have no dot.
     """
-    records = [_measure(row, words) | {"name": visible(row["segment_value"])} for row in rows.to_dict("records")]
-    records.sort(key=lambda record: (record["value"] is None, -(record["value"] or 0)))
-    if not records or records[0]["value"] is None:
+    named = zip(rows.to_dict("records"), short_names([*rows.get("segment_value", ())]), strict=True)
+    records = [_measure(row, words) | {"name": name} for row, name in named]
+    if all(record["value"] is None for record in records):
         return None
     for record in records:
         record["beside"] = f"{record['figure']} · {record['n']}"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from math import isfinite
+from os.path import commonprefix
 
 import pandas as pd
 from babel.lists import format_list
@@ -58,6 +59,22 @@ def drawing(function: Callable[..., Drawing | None]) -> Callable[..., Drawing | 
 def visible(name: object) -> str:
     """A name from the data as a picture can show it: control characters drawn, nothing else changed."""
     return str(name).translate(_VISIBLE)
+
+
+def short_names(names: list[object], most: int = 26) -> list[str]:
+    """Names from the data as an axis has room for them: without a long beginning that all share, cut in their middle.
+
+    Two that would look alike are told apart by their place.
+    """
+    shown = [visible(name) for name in names]
+    if max(map(len, shown), default=0) > most and len(shown) > 1:
+        shared = commonprefix(shown)  # noqa: RUF071  names are no paths
+        shared = shared[: max(shared.rfind(sign) for sign in " -_/:.,") + 1]
+        if len(shared) >= most // 3:
+            shown = [f"…{name.removeprefix(shared)}" for name in shown]
+    half = (most - 1) // 2
+    shown = [name if len(name) <= most else f"{name[:half].rstrip()}…{name[-half:].lstrip()}" for name in shown]
+    return [name if shown.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(shown, 1)]
 
 
 def number(value: object) -> float | None:

@@ -23,7 +23,8 @@ from retention_kit.report.charts_parts import (
 )
 from retention_kit.wording import Words
 
-COLOURS = {"new": TEAL, "expansion": LIGHT_TEAL, "reactivation": AMBER, "fx": GREY,
+# As customers have them: new, kept (and more), back, lost.
+COLOURS = {"new": AMBER, "expansion": TEAL, "reactivation": LIGHT_TEAL, "fx": GREY,
            "contraction": PALE_TERRACOTTA, "churned": TERRACOTTA}  # fmt: skip
 ROW, BAR = 30, 18  # heights of a row and of its bar
 

@@ -140,7 +140,7 @@ class Context:
         if row.change_low <= 0 <= row.change_high:
             return "chance"
         low, high = by_length(row.metric, self.base, row.previous, self.period, self.period.shift(-1))
-        return "length" if row.change_low <= high and row.change_high >= low and low < high else "many"
+        return "length" if low <= row.change <= high else "many"
 
     def differing(self, parts: pd.DataFrame, whole: Any, column: str, tested: int, kind: str) -> str:
         """Which values of a column differ from the other customers by more than chance, in a sentence; empty for none."""

@@ -85,10 +85,8 @@ class Figures:
             end = flat(words.text("card.change", change="", period=period))
             if period and end in said and story.is_known(getattr(row, name)):  # cards may be asked to compare otherwise
                 yield words.text("card.change", change=story.signed(row, words, name), period=period)
-        if row.metric in METRICS and story.is_known(row.denominator):
-            parts = {"numerator": tables.part(row.numerator, row, words, is_top=True, style="short"),
-                     "denominator": tables.part(row.denominator, row, words, is_top=False, style="short")}  # fmt: skip
-            yield words.text("card.share", **parts)
+        if row.metric in METRICS and row.unit != "points" and story.is_known(row.denominator):
+            yield tables.made_of(row, words)  # a score is made of answers that no scorecard holds
         yield tables.interval(row, words, "short", worded=True)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from retention_kit.errors import UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.goals import number, progress
+from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.scorecard import scorecard
-from retention_kit.metrics.summaries import periods_of
+from retention_kit.metrics.summaries import periods_of, summary
 from retention_kit.metrics.tables import mrr_movements
 from retention_kit.periods import Period
 from retention_kit.report import story, tables
@@ -100,16 +101,27 @@ class Overview(Context):
             "note": row.note,
         }
         details = []
-        if story.is_known(row.denominator):
-            parts = {"numerator": tables.part(row.numerator, row, words, is_top=True, style="short"),
-                     "denominator": tables.part(row.denominator, row, words, is_top=False, style="short")}  # fmt: skip
-            details.append(text("card.share", **parts))
+        if answers := self._answers(row):
+            details.append(answers)
+        elif story.is_known(row.denominator):
+            details.append(tables.made_of(row, words))
         if interval := tables.interval(row, words, "short", worded=True):
             details.append(interval)
         card["detail"] = " · ".join(details or [text("card.n", n=words.value(row.n, "count"))])
         if story.is_known(row.target):
             card["goal"] = self._goal(row)
         return card
+
+    def _answers(self, row: Any) -> str:
+        """The answers that a net promoter score is made of; empty of other figures."""
+        if row.metric != "net_promoter_score" or not row.n:
+            return ""
+        column, value = self.alone or (None, "")
+        frame = summary(self.data, "feedback", Grid(self.every), column)
+        found = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)]
+        said = {name: self.words.value(found[part].iloc[0], "count")
+                for name, part in (("promoters", "promoters"), ("detractors", "detractors"), ("answers", "nps_weight"))}  # fmt: skip
+        return self.words.text("card.answers", **said)
 
     def _changes(self, row: Any, compare: list[str]) -> Iterator[dict]:
         """Against the period before, with its interval, the same of last year, or the goal; grey unless more than chance."""

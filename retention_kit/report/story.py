@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.insights import days
 from retention_kit.periods import Period
 from retention_kit.wording import MINUS, Words
@@ -61,8 +62,10 @@ def finding(row: Any, words: Words, verdict: str = "") -> str:
         return words.text("story.so_far", **said)
     if not is_known(row.change):
         return words.text("story.first", **said)
-    if is_same(row, words) or verdict in ("chance", "many"):
+    if is_same(row, words):
         return words.text("story.steady", **said)
+    if verdict in ("chance", "many"):
+        return words.text("story.steady" if is_small(row) else "story.unclear", **said)
     if verdict == "few":
         return words.text("story.few", n=words.value(row.n, "count"), **said)
     moved = words.text("story.rose" if row.change > 0 else "story.fell", change=change(row, words), **said)
@@ -70,6 +73,12 @@ def finding(row: Any, words: Words, verdict: str = "") -> str:
         return words.text("story.length", finding=moved)
     daily = "" if verdict else per_day(row, words)
     return words.text("story.daily", finding=moved, daily=daily) if daily else moved
+
+
+def is_small(row: Any) -> bool:
+    """Whether a change is no larger than its own standard error."""
+    side = row.change - row.change_low if row.change > 0 else row.change_high - row.change
+    return abs(row.change) * Z95 <= side
 
 
 def lengths(row: Any) -> dict[str, int]:

@@ -68,6 +68,14 @@ def part(value: float, row: Any, words: Words, *, is_top: bool, style: str = "fu
     return words.value(value, kinds[0] if is_top else kinds[1], style)
 
 
+def made_of(row: Any, words: Words) -> str:
+    """Numerator and denominator in short: a part of a whole, or for a mean what is divided by what."""
+    parts = {"numerator": part(row.numerator, row, words, is_top=True, style="short"),
+             "denominator": part(row.denominator, row, words, is_top=False, style="short")}  # fmt: skip
+    kind = "mean" if row.unit in ("money", "ratio") else "share"
+    return words.text(f"card.{kind}", **parts)
+
+
 def interval(row: Any, words: Words, style: str, worded: bool = False) -> str:
     """The 95% interval of a scorecard row; empty where it has none."""
     if not story.is_known(row.low):
