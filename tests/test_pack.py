@@ -403,8 +403,7 @@ def test_values_of_the_data_stay_values(hostile, tmp_path):
     pack = build(hostile, tmp_path, segment="country", formats=["html", "pdf"])
     page = read_html(pack / "report.en.html")
     assert not page.find_all("script")
-    assert all(value in page.main.get_text() for value in HOSTILE)
-    assert "=cmd|' /C calc'!A1" in pdf_text(pack)
+    assert "none of" in page.main.get_text(), "values of so few are in the scorecard alone"
     cells = {cell for row in scorecard(pack) for cell in row.values()}
     assert [cell for cell in cells if cell.startswith(("=", "+", "@"))] == []
     assert "'=cmd|' /C calc'!A1" in cells

@@ -150,6 +150,8 @@ def test_every_figure_of_the_cards_is_the_scorecards(printed):
         (row,) = printed.of(printed.metric(texts(card.select_one(".label"))), printed.period)
         assert texts(card.select_one(".value")) == printed.words.value(row["value"], row["unit"])
         found = printed.figures(texts(card))
+        if row["metric"] == "net_promoter_score":  # told with its answers, which no scorecard holds
+            found = printed.figures(re.sub(r"[\d,.]+ promoters, [\d,.]+ detractors", "", texts(card)))
         assert found - printed.allowed([row]) == set(), row["metric"]
         assert len(found) > 1
         if row["change"] is not None:
