@@ -59,6 +59,7 @@ def interrupt_all() -> None:
 
 # Our own words for what engines say differently.
 _MACROS = """
+CREATE MACRO as_number(said) AS TRY_CAST(said AS DOUBLE);
 CREATE MACRO local_time(instant, zone) AS timezone(zone, instant);
 CREATE MACRO instant_at(local_time, zone) AS timezone(zone, local_time);
 -- Decimals of up to 18 digits, which hold amounts below a million in units of up to a millionth, cost a fifth of longer ones.
@@ -192,6 +193,19 @@ def _close(connection: duckdb.DuckDBPyConnection, place: Path, process: int) -> 
             connection.close()
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for copies of what is being read, gone afterwards; after a kill the next process takes it away."""
+    place = private_place()
+    try:
+        place.mkdir(mode=0o700)
+        yield place
+    except OSError as error:
+        raise DataError(f"A copy of what is read cannot be written: {error}.") from None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def private_place() -> Path:

@@ -1,0 +1,152 @@
+"""In which encoding a text file is written: its mark, UTF-16, UTF-8, as declared, or the code page that fits."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import NamedTuple
+
+from retention_kit.errors import DataError
+
+_CHUNK = 1 << 20
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What spreadsheets write without a mark; of those that fit alike the first is taken.
+_PAGES = (
+    "cp1252",
+    "cp1256",
+    "cp1251",
+    "cp932",
+    "cp1250",
+    "cp1254",
+    "cp1253",
+    "cp1255",
+    "gb18030",
+    "cp949",
+    "big5",
+)
+_ENOUGH = 4096  # bytes from which languages are told apart
+
+
+class Encoding(NamedTuple):
+    """Python's name of an encoding, whether the file says it itself, and what becomes of bytes that do not fit."""
+
+    name: str
+    is_sure: bool = True
+    errors: str = "strict"
+
+
+def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
+    """The encoding of a file; raises DataError, naming the line, where the declared one does not fit."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    if declared:
+        return _declared(path, declared, marked, label)
+    if marked:
+        _check(path, marked, label, "its first bytes say")
+        return Encoding(marked)
+    if wide := _utf16(head):
+        _check(path, wide, label, "its bytes look like")
+        return Encoding(wide)
+    wrong = _misfit(path, "utf-8")
+    if wrong is None:
+        return Encoding("utf-8")
+    sample = _foreign(path)
+    if _is_damaged_utf8(sample):
+        return Encoding("utf-8", is_sure=False, errors="replace")
+    for page in _ranked(sample):
+        if _misfit(path, page) is None:
+            return Encoding(page, is_sure=False)
+    raise DataError(
+        f"{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = \"cp1252\"."
+    )
+
+
+def _declared(path: Path, declared: str, marked: str | None, label: str) -> Encoding:
+    name = codecs.lookup(declared).name
+    if marked and _family(name) != _family(marked):
+        raise DataError(
+            f"{label} line 1: encoding = {declared!r} does not fit, its first bytes say {marked.removesuffix('-sig')}."
+        )
+    name = marked or {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
+    _check(path, name, label, "encoding =")
+    return Encoding(name)
+
+
+def _family(name: str) -> str:
+    return name[:6].rstrip("-")
+
+
+def _check(path: Path, name: str, label: str, said: str) -> None:
+    if (line := _misfit(path, name)) is not None:
+        raise DataError(f"{label} line {line} cannot be read: {said} {name.removesuffix('-sig')!r}, which does not fit.")
+
+
+def _misfit(path: Path, name: str) -> int | None:
+    """The first line that an encoding cannot read, if there is one."""
+    decoder, line = codecs.getincrementaldecoder(name)(), 1
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(_CHUNK)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                # What came before in this chunk, with what the decoder had kept of the last.
+                before = error.object[: error.start].decode(name, "ignore")
+                return line + before.count("\n") + (before.count("\r") if "\n" not in before else 0)
+            line += text.count("\n")
+            if not chunk:
+                return None
+
+
+def _utf16(head: bytes) -> str | None:
+    """UTF-16 without a mark: delimiters, digits and line ends have a zero byte, all on one side."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    least = max(2, len(head) // 20)
+    if odd >= least and even * 10 <= odd:
+        return "utf-16-le"
+    if even >= least and odd * 10 <= even:
+        return "utf-16-be"
+    return None
+
+
+def _foreign(path: Path) -> bytes:
+    """Lines that hold more than ASCII, by which languages are told apart."""
+    found, size = [], 0
+    with path.open("rb") as file:
+        for line in file:
+            if not line.isascii():
+                found.append(line[:4096])
+                size += len(found[-1])
+                if size > 1 << 16:
+                    break
+    return b"".join(found)
+
+
+def _is_damaged_utf8(sample: bytes) -> bool:
+    """Whether all but a few of the foreign characters are UTF-8, as in a file that was cut in one."""
+    text = sample.decode("utf-8", "replace")
+    foreign = sum(not character.isascii() for character in text)
+    return text.count("\ufffd") * 10 < foreign
+
+
+def _ranked(sample: bytes) -> list[str]:
+    """Code pages that may have written a sample, the likeliest first."""
+    from charset_normalizer import from_bytes
+
+    repeated = sample * (_ENOUGH // max(len(sample), 1) + 1)
+    found = from_bytes(repeated, cp_isolation=list(_PAGES), threshold=0.5)
+    best = max((match.coherence for match in found if match.chaos < 0.2), default=0)
+    likely = {
+        page
+        for match in found
+        if match.chaos < 0.2 and match.coherence > best - 0.1
+        for page in (match.encoding, *match.could_be_from_charset)
+    }
+    return [page for page in _PAGES if page in likely] + [page for page in _PAGES if page not in likely]

@@ -1,0 +1,232 @@
+"""Which records of a file or sheet are rows of its table: the header is found by names, what is no row is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from retention_kit.errors import DataError
+
+HEAD = 200  # records among which the header is looked for
+_EXAMPLES = 20
+_MUCH = 20  # from one in so many records on, a file is torn rather than dirty
+
+
+class Found(NamedTuple):
+    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be told."""
+
+    check: str
+    rows: int
+    detail: str = ""
+    examples: tuple[tuple[int, str], ...] = ()  # line and text of the first rows concerned
+
+
+class Names(NamedTuple):
+    """The names that a header is known by, in small letters."""
+
+    known: frozenset[str] = frozenset()
+    required: tuple[frozenset[str], ...] = ()  # the names behind each column that the table cannot do without
+
+    def score(self, cells: Iterable[Any]) -> int:
+        """How many of the names a record holds."""
+        return len(_folded(cells) & self.known)
+
+    def is_header(self, cells: Iterable[Any]) -> bool:
+        """Whether a record names all that the table needs."""
+        folded = _folded(cells)
+        return bool(self.required) and all(names and names <= folded for names in self.required)
+
+
+def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
+    """The place of the header: the first record that names all that is needed, else the most; without any, the widest run's first."""
+    for place, cells in enumerate(records):
+        if names.is_header(cells):
+            return place
+    filled = [sum(map(_is_filled, cells)) for cells in records]
+    scores = [names.score(cells) for cells in records]
+    if best := max(scores, default=0):
+        return max(range(len(records)), key=lambda place: (scores[place], best > 1 or filled[place], -place))
+    widths = Counter(len(cells) for cells, size in zip(records, filled, strict=True) if size > 1)
+    if not widths:
+        return next((place for place, size in enumerate(filled) if size), None)
+    usual = widths.most_common(1)[0][0]
+    return next(place for place, cells in enumerate(records) if len(cells) == usual and filled[place] > 1)
+
+
+class Header(NamedTuple):
+    """The columns of a table, as they are called from here on, and what was odd about their names."""
+
+    columns: list[str]
+    detail: str = ""  # of names that stand twice
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[Any]]) -> Header:
+        """From one to three rows of names; a name that is blank in the first is taken from the next."""
+        columns: list[str] = []
+        taken: set[str] = set()
+        told = []
+        for place, first in enumerate(rows[0]):
+            below = (row[place] if place < len(row) else "" for row in rows)
+            said = next((text for cell in below if (text := _text(cell))), "") or f"column{place + 1}"
+            name, number = said, 2
+            while name.lower() in taken:
+                name, number = f"{said}_{number}", number + 1
+            if name != said and _text(first):
+                told.append(f"{said!r} stands again in column {place + 1}: the first is used, this one is {name!r}")
+            taken.add(name.lower())
+            columns.append(name)
+        return cls(columns, "; ".join(told[:3]))
+
+
+class Sorter:
+    """Sorts the records of one file: `rows` yields those of the table, `found` tells the others.
+
+    A file may hold several exports, one below the other: `headers` has each one's columns.
+    """
+
+    def __init__(self, label: str, names: Names, header_rows: int = 1, unit: str = "line"):
+        self._label, self._names, self._header_rows, self._unit = label, names, header_rows, unit
+        self._told: dict[str, list[tuple[int, str]]] = {}
+        self._sizes: Counter[str] = Counter()
+        self.headers: list[Header] = []
+        self.line = 0  # of the first header
+        self.records = 0
+
+    def rows(self, records: Iterable[tuple[int, Sequence[Any]]], header: int) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Number of the header and cells of each row of the table; `header` is the place of the first header's record."""
+        reading = iter(records)
+        for _ in range(header):
+            self._around("row before the header", *next(reading))
+        rest = self._take_header(*next(reading), reading)
+        while rest is not None:
+            rest = yield from self._below(rest, reading)
+        self._refuse_torn()
+
+    def found(self) -> list[Found]:
+        """What is to be told of the records that are no rows, and of the names."""
+        told = [
+            Found(check, size, self._example(check), tuple(self._told[check])) for check, size in self._sizes.items()
+        ]
+        doubled = "; ".join(dict.fromkeys(header.detail for header in self.headers if header.detail))
+        return told + ([Found("duplicate header", self.records, doubled)] if doubled else [])
+
+    def _take_header(self, line: int, first: Sequence[Any], reading: Iterator) -> list:
+        rows = [first]
+        if not self.headers:
+            self.line = line
+        else:
+            self._tell("repeated header", line, first)
+        for _ in range(self._header_rows - 1):
+            if (further := next(reading, None)) is not None:
+                self._tell("further header row", *further)
+                rows.append(further[1])
+        self.headers.append(Header.of(rows))
+        return rows
+
+    def _below(self, header: Sequence[Sequence[Any]], reading: Iterator) -> Iterator[tuple[int, Sequence[Any]]]:
+        """The rows below one header; returns the next header, or None at the end."""
+        number = len(self.headers) - 1
+        columns = self.headers[-1].columns
+        width = len(columns)
+        folded = [_text(cell).lower() for cell in header[0]]
+        least = self._least(columns)
+        score = self._names.score(header[0])
+        vocabulary = {name for name in folded if name} | self._names.known
+        probe = max(least - 1, 0)  # where a row holds a value and a repeated header a name
+        pending: list[tuple[int, Sequence[Any]]] = []  # too little for a row, unless more rows come
+        seen = 0
+        for line, cells in reading:
+            size = len(cells)
+            filled = size - cells.count("") - cells.count(None)
+            if size <= probe or size != width or _text(cells[probe]).lower() in vocabulary:
+                if not filled or (size == 1 and not _text(cells[0])):
+                    self._tell("blank row", line, cells)
+                    continue
+                if [_text(cell).lower() for cell in cells] == folded:
+                    yield from self._flush(pending, number, width)
+                    self._tell("repeated header", line, cells)
+                    for _ in range(self._header_rows - 1):
+                        if (further := next(reading, None)) is not None:
+                            self._tell("further header row", *further)
+                    continue
+                if self._names.is_header(cells) or self._names.score(cells) >= max(score, 2):
+                    yield from self._flush(pending, number, width)
+                    return self._take_header(line, cells, reading)
+            elif not filled:
+                self._tell("blank row", line, cells)
+                continue
+            if size > width:
+                if any(map(_is_filled, cells[width:])):
+                    self._tell("row with more cells than the header", line, cells)
+                    continue
+                cells = cells[:width]
+            if (filled == 1 and width > 1) or size < least or (size < width and size == 1):
+                pending.append((line, cells))
+                continue
+            if pending:
+                yield from self._flush(pending, number, width)
+            if size < width:
+                self._tell("row with fewer cells than the header", line, cells)
+                cells = [*cells, *[""] * (width - size)]
+            seen += 1
+            self.records += 1
+            yield number, cells
+        if seen:
+            for line, cells in pending:
+                self._tell("row after the table", line, cells)
+        else:
+            yield from self._flush(pending, number, width)
+        return None
+
+    def _flush(self, pending: list[tuple[int, Sequence[Any]]], number: int, width: int) -> Iterator:
+        """What held little was no footer: more rows came."""
+        for line, cells in pending:
+            if len(cells) == width:
+                self.records += 1
+                yield number, cells
+            else:
+                self._tell("row too short", line, cells)
+        pending.clear()
+
+    def _least(self, columns: list[str]) -> int:
+        """How many cells a row needs, so that it has all that the table cannot do without."""
+        places = {name.lower(): place for place, name in enumerate(columns)}
+        return max((places[name] + 1 for names in self._names.required for name in names if name in places), default=1)
+
+    def _around(self, check: str, line: int, cells: Sequence[Any]) -> None:
+        self._tell(check if any(map(_is_filled, cells)) else "blank row", line, cells)
+
+    def _tell(self, check: str, line: int, cells: Sequence[Any]) -> None:
+        self._sizes[check] += 1
+        told = self._told.setdefault(check, [])
+        if len(told) < _EXAMPLES:
+            told.append((line, ", ".join(_text(cell) for cell in cells)[:200]))
+
+    def _example(self, check: str) -> str:
+        line, text = self._told[check][0]
+        shown = text if len(text) <= 60 else f"{text[:59]}…"
+        return f"{self._label}, {self._unit} {line}" + (f": {shown!r}" if shown.strip(", ") else "")
+
+    def _refuse_torn(self) -> None:
+        """Raise where records do not fit the header so often that the header is not theirs."""
+        for check, wrong in (("row with more cells than the header", "more"), ("row too short", "fewer")):
+            size = self._sizes[check]
+            if size > 1 and size * _MUCH >= size + self.records:
+                line, text = self._told[check][0]
+                raise DataError(
+                    f"{self._label} {self._unit} {line} has {wrong} cells than the header in {self._unit} {self.line} "
+                    f"({text[:60]!r}), as have {size - 1} more: split the file there, or put the missing names above."
+                )
+
+
+def _folded(cells: Iterable[Any]) -> set[str]:
+    return {_text(cell).lower() for cell in cells}
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _is_filled(cell: Any) -> bool:
+    return cell is not None and cell != ""

@@ -1,0 +1,344 @@
+"""Text files as tables: CSV and its relatives, plain or packed, every decision ours and the number of rows checked.
+
+The definition of a record is that of Python's `csv`: a quote counts only where a field begins. Files without oddities are
+read in place by the engine, the others as a copy of what `csv` reads.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from retention_kit.data.code_pages import Encoding, encoding_of
+from retention_kit.data.engine import Engine, literal, private_folder, quote
+from retention_kit.data.records import HEAD, Found, Header, Names, Sorter, find_header
+from retention_kit.data.text_scan import plain_records
+from retention_kit.errors import DataError
+
+TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
+_DELIMITERS = ",;\t|"
+_HEAD_CHARACTERS = 1 << 20
+_END = "\0end"  # a line that no file holds: within a field, the field was never closed
+_LONGEST = 1 << 24  # characters of a field, above which a quote was never closed
+
+
+class TextOptions(NamedTuple):
+    """What the settings say of a text file."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    header_rows: int = 1
+
+
+class _Opened(NamedTuple):
+    """A file as UTF-8 on disk, and where its header is."""
+
+    path: Path
+    label: str
+    encoding: Encoding
+    delimiter: str
+    header: int  # its place among the records
+    line: int
+    first: list[list[str]]  # the header's record and those that may belong to it
+
+
+class _Part(NamedTuple):
+    """Rows that the engine reads by itself: below `skip` lines all of one width."""
+
+    path: Path
+    columns: list[str]
+    rows: int
+    longest: int  # bytes of a record
+    skip: int = 0
+    delimiter: str = ","
+    line_end: str = "\n"
+    is_parallel: bool = True
+
+
+def text_columns(path: Path, names: Names, options: TextOptions | None = None) -> list[str]:
+    """The columns that a text file has by its header."""
+    options = options or TextOptions()
+    with private_folder() as folder:
+        return Header.of(_opened(path, names, options, folder).first[: options.header_rows]).columns
+
+
+def read_text(
+    engine: Engine,
+    path: Path,
+    name: str,
+    names: Names,
+    options: TextOptions,
+    wanted: Callable[[list[str]], list[str]] = list,
+) -> list[Found]:
+    """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; tells what else it holds.
+
+    `wanted` chooses the columns that are stored. Raises DataError, naming file and line.
+    """
+    with private_folder() as folder:
+        opened = _opened(path, names, options, folder)
+        found = _read_in_place(engine, name, opened, names, options, wanted)
+        if found is None:
+            found = _read_copied(engine, name, opened, names, options, wanted, folder)
+        return _encoded(engine, name, opened) + found
+
+
+def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Opened:
+    label = path.name
+    raw = _unpacked(path, folder)
+    if not raw.stat().st_size:
+        raise DataError(f"{label} is empty.")
+    encoding = encoding_of(raw, options.encoding, label)
+    if encoding.name not in ("utf-8", "utf-8-sig") or encoding.errors != "strict":
+        raw = _transcoded(raw, encoding, folder)
+    with raw.open(encoding="utf-8-sig", newline="") as file:
+        head = file.read(_HEAD_CHARACTERS)
+    if not head.strip("\ufeff\r\n\t ,;|"):
+        raise DataError(f"{label} is empty.")
+    said = re.match(r'"?sep=(.)"?[,;\t|]*\r?\n', head, re.IGNORECASE)
+    choices = options.delimiter or (said and said[1]) or _DELIMITERS
+    best = max((_looked_at(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
+    _, delimiter, header, records = best
+    first = [cells for _, cells in records[header : header + 3]]
+    return _Opened(raw, label, encoding, delimiter, header, records[header][0], first)
+
+
+def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
+    """How well a delimiter fits: the names that it shows, then the records as wide as the header; with the header's place."""
+    lines = io.StringIO(head, newline="")
+    records = list(islice(_records(lines, delimiter), HEAD))
+    if len(head) == _HEAD_CHARACTERS and len(records) > 1:
+        records.pop()  # it may be cut
+    cells = [record for _, record in records]
+    header = find_header(cells, names) or 0
+    width = len(cells[header])
+    alike = sum(len(record) == width for record in cells[header:])
+    share = alike / len(cells[header:]) if width > 1 else 0
+    return (names.is_header(cells[header]), names.score(cells[header]), share, width > 1), delimiter, header, records
+
+
+def _records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line that it begins in."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    line = 1
+    try:
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+    except csv.Error:  # a field that is too long: nothing below it is seen
+        return
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    """The file itself, or what a .gz or a .zip holds."""
+    ending = path.suffix.lower()
+    if ending not in (".gz", ".zip"):
+        return path
+    target = folder / "unpacked"
+    try:
+        if ending == ".gz":
+            with gzip.open(path) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+            return target
+        with zipfile.ZipFile(path) as archive:
+            held = [
+                entry
+                for entry in archive.infolist()
+                if not entry.is_dir() and not entry.filename.startswith("__MACOSX/") and ".DS_Store" not in entry.filename
+            ]
+            if len(held) != 1 or not held[0].filename.lower().endswith((".csv", ".tsv", ".txt")):
+                inside = ", ".join(entry.filename for entry in held[:5]) or "nothing"
+                raise DataError(f"{path.name} must hold one .csv, .tsv or .txt file; it holds {inside}: unpack it.")
+            with archive.open(held[0]) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{path.name} cannot be unpacked: {str(error).rstrip('.')}.") from None
+    return target
+
+
+def _transcoded(path: Path, encoding: Encoding, folder: Path) -> Path:
+    target = folder / "utf-8"
+    with (
+        path.open(encoding=encoding.name, errors=encoding.errors, newline="") as source,
+        target.open("w", encoding="utf-8", newline="") as copy,
+    ):
+        shutil.copyfileobj(source, copy, 1 << 20)
+    return target
+
+
+def _encoded(engine: Engine, name: str, opened: _Opened) -> list[Found]:
+    encoding = opened.encoding
+    if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
+        return []
+    rows = _rows_of(engine, name)
+    if encoding.errors == "replace":
+        return [Found("damaged characters", rows, f"{opened.label} is UTF-8 in most places")]
+    guessed = "" if encoding.is_sure else f': if names look wrong, set encoding = "{encoding.name}" or another'
+    return [Found("encoding", rows, f"{opened.label} is read as {encoding.name}{guessed}")]
+
+
+def _read_in_place(
+    engine: Engine, name: str, opened: _Opened, names: Names, options: TextOptions, wanted: Callable
+) -> list[Found] | None:
+    """Let the engine read a file that has no oddities; None where it has some."""
+    header = Header.of(opened.first[:1])
+    if options.header_rows > 1 or opened.header or header.detail or len(header.columns) < 2:
+        return None
+    plain = plain_records(opened.path, opened.delimiter, len(header.columns), opened.label)
+    if plain is None:
+        return None
+    part = _Part(
+        opened.path,
+        header.columns,
+        plain.records - 1,
+        plain.longest,
+        1,
+        opened.delimiter,
+        plain.line_end,
+        not plain.has_quoted_line_ends,
+    )
+    kept = wanted(header.columns)
+    try:
+        _store(engine, name, [part], kept)
+        seen = _rows_of(engine, name)
+    except engine.error:
+        seen = None
+    if seen == part.rows and not _holds_header(engine, name, kept, names, header):
+        return []
+    engine.run(f"DROP TABLE IF EXISTS {quote(name)}")
+    return None
+
+
+def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, header: Header) -> bool:
+    """Whether a row below the header bears names, as where two exports were joined."""
+    words = ", ".join(literal(word) for word in {column.lower() for column in header.columns} | names.known)
+    hits = " + ".join(f"CAST(coalesce(lower(trim({quote(column)})) IN ({words}), false) AS INTEGER)" for column in kept)
+    return engine.rows(f"SELECT count(*) FROM {quote(name)} WHERE {hits} >= {min(2, len(kept))}")[0][0] > 0
+
+
+def _read_copied(
+    engine: Engine,
+    name: str,
+    opened: _Opened,
+    names: Names,
+    options: TextOptions,
+    wanted: Callable,
+    folder: Path,
+) -> list[Found]:
+    """Copy the rows as `csv` reads them, then let the engine read the copy."""
+    sorter = Sorter(opened.label, names, options.header_rows)
+    parts: list[_Part] = []
+    with opened.path.open(encoding="utf-8-sig", newline="") as file:
+        records = _checked_records(file, opened.delimiter, opened.label)
+        for number, rows in groupby(sorter.rows(records, opened.header), key=itemgetter(0)):
+            parts.append(_copied(folder / f"{number}.csv", sorter.headers[number].columns, rows))
+    if not parts:
+        parts = [_copied(folder / "0.csv", sorter.headers[0].columns, [])]
+    expected = sum(part.rows for part in parts)
+    _store(engine, name, parts, wanted(list(dict.fromkeys(column for part in parts for column in part.columns))))
+    if (seen := _rows_of(engine, name)) != expected:
+        raise DataError(f"{opened.label} cannot be read: the engine reads {seen:,} of its {expected:,} rows.")
+    return sorter.found()
+
+
+def _copied(path: Path, columns: list[str], rows: Iterable[tuple[int, list[str]]]) -> _Part:
+    count = longest = 0
+    with path.open("w", encoding="utf-8", newline="") as copy:
+        writer = csv.writer(copy, lineterminator="\n", quoting=csv.QUOTE_ALL if len(columns) == 1 else csv.QUOTE_MINIMAL)
+        for _, cells in rows:
+            writer.writerow(cells)
+            count += 1
+            longest = max(longest, sum(map(len, cells)))
+    return _Part(path, columns, count, 4 * longest + 4 * len(columns), is_parallel=False)
+
+
+def _checked_records(file: Iterator[str], delimiter: str, label: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line it begins in; raises DataError where a quote is never closed."""
+    raw: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for text in file:
+            raw.append(text)
+            yield text
+        yield _END
+
+    before = csv.field_size_limit(_LONGEST)
+    try:
+        reader = csv.reader(lines(), delimiter=delimiter)
+        line = 1
+        for cells in reader:
+            if cells and cells[-1].endswith(_END):
+                if cells == [_END]:
+                    return
+                raise DataError(_unclosed(raw, line, delimiter, label))
+            if reader.line_num > line and not _is_closed(raw, delimiter):
+                raise DataError(_unclosed(raw, line, delimiter, label))
+            yield line, cells
+            raw.clear()
+            line = reader.line_num + 1
+    except csv.Error:
+        raise DataError(_unclosed(raw, line, delimiter, label)) from None
+    finally:
+        csv.field_size_limit(before)
+
+
+def _is_closed(raw: list[str], delimiter: str) -> bool:
+    """Whether the quotes of a record of several lines all end where a field ends."""
+    try:
+        return len(list(csv.reader(raw, delimiter=delimiter, strict=True))) == 1
+    except csv.Error:
+        return False
+
+
+def _unclosed(raw: list[str], line: int, delimiter: str, label: str) -> str:
+    """The sentence about the quote that opens the first field whose closing quote does not end it."""
+    text, sign = "".join(raw), re.escape(delimiter)
+    field = re.compile(rf'"(?:[^"]|"")*"(?={sign}|[\r\n]|$)|(?!")[^{sign}\r\n]*')
+    place = 0
+    while found := field.match(text, place):
+        place = found.end() + 1
+        if place > len(text):
+            break
+    line += len(text[:place].splitlines()) - (1 if place and text[:place][-1] not in "\r\n" else 0)
+    shown = text[place : place + 40].splitlines()[0]
+    return f"{label} line {line}: the quote that opens {shown!r} is never closed."
+
+
+def _store(engine: Engine, name: str, parts: list[_Part], kept: list[str]) -> None:
+    """Make the table of the kept columns, in the order of the file."""
+    readers = []
+    for part in parts:
+        has = {column.lower() for column in part.columns}
+        columns = ", ".join(quote(column) for column in kept if column.lower() in has)
+        readers.append(f"SELECT {columns} FROM {_reader(part)}")
+    engine.run(f"CREATE OR REPLACE TABLE {quote(name)} AS {' UNION ALL BY NAME '.join(readers)}")
+
+
+def _reader(part: _Part) -> str:
+    kinds = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in part.columns)
+    line_end = {"\n": "\\n", "\r\n": "\\r\\n"}[part.line_end]
+    return (
+        f"read_csv({exactly(part.path)}, auto_detect = false, header = false, "
+        f"skip = {part.skip}, delim = {literal(part.delimiter)}, quote = '\"', escape = '\"', comment = '', nullstr = '', "
+        f"new_line = '{line_end}', encoding = 'utf-8', strict_mode = true, null_padding = false, "
+        f"max_line_size = {max(2_000_000, part.longest + 1024)}, parallel = {str(part.is_parallel).lower()}, "
+        f"hive_partitioning = false, columns = {{{kinds}}})"
+    )
+
+
+def exactly(path: Path) -> str:
+    """A path as an SQL string that the engine takes for that file alone, not for a pattern."""
+    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
+
+
+def _rows_of(engine: Engine, name: str) -> int:
+    return engine.rows(f"SELECT count(*) FROM {quote(name)}")[0][0]
