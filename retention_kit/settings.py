@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 import unicodedata
@@ -37,6 +38,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     )  # why = an SQL condition: such rows are counted by that name
     layout: str | None = None  # of the export that `import` recognised: what it cannot tell is told in the report
     sheet: str | None = None  # of a workbook with several
+    encoding: str | None = None  # of a text file that is no UTF-8, such as "cp1252"; else the one that fits is taken
+    delimiter: str | None = None  # of a text file, one character; else the one that fits is taken
+    header_rows: Annotated[int, Meta(ge=1, le=3)] = 1  # names stand in the first, what is blank there in the next
     timezone: str | None = None  # of naive times; else the report's
     case: Literal["keep", "fold"] = "keep"  # fold: ids that differ only in case are one
     decimal: Literal[".", ","] | None = None  # how amounts are written; else as their digits show
@@ -220,6 +224,8 @@ def make_settings(raw: dict[str, Any]) -> Settings:
     for name in (*TABLES[1:], *BESIDE):
         if any(source.rows == "lines" for source in settings.data.sources(name)):
             raise SettingsError(f'data.{name}.rows: only orders may be given as "lines".')
+    for source in tables:
+        _check_text(source)
     for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
         _check_zone(zone)
     for name, goal in settings.goals.items():
@@ -338,6 +344,20 @@ def address_of(text: str) -> tuple[str, str]:
     if not is_address or len(local) > 64 or len(domain) > 253:
         raise wrong
     return f"{local}@{domain}", name
+
+
+def _check_text(source: Table) -> None:
+    """Raise SettingsError for an encoding or a delimiter that no text file has."""
+    if source.encoding is not None:
+        try:
+            is_text = codecs.lookup(source.encoding)._is_text_encoding
+        except LookupError:
+            is_text = False
+        if not is_text:
+            near = ("utf-8", "utf-16", "cp1252", "cp1256", "cp1251", "shift_jis", "iso-8859-1")
+            raise SettingsError(f"There is no encoding {source.encoding!r}: {did_you_mean(source.encoding, near)}")
+    if source.delimiter is not None and (len(source.delimiter) != 1 or source.delimiter in '"\r\n\0'):
+        raise SettingsError(f'delimiter cannot be {source.delimiter!r}: write one character, such as ";" or "\\t".')
 
 
 def _check_zone(zone: str | None) -> None:

@@ -168,7 +168,10 @@ def test_keywords_replace_what_the_file_says(folder):
 BROKEN = {
     "no file": ('orders = "order.csv"', "There is no file 'order.csv' in "),
     "no file near": ('orders = "order.csv"', "did you mean 'orders.csv'?"),
-    "other format": ('orders = "orders.xls"', "orders.xls cannot be read: use one of .csv, .parquet, .xlsx."),
+    "other format": (
+        'orders = "orders.xls"',
+        "orders.xls cannot be read: use one of .csv, .tsv, .txt, .gz, .zip, .parquet, .xlsx.",
+    ),
     "no column": ('orders = {path = "lines.csv"}', "lines.csv has no column 'customer_id', which orders need: "),
     "column near": (
         'orders = {path = "orders.csv", columns = {customer_id = "customer"}}',

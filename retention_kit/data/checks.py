@@ -97,6 +97,18 @@ CHECKS = {
         "set aside: the rates of its currency begin later<; {money}>",
         share="warned",  # rates.py refuses, by currency
     ),
+    # What text files and sheets hold besides the rows of their table
+    "encoding": Check("no UTF-8"),
+    "damaged characters": Check("shown as � where a byte fits no character", share="warned"),
+    "duplicate header": Check("two columns of one name", share="always"),
+    "blank row": Check("no row of the table"),
+    "row before the header": Check("no row of the table"),
+    "further header row": Check("names, no row of the table"),
+    "repeated header": Check("names, no row of the table"),
+    "row after the table": Check("set aside: too few cells for a row, at the end of the file"),
+    "row too short": Check("set aside: cells that the table needs are missing", share="warned"),
+    "row with more cells than the header": Check("set aside: which cell is one too many is not known", share="warned"),
+    "row with fewer cells than the header": Check("read, its last columns as empty"),
     # What the users leave out, and what their files lack
     "left out by where": _aside("no figure counts the row, as where asks<; {money}>", share=""),
     "where is neither true nor false": _aside(

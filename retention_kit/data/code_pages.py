@@ -64,7 +64,7 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
         if _misfit(path, page) is None:
             return Encoding(page, is_sure=False)
     raise DataError(
-        f"{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = \"cp1252\"."
+        f'{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = "cp1252".'
     )
 
 
@@ -85,7 +85,9 @@ def _family(name: str) -> str:
 
 def _check(path: Path, name: str, label: str, said: str) -> None:
     if (line := _misfit(path, name)) is not None:
-        raise DataError(f"{label} line {line} cannot be read: {said} {name.removesuffix('-sig')!r}, which does not fit.")
+        raise DataError(
+            f"{label} line {line} cannot be read: {said} {name.removesuffix('-sig')!r}, which does not fit."
+        )
 
 
 def _misfit(path: Path, name: str) -> int | None:

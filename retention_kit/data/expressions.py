@@ -1,232 +1,42 @@
-"""SQL expressions of the user's on columns of text: what they compute with is read as a number, the rest stays text.
-
-The embedded engine's own parser takes an expression apart, and its binder says of which type each part is.
-"""
+"""The SQL expression that would read a column's values, where it is known."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import product
 
-from retention_kit.data.engine import Engine, literal
+from retention_kit.data.engine import literal, quote
 
-_ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**", "^"}
-_ALIKE = {"greatest": 0, "least": 0, "nullif": 0, "if": 1}  # functions whose arguments, from which on, are of one type
-_ORDER = {
-    "COMPARE_LESSTHAN": "<",
-    "COMPARE_GREATERTHAN": ">",
-    "COMPARE_LESSTHANOREQUALTO": "<=",
-    "COMPARE_GREATERTHANOREQUALTO": ">=",
-}
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
-_TIMES = ("DATE", "TIMESTAMP")
+_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y%m%d", "%d %b %Y", "%d-%b-%Y",
+         "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y")  # fmt: skip
+_HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_FEW = 0.9  # of the values: a column may hold fragments besides its dates
 
 
-def columns_in(engine: Engine, text: str) -> set[str]:
-    """The columns that an expression names, in small letters; none where it is no SQL."""
-    tree = _parsed(engine, text)
-    return set() if tree is None else {name.lower() for name in _references(_root(tree))}
+def reading_expression(column: str, values: Iterable[str]) -> str:
+    """SQL in quotation marks of TOML that reads nearly all values of a column as dates or numbers; empty where none is known.
 
-
-def typed(engine: Engine, text: str, relation: str) -> str:
-    """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such.
-
-    What the parser does not take is given back as it is.
+    Where day and month cannot be told apart, both readings are named.
     """
-    tree = _parsed(engine, text)
-    if tree is None:
-        return text
-    before = json.dumps(tree)
+    values = [*values]
+    formats = [day + hour for day, hour in product(_DAYS, _HOURS) if _reads(day + hour, values)]
+    return " or ".join(f'"try_strptime({_name(column)}, {literal(form)})"' for form in formats[:2])
+
+
+def _reads(form: str, values: list[str]) -> bool:
+    return bool(values) and sum(_is(form, value) for value in values) >= _FEW * len(values)
+
+
+def _is(form: str, value: str) -> bool:
     try:
-        root = _Typing(engine, relation).of(_root(tree))
-    except engine.error:
-        return text
-    _set_root(tree, root)
-    return text if json.dumps(tree) == before else _written(engine, tree)
+        datetime.strptime(value, form)  # noqa: DTZ007, only whether it can be read is asked
+    except ValueError:
+        return False
+    return True
 
 
-class _Typing:
-    """Types the nodes of one expression, the innermost first."""
-
-    def __init__(self, engine: Engine, relation: str):
-        self._engine, self._relation = engine, relation
-
-    def of(self, node: Any) -> Any:
-        """A node, or list of nodes, with its texts typed."""
-        if isinstance(node, list):
-            return [self.of(part) for part in node]
-        if not isinstance(node, dict) or node.get("class") in ("SUBQUERY", "LAMBDA", "TYPE"):
-            return node
-        node = {key: self.of(part) for key, part in node.items()}
-        match node.get("class"):
-            case "FUNCTION":
-                return self._function(node)
-            case "COMPARISON":
-                return self._comparison(node)
-            case "BETWEEN":
-                node["input"], node["lower"], node["upper"] = self._alike([node["input"], node["lower"], node["upper"]])
-            case "OPERATOR" if node["type"] in ("COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_COALESCE"):
-                first, *others = self._alike(node["children"])
-                if node["type"] != "OPERATOR_COALESCE" and any(map(_is_blank, others)):
-                    first = self._blank(first)
-                node["children"] = [first, *others]
-            case "OPERATOR" if node["type"] == "OPERATOR_NOT":
-                node["children"] = [self._truth(part) for part in node["children"]]
-            case "CONJUNCTION":
-                node["children"] = [self._truth(part) for part in node["children"]]
-            case "CASE":
-                checks = node["case_checks"]
-                *thens, other = self._alike([*(check["then_expr"] for check in checks), node["else_expr"]])
-                for check, then in zip(checks, thens, strict=True):
-                    check["then_expr"], check["when_expr"] = then, self._truth(check["when_expr"])
-                node["else_expr"] = other
-        return node
-
-    def _function(self, node: dict) -> dict:
-        arguments = [part["expression"] for part in node["arguments"]]
-        texts = [self._is_text(part) for part in arguments]
-        if not any(texts):
-            return node
-        if node["function_name"] in _ALIKE:
-            start = _ALIKE[node["function_name"]]
-            return _with(node, [*arguments[:start], *self._alike(arguments[start:])])
-        if node.get("is_operator") and node["function_name"] in _ARITHMETIC:
-            others = [self._kind(part) for part, is_text in zip(arguments, texts, strict=True) if not is_text]
-            is_time = any(kind.startswith(("INTERVAL", *_TIMES)) for kind in others)
-            made = "TRY_CAST(_a AS TIMESTAMP)" if is_time else "as_number(_a)"
-        elif self._binds(node):
-            return node
-        else:
-            made = "as_number(_a)"
-        tried = _with(
-            node,
-            [
-                self._made(made, _a=part) if is_text else part
-                for part, is_text in zip(arguments, texts, strict=True)
-            ],
-        )
-        return tried if self._binds(tried) else node
-
-    def _comparison(self, node: dict) -> dict:
-        left, right = node["left"], node["right"]
-        if node["type"] in _ORDER and self._is_text(left) and self._is_text(right):
-            # Two columns: as numbers where both hold one, else as texts.
-            sign = _ORDER[node["type"]]
-            return self._made(
-                "CASE WHEN as_number(_a) IS NOT NULL AND as_number(_b) IS NOT NULL "
-                f"THEN as_number(_a) {sign} as_number(_b) ELSE _a {sign} _b END",
-                _a=left,
-                _b=right,
-            )
-        left, right = self._alike([left, right])
-        if node["type"] not in _ORDER and (_is_blank(left) or _is_blank(right)):
-            left, right = self._blank(left), self._blank(right)
-        return node | {"left": left, "right": right}
-
-    def _alike(self, nodes: list[dict]) -> list[dict]:
-        """Nodes of which the texts are read as what the others are; as they are where a text is written out among them."""
-        kinds = [None if _is_null(node) else self._kind(node) for node in nodes]
-        others = [kind for kind in kinds if kind and kind != "VARCHAR"]
-        written = any(kind == "VARCHAR" and _is_constant(node) for kind, node in zip(kinds, nodes, strict=True))
-        if not others or written:
-            return nodes
-        if all(kind.startswith(_NUMBERS) for kind in others):
-            made = "as_number(_a)"
-        elif all(kind == "BOOLEAN" for kind in others) or all(kind.startswith(_TIMES) for kind in others):
-            made = f"TRY_CAST(_a AS {max(others, key=len)})"
-        else:
-            return nodes
-        return [
-            self._made(made, _a=node) if kind == "VARCHAR" else node for kind, node in zip(kinds, nodes, strict=True)
-        ]
-
-    def _truth(self, node: dict) -> dict:
-        return self._made("TRY_CAST(_a AS BOOLEAN)", _a=node) if self._is_text(node) else node
-
-    def _blank(self, node: dict) -> dict:
-        """An empty cell is NULL: where it is compared with '', it is that."""
-        return self._made("coalesce(_a, '')", _a=node) if self._is_text(node) else node
-
-    def _is_text(self, node: dict) -> bool:
-        return not _is_constant(node) and self._kind(node) == "VARCHAR"
-
-    def _kind(self, node: dict) -> str:
-        (kind,) = self._engine.types(f"(SELECT {self._sql(node)} AS said FROM {self._relation} AS _theirs)").values()
-        return kind
-
-    def _binds(self, node: dict) -> bool:
-        try:
-            self._kind(node)
-        except self._engine.error:
-            return False
-        return True
-
-    def _sql(self, node: dict) -> str:
-        tree = _parsed(self._engine, "NULL")
-        _set_root(tree, node)
-        return _written(self._engine, tree)
-
-    def _made(self, template: str, **nodes: dict) -> dict:
-        return _filled(_root(_parsed(self._engine, template)), nodes)
-
-
-def _parsed(engine: Engine, text: str) -> dict | None:
-    """The statement `SELECT text` as the engine's parser sees it, if it is one expression."""
-    ((said,),) = engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})")
-    tree = json.loads(said)
-    if tree["error"] or len(tree["statements"]) != 1:
-        return None
-    select = tree["statements"][0]["node"]
-    is_one = select.get("type") == "SELECT_NODE" and len(select["select_list"]) == 1
-    return tree if is_one and select["from_table"].get("type") == "EMPTY" and not select["where_clause"] else None
-
-
-def _written(engine: Engine, tree: dict) -> str:
-    ((sql,),) = engine.rows(f"SELECT json_deserialize_sql(CAST({literal(json.dumps(tree))} AS JSON))")
-    return sql.removeprefix("SELECT ")
-
-
-def _root(tree: dict) -> dict:
-    return tree["statements"][0]["node"]["select_list"][0]
-
-
-def _set_root(tree: dict, node: dict) -> None:
-    tree["statements"][0]["node"]["select_list"][0] = node
-
-
-def _references(node: Any) -> set[str]:
-    if isinstance(node, list):
-        return set().union(*map(_references, node))
-    if not isinstance(node, dict):
-        return set()
-    if node.get("class") == "COLUMN_REF":
-        return {node["column_names"][-1]}
-    return set().union(*map(_references, node.values()))
-
-
-def _filled(node: Any, nodes: dict[str, dict]) -> Any:
-    if isinstance(node, list):
-        return [_filled(part, nodes) for part in node]
-    if not isinstance(node, dict):
-        return node
-    if node.get("class") == "COLUMN_REF" and (found := nodes.get(node["column_names"][-1])):
-        return found
-    return {key: _filled(part, nodes) for key, part in node.items()}
-
-
-def _with(node: dict, arguments: list[dict]) -> dict:
-    parts = [part | {"expression": found} for part, found in zip(node["arguments"], arguments, strict=True)]
-    return node | {"arguments": parts}
-
-
-def _is_constant(node: dict) -> bool:
-    return node.get("class") == "CONSTANT"
-
-
-def _is_null(node: dict) -> bool:
-    return _is_constant(node) and node["literal"]["kind"] == "NULL_LITERAL"
-
-
-def _is_blank(node: dict) -> bool:
-    return _is_constant(node) and node["literal"]["kind"] == "STRING" and not node["literal"].get("text")
+def _name(column: str) -> str:
+    """A column in SQL, its quotation marks as TOML writes them."""
+    return column if re.fullmatch(r"[A-Za-z_]\w*", column) else quote(column).replace('"', '\\"')

@@ -7,12 +7,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from retention_kit.data.engine import Engine, literal
+from retention_kit.data.engine import Engine, quote
 from retention_kit.data.frames import register_cells
+from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, stacked_cells
+from retention_kit.data.text_files import TEXTS, TextOptions, exactly, read_text
 from retention_kit.data.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean
+from retention_kit.settings import Table
 
-FORMATS = (".csv", ".parquet", ".xlsx")
+FORMATS = (*TEXTS, ".parquet", ".xlsx")
 
 
 def files_of(text: str, folder: Path) -> list[Path]:
@@ -20,6 +23,8 @@ def files_of(text: str, folder: Path) -> list[Path]:
     path = folder / text
     if path.is_file():
         return [path]
+    if path.exists() or path.is_symlink():
+        refuse_irregular(path)
     if not re.search(r"[*?\[]", text):
         near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
         raise DataError(f"There is no file {text!r} in {str(folder)!r}: {did_you_mean(path.name, near)}")
@@ -46,16 +51,35 @@ def fingerprint(files: list[Path]) -> str:
     return hashlib.sha256(named.encode()).hexdigest()
 
 
-def read_file(engine: Engine, path: Path, sheet: str | None, table: str, name: str, computed: Computed) -> str:
-    """SQL that reads one file, or one sheet of a workbook; `name` is what values read now are called on the engine."""
+def read_file(
+    engine: Engine, path: Path, source: Table, table: str, name: str, names: Names
+) -> tuple[str, list[Found]]:
+    """SQL that reads one file, or one sheet of a workbook, and what else it holds; values read now are kept as `name`."""
     ending = path.suffix.lower()
+    refuse_irregular(path)
     if ending == ".parquet":
-        return f"read_parquet({_exactly(path)})"
-    if ending == ".csv":
-        return _csv(engine, path, computed)
+        return f"read_parquet({exactly(path)}, hive_partitioning = false)", []
+    if ending in TEXTS:
+        options = TextOptions(source.encoding, source.delimiter, source.header_rows)
+        return quote(name), read_text(engine, path, name, names, options)
     if ending == ".xlsx":
-        return register_cells(engine, name, *_sheet(path, sheet, table))
+        columns, rows, found = _sheet(path, source, table, names)
+        return register_cells(engine, name, columns, rows), found
     raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
+
+
+def refuse_irregular(path: Path) -> None:
+    """Raise where a path is no file that can be read from its beginning to its end."""
+    if not path.is_file():
+        what = "a link to nothing" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
+        raise DataError(f"{path.name} cannot be read: it is {what}.")
+    try:
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read: {error.strerror}.") from None
+    if is_empty:
+        raise DataError(f"{path.name} is empty.")
 
 
 def sheets(path: Path) -> list[str]:
@@ -70,18 +94,6 @@ def sheets(path: Path) -> list[str]:
         raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
 
 
-class Computed:
-    """The columns that expressions compute with; in CSV only these become numbers, so that `007` stays a text."""
-
-    def __init__(self, expressions: list[str], ids: Iterable[str]):
-        self._expressions = expressions
-        self._ids = {name.lower() for name in ids}
-
-    def of(self, theirs: Iterable[str]) -> set[str]:
-        """Those of a file's columns."""
-        return {column for column in used(theirs, self._expressions) if column.lower() not in self._ids}
-
-
 def used(theirs: Iterable[str], expressions: list[str]) -> list[str]:
     """The columns of theirs that SQL expressions name; plain column names are no expressions."""
     plain = {column.lower() for column in theirs}
@@ -89,30 +101,12 @@ def used(theirs: Iterable[str], expressions: list[str]) -> list[str]:
     return [column for column in theirs if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
 
 
-def _exactly(path: Path) -> str:
-    """A path as an SQL string that the engine takes for that file alone, not for a pattern."""
-    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
-
-
-def _csv(engine: Engine, path: Path, computed: Computed) -> str:
-    """No column becomes a date, so that strptime works on every way of writing one."""
-    name = _exactly(path)
-    texts = f"read_csv({name}, header = true, all_varchar = true)"
-    theirs = engine.types(texts)
-    numbers = computed.of(theirs)
-    if not numbers:
-        return texts
-    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in theirs if column not in numbers)
-    candidates = "auto_type_candidates = ['BIGINT', 'DOUBLE', 'BOOLEAN', 'VARCHAR']"
-    return f"read_csv({name}, header = true, sample_size = -1, {candidates}, types = {{{types}}})"
-
-
-def _sheet(path: Path, chosen: str | None, table: str) -> tuple[list[str], list[list[object]]]:
-    """Header and rows of the chosen sheet, the one named like the table or the only one; cells typed as they are there."""
+def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[str], list[list[object]], list[Found]]:
+    """Columns and rows of the chosen sheet, the one named like the table or the only one; cells typed as they are there."""
     import pandas as pd
     from python_calamine import CalamineError
 
-    found = sheets(path)
+    chosen, found = source.sheet, sheets(path)
     named = [sheet for sheet in found if sheet.strip().lower() == (chosen or table).strip().lower()]
     if chosen and not named:
         raise DataError(f"{path.name} has no sheet {chosen!r}: {did_you_mean(chosen, found)}")
@@ -125,6 +119,7 @@ def _sheet(path: Path, chosen: str | None, table: str) -> tuple[list[str], list[
         frame = pd.read_excel(
             path,
             sheet_name=named[0] if named else 0,
+            header=None,
             engine="calamine",
             dtype=object,
             keep_default_na=False,
@@ -132,7 +127,18 @@ def _sheet(path: Path, chosen: str | None, table: str) -> tuple[list[str], list[
         )
     except (CalamineError, ValueError, OSError) as error:
         raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
-    frame = frame.dropna(how="all")
-    empty = [name for name in frame.columns if str(name).startswith("Unnamed:") and frame[name].isna().all()]
-    frame = frame.drop(columns=empty).astype(object)
-    return [str(name).strip() for name in frame.columns], frame.where(frame.notna(), None).to_numpy().tolist()
+    frame = frame.astype(object)
+    cells = frame.where(frame.notna(), None).to_numpy().tolist()
+    while cells and not any(cell is not None for cell in cells[-1]):
+        cells.pop()
+    header = find_header(cells[:HEAD], names)
+    if header is None:
+        raise DataError(f"{path.name} is empty.")
+    sorter = Sorter(path.name, names, source.header_rows, "row")
+    sorted_rows = [*sorter.rows(enumerate(cells, start=1), header)]
+    columns, rows = stacked_cells([one.columns for one in sorter.headers], sorted_rows)
+    blank = {f"column{place + 1}" for place in range(len(columns))}
+    kept = [
+        place for place, name in enumerate(columns) if name not in blank or any(row[place] is not None for row in rows)
+    ]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows], sorter.found()

@@ -26,7 +26,8 @@ class Names(NamedTuple):
     """The names that a header is known by, in small letters."""
 
     known: frozenset[str] = frozenset()
-    required: tuple[frozenset[str], ...] = ()  # the names behind each column that the table cannot do without
+    # behind each column that the table cannot do without: its name, or those that its expression uses
+    required: tuple[tuple[frozenset[str], ...], ...] = ()
 
     def score(self, cells: Iterable[Any]) -> int:
         """How many of the names a record holds."""
@@ -35,7 +36,7 @@ class Names(NamedTuple):
     def is_header(self, cells: Iterable[Any]) -> bool:
         """Whether a record names all that the table needs."""
         folded = _folded(cells)
-        return bool(self.required) and all(names and names <= folded for names in self.required)
+        return bool(self.required) and all(any(names <= folded for names in choices) for choices in self.required)
 
 
 def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
@@ -192,7 +193,8 @@ class Sorter:
     def _least(self, columns: list[str]) -> int:
         """How many cells a row needs, so that it has all that the table cannot do without."""
         places = {name.lower(): place for place, name in enumerate(columns)}
-        return max((places[name] + 1 for names in self._names.required for name in names if name in places), default=1)
+        needed = (name for choices in self._names.required for names in choices for name in names)
+        return max((places[name] + 1 for name in needed if name in places), default=1)
 
     def _around(self, check: str, line: int, cells: Sequence[Any]) -> None:
         self._tell(check if any(map(_is_filled, cells)) else "blank row", line, cells)
@@ -218,6 +220,26 @@ class Sorter:
                     f"{self._label} {self._unit} {line} has {wrong} cells than the header in {self._unit} {self.line} "
                     f"({text[:60]!r}), as have {size - 1} more: split the file there, or put the missing names above."
                 )
+
+
+def stacked_cells(
+    headers: list[list[str]], rows: Iterable[tuple[int, Sequence[Any]]]
+) -> tuple[list[str], list[list[Any]]]:
+    """The columns of several headers, and the rows below each of them, empty in those that it lacks."""
+    first: dict[str, str] = {}
+    for header in headers:
+        for name in header:
+            first.setdefault(name.lower(), name)
+    columns = list(first.values())
+    places = {name.lower(): place for place, name in enumerate(columns)}
+    into = [[places[name.lower()] for name in header] for header in headers]
+    stacked = []
+    for number, cells in rows:
+        row: list[Any] = [None] * len(columns)
+        for place, cell in zip(into[number], cells, strict=True):
+            row[place] = cell
+        stacked.append(row)
+    return columns, stacked
 
 
 def _folded(cells: Iterable[Any]) -> set[str]:

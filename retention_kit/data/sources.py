@@ -11,27 +11,17 @@ from typing import Any, NamedTuple
 from retention_kit.data.databases import SUFFIXES as DATABASES
 from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
 from retention_kit.data.engine import Engine, literal
-from retention_kit.data.files import FORMATS, Computed, files_of, fingerprint, read_file, sheets, used
+from retention_kit.data.files import FORMATS, files_of, fingerprint, read_file, refuse_irregular, sheets, used
 from retention_kit.data.frames import in_micros, keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
+from retention_kit.data.records import Found, Names
 from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
+from retention_kit.data.text_files import TEXTS, text_columns, text_delimiter
+from retention_kit.data.typed_sql import columns_in, typed
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import BESIDE, TABLES, Table
 
 _OURS = (*TABLES, *BESIDE)
-_NUMBERS = ("amount", "refunded", "score", "weight", "rate")
-_TEXTS = (
-    "customer_id",
-    "order_id",
-    "subscription_id",
-    "refund_of",
-    "interval",
-    "status",
-    "survey",
-    "currency",
-    "cancel_reason",
-    "comment",
-)  # what computes them sees text
 _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
 REQUIRED = {
     "orders": ("customer_id", "ordered_at", "amount"),
@@ -55,14 +45,6 @@ OPTIONAL = {
     "known_customers": ("first_at",),
 }
 IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
-
-
-class Found(NamedTuple):
-    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be told."""
-
-    check: str
-    rows: int
-    detail: str = ""
 
 
 class Source(NamedTuple):
@@ -109,8 +91,13 @@ def find_tables(engine: Engine, path: Path) -> dict[str, str]:
 
 def guess_table(engine: Engine, path: Path) -> str:
     """Which of our tables a single file is: by its name, else by its columns."""
+    refuse_irregular(path)
+    names = Names(frozenset(name for one in TABLES for name in (*REQUIRED[one], *OPTIONAL[one])))
     with sentence(engine, path.name):
-        columns = engine.types(read_file(engine, path, None, "", "_guess", Computed([], [])))
+        if path.suffix.lower() in TEXTS:
+            columns = text_columns(path, names)
+        else:
+            columns = [*engine.types(read_file(engine, path, Table(path=""), "", "_guess", names)[0])]
     named = [name for name in TABLES if path.stem.lower().startswith(name)]
     fitting = [name for name in TABLES if set(_distinctive(name)) <= set(columns)]
     if not (named or fitting):
@@ -134,33 +121,27 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         files, wanted = files_of(source.path, folder), table
         path, label, place = files[0], source.path, Path(source.path).name
         database = path.suffix.lower() in DATABASES and len(files) == 1
-    lacking: tuple[Found, ...] = ()
+    told: tuple[Found, ...] = ()
     names: tuple[str, ...] = ()
     if database:
         with sentence(engine, path.name):
             reader = read_database(engine.reader, path, wanted, name)
         files = fingerprinted(path)
     else:
-        readers = _read_files(engine.reader, table, source, files, name)
+        readers, told = _read_files(engine.reader, table, source, files, name)
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
-        lacking = _lacking(engine.reader, table, source, files, readers)
+        told += _lacking(engine.reader, table, source, files, readers)
     with sentence(engine, place):
         relation, found = _after_leaving_out(
             engine, source, engine.take(name, in_micros(engine.reader, reader)), place, kept
         )
         asked = _keep(engine, table, source, relation, place, kept)
-    delimiter = _delimiter(engine.reader, path) if path.suffix.lower() == ".csv" else None
+    # `;` parts the cells where a comma begins decimals
+    is_text = not database and path.suffix.lower() in TEXTS
+    delimiter = source.delimiter or text_delimiter(path, _names(engine.reader, table, source)) if is_text else None
     return _source(
-        kept, label, fingerprint(files), source, found=lacking + found, files=names, asked=asked, delimiter=delimiter
+        kept, label, fingerprint(files), source, found=told + found, files=names, asked=asked, delimiter=delimiter
     )
-
-
-def _delimiter(engine: Engine, path: Path) -> str | None:
-    """What parts the cells of a text file, since `;` does where a comma begins decimals."""
-    try:
-        return engine.rows(f"SELECT Delimiter FROM sniff_csv({literal(str(path))}, all_varchar = true)")[0][0]
-    except engine.error:
-        return None
 
 
 def read_given(engine: Engine, table: str, given: Any) -> Source:
@@ -215,16 +196,34 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
         raise DataError(f"{label} cannot be read: {first_line(error)}") from None
 
 
-def _read_files(engine: Engine, table: str, source: Table, files: list[Path], name: str) -> list[str]:
-    """SQL that reads each of the files."""
-    ids = [text for ours, text in source.columns.items() if ours not in _NUMBERS]
-    computing = [text for ours, text in source.columns.items() if ours not in _TEXTS and not ours.endswith("_at")]
-    computed = Computed([*computing, source.where or ""], ids)
-    readers = []
+def _read_files(
+    engine: Engine, table: str, source: Table, files: list[Path], name: str
+) -> tuple[list[str], tuple[Found, ...]]:
+    """SQL that reads each of the files, and what else they hold."""
+    names = _names(engine, table, source)
+    readers, found = [], []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
-            readers.append(read_file(engine, path, source.sheet, table, f"{name}_{part}", computed))
-    return readers
+            reader, told = read_file(engine, path, source, table, f"{name}_{part}", names)
+        readers.append(reader)
+        found += told
+    return readers, tuple(found)
+
+
+def _names(engine: Engine, table: str, source: Table) -> Names:
+    """The names that the header of a source is known by: those that are mapped, and ours."""
+    expressions = {text: frozenset(columns_in(engine, text)) for text in source.columns.values()}
+    known = {name for found in expressions.values() for name in found} | {text.lower() for text in expressions}
+    known |= {name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns}
+    if source.where:
+        known |= columns_in(engine, source.where)
+    required = []
+    for ours in REQUIRED[table]:
+        if (ours == "survey" and source.survey) or (text := source.columns.get(ours, ours)) is None:
+            continue
+        found = expressions.get(text)
+        required.append((frozenset({text.lower()}), *([found] if found else [])))
+    return Names(frozenset(known), tuple(required))
 
 
 def _lacking(engine: Engine, table: str, source: Table, files: list[Path], readers: list[str]) -> tuple[Found, ...]:
@@ -282,9 +281,10 @@ def _keep(engine: Engine, table: str, source: Table, reader: str, label: str, ke
         engine.keep(kept, query)
         return ()
     place = f"where = {source.where!r}"
-    _try(engine, f"SELECT * FROM {reader} AS _theirs WHERE {source.where}", label, place, source.where, theirs)
+    where = source.where if engine.place else typed(engine, source.where, reader)
+    _try(engine, f"SELECT * FROM {reader} AS _theirs WHERE {where}", label, place, source.where, theirs)
     order = selected["order_id"] if source.rows == "lines" else ""
-    keep_where(engine, kept, query, source.where, f"{reader} AS _theirs", order)
+    keep_where(engine, kept, query, where, f"{reader} AS _theirs", order)
     return tuple(used(theirs, [source.where]))
 
 
@@ -328,8 +328,9 @@ def _expression(engine: Engine, text: str, theirs: dict[str, str], reader: str, 
             return engine.quote(column)
     if re.fullmatch(r"[^\W\d]\w*", text):
         raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}")
-    _try(engine, f"SELECT {text} FROM {reader} AS _theirs", label, f"{name} = {text!r}", text, theirs)
-    return f"({text})"
+    sql = text if engine.place else typed(engine, text, reader)
+    _try(engine, f"SELECT {sql} FROM {reader} AS _theirs", label, f"{name} = {text!r}", text, theirs)
+    return f"({sql})"
 
 
 def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: dict[str, str]) -> None:

@@ -72,6 +72,12 @@ def text_columns(path: Path, names: Names, options: TextOptions | None = None) -
         return Header.of(_opened(path, names, options, folder).first[: options.header_rows]).columns
 
 
+def text_delimiter(path: Path, names: Names) -> str:
+    """What parts the cells of a text file."""
+    with private_folder() as folder:
+        return _opened(path, names, TextOptions(), folder).delimiter
+
+
 def read_text(
     engine: Engine,
     path: Path,
@@ -89,6 +95,7 @@ def read_text(
         found = _read_in_place(engine, name, opened, names, options, wanted)
         if found is None:
             found = _read_copied(engine, name, opened, names, options, wanted, folder)
+        _drop_unnamed(engine, name)
         return _encoded(engine, name, opened) + found
 
 
@@ -153,7 +160,9 @@ def _unpacked(path: Path, folder: Path) -> Path:
             held = [
                 entry
                 for entry in archive.infolist()
-                if not entry.is_dir() and not entry.filename.startswith("__MACOSX/") and ".DS_Store" not in entry.filename
+                if not entry.is_dir()
+                and not entry.filename.startswith("__MACOSX/")
+                and ".DS_Store" not in entry.filename
             ]
             if len(held) != 1 or not held[0].filename.lower().endswith((".csv", ".tsv", ".txt")):
                 inside = ", ".join(entry.filename for entry in held[:5]) or "nothing"
@@ -253,7 +262,9 @@ def _read_copied(
 def _copied(path: Path, columns: list[str], rows: Iterable[tuple[int, list[str]]]) -> _Part:
     count = longest = 0
     with path.open("w", encoding="utf-8", newline="") as copy:
-        writer = csv.writer(copy, lineterminator="\n", quoting=csv.QUOTE_ALL if len(columns) == 1 else csv.QUOTE_MINIMAL)
+        writer = csv.writer(
+            copy, lineterminator="\n", quoting=csv.QUOTE_ALL if len(columns) == 1 else csv.QUOTE_MINIMAL
+        )
         for _, cells in rows:
             writer.writerow(cells)
             count += 1
@@ -338,6 +349,14 @@ def _reader(part: _Part) -> str:
 def exactly(path: Path) -> str:
     """A path as an SQL string that the engine takes for that file alone, not for a pattern."""
     return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
+
+
+def _drop_unnamed(engine: Engine, name: str) -> None:
+    """Columns without a name and without a value are commas at the ends of lines."""
+    for column in engine.types(quote(name)):
+        filled = f"SELECT count({quote(column)}) FROM {quote(name)}"
+        if re.fullmatch(r"column\d+", column) and not engine.rows(filled)[0][0]:
+            engine.run(f"ALTER TABLE {quote(name)} DROP COLUMN {quote(column)}")
 
 
 def _rows_of(engine: Engine, name: str) -> int:

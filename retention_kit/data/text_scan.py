@@ -108,7 +108,7 @@ def plain_records(path: Path, delimiter: str, width: int, label: str) -> Plain |
     return Plain(records, longest, "\r\n" if True in ends else "\n", is_quoted)
 
 
-def _is_one(values, sign: int):  # noqa: ANN001, ANN202, an array
+def _is_one(values, sign: int):
     return (values == sign) | (values == _LF) | (values == _CR) | (values == _QUOTE)
 
 

@@ -12,8 +12,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from retention_kit.data.engine import Engine, quote
-from retention_kit.data.files import Computed, read_file
+from retention_kit.data.files import read_file
+from retention_kit.data.records import Names
 from retention_kit.errors import DataError
+from retention_kit.settings import Table
 
 SAMPLE = 5_000  # rows that are looked at
 _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?( ?(Z|UTC|[+-]\d\d:?\d\d))?"
@@ -42,7 +44,7 @@ def read_export(engine: Engine, path: Path) -> Export:
     if not path.is_file():
         raise DataError(f"There is no file {str(path)!r}.")
     try:
-        reader = read_file(engine, path, None, "", f"_export_{abs(hash(path))}", Computed([], []))
+        reader = read_file(engine, path, Table(path=""), "", f"_export_{abs(hash(path))}", Names())[0]
         header = list(engine.types(reader))
         texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in header)
         rows = engine.rows(f"SELECT {texts} FROM {reader} LIMIT {SAMPLE}")
