@@ -19,7 +19,14 @@ from retention_kit.errors import DataError, RetentionKitError
 COLUMNS = ["customer_id", "order_id", "ordered_at", "amount", "note"]
 NAMES = Names(frozenset(COLUMNS), tuple((frozenset({name}),) for name in ("customer_id", "ordered_at", "amount")))
 # Letters that a code page has, so that every spoiled file holds what it was made from.
-LETTERS = {"utf-8": "é😀ب", "utf-8-sig": "é", "utf-16": "éب", "utf-16-le": "é", "utf-16-be": "é", "cp1252": " Málaga Köln"}
+LETTERS = {
+    "utf-8": "é😀ب",
+    "utf-8-sig": "é",
+    "utf-16": "éب",
+    "utf-16-le": "é",
+    "utf-16-be": "é",
+    "cp1252": " Málaga Köln",
+}
 
 notes = st.text(alphabet="ab ,;\t|\"'#\n", max_size=6).map(str.strip)
 rows = st.lists(st.tuples(st.sampled_from(["A1", "#A2", "007", "'Smith", "A 5"]), notes), min_size=1, max_size=12).map(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from retention_kit.data.engine import Engine, literal, quote
-from retention_kit.data.sources import Found
+from retention_kit.data.records import Found
 from retention_kit.errors import DataError
 
 IDS = ("customer_id", "order_id", "subscription_id", "refund_of")

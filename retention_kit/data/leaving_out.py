@@ -5,6 +5,7 @@ from __future__ import annotations
 from retention_kit.data.engine import Engine, quote
 from retention_kit.data.files import used
 from retention_kit.data.layouts.layout import layout_of
+from retention_kit.data.typed_sql import typed
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
 
@@ -26,13 +27,16 @@ def leave_out(engine: Engine, source: Table, reader: str, label: str, name: str)
     """
     if not source.leave_out:
         return reader, []
-    for why, condition in source.leave_out.items():
+    conditions = {
+        why: text if engine.place else typed(engine, text, reader) for why, text in source.leave_out.items()
+    }
+    for why, condition in conditions.items():
         try:
             engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
         except engine.error as error:
             said = str(error).strip().splitlines()[0].rstrip(".")
             raise DataError(f"{label}: leave_out {why!r} = {condition!r} does not work: {said}.") from None
-    cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(source.leave_out.values()))
+    cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(conditions.values()))
     place = f"CASE {cases} ELSE -1 END"
     engine.keep(f"{name}_places", f"SELECT {place} AS place FROM {reader} AS _theirs")
     counted = dict(engine.rows(f"SELECT place, count(*) FROM {name}_places GROUP BY place"))
