@@ -72,9 +72,10 @@ def spoiled(table, how):
         line = io.StringIO()
         end = ["\n", "\r\n"][place % 2] if how["ends"] == "mixed" else how["ends"]
         if record:
-            writer = csv.writer(line, delimiter=how["delimiter"], quoting=how["quoting"], lineterminator="")
+            # The writer quotes line ends only where they are its own.
+            writer = csv.writer(line, delimiter=how["delimiter"], quoting=how["quoting"], lineterminator="\r\n")
             writer.writerow(record)
-        text += line.getvalue() + end
+        text += line.getvalue().removesuffix("\r\n") + end
     return text.encode(how["encoding"]), extra, body
 
 

@@ -27,9 +27,7 @@ def leave_out(engine: Engine, source: Table, reader: str, label: str, name: str)
     """
     if not source.leave_out:
         return reader, []
-    conditions = {
-        why: text if engine.place else typed(engine, text, reader) for why, text in source.leave_out.items()
-    }
+    conditions = {why: text if engine.place else typed(engine, text, reader) for why, text in source.leave_out.items()}
     for why, condition in conditions.items():
         try:
             engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")

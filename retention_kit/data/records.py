@@ -211,14 +211,15 @@ class Sorter:
         return f"{self._label}, {self._unit} {line}" + (f": {shown!r}" if shown.strip(", ") else "")
 
     def _refuse_torn(self) -> None:
-        """Raise where records do not fit the header so often that the header is not theirs."""
+        """Raise where a record has cells beyond the header, whose values may be shifted, or where many have too few."""
         for check, wrong in (("row with more cells than the header", "more"), ("row too short", "fewer")):
             size = self._sizes[check]
-            if size > 1 and size * _MUCH >= size + self.records:
+            if (size and wrong == "more") or (size > 1 and size * _MUCH >= size + self.records):
                 line, text = self._told[check][0]
+                others = f", as have {size - 1} more" if size > 1 else ""
                 raise DataError(
                     f"{self._label} {self._unit} {line} has {wrong} cells than the header in {self._unit} {self.line} "
-                    f"({text[:60]!r}), as have {size - 1} more: split the file there, or put the missing names above."
+                    f"({text[:60]!r}){others}: quote a value that holds the delimiter, or put the missing names above."
                 )
 
 

@@ -275,7 +275,11 @@ def _distinctive(table: str) -> tuple[str, ...]:
 def _keep(engine: Engine, table: str, source: Table, reader: str, label: str, kept: str) -> tuple[str, ...]:
     """Let the rows of a source stand under a name, and beside them those that its `where` leaves out; what that asks for."""
     selected, theirs = _selected(engine, table, source, reader, label)
-    columns = ", ".join(f"{text} AS {engine.quote(name)}" for name, text in selected.items())
+    # Of a column that differs in capitals alone the embedded engine would keep the table's spelling.
+    columns = ", ".join(
+        f"{f'CASE WHEN true THEN {text} END' if text.lower() == engine.quote(name).lower() != text else text} AS {engine.quote(name)}"
+        for name, text in selected.items()
+    )
     query = f"SELECT {columns} FROM {reader} AS _theirs"
     if not source.where:
         engine.keep(kept, query)
