@@ -45,7 +45,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     case: Literal["keep", "fold"] = "keep"  # fold: ids that differ only in case are one
     decimal: Literal[".", ","] | None = None  # how amounts are written; else as their digits show
     survey: Literal["nps", "csat", "ces"] | None = None  # for responses: the survey all rows belong to
-    scale: str | None = None  # for responses: "0-10", "1-5", …
+    scale: str | None = None  # for responses: "0-10", "1-5", "good/bad", …
     columns: dict[str, str] = field(default_factory=dict)  # ours = a column of theirs or an SQL expression
     keep: list[str] | None = None  # the columns that become segments; else a rule chooses (data/segments.py)
 
@@ -109,8 +109,10 @@ class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
     quick_ratio_reactivation: bool = True  # whether MRR won back counts as gained
     answers: Literal["last", "all"] = "last"  # of one customer in a period
     nps_interval: Literal["adjusted", "wald"] = "adjusted"
-    csat_top: Annotated[int, Meta(ge=1, le=9)] = 2  # how many of the best answers are "satisfied"
-    ces_top: Annotated[int, Meta(ge=1, le=9)] | Literal["mean"] = 3  # how many of the best answers are "easy"
+    csat_top: Annotated[int, Meta(ge=1, le=9)] | None = (
+        None  # how many of the best answers are "satisfied"; else 2, of 0-2 one
+    )
+    ces_top: Annotated[int, Meta(ge=1, le=9)] | Literal["mean"] | None = None  # how many are "easy"; else 3, of 1-5 two
     min_n: Annotated[int, Meta(ge=1)] = 1  # rates and means of fewer are not shown
 
 

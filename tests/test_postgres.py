@@ -559,6 +559,27 @@ def test_intervals_and_statuses_are_read_alike(database):
 
 
 @pytest.mark.parametrize(
+    ("survey", "scores"),
+    [
+        ("csat", ["10", "9 - Very", "2", "5"]),
+        ("csat", ["good", "Bad, slow", "good"]),
+        ("csat", [2, 1, 0]),
+        ("csat", [1.0, 0.0, None]),
+        ("csat", ["٥", "4", "good"]),
+        ("ces", ["٥", "4", "1"]),
+        ("ces", [7, 5, 9]),
+    ],
+)
+def test_scales_are_read_alike(database, survey, scores):
+    table = pd.DataFrame({"responded_at": "2024-01-05", "survey": survey.upper(), "score": scores})
+    here, there = both(database, {"timezone": "UTC"}, responses=table)
+    read = "SELECT score, scale, low, high, problem FROM responses_typed ORDER BY _row"
+    assert here.engine.rows(read) == there.engine.rows(read)
+    assert here.quality.equals(there.quality)
+    assert rk.scorecard(here).equals(rk.scorecard(there))
+
+
+@pytest.mark.parametrize(
     "name", sorted(set(CASES) - {"surveymonkey", "google_forms"})
 )  # whose times are read by DuckDB's words
 def test_an_export_beside_a_database_gives_the_same(server, tmp_path, name):

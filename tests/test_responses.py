@@ -1,9 +1,13 @@
 """Answers: which of them count, on which scale and with which weight."""
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import retention_kit as rk
 from pencil import checks, row, table, value
+from retention_kit.data.scales import BOUNDS
 from retention_kit.errors import DataError
 from retention_kit.metrics.feedback import SURVEYS
 from retention_kit.report.rules import in_force
@@ -140,3 +144,95 @@ def test_weights_are_asked_for_by_survey_in_a_source(tmp_path):
     assert found.pop("unweighted beside weighted answers: nps") == 2
     score = row(data, "net_promoter_score", "2024-01")
     assert (score["numerator"], score["denominator"], score["n"]) == (3, 6, 4)  # 3 - 1 + 1 of 3 + 1 + 2
+
+
+def answered(survey: str, scores: list, **more):
+    return rk.load(
+        responses=pd.DataFrame({"responded_at": "2024-01-05", "survey": survey, "score": scores} | more), **UTC
+    )
+
+
+RECOGNISED = {
+    "csat 1-10": ("csat", [10, 9, 8, 5, 3], 2 / 5, "1-10"),
+    "csat 1-10, most answers low": ("csat", [10, 8, 5, 4, 3, 2, 1], 1 / 7, "1-10"),
+    "csat 1-7": ("csat", [7, 6, 5, 3], 2 / 4, "1-7"),
+    "csat 0-2": ("csat", [2, 1, 0, 2], 2 / 4, "0-2"),
+    "csat thumbs": ("csat", [1, 1, 0, 1], 3 / 4, "good/bad"),
+    "csat good": ("csat", ["Good", "good, thanks", "bad", None], 2 / 3, "good/bad"),
+    "csat all good": ("csat", ["good", "good"], 1, "good/bad"),
+    "csat labelled": ("csat", ["10 - Very", "9", "1 - Not at all"], 2 / 3, "1-10"),
+    "csat, one code outside": ("csat", [5, 4, 2, 1, 9], 2 / 4, None),
+    "csat, few answers outside": ("csat", [5] * 30 + [10, 9], 1, None),
+    "csat 1-5": ("csat", [1, 2, 2], 0, None),
+    "ces 1-5": ("ces", [5, 5, 4, 3, 1], 4 / 5 - 1 / 5, "1-5"),
+    "ces, no 5": ("ces", [4, 4, 1], 0, None),
+    "ces 1-7": ("ces", [7, 5, 5, 4], 3 / 4, None),
+    "ces, one code outside": ("ces", [5, 4, 4, 2, 99], 3 / 4, "1-5"),
+}
+NAMES = {survey: metric for metric, survey in SURVEYS.items()}
+
+
+@pytest.mark.parametrize("name", RECOGNISED)
+@pytest.mark.parametrize("kind", [str, float])
+def test_a_scale_that_is_not_given_is_told_by_the_answers(name, kind):
+    survey, scores, share, scale = RECOGNISED[name]
+    scores = [kind(score) if isinstance(score, int) else score for score in scores]
+    data = answered(survey, scores)
+    assert value(data, NAMES[survey], "2024-01") == pytest.approx(share)
+    said = data.quality.set_index("check")["effect"].get("scale by its answers", "")
+    assert said.startswith(f"set scale where it is another; {survey} on {scale}, since") if scale else said == ""
+    assert any("scale by its answers" in one for one in data.warnings) == (scale is not None)
+
+
+@pytest.mark.parametrize(
+    ("survey", "scale", "scores", "share"),
+    [
+        ("csat", "1-5", [5, 4, 3], 2 / 3),
+        ("csat", "1 – 7", [7, 6, 5], 2 / 3),
+        ("csat", "1 to 10", [10, 9, 8], 2 / 3),
+        ("csat", "0-2", [2, 1, 0, 1], 1 / 4),
+        ("csat", "0-1", [1, 0, 0], 1 / 3),
+        ("csat", "bad/good", ["good", "bad"], 1 / 2),
+        ("ces", "1-7", [5, 4, 5], 2 / 3),
+        ("ces", "1-5", [5, 4, 3], 2 / 3),
+    ],
+)
+def test_a_scale_that_is_given_holds_and_has_its_own_top_boxes(survey, scale, scores, share):
+    data = answered(survey, scores, scale=scale)
+    assert value(data, NAMES[survey], "2024-01") == pytest.approx(share)
+    assert checks(data) == {}
+
+
+@given(
+    st.sampled_from(["1-7", "1-10", "0-2", "good/bad"]),
+    st.lists(st.integers(0, 10), min_size=1, max_size=30),
+    st.data(),
+)
+def test_recognised_or_given_a_scale_has_the_same_figures(scale, scores, draw):
+    low, high = BOUNDS[scale]
+    scores = [low + score % (high - low + 1) for score in scores] + [low, high, high - 1]
+    scores = draw.draw(st.permutations(scores + [high] * (len(scores) if high > 2 else 0)))
+    told, asked = answered("csat", scores), answered("csat", scores, scale=scale)
+    same = "customer_satisfaction_score"
+    assert row(told, same, "2024-01")["value"] == row(asked, same, "2024-01")["value"]
+    assert checks(told) == {"scale by its answers": len(scores)}
+    assert rk.csat(scores, scale).value == row(asked, same, "2024-01")["value"]
+
+
+def test_sources_on_two_scales_are_not_taken_for_one(tmp_path):
+    for name, scores in (("a", (10, 9, 2)), ("b", (5, 4, 2))):
+        lines = "".join(f"2024-01-05,csat,{score}\n" for score in scores)
+        (tmp_path / f"{name}.csv").write_text(f"responded_at,survey,score\n{lines}", "utf-8")
+    (tmp_path / "retention.toml").write_text(
+        '[[data.responses]]\npath = "a.csv"\n[[data.responses]]\npath = "b.csv"\n', "utf-8"
+    )
+    with pytest.raises(DataError, match="different scales, 1-10 and 1-5"):
+        rk.load(tmp_path)
+
+
+def test_good_and_bad_are_words_of_their_scale_alone():
+    assert checks(answered("csat", ["5", "4", "good"])) == {"unreadable score": 1}
+    with pytest.raises(
+        DataError, match=r"'score' is unreadable in 2 of 3 rows, such as row 1 \('good'\)|first in row 1"
+    ):
+        answered("nps", ["good", "bad", "9"])

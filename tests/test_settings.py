@@ -106,7 +106,7 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
     assert (rules.basis, rules.count, rules.csat_top, rules.min_n, rules.zero_orders) == (
         None,
         "orders",
-        2,
+        None,
         1,
         "ignore",
     )

@@ -74,10 +74,10 @@ CHECKS = {
     "unknown status": _aside("set aside: its MRR is not known", column="status", fault="is unknown", choices=_STATUSES),
     "unknown survey": _aside("set aside: use nps, csat or ces", column="survey", fault="is unknown", choices=SURVEYS),
     "unknown scale": _aside(
-        "set aside: use 0-10, 1-5, 1-7 or 1-10",
+        "set aside: use 0-10, 1-5, 1-7, 1-10, 0-2 or good/bad",
         column="scale",
         fault="is unknown",
-        choices=("0-10", "1-5", "1-7", "1-10"),
+        choices=("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad"),
     ),
     # Single codes outside, such as for "don't know", are common: refused where most answers of one survey are.
     "score outside the scale": _aside("set aside, never clamped", share="warned", column="score"),
@@ -154,6 +154,7 @@ CHECKS = {
         "the smallest amount is kept; the rest are set aside", share="warned", column="subscription_id"
     ),
     # Answers
+    "scale by its answers": Check("set scale where it is another", share="always"),
     "no answer": _aside("left out: the question was not answered", share=""),
     "no weight": _aside("left out: the other answers are weighted", share=""),
     **{f"unweighted beside weighted answers: {name}": Check("each counts once") for name in SURVEYS},

@@ -6,11 +6,12 @@ from retention_kit.data.amounts import read_numbers
 from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.ids import IDS, read_ids
 from retention_kit.data.offers import Written
+from retention_kit.data.scales import bounds_sql, read_scales
 from retention_kit.data.segments import choose_segments
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
 from retention_kit.data.stacking import FILE, UNKNOWN
 from retention_kit.data.times import ENDS, Clock, read_times
-from retention_kit.data.words import score_words, subscription_words
+from retention_kit.data.words import scale_words, score_words, subscription_words
 from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
 
@@ -103,6 +104,13 @@ class Columns:
             self.sql |= subscription_words(engine, {name: self.text(name) for name in ("interval", "status")})
         if table == "responses" and self._kinds.get("score") == "VARCHAR":
             self.sql["score"] = f"TRY_CAST({score_words(engine, self.text('score'))} AS DOUBLE)"
+        if table == "responses":
+            default, found = read_scales(engine, *(self.text(name) for name in ("survey", "score", "scale")))
+            self.found += found
+            named = (
+                f"coalesce({scale_words(engine, self.text('scale'))}, {default})" if "scale" in self._kinds else default
+            )
+            self.sql |= {"scale": named, **bounds_sql()}
         # What never came takes no room: a view says that it is missing.
         optional = [name for name in ("refund_of", "currency") if name in names]
         self.has_refunded = "refunded" in names and "refunded" in self._kinds

@@ -46,5 +46,5 @@ def refuse_tops(engine: Engine, chosen: Definitions) -> None:
     )
     for survey, low, high in engine.rows(scales):
         top = getattr(chosen, f"{survey}_top")
-        if top != "mean":
+        if top is not None and top != "mean":
             check_top(f"definitions.{survey}_top", top, low, high)

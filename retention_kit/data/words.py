@@ -42,7 +42,7 @@ _STATUSES = {
     "ended": "cancelled",
 }  # fmt: skip
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
-_GOOD = {"good": 1, "bad": 0}
+_GOOD = {"good", "bad"}
 
 
 def interval_of(text: str) -> str | None:
@@ -101,6 +101,11 @@ def scale_of(text: str) -> str | None:
     return said if said in SCALES else None
 
 
+def is_good_or_bad(text: str) -> bool:
+    """Whether an answer is `good` or `bad`, as in `Good, thanks`, and no number."""
+    return re.split(r"[\s,(]", text.strip().lower(), maxsplit=1)[0] in _GOOD and not re.search(r"\d", text)
+
+
 def score_of(text: object) -> Decimal | None:
     """The number of an answer, at either end of its label: 10 of `10 - Extremely likely`, 5 of `Very satisfied (5)`, 4 of
     `4/5`; good is 1 and bad 0. None where there is none, or another one at the other end."""
@@ -111,8 +116,8 @@ def score_of(text: object) -> Decimal | None:
         return found if found.is_finite() else None
     except InvalidOperation:
         pass
-    if (word := re.split(r"[\s,(]", said.lower(), maxsplit=1)[0]) in _GOOD and not re.search(r"\d", said):
-        return Decimal(_GOOD[word])
+    if is_good_or_bad(said):
+        return Decimal(said.lower().startswith("good"))
     if found := re.fullmatch(r"(\d{1,2})\s*(?:/|of|out of)\s*(\d{1,2})", said, re.IGNORECASE):
         return Decimal(found[1]) if int(found[1]) <= int(found[2]) else None
     first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]–—-])(?![.]\d)", said)
@@ -146,6 +151,11 @@ def score_words(engine: Engine, text: str) -> str:
         engine, text, lambda said: None if (number := score_of(said)) is None else f"{number:f}", "responses"
     )
     return _mapped(text, known)
+
+
+def scale_words(engine: Engine, text: str) -> str:
+    """SQL: a column of scales, given as trimmed text of its raw view, in our words."""
+    return _mapped(text, _known(engine, text, scale_of, "responses"))
 
 
 def _known(

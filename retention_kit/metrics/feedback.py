@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from retention_kit.data.scales import BOUNDS, top_boxes
 from retention_kit.data.words import score_of
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import mean, nps_interval, wilson
 from retention_kit.settings import check_top
 
-SCALES = ("0-10", "1-5", "1-7", "1-10")
 SURVEYS = {"net_promoter_score": "nps", "customer_satisfaction_score": "csat", "customer_effort_score": "ces"}
 _NOBODY = "No valid answer in the period."
 
@@ -93,27 +93,32 @@ def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
     return _noted(_score(promoters, detractors, len(valid), len(valid), len(valid), interval), note, "points")
 
 
-def csat(scores: Iterable[float], scale: str = "1-5", top: int = 2) -> Measure:
-    """Share of answers in the `top` boxes of the scale; answers outside it are excluded and counted in the note."""
-    return _top_of(scores, scale, top)
+def csat(scores: Iterable[float], scale: str = "1-5", top: int | None = None) -> Measure:
+    """Share of answers in the `top` boxes of the scale, by default two, of 0-2 and good/bad one.
+
+    Scales are 1-5, 1-7, 1-10, 0-2 and good/bad; answers outside are excluded and counted in the note.
+    """
+    return _top_of("csat", scores, scale, top)
 
 
-def ces(scores: Iterable[float], scale: str = "1-7", top: int | str = 3) -> Measure:
-    """Share of answers in the `top` boxes of an ease scale (5-7 of 1-7), or their mean where `top` is "mean".
+def ces(scores: Iterable[float], scale: str = "1-7", top: int | str | None = None) -> Measure:
+    """Share of answers in the `top` boxes of an ease scale (by default 5-7 of 1-7, 4-5 of 1-5), or their mean where `top` is
+    "mean".
 
     Answers outside the scale are excluded and counted in the note.
     """
     if top != "mean":
-        return _top_of(scores, scale, top)
+        return _top_of("ces", scores, scale, top)
     valid, note = _valid(scores, scale)
     return _noted(
         _mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid)), note, "ratio"
     )
 
 
-def _top_of(scores: Iterable[float], scale: str, top: int) -> Measure:
+def _top_of(survey: str, scores: Iterable[float], scale: str, top: int | None) -> Measure:
     valid, note = _valid(scores, scale)
-    low, high = (int(bound) for bound in scale.split("-"))
+    low, high = BOUNDS[scale]
+    top = top_boxes(survey, high) if top is None else top
     check_top("top", top, low, high)
     return _noted(
         _top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid)), note, "fraction"
@@ -126,11 +131,11 @@ def _noted(measure: Measure, note: str, unit: str) -> Measure:
 
 
 def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
-    if scale not in SCALES:
-        raise DataError(f"There is no scale {scale!r}: {did_you_mean(scale, SCALES)}")
+    if scale not in BOUNDS:
+        raise DataError(f"There is no scale {scale!r}: {did_you_mean(scale, BOUNDS)}")
     if isinstance(scores, str) or not isinstance(scores, Iterable):
         raise DataError(f"Scores are a list or column of numbers, not {scores!r}.")
-    low, high = (int(bound) for bound in scale.split("-"))
+    low, high = BOUNDS[scale]
     scores = list(scores)
     # A truth is no score, though Python would count it as 0 or 1.
     read = [score_of(score) for score in scores if not isinstance(score, bool) and type(score).__name__ != "bool"]

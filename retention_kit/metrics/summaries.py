@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.engine import quote
+from retention_kit.data.scales import top_sql
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.views import (
@@ -233,14 +234,14 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "returned": _BEFORE if chosen.returning == "shopify" else "first_period < period - 1",
         "ces_part": "score"
         if chosen.ces_top == "mean"
-        else f"CASE WHEN score > high - {chosen.ces_top} THEN 1 ELSE 0 END",
+        else f"CASE WHEN score > high - {top_sql('ces', chosen.ces_top)} THEN 1 ELSE 0 END",
         "paired": ",\n".join(
             f"CASE WHEN survey = '{survey}' AND weight_before IS NOT NULL THEN {product} ELSE 0 END AS {survey}_{what}"
             for survey in SURVEYS
             for what, product in PAIRED.items()
         ),
-        "csat_top": str(chosen.csat_top),
-        "ces_top": "0" if chosen.ces_top == "mean" else str(chosen.ces_top),
+        "csat_top": top_sql("csat", chosen.csat_top),
+        "ces_top": "0" if chosen.ces_top == "mean" else top_sql("ces", chosen.ces_top),
         "every_answer": str(chosen.answers == "all").lower(),
         "active": active(data),
         "members": members(data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention_kit.data.scales import top_boxes
 from retention_kit.metrics.feedback import SURVEYS
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.summaries import needs, summary
@@ -64,7 +65,8 @@ class AboutFeedback(AboutFigures):
         """Every score of the scale with its share, and what it counts as."""
         high, chosen = int(counts["high"].iloc[0]), self.data.settings.definitions
         top = {"csat": chosen.csat_top, "ces": chosen.ces_top}.get(survey)
-        scale = range(0 if survey == "nps" else 1, high + 1)
+        top = top_boxes(survey, high) if top is None else top
+        scale = range(0 if survey == "nps" or high <= 2 else 1, high + 1)
         rows = counts.set_index("score").reindex(scale).rename_axis("score").reset_index()
         rows = rows.assign(period=str(self.period), survey=survey, answers=rows["answers"].fillna(0))
         if survey == "nps":
