@@ -130,7 +130,7 @@ COLUMNS = {
         *("customer_id", "subscription_id", "started_at", "ended_at", "trial_ends_at", "amount", "interval", "status"),
         *("cancel_reason", "currency"),
     ),
-    "responses": ("customer_id", "responded_at", "survey", "score", "country"),
+    "responses": ("customer_id", "responded_at", "survey", "score", "scale", "country"),
 }
 
 
@@ -195,6 +195,13 @@ def tricky_tables(seed: int, currencies=(None,)) -> dict[str, pd.DataFrame]:
     for _ in range(90):
         who, moment, survey = customer(draw.randrange(16)), draw.choice(MOMENTS), draw.choice(["nps", "csat", "ces"])
         score = draw.choice(["0", "1", "2", "3", "3", "4", "4", "5", "5", "6", "10", "11", "4.5", "many", ""])
-        responses[who, survey, moment] = (who, moment, survey, score, country(who, moment))
+        responses[who, survey, moment] = (
+            who,
+            moment,
+            survey,
+            score,
+            oracle_tables.DEFAULT_SCALE[survey],
+            country(who, moment),
+        )
     rows = {"orders": orders, "subscriptions": subscriptions, "responses": list(responses.values())}
     return {name: pd.DataFrame(rows[name], columns=list(columns)) for name, columns in COLUMNS.items()}

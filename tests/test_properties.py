@@ -88,7 +88,7 @@ def answer_table(rows) -> pd.DataFrame:
     for survey in outside:
         frame.loc[len(frame)] = [f"V{len(frame)}", str(START), survey, 5, "UK"]
     frame.loc[len(frame)] = ["A", str(START), "nps", 9, "UK"]
-    return frame
+    return frame.assign(scale=frame["survey"].map({"nps": "0-10", "csat": "1-5", "ces": "1-7"}))
 
 
 def load(history: dict[str, pd.DataFrame], **changed):
