@@ -6,11 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.checks import WHEN
+from retention_kit.data.cleaning import make_usable_orders, statements_of
 from retention_kit.data.columns import Columns, made_columns
 from retention_kit.data.contradictions import find_totals, find_useless_files, tell_overlap
 from retention_kit.data.engine import Engine, literal, quote
@@ -265,7 +265,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         if name in IDENTITY:
             columns.set_money(10**decimals, money.scale)
         with sentence(engine, f"The {name}"):
-            for statement in _statements(name)[0]:
+            for statement in statements_of(name)[0]:
                 engine.run(statement, **columns.sql, **known)
         judged[name] = judge(engine, name, columns, money)
         sizes[name] = judged[name].rows
@@ -292,10 +292,10 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     }
     for name, columns in every.items():
         with sentence(engine, f"The {name}"):
-            making = _statements(name)[1]
+            making = statements_of(name)[1]
             if name == "orders":
                 *usable, orders = making
-                known |= _usable_orders(engine, usable, columns, others, known)
+                known |= make_usable_orders(engine, usable, columns, others, known)
                 making = [orders]
             for statement in making:
                 engine.run(statement, **columns.sql, **known)
@@ -346,32 +346,6 @@ def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tupl
     return segments
 
 
-def _usable_orders(
-    engine: Engine, making: list[str], columns: Columns, foreign: tuple[str, ...], known: dict[str, str]
-) -> dict[str, str]:
-    """Make the known orders, one row each and in one currency, and their refunds; give what the clean table is made with."""
-    parts = columns.sql | known
-    rows_known, usable, refunds = making
-    engine.run(rows_known, **parts)
-    rows = "orders_known"
-    if columns.has_lines:  # of one currency first, so that what is converted is an order
-        (lines,) = _statements("lines")[1]
-        engine.run(lines, **parts | {"rows": rows, "into": "orders_summed", "currency": "currency"})
-        rows = "orders_summed"
-    if foreign:
-        (conversion,) = _statements("conversion")[1]
-        engine.run(conversion, **parts | {"rows": rows})
-        rows = "orders_converted"
-        if columns.has_lines:
-            engine.run(lines, **parts | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
-            rows = "orders_whole"
-    engine.run(usable, **parts, usable=rows)
-    engine.run(refunds, **parts)
-    # Where no refund has to be joined, orders are as soon computed as read.
-    has_refunds = engine.rows("SELECT count(*) FROM orders_refunds")[0][0] > 0
-    return {"made_as": "TABLE" if has_refunds or engine.place else "VIEW"}
-
-
 def _span(engine: Engine, tables: dict, as_of: date | None, zone: str | None) -> tuple[date, dict[str, date]]:
     """The as-of date, by default the midnight after the last event until today, and the first date before it in each table.
 
@@ -402,11 +376,3 @@ def _span(engine: Engine, tables: dict, as_of: date | None, zone: str | None) ->
         )
     last = max(moment for _, _, *moments in found for moment in moments if moment is not None)
     return last.date() + timedelta(days=1), starts
-
-
-def _statements(name: str) -> tuple[list[str], list[str]]:
-    """The statements of an SQL file: up to a table's typed and judged rows, and from there to the clean table."""
-    text = files("retention_kit.data").joinpath("sql", f"{name}.sql").read_text("utf-8")
-    every = [statement for statement in text.split(";\n") if statement.strip()]
-    typed = next((place for place, statement in enumerate(every, 1) if f" {name}_typed AS" in statement), 0)
-    return every[:typed], every[typed:]
