@@ -28,7 +28,7 @@ DIALECTS = ("postgres", "spark", "bigquery", "snowflake", "trino")
 ONLY_DUCKDB = r"\b(FILTER|EXCLUDE|BY NAME|ASOF|QUALIFY|POSITIONAL|COLUMNS|GROUP BY ALL|ORDER BY ALL|ARG_MIN|ARG_MAX|UBIGINT|HUGEINT)\b"
 # Functions that SQLGlot takes for unknown, and that the dialect has.
 THEIRS = {
-    "postgres": {"timezone", "isfinite"}
+    "postgres": {"timezone"}
     | {"rounded", "try_whole", "try_decimal", "try_double", "try_timestamp", "try_instant"},  # sql/postgres.sql
     "spark": {"convert_timezone", "make_dt_interval", "monotonically_increasing_id"},
     "bigquery": {"datetime", "timestamp"},
@@ -157,7 +157,7 @@ def test_the_statements_are_all_there(statements):
     assert {path.partition(" ")[0] for path in found} >= {"metrics/turns.sql", "data/lines.sql"}
     assert len(set(found.values())) == len(found), "a marker is of one statement alone"
     assert [path for path, marker in found.items() if marker not in text] == []
-    for word in ("local_time", "instant_at", "isfinite", "isnan", "row_number() OVER () AS _row"):
+    for word in ("local_time", "instant_at", "isnan", "row_number() OVER () AS _row"):
         assert word in text, word
 
 
@@ -192,11 +192,10 @@ def test_every_statement_is_read_in(dialect, statements):
 def test_our_words_have_their_own(dialect):
     from retention_kit.data.dialects import ported
 
-    words = "SELECT local_time(i, 'Europe/London'), instant_at(t, 'Europe/London'), isfinite(t), TRY_CAST(s AS TIMESTAMP) FROM x"
+    words = "SELECT local_time(i, 'Europe/London'), instant_at(t, 'Europe/London'), TRY_CAST(s AS TIMESTAMP) FROM x"
     text = ported(words, dialect).text.lower()
     assert "local_time" not in text
     assert "instant_at" not in text
-    assert "isfinite" not in text or dialect == "postgres"
     assert "try_cast(s as timestamp)" not in text or dialect == "trino"
 
 

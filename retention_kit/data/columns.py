@@ -93,7 +93,7 @@ class Columns:
                 self.sql[name] = local(name)
                 self.sql[f"{name}_outside"] = _outside(name)
                 unread = f"{self.text(name)} IS NOT NULL AND {local(name)} IS NULL"
-                self.sql[f"{name}_unreadable"] = f"({unread} AND NOT {_no_end(name)})"
+                self.sql[f"{name}_unreadable"] = f"({unread}{f' AND NOT {_no_end(name)}' * (name in ENDS)})"
             elif name in ("score", "weight", "rate"):
                 self.sql[name] = f"TRY_CAST({self.number(name)} AS DOUBLE)"
             elif name == "currency":

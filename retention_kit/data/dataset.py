@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.checks import WHEN
+from retention_kit.data.as_of import span
 from retention_kit.data.cleaning import make_usable_orders, statements_of
 from retention_kit.data.columns import Columns, made_columns
 from retention_kit.data.contradictions import find_totals, find_useless_files, tell_overlap
@@ -279,12 +279,12 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             refuse_late_rates(engine, name, begin)
         if columns.is_naive:
             counts.append(Count(name, "naive times without a time zone", sizes[name]))
-    as_of, starts = _span(engine, every, report.as_of, report.timezone)
+    tomorrow = today(report.timezone) + timedelta(days=1)
+    as_of, starts = span(engine, every, report.as_of, tomorrow)
     if not starts:
         raise DataError(f"There is no usable row before {as_of}: see what check says of the tables.")
     if basis and basis not in starts:
         raise SettingsError(f"definitions.basis is {basis!r}, but no row of the {basis} can be used before {as_of}.")
-    tomorrow = today(report.timezone) + timedelta(days=1)
     known |= {
         "as_of": f"TIMESTAMP '{as_of}'",
         "tomorrow": f"TIMESTAMP '{tomorrow}'",
@@ -344,35 +344,3 @@ def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tupl
         if name not in segments:
             raise SettingsError(f"report.segments: there is no segment column {name!r}: {did_you_mean(name, segments)}")
     return segments
-
-
-def _span(engine: Engine, tables: dict, as_of: date | None, zone: str | None) -> tuple[date, dict[str, date]]:
-    """The as-of date, by default the midnight after the last event until today, and the first date before it in each table.
-
-    An `ended_at` in the future is a plan, not an event.
-    """
-    tomorrow = today(zone) + timedelta(days=1)
-    until = as_of or tomorrow
-    ended = {"subscriptions": f"max(CASE WHEN ended_at < TIMESTAMP '{tomorrow}' THEN ended_at END)"}
-    before = f"< TIMESTAMP '{until}'"
-    found = engine.rows(
-        " UNION ALL ".join(
-            f"SELECT '{name}' AS name, CAST(min({WHEN[name]}) AS DATE) AS day, max({WHEN[name]}) AS moment, "
-            f"{ended.get(name, 'CAST(NULL AS TIMESTAMP)')} AS ended FROM {name}_typed "
-            f"WHERE problem IS NULL AND {WHEN[name]} {before}"
-            for name in tables
-        )
-    )
-    starts = {name: day for name, day, *_ in found if day is not None}
-    if as_of:
-        return as_of, starts
-    if not starts:
-        later = " UNION ALL ".join(f"SELECT _row FROM {name}_typed WHERE problem IS NULL" for name in tables)
-        is_later = engine.rows(f"SELECT count(*) FROM ({later}) AS later")[0][0] > 0
-        raise DataError(
-            "All usable rows are dated in the future: correct the dates, or set as_of."
-            if is_later
-            else "The tables hold no usable row."
-        )
-    last = max(moment for _, _, *moments in found for moment in moments if moment is not None)
-    return last.date() + timedelta(days=1), starts

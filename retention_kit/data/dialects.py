@@ -2,8 +2,8 @@
 
 It is written once, in a subset of DuckDB's SQL that SQLGlot carries elsewhere: every column named, every subquery too, no
 FILTER, EXCLUDE, REPLACE, BY NAME, GROUP BY ALL or ASOF. What engines do differently has one spelling in it, which each
-dialect's rules rewrite: TRY_CAST of a text (NULL where it cannot be read), `round` (half goes away from zero), `isfinite`
-and `isnan`, and our own `local_time(instant, zone)`, `instant_at(local_time, zone)` and `whole_units(text, units)`, which the
+dialect's rules rewrite: TRY_CAST of a text (NULL where it cannot be read), `round` (half goes away from zero), `isnan`,
+and our own `local_time(instant, zone)`, `instant_at(local_time, zone)` and `whole_units(text, units)`, which the
 embedded engine has as macros.
 """
 
@@ -96,15 +96,6 @@ def _swapped(name: str) -> Callable[[exp.Anonymous], exp.Expression]:
     return lambda node: _call(name)(*reversed(node.expressions))
 
 
-def _known(node: exp.Expression) -> exp.Expression:
-    """Where times are always finite, those that are known are."""
-    return exp.Not(this=exp.Is(this=exp.Paren(this=_argument(node)), expression=exp.Null()))
-
-
-def _argument(node: exp.Expression) -> exp.Expression:
-    return node.expressions[0] if isinstance(node, exp.Anonymous) else node.this
-
-
 def _not_a_number(node: exp.Expression) -> exp.Expression:
     return exp.EQ(this=exp.Paren(this=node.this), expression=exp.cast(exp.Literal.string("NaN"), "double"))
 
@@ -190,7 +181,6 @@ def _plain_table(node: exp.Create) -> exp.Create:
 _BIGQUERY = {
     "local_time": lambda node: _call("DATETIME")(*node.expressions),
     "instant_at": lambda node: _call("TIMESTAMP")(*node.expressions),
-    "isfinite": _known,
 }
 _SNOWFLAKE = {
     exp.TryCast: _snowflake_try,
@@ -199,13 +189,11 @@ _SNOWFLAKE = {
     "instant_at": lambda node: _cast(
         _call("CONVERT_TIMEZONE")(node.expressions[1], exp.Literal.string("UTC"), node.expressions[0]), "timestamptz"
     ),
-    "isfinite": _known,
 }
 _TRINO = {
     exp.Create: _plain_table,
     "local_time": lambda node: _cast(_call("AT_TIMEZONE")(*node.expressions), "timestamp"),
     "instant_at": lambda node: _call("WITH_TIMEZONE")(*node.expressions),
-    "isfinite": _known,
 }
 
 _RULES = {

@@ -107,11 +107,6 @@ def _numbered(node: exp.Window) -> exp.Expression:
     return _call("monotonically_increasing_id") if is_all else node
 
 
-def _known(node: exp.Anonymous) -> exp.Expression:
-    """All times are finite that are known."""
-    return exp.Paren(this=exp.Not(this=exp.Is(this=exp.Paren(this=node.expressions[0]), expression=exp.Null())))
-
-
 def _query(node: exp.Create) -> exp.Expression:
     """What stands under a name is made there by the engine."""
     return node.expression
@@ -125,5 +120,4 @@ RULES: dict = {
     exp.Window: _numbered,
     "local_time": _local_time,
     "instant_at": _instant_at,
-    "isfinite": _known,
 }
