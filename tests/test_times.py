@@ -88,8 +88,8 @@ AWARE = {
 }
 
 
-def orders(values, **more) -> pd.DataFrame:
-    return pd.DataFrame({"customer_id": "Ann", "ordered_at": values, "amount": 1}).assign(**more)
+def orders(values) -> pd.DataFrame:
+    return pd.DataFrame({"customer_id": [f"C{row}" for row in range(len(values))], "ordered_at": values, "amount": 1})
 
 
 def read(frame, **settings) -> list[str]:
