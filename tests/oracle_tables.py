@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -312,6 +313,7 @@ def day_rate(books: Books, code: str | None, row: Row) -> Fraction | int:
 
 def read_subscriptions(books: Books, table: list[dict]) -> None:
     candidates = []
+    payers = {text(raw.get("customer_id")) for raw in table if (cents(raw["amount"]) or 0) > 0}
     for raw in table:
         start, amount = instant(raw["started_at"], books.zone), cents(raw["amount"])
         end = instant(raw.get("ended_at"), books.zone)
@@ -320,7 +322,7 @@ def read_subscriptions(books: Books, table: list[dict]) -> None:
         if (
             start is None
             or amount is None
-            or amount < 0
+            or (amount < 0 and text(raw.get("customer_id")) not in payers)
             or interval not in YEARLY_TWELFTHS
             or status not in WITH_MRR | WITHOUT_MRR
         ):
@@ -331,34 +333,62 @@ def read_subscriptions(books: Books, table: list[dict]) -> None:
             continue
         twelfths = 0 if status in WITHOUT_MRR else amount * YEARLY_TWELFTHS[interval]
         key = text(raw.get("subscription_id"))
-        candidates.append((key and (key, start), amount, (raw, start, end, trial, twelfths, status)))
+        key = key and amount >= 0 and (key, start)
+        candidates.append((key or None, amount, (raw, start, end, trial, twelfths, status)))
     now = books.midnight(books.as_of)
-    paid = defaultdict(list)
+    paid, discounts = defaultdict(list), defaultdict(list)
     for raw, start, end, trial, twelfths, status in first_of_each_key(candidates):
         row = books.row(raw, "subscriptions", start)
         if row.day >= books.as_of:
             continue
-        books.rows.append(row)
-        if status == "paused":
-            books.pauses.append(row)
+        if (cents(raw["amount"]) or 0) >= 0:
+            books.rows.append(row)
+            if status == "paused":
+                books.pauses.append(row)
         end = NEVER if end is None or end >= now else end
         first_paid = max(row.at, trial or row.at)
-        if row.customer and twelfths > 0 and first_paid < min(end, now):
+        if row.customer and twelfths and first_paid < min(end, now):
             paid_row = books.row(raw, "subscriptions", first_paid)
             terms = {"twelfths": twelfths, "currency": books.code(raw), "reason": text(raw.get("cancel_reason"))}
-            paid[row.customer].append(Spell(**vars(paid_row), end=end, **terms))
-    books.spells = [spell for spells in paid.values() for spell in bridged(spells)]
+            (paid if twelfths > 0 else discounts)[row.customer].append(Spell(**vars(paid_row), end=end, **terms))
+    for customer, spells in paid.items():
+        spells, lowering = bridged(spells, discounts[customer])
+        books.spells += lowered(books, spells, lowering)
 
 
-def bridged(spells: list[Spell]) -> list[Spell]:
-    """One customer's spells, a gap of at most a day without any closed by what ended at its beginning."""
-    spells = sorted(spells, key=lambda spell: spell.at)
-    reach = spells[0].end
-    for following in spells[1:]:
+def bridged(spells: list[Spell], discounts: list[Spell]) -> tuple[list[Spell], list[Spell]]:
+    """One customer's spells, a gap of at most a day without any closed by what ended at its beginning; and the discounts."""
+    reach = min(spells, key=lambda spell: spell.at).end
+    for following in sorted(spells, key=lambda spell: spell.at)[1:]:
         if reach < following.at <= reach + timedelta(hours=24):
-            spells = [replace(s, end=following.at) if s.end == reach else s for s in spells]
+            spells, discounts = (
+                [replace(s, end=following.at) if s.end == reach else s for s in some] for some in (spells, discounts)
+            )
         reach = max(reach, following.end)
-    return spells
+    return spells, discounts
+
+
+def lowered(books: Books, spells: list[Spell], discounts: list[Spell]) -> list[Spell]:
+    """One customer's spells less the discounts in their currency: cut at every bound, the first of the table lowered first."""
+    pieces = []
+    for currency in {spell.currency for spell in spells}:
+        own = [spell for spell in spells if spell.currency == currency]
+        off = [spell for spell in discounts if spell.currency == currency]
+        if not off:
+            pieces += own
+            continue
+        moments = sorted({at for spell in own + off for at in (spell.at, spell.end)})
+        for at, end in pairwise(moments):
+            rest = -sum(spell.twelfths for spell in off if spell.at <= at < spell.end)
+            for spell in own:
+                if spell.at <= at < spell.end:
+                    taken = min(rest, spell.twelfths)
+                    rest -= taken
+                    if spell.twelfths > taken:
+                        reason = spell.reason if end == spell.end else None
+                        changed = {"at": at, "day": books.local_day(at), "end": end, "reason": reason}
+                        pieces.append(replace(spell, twelfths=spell.twelfths - taken, **changed))
+    return pieces
 
 
 def read_responses(books: Books, table: list[dict]) -> None:

@@ -558,6 +558,31 @@ def test_intervals_and_statuses_are_read_alike(database):
     assert here.quality.equals(there.quality)
 
 
+@pytest.mark.parametrize("mode", ["snapshot", "event"])
+def test_discounts_are_read_alike(database, mode):
+    spells = table("""
+        customer_id  subscription_id  started_at  ended_at    amount  currency
+        Ann          1                2024-01-05  -           50      -
+        Ann          1                2024-01-05  2024-03-10  -10     -
+        Ann          2                2024-02-05  2024-04-10  7       USD
+        Ann          3                2024-02-15  2024-03-10  -3      USD
+        Ben          4                2024-01-05  2024-02-10  5       -
+        Ben          5                2024-01-20  -           -7      -
+        Cy           6                2024-01-20  -           -7      -
+    """)
+    rates = pd.DataFrame({"date": ["2024-01-01"], "currency": ["USD"], "rate": [0.5]})
+    options = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-06-01", "mrr_mode": mode}
+    here, there = both(database, options, subscriptions=spells, rates=rates)
+    read = "SELECT customer_id, _row, paid_from, paid_until, mrr, currency FROM subscriptions ORDER BY 2, 3"
+    assert [tuple(row) for row in here.engine.rows(read)] == [tuple(row) for row in there.engine.rows(read)]
+    assert here.quality.equals(there.quality)
+    assert {check: rows for check, rows in checks(here).items() if "discount" in check} == {
+        "discount": 3,
+        "discount above what it lowers": 1,
+    }
+    pd.testing.assert_frame_equal(rk.mrr_movements(here), rk.mrr_movements(there))
+
+
 @pytest.mark.parametrize(
     ("survey", "scores"),
     [

@@ -236,3 +236,48 @@ def test_who_joins_and_leaves_on_one_day_is_both_new_and_lost_where_every_depart
     assert list(lists["lost_customers"]["customer_id"]) == ["a"]
     assert list(lists["lost_customers"]["reason"]) == ["price"]
     assert sorted(lists["new_customers"]["customer_id"]) == ["a", "b"]
+
+
+def test_a_discount_lowers_what_its_customer_pays_while_it_runs():
+    data = subscriptions("""
+        customer_id  subscription_id  started_at  ended_at    amount  interval  cancel_reason
+        Ann          1                2024-01-05  -           50      month     -
+        Ann          1                2024-01-05  2024-03-10  -10     month     -
+        Ann          1                2024-02-05  2024-03-10  -60     year      -
+        Ben          2                2024-01-05  2024-04-10  5       month     price
+        Ben          3                2024-01-05  -           5       month     -
+        Ben          4                2024-02-05  2024-03-05  -7      month     -
+        Cy           5                2024-01-05  2024-05-10  10      month     moved
+        Cy           6                2024-02-10  2024-03-10  -12     month     -
+        Dee          7                2024-01-05  -           -3      month     -
+    """, as_of="2024-06-01")  # fmt: skip
+    months = [f"2024-0{month}" for month in range(1, 6)]
+    assert [value(data, "mrr", month) for month in months] == [40 + 10 + 10, 35 + 3, 50 + 10 + 10, 50 + 5 + 10, 55]
+    assert [value(data, "lost_customers", month) for month in months[1:]] == [1, 0, 0, 1], "Cy paid nothing for a while"
+    assert checks(data) == {"discount": 4, "discount above what it lowers": 1, "unreadable amount": 1}
+    assert all(held for _, held in identities_of(data, months[1:]))
+    reasons = rk.churn_reasons(data).set_index("period")["reason"]
+    assert (reasons["2024-02"], reasons["2024-05"]) == ("(none)", "moved")
+
+
+def identities_of(data, months: list[str]) -> list[tuple[str, bool]]:
+    frame = rk.mrr_movements(data).set_index("period").loc[months]
+    moved = frame["new"] + frame["expansion"] + frame["reactivation"] - frame["contraction"] - frame["churned"]
+    return list(zip(months, (frame["start"] + moved - frame["end"]).abs() < 1e-9, strict=True))
+
+
+def test_a_discount_is_bridged_as_its_subscription_is():
+    data = subscriptions("""
+        customer_id  subscription_id  started_at  ended_at             amount
+        Ann          1                2024-01-05  2024-01-31 12:00:00  50
+        Ann          2                2024-01-05  2024-01-31 12:00:00  -10
+        Ann          1                2024-02-01  -                    50
+        Ann          2                2024-02-01  -                    -10
+    """, as_of="2024-03-01")  # fmt: skip
+    assert [value(data, "mrr", month) for month in ("2024-01", "2024-02")] == [40, 40]
+    assert checks(data) == {"discount": 2, "gap of at most 24 hours": 1}
+
+
+def test_amounts_that_are_negative_all_over_are_refused():
+    with pytest.raises(DataError, match="'amount' is unreadable in 2 of 2 rows"):
+        subscriptions("customer_id  started_at  ended_at  amount\nAnn  2024-01-05  -  -10\nBen  2024-01-05  -  -20")

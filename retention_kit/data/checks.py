@@ -174,6 +174,10 @@ CHECKS = {
     "no customer (guest)": Check("in revenue< ({money})>; in no figure about customers"),
     # Subscriptions
     "no exchange rate at its start": Check("valued at the first rate of its currency until that day", share="warned"),
+    "discount": Check("lowers what its customer pays while it runs<; {money} of MRR>"),
+    "discount above what it lowers": Check(
+        "lowers what its customer pays to nothing; the rest counts nowhere", share="warned"
+    ),
     "gap of at most 24 hours": Check("bridged: neither churn nor reactivation"),
     "spell without MRR: paused": _unpaid("while paused: not a paying customer"),
     "spell without MRR: trialing": _unpaid("in a trial: not a paying customer yet"),

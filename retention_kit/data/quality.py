@@ -82,18 +82,31 @@ _COUNTS = {
         ),
         _Query(
             "'cancelled without an end'",
-            "subscriptions_counted WHERE status = 'cancelled' AND ended_at IS NULL GROUP BY currency",
+            "subscriptions_counted WHERE status = 'cancelled' AND ended_at IS NULL AND amount >= 0 GROUP BY currency",
             units="sum(mrr) / 12",
             currency="currency",
         ),
         # A customer's first spell of more than a month ago, so that there is none of before the status.
         _Query(
             "'status of today alone'",
-            "subscriptions_counted WHERE status IN ('paused', 'unpaid') AND ended_at IS NULL "
+            "subscriptions_counted WHERE status IN ('paused', 'unpaid') AND ended_at IS NULL AND amount >= 0 "
             "AND started_at < $as_of - INTERVAL 31 DAY AND (customer_id, started_at) IN "
             "(SELECT customer_id, min(started_at) FROM subscriptions_counted GROUP BY customer_id) GROUP BY currency",
             units="sum(yearly) / 12",
             currency="currency",
+        ),
+        _Query(
+            "'discount'",
+            "subscriptions_discounts GROUP BY code",
+            units="sum(discount) / 12",
+            currency="nullif(code, '')",
+        ),
+        _Query(
+            "'discount above what it lowers'",
+            "(SELECT DISTINCT terms._row FROM subscriptions_discounts AS terms JOIN subscriptions_stretches AS stretches "
+            "ON stretches.customer_id = terms.customer_id AND stretches.code = terms.code "
+            "AND stretches.moment >= terms.paid_from AND (terms.paid_until IS NULL OR stretches.moment < terms.paid_until) "
+            "WHERE stretches.discount > stretches.mrr) AS beyond",
         ),
         _Query("'gap of at most 24 hours'", "subscriptions WHERE is_bridged"),
         _Query(

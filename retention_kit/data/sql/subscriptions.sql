@@ -10,6 +10,12 @@ SELECT _row, _ambiguous, _nonexistent, _no_end, $customer_id AS customer_id, $su
        $cancel_reason AS cancel_reason, $currency AS currency $files $raw_extras
 FROM subscriptions_raw;
 
+-- A negative line is a discount of a customer who has something to lower.
+CREATE TABLE subscriptions_reduced AS
+SELECT customer_id FROM subscriptions_read
+WHERE customer_id IN (SELECT customer_id FROM subscriptions_read WHERE amount < 0)
+GROUP BY customer_id HAVING max(amount) > 0;
+
 CREATE VIEW subscriptions_judged AS
 SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
                WHEN outside THEN 'date outside 1970-2100'
@@ -18,7 +24,8 @@ SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
                WHEN started_at IS NULL THEN 'unreadable date'
                WHEN unreadable_end THEN 'unreadable end date'
                WHEN unreadable_trial THEN 'unreadable end date of the trial'
-               WHEN amount IS NULL OR amount < 0 THEN 'unreadable amount'
+               WHEN amount IS NULL OR (amount < 0 AND customer_id NOT IN (SELECT customer_id FROM subscriptions_reduced))
+               THEN 'unreadable amount'
                WHEN billed NOT IN ($intervals) THEN 'unknown interval'
                WHEN status NOT IN ('paused', 'trialing', 'unpaid', 'free', 'future', 'active', 'past_due', 'cancelled')
                THEN 'unknown status'
@@ -44,10 +51,10 @@ WHERE $has_rest AND _row IN (
 -- The spells set aside.
 CREATE TABLE subscriptions_problems AS
 WITH ranked AS (
-    SELECT judged._row, judged.subscription_id,
+    SELECT judged._row, judged.subscription_id, judged.amount,
            row_number() OVER (PARTITION BY subscription_id, started_at, customer_id, ended_at, trial_ends_at, amount,
                               billed, status, cancel_reason, currency $extras $rest ORDER BY judged._row) AS same_row,
-           dense_rank() OVER (PARTITION BY subscription_id, started_at ORDER BY amount, customer_id, ended_at,
+           dense_rank() OVER (PARTITION BY subscription_id, started_at, amount < 0 ORDER BY amount, customer_id, ended_at,
                               trial_ends_at, billed, status, cancel_reason, currency $extras $rest) AS same_key
     FROM subscriptions_judged AS judged LEFT JOIN subscriptions_rest AS rest ON rest._row = judged._row
     WHERE fault IS NULL
@@ -57,7 +64,7 @@ WITH ranked AS (
 SELECT _row, fault AS problem FROM subscriptions_judged WHERE fault IS NOT NULL
 UNION ALL
 SELECT _row, CASE WHEN same_row > 1 THEN 'identical row' ELSE 'same subscription_id and start, other contents' END AS problem
-FROM ranked WHERE same_row > 1 OR (subscription_id IS NOT NULL AND same_key > 1);
+FROM ranked WHERE same_row > 1 OR (subscription_id IS NOT NULL AND same_key > 1 AND amount >= 0);
 
 CREATE VIEW subscriptions_typed AS
 SELECT spells._row, spells._ambiguous, spells._nonexistent, spells._no_end, spells.customer_id, spells.subscription_id, spells.started_at,
@@ -97,7 +104,7 @@ WHERE next_from > last_end
     AND instant_at(next_from, $zone) <= instant_at(last_end, $zone) + INTERVAL 24 HOUR  -- also where clocks change
 GROUP BY customer_id, last_end;
 
-CREATE TABLE subscriptions AS
+CREATE VIEW subscriptions_spells AS
 SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted._row, counted.cancel_reason,
        counted.paid_from,
        CASE WHEN counted.is_paid THEN coalesce(gaps.next_from, counted.paid_until) ELSE counted.paid_until END
@@ -107,4 +114,60 @@ SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted
        gaps.next_from IS NOT NULL AND counted.is_paid AS is_bridged
        $counted_extras
 FROM subscriptions_counted AS counted
-LEFT JOIN subscriptions_gaps AS gaps ON gaps.customer_id = counted.customer_id AND gaps.last_end = counted.paid_until;
+LEFT JOIN subscriptions_gaps AS gaps ON gaps.customer_id = counted.customer_id AND gaps.last_end = counted.paid_until
+WHERE counted.amount >= 0;
+
+-- Discounts, bridged where the spells are.
+CREATE TABLE subscriptions_discounts AS
+SELECT counted._row, counted.customer_id, coalesce(counted.currency, '') AS code, counted.paid_from,
+       coalesce(gaps.next_from, counted.paid_until) AS paid_until, CAST(-counted.mrr AS BIGINT) AS discount
+FROM subscriptions_counted AS counted
+LEFT JOIN subscriptions_gaps AS gaps ON gaps.customer_id = counted.customer_id AND gaps.last_end = counted.paid_until
+WHERE counted.mrr < 0 AND counted.paid_from < coalesce(counted.paid_until, $as_of);
+
+CREATE TABLE subscriptions_before_discounts AS
+SELECT *, coalesce(currency, '') AS code FROM subscriptions_spells
+WHERE mrr > 0 AND (customer_id, coalesce(currency, '')) IN (SELECT customer_id, code FROM subscriptions_discounts);
+
+-- Stretches of time in which what a customer pays and its discounts stay the same.
+CREATE TABLE subscriptions_stretches AS
+WITH terms AS (
+    SELECT customer_id, code, paid_from, paid_until, mrr, 0 AS discount FROM subscriptions_before_discounts
+    UNION ALL
+    SELECT customer_id, code, paid_from, paid_until, 0, discount FROM subscriptions_discounts
+),
+bounds AS (
+    SELECT customer_id, code, paid_from AS moment FROM terms
+    UNION
+    SELECT customer_id, code, paid_until FROM terms WHERE paid_until IS NOT NULL
+),
+stretches AS (
+    SELECT customer_id, code, moment, lead(moment) OVER (PARTITION BY customer_id, code ORDER BY moment) AS until FROM bounds
+)
+SELECT stretches.customer_id, stretches.code, stretches.moment, stretches.until,
+       CAST(sum(terms.mrr) AS BIGINT) AS mrr, CAST(sum(terms.discount) AS BIGINT) AS discount
+FROM stretches
+JOIN terms ON terms.customer_id = stretches.customer_id AND terms.code = stretches.code
+    AND terms.paid_from <= stretches.moment AND (terms.paid_until IS NULL OR terms.paid_until > stretches.moment)
+GROUP BY stretches.customer_id, stretches.code, stretches.moment, stretches.until;
+
+-- The spells of who has discounts, cut into stretches; the first rows are lowered first, and none below nothing.
+CREATE TABLE subscriptions AS
+WITH cut AS (
+    SELECT spells.*, stretches.moment, stretches.until, stretches.discount,
+           sum(spells.mrr) OVER (PARTITION BY spells.customer_id, spells.code, stretches.moment ORDER BY spells._row
+                                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
+    FROM subscriptions_before_discounts AS spells
+    JOIN subscriptions_stretches AS stretches ON stretches.customer_id = spells.customer_id AND stretches.code = spells.code
+        AND stretches.moment >= spells.paid_from AND (spells.paid_until IS NULL OR stretches.moment < spells.paid_until)
+)
+SELECT customer_id, subscription_id, started_at, _row, cancel_reason, paid_from, paid_until, mrr, currency, status,
+       unpaid_kind, is_bridged $extras
+FROM subscriptions_spells
+WHERE mrr = 0 OR (customer_id, coalesce(currency, '')) NOT IN (SELECT customer_id, code FROM subscriptions_discounts)
+UNION ALL
+SELECT customer_id, subscription_id, started_at, _row,
+       CASE WHEN until = paid_until THEN cancel_reason END AS cancel_reason, moment AS paid_from, until AS paid_until,
+       CAST(greatest(0, least(mrr, so_far - discount)) AS BIGINT) AS mrr, currency, status, unpaid_kind,
+       is_bridged AND until = paid_until AS is_bridged $extras
+FROM cut;
