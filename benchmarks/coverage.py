@@ -64,16 +64,27 @@ def promoter_score(
     return rk.METRICS["net_promoter_score"].function(row)
 
 
+def every_answer(_n: int, answers: int, top: int, beside: int, tops: int, parts: int) -> Measure:
+    """Satisfaction of customers from all their answers, with the sums over every two answers of one of them."""
+    row = _answers(
+        "csat", answers, satisfied=top, csat_weight_beside=beside, csat_part_beside=tops, csat_parts_beside=parts
+    )
+    return rk.METRICS["customer_satisfaction_score"].function(row)
+
+
 def mean_spend(n: int, total: float, squared: float) -> Measure:
     return formulas.mean(total, squared, n, "")
 
 
-def _answers(survey: str, n: int, weight: float | None, squared: float | None, **counts: float) -> SimpleNamespace:
+def _answers(
+    survey: str, n: int, weight: float | None = None, squared: float | None = None, **counts: float
+) -> SimpleNamespace:
     """A row of the feedback summary; without weights each answer weighs 1."""
     sums = {"answers": n, "weight": weight or n, "weight_squared": squared or n}
     sums |= dict.fromkeys(("crossed", "both", "before", "pairs"), 0)  # nobody answered twice
+    sums |= dict.fromkeys(("parts_beside", "part_beside", "weight_beside"), 0)
     sums = {f"{survey}_{name}": value for name, value in sums.items()}
-    return SimpleNamespace(**sums, **counts, definitions=Definitions())
+    return SimpleNamespace(**sums | counts, definitions=Definitions())
 
 
 def counts(*shares: float) -> Draw:
@@ -103,6 +114,22 @@ def weighted_share(strata: tuple, one: int) -> float:
     """What a class is of the whole, in truth."""
     whole = sum(share * weight for share, weight, _ in strata)
     return sum(share * weight * classes[one] for share, weight, classes in strata) / whole
+
+
+def several(share: float, between: float) -> Draw:
+    """All answers of n customers of one to five answers each, and how many are satisfied, then the sums over every two.
+
+    How likely a customer is satisfied varies between customers (beta), so that their answers correlate by `between`.
+    """
+
+    def draw(rng: np.random.Generator, n: int, repeats: int) -> np.ndarray:
+        answers = rng.integers(1, 6, (repeats, n))
+        spread = 1 / between - 1
+        top = rng.binomial(answers, rng.beta(share * spread, (1 - share) * spread, answers.shape))
+        pairs = (answers * (answers - 1), top * (answers - 1), top * (top - 1))
+        return np.column_stack([one.sum(axis=1) for one in (answers, top, *pairs)])
+
+    return draw
 
 
 def spend(between: float) -> Draw:
@@ -156,6 +183,7 @@ def cases() -> list[Case]:
         share_case("satisfaction", satisfaction, 0.60),
         Case("satisfaction, weighted", weighted_share(SATISFIED, 0), weighted(*SATISFIED), satisfaction),
         Case("satisfaction, weighted (hard)", weighted_share(UNLIKE, 0), weighted(*UNLIKE), satisfaction),
+        Case("satisfaction, 1-5 answers a customer", 0.75, several(0.75, 0.4), every_answer),
         score_case("NPS", 0.70, 0.10),
         survey,
         score_case("NPS", 0.30, 0.30),
@@ -220,7 +248,8 @@ def page(found: list[Row]) -> str:
             "A share of n answers can only be one of n + 1 values, so the coverage of a Wilson interval jumps from one",
             "truth to the next, most where n is small or nearly all answers are alike; it is 95% on average over truths.",
             "Weighted intervals use the effective size of the sample (Kish 1965), which takes the answers of all strata",
-            "to vary alike. The mean of skewed amounts needs more than a hundred customers before its interval is near 95%.",
+            "to vary alike. Where customers answer several times, n is the customers, and the interval goes by their sums.",
+            "The mean of skewed amounts needs more than a hundred customers before its interval is near 95%.",
             "",
             f"Each row: {REPEATS:,} periods drawn from the truth (fixed seed {SEED}), the interval of each by the package's",
             "own metric, the share of intervals that hold the truth; simulation error ± 0.4 points.",

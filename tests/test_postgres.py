@@ -533,6 +533,17 @@ def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode
     assert differences(here, there) == []
 
 
+def test_several_answers_of_a_customer_are_told_alike(database):
+    """Their intervals go by customers, of parts and changes too."""
+    rows = [(who, f"2024-0{month}-{day + 1:02}", survey, (day * 3 + month) % 5 + 1, 1 + day % 3 / 2, who or "guest")
+            for survey in ("nps", "csat", "ces") for month in (1, 2)
+            for day, who in enumerate(["a", "a", "b", None, "c", "a", "b", None])]  # fmt: skip
+    columns = ["customer_id", "responded_at", "survey", "score", "weight", "region"]
+    options = {"timezone": "UTC", "answers": "all", "segments": ["region"]}
+    here, there = both(database, options, responses=pd.DataFrame(rows, columns=columns))
+    assert differences(here, there, ["region"]) == []
+
+
 @pytest.mark.parametrize(
     "amounts", [["€ 1.200,50", "(5,00)", "7,5-", "x"], ["$1,200.00", "-$1", "١٢٫٥٠", "1e3", "ten"]]
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from retention_kit.data.scales import BOUNDS, top_boxes
 from retention_kit.data.words import score_of
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.metrics.catalogue import SMALL, Measure, metric
-from retention_kit.metrics.formulas import mean, nps_interval, wilson
+from retention_kit.metrics.formulas import effective_size, mean, nps_interval, wilson
 from retention_kit.settings import check_top
 
 SURVEYS = {"net_promoter_score": "nps", "customer_satisfaction_score": "csat", "customer_effort_score": "ces"}
@@ -30,7 +31,7 @@ def net_promoter_score(feedback) -> Measure:
     """Share of answers 9-10 less share of answers 0-6, in points from -100 to 100."""
     f = feedback
     method = f.definitions.nps_interval
-    score = _score(f.promoters, f.detractors, f.nps_weight, f.nps_weight_squared, f.nps_answers, method)
+    score = _score(f.promoters, f.detractors, _answers(f, "nps"), method)
     crossed = (1e4 * f.nps_crossed, 100 * f.nps_both, 100 * f.nps_before, f.nps_pairs)
     return replace(score, crossed=crossed)
 
@@ -48,7 +49,7 @@ def net_promoter_score(feedback) -> Measure:
 def customer_satisfaction_score(feedback) -> Measure:
     """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 9-10 on 1-10."""
     f = feedback
-    top = _top(f.satisfied, f.csat_weight, f.csat_weight_squared, f.csat_answers)
+    top = _top(f.satisfied, _answers(f, "csat"))
     return replace(top, crossed=(f.csat_crossed, f.csat_both, f.csat_before, f.csat_pairs))
 
 
@@ -66,9 +67,9 @@ def customer_effort_score(feedback) -> Measure:
     """Share of valid answers that call it easy: the top boxes of the scale, 5-7 on 1-7."""
     f = feedback
     if f.definitions.ces_top == "mean":
-        measure = _mean(f.ces_scores, f.ces_scores_squared, f.ces_weight, f.ces_weight_squared, f.ces_answers)
+        measure = _mean(f.ces_scores, f.ces_scores_squared, _answers(f, "ces"))
     else:
-        measure = _top(f.easy, f.ces_weight, f.ces_weight_squared, f.ces_answers)
+        measure = _top(f.easy, _answers(f, "ces"))
     return replace(measure, crossed=(f.ces_crossed, f.ces_both, f.ces_before, f.ces_pairs))
 
 
@@ -90,7 +91,7 @@ def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
         raise SettingsError(f"There is no interval {interval!r}: {did_you_mean(interval, ('adjusted', 'wald'))}")
     valid, note = _valid(scores, "0-10")
     promoters, detractors = sum(score >= 9 for score in valid), sum(score <= 6 for score in valid)
-    return _noted(_score(promoters, detractors, len(valid), len(valid), len(valid), interval), note, "points")
+    return _noted(_score(promoters, detractors, _once(valid), interval), note, "points")
 
 
 def csat(scores: Iterable[float], scale: str = "1-5", top: int | None = None) -> Measure:
@@ -110,9 +111,7 @@ def ces(scores: Iterable[float], scale: str = "1-7", top: int | str | None = Non
     if top != "mean":
         return _top_of("ces", scores, scale, top)
     valid, note = _valid(scores, scale)
-    return _noted(
-        _mean(sum(valid), sum(score**2 for score in valid), len(valid), len(valid), len(valid)), note, "ratio"
-    )
+    return _noted(_mean(sum(valid), sum(score**2 for score in valid), _once(valid)), note, "ratio")
 
 
 def _top_of(survey: str, scores: Iterable[float], scale: str, top: int | None) -> Measure:
@@ -120,9 +119,7 @@ def _top_of(survey: str, scores: Iterable[float], scale: str, top: int | None) -
     low, high = BOUNDS[scale]
     top = top_boxes(survey, high) if top is None else top
     check_top("top", top, low, high)
-    return _noted(
-        _top(sum(score > high - top for score in valid), len(valid), len(valid), len(valid)), note, "fraction"
-    )
+    return _noted(_top(sum(score > high - top for score in valid), _once(valid)), note, "fraction")
 
 
 def _noted(measure: Measure, note: str, unit: str) -> Measure:
@@ -144,25 +141,50 @@ def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
     return valid, f"{left_out} left out: no whole numbers of {scale}." if left_out else ""
 
 
-def _score(plus: float, minus: float, weight: float, weight_squared: float, n: float, method: str) -> Measure:
+class _Answers(NamedTuple):
+    """How many there are, and what they weigh; for `beside` see `effective_size`."""
+
+    n: float
+    weight: float
+    weight_squared: float
+    beside: tuple[float, float, float] = (0, 0, 0)
+
+    def size(self, total: float, squared: float) -> float:
+        return effective_size(total, squared, self.weight, self.weight_squared, self.beside)
+
+
+def _answers(feedback, survey: str) -> _Answers:
+    names = ("answers", "weight", "weight_squared", "parts_beside", "part_beside", "weight_beside")
+    n, weight, squared, *beside = (getattr(feedback, f"{survey}_{name}") for name in names)
+    return _Answers(n, weight, squared, tuple(beside))
+
+
+def _once(scores: list[float]) -> _Answers:
+    return _Answers(len(scores), len(scores), len(scores))
+
+
+def _score(plus: float, minus: float, answers: _Answers, method: str) -> Measure:
+    weight, n = answers.weight, answers.n
     if not weight:
         return Measure(None, plus - minus, weight, n, note=_NOBODY)
-    effective = weight**2 / weight_squared  # the size of an unweighted sample of the same precision (Kish 1965)
+    size = answers.size(plus - minus, plus + minus)
     score = 100 * (plus - minus) / weight
-    low, high = nps_interval(plus / weight * effective, minus / weight * effective, effective, method)
+    low, high = nps_interval(plus / weight * size, minus / weight * size, size, method)
     return Measure(score, plus - minus, weight, n, min(low, score), max(high, score))  # of one answer it lies aside
 
 
-def _top(top: float, weight: float, weight_squared: float, n: float) -> Measure:
+def _top(top: float, answers: _Answers) -> Measure:
+    weight, n = answers.weight, answers.n
     if not weight:
         return Measure(None, top, weight, n, note=_NOBODY)
-    effective = weight**2 / weight_squared
-    return Measure(top / weight, top, weight, n, *wilson(top / weight * effective, effective))
+    size = answers.size(top, top)
+    return Measure(top / weight, top, weight, n, *wilson(top / weight * size, size))
 
 
-def _mean(total: float, squared: float, weight: float, weight_squared: float, n: float) -> Measure:
+def _mean(total: float, squared: float, answers: _Answers) -> Measure:
+    weight, n = answers.weight, answers.n
     if not weight:
         return Measure(None, total, weight, n, note=_NOBODY, unit="ratio")
-    effective = weight**2 / weight_squared
-    measure = mean(total / weight * effective, squared / weight * effective, effective, _NOBODY)
+    size = answers.size(total, squared)
+    measure = mean(total / weight * size, squared / weight * size, size, _NOBODY)
     return replace(measure, numerator=total, denominator=weight, n=n, unit="ratio")

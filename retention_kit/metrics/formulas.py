@@ -67,6 +67,27 @@ def nps_interval(promoters: float, detractors: float, n: float, method: str = "a
     return max(-100.0, 100 * (p - d - half)), min(100.0, 100 * (p - d + half))
 
 
+def effective_size(
+    total: float, squared: float, weight: float, weight_squared: float, beside: tuple[float, float, float] = (0, 0, 0)
+) -> float:
+    """The size of an unweighted sample of independent answers that tells the mean total / weight as precisely.
+
+    With answers y of weight w: `total` is the sum of w·y, `squared` that of w·y², `weight_squared` that of w². `beside` are
+    the sums of wy·w'y', wy·w' and w·w' over every two answers of one customer, each way round; without such pairs the size
+    is Kish's (1965), weight² / weight_squared. With them it is divided by how much the variance of the ratio estimator
+    by customers, the sum of (their w·y - mean × their w)² (Cochran 1977, section 6; clusters times m / (m - 1)), exceeds that
+    of independent answers, but never raised (Korn and Graubard 1998). Where all answers are alike, or of one
+    customer, no variance shows: each customer then counts as one answer.
+    """
+    value, (xx, xy, yy) = total / weight, beside
+    independent, customers = weight**2 / weight_squared, weight**2 / (weight_squared + yy)
+    variance = squared / weight - value**2
+    if variance <= 1e-12 * squared / weight or customers <= 1 + 1e-9:  # what is left is rounding
+        return customers
+    excess = (xx - 2 * value * xy + value**2 * yy) / (variance * weight_squared)
+    return independent / max(1.0, (1 + excess) * (1 - 1 / independent) / (1 - 1 / customers))
+
+
 def money_sum(*parts: float) -> float:
     """A sum of money without the noise of binary fractions, which would show: 0.1 + 0.2 is 0.3."""
     return round(fsum(parts), 9)

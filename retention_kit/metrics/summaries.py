@@ -40,10 +40,13 @@ FEEDBACK = ("nps_answers", "nps_weight", "nps_weight_squared", "promoters", "pas
             "csat_weight", "csat_weight_squared", "satisfied", "ces_answers", "ces_weight", "ces_weight_squared", "easy",
             "ces_scores", "ces_scores_squared")  # fmt: skip
 SURVEYS = ("nps", "csat", "ces")
-# Over those who answered a survey in the period right before too: the products of what their two answers add to the
-# score (crossed), of the one and the other's weight (both, before), and of the weights (pairs).
+# Over those who answered a survey in the period right before too: the products of what their answers add to the score in
+# the two periods (crossed), of the one and the other's weight (both, before), and of the weights (pairs).
 PAIRED = {"crossed": "part * part_before", "both": "part * weight_before", "before": "weight * part_before",
           "pairs": "weight * weight_before"}  # fmt: skip
+# The same of every two answers that one customer gave within the period, each way round: 0 where everyone answers once.
+BESIDE = {"parts_beside": "part * part_beside", "part_beside": "part * weight_beside",
+          "weight_beside": "weight * weight_beside"}  # fmt: skip
 # What is counted is exact; what is squared for an interval, or weighted, is not.
 COUNTED = {
     "movements": MOVEMENTS,
@@ -64,7 +67,7 @@ SQUARED = {
     "trailing": ("revenue_squared",),
 }  # fmt: skip
 COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {
-    "feedback": (*FEEDBACK, *(f"{survey}_{name}" for survey in SURVEYS for name in PAIRED)),
+    "feedback": (*FEEDBACK, *(f"{survey}_{name}" for survey in SURVEYS for name in (*PAIRED, *BESIDE))),
     "scores": ("answers",),
 }
 STATES = (
@@ -239,6 +242,11 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
             f"CASE WHEN survey = '{survey}' AND weight_before IS NOT NULL THEN {product} ELSE 0 END AS {survey}_{what}"
             for survey in SURVEYS
             for what, product in PAIRED.items()
+        ),
+        "beside": ",\n".join(
+            f"CASE WHEN survey = '{survey}' THEN {product} ELSE 0 END AS {survey}_{what}"
+            for survey in SURVEYS
+            for what, product in BESIDE.items()
         ),
         "csat_top": top_sql("csat", chosen.csat_top),
         "ces_top": "0" if chosen.ces_top == "mean" else top_sql("ces", chosen.ces_top),

@@ -1,17 +1,27 @@
--- What the scores are made of. Who answered the same survey in the period right before too is told with both answers, as
--- changes are paired by customer: `part` is what an answer adds to the score.
+-- What the scores are made of; `part` is what an answer adds to the score. As the answers of one customer are no
+-- independent ones, each is told with the others that its customer gave to the survey in the period (beside), and with
+-- all those of the period right before, as changes are paired by customer.
 valued AS (
     SELECT *, weight * CASE WHEN survey = 'nps' AND score >= 9 THEN 1 WHEN survey = 'nps' AND score <= 6 THEN -1
                             WHEN survey = 'csat' AND score > high - $csat_top THEN 1
                             WHEN survey = 'ces' THEN $ces_part ELSE 0 END AS part
     FROM answers
 ),
-pairs AS (
-    SELECT valued.*, earlier.weight AS weight_before, earlier.part AS part_before
+sums AS (
+    SELECT customer_id, survey, period, SUM(part) AS part, SUM(weight) AS weight
     FROM valued
-    LEFT JOIN valued AS earlier
+    WHERE customer_id IS NOT NULL
+    GROUP BY customer_id, survey, period
+),
+pairs AS (
+    SELECT valued.*, coalesce(own.part - valued.part, 0) AS part_beside,
+           coalesce(own.weight - valued.weight, 0) AS weight_beside,
+           earlier.part AS part_before, earlier.weight AS weight_before
+    FROM valued
+    LEFT JOIN sums AS own
+        ON own.customer_id = valued.customer_id AND own.survey = valued.survey AND own.period = valued.period
+    LEFT JOIN sums AS earlier
         ON earlier.customer_id = valued.customer_id AND earlier.survey = valued.survey AND earlier.period = valued.period - 1
-           AND NOT $every_answer
 ),
 moves AS (
     SELECT customer_id, own_value, period,
@@ -31,6 +41,7 @@ moves AS (
            CASE WHEN survey = 'ces' AND score > high - $ces_top THEN weight ELSE 0 END AS easy,
            CASE WHEN survey = 'ces' THEN weight * score ELSE 0 END AS ces_scores,
            CASE WHEN survey = 'ces' THEN weight * score * score ELSE 0 END AS ces_scores_squared,
-           $paired
+           $paired,
+           $beside
     FROM pairs
 )
