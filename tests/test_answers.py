@@ -20,6 +20,12 @@ COLUMNS = ["customer_id", "responded_at", "survey", "score", "weight", "region"]
 SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 
 
+def framed(rows: list[tuple]) -> pd.DataFrame:
+    """All answers, on the scale that each survey has here."""
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame.assign(scale=["{}-{}".format(*SCALES[survey]) for survey in frame["survey"]])
+
+
 def interval(data, survey: str, period: str = "2024-01") -> tuple[float, float]:
     found = row(data, METRICS[survey], period)
     return found["low"], found["high"]
@@ -155,9 +161,7 @@ def answers(draw, once: bool = False) -> list[tuple]:
 @given(answers(), st.sampled_from([3, "mean"]))
 def test_intervals_are_those_of_the_customers_sums(rows, top):
     """Of the whole, of each region and of the change, for every survey."""
-    data = rk.load(
-        responses=pd.DataFrame(rows, columns=COLUMNS), answers="all", ces_top=top, segments=["region"], **UTC
-    )
+    data = rk.load(responses=framed(rows), answers="all", ces_top=top, segments=["region"], **UTC)
     frames = {
         period: rk.scorecard(data, period, metrics=list(METRICS.values()), segment="region").astype(object)
         for period in ("2024-01", "2024-02")
@@ -186,7 +190,7 @@ def test_intervals_are_those_of_the_customers_sums(rows, top):
 @given(answers(once=True), st.sampled_from([3, "mean"]))
 def test_where_everyone_answers_once_nothing_differs(rows, top):
     """To the last bit, whichever answers count."""
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = framed(rows)
     last, every = (
         rk.scorecard(
             rk.load(responses=frame, answers=which, ces_top=top, **UTC), "2024-02", metrics=list(METRICS.values())
