@@ -75,7 +75,7 @@ def movement_differences(data, books, every: str, tolerance: float = 1e-9) -> li
 def cohort_differences(data, books, every: str, tolerance: float = 1e-9) -> list[str]:
     """Of every cell; those that are not observed are empty."""
     frame = rk.cohorts(data, every=every)
-    assert frame.columns[-1] == "revenue"
+    assert {"active", "revenue"} <= set(frame.columns)
     seen = frame[frame["active"].notna()]
     found = {(row.cohort, row.age): (row.size, row.active, row.revenue) for row in seen.itertuples(index=False)}
     return disagreements(found, oracle.cohorts(books, every), tolerance)
