@@ -113,7 +113,7 @@ def brute(rows: list[tuple], survey: str, top: int | str) -> tuple[Measure, dict
         alone = sum((w * (y - value)) ** 2 for w, y in parts)
         together = sum((a - value * w) ** 2 for a, w in customers.values())
         more = (variance * squares + together - alone) / (variance * squares)
-        size = min(kish, kish / (more * (1 - 1 / kish) / (1 - 1 / counted)))
+        size = kish / max(1.0, more * (1 - 1 / kish) / (1 - 1 / counted))
     share = {name: sum(w for w, y in parts if y == one) / whole for name, one in (("up", 1), ("down", -1))}
     scale = 1.0
     if survey == "nps":
