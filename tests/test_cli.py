@@ -40,7 +40,7 @@ def kernelless(monkeypatch):
 
 MISTAKES = {  # what is asked for: what the sentence must hold
     "--data absent.toml": "There is no file or folder 'absent.toml'.",
-    "--data notes.txt": "notes.txt cannot be read: use one of .csv, .parquet, .xlsx.",
+    "--data notes.txt": "notes.txt is none of our tables: orders need customer_id, ordered_at, amount; it has hello.",
     "--data empty": "The folder 'empty' holds no table",
     "--data moved.toml": "There is no file 'order.csv'",
     "--data moved.toml --as-of 2024-03-01": "did you mean 'orders.csv'?",

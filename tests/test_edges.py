@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import pytest
@@ -53,7 +53,7 @@ def printed(capsys, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def project(folder, tables: dict[str, pd.DataFrame], definitions: str = ""):
+def project(folder, tables: dict[str, pd.DataFrame], definitions: str = "", segments: Sequence[str] = ()):
     """The tables as a project on disk."""
     for name, frame in tables.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
@@ -63,6 +63,7 @@ def project(folder, tables: dict[str, pd.DataFrame], definitions: str = ""):
         "[report]",
         'timezone = "UTC"',
         'currency = "GBP"',
+        f"segments = {json.dumps([*segments])}",
     ]
     (folder / "retention.toml").write_text("\n".join([*lines, "as_of = 2024-08-01", "[definitions]", definitions]))
     return str(folder)
@@ -208,7 +209,9 @@ COUNTS = [name for name, one in rk.METRICS.items() if one.unit == "count" and on
 
 
 def test_ten_thousand_segment_values_are_the_50_largest_and_the_others(crowd):
-    frame = rk.scorecard(rk.load(orders=crowd, **OPTIONS), "2024-02", segment="town", metrics=[*COUNTS, "revenue"])
+    frame = rk.scorecard(
+        rk.load(orders=crowd, segments=["town"], **OPTIONS), "2024-02", segment="town", metrics=[*COUNTS, "revenue"]
+    )
     shown = frame[frame["segment_value"] != ""]
     assert set(shown["segment_value"]) == {*(f"town {town}" for town in range(50)), "(other)"}
     whole = frame[frame["segment_value"] == ""].set_index("metric")["value"]
@@ -228,7 +231,7 @@ def counting(method: Callable, asked: list[str]) -> Callable:
 
 def test_as_many_queries_for_ten_thousand_values_as_for_two(crowd, monkeypatch):
     def queries(frame: pd.DataFrame) -> list[str]:
-        data, asked = rk.load(orders=frame, **OPTIONS), []
+        data, asked = rk.load(orders=frame, segments=["town"], **OPTIONS), []
         for method in (data.engine.frame, data.engine.run, data.engine.rows):
             monkeypatch.setattr(data.engine, method.__name__, counting(method, asked))
         rk.scorecard(data, "2024-02", segment="town", metrics=["revenue"])
@@ -267,7 +270,7 @@ def harmed(text: str) -> tuple[str, pd.DataFrame]:
 
 def test_a_harmful_name_is_a_name(harmful):
     column, orders = harmed(harmful)
-    data = rk.load(orders=orders, **OPTIONS)
+    data = rk.load(orders=orders, segments=[column], **OPTIONS)
     assert by_segment(data, "revenue", "2022-01", column) == {"": 20, harmful: 20, "UK": 0}
     assert by_segment(data, "customers_at_end", "2022-02", column) == {"": 1, harmful: 0, "UK": 1}
     alone = rk.scorecard(data, "2022-01", segment=f"{column}={harmful}", metrics=["revenue"])
@@ -276,24 +279,42 @@ def test_a_harmful_name_is_a_name(harmful):
 
 def test_a_harmful_name_comes_through_json_and_csv_as_it_was(harmful, tmp_path, capsys):
     column, orders = harmed(harmful)
-    frame = rk.scorecard(rk.load(orders=orders, **OPTIONS), "2022-02", segment=column)
+    frame = rk.scorecard(rk.load(orders=orders, segments=[column], **OPTIONS), "2022-02", segment=column)
     assert harmful in set(frame["segment_value"])
-    asked = ["--data", project(tmp_path, {"orders": orders}), "--period", "2022-02", "--segment", column]
+    asked = [
+        "--data",
+        project(tmp_path, {"orders": orders}, segments=[column]),
+        "--period",
+        "2022-02",
+        "--segment",
+        column,
+    ]
     rows = json.loads(printed(capsys, *asked, "--json"), parse_constant=refuse_constant)
     cells = list(csv.DictReader(io.StringIO(printed(capsys, *asked, "--csv"), newline="")))
     expected = frame["segment_value"].tolist()
     assert [one["segment_value"] for one in rows] == expected
-    neutral = [f"'{text}" if text.startswith("=") else text for text in expected]  # or a spreadsheet would run it
-    assert [one["segment_value"] for one in cells] == neutral
-    for found in (rows, cells):
-        assert {one["segment"] for one in found} == {"", column}
+
+    # Or a spreadsheet would run it, also one that parts cells at semicolons.
+    def neutral(text: str) -> str:
+        return f"'{text}" if text.startswith("=") else text.replace("; --", ";' --")
+
+    assert [one["segment_value"] for one in cells] == [neutral(text) for text in expected]
+    assert {one["segment"] for one in rows} == {"", column}
+    assert {one["segment"] for one in cells} == {"", neutral(column)}
 
 
 def test_a_report_of_harmful_names_shows_them_and_runs_none(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "run", run_here)
-    frame = pd.concat([ORDERS.assign(country=text, customer_id=f"{name}") for name, text in HARMFUL.items()])
     column = HARMFUL["markup"]
-    frame = frame.assign(order_id=range(len(frame))).rename(columns={"country": column})
+    frame = pd.DataFrame(  # of each enough that it is named
+        [
+            (f"{name}-{number}", day, 5, text)
+            for name, text in HARMFUL.items()
+            for day in ("2022-01-05", "2022-02-05")
+            for number in range(30)
+        ],
+        columns=["customer_id", "ordered_at", "amount", column],
+    )
     data = rk.load(orders=frame, **OPTIONS, segments=[column], company=HARMFUL["markup"])
     pack = rk.build_report(data, "2022-02", formats=["html"], only=["overview", "retention"], output=tmp_path)
     assert not pack.failures

@@ -126,7 +126,7 @@ def test_names_that_look_like_markup_figures_or_files_pass(tmp_path):
         "<b>96.9%</b>",
         "Bcc: x@example.com\r\n\r\nhi",
         "=1+1",
-        "12,345 \x00\u202e",
+        "12,345 \x01\u202e",
         "<p src=//x.example class='notice failure'>",
         "javascript:url(//x)",
     ]

@@ -39,7 +39,7 @@ BAD = [  # table, check, what makes a row fail it
     ("subscriptions", "end date of the trial outside 1970-2100", {"trial_ends_at": "12024-01-01"}),
     ("responses", "date outside 1970-2100", {"responded_at": "0024-01-05"}),
     ("responses", "unreadable date", {"responded_at": "soon"}),
-    ("responses", "unreadable score", {"score": "good enough"}),
+    ("responses", "unreadable score", {"score": "fine"}),
     ("responses", "unknown survey", {"survey": "npss"}),
     ("responses", "unknown scale", {"scale": "1-99"}),
     ("responses", "score outside the scale", {"score": "11"}),
