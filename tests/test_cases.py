@@ -95,7 +95,7 @@ def test_sentences(case, name, words):
 # Right or refused: both are honest.
 EITHER = [
     ("ids_sci", "2024-01", {"revenue": 25}, "E+12"),
-    ("r_ces_1to5", "2024-01", {"customer_effort_score": 0.8}, "scale"),
+    ("r_ces_1to5", "2024-01", {"customer_effort_score": 0.6}, "scale"),
 ]
 
 
