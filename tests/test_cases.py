@@ -142,7 +142,7 @@ def test_negative_amounts_in_every_spelling(shared):
 
 
 def test_days_and_months_that_may_be_either_way_round(shared):
-    with pytest.raises(RetentionKitError, match="2:30:00 PM.*%d/%m.*%m/%d"):
+    with pytest.raises(RetentionKitError, match=r"2:30:00 PM.*%d/%m.*%m/%d"):
         rk.load(shared / "cases" / "imports" / "encodings" / "orders_ampm.csv")
 
 
