@@ -96,7 +96,7 @@ def written(folder, data, packed):
 def test_rows_of_a_spoiled_file_are_those_of_the_clean_table_and_the_others_are_counted(tmp_path, table, how):
     data, extra, body = spoiled(table, how)
     engine = Engine()
-    found = read_text(engine, written(tmp_path, data, how["packed"]), "t", NAMES, TextOptions())
+    found, _ = read_text(engine, written(tmp_path, data, how["packed"]), "t", NAMES, TextOptions())
     columns = ", ".join(COLUMNS)
     assert engine.rows(f"SELECT {columns} FROM t") == [tuple(cell or None for cell in row) for row in body]
     assert sum(one.rows for one in found if one.check != "encoding") == extra
@@ -161,7 +161,7 @@ def test_blank_names_are_taken_from_the_next_header_row(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("responded_at,score,Uses?,\n,,Web,App\n2024-01-05,9,Web,App\n")
     engine = Engine()
-    found = read_text(engine, path, "t", Names(frozenset({"responded_at", "score"})), TextOptions(header_rows=2))
+    found, _ = read_text(engine, path, "t", Names(frozenset({"responded_at", "score"})), TextOptions(header_rows=2))
     assert list(engine.types("t")) == ["responded_at", "score", "Uses?", "App"]
     assert [one[:2] for one in found] == [("further header row", 1)]
 
@@ -200,3 +200,12 @@ def test_arithmetic_sees_numbers_and_everything_else_text(text):
     values = "('10', '2', '007', CAST(NULL AS VARCHAR), '2024-01-05')"
     engine.run(f"CREATE TABLE t AS SELECT * FROM (VALUES {values}) AS v(quantity, price, code, missing, day)")
     assert engine.rows(f"SELECT {typed(engine, text, 't')} FROM t") == [(EXPRESSIONS[text],)]
+
+
+def test_a_declared_encoding_holds_for_all_that_is_read_of_a_file(tmp_path):
+    rows = "customer_id;ordered_at;amount\nÄ;2024-01-05;1.200\nÖ;2024-01-06;2.300\n"
+    (tmp_path / "orders.csv").write_bytes(rows.encode("cp500"))
+    toml = tmp_path / "retention.toml"
+    toml.write_text('[data.orders]\npath = "orders.csv"\nencoding = "cp500"\n')
+    data = rk.load(toml)
+    assert rk.scorecard(data, "2024-01").set_index("metric").loc["revenue", "value"] == 3500

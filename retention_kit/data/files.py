@@ -53,18 +53,18 @@ def fingerprint(files: list[Path]) -> str:
 
 def read_file(
     engine: Engine, path: Path, source: Table, table: str, name: str, names: Names
-) -> tuple[str, list[Found]]:
-    """SQL that reads one file, or one sheet of a workbook, and what else it holds; values read now are kept as `name`."""
+) -> tuple[str, list[Found], str | None]:
+    """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`."""
     ending = path.suffix.lower()
     refuse_irregular(path)
     if ending == ".parquet":
-        return f"read_parquet({exactly(path)}, hive_partitioning = false)", []
+        return f"read_parquet({exactly(path)}, hive_partitioning = false)", [], None
     if ending in TEXTS:
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
-        return quote(name), read_text(engine, path, name, names, options)
+        return quote(name), *read_text(engine, path, name, names, options)
     if ending == ".xlsx":
         columns, rows, found = _sheet(path, source, table, names)
-        return register_cells(engine, name, columns, rows), found
+        return register_cells(engine, name, columns, rows), found, None
     raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
 
 

@@ -16,7 +16,7 @@ from retention_kit.data.frames import in_micros, keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
 from retention_kit.data.records import Found, Names
 from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
-from retention_kit.data.text_files import TEXTS, text_columns, text_delimiter
+from retention_kit.data.text_files import TEXTS, text_columns
 from retention_kit.data.typed_sql import columns_in, typed
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import BESIDE, TABLES, Table
@@ -123,12 +123,13 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         database = path.suffix.lower() in DATABASES and len(files) == 1
     told: tuple[Found, ...] = ()
     names: tuple[str, ...] = ()
+    delimiter = None
     if database:
         with sentence(engine, path.name):
             reader = read_database(engine.reader, path, wanted, name)
         files = fingerprinted(path)
     else:
-        readers, told = _read_files(engine.reader, table, source, files, name)
+        readers, told, delimiter = _read_files(engine.reader, table, source, files, name)
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         told += _lacking(engine.reader, table, source, files, readers)
     with sentence(engine, place):
@@ -136,9 +137,6 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
             engine, source, engine.take(name, in_micros(engine.reader, reader)), place, kept
         )
         asked = _keep(engine, table, source, relation, place, kept)
-    # `;` parts the cells where a comma begins decimals
-    is_text = not database and path.suffix.lower() in TEXTS
-    delimiter = source.delimiter or text_delimiter(path, _names(engine.reader, table, source)) if is_text else None
     return _source(
         kept, label, fingerprint(files), source, found=told + found, files=names, asked=asked, delimiter=delimiter
     )
@@ -198,16 +196,17 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
 
 def _read_files(
     engine: Engine, table: str, source: Table, files: list[Path], name: str
-) -> tuple[list[str], tuple[Found, ...]]:
-    """SQL that reads each of the files, and what else they hold."""
+) -> tuple[list[str], tuple[Found, ...], str | None]:
+    """SQL that reads each of the files, what else they hold, and the first one's delimiter: `;` is where commas begin decimals."""
     names = _names(engine, table, source)
-    readers, found = [], []
+    readers, found, delimiters = [], [], []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
-            reader, told = read_file(engine, path, source, table, f"{name}_{part}", names)
+            reader, told, delimiter = read_file(engine, path, source, table, f"{name}_{part}", names)
         readers.append(reader)
+        delimiters.append(delimiter)
         found += told
-    return readers, tuple(found)
+    return readers, tuple(found), delimiters[0]
 
 
 def _names(engine: Engine, table: str, source: Table) -> Names:

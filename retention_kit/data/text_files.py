@@ -72,12 +72,6 @@ def text_columns(path: Path, names: Names, options: TextOptions | None = None) -
         return Header.of(_opened(path, names, options, folder).first[: options.header_rows]).columns
 
 
-def text_delimiter(path: Path, names: Names) -> str:
-    """What parts the cells of a text file."""
-    with private_folder() as folder:
-        return _opened(path, names, TextOptions(), folder).delimiter
-
-
 def read_text(
     engine: Engine,
     path: Path,
@@ -85,8 +79,8 @@ def read_text(
     names: Names,
     options: TextOptions,
     wanted: Callable[[list[str]], list[str]] = list,
-) -> list[Found]:
-    """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; tells what else it holds.
+) -> tuple[list[Found], str]:
+    """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; what else it holds, and its delimiter.
 
     `wanted` chooses the columns that are stored. Raises DataError, naming file and line.
     """
@@ -96,7 +90,7 @@ def read_text(
         if found is None:
             found = _read_copied(engine, name, opened, names, options, wanted, folder)
         _drop_unnamed(engine, name)
-        return _encoded(engine, name, opened) + found
+        return _encoded(engine, name, opened) + found, opened.delimiter
 
 
 def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Opened:
