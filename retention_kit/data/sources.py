@@ -132,11 +132,13 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
         readers, told, delimiter = _read_files(engine.reader, table, source, files, name)
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         told += _lacking(engine.reader, table, source, files, readers)
+    # Expressions on a file are the embedded engine's, wherever its rows go.
+    local = engine.reader
     with sentence(engine, place):
-        relation, found = _after_leaving_out(
-            engine, source, engine.take(name, in_micros(engine.reader, reader)), place, kept
-        )
-        asked = _keep(engine, table, source, relation, place, kept)
+        relation, found = _after_leaving_out(local, source, in_micros(local, reader), place, kept)
+        asked = _keep(local, table, source, relation, place, kept)
+        for view in (kept, *([LEFT.format(kept)] if source.where else [])) if local is not engine else ():
+            engine.keep(view, f"SELECT * FROM {engine.take(f'_taken_{view}', view)}")
     return _source(
         kept, label, fingerprint(files), source, found=told + found, files=names, asked=asked, delimiter=delimiter
     )
