@@ -212,3 +212,10 @@ def test_a_long_text_is_cut_and_counted_and_stays_apart_from_others(tmp_path):
     just = rk.load(orders=ORDER.assign(customer_id="C" * 1000), timezone="UTC")
     assert just.engine.rows("SELECT length(customer_id) FROM orders") == [(1000,)]
     assert "long text, cut" not in set(just.quality["check"])
+
+
+@pytest.mark.parametrize("start", [b"\x1f\x8b\x08\x00", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1\x15"])
+def test_a_file_of_another_kind_that_is_named_as_a_text_is_told(tmp_path, start):
+    (tmp_path / "orders.csv").write_bytes(start + b"\x00\x01,\xff\n1,2\n")
+    with pytest.raises(DataError, match=r"^orders\.csv is no text but an? .*: .* \.[a-z.]+( or \.csv\.zip)?\.$"):
+        rk.load(tmp_path)

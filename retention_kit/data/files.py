@@ -16,6 +16,12 @@ from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
 
 FORMATS = (*TEXTS, ".parquet", ".xlsx")
+_NO_TEXT = {  # first bytes of what is often named as a text
+    b"\x1f\x8b": "a gzip file: name it .csv.gz",
+    b"PK\x03\x04": "a workbook or a zip file: name it .xlsx or .csv.zip",
+    b"\xd0\xcf\x11\xe0": "an old workbook: save it as .xlsx",
+    b"PAR1\x15": "a Parquet file: name it .parquet",
+}
 
 
 def files_of(text: str, folder: Path) -> list[Path]:
@@ -75,11 +81,14 @@ def refuse_irregular(path: Path) -> None:
         raise DataError(f"{path.name} cannot be read: it is {what}.")
     try:
         with path.open("rb") as file:
-            is_empty = not file.read(1)
+            start = file.read(5)
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror}.") from None
-    if is_empty:
+    if not start:
         raise DataError(f"{path.name} is empty.")
+    kind = next((kind for first, kind in _NO_TEXT.items() if start.startswith(first)), None)
+    if kind and path.suffix.lower() in set(TEXTS) - {".gz", ".zip"}:
+        raise DataError(f"{path.name} is no text but {kind}.")
 
 
 def sheets(path: Path) -> list[str]:
