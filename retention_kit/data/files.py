@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from retention_kit.data.engine import Engine, quote
@@ -58,16 +58,29 @@ def fingerprint(files: list[Path]) -> str:
 
 
 def read_file(
-    engine: Engine, path: Path, source: Table, table: str, name: str, names: Names
+    engine: Engine,
+    path: Path,
+    source: Table,
+    table: str,
+    name: str,
+    names: Names,
+    needed: Collection[str] | None = None,
 ) -> tuple[str, list[Found], str | None]:
-    """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`."""
+    """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`.
+
+    Of a text file the `needed` columns, in small letters, are kept, by default all.
+    """
     ending = path.suffix.lower()
     refuse_irregular(path)
     if ending == ".parquet":
         return f"read_parquet({exactly(path)}, hive_partitioning = false)", [], None
     if ending in TEXTS:
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
-        return quote(name), *read_text(engine, path, name, names, options)
+
+        def wanted(columns: list[str]) -> list[str]:
+            return [column for column in columns if needed is None or column.lower() in needed] or columns
+
+        return quote(name), *read_text(engine, path, name, names, options, wanted)
     if ending == ".xlsx":
         columns, rows, found = _sheet(path, source, table, names)
         return register_cells(engine, name, columns, rows), found, None

@@ -200,11 +200,15 @@ def _read_files(
     engine: Engine, table: str, source: Table, files: list[Path], name: str
 ) -> tuple[list[str], tuple[Found, ...], str | None]:
     """SQL that reads each of the files, what else they hold, and the first one's delimiter: `;` is where commas begin decimals."""
-    names = _names(engine, table, source)
+    names, needed = _names(engine, table, source), None
+    # Of an export only what is mapped is kept, and lines are told apart by all that they hold.
+    if source.layout and source.rows != "lines":
+        conditions = [columns_in(engine, text) for text in source.leave_out.values()]
+        needed = names.known.union({name.lower() for name in source.keep or ()}, *conditions)
     readers, found, delimiters = [], [], []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
-            reader, told, delimiter = read_file(engine, path, source, table, f"{name}_{part}", names)
+            reader, told, delimiter = read_file(engine, path, source, table, f"{name}_{part}", names, needed)
         readers.append(reader)
         delimiters.append(delimiter)
         found += told
