@@ -308,8 +308,8 @@ HOSTILE = {
     "script": "<script>alert(1)</script><img src=x onerror=alert(1)>",
     "formula": "=cmd|' /C calc'!A1",
     "turned around": "Acme \u202etxt.exe\u202c \u2066gnp\u2069",
-    "endless": "x" * 10_000,
-    "endless words": "company name " * 800 + "end",
+    "endless": "x" * 990,  # longer texts are cut when they are read
+    "endless words": "company name " * 70 + "end",
     "halves": "Acme \ud800 \x00\x1b[31m\x85\u2028end",
     "template": "{{ 7 * 7 }} {company} %s",
     "quoted": "\"Acme\" '& Söhne' <a@b>",
