@@ -49,10 +49,18 @@ class Recorder(Engine):
     said: dict[str, str] = {}  # noqa: RUF012, all engines of a test write into one book
 
     def __init__(self, *limits):  # noqa: ARG002, as engines are made
-        self.reader = Engine()
-        self.place, self.prepared, self.error, self.lock = "", {}, self.reader.error, self.reader.lock
-        self._connection = self.reader._connection
-        self.keep, self.types = self.reader.keep, self.reader.types  # the user's SQL, not ours
+        self.__dict__ |= vars(Engine())
+        self.reader = Engine()  # files and frames are read there, and come over as to other engines
+
+    def take(self, name: str, relation: str) -> str:
+        self.register(name, self.reader.arrow(f"SELECT * FROM {relation}"))
+        return name
+
+    def types(self, relation: str) -> dict[str, str]:
+        return {name: kind for name, kind, *_ in super().rows(f"DESCRIBE SELECT * FROM {relation}")}
+
+    def keep(self, name: str, query: str) -> None:  # the user's SQL, not ours
+        super().run(f"CREATE VIEW {name} AS {query}")
 
     def _write_down(self, sql: str, parts: dict[str, str]) -> None:
         whole = filled(sql, parts)
