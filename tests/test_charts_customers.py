@@ -74,6 +74,21 @@ def test_a_heat_map_is_shaded_between_the_extremes_of_its_finished_cells():
     assert scale["domain"] == [0.0, 0.5]
 
 
+@pytest.mark.parametrize("every", charts_cohorts.YEAR)
+@pytest.mark.parametrize("oldest", [1, 12, 13, 18, 19, 61, 250, 800])
+def test_a_heat_map_of_a_long_history_has_columns_for_some_old_ages(every, oldest):
+    ages = range(oldest + 1)
+    cells = pd.DataFrame({"cohort": "2001", "age": ages, "period": "2020", "size": 9, "complete": True, "value": 0.5})
+    drawing = charts_cohorts.heat_map(cells, WORDS, every, "fraction")
+    seen = [row["age"] for row in rows_of(drawing)]
+    step = charts_cohorts.age_step(oldest, every)
+    assert seen[:13] == [*range(min(oldest, 12) + 1)]
+    assert seen[13:] == [age for age in range(13, oldest + 1) if age % step == 0]
+    assert len(seen) <= 19
+    assert (step == 1) == (oldest <= 18)
+    assert step < charts_cohorts.YEAR[every] or step % charts_cohorts.YEAR[every] == 0, "years are told as whole ones"
+
+
 def test_a_cell_of_a_heat_map_can_be_chosen():
     drawing = charts_cohorts.heat_map(CELLS, WORDS, "month", "fraction", select=True)
     plain = DRAWINGS["heat map"]()

@@ -181,7 +181,11 @@ class AboutCustomers(Context):
     def _cohort_notes(self, cells: pd.DataFrame, caption: str) -> list[str]:
         running = self.incomplete(cells.drop_duplicates("period"))
         outlined = [self.words.text("cohorts.outlined"), *running] if running else []
-        return [self.words.text(f"cohorts.{caption}", every=self._every()), *self._begun(cells), *outlined]
+        step = charts_cohorts.age_step(int(cells["age"].max()), self.every)
+        last = charts_cohorts.EVERY_AGE
+        thinned = [self.words.text("cohorts.thinned", every=self._every(), last=last, step=step)] if step > 1 else []
+        caption = self.words.text(f"cohorts.{caption}", every=self._every())
+        return [caption, *thinned, *self._begun(cells), *outlined]
 
     def _begun(self, cells: pd.DataFrame) -> list[str]:
         early = cells.loc[cells["may_hold_earlier"], "cohort"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import pandas as pd
 
@@ -30,6 +31,17 @@ DARK = "#000000"  # legible on all of them, and by night, when pictures are inve
 ROW = 26  # height of a row of cells
 BY_CELL = {"type": "point", "fields": ["cohort_id", "period"], "toggle": False}
 CHOSEN = {"param": "cell", "empty": False}
+EVERY_AGE = 12  # up to this age each has a column
+LATER_AGES = 6  # columns at most for the older ones
+STEPS = {"week": (1, 4, 13, 26), "month": (1, 3, 6), "quarter": (1, 2), "year": (1,)}  # between them, or whole years
+YEAR = {"week": 52, "month": 12, "quarter": 4, "year": 1}
+
+
+def age_step(oldest: int, every: str) -> int:
+    """How many ages lie between two columns of a heat map beyond `EVERY_AGE`: 1 where all have room."""
+    year = YEAR[every]
+    years = (year * count for count in range(1, oldest // year + 2))
+    return next(step for step in chain(STEPS[every], years) if oldest // step - EVERY_AGE // step <= LATER_AGES)
 
 
 @drawing
@@ -37,9 +49,11 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     """Cohorts from the oldest down, their ages from the left; a cell that has not begun is no cell.
 
     `cells` have cohort, age, period, size, complete and `value`, in `unit`. Those of age 0 are left pale, those whose
-    period has not ended are outlined. The darkest is the highest of the others. `select` lets a reader choose a cell:
+    period has not ended are outlined; of old ages some have a column (`age_step`). The darkest is the highest of the others. `select` lets a reader choose a cell:
     the parameter `cell`, with its `cohort_id` and `period` ("2011-11").
     """
+    step = age_step(int(cells["age"].max()), every)
+    cells = cells[(cells["age"] <= EVERY_AGE) | (cells["age"] % step == 0)]
     records = [_cell(row, words, unit) | (_named(row) if select else {}) for row in cells.to_dict("records")]
     later = [record["value"] for record in records if record["kind"] == "later"]
     if not any(record["age"] for record in records):
@@ -48,8 +62,8 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     domain = [low, high] if high > low else [low - 1, high]
 
     cohorts = list(dict.fromkeys(record["cohort"] for record in records))
-    ages = list(range(max(record["age"] for record in records) + 1))
-    step = max(40, 7 * max(len(record["text"]) for record in records) + 8)
+    ages = sorted({record["age"] for record in records})
+    width = max(40, 7 * max(len(record["text"]) for record in records) + 8)
     label = {"labelColor": INK, "labelPadding": 64, "labelLimit": 120, "labelOverlap": False}
     y = alt.Y("cohort:N", title=None, scale=alt.Scale(domain=cohorts, paddingInner=0.08), axis=alt.Axis(**label))
     x = alt.X(
@@ -77,7 +91,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     ]
     if select:
         layers.insert(3, cell.mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2).transform_filter(CHOSEN))
-    size = {"width": {"step": step}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
+    size = {"width": {"step": width}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
     spec = finished(layers, words, records, right=4) | size
     if select:
         spec = selectable(spec, "cell", BY_CELL)

@@ -185,7 +185,7 @@ def cohorts(page: Page) -> dict[str, Any] | None:
     cells = block.data["spec"]["data"]["values"]
     later = [cell["value"] for cell in cells if cell["kind"] == "later"]
     low, spread = (min(later), (max(later) - min(later)) or 1) if later else (0, 1)
-    ages = range(max(cell["age"] for cell in cells) + 1)
+    ages = sorted({cell["age"] for cell in cells})
     rows = []
     for cohort in dict.fromkeys(cell["cohort"] for cell in cells):
         own = {cell["age"]: cell for cell in cells if cell["cohort"] == cohort}
@@ -207,7 +207,7 @@ def cohorts(page: Page) -> dict[str, Any] | None:
         "caption": data["caption"],
         "told": data["caption"].replace(text("cohorts.outlined"), text("mail.bracketed")),
         "axis": _begun(text(f"charts.cohorts.age.{page.every}")),
-        "ages": list(ages),
+        "ages": ages,
         "rows": rows,
         "near": NEAR,
         "narrow": text("mail.narrow", age=NEAR) if len(ages) > NEAR + 1 else "",
