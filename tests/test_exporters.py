@@ -14,7 +14,10 @@ import pypdf
 import pytest
 from bs4 import BeautifulSoup
 
+import retention_kit as rk
 from retention_kit.errors import ReportError
+from retention_kit.report import manifest
+from retention_kit.report import templates as library
 from retention_kit.report.display import Block, templates_dir
 from retention_kit.report.exporters import RetentionHTMLExporter, RetentionPDFExporter, draw_svg
 from test_display import SAMPLES, SPEC
@@ -343,9 +346,20 @@ def test_all_our_words_are_in_the_bundled_font():
 
 
 def test_a_name_that_the_font_lacks_costs_the_certificate_but_not_the_report():
-    made = pdf(notebook(shown(Block("text", text="顧客 \x00"))))
+    made, resources = RetentionPDFExporter().from_notebook_node(notebook(shown(Block("text", text="顧客 \x00"))))
     with pikepdf.open(io.BytesIO(made)) as document:
         assert document.Root.MarkInfo.Marked
+    assert "the letters of '顧客 \N{REPLACEMENT CHARACTER}': boxes stand for them" in resources["boxes"]
+
+
+def test_a_company_that_the_font_lacks_is_told_beside_the_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
+    orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-05", "2024-02-05"], "amount": 5})
+    data = rk.load(orders=orders, timezone="UTC", currency="JPY", company="顧客", as_of="2024-03-01")
+    pack = rk.build_report(data, output=tmp_path, formats=["pdf"])
+    assert pack.failures == ()
+    assert pack.note.startswith("report.en.pdf: no font of the report has the letters of '顧客'")
+    assert manifest.read(pack.path)["notes"] == [pack.note]
 
 
 def test_a_notebook_of_anyones_is_exported():

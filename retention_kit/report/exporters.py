@@ -11,12 +11,13 @@ import io
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
 
 import mistune
 from jinja2 import Environment
@@ -120,7 +121,7 @@ class RetentionPDFExporter(Exporter):
         for section in page["sections"]:
             for block in section:
                 _dressed(block, page, resources, self._dress)
-        return self._typeset(page), resources
+        return self._typeset(page, resources), resources
 
     def _dress(self, block: dict) -> None:
         """Adds to a block what Typst needs: pictures as data."""
@@ -133,7 +134,7 @@ class RetentionPDFExporter(Exporter):
             block["bytes"] = list(_picture(block))
             block["format"] = _FORMATS.get(block["mime"], "png")
 
-    def _typeset(self, page: dict) -> bytes:
+    def _typeset(self, page: dict, resources: dict) -> bytes:
         import typst
 
         drawing.refuse_fork()
@@ -149,13 +150,30 @@ class RetentionPDFExporter(Exporter):
                 if "could not be displayed" not in error.message:
                     raise
                 # A name in a script that the font lacks shows as boxes; the report is worth more than its certificate.
-                self.log.warning("%s; the PDF is tagged, but is no PDF/UA.", error.message)
+                resources["boxes"] = _boxes(error.message, page)
+                self.log.warning("%s", resources["boxes"])
                 pdf, warnings = _compiler().compile_with_warnings(**options)
         except typst.TypstError as error:
             raise ReportError(f"The PDF could not be made: {error.message}.") from error
         if warnings:
             raise ReportError(f"The PDF could not be made: {'; '.join(warning.message for warning in warnings)}.")
         return pdf
+
+
+def _boxes(message: str, page: dict) -> str:
+    """A sentence on the first text that no font of the report has: Typst names the character, the page the text."""
+    character = re.search(r'the text `"(.+)"`', message)
+    missing = character.group(1) if character else ""
+    text = next((text for text in _texts(page) if missing and missing in text), missing)
+    return f"no font of the report has the letters of {shorten(text, 60)!r}: boxes stand for them, and the PDF is no PDF/UA."
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
 
 
 @cache

@@ -177,7 +177,7 @@ def _making(
     """Make a pack in two steps: nothing is given while its notebooks still run, then the pack."""
     from retention_kit.report import kernels
 
-    data, page, note = plan.page.data, plan.page, ""
+    data, page, notes = plan.page.data, plan.page, []
     progress("", 0, len(plan.languages) * len(plan.chosen))
     with place_for(folder) as place, _preparing(plan) as prepared:
         kernels.prepare()  # it imports while we compute, and so do we
@@ -192,7 +192,7 @@ def _making(
         kept = _siblings(plan, folder, rows)
         if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
             kept = {}
-            note = "the figures are no longer those of the pack before, so every section was made."
+            notes.append("the figures are no longer those of the pack before, so every section was made.")
             plan = plan.whole()
         building = place / folder.name
         with told_of(folder):
@@ -217,20 +217,21 @@ def _making(
             names = [f"report.{language}{plan.suffix}.{made}" for made in plan.formats]
             with ThreadPoolExecutor() as both:  # Typst leaves Python to others
                 rendered = both.map(_render, repeat(document), names, repeat(plan.static))
-            for name, (body, problems) in zip(names, rendered, strict=True):
+            for name, (body, problems, boxes) in zip(names, rendered, strict=True):
                 failures += problems
+                notes += [boxes] if boxes else []
                 with told_of(folder):
                     (building / name).write_bytes(body) if body else (building / name).unlink(missing_ok=True)
         with told_of(folder):
             for stem, notebook in executed.items():
                 _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
             (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
-            told = manifest.tell(plan, building, failures, checks)
+            told = manifest.tell(plan, building, failures, checks) | {"notes": notes}
             unsaid = _pass_gate(plan, building, told, failures, parts)
             manifest.write(building, told)
             swap(building, folder, place)
     problems = (*failures, *(f"the identity of {name} does not hold" for name in broken), *unsaid)
-    yield Pack(folder, str(page.period), problems, note=note)
+    yield Pack(folder, str(page.period), problems, note=" ".join(notes))
 
 
 def _pass_gate(
@@ -374,16 +375,17 @@ def _about(page: Page) -> dict[str, object]:
     }
 
 
-def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str]]:
-    """One file, and what of it failed; where that is all of it, nothing takes the place of an older one."""
+def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str], str]:
+    """One file, what of it failed, and what is to be known of it; one that failed takes no older one's place."""
     from retention_kit.report.exporters import exporter_of
 
     try:
         body, resources = exporter_of(name.rpartition(".")[2], static).from_notebook_node(document)
     except ReportError as error:
-        return b"", [f"{name}: {error}"]
+        return b"", [f"{name}: {error}"], ""
     failures = [f"{name}: {failure}" for failure in resources.get("failures", [])]
-    return body if isinstance(body, bytes) else body.encode(), failures
+    boxes = f"{name}: {resources['boxes']}" if "boxes" in resources else ""
+    return body if isinstance(body, bytes) else body.encode(), failures, boxes
 
 
 def _write_notebook(notebook: NotebookNode, path: Path) -> None:
