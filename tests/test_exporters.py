@@ -358,7 +358,9 @@ def test_a_company_that_the_font_lacks_is_told_beside_the_report(tmp_path, monke
     data = rk.load(orders=orders, timezone="UTC", currency="JPY", company="顧客", as_of="2024-03-01")
     pack = rk.build_report(data, output=tmp_path, formats=["pdf"])
     assert pack.failures == ()
-    assert pack.note.startswith("report.en.pdf: no font of the report has the letters of '顧客'")
+    assert pack.note.startswith(
+        "report.en.pdf: no font of the report has the letters of '顧客: customer retention report'"
+    )
     assert manifest.read(pack.path)["notes"] == [pack.note]
 
 

@@ -64,6 +64,13 @@ def kernelless(monkeypatch):
     monkeypatch.setattr(library, "run", run_here)
 
 
+@pytest.mark.usefixtures("kernelless")
+def test_two_charts_that_look_alike_are_one_picture(tmp_path):
+    orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-05", "2024-02-05"], "amount": 5})
+    data = rk.load(orders=orders, timezone="UTC", currency="GBP", as_of="2024-03-01")
+    assert rk.build_report(data, output=tmp_path, formats=["html"]).failures == ()
+
+
 _ALONE = Lock()  # who sets the environment, sets it for all threads
 
 

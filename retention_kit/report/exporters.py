@@ -162,7 +162,7 @@ class RetentionPDFExporter(Exporter):
 
 def _boxes(message: str, page: dict) -> str:
     """A sentence on the first text that no font of the report has: Typst names the character, the page the text."""
-    character = re.search(r'the text `"(.+)"`', message)
+    character = re.search(r'the text `"(.+?)"`', message)
     missing = character.group(1) if character else ""
     text = next((text for text in _texts(page) if missing and missing in text), missing)
     return f"no font of the report has the letters of {shorten(text, 60)!r}: boxes stand for them, and the PDF is no PDF/UA."

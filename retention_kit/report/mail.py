@@ -116,7 +116,7 @@ def compose(
     message.set_content(_template("txt").render(said), cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     _, body = message.iter_parts()
-    for number, picture in enumerate(drawn, 1):
+    for number, picture in enumerate({one.cid: one for one in drawn}.values(), 1):  # of small data two may be alike
         _add_picture(body, picture, f"chart-{number}.png")
     if said["attached"] and report is not None:
         name = report.name.replace("report", f"retention-{page.period}", 1)
