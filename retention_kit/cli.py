@@ -206,7 +206,7 @@ def _build(arguments: argparse.Namespace) -> int:
                   arguments.templates, arguments.static)
         for period in periods
     )  # fmt: skip
-    done, failed = [], []
+    done, failed, last = [], [], None
     try:
         with (
             progress() as tell,
@@ -214,6 +214,7 @@ def _build(arguments: argparse.Namespace) -> int:
         ):
             for pack in packs:
                 done.append(pack.period)
+                last = pack
                 failed += [pack.period] if pack.failures else []
                 _tell(pack, f" in {pack.period}" if len(periods) > 1 else "")
     except KeyboardInterrupt:
@@ -221,6 +222,8 @@ def _build(arguments: argparse.Namespace) -> int:
             raise
         left = f"Interrupted at {periods[len(done)]}, which is as it was; " if len(done) < len(periods) else ""
         return _say(f"{left}done: {', '.join(done)}.", INTERRUPTED)
+    if last is not None:
+        _tell_what_to_do(last)
     if failed and len(periods) > 1:
         _say(f"Of {len(periods)} reports parts failed in {', '.join(failed)}.", FAILED)
     return FAILED if failed else DONE
@@ -234,6 +237,15 @@ def _tell(pack: Pack, where: str) -> None:
         print(f"{pack.period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
     for failure in pack.failures:
         _say(f"Failed{where}: {failure}", FAILED)
+
+
+def _tell_what_to_do(pack: Pack) -> None:
+    """The lists of a pack and, on the last line, a command that opens its report."""
+    from retention_kit.report.shown import first_of, lists_of
+
+    for sentence in lists_of(pack):
+        print(sentence)
+    print(f"open {shlex.quote(str(first_of(pack)))}")
 
 
 def _metrics(arguments: argparse.Namespace) -> int:

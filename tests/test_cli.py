@@ -176,7 +176,14 @@ def test_report_builds_each_period_asked_for(project, capsys):
     asked = ["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static", "--output", "out"]
     assert main(asked) == 0
     out, said = capsys.readouterr()
-    assert out.split() == [str(Path("out/2024-01")), str(Path("out/2024-02"))]
+    assert out.splitlines() == [
+        str(Path("out/2024-01")),
+        str(Path("out/2024-02")),
+        "lists/lost_customers.csv: 1 by name, £5.00 spent in twelve months",
+        "lists/new_customers.csv: 1 by name, £7.00 spent in twelve months",
+        "lists/reactivated_customers.csv: 0 by name, £0.00 spent in twelve months",
+        "open out/2024-02/report.en.html",
+    ]
     assert re.search(r"2024-02 (\d+)/\1 ", said)
     assert {path.name for path in project.glob("out/*")} == {"2024-01", "2024-02", "index.html"}
     assert {path.name for path in project.glob("out/*/*")} == {
@@ -210,7 +217,7 @@ def test_a_part_that_fails_is_named_and_the_rest_is_there(project, monkeypatch, 
     monkeypatch.setattr(library, "run", lambda template, *_: (template, "ValueError: No price list."))
     assert main(["report", "--format", "html", "--static", "--only", "revenue"]) == 1
     out, said = capsys.readouterr()
-    assert out.strip() == str(Path("reports/2024-02"))
+    assert out.splitlines()[0] == str(Path("reports/2024-02"))
     assert "retention-kit: Failed: revenue (en): ValueError: No price list." in said
     assert json.loads((project / "reports/2024-02/manifest.json").read_text("utf-8"))["state"] == "failed"
 

@@ -330,7 +330,10 @@ def test_where_every_departure_counts_the_lost_are_no_part_of_the_customers_of_t
     report = '[report]\ntimezone = "UTC"\nas_of = 2024-04-01\n[definitions]\nchurn_mode = "event"\n'
     (tmp_path / "retention.toml").write_text(f'[data]\norders = "orders.csv"\n{report}', "utf-8")
     items = Page("2024-03", data=rk.load(tmp_path)).attention().data["items"]
-    assert items[0] == "Customers lost in March 2024: 2."
+    assert items[0] == (
+        "Customers lost in March 2024: 2; they had spent 57.00 in the twelve months up to their last purchase."
+        " By name: lists/lost_customers.csv."
+    )
 
 
 def test_lost_subscribers_are_told_with_their_mrr():
@@ -340,7 +343,7 @@ def test_lost_subscribers_are_told_with_their_mrr():
     )
     data = rk.load(subscriptions=subscriptions, timezone="UTC", currency="GBP", as_of="2024-03-01")
     assert Page("2024-02", data=data).attention().data["items"][0] == (
-        "Of the customers paying at the start of February 2024, 1 no longer paid at its end. MRR of £12.50 was lost."
+        "Paying customers lost in February 2024: 1; they paid £12.50 a month. By name: lists/lost_customers.csv."
     )
 
 
@@ -413,7 +416,7 @@ def test_a_card_says_how_far_its_goal_is(march_with_goals, metric):
 def test_only_missed_goals_want_attention(march_with_goals):
     assert march_with_goals.headline().data["text"].endswith(", within chance of its goal of 30.0%")
     assert [item for item in march_with_goals.attention().data["items"] if "goal" in item] == [
-        "Active customers is 1 and misses its goal of 2."
+        "Active customers is 1 and misses its goal of 2 by 1."
     ]
 
 

@@ -19,6 +19,7 @@ from retention_kit.periods import Period
 if TYPE_CHECKING:
     import pandas as pd
 
+USUAL, LEAST = 12, 3  # complete periods before that tell what is usual, and how many are needed
 LEVEL = 0.05  # how often a report may claim something where nothing changed
 
 
@@ -104,6 +105,13 @@ def change_claims(rows: pd.DataFrame, period: Period, base: str) -> list[Claim]:
             twin = (against, row.unit, row.n, round(abs(change), 9))
             found.append(Claim(("page", METRICS[name].template), name, against, p, twin=twin))
     return found
+
+
+def usual(rows: pd.DataFrame, metric: str, period: Period) -> float | None:
+    """The median of a figure over the complete periods before, of twelve at most; None of fewer than three."""
+    before = [str(period.shift(-number)) for number in range(1, USUAL + 1)]
+    known = rows[(rows["metric"] == metric) & rows["period"].isin(before) & rows["complete"]]["value"].dropna()
+    return float(known.median()) if len(known) >= LEAST else None
 
 
 def _bounds(row: Any, before: Any, against: str) -> tuple[float, float] | None:

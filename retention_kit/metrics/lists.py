@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.errors import DataError
 from retention_kit.metrics.grids import BEFORE, DAYS, Grid
@@ -32,6 +32,42 @@ _COLUMNS = {  # by the table that decides who is a customer
 }
 
 
+class ListTotal(NamedTuple):
+    """What stands on one list: how many rows, and the sum of their money in the report's currency."""
+
+    customers: int
+    money: float
+    columns: tuple[str, ...]
+
+
+def list_totals(
+    data: Dataset,
+    period: Period,
+    columns: Iterable[str] = (),
+    only: tuple[str, str] | None = None,
+    lists: dict[str, pd.DataFrame] | None = None,
+) -> dict[str, ListTotal]:
+    """What the lists of a period hold, by the metric that counts their rows; empty where no customers are at hand.
+
+    `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period and segment value.
+    """
+    key = ("lists", str(period), only)
+    if key not in data.summaries:
+        if lists is None and data.engine is None:
+            return {}
+        made = customer_lists(data, period, columns, only) if lists is None else lists
+        data.summaries[key] = {
+            metric: ListTotal(len(rows), float(rows[money_column(data)].sum()), tuple(rows.columns))
+            for metric, rows in made.items()
+        }
+    return data.summaries[key]
+
+
+def money_column(data: Dataset) -> str:
+    """The column of a list that holds money: what was paid a month, or spent in the twelve months to the last purchase."""
+    return "mrr" if data.basis == "subscriptions" else "revenue_12_months"
+
+
 def customer_lists(
     data: Dataset, period: Period, columns: Iterable[str] = (), only: tuple[str, str] | None = None
 ) -> dict[str, pd.DataFrame]:
@@ -46,7 +82,7 @@ def customer_lists(
     if needs(data, "movements"):
         return {}
     frame, values = _by_column(data, _listed, period, columns, only)
-    unit, money = _unit(data), "mrr" if data.basis == "subscriptions" else "revenue_12_months"
+    unit, money = _unit(data), money_column(data)
     is_wanted = _is_of(frame, values, only)
     lists = {}
     for metric, kind in LISTS.items():

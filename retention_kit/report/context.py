@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -85,6 +87,16 @@ class Context:
     def alone(self) -> tuple[str, str] | None:
         """The segment column and the value of it that the page looks at alone; None for the whole."""
         return split_segment(self.data, self.only) if self.only else None
+
+    @property
+    def suffix(self) -> str:
+        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest."""
+        if not self.only:
+            return ""
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", self.only).strip("-")
+        if len(plain) <= 40 and plain.replace("-", "=", 1) == self.only:
+            return f".{plain}"
+        return f".{plain[:40]}-{hashlib.sha256(self.only.encode()).hexdigest()[:6]}"
 
     @property
     def base(self) -> str:

@@ -21,9 +21,11 @@ from retention_kit.report.display import templates_dir
 from retention_kit.report.plan import Plan
 from retention_kit.report.story import LEADING, is_known
 from retention_kit.settings import Settings, read_settings
+from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
+    from retention_kit.report.page import Page
 
 NAME = "manifest.json"
 PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermill", "typst", "vl-convert-python")
@@ -140,6 +142,7 @@ def tell(plan: Plan, building: Path, failures: list[str], checks: list[Identity]
         "identities": [msgspec.to_builtins(check) for check in checks],
         "restated": [one._asdict() for one in plan.restated],
         "reports": {**before.get("reports", {}), **_reports(plan)},
+        "lists": {**before.get("lists", {}), **_lists(page)},
         "sections": made,
         "inputs": {**before.get("inputs", {}), **_inputs(plan)},
         "gate": before.get("gate", {}),
@@ -198,6 +201,15 @@ def _reports(plan: Plan) -> dict[str, dict]:
             "figures": figures,
         }
         for language, one in plan.pages.items()
+    }
+
+
+def _lists(page: Page) -> dict[str, dict]:
+    """What the lists of customers hold, by their files."""
+    decimals = money_decimals(page.data.settings.report.currency)
+    return {
+        page.list_file(metric): {"customers": total.customers, "money": round(total.money, decimals)}
+        for metric, total in page.list_totals().items()
     }
 
 

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS, SMALL
+from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.goals import number, progress
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.scorecard import scorecard
 from retention_kit.metrics.summaries import periods_of, summary
-from retention_kit.metrics.tables import mrr_movements
 from retention_kit.periods import Period
 from retention_kit.report import story, tables
-from retention_kit.report.charts_parts import listed
 from retention_kit.report.context import Context, of
 from retention_kit.report.display import Block
 
@@ -62,12 +60,6 @@ class Overview(Context):
             now = now.head(len(now) // 2 * 2 if len(now) > 3 else 3)  # two side by side
         cards = [self._card(row, compare) for row in now.itertuples()]
         return Block("cards", cards=cards) if cards else None
-
-    def attention(self) -> Block | None:
-        """What a reader should look into, in sentences."""
-        items = [*self.data.warnings, *self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
-        title = self.words.text("attention.title")
-        return Block("notice", tone="attention", title=title, items=items) if items else None
 
     def _lead(self) -> list[str]:
         words, said = self.words, []
@@ -183,52 +175,3 @@ class Overview(Context):
         rows = scorecard(self.data, periods=first[:2], metrics=[one.name]) if first else self.rows[:0]
         known = rows[rows["value"].notna()]
         return (known["value"].iloc[0], Period.parse(known["period"].iloc[0])) if len(known) else (None, None)
-
-    def _lost(self) -> Iterator[str]:
-        row = self.row("lost_customers")
-        if row is None or not row.complete or not row.value:
-            return
-        lost = self.words.value(row.value, "count")
-        key = "event" if self.data.settings.definitions.churn_mode == "event" else self.base
-        said = [self.words.text(f"attention.lost_{key}", lost=lost, **self.named_periods())]
-        if self.base == "subscriptions" and not self.only:
-            moves = mrr_movements(self.data, self.every).set_index("period")
-            churned = self.words.value(moves["churned"][str(self.period)], "money")
-            said.append(self.words.text("attention.churned", churned=churned))
-        yield " ".join(said)
-
-    def _missed_goals(self) -> Iterator[str]:
-        for row in self.now(METRICS).itertuples():
-            if self.goal_state(row) == "missed":
-                said = {"value": self.words.value(row.value, row.unit), "goal": self.words.value(row.target, row.unit)}
-                yield self.words.text("attention.goal", label=row.label, **said)
-
-    def _worse(self) -> Iterator[str]:
-        """The figures that are worse by more than chance; of two that add up to one, such as retention and churn, the first."""
-        worse: dict[tuple, Any] = {}
-        for row in self.now(METRICS).itertuples():
-            if story.is_bad(row) and self.holds(row.metric):
-                worse.setdefault((row.unit, row.n, round(abs(row.change), 9)), row)
-        figures = [
-            self.words.text("attention.worse_figure", label=row.label, change=story.signed(row, self.words),
-                            value=self.words.value(row.value, row.unit))
-            for row in worse.values()
-        ]  # fmt: skip
-        if figures:
-            seasons = {row.label: story.season(row, self.words) for row in worse.values()}
-            said = [
-                self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one
-            ]
-            first = self.words.text("attention.worse", figures=listed(figures, self.words), **self.named_periods())
-            yield " ".join([first, *said])
-
-    def _weak_segments(self) -> Iterator[str]:
-        for column in self.columns:
-            for name in ("customer_retention_rate", "net_promoter_score"):
-                whole = self.row(name)
-                if whole is None or not story.is_known(whole.value):
-                    continue
-                parts = of(self.parts(column), name)
-                bad = parts["value"] > whole.value if whole.better == "lower" else parts["value"] < whole.value
-                if said := self.differing(parts[bad], whole, column, int((parts["n"] >= SMALL).sum()), "worse"):
-                    yield said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import ReportError
 from retention_kit.metrics.identities import identities
+from retention_kit.metrics.lists import customer_lists, list_totals
 from retention_kit.metrics.summaries import concentration, needs
 from retention_kit.metrics.tables import answer_counts
 from retention_kit.periods import Period
 from retention_kit.report import manifest
-from retention_kit.report.appendix import appendix
-from retention_kit.report.display import BLOCK_MIME, Block
+from retention_kit.report.assemble import assemble
 from retention_kit.report.drawing import refuse_fork
 from retention_kit.report.execution import Workers, executing
 from retention_kit.report.history import fingerprint, restated
@@ -188,6 +187,8 @@ def _making(
             concentration(data, page.period)  # the kernels cannot ask for it
         if needs(data, "scores") is None:
             answer_counts(data, page.every)
+        lists = customer_lists(data, page.period, page.columns, page.alone)
+        list_totals(data, page.period, page.columns, page.alone, lists)
         rows = scorecard_of(page)
         kept = _siblings(plan, folder, rows)
         if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
@@ -205,7 +206,7 @@ def _making(
             from retention_kit.report import gate, mail  # noqa: F401  while notebooks run, like what they import
 
             with told_of(folder):
-                write_lists(page, building, plan.suffix)
+                write_lists(page, lists, building)
             parts = {language: mail.parts(one) for language, one in plan.pages.items()}
             yield None
             executed, failures = collected()
@@ -213,7 +214,7 @@ def _making(
         with told_of(folder):
             _drop_stale(plan, building, rows)
         for language in plan.languages:
-            document = _assemble(plan, language, kept | executed, checks)
+            document = assemble(plan, language, kept | executed, checks)
             names = [f"report.{language}{plan.suffix}.{made}" for made in plan.formats]
             with ThreadPoolExecutor() as both:  # Typst leaves Python to others
                 rendered = both.map(_render, repeat(document), names, repeat(plan.static))
@@ -307,72 +308,6 @@ def _drop_stale(plan: Plan, building: Path, rows: str) -> None:
                 path.unlink()
         for made in FORMATS if restated else ():
             (building / f"report.{language}{plan.suffix}.{made}").unlink(missing_ok=True)
-
-
-def _assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: list) -> NotebookNode:
-    """One document: the sections in reading order, then the appendix."""
-    from nbformat.v4 import new_notebook
-
-    from retention_kit.report.document import Shown
-
-    page, cells = plan.pages[language], []
-    for section in plan.everything:
-        notebook = executed.get(plan.stem(section, language))
-        if notebook is None:
-            continue
-        if section.name != "overview" and not _is_titled(notebook):
-            cells.append(_cell(page.heading(section.metric or section.name)))
-        cells += notebook.cells
-    if any(check.broken for check in checks):
-        names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
-        notice = Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)
-        cells.insert(0, _cell(notice))
-    cells += [_cell(block) for block in appendix(page, checks, plan.restated)]
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
-        for output in cell.get("outputs", []):
-            if BLOCK_MIME in output.get("data", {}):
-                output.data[BLOCK_MIME] = Shown(output.data[BLOCK_MIME])
-    return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})
-
-
-def _is_titled(notebook: NotebookNode) -> bool:
-    """Whether a section came to show a heading of its own."""
-    shown = [
-        output.get("data", {}).get(BLOCK_MIME, {}) for cell in notebook.cells for output in cell.get("outputs", [])
-    ]
-    written = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    return any(block.get("kind") == "heading" for block in shown) or any(re.match(r"#+ ", text) for text in written)
-
-
-def _cell(block: Block) -> NotebookNode:
-    from nbformat.v4 import new_code_cell, new_output
-
-    return new_code_cell(outputs=[new_output("display_data", data=block._repr_mimebundle_())])
-
-
-def _about(page: Page) -> dict[str, object]:
-    data, text = page.data, page.words.text
-    company = data.settings.report.company
-    subtitle = [text("document.subtitle")]
-    if data.is_sample:
-        subtitle.append(text("document.sample"))
-    if page.alone:
-        column, value = page.alone
-        subtitle.append(text("document.filtered", column=column, value=value))
-    zone = data.settings.report.timezone or "UTC"
-    return {
-        "title": text("document.titled", company=company) if company else text("document.title"),
-        "company": company,
-        "subtitle": " · ".join(subtitle),
-        "period_label": page.words.period(page.period),
-        "as_of_label": text("document.as_of", day=page.last_day(), zone=zone),
-        "language": page.words.language,
-        "direction": page.words.direction,
-        "date": data.as_of.isoformat(),
-        "labels": {name: text(f"document.{name}") for name in ("contents", "skip", "failed", "undescribed", "undrawn")}
-        | {"page": page.words.raw("document.page")},
-    }
 
 
 def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str], str]:

@@ -6,11 +6,11 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.about_customers import AboutCustomers
 from retention_kit.report.about_feedback import AboutFeedback
 from retention_kit.report.about_money import AboutMoney
+from retention_kit.report.attention import Attention
 from retention_kit.report.display import Block
-from retention_kit.report.overview import Overview
 
 
-class Page(Overview, AboutCustomers, AboutMoney, AboutFeedback):
+class Page(Attention, AboutCustomers, AboutMoney, AboutFeedback):
     """One period of one dataset in one language, as the templates show it; parameters as in `Context`."""
 
     def heading(self, name: str) -> Block:

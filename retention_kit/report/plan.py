@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,14 +51,8 @@ class Plan:
 
     @property
     def suffix(self) -> str:
-        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest."""
-        only = self.page.only
-        if not only:
-            return ""
-        plain = re.sub(r"[^A-Za-z0-9]+", "-", only).strip("-")
-        if len(plain) <= 40 and plain.replace("-", "=", 1) == only:
-            return f".{plain}"
-        return f".{plain[:40]}-{hashlib.sha256(only.encode()).hexdigest()[:6]}"
+        """What a segment value adds to file names."""
+        return self.page.suffix
 
     def parameters(self, section: library.Section, language: str) -> dict[str, object]:
         page = self.page

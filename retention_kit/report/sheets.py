@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.lists import LISTS, customer_lists
+from retention_kit.metrics.lists import LISTS, money_column
 from retention_kit.metrics.scorecard import COLUMNS, records
+from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,20 +57,22 @@ def read_scorecard(path: Path) -> list[dict[str, str]]:
     return rows if rows and {*COLUMNS} <= {*rows[0]} else []
 
 
-def write_lists(page: Page, pack: Path, suffix: str) -> None:
+def write_lists(page: Page, lists: Mapping[str, pd.DataFrame], pack: Path) -> None:
     """The customers behind "did not return", "new" and "came back", a file each in `lists`: for the team, never mailed.
 
-    A list has as many rows as its figure says, and is gone where the data no longer give that figure.
+    A list has as many rows as its figure says, and is gone where the data no longer give that figure. Money is rounded
+    to the currency's minor unit.
     """
-    lists = customer_lists(page.data, page.period, page.columns, page.alone)
+    decimals, money = money_decimals(page.data.settings.report.currency), money_column(page.data)
     for metric in LISTS:
-        path = pack / "lists" / f"{metric}{suffix}.csv"
+        path = pack / page.list_file(metric)
         if metric not in lists:
             path.unlink(missing_ok=True)
             continue
         path.parent.mkdir(exist_ok=True)
         path.parent.chmod(0o700)  # customers by name: for whoever made the pack
-        path.write_text(frame_csv(lists[metric]), "utf-8", newline="")
+        rows = lists[metric].assign(**{money: lists[metric][money].round(decimals)})
+        path.write_text(frame_csv(rows), "utf-8", newline="")
 
 
 def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from retention_kit.cells import Cell, Sheet
+from retention_kit.report import manifest
 from retention_kit.wording import Words
 
 KINDS = {  # the files of a pack, in the order in which a reader asks for them
@@ -17,6 +18,8 @@ KINDS = {  # the files of a pack, in the order in which a reader asks for them
     "notebooks": "notebooks/*.ipynb",
     "record": "manifest.json",
 }
+
+READ = ("report.*.html", "brief.*.html", "report.*.pdf", "brief.*.pdf")
 
 
 def sheet_of(pack: Any) -> Sheet:
@@ -37,6 +40,28 @@ def sheet_of(pack: Any) -> Sheet:
     failures = [words.text("shown.pack.failure", failure=failure) for failure in pack.failures]
     title = words.text("shown.pack.failed" if failures else "shown.pack.title", period=words.period(pack.period))
     return Sheet(title, words, facts, notes=notes, failures=failures)
+
+
+def lists_of(pack: Any) -> list[str]:
+    """A sentence for each list of customers in a `Pack`: the file, how many it names, and for how much money."""
+    told = manifest.read(pack.path)
+    words = Words("en", told["settings"]["report"]["currency"])
+    return [
+        words.text(
+            f"shown.pack.list_{told['data']['basis']}",
+            file=name,
+            customers=words.value(held["customers"], "count"),
+            money=words.value(held["money"], "money"),
+        )
+        for name, held in told["lists"].items()
+        if (pack.path / name).is_file()
+    ]
+
+
+def first_of(pack: Any) -> Path:
+    """What a reader of a `Pack` opens first: its report, else its folder."""
+    found = [path for pattern in READ for path in sorted(pack.path.glob(pattern))]
+    return next(iter(found), pack.path)
 
 
 def near(path: Path) -> str:

@@ -1,0 +1,83 @@
+"""What one report is made of: the executed sections and the appendix as one notebook, for the exporters to lay out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from retention_kit.report.appendix import appendix
+from retention_kit.report.display import BLOCK_MIME, Block
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from retention_kit.metrics.identities import Identity
+    from retention_kit.report.page import Page
+    from retention_kit.report.plan import Plan
+
+
+def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: Sequence[Identity]) -> NotebookNode:
+    """One document: the sections in reading order, then the appendix."""
+    from nbformat.v4 import new_notebook
+
+    from retention_kit.report.document import Shown
+
+    page, cells = plan.pages[language], []
+    for section in plan.everything:
+        notebook = executed.get(plan.stem(section, language))
+        if notebook is None:
+            continue
+        if section.name != "overview" and not _is_titled(notebook):
+            cells.append(_cell(page.heading(section.metric or section.name)))
+        cells += notebook.cells
+    if any(check.broken for check in checks):
+        names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
+        notice = Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)
+        cells.insert(0, _cell(notice))
+    cells += [_cell(block) for block in appendix(page, checks, plan.restated)]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+        for output in cell.get("outputs", []):
+            if BLOCK_MIME in output.get("data", {}):
+                output.data[BLOCK_MIME] = Shown(output.data[BLOCK_MIME])
+    return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})
+
+
+def _is_titled(notebook: NotebookNode) -> bool:
+    """Whether a section came to show a heading of its own."""
+    shown = [
+        output.get("data", {}).get(BLOCK_MIME, {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
+    written = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    return any(block.get("kind") == "heading" for block in shown) or any(re.match(r"#+ ", text) for text in written)
+
+
+def _cell(block: Block) -> NotebookNode:
+    from nbformat.v4 import new_code_cell, new_output
+
+    return new_code_cell(outputs=[new_output("display_data", data=block._repr_mimebundle_())])
+
+
+def _about(page: Page) -> dict[str, object]:
+    data, text = page.data, page.words.text
+    company = data.settings.report.company
+    subtitle = [text("document.subtitle")]
+    if data.is_sample:
+        subtitle.append(text("document.sample"))
+    if page.alone:
+        column, value = page.alone
+        subtitle.append(text("document.filtered", column=column, value=value))
+    zone = data.settings.report.timezone or "UTC"
+    return {
+        "title": text("document.titled", company=company) if company else text("document.title"),
+        "company": company,
+        "subtitle": " · ".join(subtitle),
+        "period_label": page.words.period(page.period),
+        "as_of_label": text("document.as_of", day=page.last_day(), zone=zone),
+        "language": page.words.language,
+        "direction": page.words.direction,
+        "date": data.as_of.isoformat(),
+        "labels": {name: text(f"document.{name}") for name in ("contents", "skip", "failed", "undescribed", "undrawn")}
+        | {"page": page.words.raw("document.page")},
+    }
