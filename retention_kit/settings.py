@@ -7,6 +7,7 @@ import re
 import tomllib
 import unicodedata
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ BESIDE = ("rates", "known_customers")  # tables without figures of their own
 ENGINES = ("duckdb", "sqlite")  # databases in a file
 SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
+
+_hints = cache(get_type_hints)
 
 # An option of an address that says a secret itself, rather than name a variable.
 _SECRET = r"(?i)[;?&](\w*(?:password|passwd|pwd|token|secret|api_?key|access_?key|credential)\w*)=(?!\$\{\w+\}(?:[;&]|$))[^;&]+"
@@ -266,7 +269,7 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
             raise SettingsError(f"{place} no setting {key!r}: {did_you_mean(key, fields)}")
         path = f"{where}.{key}".lstrip(".")
         for text in value if isinstance(value, list) else [value]:
-            choices = _choices(get_type_hints(kind)[fields[key]])
+            choices = _choices(_hints(kind)[fields[key]])
             if choices and isinstance(text, str) and text not in choices:
                 raise SettingsError(f"{path} cannot be {text!r}: {did_you_mean(text, choices)}")
         if key == "goals" and isinstance(value, dict):

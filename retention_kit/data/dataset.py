@@ -230,7 +230,8 @@ def _settings_of(path: Path) -> tuple[Settings, Path]:
         raise DataError(f"There is no file or folder {str(path)!r}.")
     if path.suffix != ".toml":
         folder = path if path.is_dir() else path.parent
-        return settings_for(path) or Settings(data=Data(**find_tables(Engine(), path))), folder
+        engine = Engine()
+        return settings_for(engine, path) or Settings(data=Data(**find_tables(engine, path))), folder
     settings = read_settings(path)
     if not any(settings.data.sources(name) for name in TABLES):
         raise SettingsError(f"{path.name}: [data] names no table: add orders, subscriptions or responses.")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import WARNED, WHEN, check_of
@@ -15,36 +18,36 @@ from retention_kit.settings import BESIDE, TABLES
 if TYPE_CHECKING:
     import pandas as pd
 
+# SQL of what is known of a row → the check that counts it.
+_CLOCKS = {"_ambiguous": "ambiguous local time", "_nonexistent": "nonexistent local time"}
+_LONG = {"($is_cut)": "long text, cut"}
 _FLAGS = {
-    "orders": {"ambiguous": "ambiguous local time", "nonexistent": "nonexistent local time"},
-    "subscriptions": {
-        "ambiguous": "ambiguous local time",
-        "nonexistent": "nonexistent local time",
-        "no_end": "end date that stands for none",
-    },
-    "responses": {"ambiguous": "ambiguous local time", "nonexistent": "nonexistent local time"},
+    "orders": _CLOCKS | _LONG,
+    "subscriptions": _CLOCKS | {"_no_end": "end date that stands for none"} | _LONG,
+    "responses": _CLOCKS | _LONG,
 }
 
 
 class _Query(NamedTuple):
-    """SQL of what one check finds: its name, the rows FROM which, how many, their worth in units and in which currency."""
+    """SQL of what one check finds: its name, the rows of which relation, how many each stands for, its worth in units and currency."""
 
     check: str
-    rest: str
-    rows: str = "count(*)"
-    units: str = "NULL"
-    currency: str = "NULL"  # the report's
-    found: str = ""  # the rows themselves, where `rest` has none
+    relation: str
+    where: str = "true"
+    rows: str = "1"
+    units: str = ""
+    currency: str = ""  # the report's
+    parts: int = 1  # that a unit is kept in
+    found: str = ""  # the rows themselves, where the relation has none
 
-    def sql(self, place: int) -> str:
-        return (
-            f"SELECT {place} AS place, {self.check} AS said, CAST({self.currency} AS VARCHAR) AS code, "
-            f"CAST({self.rows} AS BIGINT) AS found, CAST({self.units} AS DECIMAL(38, 6)) AS worth FROM {self.rest}"
-        )
+    def sums(self) -> tuple[str, str]:
+        """How many rows it finds and what they are worth, among all of the relation."""
+        worth = f"sum(CASE WHEN {self.where} THEN {self.units} END)" if self.units else "NULL"
+        return f"CAST(sum(CASE WHEN {self.where} THEN {self.rows} END) AS BIGINT)", f"CAST({worth} AS DECIMAL(38, 6))"
 
     def rows_sql(self) -> str:
         """The number of each row that the check found, with its name."""
-        return f"SELECT _row, {self.check} AS said FROM {self.found or re.sub(' GROUP BY [^()]*$', '', self.rest)}"
+        return f"SELECT _row, {self.check} AS said FROM {self.found or f'{self.relation} WHERE {self.where}'}"
 
 
 _COUNTS = {
@@ -52,55 +55,48 @@ _COUNTS = {
         _Query(
             "'identical line'",
             "(SELECT currency, count(*) - 1 AS copies, min(abs(amount)) AS amount FROM orders_typed WHERE _is_line AND problem IS NULL "
-            "AND ordered_at < $as_of AND order_id IS NOT NULL GROUP BY currency, _like) AS alike GROUP BY currency",
-            "sum(copies)",
-            "sum(copies * amount)",
-            "currency",
-            "orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of AND order_id IS NOT NULL AND _like IN (SELECT "
-            "_like FROM orders_typed WHERE _is_line AND problem IS NULL GROUP BY _like HAVING count(*) > 1)",
+            "AND ordered_at < $as_of AND order_id IS NOT NULL GROUP BY currency, _like) AS alike",
+            rows="copies",
+            units="copies * amount",
+            currency="currency",
+            found="orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of AND order_id IS NOT NULL AND _like IN "
+            "(SELECT _like FROM orders_typed WHERE _is_line AND problem IS NULL GROUP BY _like HAVING count(*) > 1)",
         ),
-        _Query("'order of several customers'", "orders WHERE has_several", units="sum(amount)"),
+        _Query("'order of several customers'", "orders", "has_several", units="amount"),
+        _Query("'no purchase: amount 0'", "orders", "is_zero AND NOT is_purchase"),
+        _Query("'purchase: amount 0'", "orders", "is_zero AND is_purchase"),
+        _Query("'refund that names no order'", "orders", "refund > 0 AND NOT is_named", units="refund"),
+        _Query("'refunded without a date'", "orders", "undated > 0", units="undated"),
+        _Query("'refunded above its order'", "orders", "beyond > 0", units="beyond"),
+        _Query("'refund of a named order'", "orders", "refund = 0 AND is_named", units="refunded"),
+        _Query("'refund above the order it names'", "orders", "refund > 0 AND is_named", units="refund"),
         _Query(
-            "CASE WHEN is_purchase THEN 'purchase: amount 0' ELSE 'no purchase: amount 0' END",
-            "orders WHERE is_zero GROUP BY is_purchase",
-        ),
-        _Query("'refund that names no order'", "orders WHERE refund > 0 AND NOT is_named", units="sum(refund)"),
-        _Query("'refunded without a date'", "orders WHERE undated > 0", units="sum(undated)"),
-        _Query("'refunded above its order'", "orders WHERE beyond > 0", units="sum(beyond)"),
-        _Query("'refund of a named order'", "orders WHERE refund = 0 AND is_named", units="sum(refunded)"),
-        _Query("'refund above the order it names'", "orders WHERE refund > 0 AND is_named", units="sum(refund)"),
-        _Query(
-            "'no customer (guest)'",
-            "orders WHERE is_purchase AND NOT is_zero AND customer_id IS NULL",
-            units="sum(amount)",
+            "'no customer (guest)'", "orders", "is_purchase AND NOT is_zero AND customer_id IS NULL", units="amount"
         ),
     ),
     "subscriptions": (
         _Query(
-            "'no exchange rate at its start'",
-            "subscriptions WHERE mrr > 0 AND CAST(paid_from AS DATE) < $rates_begin",
+            "'no exchange rate at its start'", "subscriptions", "mrr > 0 AND CAST(paid_from AS DATE) < $rates_begin"
         ),
         _Query(
             "'cancelled without an end'",
-            "subscriptions_counted WHERE status = 'cancelled' AND ended_at IS NULL AND amount >= 0 GROUP BY currency",
-            units="sum(mrr) / 12",
+            "subscriptions_counted",
+            "status = 'cancelled' AND ended_at IS NULL AND amount >= 0",
+            units="mrr",
             currency="currency",
+            parts=12,
         ),
         # A customer's first spell of more than a month ago, so that there is none of before the status.
         _Query(
             "'status of today alone'",
-            "subscriptions_counted WHERE status IN ('paused', 'unpaid') AND ended_at IS NULL AND amount >= 0 "
-            "AND started_at < $as_of - INTERVAL 31 DAY AND (customer_id, started_at) IN "
-            "(SELECT customer_id, min(started_at) FROM subscriptions_counted GROUP BY customer_id) GROUP BY currency",
-            units="sum(yearly) / 12",
+            "(SELECT _row, yearly, currency FROM subscriptions_counted WHERE status IN ('paused', 'unpaid') AND ended_at IS NULL "
+            "AND amount >= 0 AND started_at < $as_of - INTERVAL 31 DAY AND (customer_id, started_at) IN "
+            "(SELECT customer_id, min(started_at) FROM subscriptions_counted GROUP BY customer_id)) AS first",
+            units="yearly",
             currency="currency",
+            parts=12,
         ),
-        _Query(
-            "'discount'",
-            "subscriptions_discounts GROUP BY code",
-            units="sum(discount) / 12",
-            currency="nullif(code, '')",
-        ),
+        _Query("'discount'", "subscriptions_discounts", units="discount", currency="nullif(code, '')", parts=12),
         _Query(
             "'discount above what it lowers'",
             "(SELECT DISTINCT terms._row FROM subscriptions_discounts AS terms JOIN subscriptions_stretches AS stretches "
@@ -108,16 +104,14 @@ _COUNTS = {
             "AND stretches.moment >= terms.paid_from AND (terms.paid_until IS NULL OR stretches.moment < terms.paid_until) "
             "WHERE stretches.discount > stretches.mrr) AS beyond",
         ),
-        _Query("'gap of at most 24 hours'", "subscriptions WHERE is_bridged"),
-        _Query(
-            "'spell without MRR: ' || unpaid_kind",
-            "subscriptions WHERE unpaid_kind IS NOT NULL GROUP BY unpaid_kind",
-        ),
+        _Query("'gap of at most 24 hours'", "subscriptions", "is_bridged"),
+        _Query("'spell without MRR: ' || unpaid_kind", "subscriptions", "unpaid_kind IS NOT NULL"),
     ),
     "responses": (
         _Query(
             "'unweighted beside weighted answers: ' || survey",
-            "responses WHERE NOT is_weighted AND (SELECT count(*) FROM responses WHERE is_weighted) > 0 GROUP BY survey",
+            "(SELECT _row, survey FROM responses WHERE NOT is_weighted "
+            "AND (SELECT count(*) FROM responses WHERE is_weighted) > 0) AS beside",
         ),
     ),
 }
@@ -138,19 +132,38 @@ def count_checks(
     engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str], judged: Judged
 ) -> list[Count]:
     """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
-    queries = [query for query in _queries(table) if columns.has_lines or " line'" not in query.check]
-    rows = engine.rows(
-        " UNION ALL ".join(query.sql(place) for place, query in enumerate(queries)),
-        **known,
-        is_cut=is_capped(engine, table),
-    )
+    queries = [
+        query
+        for query in _queries(table)
+        if (columns.has_lines or " line'" not in query.check) and (judged.failing or query.check != "problem")
+    ]
+    parts = known | {"is_cut": is_capped(engine, table)}
     found: dict[str, Count] = {}
-    for _, check, code, size, units in sorted(rows, key=lambda row: (*row[:2], row[2] is None, row[2] or "")):
-        if size:
-            before = found.get(check, Count(table, check, 0))
-            said = (money.say(units, code),) if units else ()
-            found[check] = Count(table, check, before.rows + size, before.worth + said)
+    for place, check, code, size, units in sorted(
+        _counted(engine, queries, parts), key=lambda row: (*row[:2], row[2] is None, row[2] or "")
+    ):
+        before = found.get(check, Count(table, check, 0))
+        said = (money.say(units / queries[place].parts, code),) if units else ()
+        found[check] = Count(table, check, before.rows + size, before.worth + said)
     return [count._replace(failing=judged.failing.get(check)) for check, count in found.items()]
+
+
+def _counted(
+    engine: Engine, queries: list[_Query], parts: dict[str, str]
+) -> Iterator[tuple[int, str, str | None, int, Decimal | None]]:
+    """What each query finds, by check and currency: its place, the check, the currency, rows and units; a relation is read once."""
+    together = defaultdict(list)
+    for place, query in enumerate(queries):
+        made = "" if query.check.endswith("'") else query.check  # of each row
+        together[query.relation, made, query.currency].append(place)
+    for (relation, made, currency), places in together.items():
+        sums = ", ".join(sql for place in places for sql in queries[place].sums())
+        by = ", ".join(filter(None, (made, currency)))
+        asked = f"SELECT {made or 'NULL'}, {currency or 'NULL'}, {sums} FROM {relation}{f' GROUP BY {by}' * bool(by)}"
+        for check, code, *counted in engine.rows(asked, **parts):
+            for place, size, units in zip(places, counted[::2], counted[1::2], strict=True):
+                if size:
+                    yield place, check or queries[place].check.strip("'"), code, size, units
 
 
 def row_queries(table: str, checks: list[str]) -> list[str]:
@@ -169,19 +182,30 @@ def _may_be(query: _Query, check: str) -> bool:
 
 def _queries(table: str) -> list[_Query]:
     """The query of each check of a table."""
-    amount = "sum(abs(amount))" if table == "orders" else "NULL"
-    currency, by_currency = ("NULL", "") if table == "responses" else ("currency", "GROUP BY currency")
-    usable = f"{table}_typed WHERE problem IS NULL AND {WHEN[table]}"
-    future = f"{usable} < $as_of AND {WHEN[table]} >= $tomorrow {by_currency}"
-    by_problem = f"{table}_typed WHERE problem IS NOT NULL GROUP BY problem{', currency' if by_currency else ''}"
-    late = "CASE WHEN $is_as_of_set THEN 'after the as-of date' ELSE 'dated in the future' END"
+    amount = "abs(amount)" if table == "orders" else ""
+    currency = "" if table == "responses" else "currency"
+    typed, usable = f"{table}_typed", f"problem IS NULL AND {WHEN[table]}"
     return [
-        _Query("problem", by_problem, units=amount, currency=currency),
+        _Query("problem", typed, "problem IS NOT NULL", units=amount, currency=currency),
         *_COUNTS[table],
-        *(_Query(f"'{check}'", f"{usable} < $as_of AND _{flag}") for flag, check in _FLAGS[table].items()),
-        _Query("'long text, cut'", f"{usable} < $as_of AND ($is_cut)"),
-        _Query("'dated in the future, before as_of'", future, units=amount, currency=currency),
-        _Query(late, f"{usable} >= $as_of {by_currency}", units=amount, currency=currency),
+        *(
+            _Query(f"'{check}'", typed, f"{usable} < $as_of AND {flag}", currency=currency)
+            for flag, check in _FLAGS[table].items()
+        ),
+        _Query(
+            "'dated in the future, before as_of'",
+            typed,
+            f"{usable} < $as_of AND {WHEN[table]} >= $tomorrow",
+            units=amount,
+            currency=currency,
+        ),
+        *(
+            _Query(f"'{check}'", typed, f"{asked} AND {usable} >= $as_of", units=amount, currency=currency)
+            for check, asked in (
+                ("after the as-of date", "$is_as_of_set"),
+                ("dated in the future", "NOT $is_as_of_set"),
+            )
+        ),
     ]
 
 

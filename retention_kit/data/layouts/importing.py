@@ -10,7 +10,9 @@ from retention_kit.data.files import FORMATS, files_of
 from retention_kit.data.layouts.export import read_export
 from retention_kit.data.layouts.mapping import Mapping, Recognised, map_export, our_table, propose
 from retention_kit.data.layouts.writing import add_sources, block, report_keys, write_safely
+from retention_kit.data.records import Names
 from retention_kit.data.sources import read_table
+from retention_kit.data.text_files import TEXTS, text_columns
 from retention_kit.errors import DataError
 from retention_kit.settings import Data, Report, Settings, make_settings, read_settings
 
@@ -32,14 +34,17 @@ class Imported(NamedTuple):
     beside: tuple[str, ...] = ()  # the sources that its tables had already, which it is stacked with
 
 
-def settings_for(place: Path) -> Settings | None:
+def settings_for(engine: Engine, place: Path) -> Settings | None:
     """Settings in memory for an export, or a folder of nothing else; None where it is none, or has our own names."""
     paths = sorted(place.iterdir()) if place.is_dir() else [place]
     paths = [path for path in paths if path.suffix.lower() in FORMATS and not path.name.startswith("~$")]
     found = []
     for path in paths:
         try:
-            export = read_export(Engine(), path)
+            # A text's header is looked at before all of it is read.
+            if path.suffix.lower() in TEXTS and our_table(text_columns(path, Names())):
+                return None
+            export = read_export(engine, path)
         except DataError:
             return None  # whoever reads it says what is wrong
         recognised = None if our_table(export.header) else map_export(export, path.name)
