@@ -110,9 +110,11 @@ def test_pdf(case):
 @cases
 def test_html(case, width, chromium, tmp_path):
     path = tmp_path / "report.html"
-    path.write_text(RetentionHTMLExporter(interactive=False).from_notebook_node(notebook(*case))[0], "utf-8")
+    path.write_text(RetentionHTMLExporter().from_notebook_node(notebook(*case))[0], "utf-8")
     page = chromium.new_page(viewport={"width": width, "height": 900})
     page.goto(path.as_uri())
+    charts = page.locator("figure.chart > script").count()
+    page.wait_for_function(f"document.querySelectorAll('.live.ready svg').length === {charts}")
     words = words_on(page)
     assert len(words) > 500
     assert overlapping(words) == []

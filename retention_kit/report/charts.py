@@ -114,9 +114,14 @@ def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
     y = alt.Y("value:Q", title=None, stack="normalize", axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]))
     row = {"fontSize": 11, "color": MUTED, "baseline": "bottom"}
     answers = (
-        alt.Chart().mark_text(**row).encode(alt.YValue(-5), alt.Text("whole:N")).transform_filter("datum.rank === 0")
+        alt.Chart(name="counts")
+        .mark_text(**row)
+        .encode(alt.YValue(-5), alt.Text("whole:N"))
+        .transform_filter("datum.rank === 0")
     )
-    head = alt.Chart(inline([{}], "head")).mark_text(**row, align="right", text=words.text("charts.nps.answers"))
+    head = alt.Chart(inline([{}], "head"), name="counts_head").mark_text(
+        **row, align="right", text=words.text("charts.nps.answers")
+    )
     numbers = [answers, head.encode(alt.XValue(-6), alt.YValue(-5))] if len(rows) <= MOST_LABELS else []
     return _stacked("nps", rows, words, "count", kinds, y, "n", over=numbers, below=set())
 

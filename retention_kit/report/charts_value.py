@@ -47,12 +47,13 @@ def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
     colour = either(alt.ColorValue, "datum.best", TEAL, LIGHT_TEAL)
     base = alt.Chart().encode(y("revenue"))
     label = {"dy": -9, "fontSize": 11}
+    shares = base.encode(alt.Text("part:N"))
     layers = [
         base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(
             colour, tooltip=tooltips(words, "tenth", "figure", "part", "n")
         ),
-        base.mark_text(**label, stroke="white", strokeWidth=3, strokeJoin="round").encode(alt.Text("part:N")),
-        base.mark_text(**label, color=INK).encode(alt.Text("part:N")),
+        shares.mark_text(**label, stroke="white", strokeWidth=3, strokeJoin="round").properties(name="shares_halo"),
+        shares.mark_text(**label, color=INK).properties(name="shares"),
     ]
     figures = [f"{record['tenth']}: {record['figure']} ({record['part']})" for record in records]
     said = words.text("charts.value.alt", figures=listed(figures, words))

@@ -1,3 +1,37 @@
+// On a phone: fewer labels of periods, numbers and names where there is room for them.
+function narrow(spec) {
+  spec.config.legend = {...spec.config.legend, columns: 2};
+  const x = spec.encoding?.x;
+  const [, labels] = x?.axis?.labelExpr?.match(/^\((.*)\)\[datum\.value\] \|\| ''$/) ?? [];
+  if (labels) {  // the last one always among them; the year of one left out goes to the next
+    const lines = JSON.parse(labels);
+    const periods = x.scale.domain;
+    const step = Math.ceil(periods.length / 6);
+    let year = [];
+    periods.forEach((period, place) => {
+      const [name, ...more] = lines[period] ?? [];
+      if (more.length) year = more;
+      if ((periods.length - 1 - place) % step) delete lines[period];
+      else if (name) [lines[period], year] = [[name, ...year], []];
+    });
+    x.axis.labelExpr = `(${JSON.stringify(lines)})[datum.value] || ''`;
+  }
+  spec.layer = spec.layer?.filter(layer => !layer.name?.startsWith('counts'));
+  const axes = spec.layer?.map(layer => layer.encoding?.x?.axis).filter(axis => axis?.tickCount) ?? [];
+  for (const layer of spec.layer ?? []) {
+    const {mark, encoding} = layer;
+    if (layer.name?.startsWith('shares')) mark.fontSize = 9;
+    if (encoding?.text?.field !== 'beside') continue;
+    Object.assign(mark, {dx: 0, dy: -13});  // above its line instead of beside it
+    Object.assign(encoding, {x: {value: 0}, text: {field: 'above', type: 'nominal'}});
+    spec.transform = [{calculate: "datum.name + '  ' + datum.beside", as: 'above'}];
+    spec.encoding.y.axis.labels = false;
+    spec.padding.right = 12;
+    spec.height = 42 * spec.encoding.y.scale.domain.length + 50;
+  }
+  for (const axis of axes) Object.assign(axis, {tickCount: 2, labels: spec.padding.right < 60});  // else figures stand beside
+}
+
 // Puts a live chart in the place of each picture; whatever fails leaves the picture where it is.
 for (const script of document.querySelectorAll('figure.chart > script')) {
   const picture = script.previousElementSibling;
@@ -12,12 +46,7 @@ for (const script of document.querySelectorAll('figure.chart > script')) {
     spec.width = 'container';
     spec.height = Math.max(still.getBoundingClientRect().height, spec.height || 240);
     spec.autosize = {type: 'fit', contains: 'padding'};
-    if (picture.clientWidth < 480) {  // a phone: fewer labels, the last one always among them
-      spec.config.legend = {...spec.config.legend, columns: 2};
-      const axis = spec.encoding?.x?.axis;
-      const step = Math.ceil((axis?.values?.length ?? 0) / 6);
-      if (step > 1) axis.values = axis.values.filter((_, place, all) => (all.length - 1 - place) % step === 0);
-    }
+    if (picture.clientWidth < 480) narrow(spec);
     spec.config.axisX = {labelOverlap: true, ...spec.config.axisX};
   }
   vegaEmbed(live, spec, {mode: 'vega-lite', ast: true, actions: false, renderer: 'svg'})
