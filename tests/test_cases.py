@@ -79,6 +79,7 @@ def test_figures(case, name, period, figures, told):
 # Case and what the one sentence names.
 SENTENCES = [
     ("r_nps_100", ["score", "0-10"]),
+    ("r_ces_1to5", ["from 1 to 5", 'scale = "1-5" or scale = "1-7"']),
     ("ragged_longer_one", ["orders.csv line 52", "oops"]),
 ]
 
@@ -95,7 +96,6 @@ def test_sentences(case, name, words):
 # Right or refused: both are honest.
 EITHER = [
     ("ids_sci", "2024-01", {"revenue": 25}, "E+12"),
-    ("r_ces_1to5", "2024-01", {"customer_effort_score": 0.6}, "scale"),
 ]
 
 

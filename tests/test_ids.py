@@ -129,6 +129,18 @@ def test_a_reference_to_order_0_names_no_order():
         (["0", "Ann", "Ben"], 0),  # names: 0 may be one
         (["0", "007", "8"], 0),
         (["0.0", "17", "8.0"], 1),
+        (["00", "00", "17", "8"], 2),
+        (["00", "01", "02"], 0),  # codes of two digits
+        (["-1", "17", "8"], 1),
+        ([-1, -1, 7], 2),
+        (["0", "0", "ann@x.example", "ben@x.example"], 2),  # busier than anybody
+        (["Guest", "GUEST", "anonymous", "Unknown", "walk-in", "Ann"], 5),
+        (["guest@x.example", "Guest@x.example", "ann@x.example"], 2),
+        (["no-reply+7@x.example", "no-reply+7@x.example", "ann@x.example"], 2),
+        (
+            ["guest@x.example", "ann@x.example", "unknowns@x.example", "guesthouse@x.example"],
+            0,
+        ),  # people, as far as is known
     ],
 )
 def test_customer_0_is_nobody_where_it_stands_for_guests(ids, guests):
@@ -159,7 +171,7 @@ def test_ids_that_differ_only_in_case_are_told_and_folded_where_asked(tmp_path):
 
 @pytest.mark.parametrize(("own", "others", "is_told"), [(11, 9, 1), (10, 10, 0), (10, 8, 0)])
 def test_a_customer_with_most_orders_is_told(own, others, is_told):
-    data = rk.load(orders=orders(["guest"] * own + [f"c{place}" for place in range(others)]), **UTC)
+    data = rk.load(orders=orders(["till 1"] * own + [f"c{place}" for place in range(others)]), **UTC)
     assert checks(data) == ({"one customer has most orders": own} if is_told else {})
 
 

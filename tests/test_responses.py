@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from pencil import checks, row, table, value
-from retention_kit.data.scales import BOUNDS
+from retention_kit.data.scales import BOUNDS, DEFAULT
 from retention_kit.errors import DataError
 from retention_kit.metrics.feedback import SURVEYS
 from retention_kit.report.rules import in_force
@@ -164,10 +164,11 @@ RECOGNISED = {
     "csat, one code outside": ("csat", [5, 4, 2, 1, 9], 2 / 4, None),
     "csat, few answers outside": ("csat", [5] * 30 + [10, 9], 1, None),
     "csat 1-5": ("csat", [1, 2, 2], 0, None),
-    "ces 1-5": ("ces", [5, 5, 4, 3, 1], 4 / 5 - 1 / 5, "1-5"),
-    "ces, no 5": ("ces", [4, 4, 1], 0, None),
+    "csat, one short of doubt": ("csat", [3] * 19, 0, None),
+    "nps, one short of doubt": ("nps", [5] * 9, -100, None),
+    "nps, nobody above 7": ("nps", [7, 0] * 20, -50, None),
     "ces 1-7": ("ces", [7, 5, 5, 4], 3 / 4, None),
-    "ces, one code outside": ("ces", [5, 4, 4, 2, 99], 3 / 4, "1-5"),
+    "ces, one code outside": ("ces", [6, 4, 4, 2, 99], 1 / 4, None),
 }
 NAMES = {survey: metric for metric, survey in SURVEYS.items()}
 
@@ -182,6 +183,24 @@ def test_a_scale_that_is_not_given_is_told_by_the_answers(name, kind):
     said = data.quality.set_index("check")["effect"].get("scale by its answers", "")
     assert said.startswith(f"set scale where it is another; {survey} on {scale}, since") if scale else said == ""
     assert any("scale by its answers" in one for one in data.warnings) == (scale is not None)
+
+
+@pytest.mark.parametrize(
+    ("survey", "scores", "words"),
+    [
+        ("ces", [5, 5, 4, 3, 1], r'lie from 1 to 5, .* write scale = "1-5" or scale = "1-7" into'),
+        ("ces", ["5 - Easy", "4", "99", "9"], r"lie from 4 to 5"),
+        ("ces", [4], r"are all 4"),
+        ("nps", [1, 2, 3, 4, 5] * 2, r'lie from 1 to 5, .* write scale = "0-10" into .* nps has no other'),
+        ("nps", [*range(1, 8)] * 3, r"lie from 1 to 7"),
+        ("csat", [1, 2, 3, 3] * 5, r'lie from 1 to 3, .* write scale = "1-5" into'),
+        ("csat", ["1"] * 20, r"are all 1"),  # thumbs, all of them up?
+    ],
+)
+def test_a_scale_that_the_answers_do_not_tell_is_asked_for(survey, scores, words):
+    with pytest.raises(DataError, match=f"^The {survey} answers {words}"):
+        answered(survey, scores)
+    assert checks(answered(survey, scores, scale=DEFAULT[survey])).keys() <= {"score outside the scale"}
 
 
 @pytest.mark.parametrize(

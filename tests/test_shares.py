@@ -11,7 +11,6 @@ import retention_kit as rk
 from balance import assert_balanced
 from pencil import checks, table
 from retention_kit.data.checks import CHECKS
-from retention_kit.data.expressions import reading_expression
 from retention_kit.errors import DataError
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
@@ -110,28 +109,3 @@ def test_values_are_told_on_one_line_and_cut():
     (warning,) = rk.load(orders=rows, **UTC).warnings
     assert warning.isprintable()
     assert len(warning) < 300
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        (["13/11/2011", "01/12/2011"], "\"try_strptime(at, '%d/%m/%Y')\""),
-        (["11/13/2011", "12/01/2011"], "\"try_strptime(at, '%m/%d/%Y')\""),
-        (["01/02/2011"], "\"try_strptime(at, '%d/%m/%Y')\" or \"try_strptime(at, '%m/%d/%Y')\""),
-        (["13.11.2011 14:05"], "\"try_strptime(at, '%d.%m.%Y %H:%M')\""),
-        (["Nov 13, 2011 2:05 PM"], "\"try_strptime(at, '%b %d, %Y %I:%M %p')\""),
-        (["soon", "later"], ""),
-        ([], ""),
-    ],
-)
-def test_the_expression_that_would_read_a_column_is_offered(values, said):
-    assert reading_expression("at", values) == said
-    if said:
-        data = rk.load(orders=pd.DataFrame({"customer_id": "Ann", "ordered_at": ["2024-01-05"], "amount": 1}), **UTC)
-        sql = said.split('"')[1].replace("at,", "said,")
-        texts = ", ".join(f"('{value}')" for value in values)
-        assert None not in [day for (day,) in data.engine.rows(f"SELECT {sql} FROM (VALUES {texts}) AS given(said)")]
-
-
-def test_a_column_of_several_words_is_quoted_as_toml_has_it():
-    assert reading_expression("Created at", ["13/11/2011"]) == '"try_strptime(\\"Created at\\", \'%d/%m/%Y\')"'

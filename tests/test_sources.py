@@ -1,6 +1,7 @@
 """Where tables come from: a settings file, a folder, one file; long and short, stacked and mapped."""
 
 import hashlib
+import json
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -179,9 +180,12 @@ BROKEN = {
     ),
     "expression": (
         'orders = {path = "orders.csv", columns = {amount = "amount *"}}',
-        "orders.csv: amount = 'amount *' does not work: Parser Error: syntax error",
+        "orders.csv: amount = 'amount *' is no SQL expression, at '*': use the columns of its row, 'amount'.",
     ),
-    "filter": ('orders = {path = "orders.csv", where = "amont > 0"}', '"amont" not found'),
+    "filter": (
+        'orders = {path = "orders.csv", where = "amont > 0"}',
+        "where = 'amont > 0' does not work: there is no column 'amont': did you mean 'amount'?",
+    ),
     "no table": ("", "retention.toml: [data] names no table: add orders, subscriptions or responses."),
     "key": ('order = "orders.csv"', "retention.toml: [data] has no setting 'order': did you mean 'orders'?"),
     "damaged": ('orders = "junk.parquet"', "junk.parquet cannot be read: "),
@@ -260,13 +264,69 @@ def test_amounts_can_be_compared_where_they_are_mapped(folder):
     assert value(rk.load(folder(orders_csv=rows, retention_toml=toml)), "revenue", "2024-01") == 5.5
 
 
-def test_a_text_that_cannot_be_computed_with_asks_for_a_cast(folder):
-    toml = '[data.orders]\npath = "orders.csv"\ncolumns = {customer_id = "customer_id", order_id = "sum(customer_id) OVER ()"}'
-    with pytest.raises(
-        DataError, match=r"does not work: .*'customer_id' is text: write CAST\(\"customer_id\" AS DOUBLE\)\.$"
-    ) as error:
-        rk.load(folder(orders_csv=ORDERS, retention_toml=toml))
+# What an expression may not be, and what its sentence says.
+FAULTS = {
+    "sum(total)": "gathers several rows, but is worked out for each row by itself: write 'total'; the lines of",
+    "sum(qty * price)": "gathers several rows, .* write '.qty \\* price.'; the lines of an order are summed by rows = \"lines\"",
+    "count(*)": "gathers several rows",
+    "total / sum(total)": "gathers several rows, .* use the columns of its row, 'total'",
+    "string_agg(total)": "gathers several rows",
+    "sum(total) OVER ()": "looks at other rows, .* write 'total'",
+    "lag(total) OVER (ORDER BY day)": "looks at other rows",
+    "(SELECT max(total) FROM o)": "asks a table",
+    "EXISTS (SELECT 1)": "asks a table",
+    "total IN (SELECT qty FROM o)": "asks a table",
+    "*": "stands for all columns",
+    "COLUMNS('t.*')": "stands for all columns",
+    "unnest([total])": "makes several rows of one",
+    "? * total": "leaves a value open",
+    "rond(total)": "there is no function 'rond': did you mean 'round'",
+    "totl * 2": "there is no column 'totl': did you mean 'total'",
+    'total = "x y"': "there is no column 'x y': use the columns .* single quotes, 'x y'",
+    "CAST(total AS INTEGR)": "there is no type 'INTEGR': did you mean 'INTEGER'",
+    "date_diff(total)": "'date_diff' does not take text",
+    "total *": r"is no SQL expression, at '\*'",
+    "total AS x": "is no SQL expression but more",
+    "total, qty": "is no SQL expression but more",
+    "total WHERE qty = 1": "is no SQL expression but more",
+    "total ORDER BY qty": "is no SQL expression but more",
+    "total LIMIT 1": "is no SQL expression but more",
+    "total; DROP TABLE o": "is no SQL expression",
+    "qty x price": "is no SQL expression, at 'price': use the columns of its row, 'qty' or 'price'",
+    "total = 'a": "is no SQL expression, with an unterminated string literal",
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [(place, text) for place in ("amount", "where") for text in FAULTS]
+    + [(place, text) for place in ("customer_id", "leave_out") for text in ("count(*)", "rond(total)", "total *")],
+)
+def test_an_expression_of_more_than_its_row_is_a_sentence(tmp_path, place, text):
+    (tmp_path / "o.csv").write_text("customer_id,day,qty,price,total\nA,2024-01-05,1,2.5,2.5\nB,2024-01-06,2,3,6\n")
+    columns = {"customer_id": "customer_id", "ordered_at": "day", "amount": "total"}
+    said = json.dumps(text)
+    toml = {"where": f"where = {said}\n", "leave_out": f"leave_out = {{ why = {said} }}\n"}.get(place, "")
+    columns |= {place: text} if place in columns else {}
+    rows = "".join(f"{name} = {json.dumps(sql)}\n" for name, sql in columns.items())
+    (tmp_path / "retention.toml").write_text(f'[data.orders]\npath = "o.csv"\n{toml}[data.orders.columns]\n{rows}')
+    with pytest.raises(DataError, match=FAULTS[text]) as error:
+        rk.load(tmp_path)
+    named = "leave_out 'why'" if place == "leave_out" else place
+    assert str(error.value).startswith(f"o.csv: {named} = {text!r} ")
     assert "\n" not in str(error.value)
+    assert "Error" not in str(error.value)
+
+
+def test_a_cast_of_a_value_that_does_not_fit_sets_its_row_aside(folder):
+    rows = "customer_id,day,total\nA,05.01.2024,2\nB,soon,3\nC,07.01.2024,x\nD,08.01.2024,4\n"
+    columns = (
+        'customer_id = "customer_id", ordered_at = "strptime(day, \'%d.%m.%Y\')", amount = "CAST(total AS INTEGER)"'
+    )
+    toml = f'[data.orders]\npath = "o.csv"\ncolumns = {{{columns}}}\n[report]\ntimezone = "UTC"\n'
+    data = rk.load(folder(o_csv=rows, retention_toml=toml))
+    assert value(data, "revenue", "2024-01") == 6
+    assert checks(data) == {"unreadable amount": 1, "unreadable date": 1}
 
 
 def test_stacked_sources_may_each_write_times_their_own_way(folder):

@@ -9,13 +9,14 @@ import pytest
 import retention_kit as rk
 from pencil import checks, table, value
 from retention_kit.data.words import interval_of, per_year, score_of, status_of
+from retention_kit.errors import DataError
 
 UTC = {"timezone": "UTC", "currency": "EUR"}
 INTERVALS = {
     "year": ["yearly", "annual", "Annually", "12 month", "1 year", "P1Y", "every 12 months", "per year", "4 quarters"],
     "month": ["monthly", "Month", "1 month", "P1M", "every month", "1mo"],
     "quarter": ["quarterly", "3 months", "3-month", "every 3 months", "P3M", "month-3"],
-    "6 month": ["biannual", "semi-annual", "half-yearly", "2 quarters", "6 months"],
+    "6 month": ["semi-annual", "semiannually", "half yearly", "half-yearly", "2 quarters", "6 months"],
     "week": ["weekly", "7 days", "1 week"],
     "2 week": ["every 2 weeks", "every other week", "fortnightly", "14 days"],
     "day": ["daily", "1 day"],
@@ -27,7 +28,9 @@ def test_intervals(meant, said):
     assert interval_of(said) == interval_of(said.upper()) == meant
 
 
-@pytest.mark.parametrize("said", ["bimonthly", "biweekly", "0 months", "often", "month month", "12", ""])
+@pytest.mark.parametrize(
+    "said", ["bimonthly", "bi-weekly", "biannual", "Bi-Annually", "0 months", "often", "month month", "12", ""]
+)
 def test_what_means_two_things_or_none_is_no_interval(said):
     assert interval_of(said) is None
 
@@ -94,3 +97,20 @@ def test_functions_take_text_and_decimals_but_no_truths():
     assert (rk.nps(scores).value, rk.nps(scores).n) == (25, 4)
     assert "4 left out" in rk.nps(scores).note
     assert rk.csat(["Very satisfied (5)", Decimal("2")]).value == rk.ces(["6", True, 1]).value == 0.5
+
+
+@pytest.mark.parametrize("said", ["biannual", "Biweekly", "bi-monthly"])
+def test_an_interval_of_two_meanings_is_told_and_where_it_is_most_refused(said):
+    spells = table(f"""
+        customer_id  started_at  ended_at  amount  interval
+        A            2024-01-05  -         10      {said}
+        B            2024-01-05  -         10      month
+        C            2024-01-05  -         10      month
+    """)
+    data = rk.load(subscriptions=spells, as_of="2024-03-01", **UTC)
+    assert checks(data) == {"unknown interval": 1}
+    assert f"such as '{said}'" in data.warnings[0]
+    with pytest.raises(
+        DataError, match=r"it is taken to mean two things, write (6 months or 2 years|2 weeks|2 months)"
+    ):
+        rk.load(subscriptions=spells.assign(interval=said), as_of="2024-03-01", **UTC)

@@ -2,7 +2,7 @@
 
 How a column is read is decided once, by all of its values. Some decide: two separators, groups, or decimals that no group of
 three could be. Where none does, a lone comma before three digits groups thousands, and so does a lone point in a file whose
-cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals.
+cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is told, with an example.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from retention_kit.data.checks import REFUSED
 from retention_kit.data.engine import Engine, literal
+from retention_kit.data.records import Found
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.wording import money_decimals
 
@@ -38,12 +40,23 @@ _NUMBER = re.compile(r"[0-9][0-9., '٫]*|[.,٫][0-9]+")
 _SHAPES = 5_000  # of the values of one column that are looked at, the commonest first
 
 
+class Hints(NamedTuple):
+    """What is known of a column of numbers besides its values."""
+
+    decimal: str | None = None  # its decimal sign, where that is stated
+    delimiter: str | None = None  # of its file
+    decimals: int | None = None  # that its currency has; None: it is no money, so that a lone sign begins decimals
+    currency: str | None = None  # that all of it is in
+
+
 class Numbers(NamedTuple):
-    """How one column of text is read: its decimal sign, the currency signs beside its numbers, and whether all are plain."""
+    """How one column of text is read."""
 
     decimal: str = "."
-    markers: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()  # the currency signs beside its numbers
     is_plain: bool = True
+    assumed: str = ""  # an example, where no value decides between two readings
+    open_rows: int = 0  # that could be read in the other way
 
     def sql(self, text: str) -> str:
         """SQL: the number as plain text, `-1200.50`, for TRY_CAST to read; NULL for what is no number."""
@@ -66,56 +79,36 @@ class Numbers(NamedTuple):
         )
 
 
-def read_numbers(
-    engine: Engine,
-    relation: str,
-    text: str,
-    label: str,
-    *,
-    decimal: str | None = None,
-    delimiter: str | None = None,
-    decimals: int | None = None,
-    currency: str | None = None,
-) -> Numbers:
+def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hints) -> Numbers:
     """Decide how a column of text is read as numbers, by one look at all of it.
 
-    `text` is SQL of trimmed text in the relation, `label` what a sentence calls the column, `decimal` its decimal sign if
-    that is stated, `delimiter` that of its file, `decimals` how many its currency has (None: it is no money, so that a lone
-    sign begins decimals), `currency` the one that all of it is in. Raises DataError where its values do not agree.
+    `text` is SQL of trimmed text in the relation, `label` what a sentence calls the column. Raises DataError where its
+    values do not agree.
     """
     filled, plain, open_ = engine.rows(
         f"SELECT count({text}), count(CASE WHEN regexp_matches({text}, '{_PLAIN}') THEN 1 END), "
         f"count(CASE WHEN regexp_matches({text}, '^[+-]?[0-9]{{1,3}}[.][0-9]{{3}}$') THEN 1 END) FROM {relation} AS came"
     )[0]
-    if plain == filled and not (open_ and decimals is not None) and decimal != ",":
+    if plain == filled and not (open_ and hints.decimals is not None) and hints.decimal != ",":
         return Numbers()
     said = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
     zero = f"regexp_matches({said}, '^[^0-9]*0')"
     shapes = engine.rows(
-        f"SELECT shape, is_zero, count(*) AS times, min(said) FROM (SELECT translate({said}, '123456789', '999999999') AS shape, "
+        f"SELECT shape, is_zero, min(said), count(*) AS times FROM (SELECT translate({said}, '123456789', '999999999') AS shape, "
         f"{zero} AS is_zero, {text} AS said FROM {relation} AS came WHERE {text} IS NOT NULL) AS shaped "
         f"GROUP BY shape, is_zero ORDER BY times DESC, shape, is_zero LIMIT {_SHAPES}"
     )
-    return decide(
-        [(shape, is_zero, said) for shape, is_zero, _, said in shapes], label, decimal, delimiter, decimals, currency
-    )
+    return _decide(shapes, label, hints)
 
 
-def decide(
-    shapes: Iterable[tuple[str, bool, str]],
-    label: str,
-    decimal: str | None = None,
-    delimiter: str | None = None,
-    decimals: int | None = None,
-    currency: str | None = None,
-) -> Numbers:
-    """How numbers of these shapes (9 for a digit above 0; whether it begins with 0; an example) are read together."""
+def _decide(shapes: Iterable[tuple[str, bool, str, int]], label: str, hints: Hints) -> Numbers:
+    """How numbers of these shapes (9 for a digit above 0; whether it begins with 0; an example; rows) are read together."""
     votes: dict[str, str] = {}
     unclear: dict[str, str] = {}
     markers: dict[str, str] = {}
     whole = padded = is_long = False
-    is_plain = True
-    for shape, is_zero, example in shapes:
+    is_plain, open_rows = True, 0
+    for shape, is_zero, example, rows in shapes:
         found = _NUMBER.search(shape)
         if not found:
             continue
@@ -145,8 +138,10 @@ def decide(
         else:
             unclear.setdefault(sign, example)
             padded = padded or (sign == "." and core.endswith("0"))
-    if decimal:
-        chosen = decimal
+            open_rows += rows
+    assumed = ""
+    if hints.decimal:
+        chosen = hints.decimal
     elif len(votes) > 1:
         raise DataError(
             f"{label} mixes two ways of writing numbers, such as {votes['.']!r} with a decimal point and {votes[',']!r} with a "
@@ -155,12 +150,24 @@ def decide(
     elif votes:
         chosen = next(iter(votes))
     else:
-        chosen = _unvoted(unclear, label, delimiter, decimals, is_odd=whole and padded and not is_long)
-    _refuse_other_currency(markers, label, currency)
-    return Numbers(chosen, tuple(sorted(markers, key=lambda one: (-len(one), one))), is_plain and chosen == ".")
+        chosen = _unvoted(unclear, label, hints, is_odd=whole and padded and not is_long)
+        assumed = _assumed(unclear, chosen) if (hints.decimals or 0) < 3 else ""
+    _refuse_other_currency(markers, label, hints.currency)
+    signs = tuple(sorted(markers, key=lambda one: (-len(one), one)))
+    return Numbers(chosen, signs, is_plain and chosen == ".", assumed, open_rows if assumed else 0)
 
 
-def _unvoted(unclear: dict[str, str], label: str, delimiter: str | None, decimals: int | None, *, is_odd: bool) -> str:
+def _assumed(unclear: dict[str, str], chosen: str) -> str:
+    """How a value that may be read in two ways is read, with what states the other reading."""
+    if not unclear:
+        return ""
+    ((sign, example),) = unclear.items()
+    readings = [re.sub(f"[^0-9{re.escape(one)}]", "", example).replace(one, ".") for one in (sign, "x")]
+    taken, other = readings if chosen == sign else readings[::-1]
+    return f'{example!r} as {taken}, not {other}: decimal = "{"." if chosen == "," else ","}" states the other'
+
+
+def _unvoted(unclear: dict[str, str], label: str, hints: Hints, *, is_odd: bool) -> str:
     """The decimal sign where each value may be thousands or have three decimals."""
     if not unclear:
         return "."
@@ -171,14 +178,14 @@ def _unvoted(unclear: dict[str, str], label: str, delimiter: str | None, decimal
             f"{label} mixes {unclear['.']!r} and {unclear[',']!r}, and either sign may group thousands or begin decimals: "
             'state it with decimal = "." or decimal = ",".'
         )
-    if decimals is None:
+    if hints.decimals is None:
         return sign
     if sign == ",":
-        if decimals < 3:
+        if hints.decimals < 3:
             return other
-    elif decimals >= 3 or (delimiter != ";" and not is_odd):
+    elif hints.decimals >= 3 or (hints.delimiter != ";" and not is_odd):
         return sign
-    elif delimiter == ";":
+    elif hints.delimiter == ";":
         return other
     group = unclear[sign].replace(sign, "")
     raise DataError(
@@ -193,13 +200,7 @@ def _is_marker(text: str) -> bool:
     parts = text.split()
     if len(parts) > 1:
         return all(map(_is_marker, parts))
-    if not re.fullmatch(r"[A-Za-z]{3}", text):
-        return False
-    try:
-        money_decimals(text.upper())
-    except SettingsError:
-        return False
-    return True
+    return bool(re.fullmatch(r"[A-Za-z]{3}", text)) and _decimals(text.upper()) is not None
 
 
 def _codes(marker: str) -> set[str]:
@@ -227,6 +228,62 @@ def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | 
             f"{label} holds {example!r}, but the report is in {currency}: set [report] currency, or name the currency in a "
             "column of its own."
         )
+
+
+def signs_against(
+    engine: Engine, table: str, relation: str, name: str, text: str, code: str, markers: tuple[str, ...]
+) -> list[Found]:
+    """Numbers that bear the sign of another currency than `code`, SQL of their own, says; raise where most do.
+
+    `text` is SQL of trimmed text in the relation, `markers` the signs that stand beside its numbers.
+    """
+    known = [(marker, sorted(codes)) for marker in markers if (codes := _codes(marker))]
+    if not known:
+        return []
+    cases = " ".join(
+        f"WHEN {text} LIKE {literal(f'%{marker}%')} THEN {code} NOT IN ({', '.join(map(literal, [*codes, 'XXX']))})"
+        for marker, codes in known
+    )
+    clash = f"CASE {cases} ELSE false END"
+    rows, filled, example, said = engine.rows(
+        f"SELECT count(CASE WHEN {clash} THEN 1 END), count({text}), min(CASE WHEN {clash} THEN {text} END), "
+        f"min(CASE WHEN {clash} THEN {code} END) FROM {relation} AS came"
+    )[0]
+    about = f"{name} such as {example!r} beside {said}"
+    if rows > REFUSED * filled:
+        raise DataError(
+            f"The {table} have the sign of another currency than their column 'currency' names in {rows:,} of {filled:,} rows, "
+            f"{about}: map currency to the one that the amounts are in."
+        )
+    return [Found("sign of another currency", rows, about)] if rows else []
+
+
+def finer_than(engine: Engine, relation: str, said: str, currency: str, codes: list[str]) -> list[Found]:
+    """Amounts, given as SQL of plain number text, with more decimals than their currency has.
+
+    `currency` is SQL of their currency, NULL where it is the first of `codes`.
+    """
+    patterns = {
+        code: f"[.][0-9]{{{decimals}}}[0-9]*[1-9]" for code in codes if (decimals := _decimals(code)) is not None
+    }
+    own = f"regexp_matches({said}, '{patterns[codes[0]]}')"
+    foreign = "".join(
+        f" WHEN {currency} = {literal(code)} THEN regexp_matches({said}, '{pattern}')"
+        for code, pattern in patterns.items()
+    )
+    finer = f"CASE WHEN {currency} IS NULL THEN {own}{foreign} END" if codes[1:] else own
+    rows, example = engine.rows(
+        f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {said} END) FROM {relation} AS came"
+    )[0]
+    return [Found("more decimals than the currency has", rows, f"such as {example}")] if rows else []
+
+
+def _decimals(code: str) -> int | None:
+    """How many decimals a currency has; None where it is not known."""
+    try:
+        return money_decimals(code)
+    except SettingsError:
+        return None
 
 
 def _escaped(marker: str) -> str:

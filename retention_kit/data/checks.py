@@ -67,9 +67,17 @@ CHECKS = {
     "end date that stands for none": Check("read as no end, as an empty one is"),
     "unreadable amount": _aside(column="amount", hint=_NUMBERS),
     "unreadable refunded amount": _aside(column="refunded", hint=_NUMBERS, of_values=True),
+    "number that may be read in two ways": Check("read one way in the whole column", share="warned"),
+    "more decimals than the currency has": Check(
+        "rounded to what the currency has: set [report] currency where it is another", share="warned"
+    ),
+    "sign of another currency": Check("taken to be in the currency that its column names", share="warned"),
     "unreadable score": _aside("set aside: no figure counts the answer", column="score", hint=_NUMBERS),
     "unknown interval": _aside(
-        "set aside: use day, week, month, quarter or year", column="interval", fault="is unknown", choices=_INTERVALS
+        "set aside: use day, week, month, quarter or year, or so many of them, such as 6 months",
+        column="interval",
+        fault="is unknown",
+        choices=_INTERVALS,
     ),
     "unknown status": _aside("set aside: its MRR is not known", column="status", fault="is unknown", choices=_STATUSES),
     "unknown survey": _aside("set aside: use nps, csat or ces", column="survey", fault="is unknown", choices=SURVEYS),
@@ -132,6 +140,7 @@ CHECKS = {
     ),
     # Ids
     "id that names nobody": Check("read as empty"),
+    "word for an empty cell": Check("read as empty"),
     "id in E-notation": Check(
         "counted as it is: a spreadsheet may have made several ids one; export the column as text", share="warned"
     ),

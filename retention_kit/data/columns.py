@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from retention_kit.data.amounts import read_numbers
+from collections import Counter
+
+from retention_kit.data.amounts import Hints, finer_than, read_numbers, signs_against
 from retention_kit.data.engine import Engine, literal, quote, segment_column
 from retention_kit.data.ids import IDS, read_ids
+from retention_kit.data.missing import WORDS, count_words, without
 from retention_kit.data.offers import Written
+from retention_kit.data.records import Found
 from retention_kit.data.scales import bounds_sql, read_scales
 from retention_kit.data.segments import choose_segments
 from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
@@ -60,7 +64,8 @@ class Columns:
         self.has_lines = any(source.is_lines for source in sources)
         self.is_mixed = self.has_lines and not all(source.is_lines for source in sources)
         self.has_files = any(source.files for source in sources)
-        self._theirs = sources[0].columns
+        self._empty: dict[str, tuple[str, ...]] = {}  # our columns with words for nothing
+        self.found: list[Found] = []
         self._stack(sources)
         self._kinds = engine.types(f"{table}_raw")
         names = [*REQUIRED[table], *OPTIONAL[table]]
@@ -87,7 +92,7 @@ class Columns:
         }
         texts = {name: self.text(name) for name in IDS if name in names and name in self._kinds}
         ids = read_ids(engine, table, texts, self._kinds, fold=any(source.fold for source in sources))
-        self.found = [*ids.found]
+        self.found += ids.found
         for name in names:
             if name in self._times:
                 self.sql[name] = local(name)
@@ -124,19 +129,21 @@ class Columns:
 
     def text(self, name: str) -> str:
         """A column as text, empty as NULL, also where the table has none of that name."""
-        return _text(name, self._kinds.get(name))
+        return without(_text(name, self._kinds.get(name)), self._empty.get(name, ()))
 
     def number(self, name: str) -> str:
         """A column of numbers as plain text, however it writes them."""
         return _plain(name) if _plain(name).strip('"') in self._kinds else self.text(name)
 
-    def theirs(self, name: str) -> str:
-        """What the users call a column of ours; empty where it is an expression of theirs."""
-        return self._theirs.get(name, name)
-
     def set_money(self, minor: int, scale: int) -> None:
         """Read the amounts, now that the units they are kept in are known."""
         self.sql["amount"] = self.money("amount", minor, scale)
+        if not self._kinds.get("amount", "").endswith(("INT", "INTEGER")):
+            said = self.number("amount")
+            if self._kinds["amount"] in ("DOUBLE", "FLOAT"):  # 0.1 + 0.2 is no finer than 0.3
+                said = f"CAST(TRY_CAST({said} AS DECIMAL(28, 6)) AS VARCHAR)"
+            codes = [self._currency, *filter(None, self.currencies())]
+            self.found += finer_than(self._engine, f"{self._table}_raw", said, self.sql["currency"], codes)
         if self._table == "orders":
             refunded = (
                 f", abs({self.money('refunded', minor, scale)}) AS refunded, {self.text('refunded')} AS refunded_text"
@@ -181,6 +188,7 @@ class Columns:
             for name in stacked
         }
         names.setdefault("_like", ["BIGINT"])
+        self._find_words(sources, every, spelled)
         numbers = self._numbers(sources, every, spelled)
         parts = []
         if self.has_files:
@@ -204,25 +212,49 @@ class Columns:
             f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union}) AS stacked"
         )
 
+    def _find_words(self, sources: list[Source], every: list[dict], spelled: list[dict]) -> None:
+        """Which columns hold words for nothing, and what is to be told of them."""
+        counted: dict[str, Counter] = {}
+        for source, kinds, said in zip(sources, every, spelled, strict=True):
+            texts = {
+                name: _text(said[name], kinds[said[name]])
+                for name in WORDS
+                if name in said and kinds[said[name]].startswith(("VARCHAR", "ENUM"))
+            }
+            for name, words in count_words(self._engine, source.name, texts).items():
+                counted.setdefault(name, Counter()).update(words)
+        self._empty = {name: tuple(words) for name, words in counted.items()}
+        if counted:
+            told = [f"{name} {word!r} ({rows:,})" for name, words in counted.items() for word, rows in words.items()]
+            rows = sum(sum(words.values()) for words in counted.values())
+            self.found.append(Found("word for an empty cell", rows, ", ".join(told[:6])))
+
     def _numbers(self, sources: list[Source], every: list[dict], spelled: list[dict]) -> dict[str, list[str]]:
         """The columns of numbers that are not plain in every source: how each source's are read, as plain text."""
         report, found = self._currency, {}
         for name in NUMBERS:
             texts, is_plain = [], True
             for source, kinds, said in zip(sources, every, spelled, strict=True):
-                column, text = said.get(name), _text(said.get(name, name), kinds.get(said.get(name, name)))
+                column = said.get(name)
+                text = without(_text(column or name, kinds.get(column or name)), self._empty.get(name, ()))
                 if column and kinds[column] == "VARCHAR":
                     is_money = name in ("amount", "refunded")
-                    read = read_numbers(
-                        self._engine,
-                        source.name,
-                        text,
-                        f"The {self._table} column {name!r}",
-                        decimal=source.decimal,
-                        delimiter=source.delimiter,
-                        decimals=money_decimals(report) if is_money else None,
-                        currency=report if is_money and "currency" not in said else None,
+                    hints = Hints(
+                        source.decimal,
+                        source.delimiter,
+                        money_decimals(report) if is_money else None,
+                        report if is_money and "currency" not in said else None,
                     )
+                    label = f"The {self._table} column {name!r}"
+                    read = read_numbers(self._engine, source.name, text, label, hints)
+                    if read.assumed:
+                        about = f"{name} {read.assumed}"
+                        self.found.append(Found("number that may be read in two ways", read.open_rows, about))
+                    if is_money and "currency" in said:
+                        code = f"coalesce(nullif(upper({_text(said['currency'], 'VARCHAR')}), ''), {literal(report)})"
+                        self.found += signs_against(
+                            self._engine, self._table, source.name, name, text, code, read.markers
+                        )
                     text, is_plain = read.sql(text), is_plain and read.is_plain
                 texts.append(text)
             if not is_plain:
@@ -234,9 +266,8 @@ class Columns:
         report = self._report_zone
         dialect = "pandas" if source.is_frame else self._engine.dialect
         written = Written(self._table, source.columns, dialect)
-        clock = read_times(
-            self._engine, source.name, name, _text(name, kind), kind, source.zone, report or "UTC", written
-        )
+        text = without(_text(name, kind), self._empty.get(name, ()))
+        clock = read_times(self._engine, source.name, name, text, kind, source.zone, report or "UTC", written)
         self.is_naive |= clock.is_naive and not (source.zone or report)
         return clock
 

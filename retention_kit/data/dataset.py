@@ -169,8 +169,11 @@ def load(
         engine = named_engine(chosen.data)
         file = None if engine.place else chosen.data.engine
         given = {name: chosen.data.sources(name) for name in (*TABLES, *BESIDE)}
+        decimals = money_decimals(chosen.report.currency)
         sources = {
-            name: [read_table(engine, name, number, table, file, folder) for number, table in enumerate(tables)]
+            name: [
+                read_table(engine, name, number, table, file, folder, decimals) for number, table in enumerate(tables)
+            ]
             for name, tables in given.items()
             if tables
         }
@@ -263,9 +266,9 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     known = {"rates_begin": begin_sql(begin), "zone": literal(report.timezone or "UTC")}
     counts, sizes, read, judged = [], {}, {}, {}
     for name, columns in every.items():
-        if name in IDENTITY:
-            columns.set_money(10**decimals, money.scale)
         with sentence(engine, f"The {name}"):
+            if name in IDENTITY:
+                columns.set_money(10**decimals, money.scale)
             for statement in statements_of(name)[0]:
                 engine.run(statement, **columns.sql, **known)
         judged[name] = judge(engine, name, columns, money)

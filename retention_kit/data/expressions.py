@@ -1,42 +1,92 @@
-"""The SQL expression that would read a column's values, where it is known."""
+"""What is wrong with an SQL expression of the user's, in one sentence with the nearest form that works."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from datetime import datetime
-from itertools import product
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any
 
-from retention_kit.data.engine import literal, quote
+from retention_kit.data.engine import Engine
+from retention_kit.errors import did_you_mean
 
-_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d", "%Y%m%d", "%d %b %Y", "%d-%b-%Y",
-         "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y")  # fmt: skip
-_HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_FEW = 0.9  # of the values: a column may hold fragments besides its dates
-
-
-def reading_expression(column: str, values: Iterable[str]) -> str:
-    """SQL in quotation marks of TOML that reads nearly all values of a column as dates or numbers; empty where none is known.
-
-    Where day and month cannot be told apart, both readings are named.
-    """
-    values = [*values]
-    formats = [day + hour for day, hour in product(_DAYS, _HOURS) if _reads(day + hour, values)]
-    return " or ".join(f'"try_strptime({_name(column)}, {literal(form)})"' for form in formats[:2])
+_BY_ROW = "but is worked out for each row by itself"
+_CLASSES = {
+    "WINDOW": f"looks at other rows, {_BY_ROW}",
+    "SUBQUERY": f"asks a table, {_BY_ROW}",
+    "STAR": "stands for all columns",
+    "PARAMETER": "leaves a value open",
+}
+_TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN")
 
 
-def _reads(form: str, values: list[str]) -> bool:
-    return bool(values) and sum(_is(form, value) for value in values) >= _FEW * len(values)
+def fault_in(engine: Engine, tree: Any) -> tuple[str, Any]:
+    """What an expression does that none may, as the embedded engine's parser sees it, and the part of it that may stand alone."""
+    nodes = [*_nodes(tree)]
+    called = {node["function_name"] for node in nodes if node.get("class") == "FUNCTION"}
+    gathering = set(_functions(engine, "aggregate", called)) - set(_functions(engine, "scalar", called))
+    for node in nodes:
+        inner = [
+            part["expression"] for part in node.get("arguments") or () if part["expression"].get("class") != "CONSTANT"
+        ]
+        inner = inner if node is tree else []
+        if why := _CLASSES.get(node.get("class")):
+            return why, next(iter(inner), None)
+        if node.get("class") == "FUNCTION" and node["function_name"] in gathering:
+            return f"gathers several rows, {_BY_ROW}", next(iter(inner), None)
+        if node.get("class") == "FUNCTION" and node["function_name"] in ("unnest", "unlist"):
+            return f"makes several rows of one, {_BY_ROW}", None
+    return "", None
 
 
-def _is(form: str, value: str) -> bool:
-    try:
-        datetime.strptime(value, form)  # noqa: DTZ007, only whether it can be read is asked
-    except ValueError:
-        return False
-    return True
+def advice(columns: Iterable[str], inner: str = "") -> str:
+    """The end of a sentence about an expression: what to write."""
+    if inner:
+        return f'write {inner!r}; the lines of an order are summed by rows = "lines".'
+    few = [*columns][:3]
+    return f"use the columns of its row, {' or '.join(map(repr, few))}." if few else "use the columns of its row."
 
 
-def _name(column: str) -> str:
-    """A column in SQL, its quotation marks as TOML writes them."""
-    return column if re.fullmatch(r"[A-Za-z_]\w*", column) else quote(column).replace('"', '\\"')
+def plainly(engine: Engine, error: Exception, columns: Collection[str]) -> str:
+    """What an engine says of an expression on these columns, in our words."""
+    said = str(error).strip().splitlines()[0].rstrip(".!")
+    if found := re.search(r'(?:Referenced column|column) "([^"]+)" (?:not found|was not found|does not exist)', said):
+        near = get_close_matches(found[1].lower(), [column.lower() for column in columns])
+        hint = (
+            did_you_mean(found[1], columns)
+            if near
+            else f"{advice(columns)} A text stands in single quotes, '{found[1]}'."
+        )
+        return f"there is no column {found[1]!r}: {hint}"
+    if "GROUP BY" in said:
+        return f"it gathers several rows, {_BY_ROW}: {advice(columns)}"
+    if found := re.search(r"Function with name \"?(\w+)\"? does not exist", said):
+        near = get_close_matches(found[1].lower(), [*_functions(engine, "scalar")], n=1)
+        return f"there is no function {found[1]!r}{f': did you mean {near[0]!r}?' if near else '.'}"
+    if found := re.search(r"Type with name (\S+) does not exist", said):
+        return f"there is no type {found[1]!r}: {did_you_mean(found[1], _TYPES)}"
+    if found := re.search(r"types '(\w+)\((.*)\)'", said):
+        kinds = found[2].lower().replace("varchar", "text")
+        return f"{found[1]!r} does not take {kinds or 'nothing'}."
+    return f"{re.sub(r'^[A-Z][A-Za-z ]* Error: ', '', said)}."
+
+
+def _functions(engine: Engine, kind: str, among: Iterable[str] | None = None) -> Iterator[str]:
+    if among is not None and not among:
+        return
+    for (name,) in engine.rows(
+        f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = '{kind}' ORDER BY 1"
+    ):
+        if among is None or name in among:
+            yield name
+
+
+def _nodes(tree: Any) -> Iterator[dict]:
+    """The nodes of an expression, the outermost first."""
+    if isinstance(tree, list):
+        for part in tree:
+            yield from _nodes(part)
+    elif isinstance(tree, dict):
+        yield tree
+        for part in tree.values():
+            yield from _nodes(part)

@@ -1,8 +1,9 @@
 """Ids as one text each, however a file, a frame or a database writes them, and what is odd about them.
 
 `17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids stay as they are. Words that programs
-write for a missing value are nobody, and so is 0 where it stands for guests: where all other ids are positive whole
-numbers, unless 1 is an id too and 0 has no more rows than the busiest other one.
+write for a missing value are nobody, and so is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is nobody where
+it stands for guests: where all other ids are positive whole numbers and none is 1, else where it has more rows than any
+other id. So is an address such as `guest@shop.example` that has more rows than any other id.
 """
 
 from __future__ import annotations
@@ -11,22 +12,17 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.missing import GUESTS, MISSING
 from retention_kit.data.records import Found
 from retention_kit.errors import DataError
 
 IDS = ("customer_id", "order_id", "subscription_id", "refund_of")
-# What programs write where a value is missing, in capitals.
-MISSING = ("NULL", "N/A", "#N/A", "NA", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "(NULL)", "[NULL]", "\\N", "-", "--", "–", "—",
-           "NIL", "UNDEFINED", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!")  # fmt: skip
 BLANKS = " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
 _EDGE = f"^[{BLANKS}]|[{BLANKS}]$"
+_ZERO = "^(0+|-1)([.]0+)?$"  # what may stand for nobody
 _POINT = "^(0|-?[1-9][0-9]*)[.]0+$"
 _CUT = "^[0-9]([.][0-9]+)?[eE][+][0-9]+$"  # 1.23457E+12, as spreadsheets show long numbers
-# One look finds the ids that are not to be taken as they are written.
-_ODD = "(?i)" + "|".join(
-    [_EDGE, _POINT, _CUT, "^(" + "|".join("".join(f"[{sign}]" if sign not in "\\^" else f"\\{sign}" for sign in word)
-                                         for word in MISSING if "[" not in word) + r"|\[null\])$"]
-)  # fmt: skip
+_ADDRESS = "^(guest|guests|anonymous|unknown|nobody|no-?reply|none|null)([+._-][^@]*)?@"  # in small letters
 _FEW = 20  # orders, below which one customer may well have most of them
 _SAMPLE = 2000
 
@@ -60,7 +56,7 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
 
 
 def _has_zero(engine: Engine, table: str, name: str) -> bool:
-    (zeros,) = engine.rows(f"SELECT count(CASE WHEN {quote(name)} = 0 THEN 1 END) FROM {table}_raw")[0]
+    (zeros,) = engine.rows(f"SELECT count(CASE WHEN {quote(name)} IN (0, -1) THEN 1 END) FROM {table}_raw")[0]
     return zeros > 0
 
 
@@ -69,11 +65,14 @@ def _read(
 ) -> tuple[str, list[tuple[str, str, int]], list[Found]]:
     """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
     upper = f"upper({text})"
-    odd = f"regexp_matches({text}, {literal(_ODD)})"
+    nobody = MISSING + GUESTS if name == "customer_id" else MISSING
+    # One look finds the ids that are not to be taken as they are written.
+    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, *([_ADDRESS] if name == "customer_id" else [])])
     kind = (
-        f"CASE WHEN {text} = '0' THEN '0' WHEN NOT {odd} THEN 'plain' WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
-        f"WHEN regexp_matches({text}, {literal(_POINT)}) THEN CASE WHEN regexp_matches({text}, '^0') THEN '0.0' ELSE 'point' END "
-        f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE {upper} END"
+        f"CASE WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} "
+        f"WHEN NOT regexp_matches({text}, {literal(f'(?i){odd}')}) THEN 'plain' WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
+        f"WHEN regexp_matches({text}, '{_ZERO}') THEN 'zero' WHEN regexp_matches({text}, '{_POINT}') THEN 'point' "
+        f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE 'address' END"
     )
     kinds = {
         found: (rows, example)
@@ -91,29 +90,46 @@ def _read(
             f"The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a spreadsheet "
             "has put them so and their last digits are lost, export them again with the column as text."
         )
-    words = [(name, kinds[word][1], kinds[word][0]) for word in MISSING if word in kinds]
+    words = [(name, kinds[word][1], kinds[word][0]) for word in nobody if word in kinds]
     if words:
-        text = f"CASE WHEN {upper} NOT IN ({', '.join(map(literal, MISSING))}) THEN {text} END"
-    if "point" in kinds or "0.0" in kinds:
-        text = f"CASE WHEN regexp_matches({text}, {literal(_POINT)}) THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
-    zeros = kinds.get("0", (0, ""))[0] + kinds.get("0.0", (0, ""))[0]
+        text = f"CASE WHEN {upper} NOT IN ({', '.join(map(literal, nobody))}) THEN {text} END"
+    if "point" in kinds or "zero" in kinds:
+        text = f"CASE WHEN regexp_matches({text}, '{_POINT}') THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
+    zeros, example = kinds.get("zero", (0, ""))
     if zeros and (name == "refund_of" or (name == "customer_id" and _is_guest(engine, table, text, zeros))):
-        text = f"nullif({text}, '0')"
-        words.append((name, "0", zeros))
-    detail = f"{name} such as {example!r}"
+        text = f"CASE WHEN NOT regexp_matches({text}, '{_ZERO}') THEN {text} END"
+        words.append((name, example, zeros))
+    if "address" in kinds and (addresses := _guest_addresses(engine, table, text)):
+        text = f"CASE WHEN lower({text}) NOT IN ({', '.join(literal(said) for said, _ in addresses)}) THEN {text} END"
+        words += [(name, said, rows) for said, rows in addresses]
+    detail = f"{name} such as {kinds.get('cut', (0, ''))[1]!r}"
     return f"lower({text})" if fold else text, words, [Found("id in E-notation", cut, detail)] if cut else []
 
 
 def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
     """Whether customer 0 stands for guests; see above."""
-    others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said <> '0'"
+    others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE NOT regexp_matches(said, '{_ZERO}')"
     strange, ones = engine.rows(
         f"SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' THEN 1 END) {others}"
     )[0]
-    if strange or not ones:
-        return not strange
-    (busiest,) = engine.rows(f"SELECT max(times) FROM (SELECT count(*) AS times {others} GROUP BY said) AS counted")[0]
-    return zeros > busiest
+    return zeros > _busiest(engine, others) if strange or ones else True
+
+
+def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, int]]:
+    """Addresses such as `guest@shop.example` under which more rows stand than under any other id, in small letters."""
+    came = f"FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE"
+    found = engine.rows(
+        f"SELECT said, count(*) {came} regexp_matches(said, '{_ADDRESS}') GROUP BY said ORDER BY count(*) DESC, said LIMIT 100"
+    )
+    busiest = _busiest(engine, f"{came} NOT regexp_matches(said, '{_ADDRESS}')")
+    return [(said, rows) for said, rows in found if rows > busiest]
+
+
+def _busiest(engine: Engine, ids: str) -> int:
+    """How many rows the commonest of some ids has."""
+    counted = f"SELECT count(*) AS times {ids} AND said IS NOT NULL GROUP BY said"
+    (times,) = engine.rows(f"SELECT max(times) FROM ({counted}) AS counted")[0]
+    return times or 0
 
 
 def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Found]:

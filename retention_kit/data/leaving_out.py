@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from retention_kit.data.amounts import Hints
 from retention_kit.data.engine import Engine, quote
+from retention_kit.data.expressions import plainly
 from retention_kit.data.files import used
 from retention_kit.data.layouts.layout import layout_of
+from retention_kit.data.records import Found
 from retention_kit.data.typed_sql import typed
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
@@ -20,26 +23,34 @@ def as_text(engine: Engine, source: Table, reader: str) -> str:
     return f"(SELECT {', '.join(cells)} FROM {reader} AS _cells)"
 
 
-def leave_out(engine: Engine, source: Table, reader: str, label: str, name: str) -> tuple[str, list[tuple[str, int]]]:
-    """What is left of a relation, and how many rows each condition of `leave_out` took, the first that holds counting.
+def leave_out(
+    engine: Engine, source: Table, reader: str, label: str, name: str, hints: Hints
+) -> tuple[str, list[Found]]:
+    """What is left of a relation, and what each condition of `leave_out` took, the first that holds counting.
 
     Raises DataError on a condition that the engine does not accept.
     """
     if not source.leave_out:
         return reader, []
-    conditions = {why: text if engine.place else typed(engine, text, reader) for why, text in source.leave_out.items()}
+    conditions, found = {}, []
+    for why, text in source.leave_out.items():
+        conditions[why], told = (
+            (text, []) if engine.place else typed(engine, text, reader, f"{label}: leave_out {why!r} = {text!r}", hints)
+        )
+        found += told
     for why, condition in conditions.items():
         try:
             engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
         except engine.error as error:
-            said = str(error).strip().splitlines()[0].rstrip(".")
-            raise DataError(f"{label}: leave_out {why!r} = {condition!r} does not work: {said}.") from None
+            said = plainly(engine.reader, error, engine.types(reader))
+            raise DataError(f"{label}: leave_out {why!r} = {source.leave_out[why]!r} does not work: {said}") from None
     cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(conditions.values()))
     place = f"CASE {cases} ELSE -1 END"
     engine.keep(f"{name}_places", f"SELECT {place} AS place FROM {reader} AS _theirs")
     counted = dict(engine.rows(f"SELECT place, count(*) FROM {name}_places GROUP BY place"))
     kept = f"(SELECT * FROM {reader} AS _theirs WHERE {place} = -1)"
-    return kept, [(why, counted[place]) for place, why in enumerate(source.leave_out) if place in counted]
+    left = enumerate(source.leave_out)
+    return kept, [*found, *(Found(f"left out: {why}", counted[place]) for place, why in left if place in counted)]
 
 
 def limits(source: Table) -> list[str]:

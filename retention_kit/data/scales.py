@@ -6,13 +6,16 @@ from collections import defaultdict
 from decimal import Decimal
 
 from retention_kit.data.engine import Engine, literal
-from retention_kit.data.sources import Found
+from retention_kit.data.records import Found
 from retention_kit.data.words import SCALES, is_good_or_bad, score_of
+from retention_kit.errors import DataError
 
 DEFAULT = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
 BOUNDS = {scale: (0, 1) if scale == "good/bad" else tuple(map(int, scale.split("-"))) for scale in SCALES}
 _LOOKED_AT = 2_000  # different answers, the commonest first
 _FEW = 0.1  # a smaller share of answers above a scale are single codes, such as for "don't know"
+# Of a survey the highest answer below which, from how many answers on, its own scale is in doubt.
+_SHORTER = {"nps": {5: 10, 7: 20}, "csat": {3: 20}, "ces": {5: 1}}
 RECOGNISED = "scale by its answers"
 
 
@@ -41,7 +44,7 @@ def bounds_sql() -> dict[str, str]:
 
 
 def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[str, list[Found]]:
-    """SQL: the scale of answers that name none, and what is to be told of it.
+    """SQL: the scale of answers that name none, and what is to be told of it; raise where they may be on several.
 
     `survey`, `score` and `scale` are SQL of trimmed text of the raw view of responses. Each source is judged by itself, so
     that two whose answers lie on different scales are not taken for one.
@@ -49,7 +52,7 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
     counted = engine.rows(
         f"SELECT said, source, answer, times FROM (SELECT lower({survey}) AS said, _source AS source, {score} AS answer, "
         f"count(*) AS times, row_number() OVER (PARTITION BY lower({survey}), _source ORDER BY count(*) DESC, {score}) AS place "
-        f"FROM responses_raw WHERE {scale} IS NULL AND {score} IS NOT NULL AND lower({survey}) IN ('csat', 'ces') "
+        f"FROM responses_raw WHERE {scale} IS NULL AND {score} IS NOT NULL AND lower({survey}) IN ('nps', 'csat', 'ces') "
         f"GROUP BY lower({survey}), _source, {score}) AS counted WHERE place <= {_LOOKED_AT} ORDER BY said, source, place"
     )
     asked: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
@@ -57,6 +60,7 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
         asked[said, source][answer] = times
     cases, found = "", []
     for (said, source), answers in asked.items():
+        _refuse_open(said, _scores({answer: times for answer, times in answers.items() if not is_good_or_bad(answer)}))
         taken, why, rows = recognise(said, answers)
         if taken != DEFAULT[said]:
             cases += f" WHEN lower({survey}) = {literal(said)} AND _source = {source} THEN {literal(taken)}"
@@ -69,26 +73,44 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
     )
 
 
-def recognise(survey: str, answers: dict[str, int]) -> tuple[str, str, int]:
-    """The scale that the answers of a csat or ces survey, with their number, tell of, why, and how many are on it.
-
-    Single codes, of one value or few answers, tell of no larger scale.
-    """
+def _scores(answers: dict[str, int]) -> dict[Decimal, int]:
+    """The whole numbers among some answers, and how often each was given."""
     scores: dict[Decimal, int] = defaultdict(int)
-    words = 0
     for answer, times in answers.items():
         number = score_of(answer)
         if number is not None and number == int(number):
             scores[number] += times
-        words += times if is_good_or_bad(answer) else 0
+    return scores
+
+
+def _refuse_open(survey: str, scores: dict[Decimal, int]) -> None:
+    """Raise where answers reach so little of their survey's scale that a shorter one is as likely."""
+    widest = 7 if survey == "ces" else 10
+    known = {score: times for score, times in scores.items() if 0 <= score <= widest}
+    low, high, size = min(known, default=0), max(known, default=0), sum(known.values())
+    if any(low >= 1 and high <= shorter and size >= least for shorter, least in _SHORTER[survey].items()):
+        asked = ("1-5", "1-7") if survey == "ces" else (DEFAULT[survey],)
+        stated = " or ".join(f'scale = "{scale}"' for scale in asked)
+        lie = f"lie from {low} to {high}" if low < high else f"are all {low}"
+        raise DataError(
+            f"The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into their source"
+            f"{', or give a column scale' if survey != 'nps' else ' if it was that, since nps has no other'}."
+        )
+
+
+def recognise(survey: str, answers: dict[str, int]) -> tuple[str, str, int]:
+    """The scale that the answers of a survey, with their number, tell of, why, and how many are on it.
+
+    Single codes, of one value or few answers, tell of no larger scale.
+    """
+    scores = _scores(answers)
+    words = sum(times for answer, times in answers.items() if is_good_or_bad(answer))
 
     def between(low: int, high: int) -> int:
         return sum(times for score, times in scores.items() if low <= score <= high)
 
     size = sum(scores.values())
-    if survey == "ces":
-        if scores.get(Decimal(5)) and not between(6, 7) and 2 * between(1, 5) > size:
-            return "1-5", "since some are 5 and none is 6 or 7", between(1, 5)
+    if survey != "csat":
         return DEFAULT[survey], "", size
     if 2 * words > size:
         return "good/bad", "since they say good or bad", size

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from retention_kit.data.checks import CHECKS, REFUSED, WHEN
 from retention_kit.data.columns import Columns
 from retention_kit.data.engine import Engine, literal
-from retention_kit.data.expressions import reading_expression
 from retention_kit.data.money import Money
+from retention_kit.data.words import clearer_interval
 from retention_kit.errors import DataError, did_you_mean
 
 _SHOWN = 3  # values
@@ -79,7 +79,7 @@ def judge(engine: Engine, table: str, columns: Columns, money: Money) -> Judged:
             found = _of_values(engine, table, columns, check, found)
         failing[check] = found
         if CHECKS[check].share == "refused" and found.rows > REFUSED * found.of:
-            raise DataError(_sentence(engine, table, columns, check, found))
+            raise DataError(_sentence(engine, table, check, found))
     if "score outside the scale" in failing:
         _refuse_scales(engine, failing["score outside the scale"])
     return Judged(rows, failing)
@@ -148,19 +148,17 @@ def _refuse_scales(engine: Engine, found: Failing) -> None:
             )
 
 
-def _sentence(engine: Engine, table: str, columns: Columns, check: str, found: Failing) -> str:
+def _sentence(engine: Engine, table: str, check: str, found: Failing) -> str:
     about, column, typical = CHECKS[check], _column(table, check), found.values[0]
     choices = about.choices
     if check == "unknown scale":
         ((survey,),) = engine.rows(f"SELECT survey FROM responses_typed WHERE _row = {typical.first}")
         choices = ("0-10",) if survey == "nps" else choices
-    theirs = columns.theirs(column)
-    texts = [value.text for value in found.values if value.text]
-    expression = reading_expression(theirs, texts) if theirs and not engine.place else ""
+    if check == "unknown interval" and (clearer := clearer_interval(typical.text or "")):
+        choices = ()
+        about = about._replace(hint=f"it is taken to mean two things, write {clearer}")
     if choices:
         hint = did_you_mean(typical.text or "", choices)
-    elif expression and about.fault == "is unreadable":
-        hint = f"map it with an expression, {column} = {expression}."
     else:
         hint = f"{about.hint}{', or map it with an expression' if about.fault == 'is unreadable' else ''}."
     return f"The {table} column {column!r} {about.fault} in {found.rows:,} of {found.of:,} {found.base}, {found.place}: {hint}"

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from retention_kit.data.amounts import Hints
 from retention_kit.data.databases import SUFFIXES as DATABASES
 from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
 from retention_kit.data.engine import Engine, literal
+from retention_kit.data.expressions import plainly
 from retention_kit.data.files import FORMATS, files_of, fingerprint, read_file, refuse_irregular, sheets, used
 from retention_kit.data.frames import in_micros, keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
@@ -108,8 +110,13 @@ def guess_table(engine: Engine, path: Path) -> str:
     return (named or fitting)[0]
 
 
-def read_table(engine: Engine, table: str, number: int, source: Table, database: str | None, folder: Path) -> Source:
-    """One source of a table with its columns under our names; raises DataError, naming file and column."""
+def read_table(
+    engine: Engine, table: str, number: int, source: Table, database: str | None, folder: Path, decimals: int = 2
+) -> Source:
+    """One source of a table with its columns under our names; raises DataError, naming file and column.
+
+    `decimals` are those of the report's currency, by which expressions read amounts.
+    """
     name, kept = f"_{table}_{number}", f"{table}_source_{number}"
     in_database = is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS + DATABASES
     if engine.place and in_database:
@@ -135,12 +142,20 @@ def read_table(engine: Engine, table: str, number: int, source: Table, database:
     # Expressions on a file are the embedded engine's, wherever its rows go.
     local = engine.reader
     with sentence(engine, place):
-        relation, found = _after_leaving_out(local, source, in_micros(local, reader), place, kept)
-        asked = _keep(local, table, source, relation, place, kept)
+        hints = Hints(source.decimal, delimiter, decimals)
+        relation, found = _after_leaving_out(local, source, in_micros(local, reader), place, kept, hints)
+        asked, more = _keep(local, table, source, relation, place, kept, hints)
         for view in (kept, *([LEFT.format(kept)] if source.where else [])) if local is not engine else ():
             engine.keep(view, f"SELECT * FROM {engine.take(f'_taken_{view}', view)}")
     return _source(
-        kept, label, fingerprint(files), source, found=told + found, files=names, asked=asked, delimiter=delimiter
+        kept,
+        label,
+        fingerprint(files),
+        source,
+        found=(*told, *found, *more),
+        files=names,
+        asked=asked,
+        delimiter=delimiter,
     )
 
 
@@ -157,7 +172,7 @@ def read_given(engine: Engine, table: str, given: Any) -> Source:
         name, digest = keep_frame(engine.reader, table, given)
         relation = engine.take(name, in_micros(engine.reader, name))
     with sentence(engine, f"The {label}"):
-        _keep(engine, table, Table(path=""), relation, f"the {label}", kept)
+        _keep(engine, table, Table(path=""), relation, f"the {label}", kept, Hints())
         return Source(kept, label, digest or engine.digest(kept), is_frame=not isinstance(given, str))
 
 
@@ -165,17 +180,16 @@ def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
     """A table or query of the engine's own database."""
     label = f"{engine.place}: {' '.join(source.path.split())}"
     with sentence(engine, label):
-        relation, found = _after_leaving_out(engine, source, engine.find(source.path), label, kept)
-        asked = _keep(engine, table, source, relation, label, kept)
+        relation, found = _after_leaving_out(engine, source, engine.find(source.path), label, kept, Hints())
+        asked, _ = _keep(engine, table, source, relation, label, kept, Hints())
         return _source(kept, label, engine.digest(kept), source, found=found, asked=asked)
 
 
 def _after_leaving_out(
-    engine: Engine, source: Table, relation: str, label: str, kept: str
+    engine: Engine, source: Table, relation: str, label: str, kept: str, hints: Hints
 ) -> tuple[str, tuple[Found, ...]]:
     """The rows of a source that its `leave_out` keeps, and what is to be told of the others and of the export."""
-    relation, left = leave_out(engine, source, as_text(engine, source, relation), label, kept)
-    found = [Found(f"left out: {why}", rows) for why, rows in left]
+    relation, found = leave_out(engine, source, as_text(engine, source, relation), label, kept, hints)
     return relation, (*found, *(Found("limit of the export", 1, note) for note in limits(source)))
 
 
@@ -277,9 +291,14 @@ def _distinctive(table: str) -> tuple[str, ...]:
     return REQUIRED[table] if table != "subscriptions" else ("customer_id", "started_at", "amount")
 
 
-def _keep(engine: Engine, table: str, source: Table, reader: str, label: str, kept: str) -> tuple[str, ...]:
-    """Let the rows of a source stand under a name, and beside them those that its `where` leaves out; what that asks for."""
-    selected, theirs = _selected(engine, table, source, reader, label)
+def _keep(
+    engine: Engine, table: str, source: Table, reader: str, label: str, kept: str, hints: Hints
+) -> tuple[tuple[str, ...], list[Found]]:
+    """Let the rows of a source stand under a name, and beside them those that its `where` leaves out.
+
+    What `where` asks for, and what is to be told of the expressions.
+    """
+    selected, theirs, found = _selected(engine, table, source, reader, label, hints)
     # Of a column that differs in capitals alone the embedded engine would keep the table's spelling.
     columns = ", ".join(
         f"{f'CASE WHEN true THEN {text} END' if text.lower() == engine.quote(name).lower() != text else text} AS {engine.quote(name)}"
@@ -288,25 +307,31 @@ def _keep(engine: Engine, table: str, source: Table, reader: str, label: str, ke
     query = f"SELECT {columns} FROM {reader} AS _theirs"
     if not source.where:
         engine.keep(kept, query)
-        return ()
+        return (), found
     place = f"where = {source.where!r}"
-    where = source.where if engine.place else typed(engine, source.where, reader)
+    where, told = (
+        (source.where, []) if engine.place else typed(engine, source.where, reader, f"{label}: {place}", hints)
+    )
     _try(engine, f"SELECT * FROM {reader} AS _theirs WHERE {where}", label, place, source.where, theirs)
     order = selected["order_id"] if source.rows == "lines" else ""
     keep_where(engine, kept, query, where, f"{reader} AS _theirs", order)
-    return tuple(used(theirs, [source.where]))
+    return tuple(used(theirs, [source.where])), found + told
 
 
 def _selected(
-    engine: Engine, table: str, source: Table, reader: str, label: str
-) -> tuple[dict[str, str], dict[str, str]]:
-    """SQL of each column under our name or, of those that nobody maps, theirs; and the types of theirs."""
+    engine: Engine, table: str, source: Table, reader: str, label: str, hints: Hints
+) -> tuple[dict[str, str], dict[str, str], list[Found]]:
+    """SQL of each column under our name or, of those that nobody maps, theirs; the types of theirs; and what is to be told."""
     theirs = engine.types(reader)
     # Weights change every figure: where columns are mapped, only a mapped weight counts.
     own = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name != "weight" or not source.columns]
     ours = {**{name: name for name in own if name in theirs}, **source.columns}
     constants = {"survey": source.survey, "scale": source.scale} if table == "responses" else {}
-    selected = {name: _expression(engine, text, theirs, reader, label, name) for name, text in ours.items()}
+    selected, found = {}, []
+    for name, text in ours.items():
+        money = hints if name in ("amount", "refunded") else hints._replace(decimals=None)
+        selected[name], told = _expression(engine, text, theirs, reader, label, name, money)
+        found += told
     selected |= {name: literal(value) for name, value in constants.items() if value}
     known = [column for column in theirs if column not in ours and column not in source.columns.values()]
     for name in REQUIRED[table]:
@@ -327,19 +352,25 @@ def _selected(
         selected["_like"] = engine.row_digest
     if FILE in theirs:
         selected[FILE] = FILE
-    return selected, theirs
+    return selected, theirs, found
 
 
-def _expression(engine: Engine, text: str, theirs: dict[str, str], reader: str, label: str, name: str) -> str:
-    """A column of theirs, or an SQL expression on them that the engine accepts."""
+def _expression(
+    engine: Engine, text: str, theirs: dict[str, str], reader: str, label: str, name: str, hints: Hints
+) -> tuple[str, list[Found]]:
+    """A column of theirs, or an SQL expression on them that the engine accepts; and what is to be told of it."""
     for column in theirs:
         if column.lower() == text.lower():  # as SQL compares names
-            return engine.quote(column)
+            return engine.quote(column), []
     if re.fullmatch(r"[^\W\d]\w*", text):
         raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}")
-    sql = text if engine.place else typed(engine, text, reader)
-    _try(engine, f"SELECT {sql} FROM {reader} AS _theirs", label, f"{name} = {text!r}", text, theirs)
-    return f"({sql})"
+    place = f"{name} = {text!r}"
+    sql, found = (text, []) if engine.place else typed(engine, text, reader, f"{label}: {place}", hints)
+    beside = (
+        f", {engine.quote(next(iter(theirs)))} AS beside" if theirs else ""
+    )  # by which sums over rows are found out
+    _try(engine, f"SELECT {sql} AS one{beside} FROM {reader} AS _theirs", label, place, text, theirs)
+    return f"({sql})", found
 
 
 def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: dict[str, str]) -> None:
@@ -347,11 +378,11 @@ def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: 
     try:
         engine.types(f"({query})")
     except engine.error as error:
-        message = f"{label}: {place} does not work: {first_line(error)}"
+        said = plainly(engine.reader, error, theirs)
         texts = [column for column in used(theirs, [text]) if theirs[column] == "VARCHAR"]
-        if texts and "cast" in message:
-            message += f" {_listed(texts)} text: write CAST({engine.quote(texts[0])} AS DOUBLE)."
-        raise DataError(message) from None
+        if texts and "cast" in first_line(error):
+            said += f" {_listed(texts)} text: write CAST({engine.quote(texts[0])} AS DOUBLE)."
+        raise DataError(f"{label}: {place} does not work: {said}") from None
 
 
 def _listed(columns: list[str]) -> str:

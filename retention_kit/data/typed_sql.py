@@ -1,14 +1,22 @@
 """SQL expressions of the user's on columns of text: what they compute with is read as a number, the rest stays text.
 
-The embedded engine's own parser takes an expression apart, and its binder says of which type each part is.
+The embedded engine's own parser takes an expression apart, and its binder says of which type each part is. Numbers are read
+as amounts are (`amounts.py`): each text by all of its values.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
+from retention_kit.data.amounts import Hints, read_numbers
 from retention_kit.data.engine import Engine, literal
+from retention_kit.data.expressions import advice, fault_in
+from retention_kit.data.records import Found
+from retention_kit.errors import DataError
 
 _ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**", "^"}
 _ALIKE = {"greatest": 0, "least": 0, "nullif": 0, "if": 1}  # functions whose arguments, from which on, are of one type
@@ -29,28 +37,58 @@ def columns_in(engine: Engine, text: str) -> set[str]:
     return set() if tree is None else {name.lower() for name in _references(_root(tree))}
 
 
-def typed(engine: Engine, text: str, relation: str) -> str:
-    """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such.
+def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
+    """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such; what is to be told.
 
-    What the parser does not take is given back as it is.
+    `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row, and
+    where the values of a text that is computed with do not agree in how numbers are written.
     """
+    columns = engine.types(relation)
     tree = _parsed(engine, text)
     if tree is None:
-        return text
+        raise DataError(f"{label} is no SQL expression{_where(engine, text)}: {advice(_near(columns, text))}")
+    fault, inner = fault_in(engine, _root(tree))
+    if fault:
+        said = _said(engine, inner) if inner else ""
+        raise DataError(f"{label} {fault}: {advice(_near(columns, text), said)}")
     before = json.dumps(tree)
+    typing = _Typing(engine, relation, label, hints)
     try:
-        root = _Typing(engine, relation).of(_root(tree))
+        root = typing.of(_root(tree))
     except engine.error:
-        return text
+        return text, []
     _set_root(tree, root)
-    return text if json.dumps(tree) == before else _written(engine, tree)
+    return (text if json.dumps(tree) == before else _written(engine, tree)), [*typing.found.values()]
+
+
+def _near(columns: Iterable[str], text: str) -> list[str]:
+    """The columns that a text names, else all of them."""
+    return [name for name in columns if name.lower() in text.lower()] or [*columns]
+
+
+def _where(engine: Engine, text: str) -> str:
+    """At which of its words the engine's parser no longer understands a text."""
+    ((said,),) = engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})")
+    told = json.loads(said)
+    if not told["error"]:
+        return " but more"
+    found = re.search(r'at or near "(.+)"', told["error_message"])
+    return f", at {found[1]!r}" if found else f", with an {told['error_message']}" if "unterminated" in said else ""
+
+
+def _said(engine: Engine, node: dict) -> str:
+    """A node as SQL."""
+    tree = _parsed(engine, "NULL")
+    _set_root(tree, node)
+    return _written(engine, tree)
 
 
 class _Typing:
     """Types the nodes of one expression, the innermost first."""
 
-    def __init__(self, engine: Engine, relation: str):
-        self._engine, self._relation = engine, relation
+    def __init__(self, engine: Engine, relation: str, label: str, hints: Hints):
+        self._engine, self._relation, self._label, self._hints = engine, relation, label, hints
+        self.found: dict[str, Found] = {}  # by the text whose reading is to be told
 
     def of(self, node: Any) -> Any:
         """A node, or list of nodes, with its texts typed."""
@@ -62,6 +100,8 @@ class _Typing:
         match node.get("class"):
             case "FUNCTION":
                 return self._function(node)
+            case "CAST":  # a value that does not fit is missing, and counted
+                node["try_cast"] = True
             case "COMPARISON":
                 return self._comparison(node)
             case "BETWEEN":
@@ -84,6 +124,8 @@ class _Typing:
         return node
 
     def _function(self, node: dict) -> dict:
+        if node["function_name"] == "strptime":
+            node |= {"function_name": "try_strptime", "qualified_name": {"path": ["try_strptime"]}}
         arguments = [part["expression"] for part in node["arguments"]]
         texts = [self._is_text(part) for part in arguments]
         if not any(texts):
@@ -94,14 +136,13 @@ class _Typing:
         if node.get("is_operator") and node["function_name"] in _ARITHMETIC:
             others = [self._kind(part) for part, is_text in zip(arguments, texts, strict=True) if not is_text]
             is_time = any(kind.startswith(("INTERVAL", *_TIMES)) for kind in others)
-            made = "TRY_CAST(_a AS TIMESTAMP)" if is_time else "as_number(_a)"
         elif self._binds(node):
             return node
         else:
-            made = "as_number(_a)"
+            is_time = False
+        read = partial(self._made, "TRY_CAST(_a AS TIMESTAMP)") if is_time else self._number
         tried = _with(
-            node,
-            [self._made(made, _a=part) if is_text else part for part, is_text in zip(arguments, texts, strict=True)],
+            node, [read(_a=part) if is_text else part for part, is_text in zip(arguments, texts, strict=True)]
         )
         return tried if self._binds(tried) else node
 
@@ -111,10 +152,11 @@ class _Typing:
             # Two columns: as numbers where both hold one, else as texts.
             sign = _ORDER[node["type"]]
             return self._made(
-                "CASE WHEN as_number(_a) IS NOT NULL AND as_number(_b) IS NOT NULL "
-                f"THEN as_number(_a) {sign} as_number(_b) ELSE _a {sign} _b END",
+                f"CASE WHEN _m IS NOT NULL AND _n IS NOT NULL THEN _m {sign} _n ELSE _a {sign} _b END",
                 _a=left,
                 _b=right,
+                _m=self._number(left),
+                _n=self._number(right),
             )
         left, right = self._alike([left, right])
         if node["type"] not in _ORDER and (_is_blank(left) or _is_blank(right)):
@@ -129,14 +171,22 @@ class _Typing:
         if not others or written:
             return nodes
         if all(kind.startswith(_NUMBERS) for kind in others):
-            made = "as_number(_a)"
+            read = self._number
         elif all(kind == "BOOLEAN" for kind in others) or all(kind.startswith(_TIMES) for kind in others):
-            made = f"TRY_CAST(_a AS {max(others, key=len)})"
+            read = partial(self._made, f"TRY_CAST(_a AS {max(others, key=len)})")
         else:
             return nodes
-        return [
-            self._made(made, _a=node) if kind == "VARCHAR" else node for kind, node in zip(kinds, nodes, strict=True)
-        ]
+        return [read(_a=node) if kind == "VARCHAR" else node for kind, node in zip(kinds, nodes, strict=True)]
+
+    def _number(self, _a: dict) -> dict:
+        """A text as a number, as all that stands there is written."""
+        said = self._sql(_a)
+        text = f"nullif(trim({said}), '')"
+        read = read_numbers(self._engine, self._relation, text, f"{self._label}: {said}", self._hints)
+        if read.assumed:
+            self.found[said] = Found("number that may be read in two ways", read.open_rows, f"{said} {read.assumed}")
+        made = "as_number(_a)" if read.is_plain else f"TRY_CAST({read.sql('trim(_a)')} AS DOUBLE)"
+        return self._made(made, _a=_a)
 
     def _truth(self, node: dict) -> dict:
         return self._made("TRY_CAST(_a AS BOOLEAN)", _a=node) if self._is_text(node) else node
@@ -160,9 +210,7 @@ class _Typing:
         return True
 
     def _sql(self, node: dict) -> str:
-        tree = _parsed(self._engine, "NULL")
-        _set_root(tree, node)
-        return _written(self._engine, tree)
+        return _said(self._engine, node)
 
     def _made(self, template: str, **nodes: dict) -> dict:
         return _filled(_root(_parsed(self._engine, template)), nodes)
@@ -176,7 +224,11 @@ def _parsed(engine: Engine, text: str) -> dict | None:
         return None
     select = tree["statements"][0]["node"]
     is_one = select.get("type") == "SELECT_NODE" and len(select["select_list"]) == 1
-    return tree if is_one and select["from_table"].get("type") == "EMPTY" and not select["where_clause"] else None
+    more = is_one and [
+        select[part] for part in ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
+    ]
+    is_bare = is_one and select["from_table"].get("type") == "EMPTY" and not any(more) and not _root(tree)["alias"]
+    return tree if is_bare else None
 
 
 def _written(engine: Engine, tree: dict) -> str:

@@ -25,9 +25,13 @@ _UNITS = {
     "year": "year", "years": "year", "yearly": "year", "y": "year", "yr": "year", "yrs": "year", "annual": "year",
     "annually": "year", "annum": "year",
 }  # fmt: skip
-# `biweekly` and `bimonthly` are taken for half and for double: they are not known.
+# What is taken for half of a unit and for two of them is not known, but what to write instead is.
+_TWO_MEANINGS = {
+    "biweekly": "2 weeks", "bimonthly": "2 months", "bimensual": "2 months", "biyearly": "6 months or 2 years",
+    "biannual": "6 months or 2 years", "biannually": "6 months or 2 years", "bianually": "6 months or 2 years",
+}  # fmt: skip
 _SEVERAL = {
-    "biannual": (6, "month"), "biannually": (6, "month"), "semiannual": (6, "month"), "semiannually": (6, "month"),
+    "semiannual": (6, "month"), "semiannually": (6, "month"),
     "halfyear": (6, "month"), "halfyearly": (6, "month"), "biennial": (2, "year"), "biennially": (2, "year"),
     "fortnight": (2, "week"), "fortnightly": (2, "week"),
 }  # fmt: skip
@@ -81,6 +85,11 @@ def _interval(count: int, unit: str) -> str | None:
     elif unit == "day" and count % 7 == 0:
         count, unit = count // 7, "week"
     return unit if count == 1 else f"{count} {unit}"
+
+
+def clearer_interval(text: str) -> str:
+    """What to write for an interval that is taken to mean two things; empty for others."""
+    return _TWO_MEANINGS.get(re.sub(r"[^a-z]", "", text.lower()), "")
 
 
 def per_year(interval: str) -> Fraction:

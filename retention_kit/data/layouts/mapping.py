@@ -156,13 +156,11 @@ def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, 
 
 def _survey(source: Table, question: Question, comment: str | None, comments: dict[str, str]) -> Mapping:
     columns = {"score": question.score} | source.columns | ({"comment": comment} if comment else {})
-    default = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}[question.survey]
-    scale = None if question.scale == default else question.scale
     one = Table(
         path=source.path,
         layout=source.layout,
         survey=question.survey,
-        scale=scale,
+        scale=question.scale,
         timezone=source.timezone,
         leave_out=source.leave_out,
         columns=columns,
