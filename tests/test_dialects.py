@@ -48,9 +48,9 @@ class Recorder(Engine):
 
     said: dict[str, str] = {}  # noqa: RUF012, all engines of a test write into one book
 
-    def __init__(self, *limits):  # noqa: ARG002, as engines are made
+    def __init__(self, memory_limit=None, files=()):
         self.__dict__ |= vars(Engine())
-        self.reader = Engine()  # files and frames are read there, and come over as to other engines
+        self.reader = Engine(memory_limit, files)  # files and frames are read there, and come over as to other engines
 
     def take(self, name: str, relation: str) -> str:
         self.register(name, self.reader.arrow(f"SELECT * FROM {relation}"))

@@ -629,3 +629,40 @@ def test_an_export_beside_a_database_gives_the_same(server, tmp_path, name):
     there = rk.load(tmp_path)
     assert there.quality.to_dict("records") == here.quality.to_dict("records")
     assert {metric: value(there, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)
+
+
+@pytest.mark.parametrize("kind", ["query", "view", "where", "column"])
+def test_what_is_read_writes_nothing(database, tmp_path, server, kind):
+    execute(
+        database,
+        "CREATE SCHEMA writing; CREATE TABLE writing.seen (a integer); "
+        "CREATE FUNCTION writing.writes() RETURNS integer LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO writing.seen VALUES (1); RETURN 1; END $$; "
+        "CREATE TABLE writing.plain AS SELECT 'A' AS customer_id, DATE '2024-01-05' AS ordered_at, 1 AS amount; "
+        "CREATE VIEW writing.orders AS SELECT customer_id, ordered_at, writing.writes() AS amount FROM writing.plain",
+    )
+    path = {"query": "SELECT *, writing.writes() FROM writing.plain", "view": "writing.orders"}.get(
+        kind, "writing.plain"
+    )
+    more = {"where": 'where = "writing.writes() = 1"', "column": '[data.orders.columns]\ncountry = "writing.writes()"'}
+    settings = (
+        f'[report]\ntimezone = "UTC"\n[data]\nengine = "{server}"\n[data.orders]\npath = "{path}"\n{more.get(kind, "")}'
+    )
+    (tmp_path / "retention.toml").write_text(settings)
+    try:
+        with pytest.raises(DataError, match="read-only transaction"):
+            rk.load(tmp_path / "retention.toml")
+        with database.connect() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM writing.seen").scalar() == 0
+    finally:
+        execute(database, "DROP SCHEMA writing CASCADE")
+
+
+@pytest.mark.parametrize(("theirs", "limit"), [("0", "1h"), ("7min", "7min")])
+def test_no_statement_runs_for_ever(server, theirs, limit):
+    engine = postgres(
+        sqlalchemy.create_engine(
+            f"{server.replace('postgresql:', 'postgresql+psycopg:')}?options=-c%20statement_timeout%3D{theirs}"
+        )
+    )
+    assert engine._execute("SHOW statement_timeout").fetchall() == [(limit,)]

@@ -308,7 +308,7 @@ def test_faults_are_one_sentence(session, monkeypatch):
 
 
 def there(url: str):
-    return named_engine(Data(engine=url))
+    return named_engine(Data(engine=url), [])
 
 
 @pytest.mark.usefixtures("session")

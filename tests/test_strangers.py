@@ -10,6 +10,7 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.data import databases
+from retention_kit.data.engine import Engine
 from retention_kit.errors import DataError
 
 ORDER = pd.DataFrame({"customer_id": ["C"], "ordered_at": ["2024-01-05"], "amount": [1.0]})
@@ -219,3 +220,83 @@ def test_a_file_of_another_kind_that_is_named_as_a_text_is_told(tmp_path, start)
     (tmp_path / "orders.csv").write_bytes(start + b"\x00\x01,\xff\n1,2\n")
     with pytest.raises(DataError, match=r"^orders\.csv is no text but an? .*: .* \.[a-z.]+( or \.csv\.zip)?\.$"):
         rk.load(tmp_path)
+
+
+# What an expression of the settings may try, beyond the columns of its own file; `{}` is a file that no source names.
+BEYOND = [
+    "(SELECT content FROM read_text('{}'))",
+    "(SELECT max(CAST(content AS VARCHAR)) FROM read_blob('{}'))",
+    "(SELECT max(a) FROM read_csv('{}', columns = {'a': 'VARCHAR'}))",
+    "(SELECT max(CAST(j AS VARCHAR)) FROM read_json('{}') AS j)",
+    "(SELECT max(a) FROM read_parquet('{}.parquet'))",
+    "(SELECT max(prompt) FROM sniff_csv('{}'))",
+    "(SELECT max(column0) FROM '{}')",
+    "(SELECT max(file) FROM glob('{}*'))",
+    "(SELECT content FROM read_text('{}.link'))",
+    "(SELECT content FROM read_text('{}.csv/../secret.txt'))",
+    "(SELECT content FROM read_text('/proc/self/environ'))",
+    "(SELECT content FROM read_text('https://example.com/'))",
+    "(SELECT max(hidden) FROM FRAME)",
+    "getenv('RETENTION_KIT_SMTP_URL')",
+]
+FRAME = pd.DataFrame({"hidden": ["hunter2"]})
+STATEMENTS = [
+    "COPY (SELECT 1) TO '{}'",
+    "ATTACH '{}.duckdb' AS theirs",
+    "EXPORT DATABASE '{}.folder'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET enable_external_access = true",
+    "SET allowed_directories = ['/']",
+    "RESET lock_configuration",
+    "SET python_enable_replacements = true",
+]
+
+
+@pytest.fixture
+def beside(secret):
+    """The same with a link, a Parquet file and a database that hold it."""
+    secret.with_name("secret.txt.link").symlink_to(secret)
+    FRAME.rename(columns={"hidden": "a"}).to_parquet(secret.with_name("secret.txt.parquet"))
+    shop(secret.with_name("secret.duckdb"), "CREATE TABLE a AS SELECT 1 AS b")
+    return secret
+
+
+@pytest.mark.parametrize("expression", BEYOND)
+@pytest.mark.parametrize("place", ["column", "where"])
+@pytest.mark.parametrize("name", ["orders.csv", "orders.parquet"])
+def test_an_expression_reads_nothing_but_its_own_source(tmp_path, beside, expression, place, name):
+    getattr(ORDER, "to_csv" if name.endswith("csv") else "to_parquet")(tmp_path / name, index=False)
+    text = expression.replace("{}", str(beside)).replace('"', '\\"')
+    lines = {"column": f'[data.orders.columns]\ncountry = "{text}"', "where": f'where = "{text} IS NOT NULL"'}
+    (tmp_path / "retention.toml").write_text(
+        f'[report]\ntimezone = "UTC"\n[data.orders]\npath = "{name}"\n{lines[place]}'
+    )
+    with pytest.raises(DataError, match=r"^(The )?orders") as error:
+        rk.load(tmp_path / "retention.toml")
+    assert "hunter2" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize("memory_limit", [None, "200MB"])
+def test_an_engine_reaches_nothing_and_stays_so(beside, statement, memory_limit):
+    engine = Engine(memory_limit)
+    before = sorted(beside.parent.iterdir())
+    with pytest.raises(engine.error):
+        engine.run(statement.replace("{}", str(beside)))
+    assert sorted(beside.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["a[1].csv", "a*.csv", "a?.csv", "it's.csv", "ä ö.csv", "linked.csv", "x.csv.gz", "[a]/b.csv"]
+)
+def test_a_source_of_any_name_is_read(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if name == "linked.csv":
+        path.symlink_to(tmp_path / "real.csv")
+    ORDER.assign(amount=[99.0]).to_csv(tmp_path / "a1.csv", index=False)
+    ORDER.to_csv(path, index=False)
+    data = rk.load(path, timezone="UTC")
+    assert data.engine.rows("SELECT amount FROM orders") == [(100,)]

@@ -96,8 +96,9 @@ def written(folder, data, packed):
 @given(rows, spoilers)
 def test_rows_of_a_spoiled_file_are_those_of_the_clean_table_and_the_others_are_counted(tmp_path, table, how):
     data, extra, body = spoiled(table, how)
-    engine = Engine()
-    found, _ = read_text(engine, written(tmp_path, data, how["packed"]), "t", NAMES, TextOptions())
+    path = written(tmp_path, data, how["packed"])
+    engine = Engine(files=[path])
+    found, _ = read_text(engine, path, "t", NAMES, TextOptions())
     columns = ", ".join(COLUMNS)
     assert engine.rows(f"SELECT {columns} FROM t") == [tuple(cell or None for cell in row) for row in body]
     assert sum(one.rows for one in found if one.check != "encoding") == extra
@@ -153,7 +154,7 @@ def test_a_second_export_below_the_first_is_mapped_by_its_own_header(tmp_path):
     path.write_text(
         "customer_id,ordered_at,amount\nA,2024-01-05,1\namount,country,customer_id,ordered_at\n2,UK,B,2024-01-06\n"
     )
-    engine = Engine()
+    engine = Engine(files=[path])
     read_text(engine, path, "t", NAMES, TextOptions())
     assert engine.rows("SELECT customer_id, amount, country FROM t") == [("A", "1", None), ("B", "2", "UK")]
 
@@ -161,7 +162,7 @@ def test_a_second_export_below_the_first_is_mapped_by_its_own_header(tmp_path):
 def test_blank_names_are_taken_from_the_next_header_row(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("responded_at,score,Uses?,\n,,Web,App\n2024-01-05,9,Web,App\n")
-    engine = Engine()
+    engine = Engine(files=[path])
     found, _ = read_text(engine, path, "t", Names(frozenset({"responded_at", "score"})), TextOptions(header_rows=2))
     assert list(engine.types("t")) == ["responded_at", "score", "Uses?", "App"]
     assert [one[:2] for one in found] == [("further header row", 1)]

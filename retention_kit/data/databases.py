@@ -17,7 +17,7 @@ from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.engine import Engine, interruptible, literal, private_place, quote
+from retention_kit.data.engine import SEAL, SEALED, Engine, interruptible, literal, private_place, quote
 from retention_kit.data.frames import Stream, register_cells
 from retention_kit.errors import DataError, did_you_mean
 
@@ -30,16 +30,7 @@ ROWS, TEXT = 10_000_000, 10**9  # that a view of SQLite may give at most, and ch
 _VALUE = 16 * 2**20  # bytes of one value, or row, of SQLite
 _TIMES = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
 _THEIRS = "_theirs"  # what a database file is called while it is open
-# No file, no network, no extension, no secret of the user's, no variable of this program.
-_LOCKED = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "allow_persistent_secrets": False,
-    "python_enable_replacements": False,
-    "memory_limit": "2GB",
-    "max_temp_directory_size": "20GB",
-}
+_LIMITS = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
 # What a view has no business to ask, besides functions that give tables: they tell of the machine.
 _ASKING = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -178,12 +169,9 @@ def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     place = private_place()
     try:
-        with duckdb.connect(config=_LOCKED | {"temp_directory": str(place)}) as connection:
+        with duckdb.connect(config=SEALED | _LIMITS | {"temp_directory": str(place)}) as connection:
             connection.execute(f"ATTACH {literal(str(path))} AS {_THEIRS} (READ_ONLY)")
-            connection.execute(
-                f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_THEIRS}; "
-                "SET enable_external_access = false; SET lock_configuration = true"
-            )
+            connection.execute(f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_THEIRS}; {SEAL}")
             yield interruptible(connection)
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -26,7 +26,7 @@ from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_
 from retention_kit.data.refusals import refuse_mixed
 from retention_kit.data.shares import judge
 from retention_kit.data.shown import sheet_of
-from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
+from retention_kit.data.sources import IDENTITY, Source, files_named, find_tables, read_given, read_table, sentence
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import add_months, today
 from retention_kit.plugins import run_plugins
@@ -166,10 +166,13 @@ def load(
     if is_path:
         chosen, folder = _settings_of(Path(source))
         chosen = _with_plugins(override(chosen, settings), folder)
-        engine = named_engine(chosen.data)
-        file = None if engine.place else chosen.data.engine
         given = {name: chosen.data.sources(name) for name in (*TABLES, *BESIDE)}
         decimals = money_decimals(chosen.report.currency)
+        files = [
+            file for tables in given.values() for one in tables for file in files_named(one, chosen.data.engine, folder)
+        ]
+        engine = named_engine(chosen.data, files)
+        file = None if engine.place else chosen.data.engine
         sources = {
             name: [
                 read_table(engine, name, number, table, file, folder, decimals) for number, table in enumerate(tables)
@@ -233,7 +236,7 @@ def _settings_of(path: Path) -> tuple[Settings, Path]:
         raise DataError(f"There is no file or folder {str(path)!r}.")
     if path.suffix != ".toml":
         folder = path if path.is_dir() else path.parent
-        engine = Engine()
+        engine = Engine(files=path.iterdir() if path.is_dir() else [path])
         return settings_for(engine, path) or Settings(data=Data(**find_tables(engine, path))), folder
     settings = read_settings(path)
     if not any(settings.data.sources(name) for name in TABLES):

@@ -1,17 +1,19 @@
 """Where queries run: embedded DuckDB, or another engine with the same few methods (`postgres.py`, `spark.py`).
 
 `run`, `frame` and `rows` take our SQL, which other engines port (`dialects.py`); `types` and `keep` take SQL of the
-engine's own, in which the user's expressions are written. Engines with a `place`, in whose catalogue tables are found by
+engine's own, in which the user's expressions are written. The embedded engine reads the files that it is made for and
+no others, whatever an expression says. Engines with a `place`, in whose catalogue tables are found by
 name, have three methods more: `find`, `tables` and `digest`. Files, the embedded engine's sources, have fingerprints.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Template
@@ -36,6 +38,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def pattern_of(path: Path) -> str:
+    """A path as an SQL string that the engine takes for that file alone, not for a pattern."""
+    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
+
+
 def segment_column(name: str) -> str:
     """A segment column as our tables carry it: a name of its own, so that it never meets one of ours."""
     return quote(f"segment.{name}")
@@ -56,6 +63,17 @@ def interrupt_all() -> None:
         with suppress(Exception):  # it may just be closed
             connection.interrupt()
 
+
+# No extension, no secret of the user's, no variable of this program.
+SEALED = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+}
+# Last of all: what is not allowed by then never is. The folder for what is spilled is allowed by itself.
+SEAL = "SET enable_external_access = false; SET lock_configuration = true"
 
 # Our own words for what engines say differently.
 _MACROS = """
@@ -82,10 +100,10 @@ class Engine:
     row_digest = "hash(_theirs)"  # a number or text that two rows share only if they are alike
     catalog = "memory"  # where our tables are
 
-    def __init__(self, memory_limit: str | None = None):
+    def __init__(self, memory_limit: str | None = None, files: Iterable[Path] = ()):
         """`memory_limit`, such as 6GB, is what it may hold in memory; the rest lies on disk.
 
-        Without it tables are held in memory, up to most of the machine's.
+        Without it tables are held in memory, up to most of the machine's. `files` are those that can be read.
         """
         import duckdb
 
@@ -94,17 +112,19 @@ class Engine:
         self.place = ""  # of a database that tables are found in by name
         self.prepared: dict[str, object] = {}  # which shared views stand at the moment
         self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
-        config = {"TimeZone": "UTC", "autoinstall_known_extensions": False}
+        self.copies = private_place()  # where copies of what is being read can lie
         place = private_place()
-        config["temp_directory"] = str(place / "spilled" if memory_limit else place)
+        config: dict[str, Any] = SEALED | {"temp_directory": str(place / "spilled" if memory_limit else place)}
         if memory_limit:
             config["memory_limit"] = memory_limit
         self._connection = interruptible(duckdb.connect(config=config))
         if memory_limit:
             self._lay_tables(place)
         # In DuckDB 2.0.0 it narrows sums beside a join with an empty table by the wrong bounds: 349 comes out as 93.
-        self.run("SET disabled_optimizers = 'compressed_materialization'")
+        self.run("SET disabled_optimizers = 'compressed_materialization'; SET TimeZone = 'UTC'")
         self.run(_MACROS)
+        paths = ", ".join(form for file in files for form in (literal(str(file)), pattern_of(file)))
+        self.run(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{literal(str(self.copies))}]; {SEAL}")
 
     def _lay_tables(self, place: Path) -> None:
         """Let tables lie in a file, from which memory is filled and freed without writing: spilled, they would be written anew."""
@@ -196,9 +216,9 @@ def _close(connection: duckdb.DuckDBPyConnection, place: Path, process: int) -> 
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
+def private_folder(place: Path | None = None) -> Iterator[Path]:
     """A folder for copies of what is being read, gone afterwards; after a kill the next process takes it away."""
-    place = private_place()
+    place = place or private_place()
     try:
         place.mkdir(mode=0o700)
         yield place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote as in_url
 
@@ -12,21 +13,24 @@ from retention_kit.errors import SettingsError
 from retention_kit.settings import Data, check_engine
 
 
-def named_engine(data: Data) -> Engine:
-    """The engine that [data] names, `${VAR}` taken from the environment; without one, and for files, the embedded one."""
+def named_engine(data: Data, files: list[Path]) -> Engine:
+    """The engine that [data] names, `${VAR}` taken from the environment; without one, and for files, the embedded one.
+
+    `files` are those that its sources name, the only ones that can be read.
+    """
     if data.engine is None:
-        return Engine(data.memory_limit)
+        return Engine(data.memory_limit, files)
     url = _filled_in(data.engine)
     kind = check_engine(url)
     if kind == "postgresql":
         from retention_kit.data.postgres import Postgres
 
-        return Postgres.at(url, data.memory_limit)
+        return Postgres.at(url, data.memory_limit, files)
     if kind == "spark":
         from retention_kit.data.spark import Spark
 
-        return Spark.at(url, data.memory_limit)
-    return Engine(data.memory_limit)
+        return Spark.at(url, data.memory_limit, files)
+    return Engine(data.memory_limit, files)
 
 
 def given_engine(given: Any) -> Engine | None:

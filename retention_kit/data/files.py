@@ -7,10 +7,10 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from retention_kit.data.engine import Engine, quote
+from retention_kit.data.engine import Engine, pattern_of, quote
 from retention_kit.data.frames import register_cells
 from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, stacked_cells
-from retention_kit.data.text_files import TEXTS, TextOptions, exactly, read_text
+from retention_kit.data.text_files import TEXTS, TextOptions, read_text
 from retention_kit.data.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
@@ -73,7 +73,7 @@ def read_file(
     ending = path.suffix.lower()
     refuse_irregular(path)
     if ending == ".parquet":
-        return f"read_parquet({exactly(path)}, hive_partitioning = false)", [], None
+        return f"read_parquet({pattern_of(path)}, hive_partitioning = false)", [], None
     if ending in TEXTS:
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
 

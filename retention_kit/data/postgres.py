@@ -2,13 +2,17 @@
 
 Nothing is written into the user's schemas: raw rows are copied once into a temporary table, since theirs may change
 meanwhile, and all that follows is temporary too. So a user who may only read suffices, with the privilege TEMP.
+Their tables, views and queries are read in a read-only transaction: functions behind them write nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import weakref
-from importlib.resources import files
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +30,8 @@ SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'
 SET standard_conforming_strings = on; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; SET jit = off;
 SET work_mem = '64MB'; SET temp_buffers = '64MB';
 """
+# No statement runs for ever, whatever a view of theirs says; a limit that the server or the user has set stays.
+_LIMIT = "SELECT set_config('statement_timeout', '1h', false) WHERE current_setting('statement_timeout') = '0'"
 # What is temporary comes first where a search path does not name it; theirs is found before ours of the same name is made.
 _PATH = """
 SELECT set_config('search_path', coalesce(string_agg(quote_ident(schema), ', ' ORDER BY place), ''), false)
@@ -66,9 +72,9 @@ class Postgres:
     dialect = "postgres"
     row_digest = "hashtextextended(CAST(_theirs AS text), 0)"
 
-    def __init__(self, bind: Any, memory_limit: str | None = None):
-        """`bind` is an SQLAlchemy engine; the session is a connection of its own. `memory_limit` is the reader's."""
-        self.reader = Engine(memory_limit)
+    def __init__(self, bind: Any, memory_limit: str | None = None, files: Iterable[Path] = ()):
+        """`bind` is an SQLAlchemy engine; the session is a connection of its own. The others are the reader's."""
+        self.reader = Engine(memory_limit, files)
         self.error = (PostgresError, self.reader.error)
         self.prepared: dict[str, object] = {}
         self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
@@ -84,8 +90,9 @@ class Postgres:
         weakref.finalize(self, self._connection.close)
         try:
             self._execute(_SESSION)
+            self._execute(_LIMIT)
             self._execute(_PATH)
-            self._execute(files("retention_kit.data").joinpath("sql", "postgres.sql").read_text("utf-8"))
+            self._execute(resources.files("retention_kit.data").joinpath("sql", "postgres.sql").read_text("utf-8"))
         except PostgresError as error:
             raise DataError(
                 f"{self.place} allows no temporary tables, which the figures are made in: GRANT TEMP on the database "
@@ -93,7 +100,7 @@ class Postgres:
             ) from None
 
     @classmethod
-    def at(cls, url: str, memory_limit: str | None = None) -> Postgres:
+    def at(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Postgres:
         """The database at an address, `postgresql://user@host/name`."""
         try:
             from sqlalchemy import create_engine, make_url
@@ -103,7 +110,7 @@ class Postgres:
                 address = make_url(url).set(drivername="postgresql+psycopg")
             except (SQLAlchemyError, ValueError):
                 raise DataError("data.engine is no address of a database: write postgresql://user@host/name.") from None
-            return cls(create_engine(address), memory_limit)
+            return cls(create_engine(address), memory_limit, files)
         except ModuleNotFoundError:
             raise DataError('PostgreSQL is read with SQLAlchemy: pip install "retention-kit[warehouse]".') from None
 
@@ -149,7 +156,8 @@ class Postgres:
 
     def types(self, relation: str) -> dict[str, str]:
         """Column names and types, as DuckDB calls them, of a table, view or parenthesised query in PostgreSQL's SQL."""
-        result = self._execute(f"SELECT * FROM {relation} AS _theirs LIMIT 0")
+        with self._reading_only():
+            result = self._execute(f"SELECT * FROM {relation} AS _theirs LIMIT 0")
         return {self._long.get(name, name): _KINDS.get(code, "VARCHAR") for name, code, *_ in result.cursor.description}
 
     def keep(self, name: str, query: str) -> None:
@@ -160,8 +168,22 @@ class Postgres:
             else self.quote(column)
             for column, kind in self.types(f"({query})").items()
         )
-        self._execute(f"CREATE TEMP TABLE {name} AS SELECT {', '.join(columns)} FROM ({query}\n) AS _theirs")
+        rows = f"SELECT {', '.join(columns)} FROM ({query}\n) AS _theirs"
+        self._execute(f"CREATE TEMP TABLE {name} AS {rows} WITH NO DATA")  # which no read-only transaction may
+        with self._reading_only():
+            self._execute(f"INSERT INTO {name} {rows}")
         self._execute(f"ANALYZE pg_temp.{name}")
+
+    @contextmanager
+    def _reading_only(self) -> Iterator[None]:
+        self._execute("BEGIN READ ONLY")
+        try:
+            yield
+        except BaseException:
+            with suppress(PostgresError):  # where the session has ended
+                self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
 
     def digest(self, name: str) -> str:
         """SHA-256 of what was kept under a name, the same for the same rows in the same order, by which ties are settled."""

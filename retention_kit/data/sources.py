@@ -69,6 +69,14 @@ class Source(NamedTuple):
     is_frame: bool = False  # a DataFrame, which no expression is on
 
 
+def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
+    """The files of a source that the engine reads; none of a database, which `url` names or which is a file itself."""
+    suffix = Path(source.path).suffix.lower()
+    if is_query(source.path) or suffix in DATABASES or (url and suffix not in FORMATS):
+        return []
+    return files_of(source.path, folder)
+
+
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
     """The tables that a folder, a workbook or a database holds under our names, each with its path from there."""
     if path.is_dir():
@@ -392,6 +400,8 @@ def _listed(columns: list[str]) -> str:
 def first_line(error: Exception) -> str:
     """What an engine says first, as a sentence."""
     said = str(error).strip().splitlines()[0].rstrip(".") + "."
+    if "disabled by configuration" in said:
+        said = f"Only the files that sources name can be read, by an expression too: {said.partition(' - ')[0]}."
     if any(sign in said for sign in _FULL):
         said = f"There is too little room in memory ([data] memory_limit) or on the disk for temporary files: {said}"
     return said

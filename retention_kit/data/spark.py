@@ -13,8 +13,9 @@ import re
 import shutil
 import socket
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -65,9 +66,9 @@ class Spark:
     place = "Spark"
     dialect = "spark"
 
-    def __init__(self, session: SparkSession, memory_limit: str | None = None):
-        """`memory_limit` is that of the embedded engine which reads files."""
-        self.reader = Engine(memory_limit)
+    def __init__(self, session: SparkSession, memory_limit: str | None = None, files: Iterable[Path] = ()):
+        """`memory_limit` is that of the embedded engine which reads `files`."""
+        self.reader = Engine(memory_limit, files)
         self.error = (SparkError, self.reader.error)
         self.prepared: dict[str, object] = {}
         self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
@@ -80,7 +81,7 @@ class Spark:
         weakref.finalize(self, _let_go, self._kept).atexit = False
 
     @classmethod
-    def at(cls, url: str, memory_limit: str | None = None) -> Spark:
+    def at(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Spark:
         """The cluster at an address, `spark://host:7077`, or `spark://local` for this machine; a session that runs there serves."""
         try:
             from pyspark.sql import SparkSession
@@ -109,7 +110,7 @@ class Spark:
                 f"data.engine names {place}, but a Spark session of {shown(running)} runs here: stop it, or load from it "
                 "with rk.load(session)."
             )
-        return cls(session, memory_limit)
+        return cls(session, memory_limit, files)
 
     @classmethod
     def of(cls, given: Any) -> Spark:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retention_kit.data.code_pages import Encoding, encoding_of
-from retention_kit.data.engine import Engine, literal, private_folder, quote
+from retention_kit.data.engine import Engine, literal, pattern_of, private_folder, quote
 from retention_kit.data.records import HEAD, Found, Header, Names, Sorter, find_header
 from retention_kit.data.text_scan import plain_records
 from retention_kit.errors import DataError
@@ -84,7 +84,7 @@ def read_text(
 
     `wanted` chooses the columns that are stored. Raises DataError, naming file and line.
     """
-    with private_folder() as folder:
+    with private_folder(engine.copies) as folder:
         opened = _opened(path, names, options, folder)
         found = _read_in_place(engine, name, opened, names, options, wanted)
         if found is None:
@@ -332,17 +332,12 @@ def _reader(part: _Part) -> str:
     kinds = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in part.columns)
     line_end = {"\n": "\\n", "\r\n": "\\r\\n"}[part.line_end]
     return (
-        f"read_csv({exactly(part.path)}, auto_detect = false, header = false, "
+        f"read_csv({pattern_of(part.path)}, auto_detect = false, header = false, "
         f"skip = {part.skip}, delim = {literal(part.delimiter)}, quote = '\"', escape = '\"', comment = '', nullstr = '', "
         f"new_line = '{line_end}', encoding = 'utf-8', strict_mode = true, null_padding = false, "
         f"max_line_size = {max(2_000_000, part.longest + 1024)}, parallel = {str(part.is_parallel).lower()}, "
         f"hive_partitioning = false, columns = {{{kinds}}})"
     )
-
-
-def exactly(path: Path) -> str:
-    """A path as an SQL string that the engine takes for that file alone, not for a pattern."""
-    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def _drop_unnamed(engine: Engine, name: str) -> None:

@@ -11,7 +11,7 @@ from retention_kit.data.layouts.export import read_export
 from retention_kit.data.layouts.mapping import Mapping, Recognised, map_export, our_table, propose
 from retention_kit.data.layouts.writing import add_sources, block, report_keys, write_safely
 from retention_kit.data.records import Names
-from retention_kit.data.sources import read_table
+from retention_kit.data.sources import files_named, read_table
 from retention_kit.data.text_files import TEXTS, text_columns
 from retention_kit.errors import DataError
 from retention_kit.settings import Data, Report, Settings, make_settings, read_settings
@@ -72,7 +72,7 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
     done = _mapped(settings, target.parent)
     made, blocks = [], []
     for path in paths:
-        export = read_export(Engine(), path)
+        export = read_export(Engine(files=[path]), path)
         if path.resolve() in done:
             made.append(Imported(path, None, []))
             continue
@@ -112,7 +112,7 @@ def _mapped(settings: Settings, folder: Path) -> set[Path]:
 
 
 def _count(mapping: Mapping, folder: Path) -> Counted:
-    engine = Engine()
+    engine = Engine(files=files_named(mapping.source, None, folder))
     source = read_table(engine, mapping.table, 0, mapping.source, None, folder)
     (kept,) = engine.rows(f"SELECT count(*) FROM {source.name}")[0]
     named = [
