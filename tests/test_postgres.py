@@ -665,4 +665,4 @@ def test_no_statement_runs_for_ever(server, theirs, limit):
             f"{server.replace('postgresql:', 'postgresql+psycopg:')}?options=-c%20statement_timeout%3D{theirs}"
         )
     )
-    assert engine._execute("SHOW statement_timeout").fetchall() == [(limit,)]
+    assert engine.rows("SELECT current_setting('statement_timeout')") == [(limit,)]

@@ -32,6 +32,9 @@ SET work_mem = '64MB'; SET temp_buffers = '64MB';
 """
 # No statement runs for ever, whatever a view of theirs says; a limit that the server or the user has set stays.
 _LIMIT = "SELECT set_config('statement_timeout', '1h', false) WHERE current_setting('statement_timeout') = '0'"
+# In a read-only transaction no table can be made, and to insert into one would mix up the order of the rows. So the
+# transaction becomes one before the first row is read, and nothing in it can take that back.
+_FROM_HERE_READ_ONLY = "(SELECT set_config('transaction_read_only', 'on', true)) = 'on'"
 # What is temporary comes first where a search path does not name it; theirs is found before ours of the same name is made.
 _PATH = """
 SELECT set_config('search_path', coalesce(string_agg(quote_ident(schema), ', ' ORDER BY place), ''), false)
@@ -168,10 +171,8 @@ class Postgres:
             else self.quote(column)
             for column, kind in self.types(f"({query})").items()
         )
-        rows = f"SELECT {', '.join(columns)} FROM ({query}\n) AS _theirs"
-        self._execute(f"CREATE TEMP TABLE {name} AS {rows} WITH NO DATA")  # which no read-only transaction may
-        with self._reading_only():
-            self._execute(f"INSERT INTO {name} {rows}")
+        rows = f"SELECT {', '.join(columns)} FROM ({query}\n) AS _theirs WHERE {_FROM_HERE_READ_ONLY}"
+        self._execute(f"CREATE TEMP TABLE {name} AS {rows}")
         self._execute(f"ANALYZE pg_temp.{name}")
 
     @contextmanager
