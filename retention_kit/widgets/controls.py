@@ -69,6 +69,7 @@ class Controls(W.HBox):
             self.values.options = known
         self.values.value = chosen if set(chosen) <= {*known} else ()
         self.values.disabled = not known
+        self.values.layout.display = None if known else "none"
 
     def of_length(self, selection: Selection, every: str) -> Selection:
         """The same of another period length, at the same time."""
