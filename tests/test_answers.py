@@ -157,7 +157,7 @@ def answers(draw, once: bool = False) -> list[tuple]:
     return rows
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(answers(), st.sampled_from([3, "mean"]))
 def test_intervals_are_those_of_the_customers_sums(rows, top):
     """Of the whole, of each region and of the change, for every survey."""
@@ -186,7 +186,7 @@ def test_intervals_are_those_of_the_customers_sums(rows, top):
                 assert is_near((found["change_low"], found["change_high"]), bounds)
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(answers(once=True), st.sampled_from([3, "mean"]))
 def test_where_everyone_answers_once_nothing_differs(rows, top):
     """To the last bit, whichever answers count."""

@@ -84,6 +84,7 @@ def test_sql_pandas_and_we_say_the_same(company):
     assert agreement(figures).startswith("The figures of all agree")
 
 
+@pytest.mark.long
 def test_the_explorer_shows_the_figures_that_are_computed_again(company):
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     from parts import agreement

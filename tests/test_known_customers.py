@@ -211,7 +211,7 @@ def test_known_customers_of_a_retention_toml_are_mapped(tmp_path):
 ids, days = st.sampled_from("abcdef"), st.integers(0, 500)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     st.lists(st.tuples(ids, days), min_size=1, max_size=20),
     st.lists(st.tuples(ids, st.none() | st.integers(-400, 200)), max_size=5),
@@ -256,6 +256,7 @@ def test_new_and_returning_by_hand(bought, known):
 # Online Retail
 
 
+@pytest.mark.long
 def test_online_retail_of_one_year_with_the_customers_of_the_year_before(shared, tmp_path):
     """380 count as new in 2011-02; 124 are, says the year before."""
     path = (shared / "data" / "online_retail_ii_two_years.parquet").as_posix()

@@ -202,7 +202,8 @@ currency = "GBP"
 
 
 @pytest.mark.parametrize(
-    ("name", "new", "alike"), [("online_retail_lines", 885, 5268), ("online_retail_ii_two_years", 76, None)]
+    ("name", "new", "alike"),
+    [("online_retail_lines", 885, 5268), pytest.param("online_retail_ii_two_years", 76, None, marks=pytest.mark.long)],
 )
 def test_the_published_shop_comes_out_of_all_its_lines(shared, tmp_path, name, new, alike):
     """Cancelled lines among them, which are refunds; test_real_data leaves them out by `where`."""

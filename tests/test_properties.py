@@ -188,6 +188,7 @@ def test_rows_said_twice_count_once(history):
     pd.testing.assert_frame_equal(figures(twice), figures(history))
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 def test_customers_by_other_names_are_the_same_customers(history):
@@ -201,6 +202,7 @@ def test_customers_by_other_names_are_the_same_customers(history):
     pd.testing.assert_frame_equal(figures(renamed), figures(history))
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 def test_ten_times_the_money_is_ten_times_the_money_figures_and_no_other(history):
@@ -215,6 +217,7 @@ def test_ten_times_the_money_is_ten_times_the_money_figures_and_no_other(history
     pd.testing.assert_frame_equal(richer[of_people], before[of_people])
 
 
+@pytest.mark.long
 @few
 @given(history=orders.map(order_table), later=orders.map(order_table))
 def test_what_happens_after_a_period_does_not_change_it(history, later):
@@ -240,6 +243,7 @@ def test_segments_sum_to_the_whole(history):
     pd.testing.assert_series_equal(parts.reindex(whole.index).fillna(0), whole, rtol=0, atol=1e-6)
 
 
+@pytest.mark.long
 @few
 @given(history=spells.map(spell_table))
 def test_a_spell_cut_in_two_is_the_same_service(history):
@@ -273,6 +277,7 @@ def test_months_sum_to_their_quarter(history):
         pd.testing.assert_series_equal(sums, whole, rtol=0, atol=1e-6)
 
 
+@pytest.mark.long
 @few
 @given(history=histories, cut=st.floats(0, 1))
 def test_a_table_in_two_files_is_one_table(history, cut):
@@ -296,6 +301,7 @@ def test_a_table_in_two_files_is_one_table(history, cut):
         pd.testing.assert_frame_equal(write(halves), whole)
 
 
+@pytest.mark.long
 @few
 @given(history=histories, zone=st.sampled_from(["America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"]))
 def test_instants_may_be_told_in_any_zone(history, zone):
@@ -310,6 +316,7 @@ def test_instants_may_be_told_in_any_zone(history, zone):
     pd.testing.assert_frame_equal(figures({name: told(frame) for name, frame in history.items()}), figures(history))
 
 
+@pytest.mark.long
 @few
 @given(history=histories, zone=st.sampled_from(["Asia/Tokyo", "America/Phoenix"]))
 def test_local_times_are_local_wherever_that_is(history, zone):
@@ -318,6 +325,7 @@ def test_local_times_are_local_wherever_that_is(history, zone):
     pd.testing.assert_frame_equal(figures(history, timezone=zone), figures(history))
 
 
+@pytest.mark.long
 @few
 @given(history=histories)
 def test_two_values_by_one_name_are_their_sum(history):
@@ -372,6 +380,7 @@ def test_answers_are_counted_as_one_would_by_hand(rule, table):
         assert found[found > 0].to_dict() == counts.to_dict()
 
 
+@pytest.mark.long
 @few
 @given(table=answers.map(answer_table), random=st.randoms(use_true_random=False))
 def test_neither_the_order_of_answers_nor_names_matter(table, random):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retention_kit as rk
@@ -222,6 +222,7 @@ def test_a_scale_that_is_given_holds_and_has_its_own_top_boxes(survey, scale, sc
     assert checks(data) == {}
 
 
+@settings(max_examples=6)
 @given(
     st.sampled_from(["1-7", "1-10", "0-2", "good/bad"]),
     st.lists(st.integers(0, 10), min_size=1, max_size=30),

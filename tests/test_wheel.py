@@ -42,6 +42,7 @@ def test_the_wheel_holds_nothing_else(wheel):
     assert tops == {"retention_kit", f"retention_kit-{PROJECT['version']}.dist-info"}
 
 
+@pytest.mark.long
 def test_a_report_is_built_from_the_wheel_alone(wheel, tmp_path):
     program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from retention_kit.cli import main; sys.exit(main())"
     arguments = ["report", "--only", "overview", "--format", "html", "--static", "--output", "reports"]
