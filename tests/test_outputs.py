@@ -6,7 +6,9 @@ import io
 import nbformat
 import nbformat.v4 as nbf
 import pandas as pd
+import pikepdf
 import pytest
+from bs4 import BeautifulSoup
 from PIL import Image
 
 from retention_kit.report.document import read
@@ -168,8 +170,38 @@ def test_pictures_attached_to_a_cell():
     assert (said["kind"], image["kind"], image["alt"]) == ("markdown", "image", "a chart")
 
 
-def test_latex_is_shown_as_it_is_written():
-    assert words(blocks(shown({"text/latex": "$\\frac{a}{b}$", "text/plain": "x"}))) == ["\\frac{a}{b}"]
+FORMULA = r"\frac{a}{b}"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        shown({"text/latex": f"${FORMULA}$", "text/plain": "x"}),
+        shown({"text/latex": f"$\\displaystyle {FORMULA}$", "text/plain": "x"}),
+        shown({"text/latex": f"\\begin{{equation}}{FORMULA}\\end{{equation}}", "text/plain": "x"}),
+        nbf.new_markdown_cell(f"The share ${FORMULA}$ of them."),
+        nbf.new_markdown_cell(f"$$\n{FORMULA}\n$$"),
+        nbf.new_markdown_cell(f"Before.\n\n$${FORMULA}$$\n\nAfter."),
+    ],
+)
+def test_formulas_are_drawn(cell):
+    from test_exporters import pdf
+
+    (image,) = BeautifulSoup(static(notebook(cell)), "html.parser").select("img.formula")
+    assert FORMULA in image["alt"]
+    with pikepdf.open(io.BytesIO(pdf(notebook(cell)))) as document:
+        assert FORMULA in "".join(
+            str(one.get("/Alt", "")) for one in document.objects if isinstance(one, pikepdf.Dictionary)
+        )
+
+
+@pytest.mark.parametrize("text", ["It costs $5 and $10.", "US$5 or A$6, $ 7 $.", r"\$x\$"])
+def test_money_is_no_formula(text):
+    assert "img" not in static(notebook(nbf.new_markdown_cell(text))).partition("<main")[2]
+
+
+def test_a_formula_that_cannot_be_drawn_is_shown_as_it_is_written():
+    assert "\\frac{a}{" in static(notebook(nbf.new_markdown_cell(r"See $\frac{a}{$ here.")))
 
 
 PARAMETERS = 'period: str = ""'

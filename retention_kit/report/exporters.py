@@ -339,11 +339,20 @@ def _as_png(picture: bytes) -> bytes:
     return made.getvalue()
 
 
+def _formula(latex: str, svg: str, height: float, below: float) -> str:
+    picture = base64.b64encode(svg.encode()).decode()
+    style = f"block-size: {height}em; vertical-align: {-below}em"
+    return Markup('<img class="formula" alt="{}" style="{}" src="data:image/svg+xml;base64,{}">').format(
+        latex, style, picture
+    )
+
+
 @cache
 def _markdown_renderer() -> mistune.HTMLRenderer:
     renderer = mistune.create_markdown(escape=True, plugins=PLUGINS).renderer
     for name, tag in (("subscript", "sub"), ("superscript", "sup"), ("underline", "u")):
         renderer.register(name, lambda _, text, tag=tag: f"<{tag}>{text}</{tag}>")
+    renderer.register("formula", lambda _, latex, **drawn: _formula(latex, **drawn))
     return renderer
 
 

@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup, Comment, NavigableString, Tag
 from nbconvert.filters import strip_ansi
 
 from retention_kit.report.display import BLOCK_MIME, Block
+from retention_kit.report.equations import node_of
 from retention_kit.report.prose import read_markdown
 
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
@@ -55,7 +56,11 @@ def read_bundle(bundle: dict, labels: dict) -> Iterator[dict]:
             yield _undrawn(what, labels)
             return
     if "text/latex" in bundle and "text/markdown" not in bundle:
-        yield {"kind": "printed", "text": "".join(bundle["text/latex"]).strip().strip("$").strip()}
+        latex = "".join(bundle["text/latex"]).strip()
+        if "$" in latex:
+            yield from read_markdown(latex)
+        else:
+            yield {"kind": "markdown", "nodes": [{"type": "paragraph", "children": [node_of(latex)]}]}
         return
     if "text/markdown" in bundle:
         yield from read_markdown("".join(bundle["text/markdown"]), block=lambda text: read_html(text, labels))

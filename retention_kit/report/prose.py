@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 import mistune
 
-PLUGINS = ["table", "strikethrough", "footnotes", "task_lists", "url"]
+from retention_kit.report.equations import formulas
+
+PLUGINS = ["table", "strikethrough", "footnotes", "task_lists", "url", formulas]
 _read = mistune.create_markdown(renderer="ast", plugins=PLUGINS)
 _STYLES = {
     "b": "strong", "strong": "strong", "i": "emphasis", "em": "emphasis", "var": "emphasis", "s": "strikethrough",
@@ -93,7 +95,7 @@ def _plain(nodes: list[dict]) -> list[dict]:
             words = html.unescape(_TAG.sub("", _HIDDEN.sub("", node["raw"]))).strip()
             node = {"type": "paragraph", "children": [{"type": "text", "raw": words}]}
         elif "children" in node:
-            inline = any(child["type"] in ("text", "inline_html") for child in node["children"])
+            inline = any(child["type"] in ("text", "inline_html", "formula") for child in node["children"])
             node["children"] = _inline(node["children"]) if inline else _plain(node["children"])
         if kind == "block_quote":
             node["children"] = _alert(node["children"])
