@@ -72,9 +72,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", metavar="PATH", help="the retention.toml, or its folder (default: the pack's, else ./retention.toml)"
-    )
+    parser.add_argument("--data", metavar="PATH", help="the retention.toml, or its folder (default: ./retention.toml)")
 
 
 def _send(arguments: argparse.Namespace, tools: Tools) -> int:
@@ -170,7 +168,8 @@ def _build_and_send(arguments: argparse.Namespace, tools: Tools) -> int:
     if states <= {"already sent", "changed"}:
         _say(f"{period} was sent already; nothing was sent now.")
     # A report that has changed since it was sent waits for `send --resend`: that is no fault of this run.
-    return DONE if states <= {"sent", "already sent", "changed"} else FAILED
+    is_fit = made.verdict.state != "blocked"
+    return DONE if is_fit and states <= {"sent", "already sent", "changed"} else FAILED
 
 
 def _status(arguments: argparse.Namespace, tools: Tools) -> int:

@@ -160,6 +160,7 @@ class Mail(Struct, frozen=True, forbid_unknown_fields=True):
     attach_limit: Annotated[str, Meta(pattern=r"^(?=.*[1-9])\d+(\.\d+)? ?[KM]B$")] = (
         "5MB"  # a larger PDF is not attached
     )
+    keep_outbox: Annotated[str, Meta(pattern=r"^[1-9]\d{0,3} (day|week|month|year)s?$")] = "1 year"  # messages
 
     @property
     def attach_bytes(self) -> int:

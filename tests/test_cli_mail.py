@@ -140,6 +140,18 @@ def test_a_blocked_pack_says_why(pack, monkeypatch, capsys):
     assert "2024-01 is sent with a notice:\nretention-kit:   the data are old" in said(capsys)[1]
 
 
+@pytest.mark.parametrize("toml", [None, MAIL.partition("to =")[0]])
+@pytest.mark.parametrize("more", [[], ["--dry-run"], ["--to", "ann@example.com"]])
+def test_a_blocked_pack_is_exit_1_whoever_would_get_it(pack, monkeypatch, capsys, toml, more):
+    (path := Path("retention.toml")).unlink()
+    if toml is not None:
+        path.write_text(toml, "utf-8")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(gate, "judge", lambda *_: gate.Verdict("blocked", ("a chart is missing",)))
+    assert main(["send", str(pack), *more]) == 1
+    assert "a chart is missing" in said(capsys)[1]
+
+
 @pytest.mark.usefixtures("room")
 def test_interrupted_says_how_to_go_on(pack, monkeypatch, capsys):
     def interrupt(*_):
@@ -288,9 +300,11 @@ def test_status_shows_the_unknown_and_what_to_do(tmp_path):
             ("ben@example.com", "queued"),
             ("cy@example.com", "sent"),
         ):
-            row = outbox.queue(Key("a-en", "2024-01", address), 0, "", "<a@x>", "<a@x>", b"")
+            row = outbox.queue(Key("a-en", "2024-01", address), 0, "", "<a@x>", "<a@x>", b"", b"")
             outbox.set(row, state, "the connection was lost")
-        outbox.set(outbox.queue(Key("owner/a", "2024-01", "own@example.com"), 0, "", "<b@x>", "<b@x>", b""), "sent")
+        outbox.set(
+            outbox.queue(Key("owner/a", "2024-01", "own@example.com"), 0, "", "<b@x>", "<b@x>", b"", b""), "sent"
+        )
     made = status(tmp_path, mail_settings(), date(2024, 2, 1))
     assert made.lines == (("2024-01", 3, "ok", "degraded", 1, 0, 1, 1),)
     assert made.problems == (
@@ -304,9 +318,9 @@ def test_status_is_not_red_for_who_is_no_longer_named(tmp_path):
     write_pack(tmp_path / "2024-01")
     with sending(tmp_path) as outbox:
         for series, address in (("a-en", "old@example.com"), ("owner/a", "ann@example.com")):
-            row = outbox.queue(Key(series, "2024-01", address), 0, "", "<a@x>", "<a@x>", b"")
+            row = outbox.queue(Key(series, "2024-01", address), 0, "", "<a@x>", "<a@x>", b"", b"")
             outbox.set(row, "failed", "550 no")
-        outbox.set(outbox.queue(Key("a-en", "2024-01", "ann@example.com"), 0, "", "<a@x>", "<a@x>", b""), "sent")
+        outbox.set(outbox.queue(Key("a-en", "2024-01", "ann@example.com"), 0, "", "<a@x>", "<a@x>", b"", b""), "sent")
     made = status(tmp_path, mail_settings("ann@example.com"), date(2024, 2, 1))
     assert made == ((("2024-01", 1, "ok", "", 1, 1, 0, 0),), ())
 

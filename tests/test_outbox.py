@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -19,7 +21,8 @@ KEY = Key("example-en", "2011-11", "ann@example.com")
 
 
 def queue(outbox, key: Key = KEY, revision: int = 0, root: str = "<root@x>", content: bytes = b"a: b\r\n\r\n"):
-    return outbox.queue(key, revision, "digest", f"<{key.period}-{revision}@x>", root, content)
+    number = f"<{key.period}-{revision}@x>"
+    return outbox.queue(key, revision, "digest", number, root, f"Message-ID: {number}\r\n".encode(), content)
 
 
 def states(output) -> dict[str, str]:
@@ -29,13 +32,14 @@ def states(output) -> dict[str, str]:
 
 def test_a_message_is_kept_before_the_ledger_knows_of_it(tmp_path, monkeypatch):
     def fail(*_):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with sending(tmp_path) as outbox:
         queue(outbox)
-        monkeypatch.setattr(module, "_write", fail)
-        with pytest.raises(OSError, match="disk full"):
-            queue(outbox, KEY._replace(recipient="ben@example.com"))
+        monkeypatch.setattr(module.os, "fsync", fail)
+        with pytest.raises(ReportError, match=f"^No message can be written to '{outbox.folder}': No space left"):
+            queue(outbox, KEY._replace(recipient="ben@example.com"), content=b"c: d\r\n\r\n")
+        assert not [*outbox.folder.glob("*.part")]
     assert states(tmp_path) == {"ann@example.com": "queued"}
 
 
@@ -57,7 +61,7 @@ def test_one_row_for_a_report_and_a_person(tmp_path):
         assert again.attempts == 1, "the same message, tried again"
         corrected = queue(outbox, revision=1)
         assert [row.revision for row in outbox.rows()] == [1]
-        assert (corrected.attempts, corrected.file == first.file) == (0, False)
+        assert (corrected.attempts, corrected.file == first.file) == (0, True), "they share what follows"
         assert outbox.history(KEY) == [
             (0, "queued", ""), (0, "sending", ""), (0, "queued", "450 later"), (0, "queued", ""), (1, "queued", ""),
         ]  # fmt: skip
@@ -91,6 +95,7 @@ def test_a_thread_begins_with_what_was_sent_first(tmp_path):
 
 HOLD = """
 import sys
+from contextlib import closing
 from pathlib import Path
 from retention_kit.report.outbox import sending
 with sending(Path(sys.argv[1])):
@@ -144,7 +149,7 @@ def test_a_ledger_of_a_later_version_is_not_touched(tmp_path):
     with sending(tmp_path) as outbox:
         queue(outbox)
     with sqlite3.connect(tmp_path / "outbox" / "ledger.sqlite") as ledger:
-        ledger.execute("PRAGMA user_version = 2")
+        ledger.execute("PRAGMA user_version = 3")
     with pytest.raises(ReportError, match="by a newer retention-kit"):
         sending(tmp_path).__enter__()
 
@@ -175,3 +180,72 @@ def test_looking_writes_nothing(tmp_path):
     with reading(tmp_path) as outbox, pytest.raises(sqlite3.OperationalError, match="readonly"):
         outbox.set(outbox.rows()[0], "sent")
     assert sorted(path.suffix for path in (tmp_path / "outbox").iterdir()) == [".eml", ".sqlite"]
+
+
+def test_what_many_share_is_kept_once(tmp_path):
+    """A thousand recipients of one message are one file and a thousand heads."""
+    shared = b"Subject: s\r\n\r\n" + b"x" * 300_000
+    with sending(tmp_path) as outbox:
+        rows = [queue(outbox, KEY._replace(recipient=f"p{n}@example.com"), content=shared) for n in range(1000)]
+        assert {len(outbox.content(row)) for row in rows} == {len(shared) + len("Message-ID: <2024-01-0@x>\r\n")}
+    held = sum(path.stat().st_size for path in (tmp_path / module.NAME).iterdir())
+    assert held < 2_000_000
+
+
+SPOILED = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-2]),
+    "empty": lambda path: path.write_bytes(b""),
+    "edited": lambda path: path.write_bytes(path.read_bytes().replace(b"a", b"z")),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"more"),
+    "gone": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_what_is_not_as_it_was_queued_does_not_go_out(tmp_path, how):
+    with sending(tmp_path) as outbox:
+        row = queue(outbox)
+        assert outbox.is_waiting(row)
+        SPOILED[how](outbox.folder / row.file)
+        assert not outbox.is_waiting(row)
+        with pytest.raises(ReportError, match=row.file):
+            outbox.content(row)
+        assert outbox.is_waiting(queue(outbox)), "it is queued anew"
+
+
+def test_old_messages_go_and_what_was_sent_stays_known(tmp_path):
+    with sending(tmp_path) as outbox:
+        rows = {state: queue(outbox, KEY._replace(recipient=state), content=state.encode()) for state in module.STATES}
+        for state, row in rows.items():
+            outbox.set(row, state)
+        assert outbox.forget("1 year") == 0
+        then = time.time() - 400 * 86400
+        outbox._ledger.execute("UPDATE deliveries SET at = '2020-01-01T00:00:00+00:00'")
+        for row in rows.values():
+            os.utime(outbox.folder / row.file, (then, then))
+        assert outbox.forget("2 years") == 0, "the files are younger"
+        assert outbox.forget("1 year") == 3
+        kept = {state for state, row in rows.items() if (outbox.folder / row.file).exists()}
+        assert kept == {"queued", "sending", "data"}
+        assert {row.state for row in outbox.rows()} == {*module.STATES}
+
+
+def test_a_ledger_of_the_first_version_is_read_and_what_waits_there_is_queued_anew(tmp_path):
+    folder = tmp_path / module.NAME
+    folder.mkdir()
+    first = module._SCHEMA.replace("    head BLOB NOT NULL, content TEXT NOT NULL,\n", "").replace(
+        "_version = 2", "_version = 1"
+    )
+    with closing(sqlite3.connect(folder / module.LEDGER)) as ledger:
+        ledger.executescript(first)
+        for state in ("queued", "sent"):
+            ledger.execute(
+                "INSERT INTO deliveries VALUES ('a', '2024-01', ?, 0, 'd', '<a@x>', '<a@x>', 'a.eml', ?, 0, '', '')",
+                (state, state),
+            )
+        ledger.commit()
+    (folder / "a.eml").write_bytes(b"a: b\r\n\r\n")
+    assert states(tmp_path) == {"queued": "queued", "sent": "sent"}
+    with sending(tmp_path) as outbox:
+        assert [outbox.is_waiting(row) for row in outbox.rows()] == [False, False]
+    assert states(tmp_path) == {"queued": "queued", "sent": "sent"}

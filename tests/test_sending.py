@@ -119,7 +119,7 @@ def test_the_body_is_the_packs_to_the_byte(pack, room):
     assert parsed(taken)["Subject"] == message_from_bytes(message(), policy=SMTP)["Subject"]
     with reading(pack.parent) as outbox:
         (row,) = outbox.rows()
-        assert (outbox.folder / row.file).read_bytes() == taken.content, "what is kept is what went out"
+        assert outbox.content(row) == taken.content, "what is kept is what went out"
 
 
 def test_data_that_end_early_are_told_on_top(pack, room, monkeypatch):
@@ -507,13 +507,39 @@ def test_a_message_that_is_not_the_packs_is_not_sent(pack, room):
     assert room.handler.taken == []
 
 
-def test_the_settings_are_those_that_the_pack_was_made_with(tmp_path, room):
+@pytest.mark.parametrize("named", ["{shop}/retention.toml", "{shop}", "shop/retention.toml", "{pack}/retention.toml"])
+def test_recipients_are_never_those_of_settings_that_a_pack_names(tmp_path, room, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "retention.toml").write_text(f'[mail]\nfrom = "r@example.com"\nto = ["{BEN}"]\n', "utf-8")
-    pack = write_pack(tmp_path / "2011-11", data={"origin": str(tmp_path / "shop" / "retention.toml")})
-    assert states(rk.send_report(pack, smtp_url=room.server)) == {BEN: "sent"}
-    inside = write_pack(tmp_path / "shop" / "reports" / "2011-11", data={"origin": "retention.toml"})
-    assert states(rk.send_report(inside, smtp_url=room.server)) == {BEN: "sent"}, "from any folder"
+    pack = write_pack(tmp_path / "2011-11")
+    for place in (tmp_path / "shop", pack):
+        (place / "retention.toml").write_text(f'[mail]\nfrom = "r@example.com"\nto = ["{BEN}"]\n', "utf-8")
+    write_pack(pack, data={"origin": named.format(shop=tmp_path / "shop", pack=pack)})
+    for to in (None, ANN):
+        with pytest.raises(SettingsError, match=r"names the settings .* with --data"):
+            rk.send_report(pack, to, smtp_url=room.server)
+    assert room.handler.taken == []
+    assert states(rk.send_report(pack, settings=tmp_path / "shop", smtp_url=room.server)) == {BEN: "sent"}
+
+
+def test_recipients_are_those_of_the_project_in_which_the_command_runs(tmp_path, room, monkeypatch):
+    (tmp_path / "retention.toml").write_text(f'[mail]\nfrom = "r@example.com"\nto = ["{BEN}"]\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    for origin in ("retention.toml", str(tmp_path), ".", "orders.csv", "/nowhere/retention.toml"):
+        pack = write_pack(tmp_path / "reports" / "2011-11", data={"origin": origin})
+        assert states(rk.send_report(pack, smtp_url=room.server, dry_run=True)) == {BEN: "to be sent"}
+
+
+@pytest.mark.usefixtures("pauses")
+def test_what_was_edited_in_the_outbox_is_queued_anew_from_the_pack(pack, room):
+    room.handler.rcpt = lambda *_: "451 later"
+    send(pack, room, [ANN, BEN])
+    room.handler.rcpt = lambda *_: None
+    (shared,) = (pack.parent / "outbox").glob("*.eml")
+    shared.write_bytes(shared.read_bytes().replace(b"45.6", b"99.9"))
+    assert states(send(pack, room, [ANN, BEN])) == {ANN: "sent", BEN: "sent"}
+    assert len(room.handler.taken) == 2
+    assert all(b"99.9" not in one.content and b"45.6" in one.content for one in room.handler.taken)
 
 
 SENDER = """

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -308,7 +309,7 @@ def test_faults_are_one_sentence(session, monkeypatch):
 
 
 def there(url: str):
-    return named_engine(Data(engine=url), [])
+    return named_engine(Data(engine=url), Path())
 
 
 @pytest.mark.usefixtures("session")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
 import threading
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from aiosmtpd.smtp import SMTP as Protocol
@@ -304,3 +306,57 @@ def test_interrupted_after_the_content_waits_for_no_goodbye(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             hand_over(smtp, room.server, "r@example.com", ANN, b"a: b\r\n\r\n", lambda: committed.append(1))
         assert smtp.sock is None, "it is closed: `leave` says nothing more"
+
+
+def endless(talk):
+    """A banner that never ends."""
+    while True:
+        talk.sendall(b"220-and another line\r\n")
+
+
+def dripping(talk):
+    """A byte at a time, each of them soon enough."""
+    while True:
+        talk.sendall(b"2")
+        time.sleep(0.02)
+
+
+def polite_then_dripping(talk):
+    talk.sendall(b"220 here\r\n")
+    talk.recv(100)
+    dripping(talk)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls", "none"])
+@pytest.mark.parametrize("talking", [endless, dripping, polite_then_dripping])
+def test_a_server_that_never_comes_to_an_end_is_left(tls, talking):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            talk, _ = listening.accept()
+            with talk, suppress(OSError):
+                talking(talk)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        server = Server("127.0.0.1", listening.getsockname()[1], tls, timeout=5, deadline=0.3)
+        with pytest.raises((Deferred, SettingsError)):
+            connect(server)
+        thread.join(4)
+        assert not thread.is_alive(), "the connection is closed"
+
+
+def test_a_message_has_a_deadline_too():
+    """A server that takes the content and then drips: nobody knows whether it has it."""
+
+    class Drips(Protocol):
+        async def smtp_RCPT(self, _):
+            while True:
+                self._writer.write(b"2")
+                await asyncio.sleep(0.02)
+
+    with serving("none", with_login=False, protocol=Drips) as room:
+        smtp = connect(room.server)
+        slow = replace(room.server, deadline=0.1, patience=0.2)
+        found = hand_over(smtp, slow, "a@example.com", "b@example.com", b"Subject: a\r\n\r\nb\r\n", lambda: None)
+    assert (found.state, smtp.sock) == ("deferred", None)

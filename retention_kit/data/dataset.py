@@ -26,7 +26,7 @@ from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_
 from retention_kit.data.refusals import refuse_mixed
 from retention_kit.data.shares import judge
 from retention_kit.data.shown import sheet_of
-from retention_kit.data.sources import IDENTITY, Source, files_named, find_tables, read_given, read_table, sentence
+from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import add_months, today
 from retention_kit.plugins import run_plugins
@@ -168,10 +168,7 @@ def load(
         chosen = _with_plugins(override(chosen, settings), folder)
         given = {name: chosen.data.sources(name) for name in (*TABLES, *BESIDE)}
         decimals = money_decimals(chosen.report.currency)
-        files = [
-            file for tables in given.values() for one in tables for file in files_named(one, chosen.data.engine, folder)
-        ]
-        engine = named_engine(chosen.data, files)
+        engine = named_engine(chosen.data, folder)
         file = None if engine.place else chosen.data.engine
         sources = {
             name: [

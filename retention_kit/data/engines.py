@@ -8,16 +8,29 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as in_url
 
+from retention_kit.data.databases import SUFFIXES as DATABASES
+from retention_kit.data.databases import is_query
 from retention_kit.data.engine import Engine
+from retention_kit.data.files import FORMATS, files_of
 from retention_kit.errors import SettingsError
-from retention_kit.settings import Data, check_engine
+from retention_kit.settings import BESIDE, TABLES, Data, Table, check_engine
 
 
-def named_engine(data: Data, files: list[Path]) -> Engine:
+def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
+    """The files of a source that the engine reads; none of a database, which `url` names or which is a file itself."""
+    suffix = Path(source.path).suffix.lower()
+    if is_query(source.path) or suffix in DATABASES or (url and suffix not in FORMATS):
+        return []
+    return files_of(source.path, folder)
+
+
+def named_engine(data: Data, folder: Path) -> Engine:
     """The engine that [data] names, `${VAR}` taken from the environment; without one, and for files, the embedded one.
 
-    `files` are those that its sources name, the only ones that can be read.
+    The files of its sources, relative to `folder`, are the only ones that can be read.
     """
+    sources = [one for name in (*TABLES, *BESIDE) for one in data.sources(name)]
+    files = [file for one in sources for file in files_named(one, data.engine, folder)]
     if data.engine is None:
         return Engine(data.memory_limit, files)
     url = _filled_in(data.engine)

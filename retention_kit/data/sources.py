@@ -69,14 +69,6 @@ class Source(NamedTuple):
     is_frame: bool = False  # a DataFrame, which no expression is on
 
 
-def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
-    """The files of a source that the engine reads; none of a database, which `url` names or which is a file itself."""
-    suffix = Path(source.path).suffix.lower()
-    if is_query(source.path) or suffix in DATABASES or (url and suffix not in FORMATS):
-        return []
-    return files_of(source.path, folder)
-
-
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
     """The tables that a folder, a workbook or a database holds under our names, each with its path from there."""
     if path.is_dir():

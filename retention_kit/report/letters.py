@@ -50,8 +50,8 @@ def message_id(key: Key, revision: int, digest: str, sender: str) -> str:
 
 def personal(
     raw: bytes, to: Recipient, number: str, thread: tuple[str, ...], at: datetime, unsubscribe: str | None
-) -> bytes:
-    """A message with the lines that are one recipient's, everything else as it is, to the byte.
+) -> tuple[bytes, bytes]:
+    """A message in two parts: the lines that are one recipient's, and everything else as it is, to the byte.
 
     `number` is its Message-ID, `thread` those that it follows, the first of the series first.
     """
@@ -66,7 +66,7 @@ def personal(
         b"Auto-Submitted: auto-generated",
         *_unsubscribe(unsubscribe, to.address),
     ]
-    return b"\r\n".join([*lines, *kept]) + b"\r\n\r\n" + body
+    return b"\r\n".join([*lines, b""]), b"\r\n".join([*kept, b"", b""]) + body
 
 
 def _mailbox(name: str, address: str) -> bytes:

@@ -33,6 +33,13 @@ PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermi
 BUILD = ("complete", "as_of", "parameters", "data", "settings", "metrics", "templates", "code", "versions")
 
 
+def other_settings(origin: Path) -> Path | None:
+    """The settings file that a pack names as its source, where it is another than any command here would take."""
+    path = origin / "retention.toml" if origin.is_dir() else origin
+    is_other = path.suffix == ".toml" and path.is_file() and path.resolve() != Path("retention.toml").resolve()
+    return path if is_other else None
+
+
 def is_current(plan: Plan, folder: Path, by: str = "sent") -> bool:
     """Whether a whole pack stands there, made from the very same inputs, with every file as it was written.
 

@@ -1,5 +1,8 @@
 """The outbox: every message as it goes out, and a ledger of what became of it, so that each is sent once.
 
+What all recipients of a message share lies in one file; the lines that are one recipient's are in the ledger, and with
+them the digest of the two together: what was cut or edited since is not sent.
+
 queued → sending → data → sent | failed | queued, again, where it was not taken | unknown, where nobody knows.
 
 A state is on the disk before the step that it names is taken. What a crash leaves in `data` may have been sent: it
@@ -12,8 +15,8 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,18 +27,26 @@ NAME = "outbox"
 OWNERS = "owner/"  # how the series of words to the owner begin; those of reports hold no stroke
 LEDGER = "ledger.sqlite"
 STATES = ("queued", "sending", "data", "sent", "failed", "unknown")
-_VERSION = 1
+_UNITS = {name: timedelta(days=days) for name, days in {"day": 1, "week": 7, "month": 31, "year": 366}.items()}
+_VERSION = 2
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS deliveries (
     series TEXT NOT NULL, period TEXT NOT NULL, recipient TEXT NOT NULL,
     revision INTEGER NOT NULL, digest TEXT NOT NULL, message_id TEXT NOT NULL, root TEXT NOT NULL, file TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN {STATES}), attempts INTEGER NOT NULL, reply TEXT NOT NULL, at TEXT NOT NULL,
+    head BLOB NOT NULL, content TEXT NOT NULL,
     PRIMARY KEY (series, period, recipient)
 );
 CREATE TABLE IF NOT EXISTS history (
     series TEXT NOT NULL, period TEXT NOT NULL, recipient TEXT NOT NULL, revision INTEGER NOT NULL,
     state TEXT NOT NULL, reply TEXT NOT NULL, at TEXT NOT NULL
 );
+PRAGMA user_version = {_VERSION};
+"""
+# Of the first version: what waits there is queued anew.
+_UPGRADE = f"""
+ALTER TABLE deliveries ADD COLUMN head BLOB NOT NULL DEFAULT x'';
+ALTER TABLE deliveries ADD COLUMN content TEXT NOT NULL DEFAULT '';
 PRAGMA user_version = {_VERSION};
 """
 
@@ -58,7 +69,7 @@ class Row(NamedTuple):
     digest: str  # of the pack's message
     message_id: str
     root: str  # the Message-ID that its thread began with
-    file: str  # its .eml, in the outbox
+    file: str  # in the outbox: what it shares with others
     state: str
     attempts: int  # how often a server was asked to take it
     reply: str  # what was last heard of it
@@ -96,29 +107,67 @@ class Outbox:
         return found[0].root if found else ""
 
     def is_waiting(self, row: Row) -> bool:
-        """Whether a message was queued before, did not go out, and is still there."""
-        return row.state == "queued" and (self.folder / row.file).is_file()
+        """Whether a message was queued before, did not go out, and is still there as it was."""
+        try:
+            return row.state == "queued" and bool(self.content(row))
+        except ReportError:
+            return False
 
     def content(self, row: Row) -> bytes:
-        """A message as it goes out; raises ReportError where its file is gone."""
+        """A message as it goes out; raises ReportError where it is not there, or not as it was queued."""
+        query = "SELECT head, content FROM deliveries WHERE series = ? AND period = ? AND recipient = ?"
+        ((head, digest),) = self._ledger.execute(query, row.key)
         try:
-            return (self.folder / row.file).read_bytes()
+            content = head + (self.folder / row.file).read_bytes()
         except OSError as error:
             raise ReportError(f"{row.file} of {str(self.folder)!r} cannot be read: {error.strerror}.") from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ReportError(f"{row.file} of {str(self.folder)!r} is not what was queued.")
+        return content
 
-    def queue(self, key: Key, revision: int, digest: str, message_id: str, root: str, content: bytes) -> Row:
-        """Keep a message, on the disk before the ledger knows of it, to be sent; an earlier one of the key gives way."""
-        number, before = hashlib.sha256("\n".join((*key, str(revision))).encode()).hexdigest()[:16], self.row(key)
+    def queue(
+        self, key: Key, revision: int, digest: str, message_id: str, root: str, head: bytes, shared: bytes
+    ) -> Row:
+        """Keep a message, on the disk before the ledger knows of it, to be sent; an earlier one of the key gives way.
+
+        `head` are its recipient's own lines, `shared` is all that follows.
+        """
+        before = self.row(key)
         attempts = before.attempts if before and before.revision == revision else 0
-        row = Row(
-            *key, revision, digest, message_id, root, f"{key.period}-{number}.eml", "queued", attempts, "", _now()
-        )
-        _write(self.folder / row.file, content)
+        file = f"{key.period}-{hashlib.sha256(shared).hexdigest()[:16]}.eml"
+        row = Row(*key, revision, digest, message_id, root, file, "queued", attempts, "", _now())
+        if not self._holds(file, shared):
+            _write(self.folder / file, shared)
         with self._ledger:
-            marks = ", ".join("?" * len(row))
-            self._ledger.execute(f"INSERT OR REPLACE INTO deliveries VALUES ({marks})", row)
+            values = (*row, head, hashlib.sha256(head + shared).hexdigest())
+            names = ", ".join((*Row._fields, "head", "content"))
+            marks = ", ".join("?" * len(values))
+            self._ledger.execute(f"INSERT OR REPLACE INTO deliveries ({names}) VALUES ({marks})", values)
             self._tell(row.key, revision, "queued", "", row.at)
         return row
+
+    def _holds(self, file: str, content: bytes) -> bool:
+        try:
+            return (self.folder / file).read_bytes() == content
+        except OSError:
+            return False
+
+    def forget(self, keep: str) -> int:
+        """Delete messages of longer ago than `keep`, as 1 year, and what was heard of them; how many files.
+
+        That they were sent, to whom and when stays: else they would be sent again. What is still to be sent stays, too.
+        """
+        number, unit = keep.split()
+        before = datetime.now(UTC) - int(number) * _UNITS[unit.removesuffix("s")]
+        limit, waiting = before.isoformat(timespec="seconds"), "('queued', 'sending', 'data')"
+        with self._ledger:
+            self._ledger.execute("DELETE FROM history WHERE at < ?", (limit,))
+            self._ledger.execute(f"UPDATE deliveries SET head = x'' WHERE at < ? AND state NOT IN {waiting}", (limit,))
+        kept = {row.file for row in self._rows(f"WHERE at >= ? OR state IN {waiting}", (limit,))}
+        old = [path for path in self.folder.glob("*.eml") if path.name not in kept and _is_older(path, before)]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
 
     def set(self, row: Row, state: str, reply: str = "") -> None:
         """Write a state down, for good; returns when the disk has it."""
@@ -152,10 +201,13 @@ def sending(output: Path) -> Iterator[Outbox]:
     locks: nobody could tell then that a message goes out once.
     """
     folder = output / NAME
-    if not folder.is_dir():
-        folder.mkdir(parents=True)
-        _sync(output)
-    folder.chmod(0o700)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            _sync(output)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise ReportError(f"No message can be written to {str(folder)!r}: {error.strerror}.") from None
     with ExitStack() as held:
         try:
             is_alone = held.enter_context(writing(folder))
@@ -166,8 +218,8 @@ def sending(output: Path) -> Iterator[Outbox]:
             raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two senders could send twice.")
         ledger = held.enter_context(_opened(folder, "rwc"))
         (folder / LEDGER).chmod(0o600)
-        if not _version_of(folder, ledger):
-            ledger.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+        if (version := _version_of(folder, ledger)) < _VERSION:
+            ledger.executescript(f"BEGIN;{_UPGRADE if version else _SCHEMA}COMMIT;")
         outbox = Outbox(folder, ledger)
         _settle(outbox)
         yield outbox
@@ -231,14 +283,23 @@ def _settle(outbox: Outbox) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, for this user's eyes."""
+    """Whole or not at all, for this user's eyes; raises ReportError where there is no room."""
     beside = path.with_suffix(".part")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    _sync(path.parent)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise ReportError(f"No message can be written to {str(path.parent)!r}: {error.strerror}.") from None
+
+
+def _is_older(path: Path, than: datetime) -> bool:
+    return path.stat().st_mtime < than.timestamp()
 
 
 def _sync(folder: Path) -> None:

@@ -122,18 +122,12 @@ def _load(build: dict, source: str | None) -> Dataset:
         elif origin.startswith("("):
             hint = "they came through a connection, which only the program that built the pack has"
         raise DataError(f"The data of this pack, {origin!r}, are not here: {hint}.")
-    if not source and _runs_code(Path(origin)):
+    if not source and manifest.other_settings(Path(origin)):
         raise SettingsError(
             f"This pack names the settings {origin!r}, which may run code, and they are not the retention.toml here: "
             f"where you trust them, name them again with --data."
         )
     return load(origin, **given)
-
-
-def _runs_code(origin: Path) -> bool:
-    """Whether a source is a settings file, and another than any command here would take."""
-    path = origin / "retention.toml" if origin.is_dir() else origin
-    return path.suffix == ".toml" and path.is_file() and path.resolve() != Path("retention.toml").resolve()
 
 
 def _figures(before: Path, now: Path, found: list[Change], is_altered: bool) -> list[Difference]:

@@ -91,7 +91,7 @@ def send_report(
     """Check a finished pack and mail its messages, one to each recipient, once.
 
     `to` names those of the settings' recipients who get it now, or others, who get the whole report in its first
-    language. `settings` (default: those that the pack was made with, else ./retention.toml) hold the rest; `smtp_url` is
+    language. `settings` (default: ./retention.toml, never others that a pack names) hold the rest; `smtp_url` is
     by default that of the environment variable RETENTION_KIT_SMTP_URL. A second call sends only what is missing.
     `resend` sends a report that has changed since, as a correction; what may have arrived (`unknown`) goes out again
     only with `resend` to recipients named in `to`. `dry_run` says what would be done and does nothing. A pack that the
@@ -103,11 +103,15 @@ def send_report(
     told = manifest.read(folder)
     if told.get("schema") != 1:
         raise SettingsError(f"{str(Path(pack))!r} is no pack: give the folder that `retention-kit report` has made.")
-    settings = settings_of(settings, told, folder)
-    recipients = _recipients(settings, to)
-    server = None if dry_run else smtp_url if isinstance(smtp_url, Server) else server_of(smtp_url)
-    period = str(Period.parse(told["period"]))
     verdict = gate.judge(folder, None, expected)  # old packs may be sent late
+    period, recipients, server = str(told.get("period", "")), [], None
+    try:
+        settings = settings_of(settings, told)
+        recipients = _recipients(settings, to)
+        server = None if dry_run else smtp_url if isinstance(smtp_url, Server) else server_of(smtp_url)
+    except SettingsError:
+        if verdict.state != "blocked":  # which is so whoever would have got it, and from where
+            raise
     if verdict.state == "blocked":
         if server and settings.mail.owner:
             with sending(folder.parent) as outbox:
@@ -134,11 +138,17 @@ def send_report(
         results = tuple(found[one] for one in recipients)
         if any(one.state in ("failed", "unknown", "queued") for one in results):
             _tell_owner(outbox, folder, told, settings, server, results=results)
+        if (gone := outbox.forget(settings.mail.keep_outbox)) and progress:
+            progress(f"{gone} messages older than {settings.mail.keep_outbox} were deleted from {outbox.folder}")
     return Sending(period, verdict, results)
 
 
-def settings_of(given: Settings | str | Path | None, told: dict, folder: Path | None = None) -> Settings:
-    """The settings given, or those that a pack was made with, or those that lie here; the defaults where there are none."""
+def settings_of(given: Settings | str | Path | None, told: dict) -> Settings:
+    """The settings given, else those that lie here, else the defaults.
+
+    A pack may come from anybody, and its recipients get what it holds: so of a pack that names other settings than
+    those that lie here, theirs are used only where they are given. Raises SettingsError where they are not.
+    """
     if isinstance(given, Settings):
         return given
     if given is not None:
@@ -146,12 +156,13 @@ def settings_of(given: Settings | str | Path | None, told: dict, folder: Path | 
         if not path.is_file():
             raise SettingsError(f"There is no file {str(path)!r}: give a retention.toml.")
         return read_settings(path) if path.suffix == ".toml" else Settings()
-    origin = Path(told.get("data", {}).get("origin") or "retention.toml")
-    places = [origin, *([folder.parent.parent / origin] if folder else [])]  # packs lie in reports/ of their project
-    for path in (*(path for place in places for path in (place / "retention.toml", place)), Path("retention.toml")):
-        if path.suffix == ".toml" and path.is_file():
-            return read_settings(path)
-    return Settings()
+    if others := manifest.other_settings(Path(told.get("data", {}).get("origin") or "")):
+        raise SettingsError(
+            f"This pack names the settings {str(others)!r}, and they are not the retention.toml here: say whose recipients "
+            f"get it, with --data {shlex.quote(str(others))} or another."
+        )
+    here = Path("retention.toml")
+    return read_settings(here) if here.is_file() else Settings()
 
 
 def today(settings: Settings) -> date:
@@ -281,8 +292,8 @@ def _queue(
     root = outbox.root(key)
     before = [row.message_id] if row and row.revision < revision else []
     thread = tuple(dict.fromkeys([one for one in (root, *before) if one and one != number]))
-    content = letters.personal(raw, letter.to, number, thread, datetime.now(UTC), settings.mail.unsubscribe)
-    queued = outbox.queue(key, revision, letter.digest, number, root or number, content)
+    parts = letters.personal(raw, letter.to, number, thread, datetime.now(UTC), settings.mail.unsubscribe)
+    queued = outbox.queue(key, revision, letter.digest, number, root or number, *parts)
     return Queued(queued, sender, letter.to.address)
 
 
@@ -308,8 +319,8 @@ def _tell_owner(
     revision = row.revision + is_out if row else 0
     number, root = letters.message_id(key, revision, digest, sender), outbox.root(key)
     thread = (root,) if root and root != number else ()
-    content = letters.personal(raw, Recipient(address, name), number, thread, datetime.now(UTC), None)
-    queued = outbox.queue(key, revision, digest, number, root or number, content)
+    parts = letters.personal(raw, Recipient(address, name), number, thread, datetime.now(UTC), None)
+    queued = outbox.queue(key, revision, digest, number, root or number, *parts)
     deliver(outbox, server, [Queued(queued, sender, address)], pauses=())
 
 

@@ -9,16 +9,18 @@ import smtplib
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from threading import Timer
+from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from retention_kit.errors import SettingsError
 
 VARIABLE = "RETENTION_KIT_SMTP_URL"
 _EXAMPLE = "smtp://user:password@mail.example.com:587 (STARTTLS) or smtps://user:password@mail.example.com:465 (TLS)"
+_LINES = 200  # that one answer may have
 _AT_MOST = 300  # characters of a reply that are kept
 
 
@@ -49,6 +51,7 @@ class Server:
     timeout: float = 60  # seconds for each answer
     patience: float = 600  # for the answer to a whole message: who leaves sooner never knows (RFC 5321, 4.5.3.2.6)
     context: ssl.SSLContext | None = field(default=None, repr=False)  # whom to trust; default: whom the system trusts
+    deadline: float = 300  # for connecting as a whole, and beyond `patience` for a message, however much is answered
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -108,7 +111,67 @@ def _wrong(what: str) -> SettingsError:
     return SettingsError(f"{VARIABLE} {what}. Write it like {_EXAMPLE}.")
 
 
-def connect(server: Server) -> smtplib.SMTP:
+class _Answers:
+    """What a server says, line by line, and no answer without end."""
+
+    def __init__(self, file: Any):
+        self._file, self.left = file, 0
+
+    def readline(self, size: int) -> bytes:
+        if self.left <= 0:
+            raise OSError(None, "its answer has no end")
+        self.left -= 1
+        line = self._file.readline(size)
+        return line if line.endswith(b"\n") or len(line) == size else b""  # what was cut off is no answer
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Plain(smtplib.SMTP):
+    """A connection that can be ended from outside in the middle of a handshake, too."""
+
+    twin: socket.socket | None = None
+
+    def _get_socket(self, *given: Any) -> socket.socket:
+        made = super()._get_socket(*given)
+        self.twin = made.dup()  # the first is taken apart where TLS begins
+        return made
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None:
+            self.file = _Answers(self.sock.makefile("rb"))
+        self.file.left = _LINES
+        return super().getreply()
+
+    def end(self) -> None:
+        with suppress(OSError):
+            if self.twin:
+                self.twin.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        if self.twin:
+            self.twin.close()
+
+
+class _Tls(smtplib.SMTP_SSL, _Plain):
+    """The same with TLS from the first byte."""
+
+
+@contextmanager
+def _within(smtp: _Plain, seconds: float) -> Iterator[None]:
+    """End the connection once the time is over: whoever waits for it then finds it lost."""
+    timer = Timer(seconds, smtp.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def connect(server: Server) -> _Plain:
     """A connection that is encrypted, verified and logged in as the server's URL asks.
 
     Raises Deferred where another try may do, and SettingsError where it will not: an untrusted certificate, no STARTTLS,
@@ -116,24 +179,24 @@ def connect(server: Server) -> smtplib.SMTP:
     """
     context = server.context or ssl.create_default_context()
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    smtp = None
+    smtp = _Tls(timeout=server.timeout, context=context) if server.tls == "tls" else _Plain(timeout=server.timeout)
+    smtp._host = server.host  # whose certificate it has to be
     try:
-        if server.tls == "tls":
-            smtp = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout, context=context)
-        else:
-            smtp = smtplib.SMTP(server.host, server.port, timeout=server.timeout)
-        smtp.ehlo_or_helo_if_needed()
-        if server.tls == "starttls":
-            code, reply = smtp.starttls(context=context)
+        with _within(smtp, server.deadline):
+            code, reply = smtp.connect(server.host, server.port)
             if code != 220:
-                raise smtplib.SMTPResponseException(code, reply)
+                raise smtplib.SMTPConnectError(code, reply)
             smtp.ehlo_or_helo_if_needed()
-        if server.user:
-            smtp.login(server.user, server.password)
+            if server.tls == "starttls":
+                code, reply = smtp.starttls(context=context)
+                if code != 220:
+                    raise smtplib.SMTPResponseException(code, reply)
+                smtp.ehlo_or_helo_if_needed()
+            if server.user:
+                smtp.login(server.user, server.password)
         return smtp
     except BaseException as error:
-        if smtp is not None:
-            smtp.close()
+        smtp.close()
         if isinstance(error, (smtplib.SMTPException, OSError)):
             raise _explained(error, server) from None  # a traceback could show what was said to the server
         raise
@@ -171,7 +234,7 @@ def _explained(error: Exception, server: Server) -> Exception:
 
 
 def hand_over(
-    smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, content: bytes, commit: Callable[[], None]
+    smtp: _Plain, server: Server, sender: str, recipient: str, content: bytes, commit: Callable[[], None]
 ) -> Outcome:
     """One message (CRLF lines) to one recipient, and its outcome.
 
@@ -179,6 +242,13 @@ def hand_over(
     certain; from there on a lost connection is `unknown`. What it raises stops the message for certain. Raises
     SettingsError where the server takes mail of nobody who has not logged in, or otherwise.
     """
+    with _within(smtp, server.deadline + server.patience):
+        return _hand_over(smtp, server, sender, recipient, content, commit)
+
+
+def _hand_over(
+    smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, content: bytes, commit: Callable[[], None]
+) -> Outcome:
     try:
         outcome = _envelope(smtp, server, sender, recipient, content)
     except (smtplib.SMTPException, OSError) as error:

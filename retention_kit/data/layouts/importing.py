@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retention_kit.data.engine import Engine
+from retention_kit.data.engines import files_named
 from retention_kit.data.files import FORMATS, files_of
 from retention_kit.data.layouts.export import read_export
 from retention_kit.data.layouts.mapping import Mapping, Recognised, map_export, our_table, propose
 from retention_kit.data.layouts.writing import add_sources, block, report_keys, write_safely
 from retention_kit.data.records import Names
-from retention_kit.data.sources import files_named, read_table
+from retention_kit.data.sources import read_table
 from retention_kit.data.text_files import TEXTS, text_columns
 from retention_kit.errors import DataError
 from retention_kit.settings import Data, Report, Settings, make_settings, read_settings
