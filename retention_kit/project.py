@@ -29,6 +29,7 @@ _SETTINGS = """\
 orders = "data/orders.csv"
 subscriptions = "data/subscriptions.csv"
 responses = "data/responses.csv"
+# first_known = "2023-01-01"                # who is first seen from then on is new: no customer of before is missing
 
 [report]
 company = "Sample Company (synthetic data)"

@@ -25,7 +25,7 @@ OURS = {
         *("customer_id", "subscription_id", "started_at", "ended_at", "amount", "interval", "currency"),
         *("trial_ends_at", "cancel_reason", "status"),
     },
-    "responses": {"customer_id", "responded_at", "survey", "score", "scale", "weight", "comment"},
+    "responses": {"customer_id", "responded_at", "survey", "score", "scale", "weight", "comment", "response_id"},
 }
 
 

@@ -1,7 +1,10 @@
 """Exports of other products: recognised, mapped and counted, in the settings as in memory; and what is none, a sentence."""
 
 import csv
+import gzip
+import io
 import re
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -288,3 +291,115 @@ def test_of_an_export_only_what_its_layout_names_splits_the_figures(here):
     settings = here / "retention.toml"
     settings.write_text(settings.read_text("utf-8").rstrip() + '\nmug = "Lineitem name"\n', "utf-8")
     assert set(rk.load(here).segments) == {"country", "channel", "mug"}
+
+
+# Files as they come
+
+
+def rewritten(text: str, folder: Path, name: str, delimiter: str, encoding: str, packing: str) -> Path:
+    """The same rows in another way of writing."""
+    rows = csv.reader(text.splitlines(keepends=True))
+    lines = io.StringIO()
+    csv.writer(lines, delimiter=delimiter).writerows(rows)
+    data = lines.getvalue().encode(encoding)
+    path = folder / f"export.{name}"
+    path.write_bytes(data)
+    if packing == "gz":
+        path = path.with_name(path.name + ".gz")
+        path.write_bytes(gzip.compress(data))
+    elif packing == "zip":
+        path = path.with_name(path.name + ".zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"export.{name}", data)
+    return path
+
+
+WAYS = [
+    ("csv", ";", "utf-8", ""),
+    ("tsv", "\t", "utf-16", ""),
+    ("txt", "\t", "utf-8-sig", ""),
+    ("txt", ",", "utf-8", "zip"),
+    ("csv", ",", "utf-16", "gz"),
+    ("csv", "|", "utf-8", "zip"),
+]
+
+
+@pytest.mark.parametrize(("place", "name"), list(enumerate(USABLE)))
+def test_an_export_is_imported_however_its_file_is_written(here, place, name):
+    """Each layout in two of the ways."""
+    case = CASES[name]
+    for way in (WAYS[place % len(WAYS)], WAYS[(place + 1 + place // len(WAYS)) % len(WAYS)]):
+        path = rewritten(case.text, here, *way)
+        (here / "retention.toml").unlink(missing_ok=True)
+        assert main(["import", path.name]) == 0
+        data = rk.load("retention.toml")
+        assert {metric: value(data, metric, case.period) for metric in case.figures} == pytest.approx(case.figures), way
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_without_any_one_column_an_export_is_imported_or_a_sentence(here, name, capsys):
+    """Whatever column is lost, there is no traceback, and nothing is written by halves."""
+    rows = [*csv.reader(CASES[name].text.splitlines(keepends=True))]
+    path = here / "export.csv"
+    for lost in range(len(rows[0])):
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([cell for place, cell in enumerate(row) if place != lost] for row in rows)
+        code = main(["import", "export.csv"])
+        said = capsys.readouterr().err
+        assert (code, (here / "retention.toml").exists()) in ((0, True), (2, False)), rows[0][lost]
+        assert re.fullmatch(r"retention-kit: .*export\.csv[^\n]+\n" if code else "", said), said
+        assert sorted(one.name for one in here.iterdir() if one.name != "retention.toml") == ["export.csv"]
+        (here / "retention.toml").unlink(missing_ok=True)
+
+
+KEPT = {"Plan tier": ["Basic", "Pro"], "Fulfilment": ["done", "late"], "Newsletter": ["yes", "no"]}
+UNKEPT = {
+    "Ship street": ["1 High St", "2 Low St"], "Phone": ["+44 20 7946 0000", "+44 20 7946 0001"], "IP": ["10.0.0.1", "10.0.0.2"],
+    "Where": ["https://a.example", "https://b.example"], "Reach": ["a@x.example", "b@x.example"], "Remark": ["good", "bad"],
+    "Items": ["1", "2"], "Weight": ["1.50", "2.50"], "Printed": ["2024-01-05", "2024-01-06"], "Same": ["x", "x"], "Nothing": ["", ""],
+    "Said": ["we were very glad to be there again", "we were not at all glad to be there"], "Handed": ["05.01.2024", "06.01.2024"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["shopify_orders", None])
+def test_what_is_kept_is_written_to_be_seen_and_edited(here, name):
+    """Few words, each of several rows, that name nobody; of a known export and of a guessed one."""
+    more = KEPT | UNKEPT
+    if name:
+        header, *rows = csv.reader(CASES[name].text.splitlines(keepends=True))
+    else:
+        header = ["Invoice No", "Client Email", "Invoice Date", "Net Total"]
+        rows = [[str(place), f"c{place}@x.example", f"2024-01-{place + 10}", "1.50"] for place in range(8)]
+    with (here / "export.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow([*header, *more])
+        csv.writer(file).writerows(
+            [*row, *(values[place % 2] for values in more.values())] for place, row in enumerate(rows)
+        )
+    assert main(["import", "export.csv"]) == 0
+    (source,) = read_settings(here / "retention.toml").data.sources("orders")
+    assert source.keep == [*KEPT]
+    assert 'keep = ["Plan tier", "Fulfilment", "Newsletter"]  # further columns' in (here / "retention.toml").read_text(
+        "utf-8"
+    )
+    assert set(KEPT) <= set(rk.load(here).segments)
+    assert not set(UNKEPT) & set(rk.load(here).segments)
+
+
+OVERLAPPING = ["surveymonkey", "qualtrics", "typeform", "delighted"]
+
+
+@pytest.mark.parametrize("name", OVERLAPPING)
+def test_an_answer_in_two_exports_counts_once(here, name):
+    """The second export begins in the middle of the first."""
+    case = CASES[name]
+    rows = [*csv.reader(case.text.splitlines(keepends=True))]
+    header = layouts()[name].read.header_rows
+    for export, kept in (("a.csv", rows), ("b.csv", rows[:header] + rows[header + 1 :])):
+        with (here / export).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(kept)
+    assert main(["import", "a.csv", "b.csv"]) == 0
+    data = rk.load(here)
+    assert {metric: value(data, metric, case.period) for metric in case.figures} == pytest.approx(case.figures)
+    found = data.quality.set_index("check")
+    assert found.loc["same response_id", "rows"].sum() > 0
+    assert "the exports overlap" in found.loc["same response_id", "effect"]

@@ -256,3 +256,25 @@ def test_good_and_bad_are_words_of_their_scale_alone():
         DataError, match=r"'score' is unreadable in 2 of 3 rows, such as row 1 \('good'\)|first in row 1"
     ):
         answered("nps", ["good", "bad", "9"])
+
+
+def test_of_one_answer_that_came_twice_the_one_that_can_be_read_counts():
+    data = responses(
+        """
+        response_id  responded_at  survey  score  customer_id
+        1            2024-01-05    nps     10     Ann
+        1.0          2024-01-05    nps     10     Ann
+        1            2024-01-05    csat    5      Ann
+        2            soon          nps     9      Ben
+        2            2024-01-06    nps     9      Ben
+        3            2024-01-06    nps     -      -
+        3            2024-01-07    nps     0      -
+        3            2024-01-08    nps     1      -
+        -            2024-01-08    nps     0      -
+        -            2024-01-08    nps     0      -
+    """,
+        answers="all",
+    )
+    assert checks(data) == {"same response_id": 2, "unreadable date": 1, "no answer": 1}
+    assert row(data, "net_promoter_score", "2024-01")["n"] == 5
+    assert value(data, "net_promoter_score", "2024-01") == -20  # 10 and 9, three zeros

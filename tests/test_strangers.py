@@ -107,37 +107,28 @@ def test_types_of_duckdb_come_as_they_are(tmp_path):
     ]
 
 
-ENDLESS = {
-    "shop.duckdb": "CREATE TABLE t AS SELECT 1 AS a FROM range(1000); CREATE VIEW orders AS "
-    "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) "
-    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, i AS amount FROM n",
-    "shop.sqlite": "CREATE VIEW orders AS WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) "
-    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, sum(i) AS amount FROM n",
-}
+_ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n)"
+_AMOUNT = "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, {} AS amount FROM"
+# Views that take too long, or give too many rows: the limit that ends them, and what is said.
+BEYOND = {
+    "shop.duckdb without end": (
+        "SECONDS", 0.5, f"CREATE TABLE t AS SELECT 1 AS a FROM range(1000); CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('i')} n",
+    ),
+    "shop.sqlite without end": ("SECONDS", 0.5, f"CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('sum(i)')} n"),
+    "shop.duckdb of many rows": (
+        "ROWS", 50_000, f"CREATE TABLE t AS SELECT 1 AS a FROM range(2000); CREATE VIEW orders AS {_AMOUNT.format(1)} t AS a, t AS b",
+    ),
+    "shop.sqlite of many rows": ("ROWS", 50_000, f"CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('i')} n"),
+}  # fmt: skip
+SAID = {"SECONDS": r"its view takes more than 0\.5 seconds to read", "ROWS": r"its view .*gives more than .* rows.*"}
 
 
-@pytest.mark.parametrize("name", ENDLESS)
-def test_a_view_without_end_is_ended(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(databases, "SECONDS", 0.5)
-    path = shop(tmp_path / name, ENDLESS[name])
-    with pytest.raises(DataError, match=r"its view takes more than 0\.5 seconds to read: make it a table\.$"):
-        rk.load(path, timezone="UTC")
-
-
-MANY = {
-    "shop.duckdb": "CREATE TABLE t AS SELECT 1 AS a FROM range(2000); CREATE VIEW orders AS "
-    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount FROM t AS a, t AS b",
-    "shop.sqlite": "CREATE VIEW orders AS WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) "
-    "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, i AS amount FROM n",
-}
-
-
-@pytest.mark.parametrize("name", MANY)
-def test_a_view_of_too_many_rows_is_refused(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(databases, "ROWS", 50_000)
-    path = shop(tmp_path / name, MANY[name])
-    with pytest.raises(DataError, match=r"its view .*gives more than .* rows.*: make it a table\.$"):
-        rk.load(path, timezone="UTC")
+@pytest.mark.parametrize("name", BEYOND)
+def test_a_view_beyond_a_limit_is_ended(tmp_path, monkeypatch, name):
+    limit, value, sql = BEYOND[name]
+    monkeypatch.setattr(databases, limit, value)
+    with pytest.raises(DataError, match=rf"{SAID[limit]}: make it a table\.$"):
+        rk.load(shop(tmp_path / name.split()[0], sql), timezone="UTC")
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,47 @@ from retention_kit.errors import DataError
 
 UTC = {"timezone": "UTC", "currency": "EUR"}
 INTERVALS = {
-    "year": ["yearly", "annual", "Annually", "12 month", "1 year", "P1Y", "every 12 months", "per year", "4 quarters"],
-    "month": ["monthly", "Month", "1 month", "P1M", "every month", "1mo"],
+    "year": [
+        "yearly",
+        "annual",
+        "Annually",
+        "12 month",
+        "1 year",
+        "P1Y",
+        "every 12 months",
+        "per year",
+        "4 quarters",
+        "Annual billing",
+        "YEARLY_PLAN",
+        "p.a.",
+        "jährlich",
+        "annuelle",
+        "سنوي",
+    ],
+    "month": [
+        "monthly",
+        "Month",
+        "1 month",
+        "P1M",
+        "every month",
+        "1mo",
+        "/month",
+        "/ mo",
+        "Monthly subscription",
+        "month-to-month",
+        "mensual",
+    ],
     "quarter": ["quarterly", "3 months", "3-month", "every 3 months", "P3M", "month-3"],
-    "6 month": ["semi-annual", "semiannually", "half yearly", "half-yearly", "2 quarters", "6 months"],
+    "6 month": [
+        "semi-annual",
+        "semiannually",
+        "half yearly",
+        "half-yearly",
+        "2 quarters",
+        "6 months",
+        "twice a year",
+        "halbjährlich",
+    ],
     "week": ["weekly", "7 days", "1 week"],
     "2 week": ["every 2 weeks", "every other week", "fortnightly", "14 days"],
     "day": ["daily", "1 day"],
@@ -49,6 +86,43 @@ def test_statuses_of_vendors():
     ]  # fmt: skip
 
 
+# Every status of the vendors' documents, and what it means for MRR; None where it means another thing at each, and is told.
+VENDORS = {
+    "Stripe": {
+        "incomplete": "unpaid", "incomplete_expired": "unpaid", "trialing": "trialing", "active": "active", "past_due": "past_due",
+        "canceled": "cancelled", "unpaid": "unpaid", "paused": "paused", "ended": "cancelled", "not_started": "future",
+    },
+    "Chargebee": {
+        "future": "future", "in_trial": "trialing", "active": "active", "non_renewing": "active", "paused": "paused",
+        "cancelled": "cancelled", "transferred": None,
+    },
+    "Recurly": {
+        "active": "active", "expired": "cancelled", "future": "future", "paused": "paused", "live": "active", "in_trial": "trialing",
+        "past_due": "past_due", "failed": None,
+    },
+    "Paddle": {
+        "active": "active", "canceled": "cancelled", "past_due": "past_due", "paused": "paused", "trialing": "trialing",
+        "deleted": "cancelled",
+    },
+    "Braintree": {"Active": "active", "Canceled": "cancelled", "Expired": "cancelled", "Past Due": "past_due", "Pending": None},
+    "WooCommerce": {
+        "wc-active": "active", "wc-cancelled": "cancelled", "wc-expired": "cancelled", "wc-pending-cancel": "active",
+        "wc-on-hold": None, "switched": None,
+    },
+    "people": {
+        "Cancelled at period end": "active", "will not renew": "active", "Churned": "cancelled", "Terminated": "cancelled",
+        "Free trial": "trialing", "Freemium": "free", "Overdue": "past_due", "In grace period": "past_due", "Suspended": None,
+        "Inactive": None, "Pending activation": None,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_status_of_a_vendor(vendor):
+    assert {said: status_of(said) for said in VENDORS[vendor]} == VENDORS[vendor]
+    assert {said: status_of(f" {said.upper()} ") for said in VENDORS[vendor]} == VENDORS[vendor]
+
+
 def test_mrr_of_words():
     data = rk.load(subscriptions=table("""
         customer_id  subscription_id  started_at  ended_at  amount  interval       status
@@ -67,7 +141,18 @@ def test_mrr_of_words():
 
 LABELS = {
     10: ["10 - Extremely likely", "10", "10.0", "Extremely likely (10)", "10/10", "10: sure"],
-    5: ["Very satisfied (5)", "5. Very good", "5 out of 7", "(5) good", "٥"],
+    5: [
+        "Very satisfied (5)",
+        "5. Very good",
+        "5 out of 7",
+        "(5) good",
+        "٥",
+        "★★★★★",
+        "5 stars",
+        "5, very good",
+        "5|Very good",
+        "⭐️⭐️⭐️⭐️⭐️",
+    ],
     0: ["0 – Not at all likely", "Not at all likely 0", "Bad", "0"],
     None: ["9-10", "1 - rated 5", "great", "", "-"],
 }

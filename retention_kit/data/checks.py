@@ -159,6 +159,7 @@ CHECKS = {
         share="warned",
         column="order_id",
     ),
+    "same response_id": _aside("one is kept: the exports overlap", share="warned", column="response_id"),
     "same subscription_id and start, other contents": _aside(
         "the smallest amount is kept; the rest are set aside", share="warned", column="subscription_id"
     ),

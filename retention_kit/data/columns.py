@@ -116,6 +116,10 @@ class Columns:
                 f"coalesce({scale_words(engine, self.text('scale'))}, {default})" if "scale" in self._kinds else default
             )
             self.sql |= {"scale": named, **bounds_sql()}
+            # Of two exports of one answer that which can be read counts.
+            readable = "CASE WHEN responded_at IS NULL OR score IS NULL THEN 1 ELSE 0 END"
+            again = f"row_number() OVER (PARTITION BY survey, response_id ORDER BY {readable}, _row)"
+            self.sql["same_response"] = again if "response_id" in self._kinds else "1"
         # What never came takes no room: a view says that it is missing.
         optional = [name for name in ("refund_of", "currency") if name in names]
         self.has_refunded = "refunded" in names and "refunded" in self._kinds

@@ -12,7 +12,7 @@ from retention_kit.data.sources import IDENTITY, Source
 
 _CANDIDATES = 3  # a total is among the largest amounts
 _FEWEST = 3  # rows that a total sums: two equal amounts are no sum
-_REPEATED = ("same line in another file", "identical row", "same order_id, other contents",
+_REPEATED = ("same line in another file", "identical row", "same order_id, other contents", "same response_id",
              "same subscription_id and start, other contents")  # fmt: skip
 
 
@@ -47,8 +47,8 @@ def _named(row: int, who: str | None) -> str:
 
 def tell_overlap(engine: Engine, table: str, columns: Columns, counts: list[Count]) -> list[Count]:
     """The counts of copies, with how many of their orders or subscriptions stand in several files of a pattern."""
-    key = IDENTITY.get(table)
-    if not columns.has_files or not key:
+    key = IDENTITY.get(table, "response_id")
+    if not columns.has_files:
         return counts
     told = []
     for count in counts:
@@ -59,7 +59,7 @@ def tell_overlap(engine: Engine, table: str, columns: Columns, counts: list[Coun
                 "HAVING min(_file_number) <> max(_file_number))"
             )
             if several:
-                what = f"{table.rstrip('s')}{'s stand' if several > 1 else ' stands'}"
+                what = f"{'answer' if table == 'responses' else table.rstrip('s')}{'s stand' if several > 1 else ' stands'}"
                 count = count._replace(detail=f"{several:,} {what} in several files, such as {example!r}")
         told.append(count)
     return told

@@ -49,7 +49,9 @@ def choose_segments(
 
     Raises SettingsError where `keep` names a column that no source has.
     """
-    asked = {name.lower() for source in sources for name in source.keep or ()} | {name.lower() for name in wanted}
+    # Beside what `keep` names, a column that is mapped was asked for too.
+    asked = {name.lower() for one in sources if one.keep is not None for name in (*one.keep, *one.columns)}
+    asked |= {name.lower() for name in wanted}
     for source in sources:
         for name in source.keep or ():
             if name.lower() not in map(str.lower, names):
@@ -73,6 +75,11 @@ def why_by_name(name: str) -> str:
         if set(known.split()) & set(words):
             return why
     return next((why for why, known in _LAST.items() if words[-1] in known.split()), "")
+
+
+def is_personal(value: str) -> bool:
+    """Whether a value is an address, a phone number, a link or free text."""
+    return bool(re.match(_PERSONAL, value) or re.match(_TEXT, value))
 
 
 def _why_by_values(engine: Engine, sources: list[Source], names: list[str]) -> dict[str, str]:

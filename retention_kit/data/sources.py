@@ -42,7 +42,7 @@ OPTIONAL = {
         "cancel_reason",
         "status",
     ),
-    "responses": ("customer_id", "scale", "weight", "comment"),
+    "responses": ("customer_id", "response_id", "scale", "weight", "comment"),
     "rates": (),
     "known_customers": ("first_at",),
 }
@@ -344,9 +344,12 @@ def _selected(
     consumed = used(theirs, list(ours.values()))
     taken = {text.lower() for text in [*selected, *ours.values(), *consumed, *REQUIRED[table], *OPTIONAL[table]]}
     # Exports hold addresses and texts of every kind: of theirs only what is mapped can split the figures.
-    others = (
-        [] if source.layout else [name for name in theirs if name.lower() not in taken and not name.startswith("_")]
-    )
+    kept = None if not source.layout else {name.lower() for name in source.keep or ()}
+    others = [
+        name
+        for name in theirs
+        if name.lower() not in taken and not name.startswith("_") and (kept is None or name.lower() in kept)
+    ]
     selected |= {name: engine.quote(name) for name in others}
     if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
         selected["_like"] = engine.row_digest

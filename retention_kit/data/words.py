@@ -33,17 +33,31 @@ _TWO_MEANINGS = {
 _SEVERAL = {
     "semiannual": (6, "month"), "semiannually": (6, "month"),
     "halfyear": (6, "month"), "halfyearly": (6, "month"), "biennial": (2, "year"), "biennially": (2, "year"),
-    "fortnight": (2, "week"), "fortnightly": (2, "week"),
+    "fortnight": (2, "week"), "fortnightly": (2, "week"), "twiceayear": (6, "month"), "twiceyearly": (6, "month"),
+    "triennial": (3, "year"), "triennially": (3, "year"), "monthtomonth": (1, "month"), "p.a": (1, "year"),
+    "täglich": (1, "day"), "wöchentlich": (1, "week"), "monatlich": (1, "month"), "vierteljährlich": (1, "quarter"),
+    "quartalsweise": (1, "quarter"), "halbjährlich": (6, "month"), "jährlich": (1, "year"),
+    "hebdomadaire": (1, "week"), "mensuel": (1, "month"), "mensuelle": (1, "month"), "trimestriel": (1, "quarter"),
+    "trimestrielle": (1, "quarter"), "semestriel": (6, "month"), "semestrielle": (6, "month"), "annuel": (1, "year"),
+    "annuelle": (1, "year"), "semanal": (1, "week"), "mensual": (1, "month"), "mensal": (1, "month"), "trimestral": (1, "quarter"),
+    "semestral": (6, "month"), "anual": (1, "year"), "أسبوعي": (1, "week"), "أسبوعيا": (1, "week"), "شهري": (1, "month"),
+    "شهريا": (1, "month"), "ربعسنوي": (1, "quarter"), "سنوي": (1, "year"), "سنويا": (1, "year"),
 }  # fmt: skip
 _COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "twelve": 12, "other": 2}
 _STATUSES = {
-    "active": "active", "live": "active", "nonrenewing": "active", "pendingcancel": "active",
-    "pendingcancellation": "active", "cancelatperiodend": "active",
-    "pastdue": "past_due", "indunning": "past_due", "dunning": "past_due", "ingraceperiod": "past_due",
+    "active": "active", "live": "active", "subscribed": "active", "running": "active", "enabled": "active",
+    # what ends with its paid period still pays
+    "nonrenewing": "active", "notrenewing": "active", "willnotrenew": "active", "autorenewoff": "active",
+    "pendingcancel": "active", "pendingcancellation": "active", "pendingcancelation": "active", "willcancel": "active",
+    "cancelscheduled": "active", "scheduledforcancellation": "active", "cancelatperiodend": "active",
+    "cancelsatperiodend": "active", "canceledatperiodend": "active", "cancelledatperiodend": "active",
+    "pastdue": "past_due", "overdue": "past_due", "delinquent": "past_due", "billingretry": "past_due", "indunning": "past_due", "dunning": "past_due", "ingraceperiod": "past_due",
     "trialing": "trialing", "trialling": "trialing", "trial": "trialing", "intrial": "trialing", "ontrial": "trialing",
-    "paused": "paused", "unpaid": "unpaid", "incomplete": "unpaid", "incompleteexpired": "unpaid", "free": "free",
+    "freetrial": "trialing", "paused": "paused", "onpause": "paused", "unpaid": "unpaid", "incomplete": "unpaid", "incompleteexpired": "unpaid", "free": "free",
+    "freeplan": "free", "freemium": "free", "comped": "free",
     "future": "future", "notstarted": "future", "cancelled": "cancelled", "canceled": "cancelled", "expired": "cancelled",
-    "ended": "cancelled",
+    "ended": "cancelled", "churned": "cancelled", "terminated": "cancelled", "lapsed": "cancelled", "deleted": "cancelled",
+    "closed": "cancelled",
 }  # fmt: skip
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
 _GOOD = {"good", "bad"}
@@ -54,7 +68,8 @@ def interval_of(text: str) -> str | None:
     said = re.sub(r"[\s_-]+", " ", text.translate(_DIGITS).strip().lower()).strip(" .")
     if found := re.fullmatch(r"p(\d+)([dwmy])", said):
         return _interval(int(found[1]), _UNITS[found[2]])
-    said = re.sub(r"^(billed |every |each |per |once a |once per |a |an )+", "", said)
+    said = re.sub(r"^(billed |every |each |per |once a |once per |a |an |/ ?)+", "", said)
+    said = re.sub(r"( (plan|subscription|billing|billed|payments?|recurring|prepaid|prepayment|contract))+$", "", said)
     if found := _SEVERAL.get(said.replace(" ", "")):
         return _interval(*found)
     count, unit = 1, said
@@ -100,7 +115,9 @@ def per_year(interval: str) -> Fraction:
 
 def status_of(text: str) -> str | None:
     """Our status for a vendor's word, whatever its case and separators: `past_due` for `Past Due`; None for others."""
-    return _STATUSES.get(re.sub(r"[\s_.-]+", "", text.strip().lower()))
+    return _STATUSES.get(
+        re.sub(r"[\s_.-]+", "", text.strip().lower().removeprefix("wc-"))
+    )  # WordPress writes wc-active
 
 
 def scale_of(text: str) -> str | None:
@@ -125,11 +142,13 @@ def score_of(text: object) -> Decimal | None:
         return found if found.is_finite() else None
     except InvalidOperation:
         pass
+    if re.fullmatch(r"[★⭐]{1,10}[☆]*", stars := re.sub(r"[\s\ufe0f]", "", said)):
+        return Decimal(sum(stars.count(star) for star in "★⭐"))
     if is_good_or_bad(said):
         return Decimal(said.lower().startswith("good"))
     if found := re.fullmatch(r"(\d{1,2})\s*(?:/|of|out of)\s*(\d{1,2})", said, re.IGNORECASE):
         return Decimal(found[1]) if int(found[1]) <= int(found[2]) else None
-    first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]–—-])(?![.]\d)", said)
+    first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]|_–—-]|,\s)(?![.]\d)", said)
     last = re.search(r"(?:^|[\s:=(\[–—-])(\d{1,3})[)\].]?$", said)
     numbers = {int(one[1]) for one in (first, last) if one}
     return Decimal(numbers.pop()) if len(numbers) == 1 else None

@@ -40,14 +40,14 @@ def net_promoter_score(feedback) -> Measure:
     label="Customer satisfaction",
     unit="fraction",
     better="higher",
-    formula="answers in the top two boxes (csat_top) / valid answers",
+    formula="answers in the top boxes of their scale (csat_top) / valid answers",
     source="CustomerGauge; Zencity",
     competing="The mean as a share of the maximum; top boxes from 7 on a scale of 1-10.",
     template="feedback",
     options=("csat_top", "answers"),
 )
 def customer_satisfaction_score(feedback) -> Measure:
-    """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 9-10 on 1-10."""
+    """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 6-7 on 1-7, 9-10 on 1-10, 2 on 0-2, good of good or bad."""
     f = feedback
     top = _top(f.satisfied, _answers(f, "csat"))
     return replace(top, crossed=(f.csat_crossed, f.csat_both, f.csat_before, f.csat_pairs))
@@ -57,14 +57,14 @@ def customer_satisfaction_score(feedback) -> Measure:
     label="Found it easy",
     unit="fraction",
     better="higher",
-    formula="answers in the top three boxes (ces_top) / valid answers",
+    formula="answers in the top boxes of their scale (ces_top) / valid answers",
     source="CustomerGauge",
     competing="The top two boxes only, or the mean of the scale.",
     template="feedback",
     options=("ces_top", "answers"),
 )
 def customer_effort_score(feedback) -> Measure:
-    """Share of valid answers that call it easy: the top boxes of the scale, 5-7 on 1-7."""
+    """Share of valid answers that call it easy: the top boxes of the scale, 5-7 on 1-7, 4-5 on 1-5."""
     f = feedback
     if f.definitions.ces_top == "mean":
         measure = _mean(f.ces_scores, f.ces_scores_squared, _answers(f, "ces"))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import NamedTuple
+
+import msgspec
 
 from retention_kit.data.layouts.export import Export, known_zone, time_sql, with_texts
 from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
 from retention_kit.data.layouts.questions import Question, read_questions
+from retention_kit.data.missing import MISSING
+from retention_kit.data.segments import is_personal, why_by_name
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
 
@@ -22,6 +27,7 @@ OURS = {
     "responses": ("responded_at", "survey", "score"),
 }
 _AMOUNT = r"[-+(]?\s?[$€£¥₹]?\s?[-+]?\d[\d.,' ]*\s?[$€£¥₹]?\)?"
+_FEW, _SHARE = 20, 0.005  # values of a column that is kept, or a share of the rows that are looked at
 _GUESSES = {  # our columns by what theirs may be called, the likeliest first
     "customer_id": ("customer.?(id|no|number|code)", "client.?(id|no)", "account.?(id|no|code)", "user.?id", "member.?id",
                     "customer|client|buyer", "e-?mail"),
@@ -106,6 +112,7 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
         leave_out={why: _sql_line(text) for why, text in leave_out.items() if text},
         columns=columns,
     )
+    source = msgspec.structs.replace(source, keep=_kept(export, source))
     return Recognised(layout, _surveys(export, layout, source, comments), _currency(export, columns))
 
 
@@ -164,8 +171,33 @@ def _survey(source: Table, question: Question, comment: str | None, comments: di
         timezone=source.timezone,
         leave_out=source.leave_out,
         columns=columns,
+        keep=source.keep and [name for name in source.keep if name != question.column],
     )
     return Mapping("responses", one, comments, question.doubt)
+
+
+def _kept(export: Export, source: Table) -> list[str]:
+    """The columns beside the mapped ones that can split the figures: few words, each of several rows, that name nobody."""
+    said = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
+    found = []
+    for name in export.header:
+        values = [value for value in export.values(name) if value.upper() not in MISSING]
+        several = Counter(values)
+        is_word = (
+            not any(re.fullmatch(_AMOUNT, value) for value in several)
+            and time_sql("x", few := [*several][:50])[0] == "x"
+        )
+        is_word = is_word and not any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", value) for value in few)
+        is_few = 2 <= len(several) <= max(_FEW, _SHARE * len(export.rows)) and 2 * len(several) <= len(values)
+        if (
+            is_word
+            and is_few
+            and name.lower() not in said
+            and not why_by_name(name)
+            and not any(map(is_personal, several))
+        ):
+            found.append(name)
+    return found
 
 
 def _columns_of(given: str | list[str], header: list[str]) -> list[str]:
@@ -192,6 +224,7 @@ def propose(export: Export, path: str) -> Recognised:
     columns["ordered_at"], other = time_sql(columns["ordered_at"], export.values(columns["ordered_at"]))
     comments |= {"ordered_at": f"guess; day and month cannot be told apart: or {other}"} if other else {}
     source = Table(path=path, columns=columns)
+    source = msgspec.structs.replace(source, keep=_kept(export, source))
     return Recognised(None, [Mapping("orders", source, comments)], currency)
 
 

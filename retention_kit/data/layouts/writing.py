@@ -23,6 +23,9 @@ def block(mapping: Mapping, heading: list[str]) -> str:
         value = getattr(source, name)
         if value and not (name == "rows" and value == "orders"):
             lines.append(f"{name} = {toml_text(value)}")
+    if source.keep is not None:
+        listed = ", ".join(map(toml_text, source.keep))
+        lines.append(f"keep = [{listed}]  # further columns that split the figures: add or take away")
     if source.leave_out:
         lines.append(f"[data.{mapping.table}.leave_out]  # such rows count nowhere; `check` counts them by these names")
         lines += [f"{toml_key(why)} = {toml_text(condition)}" for why, condition in source.leave_out.items()]
