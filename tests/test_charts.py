@@ -10,6 +10,7 @@ import pytest
 import vl_convert
 
 from retention_kit.report import charts
+from retention_kit.report.charts_parts import short_names
 from retention_kit.wording import Words
 
 WORDS = Words("en", "GBP")
@@ -328,3 +329,17 @@ def test_nothing_defined_is_no_picture(draw):
 @pytest.mark.parametrize("colour", [charts.INK, charts.MUTED, charts.TEAL, charts.BRICK])
 def test_text_can_be_read_on_white(colour):
     assert contrast_with_white(colour) >= 4.5
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["short", "(none)"], ["short", "(none)"]),
+        ([f"Country number {k} of the Federation" for k in (1, 12)] + ["(none)"], ["…1…", "…12…", "(none)"]),
+        (["shop.example/category/shoes-men", "shop.example/category/hats-women"], ["…shoes-men", "…hats-women"]),
+        (["a" * 40, "web"], ["aaaaaaaaaaaa…aaaaaaaaaaaa", "web"]),
+        (["The Society of Long Names in Wales"] * 2, ["The Society…mes in Wales (1)", "The Society…mes in Wales (2)"]),
+    ],
+)
+def test_long_names_are_told_apart(names, shown):
+    assert short_names(names) == shown

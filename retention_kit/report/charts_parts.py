@@ -62,19 +62,30 @@ def visible(name: object) -> str:
 
 
 def short_names(names: list[object], most: int = 26) -> list[str]:
-    """Names from the data as an axis has room for them: without a long beginning that all share, cut in their middle.
+    """Names from the data as an axis has room for them: long ones without what they all begin or end with, cut in the middle.
 
     Two that would look alike are told apart by their place.
     """
     shown = [visible(name) for name in names]
-    if max(map(len, shown), default=0) > most and len(shown) > 1:
-        shared = commonprefix(shown)  # noqa: RUF071  names are no paths
-        shared = shared[: max(shared.rfind(sign) for sign in " -_/:.,") + 1]
-        if len(shared) >= most // 3:
-            shown = [f"…{name.removeprefix(shared)}" for name in shown]
+    long = [name for name in shown if len(name) > most]
+    if len(long) > 1:
+        begin = _shared(long, most // 3)
+        end = _shared([name[::-1] for name in long], most // 3)
+        if all(len(name) > begin + end for name in long):
+            shown = [
+                f"{'…' * bool(begin)}{name[begin : len(name) - end]}{'…' * bool(end)}" if len(name) > most else name
+                for name in shown
+            ]
     half = (most - 1) // 2
     shown = [name if len(name) <= most else f"{name[:half].rstrip()}…{name[-half:].lstrip()}" for name in shown]
     return [name if shown.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(shown, 1)]
+
+
+def _shared(names: list[str], least: int) -> int:
+    """How many letters all names begin with, up to the end of a word; 0 where these are too few to be left out."""
+    shared = commonprefix(names)  # noqa: RUF071  names are no paths
+    length = max(shared.rfind(sign) for sign in " -_/:.,") + 1
+    return length if length >= least else 0
 
 
 def number(value: object) -> float | None:
