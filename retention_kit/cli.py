@@ -90,7 +90,11 @@ def _parser() -> argparse.ArgumentParser:
         "--language", action="append", help="such as en; may be given several times (default: settings)"
     )
     report.add_argument(
-        "--format", action="append", choices=("html", "pdf"), help="may be given twice (default: settings)"
+        "--format",
+        action="append",
+        type=_format,
+        metavar="FORMAT",
+        help="html, pdf or brief (one page); may be given several times (default: settings)",
     )
     report.add_argument("--output", default="reports", metavar="DIR", help="where packs land (default: reports)")
     report.add_argument("--only", default="", metavar="NAMES", help="run these sections again: retention,revenue")
@@ -128,6 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     cli_import.add(commands, _print_table)
     cli_mail.add(commands, cli_mail.Tools(_add_data, _load, _print_table, progress))
     return parser
+
+
+def _format(name: str) -> str:
+    """A format of a report; refused with the nearest there is."""
+    from retention_kit.errors import did_you_mean
+    from retention_kit.settings import FORMATS
+
+    if name not in FORMATS:
+        raise argparse.ArgumentTypeError(f"there is no report format {name!r}: {did_you_mean(name, FORMATS)}")
+    return name
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from retention_kit.periods import Period
 
 TABLES = ("orders", "subscriptions", "responses")
 BESIDE = ("rates", "known_customers")  # tables without figures of their own
+FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTML and PDF
 ENGINES = ("duckdb", "sqlite")  # databases in a file
 SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
@@ -86,7 +87,7 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str | None = None
     currency: str = "XXX"  # ISO 4217 for "no currency": figures print without a symbol
     languages: list[str] = field(default_factory=lambda: ["en"])
-    formats: list[Literal["html", "pdf"]] = field(default_factory=lambda: ["html", "pdf"])
+    formats: list[Literal["html", "pdf", "brief"]] = field(default_factory=lambda: ["html", "pdf"])
     segments: list[str] = field(default_factory=list)
     as_of: date | None = None
     plugins: list[str] = field(

@@ -92,10 +92,10 @@ def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):
         assert all(re.fullmatch(r"\d+(\.\d{1,2})?", one) for one in money), "pence, no twelfths of them"
         assert len(rows) == total.customers == sample.row(metric).value
         assert sum(map(float, money)) == pytest.approx(total.money, abs=0.005 * len(rows))
-        assert shown[file][2:4] == [sample.words.value(len(rows), "count"), sample.words.value(total.money, "money")]
-        assert shown[file][4] == ", ".join(rows[0])
+        assert shown[file][1:3] == [sample.words.value(len(rows), "count"), sample.words.value(total.money, "money")]
+        assert shown[file][3] == ", ".join(rows[0])
     lost = next(item for item in sample.attention().data["items"] if "lists/" in item)
-    assert shown[sample.list_file("lost_customers")][3] in lost
+    assert shown[sample.list_file("lost_customers")][2] in lost
 
 
 def test_where_no_customers_are_at_hand_no_list_is_named():

@@ -121,7 +121,7 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
         ("[data.orders]\npaht = 'o.csv'", "[data.orders] has no setting 'paht': did you mean 'path'?"),
         ("[[data.orders]]\npath = 'o.csv'\nwher = ''", "[data.orders] has no setting 'wher': did you mean 'where'?"),
         ("[report]\nevery = 'monthly'", "report.every cannot be 'monthly': did you mean 'month'?"),
-        ("[report]\nformats = ['docx']", "report.formats cannot be 'docx': choose from html, pdf."),
+        ("[report]\nformats = ['docx']", "report.formats cannot be 'docx': choose from html, pdf, brief."),
         ("[definitions]\nbasis = 'order'", "definitions.basis cannot be 'order': did you mean 'orders'?"),
         (
             "[[data.responses]]\npath = 'r.csv'\nsurvey = 'npc'",

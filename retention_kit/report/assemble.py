@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from retention_kit.report.page import Page
     from retention_kit.report.plan import Plan
 
+SHORTER = (4, 3, 2, 1)  # sentences of what needs attention, where a page has no room for more
+
 
 def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: Sequence[Identity]) -> NotebookNode:
     """One document: the sections in reading order, then the appendix."""
@@ -31,10 +33,7 @@ def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], check
         if section.name != "overview" and not _is_titled(notebook):
             cells.append(_cell(page.heading(section.metric or section.name)))
         cells += notebook.cells
-    if any(check.broken for check in checks):
-        names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
-        notice = Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)
-        cells.insert(0, _cell(notice))
+    cells[:0] = map(_cell, _broken(page, checks))
     cells += [_cell(block) for block in appendix(page, checks, plan.restated)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
@@ -42,6 +41,26 @@ def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], check
             if BLOCK_MIME in output.get("data", {}):
                 output.data[BLOCK_MIME] = Shown(output.data[BLOCK_MIME])
     return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})
+
+
+def brief(page: Page, checks: Sequence[Identity]) -> NotebookNode:
+    """One page of the report: what `Page.brief` shows, and broken sums above it."""
+    from nbformat.v4 import new_notebook
+
+    blocks, about, text = [*_broken(page, checks), *page.brief()], _about(page), page.words.text
+    about["title"] = text("brief.title", title=about["title"])
+    shorter = [block.data["items"] for most in SHORTER if (block := page.attention(most))]
+    about |= {"layout": "brief", "footer": text("brief.footer"), "shorter": shorter}
+    cells = [_cell(block) for block in blocks]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    return new_notebook(cells=cells, metadata={"retention_kit": about})
+
+
+def _broken(page: Page, checks: Sequence[Identity]) -> list[Block]:
+    """A notice that sums do not hold, where they do not."""
+    names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
+    return [Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)] if names else []
 
 
 def _is_titled(notebook: NotebookNode) -> bool:

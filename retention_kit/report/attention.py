@@ -14,6 +14,8 @@ from retention_kit.report.context import of
 from retention_kit.report.display import Block
 from retention_kit.report.overview import Overview
 
+MOST = 6  # sentences, and goals, where room is scarce
+
 
 class Finding(NamedTuple):
     """One thing to look into, and the money that it is about; 0 where nobody can say."""
@@ -25,11 +27,13 @@ class Finding(NamedTuple):
 class Attention(Overview):
     """What needs attention, and the lists of customers beside the report."""
 
-    def attention(self) -> Block | None:
-        """What a reader should look into, in sentences: warnings of the data, then what costs most."""
+    def attention(self, most: int = 0) -> Block | None:
+        """What a reader should look into, in sentences: warnings of the data, then what costs most; `most` of them, else all."""
         found = [*self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
         found.sort(key=lambda one: -one.money)
         items = [*self.data.warnings, *(one.text for one in found)]
+        if 0 < most < len(items):
+            items[most:] = [self.words.text("attention.more", count=len(items) - most)]
         title = self.words.text("attention.title")
         return Block("notice", tone="attention", title=title, items=items) if items else None
 
@@ -47,15 +51,16 @@ class Attention(Overview):
         rows = [
             [
                 self.list_file(metric),
-                METRICS[metric].label,
                 words.value(total.customers, "count"),
                 words.value(total.money, "money"),
                 ", ".join(total.columns),
             ]
             for metric, total in self.list_totals().items()
         ]
-        heads = ("file", "who", "customers", money_column(self.data), "columns")
-        return tables.titled(words, "lists", heads, rows, ("customers", money_column(self.data))) if rows else None
+        money = money_column(self.data)
+        heads = ("file", "customers", money, "columns")
+        caption = words.text("lists.caption")
+        return tables.titled(words, "lists", heads, rows, ("customers", money), caption) if rows else None
 
     def _lost(self) -> Iterator[Finding]:
         row = self.row("lost_customers")

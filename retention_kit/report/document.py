@@ -33,6 +33,9 @@ _DEFAULTS = {
     "language": "en",
     "direction": "ltr",
     "date": None,
+    "layout": "",  # "brief": all of it on one page
+    "footer": "",
+    "shorter": [],  # of a brief: what needs attention in ever fewer sentences, for a page on which not all find room
 }
 # Neither XML nor PDF can hold these.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")

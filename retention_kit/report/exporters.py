@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from textwrap import shorten
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import mistune
@@ -36,6 +37,7 @@ from retention_kit.report.prose import PLUGINS
 if TYPE_CHECKING:
     import typst
 
+_typesetting = Lock()  # one compiler serves one page at a time
 _FORMATS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 
 
@@ -121,7 +123,9 @@ class RetentionPDFExporter(Exporter):
         for section in page["sections"]:
             for block in section:
                 _dressed(block, page, resources, self._dress)
-        return self._typeset(page, resources), resources
+        typeset = self._on_one_page if page["layout"] == "brief" else self._typeset
+        with _typesetting:
+            return typeset(page, resources), resources
 
     def _dress(self, block: dict) -> None:
         """Adds to a block what Typst needs: pictures as data."""
@@ -133,6 +137,16 @@ class RetentionPDFExporter(Exporter):
         elif block["kind"] == "image":
             block["bytes"] = list(_picture(block))
             block["format"] = _FORMATS.get(block["mime"], "png")
+
+    def _on_one_page(self, page: dict, resources: dict) -> bytes:
+        """Typst sets it smaller; where that is not enough, what needs attention is told in fewer sentences."""
+        notice = next((block for block in page["sections"][0] if block.get("tone") == "attention"), {})
+        for items in (notice.get("items"), *page["shorter"]):
+            notice["items"] = items
+            pdf = self._typeset(page, resources)
+            if page_count(pdf) == 1:
+                break
+        return pdf
 
     def _typeset(self, page: dict, resources: dict) -> bytes:
         import typst
@@ -176,6 +190,14 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
+def page_count(pdf: bytes) -> int:
+    """How many pages a PDF has."""
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(pdf) as document:
+        return len(document)
+
+
 @cache
 def exporter_of(made: str, static: bool) -> Exporter:
     """The exporter of a format, which keeps what it has prepared."""
@@ -186,13 +208,12 @@ def prepare(formats: Iterable[str], static: bool) -> None:
     """Do what the first report of a process takes longer for: read templates and fonts, start what draws charts."""
     drawing.prepare(_fonts())
     for made in formats:
-        exporter = exporter_of(made, static)
-        if made == "html":
-            exporter.template  # noqa: B018  read when first asked for
-            if not static:
-                _vega()
-        else:
+        if made != "pdf":
+            exporter_of("html", static).template  # noqa: B018  read when first asked for
+        if made != "html":
             _compiler()
+        if made == "html" and not static:
+            _vega()
 
 
 def specs(nb: NotebookNode) -> list[dict]:

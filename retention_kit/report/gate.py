@@ -131,8 +131,8 @@ def _collected(what: str, findings: Iterator[Finding]) -> list[Finding]:
 
 def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[str]:
     """The faults of a message; what it tells is held against the scorecard, its finding against the manifest."""
-    pdf = report.file("report", "pdf")
-    yield from (f"{fault}." for fault in gate_message.faults(raw, pdf.read_bytes() if pdf.is_file() else None))
+    pdfs = [path.read_bytes() for kind in ("report", "brief") if (path := report.file(kind, "pdf")).is_file()]
+    yield from (f"{fault}." for fault in gate_message.faults(raw, pdfs))
     message = gate_message.parse(raw)
     html, text = gate_message.html_of(message), gate_message.text_of(message)
     if html is None or text is None:
@@ -145,7 +145,7 @@ def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[
         wrong = [
             part
             for card in cards
-            for part in report.figures.card_faults(_label_of(card, report.figures), card.replace(": ", " ", 1))
+            for part in report.figures.card_faults(report.figures.label_of(card), card.replace(": ", " ", 1))
         ]
         if wrong:
             yield in_short(wrong, f"its {where} tells other figures than the scorecard, which has")
@@ -170,12 +170,6 @@ def _cards_of(text: str, figures: Figures) -> list[str]:
     return [part for part in parts if part.startswith(labels)]
 
 
-def _label_of(card: str, figures: Figures) -> str:
-    """The longest label that a card begins with: one may begin with another."""
-    found = [label for label in figures.rows if card.startswith((f"{flat(label)} ", f"{flat(label)}: "))]
-    return max(found, key=len, default="")
-
-
 def _customers(report: Report) -> Iterator[str]:
     """The customers that the lists of a pack name."""
     for path in (report.folder / "lists").glob("*.csv"):
@@ -194,7 +188,7 @@ def _standing(folder: Path, told: dict[str, Any]) -> Iterator[Finding]:
     """Whether the files are those that were written."""
     for name in sorted(manifest.altered(folder, told)):
         yield Finding("blocked", f"{name} is not what was written there: {REBUILD}.")
-    for path in sorted([*folder.glob("report.*"), *folder.glob("message.*")]):
+    for path in sorted([*folder.glob("report.*"), *folder.glob("brief.*"), *folder.glob("message.*")]):
         if path.name not in told["files"]:
             yield Finding("blocked", f"{path.name} was put there by somebody else: {REBUILD}.")
 

@@ -68,6 +68,16 @@ class Figures:
             return [row.label, self.words.value(row.value, row.unit, "full")]
         return tables.figures([row], self.period, self.words).data["rows"][0]
 
+    def label_of(self, card: str) -> str:
+        """The longest label that the text of a card begins with: one may begin with another."""
+        found = [label for label in self.rows if card.startswith((f"{flat(label)} ", f"{flat(label)}: "))]
+        return max(found, key=len, default="")
+
+    def key_figure(self, label: str) -> str:
+        """A metric and its value as a card begins, flat."""
+        row = self.rows[label]
+        return flat(f"{row.label} {self.words.value(row.value, row.unit)}")
+
     def card_faults(self, label: str, said: str) -> Iterator[str]:
         """What a card of a metric must say and does not; `said` is all of its text, flat."""
         row = self.rows.get(label)
@@ -201,6 +211,17 @@ def text_of_html(page: str) -> str:
     bare = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", page)
     told = re.findall(r'aria-label="([^"]*)"', bare)
     return flat(html.unescape(re.sub(r"<[^>]*>", " ", bare) + " " + " \n ".join(told)))
+
+
+def pages_of_pdf(content: bytes) -> int:
+    """How many pages a PDF has; raises ValueError where it cannot be read."""
+    import pypdfium2
+
+    try:
+        with pypdfium2.PdfDocument(content) as document:
+            return len(document)
+    except pypdfium2.PdfiumError as error:
+        raise ValueError("cannot be read") from error
 
 
 def text_of_pdf(content: bytes) -> str:

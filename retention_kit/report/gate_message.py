@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.header import decode_header
@@ -58,11 +58,11 @@ def parse(raw: bytes) -> EmailMessage:
     return message_from_bytes(raw, policy=policy.default)
 
 
-def faults(raw: bytes, report: bytes | None) -> Iterator[str]:
-    """Everything that is wrong with how a message is built; `report` is the PDF that it may bring along."""
+def faults(raw: bytes, reports: Sequence[bytes]) -> Iterator[str]:
+    """Everything that is wrong with how a message is built; `reports` are the PDFs that it may bring along."""
     message = parse(raw)
     yield from _of_headers(raw, message)
-    yield from _of_parts(message, report)
+    yield from _of_parts(message, reports)
     html = html_of(message)
     if html is None or text_of(message) is None:
         return  # as it has been told
@@ -133,7 +133,7 @@ def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
         yield "it names no sender, or several"
 
 
-def _of_parts(message: EmailMessage, report: bytes | None) -> Iterator[str]:
+def _of_parts(message: EmailMessage, reports: Sequence[bytes]) -> Iterator[str]:
     for part in message.walk():
         if part.defects:
             yield f"a part of it is not well built: {type(part.defects[0]).__name__}"
@@ -147,7 +147,7 @@ def _of_parts(message: EmailMessage, report: bytes | None) -> Iterator[str]:
             continue
         content = part.get_payload(decode=True) or b""
         if kind == "application/pdf" and part.is_attachment():
-            if content != report:
+            if content not in reports:
                 yield "the PDF that it brings along is not that of the pack"
         elif kind != "image/png" or not part["Content-ID"]:
             yield f"it brings along {_called(part)}, which nothing in it shows"

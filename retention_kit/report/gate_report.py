@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from retention_kit.report import manifest
-from retention_kit.report.gate_figures import Figures, Record, flat, in_short, text_of_html, text_of_pdf
+from retention_kit.report.gate_figures import Figures, Record, flat, in_short, pages_of_pdf, text_of_html, text_of_pdf
+from retention_kit.report.plan import FILES, files_of
 from retention_kit.report.sheets import read_scorecard
 from retention_kit.wording import Words
 
@@ -82,8 +83,8 @@ class Report:
     @property
     def is_there(self) -> bool:
         """Whether any of its files lies in the pack."""
-        files = self.file("report", "html"), self.file("report", "pdf"), self.file("message", "eml")
-        return any(path.is_file() for path in files)
+        names = [name for made in FILES for name in files_of(made, self.name)]
+        return any((self.folder / name).is_file() for name in [*names, self.file("message", "eml").name])
 
     def file(self, kind: str, suffix: str) -> Path:
         return self.folder / f"{kind}.{self.name}.{suffix}"
@@ -119,6 +120,7 @@ def findings(report: Report) -> Iterator[Finding]:
         yield Finding("blocked", reason)
     yield from _check_html(report)
     yield from _check_pdf(report)
+    yield from _check_brief(report)
     if not report.about["complete"]:
         reason = f"{report.told['period']} is not over: the data end before {report.about['as_of']}."
         yield Finding("degraded", reason, notice="incomplete")
@@ -166,9 +168,48 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
         yield Finding("blocked", reason, is_told)
 
 
+def _check_brief(report: Report) -> Iterator[Finding]:
+    """One page, with the finding of the report and key figures as the scorecard has them."""
+    html, pdf = report.file("brief", "html"), report.file("brief", "pdf")
+    wanted = [flat(report.told["reports"][report.name]["headline"])]
+    if html.is_file():
+        page = html.read_text("utf-8", "replace")
+        cards = [text_of_html(card) for card in re.findall(r'(?s)<li class="card">(.*?)</li>', page)]
+        labels = [report.figures.label_of(card) for card in cards]
+        wrong = [
+            part for label, card in zip(labels, cards, strict=True) for part in report.figures.card_faults(label, card)
+        ]
+        if reason := in_short(wrong, f"{html.name} tells other figures than the scorecard, which has"):
+            yield Finding("blocked", reason)
+        wanted += [report.figures.key_figure(label) for label in labels if label]
+        yield from _unsaid(report, html, text_of_html(page), wanted)
+    else:
+        yield from _missing(report, html)
+    if not pdf.is_file():
+        yield from _missing(report, pdf)
+        return
+    content = pdf.read_bytes()
+    try:
+        said, count = text_of_pdf(content), pages_of_pdf(content)
+    except ValueError as error:
+        yield Finding("blocked", f"{pdf.name} {error}.")
+        return
+    yield from _unsaid(report, pdf, said, wanted if report.words.direction == "ltr" else [])
+    if count != 1:
+        yield Finding("blocked", f"{pdf.name} has {count} pages and is to have one.")
+
+
+def _unsaid(report: Report, path: Path, said: str, wanted: list[str]) -> Iterator[Finding]:
+    if is_told := flat(report.words.text("document.failed")) in said:
+        yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
+    if reason := in_short([part for part in wanted if part not in said], f"{path.name} does not say"):
+        yield Finding("blocked", reason, is_told)
+
+
 def _missing(report: Report, path: Path) -> Iterator[Finding]:
     asked = report.about["parameters"]
-    if path.suffix[1:] in asked["formats"] and report.language in asked["languages"]:
+    made = next(made for made in FILES if path.name in files_of(made, report.name))
+    if made in asked["formats"] and report.language in asked["languages"]:
         yield Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_told=True)
 
 

@@ -16,7 +16,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import EVERY
 from retention_kit.report.display import sparkline, templates_dir
 from retention_kit.report.history import Sent, sent
-from retention_kit.report.plan import FORMATS
+from retention_kit.report.plan import FILES, files_of
 from retention_kit.report.story import is_known
 from retention_kit.wording import DASH, Words, languages
 
@@ -131,15 +131,22 @@ def _reports(pack: Sent, words: Words) -> Iterator[dict]:
         name = " ".join(filter(None, [name, key.partition(".")[0] if several else ""]))
         links = [
             {
-                "href": f"{pack.folder.name}/report.{key}.{made}",
-                "text": made.upper(),
-                "label": " ".join(filter(None, [words.period(pack.period), name, made.upper()])),
+                "href": f"{pack.folder.name}/{file}",
+                "text": text,
+                "label": " ".join(filter(None, [words.period(pack.period), name, text])),
             }
-            for made in FORMATS
-            if (pack.folder / f"report.{key}.{made}").is_file()
+            for made in FILES
+            for file in files_of(made, key)
+            if (pack.folder / file).is_file() and (text := _kind(file, words))
         ]
         if links:
             yield {"name": name, "links": links}
+
+
+def _kind(file: str, words: Words) -> str:
+    """What a link to a file is called: HTML, or one page PDF."""
+    kind = file.rpartition(".")[2].upper()
+    return words.text("index.brief", kind=kind) if file.startswith("brief.") else kind
 
 
 def _whole(pack: Sent) -> dict:

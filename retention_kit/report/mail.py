@@ -78,15 +78,18 @@ def _parts(page: Page) -> Parts:
 def write_message(
     page: Page, building: Path, name: str, notices: Sequence[str] = (), made: Parts | None = None
 ) -> list[str]:
-    """Write `message.<name>.eml` into a pack beside its `report.<name>.pdf`, and tell what of it failed.
+    """Write `message.<name>.eml` into a pack beside its PDFs, and tell what of it failed.
 
     Then none stands there, lest an older one be sent. Whatever it is, it takes no report with it. `made` are its parts
     where they were made beforehand.
     """
-    path, report = building / f"message.{name}.eml", building / f"report.{name}.pdf"
+    path = building / f"message.{name}.eml"
+    report, brief = (
+        pdf if (pdf := building / f"{kind}.{name}.pdf").is_file() else None for kind in ("report", "brief")
+    )
     path.unlink(missing_ok=True)
     try:
-        message = compose(page, notices, report if report.is_file() else None, made)
+        message = compose(page, notices, report, made, brief)
     except Exception as error:
         return [f"{path.name}: {error if isinstance(error, ReportError) else repr(error)}"]
     path.write_bytes(to_bytes(message))
@@ -94,16 +97,21 @@ def write_message(
 
 
 def compose(
-    page: Page, notices: Sequence[str] = (), report: Path | None = None, made: Parts | None = None
+    page: Page,
+    notices: Sequence[str] = (),
+    report: Path | None = None,
+    made: Parts | None = None,
+    brief: Path | None = None,
 ) -> EmailMessage:
     """The message of one page: mixed(alternative(plain, related(html, PNG…)), PDF), the PDF where it goes along.
 
-    `notices` stand at its top; `report` is the PDF, attached where the settings name no link and it is small enough.
+    `notices` stand at its top; `report` is the PDF, attached where the settings name no link and it is small enough; `brief`
+    is its one page, attached where there is one.
     It is complete but for To and Message-ID, and the same page gives the same bytes. Raises ReportError where a chart
     cannot be drawn.
     """
     drawn, table = made or _parts(page)
-    said = content(page, drawn, table, notices, report)
+    said = content(page, drawn, table, notices, report, brief)
     html = _html(said)
     if len(html.encode()) > MOST_HTML:  # the table that the full report has, too
         said["cohorts"] = None
@@ -118,9 +126,10 @@ def compose(
     _, body = message.iter_parts()
     for number, picture in enumerate({one.cid: one for one in drawn}.values(), 1):  # of small data two may be alike
         _add_picture(body, picture, f"chart-{number}.png")
-    if said["attached"] and report is not None:
-        name = report.name.replace("report", f"retention-{page.period}", 1)
-        message.add_attachment(report.read_bytes(), maintype="application", subtype="pdf", filename=name)
+    for pdf, kind, is_wanted in ((brief, "-brief", said["one_page"]), (report, "", said["attached"])):
+        if pdf is not None and is_wanted:
+            name = f"retention-{page.period}{kind}.{pdf.name.partition('.')[2]}"
+            message.add_attachment(pdf.read_bytes(), maintype="application", subtype="pdf", filename=name)
     message["Content-Language"] = page.words.language  # last, as it would move into the first part
     _bound(message)
     return message

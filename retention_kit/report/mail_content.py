@@ -26,12 +26,17 @@ _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 def content(
-    page: Page, pictures: Sequence[Picture], table: dict | None, notices: Sequence[str], report: Path | None
+    page: Page,
+    pictures: Sequence[Picture],
+    table: dict | None,
+    notices: Sequence[str],
+    report: Path | None,
+    one_page: Path | None = None,
 ) -> dict[str, Any]:
-    """Everything a message says, in final words; `table` is of `cohorts`, `report` the PDF that may go with it.
+    """Everything a message says, in final words; `table` is of `cohorts`, `report` and `one_page` the PDFs that may go with it.
 
     Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, cards, attention, goals,
-    charts, cohorts, link, attached, full, about, received, leave, labels, language, direction.
+    charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language, direction.
     """
     text, settings = page.words.text, page.data.settings
     company = brief(settings.report.company)
@@ -39,9 +44,12 @@ def content(
     headline, lead = first["text"], first["lead"]
     cards = page.cards()
     cards = cards.data["cards"] if cards else []
-    attention = page.attention()
+    attention = page.attention(MOST)
     link = settings.mail.link or ""
-    attached = not link and report is not None and report.stat().st_size <= settings.mail.attach_bytes
+    attached, is_brief = (
+        pdf is not None and pdf.stat().st_size <= settings.mail.attach_bytes for pdf in (report, one_page)
+    )
+    attached = attached and not link
     zone = settings.report.timezone or "UTC"
     said = {
         "language": page.words.language,
@@ -57,14 +65,13 @@ def content(
         "headline": headline,
         "lead": _lead(page, lead),
         "cards": cards,  # without their goals, which have a part of their own
-        "attention": {"title": text("attention.title"), "items": _first(attention.data["items"], page)}
-        if attention
-        else None,
+        "attention": {"title": text("attention.title"), "items": attention.data["items"]} if attention else None,
         "goals": _goals(page),
         "charts": [vars(one) | {"cid": one.cid} for one in pictures],
         "cohorts": table,
         "link": link,
         "attached": attached,
+        "one_page": text("mail.brief") if is_brief else "",
         "full": text("mail.open" if link else "mail.attached" if attached else "mail.elsewhere"),
         "about": f"{text('document.as_of', day=page.last_day(), zone=zone)} · {text('mail.definitions')}",
         "received": text("mail.received_of", company=company) if company else text("mail.received"),
@@ -152,11 +159,6 @@ def _why(page: Page) -> str:
         return words.text("mail.why_revenue", finding=story.finding(revenue, words, page.verdict(revenue)), **said)
     answers: Block | None = page.nps()
     return words.text("story.sentence", finding=answers.data["title"]) if answers else ""
-
-
-def _first(items: list[str], page: Page) -> list[str]:
-    more = len(items) - MOST
-    return items if more <= 0 else [*items[:MOST], page.words.text("mail.more", count=more)]
 
 
 def _goals(page: Page) -> list[dict]:

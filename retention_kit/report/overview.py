@@ -15,13 +15,14 @@ from retention_kit.periods import Period
 from retention_kit.report import story, tables
 from retention_kit.report.context import Context, of
 from retention_kit.report.display import Block
+from retention_kit.wording import DASH
 
 if TYPE_CHECKING:
     from retention_kit.settings import Goal
 
 CARDS = ("customer_retention_rate", "mrr", "net_revenue_retention", "repeat_purchase_rate", "average_revenue_per_customer",
-         "net_promoter_score", "active_customers", "revenue", "customer_satisfaction_score",
-         "customer_effort_score")  # fmt: skip
+         "net_promoter_score", "active_customers", "revenue", "customer_satisfaction_score", "customer_effort_score",
+         "average_purchase_value", "average_revenue_per_account", "gross_revenue_retention")  # fmt: skip
 SHOWN = 6  # cards unless others are asked for
 # What figures are held against, and the column that has it.
 COMPARED = {"previous": "previous", "year_ago": "year_ago", "goal": "target"}
@@ -153,7 +154,9 @@ class Overview(Context):
         words, goal = self.words, self.data.settings.goals[row.metric]
         state = self.goal_state(row)
         said = words.text(
-            f"card.goal_{state}" if state else "card.goal", goal=words.value(row.target, row.unit), by=goal.by
+            f"card.goal_{state}" if state else "card.goal",
+            goal=words.value(row.target, row.unit),
+            by=words.period(goal.by, "short") if goal.by else "",
         )
         start, when = self._start(row, goal)
         share = progress(row.value, start, row.target, row.better)
@@ -161,6 +164,32 @@ class Overview(Context):
             began = {"start": words.value(start, row.unit), "period": words.period(when, "short") if when else ""}
             said = words.text("card.goal_since" if when else "card.goal_from", said=said, **began)
         return {"text": said, "share": share}
+
+    def goals(self, most: int = 0) -> Block | None:
+        """Every figure with a goal: where it stands, whether it is reached, by when, and who answers for it; `most` of them, else all."""
+        words, rows = self.words, [row for row in self.now(METRICS).itertuples() if story.is_known(row.target)]
+        if not rows:
+            return None
+        body = []
+        for row in rows[: most or None]:
+            goal, state = self.data.settings.goals[row.metric], self.goal_state(row)
+            by = words.period(goal.by, "short") if goal.by else ""
+            said = words.text(f"goals.{state}", by=by) if state else ""
+            body.append(
+                [
+                    row.label,
+                    words.value(row.value, row.unit),
+                    words.value(row.target, row.unit),
+                    said,
+                    by,
+                    goal.owner or "",
+                ]
+            )
+        heads = ("figure", "value", "target", "state", "by", "owner")
+        used = [place for place in range(len(heads)) if place < 3 or any(one[place] for one in body)]
+        caption = words.text("goals.more", count=len(rows) - most) if 0 < most < len(rows) else ""
+        cells = [[one[place] or DASH for place in used] for one in body]
+        return tables.titled(words, "goals", [heads[place] for place in used], cells, ("value", "target"), caption)
 
     def _start(self, row: Any, goal: Goal) -> tuple[float | None, Period | None]:
         """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be told."""

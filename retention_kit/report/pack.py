@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import repeat
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -21,14 +20,14 @@ from retention_kit.metrics.summaries import concentration, needs
 from retention_kit.metrics.tables import answer_counts
 from retention_kit.periods import Period
 from retention_kit.report import manifest
-from retention_kit.report.assemble import assemble
+from retention_kit.report.assemble import assemble, brief
 from retention_kit.report.drawing import refuse_fork
 from retention_kit.report.execution import Workers, executing
 from retention_kit.report.history import fingerprint, restated
 from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
 from retention_kit.report.place import place_for, swap, told_of, writing
-from retention_kit.report.plan import FORMATS, Plan, make_plan
+from retention_kit.report.plan import FILES, Plan, files_of, make_plan
 from retention_kit.report.sheets import scorecard_of, write_lists
 from retention_kit.report.shown import sheet_of
 
@@ -214,10 +213,17 @@ def _making(
         with told_of(folder):
             _drop_stale(plan, building, rows)
         for language in plan.languages:
-            document = assemble(plan, language, kept | executed, checks)
-            names = [f"report.{language}{plan.suffix}.{made}" for made in plan.formats]
+            names = [name for made in plan.formats for name in files_of(made, f"{language}{plan.suffix}")]
+            documents = {
+                name: brief(plan.pages[language], checks) if name.startswith("brief") else None for name in names
+            }
+            if None in documents.values():
+                document = assemble(plan, language, kept | executed, checks)
+                documents = {name: known or document for name, known in documents.items()}
             with ThreadPoolExecutor() as both:  # Typst leaves Python to others
-                rendered = both.map(_render, repeat(document), names, repeat(plan.static))
+                rendered = both.map(
+                    _render, documents.values(), names, (plan.static or name.startswith("brief") for name in names)
+                )
             for name, (body, problems, boxes) in zip(names, rendered, strict=True):
                 failures += problems
                 notes += [boxes] if boxes else []
@@ -306,8 +312,9 @@ def _drop_stale(plan: Plan, building: Path, rows: str) -> None:
         for path in (building / "notebooks").glob(f"*.{language}{plan.suffix}.ipynb"):
             if path.stem not in stems:
                 path.unlink()
-        for made in FORMATS if restated else ():
-            (building / f"report.{language}{plan.suffix}.{made}").unlink(missing_ok=True)
+        for made in FILES if restated else ():
+            for name in files_of(made, f"{language}{plan.suffix}"):
+                (building / name).unlink(missing_ok=True)
 
 
 def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str], str]:

@@ -6,12 +6,21 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.about_customers import AboutCustomers
 from retention_kit.report.about_feedback import AboutFeedback
 from retention_kit.report.about_money import AboutMoney
-from retention_kit.report.attention import Attention
+from retention_kit.report.attention import MOST, Attention
+from retention_kit.report.context import Blocks
 from retention_kit.report.display import Block
 
 
 class Page(Attention, AboutCustomers, AboutMoney, AboutFeedback):
     """One period of one dataset in one language, as the templates show it; parameters as in `Context`."""
+
+    def brief(self) -> Blocks:
+        """What one page holds: the finding, the key figures, what needs attention and who is listed, the goals, a trend."""
+        leading = self.leading()
+        trend = None if leading is None else self.trend(leading.metric)
+        drawn = trend if trend is not None and trend.kind == "chart" else None
+        parts = self.headline(), self.cards(), self.attention(MOST), self.goals(MOST), self.lists(), drawn
+        return Blocks(filter(None, parts))
 
     def heading(self, name: str) -> Block:
         """The title of a section, or of a metric's own page; an analyst's own section is called as its file is."""

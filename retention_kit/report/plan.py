@@ -15,7 +15,11 @@ from retention_kit.report.page import Page
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
-FORMATS = ("html", "pdf")
+FILES = {  # of a report, by format
+    "html": ("report.{}.html",),
+    "pdf": ("report.{}.pdf",),
+    "brief": ("brief.{}.html", "brief.{}.pdf"),
+}
 
 
 class Restated(NamedTuple):
@@ -26,6 +30,11 @@ class Restated(NamedTuple):
     sent: float | None
     now: float | None
     causes: tuple[str, ...]  # as `causes.KINDS` has them: what may explain it
+
+
+def files_of(made: str, name: str) -> list[str]:
+    """The files of one format; `name` is en, or en.country-France."""
+    return [file.format(name) for file in FILES[made]]
 
 
 @dataclass
@@ -93,8 +102,8 @@ def make_plan(
     report = data.settings.report
     languages, formats = list(languages or report.languages), list(formats or report.formats)
     for made in formats:
-        if made not in FORMATS:
-            raise SettingsError(f"There is no report format {made!r}: {did_you_mean(made, FORMATS)}")
+        if made not in FILES:
+            raise SettingsError(f"There is no report format {made!r}: {did_you_mean(made, FILES)}")
     segment = ",".join(report.segments) if segment is None else segment
     pages = {language: Page(period or "", every, segment, language, data) for language in languages}
     if folder is not None and not Path(folder).is_dir():

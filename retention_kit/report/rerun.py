@@ -13,7 +13,7 @@ from retention_kit.metrics.scorecard import COLUMNS
 from retention_kit.report import manifest
 from retention_kit.report.causes import KINDS, Change, causes_of, changes
 from retention_kit.report.pack import make_pack
-from retention_kit.report.plan import FORMATS, Plan, make_plan
+from retention_kit.report.plan import FILES, Plan, files_of, make_plan
 from retention_kit.report.sheets import read_scorecard
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def _plan(told: dict, suffix: str, build: dict, pack: Path, given: str | None, t
         )
     data = _load(build, given)
     languages = [key.partition(".")[0] for key in told["reports"] if key == key.partition(".")[0] + suffix]
-    there = [made for made in FORMATS if any((pack / f"report.{one}{suffix}.{made}").is_file() for one in languages)]
+    there = [made for made in FILES
+             if any((pack / name).is_file() for one in languages for name in files_of(made, f"{one}{suffix}"))]  # fmt: skip
     made = {stem.removesuffix(f".{one}{suffix}") for stem in told["sections"] for one in languages
             if stem.endswith(f".{one}{suffix}")}  # fmt: skip
     folder = Path(templates) if templates and asked["templates"] else None

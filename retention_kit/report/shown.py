@@ -13,6 +13,7 @@ from retention_kit.wording import Words
 
 KINDS = {  # the files of a pack, in the order in which a reader asks for them
     "report": "report.*",
+    "brief": "brief.*",
     "figures": "scorecard*.csv",
     "lists": "lists/*.csv",
     "notebooks": "notebooks/*.ipynb",

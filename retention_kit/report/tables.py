@@ -84,13 +84,14 @@ def interval(row: Any, words: Words, style: str, worded: bool = False) -> str:
     return words.text("card.interval" if worded else "charts.interval", **bounds)
 
 
-def titled(words: Words, name: str, heads: Sequence[str], body: list[list[str]], numbers: Sequence[str]) -> Block:
-    """A table with the words of `name`: its title, caption and column heads; those of `numbers` stand at the end."""
+def titled(
+    words: Words, name: str, heads: Sequence[str], body: list[list[str]], numbers: Sequence[str], caption: str = ""
+) -> Block:
+    """A table with the words of `name`: its title and column heads; those of `numbers` stand at the end."""
     columns = [
         {"label": words.text(f"{name}.{head}"), "align": "end" if head in numbers else "start"} for head in heads
     ]
-    title, caption = words.text(f"{name}.title"), words.text(f"{name}.caption")
-    return Block("table", title=title, columns=columns, rows=body, caption=caption)
+    return Block("table", title=words.text(f"{name}.title"), columns=columns, rows=body, caption=caption)
 
 
 def _table(words: Words, name: str, heads: Sequence[str], body: list[list[str]], **more: Any) -> Block:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retention_kit.report.pack import Pack
 
 KIND = "report"
-_FILES = ("report.*.html", "report.*.pdf", "scorecard*.csv")
+_FILES = ("report.*.html", "report.*.pdf", "brief.*", "scorecard*.csv")
 
 
 class Reporting(W.VBox):
