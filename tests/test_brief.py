@@ -10,15 +10,18 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.report import gate, manifest
 from retention_kit.report import templates as library
-from retention_kit.report.assemble import brief
+from retention_kit.report.assemble import assemble, brief
+from retention_kit.report.display import BLOCK_MIME
 from retention_kit.report.exporters import exporter_of, page_count
 from retention_kit.report.gate_figures import flat, text_of_html, text_of_pdf
 from retention_kit.report.page import Page
+from retention_kit.report.plan import make_plan
 
 GOALS = ("customer_retention_rate", "repeat_purchase_rate", "average_revenue_per_customer", "revenue", "net_revenue",
          "active_customers", "purchase_frequency", "average_purchase_value")  # fmt: skip
@@ -160,3 +163,22 @@ def test_a_format_that_does_not_exist_names_the_nearest(tmp_path, monkeypatch, c
     with pytest.raises(SystemExit):
         main(["report", "--help"])
     assert "html, pdf or brief (one page)" in re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
+def test_the_full_report_defines_what_it_shows(tmp_path):
+    """One section that shows two cards: two definitions, and no rule that decides neither figure."""
+    plan = make_plan(rk.load(project(tmp_path)), None, None, None, None, ["pdf"], [], None, True)
+    outputs = [new_output("display_data", data=plan.page.cards("repeat_purchase_rate", "revenue")._repr_mimebundle_())]
+    executed = {plan.stem(plan.everything[0], "en"): new_notebook(cells=[new_code_cell(outputs=outputs)])}
+    for sections, wanted in ((executed, {"Repeat purchase rate", "Revenue"}), ({}, {*plan.page.rows["label"]})):
+        blocks = [cell.outputs[0].data[BLOCK_MIME] for cell in assemble(plan, "en", sections, []).cells]
+        terms = next(block["items"] for block in blocks if block["kind"] == "terms")
+        assert {term["term"] for term in terms} == wanted
+
+
+def test_the_sample_is_short_and_defines_every_figure(sample_pack):
+    """All that the sample company shows on paper, at most on fourteen pages, and live in less than 1.4 MB."""
+    assert page_count((sample_pack / "report.en.pdf").read_bytes()) <= 14
+    assert (sample_pack / "report.en.html").stat().st_size < 1_330_000
+    said = flat(text_of_pdf((sample_pack / "report.en.pdf").read_bytes()))
+    assert [one.label for one in rk.METRICS.values() if f"{one.label} {one.definition[:20]}" not in said] == []

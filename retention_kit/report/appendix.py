@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, Metric
 from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.summaries import needs
 from retention_kit.report import rules
@@ -23,10 +23,16 @@ READ = "rows read"  # of the checks, the one that only counts
 RESTATED = 3  # earlier periods whose figures are shown as sent and now; the manifest holds all
 
 
-def appendix(page: Page, checks: list[Identity], restated: Sequence[Restated] = ()) -> list[Block]:
-    """The closing sections of a report on one page's data; `restated` are figures that earlier reports gave otherwise."""
+def appendix(
+    page: Page, checks: Sequence[Identity], restated: Sequence[Restated] = (), shown: Set[str] = frozenset()
+) -> list[Block]:
+    """The closing sections of a report on one page's data.
+
+    `restated` are figures that earlier reports gave otherwise; of `shown`, the metrics that the report speaks of, it has
+    the definitions, of all where that is empty.
+    """
     return [
-        *_definitions(page),
+        *_definitions(page, [METRICS[name] for name in METRICS if name in (shown or set(page.rows["metric"]))]),
         *_quality(page),
         *_restated(page, restated),
         page.heading("identities"),
@@ -35,11 +41,11 @@ def appendix(page: Page, checks: list[Identity], restated: Sequence[Restated] = 
     ]
 
 
-def _definitions(page: Page) -> list[Block]:
-    text, shown = page.words.text, set(page.rows["metric"])
+def _definitions(page: Page, shown: Sequence[Metric]) -> list[Block]:
+    text = page.words.text
     every = text(f"every.{page.every}")
     terms = []
-    for one in [metric for metric in METRICS.values() if metric.name in shown]:
+    for one in shown:
         details = [text("definitions.formula", formula=one.formula)]
         if rule := rules.in_force(one, page.data, page.words):
             details.append(rule)
@@ -58,19 +64,13 @@ def _definitions(page: Page) -> list[Block]:
         basis = text(f"definitions.basis_{page.base}", every=every, days=days)
         blocks += [Block("text", text=basis), Block("text", text=text("definitions.symbols", every=every))]
     blocks += [
-        _rules(page),
+        Block("notice", title=text("rules.title"), items=rules.of(shown, page.data, page.words)),
         Block("terms", items=terms),
     ]
     for reason, metrics in unavailable(page.data).items():
         labels = ", ".join(one.label for one in metrics)
         blocks.append(Block("text", text=text("definitions.absent", labels=labels, reason=reason)))
     return blocks
-
-
-def _rules(page: Page) -> Block:
-    """The options that decide something about the figures at hand, in plain words, those at their default too."""
-    known = [metric for metric in METRICS.values() if metric.name in set(page.rows["metric"])]
-    return Block("notice", title=page.words.text("rules.title"), items=rules.of(known, page.data, page.words))
 
 
 def _quality(page: Page) -> list[Block]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.appendix import appendix
 from retention_kit.report.display import BLOCK_MIME, Block
 
@@ -34,7 +35,7 @@ def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], check
             cells.append(_cell(page.heading(section.metric or section.name)))
         cells += notebook.cells
     cells[:0] = map(_cell, _broken(page, checks))
-    cells += [_cell(block) for block in appendix(page, checks, plan.restated)]
+    cells += [_cell(block) for block in appendix(page, checks, plan.restated, _named(cells))]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
         for output in cell.get("outputs", []):
@@ -55,6 +56,13 @@ def brief(page: Page, checks: Sequence[Identity]) -> NotebookNode:
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return new_notebook(cells=cells, metadata={"retention_kit": about})
+
+
+def _named(cells: list[NotebookNode]) -> set[str]:
+    """The metrics that cells speak of, by their labels."""
+    shown = [output.get("data", {}).get("text/plain", "") for cell in cells for output in cell.get("outputs", [])]
+    said = "\n".join("".join(text) for text in shown)
+    return {name for name, one in METRICS.items() if one.label in said}
 
 
 def _broken(page: Page, checks: Sequence[Identity]) -> list[Block]:

@@ -17,6 +17,7 @@ from retention_kit.report.charts_parts import (
     AMBER,
     BRICK,
     GREY,
+    HEIGHT,
     INK,
     LIGHT_TEAL,
     MUTED,
@@ -62,8 +63,8 @@ def trend(
         record["line"] = None if record["alone"] else record["value"]
         record["band"] = None if record["alone"] else record["low"]
     known = [record for record, here in zip(records, solid, strict=True) if here]
-    for record in known[-1:]:
-        record["latest"] = True
+    for record in records:
+        record["latest"] = record is (known or [None])[-1]
     falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]
 
     unit, goal = rows["unit"].iloc[0], number(goal)
@@ -188,7 +189,7 @@ def _stacked(
     tips = [*tooltips(words, "when", "kind", "figure"), of]
     bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
     bars = bar.encode(y, colour, alt.Order("rank:Q"), either(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips)
-    spec = finished([bars, *over], words, records, _over(periods, words), right=24)
+    spec = finished([bars, *over], words, records, _over(periods, words), right=24, height=HEIGHT + 40)
     return Drawing(spec, _stacked_alt(name, rows, periods, words, unit, label))
 
 

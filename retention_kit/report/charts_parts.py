@@ -15,7 +15,7 @@ from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from retention_kit.wording import MINUS, Words
 
-WIDTH, HEIGHT = 620, 250
+WIDTH, HEIGHT = 620, 180
 FONT = "IBM Plex Sans Arabic, system-ui, sans-serif"
 INK, MUTED, HAIRLINE = "#1b2433", "#5f6b7a", "#e6eaed"
 TEAL, LIGHT_TEAL, AMBER, GREY = "#0f6b78", "#82b7bd", "#d9b25f", "#cfd6db"

@@ -32,6 +32,7 @@ from retention_kit.errors import ReportError
 from retention_kit.report import drawing
 from retention_kit.report.display import BLOCK_MIME, Block, sparkline, templates_dir
 from retention_kit.report.document import read
+from retention_kit.report.packing import compact, pack
 from retention_kit.report.prose import PLUGINS
 
 if TYPE_CHECKING:
@@ -80,8 +81,13 @@ class RetentionHTMLExporter(TemplateExporter):
             for number, block in enumerate(section):
                 _dressed(block, page, resources, self._dress, f"{section[0]['id']}-{number}-")
         blocks = [block for section in page["sections"] for block in section]
+        live = [block for block in blocks if block.get("live")]
+        packed, shared = pack([block["live"] for block in live])
+        for block, spec in zip(live, packed, strict=True):
+            block["live"] = _json(spec)
+        page["shared"] = _json(shared) if live else ""
         scripts = [_skin("tables.js")] if any(block.get("sortable") for block in blocks) else []
-        scripts += [_vega(), _skin("charts.js")] if any(block.get("live") for block in blocks) else []
+        scripts += [_vega(), _skin("charts.js")] if live else []
         page["scripts"] = [Markup(script) for script in scripts]
         page["style"] = Markup(_skin("report.css"))
         page["policy"] = _policy(page["scripts"])
@@ -93,10 +99,7 @@ class RetentionHTMLExporter(TemplateExporter):
             block["picture"] = Markup(_own_ids(_bare(draw_svg(block["spec"])), prefix))
             if self.interactive:
                 is_vega = "/vega/" in block["spec"].get("$schema", "")  # else it is Vega-Lite, whatever its version
-                spec = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
-                # Sorted, as a notebook read from disk is: the same figures give the same bytes.
-                text = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-                block["live"] = Markup(text.replace("<", r"\u003c"))
+                block["live"] = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
         elif block["kind"] == "table":
             block["sortable"] = self.interactive and bool(block["keys"])
         elif block["kind"] == "image":
@@ -323,6 +326,11 @@ _NEEDLESS = re.compile(
 def _bare(svg: str) -> str:
     """A picture at half its size, looking the same; its words are left alone."""
     return re.sub("<[^>]*>", lambda tag: _NEEDLESS.sub("", tag[0]), svg)
+
+
+def _json(value: object) -> Markup:
+    """As it may stand in a script of type JSON."""
+    return Markup(compact(value).replace("<", r"\u003c"))
 
 
 def _own_ids(svg: str, prefix: str) -> str:

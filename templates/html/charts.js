@@ -33,6 +33,19 @@ function narrow(spec) {
 }
 
 // Puts a live chart in the place of each picture; whatever fails leaves the picture where it is.
+const shared = [];
+// What charts have in common stands once; see report/packing.py.
+const whole = (value) => {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(whole);
+  if ('$' in value) return structuredClone(shared[value.$]);
+  if ('$keys' in value) {
+    const keys = whole(value.$keys);
+    return whole(value.$rows).map((row) => Object.fromEntries(keys.map((key, place) => [key, row[place]])));
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key.replace(/^\$/, ''), whole(part)]));
+};
+for (const one of JSON.parse(document.getElementById('shared').textContent)) shared.push(whole(one));
 for (const script of document.querySelectorAll('figure.chart > script')) {
   const picture = script.previousElementSibling;
   const still = picture.querySelector('svg');
@@ -40,7 +53,7 @@ for (const script of document.querySelectorAll('figure.chart > script')) {
   live.className = 'live';
   live.ariaHidden = 'true';  // the picture around it is described; Vega's own roles have no names
   picture.append(live);
-  const spec = JSON.parse(script.textContent);
+  const spec = whole(JSON.parse(script.textContent));
   spec.config = {...spec.config, aria: false, font: getComputedStyle(document.body).fontFamily};
   if (typeof spec.width === 'number') {  // a plain chart follows the width of the page
     spec.width = 'container';
