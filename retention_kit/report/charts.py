@@ -189,7 +189,7 @@ def _stacked(
     tips = [*tooltips(words, "when", "kind", "figure"), of]
     bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
     bars = bar.encode(y, colour, alt.Order("rank:Q"), either(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips)
-    spec = finished([bars, *over], words, records, _over(periods, words), right=24, height=HEIGHT + 40)
+    spec = finished([bars, *over], words, records, _over(periods, words), right=24, height=HEIGHT + 30)
     return Drawing(spec, _stacked_alt(name, rows, periods, words, unit, label))
 
 
