@@ -760,3 +760,23 @@ def test_a_condition_to_leave_out_that_does_not_work_is_a_sentence(tmp_path):
     (tmp_path / "retention.toml").write_text(toml, "utf-8")
     with pytest.raises(DataError, match=r"o\.csv: leave_out 'voided' = .* does not work: .*state"):
         rk.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [pd.Series(pd.interval_range(0, 2)), pd.Series([1 + 2j, 2]), pd.Series([b"a", b"\xff"]), pd.Series(["a\ud800", "b"], dtype="object")],
+    ids=["intervals", "complex", "bytes", "half a letter"],
+)
+@pytest.mark.parametrize("column", ["amount", "country"])
+def test_a_frame_of_what_no_table_holds_is_a_sentence(column, values):
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": "2024-01-05", "amount": 1.0}).assign(**{column: values})
+    with pytest.raises(DataError, match=rf"^The orders DataFrame's column '{column}' holds what cannot be read \(.+\): make it"):
+        rk.load(orders=frame)
+
+
+def test_periods_and_sparse_columns_are_read():
+    days = pd.Series(pd.PeriodIndex(["2024-01-31", "2024-02-01"], freq="D"))
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": days, "amount": pd.arrays.SparseArray([1.5, 2.0])})
+    data = rk.load(orders=frame, timezone="Asia/Tokyo")
+    assert [value(data, "revenue", month) for month in ("2024-01", "2024-02")] == [1.5, 2.0]
+    assert frame["ordered_at"].dtype == "period[D]"

@@ -2,7 +2,8 @@
 
 How a column is read is decided once, by all of its values. Some decide: two separators, groups, or decimals that no group of
 three could be. Where none does, a lone comma before three digits groups thousands, and so does a lone point in a file whose
-cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is told, with an example.
+cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is told, with an example,
+unless the currency has none.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _FROM = _DIGITS + _BLANKS + _MINUS + _APOSTROPHES + _UNSEEN
 _TO = "0123456789" * 3 + " " * len(_BLANKS) + "-" * len(_MINUS) + "'" * len(_APOSTROPHES)
 _SIGNS = "".join(sign for sign in map(chr, range(0x24, 0xFFFF)) if unicodedata.category(sign) == "Sc")
 _WORDS = {"kr", "zł", "Kč", "Ft", "Fr", "Fr.", "SFr.", "Rs", "Rs.", "R", "RM", "R$", "US$", "A$", "C$", "CA$", "AU$", "NZ$", "HK$", "S$",
-          "NT$", "MX$", "лв", "лв.", "руб", "руб.", "lei", "TL", "د.إ", "ر.س", "د.ك", "ج.م"}  # fmt: skip
-_CURRENCIES = {"€": {"EUR"}, "£": {"GBP", "EGP", "LBP", "SYP", "GIP", "FKP", "SHP"}, "¥": {"JPY", "CNY"}, "₹": {"INR"},
+          "NT$", "MX$", "円", "元", "원", "лв", "лв.", "руб", "руб.", "lei", "TL", "د.إ", "ر.س", "د.ك", "ج.م"}  # fmt: skip
+_CURRENCIES = {"円": {"JPY"}, "元": {"CNY"}, "원": {"KRW"}, "€": {"EUR"}, "£": {"GBP", "EGP", "LBP", "SYP", "GIP", "FKP", "SHP"}, "¥": {"JPY", "CNY"}, "₹": {"INR"},
                "₩": {"KRW"}, "₺": {"TRY"}, "₽": {"RUB"}, "₪": {"ILS"}, "₫": {"VND"}, "₴": {"UAH"}, "₦": {"NGN"}, "zł": {"PLN"},
                "Kč": {"CZK"}, "Ft": {"HUF"}, "US$": {"USD"}, "R$": {"BRL"}, "A$": {"AUD"}, "AU$": {"AUD"}, "C$": {"CAD"},
                "CA$": {"CAD"}, "NZ$": {"NZD"}, "HK$": {"HKD"}, "RM": {"MYR"}, "د.ك": {"KWD"}, "ر.س": {"SAR"}, "د.إ": {"AED"}}  # fmt: skip
@@ -151,7 +152,7 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int]], label: str, hints: Hin
         chosen = next(iter(votes))
     else:
         chosen = _unvoted(unclear, label, hints, is_odd=whole and padded and not is_long)
-        assumed = _assumed(unclear, chosen) if (hints.decimals or 0) < 3 else ""
+        assumed = _assumed(unclear, chosen) if hints.decimals in (None, 1, 2) else ""
     _refuse_other_currency(markers, label, hints.currency)
     signs = tuple(sorted(markers, key=lambda one: (-len(one), one)))
     return Numbers(chosen, signs, is_plain and chosen == ".", assumed, open_rows if assumed else 0)
@@ -180,6 +181,8 @@ def _unvoted(unclear: dict[str, str], label: str, hints: Hints, *, is_odd: bool)
         )
     if hints.decimals is None:
         return sign
+    if hints.decimals == 0:  # 1.200 yen are 1200
+        return other
     if sign == ",":
         if hints.decimals < 3:
             return other

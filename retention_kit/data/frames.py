@@ -27,14 +27,25 @@ class Stream:
 def keep_frame(engine: Engine, table: str, frame: Any) -> tuple[str, str]:
     """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
 
-    pandas is read in place; Polars and Arrow are copied, since a stream can be read only once.
+    pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where it is
+    no frame, or a column holds what no table does.
     """
     import pandas as pd
 
     name = f"_{table}_frame"
     if isinstance(frame, pd.DataFrame):
-        engine.register(name, frame)
-        return name, _digest(frame)
+        frame = _dense(frame)
+        try:
+            engine.register(name, frame)
+            return name, _digest(frame)
+        except (engine.error, UnicodeError, TypeError):
+            for column, kind in frame.dtypes.items():
+                if not _is_readable(engine, frame[[column]]):
+                    raise DataError(
+                        f"The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it text, "
+                        "numbers or times."
+                    ) from None
+            raise
     if hasattr(frame, "collect") and type(frame).__module__.startswith("polars"):
         frame = frame.collect()
     if not hasattr(frame, "__arrow_c_stream__"):
@@ -50,6 +61,31 @@ def keep_frame(engine: Engine, table: str, frame: Any) -> tuple[str, str]:
         f"SELECT sha256(string_agg(sha256(CAST(_kept AS VARCHAR)), '' ORDER BY _kept.rowid)) FROM {name} AS _kept"
     )[0]
     return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
+
+
+def _dense(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with periods as the times they begin, and sparse columns filled."""
+    import pandas as pd
+
+    ways = {pd.PeriodDtype: lambda column: column.dt.to_timestamp(), pd.SparseDtype: lambda column: column.sparse.to_dense()}
+    odd = [name for name, kind in frame.dtypes.items() if type(kind) in ways]
+    if not odd:
+        return frame
+    frame = frame.copy(deep=False)
+    for name in odd:
+        frame[name] = ways[type(frame[name].dtype)](frame[name])
+    return frame
+
+
+def _is_readable(engine: Engine, frame: pd.DataFrame) -> bool:
+    try:
+        engine.register("_column", frame)
+        _digest(frame)
+    except (engine.error, UnicodeError, TypeError):
+        return False
+    finally:
+        engine.unregister("_column")
+    return True
 
 
 def in_micros(engine: Engine, relation: str) -> str:
