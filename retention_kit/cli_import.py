@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +65,7 @@ def _tell(one: Imported) -> None:
     for source in one.sources:
         mapping, survey = source.mapping, source.mapping.source.survey
         rows = source.kept + sum(count for _, count in source.left)
-        what = f"{survey} from {mapping.source.columns['score'].splitlines()[0]!r}" if survey else mapping.table
+        what = f"{survey} from {_question(mapping.source.columns['score'])!r}" if survey else mapping.table
         print(f"  {what}: {source.kept:,} of {rows:,} rows" + (" (unsure, commented out)" if mapping.doubt else ""))
         for why, count in source.left:
             print(f"    left out: {count:,} {why}")
@@ -78,3 +79,9 @@ def _tell(one: Imported) -> None:
         print(f"  uncertain: {layout.uncertain}")
     for note in layout.notes if layout else ():
         print(f"  note: {note}")
+
+
+def _question(score: str) -> str:
+    """The column of a score, also where words of it are read as numbers."""
+    found = re.match(r'CASE lower\(trim\("(.+?)"\)\)\n', score)
+    return found[1] if found else score

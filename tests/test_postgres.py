@@ -419,6 +419,16 @@ def test_mistakes_are_one_sentence(server, database, tmp_path, monkeypatch):
         DataError, match="amount = 'amount \\* 2' does not work: operator does not exist: text \\* integer"
     ):
         load(f'[data.orders]\npath = "{name}"\ncolumns.amount = "amount * 2"')
+    for expression, said in {
+        "sum(amount)": "it gathers several rows, but is worked out for each row by itself: use the columns of its row",
+        "max(amount)": "it gathers several rows",
+        "round(amount)": "'round' does not take text",
+        "amont": "no column 'amont' for amount: did you mean 'amount'",
+        "rond(amount)": "there is no function 'rond': did you mean 'round'",
+        "amont || ''": "there is no column 'amont': did you mean 'amount'",
+    }.items():
+        with pytest.raises(DataError, match=re.escape(said)):
+            load(f'[data.orders]\npath = "{name}"\ncolumns.amount = "{expression}"')
     with pytest.raises(DataError, match=r'SELECT nothing FROM x cannot be read: relation "x" does not exist\.$'):
         load('orders = "SELECT nothing FROM x"')
     monkeypatch.setenv("PGPASS_WORD", "s3cr:t@")

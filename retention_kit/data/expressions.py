@@ -58,11 +58,16 @@ def plainly(engine: Engine, error: Exception, columns: Collection[str]) -> str:
             else f"{advice(columns)} A text stands in single quotes, '{found[1]}'."
         )
         return f"there is no column {found[1]!r}: {hint}"
+    if found := re.search(r"(?:Function with name \"?(\w+)\"?|function (\w+)\((.*)\)) does not exist", said):
+        name, is_known = found[1] or found[2], [*_functions(engine, "scalar", {found[2] or ""})]
+        if is_known:
+            return f"{name!r} does not take {found[3] or 'nothing'}."
+        if not [*_functions(engine, "aggregate", {name.lower()})]:
+            near = get_close_matches(name.lower(), [*_functions(engine, "scalar")], n=1)
+            return f"there is no function {name!r}{f': did you mean {near[0]!r}?' if near else '.'}"
+        said = "GROUP BY"
     if "GROUP BY" in said:
         return f"it gathers several rows, {_BY_ROW}: {advice(columns)}"
-    if found := re.search(r"Function with name \"?(\w+)\"? does not exist", said):
-        near = get_close_matches(found[1].lower(), [*_functions(engine, "scalar")], n=1)
-        return f"there is no function {found[1]!r}{f': did you mean {near[0]!r}?' if near else '.'}"
     if found := re.search(r"Type with name (\S+) does not exist", said):
         return f"there is no type {found[1]!r}: {did_you_mean(found[1], _TYPES)}"
     if found := re.search(r"types '(\w+)\((.*)\)'", said):
