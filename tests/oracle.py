@@ -39,7 +39,7 @@ METRICS = SWIFT_METRICS + LIFETIME_METRICS
 
 def all_periods(books: Books, every: str) -> list[str]:
     """From the first event of the basis to the day before as_of."""
-    return periods_between(min(books.first_paid.values()), books.as_of - timedelta(days=1), every)
+    return periods_between(books.begin, books.as_of - timedelta(days=1), every)
 
 
 # States
@@ -162,7 +162,7 @@ def figures(books: Books, label: str, segment: str | None = None) -> dict[str, d
         for row in getattr(books, name):
             if row.day < end or name == "pauses":
                 getattr(parts[part_of(row)], name).append(row)
-    data_begin = label_of(min(books.first_paid.values()), "month")
+    data_begin = label_of(books.begin, "month")
     return {part: whole(own, label, start, end, data_begin) for part, own in parts.items()}
 
 
@@ -294,15 +294,16 @@ def mean_score(answers: list[Answer]) -> Fraction | None:
 
 def cohorts(books: Books, every: str) -> dict[tuple[str, int], tuple[int, int, Fraction]]:
     """Size, active customers and revenue by cohort (period of the first payment) and age; unobserved ones left out."""
-    cohort_of = {customer: label_of(day, every) for customer, day in books.first_paid.items()}
+    first = {customer: day for customer, day in books.first_paid.items() if customer not in books.known}
+    cohort_of = {customer: label_of(day, every) for customer, day in first.items()}
     size = Counter(cohort_of.values())
     labels = all_periods(books, every)
     cells = {}
     for place, label in enumerate(labels):
-        active = Counter(cohort_of[customer] for customer in active_in(books, label))
+        active = Counter(cohort_of[customer] for customer in active_in(books, label) if customer in first)
         revenue = Counter()
         for customer, amount in revenue_of(books, label):
-            revenue[cohort_of[customer]] += amount
+            revenue[cohort_of.get(customer)] += amount
         for born in range(place + 1):
             cohort = labels[born]
             if size[cohort]:

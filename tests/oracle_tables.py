@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 NEVER = datetime.max.replace(tzinfo=UTC)
+BEFORE = date.min  # of who was there before the data begin
 YEARLY_TWELFTHS = {"month": 12, "quarter": 4, "year": 1, "week": 52, "day": 365}
 WITHOUT_MRR = {"paused", "trialing", "unpaid", "free"}
 WITH_MRR = {"active", "past_due", "cancelled", ""}
@@ -105,6 +106,7 @@ class Books:
     pauses: list[Row] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    known: frozenset[str] = frozenset()  # customers of before the data, who are never new
 
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone).astimezone(UTC)
@@ -146,11 +148,23 @@ class Books:
 
     @cached_property
     def first_purchase(self) -> dict[str, date]:
-        return {customer: min(days) for customer, days in self.purchase_days.items()}
+        return {customer: self.first(customer, days) for customer, days in self.purchase_days.items()}
 
     @cached_property
     def first_spell(self) -> dict[str, date]:
-        return {customer: min(spell.day for spell in spells) for customer, spells in self.spells_of.items()}
+        return {
+            customer: self.first(customer, [spell.day for spell in spells])
+            for customer, spells in self.spells_of.items()
+        }
+
+    def first(self, customer: str, days: list[date]) -> date:
+        return BEFORE if customer in self.known else min(days)
+
+    @property
+    def begin(self) -> date:
+        """The first day on which a customer of the basis paid within the data."""
+        rows = [p for p in self.purchases if p.customer] if self.rules.basis == "orders" else self.spells
+        return min(row.day for row in rows)
 
     @property
     def first_paid(self) -> dict[str, date]:
@@ -225,12 +239,14 @@ def read(
     subscriptions=None,
     responses=None,
     rates=None,
+    known_customers=(),
     currency="GBP",
     lines=False,
     **options,
 ) -> Books:
-    """The raw tables, cleaned; `lines` says that an order may have several rows."""
-    books = Books(ZoneInfo(zone), as_of, Rules(basis, **options), currency)
+    """The raw tables, cleaned; `lines` says that an order may have several rows, and responses may be several sources."""
+    known = frozenset(filter(None, map(text, known_customers)))
+    books = Books(ZoneInfo(zone), as_of, Rules(basis, **options), currency, known=known)
     for raw in [] if rates is None else rates.to_dict("records"):
         day = date.fromisoformat(str(raw["date"])[:10])
         books.rates.setdefault(text(raw["currency"]).upper(), []).append((day, Fraction(text(raw["rate"]))))
@@ -238,9 +254,10 @@ def read(
         known.sort()
     read_orders(books, orders_of(orders, books).to_dict("records") if lines else raw_rows(orders))
     read_subscriptions(books, raw_rows(subscriptions))
-    named = responses is not None and responses["customer_id"].map(text).notna()
-    for rows in () if responses is None else (raw_rows(responses[named]), responses[~named].to_dict("records")):
-        read_responses(books, rows)  # two guests may well answer alike
+    for source in responses if isinstance(responses, list) else [] if responses is None else [responses]:
+        named = source["customer_id"].map(text).notna()
+        # Two guests may well answer alike.
+        read_responses(books, [*raw_rows(source[named]), *source[~named].to_dict("records")])
     return books
 
 
@@ -392,15 +409,15 @@ def lowered(books: Books, spells: list[Spell], discounts: list[Spell]) -> list[S
 
 
 def read_responses(books: Books, table: list[dict]) -> None:
-    weighted = any("weight" in raw for raw in table)
+    weighted = {text(raw["survey"]) for raw in table if text(raw.get("weight"))}
     for raw in table:
         at, score, survey = instant(raw["responded_at"], books.zone), number(raw["score"]), text(raw["survey"])
         if at is None or at >= books.midnight(books.as_of):
             continue
         scale = text(raw.get("scale")) or DEFAULT_SCALE[survey]
         lowest, highest = map(int, scale.split("-"))
-        weight = number(raw["weight"]) if weighted else Decimal(1)
-        if score is None or score % 1 or not lowest <= score <= highest or weight is None:
+        weight = number(raw["weight"]) if survey in weighted else Decimal(1)
+        if score is None or score % 1 or not lowest <= score <= highest or not weight or weight < 0:
             continue
         row = books.row(raw, "responses", at)
         books.rows.append(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import date, timedelta
+from fractions import Fraction
 from functools import cache
 
 import pandas as pd
@@ -217,3 +218,51 @@ def test_lines(tmp_path):
         assert cases.scorecard_differences(data, books, periods, every, metrics) == []
         assert cases.scorecard_differences(data, books, periods, every, metrics, segment="country") == []
         assert cases.cohort_differences(data, books, every) == []
+
+
+@pytest.mark.parametrize(("basis", "options"), [("orders", {}), ("orders", {"inactivity_days": 20, "churn_mode": "event"}),
+                                                ("subscriptions", {}), ("subscriptions", {"mrr_mode": "event"})])  # fmt: skip
+def test_customers_of_before(basis, options):
+    """Every third customer was there before: never new, in no cohort, at the first purchase or payment come back."""
+    tables = cases.many_tricky_tables(range(3))
+    customers = sorted(
+        {one for name in ("orders", "subscriptions") for one in tables[name]["customer_id"].dropna() if one.strip()}
+    )
+    known = pd.DataFrame({"customer_id": customers[::3]})
+    given = {
+        "timezone": cases.ZONE,
+        "currency": cases.CURRENCY,
+        "basis": basis,
+        "as_of": str(cases.TRICKY_AS_OF),
+    } | options
+    data = rk.load(**tables, known_customers=known, **given)
+    books = oracle_tables.read(
+        cases.ZONE, cases.TRICKY_AS_OF, basis, **tables, known_customers=known["customer_id"], **options
+    )
+    assert books.known
+    metrics = oracle.CUSTOMER_METRICS + oracle.ORDER_METRICS + oracle.MRR_METRICS
+    assert cases.scorecard_differences(data, books, cases.TRICKY_PERIODS, "month", metrics) == []
+    assert cases.movement_differences(data, books, "month") == []
+    assert cases.cohort_differences(data, books, "month") == []
+
+
+def test_weights_are_asked_for_by_survey_and_source(tmp_path):
+    """In the first source satisfaction is weighted, in the second nothing is."""
+    answers = cases.many_tricky_tables(range(4))["responses"].drop_duplicates().reset_index(drop=True)
+    answers = answers.assign(weight=[["2", "0.5", "", "1", "0"][place % 5] for place in range(len(answers))])
+    answers.loc[answers["survey"] != "csat", "weight"] = ""
+    sources = [answers.iloc[::2], answers.iloc[1::2].drop(columns="weight")]
+    for name, source in zip("ab", sources, strict=True):
+        source.to_csv(tmp_path / f"{name}.csv", index=False)
+    listed = "".join(f'[[data.responses]]\npath = "{name}.csv"\n' for name in "ab")
+    (tmp_path / "retention.toml").write_text(listed, "utf-8")
+    data = rk.load(tmp_path, timezone=cases.ZONE, currency=cases.CURRENCY, as_of=str(cases.TRICKY_AS_OF))
+    read = [source.astype(object).replace("", None) for source in sources]
+    books = oracle_tables.read(cases.ZONE, cases.TRICKY_AS_OF, "orders", responses=read)
+    frame = rk.scorecard(data, periods=cases.TRICKY_PERIODS, every="month", metrics=oracle.SURVEY_METRICS)
+    found = frame.set_index(["period", "metric"])["value"]
+    for label in cases.TRICKY_PERIODS:
+        start, end = oracle.bounds(label)
+        wanted = oracle.survey_figures(books, start, min(end, books.as_of))
+        assert all(oracle.same(found[label, metric], wanted[metric], 1e-9) for metric in oracle.SURVEY_METRICS), label
+    assert {one.weight for one in books.answers} == {Fraction(2), Fraction(1, 2), Fraction(1)}

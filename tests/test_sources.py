@@ -764,13 +764,22 @@ def test_a_condition_to_leave_out_that_does_not_work_is_a_sentence(tmp_path):
 
 @pytest.mark.parametrize(
     "values",
-    [pd.Series(pd.interval_range(0, 2)), pd.Series([1 + 2j, 2]), pd.Series([b"a", b"\xff"]), pd.Series(["a\ud800", "b"], dtype="object")],
+    [
+        pd.Series(pd.interval_range(0, 2)),
+        pd.Series([1 + 2j, 2]),
+        pd.Series([b"a", b"\xff"]),
+        pd.Series(["a\ud800", "b"], dtype="object"),
+    ],
     ids=["intervals", "complex", "bytes", "half a letter"],
 )
 @pytest.mark.parametrize("column", ["amount", "country"])
 def test_a_frame_of_what_no_table_holds_is_a_sentence(column, values):
-    frame = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": "2024-01-05", "amount": 1.0}).assign(**{column: values})
-    with pytest.raises(DataError, match=rf"^The orders DataFrame's column '{column}' holds what cannot be read \(.+\): make it"):
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": "2024-01-05", "amount": 1.0}).assign(
+        **{column: values}
+    )
+    with pytest.raises(
+        DataError, match=rf"^The orders DataFrame's column '{column}' holds what cannot be read \(.+\): make it"
+    ):
         rk.load(orders=frame)
 
 

@@ -67,7 +67,10 @@ def _dense(frame: pd.DataFrame) -> pd.DataFrame:
     """The same with periods as the times they begin, and sparse columns filled."""
     import pandas as pd
 
-    ways = {pd.PeriodDtype: lambda column: column.dt.to_timestamp(), pd.SparseDtype: lambda column: column.sparse.to_dense()}
+    ways = {
+        pd.PeriodDtype: lambda column: column.dt.to_timestamp(),
+        pd.SparseDtype: lambda column: column.sparse.to_dense(),
+    }
     odd = [name for name, kind in frame.dtypes.items() if type(kind) in ways]
     if not odd:
         return frame
