@@ -23,7 +23,7 @@ COMMON = "errors periods settings wording cells"
 MAY_IMPORT = {
     "errors": "",
     "periods": "errors",
-    "settings": "errors periods",
+    "settings": "errors periods settings",
     "wording": "errors periods",
     "cells": "wording",
     "streams": "",

@@ -135,3 +135,81 @@ def test_the_way_begins_where_the_goal_says(tmp_path):
     assert card(tmp_path, f'{begun}start = "80%"\n')["goal"]["text"].endswith("from 80.0%")
     later = card(tmp_path, f"{begun}start_date = 2024-03-05\n")["goal"]
     assert (later["share"], later["text"].endswith("from 88.9% in Mar 2024")) == (0, True)
+
+
+SEVERAL = """
+[[goals]]
+id = "first step"
+metric = "customer_retention_rate"
+target = 0.95
+by = "2024-02"
+[[goals]]
+metric = "customer_retention_rate"
+target = "85%"
+by = "2024-12"
+owner = "Ann"
+[[goals]]
+id = "British"
+metric = "active_customers"
+target = 30
+segment = "country=UK"
+[[goals]]
+kind = "yes/no"
+objective = "Ask those who left"
+by = "2024-02"
+[[goals]]
+kind = "yes/no"
+objective = "A letter to the best"
+done = true
+"""
+
+
+def test_the_long_form_gives_a_figure_several_goals(tmp_path):
+    """In March 80/90 stayed; in February 90/100, short of the first step, which stays as that month left it."""
+    data = rk.load(project(tmp_path, SEVERAL))
+    block = Page("2024-03", None, data=data).goals().data
+    assert [column["label"] for column in block["columns"]] == ["Figure", "Now", "Goal", "State", "By", "Owner"]
+    assert block["rows"] == [
+        ["Customer retention", "90.0%", "95.0%", "missed", "Feb 2024", "–"],
+        ["Customer retention", "88.9%", "85.0%", "within chance of it", "Dec 2024", "Ann"],
+        ["Ask those who left", "–", "–", "missed", "Feb 2024", "–"],
+        ["A letter to the best", "–", "–", "done", "–", "–"],
+    ]
+    british = Page("2024-03", None, "country=UK", data=data).goals().data
+    assert [row[:4] for row in british["rows"]] == [["Active customers", "40", "30", "reached"]]
+    rows = rk.scorecard(data, periods=["2024-02", "2024-03"], metrics=["customer_retention_rate"])
+    assert [*rows["target"]] == [0.95, 0.85], "the first that is not yet due"
+
+
+def test_both_forms_are_one(tmp_path):
+    short, long = tmp_path / "short", tmp_path / "long"
+    short.mkdir()
+    long.mkdir()
+    keys = 'target = 0.9\nby = "2024-12"\nowner = "Ann"\n'
+    given = (project(short, f"[goals.customer_retention_rate]\n{keys}"),
+             project(long, f'[[goals]]\nmetric = "customer_retention_rate"\n{keys}'))  # fmt: skip
+    one, other = (rk.load(folder).settings.goals for folder in given)
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("goals", "said"),
+    [
+        ("[[goals]]\ntarget = 3", 'goals: number 1 names no metric: give it one, or kind = "yes/no" and an objective'),
+        ('[[goals]]\nmetric = "revenu"\ntarget = 3', "names no metric 'revenu': did you mean 'revenue'?"),
+        ('[[goals]]\nmetric = "revenue"', "goals.revenue needs a target"),
+        (
+            '[[goals]]\nmetric = "revenue"\ntarget = 3\n' * 2,
+            "two are called 'revenue': give one of them an id of its own",
+        ),
+        ('[[goals]]\nkind = "yes/no"\nmetric = "revenue"\nobjective = "x"', "goals.revenue is yes or no"),
+        ('[[goals]]\nkind = "yesno"\nobjective = "x"', "goals.x.kind cannot be 'yesno': did you mean 'yes/no'?"),
+        ('[[goals]]\nmetric = "revenue"\ntarget = 3\nonwer = "x"', "has no setting 'onwer': did you mean 'owner'?"),
+        ('[[goals]]\nmetric = "revenue"\ntarget = 3\ndone = true', "goals.revenue.done is of goals with kind"),
+        ('[[goals]]\nmetric = "customer_retention_rate"\ntarget = 25', 'write 0.25 or "25%"'),
+        ('[[goals]]\nid = 3\nmetric = "revenue"\ntarget = 3', "goals: number 1"),
+    ],
+)
+def test_a_goal_that_says_too_little_or_too_much_is_refused(tmp_path, goals, said):
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        Page("2024-03", None, data=rk.load(project(tmp_path, goals))).rows  # noqa: B018

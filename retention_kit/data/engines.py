@@ -13,7 +13,8 @@ from retention_kit.data.databases import is_query
 from retention_kit.data.engine import Engine
 from retention_kit.data.files import FORMATS, files_of
 from retention_kit.errors import SettingsError
-from retention_kit.settings import BESIDE, TABLES, Data, Table, check_engine
+from retention_kit.settings import BESIDE, TABLES, Data, Table
+from retention_kit.settings.addresses import check_engine
 
 
 def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:

@@ -24,7 +24,7 @@ from retention_kit.data.databases import is_query
 from retention_kit.data.dialects import ported
 from retention_kit.data.engine import Engine, filled
 from retention_kit.errors import DataError, did_you_mean
-from retention_kit.settings import shown
+from retention_kit.settings.addresses import shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,13 @@ MOST_SHARE = 10  # of what a rate of money may be: 1,000%
 def check_goals(goals: Mapping[str, Goal]) -> None:
     """Raise SettingsError, with the nearest valid form, for a goal of no metric, or of a value that it cannot have."""
     for name, goal in goals.items():
-        if name not in METRICS:
-            raise SettingsError(f"[goals] names no metric {name!r}: {did_you_mean(name, METRICS)}")
+        if goal.kind:
+            continue
+        if goal.metric not in METRICS:
+            raise SettingsError(f"[goals] names no metric {goal.metric!r}: {did_you_mean(str(goal.metric), METRICS)}")
         for key in ("target", "start"):
             if getattr(goal, key) is not None:
-                number(getattr(goal, key), METRICS[name], f"goals.{name}.{key}")
+                number(getattr(goal, key), METRICS[goal.metric], f"goals.{name}.{key}")
 
 
 def number(given: float | str, one: Metric, place: str) -> float:
@@ -57,20 +60,37 @@ def _example(one: Metric) -> str:
     return '0.25 or "25%"' if one.unit == "fraction" else "25"
 
 
-def goal_of(goals: Mapping[str, Goal], name: str, every: str, segment: str, default: str) -> Goal | None:
-    """The goal that a figure is held against; None where it has none, or it speaks of another length or segment.
+def goals_of(goals: Mapping[str, Goal], name: str, every: str, segment: str, default: str) -> list[Goal]:
+    """The goals of a figure that speak of this length of period and these customers.
 
     `segment` is empty for the whole, else `country=France`; `default` is the length of goals that name none.
     """
-    goal = goals.get(name)
-    if goal is None or (goal.every or default) != every or (goal.segment or "") != segment:
-        return None
-    return goal
+    spoken = (name, every, segment)
+    return [goal for goal in goals.values() if (goal.metric, goal.every or default, goal.segment or "") == spoken]
+
+
+def goal_of(goals: Mapping[str, Goal], name: str, period: Period, segment: str, default: str) -> Goal | None:
+    """The goal that a figure is held against in a period; None where it has none.
+
+    Of several it is the first that is not yet due, by when it is; once all are, the last.
+    """
+    found = sorted(goals_of(goals, name, period.every, segment, default), key=_due)
+    return next((goal for goal in found if _due(goal) >= period.end), found[-1] if found else None)
+
+
+def is_past(goal: Goal, period: Period) -> bool:
+    """Whether the time of a goal was up before a period."""
+    return _due(goal) < period.end
+
+
+def _due(goal: Goal) -> date:
+    """When a goal is due: the end of its period; never where it names none."""
+    return Period.parse(goal.by).end if goal.by else date.max
 
 
 def target_of(goal: Goal, one: Metric) -> float:
     """What a goal wants, in the metric's unit."""
-    return number(goal.target, one, f"goals.{one.name}.target")
+    return number(goal.target, one, f"goals.{goal.id}.target")
 
 
 def status_of(goal: Goal | None, one: Metric, measure: Measure, period: Period) -> str:

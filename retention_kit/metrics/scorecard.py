@@ -239,7 +239,7 @@ def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: 
         if one.summary != "trailing_year":  # whose two years share eleven months of twelve
             bounds = difference(measure, before, paired(measure, before)) or bounds
     settings, part = data.settings, f"{column}={value}" if column else ""
-    goal = goal_of(settings.goals, one.name, period.every, part, settings.report.every)
+    goal = goal_of(settings.goals, one.name, period, part, settings.report.every)
     if one.unit == "money" and change is not None:
         change = round(change, 9)  # of binary fractions: 0.3 - 0.1 is not 0.2
     return (

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.goals import number, progress
+from retention_kit.metrics.catalogue import METRICS, Measure
+from retention_kit.metrics.goals import goal_of, goals_of, is_past, number, progress, status_of, target_of
 from retention_kit.metrics.grids import Grid
 from retention_kit.metrics.scorecard import scorecard
 from retention_kit.metrics.summaries import periods_of, summary
@@ -151,7 +151,7 @@ class Overview(Context):
 
     def _goal(self, row: Any) -> dict:
         """A goal in words, and how far one has come from where one began."""
-        words, goal = self.words, self.data.settings.goals[row.metric]
+        words, goal = self.words, self._goal_of(row.metric)
         state = self.goal_state(row)
         said = words.text(
             f"card.goal_{state}" if state else "card.goal",
@@ -166,36 +166,70 @@ class Overview(Context):
         return {"text": said, "share": share}
 
     def goals(self, most: int = 0) -> Block | None:
-        """Every figure with a goal: where it stands, whether it is reached, by when, and who answers for it; `most` of them, else all."""
-        words, rows = self.words, [row for row in self.now(METRICS).itertuples() if story.is_known(row.target)]
-        if not rows:
-            return None
-        body = []
-        for row in rows[: most or None]:
-            goal, state = self.data.settings.goals[row.metric], self.goal_state(row)
-            by = words.period(goal.by, "short") if goal.by else ""
-            said = words.text(f"goals.{state}", by=by) if state else ""
-            body.append(
-                [
-                    row.label,
-                    words.value(row.value, row.unit),
-                    words.value(row.target, row.unit),
+        """Every goal: where its figure stands, whether it is reached, by when, and who answers for it; `most` of them, else all."""
+        words, body = self.words, [*self._goals_met(), *self._goals_done()]
+        heads = ("figure", "value", "target", "state", "by", "owner")
+        used = [place for place in range(len(heads)) if place in (0, 3) or any(row[place] for row in body)]
+        caption = words.text("goals.more", count=len(body) - most) if 0 < most < len(body) else ""
+        cells = [[row[place] or DASH for place in used] for row in body[: most or None]]
+        names = [heads[place] for place in used]
+        return tables.titled(words, "goals", names, cells, ("value", "target"), caption) if body else None
+
+    def _goals_met(self) -> Iterator[list[str]]:
+        """Those of figures; one whose time is up stands as its last period left it."""
+        words, settings = self.words, self.data.settings
+        for row in self.now(METRICS).itertuples():
+            one = METRICS[row.metric]
+            for goal in goals_of(settings.goals, row.metric, self.every, self.only, settings.report.every):
+                then, state = row, self.goal_state(row)
+                if goal is not self._goal_of(row.metric) or is_past(goal, self.period):
+                    then = self._at_end(goal, row)
+                    state = "" if then is None else status_of(goal, one, _measured(then), Period.parse(then.period))
+                if then is None:
+                    continue
+                by, target = (
+                    words.period(goal.by, "short") if goal.by else "",
+                    words.value(target_of(goal, one), row.unit),
+                )
+                said = words.text(f"goals.{state}") if state and then.complete else ""
+                yield [
+                    goal.objective or row.label,
+                    words.value(then.value, row.unit),
+                    target,
                     said,
                     by,
                     goal.owner or "",
                 ]
-            )
-        heads = ("figure", "value", "target", "state", "by", "owner")
-        used = [place for place in range(len(heads)) if place < 3 or any(one[place] for one in body)]
-        caption = words.text("goals.more", count=len(rows) - most) if 0 < most < len(rows) else ""
-        cells = [[one[place] or DASH for place in used] for one in body]
-        return tables.titled(words, "goals", [heads[place] for place in used], cells, ("value", "target"), caption)
+
+    def _at_end(self, goal: Goal, row: Any) -> Any | None:
+        """The row of the last period of a goal that is past, else today's; None where the report does not reach back."""
+        if not is_past(goal, self.period):
+            return row
+        ends = Period.parse(str(goal.by)).end
+        known = [one for one in of(self.rows, row.metric).itertuples() if Period.parse(one.period).end <= ends]
+        return known[-1] if known and Period.parse(known[-1].period).shift(1).end > ends else None
+
+    def _goals_done(self) -> Iterator[list[str]]:
+        """Those of yes or no, of all customers."""
+        for goal in self.data.settings.goals.values():
+            if goal.kind and (goal.segment or "") == self.only:
+                by = Period.parse(goal.by) if goal.by else None
+                state = "done" if goal.done else "missed" if by and self.period.end >= by.end else "open"
+                said = self.words.text(f"goals.{state}"), self.words.period(by, "short") if by else "", goal.owner or ""
+                yield [goal.objective or goal.id, "", "", *said]
+
+    def _goal_of(self, metric: str) -> Goal:
+        """The goal that a figure of this page is held against."""
+        settings = self.data.settings
+        goal = goal_of(settings.goals, metric, self.period, self.only, settings.report.every)
+        assert goal is not None
+        return goal
 
     def _start(self, row: Any, goal: Goal) -> tuple[float | None, Period | None]:
         """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be told."""
         one = METRICS[row.metric]
         if goal.start is not None:
-            return number(goal.start, one, f"goals.{one.name}.start"), None
+            return number(goal.start, one, f"goals.{goal.id}.start"), None
         if one.summary == "trailing_year" or self.only:
             return None, None
         first = [period for period in periods_of(self.data, self.every) if period.is_complete(self.data.as_of)]
@@ -204,3 +238,7 @@ class Overview(Context):
         rows = scorecard(self.data, periods=first[:2], metrics=[one.name]) if first else self.rows[:0]
         known = rows[rows["value"].notna()]
         return (known["value"].iloc[0], Period.parse(known["period"].iloc[0])) if len(known) else (None, None)
+
+
+def _measured(row: Any) -> Measure:
+    return Measure(row.value if story.is_known(row.value) else None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
-import unicodedata
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -15,15 +14,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Struct, field
 
-from retention_kit.errors import PeriodError, SettingsError, did_you_mean
-from retention_kit.periods import Period
+from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.settings.addresses import address_of, check_engine
+from retention_kit.settings.goals import Goal, check_forms, check_types, keyed
 
 TABLES = ("orders", "subscriptions", "responses")
 BESIDE = ("rates", "known_customers")  # tables without figures of their own
 FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTML and PDF
-ENGINES = ("duckdb", "sqlite")  # databases in a file
-SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
-PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
 
 _hints = cache(get_type_hints)
 
@@ -120,18 +117,6 @@ class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
     min_n: Annotated[int, Meta(ge=1)] = 1  # rates and means of fewer are not shown
 
 
-class Goal(Struct, frozen=True, forbid_unknown_fields=True):
-    """A value to reach, by the end of a period if one is named. It speaks of one length of period and is silent for others."""
-
-    target: float | str  # in the metric's unit; of a rate 0.25 or "25%"
-    by: str | None = None
-    every: Literal["week", "month", "quarter", "year"] | None = None  # else [report] every
-    start: float | str | None = None  # where one began, in the same unit; else the figure then
-    start_date: date | None = None  # when; else the first complete period of the data
-    owner: str | None = None
-    segment: str | None = None  # "country=France": the goal of these alone
-
-
 class Recipient(NamedTuple):
     """One person and the message that is theirs."""
 
@@ -205,13 +190,11 @@ def read_settings(path: Path) -> Settings:
 
 def make_settings(raw: dict[str, Any]) -> Settings:
     """Checked settings from nested plain values."""
-    _refuse_unknown(raw, Settings, "")
-    for name, goal in raw.get("goals", {}).items() if isinstance(raw.get("goals"), dict) else ():
-        try:
-            msgspec.convert(goal, Goal)
-        except msgspec.ValidationError as error:
-            said = _sentence(str(error))
-            raise SettingsError(f"goals.{name}: {said[0].lower()}{said[1:]}") from None
+    _refuse_unknown({name: part for name, part in raw.items() if name != "goals"}, Settings, "")
+    if "goals" in raw:
+        raw = raw | {"goals": keyed(raw["goals"])}
+        _refuse_unknown({"goals": raw["goals"]}, Settings, "")
+        check_types(raw["goals"], _sentence)
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
@@ -235,11 +218,7 @@ def make_settings(raw: dict[str, Any]) -> Settings:
         _check_text(source)
     for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
         _check_zone(zone)
-    for name, goal in settings.goals.items():
-        try:
-            goal.by and Period.parse(goal.by)
-        except PeriodError as error:
-            raise SettingsError(f"goals.{name}.by: {error}") from None
+    check_forms(settings.goals)
     _check_mail(settings.mail)
     return settings
 
@@ -325,34 +304,6 @@ def _check_mail(mail: Mail) -> None:
             raise SettingsError(f'mail.recipients.segment cannot be {one.segment!r}: write it like "country=France".')
 
 
-def address_of(text: str) -> tuple[str, str]:
-    """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for neither."""
-    wrong = SettingsError(f"{text!r} is no email address: write it like Ann Lee <ann@example.com>.")
-    found = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
-    joiners = dict.fromkeys(map(ord, "\u200c\u200d"))  # names of some languages hold them
-    if not found or not text.translate(joiners).isprintable():
-        raise wrong
-    name, address = (found[1] or "").strip(), found[2] or found[3] or ""
-    local, _, domain = address.rpartition("@")
-    if local and not local.isascii():
-        raise SettingsError(
-            f"{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others."
-        )
-    try:
-        written, domain = domain, domain.encode("idna").decode().lower()
-        is_same = written.isascii() or domain.encode().decode("idna") == unicodedata.normalize("NFC", written.lower())
-    except UnicodeError:
-        raise wrong from None
-    if not is_same:  # ß becomes ss there, which is another domain today
-        raise SettingsError(f"{text!r}: {written} may name two domains: write it in ASCII, as its owner does (xn--…).")
-    # Unquoted, as everybody's is: what a server would have to quote is more likely a slip.
-    atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
-    is_address = re.fullmatch(rf"{atom}(\.{atom})*", local) and re.fullmatch(rf"{label}(\.{label})*", domain)
-    if not is_address or len(local) > 64 or len(domain) > 253:
-        raise wrong
-    return f"{local}@{domain}", name
-
-
 def _check_text(source: Table) -> None:
     """Raise SettingsError for an encoding or a delimiter that no text file has."""
     if source.encoding is not None:
@@ -372,30 +323,3 @@ def _check_zone(zone: str | None) -> None:
         zone is None or ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
         raise SettingsError(f"There is no time zone {zone!r}: use an IANA name such as Europe/London.") from None
-
-
-def shown(url: str) -> str:
-    """What of an address may be said: its scheme and hosts, no user, password, path or option."""
-    kind, mark, rest = url.partition("://")
-    return kind + mark + re.split("[/?;]", rest.rpartition("@")[2])[0] if mark else kind
-
-
-def check_engine(url: str) -> str:
-    """The kind of a database URL; raises SettingsError unless it can be opened, and never repeats a password in it."""
-    kind, mark, path = url.partition("://")
-    kind = kind.partition("+")[0]
-    files = " or ".join(f"{name}:///FILE" for name in ENGINES)
-    known = f"{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT"
-    if not mark or not kind.isalnum():
-        raise SettingsError(f"data.engine is no address of a database: use {known}.")
-    if kind in PARSED:
-        raise SettingsError(
-            f"data.engine: our SQL is translated for {kind}, but it was never run there, so no figure is given: use {known}."
-        )
-    if kind not in ENGINES + SERVERS:
-        raise SettingsError(f"data.engine: {kind} cannot be read yet, use {known}.")
-    if kind in ENGINES and (not path.startswith("/") or path == "/"):
-        raise SettingsError(f"data.engine names no file: write {kind}:///FILE.")
-    if not path:
-        raise SettingsError(f"data.engine names no host: write {kind}://….")
-    return kind

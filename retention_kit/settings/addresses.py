@@ -1,0 +1,67 @@
+"""Addresses of people and of databases: read, and refused in one sentence."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from retention_kit.errors import SettingsError
+
+ENGINES = ("duckdb", "sqlite")  # databases in a file
+SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
+PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
+
+
+def address_of(text: str) -> tuple[str, str]:
+    """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for neither."""
+    wrong = SettingsError(f"{text!r} is no email address: write it like Ann Lee <ann@example.com>.")
+    found = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
+    joiners = dict.fromkeys(map(ord, "\u200c\u200d"))  # names of some languages hold them
+    if not found or not text.translate(joiners).isprintable():
+        raise wrong
+    name, address = (found[1] or "").strip(), found[2] or found[3] or ""
+    local, _, domain = address.rpartition("@")
+    if local and not local.isascii():
+        raise SettingsError(
+            f"{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others."
+        )
+    try:
+        written, domain = domain, domain.encode("idna").decode().lower()
+        is_same = written.isascii() or domain.encode().decode("idna") == unicodedata.normalize("NFC", written.lower())
+    except UnicodeError:
+        raise wrong from None
+    if not is_same:  # ß becomes ss there, which is another domain today
+        raise SettingsError(f"{text!r}: {written} may name two domains: write it in ASCII, as its owner does (xn--…).")
+    # Unquoted, as everybody's is: what a server would have to quote is more likely a slip.
+    atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+    is_address = re.fullmatch(rf"{atom}(\.{atom})*", local) and re.fullmatch(rf"{label}(\.{label})*", domain)
+    if not is_address or len(local) > 64 or len(domain) > 253:
+        raise wrong
+    return f"{local}@{domain}", name
+
+
+def shown(url: str) -> str:
+    """What of an address may be said: its scheme and hosts, no user, password, path or option."""
+    kind, mark, rest = url.partition("://")
+    return kind + mark + re.split("[/?;]", rest.rpartition("@")[2])[0] if mark else kind
+
+
+def check_engine(url: str) -> str:
+    """The kind of a database URL; raises SettingsError unless it can be opened, and never repeats a password in it."""
+    kind, mark, path = url.partition("://")
+    kind = kind.partition("+")[0]
+    files = " or ".join(f"{name}:///FILE" for name in ENGINES)
+    known = f"{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT"
+    if not mark or not kind.isalnum():
+        raise SettingsError(f"data.engine is no address of a database: use {known}.")
+    if kind in PARSED:
+        raise SettingsError(
+            f"data.engine: our SQL is translated for {kind}, but it was never run there, so no figure is given: use {known}."
+        )
+    if kind not in ENGINES + SERVERS:
+        raise SettingsError(f"data.engine: {kind} cannot be read yet, use {known}.")
+    if kind in ENGINES and (not path.startswith("/") or path == "/"):
+        raise SettingsError(f"data.engine names no file: write {kind}:///FILE.")
+    if not path:
+        raise SettingsError(f"data.engine names no host: write {kind}://….")
+    return kind

@@ -1,0 +1,85 @@
+"""Goals as a `retention.toml` says them: `[goals.METRIC]`, or `[[goals]]` where one figure has several, or none."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from retention_kit.errors import PeriodError, SettingsError
+from retention_kit.periods import Period
+
+
+class Goal(Struct, frozen=True, forbid_unknown_fields=True):
+    """A value to reach, by the end of a period if one is named. It speaks of one length of period and is silent for others."""
+
+    id: str = ""  # tells goals apart; else the metric's name, which stands in the brackets of the short form
+    metric: str | None = None
+    kind: Literal["yes/no"] | None = None  # of no figure: whether it is done is set by hand
+    objective: str = ""  # what it is for, in words
+    target: float | str | None = None  # in the metric's unit; of a rate 0.25 or "25%"
+    done: bool = False  # of yes/no
+    by: str | None = None
+    every: Literal["week", "month", "quarter", "year"] | None = None  # else [report] every
+    start: float | str | None = None  # where one began, in the same unit; else the figure then
+    start_date: date | None = None  # when; else the first complete period of the data
+    owner: str | None = None
+    segment: str | None = None  # "country=France": the goal of these alone
+
+
+def keyed(given: Any) -> Any:
+    """Both forms as one: goals by their id, each with its metric; raises SettingsError for two of one id."""
+    if isinstance(given, dict):
+        return {name: _named(name, goal) if isinstance(goal, dict) else goal for name, goal in given.items()}
+    if not isinstance(given, list):
+        return given
+    goals: dict[str, Any] = {}
+    for number, goal in enumerate(given, 1):
+        if not isinstance(goal, dict):
+            raise SettingsError(f"goals: number {number} is no table: write [[goals]] above its keys.")
+        name = goal.get("id") or goal.get("metric") or goal.get("objective")
+        if not isinstance(name, str):
+            raise SettingsError(
+                f'goals: number {number} names no metric: give it one, or kind = "yes/no" and an objective.'
+            )
+        if name in goals:
+            raise SettingsError(f"goals: two are called {name!r}: give one of them an id of its own.")
+        goals[name] = goal | {"id": name}
+    return goals
+
+
+def _named(name: str, goal: dict[str, Any]) -> dict[str, Any]:
+    return {"id": name, **({} if goal.get("kind") else {"metric": name})} | goal
+
+
+def check_forms(goals: dict[str, Goal]) -> None:
+    """Raise SettingsError for a goal that is neither of a figure nor of yes or no, or whose end is no period."""
+    for name, goal in goals.items():
+        if goal.kind and (goal.metric or goal.target is not None or goal.start is not None):
+            raise SettingsError(
+                f"goals.{name} is yes or no: it has no metric, target or start, but done = true or false."
+            )
+        if not goal.kind and goal.metric is None:
+            raise SettingsError(f'goals.{name} names no metric: give it one, or kind = "yes/no".')
+        if not goal.kind and goal.target is None:
+            raise SettingsError(f"goals.{name} needs a target, such as target = 0.25.")
+        if goal.done and not goal.kind:
+            raise SettingsError(
+                f'goals.{name}.done is of goals with kind = "yes/no": those of a figure are reached by it.'
+            )
+        try:
+            goal.by and Period.parse(goal.by)
+        except PeriodError as error:
+            raise SettingsError(f"goals.{name}.by: {error}") from None
+
+
+def check_types(goals: Any, sentence: Any) -> None:
+    """Raise SettingsError, with the goal's name, for a value of the wrong type; `sentence` words msgspec's message."""
+    for name, goal in goals.items() if isinstance(goals, dict) else ():
+        try:
+            msgspec.convert(goal, Goal)
+        except msgspec.ValidationError as error:
+            said = sentence(str(error))
+            raise SettingsError(f"goals.{name}: {said[0].lower()}{said[1:]}") from None
