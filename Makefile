@@ -27,7 +27,7 @@ test: $(VENV)/dev
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not browser and not server and not long'
 
 test-all: $(VENV)/dev $(VENV)/spark
-	$(BIN)/pytest -m 'browser or server or long'
+	$(BIN)/pytest -n 2 --dist loadfile -m 'browser or server or long'
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
