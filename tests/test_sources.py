@@ -285,6 +285,9 @@ FAULTS = {
     'total = "x y"': "there is no column 'x y': use the columns .* single quotes, 'x y'",
     "CAST(total AS INTEGR)": "there is no type 'INTEGR': did you mean 'INTEGER'",
     "date_diff(total)": "'date_diff' does not take text",
+    "unit pric": "is neither a column nor an SQL expression: did you mean 'unit price'",
+    "unit-prices": "does not work: did you mean 'unit price'",
+    '"unit prise"': "does not work: did you mean 'unit price'",
     "total *": r"is no SQL expression, at '\*'",
     "total AS x": "is no SQL expression but more",
     "total, qty": "is no SQL expression but more",
@@ -303,7 +306,9 @@ FAULTS = {
     + [(place, text) for place in ("customer_id", "leave_out") for text in ("count(*)", "rond(total)", "total *")],
 )
 def test_an_expression_of_more_than_its_row_is_a_sentence(tmp_path, place, text):
-    (tmp_path / "o.csv").write_text("customer_id,day,qty,price,total\nA,2024-01-05,1,2.5,2.5\nB,2024-01-06,2,3,6\n")
+    (tmp_path / "o.csv").write_text(
+        "customer_id,day,qty,price,total,unit price\nA,2024-01-05,1,2.5,2.5,1\nB,2024-01-06,2,3,6,1\n"
+    )
     columns = {"customer_id": "customer_id", "ordered_at": "day", "amount": "total"}
     said = json.dumps(text)
     toml = {"where": f"where = {said}\n", "leave_out": f"leave_out = {{ why = {said} }}\n"}.get(place, "")

@@ -47,6 +47,15 @@ def advice(columns: Iterable[str], inner: str = "") -> str:
     return f"use the columns of its row, {' or '.join(map(repr, few))}." if few else "use the columns of its row."
 
 
+def close_column(text: str, columns: Iterable[str]) -> str:
+    """The column that a text may be a slip of the pen for; empty without any."""
+    if re.search(r"[^\w .\"'#/&()-]", text):
+        return ""
+    named = {column.lower(): column for column in columns}
+    near = get_close_matches(text.strip(' "').lower(), named, n=1, cutoff=0.75)
+    return named[near[0]] if near else ""
+
+
 def plainly(engine: Engine, error: Exception, columns: Collection[str]) -> str:
     """What an engine says of an expression on these columns, in our words."""
     said = str(error).strip().splitlines()[0].rstrip(".!")

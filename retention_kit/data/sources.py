@@ -12,7 +12,7 @@ from retention_kit.data.amounts import Hints
 from retention_kit.data.databases import SUFFIXES as DATABASES
 from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
 from retention_kit.data.engine import Engine, literal
-from retention_kit.data.expressions import plainly
+from retention_kit.data.expressions import close_column, plainly
 from retention_kit.data.files import FORMATS, files_of, fingerprint, read_file, refuse_irregular, sheets, used
 from retention_kit.data.frames import in_micros, keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
@@ -381,15 +381,12 @@ def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: 
     try:
         engine.types(f"({query})")
     except engine.error as error:
-        said = plainly(engine.reader, error, theirs)
+        near = close_column(text, theirs)
+        said = f"did you mean {near!r}?" if near else plainly(engine.reader, error, theirs)
         texts = [column for column in used(theirs, [text]) if theirs[column] == "VARCHAR"]
         if texts and "cast" in first_line(error):
-            said += f" {_listed(texts)} text: write CAST({engine.quote(texts[0])} AS DOUBLE)."
+            said += f" {texts[0]!r} is text: write CAST({engine.quote(texts[0])} AS DOUBLE)."
         raise DataError(f"{label}: {place} does not work: {said}") from None
-
-
-def _listed(columns: list[str]) -> str:
-    return f"{', '.join(map(repr, columns))} {'is' if len(columns) == 1 else 'are'}"
 
 
 def first_line(error: Exception) -> str:

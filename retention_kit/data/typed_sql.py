@@ -14,7 +14,7 @@ from typing import Any
 
 from retention_kit.data.amounts import Hints, read_numbers
 from retention_kit.data.engine import Engine, literal
-from retention_kit.data.expressions import advice, fault_in
+from retention_kit.data.expressions import advice, close_column, fault_in
 from retention_kit.data.records import Found
 from retention_kit.errors import DataError
 
@@ -45,6 +45,8 @@ def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) ->
     """
     columns = engine.types(relation)
     tree = _parsed(engine, text)
+    if near := close_column(text, columns) if tree is None else "":
+        raise DataError(f"{label} is neither a column nor an SQL expression: did you mean {near!r}?")
     if tree is None:
         raise DataError(f"{label} is no SQL expression{_where(engine, text)}: {advice(_near(columns, text))}")
     fault, inner = fault_in(engine, _root(tree))
