@@ -67,10 +67,11 @@ def _read(
     upper = f"upper({text})"
     nobody = MISSING + GUESTS if name == "customer_id" else MISSING
     # One look finds the ids that are not to be taken as they are written.
-    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, *([_ADDRESS] if name == "customer_id" else [])])
+    said = f"^({'|'.join(map(_escaped, nobody))})$"
+    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, said, *([_ADDRESS] if name == "customer_id" else [])])
     kind = (
-        f"CASE WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} "
-        f"WHEN NOT regexp_matches({text}, {literal(f'(?i){odd}')}) THEN 'plain' WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
+        f"CASE WHEN NOT regexp_matches({text}, {literal(f'(?i){odd}')}) THEN 'plain' "
+        f"WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
         f"WHEN regexp_matches({text}, '{_ZERO}') THEN 'zero' WHEN regexp_matches({text}, '{_POINT}') THEN 'point' "
         f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE 'address' END"
     )
@@ -104,6 +105,13 @@ def _read(
         words += [(name, said, rows) for said, rows in addresses]
     detail = f"{name} such as {kinds.get('cut', (0, ''))[1]!r}"
     return f"lower({text})" if fold else text, words, [Found("id in E-notation", cut, detail)] if cut else []
+
+
+def _escaped(word: str) -> str:
+    """A word in a pattern of every engine."""
+    return "".join(
+        sign if sign.isalnum() or sign == " " else f"\\{sign}" if sign in "\\^[]" else f"[{sign}]" for sign in word
+    )
 
 
 def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
