@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 from importlib.resources import files
@@ -71,12 +71,21 @@ class Words:
         return f"{'+' if value > 0 else MINUS if value < 0 else '±'}{figure}"
 
     def period(self, period: Period | str, style: str = "long") -> str:
-        """`November 2011`, or `Nov 2011`; `Q4 2011`, `2011-W45`, `2011` in either style."""
-        from babel.dates import format_date
+        """`November 2011`, or `Nov 2011`; `Q4 2011` and `2011` in either style; `Week 45 (7–13 Nov 2011)`, or `7–13 Nov 2011`.
+
+        As a `tick` of an axis it is as short as it goes: of a week its first day.
+        """
+        from babel.dates import format_date, format_interval
 
         period = Period.parse(period) if isinstance(period, str) else period
         if period.every == "month":
             return format_date(period.start, "LLLL y" if style == "long" else "LLL y", locale=self.locale)
+        if period.every == "week":
+            if style == "tick":
+                return self.date(period.start)
+            days = format_interval(period.start, period.end - timedelta(days=1), "yMMMd", locale=self.locale)
+            days = " ".join(days.split())  # without the thin spaces, which few fonts have
+            return self.text("number.week", week=int(str(period)[-2:]), days=days) if style == "long" else days
         if period.every == "quarter":
             return format_date(period.start, "QQQ y", locale=self.locale)
         return str(period)

@@ -220,9 +220,19 @@ def test_money_axis_speaks_as_the_text_does(value, ticks):
 def test_many_periods_thin_their_labels_but_keep_the_latest():
     weeks = [f"2011-W{week:02}" for week in range(1, 53)]
     rows = pd.concat([trend_rows([0.4])] * 52, ignore_index=True).assign(period=weeks)
-    labels = [text for text in shown(charts.trend(rows, WORDS)) if text.startswith("W")]
-    assert labels[-1] == "W52"
-    assert len(labels) <= charts.MOST_LABELS
+    labels = [text for text in shown(charts.trend(rows, WORDS)) if re.fullmatch(r"\d+ [A-Z][a-z]+", text)]
+    assert labels[-1] == "26 Dec"
+    assert len(labels) <= charts.MOST_LABELS / 2, "a day and a month take twice the room"
+
+
+def test_a_running_period_after_a_year_is_told_below_it():
+    """Else the year of January and "incomplete" of February would run into one another."""
+    drawn = charts.trend(
+        trend_rows([0.4, 0.5, 0.6], incomplete=[2]).assign(period=["2023-12", "2024-01", "2024-02"]),
+        WORDS,
+    )
+    labels = json.loads(re.search(r"\{.*\}", drawn.spec["encoding"]["x"]["axis"]["labelExpr"])[0])
+    assert (labels["2024-01"], labels["2024-02"]) == (["Jan", "2024"], ["Feb", "\u200b", "incomplete"])
 
 
 def test_customer_movements_stack_what_came_above_zero_and_what_left_below():

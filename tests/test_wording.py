@@ -79,7 +79,9 @@ def test_money_has_the_decimals_of_its_currency(currency, decimals, expected):
     [
         ("2011-11", "November 2011", "Nov 2011"),
         ("2011-Q4", "Q4 2011", "Q4 2011"),
-        ("2011-W45", "2011-W45", "2011-W45"),
+        ("2011-W45", "Week 45 (7–13 Nov 2011)", "7–13 Nov 2011"),
+        ("2011-W48", "Week 48 (28 Nov – 4 Dec 2011)", "28 Nov – 4 Dec 2011"),
+        ("2014-W01", "Week 1 (30 Dec 2013 – 5 Jan 2014)", "30 Dec 2013 – 5 Jan 2014"),
         ("2011", "2011", "2011"),
     ],
 )

@@ -227,18 +227,20 @@ def _measure(row: dict, words: Words, before: str | None = None) -> dict:
 
 def _over(periods: list[dict], words: Words) -> alt.X:
     """Periods in the order given; labels thinned to fit, the latest kept, with the year where it changes."""
-    step = ceil(len(periods) / MOST_LABELS)
+    is_weekly = "W" in periods[0]["period"]
+    step = ceil(len(periods) / (MOST_LABELS // 2 if is_weekly else MOST_LABELS))  # a day and a month each
     labelled = periods[(len(periods) - 1) % step :: step]
     years = [record["period"][:4] for record in labelled]
     # Where the second label begins a year, that of the first finds no room beside it.
     labels, year_before = {}, years[0] if step == 1 and len({*years[:2]}) > 1 else None
     for record, year in zip(labelled, years, strict=True):
-        name = words.period(record["period"], "short")
+        name = words.period(record["period"], "tick")
         lines = [name.replace(year, "").strip(" -") or name]
         if year in name and year not in (year_before, lines[0]):
             lines.append(year)
         if not record["complete"]:
-            lines.append(words.text("charts.incomplete"))
+            below = len(labels) > 0 and len([*labels.values()][-1]) > len(lines)  # the year of the one before
+            lines += [*(["\N{ZERO WIDTH SPACE}"] if below else []), words.text("charts.incomplete")]
         labels[record["period"]], year_before = lines, year
     # Of an axis with `values`, Vega may drop the first label when the width changes.
     text = f"({json.dumps(labels)})[datum.value] || ''"

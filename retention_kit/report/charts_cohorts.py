@@ -135,7 +135,7 @@ def _cell(row: dict, words: Words, unit: str) -> dict:
     """One cell; per cents stand in it without their sign and decimals, for room."""
     value, figure = number(row["value"]), words.value(number(row["value"]), unit)
     return {
-        "cohort": words.period(row["cohort"], "short"),
+        "cohort": words.period(row["cohort"], "tick"),
         "when": words.period(row["period"]),
         "age": int(row["age"]),
         "size": words.value(int(row["size"]), "count"),
@@ -153,7 +153,7 @@ def _named(row: dict) -> dict:
 
 def _point(row: dict, words: Words) -> dict:
     value = number(row["retention"])
-    cohort = words.period(row["cohort"], "short") if "cohort" in row else ""
+    cohort = words.period(row["cohort"], "tick") if "cohort" in row else ""
     figure, size = words.value(value, "fraction"), words.value(int(row["size"]), "count")
     return {
         "cohort": cohort,
