@@ -278,3 +278,14 @@ def test_of_one_answer_that_came_twice_the_one_that_can_be_read_counts():
     assert checks(data) == {"same response_id": 2, "unreadable date": 1, "no answer": 1}
     assert row(data, "net_promoter_score", "2024-01")["n"] == 5
     assert value(data, "net_promoter_score", "2024-01") == -20  # 10 and 9, three zeros
+
+
+def test_two_questions_of_one_answer_both_count(tmp_path):
+    (tmp_path / "a.csv").write_text("id,at,food,staff\n1,2024-01-05,5,1\n2,2024-01-05,4,5\n", "utf-8")
+    (tmp_path / "b.csv").write_text("id,at,food,staff\n2,2024-01-05,4,5\n3,2024-01-06,5,5\n", "utf-8")
+    block = '[[data.responses]]\npath = "?.csv"\nsurvey = "csat"\n[data.responses.columns]\nresponse_id = "id"\nresponded_at = "at"\n'
+    text = "".join(f'{block}score = "{question}"\n' for question in ("food", "staff"))
+    (tmp_path / "retention.toml").write_text(text, "utf-8")
+    data = rk.load(tmp_path, **UTC)
+    assert value(data, "customer_satisfaction_score", "2024-01") == 5 / 6
+    assert checks(data)["same response_id"] == 2

@@ -110,7 +110,7 @@ def test_types_of_duckdb_come_as_they_are(tmp_path):
 _ENDLESS = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n)"
 _AMOUNT = "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, {} AS amount FROM"
 # Views that take too long, or give too many rows: the limit that ends them, and what is said.
-BEYOND = {
+ENDLESS = {
     "shop.duckdb without end": (
         "SECONDS", 0.5, f"CREATE TABLE t AS SELECT 1 AS a FROM range(1000); CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('i')} n",
     ),
@@ -123,9 +123,9 @@ BEYOND = {
 SAID = {"SECONDS": r"its view takes more than 0\.5 seconds to read", "ROWS": r"its view .*gives more than .* rows.*"}
 
 
-@pytest.mark.parametrize("name", BEYOND)
+@pytest.mark.parametrize("name", ENDLESS)
 def test_a_view_beyond_a_limit_is_ended(tmp_path, monkeypatch, name):
-    limit, value, sql = BEYOND[name]
+    limit, value, sql = ENDLESS[name]
     monkeypatch.setattr(databases, limit, value)
     with pytest.raises(DataError, match=rf"{SAID[limit]}: make it a table\.$"):
         rk.load(shop(tmp_path / name.split()[0], sql), timezone="UTC")

@@ -118,7 +118,9 @@ class Columns:
             self.sql |= {"scale": named, **bounds_sql()}
             # Of two exports of one answer that which can be read counts.
             readable = "CASE WHEN responded_at IS NULL OR score IS NULL THEN 1 ELSE 0 END"
-            again = f"row_number() OVER (PARTITION BY survey, response_id ORDER BY {readable}, _row)"
+            asked = [source.question for source in sources]
+            question = "".join(f" WHEN {place} THEN {asked.index(one)}" for place, one in enumerate(asked))
+            again = f"row_number() OVER (PARTITION BY survey, response_id, CASE _source{question} END ORDER BY {readable}, _row)"
             self.sql["same_response"] = again if "response_id" in self._kinds else "1"
         # What never came takes no room: a view says that it is missing.
         optional = [name for name in ("refund_of", "currency") if name in names]

@@ -56,9 +56,9 @@ def close_column(text: str, columns: Iterable[str]) -> str:
     return named[near[0]] if near else ""
 
 
-def plainly(engine: Engine, error: Exception, columns: Collection[str]) -> str:
+def plainly(engine: Engine, said: str, columns: Collection[str]) -> str:
     """What an engine says of an expression on these columns, in our words."""
-    said = str(error).strip().splitlines()[0].rstrip(".!")
+    said = said.strip().splitlines()[0].rstrip(".!")
     if found := re.search(r'(?:Referenced column|column) "([^"]+)" (?:not found|was not found|does not exist)', said):
         near = get_close_matches(found[1].lower(), [column.lower() for column in columns])
         hint = (

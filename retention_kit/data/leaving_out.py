@@ -42,7 +42,7 @@ def leave_out(
         try:
             engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
         except engine.error as error:
-            said = plainly(engine.reader, error, engine.types(reader))
+            said = plainly(engine.reader, str(error), engine.types(reader))
             raise DataError(f"{label}: leave_out {why!r} = {source.leave_out[why]!r} does not work: {said}") from None
     cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(conditions.values()))
     place = f"CASE {cases} ELSE -1 END"

@@ -67,6 +67,7 @@ class Source(NamedTuple):
     delimiter: str | None = None  # of a text file
     keep: tuple[str, ...] | None = None  # the columns that are segments, whatever the rule says
     is_frame: bool = False  # a DataFrame, which no expression is on
+    question: str = ""  # of answers, the column of their scores as it is mapped
 
 
 def find_tables(engine: Engine, path: Path) -> dict[str, str]:
@@ -197,7 +198,13 @@ def _source(kept: str, label: str, digest: str, source: Table, **more: Any) -> S
     plain = {ours: text if re.fullmatch(r"[\w .#-]+", text) else "" for ours, text in source.columns.items()}
     left = LEFT.format(kept) if source.where else ""
     keep = None if source.keep is None else tuple(source.keep)
-    more |= {"left": left, "keep": keep, "fold": source.case == "fold", "decimal": source.decimal}
+    more |= {
+        "left": left,
+        "question": source.columns.get("score", ""),
+        "keep": keep,
+        "fold": source.case == "fold",
+        "decimal": source.decimal,
+    }
     return Source(kept, label, digest, source.timezone, source.rows == "lines", columns=plain, **more)
 
 
@@ -345,12 +352,8 @@ def _selected(
     taken = {text.lower() for text in [*selected, *ours.values(), *consumed, *REQUIRED[table], *OPTIONAL[table]]}
     # Exports hold addresses and texts of every kind: of theirs only what is mapped can split the figures.
     kept = None if not source.layout else {name.lower() for name in source.keep or ()}
-    others = [
-        name
-        for name in theirs
-        if name.lower() not in taken and not name.startswith("_") and (kept is None or name.lower() in kept)
-    ]
-    selected |= {name: engine.quote(name) for name in others}
+    others = [name for name in theirs if name.lower() not in taken and not name.startswith("_")]
+    selected |= {name: engine.quote(name) for name in others if kept is None or name.lower() in kept}
     if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
         selected["_like"] = engine.row_digest
     if FILE in theirs:
@@ -369,23 +372,18 @@ def _expression(
         raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}")
     place = f"{name} = {text!r}"
     sql, found = (text, []) if engine.place else typed(engine, text, reader, f"{label}: {place}", hints)
-    beside = (
-        f", {engine.quote(next(iter(theirs)))} AS beside" if theirs else ""
-    )  # by which sums over rows are found out
-    _try(engine, f"SELECT {sql} AS one{beside} FROM {reader} AS _theirs", label, place, text, theirs)
+    beside = engine.quote(next(iter(theirs), "")) if theirs else "1"  # a sum over rows cannot stand by it
+    _try(engine, f"SELECT {sql} AS one, {beside} AS beside FROM {reader} AS _theirs", label, place, text, theirs)
     return f"({sql})", found
 
 
 def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: dict[str, str]) -> None:
-    """Raise where the engine does not accept a query, and say which columns of its expression are text."""
+    """Raise where the engine does not accept a query, and say what of its expression it does not."""
     try:
         engine.types(f"({query})")
     except engine.error as error:
         near = close_column(text, theirs)
-        said = f"did you mean {near!r}?" if near else plainly(engine.reader, error, theirs)
-        texts = [column for column in used(theirs, [text]) if theirs[column] == "VARCHAR"]
-        if texts and "cast" in first_line(error):
-            said += f" {texts[0]!r} is text: write CAST({engine.quote(texts[0])} AS DOUBLE)."
+        said = f"did you mean {near!r}?" if near else plainly(engine.reader, first_line(error), theirs)
         raise DataError(f"{label}: {place} does not work: {said}") from None
 
 
