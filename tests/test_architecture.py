@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "report.exporters": f"{COMMON} report.charts report.display report.document report.drawing report.packing report.prose",
     "report.rules": f"{COMMON} data metrics",
     "report.tables": f"{COMMON} metrics report.display report.story",
-    "report.context": f"{COMMON} data metrics report.charts_parts report.display",
+    "report.context": f"{COMMON} data metrics report.charts_parts report.display report.story",
     "report.charts_cohorts": f"{COMMON} report.charts_parts",
     "report.charts_value": f"{COMMON} report.charts_parts",
     "report.about_customers": f"{COMMON} metrics report.charts report.charts_cohorts report.charts_value "

@@ -103,3 +103,41 @@ def test_where_no_customers_are_at_hand_no_list_is_named():
     sample.data.summaries[("lists", "2023-06", None)] = {}
     assert sample.lists() is None
     assert sample.attention().data["items"] == ["Paying customers lost in June 2023: 3 (0 in a usual month)."]
+
+
+def sold(february: list[tuple[str | None, float]]) -> Page:
+    """January: five customers of £100 each and a guest of £50; then what is given."""
+    rows = [(f"c{number}", "2024-01-10", 100.0) for number in range(5)] + [(None, "2024-01-10", 50.0)]
+    rows += [(who, "2024-02-10", amount) for who, amount in february]
+    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
+    return Page("2024-02", data=rk.load(orders=orders, timezone="UTC", currency="GBP", as_of="2024-03-01"))
+
+
+ALL = [(f"c{number}", 100.0) for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("february", "said"),
+    [
+        ([*ALL, (None, 250.0)], "Guests make the difference: they spent £200 more than in January 2024."),
+        (
+            [*ALL, ("c9", 900.0), (None, 50.0)],
+            "One customer makes the difference: they spent £900 more than in January 2024.",
+        ),
+        ([*ALL[1:], (None, 50.0)], "One customer makes the difference: they spent £100 less than in January 2024."),
+        ([*ALL, ("c0", 30.0), ("c1", 30.0), ("c2", 30.0), (None, 50.0)], ""),  # a third each
+        ([*ALL, ("c9", 60.0)], "One customer makes the difference: they spent £60.00 more than in January 2024."),
+        ([*ALL, (None, 50.0)], ""),  # nothing moved
+    ],
+)
+def test_who_makes_most_of_a_sum_is_told(february, said):
+    """Also where others partly undo it: c9 spent £60 more, and guests £50 less, in all £10 more."""
+    page = sold(february)
+    assert page.driver(page.row("revenue")) == said
+    assert (said in page.trend("revenue").data["caption"]) == bool(said) or not said
+    assert page.driver(page.row("active_customers")) == ""
+
+
+def test_a_customer_who_moved_a_sum_is_not_named():
+    page = sold([*ALL, ("Ms Very Recognisable", 900.0)])
+    assert "Recognisable" not in str(page.trend("revenue")) + str(page.headline())

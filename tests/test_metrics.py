@@ -299,7 +299,7 @@ def test_lifespan_of_buyers():
     assert value(data, "customer_lifespan", "2023-12") == 4
     assert value(data, "customer_lifetime_value", "2023-12") == pytest.approx(10 * 4 / 3 * 4)
     chosen = rk.load(orders=orders, as_of="2024-01-01", lifespan_years=3, **UTC)
-    assert row(chosen, "customer_lifespan", "2023-12")["note"] == "Set as lifespan_years."
+    assert row(chosen, "customer_lifespan", "2023-12")["note"] == "Set in the settings."
     assert value(chosen, "customer_lifetime_value", "2023-12") == pytest.approx(40)
 
 

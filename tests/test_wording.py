@@ -1,8 +1,14 @@
 """Words: numbers, money, dates and sentences as people write them."""
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
+from retention_kit import wording
 from retention_kit.errors import SettingsError
+from retention_kit.metrics.scorecard import METRICS
 from retention_kit.periods import Period
 from retention_kit.wording import Words, languages, money_decimals
 
@@ -113,3 +119,19 @@ def test_unknown_words_are_refused():
         money_decimals("GBX")
     with pytest.raises(KeyError):
         WORDS.text("story.nonsense")
+
+
+def test_no_name_of_an_option_is_a_word_of_the_page():
+    """Readers of a report know no `mrr_mode`: what a page says has no word with an underscore but columns of the lists."""
+
+    def sentences(node, path=""):
+        for key, value in node.items():
+            yield from sentences(value, f"{path}{key}.") if isinstance(value, dict) else [(f"{path}{key}", value)]
+
+    words = tomllib.loads((Path(wording.__file__).parent / "locale" / "en.toml").read_text("utf-8"))
+    said = [one for one in sentences(words) if one[0] != "locale"]
+    said += [(name, getattr(one, part) or "") for name, one in METRICS.items()
+             for part in ("label", "definition", "formula", "competing", "source")]  # fmt: skip
+    assert [
+        (place, text) for place, text in said if re.search(r"\b[a-z]+_\w+\b", re.sub(r"\{[^}]*\}|lists/\w+", "", text))
+    ] == []

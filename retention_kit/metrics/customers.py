@@ -15,7 +15,7 @@ _NOBODY = "Nobody was a customer at the period's start, so there is no base to d
     options=("inactivity_days",),
 )
 def customers_at_start(movements) -> Measure:
-    """Customers at the period's start: buyers of the previous period (or of inactivity_days), or paying at the boundary."""
+    """Customers at the period's start: buyers of the previous period (or of a set number of days), or paying at the boundary."""
     return Measure(movements.start, n=movements.start)
 
 
@@ -29,7 +29,7 @@ def customers_at_start(movements) -> Measure:
     options=("inactivity_days",),
 )
 def customers_at_end(movements) -> Measure:
-    """Customers at the period's end: buyers of this period (or of inactivity_days), or paying at the boundary."""
+    """Customers at the period's end: buyers of this period (or of a set number of days), or paying at the boundary."""
     return Measure(movements.end, n=movements.end)
 
 
@@ -116,7 +116,7 @@ def customer_retention_rate(movements) -> Measure:
     better="lower",
     formula="(customers of S that are not in E) / S = 1 − retention",
     source="ChartMogul help centre, article 203359321",
-    competing="Stripe divides by start + new and counts every departure, also of those who came back (churn_mode).",
+    competing="Stripe divides by start + new and counts every departure, also of those who came back.",
     template="retention",
     grows="rest",
     options=("inactivity_days", "churn_mode"),

@@ -20,7 +20,7 @@ def customer_lifespan(trailing_year) -> Measure:
     """Years that a customer is expected to stay, at the losses of the last twelve months."""
     year, chosen = trailing_year, trailing_year.definitions.lifespan_years
     if chosen is not None:
-        return Measure(chosen, n=year.exposed, note="Set as lifespan_years.")
+        return Measure(chosen, n=year.exposed, note="Set in the settings.")
     if not year.is_known:
         return Measure(
             None, n=year.exposed, note="It needs two years of orders: the customers of one year, seen in the next."

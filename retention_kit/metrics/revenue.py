@@ -6,7 +6,7 @@ from retention_kit.metrics.catalogue import Measure, metric
 from retention_kit.metrics.formulas import mean, money_sum, ratio
 
 _NOBODY = "Nobody paid at the period's start, so there is no base to divide by."
-_BY_EVENT = "Adding up every change in the period (mrr_mode) instead of comparing its two ends."
+_BY_EVENT = "Adding up every change in the period instead of comparing its two ends."
 
 
 @metric(
@@ -123,7 +123,7 @@ def net_revenue_retention(mrr) -> Measure:
     better="higher",
     formula="(new + expansion + reactivation) / (contraction + churned)",
     source="ChartMogul",
-    competing="Baremetrics leaves reactivation out (quick_ratio_reactivation).",
+    competing="Baremetrics leaves reactivation out.",
     template="revenue",
     parts=("money", "money"),
     options=("mrr_mode", "quick_ratio_reactivation"),

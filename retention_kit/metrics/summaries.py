@@ -199,6 +199,29 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
     return data.summaries[key]
 
 
+def swing(data: Dataset, period: Period) -> tuple[float, float] | None:
+    """What the customer whose purchases changed most since the period before spent then and now, in the report's currency.
+
+    None where there are no orders, nobody bought in either, or only summaries are at hand that do not hold it.
+    """
+    key = ("swing", str(period), None)
+    if key not in data.summaries:
+        if needs(data, "purchases") or data.engine is None:
+            return None
+        ends = min(period.end, data.as_of)
+        dates = {
+            "begins": f"DATE '{period.shift(-1).start}'",
+            "starts": f"DATE '{period.start}'",
+            "ends": f"DATE '{ends}'",
+        }
+        data.summaries[key] = ask(data, sql("swing"), **dates)
+    frame = data.summaries[key]
+    if frame.empty:
+        return None
+    row = frame.iloc[0]
+    return float(row["before_amount"]) / data.minor, float(row["now_amount"]) / data.minor
+
+
 def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> pd.DataFrame:
     """Recency, frequency and money of each customer with a purchase before `as_of` (exclusive; else the data's).
 

@@ -184,8 +184,10 @@ class AboutCustomers(Context):
         step = charts_cohorts.age_step(int(cells["age"].max()), self.every)
         last = charts_cohorts.EVERY_AGE
         thinned = [self.words.text("cohorts.thinned", every=self._every(), last=last, step=step)] if step > 1 else []
-        caption = self.words.text(f"cohorts.{caption}", every=self._every())
-        return [caption, *thinned, *self._begun(cells), *outlined]
+        said = [self.words.text(f"cohorts.{caption}", every=self._every())]
+        if caption.startswith("revenue_") and self.words.currency != "XXX":
+            said.append(self.words.text("cohorts.currency", currency=self.words.currency))
+        return [*said, *thinned, *self._begun(cells), *outlined]
 
     def _begun(self, cells: pd.DataFrame) -> list[str]:
         early = cells.loc[cells["may_hold_earlier"], "cohort"]

@@ -31,6 +31,7 @@ class AboutFigures(Context):
             caption.append(rule)
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.band"))
+        caption += filter(None, [self.driver(now)])
         return self.chart(
             drawing, story.finding(now, self.words, self.verdict(now)), [*caption, *self.incomplete(rows)]
         )

@@ -132,7 +132,7 @@ def _is(kind: str) -> str:
 
 
 def _cell(row: dict, words: Words, unit: str) -> dict:
-    """One cell; per cents stand in it without their sign and decimals, for room."""
+    """One cell; per cents stand in it without their sign and decimals, money without its currency, for room."""
     value, figure = number(row["value"]), words.value(number(row["value"]), unit)
     return {
         "cohort": words.period(row["cohort"], "tick"),
@@ -142,9 +142,14 @@ def _cell(row: dict, words: Words, unit: str) -> dict:
         "n": words.text("charts.n", n=words.value(int(row["size"]), "count")),
         "value": value,
         "figure": figure,
-        "text": words.value(int(100 * value + 0.5), "count") if unit == "fraction" else figure,
+        "text": words.value(int(100 * value + 0.5), "count") if unit == "fraction" else _bare(value, words),
         "kind": "running" if not row["complete"] else "later" if row["age"] else "first",
     }
+
+
+def _bare(value: float | None, words: Words) -> str:
+    """Money without its currency, which would take half of a cell; the caption names it."""
+    return Words(words.language, "XXX").value(value, "money")
 
 
 def _named(row: dict) -> dict:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from retention_kit.metrics.catalogue import METRICS, SMALL, Metric
 from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, holding, segment_claims
 from retention_kit.metrics.scorecard import absent, scorecard, split_segment
-from retention_kit.metrics.summaries import periods_of, pick_period
+from retention_kit.metrics.summaries import periods_of, pick_period, swing
 from retention_kit.periods import Period
+from retention_kit.report import story
 from retention_kit.report.charts_parts import Drawing, listed
 from retention_kit.report.display import Block
 from retention_kit.wording import Words
@@ -29,6 +30,7 @@ SEGMENTED = (
     "customer_retention_rate", "repeat_purchase_rate", "average_revenue_per_customer", "net_revenue_retention",
     "net_promoter_score", "customer_satisfaction_score", "customer_effort_score",
 )  # fmt: skip
+MOSTLY = 0.5  # the part of a change that names who made it
 NAMED = 5  # segment values in a sentence
 TREND = 13  # periods in a trend: a year and the same period of the year before
 
@@ -166,6 +168,22 @@ class Context:
         if not rows:
             return ""
         return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **said)
+
+    def driver(self, row: Any) -> str:
+        """That guests or one customer account for most of a change in revenue, in a sentence; empty where they do not."""
+        is_sum = row.metric in ("revenue", "net_revenue") and not self.only
+        if not is_sum or not row.complete or not story.is_known(row.change) or story.is_same(row, self.words):
+            return ""
+        guests, one = self.row("guest_revenue"), swing(self.data, self.period)
+        changes = {
+            "guests": guests.change if guests is not None and story.is_known(guests.change) else 0.0,
+            "one": one[1] - one[0] if one else 0.0,
+        }
+        who, change = max(changes.items(), key=lambda item: item[1] / row.change)
+        if change / row.change < MOSTLY:
+            return ""
+        said = {"change": self.words.value(abs(change), "money"), "period": self.words.period(self.period.shift(-1))}
+        return self.words.text(f"story.driver_{who}_{'more' if change > 0 else 'less'}", **said)
 
     def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The periods of the trend, each known to be complete or not."""

@@ -73,6 +73,7 @@ class Overview(Context):
             verdict = self.verdict(leading)
             said.append(story.certainty(leading, words, verdict))
             said.append(story.season(leading, words) if verdict in ("", "real") else "")
+            said.append(self.driver(leading))
         others = [self.row(name) for name in ("average_revenue_per_customer", "mrr", "net_promoter_score")]
         for row in [row for row in others if row is not None and story.is_known(row.value)][:2]:
             if leading is None or row.metric != leading.metric:

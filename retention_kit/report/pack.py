@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from retention_kit.errors import ReportError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.lists import customer_lists, list_totals
-from retention_kit.metrics.summaries import concentration, needs
+from retention_kit.metrics.summaries import concentration, needs, swing
 from retention_kit.metrics.tables import answer_counts
 from retention_kit.periods import Period
 from retention_kit.report import manifest
@@ -186,6 +186,7 @@ def _making(
             concentration(data, page.period)  # the kernels cannot ask for it
         if needs(data, "scores") is None:
             answer_counts(data, page.every)
+        swing(data, page.period)
         lists = customer_lists(data, page.period, page.columns, page.alone)
         list_totals(data, page.period, page.columns, page.alone, lists)
         rows = scorecard_of(page)
