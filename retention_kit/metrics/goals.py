@@ -24,11 +24,12 @@ def check_goals(goals: Mapping[str, Goal]) -> None:
     for name, goal in goals.items():
         if goal.kind:
             continue
-        if goal.metric not in METRICS:
-            raise SettingsError(f"[goals] names no metric {goal.metric!r}: {did_you_mean(str(goal.metric), METRICS)}")
+        metric = goal.metric or name
+        if metric not in METRICS:
+            raise SettingsError(f"[goals] names no metric {metric!r}: {did_you_mean(metric, METRICS)}")
         for key in ("target", "start"):
             if getattr(goal, key) is not None:
-                number(getattr(goal, key), METRICS[goal.metric], f"goals.{name}.{key}")
+                number(getattr(goal, key), METRICS[metric], f"goals.{name}.{key}")
 
 
 def number(given: float | str, one: Metric, place: str) -> float:
@@ -66,7 +67,11 @@ def goals_of(goals: Mapping[str, Goal], name: str, every: str, segment: str, def
     `segment` is empty for the whole, else `country=France`; `default` is the length of goals that name none.
     """
     spoken = (name, every, segment)
-    return [goal for goal in goals.values() if (goal.metric, goal.every or default, goal.segment or "") == spoken]
+    return [
+        goal
+        for key, goal in goals.items()
+        if not goal.kind and (goal.metric or key, goal.every or default, goal.segment or "") == spoken
+    ]
 
 
 def goal_of(goals: Mapping[str, Goal], name: str, period: Period, segment: str, default: str) -> Goal | None:
@@ -90,7 +95,7 @@ def _due(goal: Goal) -> date:
 
 def target_of(goal: Goal, one: Metric) -> float:
     """What a goal wants, in the metric's unit."""
-    return number(goal.target, one, f"goals.{goal.id}.target")
+    return number(goal.target, one, f"goals.{goal.id or one.name}.target")
 
 
 def status_of(goal: Goal | None, one: Metric, measure: Measure, period: Period) -> str:

@@ -230,7 +230,7 @@ class Overview(Context):
         """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be told."""
         one = METRICS[row.metric]
         if goal.start is not None:
-            return number(goal.start, one, f"goals.{goal.id}.start"), None
+            return number(goal.start, one, f"goals.{goal.id or one.name}.start"), None
         if one.summary == "trailing_year" or self.only:
             return None, None
         first = [period for period in periods_of(self.data, self.every) if period.is_complete(self.data.as_of)]

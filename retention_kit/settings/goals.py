@@ -15,18 +15,18 @@ from retention_kit.periods import Period
 class Goal(Struct, frozen=True, forbid_unknown_fields=True):
     """A value to reach, by the end of a period if one is named. It speaks of one length of period and is silent for others."""
 
-    id: str = ""  # tells goals apart; else the metric's name, which stands in the brackets of the short form
-    metric: str | None = None
-    kind: Literal["yes/no"] | None = None  # of no figure: whether it is done is set by hand
-    objective: str = ""  # what it is for, in words
     target: float | str | None = None  # in the metric's unit; of a rate 0.25 or "25%"
-    done: bool = False  # of yes/no
     by: str | None = None
     every: Literal["week", "month", "quarter", "year"] | None = None  # else [report] every
     start: float | str | None = None  # where one began, in the same unit; else the figure then
     start_date: date | None = None  # when; else the first complete period of the data
     owner: str | None = None
     segment: str | None = None  # "country=France": the goal of these alone
+    id: str = ""  # tells goals apart; else the metric's name, which stands in the brackets of the short form
+    metric: str | None = None  # else its id
+    kind: Literal["yes/no"] | None = None  # of no figure: whether it is done is set by hand
+    objective: str = ""  # what it is for, in words
+    done: bool = False  # of yes/no
 
 
 def keyed(given: Any) -> Any:
