@@ -92,17 +92,23 @@ def both(session, options: dict, **tables: pd.DataFrame) -> tuple:
     )
 
 
+def every_fourth(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of every fourth customer, and every fourth of nobody's."""
+    number = frame["customer_id"].str[1:].astype(float).fillna(pd.Series(range(len(frame)), frame.index))
+    return frame[number % 4 == 0].reset_index(drop=True)
+
+
 @pytest.mark.parametrize("basis", cases.BASES)
 def test_the_sample_company(session, basis):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
-    data, other = both(session, options, **cases.tables())
+    data, other = both(session, options, **{name: every_fourth(frame) for name, frame in cases.tables().items()})
     assert differences(data, other, ["channel"], months=2) == []
 
 
 def test_online_retail_by_lines(session, shared, tmp_path):
-    """Lines, since all that is done to invoices is done to the orders that become of them; of every third invoice."""
+    """Lines, since all that is done to invoices is done to the orders that become of them; of every twentieth invoice."""
     frame = pd.read_parquet(shared / "data" / LINES)
-    frame = frame[pd.factorize(frame["InvoiceNo"])[0] % 3 == 0].reset_index(drop=True)
+    frame = frame[pd.factorize(frame["InvoiceNo"])[0] % 20 == 0].reset_index(drop=True)
     frame.to_parquet(tmp_path / "retail_lines.parquet")
     text = lines(tmp_path, shared, LINES).read_text("utf-8")
     (tmp_path / "here.toml").write_text(re.sub("path = .*", 'path = "retail_lines.parquet"', text), "utf-8")
@@ -112,7 +118,7 @@ def test_online_retail_by_lines(session, shared, tmp_path):
     data, other = rk.load(tmp_path / "here.toml"), rk.load(tmp_path / "there.toml")
     session.catalog.dropTempView("retail_lines")
     assert differences(data, other, months=2) == []
-    assert checks(data)["identical line"] > 1000
+    assert checks(data)["identical line"] > 100
 
 
 def test_hard_cases_under_options(session):
