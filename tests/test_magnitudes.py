@@ -87,12 +87,13 @@ def _run(source: str, names: dict) -> nbformat.NotebookNode:
     return cell
 
 
-FEW = [(1e-2, "KWD", False), (1e6, "USD", True), (1e9, "XXX", False), (1e15, "VND", True), (1e15, "USD", False)]
+FEW = [(1e-2, "KWD", False), (1e15, "VND", True)]
+MORE = [(1e6, "USD", True), (1e9, "XXX", False), (1e15, "USD", False)]
 # Every magnitude, the currencies and names in turn.
 ALL = [(size, CURRENCIES[place % 5], place % 2 == 1) for place, size in enumerate(MAGNITUDES)]
 cases = pytest.mark.parametrize(
     "case",
-    [*FEW, *(pytest.param(case, marks=pytest.mark.long) for case in ALL if case not in FEW)],
+    [*FEW, *(pytest.param(case, marks=pytest.mark.long) for case in MORE + ALL if case not in FEW)],
     ids=lambda case: f"{case[0]:g}-{case[1]}-{'long' if case[2] else 'short'}",
 )
 

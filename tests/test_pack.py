@@ -344,6 +344,7 @@ def test_other_figures_do_not_mix(tmp_path):
     assert "£47.00" not in text
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 def test_only_makes_every_section_where_the_others_would_be_lost(data, tmp_path):
     """But a first pack, or one that never had others, holds what is asked for."""
@@ -416,6 +417,7 @@ def test_values_of_the_data_stay_values(hostile, tmp_path):
     assert "'=cmd|' /C calc'!A1" in cells
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 def test_each_segment_value_gets_files_of_its_own_and_wipes_none(hostile, tmp_path):
     expected: dict[str, bytes] = {}
@@ -499,6 +501,7 @@ def test_nothing_is_computed_for_a_pack_that_is_unchanged(months, tmp_path, monk
     assert data.summaries == {}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("kernelless")
 def test_an_earlier_pack_counts_where_it_changes_what_is_said(months, tmp_path):
     """One that says what is still so leaves the later pack as it stands; one that said otherwise is told of in it."""
