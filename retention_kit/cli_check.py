@@ -47,19 +47,21 @@ def _check(data: Dataset, check: str | None, table: Callable) -> int:
 
 
 def _print_rows(data: Dataset, check: str, table: Callable) -> None:
-    """The first rows of each table, as they came, with their number in the table."""
+    """The first rows of each table, as they came, with their number in the table; those outside it with their line."""
     from retention_kit.data.rows import rows_of
 
     for name, found in rows_of(data, check or None).items():
-        shown = found.frame.head(SHOWN)
-        cells = [[_cell(value) for value in row] for row in shown.itertuples(index=False)]
+        shown = [frame.head(SHOWN) for frame in (found.frame, found.lines) if len(frame)]
+        some = sum(map(len, shown))
         many = f"{found.rows:,} row{'s' * (found.rows != 1)}"
-        if cells:
-            print(f"{name}: {many}{f', the first {SHOWN} of them' if found.rows > len(shown) == SHOWN else ''}:")
-            table(tuple(map(seen, shown.columns)), cells, numbers=())
-        else:
+        if not shown:
             effect = data.quality.loc[data.quality["check"] == check, "effect"].iloc[0]
             print(f"{name}: {many}, which cannot be shown; {seen(effect)}.")
+            continue
+        print(f"{name}: {many}{f', the first {some} of them' if found.rows > some >= SHOWN else ''}:")
+        for frame in shown:
+            cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+            table(tuple(map(seen, frame.columns)), cells, numbers=())
 
 
 def _cell(value: object) -> str:

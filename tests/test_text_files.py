@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import retention_kit as rk
+from retention_kit.cli import main
 from retention_kit.data.amounts import Hints
 from retention_kit.data.engine import Engine
 from retention_kit.data.records import Names
@@ -212,3 +213,120 @@ def test_a_declared_encoding_holds_for_all_that_is_read_of_a_file(tmp_path):
     toml.write_text('[data.orders]\npath = "orders.csv"\nencoding = "cp500"\n')
     data = rk.load(toml)
     assert rk.scorecard(data, "2024-01").set_index("metric").loc["revenue", "value"] == 3500
+
+
+# What is cut, mixed or damaged
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 2), st.sampled_from(["C{}", "c{}@example.com", "{}"]))
+def test_cut_rows_at_the_end_are_no_footer(tmp_path, whole, cut, cells, who):
+    """The whole rows and the cut ones are counted, or the file is refused where the cut ones are many."""
+    lines = [f"{who.format(place)},2024-01-05,1.50" for place in range(whole + cut)]
+    lines[whole:] = [",".join(line.split(",")[:cells]) for line in lines[whole:]]
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(["customer_id,ordered_at,amount", *lines, "Total"]) + "\n")
+    engine = Engine()
+    many = cut + 1 > 10  # more than a footer has
+    if cut > 1 and (cut + many) * 20 >= whole + cut + many:
+        with pytest.raises(
+            DataError, match=rf"^orders\.csv line {whole + 2} has fewer cells than the header in line 1"
+        ):
+            read_text(engine, path, "t", NAMES, TextOptions())
+        return
+    found, _ = read_text(engine, path, "t", NAMES, TextOptions())
+    told = {one.check: one.rows for one in found}
+    assert engine.rows("SELECT count(*) FROM t") == [(whole,)]
+    assert told.get("row too short") == cut + many
+    assert told.get("row after the table") == (None if many else 1)
+
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+
+
+@pytest.mark.parametrize("header", DELIMITERS)
+@pytest.mark.parametrize("below", DELIMITERS)
+@pytest.mark.parametrize("amount", ["1.50", "1,50"])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_header_of_another_delimiter_than_its_rows_is_one_sentence(tmp_path, header, below, amount, size):
+    if header == below or (below == "," and "," in amount):
+        return
+    rows = [below.join([f"A{place}", "2024-01-05", amount]) for place in range(size)]
+    (tmp_path / "orders.csv").write_text(
+        "\n".join([header.join(["customer_id", "ordered_at", "amount"]), *rows]) + "\n"
+    )
+    with pytest.raises(DataError) as error:
+        rk.load(tmp_path)
+    said = f"orders.csv: the header in line 1 separates its names by {DELIMITERS[header]}, but line 2 its values by {DELIMITERS[below]}"
+    assert str(error.value).startswith(said)
+
+
+names = st.lists(st.sampled_from(["José", "Zoë", "Ольга", "محمد", "東京", "Ünal Çağ"]), min_size=1, max_size=8)
+strays = st.sampled_from([b"\xff", b"\x80", b"\xe9", b"\xc3"])
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names, strays, st.integers(0, 8))
+def test_a_stray_byte_leaves_all_other_names_as_they_are(tmp_path, others, stray, place):
+    lines = [f"{name},2024-01-05,1".encode() for name in others]
+    place = min(place, len(lines))
+    lines.insert(place, b"A" + stray + b",2024-01-05,1")
+    path = tmp_path / "orders.csv"
+    path.write_bytes(b"\n".join([b"customer_id,ordered_at,amount", *lines]) + b"\n")
+    engine = Engine()
+    found, _ = read_text(engine, path, "t", NAMES, TextOptions())
+    read = [name for (name,) in engine.rows("SELECT customer_id FROM t")]
+    assert read.pop(place) == f"A\\x{stray.hex()}"
+    assert read == others
+    (one,) = found
+    assert (one.check, one.rows) == ("damaged characters", 1)
+    assert f"line {place + 2} holds 0x{stray.hex().upper()}" in one.detail
+
+
+@pytest.mark.parametrize("page", ["cp1252", "cp1250"])
+@pytest.mark.parametrize("size", [5, 40])
+def test_exports_of_two_encodings_joined_are_refused_with_a_line_of_each(tmp_path, page, size):
+    first, second = (
+        "".join(f"Zoë {place},2024-01-05,1\n" for place in range(size)).encode(one) for one in ("utf-8", page)
+    )
+    (tmp_path / "orders.csv").write_bytes(b"customer_id,ordered_at,amount\n" + first + second)
+    with pytest.raises(
+        DataError, match=rf"^orders\.csv is in two encodings, UTF-8 in line 2 but cp\d+ in line {size + 2}: "
+    ):
+        rk.load(tmp_path)
+
+
+@pytest.mark.parametrize("said", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", ";,")
+def test_the_line_that_names_the_delimiter_is_no_row_and_need_not_be_right(tmp_path, said, end, delimiter):
+    rows = [["customer_id", "ordered_at", "amount"], ["A", "2024-01-05", "1"], ["B", "2024-01-05", "2"]]
+    path = tmp_path / "orders.csv"
+    path.write_bytes(end.join([said, *map(delimiter.join, rows), ""]).encode())
+    engine = Engine()
+    found, read = read_text(engine, path, "t", NAMES, TextOptions())
+    assert (read, engine.rows("SELECT customer_id, amount FROM t")) == (delimiter, [("A", "1"), ("B", "2")])
+    assert [one[:2] for one in found] == [("row before the header", 1)]
+    assert "line 1: 'sep=" in found[0].detail.lower()
+
+
+def test_check_prints_what_stands_outside_the_table_with_its_file_and_line(tmp_path, capsys):
+    for number in (1, 2):
+        rows = [f"A{place},2024-01-05,1" for place in range(40)]
+        again = ["customer_id,ordered_at,amount", "B,2024-01-06,2", "C1,2024-01-06", "D,soon,1"]
+        lines = ["Orders of January", "customer_id,ordered_at,amount", *rows, *again, "E,2024-01-06,2", "", "Total: 42"]
+        (tmp_path / f"o{number}.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "retention.toml").write_text('[data]\norders = "o*.csv"\n')
+    main(["check", "--data", str(tmp_path), "--rows"])
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for file in ("o1.csv", "o2.csv"):
+        assert ["row", "before", "the", "header", file, "1", "Orders", "of", "January"] in said
+        assert ["repeated", "header", file, "43", "customer_id,ordered_at,amount"] in said
+        assert ["row", "too", "short", file, "45", "C1,2024-01-06"] in said
+        assert ["blank", "row", file, "48"] in said
+        assert ["row", "after", "the", "table", file, "49", "Total:", "42"] in said
+        assert any(words[:2] == ["unreadable", "date"] and file in words for words in said)
+    main(["check", "--data", str(tmp_path), "--rows", "row too short"])
+    out = capsys.readouterr().out
+    assert out.startswith("orders: 2 rows:\n")
+    assert "Total" not in out

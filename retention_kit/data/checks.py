@@ -107,7 +107,8 @@ CHECKS = {
     ),
     # What text files and sheets hold besides the rows of their table
     "encoding": Check("no UTF-8"),
-    "damaged characters": Check("shown as � where a byte fits no character", share="warned"),
+    "damaged characters": Check("bytes that fit no character are shown by their codes", share="always"),
+    "name spelled otherwise": Check("a column whose name differs in spelling alone"),
     "duplicate header": Check("two columns of one name", share="always"),
     "blank row": Check("no row of the table"),
     "row before the header": Check("no row of the table"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,12 +34,26 @@ _PAGES = (
 _ENOUGH = 4096  # bytes from which languages are told apart
 
 
+_FEW = 3  # runs of bytes that are no UTF-8 may be damage wherever no fewer are
+# So many times more runs of a code page than of UTF-8 may yet be a mix of the two; of two bytes a letter, by chance, none.
+_LESS = {True: 50, False: 1}
+
+
 class Encoding(NamedTuple):
-    """Python's name of an encoding, whether the file says it itself, and what becomes of bytes that do not fit."""
+    """Python's name of an encoding, whether the file says it itself, and the lines whose bytes do not fit."""
 
     name: str
     is_sure: bool = True
-    errors: str = "strict"
+    damaged: tuple[tuple[int, str], ...] = ()  # line, and its bytes that fit no character
+
+
+class _Mixed(NamedTuple):
+    """How many runs of bytes beyond ASCII are UTF-8 and how many are not, the first line of those that are, and the others."""
+
+    right: int
+    wrong: int
+    line: int
+    damaged: tuple[tuple[int, str], ...]
 
 
 def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
@@ -57,11 +72,16 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
     wrong = _misfit(path, "utf-8")
     if wrong is None:
         return Encoding("utf-8")
-    sample = _foreign(path)
-    if _is_damaged_utf8(sample):
-        return Encoding("utf-8", is_sure=False, errors="replace")
-    for page in _ranked(sample):
+    mixed = _mixed(path)
+    if mixed.right >= (mixed.wrong if mixed.wrong <= _FEW else 10 * mixed.wrong):
+        return Encoding("utf-8", is_sure=False, damaged=mixed.damaged)
+    for page in _ranked(_foreign(path)):
         if _misfit(path, page) is None:
+            if mixed.right >= mixed.wrong / _LESS[page[:4] == "cp12"]:
+                raise DataError(
+                    f"{label} is in two encodings, UTF-8 in line {mixed.line} but {page} in line {wrong}: write it in one, "
+                    f'or, where it is, declare that: encoding = "{page}".'
+                )
             return Encoding(page, is_sure=False)
     raise DataError(
         f'{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = "cp1252".'
@@ -131,11 +151,25 @@ def _foreign(path: Path) -> bytes:
     return b"".join(found)
 
 
-def _is_damaged_utf8(sample: bytes) -> bool:
-    """Whether all but a few of the foreign characters are UTF-8, as in a file that was cut in one."""
-    text = sample.decode("utf-8", "replace")
-    foreign = sum(not character.isascii() for character in text)
-    return text.count("\ufffd") * 10 < foreign
+def _mixed(path: Path) -> _Mixed:
+    """What of a file is UTF-8: by whole runs of foreign letters, since a few bytes of other encodings are so by chance."""
+    right = wrong = first = 0
+    damaged = []
+    with path.open("rb") as file:
+        for line, text in enumerate(file, start=1):
+            if text.isascii():
+                continue
+            odd = []
+            for run in re.findall(rb"[\x80-\xff]+", text):
+                try:
+                    run.decode("utf-8")
+                    right, first = right + 1, first or line
+                except UnicodeDecodeError as error:
+                    odd.append(f"0x{run[error.start]:02X}")
+            wrong += len(odd)
+            if odd:
+                damaged.append((line, " ".join(dict.fromkeys(odd))))
+    return _Mixed(right, wrong, first, tuple(damaged))
 
 
 def _ranked(sample: bytes) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from retention_kit.data.engine import Engine, pattern_of, quote
 from retention_kit.data.frames import register_cells
-from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, stacked_cells
+from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, name_key, stacked_cells
 from retention_kit.data.text_files import TEXTS, TextOptions, read_text
 from retention_kit.data.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean
@@ -68,7 +68,7 @@ def read_file(
 ) -> tuple[str, list[Found], str | None]:
     """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`.
 
-    Of a text file the `needed` columns, in small letters, are kept, by default all.
+    Of a text file the `needed` columns, by their `name_key`, are kept, by default all.
     """
     ending = path.suffix.lower()
     refuse_irregular(path)
@@ -78,7 +78,7 @@ def read_file(
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
 
         def wanted(columns: list[str]) -> list[str]:
-            return [column for column in columns if needed is None or column.lower() in needed] or columns
+            return [column for column in columns if needed is None or name_key(column) in needed] or columns
 
         return quote(name), *read_text(engine, path, name, names, options, wanted)
     if ending == ".xlsx":

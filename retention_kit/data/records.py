@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from retention_kit.errors import DataError
 
 HEAD = 200  # records among which the header is looked for
-_EXAMPLES = 20
+EXAMPLES = 20
 _MUCH = 20  # from one in so many records on, a file is torn rather than dirty
+_FOOTER = 10  # rows below a table that may be a footer; more are rows of it that are cut
+_RECENT = 20  # rows that cut ones are compared with
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+UNSAID = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # what spellings of one name may differ in, besides capitals
+_NOTHING = dict.fromkeys(map(ord, UNSAID))
+
+
+def name_key(name: Any) -> str:
+    """What spellings of one column's name share: `Customer_ID`, `"customer id "` and `customerId` are alike."""
+    text = _text(name).casefold()
+    return text.translate(_NOTHING) or text
 
 
 class Found(NamedTuple):
@@ -19,24 +33,41 @@ class Found(NamedTuple):
     check: str
     rows: int
     detail: str = ""
-    examples: tuple[tuple[int, str], ...] = ()  # line and text of the first rows concerned
+    examples: tuple[tuple[int, str], ...] = ()  # line, or row of a sheet, and text of the first rows concerned
+    file: str = ""  # that they stand in
 
 
-class Names(NamedTuple):
-    """The names that a header is known by, in small letters."""
+@dataclass(frozen=True)
+class Names:
+    """The names that a header is known by, however it spells them."""
 
     known: frozenset[str] = frozenset()
     # behind each column that the table cannot do without: its name, or those that its expression uses
     required: tuple[tuple[frozenset[str], ...], ...] = ()
 
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The known names, by what their spellings share."""
+        return frozenset(map(name_key, self.known))
+
+    @cached_property
+    def _choices(self) -> list[list[set[str]]]:
+        return [[set(map(name_key, names)) for names in choices] for choices in self.required]
+
     def score(self, cells: Iterable[Any]) -> int:
         """How many of the names a record holds."""
-        return len(_folded(cells) & self.known)
+        return len(set(map(name_key, cells)) & self.keys)
 
     def is_header(self, cells: Iterable[Any]) -> bool:
         """Whether a record names all that the table needs."""
-        folded = _folded(cells)
-        return bool(self.required) and all(any(names <= folded for names in choices) for choices in self.required)
+        found = set(map(name_key, cells))
+        return bool(self.required) and all(any(names <= found for names in choices) for choices in self._choices)
+
+    def least(self, columns: Iterable[str]) -> int:
+        """How many cells a row below these columns needs, so that it has all that the table cannot do without."""
+        places = {name_key(name): place for place, name in enumerate(columns, start=1)}
+        needed = (name for choices in self._choices for names in choices for name in names)
+        return max((places[name] for name in needed if name in places), default=1)
 
 
 def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
@@ -86,8 +117,9 @@ class Sorter:
     A file may hold several exports, one below the other: `headers` has each one's columns.
     """
 
-    def __init__(self, label: str, names: Names, header_rows: int = 1, unit: str = "line"):
+    def __init__(self, label: str, names: Names, header_rows: int = 1, unit: str = "line", delimiter: str = ","):
         self._label, self._names, self._header_rows, self._unit = label, names, header_rows, unit
+        self._delimiter = delimiter
         self._told: dict[str, list[tuple[int, str]]] = {}
         self._sizes: Counter[str] = Counter()
         self.headers: list[Header] = []
@@ -107,7 +139,8 @@ class Sorter:
     def found(self) -> list[Found]:
         """What is to be told of the records that are no rows, and of the names."""
         told = [
-            Found(check, size, self._example(check), tuple(self._told[check])) for check, size in self._sizes.items()
+            Found(check, size, self._example(check), tuple(self._told[check]), self._label)
+            for check, size in self._sizes.items()
         ]
         doubled = "; ".join(dict.fromkeys(header.detail for header in self.headers if header.detail))
         return told + ([Found("duplicate header", self.records, doubled)] if doubled else [])
@@ -130,21 +163,21 @@ class Sorter:
         number = len(self.headers) - 1
         columns = self.headers[-1].columns
         width = len(columns)
-        folded = [_text(cell).lower() for cell in header[0]]
-        least = self._least(columns)
+        keys = [name_key(cell) for cell in header[0]]
+        least = self._names.least(columns)
         score = self._names.score(header[0])
-        vocabulary = {name for name in folded if name} | self._names.known
+        vocabulary = {key for key in keys if key} | self._names.keys
         probe = max(least - 1, 0)  # where a row holds a value and a repeated header a name
         pending: list[tuple[int, Sequence[Any]]] = []  # too little for a row, unless more rows come
-        seen = 0
+        recent: deque[Sequence[Any]] = deque(maxlen=_RECENT)
         for line, cells in reading:
             size = len(cells)
             filled = size - cells.count("") - cells.count(None)
-            if size <= probe or size != width or _text(cells[probe]).lower() in vocabulary:
+            if size <= probe or size != width or name_key(cells[probe]) in vocabulary:
                 if not filled or (size == 1 and not _text(cells[0])):
                     self._tell("blank row", line, cells)
                     continue
-                if [_text(cell).lower() for cell in cells] == folded:
+                if [name_key(cell) for cell in cells] == keys:
                     yield from self._flush(pending, number, width)
                     self._tell("repeated header", line, cells)
                     for _ in range(self._header_rows - 1):
@@ -170,14 +203,14 @@ class Sorter:
             if size < width:
                 self._tell("row with fewer cells than the header", line, cells)
                 cells = [*cells, *[""] * (width - size)]
-            seen += 1
+            recent.append(cells)
             self.records += 1
             yield number, cells
-        if seen:
-            for line, cells in pending:
+        if recent and len(pending) <= _FOOTER:
+            for line, cells in [row for row in pending if not _is_cut(row[1], recent)]:
                 self._tell("row after the table", line, cells)
-        else:
-            yield from self._flush(pending, number, width)
+            pending = [row for row in pending if _is_cut(row[1], recent)]
+        yield from self._flush(pending, number, width)
         return None
 
     def _flush(self, pending: list[tuple[int, Sequence[Any]]], number: int, width: int) -> Iterator:
@@ -190,37 +223,47 @@ class Sorter:
                 self._tell("row too short", line, cells)
         pending.clear()
 
-    def _least(self, columns: list[str]) -> int:
-        """How many cells a row needs, so that it has all that the table cannot do without."""
-        places = {name.lower(): place for place, name in enumerate(columns)}
-        needed = (name for choices in self._names.required for names in choices for name in names)
-        return max((places[name] + 1 for name in needed if name in places), default=1)
-
     def _around(self, check: str, line: int, cells: Sequence[Any]) -> None:
         self._tell(check if any(map(_is_filled, cells)) else "blank row", line, cells)
 
     def _tell(self, check: str, line: int, cells: Sequence[Any]) -> None:
         self._sizes[check] += 1
         told = self._told.setdefault(check, [])
-        if len(told) < _EXAMPLES:
-            told.append((line, ", ".join(_text(cell) for cell in cells)[:200]))
+        if len(told) < EXAMPLES:
+            told.append((line, self._delimiter.join(map(_text, cells))[:200]))
 
     def _example(self, check: str) -> str:
         line, text = self._told[check][0]
         shown = text if len(text) <= 60 else f"{text[:59]}…"
-        return f"{self._label}, {self._unit} {line}" + (f": {shown!r}" if shown.strip(", ") else "")
+        return f"{self._label}, {self._unit} {line}" + (f": {shown!r}" if shown.strip(f"{self._delimiter} ") else "")
 
     def _refuse_torn(self) -> None:
         """Raise where a record has cells beyond the header, whose values may be shifted, or where many have too few."""
         for check, wrong in (("row with more cells than the header", "more"), ("row too short", "fewer")):
             size = self._sizes[check]
-            if (size and wrong == "more") or (size > 1 and size * _MUCH >= size + self.records):
-                line, text = self._told[check][0]
-                others = f", as have {size - 1} more" if size > 1 else ""
+            is_much = size * _MUCH >= size + self.records and (size > 1 or not self.records)
+            if not size or (wrong == "fewer" and not is_much):
+                continue
+            line, text = self._told[check][0]
+            others = f", as have {size - 1} more" if size > 1 else ""
+            if other := self._other_delimiter(check):
                 raise DataError(
-                    f"{self._label} {self._unit} {line} has {wrong} cells than the header in {self._unit} {self.line} "
-                    f"({text[:60]!r}){others}: quote a value that holds the delimiter, or put the missing names above."
+                    f"{self._label}: the header in line {self.line} separates its names by {DELIMITERS[self._delimiter]}, "
+                    f"but line {line} its values by {DELIMITERS[other]} ({text[:60]!r}){others}: write both alike."
                 )
+            raise DataError(
+                f"{self._label} {self._unit} {line} has {wrong} cells than the header in {self._unit} {self.line} "
+                f"({text[:60]!r}){others}: quote a value that holds the delimiter, or put the missing names above."
+            )
+
+    def _other_delimiter(self, check: str) -> str | None:
+        """The delimiter that would make rows of the width of the header of what makes none."""
+        signs = len(self.headers[0].columns) - 1
+        if self._unit != "line" or self._delimiter not in DELIMITERS or not signs:
+            return None
+        rows = [text for _, text in self._told[check]]
+        others = (sign for sign in DELIMITERS if sign != self._delimiter)
+        return next((sign for sign in others if all(text.count(sign) >= signs for text in rows)), None)
 
 
 def stacked_cells(
@@ -243,8 +286,16 @@ def stacked_cells(
     return columns, stacked
 
 
-def _folded(cells: Iterable[Any]) -> set[str]:
-    return {_text(cell).lower() for cell in cells}
+def _is_cut(cells: Sequence[Any], rows: Iterable[Sequence[Any]]) -> bool:
+    """Whether what is below a table is written as its values are, beyond mere words, so that it is a row without its end."""
+    rows = [*rows]
+    shapes = {place: _shape(_text(cell)) for place, cell in enumerate(cells) if _text(cell)}
+    alike = all(any(_shape(_text(row[place])) == shape for row in rows) for place, shape in shapes.items())
+    return alike and any(not re.fullmatch(r"[a ]*", shape) for shape in shapes.values())
+
+
+def _shape(text: str) -> str:
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text))
 
 
 def _text(cell: Any) -> str:

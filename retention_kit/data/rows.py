@@ -25,14 +25,19 @@ _LEFT = {  # SQL of the rows that `where` leaves out of a source
 
 
 class Rows(NamedTuple):
-    """How many rows a check has in a table, and the first of them: columns check, row (its number), file, then as they came."""
+    """How many rows a check has in a table, and the first of them.
+
+    `frame` has those that came as rows: check, row (its number), file, then their columns. `lines` has those that are no
+    rows of the table, such as footers: check, file, line (of a sheet, its row), text.
+    """
 
     rows: int
     frame: pd.DataFrame
+    lines: pd.DataFrame
 
 
 def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
-    """The rows of a check by table; without one, of all checks that set rows aside.
+    """The rows of a check by table; without one, of all checks that set rows aside, and what stands outside the tables.
 
     Raises UnknownNameError for a check that found nothing, DataError where only summaries are at hand.
     """
@@ -43,11 +48,22 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
         raise UnknownNameError(
             f"No row is in a check called {check!r}: {did_you_mean(check, sorted(set(found['check'])))}"
         )
-    chosen = [check] if check else [name for name in dict.fromkeys(found["check"]) if sets_aside(name)]
+    outside = {one.check for parts in data.parts.values() for part in parts for one in part.found if one.examples}
+    names = dict.fromkeys(found["check"])
+    chosen = [check] if check else [name for name in names if sets_aside(name) or name in outside]
     every = {}
     for table, rows in found[found["check"].isin(chosen)].groupby("table", sort=False):
-        every[table] = Rows(int(rows["rows"].sum()), _frame(data, table, list(rows["check"])))
+        checks = list(dict.fromkeys(rows["check"]))
+        every[table] = Rows(int(rows["rows"].sum()), _frame(data, table, checks), _lines(data, table, checks))
     return every
+
+
+def _lines(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    told = [one for part in data.parts.get(table, ()) for one in part.found if one.check in checks]
+    lines = [(one.check, one.file, line, text) for one in told for line, text in one.examples]
+    return pd.DataFrame(lines, columns=["check", "file", "line", "text"])
 
 
 def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:

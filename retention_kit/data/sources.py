@@ -16,7 +16,8 @@ from retention_kit.data.expressions import close_column, plainly
 from retention_kit.data.files import FORMATS, files_of, fingerprint, read_file, refuse_irregular, sheets, used
 from retention_kit.data.frames import in_micros, keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
-from retention_kit.data.records import Found, Names
+from retention_kit.data.records import Found, Names, name_key
+from retention_kit.data.spelling import under_asked_names
 from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
 from retention_kit.data.text_files import TEXTS, text_columns
 from retention_kit.data.typed_sql import columns_in, typed
@@ -101,8 +102,9 @@ def guess_table(engine: Engine, path: Path) -> str:
             columns = text_columns(path, names)
         else:
             columns = [*engine.types(read_file(engine, path, Table(path=""), "", "_guess", names)[0])]
+    keys = set(map(name_key, columns))
     named = [name for name in TABLES if path.stem.lower().startswith(name)]
-    fitting = [name for name in TABLES if set(_distinctive(name)) <= set(columns)]
+    fitting = [name for name in TABLES if set(map(name_key, _distinctive(name))) <= keys]
     if not (named or fitting):
         raise DataError(
             f"{path.name} is none of our tables: orders need {', '.join(REQUIRED['orders'])}; "
@@ -135,6 +137,7 @@ def read_table(
     if database:
         with sentence(engine, path.name):
             reader = read_database(engine.reader, path, wanted, name)
+            reader, told = _spelled(engine.reader, table, source, reader, place)
         files = fingerprinted(path)
     else:
         readers, told, delimiter = _read_files(engine.reader, table, source, files, name)
@@ -173,17 +176,19 @@ def read_given(engine: Engine, table: str, given: Any) -> Source:
         name, digest = keep_frame(engine.reader, table, given)
         relation = engine.take(name, in_micros(engine.reader, name))
     with sentence(engine, f"The {label}"):
+        relation, told = _spelled(engine, table, Table(path=""), relation, f"the {label}")
         _keep(engine, table, Table(path=""), relation, f"the {label}", kept, Hints())
-        return Source(kept, label, digest or engine.digest(kept), is_frame=not isinstance(given, str))
+        return Source(kept, label, digest or engine.digest(kept), found=told, is_frame=not isinstance(given, str))
 
 
 def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
     """A table or query of the engine's own database."""
     label = f"{engine.place}: {' '.join(source.path.split())}"
     with sentence(engine, label):
-        relation, found = _after_leaving_out(engine, source, engine.find(source.path), label, kept, Hints())
+        relation, told = _spelled(engine, table, source, engine.find(source.path), label)
+        relation, found = _after_leaving_out(engine, source, relation, label, kept, Hints())
         asked, _ = _keep(engine, table, source, relation, label, kept, Hints())
-        return _source(kept, label, engine.digest(kept), source, found=found, asked=asked)
+        return _source(kept, label, engine.digest(kept), source, found=told + found, asked=asked)
 
 
 def _after_leaving_out(
@@ -225,21 +230,35 @@ def _read_files(
     # Of an export only what is mapped is kept, and lines are told apart by all that they hold.
     if source.layout and source.rows != "lines":
         conditions = [columns_in(engine, text) for text in source.leave_out.values()]
-        needed = names.known.union({name.lower() for name in source.keep or ()}, *conditions)
+        needed = set(map(name_key, names.known.union(source.keep or (), *conditions)))
     readers, found, delimiters = [], [], []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
             reader, told, delimiter = read_file(engine, path, source, table, f"{name}_{part}", names, needed)
+            reader, spelled = _spelled(engine, table, source, reader, path.name)
         readers.append(reader)
         delimiters.append(delimiter)
-        found += told
+        found += [*told, *spelled]
     return readers, tuple(found), delimiters[0]
+
+
+def _spelled(engine: Engine, table: str, source: Table, relation: str, label: str) -> tuple[str, tuple[Found, ...]]:
+    """A relation under the names that a source asks for; of an export by name only what is mapped is asked for."""
+    keys = set(map(name_key, engine.types(relation)))
+    given = {"survey": source.survey, "scale": source.scale, "weight": source.columns or None}
+    ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns and not given.get(name)]
+    texts = [text for text in source.columns.values() if name_key(text) not in keys]
+    mapped = [text for text in (*source.columns.values(), *(source.keep or ())) if name_key(text) in keys]
+    if not engine.place:  # whose SQL has capitals of its own
+        texts += [text for text in (source.where, *source.leave_out.values()) if text]
+        mapped += sorted(set().union(*(columns_in(engine, text) for text in texts)))
+    return under_asked_names(engine, relation, [] if source.layout else ours, mapped, label)
 
 
 def _names(engine: Engine, table: str, source: Table) -> Names:
     """The names that the header of a source is known by: those that are mapped, and ours."""
     expressions = {text: frozenset(columns_in(engine, text)) for text in source.columns.values()}
-    known = {name for found in expressions.values() for name in found} | {text.lower() for text in expressions}
+    known = {name for found in expressions.values() for name in found} | set(expressions)
     known |= {name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns}
     if source.where:
         known |= columns_in(engine, source.where)
@@ -248,7 +267,7 @@ def _names(engine: Engine, table: str, source: Table) -> Names:
         if (ours == "survey" and source.survey) or (text := source.columns.get(ours, ours)) is None:
             continue
         found = expressions.get(text)
-        required.append((frozenset({text.lower()}), *([found] if found else [])))
+        required.append((frozenset({text}), *([found] if found else [])))
     return Names(frozenset(known), tuple(required))
 
 

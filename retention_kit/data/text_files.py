@@ -21,12 +21,22 @@ from typing import NamedTuple
 
 from retention_kit.data.code_pages import Encoding, encoding_of
 from retention_kit.data.engine import Engine, literal, pattern_of, private_folder, quote
-from retention_kit.data.records import HEAD, Found, Header, Names, Sorter, find_header
+from retention_kit.data.records import (
+    DELIMITERS,
+    EXAMPLES,
+    HEAD,
+    UNSAID,
+    Found,
+    Header,
+    Names,
+    Sorter,
+    find_header,
+    name_key,
+)
 from retention_kit.data.text_scan import plain_records
 from retention_kit.errors import DataError
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
-_DELIMITERS = ",;\t|"
 _HEAD_CHARACTERS = 1 << 20
 _END = "\0end"  # a line that no file holds: within a field, the field was never closed
 _LONGEST = 1 << 24  # characters of a field, above which a quote was never closed
@@ -99,14 +109,14 @@ def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Op
     if not raw.stat().st_size:
         raise DataError(f"{label} is empty.")
     encoding = encoding_of(raw, options.encoding, label)
-    if encoding.name not in ("utf-8", "utf-8-sig") or encoding.errors != "strict":
+    if encoding.name not in ("utf-8", "utf-8-sig") or encoding.damaged:
         raw = _transcoded(raw, encoding, folder)
     with raw.open(encoding="utf-8-sig", newline="") as file:
         head = file.read(_HEAD_CHARACTERS)
     if not head.strip("\ufeff\r\n\t ,;|"):
         raise DataError(f"{label} is empty.")
-    said = re.match(r'"?sep=(.)"?[,;\t|]*\r?\n', head, re.IGNORECASE)
-    choices = options.delimiter or (said and said[1]) or _DELIMITERS
+    said = re.match(r'"?sep=(.)"?[,;\t|]*[\r\n]', head, re.IGNORECASE)
+    choices = options.delimiter or dict.fromkeys([*(said[1] if said else ""), *DELIMITERS])
     best = max((_looked_at(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
     _, delimiter, header, records = best
     first = [cells for _, cells in records[header : header + 3]]
@@ -171,7 +181,8 @@ def _unpacked(path: Path, folder: Path) -> Path:
 def _transcoded(path: Path, encoding: Encoding, folder: Path) -> Path:
     target = folder / "utf-8"
     with (
-        path.open(encoding=encoding.name, errors=encoding.errors, newline="") as source,
+        # By its code, so that two texts that are damaged stay two.
+        path.open(encoding=encoding.name, errors="backslashreplace", newline="") as source,
         target.open("w", encoding="utf-8", newline="") as copy,
     ):
         shutil.copyfileobj(source, copy, 1 << 20)
@@ -182,9 +193,12 @@ def _encoded(engine: Engine, name: str, opened: _Opened) -> list[Found]:
     encoding = opened.encoding
     if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
         return []
+    if encoding.damaged:
+        shown = "; ".join(f"line {line} holds {said}" for line, said in encoding.damaged[:3])
+        more = f", and {len(encoding.damaged) - 3} more" if encoding.damaged[3:] else ""
+        told = f"{opened.label} is UTF-8 but for a few bytes: {shown}{more}"
+        return [Found("damaged characters", len(encoding.damaged), told, encoding.damaged[:EXAMPLES], opened.label)]
     rows = _rows_of(engine, name)
-    if encoding.errors == "replace":
-        return [Found("damaged characters", rows, f"{opened.label} is UTF-8 in most places")]
     guessed = "" if encoding.is_sure else f': if names look wrong, set encoding = "{encoding.name}" or another'
     return [Found("encoding", rows, f"{opened.label} is read as {encoding.name}{guessed}")]
 
@@ -223,9 +237,20 @@ def _read_in_place(
 
 def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, header: Header) -> bool:
     """Whether a row below the header bears names, as where two exports were joined."""
-    words = ", ".join(literal(word) for word in {column.lower() for column in header.columns} | names.known)
-    hits = " + ".join(f"CAST(coalesce(lower(trim({quote(column)})) IN ({words}), false) AS INTEGER)" for column in kept)
-    return engine.rows(f"SELECT count(*) FROM {quote(name)} WHERE {hits} >= {min(2, len(kept))}")[0][0] > 0
+    words = ", ".join(literal(word) for word in {name_key(column) for column in header.columns} | names.keys)
+
+    def is_name(column: str) -> str:
+        return f"translate(lower({quote(column)}), {literal(UNSAID)}, '') IN ({words})"
+
+    probe = header.columns[names.least(header.columns) - 1]
+    hits = " + ".join(f"CAST(coalesce({is_name(column)}, false) AS INTEGER)" for column in kept)
+    return (
+        engine.rows(
+            f"SELECT count(*) FROM (SELECT * FROM {quote(name)} WHERE {is_name(probe if probe in kept else kept[0])}) AS near "
+            f"WHERE {hits} >= {min(2, len(kept))}"
+        )[0][0]
+        > 0
+    )
 
 
 def _read_copied(
@@ -238,7 +263,7 @@ def _read_copied(
     folder: Path,
 ) -> list[Found]:
     """Copy the rows as `csv` reads them, then let the engine read the copy."""
-    sorter = Sorter(opened.label, names, options.header_rows)
+    sorter = Sorter(opened.label, names, options.header_rows, delimiter=opened.delimiter)
     parts: list[_Part] = []
     with opened.path.open(encoding="utf-8-sig", newline="") as file:
         records = _checked_records(file, opened.delimiter, opened.label)

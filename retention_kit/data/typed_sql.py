@@ -32,9 +32,9 @@ _TIMES = ("DATE", "TIMESTAMP")
 
 
 def columns_in(engine: Engine, text: str) -> set[str]:
-    """The columns that an expression names, in small letters; none where it is no SQL."""
+    """The columns that an expression names, as it spells them; none where it is no SQL."""
     tree = _parsed(engine, text)
-    return set() if tree is None else {name.lower() for name in _references(_root(tree))}
+    return set() if tree is None else _references(_root(tree))
 
 
 def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
