@@ -32,6 +32,7 @@ from retention_kit.data.records import (
     Sorter,
     find_header,
     name_key,
+    stacked_cells,
 )
 from retention_kit.data.text_scan import plain_records
 from retention_kit.errors import DataError
@@ -80,6 +81,20 @@ def text_columns(path: Path, names: Names, options: TextOptions | None = None) -
     options = options or TextOptions()
     with private_folder() as folder:
         return Header.of(_opened(path, names, options, folder).first[: options.header_rows]).columns
+
+
+def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | None]]]:
+    """The columns of a text file and its first rows; what would only be found further down is not."""
+    with private_folder() as folder:
+        opened = _opened(path, Names(), TextOptions(), folder)
+        sorter = Sorter(opened.label, Names(), delimiter=opened.delimiter)
+        with opened.path.open(encoding="utf-8-sig", newline="") as file:
+            records = _checked_records(file, opened.delimiter, opened.label)
+            first = [*islice(sorter.rows(records, opened.header), most)]
+    columns, rows = stacked_cells([header.columns for header in sorter.headers], first)
+    empty = [place for place, name in enumerate(columns) if _is_unnamed(name) and not any(row[place] for row in rows)]
+    kept = [place for place in range(len(columns)) if place not in empty]
+    return [columns[place] for place in kept], [[row[place] or None for place in kept] for row in rows]
 
 
 def read_text(
@@ -369,9 +384,13 @@ def _drop_unnamed(engine: Engine, name: str) -> None:
     """Columns without a name and without a value are commas at the ends of lines."""
     for column in engine.types(quote(name)):
         filled = f"SELECT count({quote(column)}) FROM {quote(name)}"
-        if re.fullmatch(r"column\d+", column) and not engine.rows(filled)[0][0]:
+        if _is_unnamed(column) and not engine.rows(filled)[0][0]:
             engine.run(f"ALTER TABLE {quote(name)} DROP COLUMN {quote(column)}")
 
 
 def _rows_of(engine: Engine, name: str) -> int:
     return engine.rows(f"SELECT count(*) FROM {quote(name)}")[0][0]
+
+
+def _is_unnamed(column: str) -> bool:
+    return bool(re.fullmatch(r"column\d+", column))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from retention_kit.data.engine import Engine, quote
-from retention_kit.data.files import read_file
+from retention_kit.data.files import read_file, refuse_irregular
 from retention_kit.data.records import Names
+from retention_kit.data.text_files import TEXTS, text_beginning
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
 
@@ -30,7 +31,7 @@ class Export(NamedTuple):
     path: Path
     header: list[str]
     texts: list[str]
-    rows: list[tuple]
+    rows: list[Sequence]
     zone: str | None = None
 
     def values(self, column: str) -> list[str]:
@@ -43,13 +44,20 @@ def read_export(engine: Engine, path: Path) -> Export:
     """The beginning of a file; raises DataError where it cannot be read or holds no row."""
     if not path.is_file():
         raise DataError(f"There is no file {str(path)!r}.")
+    refuse_irregular(path)
     try:
+        if path.suffix.lower() in TEXTS:
+            return _checked(path, *text_beginning(path, SAMPLE))
         reader = read_file(engine, path, Table(path=""), "", f"_export_{abs(hash(path))}", Names())[0]
         header = list(engine.types(reader))
         texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in header)
         rows = engine.rows(f"SELECT {texts} FROM {reader} LIMIT {SAMPLE}")
     except engine.error as error:
         raise DataError(f"{path.name} cannot be read: {str(error).strip().splitlines()[0].rstrip('.')}.") from None
+    return _checked(path, header, rows)
+
+
+def _checked(path: Path, header: list[str], rows: list[Sequence]) -> Export:
     if not rows:
         raise DataError(f"{path.name} holds no row below its header: there is nothing to import.")
     return Export(path, header, header, rows)
