@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import retention_kit as rk
 from balance import assert_balanced
 from pencil import by_segment, checks, value
-from retention_kit.data.segments import why_by_name
+from retention_kit.data.personal import why_by_name
 from retention_kit.errors import SettingsError, UnknownNameError
 
 UTC = {"timezone": "UTC", "currency": "GBP"}

@@ -12,8 +12,9 @@ from retention_kit.data.offers import Written
 from retention_kit.data.records import Found
 from retention_kit.data.scales import bounds_sql, read_scales
 from retention_kit.data.segments import choose_segments
-from retention_kit.data.sources import IDENTITY, OPTIONAL, REQUIRED, Source
-from retention_kit.data.stacking import FILE, UNKNOWN
+from retention_kit.data.sources import Source
+from retention_kit.data.stacking import FILE, REST, UNKNOWN
+from retention_kit.data.tables import IDENTITY, OPTIONAL, REQUIRED
 from retention_kit.data.times import ENDS, Clock, read_times
 from retention_kit.data.words import scale_words, score_words, subscription_words
 from retention_kit.settings import Settings
@@ -71,7 +72,7 @@ class Columns:
         names = [*REQUIRED[table], *OPTIONAL[table]]
         extras = [name for name in self._kinds if name not in names and not name.startswith("_")]
         self.extras, self.unkept = choose_segments(engine, table, sources, extras, settings.report.segments)
-        rest = {name: quote(f"rest.{name}") for name in self.unkept}
+        rest = {name: quote(f"rest.{name}") for name in (*self.unkept, REST) if name in self._kinds}
         self.sql = {
             # What is no segment is not carried on, but tells rows apart that are alike in all else.
             "has_rest": str(bool(rest)).lower(),
@@ -349,6 +350,7 @@ def made_columns(table: str) -> list[str]:
         "_like",
         "_source",
         FILE,
+        REST,
         UNKNOWN,
         *(f"_{flag}" for flag in FLAGS),
         *map(local, times(table)),

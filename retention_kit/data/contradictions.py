@@ -8,7 +8,8 @@ from retention_kit.data.columns import Columns
 from retention_kit.data.engine import Engine, literal
 from retention_kit.data.money import Money
 from retention_kit.data.quality import Count
-from retention_kit.data.sources import IDENTITY, Source
+from retention_kit.data.sources import Source
+from retention_kit.data.tables import IDENTITY
 
 _CANDIDATES = 3  # a total is among the largest amounts
 _FEWEST = 3  # rows that a total sums: two equal amounts are no sum

@@ -26,7 +26,8 @@ from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_
 from retention_kit.data.refusals import refuse_mixed
 from retention_kit.data.shares import judge
 from retention_kit.data.shown import sheet_of
-from retention_kit.data.sources import IDENTITY, Source, find_tables, read_given, read_table, sentence
+from retention_kit.data.sources import Source, find_tables, read_given, read_table, sentence
+from retention_kit.data.tables import IDENTITY
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import add_months, today
 from retention_kit.plugins import run_plugins
@@ -172,7 +173,8 @@ def load(
         file = None if engine.place else chosen.data.engine
         sources = {
             name: [
-                read_table(engine, name, number, table, file, folder, decimals) for number, table in enumerate(tables)
+                read_table(engine, name, number, table, file, folder, decimals, chosen.report.segments)
+                for number, table in enumerate(tables)
             ]
             for name, tables in given.items()
             if tables

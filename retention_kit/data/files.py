@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from retention_kit.data.engine import Engine, pattern_of, quote
 from retention_kit.data.frames import register_cells
-from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, name_key, stacked_cells
+from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, stacked_cells
 from retention_kit.data.text_files import TEXTS, TextOptions, read_text
 from retention_kit.data.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean
@@ -64,11 +64,11 @@ def read_file(
     table: str,
     name: str,
     names: Names,
-    needed: Collection[str] | None = None,
+    wanted: Callable[[list[str]], list[str]] = list,
 ) -> tuple[str, list[Found], str | None]:
     """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`.
 
-    Of a text file the `needed` columns, by their `name_key`, are kept, by default all.
+    `wanted` chooses the columns of a text file that are kept (`read_text`).
     """
     ending = path.suffix.lower()
     refuse_irregular(path)
@@ -76,10 +76,6 @@ def read_file(
         return f"read_parquet({pattern_of(path)}, hive_partitioning = false)", [], None
     if ending in TEXTS:
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
-
-        def wanted(columns: list[str]) -> list[str]:
-            return [column for column in columns if needed is None or name_key(column) in needed] or columns
-
         return quote(name), *read_text(engine, path, name, names, options, wanted)
     if ending == ".xlsx":
         columns, rows, found = _sheet(path, source, table, names)

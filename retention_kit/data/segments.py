@@ -7,10 +7,10 @@ are more than 50. It looks at the first 50,000 rows of each source, so that it t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.personal import why_by_name
 from retention_kit.data.sources import Source
 from retention_kit.errors import SettingsError, did_you_mean
 
@@ -18,23 +18,7 @@ _MOST = 200  # values
 _SHARE = 0.05  # of the rows
 _SHOWN = 50  # so many values are shown by name, be there one a row
 _LOOKED_AT = 50_000  # rows of a source
-# What a word of a column's name says; `LAST` where only its last word does (`order_number`, but not `number_of_items`).
-_NAMES = {
-    "an id": "id ids uuid guid hash token iban vat ssn sku reference ref invoice receipt transaction checkout cookie session",
-    "a URL": "url uri link href referrer referer useragent agent landing site",
-    "a name": "firstname lastname surname fullname forename username login company vendor",
-    "an address": "address addr street zip postcode postal latitude longitude lat lng lon geo",
-    "a phone number": "phone telephone tel fax msisdn",
-    "an email address": "email mail",
-    "an IP address": "ip ipaddress",
-    "free text": "comment comments note notes message description text feedback remark remarks memo body answer details subject",
-}
-_LAST = {
-    "an id": "number no nr num barcode",
-    "a name": "name user customer contact",
-    "a birthday": "birthday birthdate dob",
-}
-_FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", "optout", "subscribed", "subscription", "verified", "marketing", "is", "has", "type", "kind", "group", "category", "class", "domain", "country", "region", "state", "province", "city", "source", "channel", "product", "plan"])  # fmt: skip
+_AT_ONCE = 10  # columns: their values are held in memory
 _PERSONAL = (
     r"^\s*([^@\s]+@[^@\s]+\.[^@\s]+|https?://.*|www\..*|\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{0,4}){3,7}"
     r"|(\+|00)[0-9][0-9 ()./-]{6,18}|\(?0[0-9]{1,4}\)?[ /-][0-9 -]{5,14})\s*$"
@@ -57,24 +41,16 @@ def choose_segments(
             if name.lower() not in map(str.lower, names):
                 raise SettingsError(f"data.{table}.keep: there is no column {name!r}: {did_you_mean(name, names)}")
     judged = [name for name in names if name.lower() not in asked]
-    whys: dict[str, str] = {}
+    # Columns that were left unread for their names.
+    whys = {name: why_by_name(name) or "not in keep" for source in sources for name in source.unread}
     if sources and all(source.keep is not None for source in sources):
-        whys = dict.fromkeys(judged, "not in keep")
+        whys |= dict.fromkeys(judged, "not in keep")
     else:
-        whys = {name: why for name in judged if (why := why_by_name(name))}
-        whys |= _why_by_values(engine, sources, [name for name in judged if name not in whys])
+        whys |= {name: why for name in judged if (why := why_by_name(name))}
+        others = [name for name in judged if name not in whys]
+        for start in range(0, len(others), _AT_ONCE):
+            whys |= _why_by_values(engine, sources, others[start : start + _AT_ONCE])
     return [name for name in names if name not in whys], whys
-
-
-def why_by_name(name: str) -> str:
-    """What a column's name says that it holds, of what is no segment; empty where it may be one."""
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", name).lower())
-    if not words or _FLAGS & set(words):
-        return ""
-    for why, known in _NAMES.items():
-        if set(known.split()) & set(words):
-            return why
-    return next((why for why, known in _LAST.items() if words[-1] in known.split()), "")
 
 
 def is_personal(value: str) -> bool:

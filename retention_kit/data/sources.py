@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from retention_kit.data.amounts import Hints
+from retention_kit.data.asked import names_of, spelled, wanted_columns
 from retention_kit.data.databases import SUFFIXES as DATABASES
 from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
 from retention_kit.data.engine import Engine, literal
@@ -17,37 +18,15 @@ from retention_kit.data.files import FORMATS, files_of, fingerprint, read_file, 
 from retention_kit.data.frames import in_micros, keep_frame
 from retention_kit.data.leaving_out import as_text, leave_out, limits
 from retention_kit.data.records import Found, Names, name_key
-from retention_kit.data.spelling import under_asked_names
-from retention_kit.data.stacking import FILE, LEFT, keep_where, lacking_in, stacked
+from retention_kit.data.stacking import FILE, LEFT, REST, keep_where, lacking_in, stacked
+from retention_kit.data.tables import OPTIONAL, REQUIRED
 from retention_kit.data.text_files import TEXTS, text_columns
-from retention_kit.data.typed_sql import columns_in, typed
+from retention_kit.data.typed_sql import typed
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import BESIDE, TABLES, Table
 
 _OURS = (*TABLES, *BESIDE)
 _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
-REQUIRED = {
-    "orders": ("customer_id", "ordered_at", "amount"),
-    "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
-    "responses": ("responded_at", "survey", "score"),
-    "rates": ("date", "currency", "rate"),
-    "known_customers": ("customer_id",),
-}
-OPTIONAL = {
-    "orders": ("order_id", "refund_of", "refunded", "currency"),
-    "subscriptions": (
-        "subscription_id",
-        "interval",
-        "currency",
-        "trial_ends_at",
-        "cancel_reason",
-        "status",
-    ),
-    "responses": ("customer_id", "response_id", "scale", "weight", "comment"),
-    "rates": (),
-    "known_customers": ("first_at",),
-}
-IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
 
 
 class Source(NamedTuple):
@@ -67,6 +46,7 @@ class Source(NamedTuple):
     decimal: str | None = None  # how its amounts are written, if that is stated
     delimiter: str | None = None  # of a text file
     keep: tuple[str, ...] | None = None  # the columns that are segments, whatever the rule says
+    unread: tuple[str, ...] = ()  # columns of text files that are not kept, since by their names they are no segments
     is_frame: bool = False  # a DataFrame, which no expression is on
     question: str = ""  # of answers, the column of their scores as it is mapped
 
@@ -114,11 +94,19 @@ def guess_table(engine: Engine, path: Path) -> str:
 
 
 def read_table(
-    engine: Engine, table: str, number: int, source: Table, database: str | None, folder: Path, decimals: int = 2
+    engine: Engine,
+    table: str,
+    number: int,
+    source: Table,
+    database: str | None,
+    folder: Path,
+    decimals: int = 2,
+    segments: Iterable[str] = (),
 ) -> Source:
     """One source of a table with its columns under our names; raises DataError, naming file and column.
 
-    `decimals` are those of the report's currency, by which expressions read amounts.
+    `decimals` are those of the report's currency, by which expressions read amounts. Of text files those columns are kept
+    that are mapped, that `segments` names, or that may be segments.
     """
     name, kept = f"_{table}_{number}", f"{table}_source_{number}"
     in_database = is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS + DATABASES
@@ -133,14 +121,15 @@ def read_table(
         database = path.suffix.lower() in DATABASES and len(files) == 1
     told: tuple[Found, ...] = ()
     names: tuple[str, ...] = ()
-    delimiter = None
+    delimiter, unread = None, []
     if database:
         with sentence(engine, path.name):
             reader = read_database(engine.reader, path, wanted, name)
-            reader, told = _spelled(engine.reader, table, source, reader, place)
+            reader, told = spelled(engine.reader, table, source, reader, place)
         files = fingerprinted(path)
     else:
-        readers, told, delimiter = _read_files(engine.reader, table, source, files, name)
+        wanted = wanted_columns(engine.reader, table, source, segments, unread)
+        readers, told, delimiter = _read_files(engine.reader, table, source, files, name, wanted)
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         told += _lacking(engine.reader, table, source, files, readers)
     # Expressions on a file are the embedded engine's, wherever its rows go.
@@ -151,16 +140,8 @@ def read_table(
         asked, more = _keep(local, table, source, relation, place, kept, hints)
         for view in (kept, *([LEFT.format(kept)] if source.where else [])) if local is not engine else ():
             engine.keep(view, f"SELECT * FROM {engine.take(f'_taken_{view}', view)}")
-    return _source(
-        kept,
-        label,
-        fingerprint(files),
-        source,
-        found=(*told, *found, *more),
-        files=names,
-        asked=asked,
-        delimiter=delimiter,
-    )
+    beside = {"files": names, "asked": asked, "delimiter": delimiter, "unread": tuple(dict.fromkeys(unread))}
+    return _source(kept, label, fingerprint(files), source, found=(*told, *found, *more), **beside)
 
 
 def read_given(engine: Engine, table: str, given: Any) -> Source:
@@ -176,7 +157,7 @@ def read_given(engine: Engine, table: str, given: Any) -> Source:
         name, digest = keep_frame(engine.reader, table, given)
         relation = engine.take(name, in_micros(engine.reader, name))
     with sentence(engine, f"The {label}"):
-        relation, told = _spelled(engine, table, Table(path=""), relation, f"the {label}")
+        relation, told = spelled(engine, table, Table(path=""), relation, f"the {label}")
         _keep(engine, table, Table(path=""), relation, f"the {label}", kept, Hints())
         return Source(kept, label, digest or engine.digest(kept), found=told, is_frame=not isinstance(given, str))
 
@@ -185,7 +166,7 @@ def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
     """A table or query of the engine's own database."""
     label = f"{engine.place}: {' '.join(source.path.split())}"
     with sentence(engine, label):
-        relation, told = _spelled(engine, table, source, engine.find(source.path), label)
+        relation, told = spelled(engine, table, source, engine.find(source.path), label)
         relation, found = _after_leaving_out(engine, source, relation, label, kept, Hints())
         asked, _ = _keep(engine, table, source, relation, label, kept, Hints())
         return _source(kept, label, engine.digest(kept), source, found=told + found, asked=asked)
@@ -223,52 +204,19 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
 
 
 def _read_files(
-    engine: Engine, table: str, source: Table, files: list[Path], name: str
+    engine: Engine, table: str, source: Table, files: list[Path], name: str, wanted: Callable
 ) -> tuple[list[str], tuple[Found, ...], str | None]:
     """SQL that reads each of the files, what else they hold, and the first one's delimiter: `;` is where commas begin decimals."""
-    names, needed = _names(engine, table, source), None
-    # Of an export only what is mapped is kept, and lines are told apart by all that they hold.
-    if source.layout and source.rows != "lines":
-        conditions = [columns_in(engine, text) for text in source.leave_out.values()]
-        needed = set(map(name_key, names.known.union(source.keep or (), *conditions)))
+    names = names_of(engine, table, source)
     readers, found, delimiters = [], [], []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
-            reader, told, delimiter = read_file(engine, path, source, table, f"{name}_{part}", names, needed)
-            reader, spelled = _spelled(engine, table, source, reader, path.name)
+            reader, told, delimiter = read_file(engine, path, source, table, f"{name}_{part}", names, wanted)
+            reader, renamed = spelled(engine, table, source, reader, path.name)
         readers.append(reader)
         delimiters.append(delimiter)
-        found += [*told, *spelled]
+        found += [*told, *renamed]
     return readers, tuple(found), delimiters[0]
-
-
-def _spelled(engine: Engine, table: str, source: Table, relation: str, label: str) -> tuple[str, tuple[Found, ...]]:
-    """A relation under the names that a source asks for; of an export by name only what is mapped is asked for."""
-    keys = set(map(name_key, engine.types(relation)))
-    given = {"survey": source.survey, "scale": source.scale, "weight": source.columns or None}
-    ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns and not given.get(name)]
-    texts = [text for text in source.columns.values() if name_key(text) not in keys]
-    mapped = [text for text in (*source.columns.values(), *(source.keep or ())) if name_key(text) in keys]
-    if not engine.place:  # whose SQL has capitals of its own
-        texts += [text for text in (source.where, *source.leave_out.values()) if text]
-        mapped += sorted(set().union(*(columns_in(engine, text) for text in texts)))
-    return under_asked_names(engine, relation, [] if source.layout else ours, mapped, label)
-
-
-def _names(engine: Engine, table: str, source: Table) -> Names:
-    """The names that the header of a source is known by: those that are mapped, and ours."""
-    expressions = {text: frozenset(columns_in(engine, text)) for text in source.columns.values()}
-    known = {name for found in expressions.values() for name in found} | set(expressions)
-    known |= {name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns}
-    if source.where:
-        known |= columns_in(engine, source.where)
-    required = []
-    for ours in REQUIRED[table]:
-        if (ours == "survey" and source.survey) or (text := source.columns.get(ours, ours)) is None:
-            continue
-        found = expressions.get(text)
-        required.append((frozenset({text}), *([found] if found else [])))
-    return Names(frozenset(known), tuple(required))
 
 
 def _lacking(engine: Engine, table: str, source: Table, files: list[Path], readers: list[str]) -> tuple[Found, ...]:
@@ -375,8 +323,7 @@ def _selected(
     selected |= {name: engine.quote(name) for name in others if kept is None or name.lower() in kept}
     if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
         selected["_like"] = engine.row_digest
-    if FILE in theirs:
-        selected[FILE] = FILE
+    selected |= {name: name for name in (FILE, REST) if name in theirs}
     return selected, theirs, found
 
 

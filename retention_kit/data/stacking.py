@@ -8,6 +8,7 @@ from pathlib import Path
 from retention_kit.data.engine import Engine
 
 FILE = "_file_number"  # the column that holds which of several files a row is from
+REST = "_rest"  # the column that holds a digest of those of a text file that are not kept, so that like rows are told apart
 UNKNOWN = "_unknown"  # the column that holds whether `where` is neither true nor false
 LEFT = "{}_left"  # what the rows that `where` leaves out are called, beside those that it keeps
 

@@ -13,13 +13,14 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from retention_kit.data.code_pages import Encoding, encoding_of
+from retention_kit.data.csv_records import checked_records, first_records
 from retention_kit.data.engine import Engine, literal, pattern_of, private_folder, quote
 from retention_kit.data.records import (
     DELIMITERS,
@@ -34,13 +35,12 @@ from retention_kit.data.records import (
     name_key,
     stacked_cells,
 )
+from retention_kit.data.stacking import REST
 from retention_kit.data.text_scan import plain_records
 from retention_kit.errors import DataError
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
 _HEAD_CHARACTERS = 1 << 20
-_END = "\0end"  # a line that no file holds: within a field, the field was never closed
-_LONGEST = 1 << 24  # characters of a field, above which a quote was never closed
 
 
 class TextOptions(NamedTuple):
@@ -89,7 +89,7 @@ def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | No
         opened = _opened(path, Names(), TextOptions(), folder)
         sorter = Sorter(opened.label, Names(), delimiter=opened.delimiter)
         with opened.path.open(encoding="utf-8-sig", newline="") as file:
-            records = _checked_records(file, opened.delimiter, opened.label)
+            records = checked_records(file, opened.delimiter, opened.label)
             first = [*islice(sorter.rows(records, opened.header), most)]
     columns, rows = stacked_cells([header.columns for header in sorter.headers], first)
     empty = [place for place, name in enumerate(columns) if _is_unnamed(name) and not any(row[place] for row in rows)]
@@ -107,7 +107,8 @@ def read_text(
 ) -> tuple[list[Found], str]:
     """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; what else it holds, and its delimiter.
 
-    `wanted` chooses the columns that are stored. Raises DataError, naming file and line.
+    `wanted` chooses the columns that are stored; with REST among them a digest stands for the others. Raises DataError,
+    naming file and line.
     """
     with private_folder(engine.copies) as folder:
         opened = _opened(path, names, options, folder)
@@ -141,7 +142,7 @@ def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Op
 def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
     """How well a delimiter fits: the names that it shows, then the records as wide as the header; with the header's place."""
     lines = io.StringIO(head, newline="")
-    records = list(islice(_records(lines, delimiter), HEAD))
+    records = list(islice(first_records(lines, delimiter), HEAD))
     if len(head) == _HEAD_CHARACTERS and len(records) > 1:
         records.pop()  # it may be cut
     cells = [record for _, record in records]
@@ -150,18 +151,6 @@ def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int
     alike = sum(len(record) == width for record in cells[header:])
     share = alike / len(cells[header:]) if width > 1 else 0
     return (names.is_header(cells[header]), names.score(cells[header]), share, width > 1), delimiter, header, records
-
-
-def _records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line that it begins in."""
-    reader = csv.reader(lines, delimiter=delimiter)
-    line = 1
-    try:
-        for cells in reader:
-            yield line, cells
-            line = reader.line_num + 1
-    except csv.Error:  # a field that is too long: nothing below it is seen
-        return
 
 
 def _unpacked(path: Path, folder: Path) -> Path:
@@ -252,20 +241,24 @@ def _read_in_place(
 
 def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, header: Header) -> bool:
     """Whether a row below the header bears names, as where two exports were joined."""
-    words = ", ".join(literal(word) for word in {name_key(column) for column in header.columns} | names.keys)
+    keys = {name_key(column) for column in header.columns} | names.keys
+    words = ", ".join(map(literal, sorted(keys)))
+    kept = [column for column in kept if column != REST]
+    probe = header.columns[names.least(header.columns) - 1]
+    probe = probe if probe in kept else kept[0]
+    # Only what begins like a name is compared, which is dear.
+    begins = "".join(sorted({re.escape(sign) for word in keys for sign in re.findall(r"\w", word)[:1]}))
+    begins = f"(?i)^[^\\pL\\pN]*[{begins}]" if begins else ""
 
     def is_name(column: str) -> str:
         return f"translate(lower({quote(column)}), {literal(UNSAID)}, '') IN ({words})"
 
-    probe = header.columns[names.least(header.columns) - 1]
     hits = " + ".join(f"CAST(coalesce({is_name(column)}, false) AS INTEGER)" for column in kept)
-    return (
-        engine.rows(
-            f"SELECT count(*) FROM (SELECT * FROM {quote(name)} WHERE {is_name(probe if probe in kept else kept[0])}) AS near "
-            f"WHERE {hits} >= {min(2, len(kept))}"
-        )[0][0]
-        > 0
+    ((found,),) = engine.rows(
+        f"SELECT count(*) FROM (SELECT * FROM {quote(name)} WHERE regexp_matches({quote(probe)}, {literal(begins)})) AS near "
+        f"WHERE {is_name(probe)} AND {hits} >= {min(2, len(kept))}"
     )
+    return found > 0
 
 
 def _read_copied(
@@ -281,7 +274,7 @@ def _read_copied(
     sorter = Sorter(opened.label, names, options.header_rows, delimiter=opened.delimiter)
     parts: list[_Part] = []
     with opened.path.open(encoding="utf-8-sig", newline="") as file:
-        records = _checked_records(file, opened.delimiter, opened.label)
+        records = checked_records(file, opened.delimiter, opened.label)
         for number, rows in groupby(sorter.rows(records, opened.header), key=itemgetter(0)):
             parts.append(_copied(folder / f"{number}.csv", sorter.headers[number].columns, rows))
     if not parts:
@@ -306,76 +299,28 @@ def _copied(path: Path, columns: list[str], rows: Iterable[tuple[int, list[str]]
     return _Part(path, columns, count, 4 * longest + 4 * len(columns), is_parallel=False)
 
 
-def _checked_records(file: Iterator[str], delimiter: str, label: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line it begins in; raises DataError where a quote is never closed."""
-    raw: list[str] = []
-
-    def lines() -> Iterator[str]:
-        for text in file:
-            raw.append(text)
-            yield text
-        yield _END
-
-    before = csv.field_size_limit(_LONGEST)
-    try:
-        reader = csv.reader(lines(), delimiter=delimiter)
-        line = 1
-        for cells in reader:
-            if cells and cells[-1].endswith(_END):
-                if cells == [_END]:
-                    return
-                raise DataError(_unclosed(raw, line, delimiter, label))
-            if reader.line_num > line and not _is_closed(raw, delimiter):
-                raise DataError(_unclosed(raw, line, delimiter, label))
-            yield line, cells
-            raw.clear()
-            line = reader.line_num + 1
-    except csv.Error:
-        raise DataError(_unclosed(raw, line, delimiter, label)) from None
-    finally:
-        csv.field_size_limit(before)
-
-
-def _is_closed(raw: list[str], delimiter: str) -> bool:
-    """Whether the quotes of a record of several lines all end where a field ends."""
-    try:
-        return len(list(csv.reader(raw, delimiter=delimiter, strict=True))) == 1
-    except csv.Error:
-        return False
-
-
-def _unclosed(raw: list[str], line: int, delimiter: str, label: str) -> str:
-    """The sentence about the quote that opens the first field whose closing quote does not end it."""
-    text, sign = "".join(raw), re.escape(delimiter)
-    field = re.compile(rf'"(?:[^"]|"")*"(?={sign}|[\r\n]|$)|(?!")[^{sign}\r\n]*')
-    place = 0
-    while found := field.match(text, place):
-        place = found.end() + 1
-        if place > len(text):
-            break
-    line += len(text[:place].splitlines()) - (1 if place and text[:place][-1] not in "\r\n" else 0)
-    shown = text[place : place + 40].splitlines()[0]
-    return f"{label} line {line}: the quote that opens {shown!r} is never closed."
-
-
 def _store(engine: Engine, name: str, parts: list[_Part], kept: list[str]) -> None:
     """Make the table of the kept columns, in the order of the file."""
     readers = []
+    names = {column.lower() for column in kept}
     for part in parts:
         has = {column.lower() for column in part.columns}
-        columns = ", ".join(quote(column) for column in kept if column.lower() in has)
-        readers.append(f"SELECT {columns} FROM {_reader(part)}")
+        columns = [quote(column) for column in kept if column.lower() in has]
+        others = ", ".join(quote(column) for column in part.columns if column.lower() not in names)
+        columns += [f"CAST(hash(row({others})) >> 1 AS BIGINT) AS {REST}"] * (REST in kept)
+        readers.append(f"SELECT {', '.join(columns)} FROM {_reader(part)}")
     engine.run(f"CREATE OR REPLACE TABLE {quote(name)} AS {' UNION ALL BY NAME '.join(readers)}")
 
 
 def _reader(part: _Part) -> str:
     kinds = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in part.columns)
     line_end = {"\n": "\\n", "\r\n": "\\r\\n"}[part.line_end]
+    line = max(2_000_000, part.longest + 1024)
     return (
         f"read_csv({pattern_of(part.path)}, auto_detect = false, header = false, "
         f"skip = {part.skip}, delim = {literal(part.delimiter)}, quote = '\"', escape = '\"', comment = '', nullstr = '', "
         f"new_line = '{line_end}', encoding = 'utf-8', strict_mode = true, null_padding = false, "
-        f"max_line_size = {max(2_000_000, part.longest + 1024)}, parallel = {str(part.is_parallel).lower()}, "
+        f"max_line_size = {line}, buffer_size = {2 * line}, parallel = {str(part.is_parallel).lower()}, "
         f"hive_partitioning = false, columns = {{{kinds}}})"
     )
 

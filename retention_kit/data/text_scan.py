@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from retention_kit.errors import DataError
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 20
 _LF, _CR, _QUOTE = 10, 13, 34
 
 

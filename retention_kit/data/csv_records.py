@@ -1,0 +1,76 @@
+"""Records of CSV text, each with the line that it begins in; a quote that is never closed is found."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+
+from retention_kit.errors import DataError
+
+_END = "\0end"  # a line that no file holds: within a field, the field was never closed
+_LONGEST = 1 << 24  # characters of a field, above which a quote was never closed
+
+
+def first_records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line that it begins in."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    line = 1
+    try:
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+    except csv.Error:  # a field that is too long: nothing below it is seen
+        return
+
+
+def checked_records(file: Iterator[str], delimiter: str, label: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line it begins in; raises DataError where a quote is never closed."""
+    raw: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for text in file:
+            raw.append(text)
+            yield text
+        yield _END
+
+    before = csv.field_size_limit(_LONGEST)
+    try:
+        reader = csv.reader(lines(), delimiter=delimiter)
+        line = 1
+        for cells in reader:
+            if cells and cells[-1].endswith(_END):
+                if cells == [_END]:
+                    return
+                raise DataError(_unclosed(raw, line, delimiter, label))
+            if reader.line_num > line and not _is_closed(raw, delimiter):
+                raise DataError(_unclosed(raw, line, delimiter, label))
+            yield line, cells
+            raw.clear()
+            line = reader.line_num + 1
+    except csv.Error:
+        raise DataError(_unclosed(raw, line, delimiter, label)) from None
+    finally:
+        csv.field_size_limit(before)
+
+
+def _is_closed(raw: list[str], delimiter: str) -> bool:
+    """Whether the quotes of a record of several lines all end where a field ends."""
+    try:
+        return len(list(csv.reader(raw, delimiter=delimiter, strict=True))) == 1
+    except csv.Error:
+        return False
+
+
+def _unclosed(raw: list[str], line: int, delimiter: str, label: str) -> str:
+    """The sentence about the quote that opens the first field whose closing quote does not end it."""
+    text, sign = "".join(raw), re.escape(delimiter)
+    field = re.compile(rf'"(?:[^"]|"")*"(?={sign}|[\r\n]|$)|(?!")[^{sign}\r\n]*')
+    place = 0
+    while found := field.match(text, place):
+        place = found.end() + 1
+        if place > len(text):
+            break
+    line += len(text[:place].splitlines()) - (1 if place and text[:place][-1] not in "\r\n" else 0)
+    shown = text[place : place + 40].splitlines()[0]
+    return f"{label} line {line}: the quote that opens {shown!r} is never closed."

@@ -1,0 +1,26 @@
+"""Our tables: the columns that each needs, those that it may have, and the one that tells its rows apart."""
+
+from __future__ import annotations
+
+REQUIRED = {
+    "orders": ("customer_id", "ordered_at", "amount"),
+    "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
+    "responses": ("responded_at", "survey", "score"),
+    "rates": ("date", "currency", "rate"),
+    "known_customers": ("customer_id",),
+}
+OPTIONAL = {
+    "orders": ("order_id", "refund_of", "refunded", "currency"),
+    "subscriptions": (
+        "subscription_id",
+        "interval",
+        "currency",
+        "trial_ends_at",
+        "cancel_reason",
+        "status",
+    ),
+    "responses": ("customer_id", "response_id", "scale", "weight", "comment"),
+    "rates": (),
+    "known_customers": ("first_at",),
+}
+IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
