@@ -16,6 +16,7 @@ from typing import NamedTuple
 from environments import NotThere, browser, environment
 from measure import Case, Failed, Sample, by_turns, case, run, together
 from results import Claim, Part, Row, ratios
+from shop_export import LINES, write_export
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE.parent / "templates"
@@ -34,6 +35,7 @@ WAYS = {
     "pandas": "the six in pandas",
     "scan": "floor: a scan of the needed Parquet columns",
 }
+EXPORT = 200  # MB
 IMPORTS = 20  # how often a start of a tenth of a second is repeated in a round
 
 
@@ -256,6 +258,30 @@ def redraw(companies: list[Company], rounds: int) -> list[Part]:
     return [part]
 
 
+def export(_: list[Company], rounds: int) -> list[Part]:
+    """A shop's export of 200 MB loaded and checked, against DuckDB reading the same file once."""
+    part = Part(f"An export of {LINES:,} lines, {EXPORT} MB")
+    with TemporaryDirectory() as folder:
+        write_export(Path(folder, "orders_export_1.csv"))
+        ways = {"retention-kit, loaded and checked": "export", "floor: DuckDB reads it once": "export_scan"}
+        cases = [case(name, [sys.executable, HERE / "ways.py", way, folder]) for name, way in ways.items()]
+        found = by_turns(cases, rounds, say)
+    part.rows = _rows(found)
+    ours, scan = found.values()
+    part.notes.append(agreement({name: samples[0].told["figures"] for name, samples in found.items()}))
+    part.claims = [
+        Claim(f"an export of {EXPORT} MB, loaded and checked", _seconds(ours), 15, unit="s"),
+        Claim(f"an export of {EXPORT} MB: memory", [one.memory / 10**6 for one in ours], 500, unit="MB"),
+        Claim(
+            "an export against one read of it by DuckDB: time",
+            ratios(_seconds(ours), _seconds(scan)),
+            10,
+            is_bound=False,
+        ),
+    ]
+    return [part]
+
+
 PARTS = {
     "pack": pack,
     "backfill": backfill,
@@ -263,6 +289,7 @@ PARTS = {
     "peers": peers,
     "redraw": redraw,
     "startup": startup,
+    "export": export,
 }
 
 

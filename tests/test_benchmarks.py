@@ -97,6 +97,18 @@ def test_the_explorer_shows_the_figures_that_are_computed_again(company):
     assert 0 < told["seconds"] <= told["slowest"]
 
 
+def test_an_export_has_the_figures_that_a_plain_read_of_it_has(tmp_path):
+    from parts import agreement
+    from shop_export import write_export
+    from ways import WAYS
+
+    path = write_export(tmp_path / "orders_export_1.csv", 400)
+    assert path.read_bytes() == write_export(tmp_path / "orders_export_1.csv", 400).read_bytes()
+    figures = {way: WAYS[way](tmp_path)["figures"] for way in ("export", "export_scan")}
+    assert figures["export"]["orders"] == 285  # of 300, one in 20 is voided
+    assert agreement(figures) == "The figures of all agree: 2 comparisons."
+
+
 def test_a_figure_that_differs_ends_the_run():
     from measure import Failed
     from parts import agreement
