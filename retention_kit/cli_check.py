@@ -55,8 +55,8 @@ def _print_rows(data: Dataset, check: str, table: Callable) -> None:
         some = sum(map(len, shown))
         many = f"{found.rows:,} row{'s' * (found.rows != 1)}"
         if not shown:
-            effect = data.quality.loc[data.quality["check"] == check, "effect"].iloc[0]
-            print(f"{name}: {many}, which cannot be shown; {seen(effect)}.")
+            told = data.quality.loc[data.quality["check"] == check, "effect"]
+            print(f"{name}: {many}, which cannot be shown{''.join(f'; {seen(effect)}' for effect in told[:1])}.")
             continue
         print(f"{name}: {many}{f', the first {some} of them' if found.rows > some >= SHOWN else ''}:")
         for frame in shown:

@@ -330,3 +330,39 @@ def test_check_prints_what_stands_outside_the_table_with_its_file_and_line(tmp_p
     out = capsys.readouterr().out
     assert out.startswith("orders: 2 rows:\n")
     assert "Total" not in out
+
+
+WRITTEN = {
+    "cp1252": ["Málaga", "Köln", "L’été"],
+    "cp1250": ["Łódź", "Žižek", "Dvořák"],
+    "cp1251": ["Жданов", "ОЛЬГА", "москва"],
+    "cp1256": ["محمد", "علي", "فاطمة"],
+    "cp1253": ["Αθήνα", "ΓΕΏΡΓΙΟΣ", "Σωκράτης"],
+    "cp932": ["東京都", "すずき", "ヤマダ"],
+    "cp949": ["김철수", "이영희", "박민수"],
+    "gb18030": ["张伟", "北京市", "李娜"],
+}
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_code_page_is_known_by_a_few_words(tmp_path, page, size):
+    words = WRITTEN[page][:size]
+    path = tmp_path / "orders.csv"
+    path.write_bytes(
+        "\n".join(["customer_id,ordered_at,amount", *(f"{word},2024-01-05,1" for word in words)]).encode(page)
+    )
+    engine = Engine()
+    read_text(engine, path, "t", NAMES, TextOptions())
+    assert [name for (name,) in engine.rows("SELECT customer_id FROM t")] == words
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize("inside", ["\r", "\n", "\r\n", "\u2028", "\x0c", "\x1c"])
+def test_a_field_may_hold_any_line_end_whatever_ends_the_lines(tmp_path, end, inside):
+    path = tmp_path / "orders.csv"
+    rows = ["customer_id,ordered_at,amount,note", f'A,2024-01-05,1,"one{inside}two"', "B,2024-01-05,1,"]
+    path.write_bytes(end.join(["Title", *rows]).encode())
+    engine = Engine()
+    read_text(engine, path, "t", NAMES, TextOptions())
+    assert engine.rows("SELECT customer_id, note FROM t") == [("A", f"one{inside}two"), ("B", None)]

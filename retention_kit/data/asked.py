@@ -35,8 +35,8 @@ def wanted_columns(
 ) -> Callable[[list[str]], list[str]]:
     """What chooses the columns of a text file that are kept; of those that might become segments the others are `unread`."""
     texts = [text for text in (*source.columns.values(), source.where, *source.leave_out.values()) if text]
-    asked = [({text}, columns_in(engine, text)) for text in texts]
-    names = names_of(engine, table, source).known.union(source.keep or (), segments, *(more for _, more in asked))
+    asked = [({text}, columns_in(engine, text)) for text in texts] + [({name}, set()) for name in source.keep or ()]
+    names = names_of(engine, table, source).known.union(segments, *(names for choices in asked for names in choices))
     keys = set(map(name_key, names))
 
     def may_be_segment(column: str) -> bool:

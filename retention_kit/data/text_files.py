@@ -289,9 +289,8 @@ def _read_copied(
 def _copied(path: Path, columns: list[str], rows: Iterable[tuple[int, list[str]]]) -> _Part:
     count = longest = 0
     with path.open("w", encoding="utf-8", newline="") as copy:
-        writer = csv.writer(
-            copy, lineterminator="\n", quoting=csv.QUOTE_ALL if len(columns) == 1 else csv.QUOTE_MINIMAL
-        )
+        # All fields, since it would leave a carriage return bare, which ends a line for the engine.
+        writer = csv.writer(copy, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for _, cells in rows:
             writer.writerow(cells)
             count += 1
