@@ -187,6 +187,9 @@ def _worded(sample: bytes, page: str) -> float:
     # What the Korean page has beyond the standard is hardly ever written, and what other pages are by chance.
     text = sample.decode("euc_kr" if page == _KOREAN else page, "replace")
     words = {word for word in re.findall(r"(?:[a-zA-Z]|[^\x00-\x7f’])+", text) if not word.isascii()}
+    words = {
+        word for word in words if not re.fullmatch("[\uff61-\uff9f]+", word)
+    }  # few write these, many bytes are such
     return round(sum(_is_word(word, page) for word in words) / len(words), 1) if words else 0
 
 
@@ -199,4 +202,4 @@ def _is_word(text: str, page: str) -> bool:
     (script,) = scripts
     if script == "LATIN":
         return len(text) < 4 or any(map(str.isascii, text))
-    return script != "HALFWIDTH" and (page != _KOREAN or script == "HANGUL")
+    return page != _KOREAN or script == "HANGUL"

@@ -7,6 +7,7 @@ are more than 50. It looks at the first 50,000 rows of each source, so that it t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from retention_kit.data.engine import Engine, literal, quote

@@ -12,7 +12,8 @@ from retention_kit.data.layouts.export import Export, known_zone, time_sql, with
 from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
 from retention_kit.data.layouts.questions import Question, read_questions
 from retention_kit.data.missing import MISSING
-from retention_kit.data.segments import is_personal, why_by_name
+from retention_kit.data.personal import why_by_name
+from retention_kit.data.segments import is_personal
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
 
