@@ -366,3 +366,27 @@ def test_a_field_may_hold_any_line_end_whatever_ends_the_lines(tmp_path, end, in
     engine = Engine()
     read_text(engine, path, "t", NAMES, TextOptions())
     assert engine.rows("SELECT customer_id, note FROM t") == [("A", f"one{inside}two"), ("B", None)]
+
+
+@pytest.mark.parametrize("first", DELIMITERS)
+@pytest.mark.parametrize("second", DELIMITERS)
+def test_exports_of_two_delimiters_joined_are_refused_with_the_line_of_the_second(tmp_path, first, second):
+    if first == second:
+        return
+    lines = ["customer_id,ordered_at,amount", *(f"A{place},2024-01-05,1" for place in range(20))]
+    halves = [line.replace(",", sign) for sign in (first, second) for line in lines]
+    (tmp_path / "orders.csv").write_text("\n".join(halves) + "\n")
+    with pytest.raises(DataError) as error:
+        rk.load(tmp_path)
+    said = f"orders.csv: the header in line 1 separates its names by {DELIMITERS[first]}, but line 22 its values by {DELIMITERS[second]}"
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize("spelled", ["\ufeffcustomer_id", "Customer ID", "CUSTOMER-ID"])
+@pytest.mark.parametrize("more", ["", ",city"])
+def test_a_second_export_below_the_first_may_spell_its_names_otherwise(tmp_path, spelled, more):
+    lines = ["customer_id,ordered_at,amount", "A,2024-01-05,1", f"{spelled},ordered_at,amount{more}"]
+    lines.append("B,2024-01-06,2" + ",Rome" * bool(more))
+    (tmp_path / "orders.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    data = rk.load(tmp_path)
+    assert data.engine.rows("SELECT customer_id FROM orders ORDER BY 1") == [("A",), ("B",)]

@@ -36,15 +36,16 @@ def wanted_columns(
     """What chooses the columns of a text file that are kept; of those that might become segments the others are `unread`."""
     texts = [text for text in (*source.columns.values(), source.where, *source.leave_out.values()) if text]
     asked = [({text}, columns_in(engine, text)) for text in texts] + [({name}, set()) for name in source.keep or ()]
-    names = names_of(engine, table, source).known.union(segments, *(names for choices in asked for names in choices))
-    keys = set(map(name_key, names))
+    names = names_of(engine, table, source)
+    keys = set(map(name_key, names.known.union(segments, *(more for choices in asked for more in choices))))
 
     def may_be_segment(column: str) -> bool:
         return not source.layout and source.keep is None and not why_by_name(column)
 
     def wanted(columns: list[str]) -> list[str]:
         has = set(map(name_key, columns))
-        if not all(any(set(map(name_key, choice)) <= has for choice in choices if choice) for choices in asked):
+        is_whole = all(any(set(map(name_key, choice)) <= has for choice in choices if choice) for choices in asked)
+        if not is_whole or not names.is_header(columns):
             return columns  # so that what is missing can be told from all there are
         kept = [column for column in columns if name_key(column) in keys or may_be_segment(column)]
         if len(kept) == len(columns) or not kept:

@@ -155,7 +155,9 @@ class Sorter:
             if (further := next(reading, None)) is not None:
                 self._tell("further header row", *further)
                 rows.append(further[1])
-        self.headers.append(Header.of(rows))
+        # A name that an export above spells otherwise is that one's.
+        before = {name_key(name): name for header in self.headers for name in header.columns}
+        self.headers.append(Header.of([[before.get(name_key(cell), cell) for cell in row] for row in rows]))
         return rows
 
     def _below(self, header: Sequence[Sequence[Any]], reading: Iterator) -> Iterator[tuple[int, Sequence[Any]]]:
@@ -299,7 +301,7 @@ def _shape(text: str) -> str:
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip()
+    return "" if cell is None else str(cell).strip().removeprefix("\ufeff").strip()
 
 
 def _is_filled(cell: Any) -> bool:

@@ -150,7 +150,9 @@ def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int
     width = len(cells[header])
     alike = sum(len(record) == width for record in cells[header:])
     share = alike / len(cells[header:]) if width > 1 else 0
-    return (names.is_header(cells[header]), names.score(cells[header]), share, width > 1), delimiter, header, records
+    # Of two exports of different delimiters, one below the other, the first one's header is the header.
+    fit = (names.is_header(cells[header]), names.score(cells[header]), -records[header][0], share, width > 1)
+    return fit, delimiter, header, records
 
 
 def _unpacked(path: Path, folder: Path) -> Path:
