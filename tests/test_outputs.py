@@ -13,6 +13,7 @@ from PIL import Image
 
 from retention_kit.report.document import read
 from retention_kit.report.exporters import RetentionHTMLExporter, RetentionPDFExporter
+from retention_kit.report.sheets import rows_csv
 from retention_kit.report.templates import Section, check, run
 from test_exporters import html, notebook, shown, static
 
@@ -123,6 +124,19 @@ def test_a_long_frame_is_cut_and_says_so():
     table, *_ = blocks(shown(bundle))
     assert len(table["rows"]) == 200
     assert "200 of 10,000 rows" in table["caption"]
+
+
+def test_the_rest_of_a_long_frame_is_a_file_beside_the_page():
+    """Two frames: the second is cut, and is whole in the file that its caption names; the first needs none."""
+    with pd.option_context("display.max_rows", None):
+        cells = [shown({"text/html": pd.DataFrame({"a": range(rows)})._repr_html_()}) for rows in (200, 201)]
+    assembled = nbf.new_notebook(cells=cells, metadata={"retention_kit": {"tables": "tables/en-"}})
+    document = read(assembled)
+    captions = [block["caption"] for section in document["sections"] for block in section if block["kind"] == "table"]
+    assert captions == ["", "200 of 201 rows: tables/en-1.csv has them all."]
+    (name, rows), *others = document["files"].items()
+    assert (name, others) == ("tables/en-1.csv", [])
+    assert rows_csv(rows) == ",a\n" + "".join(f"{number},{number}\n" for number in range(201))
 
 
 def test_a_styler():

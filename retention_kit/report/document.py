@@ -13,7 +13,7 @@ from itertools import chain, count
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
-from retention_kit.report.outputs import as_block, read_bundle, read_html
+from retention_kit.report.outputs import ELSEWHERE, as_block, read_bundle, read_html
 from retention_kit.report.prose import read_markdown
 
 LABELS = {
@@ -60,6 +60,7 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     blocks = _outlined(
         [_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report"
     )
+    document["files"] = _files(blocks, given.get("tables", ""))
     document["title"] = document["title"] or blocks[0]["text"]
     document["sections"] = _sections(blocks)
     document["undrawn"] = [
@@ -73,6 +74,18 @@ def read(nb: NotebookNode, name: str = "") -> dict:
         {"id": section[0]["id"], "text": section[0]["text"]} for section in document["sections"][1:]
     ]
     return _clean(document)
+
+
+def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
+    """The whole of each table that was cut, by the file that its caption names; `begin` begins their names, none without it."""
+    files = {}
+    for block in blocks:
+        whole = block.pop("whole", None)
+        if whole and begin:
+            name = f"{begin}{len(files) + 1}.csv"
+            files[name] = whole
+            block["caption"] = block["caption"].replace(f"rows: {ELSEWHERE}", f"rows: {name}")
+    return files
 
 
 def _blocks(nb: NotebookNode, labels: dict) -> Iterator[dict]:

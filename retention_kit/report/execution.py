@@ -41,6 +41,10 @@ class Workers:
         self.charts.shutdown(cancel_futures=True)
 
 
+# A long frame is cut by the page, which has the rest in a file, and not already by pandas.
+FRAMES = "import pandas\npandas.set_option('display.max_rows', 20_000)\n"
+
+
 @contextmanager
 def executing(
     plan: Plan, workers: Workers, progress: Callable[[str, int, int], None]
@@ -55,8 +59,10 @@ def executing(
     handover = private / "summaries"
     try:
         try:
-            (private / "ipython").mkdir(mode=0o700, parents=True)
+            startup = private / "ipython" / "profile_default" / "startup"
+            startup.mkdir(mode=0o700, parents=True)
             private.chmod(0o700)
+            (startup / "frames.py").write_text(FRAMES, "utf-8")
             keep(plan.page.data, handover, plan.page.computed)
         except OSError as error:
             raise ReportError(f"The summaries could not be written to {str(private)!r}: {error.strerror}.") from error

@@ -77,6 +77,7 @@ class RetentionHTMLExporter(TemplateExporter):
     def _page(self, nb: NotebookNode, resources: dict) -> dict:
         page = read(nb, resources.get("metadata", {}).get("name", ""))
         resources.setdefault("failures", []).extend(page["undrawn"])
+        resources["files"] = page.pop("files")
         for section in page["sections"]:
             for number, block in enumerate(section):
                 _dressed(block, page, resources, self._dress, f"{section[0]['id']}-{number}-")
@@ -123,6 +124,7 @@ class RetentionPDFExporter(Exporter):
         nb, resources = super().from_notebook_node(nb, resources, **kw)
         page = read(nb, resources.get("metadata", {}).get("name", ""))
         resources.setdefault("failures", []).extend(page["undrawn"])
+        resources["files"] = page.pop("files")
         for section in page["sections"]:
             for block in section:
                 _dressed(block, page, resources, self._dress)

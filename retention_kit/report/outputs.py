@@ -18,6 +18,7 @@ from retention_kit.report.prose import read_markdown
 
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
 MOST_ROWS = 200  # of a table on a page
+ELSEWHERE = "the notebook"  # has the rest, where no file does
 _CHART = re.compile(r"application/vnd\.vega(lite)?\.v\d+([.\d]*)(\+json|\.json)")
 _INTERACTIVE = {  # what only its own script draws, and how it also shows a picture
     "application/vnd.plotly.v1+json": 'a Plotly figure: set plotly.io.renderers.default = "notebook_connected+svg"',
@@ -162,7 +163,7 @@ def _of_block(tag: Tag, labels: dict) -> Iterator[dict]:
 def read_table(table: Tag) -> dict:
     """A table as a block; the rows of a compound header are joined, one that spans all columns is its title.
 
-    Of a long table the first rows are shown, and a sentence says so.
+    Of a long table the first rows are shown, and a sentence says so; all of them, the heads first, are its `whole`.
     """
     rows = [row for row in table.find_all("tr") if row.find_parent("table") is table]
     head = [row for row in rows if row.find_parent("thead") is not None]
@@ -189,14 +190,16 @@ def read_table(table: Tag) -> dict:
     columns = [
         {"label": label, "align": "end" if right else "start"} for label, right in zip(names, numeric, strict=True)
     ]
-    if len(cells) > MOST_ROWS:
-        caption = " ".join(filter(None, [caption, f"{MOST_ROWS} of {len(cells):,} rows: the notebook has them all."]))
+    whole = {"whole": [names, *cells]} if len(cells) > MOST_ROWS else {}
+    if whole:
+        caption = " ".join(filter(None, [caption, f"{MOST_ROWS} of {len(cells):,} rows: {ELSEWHERE} has them all."]))
         cells = cells[:MOST_ROWS]
     keys = [[_key(cell) for cell in row] for row in cells]
     is_grouped = any(
         not row[0] for row in cells if row
     )  # of a compound index: out of order, labels would lose their rows
-    return as_block("table", title=title, columns=columns, rows=cells, keys=[] if is_grouped else keys, caption=caption)
+    keys = [] if is_grouped else keys
+    return as_block("table", title=title, columns=columns, rows=cells, keys=keys, caption=caption) | whole
 
 
 def _key(cell: str) -> float | None:

@@ -28,7 +28,7 @@ from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
 from retention_kit.report.place import place_for, swap, told_of, writing
 from retention_kit.report.plan import FILES, Plan, files_of, make_plan
-from retention_kit.report.sheets import scorecard_of, write_lists
+from retention_kit.report.sheets import rows_csv, scorecard_of, write_lists
 from retention_kit.report.shown import sheet_of
 
 if TYPE_CHECKING:
@@ -225,7 +225,8 @@ def _making(
                 rendered = both.map(
                     _render, documents.values(), names, (plan.static or name.startswith("brief") for name in names)
                 )
-            for name, (body, problems, boxes) in zip(names, rendered, strict=True):
+            for name, (body, problems, boxes, tables) in zip(names, rendered, strict=True):
+                _write_tables(building, tables)
                 failures += problems
                 notes += [boxes] if boxes else []
                 with told_of(folder):
@@ -313,22 +314,31 @@ def _drop_stale(plan: Plan, building: Path, rows: str) -> None:
         for path in (building / "notebooks").glob(f"*.{language}{plan.suffix}.ipynb"):
             if path.stem not in stems:
                 path.unlink()
+        for path in (building / "tables").glob(f"{language}{plan.suffix}-*.csv"):
+            path.unlink()
         for made in FILES if restated else ():
             for name in files_of(made, f"{language}{plan.suffix}"):
                 (building / name).unlink(missing_ok=True)
 
 
-def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str], str]:
-    """One file, what of it failed, and what is to be known of it; one that failed takes no older one's place."""
+def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str], str, dict]:
+    """One file, what of it failed, what is to be known of it, and tables beside it; one that failed takes no older one's place."""
     from retention_kit.report.exporters import exporter_of
 
     try:
         body, resources = exporter_of(name.rpartition(".")[2], static).from_notebook_node(document)
     except ReportError as error:
-        return b"", [f"{name}: {error}"], ""
+        return b"", [f"{name}: {error}"], "", {}
     failures = [f"{name}: {failure}" for failure in resources.get("failures", [])]
     boxes = f"{name}: {resources['boxes']}" if "boxes" in resources else ""
-    return body if isinstance(body, bytes) else body.encode(), failures, boxes
+    return body if isinstance(body, bytes) else body.encode(), failures, boxes, resources["files"]
+
+
+def _write_tables(building: Path, tables: dict[str, list[list[str]]]) -> None:
+    """The whole of the tables that a page has cut, as CSV."""
+    for name, rows in tables.items():
+        (building / name).parent.mkdir(exist_ok=True)
+        (building / name).write_text(rows_csv(rows), "utf-8", newline="")
 
 
 def _write_notebook(notebook: NotebookNode, path: Path) -> None:

@@ -48,6 +48,11 @@ def frame_csv(frame: pd.DataFrame) -> str:
     return _text(plain.columns, plain.where(plain.notna(), None).itertuples(index=False, name=None))
 
 
+def rows_csv(rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts as CSV, the heads first."""
+    return _text(rows[0], rows[1:])
+
+
 def read_scorecard(path: Path) -> list[dict[str, str]]:
     """The cells of a scorecard as written; none where there is no such file or it is no scorecard."""
     try:

@@ -16,6 +16,7 @@ KINDS = {  # the files of a pack, in the order in which a reader asks for them
     "brief": "brief.*",
     "figures": "scorecard*.csv",
     "lists": "lists/*.csv",
+    "tables": "tables/*.csv",
     "notebooks": "notebooks/*.ipynb",
     "record": "manifest.json",
 }
