@@ -104,11 +104,15 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
     check_segment(data, column)
     if cut == len(segment):
         return column, None
-    grid = Grid(data.settings.report.every)
-    known = sorted({value for name in at_hand(data) for value in summary(data, name, grid, column)["segment_value"]})
-    if value not in known:
+    if value not in (known := segment_values(data, column)):
         raise UnknownNameError(f"There is no {column} {value!r} in the data: {did_you_mean(value, known)}")
     return column, value
+
+
+def segment_values(data: Dataset, column: str) -> list[str]:
+    """The values that a segment column has in the figures, in order."""
+    grid = Grid(data.settings.report.every)
+    return sorted({value for name in at_hand(data) for value in summary(data, name, grid, column)["segment_value"]})
 
 
 def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.catalogue import METRICS, SMALL, Metric
 from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, holding, segment_claims
-from retention_kit.metrics.scorecard import absent, scorecard, split_segment
+from retention_kit.metrics.scorecard import absent, scorecard, segment_values, split_segment
 from retention_kit.metrics.summaries import periods_of, pick_period, swing
 from retention_kit.periods import Period
 from retention_kit.report import story
@@ -55,10 +55,9 @@ class Context:
         self.period = pick_period(self.data, period, every)
         self.words = Words(language, self.data.settings.report.currency)
         self.every = self.period.every
-        is_column = segment in self.data.segments  # a name may hold a comma or a =
-        self.only = segment if "=" in segment and not is_column else ""
-        named = [segment] if is_column else [] if self.only else segment.split(",")
-        self.columns = [column.strip() for column in named if column.strip()]
+        named = _columns_in(segment, self.data.segments)
+        self.only = segment if "=" in segment and not {*named} <= {*self.data.segments} else ""
+        self.columns = [] if self.only else named
         split_segment(self.data, self.only)
         self.computed: dict[tuple, pd.DataFrame] = {}  # scorecards; a page of another language may share them
         self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
@@ -92,11 +91,17 @@ class Context:
 
     @property
     def suffix(self) -> str:
-        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest."""
+        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest.
+
+        So are values that differ in capitals alone, which are one file on some systems.
+        """
         if not self.only:
             return ""
+        column, value = self.alone
+        alike = [one for one in self.data.segments if one.lower() == column.lower()]
+        alike += [one for one in segment_values(self.data, column) if one.lower() == value.lower()]
         plain = re.sub(r"[^A-Za-z0-9]+", "-", self.only).strip("-")
-        if len(plain) <= 40 and plain.replace("-", "=", 1) == self.only:
+        if len(alike) == 2 and len(plain) <= 40 and plain.replace("-", "=", 1) == self.only:
             return f".{plain}"
         return f".{plain[:40]}-{hashlib.sha256(self.only.encode()).hexdigest()[:6]}"
 
@@ -225,6 +230,17 @@ class Blocks(list):
 
         for block in self:
             display(block)
+
+
+def _columns_in(segment: str, known: Collection[str]) -> list[str]:
+    """The columns that are named, with commas between, each as long as there is one of that name: names may hold commas."""
+    parts, found = segment.split(","), []
+    while parts:
+        ends = [end for end in range(len(parts), 0, -1) if ",".join(parts[:end]).strip() in known]
+        end = ends[0] if ends else 1
+        found.append(",".join(parts[:end]).strip())
+        parts = parts[end:]
+    return [column for column in found if column]
 
 
 def open_data(path: str) -> Dataset:

@@ -71,7 +71,7 @@ def rerun(
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack, data, templates)
             make_pack(plan, folder, pack.resolve().parent, jobs, progress)
-            found = changes(build, manifest.builds(manifest.read(folder))[suffix])
+            found = changes(build, manifest.builds(manifest.read(folder))[plan.suffix])
             every += [one for one in found if one not in every]
             name = f"scorecard{suffix}.csv"
             differing = _figures(pack / name, folder / name, found, name in manifest.altered(pack, before))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ORDER = ("overview", "retention", "repeat_purchase", "lifetime_value", "revenue", "feedback", "cohorts", "at_risk")
 CELL_TIMEOUT = 600  # seconds until a hanging cell is ended
+_UNSAFE = re.compile(r'(?i)[\x00-\x1f<>:"/\\|?*]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)')
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
 
 
@@ -50,6 +52,7 @@ def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -
     found = {path.stem: path for place in (templates_dir(), folder) if place for path in sorted(place.glob("*.ipynb"))}
     if folder is not None and not list(folder.glob("*.ipynb")):
         raise TemplateError(f"The folder {str(folder)!r} holds no notebook template (*.ipynb).")
+    _check_names(found)
     reasons = absent(data)
     known = [one for one in METRICS.values() if one.name not in reasons]
     wanted = {one.template for one in known if one.template in found} | {"overview"}
@@ -65,6 +68,16 @@ def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -
                 Section(found["kpi"], one.name) for one in known if one.template not in found or one.template == "kpi"
             ]
     return plan
+
+
+def _check_names(found: dict[str, Path]) -> None:
+    """Raise TemplateError for names that are no file's on Windows, or one file's where capitals make no difference."""
+    for name, path in found.items():
+        others = [other for other in found if other != name and other.lower() == name.lower()]
+        if others:
+            raise TemplateError(f"{path.name} and {others[0]}.ipynb differ in capitals alone: rename one.")
+        if len(name) > 60 or _UNSAFE.search(name):
+            raise TemplateError(f"{path.name}: on Windows no file may be called so: rename it.")
 
 
 def pick(plan: list[Section], names: list[str]) -> list[Section]:
