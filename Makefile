@@ -6,7 +6,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(VENV) --compile-bytecode
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
         --no-emit-index-url --no-emit-find-links
 
-.PHONY: help report test test-all lint bench readme lock clean
+.PHONY: help report test test-all lint bench readme lock lowest licenses fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,9 @@ help:
 	@echo 'make bench     measure and write benchmarks/RESULTS.md (ONLY=pack,startup: some parts; SIZE=100: million orders)'
 	@echo 'make readme    write the table of metrics into the README (make readme PLUGINS=shop_metrics.py: with yours)'
 	@echo 'make lock      lock the versions again (make lock UPGRADE=--upgrade: to the newest)'
+	@echo 'make fuzz      spoil files of every kind for a minute each (make fuzz SEED=1: others)'
+	@echo 'make lowest    run the tests of the core on the lowest versions that pyproject.toml allows'
+	@echo 'make licenses  write build/licenses.md and build/sbom.json: what the core installs, and under which licences'
 	@echo 'make clean     remove what was built, but not reports/'
 
 report: $(VENV)/core
@@ -37,6 +40,9 @@ lint: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+fuzz: $(VENV)/dev
+	RETENTION_KIT_FUZZ=60 RETENTION_KIT_FUZZ_SEED=$(or $(SEED),17) $(BIN)/pytest -q tests/test_fuzz.py
+
 readme: $(VENV)/dev
 	$(BIN)/python tests/test_readme.py $(PLUGINS)
 
@@ -46,9 +52,30 @@ lock: $(BIN)/uv
 	$(LOCK) $(UPGRADE) pyproject.toml --group build -c requirements/dev.txt -o requirements/core.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(LOCK) $(UPGRADE) --group installer -o requirements/uv.txt
+	$(LOCK) $(UPGRADE) --group licenses -o requirements/licenses.txt
+
+# In an environment of its own: that the bounds of pyproject.toml are true, and not those of the lock.
+LOWEST := $(VENV)-lowest
+RESOLUTION ?= lowest-direct
+lowest: $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution $(RESOLUTION) '.[warehouse]' \
+		pytest hypothesis pyarrow polars aiosmtpd trustme pypdf pikepdf
+	$(LOWEST)/bin/python -m retention_kit.cli report --output build/lowest
+	$(LOWEST)/bin/python -m pytest -q -m 'not browser and not server and not long' tests/test_vectors.py tests/test_metrics.py \
+		tests/test_exporters.py tests/test_workbooks.py tests/test_pdf.py tests/test_mail.py tests/test_outputs.py
+
+# In an environment of their own, so that the tools are none of what they tell of.
+TOLD := $(BIN)/uv run --quiet --no-project --isolated --with-requirements requirements/licenses.txt
+licenses: $(VENV)/core
+	mkdir -p build
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/core
+	$(BIN)/uv pip install --quiet --python build/core --require-hashes -r requirements/core.txt
+	$(TOLD) cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file build/sbom.json build/core
+	$(TOLD) pip-licenses --python build/core/bin/python --format=markdown --with-urls --output-file build/licenses.md
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest build dist .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps: a second run finds them and installs nothing.

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from retention_kit.periods import Period
-from retention_kit.report import gate_message, gate_report, gate_secrets, manifest
+from retention_kit.report import gate_message, gate_record, gate_report, gate_secrets, manifest
 from retention_kit.report.gate_figures import Figures, flat, in_short, text_of_pdf
 from retention_kit.report.gate_report import REBUILD, STATES, Finding, Report, State
 from retention_kit.wording import Words
+
+_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # which systems put into any folder that is looked at
 
 
 class Verdict(NamedTuple):
@@ -47,6 +49,8 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
                 findings += _recorded(told.get("gate", {}).get(name, {}))
                 found = check_report(folder, told, name)
                 findings += [*found, *check_message(folder, told, name, found)]
+                if verdict_of(findings).state != "blocked":  # else it is told by what is wrong with it
+                    findings += _changed(folder, told, name)
         late = _late(told, today, expected)
     except Exception as error:  # a pack that somebody has broken is no reason to break, nor to send it
         return Verdict("blocked", (f"{folder} could not be checked ({type(error).__name__}): {REBUILD}.",))
@@ -139,6 +143,10 @@ def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[
         return
     body, flat_text = gate_message.read(html), flat(text)
     yield from gate_message.figure_faults(body.text, text)
+    yield from (
+        f"it links to {host}, which [mail] allowed_hosts does not name."
+        for host in gate_report.foreign_hosts(report, html)
+    )
     for where, cards in (("HTML", body.cards), ("text", _cards_of(text, report.figures))):
         if not cards and any(row.value is not None for row in report.figures.rows.values()):
             yield f"its {where} has no key figures."
@@ -158,7 +166,7 @@ def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[
         if notice not in body.text or notice not in flat_text:
             yield f"it does not show the notice {notice!r}."
     subject = str(message["Subject"])
-    customers = gate_message.named_customers(f"{subject}\n{body.text}\n{text}", _customers(report), _sayable(report))
+    customers = gate_message.named_customers(f"{subject}\n{body.text}\n{text}", report.customers, report.sayable)
     if customers:
         yield f"it names {len(customers)} of the customers that the lists hold, and those are never mailed."
 
@@ -170,27 +178,28 @@ def _cards_of(text: str, figures: Figures) -> list[str]:
     return [part for part in parts if part.startswith(labels)]
 
 
-def _customers(report: Report) -> Iterator[str]:
-    """The customers that the lists of a pack name."""
-    for path in (report.folder / "lists").glob("*.csv"):
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.reader(file)
-            place = next(rows).index("customer_id")
-            yield from (row[place] for row in rows)
-
-
-def _sayable(report: Report) -> set[str]:
-    """Names that a message may say although a customer is called the same."""
-    return report.figures.named | {report.about["settings"]["report"].get("company") or "", str(report.told["period"])}
-
-
 def _standing(folder: Path, told: dict[str, Any]) -> Iterator[Finding]:
     """Whether the files are those that were written."""
     for name in sorted(manifest.altered(folder, told)):
         yield Finding("blocked", f"{name} is not what was written there: {REBUILD}.")
-    for path in sorted([*folder.glob("report.*"), *folder.glob("brief.*"), *folder.glob("message.*")]):
-        if path.name not in told["files"]:
-            yield Finding("blocked", f"{path.name} was put there by somebody else: {REBUILD}.")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or (
+            path.is_file() and name not in {*told["files"], manifest.NAME} and path.name not in _SYSTEMS
+        ):
+            yield Finding("blocked", f"{name} was put there by somebody else: {REBUILD}.")
+    for name, about in told.get("lists", {}).items():
+        rows = _rows(folder / name)
+        if rows is not None and rows != about["customers"]:
+            yield Finding("blocked", f"{name} has {rows} customers, and its figure is {about['customers']}: {REBUILD}.")
+
+
+def _rows(path: Path) -> int | None:
+    """How many customers a list holds; None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.reader(file)) - 1
 
 
 def _recorded(verdict: dict[str, Any]) -> Iterator[Finding]:
@@ -198,6 +207,15 @@ def _recorded(verdict: dict[str, Any]) -> Iterator[Finding]:
     yield from (
         Finding(verdict["state"], reason) for reason in verdict.get("reasons", ()) if verdict["state"] in STATES
     )
+
+
+def _changed(folder: Path, told: dict[str, Any], name: str) -> Iterator[Finding]:
+    """What of a report is not what was recorded when it was built."""
+    if not (recorded := told.get("record", {}).get(name)):
+        yield Finding("blocked", f"Nothing was recorded of the parts of {name}: {REBUILD}.")
+        return
+    for part in gate_record.changed(folder, recorded):
+        yield Finding("blocked", f"The {part} is not what was recorded: {REBUILD}.")
 
 
 def _late(told: dict[str, Any], today: date | None, expected: Period | None) -> date | None:

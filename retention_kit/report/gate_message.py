@@ -32,6 +32,11 @@ INSIDE = {
 LOADING = {"src", "srcset", "background", "poster", "data", "action", "formaction", "lowsrc", "xlink:href", "ping"}
 WORDS = {"alt", "title", "aria-label"}  # attributes that say something, whatever that is
 _STYLE_LOADS = re.compile(r"(?i)url\s*\(|@import|expression\s*\(|-moz-binding|behavior\s*:")
+_HIDES = re.compile(
+    r"(?i)display:\s*none|visibility:\s*(?:hidden|collapse)|opacity:\s*0?\.?0*(?![\d.])|mso-hide:\s*all"
+    r"|(?:font-size|max-height|max-width):\s*0|(?<![\w-])(?:height|width):\s*0|text-indent:\s*-\d{3}|(?:left|top|right):\s*-\d{3}"
+)
+_HIDDEN = ("preheader", "narrow", "far")  # what ours hide: the words beside the subject, and columns on a phone
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Long enough not to be a figure by accident, and no plain word of a report.
@@ -190,6 +195,8 @@ class _Reader(HTMLParser):
             self._say("it has a <meta> that loads another page")
         if len(given) < len(attrs):
             self._say(f"a <{tag}> has an attribute twice")
+        if _HIDES.search(given.get("style", "")) and given.get("class") not in _HIDDEN:
+            self._say(f"a <{tag}> is hidden by its style")
         for name, value in given.items():
             self._attribute(tag, name, value)
         if tag == "img":

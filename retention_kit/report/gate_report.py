@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from retention_kit.report import manifest
+from retention_kit.report.display import templates_dir
 from retention_kit.report.gate_figures import Figures, Record, flat, in_short, pages_of_pdf, text_of_html, text_of_pdf
+from retention_kit.report.gate_message import named_customers
 from retention_kit.report.plan import FILES, files_of
 from retention_kit.report.sheets import read_scorecard
 from retention_kit.wording import Words
@@ -24,6 +28,7 @@ LOADING = {"src", "srcset", "href", "xlink:href", "poster", "data", "background"
 WORDS = {"aria-label", "alt", "title", "data-label"}
 _OUTWARD = re.compile(r"<[A-Za-z][^<>]*//[^<>]*>")  # a tag that names another place, perhaps
 _ELSEWHERE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
+_AWAY = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*:)?//|(?!mailto:|#)[a-z][a-z0-9+.-]*:")
 _STYLED = re.compile(r"""url\(\s*["']?(?:https?:)?//|@import\b""", re.IGNORECASE)
 _DRAWN = re.compile(r"<(?:path|rect|text|line|circle)\b")
 
@@ -79,6 +84,38 @@ class Report:
         for stem in self.sections:
             record.add(json.loads((self.folder / "notebooks" / f"{stem}.ipynb").read_text("utf-8")), self.words)
         return record
+
+    @cached_property
+    def customers(self) -> list[str]:
+        """The customers that the lists of the pack name."""
+        found: dict[str, None] = {}
+        for path in sorted((self.folder / "lists").glob("*.csv")):
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = csv.reader(file)
+                place = next(rows).index("customer_id")
+                found |= dict.fromkeys(row[place] for row in rows)
+        return [*found]
+
+    @cached_property
+    def sayable(self) -> set[str]:
+        """Names that it may say although a customer is called the same."""
+        company = self.about["settings"]["report"].get("company") or ""
+        return self.figures.named | {company, str(self.told["period"])}
+
+    @cached_property
+    def own_cells(self) -> str:
+        """All that templates say which are not ours."""
+        return "\n".join(
+            json.dumps([cell.get("outputs", []) for cell in notebook["cells"]], ensure_ascii=False)
+            for stem in self.sections
+            if not self._is_ours(stem)
+            for notebook in [json.loads((self.folder / "notebooks" / f"{stem}.ipynb").read_text("utf-8"))]
+        )
+
+    def _is_ours(self, stem: str) -> bool:
+        section = stem.removesuffix(f".{self.name}")
+        ours = templates_dir() / f"{section.partition('.')[0]}.ipynb"
+        return ours.is_file() and manifest.digest_of(ours) == self.about["templates"].get(section)
 
     @property
     def is_there(self) -> bool:
@@ -147,8 +184,34 @@ def _check_html(report: Report) -> Iterator[Finding]:
         yield Finding("blocked", f"{path.name} lacks {missing} of its {len(drawn) + missing} charts.", is_told)
     if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
         yield Finding("blocked", f"{path.name} has a chart without a description.")
+    yield from _named_customers(report, page)
+    for host in foreign_hosts(report, bare):
+        yield Finding("blocked", f"{path.name} links to {host}, which [mail] allowed_hosts does not name.")
     for fetched in dict.fromkeys(_fetched(bare)):
         yield Finding("blocked", f"{path.name} asks for a file of another place: {fetched[:60]!r}.")
+
+
+def _named_customers(report: Report, page: str) -> Iterator[Finding]:
+    """Customers whom a page names, beyond its figures: ours never do, and of an analyst's own section it is said."""
+    telling = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]
+    found = named_customers(text_of_html(page), telling, report.sayable)
+    if theirs := [one for one in found if one in report.own_cells]:
+        yield Finding("degraded", f"report.{report.name}.html names {len(theirs)} customers in a section of its own.")
+    if len(found) > len(theirs):
+        yield Finding(
+            "blocked",
+            f"report.{report.name}.html names {len(found) - len(theirs)} of the customers that the lists hold.",
+        )
+
+
+def foreign_hosts(report: Report, page: str) -> list[str]:
+    """The hosts that HTML links to and that the settings do not name."""
+    known = {host.lower() for host in report.about["settings"].get("hosts", ())}
+    tags = _Tags()
+    tags.feed(page)
+    links = [value.strip() for _, name, value in tags.attributes if name == "href"]
+    hosts = dict.fromkeys(urlsplit(link).hostname or link[:40] for link in links if _AWAY.match(link))
+    return [host for host in hosts if not any(host == one or host.endswith(f".{one}") for one in known)]
 
 
 def _check_pdf(report: Report) -> Iterator[Finding]:
@@ -161,6 +224,8 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding("blocked", f"{path.name} {error}.")
         return
+    if faults := faults_of_pdf(path.read_bytes(), report.record.charts):
+        yield from (Finding("blocked", f"{path.name} {fault}.") for fault in faults)
     if is_told := flat(report.words.text("document.failed")) in said:
         yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
     missing = report.record.missing_in_pdf(said, is_ordered=report.words.direction == "ltr")
@@ -204,6 +269,28 @@ def _unsaid(report: Report, path: Path, said: str, wanted: list[str]) -> Iterato
         yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
     if reason := in_short([part for part in wanted if part not in said], f"{path.name} does not say"):
         yield Finding("blocked", reason, is_told)
+
+
+def faults_of_pdf(content: bytes, charts: int) -> list[str]:
+    """What a PDF of ours never has: scripts, files inside, and too little drawing for its charts."""
+    import pypdfium2
+    from pypdfium2 import raw
+
+    found = []
+    with pypdfium2.PdfDocument(content) as document:
+        if raw.FPDFDoc_GetJavaScriptActionCount(document) or re.search(
+            rb"/(?:JavaScript|Launch|OpenAction)\b", content
+        ):
+            found.append("has something that runs when it is opened")
+        if raw.FPDFDoc_GetAttachmentCount(document):
+            found.append("has files inside")
+        drawn = 0
+        for page in document:
+            drawn += sum(one.type != raw.FPDF_PAGEOBJ_TEXT for one in page.get_objects(max_depth=1))
+            page.close()
+    if drawn < charts:
+        found.append(f"has fewer drawings than its {charts} charts")
+    return found
 
 
 def _missing(report: Report, path: Path) -> Iterator[Finding]:

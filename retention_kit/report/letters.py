@@ -33,7 +33,10 @@ def headers_of(raw: bytes) -> EmailMessage:
 
 def sender_of(raw: bytes) -> str:
     """The address that a message comes from; raises ReportError where it names none, or several."""
-    addresses = getattr(headers_of(raw)["From"], "addresses", ())
+    try:
+        addresses = getattr(headers_of(raw)["From"], "addresses", ())
+    except Exception:  # the library says in many ways that a header is broken
+        addresses = ()
     if len(addresses) != 1 or not addresses[0].domain:
         raise ReportError("The pack's message names no sender: build the report again.")
     return addresses[0].addr_spec

@@ -150,8 +150,15 @@ def page_of(raw: bytes) -> dict[str, bytes]:
     """The files that show a message in a browser: index.html, its pictures beside it, message.txt, what is attached.
 
     On top of index.html stand Subject and From, as a mail program shows them; nothing in it runs or is fetched.
+    Raises ReportError where it is no message.
     """
-    message = message_from_bytes(raw, policy=policy.default)
+    try:
+        return _page_of(message_from_bytes(raw, policy=policy.default))
+    except Exception as error:  # the library says in many ways that a message is broken
+        raise ReportError(f"The message cannot be read ({type(error).__name__}): build the report again.") from None
+
+
+def _page_of(message: EmailMessage) -> dict[str, bytes]:
     bodies = {kind: body.get_content() for kind in ("html", "plain") if (body := message.get_body((kind,)))}
     shown, files = bodies.get("html", ""), {}
     for part in message.walk():

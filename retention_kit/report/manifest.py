@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -111,6 +112,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             "report": report | {"plugins": [Path(name).name for name in report["plugins"]]},
             "definitions": msgspec.to_builtins(data.settings.definitions),
             "goals": msgspec.to_builtins(data.settings.goals),
+            "hosts": _hosts(data.settings),
             "first_known": msgspec.to_builtins(data.settings.data.first_known),
         },
         "metrics": {
@@ -121,6 +123,13 @@ def describe(plan: Plan) -> dict[str, Any]:
         "code": {"retention-kit": _code()} | {Path(name).name: digest_if(Path(name)) for name in report["plugins"]},
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """The hosts that a report may link to."""
+    mail = settings.mail
+    named = (urlsplit(link or "").hostname for link in (mail.link, mail.unsubscribe))
+    return sorted({host for host in (*named, *mail.allowed_hosts) if host})
 
 
 def tell(plan: Plan, building: Path, failures: list[str], checks: list[Identity]) -> dict[str, Any]:
@@ -153,6 +162,7 @@ def tell(plan: Plan, building: Path, failures: list[str], checks: list[Identity]
         "sections": made,
         "inputs": {**before.get("inputs", {}), **_inputs(plan)},
         "gate": before.get("gate", {}),
+        "record": before.get("record", {}),
         "siblings": {
             suffix: {name: build[name] for name in BUILD}
             for suffix, build in builds(before).items()

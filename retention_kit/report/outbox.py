@@ -116,11 +116,12 @@ class Outbox:
     def content(self, row: Row) -> bytes:
         """A message as it goes out; raises ReportError where it is not there, or not as it was queued."""
         query = "SELECT head, content FROM deliveries WHERE series = ? AND period = ? AND recipient = ?"
-        ((head, digest),) = self._ledger.execute(query, row.key)
+        head, digest = self._ledger.execute(query, row.key).fetchone() or (b"", "")
         try:
             content = head + (self.folder / row.file).read_bytes()
-        except OSError as error:
-            raise ReportError(f"{row.file} of {str(self.folder)!r} cannot be read: {error.strerror}.") from None
+        except (OSError, TypeError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "the ledger names no file"
+            raise ReportError(f"{row.file} of {str(self.folder)!r} cannot be read: {why}.") from None
         if hashlib.sha256(content).hexdigest() != digest:
             raise ReportError(f"{row.file} of {str(self.folder)!r} is not what was queued.")
         return content

@@ -251,7 +251,7 @@ def _pass_gate(
     Its word on each goes into `told`, the manifest; a message that cannot be written joins the failures. `parts` of each
     language's message were made before.
     """
-    from retention_kit.report import gate, mail  # what they import has been imported meanwhile
+    from retention_kit.report import gate, gate_record, mail  # what they import has been imported meanwhile
 
     unsaid, leaks = [], gate.check_files(building, told)
     names = {language: f"{language}{plan.suffix}" for language in plan.languages}
@@ -262,6 +262,7 @@ def _pass_gate(
         found += gate.check_message(building, told, name, found)
         verdict = gate.verdict_of(found)
         told["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
+        told["record"][name] = gate_record.record(building, name, plan.suffix)
         unsaid += [one.reason for one in found if one.state == "blocked" and not one.is_told]
     told["state"] = "failed" if failures else told["state"]
     if failures or any(told["gate"][name]["state"] == "blocked" for name in names.values()):

@@ -114,8 +114,9 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     name = section.path.name
     try:
         notebook = nbformat.read(section.path, as_version=4)
-    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
-        raise TemplateError(f"{name} is not a notebook: {str(error).splitlines()[0]}.") from None
+    except Exception as error:  # the library says in many ways that a file is none
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise TemplateError(f"{name} is not a notebook: {said[0]}.") from None
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
         raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")

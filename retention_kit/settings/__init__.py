@@ -143,9 +143,8 @@ class Mail(Struct, frozen=True, forbid_unknown_fields=True):
     link: str | None = None  # where the full report is; without it, the PDF is attached
     unsubscribe: str | None = None  # how to leave: an https address of a page, or an email address
     owner: str | None = None  # hears of what failed
-    attach_limit: Annotated[str, Meta(pattern=r"^(?=.*[1-9])\d+(\.\d+)? ?[KM]B$")] = (
-        "5MB"  # a larger PDF is not attached
-    )
+    attach_limit: Annotated[str, Meta(pattern=r"^(?=.*[1-9])\d+(\.\d+)? ?[KM]B$")] = "5MB"  # no larger PDF is attached
+    allowed_hosts: list[str] = field(default_factory=list)  # that a report may link to, besides those of the two above
     keep_outbox: Annotated[str, Meta(pattern=r"^[1-9]\d{0,3} (day|week|month|year)s?$")] = "1 year"  # messages
 
     @property
