@@ -78,10 +78,12 @@ def test_a_card_says_each_change_with_its_direction_and_whether_it_is_good():
 def test_of_a_wide_table_each_figure_knows_its_column_and_what_is_undefined():
     """On a phone it is a list: every figure beside what it is, none that says nothing."""
     columns = [{"label": "Figure"}, *({"label": name, "align": "end"} for name in "abcde")]
-    narrow = {"columns": columns[:5], "rows": [["Revenue", "1", "–", "3", "4"]]}
+    narrow = {"columns": columns[:4], "rows": [["Revenue", "1", "–", "3"]]}
+    worded = {"columns": [*columns[:3], {"label": "why"}], "rows": [["Revenue", "1", "–", "of words"]]}
     wide = {"columns": columns, "rows": [["Revenue", "1", "–", "3", "4", "5"]]}
-    five, six = (BeautifulSoup(Block("table", **table).html(), "html.parser") for table in (narrow, wide))
-    assert five.select("[data-label]") == []
+    four, words, six = (BeautifulSoup(Block("table", **one).html(), "html.parser") for one in (narrow, worded, wide))
+    assert four.select("[data-label]") == []
+    assert [cell["data-label"] for cell in words("td")] == ["a", "b", "why"], "words behind figures leave them no room"
     cells = six("td")
     assert [(cell["data-label"], cell.get_text()) for cell in cells] == list(zip("abcde", "1–345", strict=True))
     assert ["none" in cell["class"] for cell in cells] == [False, True, False, False, False]
