@@ -6,7 +6,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(VENV) --compile-bytecode
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
         --no-emit-index-url --no-emit-find-links
 
-.PHONY: help report test test-all lint bench readme lock lowest licenses fuzz clean
+.PHONY: help report test test-all lint bench readme lock lowest licenses fuzz faults clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make readme    write the table of metrics into the README (make readme PLUGINS=shop_metrics.py: with yours)'
 	@echo 'make lock      lock the versions again (make lock UPGRADE=--upgrade: to the newest)'
 	@echo 'make fuzz      spoil files of every kind for a minute each (make fuzz SEED=1: others)'
+	@echo 'make faults    kill report, run and send 200 times each and write benchmarks/FAULTS.md (TRIALS=20: fewer)'
 	@echo 'make lowest    run the tests of the core on the lowest versions that pyproject.toml allows'
 	@echo 'make licenses  write build/licenses.md and build/sbom.json: what the core installs, and under which licences'
 	@echo 'make clean     remove what was built, but not reports/'
@@ -42,6 +43,9 @@ bench: $(VENV)/dev
 
 fuzz: $(VENV)/dev
 	RETENTION_KIT_FUZZ=60 RETENTION_KIT_FUZZ_SEED=$(or $(SEED),17) $(BIN)/pytest -q tests/test_fuzz.py
+
+faults: $(VENV)/dev
+	$(BIN)/python benchmarks/faults.py $(if $(TRIALS),--trials $(TRIALS))
 
 readme: $(VENV)/dev
 	$(BIN)/python tests/test_readme.py $(PLUGINS)

@@ -115,7 +115,7 @@ def read_manifest(path: Path) -> None:
 def read_message(path: Path) -> None:
     raw = path.read_bytes()
     pack = write_pack(path.parent / "2024-01", {"en": raw})
-    gate.check_message(pack, manifest.read(pack), "en")
+    gate.judge(pack)
     for reads in (page_of, letters.sender_of):
         with suppress(RetentionKitError):
             reads(raw)

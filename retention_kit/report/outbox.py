@@ -247,13 +247,14 @@ def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     try:
         uri = f"{(folder / LEDGER).absolute().as_uri()}?mode={mode}"
         ledger = sqlite3.connect(uri, uri=True, timeout=30)
+        ledger.text_factory = lambda text: text.decode("utf-8", "replace")  # a broken one is no end
         try:
             ledger.execute("PRAGMA synchronous = FULL")  # with it, each step is on the disk, also when the power goes
             yield ledger
         finally:
             ledger.close()
-    except sqlite3.Error as error:
-        raise ReportError(f"The ledger in {str(folder)!r} cannot be used: {error}.") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of what it says of a broken one
+        raise ReportError(f"The ledger in {str(folder)!r} cannot be used: {' '.join(str(error).split())}.") from error
 
 
 def _version_of(folder: Path, ledger: sqlite3.Connection) -> int:

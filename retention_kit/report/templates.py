@@ -94,6 +94,8 @@ def pick(plan: list[Section], names: list[str]) -> list[Section]:
 def _fault(source: str, name: str) -> SyntaxError | None:
     """What is wrong with a cell's code, as a notebook runs it: with `await`, magics and shell commands."""
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    if "\0" in source:
+        return SyntaxError("a null byte in the code", (name, source.partition("\0")[0].count("\n") + 1, 0, ""))
     try:
         compile(source, name, "exec", flags, dont_inherit=True)
     except SyntaxError:
@@ -114,10 +116,13 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     name = section.path.name
     try:
         notebook = nbformat.read(section.path, as_version=4)
+        kinds = [
+            (cell.cell_type, str.strip(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells
+        ]
     except Exception as error:  # the library says in many ways that a file is none
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise TemplateError(f"{name} is not a notebook: {said[0]}.") from None
-    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    tagged = [cell for cell, (*_, tags) in zip(notebook.cells, kinds, strict=True) if "parameters" in tags]
     if len(tagged) != 1:
         raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")
     for number, cell in enumerate(notebook.cells, 1):
