@@ -39,10 +39,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    arguments = _parser().parse_args(argv)
     asked = Interrupts(_end_queries)
     try:
         with asked:
+            arguments = _parser().parse_args(argv)
             return arguments.run(arguments)
     except KeyboardInterrupt:
         return _say("Interrupted: nothing was changed.", INTERRUPTED)
