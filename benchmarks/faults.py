@@ -29,6 +29,7 @@ from retention_kit.report import gate
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 RECIPIENTS = 20
+PATIENCE = 5  # seconds in which kernels see that their parent is gone
 START = 0.4  # seconds that Python takes to begin: until then it answers for itself
 COLUMNS = (
     "trials",
@@ -107,8 +108,10 @@ def trial(
             counts["wrong exits"] += process.returncode not in expected
     counts["tracebacks"] += b"Traceback" in said
     counts["half packs"] += sum(gate.judge(pack).state == "blocked" for pack in project.packs())
-    time.sleep(0.5)  # kernels see that their parent is gone
-    counts["processes left"] += project.processes()
+    until = time.monotonic() + PATIENCE
+    while (left := project.processes()) and time.monotonic() < until:
+        time.sleep(0.2)
+    counts["processes left"] += left
 
 
 def tried(name: str, trials: int, seed: int) -> Counter:
