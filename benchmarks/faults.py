@@ -106,7 +106,9 @@ def trial(
             _, said = process.communicate(timeout=60)
             expected = {-signal.SIGKILL} if one == signal.SIGKILL else {130, 0, -one}
             counts["wrong exits"] += process.returncode not in expected
-    counts["tracebacks"] += b"Traceback" in said
+    if b"Traceback" in said:
+        counts["tracebacks"] += 1
+        sys.stderr.write(said.decode("utf-8", "replace"))
     counts["half packs"] += sum(gate.judge(pack).state == "blocked" for pack in project.packs())
     until = time.monotonic() + PATIENCE
     while (left := project.processes()) and time.monotonic() < until:

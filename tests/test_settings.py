@@ -141,7 +141,7 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
         ("[mail]\nfrm = 'a@b.c'", "[mail] has no setting 'frm': did you mean 'from'?"),
         (
             "[mail]\nsender = 'a@b.c'",
-            "[mail] has no setting 'sender': choose from from, to, recipients, link, unsubscribe, owner, attach_limit, keep_outbox.",
+            "[mail] has no setting 'sender': choose from from, to, recipients, link, unsubscribe, owner, attach_limit, allowed_hosts, keep_outbox.",
         ),
         (
             "[mail]\nfrom = 'reports'",
