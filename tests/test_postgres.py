@@ -545,10 +545,11 @@ def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode
 
 def test_several_answers_of_a_customer_are_told_alike(database):
     """Their intervals go by customers, of parts and changes too."""
-    rows = [(who, f"2024-0{month}-{day + 1:02}", survey, (day * 3 + month) % 5 + 1, 1 + day % 3 / 2, who or "guest")
-            for survey in ("nps", "csat", "ces") for month in (1, 2)
+    rows = [(who, f"2024-0{month}-{day + 1:02}", survey, (day * 3 + month) % 5 + 1, 1 + day % 3 / 2, who or "guest",
+             scale)
+            for survey, scale in (("nps", "0-10"), ("csat", "1-5"), ("ces", "1-7")) for month in (1, 2)
             for day, who in enumerate(["a", "a", "b", None, "c", "a", "b", None])]  # fmt: skip
-    columns = ["customer_id", "responded_at", "survey", "score", "weight", "region"]
+    columns = ["customer_id", "responded_at", "survey", "score", "weight", "region", "scale"]
     options = {"timezone": "UTC", "answers": "all", "segments": ["region"]}
     here, there = both(database, options, responses=pd.DataFrame(rows, columns=columns))
     assert differences(here, there, ["region"]) == []
