@@ -17,7 +17,7 @@ from retention_kit.data.engine import Engine, filled
 from retention_kit.errors import DataError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.lists import active_customers, customer_lists
-from retention_kit.metrics.summaries import concentration, periods_of
+from retention_kit.metrics.summaries import concentration, periods_of, swing
 from same_figures import TABLES
 from test_oracle_options import rates
 
@@ -92,6 +92,7 @@ def ask_everything(data, lengths=("month",)) -> None:
         customer_lists(data, period, ["country"])
         active_customers(data, period)
         concentration(data, period)
+        swing(data, period)
     identities(data, "month", ("country",))
     rk.rfm(data)
 

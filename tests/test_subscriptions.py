@@ -70,7 +70,7 @@ def test_spells_that_cannot_be_are_set_aside():
         -            3                2024-01-05  -           30      month      -       -
         Dee          4                2024-01-05  -           40      bimonthly  -       -
         Eve          5                2024-01-05  -           50      month      asleep  -
-        Fay          6                2024-01-05  never       60      month      -       -
+        Fay          6                2024-01-05  sometime    60      month      -       -
         Guy          7                2024-01-05  -           70      month      -       soon
         Hal          8                2024-01-05  -           ten     month      -       -
         Ida          9                2024-01-05  2024-03-01  80      month      free    2024-01-06
@@ -95,12 +95,12 @@ def test_spells_that_cannot_be_are_set_aside():
 
 
 def test_an_unreadable_end_is_named_by_its_own_column():
-    with pytest.raises(DataError, match=r"column 'ended_at' is unreadable in 2 of 3 rows, first in row 2 \('never'\)"):
+    with pytest.raises(DataError, match=r"column 'ended_at' is unreadable in 2 of 3 rows, first in row 2 \('sometime'\)"):
         subscriptions("""
             customer_id  started_at  ended_at  amount
             Ann          2024-01-05  -         10
-            Ben          2024-01-05  never     10
-            Cy           2024-01-05  never     10
+            Ben          2024-01-05  sometime  10
+            Cy           2024-01-05  sometime  10
         """)
 
 
