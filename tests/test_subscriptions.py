@@ -95,7 +95,9 @@ def test_spells_that_cannot_be_are_set_aside():
 
 
 def test_an_unreadable_end_is_named_by_its_own_column():
-    with pytest.raises(DataError, match=r"column 'ended_at' is unreadable in 2 of 3 rows, first in row 2 \('sometime'\)"):
+    with pytest.raises(
+        DataError, match=r"column 'ended_at' is unreadable in 2 of 3 rows, first in row 2 \('sometime'\)"
+    ):
         subscriptions("""
             customer_id  started_at  ended_at  amount
             Ann          2024-01-05  -         10
