@@ -88,11 +88,13 @@ def plainly(engine: Engine, said: str, columns: Collection[str]) -> str:
 def _functions(engine: Engine, kind: str, among: Iterable[str] | None = None) -> Iterator[str]:
     if among is not None and not among:
         return
-    for (name,) in engine.rows(
-        f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = '{kind}' ORDER BY 1"
-    ):
-        if among is None or name in among:
-            yield name
+    if kind not in _KNOWN:
+        known = f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = '{kind}' ORDER BY 1"
+        _KNOWN[kind] = [name for (name,) in engine.rows(known)]
+    yield from (name for name in _KNOWN[kind] if among is None or name in among)
+
+
+_KNOWN: dict[str, list[str]] = {}  # functions by kind: every embedded engine has the same
 
 
 def _nodes(tree: Any) -> Iterator[dict]:

@@ -70,7 +70,7 @@ def _near(columns: Iterable[str], text: str) -> list[str]:
 
 def _where(engine: Engine, text: str) -> str:
     """At which of its words the engine's parser no longer understands a text."""
-    ((said,),) = engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})")
+    said = _serialized(engine, text)
     told = json.loads(said)
     if not told["error"]:
         return " but more"
@@ -90,6 +90,7 @@ class _Typing:
 
     def __init__(self, engine: Engine, relation: str, label: str, hints: Hints):
         self._engine, self._relation, self._label, self._hints = engine, relation, label, hints
+        self._kinds: dict[str, str] = {}  # by what has them
         self.found: dict[str, Found] = {}  # by the text whose reading is to be told
 
     def of(self, node: Any) -> Any:
@@ -201,8 +202,11 @@ class _Typing:
         return not _is_constant(node) and self._kind(node) == "VARCHAR"
 
     def _kind(self, node: dict) -> str:
-        (kind,) = self._engine.types(f"(SELECT {self._sql(node)} AS said FROM {self._relation} AS _theirs)").values()
-        return kind
+        said = self._sql(node)
+        if said not in self._kinds:
+            (kind,) = self._engine.types(f"(SELECT {said} AS said FROM {self._relation} AS _theirs)").values()
+            self._kinds[said] = kind
+        return self._kinds[said]
 
     def _binds(self, node: dict) -> bool:
         try:
@@ -220,8 +224,7 @@ class _Typing:
 
 def _parsed(engine: Engine, text: str) -> dict | None:
     """The statement `SELECT text` as the engine's parser sees it, if it is one expression."""
-    ((said,),) = engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})")
-    tree = json.loads(said)
+    tree = json.loads(_serialized(engine, text))
     if tree["error"] or len(tree["statements"]) != 1:
         return None
     select = tree["statements"][0]["node"]
@@ -234,8 +237,27 @@ def _parsed(engine: Engine, text: str) -> dict | None:
 
 
 def _written(engine: Engine, tree: dict) -> str:
-    ((sql,),) = engine.rows(f"SELECT json_deserialize_sql(CAST({literal(json.dumps(tree))} AS JSON))")
-    return sql.removeprefix("SELECT ")
+    said = json.dumps(tree)
+    if said not in _WRITTEN:
+        _keep(_WRITTEN, said, engine.rows(f"SELECT json_deserialize_sql(CAST({literal(said)} AS JSON))"))
+    return _WRITTEN[said].removeprefix("SELECT ")
+
+
+def _serialized(engine: Engine, text: str) -> str:
+    if text not in _SERIALIZED:
+        _keep(_SERIALIZED, text, engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})"))
+    return _SERIALIZED[text]
+
+
+# Every engine's parser says the same of a text, and a source's expressions ask it hundreds of times.
+_SERIALIZED: dict[str, str] = {}
+_WRITTEN: dict[str, str] = {}
+
+
+def _keep(answers: dict[str, str], asked: str, rows: list[tuple]) -> None:
+    if len(answers) >= 4096:
+        answers.clear()
+    ((answers[asked],),) = rows
 
 
 def _root(tree: dict) -> dict:

@@ -20,7 +20,11 @@ function narrow(spec) {
   const axes = spec.layer?.map(layer => layer.encoding?.x?.axis).filter(axis => axis?.tickCount) ?? [];
   for (const layer of spec.layer ?? []) {
     const {mark, encoding} = layer;
-    if (layer.name?.startsWith('shares')) mark.fontSize = 9;
+    if (layer.name?.startsWith('shares')) {  // upright above their bars
+      Object.assign(mark, {angle: 270, align: 'left', baseline: 'middle', dx: 4, dy: 0, fontSize: 10});
+      spec.padding.top = 36;
+      spec.height = 260;
+    }
     if (encoding?.text?.field !== 'beside') continue;
     Object.assign(mark, {dx: 0, dy: -13});  // above its line instead of beside it
     Object.assign(encoding, {x: {value: 0}, text: {field: 'above', type: 'nominal'}});
