@@ -47,6 +47,8 @@ def sheet_of(pack: Any) -> Sheet:
 def lists_of(pack: Any) -> list[str]:
     """A sentence for each list of customers in a `Pack`: the file, how many it names, and for how much money."""
     told = manifest.read(pack.path)
+    if not told.get("lists"):  # none, or the pack is gone
+        return []
     words = Words("en", told["settings"]["report"]["currency"])
     return [
         words.text(
