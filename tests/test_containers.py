@@ -1,8 +1,5 @@
 """One spoiled table in every container: all of its rows are used or set aside by name, and by the same names."""
 
-import sqlite3
-
-import duckdb
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +7,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from balance import assert_balanced, rows_set_aside, rows_used
-from test_sources import sheet
+from containers import write_orders
 
 COLUMNS = ["customer_id", "order_id", "ordered_at", "amount"]
 CLEAN = [[f"C{place % 5}", f"#{place}", f"2024-01-{place + 1:02}", f"{place + 1}.50"] for place in range(20)]
@@ -45,21 +42,7 @@ def loaded(folder, rows, container):
     path.unlink(missing_ok=True)
     if container == "pandas":
         return rk.load(orders=frame)
-    if container in ("csv", "txt"):
-        frame.to_csv(path, index=False, sep="," if container == "csv" else "|")
-    elif container == "xlsx":
-        sheet(path, orders=[COLUMNS, *cells])
-    elif container == "parquet":
-        frame.to_parquet(path)
-    elif container == "sqlite":
-        connection = sqlite3.connect(path)
-        frame.to_sql("orders", connection, index=False)
-        connection.close()
-    else:
-        with duckdb.connect(str(path)) as connection:
-            connection.register("given", frame)
-            connection.execute("CREATE TABLE orders AS SELECT * FROM given")
-    return rk.load(path)
+    return rk.load(write_orders(path, frame))
 
 
 spoils = st.lists(st.tuples(st.sampled_from(sorted(SPOILED)), st.integers(0, 20)), max_size=8)

@@ -1,15 +1,12 @@
 """Columns whose names differ from what is asked for in spelling alone are read, and told, in every container."""
 
-import sqlite3
-
-import duckdb
 import pandas as pd
 import polars as pl
 import pytest
 
 import retention_kit as rk
+from containers import write_orders
 from retention_kit.errors import DataError
-from test_sources import sheet
 
 ORDERS = pd.DataFrame(
     {
@@ -37,22 +34,7 @@ def loaded(folder, frame, container, columns=""):
         return rk.load(orders=frame)
     if container == "polars":
         return rk.load(orders=pl.from_pandas(frame))
-    if container == "csv":
-        frame.to_csv(path, index=False)
-    elif container == "tsv":
-        frame.to_csv(path, index=False, sep="\t")
-    elif container == "xlsx":
-        sheet(path, orders=[[*frame.columns], *frame.astype(object).to_numpy().tolist()])
-    elif container == "parquet":
-        frame.to_parquet(path)
-    elif container == "sqlite":
-        with sqlite3.connect(path) as connection:
-            frame.to_sql("orders", connection, index=False)
-        connection.close()
-    else:
-        with duckdb.connect(str(path)) as connection:
-            connection.register("given", frame)
-            connection.execute("CREATE TABLE orders AS SELECT * FROM given")
+    write_orders(path, frame)
     if columns:
         (folder / "retention.toml").write_text(f'[data.orders]\npath = "{path.name}"\n{columns}\n', "utf-8")
         return rk.load(folder)
