@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from retention_kit.data.checks import REFUSED
-from retention_kit.data.engine import Engine, literal
+from retention_kit.data.engine import Engine, as_pattern, literal
 from retention_kit.data.records import Found
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.wording import money_decimals
@@ -67,7 +67,7 @@ class Numbers(NamedTuple):
         group = "[', .]" if self.decimal == "," else "[', ,]"
         digits = f"([0-9]+|[0-9]{{1,3}}({group}[0-9]{{2,3}})*{group}[0-9]{{3}})"
         number = f"({digits}([{self.decimal}٫][0-9]+)?|[{self.decimal}٫][0-9]+)"
-        marker = "(" + "|".join(map(_escaped, self.markers)) + ")?" if self.markers else ""
+        marker = "(" + "|".join(map(as_pattern, self.markers)) + ")?" if self.markers else ""
         whole = f"^({marker} *[+-]? *{marker} *{number} *{marker} *-?|[(] *{marker} *{number} *{marker} *[)]|[+-]? *[(]? *{marker} *{number} *{marker} *[)])$"
         bare = said
         for marker in self.markers:
@@ -287,7 +287,3 @@ def _decimals(code: str) -> int | None:
         return money_decimals(code)
     except SettingsError:
         return None
-
-
-def _escaped(marker: str) -> str:
-    return "".join(f"[{sign}]" if sign in ".$" else sign for sign in marker)

@@ -31,12 +31,11 @@ def names_of(engine: Engine, table: str, source: Table) -> Names:
 
 
 def wanted_columns(
-    engine: Engine, table: str, source: Table, segments: Iterable[str], unread: list[str]
+    engine: Engine, source: Table, names: Names, segments: Iterable[str], unread: list[str]
 ) -> Callable[[list[str]], list[str]]:
     """What chooses the columns of a text file that are kept; of those that might become segments the others are `unread`."""
     texts = [text for text in (*source.columns.values(), source.where, *source.leave_out.values()) if text]
     asked = [({text}, columns_in(engine, text)) for text in texts] + [({name}, set()) for name in source.keep or ()]
-    names = names_of(engine, table, source)
     keys = set(map(name_key, names.known.union(segments, *(more for choices in asked for more in choices))))
 
     def may_be_segment(column: str) -> bool:
@@ -71,6 +70,12 @@ def spelled(engine: Engine, table: str, source: Table, relation: str, label: str
     return _under_asked_names(engine, relation, [] if source.layout else ours, mapped, label)
 
 
+def as_named(engine: Engine, text: str, name: str) -> str:
+    """SQL of a column under a name; of one that differs in capitals alone the embedded engine would keep the table's spelling."""
+    said = engine.quote(name)
+    return f"CASE WHEN true THEN {text} END AS {said}" if text.lower() == said.lower() != text else f"{text} AS {said}"
+
+
 def _under_asked_names(
     engine: Engine, relation: str, ours: Iterable[str], mapped: Iterable[str], label: str
 ) -> tuple[str, tuple[Found, ...]]:
@@ -95,12 +100,6 @@ def _under_asked_names(
         renamed |= {column: name for column in alike if column not in renamed}
     if not renamed:
         return relation, ()
-    columns = ", ".join(
-        # Of a column that differs in capitals alone the embedded engine would keep the table's spelling.
-        f"CASE WHEN true THEN {engine.quote(column)} END AS {engine.quote(renamed[column])}"
-        if column in renamed
-        else engine.quote(column)
-        for column in theirs
-    )
+    columns = ", ".join(as_named(engine, engine.quote(column), renamed.get(column, column)) for column in theirs)
     told = ", ".join(f"{column!r} is read as {name}" for column, name in renamed.items())
     return f"(SELECT {columns} FROM {relation} AS _spelled)", (Found("name spelled otherwise", 1, f"{label}: {told}"),)

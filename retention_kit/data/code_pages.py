@@ -187,9 +187,8 @@ def _worded(sample: bytes, page: str) -> float:
     # What the Korean page has beyond the standard is hardly ever written, and what other pages are by chance.
     text = sample.decode("euc_kr" if page == _KOREAN else page, "replace")
     words = {word for word in re.findall(r"(?:[a-zA-Z]|[^\x00-\x7f’])+", text) if not word.isascii()}
-    words = {
-        word for word in words if not re.fullmatch("[\uff61-\uff9f]+", word)
-    }  # few write these, many bytes are such
+    # Few write half-width katakana, and many bytes are such.
+    words = {word for word in words if not re.fullmatch("[\uff61-\uff9f]+", word)}
     return round(sum(_is_word(word, page) for word in words) / len(words), 1) if words else 0
 
 

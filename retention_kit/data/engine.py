@@ -43,6 +43,13 @@ def pattern_of(path: Path) -> str:
     return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
+def as_pattern(text: str) -> str:
+    """A text as it stands, as a regular expression of every engine."""
+    return "".join(
+        sign if sign.isalnum() or sign == " " else f"\\{sign}" if sign in "\\^[]" else f"[{sign}]" for sign in text
+    )
+
+
 def segment_column(name: str) -> str:
     """A segment column as our tables carry it: a name of its own, so that it never meets one of ours."""
     return quote(f"segment.{name}")

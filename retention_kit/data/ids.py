@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from retention_kit.data.engine import Engine, literal, quote
+from retention_kit.data.engine import Engine, as_pattern, literal, quote
 from retention_kit.data.missing import GUESTS, MISSING
 from retention_kit.data.records import Found
 from retention_kit.errors import DataError
@@ -67,7 +67,7 @@ def _read(
     upper = f"upper({text})"
     nobody = MISSING + GUESTS if name == "customer_id" else MISSING
     # One look finds the ids that are not to be taken as they are written.
-    said = f"^({'|'.join(map(_escaped, nobody))})$"
+    said = f"^({'|'.join(map(as_pattern, nobody))})$"
     odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, said, *([_ADDRESS] if name == "customer_id" else [])])
     kind = (
         f"CASE WHEN NOT regexp_matches({text}, {literal(f'(?i){odd}')}) THEN 'plain' "
@@ -105,13 +105,6 @@ def _read(
         words += [(name, said, rows) for said, rows in addresses]
     detail = f"{name} such as {kinds.get('cut', (0, ''))[1]!r}"
     return f"lower({text})" if fold else text, words, [Found("id in E-notation", cut, detail)] if cut else []
-
-
-def _escaped(word: str) -> str:
-    """A word in a pattern of every engine."""
-    return "".join(
-        sign if sign.isalnum() or sign == " " else f"\\{sign}" if sign in "\\^[]" else f"[{sign}]" for sign in word
-    )
 
 
 def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:

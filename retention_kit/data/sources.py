@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from retention_kit.data.amounts import Hints
-from retention_kit.data.asked import names_of, spelled, wanted_columns
+from retention_kit.data.asked import as_named, names_of, spelled, wanted_columns
 from retention_kit.data.databases import SUFFIXES as DATABASES
 from retention_kit.data.databases import file_of, fingerprinted, is_query, read_database, tables_in
 from retention_kit.data.engine import Engine, literal
@@ -128,8 +128,9 @@ def read_table(
             reader, told = spelled(engine.reader, table, source, reader, place)
         files = fingerprinted(path)
     else:
-        wanted = wanted_columns(engine.reader, table, source, segments, unread)
-        readers, told, delimiter = _read_files(engine.reader, table, source, files, name, wanted)
+        known = names_of(engine.reader, table, source)
+        wanted = wanted_columns(engine.reader, source, known, segments, unread)
+        readers, told, delimiter = _read_files(engine.reader, table, source, files, name, known, wanted)
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         told += _lacking(engine.reader, table, source, files, readers)
     # Expressions on a file are the embedded engine's, wherever its rows go.
@@ -204,10 +205,9 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
 
 
 def _read_files(
-    engine: Engine, table: str, source: Table, files: list[Path], name: str, wanted: Callable
+    engine: Engine, table: str, source: Table, files: list[Path], name: str, names: Names, wanted: Callable
 ) -> tuple[list[str], tuple[Found, ...], str | None]:
     """SQL that reads each of the files, what else they hold, and the first one's delimiter: `;` is where commas begin decimals."""
-    names = names_of(engine, table, source)
     readers, found, delimiters = [], [], []
     for part, path in enumerate(files):
         with sentence(engine, path.name):
@@ -273,11 +273,7 @@ def _keep(
     What `where` asks for, and what is to be told of the expressions.
     """
     selected, theirs, found = _selected(engine, table, source, reader, label, hints)
-    # Of a column that differs in capitals alone the embedded engine would keep the table's spelling.
-    columns = ", ".join(
-        f"{f'CASE WHEN true THEN {text} END' if text.lower() == engine.quote(name).lower() != text else text} AS {engine.quote(name)}"
-        for name, text in selected.items()
-    )
+    columns = ", ".join(as_named(engine, text, name) for name, text in selected.items())
     query = f"SELECT {columns} FROM {reader} AS _theirs"
     if not source.where:
         engine.keep(kept, query)

@@ -22,8 +22,6 @@ SHORTER = (4, 3, 2, 1)  # sentences of what needs attention, where a page has no
 
 def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: Sequence[Identity]) -> NotebookNode:
     """One document: the sections in reading order, then the appendix."""
-    from nbformat.v4 import new_notebook
-
     from retention_kit.report.document import Shown
 
     page, cells = plan.pages[language], []
@@ -36,23 +34,25 @@ def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], check
         cells += notebook.cells
     cells[:0] = map(_cell, _broken(page, checks))
     cells += [_cell(block) for block in appendix(page, checks, plan.restated, _named(cells))]
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
+    for cell in cells:
         for output in cell.get("outputs", []):
             if BLOCK_MIME in output.get("data", {}):
                 output.data[BLOCK_MIME] = Shown(output.data[BLOCK_MIME])
-    return new_notebook(cells=cells, metadata={"retention_kit": _about(page)})
+    return _document(cells, _about(page))
 
 
 def brief(page: Page, checks: Sequence[Identity]) -> NotebookNode:
     """One page of the report: what `Page.brief` shows, and broken sums above it."""
-    from nbformat.v4 import new_notebook
-
     blocks, about, text = [*_broken(page, checks), *page.brief()], _about(page), page.words.text
     about["title"] = text("brief.title", title=about["title"])
     shorter = [block.data["items"] for most in SHORTER if (block := page.attention(most))]
     about |= {"layout": "brief", "footer": text("brief.footer"), "shorter": shorter}
-    cells = [_cell(block) for block in blocks]
+    return _document([_cell(block) for block in blocks], about)
+
+
+def _document(cells: list[NotebookNode], about: dict[str, object]) -> NotebookNode:
+    from nbformat.v4 import new_notebook
+
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return new_notebook(cells=cells, metadata={"retention_kit": about})

@@ -184,19 +184,13 @@ def _kept(export: Export, source: Table) -> list[str]:
     for name in export.header:
         values = [value for value in export.values(name) if value.upper() not in MISSING]
         several = Counter(values)
-        is_word = (
-            not any(re.fullmatch(_AMOUNT, value) for value in several)
-            and time_sql("x", few := [*several][:50])[0] == "x"
-        )
-        is_word = is_word and not any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", value) for value in few)
         is_few = 2 <= len(several) <= max(_FEW, _SHARE * len(export.rows)) and 2 * len(several) <= len(values)
-        if (
-            is_word
-            and is_few
-            and name.lower() not in said
-            and not why_by_name(name)
-            and not any(map(is_personal, several))
-        ):
+        if not is_few or name.lower() in said or why_by_name(name) or any(map(is_personal, several)):
+            continue
+        is_number = any(re.fullmatch(_AMOUNT, value) for value in several)
+        few = [*several][:50]
+        is_time = time_sql("x", few)[0] != "x" or any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", one) for one in few)
+        if not is_number and not is_time:
             found.append(name)
     return found
 
