@@ -235,8 +235,7 @@ def _settings_of(path: Path) -> tuple[Settings, Path]:
         raise DataError(f"There is no file or folder {str(path)!r}.")
     if path.suffix != ".toml":
         folder = path if path.is_dir() else path.parent
-        engine = Engine(files=path.iterdir() if path.is_dir() else [path])
-        return settings_for(engine, path) or Settings(data=Data(**find_tables(engine, path))), folder
+        return settings_for(path) or Settings(data=Data(**find_tables(path))), folder
     settings = read_settings(path)
     if not any(settings.data.sources(name) for name in TABLES):
         raise SettingsError(f"{path.name}: [data] names no table: add orders, subscriptions or responses.")
@@ -306,7 +305,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
             for statement in making:
                 engine.run(statement, **columns.sql, **known)
             read[name] = lines_effect(engine, columns)
-            told = dominant_customer(engine) if name == "orders" else []
+            told = dominant_customer(engine, sizes[name]) if name == "orders" else []
             counts += [Count(name, one.check, one.rows, detail=one.detail) for one in told]
             found = count_checks(engine, name, columns, money, {**columns.sql, **known}, judged[name])
             counts += tell_overlap(engine, name, columns, found)

@@ -39,10 +39,16 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
 
     Raises DataError where most ids of a column have lost their digits to a spreadsheet.
     """
+    asked = {name: _is_odd(name, text, kinds[name]) for name, text in texts.items()}
+    looks = [f"count(CASE WHEN {is_odd} THEN 1 END)" for is_odd in asked.values()]
+    if look_at_case := "customer_id" in texts and not fold:
+        text = texts["customer_id"]
+        looks += [f"count(CASE WHEN {text} <> {folded}({text}) THEN 1 END)" for folded in ("upper", "lower")]
+    counts = engine.rows(f"SELECT {', '.join(looks)} FROM {table}_raw")[0] if looks else ()
     sql, nobody, found = {}, [], []
-    for name, text in texts.items():
-        if kinds[name].endswith(("INT", "INTEGER")) and not _has_zero(engine, table, name):
-            sql[name] = text  # there is one way to write whole numbers
+    for (name, text), odd in zip(texts.items(), counts, strict=False):
+        if not odd:
+            sql[name] = f"lower({text})" if fold and not _is_whole(kinds[name]) else text
             continue
         sql[name], words, cut = _read(engine, table, name, text, fold=fold)
         nobody += words
@@ -50,27 +56,36 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
     if nobody:
         said = ", ".join(f"{name} {word!r} ({rows:,})" for name, word, rows in nobody[:6])
         found.append(Found("id that names nobody", sum(rows for *_, rows in nobody), said))
-    if "customer_id" in sql and not fold:
+    if look_at_case and all(counts[-2:]):
         found += _alike_but_for_case(engine, table, sql["customer_id"])
     return Ids(sql, tuple(found))
 
 
-def _has_zero(engine: Engine, table: str, name: str) -> bool:
-    (zeros,) = engine.rows(f"SELECT count(CASE WHEN {quote(name)} IN (0, -1) THEN 1 END) FROM {table}_raw")[0]
-    return zeros > 0
+def _is_whole(kind: str) -> bool:
+    return kind.endswith(("INT", "INTEGER"))
+
+
+def _nobody(name: str) -> tuple[str, ...]:
+    """What names nobody in a column, in capitals."""
+    return MISSING + GUESTS if name == "customer_id" else MISSING
+
+
+def _is_odd(name: str, text: str, kind: str) -> str:
+    """Whether an id is not to be taken as it is written: of whole numbers, which are written in one way, 0 and -1."""
+    if _is_whole(kind):
+        return f"{quote(name)} IN (0, -1)"
+    said = f"^({'|'.join(map(as_pattern, _nobody(name)))})$"
+    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, said, *([_ADDRESS] if name == "customer_id" else [])])
+    return f"regexp_matches({text}, {literal(f'(?i){odd}')})"
 
 
 def _read(
     engine: Engine, table: str, name: str, text: str, *, fold: bool
 ) -> tuple[str, list[tuple[str, str, int]], list[Found]]:
     """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
-    upper = f"upper({text})"
-    nobody = MISSING + GUESTS if name == "customer_id" else MISSING
-    # One look finds the ids that are not to be taken as they are written.
-    said = f"^({'|'.join(map(as_pattern, nobody))})$"
-    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, said, *([_ADDRESS] if name == "customer_id" else [])])
+    upper, nobody = f"upper({text})", _nobody(name)
     kind = (
-        f"CASE WHEN NOT regexp_matches({text}, {literal(f'(?i){odd}')}) THEN 'plain' "
+        f"CASE WHEN NOT {_is_odd(name, text, 'VARCHAR')} THEN 'plain' "
         f"WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
         f"WHEN regexp_matches({text}, '{_ZERO}') THEN 'zero' WHEN regexp_matches({text}, '{_POINT}') THEN 'point' "
         f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE 'address' END"
@@ -134,12 +149,6 @@ def _busiest(engine: Engine, ids: str) -> int:
 
 
 def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Found]:
-    has_small, has_capital = engine.rows(
-        f"SELECT count(CASE WHEN said <> upper(said) THEN 1 END), count(CASE WHEN said <> lower(said) THEN 1 END) "
-        f"FROM (SELECT {text} AS said FROM {table}_raw) AS came"
-    )[0]
-    if not (has_small and has_capital):
-        return
     alike = (
         f"SELECT lower(said) AS folded, count(*) AS times, min(said) AS one, max(said) AS other "
         f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said IS NOT NULL GROUP BY lower(said) "
@@ -156,11 +165,13 @@ def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Found
         )
 
 
-def dominant_customer(engine: Engine) -> list[Found]:
+def dominant_customer(engine: Engine, rows: int) -> list[Found]:
     """Whether one customer has more than half of the identified orders of a shop with twenty or more.
 
-    Whoever has is the commonest in an evenly drawn sample too, which is asked before all orders are counted.
+    `rows` are those of the table, no fewer than its orders. Whoever has is the commonest in an evenly drawn sample too, which is asked before all orders are counted.
     """
+    if rows < _FEW:
+        return []
     known = "FROM orders WHERE customer_id IS NOT NULL AND is_purchase"
     orders, last = engine.rows(f"SELECT count(*), max(_row) {known}")[0]
     if orders < _FEW:

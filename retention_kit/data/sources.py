@@ -51,36 +51,37 @@ class Source(NamedTuple):
     question: str = ""  # of answers, the column of their scores as it is mapped
 
 
-def find_tables(engine: Engine, path: Path) -> dict[str, str]:
+def find_tables(path: Path) -> dict[str, str]:
     """The tables that a folder, a workbook or a database holds under our names, each with its path from there."""
     if path.is_dir():
         return _tables_of_folder(path)
     if path.suffix.lower() == ".xlsx":
         held = sheets(path)
     elif path.suffix.lower() in DATABASES:
-        with sentence(engine, path.name):
+        with sentence(Engine(), path.name):
             held = tables_in(path)
     else:
-        return {guess_table(engine, path): path.name}
+        return {guess_table(path): path.name}
     found = {name: path.name for name in _OURS if name in {sheet.strip().lower() for sheet in held}}
     if set(found) & set(TABLES):
         return found
     if path.suffix.lower() == ".xlsx":
-        return {guess_table(engine, path): path.name}
+        return {guess_table(path): path.name}
     raise DataError(
         f"{path.name} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(held) or 'none'}. "
         "Name yours in a retention.toml with [data] engine."
     )
 
 
-def guess_table(engine: Engine, path: Path) -> str:
+def guess_table(path: Path) -> str:
     """Which of our tables a single file is: by its name, else by its columns."""
     refuse_irregular(path)
     names = Names(frozenset(name for one in TABLES for name in (*REQUIRED[one], *OPTIONAL[one])))
-    with sentence(engine, path.name):
-        if path.suffix.lower() in TEXTS:
-            columns = text_columns(path, names)
-        else:
+    if path.suffix.lower() in TEXTS:
+        columns = text_columns(path, names)
+    else:
+        engine = Engine(files=[path])
+        with sentence(engine, path.name):
             columns = [*engine.types(read_file(engine, path, Table(path=""), "", "_guess", names)[0])]
     keys = set(map(name_key, columns))
     named = [name for name in TABLES if path.stem.lower().startswith(name)]

@@ -249,15 +249,14 @@ def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, head
     probe = header.columns[names.least(header.columns) - 1]
     probe = probe if probe in kept else kept[0]
     # Only what begins like a name is compared, which is dear.
-    begins = "".join(sorted({re.escape(sign) for word in keys for sign in re.findall(r"\w", word)[:1]}))
-    begins = f"(?i)^[^\\pL\\pN]*[{begins}]" if begins else ""
+    begins = f"^[{re.escape(UNSAID)}]*[{''.join(sorted({re.escape(word[0]) for word in keys if word}))}]"
 
     def is_name(column: str) -> str:
         return f"translate(lower({quote(column)}), {literal(UNSAID)}, '') IN ({words})"
 
     hits = " + ".join(f"CAST(coalesce({is_name(column)}, false) AS INTEGER)" for column in kept)
     ((found,),) = engine.rows(
-        f"SELECT count(*) FROM (SELECT * FROM {quote(name)} WHERE regexp_matches({quote(probe)}, {literal(begins)})) AS near "
+        f"SELECT count(*) FROM (SELECT * FROM {quote(name)} WHERE regexp_matches(lower({quote(probe)}), {literal(begins)})) AS near "
         f"WHERE {is_name(probe)} AND {hits} >= {min(2, len(kept))}"
     )
     return found > 0

@@ -40,14 +40,15 @@ class Export(NamedTuple):
         return [row[place].strip() for row in self.rows if row[place] is not None and row[place].strip()]
 
 
-def read_export(engine: Engine, path: Path) -> Export:
+def read_export(path: Path) -> Export:
     """The beginning of a file; raises DataError where it cannot be read or holds no row."""
     if not path.is_file():
         raise DataError(f"There is no file {str(path)!r}.")
     refuse_irregular(path)
+    if path.suffix.lower() in TEXTS:
+        return _checked(path, *text_beginning(path, SAMPLE))
+    engine = Engine(files=[path])
     try:
-        if path.suffix.lower() in TEXTS:
-            return _checked(path, *text_beginning(path, SAMPLE))
         reader = read_file(engine, path, Table(path=""), "", f"_export_{abs(hash(path))}", Names())[0]
         header = list(engine.types(reader))
         texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in header)

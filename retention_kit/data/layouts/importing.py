@@ -35,7 +35,7 @@ class Imported(NamedTuple):
     beside: tuple[str, ...] = ()  # the sources that its tables had already, which it is stacked with
 
 
-def settings_for(engine: Engine, place: Path) -> Settings | None:
+def settings_for(place: Path) -> Settings | None:
     """Settings in memory for an export, or a folder of nothing else; None where it is none, or has our own names."""
     paths = sorted(place.iterdir()) if place.is_dir() else [place]
     paths = [path for path in paths if path.suffix.lower() in FORMATS and not path.name.startswith("~$")]
@@ -45,7 +45,7 @@ def settings_for(engine: Engine, place: Path) -> Settings | None:
             # A text's header is looked at before all of it is read.
             if path.suffix.lower() in TEXTS and our_table(text_columns(path, Names())):
                 return None
-            export = read_export(engine, path)
+            export = read_export(path)
         except DataError:
             return None  # whoever reads it says what is wrong
         recognised = None if our_table(export.header) else map_export(export, path.name)
@@ -73,7 +73,7 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
     done = _mapped(settings, target.parent)
     made, blocks = [], []
     for path in paths:
-        export = read_export(Engine(files=[path]), path)
+        export = read_export(path)
         if path.resolve() in done:
             made.append(Imported(path, None, []))
             continue
