@@ -517,13 +517,16 @@ def test_the_limit_is_the_one_messages_are_made_for():
 
 KEYS = {
     "an AWS access key": "AKIA" + "IOSFODNN7EXAMPLE",
-    "a GitHub token": "ghp_" + "a1B2" * 9,
-    "a GitLab token": "glpat-" + "a1B2" * 5,
-    "a Slack token": "xoxb-" + "123456789012-abcdefABCDEF",
+    "a secret of the kind github-pat": "ghp_" + "a1B2" * 9,
+    "a secret of the kind gitlab-pat": "glpat-" + "a1B2" * 5,
+    "a secret of the kind slack-bot-token": "xoxb-" + "123456789012-1234567890123-abcdefABCDEF",
     "an address of a Slack hook": "https://hooks.slack.com/services/" + "T0/B0/" + "x" * 24,
-    "a Stripe key": "sk_live_" + "a1B2" * 6,
+    "a secret of the kind stripe-access-token": "sk_live_" + "a1B2" * 6,
     "a Google API key": "AIza" + "a1B2c" * 7,
-    "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----",
+    "a secret of the kind private-key": "-----BEGIN RSA "
+    + "PRIVATE KEY-----"
+    + "a1B2" * 20
+    + "-----END RSA PRIVATE KEY-----",
     "a JSON web token": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0In0" + "." + "a1B2" * 8,
     "a password in an address": "postgresql://shop:" + "hunter22@db.example.com/shop",
 }
@@ -537,7 +540,7 @@ def test_what_looks_like_a_key_is_caught(pack, kind):
         reason
         == f"lists/new_customers.csv holds {kind}: take it out of the data or the settings, and build the report again."
     )
-    assert set(KEYS) == set(gate_secrets.SHAPES)
+    assert set(gate_secrets.SHAPES) <= set(KEYS)
 
 
 SECRET = 'p&ss w"rd/7'
