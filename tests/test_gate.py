@@ -523,10 +523,7 @@ KEYS = {
     "an address of a Slack hook": "https://hooks.slack.com/services/" + "T0/B0/" + "x" * 24,
     "a secret of the kind stripe-access-token": "sk_live_" + "a1B2" * 6,
     "a Google API key": "AIza" + "a1B2c" * 7,
-    "a secret of the kind private-key": "-----BEGIN RSA "
-    + "PRIVATE KEY-----"
-    + "a1B2" * 20
-    + "-----END RSA PRIVATE KEY-----",
+    "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----",
     "a JSON web token": "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0In0" + "." + "a1B2" * 8,
     "a password in an address": "postgresql://shop:" + "hunter22@db.example.com/shop",
 }

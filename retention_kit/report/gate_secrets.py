@@ -24,6 +24,7 @@ SHAPES = {
     "an AWS access key": ((b"AKIA", b"ASIA"), rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
     "an address of a Slack hook": ((b"hooks.slack.com/",), rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
     "a Google API key": ((b"AIza",), rb"\bAIza[\w-]{35}(?![\w-])"),
+    "a private key": ((b"PRIVATE KEY",), rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
     "a JSON web token": ((b"eyJ",), rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"),
     "a password in an address": ((b"://",), rb"\b[a-z][a-z0-9+.-]{1,20}://[\w.%+-]{1,64}:[^\s/@:\"'<>${}]{3,128}@[\w.-]+"),
 }  # fmt: skip
