@@ -23,12 +23,12 @@ _NOBODY = "No valid answer in the period."
     better="higher",
     formula="100 × (promoters − detractors) / valid answers",
     source="nps.bain.com; interval: Rocks (2016)",
-    competing="Mapping a 1-5 scale to it gives another figure; counting every answer of a customer (answers).",
+    competing="Mapping a 1–5 scale to it gives another figure; counting every answer of a customer (answers).",
     template="feedback",
     options=("answers", "nps_interval"),
 )
 def net_promoter_score(feedback) -> Measure:
-    """Share of answers 9-10 less share of answers 0-6, in points from -100 to 100."""
+    """Share of answers 9–10 less share of answers 0–6, in points from −100 to 100."""
     f = feedback
     method = f.definitions.nps_interval
     score = _score(f.promoters, f.detractors, _answers(f, "nps"), method)
@@ -47,7 +47,7 @@ def net_promoter_score(feedback) -> Measure:
     options=("csat_top", "answers"),
 )
 def customer_satisfaction_score(feedback) -> Measure:
-    """Share of valid answers in the top boxes of the scale: 4-5 on 1-5, 6-7 on 1-7, 9-10 on 1-10, 2 on 0-2, good of good or bad."""
+    """Share of valid answers in the top boxes of the scale: 4–5 on 1–5, 6–7 on 1–7, 9–10 on 1–10, 2 on 0–2, good of good or bad."""
     f = feedback
     top = _top(f.satisfied, _answers(f, "csat"))
     return replace(top, crossed=(f.csat_crossed, f.csat_both, f.csat_before, f.csat_pairs))
@@ -64,7 +64,7 @@ def customer_satisfaction_score(feedback) -> Measure:
     options=("ces_top", "answers"),
 )
 def customer_effort_score(feedback) -> Measure:
-    """Share of valid answers that call it easy: the top boxes of the scale, 5-7 on 1-7, 4-5 on 1-5."""
+    """Share of valid answers that call it easy: the top boxes of the scale, 5–7 on 1–7, 4–5 on 1–5."""
     f = feedback
     if f.definitions.ces_top == "mean":
         measure = _mean(f.ces_scores, f.ces_scores_squared, _answers(f, "ces"))

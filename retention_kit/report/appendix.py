@@ -135,10 +135,11 @@ def _provenance(page: Page) -> list[Block]:
     terms = []
     for table, sources in groupby(data.sources, key=lambda source: source["table"]):
         rows = text("provenance.rows", rows=words.value(read[table], "count")) if table in read else ""
-        files = [
+        # Several questions of one file are one source each.
+        files = dict.fromkeys(
             text("provenance.source", name=_short(source["name"]), sha256=source["sha256"][:16]) for source in sources
-        ]
-        terms.append({"term": table, "text": rows, "details": files})
+        )
+        terms.append({"term": table, "text": rows, "details": [*files]})
     packages = {name: version(name) for name in PACKAGES}
     made = [
         text("provenance.package", name=name, version=packages[name]) for name in PACKAGES if name != "retention-kit"

@@ -56,6 +56,7 @@ class Attention(Overview):
                 ", ".join(total.columns),
             ]
             for metric, total in self.list_totals().items()
+            if total.customers
         ]
         money = money_column(self.data)
         heads = ("file", "customers", money, "columns")
