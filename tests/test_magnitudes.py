@@ -12,12 +12,16 @@ import pytest
 
 import retention_kit as rk
 from geometry import outside, overlapping, words_of, words_on
+from retention_kit import wording
 from retention_kit.report.display import Block
 from retention_kit.report.exporters import RetentionHTMLExporter, RetentionPDFExporter
 from retention_kit.report.mail import compose
 from retention_kit.report.page import Page
 from retention_kit.report.templates import sections
 
+# The tables that do not fit, and have to be scrolled.
+CUT = """() => [...document.querySelectorAll(".scroll")]
+  .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.ariaLabel)"""
 MAGNITUDES = (1e-2, 1e0, 1e2, 1e3, 1e4, 1e5, 1e6, 1e8, 1e9, 1e11, 1e13, 1e15)
 CURRENCIES = ("USD", "JPY", "KWD", "VND", "XXX")
 LONG = "The Honourable Society of Extraordinarily Long Names and Sundry Other Matters, "
@@ -55,9 +59,9 @@ def company(magnitude: float, currency: str, is_long: bool) -> rk.data.dataset.D
 
 
 @cache
-def notebook(magnitude: float, currency: str, is_long: bool) -> nbformat.NotebookNode:
-    """The report's notebook, its templates run here instead of in kernels."""
-    data = company(magnitude, currency, is_long)
+def notebook(*case) -> nbformat.NotebookNode:
+    """The report's notebook, its templates run here instead of in kernels, with figures as the test's locale has them."""
+    data = company(*case[:3])
     cells = []
     for section in sections(data):
         names = {"period": "2025-01", "every": "month", "segment": "country", "language": "en", "data": data}
@@ -87,15 +91,26 @@ def _run(source: str, names: dict) -> nbformat.NotebookNode:
     return cell
 
 
-FEW = [(1e-2, "KWD", False), (1e15, "VND", True)]
-MORE = [(1e6, "USD", True), (1e9, "XXX", False), (1e15, "USD", False)]
-# Every magnitude, the currencies and names in turn.
-ALL = [(size, CURRENCIES[place % 5], place % 2 == 1) for place, size in enumerate(MAGNITUDES)]
+# Their figures: 1,234.56, 1.234,56 with the currency behind it, and narrow spaces between thousands.
+LOCALES = ("en_GB", "de", "fr")
+FEW = [(1e-2, "KWD", False, "fr"), (1e15, "VND", True, "en_GB")]
+MORE = [(1e6, "USD", True, "de"), (1e9, "XXX", False, "fr"), (1e15, "USD", False, "en_GB")]
+# Every magnitude, the currencies, names and ways to write figures in turn.
+ALL = [(size, CURRENCIES[place % 5], place % 2 == 1, LOCALES[place % 3]) for place, size in enumerate(MAGNITUDES)]
 cases = pytest.mark.parametrize(
     "case",
     [*FEW, *(pytest.param(case, marks=pytest.mark.long) for case in MORE + ALL if case not in FEW)],
-    ids=lambda case: f"{case[0]:g}-{case[1]}-{'long' if case[2] else 'short'}",
+    ids=lambda case: f"{case[0]:g}-{case[1]}-{'long' if case[2] else 'short'}-{case[3]}",
 )
+
+
+@pytest.fixture(autouse=True)
+def _figures_as_written_in(request, monkeypatch):
+    """The English sentences, with figures, money and dates as another language writes them."""
+    case = request.node.callspec.params["case"]
+    monkeypatch.setattr(
+        wording, "_sentences", lambda language, of=wording._sentences: {**of(language), "locale": case[3]}
+    )
 
 
 @cases
@@ -120,6 +135,8 @@ def test_html(case, width, chromium, tmp_path):
     assert len(words) > 500
     assert overlapping(words) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width == 1280 and case[0] <= 1e6:
+        assert page.evaluate(CUT) == []
     page.close()
 
 
@@ -127,7 +144,7 @@ def test_html(case, width, chromium, tmp_path):
 @pytest.mark.parametrize("width", [640, 390])
 @cases
 def test_mail(case, width, chromium):
-    message = compose(Page("2025-01", "month", "country", "en", company(*case)))
+    message = compose(Page("2025-01", "month", "country", "en", company(*case[:3])))
     page = chromium.new_page(viewport={"width": width, "height": 900})
     page.set_content(message.get_body(("html",)).get_content())
     words = words_on(page)

@@ -112,7 +112,7 @@ def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words
     own = [line for line, cohort in zip(lines, cells["cohort"], strict=True) if cohort == chosen]
     y = quantity(alt.Y, "fraction", words, extent("fraction", None, lines + mean))
     ages = [point["age"] for point in mean]
-    axis = alt.Axis(values=ages, format="d", grid=False, labelOverlap=True, labelFlush=False)
+    axis = alt.Axis(values=ages, format="d", grid=False, labelOverlap=True, labelSeparation=6, labelFlush=False)
     scale = alt.Scale(domain=[ages[0], ages[-1]], nice=False, zero=False)
     x = alt.X("age:Q", title=words.text(f"charts.cohorts.age.{every}"), axis=axis, scale=scale)
     layers = [

@@ -10,6 +10,7 @@ from math import isfinite
 from os.path import commonprefix
 
 import pandas as pd
+from babel import Locale
 from babel.lists import format_list
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
@@ -203,4 +204,9 @@ def _inner(chart: alt.Chart, *only: str) -> dict:
 
 
 def listed(items: list[str], words: Words) -> str:
-    return format_list(items, "unit", locale=words.locale)
+    """Items with commas and no "and"; where a language has no such list, as it writes an ordinary one."""
+    patterns = Locale.parse(words.locale).list_patterns
+    whole = (
+        style for style in ("unit", "unit-narrow") if {"start", "middle", "end", "2"} <= {*patterns.get(style, ())}
+    )
+    return format_list(items, next(whole, "standard"), locale=words.locale)

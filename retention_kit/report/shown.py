@@ -58,7 +58,7 @@ def lists_of(pack: Any) -> list[str]:
             money=words.value(held["money"], "money"),
         )
         for name, held in told["lists"].items()
-        if (pack.path / name).is_file()
+        if held["customers"] and (pack.path / name).is_file()
     ]
 
 
