@@ -1,8 +1,9 @@
-"""The gate: reads a pack as it stands before anything leaves, and says whether it may.
+"""The gate: says whether a pack may leave.
 
-Only what lies in the pack is believed: figures are read from its scorecard, and held against its notebooks, its HTML, its
-PDF and its message. What is found is told in English, to whoever looks after the reports; what readers are told of it
-(`notices`) is in their language.
+When it is built, figures are read from its scorecard and held against its notebooks, HTML, PDF and message (`check_report`,
+`check_message`), and what was found is recorded with a digest of every part. Before anything leaves, `judge` asks whether
+the parts are still those, and for secrets. What is found is told in English, to whoever looks after the reports; what
+readers are told of it (`notices`) is in their language.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,8 +49,7 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
         for name in told["reports"]:
             if Report(folder, told, name).is_there:
                 findings += _recorded(told.get("gate", {}).get(name, {}))
-                found = check_report(folder, told, name)
-                findings += [*found, *check_message(folder, told, name, found)]
+                findings += gate_report.of_manifest(Report(folder, told, name))
                 if verdict_of(findings).state != "blocked":  # else it is told by what is wrong with it
                     findings += _changed(folder, told, name)
         late = _late(told, today, expected)
@@ -102,7 +103,8 @@ def _leaks(name: str, contents: Iterable[bytes], known: dict[str, frozenset[byte
 
 def check_report(folder: Path, told: dict[str, Any], name: str) -> list[Finding]:
     """What is found in one report of a pack: `told` is its manifest, `name` what its file names have in the middle."""
-    return _collected(f"report.{name}", gate_report.findings(Report(folder, told, name)))
+    report = Report(folder, told, name)
+    return _collected(f"report.{name}", chain(gate_report.of_manifest(report), gate_report.of_files(report)))
 
 
 def check_message(folder: Path, told: dict[str, Any], name: str, found: Iterable[Finding] = ()) -> list[Finding]:
@@ -135,8 +137,7 @@ def _collected(what: str, findings: Iterator[Finding]) -> list[Finding]:
 
 def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[str]:
     """The faults of a message; what it tells is held against the scorecard, its finding against the manifest."""
-    pdfs = [path.read_bytes() for kind in ("report", "brief") if (path := report.file(kind, "pdf")).is_file()]
-    yield from (f"{fault}." for fault in gate_message.faults(raw, pdfs))
+    yield from (f"{fault}." for fault in gate_message.faults(raw))
     message = gate_message.parse(raw)
     html, text = gate_message.html_of(message), gate_message.text_of(message)
     if html is None or text is None:
@@ -214,8 +215,11 @@ def _changed(folder: Path, told: dict[str, Any], name: str) -> Iterator[Finding]
     if not (recorded := told.get("record", {}).get(name)):
         yield Finding("blocked", f"Nothing was recorded of the parts of {name}: {REBUILD}.")
         return
+    for file in recorded:
+        if not (folder / file).is_file():
+            yield Finding("blocked", f"{file} is not there: {REBUILD}.")
     for part in gate_record.changed(folder, recorded):
-        yield Finding("blocked", f"The {part} is not what was recorded: {REBUILD}.")
+        yield Finding("blocked", f"The {part} changed after it was built: {REBUILD}.")
 
 
 def _late(told: dict[str, Any], today: date | None, expected: Period | None) -> date | None:

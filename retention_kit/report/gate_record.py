@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from email.message import EmailMessage
 from pathlib import Path
 
 from retention_kit.report import gate_message
@@ -20,7 +19,6 @@ _PICTURE = re.compile(r"(?s)<svg\b.*?</svg>")
 _SPECIFICATION = re.compile(r'(?s)<script type="application/json"[^>]*>.*?</script>')
 _SCRIPT = re.compile(r"(?s)<script\b.*?</script>")
 _STYLE = re.compile(r"(?s)<style\b.*?</style>")
-_FIRST_CELL = re.compile(rb"(?m)^[^,\n]*,")
 _ADDRESS = re.compile(r"""\b(?:href|src)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)""")
 
 
@@ -44,7 +42,7 @@ def changed(folder: Path, recorded: dict[str, dict[str, str]]) -> Iterator[str]:
     """The parts that are not what was recorded, and those that were not there, each as `the part of file`."""
     for file, before in recorded.items():
         if not (folder / file).is_file():
-            continue  # as the list of files says
+            continue
         now = {part: _digest(said) for part, said in parts(folder / file)}
         yield from (f"{part} of {file}" for part in {**before, **now} if before.get(part) != now.get(part))
 
@@ -55,9 +53,7 @@ def parts(path: Path) -> Iterator[tuple[str, str | bytes]]:
     if path.suffix == ".html":
         yield from _of_page(content.decode("utf-8", "replace"))
     elif path.suffix == ".eml":
-        yield from _of_message(gate_message.parse(content))
-    elif path.name.startswith("scorecard"):
-        yield "content", _FIRST_CELL.sub(b"", content)  # it is by its label that a metric is known to readers
+        yield from _of_message(content)
     else:
         yield "content", content
 
@@ -76,10 +72,11 @@ def _of_page(page: str) -> Iterator[tuple[str, str]]:
     yield "markup", rest
 
 
-def _of_message(message: EmailMessage) -> Iterator[tuple[str, str | bytes]]:
+def _of_message(raw: bytes) -> Iterator[tuple[str, str | bytes]]:
+    message = gate_message.parse(raw)
     yield "subject", str(message["Subject"])
     yield "sender", str(message["From"])
-    yield "header", str([message[name] for name in ("Date", "Content-Language", "Auto-Submitted", "Reply-To")])
+    yield "header", re.split(rb"\r\n\r\n|\Z", raw, maxsplit=1)[0]
     yield "structure", str([(one.get_content_type(), one.get_filename(), one["Content-ID"]) for one in message.walk()])
     numbers: dict[str, int] = {}
     for part in message.walk():

@@ -127,13 +127,11 @@ class Report:
         return self.folder / f"{kind}.{self.name}.{suffix}"
 
 
-def findings(report: Report) -> Iterator[Finding]:
-    """What is wrong with a report: its sections, sums, figures and files; and what readers have to know of it."""
+def of_manifest(report: Report) -> Iterator[Finding]:
+    """What the manifest tells of a report: its sections, sums and figures; and what readers have to know of it."""
     for stem, state in report.sections.items():
         if state != "ok":
             yield Finding("blocked", f"The section {stem} failed.", is_told=True)
-    for error in report.record.errors:
-        yield Finding("blocked", f"A notebook of {report.name} ended with an error: {error}.", is_told=True)
     if report.suffix == report.told.get("suffix"):
         for check in report.told["identities"]:
             if check["broken"]:
@@ -146,8 +144,6 @@ def findings(report: Report) -> Iterator[Finding]:
         yield Finding("blocked", f"scorecard{report.suffix}.csv tells nothing of {report.told['period']}.")
     elif report.figures.is_empty:
         yield Finding("blocked", f"Nobody was active in {report.told['period']}: its report is empty.")
-    if reason := in_short(report.record.faults(report.figures), "Scorecard and notebooks tell different figures"):
-        yield Finding("blocked", reason)
     leading = report.told["reports"][report.name]["figures"]
     known = {name: row.value for name, row in report.figures.metrics.items()}
     if reason := in_short(
@@ -155,12 +151,20 @@ def findings(report: Report) -> Iterator[Finding]:
         f"Scorecard and {manifest.NAME} tell different figures",
     ):
         yield Finding("blocked", reason)
-    yield from _check_html(report)
-    yield from _check_pdf(report)
-    yield from _check_brief(report)
     if not report.about["complete"]:
         reason = f"{report.told['period']} is not over: the data end before {report.about['as_of']}."
         yield Finding("degraded", reason, notice="incomplete")
+
+
+def of_files(report: Report) -> Iterator[Finding]:
+    """Where the files of a report tell other than its scorecard, lack something, or hold what they must not."""
+    for error in report.record.errors:
+        yield Finding("blocked", f"A notebook of {report.name} ended with an error: {error}.", is_told=True)
+    if reason := in_short(report.record.faults(report.figures), "Scorecard and notebooks tell different figures"):
+        yield Finding("blocked", reason)
+    yield from _check_html(report)
+    yield from _check_pdf(report)
+    yield from _check_brief(report)
 
 
 def _check_html(report: Report) -> Iterator[Finding]:
@@ -174,8 +178,6 @@ def _check_html(report: Report) -> Iterator[Finding]:
     for title in failed:
         yield Finding("blocked", f"{path.name} has a part that failed: {flat(title)}.", is_told=True)
     is_told = bool(failed)  # what follows from it is no news
-    if not page.rstrip().endswith("</html>"):
-        yield Finding("blocked", f"{path.name} is cut off.")
     if reason := in_short(report.record.missing_in(text_of_html(page)), f"{path.name} does not say what was recorded"):
         yield Finding("blocked", reason, is_told)
     pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
@@ -225,8 +227,6 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding("blocked", f"{path.name} {error}.")
         return
-    if faults := faults_of_pdf(path.read_bytes(), report.record.charts):
-        yield from (Finding("blocked", f"{path.name} {fault}.") for fault in faults)
     if is_told := flat(report.words.text("document.failed")) in said:
         yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
     missing = report.record.missing_in_pdf(said, is_ordered=report.words.direction == "ltr")
@@ -270,28 +270,6 @@ def _unsaid(report: Report, path: Path, said: str, wanted: list[str]) -> Iterato
         yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
     if reason := in_short([part for part in wanted if part not in said], f"{path.name} does not say"):
         yield Finding("blocked", reason, is_told)
-
-
-def faults_of_pdf(content: bytes, charts: int) -> list[str]:
-    """What a PDF of ours never has: scripts, files inside, and too little drawing for its charts."""
-    import pypdfium2
-    from pypdfium2 import raw
-
-    found = []
-    with pypdfium2.PdfDocument(content) as document:
-        if raw.FPDFDoc_GetJavaScriptActionCount(document) or re.search(
-            rb"/(?:JavaScript|Launch|OpenAction)\b", content
-        ):
-            found.append("has something that runs when it is opened")
-        if raw.FPDFDoc_GetAttachmentCount(document):
-            found.append("has files inside")
-        drawn = 0
-        for page in document:
-            drawn += sum(one.type != raw.FPDF_PAGEOBJ_TEXT for one in page.get_objects(max_depth=1))
-            page.close()
-    if drawn < charts:
-        found.append(f"has fewer drawings than its {charts} charts")
-    return found
 
 
 def _missing(report: Report, path: Path) -> Iterator[Finding]:
