@@ -287,6 +287,16 @@ def test_nobody_listens():
         connect(Server("mail.invalid", 587, "starttls"))
 
 
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+@pytest.mark.parametrize("asked", ["getaddrinfo", "getfqdn"], ids=["the server's name", "our own"])
+def test_a_name_server_that_never_answers_is_left(asked, tls, monkeypatch):
+    answer = threading.Event()
+    monkeypatch.setattr(socket, asked, lambda *_, **__: answer.wait())
+    with pytest.raises(Deferred, match=r"mail\.example\.com:587 was not found and connected within 0\.1 seconds"):
+        connect(Server("mail.example.com", 587, tls, deadline=0.1))
+    answer.set()
+
+
 def test_old_tls_is_refused():
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED

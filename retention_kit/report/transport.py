@@ -10,9 +10,12 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from threading import Timer
+from functools import partial
+from threading import TIMEOUT_MAX, Thread, Timer
+from time import monotonic
 from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -132,9 +135,10 @@ class _Plain(smtplib.SMTP):
     """A connection that can be ended from outside in the middle of a handshake, too."""
 
     twin: socket.socket | None = None
+    until = float("inf")  # of `monotonic`: then it has to be connected
 
     def _get_socket(self, *given: Any) -> socket.socket:
-        made = super()._get_socket(*given)
+        made = _by(self.until, partial(super()._get_socket, *given))
         self.twin = made.dup()  # the first is taken apart where TLS begins
         return made
 
@@ -159,6 +163,29 @@ class _Tls(smtplib.SMTP_SSL, _Plain):
     """The same with TLS from the first byte."""
 
 
+def _by(moment: float, work: Callable[[], Any]) -> Any:
+    """What `work` gives up to then; a look-up of a name takes as long as it likes, and is left alone after that."""
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        return future.result(min(max(0, moment - monotonic()), TIMEOUT_MAX))
+    except TimeoutError:
+        if future.done():
+            raise
+        raise _Unfound from None
+
+
+class _Unfound(Exception):
+    """Nothing was found or connected in time."""
+
+
 @contextmanager
 def _within(smtp: _Plain, seconds: float) -> Iterator[None]:
     """End the connection once the time is over: whoever waits for it then finds it lost."""
@@ -179,9 +206,11 @@ def connect(server: Server) -> _Plain:
     """
     context = server.context or ssl.create_default_context()
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    smtp = _Tls(timeout=server.timeout, context=context) if server.tls == "tls" else _Plain(timeout=server.timeout)
-    smtp._host = server.host  # whose certificate it has to be
+    until, smtp = monotonic() + server.deadline, None
+    kind = partial(_Tls, context=context) if server.tls == "tls" else _Plain
     try:
+        smtp = _by(until, partial(kind, timeout=server.timeout))  # it looks for the name of this machine
+        smtp._host, smtp.until = server.host, until  # the host is whose certificate it has to be
         with _within(smtp, server.deadline):
             code, reply = smtp.connect(server.host, server.port)
             if code != 220:
@@ -196,7 +225,11 @@ def connect(server: Server) -> _Plain:
                 smtp.login(server.user, server.password)
         return smtp
     except BaseException as error:
-        smtp.close()
+        if smtp:
+            smtp.close()
+        if isinstance(error, _Unfound):
+            said = f"{server} was not found and connected within {server.deadline:g} seconds"
+            raise Deferred(said) from None
         if isinstance(error, (smtplib.SMTPException, OSError)):
             raise _explained(error, server) from None  # a traceback could show what was said to the server
         raise
