@@ -56,7 +56,7 @@ def write_pack(folder: Path, messages: dict[str, bytes] | None = None, company: 
         language, _, segment = about.partition(".")
         name = language + (f".part-{number}" if segment else "")
         (folder / f"message.{name}.eml").write_bytes(raw)
-        reports[name] = {"only": segment, "headline": "", "figures": {}}
+        reports[name] = {"only": segment.split("=", 1) if segment else [], "headline": "", "figures": {}}
         files[f"message.{name}.eml"] = hashlib.sha256(raw).hexdigest()
     report = {"company": company, "languages": ["en"]}
     manifest = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pandas as pd
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from retention_kit.errors import TemplateError
+from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
 from retention_kit.report.templates import _check_names
 
@@ -93,3 +95,17 @@ def test_two_templates_differ_by_more_than_capitals(tmp_path):
     with pytest.raises(TemplateError, match="differ in capitals alone"):
         _check_names({name: tmp_path / f"{name}.ipynb" for name in ("mine", "Mine")})
     _check_names({name: tmp_path / f"{name}.ipynb" for name in ("mine", "my own", "overview", "kpi", "console")})
+
+
+def test_the_list_of_reports_names_the_column_and_the_value_that_were_asked_for(data, tmp_path):
+    """Whatever they are called: `a=b=c` is the value `c` of `a=b` where there is such a column."""
+    manifest_of = lambda alone: {"reports": {"en.x": {"only": alone, "headline": "", "figures": {}}}}  # noqa: E731
+    for column, value in [("a=b", "="), ("x=", "a=b"), ("country", "France"), ("a=b,c", "-")]:
+        alone = page(data, f"{column}={value}").alone
+        assert alone == (column, value)
+        folder = tmp_path / f"{column}{value}" / "2024-01"
+        folder.mkdir(parents=True)
+        (folder / "report.en.x.html").write_text("x")
+        (folder / "manifest.json").write_text(json.dumps({"schema": 1, "period": "2024-01", **manifest_of(alone)}))
+        assert write_index(folder.parent) == ""
+        assert f"{column} {value}" in (folder.parent / "index.html").read_text("utf-8")

@@ -126,8 +126,11 @@ def _reports(pack: Sent, words: Words) -> Iterator[dict]:
     for key in sorted(told, key=lambda key: (key.partition(".")[2], key)):
         if not re.fullmatch(r"[\w.-]+", key, re.ASCII):
             continue
-        column, _, value = str(told[key].get("only", "")).partition("=")
-        name = words.text("document.filtered", column=column, value=value) if column else ""
+        match told[key].get("only"):
+            case [str(column), str(value)]:
+                name = words.text("document.filtered", column=column, value=value)
+            case _:
+                name = ""
         name = " ".join(filter(None, [name, key.partition(".")[0] if several else ""]))
         links = [
             {

@@ -213,7 +213,7 @@ def _reports(plan: Plan) -> dict[str, dict]:
     figures = {name: value if is_known(value) else None for name, value in now.items()}
     return {
         f"{language}{plan.suffix}": {
-            "only": page.only,
+            "only": page.alone or (),  # segment column and value
             "headline": one.headline().data["text"],
             "figures": figures,
         }
