@@ -30,11 +30,17 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
     with steady() as (output, _):
-        code = _main(argv)
+        left = None
+        try:
+            code = _main(argv)
+        except SystemExit as error:  # after help, or an option that does not exist
+            left, code = error, error.code or DONE
         output.flush()
         if output.is_lost:
             reason = getattr(output.error, "strerror", None) or output.error
             return _say(f"Standard output cannot be written to: {reason}.", max(code, FAILED))
+        if left:
+            raise left
         return code
 
 

@@ -200,7 +200,7 @@ def _preview(arguments: argparse.Namespace) -> int:
     names = [
         name
         for name, about in reports.items()
-        if "=".join(about.get("only", ())) == arguments.segment
+        if manifest.segment_of(about) == arguments.segment
         and (not arguments.language or name.partition(".")[0] == arguments.language)
         and (arguments.pack / f"message.{name}.eml").is_file()
     ]

@@ -11,7 +11,7 @@ import pytest
 import retention_kit as rk
 from retention_kit.data.engine import private_place
 from retention_kit.errors import ReportError
-from retention_kit.report import drawing, exporters
+from retention_kit.report import drawing, exporters, rerun
 from retention_kit.report import templates as library
 from retention_kit.report.place import LOCK, writing
 from test_templates import ORDERS
@@ -83,6 +83,23 @@ def test_what_a_killed_run_left_is_taken_away(tmp_path, monkeypatch):
     (left / "summaries").write_bytes(b"customers")
     private_place()
     assert not left.exists()
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_a_pack_made_again_lies_where_the_next_run_looks(tmp_path, monkeypatch):
+    pack, places = build(tmp_path / "reports").path, []
+
+    def killed(_, folder, *__):
+        places.append(folder.parent)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rerun, "_plan", lambda *_: None)
+    monkeypatch.setattr(rerun, "make_pack", killed)
+    with pytest.raises(KeyboardInterrupt):
+        rerun.rerun(pack)
+    assert places[0].parent == private_place().parent
+    assert places[0].name.startswith(f"{os.getpid()}-")
+    assert not places[0].exists()
 
 
 @pytest.mark.usefixtures("kernelless")

@@ -105,8 +105,9 @@ def test_closed_streams_are_no_files_of_ours(orders, closed):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")  # noqa: PTH110
-def test_what_could_not_be_written_is_a_failure(orders):
-    command = " ".join([*COMMAND, *metrics(orders, "--csv"), "> /dev/full"])
+@pytest.mark.parametrize("asked", [["metrics", "--csv"], ["check"], ["report", "--help"]])
+def test_what_could_not_be_written_is_a_failure(orders, asked):
+    command = " ".join([*COMMAND, *asked, *([] if "--help" in asked else ["--data", str(orders)]), "> /dev/full"])
     made = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
     assert made.returncode == 1
     assert (

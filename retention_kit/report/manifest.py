@@ -206,6 +206,12 @@ def overrides(data: Dataset) -> dict[str, Any]:
     return given
 
 
+def segment_of(about: dict) -> str:
+    """The segment value that a report is about, as `--segment` takes it; empty for the whole."""
+    only = about.get("only") or ""
+    return "=".join(map(str, only)) if isinstance(only, list) else str(only)
+
+
 def _reports(plan: Plan) -> dict[str, dict]:
     """What a list of reports says of each language's: its finding and leading figures."""
     page = plan.page

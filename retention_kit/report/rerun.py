@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from retention_kit.data.engine import private_place
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.scorecard import COLUMNS
 from retention_kit.report import manifest
@@ -66,7 +68,8 @@ def rerun(
     if not (builds := manifest.builds(before)):
         raise SettingsError(f"{str(pack)!r} is no pack that can be made again: it has no manifest that tells how.")
     figures, every = [], []
-    with tempfile.TemporaryDirectory(prefix="retention-kit-") as place:
+    # Beside what engines leave, so that the next run takes it away where this one is killed.
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_place().parent) as place:
         folder = Path(place) / before["period"]
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack, data, templates)

@@ -198,8 +198,7 @@ def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Reci
 def _letter(folder: Path, told: dict, to: Recipient, read: Callable[[Path], bytes]) -> Letter:
     """The message of the pack that is theirs; raises SettingsError where it has none."""
     builds = {
-        (name.partition(".")[0], "=".join(about.get("only", ()))): name
-        for name, about in told.get("reports", {}).items()
+        (name.partition(".")[0], manifest.segment_of(about)): name for name, about in told.get("reports", {}).items()
     }
     name = f"message.{builds.get((to.language, to.segment))}.eml"
     try:
