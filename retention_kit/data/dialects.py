@@ -20,6 +20,7 @@ from retention_kit.data.dialects_spark import RULES as _SPARK
 from retention_kit.errors import DataError
 
 _READ = ("TIMESTAMP", "TIMESTAMPTZ", "DECIMAL(28, 6)", "DOUBLE", "BIGINT")  # what a text or number is safely cast to
+_KNOWN = [exp.DataType.build(kind, dialect="duckdb") for kind in _READ]
 _ONCE = ("typed", "came")  # parts of our statements where texts are read
 _LONGEST = 63  # bytes of a name that PostgreSQL keeps
 
@@ -38,12 +39,12 @@ def ported(sql: str, dialect: str) -> Statement:
 
     Raises DataError on what would mean another thing there.
     """
-    tree = parse_one(sql, read="duckdb").transform(_spelled_out)
+    tree = parse_one(sql, read="duckdb").transform(_spelled_out, copy=False)
     _refuse_others(tree)
     creates = kind = ""
     if isinstance(tree, exp.Create):
         creates, kind = tree.this.name, tree.kind
-    text = _rewritten(tree, _RULES[dialect]).sql(dialect, comments=False, normalize_functions=False)
+    text = _rewritten(tree, _RULES[dialect]).sql(dialect, comments=False, normalize_functions=False, copy=False)
     return Statement(text, creates, kind)
 
 
@@ -57,13 +58,11 @@ def _spelled_out(node: exp.Expression) -> exp.Expression:
 
 def _refuse_others(tree: exp.Expression) -> None:
     """Raise on casts and roundings that the rules below do not know."""
-    known = [exp.DataType.build(kind, dialect="duckdb") for kind in _READ]
     for node in tree.find_all(exp.TryCast, exp.Round):
-        said = node.sql("duckdb")
-        if isinstance(node, exp.TryCast) and node.to not in known:
-            raise DataError(f"{said} cannot be said to other engines: TRY_CAST to {' or '.join(_READ)}.")
+        if isinstance(node, exp.TryCast) and node.to not in _KNOWN:
+            raise DataError(f"{node.sql('duckdb')} cannot be said to other engines: TRY_CAST to {' or '.join(_READ)}.")
         if isinstance(node, exp.Round) and node.args.get("decimals"):
-            raise DataError(f"{said} cannot be said to other engines: round to whole numbers.")
+            raise DataError(f"{node.sql('duckdb')} cannot be said to other engines: round to whole numbers.")
 
 
 def _rewritten(tree: exp.Expression, rules: dict) -> exp.Expression:
