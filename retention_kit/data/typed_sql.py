@@ -54,7 +54,7 @@ def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) ->
         said = _said(engine, inner) if inner else ""
         raise DataError(f"{label} {fault}: {advice(_near(columns, text), said)}")
     before = json.dumps(tree)
-    typing = _Typing(engine, relation, label, hints)
+    typing = _Typing(engine, relation, columns, label, hints)
     try:
         root = typing.of(_root(tree))
     except engine.error:
@@ -88,9 +88,9 @@ def _said(engine: Engine, node: dict) -> str:
 class _Typing:
     """Types the nodes of one expression, the innermost first."""
 
-    def __init__(self, engine: Engine, relation: str, label: str, hints: Hints):
+    def __init__(self, engine: Engine, relation: str, columns: dict[str, str], label: str, hints: Hints):
         self._engine, self._relation, self._label, self._hints = engine, relation, label, hints
-        self._kinds: dict[str, str] = {}  # by what has them
+        self._columns = tuple(columns.items())
         self.found: dict[str, Found] = {}  # by the text whose reading is to be told
 
     def of(self, node: Any) -> Any:
@@ -202,11 +202,14 @@ class _Typing:
         return not _is_constant(node) and self._kind(node) == "VARCHAR"
 
     def _kind(self, node: dict) -> str:
+        if _is_constant(node) and node["literal"]["kind"] == "STRING":
+            return "VARCHAR"
         said = self._sql(node)
-        if said not in self._kinds:
-            (kind,) = self._engine.types(f"(SELECT {said} AS said FROM {self._relation} AS _theirs)").values()
-            self._kinds[said] = kind
-        return self._kinds[said]
+        asked = (said, self._columns)
+        if asked not in _KINDS:
+            found = self._engine.types(f"(SELECT {said} AS said FROM {self._relation} AS _theirs)")
+            _keep(_KINDS, asked, [tuple(found.values())])
+        return _KINDS[asked]
 
     def _binds(self, node: dict) -> bool:
         try:
@@ -252,9 +255,10 @@ def _serialized(engine: Engine, text: str) -> str:
 # Every engine's parser says the same of a text, and a source's expressions ask it hundreds of times.
 _SERIALIZED: dict[str, str] = {}
 _WRITTEN: dict[str, str] = {}
+_KINDS: dict[tuple, str] = {}  # by an expression of a row, and the names and types of the columns it may name
 
 
-def _keep(answers: dict[str, str], asked: str, rows: list[tuple]) -> None:
+def _keep(answers: dict[Any, str], asked: Any, rows: list[tuple]) -> None:
     if len(answers) >= 4096:
         answers.clear()
     ((answers[asked],),) = rows
