@@ -203,7 +203,7 @@ def _members(rng: np.random.Generator, customers: pd.DataFrame) -> pd.DataFrame:
     plan, yearly = rng.choice(len(PLANS), MEMBERS, p=_column(PLANS, "share")), rng.random(MEMBERS) < YEARLY
     a, b = np.where(yearly[:, None], _column(PLANS, "yearly")[plan], _column(PLANS, "monthly")[plan]).T
     chance = rng.beta(a, b) * _column(CHANNELS, "leaving")[customers["channel"].to_numpy()[customer]]
-    trial_ends = np.where(rng.random(MEMBERS) < TRIALS, signed_up + _days(TRIAL_DAYS), np.datetime64("NaT"))
+    trial_ends = np.where(rng.random(MEMBERS) < TRIALS, signed_up + _days(TRIAL_DAYS), np.datetime64("NaT", "s"))
     unpaid = (trial_ends < AS_OF) & (rng.random(MEMBERS) >= TRIALS_PAID)
     columns = {"customer": customer, "signed_up": signed_up, "plan": plan, "yearly": yearly, "chance": chance}
     members = pd.DataFrame({**columns, "trial_ends": trial_ends, "unpaid": unpaid})
