@@ -1,6 +1,7 @@
 """Ids: one text each, however they are written and whatever they come in."""
 
 import sqlite3
+import unicodedata
 from decimal import Decimal
 
 import duckdb
@@ -98,6 +99,48 @@ WORDS = [
     "(null)",
     "[NULL]",
 ]
+
+
+MARKED = [
+    '="{}"'.format,
+    '=" {} "'.format,
+    "'{}".format,
+    "\u200e{}\u2069".format,
+    lambda name: f"{name[:1]}\u00ad{name[1:]}",
+    lambda name: unicodedata.normalize("NFD", name),
+]
+UNSEEN = [
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2065),
+    *range(0x2066, 0x206A),
+    0xAD,
+    0x61C,
+    0xFEFF,
+]
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["00123", "123", "4e7é", "7أحمد", "9が"]), st.sampled_from([str, *MARKED])),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_marks_that_tell_a_text_or_that_nobody_sees_make_no_other_customer(written):
+    frame = orders([write(name) for name, write in written])
+    assert customers(rk.load(orders=frame, **UTC)) == [name for name, _ in written]
+
+
+def test_no_unseen_sign_makes_another_customer():
+    marked = [f"A{chr(sign)}1" for sign in UNSEEN]
+    assert {*customers(rk.load(orders=orders(["A1", *marked]), **UTC))} == {"A1"}
+
+
+def test_an_apostrophe_or_an_equals_sign_of_a_name_stays():
+    names = ["'t Hooft", "O'Neil", "'a'", "=b", '"c"']
+    assert customers(rk.load(orders=orders(names), **UTC)) == names
 
 
 @pytest.mark.parametrize("column", ["customer_id", "order_id", "refund_of"])

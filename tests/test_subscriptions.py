@@ -17,6 +17,29 @@ def subscriptions(text: str, **settings):
     return rk.load(subscriptions=table(text), **UTC | settings)
 
 
+SPELLS = [  # of one subscription, whose second begins on 15 February: when the first ends, whether it is told
+    ("-", True),
+    ("2024-02-20", True),
+    ("2024-02-15", False),
+    ("2024-02-15T20:00", False),
+    ("2024-02-01", False),
+]
+
+
+@pytest.mark.parametrize(("ended", "is_told"), SPELLS)
+@pytest.mark.parametrize("other", ["1", "2"])
+def test_spells_of_one_subscription_at_one_time_are_told(ended, is_told, other):
+    """A history whose old rows were never closed counts each of its prices; two subscriptions may well overlap."""
+    data = subscriptions(f"""
+        customer_id  subscription_id  started_at  ended_at  amount
+        Ann          1                2024-01-05  {ended}   100
+        Ann          {other}          2024-02-15  -         10
+    """, as_of="2024-03-01")  # fmt: skip
+    found = data.quality.set_index("check")["effect"].get("spell that begins before the one before it ends", "")
+    assert bool(found) == (is_told and other == "1")
+    assert not found or "10.00 GBP of MRR" in found
+
+
 @pytest.mark.parametrize(
     ("amount", "interval", "mrr"),
     [
@@ -181,7 +204,7 @@ def test_overlapping_spells_all_count():
         Ann          2                2024-02-05  -           20
         Ann          1                2024-02-10  2024-04-01  5
     """, as_of="2024-05-01")  # fmt: skip
-    assert checks(data) == {}
+    assert checks(data) == {"spell that begins before the one before it ends": 1}
     spells = data.engine.rows("SELECT mrr, CAST(paid_until AS DATE) IS NULL FROM subscriptions ORDER BY _row")
     assert spells == [(12_000, False), (24_000, True), (6_000, False)]
     assert value(data, "mrr", "2024-02") == 35

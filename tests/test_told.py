@@ -168,6 +168,25 @@ def test_a_row_that_sums_the_others_is_told(last, is_told):
     assert ("row that sums the others" in found) == is_told
 
 
+@settings(max_examples=25)
+@given(
+    months=st.lists(st.lists(st.integers(1, 60), min_size=2, max_size=4), min_size=2, max_size=4),
+    refund=st.integers(0, 5),
+    has_grand=st.booleans(),
+)
+def test_every_sum_of_rows_since_the_last_and_of_all_is_told(months, refund, has_grand):
+    """Sums of each month's rows less a refund."""
+    rows = []
+    for amounts in months:
+        given = [*amounts, 6, -refund] if refund else amounts
+        rows += [*(("A", amount) for amount in given), ("Subtotal", sum(given))]
+    if has_grand:
+        rows.append(("Grand total", sum(amount for name, amount in rows if name == "A")))
+    frame = pd.DataFrame(rows, columns=["customer_id", "amount"])
+    frame["ordered_at"] = pd.date_range("2024-01-05", periods=len(rows)).astype(str)
+    assert checks(rk.load(orders=frame, **UTC))["row that sums the others"] == len(months) + has_grand
+
+
 def test_two_guests_who_paid_the_same_are_no_total():
     rows = pd.DataFrame({"customer_id": ["A", None], "ordered_at": "2024-01-05", "amount": [10, 10]})
     assert checks(rk.load(orders=rows, **UTC)) == {"no customer (guest)": 1}

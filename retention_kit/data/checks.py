@@ -134,6 +134,10 @@ CHECKS = {
         "counted, so sums are double: leave it out with where<; {money}>", share="always"
     ),
     "cancelled without an end": Check("pays for ever: map ended_at, or leave it out<; {money} of MRR>", share="warned"),
+    "spell that begins before the one before it ends": Check(
+        "both are MRR until one ends: give the spell before its end, or each a subscription_id<; {money} of MRR>",
+        share="warned",
+    ),
     "status of today alone": Check(
         "no MRR in all of the past either, though it may have been paid until lately: give a row for each spell"
         "<; {money} of MRR>",

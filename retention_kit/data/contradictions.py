@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from retention_kit.data.columns import Columns
@@ -11,35 +12,60 @@ from retention_kit.data.quality import Count
 from retention_kit.data.sources import Source
 from retention_kit.data.tables import IDENTITY
 
-_CANDIDATES = 3  # a total is among the largest amounts
+_CANDIDATES = 3  # a total of nobody is among the largest amounts
 _FEWEST = 3  # rows that a total sums: two equal amounts are no sum
+_FEWEST_NAMED = 2  # of one that calls itself so, since the one before
+_TOLD = 3  # examples
+_IS_TOTAL = "coalesce(lower(customer_id) LIKE '%total%' OR lower(customer_id) IN ('sum', 'summe', 'gesamt', 'suma', 'somme'), false)"
 _REPEATED = ("same line in another file", "identical row", "same order_id, other contents", "same response_id",
              "same subscription_id and start, other contents")  # fmt: skip
 
 
 def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> list[Count]:
-    """Rows of nobody, or of somebody called a total, whose amount is the sum of all rows before them in their file."""
+    """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of those
+    since the total before; of nobody, of all rows of their file."""
     part = "_source * 1000000 + coalesce(_file_number, 0)" if columns.has_files else "0"
-    asked = f"FROM {table}_typed WHERE problem IS NULL AND amount > 0"
+    usable = f"FROM {table}_typed WHERE problem IS NULL"
     candidates = engine.rows(
-        f"SELECT _row, amount, customer_id, currency, {part} AS part {asked} AND (customer_id IS NULL OR lower(customer_id) "
-        f"LIKE '%total%' OR lower(customer_id) IN ('sum', 'summe', 'gesamt', 'suma', 'somme')) ORDER BY amount DESC, _row "
-        f"LIMIT {_CANDIDATES}"
+        f"SELECT _row, {_IS_TOTAL} AS is_named {usable} AND amount > 0 AND (customer_id IS NULL OR {_IS_TOTAL}) "
+        f"ORDER BY is_named DESC, amount DESC, _row LIMIT {_CANDIDATES}"
     )
     if not candidates:
         return []
+    # Of those by name all are looked at, of the others the largest.
+    rows = ", ".join(str(row) for row, is_named in candidates if not is_named) or "-1"
+    others = "PARTITION BY part{} ORDER BY _row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
     sums = ", ".join(
-        f"sum(CASE WHEN _row < {row} AND part = {place} THEN amount END), "
-        f"count(CASE WHEN _row < {row} AND part = {place} THEN 1 END)"
-        for row, *_, place in candidates
+        f"sum(CASE WHEN NOT is_named {sign} THEN amount END) OVER ({others.format(block)}) AS {name}, "
+        f"count(CASE WHEN NOT is_named {sign} THEN 1 END) OVER ({others.format(block)}) AS {name}_rows"
+        for block, of in (("", "before"), (", block", "since"))
+        for sign, name in (("AND amount > 0", f"gross_{of}"), ("", f"net_{of}"))
     )
-    (before,) = engine.rows(f"SELECT {sums} FROM (SELECT _row, amount, {part} AS part {asked}) AS came")
-    pairs = zip(before[::2], before[1::2], strict=True)
+    found = engine.rows(
+        f"SELECT _row, customer_id, currency, amount FROM (SELECT *, {sums} FROM (SELECT *, "
+        "count(CASE WHEN is_named THEN 1 END) OVER (PARTITION BY part ORDER BY _row ROWS BETWEEN UNBOUNDED PRECEDING "
+        f"AND 1 PRECEDING) AS block FROM (SELECT _row, customer_id, currency, amount, {part} AS part, {_IS_TOTAL} AS is_named "
+        f"{usable}) AS came) AS blocks) AS summed WHERE amount > 0 AND (is_named OR _row IN ({rows})) AND ("
+        f"(amount = gross_before AND gross_before_rows >= {_FEWEST}) OR (amount = net_before AND net_before_rows >= {_FEWEST}) "
+        f"OR (is_named AND ((amount = gross_since AND gross_since_rows >= {_FEWEST_NAMED}) "
+        f"OR (amount = net_since AND net_since_rows >= {_FEWEST_NAMED})))) ORDER BY _row"
+    )
+    if not found:
+        return []
+    units = Counter()
+    for _, _, code, amount in found:
+        units[code] += amount
+    said = ", ".join(_named(row, who) for row, who, *_ in found[:_TOLD])
+    more = f" and {len(found) - _TOLD:,} more" if len(found) > _TOLD else ""
     return [
-        Count(table, "row that sums the others", 1, (money.say(amount, code),), _named(row, who))
-        for (row, amount, who, code, _), (units, rows) in zip(candidates, pairs, strict=True)
-        if rows >= _FEWEST and units == amount
-    ][:1]
+        Count(
+            table,
+            "row that sums the others",
+            len(found),
+            tuple(money.say(amount, code) for code, amount in sorted(units.items(), key=str)),
+            said + more,
+        )
+    ]
 
 
 def _named(row: int, who: str | None) -> str:

@@ -156,6 +156,7 @@ _POSTGRES = {
     exp.Subquery: _postgres_once,
     "local_time": _swapped("timezone"),
     "instant_at": _swapped("timezone"),
+    "nfc_normalize": lambda node: _call("normalize")(*node.expressions),
 }
 
 
@@ -180,8 +181,10 @@ def _plain_table(node: exp.Create) -> exp.Create:
 _BIGQUERY = {
     "local_time": lambda node: _call("DATETIME")(*node.expressions),
     "instant_at": lambda node: _call("TIMESTAMP")(*node.expressions),
+    "nfc_normalize": lambda node: _call("NORMALIZE")(*node.expressions),
 }
 _SNOWFLAKE = {
+    "nfc_normalize": lambda node: node.expressions[0],
     exp.TryCast: _snowflake_try,
     exp.IsNan: _not_a_number,
     "local_time": lambda node: _cast(_swapped("CONVERT_TIMEZONE")(node), "timestamp"),
@@ -193,6 +196,7 @@ _TRINO = {
     exp.Create: _plain_table,
     "local_time": lambda node: _cast(_call("AT_TIMEZONE")(*node.expressions), "timestamp"),
     "instant_at": lambda node: _call("WITH_TIMEZONE")(*node.expressions),
+    "nfc_normalize": lambda node: _call("NORMALIZE")(*node.expressions),
 }
 
 _RULES = {

@@ -18,7 +18,12 @@ from retention_kit.errors import DataError
 
 IDS = ("customer_id", "order_id", "subscription_id", "refund_of", "response_id")
 BLANKS = " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
-_EDGE = f"^[{BLANKS}]|[{BLANKS}]$"
+# Signs that nobody sees: soft hyphens, joiners, and marks of the direction of writing.
+_UNSEEN = "\u00ad\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u200b\u2060\ufeff"
+# How a spreadsheet is told that digits are a text: ="00123" and '00123.
+_EQUALS, _APOSTROPHE = '^="[^"]*"$', "^'[0-9=+@-][^']*$"
+_COMBINED = "[\u0300-\u036f\u0653-\u0655\u3099\u309a]"  # an accent of its own, which may belong to the letter before it
+_EDGE = f"^[{BLANKS}]|[{BLANKS}]$|[{_UNSEEN}]|{_EQUALS}|{_APOSTROPHE}|{_COMBINED}"
 _ZERO = "^(0+|-1)([.]0+)?$"  # what may stand for nobody
 _POINT = "^(0|-?[1-9][0-9]*)[.]0+$"
 _CUT = "^[0-9]([.][0-9]+)?[eE][+][0-9]+$"  # 1.23457E+12, as spreadsheets show long numbers
@@ -80,7 +85,7 @@ def _is_odd(name: str, text: str, kind: str) -> str:
 
 
 def _read(
-    engine: Engine, table: str, name: str, text: str, *, fold: bool
+    engine: Engine, table: str, name: str, text: str, *, fold: bool, is_bare: bool = False
 ) -> tuple[str, list[tuple[str, str, int]], list[Found]]:
     """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
     upper, nobody = f"upper({text})", _nobody(name)
@@ -97,8 +102,8 @@ def _read(
             f"WHERE {text} IS NOT NULL) AS came GROUP BY kind ORDER BY kind"
         )
     }
-    if "edge" in kinds:
-        return _read(engine, table, name, f"nullif(trim({text}, {literal(BLANKS)}), '')", fold=fold)
+    if "edge" in kinds and not is_bare:
+        return _read(engine, table, name, _bare(text), fold=fold, is_bare=True)
     filled = sum(rows for rows, _ in kinds.values())
     cut, example = kinds.get("cut", (0, ""))
     if cut * 2 > filled:
@@ -120,6 +125,16 @@ def _read(
         words += [(name, said, rows) for said, rows in addresses]
     detail = f"{name} such as {kinds.get('cut', (0, ''))[1]!r}"
     return f"lower({text})" if fold else text, words, [Found("id in E-notation", cut, detail)] if cut else []
+
+
+def _bare(text: str) -> str:
+    """SQL of an id without what is not of it: signs that nobody sees, blanks around it, a spreadsheet's mark of a text."""
+    seen = f"trim(translate({text}, {literal(_UNSEEN)}, ''), {literal(BLANKS)})"
+    inner = (
+        f"CASE WHEN regexp_matches({seen}, {literal(_EQUALS)}) THEN substr({seen}, 3, length({seen}) - 3) "
+        f"WHEN regexp_matches({seen}, {literal(_APOSTROPHE)}) THEN substr({seen}, 2) ELSE {seen} END"
+    )
+    return f"nullif(nfc_normalize(trim({inner}, {literal(BLANKS)})), '')"
 
 
 def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:

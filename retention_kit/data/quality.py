@@ -104,6 +104,16 @@ _COUNTS = {
             "AND stretches.moment >= terms.paid_from AND (terms.paid_until IS NULL OR stretches.moment < terms.paid_until) "
             "WHERE stretches.discount > stretches.mrr) AS beyond",
         ),
+        _Query(
+            "'spell that begins before the one before it ends'",
+            "(SELECT *, max(coalesce(paid_until, $as_of)) OVER (PARTITION BY subscription_id ORDER BY paid_from, _row "
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_end FROM subscriptions_counted "
+            "WHERE is_paid AND subscription_id IS NOT NULL) AS paid",
+            "last_end > paid_from + INTERVAL 24 HOUR",
+            units="mrr",
+            currency="currency",
+            parts=12,
+        ),
         _Query("'gap of at most 24 hours'", "subscriptions", "is_bridged"),
         _Query("'spell without MRR: ' || unpaid_kind", "subscriptions", "unpaid_kind IS NOT NULL"),
     ),

@@ -178,7 +178,7 @@ def check_top(name: str, top: int, low: int, high: int) -> None:
 def read_settings(path: Path) -> Settings:
     """The settings of a `retention.toml`; raises SettingsError, naming the file, the place and the nearest key."""
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not valid TOML: {error}.") from None
     try:
