@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from retention_kit.errors import TemplateError
+from retention_kit.report import manifest
 from retention_kit.report.index import write_index
 from retention_kit.report.page import Page
 from retention_kit.report.templates import _check_names
@@ -109,3 +110,12 @@ def test_the_list_of_reports_names_the_column_and_the_value_that_were_asked_for(
         (folder / "manifest.json").write_text(json.dumps({"schema": 1, "period": "2024-01", **manifest_of(alone)}))
         assert write_index(folder.parent) == ""
         assert f"{column} {value}" in (folder.parent / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("only", "segment"), [
+    (["country", "France"], "country=France"), (["a=b", "="], "a=b=="), ([], ""), (None, ""),
+    ("country=France", "country=France"),  # of a pack made before
+    (5, "5"), ([5, None], "5=None"),  # of a broken one
+])  # fmt: skip
+def test_a_report_of_a_segment_value_is_never_taken_for_the_whole(only, segment):
+    assert manifest.segment_of({"only": only}) == segment
