@@ -513,6 +513,12 @@ def test_ids_are_read_alike(database):
         "a@x",
         "0",
         "-",
+        '="00123"',
+        "'00123",
+        "\u200e00123\u2069",
+        "'t Hooft",
+        "e\u0301",
+        "\u00e9",
     ]
     orders = pd.DataFrame({"customer_id": ids, "ordered_at": "2024-01-05", "amount": "10", "refund_of": "0"})
     orders = orders.assign(order_id=[f"{place}.0" for place in range(len(ids))])
