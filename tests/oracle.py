@@ -152,7 +152,14 @@ def early_churned(books: Books, label: str) -> int:
 
 
 def figures(books: Books, label: str, segment: str | None = None) -> dict[str, dict[str, Fraction | None]]:
-    """Every metric of the period by segment value; by "" for the whole."""
+    """Every metric of the period by segment value; by "" for the whole. Computed once for books that have been read."""
+    known = vars(books).setdefault("figures", {})
+    if (label, segment) not in known:
+        known[label, segment] = _figures(books, label, segment)
+    return known[label, segment]
+
+
+def _figures(books: Books, label: str, segment: str | None) -> dict[str, dict[str, Fraction | None]]:
     start, end = bounds(label)
     end = min(end, books.as_of)
     part_of = segment_of(books, segment, end)

@@ -138,9 +138,12 @@ def tricky(seeds: range, basis: str, currencies: tuple = (None,), rates: pd.Data
     """Companies of hard cases in one, `case` telling them apart, as the package and as the oracle read them."""
     given = many_tricky_tables(seeds, currencies) | options | ({} if rates is None else {"rates": rates})
     data = rk.load(**given, timezone=ZONE, currency=CURRENCY, basis=basis, as_of=str(TRICKY_AS_OF))
+    if currencies == (None,):
+        return data, tricky_books(seeds, basis, **options)
     return data, oracle_tables.read(ZONE, TRICKY_AS_OF, basis, currency=CURRENCY, **given)
 
 
+@cache
 def tricky_books(seeds: range, basis: str, **options) -> oracle_tables.Books:
     return oracle_tables.read(ZONE, TRICKY_AS_OF, basis, **many_tricky_tables(seeds), **options)
 

@@ -162,9 +162,14 @@ def test_every_figure_of_the_cards_is_the_scorecards(printed):
 
 
 @pytest.fixture
-def moved(either, printed) -> dict[str, set[str]]:
+def moved(either) -> dict[str, set[str]]:
+    return moved_in(either)
+
+
+@cache
+def moved_in(pack: Path) -> dict[str, set[str]]:
     """What the library tells of the period's customers, MRR and reasons, as the words write it."""
-    about = json.loads((either / "manifest.json").read_text("utf-8"))["data"]
+    printed, about = printed_in(pack), json.loads((pack / "manifest.json").read_text("utf-8"))["data"]
     data = rk.sample() if about["synthetic"] else rk.load(about["origin"])
     told = {}
     for name, frame_of in {
