@@ -6,6 +6,9 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(VENV) --compile-bytecode
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
         --no-emit-index-url --no-emit-find-links
 
+# Tests start a hundred processes, each of which would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help report test test-all lint bench readme lock lowest licenses secrets fuzz faults clean
 .DELETE_ON_ERROR:
 

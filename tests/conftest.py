@@ -1,5 +1,6 @@
 """What all tests share: the real data beside the checkout, two whole packs, a browser, repeatable random cases, and no silent skips."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,13 @@ import pytest
 # The same cases on every run and machine; a slow machine is no fault.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: looking through it for garbage is a twentieth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
