@@ -79,13 +79,19 @@ def scorecard(
 
 def records(frame: pd.DataFrame) -> list[dict[str, object]]:
     """The scorecard as plain values: None where undefined, whole numbers without a fraction."""
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    rows = _plain_rows(frame)
     whole = ("numerator", "denominator", "n")
     for row in rows:
         for name, value in row.items():
             if isinstance(value, float) and value.is_integer() and (row["unit"] == "count" or name in whole):
                 row[name] = int(value)
     return rows
+
+
+def _plain_rows(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """The rows with None for what is missing; pandas takes longer for a row than all that is computed of it."""
+    columns = [[None if value != value else value for value in frame[name].tolist()] for name in frame]
+    return [dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def absent(data: Dataset) -> dict[str, str]:
@@ -190,8 +196,7 @@ class _Figures:
         }
 
     def _read_trailing(self, period: Period, column: str | None) -> dict[str, SimpleNamespace]:
-        frame = trailing_year(self._data, period, column)
-        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        rows = _plain_rows(trailing_year(self._data, period, column))
         return {row["segment_value"]: self._row(row) for row in rows}
 
     def _row(self, row: dict[str, object], **more: object) -> SimpleNamespace:
