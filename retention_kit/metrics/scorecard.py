@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from numbers import Real
@@ -88,10 +88,15 @@ def records(frame: pd.DataFrame) -> list[dict[str, object]]:
     return rows
 
 
+def _rows_of(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The rows; pandas would take longer to hand one over than all that is computed of it."""
+    columns = [frame[name].tolist() for name in frame]
+    return (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
+
+
 def _plain_rows(frame: pd.DataFrame) -> list[dict[str, object]]:
-    """The rows with None for what is missing; pandas takes longer for a row than all that is computed of it."""
-    columns = [[None if value != value else value for value in frame[name].tolist()] for name in frame]
-    return [dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True)]
+    """The rows with None for what is missing."""
+    return [{name: None if value != value else value for name, value in row.items()} for row in _rows_of(frame)]
 
 
 def absent(data: Dataset) -> dict[str, str]:
@@ -192,7 +197,7 @@ class _Figures:
             (row["segment_value"], row["period"]): self._row(
                 row, is_first=row["period"] == first, may_hold_earlier=early[row["period"]]
             )
-            for row in frame.to_dict("records")
+            for row in _rows_of(frame)
         }
 
     def _read_trailing(self, period: Period, column: str | None) -> dict[str, SimpleNamespace]:
