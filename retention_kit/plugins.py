@@ -29,5 +29,7 @@ def run_plugins(files: Iterable[str | Path]) -> None:
             spec.loader.exec_module(module)
         except RetentionKitError as error:
             raise SettingsError(f"report.plugins: {file.name}: {error}") from error
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit() too: nothing was done, whatever code it names
             raise SettingsError(f"report.plugins: {file.name} fails: {type(error).__name__}: {error}") from error

@@ -95,21 +95,22 @@ def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hi
     said = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
     zero = f"regexp_matches({said}, '^[^0-9]*0')"
     shapes = engine.rows(
-        f"SELECT shape, is_zero, min(said), count(*) AS times FROM (SELECT translate({said}, '123456789', '999999999') AS shape, "
-        f"{zero} AS is_zero, {text} AS said FROM {relation} AS came WHERE {text} IS NOT NULL) AS shaped "
+        f"SELECT shape, is_zero, min(said), count(*) AS times, max(is_moved) FROM (SELECT translate({said}, '123456789', '999999999') AS shape, "
+        f"{zero} AS is_zero, CASE WHEN {said} <> {text} THEN 1 ELSE 0 END AS is_moved, {text} AS said FROM {relation} AS came WHERE {text} IS NOT NULL) AS shaped "
         f"GROUP BY shape, is_zero ORDER BY times DESC, shape, is_zero LIMIT {_SHAPES}"
     )
     return _decide(shapes, label, hints)
 
 
-def _decide(shapes: Iterable[tuple[str, bool, str, int]], label: str, hints: Hints) -> Numbers:
-    """How numbers of these shapes (9 for a digit above 0; whether it begins with 0; an example; rows) are read together."""
+def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints: Hints) -> Numbers:
+    """How numbers of these shapes (9 for a digit above 0; whether it begins with 0; an example; rows; whether signs of
+    some were translated) are read together."""
     votes: dict[str, str] = {}
     unclear: dict[str, str] = {}
     markers: dict[str, str] = {}
     whole = padded = is_long = False
     is_plain, open_rows = True, 0
-    for shape, is_zero, example, rows in shapes:
+    for shape, is_zero, example, rows, is_moved in shapes:
         found = _NUMBER.search(shape)
         if not found:
             continue
@@ -123,7 +124,7 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int]], label: str, hints: Hin
         core = found[0].strip()
         if core[-1] in ".,٫" and not re.fullmatch(_PLAIN, shape):  # `19,-` tells nothing of how others are written
             continue
-        is_plain = is_plain and not beside and bool(re.fullmatch(_PLAIN, shape))
+        is_plain = is_plain and not (beside or is_moved) and bool(re.fullmatch(_PLAIN, shape))
         signs = re.sub(r"[0-9 '٫]", "", core)
         if not signs:
             whole = whole or bool(re.fullmatch("[0-9]+", core))

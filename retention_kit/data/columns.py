@@ -10,7 +10,7 @@ from retention_kit.data.ids import IDS, read_ids
 from retention_kit.data.missing import WORDS, count_words, without
 from retention_kit.data.offers import Written
 from retention_kit.data.records import Found
-from retention_kit.data.scales import bounds_sql, read_scales
+from retention_kit.data.scales import bounds_sql, read_scales, refuse_reversed
 from retention_kit.data.segments import choose_segments
 from retention_kit.data.sources import Source
 from retention_kit.data.stacking import FILE, REST, UNKNOWN
@@ -109,6 +109,7 @@ class Columns:
         if table == "subscriptions":
             self.sql |= subscription_words(engine, {name: self.text(name) for name in ("interval", "status")})
         if table == "responses" and self._kinds.get("score") == "VARCHAR":
+            refuse_reversed(engine, self.text("survey"), self.text("score"))
             self.sql["score"] = f"TRY_CAST({score_words(engine, self.text('score'))} AS DOUBLE)"
         if table == "responses":
             default, found = read_scales(engine, *(self.text(name) for name in ("survey", "score", "scale")))

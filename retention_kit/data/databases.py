@@ -25,14 +25,28 @@ if TYPE_CHECKING:
     import duckdb
 
 SUFFIXES = (".duckdb", ".db", ".sqlite", ".sqlite3")
-SECONDS = 60  # that reading through views may take; a table takes as long as it is large
-ROWS, TEXT = 10_000_000, 10**9  # that a view of SQLite may give at most, and characters in all of them
+# What reading through views may take of a small file, and for each of its megabytes more: a table takes what it is large.
+SECONDS, ROWS, TEXT = 8, 500_000, 10**8  # ROWS and TEXT, characters in all of them, are of a view of SQLite
+_MORE = {"SECONDS": 1, "ROWS": 10**5, "TEXT": 10**7}
 _VALUE = 16 * 2**20  # bytes of one value, or row, of SQLite
 _TIMES = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
 _THEIRS = "_theirs"  # what a database file is called while it is open
 _LIMITS = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
 # What a view has no business to ask, besides functions that give tables: they tell of the machine.
 _ASKING = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
+# And that make values as long as they are told to, which no limit of the engine's holds.
+_ASKING |= {
+    "repeat",
+    "lpad",
+    "rpad",
+    "printf",
+    "format",
+    "bar",
+    "range",
+    "generate_series",
+    "list_resize",
+    "array_resize",
+}
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _LOADING = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
 
@@ -124,7 +138,7 @@ def _copy_duckdb(engine: Engine, path: Path, text: str, name: str) -> None:
         most = _most_rows(theirs) if through_views else None
         query = f"SELECT * FROM ({query}\n)" + ("" if most is None else f" LIMIT {most + 1}")
         ours, stream = f"{engine.catalog}.main.{quote(name)}", f"{name}_stream"
-        late = _Deadline(theirs.interrupt)
+        late = _Deadline(_most("SECONDS", path), theirs.interrupt)
         if through_views:
             late.start()
         try:
@@ -133,7 +147,7 @@ def _copy_duckdb(engine: Engine, path: Path, text: str, name: str) -> None:
         except engine.error as error:
             if late.has_passed:
                 raise DataError(
-                    f"{path.name}: its view takes more than {SECONDS} seconds to read: make it a table."
+                    f"{path.name}: its view takes more than {late.interval} seconds to read: make it a table."
                 ) from None
             raise error from None
         finally:
@@ -146,13 +160,18 @@ def _copy_duckdb(engine: Engine, path: Path, text: str, name: str) -> None:
 class _Deadline(Timer):
     """Calls once the time is over, and remembers that it has."""
 
-    def __init__(self, interrupt: Callable[[], None]):
-        super().__init__(SECONDS, self._pass)
+    def __init__(self, seconds: float, interrupt: Callable[[], None]):
+        super().__init__(seconds, self._pass)
         self.daemon, self.has_passed, self._interrupt = True, False, interrupt
 
     def _pass(self) -> None:
         self.has_passed = True
         self._interrupt()
+
+
+def _most(what: str, path: Path) -> float:
+    """What reading through the views of a file may take: SECONDS, ROWS or TEXT."""
+    return globals()[what] + path.stat().st_size // 2**20 * _MORE[what]
 
 
 def _most_rows(theirs: duckdb.DuckDBPyConnection) -> int:
@@ -224,7 +243,10 @@ def _lower(*names: str) -> tuple[str, ...]:
 def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     """The syntax tree of a query; None where there is none."""
     ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
-    tree = json.loads(text)
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        return None
     return None if tree.get("error") else tree
 
 
@@ -274,12 +296,13 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
     if not through_views:
         return cursor.fetchall()
     rows, size = [], 0
+    most, longest = _most("ROWS", path), _most("TEXT", path)
     while part := cursor.fetchmany(10_000):
         rows += part
         size += sum(len(value) for row in part for value in row if isinstance(value, str | bytes))
-        if len(rows) > ROWS or size > TEXT:
+        if len(rows) > most or size > longest:
             raise DataError(
-                f"{path.name}: its view {through_views[0]!r} gives more than {ROWS:,} rows or {TEXT:,} characters: "
+                f"{path.name}: its view {through_views[0]!r} gives more than {most:,} rows or {longest:,} characters: "
                 "make it a table."
             )
     return rows
@@ -290,6 +313,7 @@ class _Sqlite(sqlite3.Connection):
 
     def __init__(self, *given: Any, **more: Any):
         super().__init__(*given, **more)
+        self.seconds = float(SECONDS)
         self.limited: list[str] = []  # the views that are read
         self._until = 0.0
         self.execute("PRAGMA trusted_schema = OFF")
@@ -305,7 +329,7 @@ class _Sqlite(sqlite3.Connection):
             return sqlite3.SQLITE_DENY
         if view and view not in self.limited:
             self.limited.append(view)
-            self._until = self._until or monotonic() + SECONDS
+            self._until = self._until or monotonic() + self.seconds
         return sqlite3.SQLITE_OK
 
     def _is_late(self) -> bool:
@@ -321,15 +345,16 @@ def _sqlite(path: Path) -> Iterator[_Sqlite]:
     uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_whole else ''}"
     try:
         with closing(sqlite3.connect(uri, uri=True, factory=_Sqlite)) as connection:
+            connection.seconds = _most("SECONDS", path)
             yield connection
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} cannot be read: {_said(error)}.") from None
+        raise DataError(f"{path.name} cannot be read: {_said(error, path)}.") from None
 
 
-def _said(error: Exception) -> str:
+def _said(error: Exception, path: Path) -> str:
     said = str(error).rstrip(".")
     if said == "interrupted":
-        return f"its view takes more than {SECONDS} seconds to read: make it a table"
+        return f"its view takes more than {_most('SECONDS', path)} seconds to read: make it a table"
     if said == "not authorized":
         return "a query of it does more than read its tables"
     if isinstance(error, UnicodeDecodeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from decimal import Decimal
 
@@ -17,6 +18,9 @@ _FEW = 0.1  # a smaller share of answers above a scale are single codes, such as
 # Of a survey the highest answer below which, from how many answers on, its own scale is in doubt.
 _SHORTER = {"nps": {5: 10, 7: 20}, "csat": {3: 20}, "ces": {5: 1}}
 RECOGNISED = "scale by its answers"
+# What the labels of bad answers and of good ones say; a bad one may hold the word of a good one.
+_BAD = r"\bnot (at all )?(likely|satisfied|easy|good|agree)|\bun(likely|satisf|happy)|dis(satisf|agree)|difficult|\bhard\b|high effort|poor|terrible|awful|\bbad\b|worst|غير|صعب|سيئ|سيء|ضعيف|لا أوافق"
+_GOOD = r"likely|satisfied|\beas(y|ily)|low effort|excellent|\bgreat\b|\bgood\b|\bbest\b|\bhappy|agree|راض|محتمل|سهل|ممتاز|جيد|أوافق"
 
 
 def top_boxes(survey: str, high: int) -> int:
@@ -71,6 +75,33 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
         f"CASE{cases} ELSE CASE lower({survey}) {default} END END" if cases else f"CASE lower({survey}) {default} END",
         found,
     )
+
+
+def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
+    """Raise where the labels of a survey's answers say that its lowest number is the best; both are SQL of the raw view."""
+    asked = engine.rows(
+        f"SELECT lower({survey}) AS said, _source, {score} AS answer FROM responses_raw "
+        f"WHERE lower({survey}) IN ('nps', 'csat', 'ces') AND regexp_matches({score}, '[0-9٠-٩]') "
+        f"GROUP BY lower({survey}), _source, {score} ORDER BY said, _source, answer LIMIT {_LOOKED_AT}"
+    )
+    surveys: dict[tuple[str, int], list[tuple[Decimal, str]]] = defaultdict(list)
+    for said, source, answer in asked:
+        if (number := score_of(answer)) is not None:
+            surveys[said, source].append((number, answer))
+    for (said, _), answers in surveys.items():
+        bad = [one for one in answers if re.search(_BAD, one[1].lower())]
+        good = [one for one in answers if one not in bad and re.search(_GOOD, one[1].lower())]
+        low, high = min(answers), max(answers)
+        if low[0] == high[0] or not (good or bad):
+            continue
+        alone = (not bad and low[0] <= 1 and low in good) or (not good and high[0] >= 5 and high in bad)
+        if alone or (good and bad and max(good)[0] < min(bad)[0]):
+            ends = dict.fromkeys(repr(one[1]) for one in (min(good or [low]), max(bad or [high])))
+            turned = f"{low[0] + high[0]:f} - CAST(regexp_extract(score, '[0-9]+') AS INTEGER)"
+            raise DataError(
+                f"The {said} answers run the other way, from the best to the worst: {' and '.join(ends)}. Turn them round, such as "
+                f'score = "{turned}" where the scale ends at {low[0]:f} and {high[0]:f}.'
+            )
 
 
 def _scores(answers: dict[str, int]) -> dict[Decimal, int]:

@@ -19,6 +19,7 @@ _MOST = 200  # values
 _SHARE = 0.05  # of the rows
 _SHOWN = 50  # so many values are shown by name, be there one a row
 _LOOKED_AT = 50_000  # rows of a source
+_COLUMNS = 50  # that nobody asked for: of a table wider than that they are chosen by name
 _AT_ONCE = 10  # columns: their values are held in memory
 _PERSONAL = (
     r"^\s*([^@\s]+@[^@\s]+\.[^@\s]+|https?://.*|www\..*|\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{0,4}){3,7}"
@@ -51,6 +52,10 @@ def choose_segments(
         others = [name for name in judged if name not in whys]
         for start in range(0, len(others), _AT_ONCE):
             whys |= _why_by_values(engine, sources, others[start : start + _AT_ONCE])
+            kept = [name for name in others[: start + _AT_ONCE] if name not in whys]
+            if len(kept) >= _COLUMNS:
+                whys |= dict.fromkeys(kept[_COLUMNS:] + others[start + _AT_ONCE :], f"beyond the first {_COLUMNS}")
+                break
     return [name for name in names if name not in whys], whys
 
 

@@ -41,6 +41,7 @@ from retention_kit.errors import DataError
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
 _HEAD_CHARACTERS = 1 << 20
+_ALIKE = 10_000  # rows with a column's name in one cell, above which the file is looked through record by record
 
 
 class TextOptions(NamedTuple):
@@ -135,6 +136,8 @@ def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Op
     choices = options.delimiter or dict.fromkeys([*(said[1] if said else ""), *DELIMITERS])
     best = max((_looked_at(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
     _, delimiter, header, records = best
+    if not records:
+        raise DataError(f"{label} has no header: its first line is longer than {_HEAD_CHARACTERS:,} characters.")
     first = [cells for _, cells in records[header : header + 3]]
     return _Opened(raw, label, encoding, delimiter, header, records[header][0], first)
 
@@ -147,7 +150,9 @@ def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int
         records.pop()  # it may be cut
     cells = [record for _, record in records]
     header = find_header(cells, names) or 0
-    width = len(cells[header])
+    width = len(cells[header]) if cells else 0
+    if not width:  # one line longer than what is looked at
+        return (False, 0, 0, 0, False), delimiter, 0, []
     alike = sum(len(record) == width for record in cells[header:])
     share = alike / len(cells[header:]) if width > 1 else 0
     # Of two exports of different delimiters, one below the other, the first one's header is the header.
@@ -251,15 +256,16 @@ def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, head
     # Only what begins like a name is compared, which is dear.
     begins = f"^[{re.escape(UNSAID)}]*[{''.join(sorted({re.escape(word[0]) for word in keys if word}))}]"
 
-    def is_name(column: str) -> str:
-        return f"translate(lower({quote(column)}), {literal(UNSAID)}, '') IN ({words})"
-
-    hits = " + ".join(f"CAST(coalesce({is_name(column)}, false) AS INTEGER)" for column in kept)
-    ((found,),) = engine.rows(
-        f"SELECT count(*) FROM (SELECT * FROM {quote(name)} WHERE regexp_matches(lower({quote(probe)}), {literal(begins)})) AS near "
-        f"WHERE {is_name(probe)} AND {hits} >= {min(2, len(kept))}"
+    # Which of their cells are names is seen here: an expression of all columns and all names is more than an engine can bear.
+    alike = engine.rows(
+        f"SELECT {', '.join(map(quote, kept))} FROM (SELECT * FROM {quote(name)} "
+        f"WHERE regexp_matches(lower({quote(probe)}), {literal(begins)})) AS near "
+        f"WHERE translate(lower({quote(probe)}), {literal(UNSAID)}, '') IN ({words}) LIMIT {_ALIKE + 1}"
     )
-    return found > 0
+    least = min(2, len(kept))
+    return len(alike) > _ALIKE or any(
+        sum(cell is not None and name_key(cell) in keys for cell in cells) >= least for cells in alike
+    )
 
 
 def _read_copied(

@@ -33,8 +33,11 @@ _TIMES = ("DATE", "TIMESTAMP")
 
 def columns_in(engine: Engine, text: str) -> set[str]:
     """The columns that an expression names, as it spells them; none where it is no SQL."""
-    tree = _parsed(engine, text)
-    return set() if tree is None else _references(_root(tree))
+    try:
+        tree = _parsed(engine, text)
+        return set() if tree is None else _references(_root(tree))
+    except RecursionError:  # `typed` says so
+        return set()
 
 
 def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
@@ -43,6 +46,15 @@ def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) ->
     `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row, and
     where the values of a text that is computed with do not agree in how numbers are written.
     """
+    try:
+        return _typed(engine, text, relation, label, hints)
+    except RecursionError:
+        raise DataError(
+            f"{label} holds too many operations within one another: write it as columns of a query."
+        ) from None
+
+
+def _typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
     columns = engine.types(relation)
     tree = _parsed(engine, text)
     if near := close_column(text, columns) if tree is None else "":

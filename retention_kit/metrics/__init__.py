@@ -12,7 +12,7 @@ from retention_kit.metrics import customers, purchases, lifetime, revenue, feedb
 for _plugin in entry_points(group="retention_kit.metrics"):  # modules of other packages that declare metrics
     try:
         _plugin.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingsError(
             f"The metrics of the plug-in {_plugin.name!r} ({_plugin.value}) cannot be loaded: {error}"
         ) from error

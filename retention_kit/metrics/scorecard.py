@@ -214,7 +214,7 @@ def _called(one: Metric, row: SimpleNamespace) -> Measure:
         measure = one.function(row)
     except ZeroDivisionError:
         return Measure(None, note="There is nothing to divide by.")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Measure(None, note=f"The metric fails: {type(error).__name__}: {error}.")
     if not isinstance(measure, Measure):
         return Measure(None, note=f"The metric fails: it returned {measure!r}, not a Measure.")

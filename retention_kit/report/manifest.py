@@ -303,6 +303,6 @@ def read(folder: Path) -> dict:
     """The manifest of a pack; empty where there is none that can be read."""
     try:
         manifest = json.loads((folder / NAME).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return manifest if isinstance(manifest, dict) else {}

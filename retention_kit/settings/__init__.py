@@ -169,6 +169,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     mail: Mail = field(default_factory=Mail)
 
 
+# Encodings of Python's that are of names and of source code, and one that reads nothing.
+_NO_TEXT_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
+
+
 def check_top(name: str, top: int, low: int, high: int) -> None:
     """Raise SettingsError where the `top` boxes are none or the whole of a scale, so that they tell nothing."""
     if not 1 <= top <= high - low:
@@ -177,14 +181,22 @@ def check_top(name: str, top: int, low: int, high: int) -> None:
 
 def read_settings(path: Path) -> Settings:
     """The settings of a `retention.toml`; raises SettingsError, naming the file, the place and the nearest key."""
-    try:
-        raw = tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name} is not valid TOML: {error}.") from None
+    raw = parsed(path.read_bytes(), path.name)
     try:
         return make_settings(raw)
     except SettingsError as error:
         raise SettingsError(f"{path.name}: {error}") from None
+
+
+def parsed(written: bytes, name: str) -> dict[str, Any]:
+    """The plain values of TOML, with a byte order mark or without; raises SettingsError where it is none."""
+    try:
+        return tomllib.loads(written.decode("utf-8-sig").replace("\r\n", "\n"))
+    except ValueError as error:  # of the syntax, of the encoding, or a number of thousands of digits
+        said = str(error).partition(";")[0]
+    except RecursionError:
+        said = "brackets within brackets go too deep"
+    raise SettingsError(f"{name} is not valid TOML: {said}.")
 
 
 def make_settings(raw: dict[str, Any]) -> Settings:
@@ -307,7 +319,8 @@ def _check_text(source: Table) -> None:
     """Raise SettingsError for an encoding or a delimiter that no text file has."""
     if source.encoding is not None:
         try:
-            is_text = codecs.lookup(source.encoding)._is_text_encoding
+            found = codecs.lookup(source.encoding)
+            is_text = found._is_text_encoding and found.name not in _NO_TEXT_FILES
         except LookupError:
             is_text = False
         if not is_text:

@@ -80,7 +80,7 @@ def with_texts(export: Export, header_rows: int) -> Export:
 def _zone_in(text: str) -> str | None:
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return known_zone(told.get("timeZone")) if isinstance(told, dict) else None
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from pathlib import Path
 
 from retention_kit.data.layouts.mapping import Mapping, Recognised
 from retention_kit.errors import SettingsError
-from retention_kit.settings import TABLES, make_settings
+from retention_kit.settings import TABLES, make_settings, parsed
 
 _SCALARS = ("path", "layout", "survey", "scale", "rows", "timezone")
 
@@ -117,10 +116,7 @@ def _with_key(text: str, key: str, value: str) -> str:
 
 
 def _parsed(text: str) -> dict:
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"retention.toml is not valid TOML: {error}.") from None
+    raw = parsed(text.encode(), "retention.toml")
     make_settings(raw)
     return raw
 
