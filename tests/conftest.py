@@ -14,12 +14,8 @@ import pytest
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
-
-def pytest_collection_finish() -> None:
-    """What is imported by now stays: looking through it for garbage is a twentieth of a run."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+# A run makes millions of objects that live long; looking through them for garbage ten times less often is a twentieth of it.
+gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
