@@ -40,6 +40,16 @@ def test_spells_of_one_subscription_at_one_time_are_told(ended, is_told, other):
     assert not found or "10.00 GBP of MRR" in found
 
 
+@pytest.mark.parametrize("day", ["2024-02-16", "2024-02-29"])
+def test_that_the_newest_row_overlaps_is_told_though_the_data_end_with_it(day):
+    data = subscriptions("""
+        customer_id  subscription_id  started_at  ended_at  amount
+        Ann          1                2024-01-05  -         100
+        Ann          1                2024-02-15  -         10
+    """, as_of=day)  # fmt: skip
+    assert "spell that begins before the one before it ends" in checks(data)
+
+
 @pytest.mark.parametrize(
     ("amount", "interval", "mrr"),
     [

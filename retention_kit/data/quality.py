@@ -106,7 +106,7 @@ _COUNTS = {
         ),
         _Query(
             "'spell that begins before the one before it ends'",
-            "(SELECT *, max(coalesce(paid_until, $as_of)) OVER (PARTITION BY subscription_id ORDER BY paid_from, _row "
+            "(SELECT *, max(coalesce(ended_at, TIMESTAMP '9999-12-31 00:00:00')) OVER (PARTITION BY subscription_id ORDER BY paid_from, _row "
             "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_end FROM subscriptions_counted "
             "WHERE is_paid AND subscription_id IS NOT NULL) AS paid",
             "last_end > paid_from + INTERVAL 24 HOUR",
