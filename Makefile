@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # Tests start a hundred processes, each of which would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report test test-all lint bench readme lock lowest licenses secrets fuzz faults clean
+.PHONY: help report test test-all lint bench readme lock lowest licenses fuzz faults clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,7 +24,6 @@ help:
 	@echo 'make faults    kill report, run and send 200 times each and write benchmarks/FAULTS.md (TRIALS=20: fewer)'
 	@echo 'make lowest    run the tests of the core on the lowest versions that pyproject.toml allows'
 	@echo 'make licenses  write build/licenses.md and build/sbom.json: what the core installs, and under which licences'
-	@echo 'make secrets   write the rules again by which the gate knows secrets (after make lock UPGRADE=--upgrade)'
 	@echo 'make clean     remove what was built, but not reports/'
 
 report: $(VENV)/core
@@ -61,7 +60,6 @@ lock: $(BIN)/uv
 	$(LOCK) $(UPGRADE) pyproject.toml --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(LOCK) $(UPGRADE) --group installer -o requirements/uv.txt
 	$(LOCK) $(UPGRADE) --group licenses -o requirements/licenses.txt
-	$(LOCK) $(UPGRADE) --group secrets -o requirements/secrets.txt
 
 # In an environment of its own: that the bounds of pyproject.toml are true, and not those of the lock.
 LOWEST := $(VENV)-lowest
@@ -82,9 +80,6 @@ licenses: $(VENV)/core
 	$(BIN)/uv pip install --quiet --python build/core --require-hashes -r requirements/core.txt
 	$(TOLD) cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file build/sbom.json build/core
 	$(TOLD) pip-licenses --python build/core/bin/python --format=markdown --with-urls --output-file build/licenses.md
-
-secrets: $(BIN)/uv
-	$(BIN)/uv run --quiet --no-project --isolated --with-requirements requirements/secrets.txt python tools/secret_rules.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest build dist .pytest_cache .ruff_cache

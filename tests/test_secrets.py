@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import random
 import re
 
@@ -14,18 +13,22 @@ from hypothesis import strategies as st
 
 from retention_kit.report import gate_secrets
 
-RULES = json.loads(gate_secrets.RULES.read_text("utf-8"))["rules"]
+RULES = {f"{kind} {number}": (kind, pattern) for number, (kind, pattern) in enumerate(gate_secrets._rules())}
 AROUND = ["customer_id,orders\n{},3\n", "<p>Ask {}</p>", '{{"source": "key = \\"{}\\"\\n"}}', "name: {}"]
 
 
-@pytest.mark.parametrize("kind", RULES)
-def test_each_rule_finds_what_it_describes(kind):
+@pytest.mark.parametrize("name", RULES)
+def test_each_rule_finds_what_it_describes(name):
+    kind, pattern = RULES[name]
+
     @settings(max_examples=3)
-    @given(st.from_regex(re.compile(RULES[kind]["pattern"], re.ASCII), fullmatch=True), st.sampled_from(AROUND))
+    @given(
+        st.from_regex(pattern, fullmatch=True, alphabet=st.characters(max_codepoint=126)),
+        st.sampled_from(AROUND),
+    )
     def look(secret, around):
-        if re.search(r"\d", secret):
-            found = [*gate_secrets.leaks(around.format(secret).encode(), {})]
-            assert f"a secret of the kind {kind}" in found, (secret, found)
+        if re.search("[0-9]", secret):
+            assert f"a secret of the kind {kind}" in [*gate_secrets.leaks(around.format(secret).encode(), {})]
 
     look()
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -16,13 +17,18 @@ _NAMES = re.compile(
     r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_\d+)?$|_PASS(_\d+)?$"
 )
 LEAST, LEAST_OF_MAIL = 8, 5
-RULES = Path(__file__).with_name("secret_rules.json")  # written by tools/secret_rules.py
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://[^/\s:@]*:(.+)@[^@/\s]+")
-_BREAKS = bytes.maketrans(b"-", b"_")
-# What the rules do not know, or tell by the words around it. Kind of key: how it begins, and all of it.
+# The detectors of detect-secrets that know a key by itself: others ask for words around it, and would find some in digests.
+DETECTORS = ("discord", "github_token", "mailchimp", "npm", "sendgrid", "slack", "square_oauth", "stripe")
+# What those do not know. Kind of key: how it begins, which is quickly looked for, and all of it.
 SHAPES = {
     "an AWS access key": ((b"AKIA", b"ASIA"), rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
-    "an address of a Slack hook": ((b"hooks.slack.com/",), rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
+    "a GitHub token": ((b"github_pat_",), rb"\bgithub_pat_[A-Za-z0-9_]{40,}"),
+    "a GitLab token": ((b"glpat-",), rb"\bglpat-[\w-]{20,}"),
+    "a Shopify token": ((b"shpat_", b"shpca_", b"shppa_", b"shpss_"), rb"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    "a HubSpot token": ((b"pat-na", b"pat-eu"), rb"\bpat-(?:na|eu)\d-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    "an OpenAI key": ((b"sk-proj-", b"sk-ant-"), rb"\bsk-(?:proj|ant)-[\w-]{40,}"),
+    "a PyPI token": ((b"pypi-AgE",), rb"\bpypi-AgE[\w-]{50,}"),
     "a Google API key": ((b"AIza",), rb"\bAIza[\w-]{35}(?![\w-])"),
     "a private key": ((b"PRIVATE KEY",), rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
     "a JSON web token": ((b"eyJ",), rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"),
@@ -51,29 +57,24 @@ def leaks(content: bytes, known: Mapping[str, frozenset[bytes]]) -> Iterator[str
     for kind, (begins, shape) in SHAPES.items():
         if any(begin in content for begin in begins) and re.search(shape, content):
             yield kind
-    yield from (f"a secret of the kind {kind}" for kind in _ruled(content))
-
-
-def _ruled(content: bytes) -> Iterator[str]:
-    """The rules that find something; a word of letters alone is a name rather than a secret."""
-    lowered = content.lower()
-    ends = {word[-3:] for word in lowered.translate(_BREAKS).split(b"_")}  # a look at each beginning takes longer
-    for begin, (end, rules) in _rules().items():
-        if (not end or end in ends) and begin in lowered:
-            for kind, pattern in rules:
-                if any(re.search(rb"\d", match[0]) for match in re.finditer(pattern, content)):
-                    yield kind
+    text = content.decode("latin-1")
+    for kind, pattern in _rules():
+        # A word of letters alone is a name rather than a key.
+        if any(re.search("[0-9]", found[0]) for found in pattern.finditer(text)):
+            yield f"a secret of the kind {kind}"
 
 
 @cache
-def _rules() -> dict[bytes, tuple[bytes, list[tuple[str, bytes]]]]:
-    """The kept rule set: how a secret begins, in small letters → three of these before a hyphen or _; its rules."""
-    found: dict[bytes, tuple[bytes, list]] = {}
-    for kind, rule in json.loads(RULES.read_text("utf-8"))["rules"].items():
-        for begin in map(str.encode, rule["begins"]):
-            end = re.search(rb"([a-z0-9]{3})[-_]", begin)
-            found.setdefault(begin, (end[1] if end else b"", []))[1].append((kind, rule["pattern"].encode()))
-    return found
+def _rules() -> list[tuple[str, re.Pattern[str]]]:
+    """The kept rule set: the kind of a key, and its pattern. Nothing of it asks a server whether a key is good."""
+    modules = [import_module(f"detect_secrets.plugins.{name}") for name in DETECTORS]
+    return [
+        (one.secret_type, pattern)
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__
+        for pattern in one.denylist
+    ]
 
 
 def _spellings(secret: str) -> set[bytes]:
