@@ -279,6 +279,7 @@ FAULTS = {
     "*": "stands for all columns",
     "COLUMNS('t.*')": "stands for all columns",
     "unnest([total])": "makes several rows of one",
+    "amount * random()": "has another value each time it is asked",
     "? * total": "leaves a value open",
     "rond(total)": "there is no function 'rond': did you mean 'round'",
     "totl * 2": "there is no column 'totl': did you mean 'total'",

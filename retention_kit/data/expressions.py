@@ -17,6 +17,11 @@ _CLASSES = {
     "STAR": "stands for all columns",
     "PARAMETER": "leaves a value open",
 }
+# Functions whose answer is not that of their arguments: figures would be others with each run.
+_BY_CHANCE = frozenset(
+    "random setseed uuid uuidv4 uuidv7 gen_random_uuid nextval currval setval sleep_ms write_log stats current_query "
+    "current_query_id current_connection_id current_transaction_id".split()
+)
 _TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN")
 
 
@@ -36,6 +41,8 @@ def fault_in(engine: Engine, tree: Any) -> tuple[str, Any]:
             return f"gathers several rows, {_BY_ROW}", next(iter(inner), None)
         if node.get("class") == "FUNCTION" and node["function_name"] in ("unnest", "unlist"):
             return f"makes several rows of one, {_BY_ROW}", None
+        if node.get("class") == "FUNCTION" and node["function_name"] in _BY_CHANCE:
+            return "has another value each time it is asked, and so would the figures", None
     return "", None
 
 
