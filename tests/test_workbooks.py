@@ -5,6 +5,7 @@ import zipfile
 import pytest
 
 import retention_kit as rk
+from pencil import checks
 from retention_kit.data import workbooks
 from retention_kit.data.workbooks import check_workbook
 from retention_kit.errors import DataError
@@ -33,10 +34,15 @@ HEAD = "".join(
 ROW = "".join(cell(f"{letter}2", text) for letter, text in zip("ABC", ("007", "2024-01-05", "3"), strict=True))
 
 
-def workbook(path, more="", rows=f'<row r="1">{HEAD}</row><row r="2">{ROW}</row>', parts=None):
+def _merged(ranges):
+    cells = "".join(f'<mergeCell ref="{one}"/>' for one in ranges)
+    return f"<mergeCells>{cells}</mergeCells>" if cells else ""
+
+
+def workbook(path, more="", rows=f'<row r="1">{HEAD}</row><row r="2">{ROW}</row>', parts=None, merged=()):
     sheet = (
         '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-        f"{rows}{more}</sheetData></worksheet>"
+        f"{rows}{more}</sheetData>{_merged(merged)}</worksheet>"
     )
     contents = {
         "[Content_Types].xml": TYPES,
@@ -51,6 +57,24 @@ def workbook(path, more="", rows=f'<row r="1">{HEAD}</row><row r="2">{ROW}</row>
         for name, content in contents.items():
             book.writestr(name, content)
     return path
+
+
+def test_rows_of_merged_cells_have_their_value(tmp_path):
+    """A customer's cell over three orders, a title over all columns, and a total under the amounts."""
+    rows = [[("A", "Orders of 2024")], [*zip("ABC", ("customer_id", "ordered_at", "amount"), strict=True)]]
+    rows += [[*([("A", who)] if who else []), ("B", f"2024-01-0{day}"), ("C", "10")]
+             for day, who in enumerate(["Ann", "", "", "Ben", ""], start=1)]  # fmt: skip
+    text = "".join(
+        f'<row r="{place}">{"".join(cell(f"{letter}{place}", text) for letter, text in row)}</row>'
+        for place, row in enumerate(rows, start=1)
+    )
+    path = workbook(tmp_path / "orders.xlsx", rows=text, merged=["A1:C1", "A3:A5"])
+    data = rk.load(path, timezone="UTC")
+    assert [who for (who,) in data.engine.rows("SELECT customer_id FROM orders ORDER BY _row")] == ["Ann"] * 3 + [
+        "Ben",
+        None,
+    ]
+    assert checks(data)["cells merged over several rows"] == 2
 
 
 def test_a_plain_workbook_is_read(tmp_path):

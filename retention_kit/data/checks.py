@@ -49,6 +49,7 @@ CHECKS = {
     # What a source says of itself
     "left out": Check("by [data] leave_out: in no figure"),  # "left out: WHY"
     "limit of the export": Check("the figures cannot tell it"),
+    "cells merged over several rows": Check("each of their rows has the value of the first"),
     # Dates, amounts and other values that cannot be read
     "unreadable date": _aside(column="when", hint=_DATES),
     "unreadable end date": _aside(

@@ -19,8 +19,24 @@ _CLASSES = {
 }
 # Functions whose answer is not that of their arguments: figures would be others with each run.
 _BY_CHANCE = frozenset(
-    "random setseed uuid uuidv4 uuidv7 gen_random_uuid nextval currval setval sleep_ms write_log stats current_query "
-    "current_query_id current_connection_id current_transaction_id".split()
+    [
+        "random",
+        "setseed",
+        "uuid",
+        "uuidv4",
+        "uuidv7",
+        "gen_random_uuid",
+        "nextval",
+        "currval",
+        "setval",
+        "sleep_ms",
+        "write_log",
+        "stats",
+        "current_query",
+        "current_query_id",
+        "current_connection_id",
+        "current_transaction_id",
+    ]
 )
 _TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN")
 

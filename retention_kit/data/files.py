@@ -11,7 +11,7 @@ from retention_kit.data.engine import Engine, pattern_of, quote
 from retention_kit.data.frames import register_cells
 from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, stacked_cells
 from retention_kit.data.text_files import TEXTS, TextOptions, read_text
-from retention_kit.data.workbooks import check_workbook
+from retention_kit.data.workbooks import check_workbook, has_merged_cells
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
 
@@ -147,6 +147,7 @@ def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[st
         raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
     frame = frame.astype(object)
     cells = frame.where(frame.notna(), None).to_numpy().tolist()
+    merged = _fill_merged(path, named[0] if named else found[0], cells)
     while cells and not any(cell is not None for cell in cells[-1]):
         cells.pop()
     header = find_header(cells[:HEAD], names)
@@ -159,4 +160,22 @@ def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[st
     kept = [
         place for place, name in enumerate(columns) if name not in blank or any(row[place] is not None for row in rows)
     ]
-    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows], sorter.found()
+    told = [*sorter.found(), *([Found("cells merged over several rows", merged)] if merged else [])]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows], told
+
+
+def _fill_merged(path: Path, sheet: str, cells: list[list[object]]) -> int:
+    """Give the rows of cells merged downwards their value, which stands in the first alone; how many rows were given one."""
+    from python_calamine import CalamineWorkbook
+
+    if not has_merged_cells(path):
+        return 0
+    with CalamineWorkbook.from_path(path) as book:
+        ranges = book.get_sheet_by_name(sheet).merged_cell_ranges or []
+    filled = set()
+    for (top, column), (bottom, _) in ranges:
+        for row in range(top + 1, min(bottom + 1, len(cells))):
+            if column < len(cells[row]) and any(cell is not None for cell in cells[row]) and cells[row][column] is None:
+                cells[row][column] = cells[top][column]
+                filled.add(row)
+    return len(filled)
