@@ -138,18 +138,27 @@ class Interrupts:
             self._waker.setblocking(False)
             self._awake = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
             threading.Thread(target=self._listen, args=(self._woken,), daemon=True).start()
+            self._unraisable, sys.unraisablehook = sys.unraisablehook, self._again
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._before:
+            sys.unraisablehook = self._unraisable
             signal.set_wakeup_fd(self._awake)
             self._waker.close()
         for number, handler in self._before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
-    def _interrupt(self, *_: object) -> None:
-        self.came = True
+    def _interrupt(self, number: int, _: object) -> None:
+        self.came, self._number = True, number
         raise KeyboardInterrupt
+
+    def _again(self, lost: Any) -> None:
+        """An interrupt that came in a finalizer, where Python ignores it, comes once more."""
+        if lost.exc_type is KeyboardInterrupt:
+            threading.Timer(0.01, os.kill, (os.getpid(), self._number)).start()
+        else:
+            self._unraisable(lost)
 
     def _listen(self, woken: socket.socket) -> None:
         with woken, suppress(OSError):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -16,7 +17,7 @@ from retention_kit.cli import main
 from retention_kit.data.engine import Engine
 from retention_kit.report import manifest
 from retention_kit.report import templates as library
-from retention_kit.streams import Stream, steady
+from retention_kit.streams import Interrupts, Stream, steady
 from test_templates import ORDERS
 
 COMMAND = [sys.executable, "-m", "retention_kit.cli"]
@@ -140,3 +141,15 @@ def test_a_query_that_is_interrupted_is_one_line_and_130(orders, monkeypatch, ca
     monkeypatch.setattr(dataset, "_clean", clean)
     assert main(metrics(orders)) == 130
     assert capsys.readouterr().err.splitlines() == ["retention-kit: Interrupted: nothing was changed."]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_in_a_finalizer_is_not_lost(capsys, number):
+    class Last:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    with pytest.raises(KeyboardInterrupt), Interrupts(lambda: None):  # noqa: PT012
+        Last()
+        time.sleep(30)
+    assert capsys.readouterr().err == ""
