@@ -126,7 +126,7 @@ class Interrupts:
     """
 
     def __init__(self, end_queries: Callable[[], None]):
-        self.came, self._end_queries = False, end_queries
+        self.came, self._end_queries, self._over = False, end_queries, threading.Event()
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -143,6 +143,7 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         if self._before:
+            self._over.set()
             sys.unraisablehook = self._unraisable
             signal.set_wakeup_fd(self._awake)
             self._waker.close()
@@ -161,11 +162,13 @@ class Interrupts:
             self._unraisable(lost)
 
     def _listen(self, woken: socket.socket) -> None:
+        """End queries from the first interrupt on, until the command has ended: one may only just have begun."""
         with woken, suppress(OSError):
             while numbers := woken.recv(64):
-                if {*numbers} & {*self._before}:
+                while {*numbers} & {*self._before} and not self._over.is_set():
                     self.came = True
                     self._end_queries()
+                    self._over.wait(0.2)
 
 
 @contextmanager

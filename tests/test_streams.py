@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
+import duckdb
 import pytest
 
 import retention_kit.data.dataset as dataset
 from retention_kit.cli import main
-from retention_kit.data.engine import Engine
+from retention_kit.data.engine import Engine, interrupt_all
 from retention_kit.report import manifest
 from retention_kit.report import templates as library
 from retention_kit.streams import Interrupts, Stream, steady
@@ -153,3 +155,13 @@ def test_an_interrupt_in_a_finalizer_is_not_lost(capsys, number):
         Last()
         time.sleep(30)
     assert capsys.readouterr().err == ""
+
+
+def test_a_query_that_begins_just_after_the_interrupt_is_ended_too():
+    """As where the interrupt comes while an engine is being made, and is made an error of by it."""
+    with Interrupts(interrupt_all) as asked:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(duckdb.InterruptException):
+            Engine().rows(LONG)
+    assert asked.came
