@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from time import sleep
@@ -13,6 +14,9 @@ import pytest
 # The same cases on every run and machine; a slow machine is no fault.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+# A shell lets what it begins in the background ignore Ctrl-C, and whatever that begins in turn: tests interrupt some of it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A run makes millions of objects that live long; looking through them for garbage ten times less often is a twentieth of it.
 gc.set_threshold(20_000, 20, 50)
