@@ -1,6 +1,5 @@
 """What all tests share: the real data beside the checkout, two whole packs, a browser, repeatable random cases, and no silent skips."""
 
-import gc
 import os
 import shutil
 import signal
@@ -17,9 +16,6 @@ hypothesis.settings.load_profile("repeatable")
 
 # A shell lets what it begins in the background ignore Ctrl-C, and whatever that begins in turn: tests interrupt some of it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# A run makes millions of objects that live long; looking through them for garbage ten times less often is a twentieth of it.
-gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
