@@ -1,16 +1,15 @@
 """Ids: one text each, however they are written and whatever they come in."""
 
-import sqlite3
 import unicodedata
 from decimal import Decimal
 
-import duckdb
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import retention_kit as rk
+from containers import write_orders
 from pencil import checks, table, value
 from retention_kit.errors import DataError
 
@@ -30,22 +29,6 @@ def customers(data) -> list:
 
 def told(data, check: str) -> str:
     return data.quality.set_index("check")["effect"][check]
-
-
-def _in_file(frame: pd.DataFrame, folder, ending: str):
-    place = folder / f"orders.{ending}"
-    if ending == "csv":
-        frame.to_csv(place, index=False)
-    elif ending == "parquet":
-        frame.to_parquet(place)
-    elif ending == "sqlite":
-        with sqlite3.connect(place) as base:
-            frame.to_sql("orders", base, index=False)
-    else:
-        with duckdb.connect(str(place)) as base:
-            base.register("came", frame)
-            base.execute("CREATE TABLE orders AS SELECT * FROM came")
-    return place
 
 
 SPELLINGS = [str, "{}.0".format, "{}.00".format, " {}\u00a0".format, "\u00a0{}.0 ".format, str]
@@ -68,7 +51,9 @@ WRITTEN = {
 def test_one_customer_is_one_in_every_container(tmp_path, written, ending):
     numbers = [17850, 42, 17850, 12345, 42, 17850]
     frame = orders([write(number) for write, number in zip(WRITTEN[written], numbers, strict=True)])
-    data = rk.load(**{"orders": frame} if ending is None else {"source": _in_file(frame, tmp_path, ending)}, **UTC)
+    data = rk.load(
+        **{"orders": frame} if ending is None else {"source": write_orders(tmp_path / f"orders.{ending}", frame)}, **UTC
+    )
     assert customers(data) == [str(number) for number in numbers]
     assert value(data, "repeat_purchase_rate", "2024-01") == 2 / 3
 

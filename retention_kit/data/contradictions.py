@@ -25,31 +25,18 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
     """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of those
     since the total before; of nobody, of all rows of their file."""
     part = "_source * 1000000 + coalesce(_file_number, 0)" if columns.has_files else "0"
-    usable = f"FROM {table}_typed WHERE problem IS NULL"
+    usable = (
+        f"SELECT _row, customer_id, currency, amount, {part} AS part, {_IS_TOTAL} AS is_named "
+        f"FROM {table}_typed WHERE problem IS NULL"
+    )
     candidates = engine.rows(
-        f"SELECT _row, {_IS_TOTAL} AS is_named {usable} AND amount > 0 AND (customer_id IS NULL OR {_IS_TOTAL}) "
-        f"ORDER BY is_named DESC, amount DESC, _row LIMIT {_CANDIDATES}"
+        f"SELECT _row, customer_id, currency, amount, part, is_named FROM ({usable}) AS came "
+        f"WHERE amount > 0 AND (customer_id IS NULL OR is_named) ORDER BY is_named DESC, amount DESC, _row LIMIT {_CANDIDATES}"
     )
     if not candidates:
         return []
-    # Of those by name all are looked at, of the others the largest.
-    rows = ", ".join(str(row) for row, is_named in candidates if not is_named) or "-1"
-    others = "PARTITION BY part{} ORDER BY _row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    sums = ", ".join(
-        f"sum(CASE WHEN NOT is_named {sign} THEN amount END) OVER ({others.format(block)}) AS {name}, "
-        f"count(CASE WHEN NOT is_named {sign} THEN 1 END) OVER ({others.format(block)}) AS {name}_rows"
-        for block, of in (("", "before"), (", block", "since"))
-        for sign, name in (("AND amount > 0", f"gross_{of}"), ("", f"net_{of}"))
-    )
-    found = engine.rows(
-        f"SELECT _row, customer_id, currency, amount FROM (SELECT *, {sums} FROM (SELECT *, "
-        "count(CASE WHEN is_named THEN 1 END) OVER (PARTITION BY part ORDER BY _row ROWS BETWEEN UNBOUNDED PRECEDING "
-        f"AND 1 PRECEDING) AS block FROM (SELECT _row, customer_id, currency, amount, {part} AS part, {_IS_TOTAL} AS is_named "
-        f"{usable}) AS came) AS blocks) AS summed WHERE amount > 0 AND (is_named OR _row IN ({rows})) AND ("
-        f"(amount = gross_before AND gross_before_rows >= {_FEWEST}) OR (amount = net_before AND net_before_rows >= {_FEWEST}) "
-        f"OR (is_named AND ((amount = gross_since AND gross_since_rows >= {_FEWEST_NAMED}) "
-        f"OR (amount = net_since AND net_since_rows >= {_FEWEST_NAMED})))) ORDER BY _row"
-    )
+    is_any_named = any(is_named for *_, is_named in candidates)
+    found = (_sums_and_subtotals if is_any_named else _sums)(engine, usable, candidates)
     if not found:
         return []
     units = Counter()
@@ -57,15 +44,46 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
         units[code] += amount
     said = ", ".join(_named(row, who) for row, who, *_ in found[:_TOLD])
     more = f" and {len(found) - _TOLD:,} more" if len(found) > _TOLD else ""
-    return [
-        Count(
-            table,
-            "row that sums the others",
-            len(found),
-            tuple(money.say(amount, code) for code, amount in sorted(units.items(), key=str)),
-            said + more,
-        )
-    ]
+    worth = tuple(money.say(amount, code) for code, amount in sorted(units.items(), key=str))
+    return [Count(table, "row that sums the others", len(found), worth, said + more)]
+
+
+def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
+    """The candidates, row, customer, currency and amount each, that are the sum of all rows before them, with or without
+    refunds: one look at the table."""
+    looks = ", ".join(
+        f"sum(CASE WHEN {before} {sign} THEN amount END), count(CASE WHEN {before} {sign} THEN 1 END)"
+        for row, _, _, _, part, _ in candidates
+        for before in (f"_row < {row} AND part = {part}",)
+        for sign in ("AND amount > 0", "")
+    )
+    (told,) = engine.rows(f"SELECT {looks} FROM ({usable}) AS came")
+    each = zip(candidates, told[::4], told[1::4], told[2::4], told[3::4], strict=True)
+    return sorted(  # by row
+        candidate[:4]
+        for candidate, gross, gross_rows, net, net_rows in each
+        if (candidate[3] == gross and gross_rows >= _FEWEST) or (candidate[3] == net and net_rows >= _FEWEST)
+    )
+
+
+def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
+    """The same of all rows called a total, which sum no other total, and of the candidates of nobody; sorting the table is dear."""
+    nobody = ", ".join(str(row) for row, *_, is_named in candidates if not is_named) or "-1"
+    others = "PARTITION BY part{} ORDER BY _row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    sums = ", ".join(
+        f"sum(CASE WHEN NOT is_named {sign} THEN amount END) OVER ({others.format(block)}) AS {name}, "
+        f"count(CASE WHEN NOT is_named {sign} THEN 1 END) OVER ({others.format(block)}) AS {name}_rows"
+        for block, of in (("", "before"), (", block", "since"))
+        for sign, name in (("AND amount > 0", f"gross_{of}"), ("", f"net_{of}"))
+    )
+    return engine.rows(
+        f"SELECT _row, customer_id, currency, amount FROM (SELECT *, {sums} FROM (SELECT *, "
+        f"count(CASE WHEN is_named THEN 1 END) OVER ({others.format('')}) AS block FROM ({usable}) AS came) AS blocks) AS summed "
+        f"WHERE amount > 0 AND (is_named OR _row IN ({nobody})) AND ("
+        f"(amount = gross_before AND gross_before_rows >= {_FEWEST}) OR (amount = net_before AND net_before_rows >= {_FEWEST}) "
+        f"OR (is_named AND ((amount = gross_since AND gross_since_rows >= {_FEWEST_NAMED}) "
+        f"OR (amount = net_since AND net_since_rows >= {_FEWEST_NAMED})))) ORDER BY _row"
+    )
 
 
 def _named(row: int, who: str | None) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".duckdb", ".db", ".sqlite", ".sqlite3")
 # What reading through views may take of a small file, and for each of its megabytes more: a table takes what it is large.
 SECONDS, ROWS, TEXT = 8, 500_000, 10**8  # ROWS and TEXT, characters in all of them, are of a view of SQLite
-_MORE = {"SECONDS": 1, "ROWS": 10**5, "TEXT": 10**7}
+_MORE_SECONDS, _MORE_ROWS, _MORE_TEXT = 1, 10**5, 10**7
 _VALUE = 16 * 2**20  # bytes of one value, or row, of SQLite
 _TIMES = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
 _THEIRS = "_theirs"  # what a database file is called while it is open
@@ -138,7 +138,7 @@ def _copy_duckdb(engine: Engine, path: Path, text: str, name: str) -> None:
         most = _most_rows(theirs) if through_views else None
         query = f"SELECT * FROM ({query}\n)" + ("" if most is None else f" LIMIT {most + 1}")
         ours, stream = f"{engine.catalog}.main.{quote(name)}", f"{name}_stream"
-        late = _Deadline(_most("SECONDS", path), theirs.interrupt)
+        late = _Deadline(_seconds(path), theirs.interrupt)
         if through_views:
             late.start()
         try:
@@ -169,9 +169,14 @@ class _Deadline(Timer):
         self._interrupt()
 
 
-def _most(what: str, path: Path) -> float:
-    """What reading through the views of a file may take: SECONDS, ROWS or TEXT."""
-    return globals()[what] + path.stat().st_size // 2**20 * _MORE[what]
+def _by_size(least: float, more: int, path: Path) -> float:
+    """So many, and more for each megabyte of a file."""
+    return least + path.stat().st_size // 2**20 * more
+
+
+def _seconds(path: Path) -> float:
+    """What reading through the views of a file may take."""
+    return _by_size(SECONDS, _MORE_SECONDS, path)
 
 
 def _most_rows(theirs: duckdb.DuckDBPyConnection) -> int:
@@ -296,7 +301,7 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
     if not through_views:
         return cursor.fetchall()
     rows, size = [], 0
-    most, longest = _most("ROWS", path), _most("TEXT", path)
+    most, longest = _by_size(ROWS, _MORE_ROWS, path), _by_size(TEXT, _MORE_TEXT, path)
     while part := cursor.fetchmany(10_000):
         rows += part
         size += sum(len(value) for row in part for value in row if isinstance(value, str | bytes))
@@ -345,7 +350,7 @@ def _sqlite(path: Path) -> Iterator[_Sqlite]:
     uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_whole else ''}"
     try:
         with closing(sqlite3.connect(uri, uri=True, factory=_Sqlite)) as connection:
-            connection.seconds = _most("SECONDS", path)
+            connection.seconds = _seconds(path)
             yield connection
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} cannot be read: {_said(error, path)}.") from None
@@ -354,7 +359,7 @@ def _sqlite(path: Path) -> Iterator[_Sqlite]:
 def _said(error: Exception, path: Path) -> str:
     said = str(error).rstrip(".")
     if said == "interrupted":
-        return f"its view takes more than {_most('SECONDS', path)} seconds to read: make it a table"
+        return f"its view takes more than {_seconds(path)} seconds to read: make it a table"
     if said == "not authorized":
         return "a query of it does more than read its tables"
     if isinstance(error, UnicodeDecodeError):

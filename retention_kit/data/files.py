@@ -11,7 +11,7 @@ from retention_kit.data.engine import Engine, pattern_of, quote
 from retention_kit.data.frames import register_cells
 from retention_kit.data.records import HEAD, Found, Names, Sorter, find_header, stacked_cells
 from retention_kit.data.text_files import TEXTS, TextOptions, read_text
-from retention_kit.data.workbooks import check_workbook, has_merged_cells
+from retention_kit.data.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
 
@@ -102,12 +102,17 @@ def refuse_irregular(path: Path) -> None:
 
 def sheets(path: Path) -> list[str]:
     """The names of a workbook's sheets."""
+    return _looked_into(path)[0]
+
+
+def _looked_into(path: Path) -> tuple[list[str], bool]:
+    """The names of a workbook's sheets, and whether any may have merged cells."""
     from python_calamine import CalamineError, CalamineWorkbook
 
-    check_workbook(path)
+    is_merged = check_workbook(path)
     try:
         with CalamineWorkbook.from_path(path) as book:
-            return list(book.sheet_names)
+            return list(book.sheet_names), is_merged
     except (CalamineError, OSError) as error:
         raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
 
@@ -124,7 +129,7 @@ def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[st
     import pandas as pd
     from python_calamine import CalamineError
 
-    chosen, found = source.sheet, sheets(path)
+    chosen, (found, is_merged) = source.sheet, _looked_into(path)
     named = [sheet for sheet in found if sheet.strip().lower() == (chosen or table).strip().lower()]
     if chosen and not named:
         raise DataError(f"{path.name} has no sheet {chosen!r}: {did_you_mean(chosen, found)}")
@@ -147,7 +152,7 @@ def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[st
         raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
     frame = frame.astype(object)
     cells = frame.where(frame.notna(), None).to_numpy().tolist()
-    merged = _fill_merged(path, named[0] if named else found[0], cells)
+    merged = _fill_merged(path, named[0] if named else found[0], cells) if is_merged else 0
     while cells and not any(cell is not None for cell in cells[-1]):
         cells.pop()
     header = find_header(cells[:HEAD], names)
@@ -168,8 +173,6 @@ def _fill_merged(path: Path, sheet: str, cells: list[list[object]]) -> int:
     """Give the rows of cells merged downwards their value, which stands in the first alone; how many rows were given one."""
     from python_calamine import CalamineWorkbook
 
-    if not has_merged_cells(path):
-        return 0
     with CalamineWorkbook.from_path(path) as book:
         ranges = book.get_sheet_by_name(sheet).merged_cell_ranges or []
     filled = set()

@@ -20,8 +20,11 @@ _COLUMN = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']([A-Za-z]{1,9})\d""")
 _ROW = re.compile(rb"""\br\s*=\s*["'][A-Za-z]{0,9}(\d{1,18})["']""")
 
 
-def check_workbook(path: Path) -> None:
-    """Raise DataError where a workbook is none, is protected, or would take more memory than its cells are worth."""
+def check_workbook(path: Path) -> bool:
+    """Whether any sheet of a workbook may have merged cells.
+
+    Raises DataError where it is none, is protected, or would take more memory than its cells are worth.
+    """
     with path.open("rb") as file:
         head = file.read(4)
     if head == _OLE:
@@ -35,31 +38,20 @@ def check_workbook(path: Path) -> None:
                 raise _too_large(path)
             if any(part.flag_bits & 1 for part in parts):
                 raise DataError(f"{path.name} is protected by a password: save it without one.")
-            size = 0
+            size, is_merged = 0, False
             for part in parts:
                 with book.open(part) as file:
-                    size += _check_part(path, part.filename, _chunks(file))
+                    more, has_merged = _check_part(path, part.filename, _chunks(file))
+                    size, is_merged = size + more, is_merged or has_merged
                     if size > UNPACKED:
                         raise _too_large(path)
+            return is_merged
     except DataError:
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
         raise DataError(
             f"{path.name} cannot be read: it is no .xlsx workbook, or is broken ({str(error).rstrip('.')})."
         ) from None
-
-
-def has_merged_cells(path: Path) -> bool:
-    """Whether any sheet of a workbook that was checked has some, which is faster than to ask for them."""
-    with zipfile.ZipFile(path) as book:
-        for part in book.infolist():
-            with book.open(part) as file:
-                before = b""
-                for chunk in _chunks(file):
-                    if b"mergeCell" in before + chunk:
-                        return True
-                    before = chunk[-_OVERLAP:]
-    return False
 
 
 def _too_large(path: Path) -> DataError:
@@ -71,15 +63,16 @@ def _chunks(file: zipfile.ZipExtFile) -> Iterator[bytes]:
         yield part
 
 
-def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> int:
-    """The size of a part; raises DataError where it is a sheet whose last cell is far from all others."""
+def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bool]:
+    """The size of a part, and whether it may have merged cells; raises DataError where it is a sheet whose last cell is far from all others."""
     size = cells = 0
-    last_row, last_column, before = 0, 0, b""
+    last_row, last_column, before, is_merged = 0, 0, b"", False
     for chunk in chunks:
         if not size and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError(f"{path.name}: {name} is not written in UTF-8: save the workbook again.")
         size += len(chunk)
         text = before + chunk
+        is_merged = is_merged or b"mergeCell" in text
         cells += len(_CELL.findall(text)) - len(_CELL.findall(before))
         last_column = max([last_column, *map(_number, set(_COLUMN.findall(text)))])
         last_row = max([last_row, *map(int, set(_ROW.findall(text)))])
@@ -92,7 +85,7 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> int:
             f"{path.name}: {name} has {cells:,} cells, but they lie as far apart as row {last_row:,} and column "
             f"{last_column:,}: delete what lies far from the table, or save it as CSV."
         )
-    return size
+    return size, is_merged
 
 
 def _number(letters: bytes) -> int:
