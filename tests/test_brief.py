@@ -54,7 +54,7 @@ def pages_of(page: Page) -> tuple[bytes, str]:
     return tuple(exporter_of(kind, True).from_notebook_node(notebook)[0] for kind in ("pdf", "html"))
 
 
-@settings(max_examples=8)
+@settings(max_examples=12)
 @given(
     size=st.sampled_from([0.01, 19.99, 1e3, 1e9, 1e13]),
     customers=st.sampled_from([2, 40, 400]),

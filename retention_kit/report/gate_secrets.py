@@ -19,12 +19,18 @@ _NAMES = re.compile(
 LEAST, LEAST_OF_MAIL = 8, 5
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://[^/\s:@]*:(.+)@[^@/\s]+")
 # The detectors of detect-secrets that know a key by itself: others ask for words around it, and would find some in digests.
-DETECTORS = ("discord", "github_token", "mailchimp", "npm", "sendgrid", "slack", "square_oauth", "stripe")
-# What those do not know. Kind of key: how it begins, which is quickly looked for, and all of it.
+DETECTORS = ("discord", "mailchimp", "npm", "sendgrid", "square_oauth")
+# What it does not know, or knows more narrowly. Kind of key: how it begins, which is quickly looked for, and all of it.
 SHAPES = {
     "an AWS access key": ((b"AKIA", b"ASIA"), rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
-    "a GitHub token": ((b"github_pat_",), rb"\bgithub_pat_[A-Za-z0-9_]{40,}"),
+    "a GitHub token": (
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        rb"\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_[A-Za-z0-9_]{40,}",
+    ),
     "a GitLab token": ((b"glpat-",), rb"\bglpat-[\w-]{20,}"),
+    "a Slack token": ((b"xox",), rb"\bxox[abeoprs]-(?:\d+-)*[A-Za-z0-9-]{10,}"),
+    "an address of a Slack hook": ((b"hooks.slack.com/",), rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
+    "a Stripe key": ((b"sk_live_", b"rk_live_"), rb"\b[sr]k_live_[A-Za-z0-9]{16,}"),
     "a Shopify token": ((b"shpat_", b"shpca_", b"shppa_", b"shpss_"), rb"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
     "a HubSpot token": ((b"pat-na", b"pat-eu"), rb"\bpat-(?:na|eu)\d-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     "an OpenAI key": ((b"sk-proj-", b"sk-ant-"), rb"\bsk-(?:proj|ant)-[\w-]{40,}"),
