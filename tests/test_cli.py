@@ -181,7 +181,6 @@ def test_report_builds_each_period_asked_for(project, capsys):
         str(Path("out/2024-02")),
         "lists/lost_customers.csv: 1 by name, £5.00 spent in twelve months",
         "lists/new_customers.csv: 1 by name, £7.00 spent in twelve months",
-        "lists/reactivated_customers.csv: 0 by name, £0.00 spent in twelve months",
         "open out/2024-02/report.en.html",
     ]
     assert re.search(r"2024-02 (\d+)/\1 ", said)

@@ -506,7 +506,8 @@ def test_names_and_values_may_hold_any_characters(text):
     data = rk.load(orders=frame, **UTC)
     column = segment_column(text)
     assert data.segments == {text: ("orders",)}
-    assert data.engine.rows(f"SELECT customer_id, {column} FROM orders ORDER BY _row") == [(text, text), ("Ben", "x")]
+    seen = text.strip("\u200f\u202e")  # an id loses what nobody sees; a value keeps it
+    assert data.engine.rows(f"SELECT customer_id, {column} FROM orders ORDER BY _row") == [(seen, text), ("Ben", "x")]
     assert data.quarantine["orders"][text].tolist() == [text]
 
 
