@@ -45,7 +45,7 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 fuzz: $(VENV)/dev
-	RETENTION_KIT_FUZZ=60 RETENTION_KIT_FUZZ_SEED=$(or $(SEED),17) $(BIN)/pytest -q tests/test_fuzz.py
+	RETENTION_KIT_FUZZ=60 RETENTION_KIT_FUZZ_SEED=$(or $(SEED),17) $(BIN)/pytest -q tests/data/test_fuzz.py
 
 faults: $(VENV)/dev
 	$(BIN)/python benchmarks/faults.py $(if $(TRIALS),--trials $(TRIALS))
@@ -69,8 +69,8 @@ lowest: $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution $(RESOLUTION) '.[warehouse]' \
 		pytest hypothesis pyarrow polars aiosmtpd trustme pypdf pikepdf
 	$(LOWEST)/bin/python -m retention_kit.cli report --output build/lowest
-	$(LOWEST)/bin/python -m pytest -q -m 'not browser and not server and not long' tests/test_vectors.py tests/test_metrics.py \
-		tests/test_exporters.py tests/test_workbooks.py tests/test_pdf.py tests/test_mail.py tests/test_outputs.py
+	$(LOWEST)/bin/python -m pytest -q -m 'not browser and not server and not long' tests/metrics/test_vectors.py tests/metrics/test_metrics.py \
+		tests/report/test_exporters.py tests/data/test_workbooks.py tests/report/test_pdf.py tests/report/test_mail.py tests/report/test_outputs.py
 
 # In an environment of their own, so that the tools are none of what they tell of.
 TOLD := $(BIN)/uv run --quiet --no-project --isolated --with-requirements requirements/licenses.txt

@@ -21,8 +21,8 @@ import pandas as pd
 import retention_kit as rk
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.insights import Claim, holding, segment_claims
-from retention_kit.report.context import SEGMENTED
 from retention_kit.report.page import Page
+from retention_kit.report.pages.context import SEGMENTED
 
 SEED, COMPANIES, MONTHS = 11, 200, 13
 POWER = 40  # companies in which something changes

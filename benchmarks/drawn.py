@@ -8,7 +8,7 @@ from __future__ import annotations
 import altair as alt
 from IPython import get_ipython
 
-from retention_kit.report.display import Block
+from retention_kit.report.blocks import Block
 
 
 def shown(block: Block, **_) -> dict:

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import duckdb
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from mailroom import serving
-from retention_kit.report import gate
+from retention_kit.report.checks import gate
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 RECIPIENTS = {"report": 1, "run": 20, "send": 2000}  # of `send` so many that each trial has some left
@@ -138,7 +138,7 @@ def tried(name: str, trials: int, seed: int) -> Counter:
             counts["wrong exits"] += process.returncode not in (0, 1)
         counts["folders left"] += project.left()
         if name != "report":
-            from retention_kit.report.outbox import reading
+            from retention_kit.delivery.outbox import reading
 
             with reading(project.folder / "reports") as outbox:
                 states = {row.recipient: row.state for row in outbox.rows() if row.is_report}

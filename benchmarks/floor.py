@@ -21,7 +21,7 @@ from IPython.utils.capture import capture_output
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import retention_kit as rk
-from retention_kit.report.exporters import RetentionHTMLExporter, RetentionPDFExporter
+from retention_kit.report.export.exporters import RetentionHTMLExporter, RetentionPDFExporter
 from retention_kit.report.page import Page  # noqa: F401
 
 

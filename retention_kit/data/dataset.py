@@ -9,25 +9,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.as_of import span
-from retention_kit.data.cleaning import make_usable_orders, statements_of
-from retention_kit.data.columns import Columns, made_columns
-from retention_kit.data.contradictions import find_totals, find_useless_files, tell_overlap
-from retention_kit.data.engine import Engine, literal, quote
-from retention_kit.data.engines import given_engine, named_engine
-from retention_kit.data.ids import dominant_customer
-from retention_kit.data.known_customers import make_known_customers
-from retention_kit.data.layouts.importing import settings_for
-from retention_kit.data.leaving_out import lacks_earlier_prices
-from retention_kit.data.left_out import count_left_out
-from retention_kit.data.money import Money
-from retention_kit.data.quality import Count, count_checks, lines_effect, quality_frame, warnings
-from retention_kit.data.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
-from retention_kit.data.refusals import refuse_mixed
-from retention_kit.data.shares import judge
-from retention_kit.data.shown import sheet_of
-from retention_kit.data.sources import Source, find_tables, read_given, read_table, sentence
-from retention_kit.data.tables import IDENTITY
+from retention_kit.data.choose_engine import given_engine, named_engine
+from retention_kit.data.cleaning.as_of import span
+from retention_kit.data.cleaning.columns import Columns, made_columns
+from retention_kit.data.cleaning.contradictions import find_totals, find_useless_files, tell_overlap
+from retention_kit.data.cleaning.excluded_rows import count_left_out
+from retention_kit.data.cleaning.failure_shares import judge
+from retention_kit.data.cleaning.known_customers import make_known_customers
+from retention_kit.data.cleaning.mixtures import refuse_mixed
+from retention_kit.data.cleaning.money import Money
+from retention_kit.data.cleaning.quality import Count, count_checks, lines_effect, quality_frame, warnings
+from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
+from retention_kit.data.cleaning.statements import make_usable_orders, statements_of
+from retention_kit.data.dataset_summary import sheet_of
+from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.importing.importer import settings_for
+from retention_kit.data.readers.exclusions import lacks_earlier_prices
+from retention_kit.data.readers.sources import Source, find_tables, read_given, read_table, sentence
+from retention_kit.data.schema import IDENTITY
+from retention_kit.data.values.ids import dominant_customer
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import add_months, today
 from retention_kit.plugins import run_plugins

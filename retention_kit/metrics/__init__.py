@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 from retention_kit.errors import SettingsError
 
 # isort: off
-from retention_kit.metrics import customers, purchases, lifetime, revenue, feedback  # noqa: F401
+from retention_kit.metrics.definitions import customers, purchases, lifetime, revenue, feedback  # noqa: F401
 
 # isort: on
 

@@ -9,8 +9,8 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
-from retention_kit.cells import Sheet, seen
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
+from retention_kit.summary import Sheet, seen
 from retention_kit.wording import Words
 
 SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")

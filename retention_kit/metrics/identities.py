@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.grids import Grid
-from retention_kit.metrics.summaries import COUNTED, FEEDBACK, at_hand, needs, summary
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.summaries import COUNTED, FEEDBACK, at_hand, needs, summary
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:

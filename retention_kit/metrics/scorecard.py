@@ -13,8 +13,8 @@ from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownN
 from retention_kit.metrics.catalogue import METRICS, SMALL, Measure, Metric
 from retention_kit.metrics.formulas import difference, paired
 from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
-from retention_kit.metrics.grids import Grid
-from retention_kit.metrics.summaries import (
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.summaries import (
     at_hand,
     check_segment,
     in_currency,
@@ -24,7 +24,7 @@ from retention_kit.metrics.summaries import (
     summary,
     table_of,
 )
-from retention_kit.metrics.trailing import trailing_year
+from retention_kit.metrics.queries.trailing_year import trailing_year
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def scorecard(
     """
     import pandas as pd
 
-    from retention_kit.metrics.shown import Scorecard
+    from retention_kit.metrics.frames import Scorecard
 
     chosen = _chosen_metrics(data, metrics)
     wanted = _chosen_periods(data, period, periods, every)

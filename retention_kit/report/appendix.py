@@ -10,14 +10,14 @@ from pathlib import Path
 
 from retention_kit.metrics.catalogue import METRICS, Metric
 from retention_kit.metrics.identities import Identity
-from retention_kit.metrics.summaries import needs
-from retention_kit.report import rules
-from retention_kit.report.charts_parts import listed
-from retention_kit.report.context import unavailable
-from retention_kit.report.display import Block
-from retention_kit.report.manifest import PACKAGES
+from retention_kit.metrics.queries.summaries import needs
+from retention_kit.report.archive.manifest import PACKAGES
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts.base import listed
+from retention_kit.report.execution.plan import Restated
 from retention_kit.report.page import Page
-from retention_kit.report.plan import Restated
+from retention_kit.report.pages import rules
+from retention_kit.report.pages.context import unavailable
 
 READ = "rows read"  # of the checks, the one that only counts
 RESTATED = 3  # earlier periods whose figures are shown as sent and now; the manifest holds all

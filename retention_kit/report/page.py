@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.report.about_customers import AboutCustomers
-from retention_kit.report.about_feedback import AboutFeedback
-from retention_kit.report.about_money import AboutMoney
-from retention_kit.report.attention import MOST, Attention
-from retention_kit.report.context import Blocks
-from retention_kit.report.display import Block
+from retention_kit.report.blocks import Block
+from retention_kit.report.pages.attention import MOST, Attention
+from retention_kit.report.pages.context import Blocks
+from retention_kit.report.pages.customers import AboutCustomers
+from retention_kit.report.pages.mrr import AboutMoney
+from retention_kit.report.pages.surveys import AboutFeedback
 
 
 class Page(Attention, AboutCustomers, AboutMoney, AboutFeedback):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import ipywidgets as W
 
 from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.queries.summaries import periods_of
 from retention_kit.metrics.scorecard import absent
-from retention_kit.metrics.summaries import periods_of
 from retention_kit.periods import EVERY, Period
 from retention_kit.widgets.panels import boxed
 from retention_kit.widgets.selection import COMPARE, Selection, same_time

@@ -11,23 +11,23 @@ import ipywidgets as W
 
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.periods import check_every
-from retention_kit.report.sheets import frame_csv
+from retention_kit.report.export.csv_files import frame_csv
+from retention_kit.widgets.background import Cancelled, Step, Task, Work
+from retention_kit.widgets.browser import Front, Picture, load_pictures
+from retention_kit.widgets.content import ACTIVE, TABS, Listing, Look
 from retention_kit.widgets.controls import Controls
-from retention_kit.widgets.front import Front, Picture, load_pictures
-from retention_kit.widgets.look import ACTIVE, TABS, Listing, Look
 from retention_kit.widgets.panels import Progress, cards_html, markup
 from retention_kit.widgets.reporting import KIND as REPORT
 from retention_kit.widgets.reporting import Reporting, sentence
 from retention_kit.widgets.selection import Selection, checked
 from retention_kit.widgets.tabs import Asked, Tabs, checked_listing, fits
-from retention_kit.widgets.work import Cancelled, Step, Task, Work
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
-    from retention_kit.report.pack import Pack
+    from retention_kit.report.build.builder import Pack
 
 LOOK, QUESTION = "look", "question"  # kinds of work
 CHOSEN = ("period", "every", "metric", "segment", "values", "compare")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import ReportError
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.report import templates as library
-from retention_kit.report.display import templates_dir
+from retention_kit.report.blocks import templates_dir
+from retention_kit.report.execution import templates as library
 from retention_kit.widgets.selection import Selection
 from retention_kit.wording import Words
 

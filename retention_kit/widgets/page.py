@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.scorecard import scorecard
-from retention_kit.report.context import TREND, trend_periods
 from retention_kit.report.page import Page
+from retention_kit.report.pages.context import TREND, trend_periods
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ import ipywidgets as W
 import jinja2
 from markupsafe import escape
 
-from retention_kit.report.display import Block, sparkline
-from retention_kit.widgets.front import Picture
-from retention_kit.widgets.look import Shown
+from retention_kit.report.blocks import Block, sparkline
+from retention_kit.widgets.browser import Picture
+from retention_kit.widgets.content import Shown
 from retention_kit.wording import Words
 
 

@@ -11,16 +11,16 @@ import ipywidgets as W
 from markupsafe import Markup, escape
 
 from retention_kit.errors import RetentionKitError, SettingsError
-from retention_kit.report.shown import near
+from retention_kit.report.archive.pack_summary import near
+from retention_kit.widgets.background import Cancelled, Step, Task, Work
 from retention_kit.widgets.notebook import write_notebook
 from retention_kit.widgets.panels import Progress, boxed
 from retention_kit.widgets.selection import Selection
-from retention_kit.widgets.work import Cancelled, Step, Task, Work
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
-    from retention_kit.report.pack import Pack
+    from retention_kit.report.build.builder import Pack
 
 KIND = "report"
 _FILES = ("report.*.html", "report.*.pdf", "brief.*", "scorecard*.csv")
@@ -54,7 +54,7 @@ class Reporting(W.VBox):
         period = self._words.period(chosen.period)
 
         def run() -> Pack:
-            from retention_kit.report.pack import build_report
+            from retention_kit.report.build.builder import build_report
 
             def progress(section: str, done: int, total: int) -> None:
                 task.check()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.grids import Grid
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.summaries import at_hand, check_segment, periods_of, pick_period, summary
 from retention_kit.metrics.scorecard import absent, split_segment
-from retention_kit.metrics.summaries import at_hand, check_segment, periods_of, pick_period, summary
 from retention_kit.periods import Period, check_every
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import ipywidgets as W
 
 from retention_kit.errors import UnknownNameError, did_you_mean
-from retention_kit.metrics.lists import LISTS
-from retention_kit.metrics.summaries import pick_period
+from retention_kit.metrics.queries.customer_lists import LISTS
+from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
-from retention_kit.widgets.look import ACTIVE, CELL, TABS, Listing, Look
+from retention_kit.widgets.content import ACTIVE, CELL, TABS, Listing, Look
 from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, said
 from retention_kit.wording import Words
 

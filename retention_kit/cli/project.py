@@ -1,0 +1,107 @@
+"""A project: begun with settings, example tables to replace, notebooks and a schedule; opened in JupyterLab."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from retention_kit.errors import SettingsError
+
+PLUGIN = "shop_metrics.py"  # what the fourth notebook shows
+
+_SETTINGS = """\
+# What the report is made of. Every key: see the README. Secrets never belong here.
+[data]
+# The tables below are synthetic examples. Put yours in their place, or map your columns:
+#
+#   [data.orders]
+#   path = "shop.parquet"
+#   where = "Quantity > 0"                  # any SQL condition on your columns
+#   [data.orders.columns]                   # ours = a column of yours, or an SQL expression on them
+#   customer_id = "CustomerID"
+#   ordered_at = "InvoiceDate"
+#   amount = "Quantity * UnitPrice"
+#   country = "Country"                     # any further column can split the figures
+orders = "data/orders.csv"
+subscriptions = "data/subscriptions.csv"
+responses = "data/responses.csv"
+# first_known = "2023-01-01"                # who is first seen from then on is new: no customer of before is missing
+
+[report]
+company = "Sample Company (synthetic data)"
+every = "month"                             # week, month, quarter or year
+timezone = "Europe/London"
+currency = "GBP"
+segments = ["channel"]
+# plugins = ["shop_metrics.py"]             # metrics of your own: Python files beside this one
+
+[definitions]                               # the defaults are the rules of the field
+# basis = "orders"                          # who is a customer: who buys (orders) or who pays (subscriptions)
+# min_n = 30                                # rates of fewer are not shown
+
+[goals.customer_retention_rate]
+target = 0.97
+
+# [mail]                                    # who gets it, and from whom; the server: RETENTION_KIT_SMTP_URL
+# from = "Reports <reports@example.com>"
+# to = ["Ann Lee <ann@example.com>"]
+# owner = "analyst@example.com"             # hears what was held back or did not arrive
+"""
+
+_SCHEDULE = """\
+# A line for `crontab -e`: on the second of every month at 06:00, the report of the month before. Where [mail] says to whom,
+# `run` in the place of `report`, every morning, sends it too: see the README.
+0 6 2 * * cd {folder} && {python} -m retention_kit.cli report >> report.log 2>&1
+"""
+
+
+def begin(folder: Path) -> None:
+    """Write a project that works as it stands into a new or empty folder; raises SettingsError where it holds anything."""
+    from retention_kit.data.sample import sample_tables
+    from retention_kit.report.blocks import shipped
+
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise SettingsError(f"{str(folder)!r} is there already and not empty: name a new folder.")
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"No project can be begun in {str(folder)!r}: {error.strerror}.") from error
+    for name, table in sample_tables().items():
+        table.to_csv(folder / "data" / f"{name}.csv", index=False)
+    (folder / "notebooks").mkdir()
+    for notebook in sorted(shipped("notebooks").glob("*.ipynb")):
+        text = notebook.read_text("utf-8").replace("rk.sample()", "rk.load('..')")
+        text = text.replace("rk.sample(", "rk.load('..', ")  # where it is given settings
+        (folder / "notebooks" / notebook.name).write_text(text, "utf-8")
+    shutil.copyfile(shipped("notebooks") / PLUGIN, folder / PLUGIN)  # where retention.toml looks for it
+    # To cron a bare % is the end of the line.
+    place, python = (shlex.quote(str(path)).replace("%", r"\%") for path in (folder.resolve(), sys.executable))
+    (folder / "schedule.cron").write_text(_SCHEDULE.format(folder=place, python=python), "utf-8")
+    (folder / "retention.toml").write_text(_SETTINGS, "utf-8")
+
+
+def open_lab(folder: Path, options: Iterable[str] = ()) -> None:
+    """Serve a project in JupyterLab, its first notebook open, until it is ended; `options` are JupyterLab's own.
+
+    Its kernels are this very Python. Raises SettingsError where there is no project or no JupyterLab.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"There is no folder {str(folder)!r}: retention-kit init DIR makes a project.")
+    notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
+    if not notebooks and not (folder / "retention.toml").is_file():
+        raise SettingsError(
+            f"{str(folder)!r} is no project, it holds neither retention.toml nor notebooks: retention-kit init DIR makes one."
+        )
+    try:
+        from jupyterlab.labapp import LabApp
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"JupyterLab cannot be opened ({error}): pip install 'retention-kit[lab]'.") from error
+    # A kernel of the same name may stand for another Python in this user's folder.
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    page = f"/lab/tree/notebooks/{notebooks[0].name}" if notebooks else "/lab"
+    given = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url={page}"]
+    LabApp.launch_instance(["-y", *given, *options])  # -y: Ctrl-C ends it without a question

@@ -1,0 +1,121 @@
+"""The rows behind a check, as they came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.data.checks import sets_aside
+from retention_kit.data.cleaning.columns import is_capped, made_columns
+from retention_kit.data.cleaning.quality import row_queries
+from retention_kit.data.engines.duckdb import literal, quote
+from retention_kit.data.readers.union import FILE, UNKNOWN
+from retention_kit.errors import DataError, UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+MOST = 1_000  # rows of a table that are fetched
+_LEFT = {  # SQL of the rows that `where` leaves out of a source
+    "left out by where": f"NOT {UNKNOWN}",
+    "where is neither true nor false": UNKNOWN,
+    "order cut in half by where": "CAST(order_id AS VARCHAR) IN (SELECT CAST(order_id AS VARCHAR) FROM {kept})",
+}
+
+
+class Rows(NamedTuple):
+    """How many rows a check has in a table, and the first of them.
+
+    `frame` has those that came as rows: check, row (its number), file, then their columns. `lines` has those that are no
+    rows of the table, such as footers: check, file, line (of a sheet, its row), text.
+    """
+
+    rows: int
+    frame: pd.DataFrame
+    lines: pd.DataFrame
+
+
+def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
+    """The rows of a check by table; without one, of all checks that set rows aside, and what stands outside the tables.
+
+    Raises UnknownNameError for a check that found nothing, DataError where only summaries are at hand.
+    """
+    if data.engine is None:
+        raise DataError("The figures kept for the report hold no rows.")
+    found = data.quality[data.quality["check"] != "rows read"]
+    if check is not None and check not in set(found["check"]):
+        raise UnknownNameError(
+            f"No row is in a check called {check!r}: {did_you_mean(check, sorted(set(found['check'])))}"
+        )
+    outside = {one.check for parts in data.parts.values() for part in parts for one in part.found if one.examples}
+    names = dict.fromkeys(found["check"])
+    chosen = [check] if check else [name for name in names if sets_aside(name) or name in outside]
+    every = {}
+    for table, rows in found[found["check"].isin(chosen)].groupby("table", sort=False):
+        checks = list(dict.fromkeys(rows["check"]))
+        every[table] = Rows(int(rows["rows"].sum()), _frame(data, table, checks), _lines(data, table, checks))
+    return every
+
+
+def _lines(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    told = [one for part in data.parts.get(table, ()) for one in part.found if one.check in checks]
+    lines = [(one.check, one.file, line, text) for one in told for line, text in one.examples]
+    return pd.DataFrame(lines, columns=["check", "file", "line", "text"])
+
+
+def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frames = [_of_table(data, table, [name for name in checks if name not in _LEFT])]
+    for check in [name for name in checks if name in _LEFT]:
+        for source in [source for source in data.parts.get(table, ()) if source.left]:
+            columns = _came(data, table, source.left)
+            frames.append(
+                data.engine.frame(
+                    f"SELECT {literal(check)} AS {quote('check')}{columns} FROM {source.left} AS came WHERE "
+                    f"{_LEFT[check].format(kept=source.name)} LIMIT {MOST}"
+                )
+            )
+    frames = [frame for frame in frames if not frame.empty]
+    if not frames:
+        return pd.DataFrame()
+    frame = pd.concat(frames, ignore_index=True).head(MOST)
+    return frame.astype({"row": "Int64"}) if "row" in frame else frame
+
+
+def _of_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
+    judged = [
+        f"SELECT _row, problem AS said FROM {table}_typed WHERE problem IN ({', '.join(map(literal, checks)) or 'NULL'})",
+        *row_queries(table, checks),
+    ]
+    if "line kept with its order" in checks:
+        judged.append(f"SELECT _row, 'line kept with its order' AS said FROM {table}_raw WHERE {UNKNOWN}")
+    files = [name for source in data.parts.get(table, ()) for name in source.files]
+    told = ""
+    if files:
+        cases = " ".join(
+            f"WHEN came._source = {number} AND came.{FILE} = {place} THEN {literal(name)}"
+            for number, source in enumerate(data.parts[table])
+            for place, name in enumerate(source.files)
+        )
+        told = f', CASE {cases} END AS "file"'
+    return data.engine.frame(
+        f'SELECT judged.said AS "check", came._row AS "row"{told}{_came(data, table, f"{table}_raw")} '
+        f"FROM {table}_raw AS came JOIN ({' UNION ALL '.join(judged)}) AS judged ON judged._row = came._row "
+        f"ORDER BY came._row, judged.said LIMIT {MOST}",
+        **data.known,
+        is_cut=is_capped(data.engine, table),
+    )
+
+
+def _came(data: Dataset, table: str, relation: str) -> str:
+    made = {column.strip('"') for column in made_columns(table)}
+    taken = {"check", "row", "file"}
+    return "".join(
+        f", came.{quote(name)}" + (f" AS {quote(f'{name} (theirs)')}" if name.lower() in taken else "")
+        for name in data.engine.types(relation)
+        if name not in made
+    )

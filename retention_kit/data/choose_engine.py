@@ -1,0 +1,80 @@
+"""Which engine the tables are on: as `[data] engine` says, or as what was given shows."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as in_url
+
+from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.readers.databases import SUFFIXES as DATABASES
+from retention_kit.data.readers.databases import is_query
+from retention_kit.data.readers.files import FORMATS, files_of
+from retention_kit.errors import SettingsError
+from retention_kit.settings import BESIDE, TABLES, Data, Table
+from retention_kit.settings.addresses import check_engine
+
+
+def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
+    """The files of a source that the engine reads; none of a database, which `url` names or which is a file itself."""
+    suffix = Path(source.path).suffix.lower()
+    if is_query(source.path) or suffix in DATABASES or (url and suffix not in FORMATS):
+        return []
+    return files_of(source.path, folder)
+
+
+def named_engine(data: Data, folder: Path) -> Engine:
+    """The engine that [data] names, `${VAR}` taken from the environment; without one, and for files, the embedded one.
+
+    The files of its sources, relative to `folder`, are the only ones that can be read.
+    """
+    sources = [one for name in (*TABLES, *BESIDE) for one in data.sources(name)]
+    files = [file for one in sources for file in files_named(one, data.engine, folder)]
+    if data.engine is None:
+        return Engine(data.memory_limit, files)
+    url = _filled_in(data.engine)
+    kind = check_engine(url)
+    if kind == "postgresql":
+        from retention_kit.data.engines.postgres import Postgres
+
+        return Postgres.at(url, data.memory_limit, files)
+    if kind == "spark":
+        from retention_kit.data.engines.spark import Spark
+
+        return Spark.at(url, data.memory_limit, files)
+    return Engine(data.memory_limit, files)
+
+
+def given_engine(given: Any) -> Engine | None:
+    """The engine behind an SQLAlchemy engine or connection, a Spark session or a DataFrame of it; None behind anything else."""
+    home = type(given).__module__.partition(".")[0]
+    if home == "sqlalchemy":
+        from retention_kit.data.engines.postgres import Postgres
+
+        return Postgres.of(given)
+    if home == "pyspark":
+        from retention_kit.data.engines.spark import Spark
+
+        return Spark.of(given)
+    return None
+
+
+def _filled_in(url: str) -> str:
+    """Variables before the last @ or behind a ? are a name or a password, whose signs an address writes otherwise."""
+    user, mark, rest = url.rpartition("@")
+
+    def value(found: re.Match) -> str:
+        if found[1] not in os.environ:
+            raise SettingsError(f"data.engine: the environment has no variable {found[1]}.")
+        return os.environ[found[1]]
+
+    def signed(found: re.Match) -> str:
+        return in_url(value(found), safe="")
+
+    pattern = r"\$\{(\w+)\}"
+    place, asked, options = rest.partition("?")
+    return (
+        re.sub(pattern, signed, user) + mark + re.sub(pattern, value, place) + asked + re.sub(pattern, signed, options)
+    )

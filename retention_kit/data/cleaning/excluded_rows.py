@@ -1,0 +1,72 @@
+"""What `where` leaves out, counted: rows and money, rows for which it is neither true nor false, and orders cut in half."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from retention_kit.data.cleaning.failure_shares import Failing
+from retention_kit.data.cleaning.money import Money
+from retention_kit.data.cleaning.quality import Count
+from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.readers.sources import Source
+from retention_kit.data.readers.union import UNKNOWN
+
+_EXAMPLES = 3
+
+
+def count_left_out(engine: Engine, table: str, sources: list[Source], money: Money, rows: int) -> list[Count]:
+    """The counts of all sources of a table that have a `where`; `rows` are those that were kept."""
+    found, worth = Counter(), Counter()
+    columns, cut, whole = [], [], []
+    for source in [source for source in sources if source.left]:
+        for is_unknown, code, count, units in _counted(engine, source.left, money):
+            check = "where is neither true nor false" if is_unknown else "left out by where"
+            found[check] += count
+            worth[check, code] += units or 0
+            columns += source.asked if is_unknown else []
+        if source.is_lines:
+            cut += _orders(
+                engine, source.left, f"order_id IN (SELECT {_order(engine, source.name)} FROM {source.name})"
+            )
+            whole += _orders(engine, source.name, UNKNOWN)
+    counts = []
+    of = rows + sum(found.values())
+    for check, count in found.items():
+        said = tuple(money.say(units, code) for (name, code), units in worth.items() if name == check and units)
+        detail = f"to keep such rows, add OR {' OR '.join(f'{name} IS NULL' for name in dict.fromkeys(columns))}"
+        is_told = check != "left out by where" and bool(columns)
+        counts.append(Count(table, check, count, said, detail if is_told else "", Failing(count, of)))
+    for check, orders in (("order cut in half by where", cut), ("line kept with its order", whole)):
+        if orders:
+            few = ", ".join(repr(order) for order, _ in orders[:_EXAMPLES])
+            detail = f"{len(orders):,} order{'s' * (len(orders) > 1)}, such as {few}"
+            lines = sum(lines for _, lines in orders)
+            counts.append(Count(table, check, lines, detail=detail, failing=Failing(lines, of)))
+    return counts
+
+
+def _counted(engine: Engine, relation: str, money: Money) -> list[tuple]:
+    """Rows and units by whether `where` is known, and by currency."""
+    kinds = engine.types(relation)
+    amount = f"TRY_CAST({_text('amount', kinds)} AS DECIMAL(28, 6)) * {10**money.decimals * money.scale}"
+    code = f"nullif(upper({_text('currency', kinds)}), {literal(money.currency)})"
+    return engine.rows(
+        f"SELECT {UNKNOWN}, code, count(*), sum(abs(amount)) FROM (SELECT {UNKNOWN}, {code} AS code, {amount} AS amount "
+        f"FROM {relation}) AS came GROUP BY {UNKNOWN}, code ORDER BY {UNKNOWN}, code NULLS FIRST"
+    )
+
+
+def _orders(engine: Engine, relation: str, condition: str) -> list[tuple[str, int]]:
+    """The orders of the lines in a relation that meet a condition, with how many lines."""
+    return engine.rows(
+        f"SELECT order_id, count(*) FROM (SELECT {_order(engine, relation)} AS order_id, {UNKNOWN} FROM {relation}) AS came "
+        f"WHERE order_id IS NOT NULL AND {condition} GROUP BY order_id ORDER BY order_id"
+    )
+
+
+def _order(engine: Engine, relation: str) -> str:
+    return _text("order_id", engine.types(relation))
+
+
+def _text(name: str, kinds: dict[str, str]) -> str:
+    return f"nullif(trim(CAST({quote(name)} AS VARCHAR)), '')" if name in kinds else "CAST(NULL AS VARCHAR)"

@@ -1,0 +1,67 @@
+"""Customers of before the data: checked, on the engine as `known_customers(customer_id, first_at)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from retention_kit.data.checks import REFUSED
+from retention_kit.data.cleaning.columns import Columns
+from retention_kit.data.cleaning.quality import Count
+from retention_kit.data.engines.duckdb import Engine
+from retention_kit.errors import DataError
+
+NAME = "known_customers"
+_TYPED = f"""
+CREATE TABLE {NAME}_typed AS
+WITH came AS (SELECT _row, $customer_id AS customer_id, $first_at AS first_at, $first_at_unreadable AS is_unreadable FROM {NAME}_raw),
+placed AS (SELECT came.*, row_number() OVER (PARTITION BY customer_id ORDER BY first_at, _row) AS place FROM came)
+SELECT _row, customer_id, first_at, place,
+       CASE WHEN customer_id IS NULL THEN 'no id'
+            WHEN is_unreadable THEN 'unreadable date'
+            WHEN CAST(first_at AS DATE) >= DATE '$begin' THEN 'known only since the data begin' END AS problem
+FROM placed"""
+_KNOWN = f"""
+CREATE TABLE {NAME} AS
+SELECT customer_id, CASE WHEN COUNT(*) = COUNT(first_at) THEN MIN(CAST(first_at AS DATE)) END AS first_at
+FROM {NAME}_typed WHERE problem IS NULL GROUP BY customer_id"""
+
+
+def make_known_customers(
+    engine: Engine, columns: Columns | None, starts: Mapping[str, date]
+) -> tuple[int, list[Count]]:
+    """Make the table of those who were customers before the tables in `starts` begin; give its rows and what they are.
+
+    Who is first known since the data begin is left out: the tables tell when they came. A customer that one row gives
+    no `first_at` was there before. Raises DataError where over half of the rows lack an id or a readable date.
+    """
+    begins = {name: starts[name] for name in ("orders", "subscriptions") if name in starts}
+    if columns is None or not begins:
+        return 0, []
+    parts = {name: columns.sql[name] for name in ("customer_id", "first_at", "first_at_unreadable")}
+    engine.run(_TYPED, **parts, begin=str(max(begins.values())))
+    engine.run(_KNOWN)
+    found = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {NAME}_typed GROUP BY 1"))
+    rows = sum(found.values())
+    for problem, column, fault in (("no id", "customer_id", "empty"), ("unreadable date", "first_at", "unreadable")):
+        if found.get(problem, 0) > REFUSED * rows:
+            raise DataError(
+                f"The {NAME} column {column!r} is {fault} in {found[problem]:,} of {rows:,} rows: see which column is which."
+            )
+    counts = [Count(NAME, problem, found[problem]) for problem in sorted(set(found) - {""})]
+    ((copies,),) = engine.rows(f"SELECT COUNT(*) FROM {NAME}_typed WHERE problem IS NULL AND place > 1")
+    seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in begins)
+    ((known, met),) = engine.rows(
+        f"SELECT COUNT(*), COUNT(seen.customer_id) FROM {NAME} AS known LEFT JOIN ({seen}) AS seen "
+        "ON seen.customer_id = known.customer_id"
+    )
+    if known and not met:
+        raise DataError(
+            f"None of the {known:,} {NAME} is in the {' or '.join(begins)}: write customer_id as it is there."
+        )
+    told = [
+        ("several rows of one customer", copies),
+        ("never new: there before the data begin", met),
+        ("not in the data", known - met),
+    ]
+    return rows, counts + [Count(NAME, check, size) for check, size in told if size]

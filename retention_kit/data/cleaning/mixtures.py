@@ -1,0 +1,50 @@
+"""What no table may hold at once: several scales of a survey, and an order in lines and as a whole."""
+
+from __future__ import annotations
+
+from retention_kit.data.cleaning.columns import Columns
+from retention_kit.data.engines.duckdb import Engine
+from retention_kit.errors import DataError
+from retention_kit.settings import Definitions, check_top
+
+
+def refuse_mixed(engine: Engine, table: str, columns: Columns, chosen: Definitions) -> None:
+    """Raise where a table holds what no table may hold at once."""
+    if columns.is_mixed:
+        refuse_mixed_sources(engine)
+    if table == "responses":
+        refuse_mixed_scales(engine)
+        refuse_tops(engine, chosen)
+
+
+def refuse_mixed_sources(engine: Engine) -> None:
+    """Raise where an order is in a source of lines and in one of whole orders."""
+    both = engine.rows(
+        "SELECT order_id FROM orders_typed WHERE problem IS NULL AND order_id IS NOT NULL "
+        "GROUP BY order_id HAVING bool_or(_is_line) AND NOT bool_and(_is_line) ORDER BY order_id LIMIT 1"
+    )
+    for (order,) in both:
+        raise DataError(f"The order {order!r} is in a source of lines and in one of whole orders: keep it in one.")
+
+
+def refuse_mixed_scales(engine: Engine) -> None:
+    """Raise where the answers of a survey are on different scales."""
+    asked: dict[str, list[str]] = {}
+    scales = "SELECT DISTINCT survey, scale FROM responses_typed WHERE problem IS NULL ORDER BY survey, scale"
+    for survey, scale in engine.rows(scales):
+        asked.setdefault(survey, []).append(scale)
+    for survey, found in asked.items():
+        if len(found) > 1:
+            said = " and ".join(found)
+            raise DataError(f"The {survey} answers are on different scales, {said}: one survey needs one scale.")
+
+
+def refuse_tops(engine: Engine, chosen: Definitions) -> None:
+    """Raise where csat_top or ces_top would make every answer of the scale a good one."""
+    scales = (
+        "SELECT DISTINCT survey, low, high FROM responses_typed WHERE problem IS NULL AND survey IN ('csat', 'ces')"
+    )
+    for survey, low, high in engine.rows(scales):
+        top = getattr(chosen, f"{survey}_top")
+        if top is not None and top != "mean":
+            check_top(f"definitions.{survey}_top", top, low, high)

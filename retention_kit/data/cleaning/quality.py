@@ -1,0 +1,258 @@
+"""What cleaning did to each table, counted: check, rows and the effect on the figures, with the money concerned."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.data.checks import WARNED, WHEN, check_of
+from retention_kit.data.cleaning.columns import Columns, is_capped
+from retention_kit.data.cleaning.failure_shares import Failing, Judged
+from retention_kit.data.cleaning.money import Money
+from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.settings import BESIDE, TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# SQL of what is known of a row → the check that counts it.
+_CLOCKS = {"_ambiguous": "ambiguous local time", "_nonexistent": "nonexistent local time"}
+_LONG = {"($is_cut)": "long text, cut"}
+_FLAGS = {
+    "orders": _CLOCKS | _LONG,
+    "subscriptions": _CLOCKS | {"_no_end": "end date that stands for none"} | _LONG,
+    "responses": _CLOCKS | _LONG,
+}
+
+
+class _Query(NamedTuple):
+    """SQL of what one check finds: its name, the rows of which relation, how many each stands for, its worth in units and currency."""
+
+    check: str
+    relation: str
+    where: str = "true"
+    rows: str = "1"
+    units: str = ""
+    currency: str = ""  # the report's
+    parts: int = 1  # that a unit is kept in
+    found: str = ""  # the rows themselves, where the relation has none
+
+    def sums(self) -> tuple[str, str]:
+        """How many rows it finds and what they are worth, among all of the relation."""
+        worth = f"sum(CASE WHEN {self.where} THEN {self.units} END)" if self.units else "NULL"
+        return f"CAST(sum(CASE WHEN {self.where} THEN {self.rows} END) AS BIGINT)", f"CAST({worth} AS DECIMAL(38, 6))"
+
+    def rows_sql(self) -> str:
+        """The number of each row that the check found, with its name."""
+        return f"SELECT _row, {self.check} AS said FROM {self.found or f'{self.relation} WHERE {self.where}'}"
+
+
+_COUNTS = {
+    "orders": (
+        _Query(
+            "'identical line'",
+            "(SELECT currency, count(*) - 1 AS copies, min(abs(amount)) AS amount FROM orders_typed WHERE _is_line AND problem IS NULL "
+            "AND ordered_at < $as_of AND order_id IS NOT NULL GROUP BY currency, _like) AS alike",
+            rows="copies",
+            units="copies * amount",
+            currency="currency",
+            found="orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of AND order_id IS NOT NULL AND _like IN "
+            "(SELECT _like FROM orders_typed WHERE _is_line AND problem IS NULL GROUP BY _like HAVING count(*) > 1)",
+        ),
+        _Query("'order of several customers'", "orders", "has_several", units="amount"),
+        _Query("'no purchase: amount 0'", "orders", "is_zero AND NOT is_purchase"),
+        _Query("'purchase: amount 0'", "orders", "is_zero AND is_purchase"),
+        _Query("'refund that names no order'", "orders", "refund > 0 AND NOT is_named", units="refund"),
+        _Query("'refunded without a date'", "orders", "undated > 0", units="undated"),
+        _Query("'refunded above its order'", "orders", "beyond > 0", units="beyond"),
+        _Query("'refund of a named order'", "orders", "refund = 0 AND is_named", units="refunded"),
+        _Query("'refund above the order it names'", "orders", "refund > 0 AND is_named", units="refund"),
+        _Query(
+            "'no customer (guest)'", "orders", "is_purchase AND NOT is_zero AND customer_id IS NULL", units="amount"
+        ),
+    ),
+    "subscriptions": (
+        _Query(
+            "'no exchange rate at its start'", "subscriptions", "mrr > 0 AND CAST(paid_from AS DATE) < $rates_begin"
+        ),
+        _Query(
+            "'cancelled without an end'",
+            "subscriptions_counted",
+            "status = 'cancelled' AND ended_at IS NULL AND amount >= 0",
+            units="mrr",
+            currency="currency",
+            parts=12,
+        ),
+        # A customer's first spell of more than a month ago, so that there is none of before the status.
+        _Query(
+            "'status of today alone'",
+            "(SELECT _row, yearly, currency FROM subscriptions_counted WHERE status IN ('paused', 'unpaid') AND ended_at IS NULL "
+            "AND amount >= 0 AND started_at < $as_of - INTERVAL 31 DAY AND (customer_id, started_at) IN "
+            "(SELECT customer_id, min(started_at) FROM subscriptions_counted GROUP BY customer_id)) AS first",
+            units="yearly",
+            currency="currency",
+            parts=12,
+        ),
+        _Query("'discount'", "subscriptions_discounts", units="discount", currency="nullif(code, '')", parts=12),
+        _Query(
+            "'discount above what it lowers'",
+            "(SELECT DISTINCT terms._row FROM subscriptions_discounts AS terms JOIN subscriptions_stretches AS stretches "
+            "ON stretches.customer_id = terms.customer_id AND stretches.code = terms.code "
+            "AND stretches.moment >= terms.paid_from AND (terms.paid_until IS NULL OR stretches.moment < terms.paid_until) "
+            "WHERE stretches.discount > stretches.mrr) AS beyond",
+        ),
+        _Query(
+            "'spell that begins before the one before it ends'",
+            "(SELECT *, max(coalesce(ended_at, TIMESTAMP '9999-12-31 00:00:00')) OVER (PARTITION BY subscription_id ORDER BY paid_from, _row "
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_end FROM subscriptions_counted "
+            "WHERE is_paid AND subscription_id IS NOT NULL) AS paid",
+            "last_end > paid_from + INTERVAL 24 HOUR",
+            units="mrr",
+            currency="currency",
+            parts=12,
+        ),
+        _Query("'gap of at most 24 hours'", "subscriptions", "is_bridged"),
+        _Query("'spell without MRR: ' || unpaid_kind", "subscriptions", "unpaid_kind IS NOT NULL"),
+    ),
+    "responses": (
+        _Query(
+            "'unweighted beside weighted answers: ' || survey",
+            "(SELECT _row, survey FROM responses WHERE NOT is_weighted "
+            "AND (SELECT count(*) FROM responses WHERE is_weighted) > 0) AS beside",
+        ),
+    ),
+}
+
+
+class Count(NamedTuple):
+    """Rows of a table that one check found, what they are worth, by currency, and what else is to be told, such as examples."""
+
+    table: str
+    check: str
+    rows: int
+    worth: tuple[str, ...] = ()
+    detail: str = ""
+    failing: Failing | None = None  # of a check that sets aside: the values that did it, and of how many rows
+
+
+def count_checks(
+    engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str], judged: Judged
+) -> list[Count]:
+    """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
+    queries = [
+        query
+        for query in _queries(table)
+        if (columns.has_lines or " line'" not in query.check) and (judged.failing or query.check != "problem")
+    ]
+    parts = known | {"is_cut": is_capped(engine, table)}
+    found: dict[str, Count] = {}
+    for place, check, code, size, units in sorted(
+        _counted(engine, queries, parts), key=lambda row: (*row[:2], row[2] is None, row[2] or "")
+    ):
+        before = found.get(check, Count(table, check, 0))
+        said = (money.say(units / queries[place].parts, code),) if units else ()
+        found[check] = Count(table, check, before.rows + size, before.worth + said)
+    return [count._replace(failing=judged.failing.get(check)) for check, count in found.items()]
+
+
+def _counted(
+    engine: Engine, queries: list[_Query], parts: dict[str, str]
+) -> Iterator[tuple[int, str, str | None, int, Decimal | None]]:
+    """What each query finds, by check and currency: its place, the check, the currency, rows and units; a relation is read once."""
+    together = defaultdict(list)
+    for place, query in enumerate(queries):
+        made = "" if query.check.endswith("'") else query.check  # of each row
+        together[query.relation, made, query.currency].append(place)
+    for (relation, made, currency), places in together.items():
+        sums = ", ".join(sql for place in places for sql in queries[place].sums())
+        by = ", ".join(filter(None, (made, currency)))
+        asked = f"SELECT {made or 'NULL'}, {currency or 'NULL'}, {sums} FROM {relation}{f' GROUP BY {by}' * bool(by)}"
+        for check, code, *counted in engine.rows(asked, **parts):
+            for place, size, units in zip(places, counted[::2], counted[1::2], strict=True):
+                if size:
+                    yield place, check or queries[place].check.strip("'"), code, size, units
+
+
+def row_queries(table: str, checks: list[str]) -> list[str]:
+    """SQL of the rows that are in some of the checks but not set aside by them: their number and the check."""
+    wanted = f"said IN ({', '.join(map(literal, checks)) or 'NULL'})"
+    return [
+        f"SELECT _row, said FROM ({query.rows_sql()}) AS found WHERE {wanted}"
+        for query in _queries(table)
+        if query.check != "problem" and any(_may_be(query, check) for check in checks)
+    ]
+
+
+def _may_be(query: _Query, check: str) -> bool:
+    return f"'{check}'" in query.check or ("||" in query.check and query.check.split("'")[1] in check)
+
+
+def _queries(table: str) -> list[_Query]:
+    """The query of each check of a table."""
+    amount = "abs(amount)" if table == "orders" else ""
+    currency = "" if table == "responses" else "currency"
+    typed, usable = f"{table}_typed", f"problem IS NULL AND {WHEN[table]}"
+    return [
+        _Query("problem", typed, "problem IS NOT NULL", units=amount, currency=currency),
+        *_COUNTS[table],
+        *(
+            _Query(f"'{check}'", typed, f"{usable} < $as_of AND {flag}", currency=currency)
+            for flag, check in _FLAGS[table].items()
+        ),
+        _Query(
+            "'dated in the future, before as_of'",
+            typed,
+            f"{usable} < $as_of AND {WHEN[table]} >= $tomorrow",
+            units=amount,
+            currency=currency,
+        ),
+        *(
+            _Query(f"'{check}'", typed, f"{asked} AND {usable} >= $as_of", units=amount, currency=currency)
+            for check, asked in (
+                ("after the as-of date", "$is_as_of_set"),
+                ("dated in the future", "NOT $is_as_of_set"),
+            )
+        ),
+    ]
+
+
+def lines_effect(engine: Engine, columns: Columns) -> str:
+    """What the rows of a table became, if they are lines of orders."""
+    if not columns.has_lines:
+        return ""
+    (orders,) = engine.rows("SELECT count(*) FROM orders")[0]
+    return f"{'orders and ' if columns.is_mixed else ''}lines of orders, summed by order_id: {orders:,} orders"
+
+
+def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, str]) -> pd.DataFrame:
+    """Columns table, check, rows, effect: each table's size, with what was read if it is no plain row, then its checks."""
+    import pandas as pd
+
+    rows = [(name, "rows read", size, read[name]) for name, size in sizes.items()]
+    rows += [(count.table, count.check, count.rows, _effect(count)) for count in counts]
+    frame = pd.DataFrame(rows, columns=["table", "check", "rows", "effect"])
+    return frame.sort_values(
+        "table", key=lambda column: column.map((*TABLES, *BESIDE).index), kind="stable"
+    ).reset_index(drop=True)
+
+
+def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
+    """A sentence for each check that so many rows fail that figures may be wrong, those of most rows first."""
+    told = []
+    for count in counts:
+        of = count.failing.of if count.failing else sizes[count.table]
+        share = check_of(count.check).share
+        if share and (share == "always" or count.rows >= WARNED * of):
+            base = count.failing.base if count.failing else "rows"
+            text = f"{count.table}: {count.check} in {count.rows:,} of {of:,} {base} ({count.rows / of:.0%}), {_effect(count)}."
+            told.append((-count.rows / of, text))
+    return tuple(text for _, text in sorted(told))
+
+
+def _effect(count: Count) -> str:
+    money = " and ".join(count.worth)
+    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", check_of(count.check).effect)
+    return "; ".join(filter(None, (effect, count.failing.told if count.failing else "", count.detail)))

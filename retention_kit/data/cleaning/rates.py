@@ -1,0 +1,96 @@
+"""Exchange rates: checked, on the engine as `rates(currency, day, rate)`, and what may be loaded without them."""
+
+from __future__ import annotations
+
+from retention_kit.data.checks import WHEN
+from retention_kit.data.cleaning.columns import Columns
+from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.errors import DataError, did_you_mean
+
+SCALE = 10**4  # with several currencies, money is kept in ten-thousandths of a minor unit, so that sums stay right
+
+
+def foreign_currencies(tables: dict[str, Columns], report: str, has_rates: bool) -> tuple[str, ...]:
+    """The currencies of the tables' rows besides the report's; raises DataError where they need rates and have none."""
+    found: set[str] = set()
+    for name, columns in tables.items():
+        codes = columns.currencies()
+        foreign = [code for code in codes if code]
+        if foreign and (report == "XXX" or not has_rates):
+            _refuse_without_rates(name, codes, foreign, report)
+        found.update(foreign)
+    return tuple(sorted(found))
+
+
+def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str], report: str) -> None:
+    named = ", ".join(sorted({code or report for code in codes} - {"XXX"}))
+    report_in = "the report in no currency yet" if report == "XXX" else f"the report in {report}"
+    said = f"The {table} are in {named}, {report_in}: set [report] currency"
+    if len(foreign) == len(codes) == 1:
+        raise DataError(f"{said} to the currency of the data.")
+    needed = "" if report != "XXX" else "set [report] currency and "
+    raise DataError(
+        f"The {table} are in {named}, {report_in}: {needed}give [data.rates], a table of date, currency and "
+        "rate (of the report's currency per unit of it)."
+    )
+
+
+def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]) -> dict[str, str]:
+    """Make the table `rates` of the foreign currencies; give each one's first day, as text."""
+    if columns is None:
+        engine.run(
+            "CREATE TABLE rates AS SELECT currency, day, rate FROM (SELECT CAST(NULL AS VARCHAR) AS currency, "
+            "CAST(NULL AS DATE) AS day, CAST(NULL AS DOUBLE) AS rate) AS nothing WHERE currency IS NOT NULL"
+        )
+        return {}
+    typed = (
+        "SELECT _row, CAST($date AS DATE) AS day, upper($code) AS currency, $rate AS rate, $said AS said FROM rates_raw"
+    )
+    parts = {name: columns.sql[name] for name in ("date", "rate")}
+    engine.run(
+        f"CREATE TABLE rates_typed AS {typed}", **parts, code=columns.text("currency"), said=columns.text("rate")
+    )
+    bad = engine.rows(
+        "SELECT _row, CASE WHEN day IS NULL THEN 'has no readable date' WHEN currency IS NULL THEN 'names no currency' "
+        "ELSE 'needs a rate above 0, not ' || coalesce(said, 'none') END FROM rates_typed "
+        "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND rate < 1e300, false) ORDER BY _row LIMIT 1"
+    )
+    for row, fault in bad:
+        raise DataError(f"Row {row} of the rates {fault}.")
+    twice = engine.rows(
+        "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> max(rate) "
+        "ORDER BY currency, day LIMIT 1"
+    )
+    for code, day, low, high in twice:
+        raise DataError(f"The rates give {code} two values on {day}, {low} and {high}: keep one.")
+    begin = dict(
+        engine.rows("SELECT currency, CAST(min(day) AS VARCHAR) FROM rates_typed GROUP BY currency ORDER BY currency")
+    )
+    for code in foreign:
+        if code not in begin:
+            raise DataError(f"The rates have none for {code}, which the data hold: {did_you_mean(code, begin)}")
+    wanted = ", ".join(map(literal, foreign)) or "NULL"
+    engine.run(
+        f"CREATE TABLE rates AS SELECT DISTINCT currency, day, rate FROM rates_typed WHERE currency IN ({wanted}) "
+        "ORDER BY currency, day, rate"
+    )
+    return {code: begin[code] for code in foreign}
+
+
+def begin_sql(begin: dict[str, str]) -> str:
+    """SQL: the first day of the rates of a row's currency; NULL for the report's own."""
+    cases = " ".join(f"WHEN {literal(code)} THEN DATE '{day}'" for code, day in begin.items())
+    return f"CASE currency {cases} END" if cases else "CAST(NULL AS DATE)"
+
+
+def refuse_late_rates(engine: Engine, table: str, begin: dict[str, str]) -> None:
+    """Raise where half or more of a currency's rows lie before its first rate: that is a missing file, not a gap."""
+    for code, day in begin.items():
+        rows, early, first = engine.rows(
+            f"SELECT count(*), count(CASE WHEN problem = 'no exchange rate yet' THEN 1 END), CAST(CAST(min({WHEN[table]}) AS DATE) AS VARCHAR) "
+            f"FROM {table}_typed WHERE currency = {literal(code)}"
+        )[0]
+        if early and early * 2 >= rows:
+            raise DataError(
+                f"The rates of {code} begin on {day}, after {early} of {rows} {table} in {code}: give those from {first} on."
+            )

@@ -1,0 +1,101 @@
+"""Which of the columns that are not ours become segments: those named in `keep` or `[report] segments`, else by one rule.
+
+The rule leaves out what names or reaches one person (ids, names, addresses, phones, emails, IPs, URLs), free text, columns
+of more than 200 values that are also more than 5% of the rows, and columns with a value of its own in every row where those
+are more than 50. It looks at the first 50,000 rows of each source, so that it takes as long for a large table as for a small one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.readers.sources import Source
+from retention_kit.data.values.personal_columns import why_by_name
+from retention_kit.errors import SettingsError, did_you_mean
+
+_MOST = 200  # values
+_SHARE = 0.05  # of the rows
+_SHOWN = 50  # so many values are shown by name, be there one a row
+_LOOKED_AT = 50_000  # rows of a source
+_COLUMNS = 50  # that nobody asked for: of a table wider than that they are chosen by name
+_AT_ONCE = 10  # columns: their values are held in memory
+_PERSONAL = (
+    r"^\s*([^@\s]+@[^@\s]+\.[^@\s]+|https?://.*|www\..*|\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F]{1,4}(:[0-9a-fA-F]{0,4}){3,7}"
+    r"|(\+|00)[0-9][0-9 ()./-]{6,18}|\(?0[0-9]{1,4}\)?[ /-][0-9 -]{5,14})\s*$"
+)
+_TEXT = r"(\S+\s+){6}\S|^.{80}"
+
+
+def choose_segments(
+    engine: Engine, table: str, sources: list[Source], names: list[str], wanted: Iterable[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Of the columns of a table that are not ours, those that are segments, and of the others why they are none.
+
+    Raises SettingsError where `keep` names a column that no source has.
+    """
+    # Beside what `keep` names, a column that is mapped was asked for too.
+    asked = {name.lower() for one in sources if one.keep is not None for name in (*one.keep, *one.columns)}
+    asked |= {name.lower() for name in wanted}
+    for source in sources:
+        for name in source.keep or ():
+            if name.lower() not in map(str.lower, names):
+                raise SettingsError(f"data.{table}.keep: there is no column {name!r}: {did_you_mean(name, names)}")
+    judged = [name for name in names if name.lower() not in asked]
+    # Columns that were left unread for their names.
+    whys = {name: why_by_name(name) or "not in keep" for source in sources for name in source.unread}
+    if sources and all(source.keep is not None for source in sources):
+        whys |= dict.fromkeys(judged, "not in keep")
+    else:
+        whys |= {name: why for name in judged if (why := why_by_name(name))}
+        others = [name for name in judged if name not in whys]
+        for start in range(0, len(others), _AT_ONCE):
+            whys |= _why_by_values(engine, sources, others[start : start + _AT_ONCE])
+            kept = [name for name in others[: start + _AT_ONCE] if name not in whys]
+            if len(kept) >= _COLUMNS:
+                whys |= dict.fromkeys(kept[_COLUMNS:] + others[start + _AT_ONCE :], f"beyond the first {_COLUMNS}")
+                break
+    return [name for name in names if name not in whys], whys
+
+
+def is_personal(value: str) -> bool:
+    """Whether a value is an address, a phone number, a link or free text."""
+    return bool(re.match(_PERSONAL, value) or re.match(_TEXT, value))
+
+
+def _why_by_values(engine: Engine, sources: list[Source], names: list[str]) -> dict[str, str]:
+    if not names:
+        return {}
+    parts = []
+    for source in sources:
+        kinds = {name.lower(): name for name in engine.types(source.name)}
+        texts = (
+            f"{_text(kinds[name.lower()]) if name.lower() in kinds else 'CAST(NULL AS VARCHAR)'} AS said_{place}"
+            for place, name in enumerate(names)
+        )
+        came = f"(SELECT {', '.join(texts)} FROM {source.name} LIMIT {_LOOKED_AT}) AS first_rows"
+        parts.append(f"SELECT * FROM {came}")
+    counts = ", ".join(
+        f"count(said_{place}), count(DISTINCT said_{place}), "
+        f"count(DISTINCT CASE WHEN regexp_matches(said_{place}, {literal(_PERSONAL)}) THEN said_{place} END), "
+        f"count(DISTINCT CASE WHEN regexp_matches(said_{place}, {literal(_TEXT)}) THEN said_{place} END)"
+        for place in range(len(names))
+    )
+    ((rows, *found),) = engine.rows(f"SELECT count(*), {counts} FROM ({' UNION ALL '.join(parts)}) AS looked_at")
+    whys = {}
+    for place, name in enumerate(names):
+        filled, values, personal, texts = found[place * 4 : place * 4 + 4]
+        if personal * 2 > values:
+            whys[name] = "an address, phone number or link"
+        elif texts * 2 > values:
+            whys[name] = "free text"
+        elif values > max(_MOST, _SHARE * rows):
+            whys[name] = f"{values:,} values in {rows:,} rows"
+        elif values == filled > _SHOWN:
+            whys[name] = "a value of its own in every row"
+    return whys
+
+
+def _text(name: str) -> str:
+    return f"nullif(trim(CAST({quote(name)} AS VARCHAR)), '')"

@@ -1,0 +1,52 @@
+"""How a dataset shows itself: what it holds, up to when, who is a customer, and what cleaning found."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.summary import Sheet, Table
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def sheet_of(data: Any) -> Sheet:
+    """The sheet of a `Dataset`."""
+    report, words = data.settings.report, Words("en", data.settings.report.currency)
+    last = words.date(data.as_of - timedelta(days=1))
+    said = {"company": report.company, "first": words.date(data.start), "last": last}
+    title = words.text("shown.dataset.title" if report.company else "shown.dataset.untitled", **said)
+    if data.is_sample:
+        title = words.text("shown.dataset.sample", title=title)
+    zone = (
+        words.text("shown.dataset.zone", zone=report.timezone)
+        if report.timezone
+        else words.text("shown.dataset.unzoned")
+    )
+    money = [words.text("shown.dataset.currency", currency=report.currency)] if report.currency != "XXX" else []
+    read = data.quality[data.quality["check"] == "rows read"].set_index("table")["rows"]
+    tables = [_rows(name, read.get(name), words) for name in data.tables]
+    facts: list[tuple[str, Sequence[str]]] = [
+        (words.text("shown.dataset.tables"), tables),
+        (words.text("shown.dataset.time"), [zone, words.text("shown.dataset.asof", last=last), *money]),
+        (words.text("shown.dataset.segments"), [*data.segments] or [words.text("shown.dataset.none")]),
+    ]
+    notes = []
+    if data.basis in data.tables:
+        days = data.settings.definitions.inactivity_days
+        kind = "inactivity" if data.basis == "orders" and days else data.basis
+        every = words.text(f"every.{report.every}")
+        notes = [words.text(f"definitions.basis_{kind}", every=every, days=days)]
+    return Sheet(title, words, facts, [_quality(data.quality, words)], notes, data.warnings)
+
+
+def _rows(table: str, rows: int | None, words: Words) -> str:
+    return words.text("shown.dataset.rows", table=table, rows=words.value(rows, "count"))
+
+
+def _quality(frame: Any, words: Words) -> Table:
+    heads = [words.text(f"shown.dataset.{name}") for name in ("table", "check", "rows_head", "effect")]
+    rows = [[row.table, row.check, words.value(row.rows, "count"), row.effect] for row in frame.itertuples()]
+    return Table(heads, rows, frozenset({0, 1, 3}))

@@ -1,0 +1,241 @@
+"""From an export to its sources in `retention.toml`: by its layout, or, where none fits, by names and contents."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+import msgspec
+
+from retention_kit.data.cleaning.segments import is_personal
+from retention_kit.data.importing.export import Export, known_zone, time_sql, with_texts
+from retention_kit.data.importing.questions import Question, read_questions
+from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
+from retention_kit.data.values.missing import MISSING
+from retention_kit.data.values.personal_columns import why_by_name
+from retention_kit.errors import DataError, did_you_mean
+from retention_kit.settings import Table
+
+REQUIRED = {
+    "orders": ("customer_id", "ordered_at", "amount"),
+    "subscriptions": ("customer_id", "started_at", "amount"),
+    "responses": ("responded_at",),
+}
+OURS = {
+    "orders": ("customer_id", "ordered_at", "amount"),
+    "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
+    "responses": ("responded_at", "survey", "score"),
+}
+_AMOUNT = r"[-+(]?\s?[$€£¥₹]?\s?[-+]?\d[\d.,' ]*\s?[$€£¥₹]?\)?"
+_FEW, _SHARE = 20, 0.005  # values of a column that is kept, or a share of the rows that are looked at
+_GUESSES = {  # our columns by what theirs may be called, the likeliest first
+    "customer_id": ("customer.?(id|no|number|code)", "client.?(id|no)", "account.?(id|no|code)", "user.?id", "member.?id",
+                    "customer|client|buyer", "e-?mail"),
+    "order_id": ("order.?(id|no|number|#)", "invoice.?(id|no|number)", "transaction.?id", "receipt", "^(order|invoice)$"),
+    "ordered_at": ("(order|invoice|purchase|transaction).?date", "created", "date", "time"),
+    "amount": ("net.?total|net.?sales", "total", "amount", "revenue", "gross", "value|paid", "price"),
+    "currency": ("currency",),
+}  # fmt: skip
+
+
+class Mapping(NamedTuple):
+    """One source to be written: its settings, what is to be said of a column, and why it is a guess, if it is one."""
+
+    table: str
+    source: Table
+    comments: dict[str, str]  # by our column's name
+    doubt: str = ""
+
+
+class Recognised(NamedTuple):
+    """What an export turned out to be."""
+
+    layout: Layout | None  # None: a proposal
+    mappings: list[Mapping]
+    currency: str | None = None  # where all of its amounts are in one
+
+
+def our_table(header: list[str]) -> str | None:
+    """The table whose names a header has, so that it needs no mapping."""
+    return next((table for table, names in OURS.items() if set(names) <= set(header)), None)
+
+
+def map_export(export: Export, path: str, name: str | None = None) -> Recognised | None:
+    """The sources of an export, `path` being what they are written with; None where no layout fits its header.
+
+    Raises DataError where it is of no use, or is not of the layout that is asked for.
+    """
+    try:
+        layout = layout_of(name) if name else recognise(export.header)
+    except DataError as error:
+        raise DataError(f"{export.path.name}: {error}") from None
+    if layout is None:
+        return None
+    if layout.refused:
+        raise DataError(f"{export.path.name} is {layout.label} ({layout.name}), which {layout.refused}.")
+    if name and not layout.signature.count(export.header):
+        missing = ", ".join(layout.signature.missing(export.header))
+        other = recognise(export.header)
+        hint = f"it looks like {other.name}" if other else f"it has {', '.join(export.header[:8])}"
+        raise DataError(
+            f"{export.path.name} is not {layout.label} ({name}): {f'it lacks {missing}; ' if missing else ''}{hint}."
+        )
+    return _by_layout(with_texts(export, layout.read.header_rows), path, layout)
+
+
+def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
+    header, comments = export.header, {}
+    columns = {ours: resolve(given, header) for ours, given in (layout.columns | layout.segments).items()}
+    for ours in REQUIRED[layout.table]:
+        if columns.get(ours) is None:
+            wanted = layout.columns[ours] if isinstance(layout.columns[ours], str) else layout.columns[ours][0]
+            names = re.findall(r'"([^"]+)"', wanted) or [wanted]
+            raise DataError(
+                f"{export.path.name} has no column {names[0]!r}, which {layout.label} needs for {ours}: "
+                f"{did_you_mean(names[0], header)}"
+            )
+    columns = {ours: text for ours, text in columns.items() if text is not None}
+    zone = export.zone or _zone_of(columns) or layout.read.timezone
+    for ours, text in columns.items():
+        if text in header and ours.endswith("_at"):
+            columns[ours], other = time_sql(text, export.values(text))
+            comments |= {ours: f"day and month cannot be told apart: or {other}"} if other else {}
+    for ours, choice in layout.choices.items():
+        if other := resolve(choice.expression, header):
+            comments[ours] = f"or {other}: {choice.text}"
+    leave_out = {why: resolve(given, header) for why, given in layout.leave_out.items()}
+    source = Table(
+        path=path,
+        layout=layout.name,
+        rows=layout.read.rows,
+        timezone=zone,
+        leave_out={why: _sql_line(text) for why, text in leave_out.items() if text},
+        columns=columns,
+    )
+    source = msgspec.structs.replace(source, keep=_kept(export, source))
+    return Recognised(layout, _surveys(export, layout, source, comments), _currency(export, columns))
+
+
+def _sql_line(text: str) -> str:
+    """SQL on one line, its end no quotation mark, so that it stands in TOML as it is."""
+    line = " ".join(text.split())
+    return f"{line} " if line.endswith("'") else line
+
+
+def _zone_of(columns: dict[str, str]) -> str | None:
+    """The zone that a column of times says in brackets: `Created (UTC)`."""
+    found = [re.search(r"\(([\w/+-]+)\)", text) for ours, text in columns.items() if ours.endswith("_at")]
+    return next((zone for one in found if one and (zone := known_zone(one[1]))), None)
+
+
+def _currency(export: Export, columns: dict[str, str]) -> str | None:
+    column = columns.get("currency")
+    codes = {value.upper() for value in export.values(column)} if column in export.header else set()
+    return codes.pop() if len(codes) == 1 and re.fullmatch(r"[A-Z]{3}", next(iter(codes))) else None
+
+
+def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, str]) -> list[Mapping]:
+    """A source for each question of a survey; of other tables the one."""
+    if not layout.has_questions:
+        return [Mapping(layout.table, source, comments)]
+    named = {
+        name for names in (layout.columns | layout.segments).values() for name in _columns_of(names, export.header)
+    }
+    asked = [
+        (column, text, export.values(column))
+        for column, text in zip(export.header, export.texts, strict=True)
+        if column not in named
+    ]
+    questions = read_questions(asked)
+    found = []
+    for place, question in enumerate(questions):
+        if question.survey != "comment":
+            following = questions[place + 1 : place + 2]
+            comment = following[0].column if following and following[0].survey == "comment" else None
+            found.append(_survey(source, question, comment, comments))
+    if not found:
+        raise DataError(
+            f"{export.path.name} is {layout.label}, but none of its questions is one of nps, csat or ces: name the column "
+            f"in a retention.toml ([data.responses.columns], score = …); it has {', '.join(column for column, *_ in asked)}."
+        )
+    return found
+
+
+def _survey(source: Table, question: Question, comment: str | None, comments: dict[str, str]) -> Mapping:
+    columns = {"score": question.score} | source.columns | ({"comment": comment} if comment else {})
+    one = Table(
+        path=source.path,
+        layout=source.layout,
+        survey=question.survey,
+        scale=question.scale,
+        timezone=source.timezone,
+        leave_out=source.leave_out,
+        columns=columns,
+        keep=source.keep and [name for name in source.keep if name != question.column],
+    )
+    return Mapping("responses", one, comments, question.doubt)
+
+
+def _kept(export: Export, source: Table) -> list[str]:
+    """The columns beside the mapped ones that can split the figures: few words, each of several rows, that name nobody."""
+    said = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
+    found = []
+    for name in export.header:
+        values = [value for value in export.values(name) if value.upper() not in MISSING]
+        several = Counter(values)
+        is_few = 2 <= len(several) <= max(_FEW, _SHARE * len(export.rows)) and 2 * len(several) <= len(values)
+        if not is_few or name.lower() in said or why_by_name(name) or any(map(is_personal, several)):
+            continue
+        is_number = any(re.fullmatch(_AMOUNT, value) for value in several)
+        few = [*several][:50]
+        is_time = time_sql("x", few)[0] != "x" or any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", one) for one in few)
+        if not is_number and not is_time:
+            found.append(name)
+    return found
+
+
+def _columns_of(given: str | list[str], header: list[str]) -> list[str]:
+    found = [resolve(text, header) or "" for text in ([given] if isinstance(given, str) else given)]
+    return [column for text in found for column in ([text] if text in header else re.findall(r'"([^"]+)"', text))]
+
+
+def propose(export: Export, path: str) -> Recognised:
+    """A mapping of orders by names and contents, for a header that no layout fits; raises DataError where nothing fits."""
+    columns, comments = {}, {}
+    for ours, wording in _GUESSES.items():
+        fitting = [name for name in export.header if name not in columns.values() and _fits(ours, export.values(name))]
+        ranked = [name for part in wording for name in fitting if re.search(part, name, re.I)]
+        if ranked or (fitting and ours in ("ordered_at", "amount")):
+            columns[ours] = (ranked or fitting)[0]
+            comments[ours] = "guess"
+    missing = [ours for ours in ("customer_id", "ordered_at", "amount") if ours not in columns]
+    if missing:
+        raise DataError(
+            f"{export.path.name} is no export that is known ({len(layouts())} are: retention-kit import --list), and none of "
+            f"its columns looks like {' or '.join(missing)}: it has {', '.join(export.header)}."
+        )
+    currency = _currency(export, columns)
+    columns["ordered_at"], other = time_sql(columns["ordered_at"], export.values(columns["ordered_at"]))
+    comments |= {"ordered_at": f"guess; day and month cannot be told apart: or {other}"} if other else {}
+    source = Table(path=path, columns=columns)
+    source = msgspec.structs.replace(source, keep=_kept(export, source))
+    return Recognised(None, [Mapping("orders", source, comments)], currency)
+
+
+def _fits(ours: str, values: list[str]) -> bool:
+    """Whether the contents of a column may be what it is guessed to be."""
+    if not values:
+        return False
+    few = values[:500]
+    numbers = all(re.fullmatch(_AMOUNT, value) for value in few)
+    times = not numbers and (
+        time_sql("x", few)[0] != "x" or all(re.match(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", value) for value in few)
+    )
+    if ours == "ordered_at":
+        return times
+    if ours == "amount":
+        return numbers
+    if ours == "currency":
+        return all(re.fullmatch(r"[A-Za-z]{3}", value) for value in few)
+    return not times and max(map(len, few)) <= 64

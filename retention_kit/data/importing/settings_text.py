@@ -1,0 +1,139 @@
+"""Sources written into the text of a `retention.toml`, whose own lines and comments stay as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from retention_kit.data.importing.mapping import Mapping, Recognised
+from retention_kit.errors import SettingsError
+from retention_kit.settings import TABLES, make_settings, parsed
+
+_SCALARS = ("path", "layout", "survey", "scale", "rows", "timezone")
+
+
+def block(mapping: Mapping, heading: list[str]) -> str:
+    """One `[[data.TABLE]]`, its heading as comments; commented out itself where it is doubtful."""
+    source, lines = mapping.source, []
+    lines.append(f"[[data.{mapping.table}]]")
+    for name in _SCALARS:
+        value = getattr(source, name)
+        if value and not (name == "rows" and value == "orders"):
+            lines.append(f"{name} = {toml_text(value)}")
+    if source.keep is not None:
+        listed = ", ".join(map(toml_text, source.keep))
+        lines.append(f"keep = [{listed}]  # further columns that split the figures: add or take away")
+    if source.leave_out:
+        lines.append(f"[data.{mapping.table}.leave_out]  # such rows count nowhere; `check` counts them by these names")
+        lines += [f"{toml_key(why)} = {toml_text(condition)}" for why, condition in source.leave_out.items()]
+    lines.append(
+        f"[data.{mapping.table}.columns]  # ours = a column of theirs, or SQL on them; further columns here can split the figures"
+    )
+    for ours, text in source.columns.items():
+        said = mapping.comments.get(ours)
+        lines.append(f"{toml_key(ours)} = {toml_text(text)}" + (f"  # {_one_line(said)}" if said else ""))
+    if mapping.doubt:
+        heading = [*heading, f"Unsure: {mapping.doubt}. Take away the # where it is right."]
+        lines = [f"# {part}" for line in lines for part in line.split("\n")]
+    return "\n".join([*(f"# {_one_line(line)}" for line in heading), *lines]) + "\n"
+
+
+def add_sources(text: str, blocks: list[tuple[Mapping, str]], report: dict[str, str]) -> str:
+    """The text of a `retention.toml` with more sources, and keys of [report] that it does not have yet.
+
+    Raises SettingsError where it is written in a way that nothing can be added to.
+    """
+    before = _parsed(text)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    made = text.replace("\r\n", "\n")
+    for table in dict.fromkeys(mapping.table for mapping, _ in blocks if not mapping.doubt):
+        made, opened = _opened(made, table, before.get("data", {}).get(table))
+        made += opened
+    made = made.rstrip("\n") + "\n\n" if made.strip() else made
+    for key, value in report.items():
+        if key not in before.get("report", {}):
+            made = _with_key(made, key, value)
+    made = made.rstrip("\n") + "\n\n" if made.strip() else ""
+    made += "\n".join(written for _, written in blocks)
+    _check(before, _parsed(made), blocks)
+    return made.replace("\n", newline)
+
+
+def write_safely(path: Path, text: str) -> None:
+    """Put a text in a file's place in one go: whoever reads it sees the old one or the new one."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_text(text, "utf-8", newline="")
+        if path.exists():
+            staged.chmod(path.stat().st_mode & 0o777)
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def report_keys(found: list[Recognised]) -> dict[str, str]:
+    """What [report] has to say for such exports: their currency, where they have one in common."""
+    currencies = {one.currency for one in found if one.currency}
+    return {"currency": currencies.pop()} if len(currencies) == 1 else {}
+
+
+def toml_key(name: str) -> str:
+    """A key, in quotation marks where TOML wants them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
+def toml_text(text: str) -> str:
+    """A string of TOML that a person reads easily, whatever it holds."""
+    is_plain = text.isprintable() or (text.replace("\n", "").isprintable() and "\n" in text)
+    if is_plain and not re.search(r'["\\\n]', text):
+        return f'"{text}"'
+    if is_plain and not re.search(r"['\n]", text):
+        return f"'{text}'"
+    if is_plain and "'''" not in text and not text.endswith("'") and text[0] != "\n":
+        return f"'''{text}'''"
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _opened(text: str, table: str, given: object) -> tuple[str, str]:
+    """The text with a table that has one source written as a list of one, so that more can follow; and what to add for it."""
+    if given is None or isinstance(given, list):
+        return text, ""
+    if isinstance(given, dict):
+        header = re.compile(rf"^([ \t]*)\[[ \t]*data[ \t]*\.[ \t]*{table}[ \t]*\]", re.M)
+        return header.sub(rf"\1[[data.{table}]]", text, count=1), ""
+    short = re.compile(rf"^[ \t]*{table}[ \t]*=[^\n]*\n?", re.M)
+    return short.sub("", text, count=1), f"\n[[data.{table}]]\npath = {toml_text(str(given))}\n"
+
+
+def _with_key(text: str, key: str, value: str) -> str:
+    line = f"{key} = {toml_text(value)}"
+    header = re.compile(r"^([ \t]*\[[ \t]*report[ \t]*\][^\n]*)$", re.M)
+    if header.search(text):
+        return header.sub(lambda found: f"{found[1]}\n{line}", text, count=1)
+    return f"{text}[report]\n{line}\n"
+
+
+def _parsed(text: str) -> dict:
+    raw = parsed(text.encode(), "retention.toml")
+    make_settings(raw)
+    return raw
+
+
+def _check(before: dict, after: dict, blocks: list[tuple[Mapping, str]]) -> None:
+    """Raise unless all that was said is said still, and the new sources with it."""
+    old, new = (make_settings(raw) for raw in (before, after))
+    for table in TABLES:
+        wanted = old.data.sources(table) + [one.source for one, _ in blocks if one.table == table and not one.doubt]
+        if new.data.sources(table) != wanted:
+            raise SettingsError(
+                f"retention.toml is written so that no source of {table} can be added: write its {table} as [[data.{table}]]."
+            )
+    for part in ("definitions", "goals", "mail"):
+        if getattr(old, part) != getattr(new, part):
+            raise SettingsError("retention.toml is written so that nothing can be added to it: add the source by hand.")
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

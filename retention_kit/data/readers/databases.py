@@ -1,0 +1,367 @@
+"""Databases in a file, DuckDB's and SQLite's: opened to read, copied from, and closed again.
+
+Such a file may come from anybody, and its views are programs. So it is opened apart from our tables, where nothing but
+the file can be reached, and a view is read only where it says nothing but how to read the file's own tables.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Timer
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.data.engines.duckdb import SEAL, SEALED, Engine, interruptible, literal, private_place, quote
+from retention_kit.data.readers.frames import Stream, register_cells
+from retention_kit.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import duckdb
+
+SUFFIXES = (".duckdb", ".db", ".sqlite", ".sqlite3")
+# What reading through views may take of a small file, and for each of its megabytes more: a table takes what it is large.
+SECONDS, ROWS, TEXT = 8, 500_000, 10**8  # ROWS and TEXT, characters in all of them, are of a view of SQLite
+_MORE_SECONDS, _MORE_ROWS, _MORE_TEXT = 1, 10**5, 10**7
+_VALUE = 16 * 2**20  # bytes of one value, or row, of SQLite
+_TIMES = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
+_THEIRS = "_theirs"  # what a database file is called while it is open
+_LIMITS = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
+# What a view has no business to ask, besides functions that give tables: they tell of the machine.
+_ASKING = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
+# And that make values as long as they are told to, which no limit of the engine's holds.
+_ASKING |= {
+    "repeat",
+    "lpad",
+    "rpad",
+    "printf",
+    "format",
+    "bar",
+    "range",
+    "generate_series",
+    "list_resize",
+    "array_resize",
+}
+_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+_LOADING = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
+
+
+def is_query(text: str) -> bool:
+    """Whether a source is a query of the user's rather than the name of a table."""
+    return bool(re.match(r"\s*(SELECT|WITH|FROM)\s", text, re.IGNORECASE))
+
+
+def file_of(url: str, folder: Path) -> Path:
+    """The file that an engine URL names: `sqlite:///shop.sqlite` lies beside the retention.toml."""
+    path = folder / url.partition(":///")[2]
+    if not path.is_file():
+        near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise DataError(f"There is no database {path.name!r} in {str(path.parent)!r}: {did_you_mean(path.name, near)}")
+    kind = url.partition(":")[0]
+    if (found := _kind(path)) != kind:
+        raise DataError(f"data.engine: {path.name} is a database of {found}, not of {kind}: write {found}:///….")
+    return path
+
+
+def tables_in(path: Path) -> list[str]:
+    """The tables and views of a database file, as `table` or `schema.table`."""
+    if _kind(path) == "sqlite":
+        with _sqlite(path) as connection:
+            return _sqlite_tables(connection)
+    with _duckdb(path) as connection:
+        return _duckdb_tables(connection)
+
+
+def read_database(engine: Engine, path: Path, text: str, name: str) -> str:
+    """Copy a table, or the result of a query in the database's own SQL, onto the engine; SQL that reads the copy.
+
+    Raises DataError where the file is broken, or a view in it is more than a way to read the file's tables.
+    """
+    if _kind(path) == "duckdb":
+        _copy_duckdb(engine, path, text, name)
+        return quote(name)
+    with _sqlite(path) as connection:
+        cursor = connection.execute(_query(path, text, _sqlite_tables(connection)))
+        names = [column[0] for column in cursor.description or ()]
+        rows = _sqlite_rows(path, cursor, connection.limited)
+    for number, row in enumerate(rows, start=1):
+        for column, value in zip(names, row, strict=True):
+            if isinstance(value, bytes):
+                raise DataError(
+                    f"{path.name}: the column {column!r} holds bytes in row {number}: leave it out with a query."
+                )
+    return register_cells(engine, name, names, rows)
+
+
+def fingerprinted(path: Path) -> list[Path]:
+    """The files that a database's content is in: its own, and its log of what is not yet in there."""
+    return [
+        found
+        for found in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}.wal"))
+        if found.is_file()
+    ]
+
+
+def _kind(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head.startswith(b"SQLite format 3\0"):
+        return "sqlite"
+    if head[8:12] == b"DUCK":
+        return "duckdb"
+    raise DataError(f"{path.name} is neither a DuckDB nor an SQLite database.")
+
+
+def _query(path: Path, text: str, tables: list[str]) -> str:
+    if is_query(text):
+        return text.strip().rstrip(";")
+    wanted = text.lower().removeprefix("main.")
+    for table in tables:
+        if table.lower() == wanted:
+            return f"SELECT * FROM {'.'.join(map(quote, _parts(table)))}"
+    raise DataError(f"{path.name} has no table {text!r}: {did_you_mean(text, tables)}")
+
+
+def _parts(table: str) -> list[str]:
+    return table.split(".", 1)
+
+
+def _copy_duckdb(engine: Engine, path: Path, text: str, name: str) -> None:
+    with _duckdb(path) as theirs:
+        query = _query(path, text, _duckdb_tables(theirs))
+        through_views = _check_views(theirs, path, query)
+        most = _most_rows(theirs) if through_views else None
+        query = f"SELECT * FROM ({query}\n)" + ("" if most is None else f" LIMIT {most + 1}")
+        ours, stream = f"{engine.catalog}.main.{quote(name)}", f"{name}_stream"
+        late = _Deadline(_seconds(path), theirs.interrupt)
+        if through_views:
+            late.start()
+        try:
+            engine.register(stream, Stream(theirs.sql(query)))
+            engine.run(f"CREATE TABLE {ours} AS SELECT * FROM {quote(stream)}")
+        except engine.error as error:
+            if late.has_passed:
+                raise DataError(
+                    f"{path.name}: its view takes more than {late.interval} seconds to read: make it a table."
+                ) from None
+            raise error from None
+        finally:
+            late.cancel()
+            engine.unregister(stream)
+        if most is not None and engine.rows(f"SELECT count(*) FROM {ours}")[0][0] > most:
+            raise DataError(f"{path.name}: its view gives more than {most:,} rows: make it a table.")
+
+
+class _Deadline(Timer):
+    """Calls once the time is over, and remembers that it has."""
+
+    def __init__(self, seconds: float, interrupt: Callable[[], None]):
+        super().__init__(seconds, self._pass)
+        self.daemon, self.has_passed, self._interrupt = True, False, interrupt
+
+    def _pass(self) -> None:
+        self.has_passed = True
+        self._interrupt()
+
+
+def _by_size(least: float, more: int, path: Path) -> float:
+    """So many, and more for each megabyte of a file."""
+    return least + path.stat().st_size // 2**20 * more
+
+
+def _seconds(path: Path) -> float:
+    """What reading through the views of a file may take."""
+    return _by_size(SECONDS, _MORE_SECONDS, path)
+
+
+def _most_rows(theirs: duckdb.DuckDBPyConnection) -> int:
+    ((held,),) = theirs.execute(
+        f"SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables() WHERE database_name = '{_THEIRS}'"
+    ).fetchall()
+    return _TIMES * int(held) + 10**6
+
+
+@contextmanager
+def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of its own to a DuckDB file, from which nothing else can be reached."""
+    import duckdb
+
+    place = private_place()
+    try:
+        with duckdb.connect(config=SEALED | _LIMITS | {"temp_directory": str(place)}) as connection:
+            connection.execute(f"ATTACH {literal(str(path))} AS {_THEIRS} (READ_ONLY)")
+            connection.execute(f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_THEIRS}; {SEAL}")
+            yield interruptible(connection)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _duckdb_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    found = connection.execute(
+        f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = '{_THEIRS}' ORDER BY ALL"
+    ).fetchall()
+    return [table if schema == "main" else f"{schema}.{table}" for schema, table in found]
+
+
+def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> bool:
+    """Whether a query reads through views of the file; raises DataError where one is more than a way to read its tables.
+
+    The user's own query is the user's affair; the views behind it are whoever's made the file.
+    """
+
+    def held(what: str) -> list[tuple]:
+        return connection.execute(f"SELECT {what} WHERE database_name = '{_THEIRS}'").fetchall()
+
+    views = {_lower(schema, name): sql for schema, name, sql in held("schema_name, view_name, sql FROM duckdb_views()")}
+    tables = {_lower(*name) for name in held("schema_name, table_name FROM duckdb_tables()")} | views.keys()
+    macros = {name.lower() for (name,) in held("function_name FROM duckdb_functions()")}
+    asked = _parsed(connection, query)
+    waiting = [name for name in (_tables_read(asked, "main") if asked else views) if name in views]
+    seen = set()
+    while waiting:
+        if (view := waiting.pop()) in seen:
+            continue
+        seen.add(view)
+        tree = _parsed(connection, views[view].partition(" AS ")[2].rstrip("; \n"))
+        read, asked = set(_tables_read(tree, view[0])), set(_functions(tree))
+        beyond = {".".join(name) for name in read - tables} | (asked & (macros | _ASKING))
+        beyond |= {name for name in asked if name.endswith("()")}
+        if tree is None or beyond:
+            told = ", ".join(sorted(beyond)) or "it cannot be told what"
+            raise DataError(
+                f"{path.name}: the view {view[1]!r} reads more than the tables of its file ({told}), so it is not run: "
+                "make it a table."
+            )
+        waiting += [name for name in read if name in views]
+    return bool(seen)
+
+
+def _lower(*names: str) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """The syntax tree of a query; None where there is none."""
+    ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        return None
+    return None if tree.get("error") else tree
+
+
+def _nodes(tree: Any) -> Iterator[dict]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+
+
+def _tables_read(tree: Any, schema: str) -> Iterator[tuple[str, ...]]:
+    """The tables and views, each with its schema, that a syntax tree names: without one it is that of the view."""
+    own = {str(part["key"]).lower() for node in _nodes(tree) for part in (node.get("cte_map") or {}).get("map", ())}
+    own |= {str(node["cte_name"]).lower() for node in _nodes(tree) if "cte_name" in node}
+    for node in _nodes(tree):
+        if node.get("type") == "SHOW_REF":
+            yield "", "show"
+        if node.get("type") != "BASE_TABLE":
+            continue
+        catalog, where, name = _lower(node["catalog_name"], node["schema_name"], node["table_name"])
+        if catalog not in ("", _THEIRS):
+            yield f"{catalog}.{where}", name
+        elif where or name not in own:
+            yield where or schema, name
+
+
+def _functions(tree: Any) -> Iterator[str]:
+    """The functions that a syntax tree calls; those that give a table with brackets."""
+    for node in _nodes(tree):
+        if node.get("type") == "TABLE_FUNCTION":
+            yield f"{node['function'].get('function_name', '')}()".lower()
+        elif node.get("class") == "FUNCTION":
+            yield str(node.get("function_name", "")).lower()
+
+
+def _sqlite_tables(connection: sqlite3.Connection) -> list[str]:
+    query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    return [name for (name,) in connection.execute(query)]
+
+
+def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -> list[tuple]:
+    """All rows of a query; raises DataError where a view of the file gives more than any table of its size could."""
+    if not through_views:
+        return cursor.fetchall()
+    rows, size = [], 0
+    most, longest = _by_size(ROWS, _MORE_ROWS, path), _by_size(TEXT, _MORE_TEXT, path)
+    while part := cursor.fetchmany(10_000):
+        rows += part
+        size += sum(len(value) for row in part for value in row if isinstance(value, str | bytes))
+        if len(rows) > most or size > longest:
+            raise DataError(
+                f"{path.name}: its view {through_views[0]!r} gives more than {most:,} rows or {longest:,} characters: "
+                "make it a table."
+            )
+    return rows
+
+
+class _Sqlite(sqlite3.Connection):
+    """A connection on which statements can read tables and views, and no more; those read through views have a deadline."""
+
+    def __init__(self, *given: Any, **more: Any):
+        super().__init__(*given, **more)
+        self.seconds = float(SECONDS)
+        self.limited: list[str] = []  # the views that are read
+        self._until = 0.0
+        self.execute("PRAGMA trusted_schema = OFF")
+        self.execute("PRAGMA query_only = ON")
+        self.execute("PRAGMA cell_size_check = ON")
+        self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE)
+        self.set_authorizer(self._may)
+        self.set_progress_handler(self._is_late, 100_000)
+
+    def _may(self, action: int, first: str | None, second: str | None, place: str | None, view: str | None) -> int:  # noqa: ARG002
+        """As SQLite asks while it prepares a statement; `view` is where it is told to do so."""
+        if action not in _READING or (action == sqlite3.SQLITE_FUNCTION and str(second).lower() in _LOADING):
+            return sqlite3.SQLITE_DENY
+        if view and view not in self.limited:
+            self.limited.append(view)
+            self._until = self._until or monotonic() + self.seconds
+        return sqlite3.SQLITE_OK
+
+    def _is_late(self) -> bool:
+        return bool(self._until) and monotonic() > self._until
+
+
+@contextmanager
+def _sqlite(path: Path) -> Iterator[_Sqlite]:
+    """A connection that writes nothing: one to a database with a write-ahead log would, unless the log is there already."""
+    with path.open("rb") as file:
+        has_log = file.read(19)[18:] == b"\2"
+    is_whole = has_log and not path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_whole else ''}"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, factory=_Sqlite)) as connection:
+            connection.seconds = _seconds(path)
+            yield connection
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+        raise DataError(f"{path.name} cannot be read: {_said(error, path)}.") from None
+
+
+def _said(error: Exception, path: Path) -> str:
+    said = str(error).rstrip(".")
+    if said == "interrupted":
+        return f"its view takes more than {_seconds(path)} seconds to read: make it a table"
+    if said == "not authorized":
+        return "a query of it does more than read its tables"
+    if isinstance(error, UnicodeDecodeError):
+        return "a text in it is not UTF-8"
+    return said

@@ -1,0 +1,63 @@
+"""Rows that a source leaves out by name, and what its export cannot tell."""
+
+from __future__ import annotations
+
+from retention_kit.data.engines.duckdb import Engine, quote
+from retention_kit.data.layouts.layout import layout_of
+from retention_kit.data.readers.files import used
+from retention_kit.data.readers.header import Found
+from retention_kit.data.values.amounts import Hints
+from retention_kit.data.values.expressions import plainly
+from retention_kit.data.values.typed_expressions import typed
+from retention_kit.errors import DataError
+from retention_kit.settings import Table
+
+
+def as_text(engine: Engine, source: Table, reader: str) -> str:
+    """A relation of an export with its cells as text, as in the file its layout was written for; but for what is computed with."""
+    kinds = engine.types(reader) if source.layout and engine.reader is engine else {}
+    computing = used(kinds, [text for ours, text in source.columns.items() if ours in ("amount", "refunded")])
+    if all(kind == "VARCHAR" or name in computing for name, kind in kinds.items()):
+        return reader
+    cells = (quote(name) if name in computing else f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in kinds)
+    return f"(SELECT {', '.join(cells)} FROM {reader} AS _cells)"
+
+
+def leave_out(
+    engine: Engine, source: Table, reader: str, label: str, name: str, hints: Hints
+) -> tuple[str, list[Found]]:
+    """What is left of a relation, and what each condition of `leave_out` took, the first that holds counting.
+
+    Raises DataError on a condition that the engine does not accept.
+    """
+    if not source.leave_out:
+        return reader, []
+    conditions, found = {}, []
+    for why, text in source.leave_out.items():
+        conditions[why], told = (
+            (text, []) if engine.place else typed(engine, text, reader, f"{label}: leave_out {why!r} = {text!r}", hints)
+        )
+        found += told
+    for why, condition in conditions.items():
+        try:
+            engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
+        except engine.error as error:
+            said = plainly(engine.reader, str(error), engine.types(reader))
+            raise DataError(f"{label}: leave_out {why!r} = {source.leave_out[why]!r} does not work: {said}") from None
+    cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(conditions.values()))
+    place = f"CASE {cases} ELSE -1 END"
+    engine.keep(f"{name}_places", f"SELECT {place} AS place FROM {reader} AS _theirs")
+    counted = dict(engine.rows(f"SELECT place, count(*) FROM {name}_places GROUP BY place"))
+    kept = f"(SELECT * FROM {reader} AS _theirs WHERE {place} = -1)"
+    left = enumerate(source.leave_out)
+    return kept, [*found, *(Found(f"left out: {why}", counted[place]) for place, why in left if place in counted)]
+
+
+def limits(source: Table) -> list[str]:
+    """What the export of a source cannot tell, a sentence each; raises SettingsError where its layout is unknown."""
+    return layout_of(source.layout).notes if source.layout else []
+
+
+def lacks_earlier_prices(source: Table) -> bool:
+    """Whether a source of subscriptions has today's prices alone."""
+    return bool(source.layout) and layout_of(source.layout).is_snapshot

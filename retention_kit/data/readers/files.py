@@ -1,0 +1,184 @@
+"""Files that hold one table: CSV, Parquet, workbooks; one by name or many by a pattern."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from retention_kit.data.engines.duckdb import Engine, pattern_of, quote
+from retention_kit.data.readers.frames import register_cells
+from retention_kit.data.readers.header import HEAD, Found, Names, Sorter, find_header, stacked_cells
+from retention_kit.data.readers.text_files import TEXTS, TextOptions, read_text
+from retention_kit.data.readers.workbooks import check_workbook
+from retention_kit.errors import DataError, did_you_mean
+from retention_kit.settings import Table
+
+FORMATS = (*TEXTS, ".parquet", ".xlsx")
+_NO_TEXT = {  # first bytes of what is often named as a text
+    b"\x1f\x8b": "a gzip file: name it .csv.gz",
+    b"PK\x03\x04": "a workbook or a zip file: name it .xlsx or .csv.zip",
+    b"\xd0\xcf\x11\xe0": "an old workbook: save it as .xlsx",
+    b"PAR1\x15": "a Parquet file: name it .parquet",
+}
+
+
+def files_of(text: str, folder: Path) -> list[Path]:
+    """The file of that name, or in order of name all files that a pattern such as `exports/orders-*.csv` fits."""
+    path = folder / text
+    if path.is_file():
+        return [path]
+    if path.exists() or path.is_symlink():
+        refuse_irregular(path)
+    if not re.search(r"[*?\[]", text):
+        near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise DataError(f"There is no file {text!r} in {str(folder)!r}: {did_you_mean(path.name, near)}")
+    root, pattern = (Path(path.anchor), path.relative_to(path.anchor)) if Path(text).is_absolute() else (folder, text)
+    # Spreadsheet programs leave `~$` files beside what they have open.
+    found = sorted(file for file in root.glob(str(pattern)) if file.is_file() and not file.name.startswith("~$"))
+    if not found:
+        raise DataError(f"No file in {str(folder)!r} fits {text!r}.")
+    endings = sorted({file.suffix.lower() for file in found})
+    if len(endings) > 1:
+        raise DataError(f"The files that fit {text!r} are of several kinds, {', '.join(endings)}: name one of them.")
+    return found
+
+
+def fingerprint(files: list[Path]) -> str:
+    """SHA-256 of a file's bytes, or of the names and bytes of several."""
+    digests = []
+    for path in files:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if len(files) == 1:
+        return digests[0]
+    named = "".join(f"{path.name}\0{digest}\n" for path, digest in zip(files, digests, strict=True))
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def read_file(
+    engine: Engine,
+    path: Path,
+    source: Table,
+    table: str,
+    name: str,
+    names: Names,
+    wanted: Callable[[list[str]], list[str]] = list,
+) -> tuple[str, list[Found], str | None]:
+    """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`.
+
+    `wanted` chooses the columns of a text file that are kept (`read_text`).
+    """
+    ending = path.suffix.lower()
+    refuse_irregular(path)
+    if ending == ".parquet":
+        return f"read_parquet({pattern_of(path)}, hive_partitioning = false)", [], None
+    if ending in TEXTS:
+        options = TextOptions(source.encoding, source.delimiter, source.header_rows)
+        return quote(name), *read_text(engine, path, name, names, options, wanted)
+    if ending == ".xlsx":
+        columns, rows, found = _sheet(path, source, table, names)
+        return register_cells(engine, name, columns, rows), found, None
+    raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
+
+
+def refuse_irregular(path: Path) -> None:
+    """Raise where a path is no file that can be read from its beginning to its end."""
+    if not path.is_file():
+        what = "a link to nothing" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
+        raise DataError(f"{path.name} cannot be read: it is {what}.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(5)
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read: {error.strerror}.") from None
+    if not start:
+        raise DataError(f"{path.name} is empty.")
+    kind = next((kind for first, kind in _NO_TEXT.items() if start.startswith(first)), None)
+    if kind and path.suffix.lower() in set(TEXTS) - {".gz", ".zip"}:
+        raise DataError(f"{path.name} is no text but {kind}.")
+
+
+def sheets(path: Path) -> list[str]:
+    """The names of a workbook's sheets."""
+    return _looked_into(path)[0]
+
+
+def _looked_into(path: Path) -> tuple[list[str], bool]:
+    """The names of a workbook's sheets, and whether any may have merged cells."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    is_merged = check_workbook(path)
+    try:
+        with CalamineWorkbook.from_path(path) as book:
+            return list(book.sheet_names), is_merged
+    except (CalamineError, OSError) as error:
+        raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
+
+
+def used(theirs: Iterable[str], expressions: list[str]) -> list[str]:
+    """The columns of theirs that SQL expressions name; plain column names are no expressions."""
+    plain = {column.lower() for column in theirs}
+    code = " ".join(re.sub(r"'[^']*'", "", text) for text in expressions if text.lower() not in plain)
+    return [column for column in theirs if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
+
+
+def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[str], list[list[object]], list[Found]]:
+    """Columns and rows of the chosen sheet, the one named like the table or the only one; cells typed as they are there."""
+    import pandas as pd
+    from python_calamine import CalamineError
+
+    chosen, (found, is_merged) = source.sheet, _looked_into(path)
+    named = [sheet for sheet in found if sheet.strip().lower() == (chosen or table).strip().lower()]
+    if chosen and not named:
+        raise DataError(f"{path.name} has no sheet {chosen!r}: {did_you_mean(chosen, found)}")
+    if not named and len(found) > 1:
+        raise DataError(
+            f"{path.name} has the sheets {', '.join(found)}, none called {table}: name one, sheet = {found[0]!r}."
+        )
+    try:
+        # Nothing but an empty cell is missing: NA is also a country.
+        frame = pd.read_excel(
+            path,
+            sheet_name=named[0] if named else 0,
+            header=None,
+            engine="calamine",
+            dtype=object,
+            keep_default_na=False,
+            na_values=[""],
+        )
+    except (CalamineError, ValueError, OSError) as error:
+        raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
+    frame = frame.astype(object)
+    cells = frame.where(frame.notna(), None).to_numpy().tolist()
+    merged = _fill_merged(path, named[0] if named else found[0], cells) if is_merged else 0
+    while cells and not any(cell is not None for cell in cells[-1]):
+        cells.pop()
+    header = find_header(cells[:HEAD], names)
+    if header is None:
+        raise DataError(f"{path.name} is empty.")
+    sorter = Sorter(path.name, names, source.header_rows, "row")
+    sorted_rows = [*sorter.rows(enumerate(cells, start=1), header)]
+    columns, rows = stacked_cells([one.columns for one in sorter.headers], sorted_rows)
+    blank = {f"column{place + 1}" for place in range(len(columns))}
+    kept = [
+        place for place, name in enumerate(columns) if name not in blank or any(row[place] is not None for row in rows)
+    ]
+    told = [*sorter.found(), *([Found("cells merged over several rows", merged)] if merged else [])]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows], told
+
+
+def _fill_merged(path: Path, sheet: str, cells: list[list[object]]) -> int:
+    """Give the rows of cells merged downwards their value, which stands in the first alone; how many rows were given one."""
+    from python_calamine import CalamineWorkbook
+
+    with CalamineWorkbook.from_path(path) as book:
+        ranges = book.get_sheet_by_name(sheet).merged_cell_ranges or []
+    filled = set()
+    for (top, column), (bottom, _) in ranges:
+        for row in range(top + 1, min(bottom + 1, len(cells))):
+            if column < len(cells[row]) and any(cell is not None for cell in cells[row]) and cells[row][column] is None:
+                cells[row][column] = cells[top][column]
+                filled.add(row)
+    return len(filled)

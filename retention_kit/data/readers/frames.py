@@ -1,0 +1,157 @@
+"""Tables that come as values: DataFrames, Arrow streams, and the cells of workbooks and databases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.data.engines.duckdb import Engine, quote
+from retention_kit.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Stream:
+    """An Arrow stream and nothing else, so that the engine needs no library to read it."""
+
+    def __init__(self, source: Any):
+        self._source = source
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._source.__arrow_c_stream__(requested_schema)
+
+
+def keep_frame(engine: Engine, table: str, frame: Any) -> tuple[str, str]:
+    """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
+
+    pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where it is
+    no frame, or a column holds what no table does.
+    """
+    import pandas as pd
+
+    name = f"_{table}_frame"
+    if isinstance(frame, pd.DataFrame):
+        frame = _dense(frame)
+        try:
+            engine.register(name, frame)
+            return name, _digest(frame)
+        except (engine.error, UnicodeError, TypeError):
+            for column, kind in frame.dtypes.items():
+                if not _is_readable(engine, frame[[column]]):
+                    raise DataError(
+                        f"The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it text, "
+                        "numbers or times."
+                    ) from None
+            raise
+    if hasattr(frame, "collect") and type(frame).__module__.startswith("polars"):
+        frame = frame.collect()
+    if not hasattr(frame, "__arrow_c_stream__"):
+        kind = type(frame).__name__
+        raise DataError(
+            f"{table} must be a DataFrame (pandas, Polars) or an Arrow table, not {'an' if kind[0] in 'aeiou' else 'a'} {kind}; "
+            "to read a file use rk.load(path)."
+        )
+    engine.register(f"{name}_stream", Stream(frame))
+    engine.run(f"CREATE TABLE {name} AS SELECT * FROM {name}_stream")
+    engine.unregister(f"{name}_stream")
+    (rows,) = engine.rows(
+        f"SELECT sha256(string_agg(sha256(CAST(_kept AS VARCHAR)), '' ORDER BY _kept.rowid)) FROM {name} AS _kept"
+    )[0]
+    return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
+
+
+def _dense(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with periods as the times they begin, and sparse columns filled."""
+    import pandas as pd
+
+    ways = {
+        pd.PeriodDtype: lambda column: column.dt.to_timestamp(),
+        pd.SparseDtype: lambda column: column.sparse.to_dense(),
+    }
+    odd = [name for name, kind in frame.dtypes.items() if type(kind) in ways]
+    if not odd:
+        return frame
+    frame = frame.copy(deep=False)
+    for name in odd:
+        frame[name] = ways[type(frame[name].dtype)](frame[name])
+    return frame
+
+
+def _is_readable(engine: Engine, frame: pd.DataFrame) -> bool:
+    try:
+        engine.register("_column", frame)
+        _digest(frame)
+    except (engine.error, UnicodeError, TypeError):
+        return False
+    finally:
+        engine.unregister("_column")
+    return True
+
+
+def in_micros(engine: Engine, relation: str) -> str:
+    """A relation with its nanoseconds as microseconds: cut off, where a cast rounds them up into the next day or month."""
+    ways = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
+    cut = [
+        f"{ways[kind].format(time=f'make_timestamp(epoch_ns({quote(name)}) // 1000)')} AS {quote(name)}"
+        for name, kind in engine.types(relation).items()
+        if kind in ways
+    ]
+    return f"(SELECT * REPLACE ({', '.join(cut)}) FROM {relation})" if cut else relation
+
+
+def cells(names: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
+    """A DataFrame whose columns are typed by their cells: all numbers, times, dates or truths; anything else is text."""
+    import pandas as pd
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    frame = pd.concat([_typed(values) for values in columns], axis=1) if names else pd.DataFrame()
+    return frame.set_axis(list(names), axis=1)
+
+
+def _typed(values: Sequence[object]) -> pd.Series:
+    import pandas as pd
+
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pd.Series(values, dtype="boolean")
+    if kinds == {int} and all(value is None or abs(value) < 2**63 for value in values):
+        return pd.Series(values, dtype="Int64")
+    if kinds and kinds <= {int, float}:
+        return pd.Series([None if value is None else float(value) for value in values], dtype="Float64")
+    if kinds and all(issubclass(kind, date) for kind in kinds):
+        if all(value is None or _is_bare(value) for value in values):
+            return pd.Series([value and date(value.year, value.month, value.day) for value in values], dtype="object")
+        return pd.Series(pd.to_datetime(list(values))).astype("datetime64[us]")
+    return pd.Series([None if value is None else _written(value) for value in values], dtype="str")
+
+
+def _is_bare(value: date) -> bool:
+    return not isinstance(value, datetime) or value.time() == time()
+
+
+def _written(value: object) -> str:
+    """A cell as text; a workbook knows no bare dates, so midnight is one."""
+    if isinstance(value, date):
+        return str(date(value.year, value.month, value.day)) if _is_bare(value) else value.isoformat(" ")
+    return str(value)
+
+
+def _digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of a DataFrame's columns and values."""
+    from pandas.util import hash_pandas_object
+
+    digest = hashlib.sha256(repr(list(frame.columns)).encode())
+    objects = [
+        name for name, kind in frame.dtypes.items() if str(kind) == "object"
+    ]  # may hold lists, which have no hash
+    digest.update(hash_pandas_object(frame.astype(dict.fromkeys(objects, str)), index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def register_cells(engine: Engine, name: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Make cells readable under a name; give it as SQL."""
+    engine.register(name, cells(names, rows))
+    return quote(name)

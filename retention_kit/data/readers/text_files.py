@@ -1,0 +1,347 @@
+"""Text files as tables: CSV and its relatives, plain or packed, every decision ours and the number of rows checked.
+
+The definition of a record is that of Python's `csv`: a quote counts only where a field begins. Files without oddities are
+read in place by the engine, the others as a copy of what `csv` reads.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from retention_kit.data.engines.duckdb import Engine, literal, pattern_of, private_folder, quote
+from retention_kit.data.readers.csv_records import checked_records, first_records
+from retention_kit.data.readers.encodings import Encoding, encoding_of
+from retention_kit.data.readers.header import (
+    DELIMITERS,
+    EXAMPLES,
+    HEAD,
+    UNSAID,
+    Found,
+    Header,
+    Names,
+    Sorter,
+    find_header,
+    name_key,
+    stacked_cells,
+)
+from retention_kit.data.readers.text_scan import plain_records
+from retention_kit.data.readers.union import REST
+from retention_kit.errors import DataError
+
+TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
+_HEAD_CHARACTERS = 1 << 20
+_ALIKE = 10_000  # rows with a column's name in one cell, above which the file is looked through record by record
+
+
+class TextOptions(NamedTuple):
+    """What the settings say of a text file."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    header_rows: int = 1
+
+
+class _Opened(NamedTuple):
+    """A file as UTF-8 on disk, and where its header is."""
+
+    path: Path
+    label: str
+    encoding: Encoding
+    delimiter: str
+    header: int  # its place among the records
+    line: int
+    first: list[list[str]]  # the header's record and those that may belong to it
+
+
+class _Part(NamedTuple):
+    """Rows that the engine reads by itself: below `skip` lines all of one width."""
+
+    path: Path
+    columns: list[str]
+    rows: int
+    longest: int  # bytes of a record
+    skip: int = 0
+    delimiter: str = ","
+    line_end: str = "\n"
+    is_parallel: bool = True
+
+
+def text_columns(path: Path, names: Names, options: TextOptions | None = None) -> list[str]:
+    """The columns that a text file has by its header."""
+    options = options or TextOptions()
+    with private_folder() as folder:
+        return Header.of(_opened(path, names, options, folder).first[: options.header_rows]).columns
+
+
+def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | None]]]:
+    """The columns of a text file and its first rows; what would only be found further down is not."""
+    with private_folder() as folder:
+        opened = _opened(path, Names(), TextOptions(), folder)
+        sorter = Sorter(opened.label, Names(), delimiter=opened.delimiter)
+        with opened.path.open(encoding="utf-8-sig", newline="") as file:
+            records = checked_records(file, opened.delimiter, opened.label)
+            first = [*islice(sorter.rows(records, opened.header), most)]
+    columns, rows = stacked_cells([header.columns for header in sorter.headers], first)
+    empty = [place for place, name in enumerate(columns) if _is_unnamed(name) and not any(row[place] for row in rows)]
+    kept = [place for place in range(len(columns)) if place not in empty]
+    return [columns[place] for place in kept], [[row[place] or None for place in kept] for row in rows]
+
+
+def read_text(
+    engine: Engine,
+    path: Path,
+    name: str,
+    names: Names,
+    options: TextOptions,
+    wanted: Callable[[list[str]], list[str]] = list,
+) -> tuple[list[Found], str]:
+    """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; what else it holds, and its delimiter.
+
+    `wanted` chooses the columns that are stored; with REST among them a digest stands for the others. Raises DataError,
+    naming file and line.
+    """
+    with private_folder(engine.copies) as folder:
+        opened = _opened(path, names, options, folder)
+        found = _read_in_place(engine, name, opened, names, options, wanted)
+        if found is None:
+            found = _read_copied(engine, name, opened, names, options, wanted, folder)
+        _drop_unnamed(engine, name)
+        return _encoded(engine, name, opened) + found, opened.delimiter
+
+
+def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Opened:
+    label = path.name
+    raw = _unpacked(path, folder)
+    if not raw.stat().st_size:
+        raise DataError(f"{label} is empty.")
+    encoding = encoding_of(raw, options.encoding, label)
+    if encoding.name not in ("utf-8", "utf-8-sig") or encoding.damaged:
+        raw = _transcoded(raw, encoding, folder)
+    with raw.open(encoding="utf-8-sig", newline="") as file:
+        head = file.read(_HEAD_CHARACTERS)
+    if not head.strip("\ufeff\r\n\t ,;|"):
+        raise DataError(f"{label} is empty.")
+    said = re.match(r'"?sep=(.)"?[,;\t|]*[\r\n]', head, re.IGNORECASE)
+    choices = options.delimiter or dict.fromkeys([*(said[1] if said else ""), *DELIMITERS])
+    best = max((_looked_at(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
+    _, delimiter, header, records = best
+    if not records:
+        raise DataError(f"{label} has no header: its first line is longer than {_HEAD_CHARACTERS:,} characters.")
+    first = [cells for _, cells in records[header : header + 3]]
+    return _Opened(raw, label, encoding, delimiter, header, records[header][0], first)
+
+
+def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
+    """How well a delimiter fits: the names that it shows, then the records as wide as the header; with the header's place."""
+    lines = io.StringIO(head, newline="")
+    records = list(islice(first_records(lines, delimiter), HEAD))
+    if len(head) == _HEAD_CHARACTERS and len(records) > 1:
+        records.pop()  # it may be cut
+    cells = [record for _, record in records]
+    header = find_header(cells, names) or 0
+    width = len(cells[header]) if cells else 0
+    if not width:  # one line longer than what is looked at
+        return (False, 0, 0, 0, False), delimiter, 0, []
+    alike = sum(len(record) == width for record in cells[header:])
+    share = alike / len(cells[header:]) if width > 1 else 0
+    # Of two exports of different delimiters, one below the other, the first one's header is the header.
+    fit = (names.is_header(cells[header]), names.score(cells[header]), -records[header][0], share, width > 1)
+    return fit, delimiter, header, records
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    """The file itself, or what a .gz or a .zip holds."""
+    ending = path.suffix.lower()
+    if ending not in (".gz", ".zip"):
+        return path
+    target = folder / "unpacked"
+    try:
+        if ending == ".gz":
+            with gzip.open(path) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+            return target
+        with zipfile.ZipFile(path) as archive:
+            held = [
+                entry
+                for entry in archive.infolist()
+                if not entry.is_dir()
+                and not entry.filename.startswith("__MACOSX/")
+                and ".DS_Store" not in entry.filename
+            ]
+            if len(held) != 1 or not held[0].filename.lower().endswith((".csv", ".tsv", ".txt")):
+                inside = ", ".join(entry.filename for entry in held[:5]) or "nothing"
+                raise DataError(f"{path.name} must hold one .csv, .tsv or .txt file; it holds {inside}: unpack it.")
+            with archive.open(held[0]) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{path.name} cannot be unpacked: {str(error).rstrip('.')}.") from None
+    return target
+
+
+def _transcoded(path: Path, encoding: Encoding, folder: Path) -> Path:
+    target = folder / "utf-8"
+    with (
+        # By its code, so that two texts that are damaged stay two.
+        path.open(encoding=encoding.name, errors="backslashreplace", newline="") as source,
+        target.open("w", encoding="utf-8", newline="") as copy,
+    ):
+        shutil.copyfileobj(source, copy, 1 << 20)
+    return target
+
+
+def _encoded(engine: Engine, name: str, opened: _Opened) -> list[Found]:
+    encoding = opened.encoding
+    if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
+        return []
+    if encoding.damaged:
+        shown = "; ".join(f"line {line} holds {said}" for line, said in encoding.damaged[:3])
+        more = f", and {len(encoding.damaged) - 3} more" if encoding.damaged[3:] else ""
+        told = f"{opened.label} is UTF-8 but for a few bytes: {shown}{more}"
+        return [Found("damaged characters", len(encoding.damaged), told, encoding.damaged[:EXAMPLES], opened.label)]
+    rows = _rows_of(engine, name)
+    guessed = "" if encoding.is_sure else f': if names look wrong, set encoding = "{encoding.name}" or another'
+    return [Found("encoding", rows, f"{opened.label} is read as {encoding.name}{guessed}")]
+
+
+def _read_in_place(
+    engine: Engine, name: str, opened: _Opened, names: Names, options: TextOptions, wanted: Callable
+) -> list[Found] | None:
+    """Let the engine read a file that has no oddities; None where it has some."""
+    header = Header.of(opened.first[:1])
+    if options.header_rows > 1 or opened.header or header.detail or len(header.columns) < 2:
+        return None
+    plain = plain_records(opened.path, opened.delimiter, len(header.columns), opened.label)
+    if plain is None:
+        return None
+    part = _Part(
+        opened.path,
+        header.columns,
+        plain.records - 1,
+        plain.longest,
+        1,
+        opened.delimiter,
+        plain.line_end,
+        not plain.has_quoted_line_ends,
+    )
+    kept = wanted(header.columns)
+    try:
+        _store(engine, name, [part], kept)
+        seen = _rows_of(engine, name)
+    except engine.error:
+        seen = None
+    if seen == part.rows and not _holds_header(engine, name, kept, names, header):
+        return []
+    engine.run(f"DROP TABLE IF EXISTS {quote(name)}")
+    return None
+
+
+def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, header: Header) -> bool:
+    """Whether a row below the header bears names, as where two exports were joined."""
+    keys = {name_key(column) for column in header.columns} | names.keys
+    words = ", ".join(map(literal, sorted(keys)))
+    kept = [column for column in kept if column != REST]
+    probe = header.columns[names.least(header.columns) - 1]
+    probe = probe if probe in kept else kept[0]
+    # Only what begins like a name is compared, which is dear.
+    begins = f"^[{re.escape(UNSAID)}]*[{''.join(sorted({re.escape(word[0]) for word in keys if word}))}]"
+
+    # Which of their cells are names is seen here: an expression of all columns and all names is more than an engine can bear.
+    alike = engine.rows(
+        f"SELECT {', '.join(map(quote, kept))} FROM (SELECT * FROM {quote(name)} "
+        f"WHERE regexp_matches(lower({quote(probe)}), {literal(begins)})) AS near "
+        f"WHERE translate(lower({quote(probe)}), {literal(UNSAID)}, '') IN ({words}) LIMIT {_ALIKE + 1}"
+    )
+    least = min(2, len(kept))
+    return len(alike) > _ALIKE or any(
+        sum(cell is not None and name_key(cell) in keys for cell in cells) >= least for cells in alike
+    )
+
+
+def _read_copied(
+    engine: Engine,
+    name: str,
+    opened: _Opened,
+    names: Names,
+    options: TextOptions,
+    wanted: Callable,
+    folder: Path,
+) -> list[Found]:
+    """Copy the rows as `csv` reads them, then let the engine read the copy."""
+    sorter = Sorter(opened.label, names, options.header_rows, delimiter=opened.delimiter)
+    parts: list[_Part] = []
+    with opened.path.open(encoding="utf-8-sig", newline="") as file:
+        records = checked_records(file, opened.delimiter, opened.label)
+        for number, rows in groupby(sorter.rows(records, opened.header), key=itemgetter(0)):
+            parts.append(_copied(folder / f"{number}.csv", sorter.headers[number].columns, rows))
+    if not parts:
+        parts = [_copied(folder / "0.csv", sorter.headers[0].columns, [])]
+    expected = sum(part.rows for part in parts)
+    _store(engine, name, parts, wanted(list(dict.fromkeys(column for part in parts for column in part.columns))))
+    if (seen := _rows_of(engine, name)) != expected:
+        raise DataError(f"{opened.label} cannot be read: the engine reads {seen:,} of its {expected:,} rows.")
+    return sorter.found()
+
+
+def _copied(path: Path, columns: list[str], rows: Iterable[tuple[int, list[str]]]) -> _Part:
+    count = longest = 0
+    with path.open("w", encoding="utf-8", newline="") as copy:
+        # All fields, since it would leave a carriage return bare, which ends a line for the engine.
+        writer = csv.writer(copy, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for _, cells in rows:
+            writer.writerow(cells)
+            count += 1
+            longest = max(longest, sum(map(len, cells)))
+    return _Part(path, columns, count, 4 * longest + 4 * len(columns), is_parallel=False)
+
+
+def _store(engine: Engine, name: str, parts: list[_Part], kept: list[str]) -> None:
+    """Make the table of the kept columns, in the order of the file."""
+    readers = []
+    names = {column.lower() for column in kept}
+    for part in parts:
+        has = {column.lower() for column in part.columns}
+        columns = [quote(column) for column in kept if column.lower() in has]
+        others = ", ".join(quote(column) for column in part.columns if column.lower() not in names)
+        columns += [f"CAST(hash(row({others})) >> 1 AS BIGINT) AS {REST}"] * (REST in kept)
+        readers.append(f"SELECT {', '.join(columns)} FROM {_reader(part)}")
+    engine.run(f"CREATE OR REPLACE TABLE {quote(name)} AS {' UNION ALL BY NAME '.join(readers)}")
+
+
+def _reader(part: _Part) -> str:
+    kinds = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in part.columns)
+    line_end = {"\n": "\\n", "\r\n": "\\r\\n"}[part.line_end]
+    line = max(2_000_000, part.longest + 1024)
+    return (
+        f"read_csv({pattern_of(part.path)}, auto_detect = false, header = false, "
+        f"skip = {part.skip}, delim = {literal(part.delimiter)}, quote = '\"', escape = '\"', comment = '', nullstr = '', "
+        f"new_line = '{line_end}', encoding = 'utf-8', strict_mode = true, null_padding = false, "
+        f"max_line_size = {line}, buffer_size = {2 * line}, parallel = {str(part.is_parallel).lower()}, "
+        f"hive_partitioning = false, columns = {{{kinds}}})"
+    )
+
+
+def _drop_unnamed(engine: Engine, name: str) -> None:
+    """Columns without a name and without a value are commas at the ends of lines."""
+    for column in engine.types(quote(name)):
+        filled = f"SELECT count({quote(column)}) FROM {quote(name)}"
+        if _is_unnamed(column) and not engine.rows(filled)[0][0]:
+            engine.run(f"ALTER TABLE {quote(name)} DROP COLUMN {quote(column)}")
+
+
+def _rows_of(engine: Engine, name: str) -> int:
+    return engine.rows(f"SELECT count(*) FROM {quote(name)}")[0][0]
+
+
+def _is_unnamed(column: str) -> bool:
+    return bool(re.fullmatch(r"column\d+", column))

@@ -1,0 +1,105 @@
+"""The names of columns that a source asks for: by them headers are found, columns kept, and other spellings understood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.readers.header import Found, Names, name_key
+from retention_kit.data.readers.union import REST
+from retention_kit.data.schema import OPTIONAL, REQUIRED
+from retention_kit.data.values.personal_columns import why_by_name
+from retention_kit.data.values.typed_expressions import columns_in
+from retention_kit.errors import DataError
+from retention_kit.settings import Table
+
+
+def names_of(engine: Engine, table: str, source: Table) -> Names:
+    """The names that the header of a source is known by: those that are mapped, and ours."""
+    expressions = {text: frozenset(columns_in(engine, text)) for text in source.columns.values()}
+    known = {name for found in expressions.values() for name in found} | set(expressions)
+    known |= {name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns}
+    if source.where:
+        known |= columns_in(engine, source.where)
+    required = []
+    for ours in REQUIRED[table]:
+        if (ours == "survey" and source.survey) or (text := source.columns.get(ours, ours)) is None:
+            continue
+        found = expressions.get(text)
+        required.append((frozenset({text}), *([found] if found else [])))
+    return Names(frozenset(known), tuple(required))
+
+
+def wanted_columns(
+    engine: Engine, source: Table, names: Names, segments: Iterable[str], unread: list[str]
+) -> Callable[[list[str]], list[str]]:
+    """What chooses the columns of a text file that are kept; of those that might become segments the others are `unread`."""
+    texts = [text for text in (*source.columns.values(), source.where, *source.leave_out.values()) if text]
+    asked = [({text}, columns_in(engine, text)) for text in texts] + [({name}, set()) for name in source.keep or ()]
+    keys = set(map(name_key, names.known.union(segments, *(more for choices in asked for more in choices))))
+
+    def may_be_segment(column: str) -> bool:
+        return not source.layout and source.keep is None and not why_by_name(column)
+
+    def wanted(columns: list[str]) -> list[str]:
+        has = set(map(name_key, columns))
+        is_whole = all(any(set(map(name_key, choice)) <= has for choice in choices if choice) for choices in asked)
+        if not is_whole or not names.is_header(columns):
+            return columns  # so that what is missing can be told from all there are
+        kept = [column for column in columns if name_key(column) in keys or may_be_segment(column)]
+        if len(kept) == len(columns) or not kept:
+            return columns
+        if source.layout and source.rows != "lines":
+            return kept
+        unread.extend(column for column in columns if column not in kept and not source.layout)
+        return [*kept, REST]
+
+    return wanted
+
+
+def spelled(engine: Engine, table: str, source: Table, relation: str, label: str) -> tuple[str, tuple[Found, ...]]:
+    """A relation under the names that a source asks for; of an export by name only what is mapped is asked for."""
+    keys = set(map(name_key, engine.types(relation)))
+    given = {"survey": source.survey, "scale": source.scale, "weight": source.columns or None}
+    ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns and not given.get(name)]
+    texts = [text for text in source.columns.values() if name_key(text) not in keys]
+    mapped = [text for text in (*source.columns.values(), *(source.keep or ())) if name_key(text) in keys]
+    if not engine.place:  # whose SQL has capitals of its own
+        texts += [text for text in (source.where, *source.leave_out.values()) if text]
+        mapped += sorted(set().union(*(columns_in(engine, text) for text in texts)))
+    return _under_asked_names(engine, relation, [] if source.layout else ours, mapped, label)
+
+
+def as_named(engine: Engine, text: str, name: str) -> str:
+    """SQL of a column under a name; of one that differs in capitals alone the embedded engine would keep the table's spelling."""
+    said = engine.quote(name)
+    return f"CASE WHEN true THEN {text} END AS {said}" if text.lower() == said.lower() != text else f"{text} AS {said}"
+
+
+def _under_asked_names(
+    engine: Engine, relation: str, ours: Iterable[str], mapped: Iterable[str], label: str
+) -> tuple[str, tuple[Found, ...]]:
+    """A relation whose columns bear the names that are asked for, where exactly one is spelled like it; and what was renamed.
+
+    Names of `ours` are compared exactly, `mapped` ones as SQL compares names. Raises DataError where several are alike.
+    """
+    theirs = list(engine.types(relation))
+    exactly, loosely = set(theirs), {column.lower() for column in theirs}
+    wanted = [name for name in dict.fromkeys(ours) if name not in exactly]
+    wanted += [name for name in dict.fromkeys(mapped) if name.lower() not in loosely and name not in wanted]
+    taken = {name.lower() for name in mapped} | ({*ours} & exactly)
+    renamed: dict[str, str] = {}
+    for name in wanted:
+        key = name_key(name)
+        alike = [column for column in theirs if name_key(column) == key and column.lower() not in taken - {name}]
+        # Of several the one that differs in capitals alone.
+        alike = [column for column in alike if column.lower() == name.lower()] or alike
+        if len(alike) > 1:
+            named = " and ".join(map(repr, alike))
+            raise DataError(f"{label} has the columns {named}, each of which may be {name!r}: map or keep one of them.")
+        renamed |= {column: name for column in alike if column not in renamed}
+    if not renamed:
+        return relation, ()
+    columns = ", ".join(as_named(engine, engine.quote(column), renamed.get(column, column)) for column in theirs)
+    told = ", ".join(f"{column!r} is read as {name}" for column, name in renamed.items())
+    return f"(SELECT {columns} FROM {relation} AS _spelled)", (Found("name spelled otherwise", 1, f"{label}: {told}"),)

@@ -1,0 +1,131 @@
+"""What is wrong with an SQL expression of the user's, in one sentence with the nearest form that works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from retention_kit.data.engines.duckdb import Engine
+from retention_kit.errors import did_you_mean
+
+_BY_ROW = "but is worked out for each row by itself"
+_CLASSES = {
+    "WINDOW": f"looks at other rows, {_BY_ROW}",
+    "SUBQUERY": f"asks a table, {_BY_ROW}",
+    "STAR": "stands for all columns",
+    "PARAMETER": "leaves a value open",
+}
+# Functions whose answer is not that of their arguments: figures would be others with each run.
+_BY_CHANCE = frozenset(
+    [
+        "random",
+        "setseed",
+        "uuid",
+        "uuidv4",
+        "uuidv7",
+        "gen_random_uuid",
+        "nextval",
+        "currval",
+        "setval",
+        "sleep_ms",
+        "write_log",
+        "stats",
+        "current_query",
+        "current_query_id",
+        "current_connection_id",
+        "current_transaction_id",
+    ]
+)
+_TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN")
+
+
+def fault_in(engine: Engine, tree: Any) -> tuple[str, Any]:
+    """What an expression does that none may, as the embedded engine's parser sees it, and the part of it that may stand alone."""
+    nodes = [*_nodes(tree)]
+    called = {node["function_name"] for node in nodes if node.get("class") == "FUNCTION"}
+    gathering = set(_functions(engine, "aggregate", called)) - set(_functions(engine, "scalar", called))
+    for node in nodes:
+        inner = [
+            part["expression"] for part in node.get("arguments") or () if part["expression"].get("class") != "CONSTANT"
+        ]
+        inner = inner if node is tree else []
+        if why := _CLASSES.get(node.get("class")):
+            return why, next(iter(inner), None)
+        if node.get("class") == "FUNCTION" and node["function_name"] in gathering:
+            return f"gathers several rows, {_BY_ROW}", next(iter(inner), None)
+        if node.get("class") == "FUNCTION" and node["function_name"] in ("unnest", "unlist"):
+            return f"makes several rows of one, {_BY_ROW}", None
+        if node.get("class") == "FUNCTION" and node["function_name"] in _BY_CHANCE:
+            return "has another value each time it is asked, and so would the figures", None
+    return "", None
+
+
+def advice(columns: Iterable[str], inner: str = "") -> str:
+    """The end of a sentence about an expression: what to write."""
+    if inner:
+        return f'write {inner!r}; the lines of an order are summed by rows = "lines".'
+    few = [*columns][:3]
+    return f"use the columns of its row, {' or '.join(map(repr, few))}." if few else "use the columns of its row."
+
+
+def close_column(text: str, columns: Iterable[str]) -> str:
+    """The column that a text may be a slip of the pen for; empty without any."""
+    if re.search(r"[^\w .\"'#/&()-]", text):
+        return ""
+    named = {column.lower(): column for column in columns}
+    near = get_close_matches(text.strip(' "').lower(), named, n=1, cutoff=0.75)
+    return named[near[0]] if near else ""
+
+
+def plainly(engine: Engine, said: str, columns: Collection[str]) -> str:
+    """What an engine says of an expression on these columns, in our words."""
+    said = said.strip().splitlines()[0].rstrip(".!")
+    if found := re.search(r'(?:Referenced column|column) "([^"]+)" (?:not found|was not found|does not exist)', said):
+        near = get_close_matches(found[1].lower(), [column.lower() for column in columns])
+        hint = (
+            did_you_mean(found[1], columns)
+            if near
+            else f"{advice(columns)} A text stands in single quotes, '{found[1]}'."
+        )
+        return f"there is no column {found[1]!r}: {hint}"
+    if found := re.search(r"(?:Function with name \"?(\w+)\"?|function (\w+)\((.*)\)) does not exist", said):
+        name, is_known = found[1] or found[2], [*_functions(engine, "scalar", {found[2] or ""})]
+        if is_known:
+            return f"{name!r} does not take {found[3] or 'nothing'}."
+        if not [*_functions(engine, "aggregate", {name.lower()})]:
+            near = get_close_matches(name.lower(), [*_functions(engine, "scalar")], n=1)
+            return f"there is no function {name!r}{f': did you mean {near[0]!r}?' if near else '.'}"
+        said = "GROUP BY"
+    if "GROUP BY" in said:
+        return f"it gathers several rows, {_BY_ROW}: {advice(columns)}"
+    if found := re.search(r"Type with name (\S+) does not exist", said):
+        return f"there is no type {found[1]!r}: {did_you_mean(found[1], _TYPES)}"
+    if found := re.search(r"types '(\w+)\((.*)\)'", said):
+        kinds = found[2].lower().replace("varchar", "text")
+        return f"{found[1]!r} does not take {kinds or 'nothing'}."
+    return f"{re.sub(r'^[A-Z][A-Za-z ]* Error: ', '', said)}."
+
+
+def _functions(engine: Engine, kind: str, among: Iterable[str] | None = None) -> Iterator[str]:
+    if among is not None and not among:
+        return
+    if kind not in _KNOWN:
+        known = f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = '{kind}' ORDER BY 1"
+        _KNOWN[kind] = [name for (name,) in engine.rows(known)]
+    yield from (name for name in _KNOWN[kind] if among is None or name in among)
+
+
+_KNOWN: dict[str, list[str]] = {}  # functions by kind: every embedded engine has the same
+
+
+def _nodes(tree: Any) -> Iterator[dict]:
+    """The nodes of an expression, the outermost first."""
+    if isinstance(tree, list):
+        for part in tree:
+            yield from _nodes(part)
+    elif isinstance(tree, dict):
+        yield tree
+        for part in tree.values():
+            yield from _nodes(part)

@@ -1,0 +1,202 @@
+"""Ids as one text each, however a file, a frame or a database writes them, and what is odd about them.
+
+`17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids stay as they are. Words that programs
+write for a missing value are nobody, and so is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is nobody where
+it stands for guests: where all other ids are positive whole numbers and none is 1, else where it has more rows than any
+other id. So is an address such as `guest@shop.example` that has more rows than any other id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from retention_kit.data.engines.duckdb import Engine, as_pattern, literal, quote
+from retention_kit.data.readers.header import Found
+from retention_kit.data.values.missing import GUESTS, MISSING
+from retention_kit.errors import DataError
+
+IDS = ("customer_id", "order_id", "subscription_id", "refund_of", "response_id")
+BLANKS = " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
+# Signs that nobody sees: soft hyphens, joiners, and marks of the direction of writing.
+_UNSEEN = "\u00ad\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u200b\u2060\ufeff"
+# How a spreadsheet is told that digits are a text: ="00123" and '00123.
+_EQUALS, _APOSTROPHE = '^="[^"]*"$', "^'[0-9=+@-][^']*$"
+_COMBINED = "[\u0300-\u036f\u0653-\u0655\u3099\u309a]"  # an accent of its own, which may belong to the letter before it
+_EDGE = f"^[{BLANKS}]|[{BLANKS}]$|[{_UNSEEN}]|{_EQUALS}|{_APOSTROPHE}|{_COMBINED}"
+_ZERO = "^(0+|-1)([.]0+)?$"  # what may stand for nobody
+_POINT = "^(0|-?[1-9][0-9]*)[.]0+$"
+_CUT = "^[0-9]([.][0-9]+)?[eE][+][0-9]+$"  # 1.23457E+12, as spreadsheets show long numbers
+_ADDRESS = "^(guest|guests|anonymous|unknown|nobody|no-?reply|none|null)([+._-][^@]*)?@"  # in small letters
+_FEW = 20  # orders, below which one customer may well have most of them
+_SAMPLE = 2000
+
+
+class Ids(NamedTuple):
+    """How the id columns of a table are read, by name, and what was found in them."""
+
+    sql: dict[str, str]
+    found: tuple[Found, ...] = ()
+
+
+def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str, str], *, fold: bool) -> Ids:
+    """Decide how the id columns of a table's raw view, which came in these types, are read, given as trimmed text.
+
+    Raises DataError where most ids of a column have lost their digits to a spreadsheet.
+    """
+    asked = {name: _is_odd(name, text, kinds[name]) for name, text in texts.items()}
+    looks = [f"count(CASE WHEN {is_odd} THEN 1 END)" for is_odd in asked.values()]
+    if look_at_case := "customer_id" in texts and not fold:
+        text = texts["customer_id"]
+        looks += [f"count(CASE WHEN {text} <> {folded}({text}) THEN 1 END)" for folded in ("upper", "lower")]
+    counts = engine.rows(f"SELECT {', '.join(looks)} FROM {table}_raw")[0] if looks else ()
+    sql, nobody, found = {}, [], []
+    for (name, text), odd in zip(texts.items(), counts, strict=False):
+        if not odd:
+            sql[name] = f"lower({text})" if fold and not _is_whole(kinds[name]) else text
+            continue
+        sql[name], words, cut = _read(engine, table, name, text, fold=fold)
+        nobody += words
+        found += cut
+    if nobody:
+        said = ", ".join(f"{name} {word!r} ({rows:,})" for name, word, rows in nobody[:6])
+        found.append(Found("id that names nobody", sum(rows for *_, rows in nobody), said))
+    if look_at_case and all(counts[-2:]):
+        found += _alike_but_for_case(engine, table, sql["customer_id"])
+    return Ids(sql, tuple(found))
+
+
+def _is_whole(kind: str) -> bool:
+    return kind.endswith(("INT", "INTEGER"))
+
+
+def _nobody(name: str) -> tuple[str, ...]:
+    """What names nobody in a column, in capitals."""
+    return MISSING + GUESTS if name == "customer_id" else MISSING
+
+
+def _is_odd(name: str, text: str, kind: str) -> str:
+    """Whether an id is not to be taken as it is written: of whole numbers, which are written in one way, 0 and -1."""
+    if _is_whole(kind):
+        return f"{quote(name)} IN (0, -1)"
+    said = f"^({'|'.join(map(as_pattern, _nobody(name)))})$"
+    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, said, *([_ADDRESS] if name == "customer_id" else [])])
+    return f"regexp_matches({text}, {literal(f'(?i){odd}')})"
+
+
+def _read(
+    engine: Engine, table: str, name: str, text: str, *, fold: bool, is_bare: bool = False
+) -> tuple[str, list[tuple[str, str, int]], list[Found]]:
+    """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
+    upper, nobody = f"upper({text})", _nobody(name)
+    kind = (
+        f"CASE WHEN NOT {_is_odd(name, text, 'VARCHAR')} THEN 'plain' "
+        f"WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
+        f"WHEN regexp_matches({text}, '{_ZERO}') THEN 'zero' WHEN regexp_matches({text}, '{_POINT}') THEN 'point' "
+        f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE 'address' END"
+    )
+    kinds = {
+        found: (rows, example)
+        for found, rows, example in engine.rows(
+            f"SELECT kind, count(*), min(said) FROM (SELECT {kind} AS kind, {text} AS said FROM {table}_raw "
+            f"WHERE {text} IS NOT NULL) AS came GROUP BY kind ORDER BY kind"
+        )
+    }
+    if "edge" in kinds and not is_bare:
+        return _read(engine, table, name, _bare(text), fold=fold, is_bare=True)
+    filled = sum(rows for rows, _ in kinds.values())
+    cut, example = kinds.get("cut", (0, ""))
+    if cut * 2 > filled:
+        raise DataError(
+            f"The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a spreadsheet "
+            "has put them so and their last digits are lost, export them again with the column as text."
+        )
+    words = [(name, kinds[word][1], kinds[word][0]) for word in nobody if word in kinds]
+    if words:
+        text = f"CASE WHEN {upper} NOT IN ({', '.join(map(literal, nobody))}) THEN {text} END"
+    if "point" in kinds or "zero" in kinds:
+        text = f"CASE WHEN regexp_matches({text}, '{_POINT}') THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
+    zeros, example = kinds.get("zero", (0, ""))
+    if zeros and (name == "refund_of" or (name == "customer_id" and _is_guest(engine, table, text, zeros))):
+        text = f"CASE WHEN NOT regexp_matches({text}, '{_ZERO}') THEN {text} END"
+        words.append((name, example, zeros))
+    if "address" in kinds and (addresses := _guest_addresses(engine, table, text)):
+        text = f"CASE WHEN lower({text}) NOT IN ({', '.join(literal(said) for said, _ in addresses)}) THEN {text} END"
+        words += [(name, said, rows) for said, rows in addresses]
+    detail = f"{name} such as {kinds.get('cut', (0, ''))[1]!r}"
+    return f"lower({text})" if fold else text, words, [Found("id in E-notation", cut, detail)] if cut else []
+
+
+def _bare(text: str) -> str:
+    """SQL of an id without what is not of it: signs that nobody sees, blanks around it, a spreadsheet's mark of a text."""
+    seen = f"trim(translate({text}, {literal(_UNSEEN)}, ''), {literal(BLANKS)})"
+    inner = (
+        f"CASE WHEN regexp_matches({seen}, {literal(_EQUALS)}) THEN substr({seen}, 3, length({seen}) - 3) "
+        f"WHEN regexp_matches({seen}, {literal(_APOSTROPHE)}) THEN substr({seen}, 2) ELSE {seen} END"
+    )
+    return f"nullif(nfc_normalize(trim({inner}, {literal(BLANKS)})), '')"
+
+
+def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
+    """Whether customer 0 stands for guests; see above."""
+    others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE NOT regexp_matches(said, '{_ZERO}')"
+    strange, ones = engine.rows(
+        f"SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' THEN 1 END) {others}"
+    )[0]
+    return zeros > _busiest(engine, others) if strange or ones else True
+
+
+def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, int]]:
+    """Addresses such as `guest@shop.example` under which more rows stand than under any other id, in small letters."""
+    came = f"FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE"
+    found = engine.rows(
+        f"SELECT said, count(*) {came} regexp_matches(said, '{_ADDRESS}') GROUP BY said ORDER BY count(*) DESC, said LIMIT 100"
+    )
+    busiest = _busiest(engine, f"{came} NOT regexp_matches(said, '{_ADDRESS}')")
+    return [(said, rows) for said, rows in found if rows > busiest]
+
+
+def _busiest(engine: Engine, ids: str) -> int:
+    """How many rows the commonest of some ids has."""
+    counted = f"SELECT count(*) AS times {ids} AND said IS NOT NULL GROUP BY said"
+    (times,) = engine.rows(f"SELECT max(times) FROM ({counted}) AS counted")[0]
+    return times or 0
+
+
+def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Found]:
+    alike = (
+        f"SELECT lower(said) AS folded, count(*) AS times, min(said) AS one, max(said) AS other "
+        f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said IS NOT NULL GROUP BY lower(said) "
+        "HAVING min(said) <> max(said)"
+    )
+    customers, rows = engine.rows(f"SELECT count(*), CAST(sum(times) AS BIGINT) FROM ({alike}) AS alike")[0]
+    if customers:
+        examples = engine.rows(f"SELECT one, other FROM ({alike}) AS alike ORDER BY folded LIMIT 3")
+        said = ", ".join(f"{one!r} and {other!r}" for one, other in examples)
+        yield Found(
+            "ids that differ only in case",
+            rows,
+            f'{customers:,} such as {said}; [data.{table}] case = "fold" makes them one',
+        )
+
+
+def dominant_customer(engine: Engine, rows: int) -> list[Found]:
+    """Whether one customer has more than half of the identified orders of a shop with twenty or more.
+
+    `rows` are those of the table, no fewer than its orders. Whoever has is the commonest in an evenly drawn sample too, which is asked before all orders are counted.
+    """
+    if rows < _FEW:
+        return []
+    known = "FROM orders WHERE customer_id IS NOT NULL AND is_purchase"
+    orders, last = engine.rows(f"SELECT count(*), max(_row) {known}")[0]
+    if orders < _FEW:
+        return []
+    step = last // _SAMPLE | 1  # odd, so that rows that take turns are both drawn
+    drawn = f"SELECT customer_id, count(*) AS times {known} AND _row % {step} = 0 GROUP BY customer_id"
+    for (customer,) in engine.rows(
+        f"SELECT customer_id FROM ({drawn}) AS drawn ORDER BY times DESC, customer_id LIMIT 1"
+    ):
+        (own,) = engine.rows(f"SELECT count(*) {known} AND customer_id = {literal(customer)}")[0]
+        if own * 2 > orders:
+            return [Found("one customer has most orders", own, f"{customer!r} of {orders:,} orders")]
+    return []

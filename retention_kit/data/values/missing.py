@@ -1,0 +1,60 @@
+"""Words for nothing: what programs and people write into a cell that has no value, in capitals.
+
+One list holds for ids, dates, numbers and words. Some mean nothing in one kind of column only: an end that is `open`, a
+customer called `guest`, a question that was `skipped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from retention_kit.data.engines.duckdb import Engine, literal
+
+MISSING = ("NULL", "N/A", "#N/A", "NA", "N.A.", "N/D", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "<NONE>", "(NULL)", "[NULL]",
+           "(NONE)", "(BLANK)", "(EMPTY)", "\\N", "-", "--", "---", "–", "—", "NIL", "UNDEFINED", "NOT AVAILABLE",
+           "NOT APPLICABLE", "NOT SET", "(NOT SET)", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#N/V",
+           "00000000-0000-0000-0000-000000000000")  # fmt: skip
+GUESTS = ("GUEST", "GUESTS", "GUEST USER", "GUEST CUSTOMER", "GUEST CHECKOUT", "ANONYMOUS", "ANONYMOUS USER", "ANONYMOUS CUSTOMER",
+          "ANON", "ANONYMIZED", "ANONYMISED", "REDACTED", "UNKNOWN", "UNKNOWN USER", "UNKNOWN CUSTOMER", "UNREGISTERED", "NO CUSTOMER",
+          "NOBODY", "WALK-IN", "WALK IN", "WALKIN", "WALK-IN CUSTOMER", "WALK IN CUSTOMER", "CASH CUSTOMER")  # fmt: skip
+_NO_END = ("NEVER", "NEVER EXPIRES", "NEVER ENDS", "DOES NOT EXPIRE", "NO END", "NO END DATE", "NO EXPIRY", "OPEN", "OPEN-ENDED",
+           "OPEN ENDED", "OPEN END", "ACTIVE", "ONGOING", "ON-GOING", "CURRENT", "CURRENTLY ACTIVE", "PRESENT", "RUNNING", "ROLLING",
+           "INDEFINITE", "INDEFINITELY", "FOREVER", "PERPETUAL", "UNLIMITED", "INFINITE", "INFINITY", "INF", "UNTIL CANCELLED",
+           "UNTIL CANCELED", "AUTO-RENEW", "AUTO-RENEWS", "AUTO RENEW", "NOT CANCELLED", "NOT CANCELED", "NOT ENDED", "NOT YET", "NO",
+           "TBD", "0", "0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "∞")  # fmt: skip
+_UNANSWERED = ("NO ANSWER", "NO RESPONSE", "NOT ANSWERED", "UNANSWERED", "SKIPPED", "SKIP", "DON'T KNOW", "DON’T KNOW", "DO NOT KNOW",
+               "DK", "NO OPINION", "NOT SURE", "PREFER NOT TO SAY", "PREFER NOT TO ANSWER")  # fmt: skip
+# The columns whose words for nothing are empty cells: of those that a row cannot do without, the word is shown as unreadable.
+WORDS = {
+    "refunded": MISSING, "currency": MISSING,
+    "ended_at": MISSING + _NO_END, "trial_ends_at": MISSING + _NO_END,
+    "interval": MISSING, "status": MISSING, "cancel_reason": MISSING,
+    "score": MISSING + _UNANSWERED, "scale": MISSING, "weight": MISSING, "first_at": MISSING,
+}  # fmt: skip
+
+
+def count_words(engine: Engine, relation: str, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """The words for nothing in columns of a relation, given as trimmed text by our names, and how often each stands there."""
+    if not texts:
+        return {}
+    counts = ", ".join(f"count(CASE WHEN {_is_word(text, WORDS[name])} THEN 1 END)" for name, text in texts.items())
+    (found,) = engine.rows(f"SELECT {counts} FROM {relation} AS came")
+    return {
+        name: dict(
+            engine.rows(
+                f"SELECT word, count(*) FROM (SELECT upper({text}) AS word FROM {relation} AS came "
+                f"WHERE {_is_word(text, WORDS[name])}) AS words GROUP BY word ORDER BY count(*) DESC, word"
+            )
+        )
+        for (name, text), rows in zip(texts.items(), found, strict=True)
+        if rows
+    }
+
+
+def without(text: str, words: tuple[str, ...]) -> str:
+    """SQL: a text, NULL where it is one of the words."""
+    return f"CASE WHEN NOT {_is_word(text, words)} THEN {text} END" if words else text
+
+
+def _is_word(text: str, words: tuple[str, ...]) -> str:
+    return f"(upper({text}) IN ({', '.join(map(literal, words))}))"

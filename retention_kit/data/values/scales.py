@@ -1,0 +1,156 @@
+"""The scales of surveys: which there are, which of their answers are the best, and which one a survey's answers tell of."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from decimal import Decimal
+
+from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.readers.header import Found
+from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, score_of
+from retention_kit.errors import DataError
+
+DEFAULT = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
+BOUNDS = {scale: (0, 1) if scale == "good/bad" else tuple(map(int, scale.split("-"))) for scale in SCALES}
+_LOOKED_AT = 2_000  # different answers, the commonest first
+_FEW = 0.1  # a smaller share of answers above a scale are single codes, such as for "don't know"
+# Of a survey the highest answer below which, from how many answers on, its own scale is in doubt.
+_SHORTER = {"nps": {5: 10, 7: 20}, "csat": {3: 20}, "ces": {5: 1}}
+RECOGNISED = "scale by its answers"
+# What the labels of bad answers and of good ones say; a bad one may hold the word of a good one.
+_BAD = r"\bnot (at all )?(likely|satisfied|easy|good|agree)|\bun(likely|satisf|happy)|dis(satisf|agree)|difficult|\bhard\b|high effort|poor|terrible|awful|\bbad\b|worst|غير|صعب|سيئ|سيء|ضعيف|لا أوافق"
+_GOOD = r"likely|satisfied|\beas(y|ily)|low effort|excellent|\bgreat\b|\bgood\b|\bbest\b|\bhappy|agree|راض|محتمل|سهل|ممتاز|جيد|أوافق"
+
+
+def top_boxes(survey: str, high: int) -> int:
+    """How many of the best answers of a scale that ends at `high` are good ones, where no option says so."""
+    if high <= 2:
+        return 1
+    return 3 if survey == "ces" and high != 5 else 2
+
+
+def top_sql(survey: str, chosen: int | None) -> str:
+    """SQL: the same of the column `high`, or what an option says."""
+    if chosen is not None:
+        return str(chosen)
+    cases = " ".join(f"WHEN {high} THEN {top_boxes(survey, high)}" for high in sorted({b for _, b in BOUNDS.values()}))
+    return f"CASE high {cases} END"
+
+
+def bounds_sql() -> dict[str, str]:
+    """SQL parts: the lowest and highest answer of the column `scale`, and the list of scales."""
+    low, high = (
+        f"CASE scale {' '.join(f'WHEN {literal(scale)} THEN {ends[at]}' for scale, ends in BOUNDS.items())} END"
+        for at in (0, 1)
+    )
+    return {"low": low, "high": high, "scales": ", ".join(map(literal, BOUNDS))}
+
+
+def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[str, list[Found]]:
+    """SQL: the scale of answers that name none, and what is to be told of it; raise where they may be on several.
+
+    `survey`, `score` and `scale` are SQL of trimmed text of the raw view of responses. Each source is judged by itself, so
+    that two whose answers lie on different scales are not taken for one.
+    """
+    counted = engine.rows(
+        f"SELECT said, source, answer, times FROM (SELECT lower({survey}) AS said, _source AS source, {score} AS answer, "
+        f"count(*) AS times, row_number() OVER (PARTITION BY lower({survey}), _source ORDER BY count(*) DESC, {score}) AS place "
+        f"FROM responses_raw WHERE {scale} IS NULL AND {score} IS NOT NULL AND lower({survey}) IN ('nps', 'csat', 'ces') "
+        f"GROUP BY lower({survey}), _source, {score}) AS counted WHERE place <= {_LOOKED_AT} ORDER BY said, source, place"
+    )
+    asked: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+    for said, source, answer, times in counted:
+        asked[said, source][answer] = times
+    cases, found = "", []
+    for (said, source), answers in asked.items():
+        _refuse_open(said, _scores({answer: times for answer, times in answers.items() if not is_good_or_bad(answer)}))
+        taken, why, rows = recognise(said, answers)
+        if taken != DEFAULT[said]:
+            cases += f" WHEN lower({survey}) = {literal(said)} AND _source = {source} THEN {literal(taken)}"
+            told = f"{said} on {taken}, {why}"
+            found.append(Found(RECOGNISED, rows, told))
+    default = " ".join(f"WHEN {literal(name)} THEN {literal(taken)}" for name, taken in DEFAULT.items())
+    return (
+        f"CASE{cases} ELSE CASE lower({survey}) {default} END END" if cases else f"CASE lower({survey}) {default} END",
+        found,
+    )
+
+
+def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
+    """Raise where the labels of a survey's answers say that its lowest number is the best; both are SQL of the raw view."""
+    asked = engine.rows(
+        f"SELECT lower({survey}) AS said, _source, {score} AS answer FROM responses_raw "
+        f"WHERE lower({survey}) IN ('nps', 'csat', 'ces') AND regexp_matches({score}, '[0-9٠-٩]') "
+        f"GROUP BY lower({survey}), _source, {score} ORDER BY said, _source, answer LIMIT {_LOOKED_AT}"
+    )
+    surveys: dict[tuple[str, int], list[tuple[Decimal, str]]] = defaultdict(list)
+    for said, source, answer in asked:
+        if (number := score_of(answer)) is not None:
+            surveys[said, source].append((number, answer))
+    for (said, _), answers in surveys.items():
+        bad = [one for one in answers if re.search(_BAD, one[1].lower())]
+        good = [one for one in answers if one not in bad and re.search(_GOOD, one[1].lower())]
+        low, high = min(answers), max(answers)
+        if low[0] == high[0] or not (good or bad):
+            continue
+        alone = (not bad and low[0] <= 1 and low in good) or (not good and high[0] >= 5 and high in bad)
+        if alone or (good and bad and max(good)[0] < min(bad)[0]):
+            ends = dict.fromkeys(repr(one[1]) for one in (min(good or [low]), max(bad or [high])))
+            turned = f"{low[0] + high[0]:f} - CAST(regexp_extract(score, '[0-9]+') AS INTEGER)"
+            raise DataError(
+                f"The {said} answers run the other way, from the best to the worst: {' and '.join(ends)}. Turn them round, such as "
+                f'score = "{turned}" where the scale ends at {low[0]:f} and {high[0]:f}.'
+            )
+
+
+def _scores(answers: dict[str, int]) -> dict[Decimal, int]:
+    """The whole numbers among some answers, and how often each was given."""
+    scores: dict[Decimal, int] = defaultdict(int)
+    for answer, times in answers.items():
+        number = score_of(answer)
+        if number is not None and number == int(number):
+            scores[number] += times
+    return scores
+
+
+def _refuse_open(survey: str, scores: dict[Decimal, int]) -> None:
+    """Raise where answers reach so little of their survey's scale that a shorter one is as likely."""
+    widest = 7 if survey == "ces" else 10
+    known = {score: times for score, times in scores.items() if 0 <= score <= widest}
+    low, high, size = min(known, default=0), max(known, default=0), sum(known.values())
+    if any(low >= 1 and high <= shorter and size >= least for shorter, least in _SHORTER[survey].items()):
+        asked = ("1-5", "1-7") if survey == "ces" else (DEFAULT[survey],)
+        stated = " or ".join(f'scale = "{scale}"' for scale in asked)
+        lie = f"lie from {low} to {high}" if low < high else f"are all {low}"
+        raise DataError(
+            f"The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into their source"
+            f"{', or give a column scale' if survey != 'nps' else ' if it was that, since nps has no other'}."
+        )
+
+
+def recognise(survey: str, answers: dict[str, int]) -> tuple[str, str, int]:
+    """The scale that the answers of a survey, with their number, tell of, why, and how many are on it.
+
+    Single codes, of one value or few answers, tell of no larger scale.
+    """
+    scores = _scores(answers)
+    words = sum(times for answer, times in answers.items() if is_good_or_bad(answer))
+
+    def between(low: int, high: int) -> int:
+        return sum(times for score, times in scores.items() if low <= score <= high)
+
+    size = sum(scores.values())
+    if survey != "csat":
+        return DEFAULT[survey], "", size
+    if 2 * words > size:
+        return "good/bad", "since they say good or bad", size
+    if scores.get(Decimal(0)) and between(0, 2) == size:
+        scale = "0-2" if scores.get(Decimal(2)) else "good/bad"
+        return scale, f"since they lie from 0 to {2 if scale == '0-2' else 1}", size
+    above = [score for score in scores if 6 <= score <= 10]
+    is_spread = len(above) > 1 or above == [10] or 2 * between(6, 10) > size
+    if is_spread and between(6, 10) >= _FEW * size and 2 * between(1, 10) > size:
+        scale = "1-7" if max(above) <= 7 else "1-10"
+        return scale, f"since {between(6, 10):,} of {size:,} lie from {min(above)} to {max(above)}", size
+    return DEFAULT[survey], "", size

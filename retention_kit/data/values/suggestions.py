@@ -1,0 +1,152 @@
+"""What is offered for a column whose reading would be a guess: the expression that reads it, in the words of its engine."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.data.engines.duckdb import literal, quote
+from retention_kit.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Written(NamedTuple):
+    """A source as expressions on it are written: its table, what it calls our columns, and in whose words."""
+
+    table: str
+    columns: Mapping[str, str]  # ours = theirs; empty for an expression
+    dialect: str  # duckdb, postgres, spark, or pandas for a DataFrame
+
+
+class _Number(NamedTuple):
+    """A way of counting time in numbers: digits before the point, the least and the first that is none, its expressions."""
+
+    what: str
+    digits: range
+    first: float
+    after: float
+    expressions: dict[str, str]
+
+
+_WHOLE = "CAST({x} AS BIGINT)"
+_EPOCH = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
+_BEFORE, _END = 31_536_000, 4_133_980_800  # seconds from 1970 to 1971 and to 2101: smaller numbers count something else
+_NUMBERS = (
+    _Number("Excel's days", range(5, 6), 25_569, 73_416, {
+        "duckdb": "TIMESTAMP '1899-12-30' + to_milliseconds(CAST(round(CAST({x} AS DOUBLE) * 86400000) AS BIGINT))",
+        "postgres": "TIMESTAMP '1899-12-30' + round(CAST({x} AS double precision) * 86400000) * INTERVAL '1 millisecond'",
+        "spark": "TIMESTAMP_NTZ '1899-12-30 00:00:00' + make_dt_interval(0, 0, 0, CAST(round(CAST({x} AS DOUBLE) * 86400, 3) AS DECIMAL(18, 6)))",
+        "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="D", origin="1899-12-30").dt.round("ms")',
+    }),
+    _Number("Julian days", range(7, 8), 2_440_952.5, 2_488_434.5, {
+        "duckdb": "timezone('UTC', TIMESTAMP '1970-01-01' + to_milliseconds(CAST(round((CAST({x} AS DOUBLE) - 2440587.5) * 86400000) AS BIGINT)))",
+        "postgres": "TIMESTAMPTZ '1970-01-01 00:00:00+00' + round((CAST({x} AS double precision) - 2440587.5) * 86400000) * INTERVAL '1 millisecond'",
+        "spark": "timestamp_millis(CAST(round((CAST({x} AS DOUBLE) - 2440587.5) * 86400000) AS BIGINT))",
+        "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="D", origin="julian", utc=True).dt.round("ms")',
+    }),
+    _Number("seconds since 1970", range(8, 11), _BEFORE, _END, {
+        "duckdb": "to_timestamp(CAST({x} AS DOUBLE))",
+        "postgres": "to_timestamp(CAST({x} AS double precision))",
+        "spark": "timestamp_seconds(CAST({x} AS DECIMAL(18, 6)))",
+        "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="s", utc=True)',
+    }),
+    _Number("milliseconds since 1970", range(11, 14), _BEFORE * 10**3, _END * 10**3, {
+        "duckdb": "to_timestamp(CAST({x} AS DOUBLE) / 1000)",
+        "postgres": "to_timestamp(CAST({x} AS double precision) / 1000)",
+        "spark": "timestamp_millis(CAST({x} AS BIGINT))",
+        "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="ms", utc=True)',
+    }),
+    _Number("microseconds since 1970", range(14, 17), _BEFORE * 10**6, _END * 10**6, {
+        "duckdb": "timezone('UTC', make_timestamp(CAST({x} AS BIGINT)))",
+        "postgres": f"{_EPOCH} + {_WHOLE} * INTERVAL '1 microsecond'",
+        "spark": f"timestamp_micros({_WHOLE})",
+        "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="us", utc=True)',
+    }),
+    _Number("nanoseconds since 1970", range(17, 20), _BEFORE * 10**9, _END * 10**9, {
+        "duckdb": "timezone('UTC', make_timestamp(CAST({x} AS BIGINT) // 1000))",
+        "postgres": f"{_EPOCH} + {_WHOLE} / 1000 * INTERVAL '1 microsecond'",
+        "spark": f"timestamp_micros({_WHOLE} DIV 1000)",
+        "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="ns", utc=True)',
+    }),
+)  # fmt: skip
+# Codes of the parts of a date in the words of strptime, PostgreSQL and Spark.
+_CODES = {
+    "year": ("%Y", "YYYY", "yyyy"), "short": ("%y", "YY", "yy"), "month": ("%m", "MM", "M"), "day": ("%d", "DD", "d"),
+    "name": ("%b", "Mon", "MMM"), "hour": ("%H", "HH24", "H"), "half": ("%I", "HH12", "h"), "minute": ("%M", "MI", "mm"),
+    "second": ("%S", "SS", "ss"), "part": ("%f", "US", "SSSSSS"), "noon": ("%p", "AM", "a"),
+}  # fmt: skip
+
+
+def refuse_numbers(written: Written, name: str, forms: list[tuple[str, int, str, str]]) -> None:
+    """Raise where most values of a column are numbers that count time; `forms` are its forms, rows, least and last value."""
+    filled = sum(rows for _, rows, *_ in forms)
+    for kind in _NUMBERS:
+        found = [form for form in forms if _counts(kind, *form)]
+        if sum(rows for _, rows, *_ in found) * 2 > filled:
+            raise DataError(
+                f"The {written.table} column {name!r} holds numbers such as {found[0][2]}, which look like {kind.what}: "
+                f"{_offer(written, name, [kind.expressions[written.dialect]])}"
+            )
+
+
+def _counts(kind: _Number, mask: str, _: int, least: str, last: str) -> bool:
+    is_number = re.fullmatch(r"(9+)(?:\.9+)?", mask)
+    if not is_number or len(is_number[1]) not in kind.digits or mask == "99999999":
+        return False
+    return kind.first <= float(least) <= float(last) < kind.after
+
+
+def order_offers(written: Written, name: str, forms: list) -> str:
+    """The expressions that read forms of two orders of day and month, or years of two digits, ready to be pasted."""
+    orders = [("day", "month"), ("month", "day")]
+    offered = [_expression(written, [_codes(form, order, written.dialect) for form in forms]) for order in orders]
+    return _offer(written, name, [*dict.fromkeys(offered)])
+
+
+def _codes(form, order: tuple[str, str], dialect: str) -> str:
+    """A form in the codes of a dialect, its separators as they stand."""
+    place = {"duckdb": 0, "pandas": 0, "postgres": 1, "spark": 2}[dialect]
+    parts, made, at = form.parts, "", 0
+    named = {name: name for name in ("year", "month", "day", "name", "minute", "second", "part")}
+    named |= {"one": order[0], "two": order[1], "hour": "half" if form.has("half") else "hour"}
+    named |= {"year": "year" if len(parts["year"]) == 4 else "short"}
+    spans = sorted((parts.start(part), parts.end(part), part) for part in named if form.has(part))
+    for start, end, part in spans:
+        made += _plain(form.mask[at:start], dialect) + _CODES[named[part]][place]
+        at = end
+    if form.has("half"):
+        made, at = f"{made}{form.mask[at : parts.start('half')]}{_CODES['noon'][place]}", parts.start("half") + 2
+    return made
+
+
+def _plain(text: str, dialect: str) -> str:
+    quotes = {"spark": "'", "postgres": '"'}
+    return re.sub("[A-Za-z]+", lambda word: quotes.get(dialect, "").join(["", word[0], ""]), text)
+
+
+def _expression(written: Written, codes: list[str]) -> str:
+    codes = sorted(set(codes), key=lambda code: (-len(code), code))
+    if written.dialect == "pandas":
+        is_day_first = codes[0].startswith("%d")
+        how = f'format="mixed", dayfirst={is_day_first}' if len(codes) > 1 else f'format="{codes[0]}"'
+        return f"pd.to_datetime({{x}}, {how})"
+    if written.dialect == "postgres":
+        return f"CAST(to_timestamp({{x}}, {literal(codes[0])}) AS timestamp)"
+    if written.dialect == "spark":
+        ways = [f"try_to_timestamp({{x}}, {literal(code)})" for code in codes]
+        return ways[0] if len(ways) == 1 else f"coalesce({', '.join(ways)})"
+    listed = ", ".join(map(literal, codes))
+    return f"try_strptime({{x}}, {listed if len(codes) == 1 else f'[{listed}]'})"
+
+
+def _offer(written: Written, name: str, expressions: list[str]) -> str:
+    """`read it with ordered_at = "…", or with ordered_at = "…".`, in [data.TABLE.columns] of a retention.toml."""
+    if written.dialect == "pandas":
+        x = f'{written.table}["{name}"]'
+        return f"read it first with {x} = {', or with '.join(text.format(x=x) for text in expressions)}."
+    theirs = written.columns.get(name, name) or "…"
+    x = theirs if re.fullmatch(r"[A-Za-z_]\w*|…", theirs) else quote(theirs)
+    said = [text.format(x=x).replace("\\", "\\\\").replace('"', '\\"') for text in expressions]
+    return "map it with " + ", or with ".join(f'{name} = "{text}"' for text in said) + "."

@@ -1,0 +1,255 @@
+"""Times as SQL: a column of any type, or of texts in any common way of writing, as local time of the report.
+
+Texts are read by their forms. A form is a text with its digits as 9 (`99/99/9999 9:99 PM`); the engine counts those of a
+column, here each is understood to its end or not at all, and the engine moves its parts into ISO 8601, the one way that
+every engine reads alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.values.suggestions import Written, order_offers, refuse_numbers
+from retention_kit.data.values.time_formats import ISO, Form, form_of, understood
+from retention_kit.data.values.timezones import any_of, in_report_zone, shifts
+from retention_kit.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIRST_YEAR, LAST_YEAR = 1970, 2100  # a date outside is a slip of the pen or a stand-in for none
+ENDS = ("ended_at", "trial_ends_at")  # columns whose empty value says that something goes on
+# What programs write where there is no end.
+NO_END = ("0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+
+
+_MOST = 10_000  # forms of one column
+
+
+class Clock(NamedTuple):
+    """SQL that reads one column of times: its local time of the report, and what its rows are besides.
+
+    `steps` are columns made one after the other before it: the text and its form, the same in ISO 8601, its naive time.
+    """
+
+    name: str
+    moment: str = "CAST(NULL AS TIMESTAMP)"
+    steps: tuple[dict[str, str], ...] = ()
+    ambiguous: str = "false"
+    nonexistent: str = "false"
+    outside: str = "false"  # the year is none that a date may have
+    no_end: str = "false"  # stands for none
+    is_naive: bool = False  # some of its times are without a zone
+
+
+def read_times(engine: Engine, part: str, name: str, text: str, kind: str | None, zone: str | None, report: str, written: Written) -> Clock:  # fmt: skip
+    """How to read one column of a source. `text` is its SQL as text, `zone` that of its naive times, if it has its own.
+
+    Raises DataError where it holds no dates, or such whose reading would be a guess.
+    """
+    column = quote(name)
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return _typed(name, column, f"local_time({column}, {literal(report)})", report)
+    if kind == "DATE":
+        return _typed(name, f"CAST({column} AS TIMESTAMP)", f"CAST({column} AS TIMESTAMP)", "")
+    if kind is not None and kind.startswith("TIMESTAMP"):
+        time = f"CAST({column} AS TIMESTAMP)"
+        clock = _typed(name, time, time, "")
+        held = f"SELECT count(time), {_year('min(time)')}, {_year('max(time)')} FROM (SELECT {clock.moment} AS time FROM {part}) AS came"
+        ((rows, *span),) = engine.rows(held)
+        return _naive(clock, clock.moment, zone, report, span)._replace(is_naive=rows > 0)
+    is_number = kind is not None and kind.startswith(_NUMBERS)
+    if kind is None:
+        return Clock(name)
+    if kind == "VARCHAR" or kind.startswith("ENUM") or is_number:
+        return _texts(engine, part, name, text, kind if is_number else "", zone, report, written)
+    if engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
+        raise DataError(f"The {written.table} column {name!r} holds {kind.lower()} values, not dates.")
+    return Clock(name)
+
+
+def _typed(name: str, time: str, local: str, report: str) -> Clock:
+    """A column of times or dates; `report` is the zone of the report where they are instants."""
+    first, after = f"TIMESTAMP '{FIRST_YEAR}-01-01 00:00:00'", f"TIMESTAMP '{LAST_YEAR + 1}-01-01 00:00:00'"
+    if report:
+        first, after = f"instant_at({first}, 'UTC')", f"instant_at({after}, 'UTC')"
+    inside = f"({time} >= {first} AND {time} < {after})"
+    if name not in ENDS:
+        return Clock(name, f"CASE WHEN {inside} THEN {local} END", outside=f"NOT {inside}")
+    ways = [time] if not report else [f"local_time({time}, 'UTC')", local]
+    days = ", ".join(f"DATE '{day}'" for day in NO_END)
+    no_end = " OR ".join(f"coalesce(CAST({way} AS DATE) IN ({days}), false)" for way in ways)
+    no_end = f"({no_end})"
+    moment = f"CASE WHEN {inside} AND NOT {no_end} THEN {local} END"
+    return Clock(name, moment, outside=f"(NOT {inside} AND NOT {no_end})", no_end=no_end)
+
+
+def _texts(engine: Engine, part: str, name: str, text: str, number: str, zone: str | None, report: str, written: Written) -> Clock:  # fmt: skip
+    forms = _forms_of(engine, part, name, text, written)
+    read = [form for form in forms if form.parts or form.mask in ISO]
+    refuse_numbers(written, name, [form[:1] + form[2:] for form in forms])
+    if number and forms and not read:
+        raise DataError(f"The {written.table} column {name!r} holds {number.lower()} values, not dates.")
+    timed = [form for form in read if form.is_timed]
+    without = [form for form in timed if not form.zone]
+    with_zone = [form for form in timed if form.zone]
+    if with_zone and without:
+        raise DataError(
+            f"The {written.table} column {name!r} mixes {sum(form.rows for form in with_zone):,} times with a zone and "
+            f"{sum(form.rows for form in without):,} without: write all of them one way."
+        )
+    if not read:
+        return Clock(name)
+    is_plain = all(form.mask in ISO for form in forms)
+    if is_plain:
+        steps, iso, form_column = [], text, ""
+        span = [int(min(form.least for form in read)[:4]), int(max(form.last for form in read)[:4])]
+    else:
+        iso, form_column, said = (quote(f"_{what}_{name}") for what in ("iso", "form", "said"))
+        day_first, span = _order(engine, part, name, text, read, written)
+        ways = "".join(f" WHEN {literal(form.mask)} THEN {form.iso(said, day_first)}" for form in read)
+        steps = [{said: text, form_column: form_of(text)}, {iso: f"CASE {form_column}{ways} END"}]
+    return _of_iso(name, iso, form_column, steps, read, zone, report, span)
+
+
+def _of_iso(name: str, iso: str, form_column: str, steps: list, read: list[Form], zone: str | None, report: str, span: list) -> Clock:  # fmt: skip
+    """The clock of a column that is ISO 8601 by now."""
+    no_end, outside = "false", "false"
+    if name in ENDS:
+        no_end = f"coalesce(substr({iso}, 1, 10) IN ({', '.join(map(literal, NO_END))}), false)"
+    usable = [] if no_end == "false" else [f"NOT {no_end}"]
+    if span[0] is not None and not FIRST_YEAR <= span[0] <= span[1] <= LAST_YEAR:
+        inside = f"({iso} >= '{FIRST_YEAR}' AND {iso} < '{LAST_YEAR + 1}')"
+        outside = " AND ".join([f"NOT {inside}", *usable])
+        usable.append(inside)
+
+    def only(sql: str, *conditions: str) -> str:
+        wanted = " AND ".join([*usable, *conditions])
+        return f"CASE WHEN {wanted} THEN {sql} END" if wanted else sql
+
+    local, timed = f"TRY_CAST({iso} AS TIMESTAMP)", f"length({iso}) > 10"
+    clock = Clock(name, outside=f"({outside})", no_end=no_end, steps=tuple(steps))
+    zones = {form.zone for form in read if form.zone}
+    if zones == {"offset"}:
+        instant = f"local_time(TRY_CAST({iso} AS TIMESTAMPTZ), {literal(report)})"
+        if all(form.is_timed for form in read):
+            return clock._replace(moment=only(instant))
+        return clock._replace(moment=only(f"CASE WHEN {timed} THEN {instant} ELSE {local} END"))
+    if zones:
+        return _named_zones(clock, iso, form_column, read, report, span, only)
+    if not any(form.is_timed for form in read):
+        return clock._replace(moment=only(local))
+    made = _naive(clock, only(local, timed), zone, report, _within(span))._replace(is_naive=True)
+    if all(form.is_timed for form in read):
+        return made
+    # A bare date is that date's midnight by any clock.
+    return made._replace(moment=f"CASE WHEN {timed} THEN {made.moment} ELSE {only(local)} END")
+
+
+def _named_zones(clock: Clock, iso: str, form_column: str, read: list[Form], report: str, span: list, only) -> Clock:
+    """Times that name their zones, each read by its own clock, beside some with an offset."""
+    column = quote(f"_naive_{clock.name}")
+    forms: dict[str, list[str]] = {}
+    for form in read:
+        forms.setdefault(form.zone, []).append(literal(form.mask))
+    instants = ", ".join(forms.pop("offset", ["''"]))
+    found = only(f"TRY_CAST({iso} AS TIMESTAMP)", f"{form_column} NOT IN ({instants})")
+    instant = f"local_time(TRY_CAST({iso} AS TIMESTAMPTZ), {literal(report)})"
+    ways = [f"WHEN {form_column} IN ({instants}) THEN {only(instant)}"]
+    flags: dict[bool, list[str]] = {True: [], False: []}
+    for zone, masks in forms.items():
+        is_here = f"{form_column} IN ({', '.join(masks)})"
+        moved = shifts(zone, *_within(span)) if zone else ()
+        ways.append(f"WHEN {is_here} THEN {in_report_zone(column, zone or report, report, moved) if zone else column}")
+        for is_gap, said in flags.items():
+            said.append(f"({is_here} AND ({any_of(moved, column, is_gap)}))")
+    return clock._replace(
+        moment=f"CASE {' '.join(ways)} END", steps=(*clock.steps, {column: found}),
+        ambiguous=" OR ".join(flags[False]), nonexistent=" OR ".join(flags[True]),
+    )  # fmt: skip
+
+
+def _naive(clock: Clock, time: str, zone: str | None, report: str, span: Iterable[int | None]) -> Clock:
+    """Naive times as local times of the report: those that its clocks skip or show twice are known."""
+    column = quote(f"_naive_{clock.name}")
+    first, last = span
+    found = shifts(zone or report, first, last) if first is not None else ()
+    return clock._replace(
+        moment=in_report_zone(column, zone, report, found), steps=(*clock.steps, {column: time}),
+        ambiguous=any_of(found, column, False), nonexistent=any_of(found, column, True),
+    )  # fmt: skip
+
+
+def _within(span: list[int | None]) -> list[int | None]:
+    return [year if year is None else min(max(year, FIRST_YEAR), LAST_YEAR) for year in span]
+
+
+def _year(time: str) -> str:
+    return f"CAST(EXTRACT(year FROM {time}) AS INTEGER)"
+
+
+def _forms_of(engine: Engine, part: str, name: str, text: str, written: Written) -> list[Form]:
+    """The forms of a column with how often they occur, the commonest first."""
+    found = engine.rows(
+        f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} AS form "
+        f"FROM (SELECT {text} AS said FROM {part}) AS came WHERE said IS NOT NULL) AS typed GROUP BY form "
+        f"ORDER BY count(*) DESC, form LIMIT {_MOST + 1}"
+    )
+    if len(found) > _MOST:
+        raise DataError(
+            f"The {written.table} column {name!r} holds no dates: its values are written in more than {_MOST:,} ways, "
+            f"such as {found[0][2]!r}: see which column is which."
+        )
+    return [Form(mask, understood(mask), *more) for mask, *more in found]
+
+
+def _order(engine: Engine, part: str, name: str, text: str, read: list[Form], written: Written) -> tuple[bool, list]:
+    """Whether the day stands before the month in a column's numbers, by the parts above 12, and its first and last year.
+
+    Raises DataError where both are proven, or neither.
+    """
+    full = [form for form in read if form.mask in ISO or len(form.parts["year"]) == 4]
+    short = [form for form in read if form.parts and len(form.parts["year"]) == 2]
+    if short and sum(form.rows for form in short) > sum(form.rows for form in full):
+        raise DataError(
+            f"The {written.table} column {name!r} writes years with two digits, such as {short[0].least!r}: "
+            f"{order_offers(written, name, short)}"
+        )
+    numbers = [form for form in full if form.has("one")]
+    if all(form.mask in ISO for form in read):
+        return True, [int(min(form.least for form in read)[:4]), int(max(form.last for form in read)[:4])]
+
+    def byform_of(forms: list[Form], part: str) -> str:
+        ways = "".join(f" WHEN {literal(form.mask)} THEN {form.digits('said', part)}" for form in forms)
+        return f"CASE form{ways} END" if ways else "CAST(NULL AS VARCHAR)"
+
+    years = "".join(
+        f" WHEN {literal(form.mask)} THEN {'substr(said, 1, 4)' if not form.parts else form.digits('said', 'year')}"
+        for form in full
+    )
+    shown = [
+        f"min(CASE WHEN {day} BETWEEN '13' AND '31' AND {month} BETWEEN '01' AND '12' THEN said END)"
+        for day, month in (("one", "two"), ("two", "one"))
+    ]
+    query = (
+        f"SELECT {', '.join(shown)}, min(CASE WHEN one <> two AND one <= '12' AND two <= '12' THEN said END), min(year), max(year) FROM (SELECT said, "
+        f"{byform_of(numbers, 'one')} AS one, {byform_of(numbers, 'two')} AS two, "
+        f"{f'CASE form{years} END' if years else 'CAST(NULL AS VARCHAR)'} AS year FROM (SELECT said, {form_of('said')} AS form "
+        f"FROM (SELECT {text} AS said FROM {part}) AS came) AS typed) AS parted"
+    )
+    ((day_first, month_first, open_, least, last),) = engine.rows(query)
+    if day_first and month_first:
+        raise DataError(
+            f"The {written.table} column {name!r} writes the day first ({day_first!r}) and the month first "
+            f"({month_first!r}): write all of its dates one way."
+        )
+    if numbers and open_ and not (day_first or month_first):
+        raise DataError(
+            f"The {written.table} column {name!r} does not show whether the day or the month comes first, such as {open_!r}: "
+            f"{order_offers(written, name, numbers)}"
+        )
+    span = [least and int(least), last and int(last)] if len(full) == len(read) else [0, int(last or 0)]
+    return not month_first, span

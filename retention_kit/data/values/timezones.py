@@ -1,0 +1,85 @@
+"""Local clocks: the times that a zone's clocks skip or show twice, and SQL that turns such times into instants."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from retention_kit.data.engines.duckdb import literal
+
+_YEARS = (1900, 2100)  # a date far outside is a slip of the pen, and no reason to follow a zone for millennia
+
+
+class Shift(NamedTuple):
+    """Clocks are put forward or back: the local times [start, end) do not exist or occur twice.
+
+    `offset` is the zone's distance from UTC before the shift, by which such times are read: a time that occurs twice is
+    its first occurrence, and one that does not exist moves forward by the length of the gap.
+    """
+
+    start: datetime
+    end: datetime
+    is_gap: bool
+    offset: timedelta
+
+    def holds(self, time: str) -> str:
+        """SQL: whether a local time lies within."""
+        return f"({time} >= TIMESTAMP '{self.start}' AND {time} < TIMESTAMP '{self.end}')"
+
+
+@lru_cache(maxsize=32)
+def shifts(zone: str, first: int, last: int) -> tuple[Shift, ...]:
+    """The shifts of a zone's clocks in the years from first to last, in order."""
+    first, last = (min(max(year, _YEARS[0]), _YEARS[1]) for year in (first, last))
+    clock = ZoneInfo(zone)
+    found = []
+    day, until = datetime(first, 1, 1, tzinfo=UTC) - timedelta(days=2), datetime(last + 1, 1, 3, tzinfo=UTC)
+    before = _offset(clock, day)
+    while day < until:
+        following = day + timedelta(days=1)
+        after = _offset(clock, following)
+        if after != before:
+            moment = _moment(clock, day, following, before)
+            start, end = sorted((moment + before, moment + after))
+            found.append(Shift(start.replace(tzinfo=None), end.replace(tzinfo=None), after > before, before))
+        day, before = following, after
+    return tuple(found)
+
+
+def any_of(found: tuple[Shift, ...], time: str, is_gap: bool) -> str:
+    """SQL: whether a local time is one that the clocks skip (or, with is_gap false, show twice)."""
+    return " OR ".join(shift.holds(time) for shift in found if shift.is_gap is is_gap) or "false"
+
+
+def in_report_zone(time: str, zone: str | None, report: str, found: tuple[Shift, ...]) -> str:
+    """SQL: a naive local time of a zone, or of the report's if it has none, as local time of the report."""
+    if zone in (None, report):
+        moved = "".join(
+            f" WHEN {shift.holds(time)} THEN {time} + {_interval(shift.end - shift.start)}"
+            for shift in found
+            if shift.is_gap
+        )
+        return f"CASE{moved} ELSE {time} END" if moved else time
+    special = "".join(
+        f" WHEN {shift.holds(time)} THEN instant_at({time} - {_interval(shift.offset)}, 'UTC')" for shift in found
+    )
+    instant = f"instant_at({time}, {literal(zone)})"
+    return f"local_time({f'CASE{special} ELSE {instant} END' if special else instant}, {literal(report)})"
+
+
+def _offset(clock: ZoneInfo, moment: datetime) -> timedelta:
+    return moment.astimezone(clock).utcoffset()
+
+
+def _moment(clock: ZoneInfo, low: datetime, high: datetime, before: timedelta) -> datetime:
+    """The first second with another offset than before, by halving."""
+    while high - low > timedelta(seconds=1):
+        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+        low, high = (middle, high) if _offset(clock, middle) == before else (low, middle)
+    return high
+
+
+def _interval(length: timedelta) -> str:
+    return f"INTERVAL '{length // timedelta(seconds=1)}' SECOND"

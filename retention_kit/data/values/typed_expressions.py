@@ -1,0 +1,321 @@
+"""SQL expressions of the user's on columns of text: what they compute with is read as a number, the rest stays text.
+
+The embedded engine's own parser takes an expression apart, and its binder says of which type each part is. Numbers are read
+as amounts are (`amounts.py`): each text by all of its values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.readers.header import Found
+from retention_kit.data.values.amounts import Hints, read_numbers
+from retention_kit.data.values.expressions import advice, close_column, fault_in
+from retention_kit.errors import DataError
+
+_ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**", "^"}
+_ALIKE = {"greatest": 0, "least": 0, "nullif": 0, "if": 1}  # functions whose arguments, from which on, are of one type
+_ORDER = {
+    "COMPARE_LESSTHAN": "<",
+    "COMPARE_GREATERTHAN": ">",
+    "COMPARE_LESSTHANOREQUALTO": "<=",
+    "COMPARE_GREATERTHANOREQUALTO": ">=",
+}
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+_TIMES = ("DATE", "TIMESTAMP")
+
+
+def columns_in(engine: Engine, text: str) -> set[str]:
+    """The columns that an expression names, as it spells them; none where it is no SQL."""
+    try:
+        tree = _parsed(engine, text)
+        return set() if tree is None else _references(_root(tree))
+    except RecursionError:  # `typed` says so
+        return set()
+
+
+def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
+    """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such; what is to be told.
+
+    `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row, and
+    where the values of a text that is computed with do not agree in how numbers are written.
+    """
+    try:
+        return _typed(engine, text, relation, label, hints)
+    except RecursionError:
+        raise DataError(
+            f"{label} holds too many operations within one another: write it as columns of a query."
+        ) from None
+
+
+def _typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
+    columns = engine.types(relation)
+    tree = _parsed(engine, text)
+    if near := close_column(text, columns) if tree is None else "":
+        raise DataError(f"{label} is neither a column nor an SQL expression: did you mean {near!r}?")
+    if tree is None:
+        raise DataError(f"{label} is no SQL expression{_where(engine, text)}: {advice(_near(columns, text))}")
+    fault, inner = fault_in(engine, _root(tree))
+    if fault:
+        said = _said(engine, inner) if inner else ""
+        raise DataError(f"{label} {fault}: {advice(_near(columns, text), said)}")
+    before = json.dumps(tree)
+    typing = _Typing(engine, relation, columns, label, hints)
+    try:
+        root = typing.of(_root(tree))
+    except engine.error:
+        return text, []
+    _set_root(tree, root)
+    return (text if json.dumps(tree) == before else _written(engine, tree)), [*typing.found.values()]
+
+
+def _near(columns: Iterable[str], text: str) -> list[str]:
+    """The columns that a text names, else all of them."""
+    return [name for name in columns if name.lower() in text.lower()] or [*columns]
+
+
+def _where(engine: Engine, text: str) -> str:
+    """At which of its words the engine's parser no longer understands a text."""
+    said = _serialized(engine, text)
+    told = json.loads(said)
+    if not told["error"]:
+        return " but more"
+    found = re.search(r'at or near "(.+)"', told["error_message"])
+    return f", at {found[1]!r}" if found else f", with an {told['error_message']}" if "unterminated" in said else ""
+
+
+def _said(engine: Engine, node: dict) -> str:
+    """A node as SQL."""
+    tree = _parsed(engine, "NULL")
+    _set_root(tree, node)
+    return _written(engine, tree)
+
+
+class _Typing:
+    """Types the nodes of one expression, the innermost first."""
+
+    def __init__(self, engine: Engine, relation: str, columns: dict[str, str], label: str, hints: Hints):
+        self._engine, self._relation, self._label, self._hints = engine, relation, label, hints
+        self._columns = tuple(columns.items())
+        self.found: dict[str, Found] = {}  # by the text whose reading is to be told
+
+    def of(self, node: Any) -> Any:
+        """A node, or list of nodes, with its texts typed."""
+        if isinstance(node, list):
+            return [self.of(part) for part in node]
+        if not isinstance(node, dict) or node.get("class") in ("SUBQUERY", "LAMBDA", "TYPE"):
+            return node
+        node = {key: self.of(part) for key, part in node.items()}
+        match node.get("class"):
+            case "FUNCTION":
+                return self._function(node)
+            case "CAST":  # a value that does not fit is missing, and counted
+                node["try_cast"] = True
+            case "COMPARISON":
+                return self._comparison(node)
+            case "BETWEEN":
+                node["input"], node["lower"], node["upper"] = self._alike([node["input"], node["lower"], node["upper"]])
+            case "OPERATOR" if node["type"] in ("COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_COALESCE"):
+                first, *others = self._alike(node["children"])
+                if node["type"] != "OPERATOR_COALESCE" and any(map(_is_blank, others)):
+                    first = self._blank(first)
+                node["children"] = [first, *others]
+            case "OPERATOR" if node["type"] == "OPERATOR_NOT":
+                node["children"] = [self._truth(part) for part in node["children"]]
+            case "CONJUNCTION":
+                node["children"] = [self._truth(part) for part in node["children"]]
+            case "CASE":
+                checks = node["case_checks"]
+                *thens, other = self._alike([*(check["then_expr"] for check in checks), node["else_expr"]])
+                for check, then in zip(checks, thens, strict=True):
+                    check["then_expr"], check["when_expr"] = then, self._truth(check["when_expr"])
+                node["else_expr"] = other
+        return node
+
+    def _function(self, node: dict) -> dict:
+        if node["function_name"] == "strptime":
+            node |= {"function_name": "try_strptime", "qualified_name": {"path": ["try_strptime"]}}
+        arguments = [part["expression"] for part in node["arguments"]]
+        texts = [self._is_text(part) for part in arguments]
+        if not any(texts):
+            return node
+        if node["function_name"] in _ALIKE:
+            start = _ALIKE[node["function_name"]]
+            return _with(node, [*arguments[:start], *self._alike(arguments[start:])])
+        if node.get("is_operator") and node["function_name"] in _ARITHMETIC:
+            others = [self._kind(part) for part, is_text in zip(arguments, texts, strict=True) if not is_text]
+            is_time = any(kind.startswith(("INTERVAL", *_TIMES)) for kind in others)
+        elif self._binds(node):
+            return node
+        else:
+            is_time = False
+        read = partial(self._made, "TRY_CAST(_a AS TIMESTAMP)") if is_time else self._number
+        tried = _with(
+            node, [read(_a=part) if is_text else part for part, is_text in zip(arguments, texts, strict=True)]
+        )
+        return tried if self._binds(tried) else node
+
+    def _comparison(self, node: dict) -> dict:
+        left, right = node["left"], node["right"]
+        if node["type"] in _ORDER and self._is_text(left) and self._is_text(right):
+            # Two columns: as numbers where both hold one, else as texts.
+            sign = _ORDER[node["type"]]
+            return self._made(
+                f"CASE WHEN _m IS NOT NULL AND _n IS NOT NULL THEN _m {sign} _n ELSE _a {sign} _b END",
+                _a=left,
+                _b=right,
+                _m=self._number(left),
+                _n=self._number(right),
+            )
+        left, right = self._alike([left, right])
+        if node["type"] not in _ORDER and (_is_blank(left) or _is_blank(right)):
+            left, right = self._blank(left), self._blank(right)
+        return node | {"left": left, "right": right}
+
+    def _alike(self, nodes: list[dict]) -> list[dict]:
+        """Nodes of which the texts are read as what the others are; as they are where a text is written out among them."""
+        kinds = [None if _is_null(node) else self._kind(node) for node in nodes]
+        others = [kind for kind in kinds if kind and kind != "VARCHAR"]
+        written = any(kind == "VARCHAR" and _is_constant(node) for kind, node in zip(kinds, nodes, strict=True))
+        if not others or written:
+            return nodes
+        if all(kind.startswith(_NUMBERS) for kind in others):
+            read = self._number
+        elif all(kind == "BOOLEAN" for kind in others) or all(kind.startswith(_TIMES) for kind in others):
+            read = partial(self._made, f"TRY_CAST(_a AS {max(others, key=len)})")
+        else:
+            return nodes
+        return [read(_a=node) if kind == "VARCHAR" else node for kind, node in zip(kinds, nodes, strict=True)]
+
+    def _number(self, _a: dict) -> dict:
+        """A text as a number, as all that stands there is written."""
+        said = self._sql(_a)
+        text = f"nullif(trim({said}), '')"
+        read = read_numbers(self._engine, self._relation, text, f"{self._label}: {said}", self._hints)
+        if read.assumed:
+            self.found[said] = Found("number that may be read in two ways", read.open_rows, f"{said} {read.assumed}")
+        made = "as_number(_a)" if read.is_plain else f"TRY_CAST({read.sql('trim(_a)')} AS DOUBLE)"
+        return self._made(made, _a=_a)
+
+    def _truth(self, node: dict) -> dict:
+        return self._made("TRY_CAST(_a AS BOOLEAN)", _a=node) if self._is_text(node) else node
+
+    def _blank(self, node: dict) -> dict:
+        """An empty cell is NULL: where it is compared with '', it is that."""
+        return self._made("coalesce(_a, '')", _a=node) if self._is_text(node) else node
+
+    def _is_text(self, node: dict) -> bool:
+        return not _is_constant(node) and self._kind(node) == "VARCHAR"
+
+    def _kind(self, node: dict) -> str:
+        if _is_constant(node) and node["literal"]["kind"] == "STRING":
+            return "VARCHAR"
+        said = self._sql(node)
+        asked = (said, self._columns)
+        if asked not in _KINDS:
+            found = self._engine.types(f"(SELECT {said} AS said FROM {self._relation} AS _theirs)")
+            _keep(_KINDS, asked, [tuple(found.values())])
+        return _KINDS[asked]
+
+    def _binds(self, node: dict) -> bool:
+        try:
+            self._kind(node)
+        except self._engine.error:
+            return False
+        return True
+
+    def _sql(self, node: dict) -> str:
+        return _said(self._engine, node)
+
+    def _made(self, template: str, **nodes: dict) -> dict:
+        return _filled(_root(_parsed(self._engine, template)), nodes)
+
+
+def _parsed(engine: Engine, text: str) -> dict | None:
+    """The statement `SELECT text` as the engine's parser sees it, if it is one expression."""
+    tree = json.loads(_serialized(engine, text))
+    if tree["error"] or len(tree["statements"]) != 1:
+        return None
+    select = tree["statements"][0]["node"]
+    is_one = select.get("type") == "SELECT_NODE" and len(select["select_list"]) == 1
+    more = is_one and [
+        select[part] for part in ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
+    ]
+    is_bare = is_one and select["from_table"].get("type") == "EMPTY" and not any(more) and not _root(tree)["alias"]
+    return tree if is_bare else None
+
+
+def _written(engine: Engine, tree: dict) -> str:
+    said = json.dumps(tree)
+    if said not in _WRITTEN:
+        _keep(_WRITTEN, said, engine.rows(f"SELECT json_deserialize_sql(CAST({literal(said)} AS JSON))"))
+    return _WRITTEN[said].removeprefix("SELECT ")
+
+
+def _serialized(engine: Engine, text: str) -> str:
+    if text not in _SERIALIZED:
+        _keep(_SERIALIZED, text, engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})"))
+    return _SERIALIZED[text]
+
+
+# Every engine's parser says the same of a text, and a source's expressions ask it hundreds of times.
+_SERIALIZED: dict[str, str] = {}
+_WRITTEN: dict[str, str] = {}
+_KINDS: dict[tuple, str] = {}  # by an expression of a row, and the names and types of the columns it may name
+
+
+def _keep(answers: dict[Any, str], asked: Any, rows: list[tuple]) -> None:
+    if len(answers) >= 4096:
+        answers.clear()
+    ((answers[asked],),) = rows
+
+
+def _root(tree: dict) -> dict:
+    return tree["statements"][0]["node"]["select_list"][0]
+
+
+def _set_root(tree: dict, node: dict) -> None:
+    tree["statements"][0]["node"]["select_list"][0] = node
+
+
+def _references(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return set().union(*map(_references, node))
+    if not isinstance(node, dict):
+        return set()
+    if node.get("class") == "COLUMN_REF":
+        return {node["column_names"][-1]}
+    return set().union(*map(_references, node.values()))
+
+
+def _filled(node: Any, nodes: dict[str, dict]) -> Any:
+    if isinstance(node, list):
+        return [_filled(part, nodes) for part in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("class") == "COLUMN_REF" and (found := nodes.get(node["column_names"][-1])):
+        return found
+    return {key: _filled(part, nodes) for key, part in node.items()}
+
+
+def _with(node: dict, arguments: list[dict]) -> dict:
+    parts = [part | {"expression": found} for part, found in zip(node["arguments"], arguments, strict=True)]
+    return node | {"arguments": parts}
+
+
+def _is_constant(node: dict) -> bool:
+    return node.get("class") == "CONSTANT"
+
+
+def _is_null(node: dict) -> bool:
+    return _is_constant(node) and node["literal"]["kind"] == "NULL_LITERAL"
+
+
+def _is_blank(node: dict) -> bool:
+    return _is_constant(node) and node["literal"]["kind"] == "STRING" and not node["literal"].get("text")

@@ -1,0 +1,209 @@
+"""Words of interval, status, scale and score columns in ours, whoever wrote them; each is decided once and for all engines.
+
+Only words that mean the same everywhere are known here: what means one thing at one vendor and another at the next, such as
+Recurly's `canceled`, belongs in the vendor's mapping.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+from retention_kit.data.engines.duckdb import Engine, literal
+
+INTERVALS = ("day", "week", "month", "quarter", "year")
+SCALES = ("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad")
+_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}  # how often each interval is in it
+_UNITS = {
+    "day": "day", "days": "day", "daily": "day", "d": "day", "dy": "day",
+    "week": "week", "weeks": "week", "weekly": "week", "w": "week", "wk": "week", "wks": "week",
+    "month": "month", "months": "month", "monthly": "month", "m": "month", "mo": "month", "mon": "month", "mos": "month",
+    "mth": "month", "mths": "month", "mnth": "month",
+    "quarter": "quarter", "quarters": "quarter", "quarterly": "quarter", "q": "quarter", "qtr": "quarter",
+    "year": "year", "years": "year", "yearly": "year", "y": "year", "yr": "year", "yrs": "year", "annual": "year",
+    "annually": "year", "annum": "year",
+}  # fmt: skip
+# What is taken for half of a unit and for two of them is not known, but what to write instead is.
+_TWO_MEANINGS = {
+    "biweekly": "2 weeks", "bimonthly": "2 months", "bimensual": "2 months", "biyearly": "6 months or 2 years",
+    "biannual": "6 months or 2 years", "biannually": "6 months or 2 years", "bianually": "6 months or 2 years",
+}  # fmt: skip
+_SEVERAL = {
+    "semiannual": (6, "month"), "semiannually": (6, "month"),
+    "halfyear": (6, "month"), "halfyearly": (6, "month"), "biennial": (2, "year"), "biennially": (2, "year"),
+    "fortnight": (2, "week"), "fortnightly": (2, "week"), "twiceayear": (6, "month"), "twiceyearly": (6, "month"),
+    "triennial": (3, "year"), "triennially": (3, "year"), "monthtomonth": (1, "month"), "p.a": (1, "year"),
+    "täglich": (1, "day"), "wöchentlich": (1, "week"), "monatlich": (1, "month"), "vierteljährlich": (1, "quarter"),
+    "quartalsweise": (1, "quarter"), "halbjährlich": (6, "month"), "jährlich": (1, "year"),
+    "hebdomadaire": (1, "week"), "mensuel": (1, "month"), "mensuelle": (1, "month"), "trimestriel": (1, "quarter"),
+    "trimestrielle": (1, "quarter"), "semestriel": (6, "month"), "semestrielle": (6, "month"), "annuel": (1, "year"),
+    "annuelle": (1, "year"), "semanal": (1, "week"), "mensual": (1, "month"), "mensal": (1, "month"), "trimestral": (1, "quarter"),
+    "semestral": (6, "month"), "anual": (1, "year"), "أسبوعي": (1, "week"), "أسبوعيا": (1, "week"), "شهري": (1, "month"),
+    "شهريا": (1, "month"), "ربعسنوي": (1, "quarter"), "سنوي": (1, "year"), "سنويا": (1, "year"),
+}  # fmt: skip
+_COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "twelve": 12, "other": 2}
+_STATUSES = {
+    "active": "active", "live": "active", "subscribed": "active", "running": "active", "enabled": "active",
+    # what ends with its paid period still pays
+    "nonrenewing": "active", "notrenewing": "active", "willnotrenew": "active", "autorenewoff": "active",
+    "pendingcancel": "active", "pendingcancellation": "active", "pendingcancelation": "active", "willcancel": "active",
+    "cancelscheduled": "active", "scheduledforcancellation": "active", "cancelatperiodend": "active",
+    "cancelsatperiodend": "active", "canceledatperiodend": "active", "cancelledatperiodend": "active",
+    "pastdue": "past_due", "overdue": "past_due", "delinquent": "past_due", "billingretry": "past_due", "indunning": "past_due", "dunning": "past_due", "ingraceperiod": "past_due",
+    "trialing": "trialing", "trialling": "trialing", "trial": "trialing", "intrial": "trialing", "ontrial": "trialing",
+    "freetrial": "trialing", "paused": "paused", "onpause": "paused", "unpaid": "unpaid", "incomplete": "unpaid", "incompleteexpired": "unpaid", "free": "free",
+    "freeplan": "free", "freemium": "free", "comped": "free",
+    "future": "future", "notstarted": "future", "cancelled": "cancelled", "canceled": "cancelled", "expired": "cancelled",
+    "ended": "cancelled", "churned": "cancelled", "terminated": "cancelled", "lapsed": "cancelled", "deleted": "cancelled",
+    "closed": "cancelled",
+}  # fmt: skip
+_DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
+_GOOD = {"good", "bad"}
+
+
+def interval_of(text: str) -> str | None:
+    """`month` for `Monthly`, `quarter` for `3 months`, `2 week` for `every 2 weeks` or `P2W`; None for what is none."""
+    said = re.sub(r"[\s_-]+", " ", text.translate(_DIGITS).strip().lower()).strip(" .")
+    if found := re.fullmatch(r"p(\d+)([dwmy])", said):
+        return _interval(int(found[1]), _UNITS[found[2]])
+    said = re.sub(r"^(billed |every |each |per |once a |once per |a |an |/ ?)+", "", said)
+    said = re.sub(r"( (plan|subscription|billing|billed|payments?|recurring|prepaid|prepayment|contract))+$", "", said)
+    if found := _SEVERAL.get(said.replace(" ", "")):
+        return _interval(*found)
+    count, unit = 1, said
+    if found := re.fullmatch(r"(\d{1,3}|[a-z]+)(?: ?x)? ?([a-z]+?)(?:\(s\))?", said):
+        if found[1].isdigit():
+            count, unit = int(found[1]), found[2]
+        elif said not in _UNITS and found[1] in _COUNTS:
+            count, unit = _COUNTS[found[1]], found[2]
+    if found := re.fullmatch(r"([a-z]+) (\d{1,3})", said):
+        count, unit = int(found[2]), found[1]
+    unit = unit.removesuffix("(s)")
+    return _interval(count, _UNITS[unit]) if unit in _UNITS and count else None
+
+
+def _interval(count: int, unit: str) -> str | None:
+    """The count in the largest unit that it fills: 12 months are a year."""
+    if not count:
+        return None
+    days = {"day": (7, "week"), "month": (3, "quarter"), "quarter": (4, "year")}
+    if unit == "day" and count == 365:
+        return "year"
+    if unit == "quarter" and count % 4:
+        count, unit = count * 3, "month"
+    if unit == "month" and count % 12 == 0:
+        count, unit = count // 12, "year"
+    elif unit in days and count == days[unit][0]:
+        count, unit = 1, days[unit][1]
+    elif unit == "day" and count % 7 == 0:
+        count, unit = count // 7, "week"
+    return unit if count == 1 else f"{count} {unit}"
+
+
+def clearer_interval(text: str) -> str:
+    """What to write for an interval that is taken to mean two things; empty for others."""
+    return _TWO_MEANINGS.get(re.sub(r"[^a-z]", "", text.lower()), "")
+
+
+def per_year(interval: str) -> Fraction:
+    """How often an interval, as `interval_of` writes it, comes in a year: 4 for a quarter, 26 for two weeks."""
+    count, _, unit = interval.rpartition(" ")
+    return Fraction(_A_YEAR[unit], int(count or 1))
+
+
+def status_of(text: str) -> str | None:
+    """Our status for a vendor's word, whatever its case and separators: `past_due` for `Past Due`; None for others."""
+    return _STATUSES.get(
+        re.sub(r"[\s_.-]+", "", text.strip().lower().removeprefix("wc-"))
+    )  # WordPress writes wc-active
+
+
+def scale_of(text: str) -> str | None:
+    """`1-5` for `1 – 5` or `1 to 5`; None for a scale that is not known."""
+    said = re.sub(r"\s*(?:[-–—]|to|bis|\.\.)\s*", "-", text.translate(_DIGITS).strip().lower())
+    said = {"0-1": "good/bad", "bad/good": "good/bad"}.get(said.replace(" ", ""), said)
+    return said if said in SCALES else None
+
+
+def is_good_or_bad(text: str) -> bool:
+    """Whether an answer is `good` or `bad`, as in `Good, thanks`, and no number."""
+    return re.split(r"[\s,(]", text.strip().lower(), maxsplit=1)[0] in _GOOD and not re.search(r"\d", text)
+
+
+def score_of(text: object) -> Decimal | None:
+    """The number of an answer, at either end of its label: 10 of `10 - Extremely likely`, 5 of `Very satisfied (5)`, 4 of
+    `4/5`; good is 1 and bad 0. None where there is none, or another one at the other end."""
+    said = str(text).translate(_DIGITS).strip()
+    plain = said.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", said) else said
+    try:
+        found = Decimal(plain)
+        return found if found.is_finite() else None
+    except InvalidOperation:
+        pass
+    if re.fullmatch(r"[★⭐]{1,10}[☆]*", stars := re.sub(r"[\s\ufe0f]", "", said)):
+        return Decimal(sum(stars.count(star) for star in "★⭐"))
+    if is_good_or_bad(said):
+        return Decimal(said.lower().startswith("good"))
+    if found := re.fullmatch(r"(\d{1,2})\s*(?:/|of|out of)\s*(\d{1,2})", said, re.IGNORECASE):
+        return Decimal(found[1]) if int(found[1]) <= int(found[2]) else None
+    first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]|_–—-]|,\s)(?![.]\d)", said)
+    last = re.search(r"(?:^|[\s:=(\[–—-])(\d{1,3})[)\].]?$", said)
+    numbers = {int(one[1]) for one in (first, last) if one}
+    return Decimal(numbers.pop()) if len(numbers) == 1 else None
+
+
+def subscription_words(engine: Engine, texts: dict[str, str]) -> dict[str, str]:
+    """SQL parts of the subscriptions' interval and status, given as trimmed text of their raw view.
+
+    `interval` and `status` in our words, `intervals` (a list of those known) and `yearly` (what `amount` comes to in a year:
+    whole for every interval of ours, else rounded to a twelfth of a minor unit a month).
+    """
+    billed, statuses = (
+        _known(engine, texts[name], read) for name, read in (("interval", interval_of), ("status", status_of))
+    )
+    intervals = sorted({*INTERVALS, *billed.values()})
+    cases = " ".join(f"WHEN {literal(name)} THEN {_times(per_year(name))}" for name in intervals)
+    return {
+        "interval": _mapped(texts["interval"], billed),
+        "status": _mapped(texts["status"], statuses),
+        "intervals": ", ".join(map(literal, intervals)),
+        "yearly": f"CASE billed {cases} END",
+    }
+
+
+def score_words(engine: Engine, text: str) -> str:
+    """SQL: a column of answers, given as trimmed text of its raw view, with labelled ones as their number."""
+    known = _known(
+        engine, text, lambda said: None if (number := score_of(said)) is None else f"{number:f}", "responses"
+    )
+    return _mapped(text, known)
+
+
+def scale_words(engine: Engine, text: str) -> str:
+    """SQL: a column of scales, given as trimmed text of its raw view, in our words."""
+    return _mapped(text, _known(engine, text, scale_of, "responses"))
+
+
+def _known(
+    engine: Engine, text: str, read: Callable[[str], str | None], table: str = "subscriptions"
+) -> dict[str, str]:
+    """The texts of a column that can be read, with what they mean."""
+    query = (
+        f"SELECT said FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE said IS NOT NULL "
+        "GROUP BY said ORDER BY count(*) DESC, said LIMIT 500"
+    )
+    return {said: meant for (said,) in engine.rows(query) if (meant := read(said))}
+
+
+def _mapped(text: str, known: dict[str, str]) -> str:
+    """SQL: the texts of a column in our words; others as they are."""
+    cases = " ".join(f"WHEN {literal(said)} THEN {literal(meant)}" for said, meant in known.items() if said != meant)
+    return f"CASE lower({text}) {cases} ELSE lower({text}) END" if cases else f"lower({text})"
+
+
+def _times(often: Fraction) -> str:
+    if often.denominator == 1:
+        return f"amount * {often.numerator}"
+    return f"CAST(round(CAST(amount AS DOUBLE) * {often.numerator} / {often.denominator}) AS BIGINT)"

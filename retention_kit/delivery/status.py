@@ -1,0 +1,103 @@
+"""Where the reports stand: expected, built, sent, failed and unknown, a line a period."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from retention_kit.delivery.outbox import Row, reading
+from retention_kit.periods import Period
+from retention_kit.report.build.restatements import sent as packs
+from retention_kit.settings import Settings
+
+
+class Line(NamedTuple):
+    """One period; numbers are those of messages."""
+
+    period: str
+    expected: int  # for the last complete period those of the settings, for others those ever queued
+    built: str  # ok, incomplete, failed, or empty where there is no pack
+    gate: str  # ok, degraded, blocked, or empty where it was not asked
+    sent: int
+    failed: int
+    unknown: int
+    waiting: int
+
+
+class Status(NamedTuple):
+    """All periods, the newest first, and what is amiss, in sentences."""
+
+    lines: tuple[Line, ...]
+    problems: tuple[str, ...]
+
+
+def last_complete(day: date, every: str) -> Period:
+    """The last period that is over at the beginning of a day."""
+    return Period.of(day, every).shift(-1)
+
+
+def status(output: Path, settings: Settings, day: date) -> Status:
+    """What stands in a folder of packs, and what should at the beginning of a day; changes nothing."""
+    due = last_complete(day, settings.report.every)
+    first = settings.report.languages[0]
+    addressed = {(one.address.lower(), one.language or first, one.segment) for one in settings.mail.addressed()}
+    with reading(output) as outbox:
+        rows = outbox.rows() if outbox else []
+    built = {str(pack.period): pack.manifest for pack in packs(output)}
+    known = {Period.parse(text) for text in (*built, *(row.period for row in rows), str(due))}
+    lines = []
+    for period in sorted(known, key=lambda one: (one.end, one.start), reverse=True):
+        theirs = [row for row in rows if row.period == str(period)]
+        states = Counter(row.state for row in theirs if row.is_report)
+        count = len(addressed) if period == due else states.total()
+        waiting = states["queued"] + states["sending"]
+        told = built.get(str(period), {})
+        lines.append(
+            Line(str(period), count, _built(told), _gate(told), states["sent"], states["failed"],
+                 states["unknown"] + states["data"], waiting)
+        )  # fmt: skip
+    named = {address for address, *_ in addressed}
+    # Who is no longer named is waited for by nobody, and a word to the owner is no report.
+    awaited = [row for row in rows if row.is_report and row.recipient in named]
+    return Status(tuple(lines), tuple(_problems(lines, awaited, due, output)))
+
+
+def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> list[str]:
+    found = []
+    line = next(one for one in lines if one.period == str(due))
+    if not line.built:
+        found.append(
+            f"The report of {due} is missing since {due.end}: `retention-kit run` makes it once the data reach that day."
+        )
+    elif line.built == "failed" or line.gate == "blocked":
+        found.append(f"The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.")
+    elif (missing := line.expected - sum(row.period == str(due) for row in rows)) > 0:
+        found.append(
+            f"{missing} of {line.expected} messages of {due} were not sent yet: `retention-kit send {output / str(due)}`."
+        )
+    for row in rows:
+        pack = output / row.period
+        if row.state in ("unknown", "data"):
+            found.append(
+                f"{row.period}: {row.recipient} may have it or not ({row.reply or 'it is being sent'}). Ask, and where it did "
+                f"not arrive: `retention-kit send {pack} --resend --to {row.recipient}`."
+            )
+        elif row.state in ("failed", "queued", "sending"):
+            found.append(
+                f"{row.period}: {row.recipient} does not have it ({row.reply or row.state}): `retention-kit send {pack}`."
+            )
+    return found
+
+
+def _built(told: dict) -> str:
+    if not told:
+        return ""
+    return "failed" if told.get("state") != "ok" else "ok" if told.get("complete") else "incomplete"
+
+
+def _gate(told: dict) -> str:
+    """The worst of a pack's messages."""
+    states = [one.get("state") for one in told.get("gate", {}).values() if isinstance(one, dict)]
+    return max(states, key=("ok", "degraded", "blocked").index, default="")

@@ -1,0 +1,174 @@
+"""Scorecards and cohorts that show themselves well: DataFrames in all else, with the same figures.
+
+Where the columns that this needs are no longer all there, or hold something else, they show as any DataFrame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from retention_kit.errors import RetentionKitError
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.periods import Period
+from retention_kit.summary import Cell, Sheet, Table
+from retention_kit.wording import DASH, Words
+
+_FIGURE = ("metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
+           "high", "change", "year_ago", "complete", "target", "status", "note")  # fmt: skip
+_KNOWN = {*_FIGURE, "previous", "change_low", "change_high"}
+_COHORT = ("cohort", "age", "period", "size", "active", "retention", "complete")
+DEEP = 0.5  # the shade of the highest share, on which dark and light text are legible
+
+
+class Shown(pd.DataFrame):
+    """A DataFrame with a sheet of its own; `attrs["currency"]` is what its money is in."""
+
+    _needed: tuple[str, ...] = ()
+
+    @property
+    def _constructor(self) -> Callable:
+        return type(self)
+
+    def _sheet(self, words: Words) -> Sheet:
+        raise NotImplementedError
+
+    def _shown(self) -> Sheet | None:
+        """The sheet; None where the frame is no longer what it was: cut, turned, joined with itself, or of other values."""
+        is_plain = self.columns.is_unique and self.index.nlevels == 1 and self.index.name is None
+        if not is_plain or self.empty or not {*self._needed} <= {*self.columns}:
+            return None
+        try:
+            return self._sheet(Words("en", self.attrs.get("currency", "XXX")))
+        except (RetentionKitError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None
+
+    def _repr_html_(self) -> str | None:
+        sheet = self._shown() if pd.get_option("display.notebook_repr_html") else None
+        return sheet.html() if sheet else super()._repr_html_()
+
+    def __repr__(self) -> str:
+        sheet = self._shown()
+        return sheet.text() if sheet else repr(pd.DataFrame(self))
+
+
+class Scorecard(Shown):
+    """What `rk.scorecard` gives: a row a figure."""
+
+    _needed = _FIGURE
+
+    def _sheet(self, words: Words) -> Sheet:
+        rows = list(self.itertuples(index=False))
+        periods = sorted({Period.parse(row.period) for row in rows}, key=lambda period: (period.start, period.end))
+        segments = {row.segment for row in rows} - {""}
+        column = {
+            "label": lambda row: row.label,
+            "segment": lambda row: _segment(row, segments, words),
+            "period": lambda row: _period(row, words, "short"),
+            "value": lambda row: words.value(row.value, row.unit, "full"),
+            "interval": lambda row: _interval(row, words),
+            "n": lambda row: words.value(row.n, "count"),
+            "change": lambda row: words.change(row.change, row.unit, "full"),
+            "made_of": lambda row: _made_of(row, words),
+            "year_ago": lambda row: words.value(row.year_ago, row.unit, "full"),
+            "goal": lambda row: _goal(row, words),
+            "note": lambda row: row.note or "",
+        }
+        heads = {name: words.text(f"shown.{name}") for name in column}
+        if len(segments) == 1:
+            (heads["segment"],) = segments
+        made = {name: [tell(row) for row in rows] for name, tell in column.items()}
+        always = {"label", "value", *(["segment"] if segments else []), *(["period"] if len(periods) > 1 else [])}
+        made = {
+            name: cells
+            for name, cells in made.items()
+            if name in always or (name not in ("segment", "period") and {*cells} - {"", DASH})
+        }
+        for name in self.columns:  # what the user has added
+            if name not in _KNOWN:
+                made[name], heads[name] = [str(value) for value in self[name]], str(name)
+        worded = frozenset(place for place, name in enumerate(made) if name in ("label", "segment", "period", "note"))
+        if len(periods) > 1:
+            span = {"first": words.period(periods[0]), "last": words.period(periods[-1])}
+            title = words.text("shown.span", **span)
+        else:
+            title = words.text("shown.one", period=_period(rows[0], words, "long"))
+        table = Table(
+            [heads[name] for name in made], [list(cells) for cells in zip(*made.values(), strict=True)], worded
+        )
+        return Sheet(title, words, tables=[table])
+
+
+class Cohorts(Shown):
+    """What `rk.cohorts` gives: a row a cohort and period. They are shown as shares, a row a cohort and a column an age."""
+
+    _needed = _COHORT
+
+    def _sheet(self, words: Words) -> Sheet:
+        cells = {(row.cohort, int(row.age)): row for row in self.itertuples(index=False)}
+        if len(cells) < len(self):
+            raise ValueError("A cell is there twice.")
+        ages = sorted({age for _, age in cells})
+        later = [row.retention for (_, age), row in cells.items() if age and row.complete]
+        darkest = max(later, default=0.0) or 1.0
+        every, body = Period.parse(self["cohort"].iloc[0]).every, []
+        for cohort in dict.fromkeys(cohort for cohort, _ in cells):
+            known = [cells.get((cohort, age)) for age in ages]
+            size = next(row.size for row in known if row is not None)
+            shares = [_share(row, darkest, words) if row is not None else "" for row in known]
+            body.append([words.period(cohort, "short"), words.value(size, "count"), *shares])
+        heads = [words.text("shown.cohort"), words.text("shown.size"), *(str(age) for age in ages)]
+        notes = [words.text("shown.cohort_note", ages=words.text(f"charts.cohorts.age.{every}"))]
+        early = [row.cohort for row in cells.values() if getattr(row, "may_hold_earlier", False)]
+        if early:
+            last = words.period(str(max(map(Period.parse, early))), "short")
+            notes.append(words.text("shown.may_hold_earlier", last=last))
+        if not all(row.complete for row in cells.values()):
+            notes.append(words.text("shown.unfinished"))
+        title = words.text("cohorts.title", every=words.text(f"every.{every}"))
+        return Sheet(title, words, tables=[Table(heads, body)], notes=notes)
+
+
+def _segment(row: Any, segments: set[str], words: Words) -> str:
+    if not row.segment:
+        return words.text("charts.whole")
+    return row.segment_value if len(segments) == 1 else f"{row.segment}={row.segment_value}"
+
+
+def _period(row: Any, words: Words, style: str) -> str:
+    name = words.period(row.period, style)
+    return name if row.complete else words.text("shown.incomplete", period=name)
+
+
+def _interval(row: Any, words: Words) -> str:
+    if pd.isna(row.low) or pd.isna(row.high):
+        return DASH
+    bounds = {name: words.value(getattr(row, name), row.unit, "full") for name in ("low", "high")}
+    return words.text("charts.interval", **bounds)
+
+
+def _made_of(row: Any, words: Words) -> str:
+    if pd.isna(row.numerator) or pd.isna(row.denominator):
+        return DASH
+    one = METRICS.get(row.metric)  # a plug-in's may be of another session
+    units = one.parts if one else ("count", "count")
+    parts = {name: words.value(getattr(row, name), unit, "full")
+             for name, unit in zip(("numerator", "denominator"), units, strict=True)}  # fmt: skip
+    return words.text("card.share", **parts)
+
+
+def _goal(row: Any, words: Words) -> str:
+    if pd.isna(row.target):
+        return DASH
+    goal = words.value(row.target, row.unit)
+    return words.text(f"shown.goal_{row.status}", goal=goal) if row.status else goal
+
+
+def _share(row: Any, darkest: float, words: Words) -> Cell:
+    said = {"active": words.value(row.active, "count"), "size": words.value(row.size, "count")}
+    said |= {"period": words.period(row.period), "share": words.value(row.retention, "fraction", "full")}
+    shade = DEEP * min(row.retention / darkest, 1.0) if row.age and row.complete else 0.0
+    figure = words.value(int(100 * row.retention + 0.5), "count")
+    return Cell(figure, words.text("shown.cell", **said), shade, not row.complete)

@@ -1,0 +1,182 @@
+"""The customers behind a figure: who came, came back, was lost or active in a period. Only the engine knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.errors import DataError
+from retention_kit.metrics.queries.spans import BEFORE, DAYS, Grid
+from retention_kit.metrics.queries.summaries import check_segment, needs, pick_period
+from retention_kit.metrics.queries.views import active, ask, departures, is_daily, payments, sql, valued
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+EARLIER = "(before)"  # the cohort of who was a customer before the data begin
+LISTS = {  # the metric that counts a list's rows: what happened to the customers on it
+    "lost_customers": "lost",
+    "new_customers": "new",
+    "reactivated_customers": "reactivated",
+}
+_COLUMNS = {  # by the table that decides who is a customer
+    "orders": dict.fromkeys(("lost", "new", "reactivated"), ("last_purchase", "revenue_12_months")),
+    "subscriptions": {
+        "lost": ("paid_until", "mrr", "reason"),
+        "new": ("paid_since", "mrr"),
+        "reactivated": ("paid_since", "mrr"),
+    },
+}
+
+
+class ListTotal(NamedTuple):
+    """What stands on one list: how many rows, and the sum of their money in the report's currency."""
+
+    customers: int
+    money: float
+    columns: tuple[str, ...]
+
+
+def list_totals(
+    data: Dataset,
+    period: Period,
+    columns: Iterable[str] = (),
+    only: tuple[str, str] | None = None,
+    lists: dict[str, pd.DataFrame] | None = None,
+) -> dict[str, ListTotal]:
+    """What the lists of a period hold, by the metric that counts their rows; empty where no customers are at hand.
+
+    `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period and segment value.
+    """
+    key = ("lists", str(period), only)
+    if key not in data.summaries:
+        if lists is None and data.engine is None:
+            return {}
+        made = customer_lists(data, period, columns, only) if lists is None else lists
+        data.summaries[key] = {
+            metric: ListTotal(len(rows), float(rows[money_column(data)].sum()), tuple(rows.columns))
+            for metric, rows in made.items()
+        }
+    return data.summaries[key]
+
+
+def money_column(data: Dataset) -> str:
+    """The column of a list that holds money: what was paid a month, or spent in the twelve months to the last purchase."""
+    return "mrr" if data.basis == "subscriptions" else "revenue_12_months"
+
+
+def customer_lists(
+    data: Dataset, period: Period, columns: Iterable[str] = (), only: tuple[str, str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """The customers lost, new and reactivated in a period, by the metric that counts them; empty without such figures.
+
+    A row is a turn of a customer: with `churn_mode = "event"` one may leave twice. Columns: customer_id; last_purchase
+    (local date, before the period's end) and revenue_12_months (the twelve months up to that purchase), or for subscriptions
+    paid_until (first date without service), mrr (what was lost) and reason, and for who came paid_since and mrr (at the
+    period's end; 0 where they left before); then the value of each segment column. Money is in the report's currency,
+    the largest first. `only`, a segment column and its value, leaves the others out.
+    """
+    if needs(data, "movements"):
+        return {}
+    frame, values = _by_column(data, _listed, period, columns, only)
+    unit, money = _unit(data), money_column(data)
+    is_wanted = _is_of(frame, values, only)
+    lists = {}
+    for metric, kind in LISTS.items():
+        wanted = is_wanted & (frame["kind"] == kind)
+        part = frame.loc[wanted, ["customer_id", *_COLUMNS[data.basis][kind]]]
+        part = part.assign(**{money: part[money] / unit})
+        lists[metric] = _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
+    return lists
+
+
+def active_customers(
+    data: Dataset,
+    period: Period,
+    cohort: str | Period | None = None,
+    columns: Iterable[str] = (),
+    only: tuple[str, str] | None = None,
+) -> pd.DataFrame:
+    """The customers active in a period, all or those of one cohort: as many as the metric, or the cell of `cohorts`, says.
+
+    Columns: customer_id; cohort, the period in which they were first active ("2011-11"), or "(before)" of known earlier customers; paid, their purchases of the
+    period, or for subscriptions their MRR at its end, in the report's currency; then the value of each segment column.
+    The largest first. `only`, a segment column and its value, leaves the others out. Raises DataError where the data
+    have no customers, PeriodError where a period lies outside them.
+    """
+    if reason := needs(data, "movements"):
+        raise DataError(f"There are no active customers: {reason}")
+    period = pick_period(data, period)
+    began = pick_period(data, str(cohort), period.every) if cohort else None
+    frame, values = _by_column(data, _active, period, columns, only)
+    wanted = _is_of(frame, values, only)
+    if began:
+        wanted &= frame["cohort"] == began.index
+    part = frame.loc[wanted, ["customer_id", "cohort", "paid"]]
+    names = {
+        index: EARLIER if index == BEFORE else str(Period(period.every, int(index)))
+        for index in part["cohort"].unique()
+    }
+    part = part.assign(cohort=part["cohort"].map(names).astype("str"), paid=part["paid"] / _unit(data))
+    return _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
+
+
+def _by_column(
+    data: Dataset, ask_for: Callable, period: Period, columns: Iterable[str], only: tuple[str, str] | None
+) -> tuple[pd.DataFrame, list[pd.Series]]:
+    """The rows of a list, which come in one order whatever the segment, and the values of each segment column in them."""
+    if data.engine is None:
+        raise DataError("The figures kept for the report hold no customers: load the data to see them.")
+    columns = list(columns) or ([only[0]] if only else [])
+    for column in columns:
+        check_segment(data, column)
+    frames = [ask_for(data, period, column) for column in columns or [None]]
+    return frames[0], [one["segment_value"].rename(column) for column, one in zip(columns, frames, strict=False)]
+
+
+def _is_of(frame: pd.DataFrame, values: list[pd.Series], only: tuple[str, str] | None) -> pd.Series:
+    """Which rows are of the one segment value asked for."""
+    import pandas as pd
+
+    if only is None:
+        return pd.Series(True, index=frame.index)
+    return next(value for value in values if value.name == only[0]) == only[1]
+
+
+def _unit(data: Dataset) -> int:
+    """What divides sums into the report's currency: MRR is in twelfths of a minor unit."""
+    return data.minor * (12 if data.basis == "subscriptions" else 1)
+
+
+def _beside(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
+    """A list with its segment values; a segment column that is named like one of ours is told apart."""
+    for value in values:
+        name = f"segment.{value.name}" if value.name in frame else value.name
+        frame = frame.assign(**{name: value})
+    return frame
+
+
+def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
+    """All turns of a period in one order, whatever the segment."""
+    grid = Grid(period.every)
+    parts = {"period": str(period.index), **valued(segment)}
+    if data.basis == "orders":
+        parts |= {"ends": f"DATE '{min(period.end, data.as_of)}'"}
+    else:
+        daily, paid_until = is_daily(data, grid, "churn_mode"), "CAST(paid_until AS DATE)"
+        parts["lost_view"], parts["lost_period"] = departures(data, grid, "churn_mode")
+        parts |= {
+            "began": grid.sql("CAST(paid_from AS DATE)"),
+            "lost_until": (DAYS if daily else grid).sql(paid_until),
+        }
+    return ask(data, sql(f"listed_{data.basis}"), grid, segment, **parts)
+
+
+def _active(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
+    """All who were active in a period, in one order, whatever the segment."""
+    grid = Grid(period.every)
+    parts = {"period": str(period.index), "active": active(data), "paid": payments(data), **valued(segment)}
+    return ask(data, sql("listed_active"), grid, segment, **parts)

@@ -1,0 +1,351 @@
+"""The queries: everything heavy happens here, once, on the engine; metrics are ratios of two columns after it.
+
+Each summary is a small frame with one row per segment value and period; money is in whole units (`Dataset.minor`; MRR
+in their twelfths), so sums are exact. The SQL lies in `sql/`: one file a query.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.data.engines.duckdb import quote
+from retention_kit.data.values.scales import top_sql
+from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.views import (
+    active,
+    ask,
+    departures,
+    members,
+    payments,
+    shown,
+    sql,
+    turns,
+    valued,
+    year_of,
+)
+from retention_kit.periods import Period, add_months, check_every
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+MOVEMENTS = ("start", "new", "reactivated", "lost", "retained", "end", "active", "early_churned")
+MRR = ("start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end", "kept_change", "kept_loss")
+PURCHASES = ("buyers", "purchases", "repeat_buyers", "returning_buyers", "guest_purchases", "refund_count")
+SALES = ("customer_revenue", "guest_revenue", "refunds")
+FEEDBACK = ("nps_answers", "nps_weight", "nps_weight_squared", "promoters", "passives", "detractors", "csat_answers",
+            "csat_weight", "csat_weight_squared", "satisfied", "ces_answers", "ces_weight", "ces_weight_squared", "easy",
+            "ces_scores", "ces_scores_squared")  # fmt: skip
+SURVEYS = ("nps", "csat", "ces")
+# Over those who answered a survey in the period right before too: the products of what their answers add to the score in
+# the two periods (crossed), of the one and the other's weight (both, before), and of the weights (pairs).
+PAIRED = {"crossed": "part * part_before", "both": "part * weight_before", "before": "weight * part_before",
+          "pairs": "weight * weight_before"}  # fmt: skip
+# The same of every two answers that one customer gave within the period, each way round: 0 where everyone answers once.
+BESIDE = {"parts_beside": "part * part_beside", "part_beside": "part * weight_beside",
+          "weight_beside": "weight * weight_beside"}  # fmt: skip
+# What is counted is exact; what is squared for an interval, or weighted, is not.
+COUNTED = {
+    "movements": MOVEMENTS,
+    "mrr": (*MRR, "customers_at_start", "customers", "changes", "gone", "gone_mrr"),
+    "purchases": (*PURCHASES, *SALES),
+    "feedback": (),
+    "trailing": ("buyers", "purchases", "revenue", "exposed", "lost"),
+    "cohorts": ("active", "revenue"),
+    "reasons": ("lost", "churned"),
+    "scores": (),
+}
+SQUARED = {
+    "mrr": ("start_squared", "end_squared", "kept_squared", "start_kept", "kept_loss_squared", "start_kept_loss",
+            "new_squared", "expansion_squared", "reactivation_squared", "loss_squared", "start_expansion", "start_loss"),
+    "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases", "stayed", "purchases_crossed", "purchases_both",
+                  "purchases_before", "revenue_crossed", "revenue_both", "revenue_before", "revenue_purchases_before",
+                  "purchases_revenue_before", "repeat_crossed", "repeat_both", "repeat_before", "returning_before"),
+    "trailing": ("revenue_squared",),
+}  # fmt: skip
+COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {
+    "feedback": (*FEEDBACK, *(f"{survey}_{name}" for survey in SURVEYS for name in (*PAIRED, *BESIDE))),
+    "scores": ("answers",),
+}
+STATES = (
+    "movements",
+    "mrr",
+    "trailing",
+    "cohorts",
+    "reasons",
+)  # running sums of changes; the others happen at a point in time
+_ORDERS_SO_FAR = "SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period)"
+_SO_FAR = f"(first_period < period OR {_ORDERS_SO_FAR} > 1)"
+_BEFORE = f"(first_period < period - 1 OR {_ORDERS_SO_FAR} - purchases > 1)"
+_UNPLACED = ",\nplaced AS (SELECT '' AS segment_value, moves.* FROM moves)"
+# What a row is about besides its segment value and period.
+KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}
+# The power of a minor unit (MRR: of its twelfth) that a column is in.
+MONEY = {
+    "mrr": dict.fromkeys((*MRR, "gone_mrr"), 1) | dict.fromkeys(SQUARED["mrr"], 2),
+    "purchases": dict.fromkeys(
+        (
+            *SALES,
+            "revenue_purchases",
+            "revenue_both",
+            "revenue_before",
+            "revenue_purchases_before",
+            "purchases_revenue_before",
+        ),
+        1,
+    )
+    | dict.fromkeys(("revenue_squared", "revenue_crossed"), 2),
+    "trailing": {"revenue": 1, "revenue_squared": 2},
+    "reasons": {"churned": 1},
+    "cohorts": {"revenue": 1},
+}
+
+
+def table_of(data: Dataset, summary: str) -> str:
+    """The table that a summary speaks of; for what is about customers, the one that decides who is one."""
+    own = {"purchases": "orders", "trailing": "orders", "rfm": "orders", "mrr": "subscriptions", "reasons": "subscriptions",
+           "feedback": "responses", "scores": "responses", "concentration": "orders"}  # fmt: skip
+    return own.get(summary, data.basis)
+
+
+def needs(data: Dataset, summary: str) -> str | None:
+    """Why a summary cannot be had from this data, in a sentence; None where it can."""
+    table = table_of(data, summary)
+    if table in data.tables:
+        return None
+    either = "orders or subscriptions" if summary in ("movements", "cohorts", "trailing_year") else table
+    return f"It needs {either}, and the data hold none."
+
+
+def at_hand(data: Dataset) -> list[str]:
+    """The summaries by period and segment value that these data allow."""
+    return [name for name in COLUMNS if name not in (*KEYS, "trailing") and needs(data, name) is None]
+
+
+def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A summary with its money in the report's currency: exact integers divided once, the nearest float to the truth."""
+    is_mrr = name in ("mrr", "reasons") or (name == "cohorts" and data.basis == "subscriptions")
+    unit = data.minor * (12 if is_mrr else 1)
+    return frame.assign(**{column: frame[column] / unit**power for column, power in MONEY.get(name, {}).items()})
+
+
+def summary(data: Dataset, name: str, grid: Grid, segment: str | None = None) -> pd.DataFrame:
+    """One summary, from the cache or the engine: columns segment_value, period (an index), then `COLUMNS[name]`.
+
+    Without a segment its value is empty; cohorts and reasons have one more column, named in `KEYS`. Every period from
+    the first to that of the as-of date has a row.
+    Raises DataError where the data lack the table, UnknownNameError for an unknown segment column.
+    """
+    key = (name, grid, segment)
+    if key not in data.summaries:
+        if reason := needs(data, name):
+            raise DataError(f"There are no {name} figures: {reason}")
+        if data.engine is None:
+            raise DataError(f"The figures kept for the report hold no {name} by {grid.every} and {segment or 'whole'}.")
+        check_segment(data, segment)
+        data.summaries[key] = _query(data, name, grid, segment)
+    return data.summaries[key]
+
+
+def check_segment(data: Dataset, segment: str | None) -> None:
+    """Raise UnknownNameError where no table has the segment column."""
+    if segment in data.unkept and segment not in data.segments:
+        raise UnknownNameError(
+            f"The column {segment!r} is no segment ({data.unkept[segment]}): name it in keep of its table, such as "
+            f"[data.orders] keep = [{segment!r}], or in [report] segments."
+        )
+    if segment is not None and segment not in data.segments:
+        raise UnknownNameError(f"There is no segment column {segment!r}: {did_you_mean(segment, data.segments)}")
+
+
+def periods_of(data: Dataset, every: str) -> list[Period]:
+    """Every period of the data, the last one perhaps incomplete."""
+    first, last = Period.of(data.start, check_every(every)), Period.of(data.as_of - timedelta(days=1), every)
+    return [Period(every, index) for index in range(first.index, last.index + 1)]
+
+
+def pick_period(data: Dataset, text: str | None, every: str | None = None) -> Period:
+    """The period asked for, else the last complete one; raises PeriodError where it lies outside the data."""
+    if text:
+        period = text if isinstance(text, Period) else Period.parse(text, every)
+        known = periods_of(data, period.every)
+        if period not in known:
+            raise PeriodError(f"{period} lies outside the data, which run from {known[0]} to {known[-1]}.")
+        return period
+    known = periods_of(data, every or data.settings.report.every)
+    return next((period for period in reversed(known) if period.is_complete(data.as_of)), known[-1])
+
+
+def concentration(data: Dataset, period: Period) -> pd.DataFrame:
+    """What customers spent in the twelve months that end with a period, by hundredths of them, the best first.
+
+    Columns: place (0 to 99; fewer where there are fewer customers), customers, revenue, lowest and highest (of one
+    customer), in the report's currency. Empty where nobody bought.
+    """
+    ends = min(period.end, data.as_of)
+    key = ("concentration", Grid("", 12, ends), None)
+    if key not in data.summaries:
+        if reason := needs(data, "concentration"):
+            raise DataError(f"There is no concentration: {reason}")
+        if data.engine is None:
+            raise DataError(f"The figures kept for the report hold no concentration up to {ends}.")
+        dates = {"begins": f"DATE '{add_months(ends, -12)}'", "ends": f"DATE '{ends}'"}
+        frame = ask(data, sql("concentration"), **dates)
+        money = {name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")}
+        data.summaries[key] = frame.assign(**money)
+    return data.summaries[key]
+
+
+def swing(data: Dataset, period: Period) -> tuple[float, float] | None:
+    """What the customer whose purchases changed most since the period before spent then and now, in the report's currency.
+
+    None where there are no orders, nobody bought in either, or only summaries are at hand that do not hold it.
+    """
+    key = ("swing", str(period), None)
+    if key not in data.summaries:
+        if needs(data, "purchases") or data.engine is None:
+            return None
+        ends = min(period.end, data.as_of)
+        dates = {
+            "begins": f"DATE '{period.shift(-1).start}'",
+            "starts": f"DATE '{period.start}'",
+            "ends": f"DATE '{ends}'",
+        }
+        data.summaries[key] = ask(data, sql("swing"), **dates)
+    frame = data.summaries[key]
+    if frame.empty:
+        return None
+    row = frame.iloc[0]
+    return float(row["before_amount"]) / data.minor, float(row["now_amount"]) / data.minor
+
+
+def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> pd.DataFrame:
+    """Recency, frequency and money of each customer with a purchase before `as_of` (exclusive; else the data's).
+
+    Columns: customer_id; frequency, days with a purchase after the first such day; recency and T, from that first
+    day to the last purchase and to the day before `as_of`, in `unit` (day or week = 7 days); monetary, the mean
+    spent on those repeat days, 0 where there are none. Source: Fader, Hardie and Lee (2005).
+    """
+    days = {"day": 1, "week": 7}
+    if unit not in days:
+        raise UnknownNameError(f"There is no unit {unit!r}: {did_you_mean(unit, days)}")
+    if reason := needs(data, "rfm"):
+        raise DataError(f"There is no RFM: {reason}")
+    if data.engine is None:
+        raise DataError("The figures kept for the report hold no customers: load the data to see them.")
+    try:
+        as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
+    except ValueError:
+        raise DataError(f"{as_of!r} is not a date: write it like 2011-12-10.") from None
+    frame = ask(data, sql("rfm"), as_of=f"DATE '{as_of}'")
+    monetary = frame["repeat_amount"].astype(float) / data.minor / frame["frequency"].where(frame["frequency"] > 0)
+    return frame[["customer_id", "frequency"]].assign(
+        recency=frame["recency_days"] / days[unit], T=frame["age_days"] / days[unit], monetary=monetary.fillna(0.0)
+    )
+
+
+def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.DataFrame:
+    own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
+    columns, chosen = [quote(column) for column in COLUMNS[name]], data.settings.definitions
+    # What happens at a point in time may be a guest's, whose rows have their own value.
+    table, key = "" if name in STATES else table_of(data, name), KEYS.get(name)
+    parts = {
+        "order_period": grid.sql("day"),
+        "response_period": grid.sql("day"),
+        "repeat": "days" if chosen.count == "days" else "purchases",
+        "returning": _SO_FAR if chosen.returning == "shopify" else "first_period < period",
+        "returned": _BEFORE if chosen.returning == "shopify" else "first_period < period - 1",
+        "ces_part": "score"
+        if chosen.ces_top == "mean"
+        else f"CASE WHEN score > high - {top_sql('ces', chosen.ces_top)} THEN 1 ELSE 0 END",
+        "paired": ",\n".join(
+            f"CASE WHEN survey = '{survey}' AND weight_before IS NOT NULL THEN {product} ELSE 0 END AS {survey}_{what}"
+            for survey in SURVEYS
+            for what, product in PAIRED.items()
+        ),
+        "beside": ",\n".join(
+            f"CASE WHEN survey = '{survey}' THEN {product} ELSE 0 END AS {survey}_{what}"
+            for survey in SURVEYS
+            for what, product in BESIDE.items()
+        ),
+        "csat_top": top_sql("csat", chosen.csat_top),
+        "ces_top": "0" if chosen.ces_top == "mean" else top_sql("ces", chosen.ces_top),
+        "every_answer": str(chosen.answers == "all").lower(),
+        "active": active(data),
+        "members": members(data),
+        "turns": turns(data, grid) if name == "movements" else "",
+        "paid": payments(data) if name == "cohorts" else "",
+        "own_value": own.format(shown(segment) if segment and table in data.segments[segment] else "NULL"),
+        **valued(segment),
+        "keys": f"{key}, " if key else "",
+        "columns": ", ".join(columns),
+        "negatives": ", ".join(f"-{column}" for column in columns),
+        "totals": ", ".join(f"SUM({column}) AS {column}" for column in columns),
+        "sums": ", ".join(_sum(name, column) for column in COLUMNS[name]),
+    }
+    for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
+        parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
+    if name == "trailing":
+        parts |= year_of(data, grid)
+    shared = sql("answers") if name in ("feedback", "scores") else ""
+    placed = "points" if name not in STATES else "spans"
+    query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
+    frame = ask(data, query, grid, segment, **parts)
+    keys = ["segment_value", key] if key else ["segment_value"]
+    return _spread(frame, keys, grid.index(data.start), grid.index(data.as_of - timedelta(days=1)), name)
+
+
+def _sum(name: str, column: str) -> str:
+    kind = "BIGINT" if column in COUNTED[name] else "VARCHAR" if column in SQUARED.get(name, ()) else "DOUBLE"
+    return f"CAST(SUM({quote(column)}) AS {kind}) AS {quote(column)}"  # squares pass as text: no other type holds them
+
+
+def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: str) -> pd.DataFrame:
+    """A row for every key and period: running sums of the changes for states, zeros where nothing happened.
+
+    Whole numbers stay whole numbers all the way, so that they are exact however large.
+    """
+    import numpy as np
+    import pandas as pd
+
+    kinds = {column: "int64" if column in COUNTED[name] else "float64" for column in COLUMNS[name]}
+    squared = [column for column in kinds if column in SQUARED.get(name, ())]
+    others = [column for column in kinds if kinds[column] == "float64" and column not in squared]
+    figures = {
+        columns: part.to_numpy(kind)
+        for columns, part, kind in (
+            (tuple(COUNTED[name]), frame[list(COUNTED[name])], "int64"),
+            (tuple(squared), frame[squared].map(int), object),
+            (tuple(others), frame[others], "float64"),
+        )
+        if columns
+    }
+    spine, periods = np.arange(first, last + 1), frame["period"].to_numpy()
+    group = frame.groupby(keys, sort=True).ngroup().to_numpy()
+    order = np.lexsort((periods, group))
+    firsts, pieces = [], {columns: [] for columns in figures}
+    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ():
+        place = np.searchsorted(periods[rows], spine, side="right") - 1
+        known = place >= 0 if name in STATES else (place >= 0) & (periods[rows][place] == spine)
+        found = {}
+        for columns, values in figures.items():
+            values = values[rows].cumsum(axis=0) if name in STATES else values[rows]
+            found[columns] = np.where(known[:, None], values[place], 0)
+        if any(part.any() for part in found.values()):  # else it only moves after the data end
+            firsts.append(rows[0])
+            for columns, part in found.items():
+                pieces[columns].append(part)
+    if not firsts and len(keys) > 1:  # nobody was ever active, or left
+        empty = {"segment_value": "str", keys[1]: frame[keys[1]].dtype, "period": "int64", **kinds}
+        return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in empty.items()})
+    if not firsts:
+        return pd.DataFrame({"segment_value": "", "period": spine} | dict.fromkeys(kinds, 0)).astype(kinds)
+    spread = {key: frame[key].iloc[np.repeat(firsts, len(spine))].reset_index(drop=True) for key in keys}
+    spread["period"] = np.tile(spine, len(firsts))
+    for columns, parts in pieces.items():
+        whole = np.concatenate(parts)
+        spread |= {column: whole[:, place].astype(kinds[column]) for place, column in enumerate(columns)}
+    return pd.DataFrame(spread)[[*keys, "period", *kinds]]

@@ -1,0 +1,96 @@
+"""The twelve months that end with a period, of which lifetimes are made."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import DataError
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.summaries import in_currency, summary
+from retention_kit.metrics.queries.views import ask, is_daily, sql, valued
+from retention_kit.periods import Period, add_months
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+
+def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
+    """What lifetimes are made of, over the twelve months that end with the period: one row per segment value.
+
+    Columns: revenue (report currency; MRR's sum over the months' ends for subscriptions), revenue_squared, purchases
+    (for subscriptions the customers at the months' ends), customers (buyers, or the mean at a month's end), frequency
+    (purchases a customer and year), exposed and lost (customers who could leave and who did: from one year to the next,
+    for subscriptions from month to month), lifespan (years; missing where it is undefined), is_known (whether the data
+    reach back far enough).
+    """
+    key = (f"year {period.index}", Grid(period.every), segment)
+    if key not in data.summaries:  # the months of a year are asked for again by the next month's report
+        data.summaries[key] = _trailing_year(data, period, segment)
+    return data.summaries[key]
+
+
+def _trailing_year(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
+    ends, chosen = min(period.end, data.as_of), data.settings.definitions.lifespan_years
+    is_contract = data.basis == "subscriptions"
+    year = _year_of_subscriptions(data, ends, segment) if is_contract else _year_of_orders(data, period, segment)
+    known = summary(data, "movements", Grid(period.every), segment)["segment_value"].unique()
+    year = year.reindex(year.index.union(known).rename("segment_value"), fill_value=0)
+    looks = 1 if is_contract else 12  # months from one look to the next
+    lost = year["lost"].where((year["lost"] > 0) & (year["exposed"] > 0))
+    lifespan = year["exposed"] / lost * looks / 12 if chosen is None else chosen
+    is_known = is_contract or chosen is not None or data.starts["orders"] <= add_months(ends, -24)
+    return year.assign(months=looks, lifespan=lifespan, is_known=is_known).reset_index()
+
+
+def _year_of_subscriptions(data: Dataset, ends: date, segment: str | None) -> pd.DataFrame:
+    """Sums over the looks at the ends of twelve months."""
+    grid = Grid("month") if ends.day == 1 else Grid("", 1, ends)
+    last = grid.index(ends - timedelta(days=1))
+    if segment is None and grid.every == "month" and not is_daily(data, grid, "churn_mode"):
+        year = _years_of_all(data, grid).loc[[last]].set_index("segment_value")
+    else:
+        year = _looks(data, grid, last, segment).set_index("segment_value")
+    return year.assign(revenue_squared=year["revenue_squared"] / 12, customers=year["purchases"] / 12, frequency=12.0)
+
+
+def _years_of_all(data: Dataset, grid: Grid) -> pd.DataFrame:
+    """Sums over the looks at the ends of twelve months, of all customers, by the number of the last month."""
+    import numpy as np
+
+    key = ("year of all", grid, None)
+    if key not in data.summaries:
+        moves, paid = (
+            frame.set_index("period")
+            for frame in (summary(data, "movements", grid), in_currency(data, "mrr", summary(data, "mrr", grid)))
+        )
+        months = moves[["lost"]].assign(exposed=moves["start"], revenue=paid["end"], revenue_squared=paid["end_squared"],
+                                        purchases=paid["customers"])  # fmt: skip
+        begun = {name: np.concatenate([np.zeros(11, values.dtype), values]) for name, values in months.items()}
+        windows = {name: np.lib.stride_tricks.sliding_window_view(values, 12) for name, values in begun.items()}
+        data.summaries[key] = moves[["segment_value"]].assign(**{name: held.sum(1) for name, held in windows.items()})
+    return data.summaries[key]
+
+
+def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.DataFrame:
+    """Twelve looks of a grid of months, up to that of number `last`, by segment value at that last one."""
+    key = (f"looks {last}", grid, segment)
+    if key not in data.summaries:
+        if data.engine is None:
+            raise DataError(f"The figures kept for the report hold no twelve months up to {grid.end(last)}.")
+        frame = ask(data, sql("looks"), grid, segment, month=str(last), **valued(segment))
+        unit = data.minor * 12  # of MRR
+        revenue = frame["revenue"].map(lambda paid: int(paid) / unit)  # passed as text, since no other type holds them
+        squared = frame["revenue_squared"].map(lambda paid: int(paid) / unit**2)
+        data.summaries[key] = frame.assign(revenue=revenue, revenue_squared=squared)
+    return data.summaries[key]
+
+
+def _year_of_orders(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
+    """Sums over twelve months of orders; who bought in the twelve before could be lost in them."""
+    frame = in_currency(data, "trailing", summary(data, "trailing", Grid(period.every), segment))
+    year = frame[frame["period"] == period.index].set_index("segment_value").drop(columns="period")
+    frequency = (year["purchases"] / year["buyers"].where(year["buyers"] > 0)).fillna(0)
+    return year.rename(columns={"buyers": "customers"}).assign(frequency=frequency)

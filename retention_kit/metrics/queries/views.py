@@ -1,0 +1,323 @@
+"""The views that the summaries share: who is active, who is a customer, what they pay and which segment they are in.
+
+They stand on the engine for one grid and segment at a time; the SQL lies in `sql/`, one file a view.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from retention_kit.data.checks import WHEN
+from retention_kit.data.engines.duckdb import filled, literal, segment_column
+from retention_kit.data.readers.sources import first_line
+from retention_kit.errors import DataError
+from retention_kit.metrics.queries.spans import BEFORE, DAYS, Grid, year_windows
+from retention_kit.settings import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
+INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
+_BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
+_PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of one of our SQL files."""
+    return files("retention_kit.metrics.queries").joinpath("sql", f"{name}.sql").read_text("utf-8")
+
+
+def prepare(data: Dataset, grid: Grid, segment: str | None, query: str) -> None:
+    """Make the shared views that a query names stand for one grid and segment."""
+    prepared = data.engine.prepared
+    if prepared.get("grid") != grid:
+        prepared.clear()
+        prepared["grid"] = grid
+    _make_named(data, grid, query)
+    if segment is not None and prepared.get("segment") != segment:
+        prepared.pop("segment", None)  # where it is interrupted, neither stands
+        _prepare_values(data, grid, segment)
+        prepared["segment"] = segment
+
+
+def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None = None, **parts: str) -> pd.DataFrame:
+    """The rows of a query on the tables, or with a grid on the shared views; raises DataError where the engine cannot answer."""
+    try:
+        with data.engine.lock:  # the views of one thread are not to be another's
+            if grid is not None:
+                prepare(data, grid, segment, filled(query, parts))
+            return data.engine.frame(query, **parts)
+    except data.engine.error as error:
+        said = first_line(error)
+        if "out of range" in said or "Overflow" in said:
+            said = "The amounts are too large to be summed exactly: give them in thousands."
+        if any(sign in said.lower() for sign in INTERRUPTED):
+            said = "The query was interrupted."
+        raise DataError(said) from error
+
+
+def valued(segment: str | None) -> dict[str, str]:
+    """Parts of SQL: where the customers' segment values are (without a segment nowhere), and what stands for none."""
+    nowhere = (
+        "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS value, 0 AS from_period, 0 AS until_period "
+        "WHERE 1 = 0)"
+    )
+    return {"values": "customer_values" if segment else nowhere, "missing": literal(NONE if segment else "")}
+
+
+def is_daily(data: Dataset, grid: Grid, option: str) -> bool:
+    """Whether `churn_mode` or `mrr_mode` tells changes apart day by day; lifetimes go by the ends of their windows."""
+    return getattr(data.settings.definitions, option) == "event" and not grid.is_windows
+
+
+def departures(data: Dataset, grid: Grid, option: str) -> tuple[str, str]:
+    """The view of who stops paying, told apart as `churn_mode` or `mrr_mode` says, and SQL for the period of its rows."""
+    if is_daily(data, grid, option):
+        return "day_levels_leaving", grid.sql_of_day("span")
+    return "levels_leaving", "span"
+
+
+def active(data: Dataset) -> str:
+    """Where customers stand as active, as spans."""
+    return sql("buying") if data.basis == "orders" else "activity"
+
+
+def members(data: Dataset) -> str:
+    """Where it stands who is a customer at the ends of spans: who buys, or with a time of inactivity who has bought."""
+    is_buyer = data.basis == "orders" and data.settings.definitions.inactivity_days is None
+    return active(data) if is_buyer else "membership"
+
+
+def turns(data: Dataset, grid: Grid) -> str:
+    """Where it stands when one becomes a customer and ceases to be one: between the periods' ends, or day by day."""
+    spans = {name: name for name in ("from_period", "until_period")} | {
+        "membership": members(data),
+        "end": end_of(data, grid),
+        "passing": "",
+    }
+    if is_daily(data, grid, "churn_mode") and members(data) == "membership":
+        spans = {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
+        spans |= {"membership": "day_membership", "end": end_of(data, DAYS), "passing": ""}
+        if data.basis == "subscriptions":
+            spans["passing"] = filled(sql("passing"), {"day": grid.sql_of_day("span")})
+    return filled(sql("turns"), spans)
+
+
+def payments(data: Dataset) -> str:
+    """What the customers of the basis pay, as spans with their cohort: purchases in their period, MRR while it runs."""
+    if data.basis == "orders":
+        return (
+            "SELECT customer_id, first_period AS cohort, period AS from_period, period + 1 AS until_period, revenue AS paid "
+            "FROM bought"
+        )
+    return (
+        "SELECT levels.customer_id, first_period AS cohort, levels.from_period, levels.until_period, mrr AS paid "
+        "FROM levels JOIN (SELECT DISTINCT customer_id, first_period FROM activity) AS firsts "
+        "ON firsts.customer_id = levels.customer_id "
+        "WHERE mrr > 0"
+    )
+
+
+def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
+    """SQL for a customer's first span in a table, `BEFORE` where they were known before it begins; `by` makes a window."""
+    window = f" OVER (PARTITION BY customer_id ORDER BY {by})" if by else ""
+    if not data.has_known_customers:
+        return f"MIN({span}){window}"
+    earlier = f"SELECT customer_id FROM known_customers WHERE coalesce(first_at < DATE '{data.starts[table]}', true)"
+    return f"MIN(CASE WHEN customer_id IN ({earlier}) THEN {BEFORE} ELSE {span} END){window}"
+
+
+def year_of(data: Dataset, grid: Grid) -> dict[str, str]:
+    """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten, and held sums."""
+    by_days = "day" in _windows(data, grid)
+    parts = {"windows": "windows_of_days" if by_days else sql("windows_of_periods"), "end": end_of(data, grid)}
+    return parts | {"held": filled(sql("held_by_days" if by_days else "held_by_periods"), parts)}
+
+
+def _windows(data: Dataset, grid: Grid) -> pd.DataFrame:
+    return year_windows(grid, data.starts["orders"], data.as_of)
+
+
+def shown(segment: str) -> str:
+    """The segment's value as it is shown: beyond the largest ones it is (other)."""
+    column = f"CAST({segment_column(segment)} AS VARCHAR)"
+    return f"CASE WHEN {column} IS NULL OR {column} IN (SELECT value FROM shown_values) THEN {column} ELSE {literal(OTHER)} END"
+
+
+def end_of(data: Dataset, grid: Grid) -> str:
+    """The number of the first span that the data do not reach."""
+    return str(grid.index(data.as_of - timedelta(days=1)) + 1)
+
+
+def _make_named(data: Dataset, grid: Grid, query: str) -> None:
+    """Make the views that a query names, unless they stand."""
+    prepared = data.engine.prepared
+    for names, make in _VIEWS.items():
+        if names not in prepared and re.search(rf"\b(FROM|JOIN) ({names})\b", query):
+            make(data, grid)
+            prepared[names] = True
+
+
+def _prepare_bought(data: Dataset, grid: Grid) -> None:
+    """What each customer bought in each period, with the sums of twelve months where these are as many periods each."""
+    days, windows = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0", _windows(data, grid)
+    years = ""
+    if "day" not in windows:
+        years = filled(sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)})
+    data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
+                    first_period=_first(data, "orders", "period", "period"))  # fmt: skip
+
+
+def _prepare_days(data: Dataset, grid: Grid) -> None:
+    """When days, or all days of a span, enter the last twelve months, leave them and are forgotten."""
+    data.engine.register("trailing_days", _windows(data, grid))
+
+
+def _prepare_windows(data: Dataset, grid: Grid) -> None:
+    """When what each customer bought does, where the days of a span do not leave together."""
+    _make_named(data, grid, "FROM trailing_days")
+    data.engine.run(sql("windows_of_days"))
+
+
+def _level_views(data: Dataset, grid: Grid) -> dict[str, Grid]:
+    """The views of what is paid, and at the ends of which spans: days too, where changes are told apart by them."""
+    daily = is_daily(data, grid, "mrr_mode") or is_daily(data, grid, "churn_mode")
+    return {"levels": grid} | ({"day_levels": DAYS} if daily else {})
+
+
+def _paid_periods(spans: Grid) -> dict[str, str]:
+    return {"paid_from_period": spans.sql(_PAID_FROM), "paid_until_period": spans.sql(_PAID_UNTIL)}
+
+
+def _prepare_levels(data: Dataset, grid: Grid) -> None:
+    """What each customer pays at the ends of spans, and how that changes."""
+    engine = data.engine
+    steps = sql("steps_foreign" if data.foreign else "steps_home")
+    for name, spans in _level_views(data, grid).items():
+        if data.foreign:
+            engine.register(f"{name}_rates", _boundary_rates(data, spans))
+        engine.run(sql("levels").replace("$steps", steps), name=name, end=end_of(data, spans), rates=f"{name}_rates",
+                   first_paid=_first(data, "subscriptions", "period", "period"),
+                   **_paid_periods(spans))  # fmt: skip
+    if is_daily(data, grid, "mrr_mode"):
+        engine.run(sql("changes"), levels="day_levels", period=grid.sql_of_day("from_period"))
+    else:
+        engine.run(sql("changes"), levels="levels", period="from_period")
+
+
+def _prepare_leaving(data: Dataset, grid: Grid) -> None:
+    """Who stops paying, and why."""
+    _make_named(data, grid, "FROM levels")
+    for name, spans in _level_views(data, grid).items():
+        data.engine.run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
+                        passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
+                        **_paid_periods(spans))  # fmt: skip
+
+
+def _boundary_rates(data: Dataset, grid: Grid):
+    """By currency and span: the last rate before the span's end (`rate`), its start (`earlier_rate`) and the next's end."""
+    import pandas as pd
+
+    first, last = grid.index(data.start), grid.index(data.as_of - timedelta(days=1))
+    ends = {number: grid.end(number) for number in range(first, last + 1)}
+    days = [min(day, data.as_of) - timedelta(days=1) for day in ends.values()]
+    spans = pd.DataFrame({"period": list(ends), "day": pd.to_datetime(pd.Series(days)).astype("datetime64[us]")})
+    rates = data.engine.frame("SELECT currency, day, rate FROM rates ORDER BY day")
+    rates["day"] = rates["day"].astype("datetime64[us]")
+    parts = []
+    for currency in data.foreign:
+        part = pd.merge_asof(spans, rates[rates["currency"] == currency], on="day")
+        rate = part["rate"].bfill()  # before the first rate that one counts
+        around = {"earlier_rate": rate.shift(1).fillna(rate), "next_rate": rate.shift(-1).fillna(rate)}
+        parts.append(part.assign(currency=currency, rate=rate, **around))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _prepare_customers(data: Dataset, grid: Grid) -> None:
+    """When customers are active (activity), and when they are customers (membership), where that is not when they buy."""
+    _make_named(data, grid, f"FROM {'bought' if data.basis == 'orders' else 'levels'}")
+    engine, end = data.engine, end_of(data, grid)
+    first_run = {"first_period": _first(data, data.basis, "from_period", "from_period, until_period")}
+    first_span = {"first_period": _first(data, data.basis, "from_period")}
+    inactivity = data.settings.definitions.inactivity_days
+    if data.basis == "subscriptions":
+        until = grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
+        touched = (
+            f"SELECT customer_id, {grid.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
+            "FROM subscriptions WHERE mrr > 0"
+        )
+        engine.run(sql("runs"), name="activity", touched=touched, **first_run)
+
+    def stays(spans: Grid) -> str | None:
+        """Spans at whose end one is a customer, where those are not just the active ones."""
+        if data.basis == "subscriptions":
+            levels = "levels" if spans is grid else "day_levels"
+            return f"SELECT customer_id, from_period, until_period FROM {levels} WHERE mrr > 0"
+        if inactivity is None:
+            return None
+        lapses = f"(day + {inactivity})"
+        beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {end_of(data, spans)} ELSE {spans.sql(lapses)} END"
+        return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
+
+    if stays(grid):
+        engine.run(sql("runs"), name="stays", touched=stays(grid), **first_run)
+        engine.run(sql("membership"), name="membership", runs="stays", first=active(data), **first_span)
+    if is_daily(data, grid, "churn_mode") and stays(DAYS):
+        engine.run(sql("runs"), name="day_stays", touched=stays(DAYS), **first_run)
+        first = "day_levels" if data.basis == "subscriptions" else "day_stays"
+        engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first, **first_span)
+
+
+def _prepare_turns(data: Dataset, grid: Grid) -> None:
+    """When one becomes a customer and ceases to be one, for who reads it several times."""
+    query = turns(data, grid)
+    _make_named(data, grid, query)
+    data.engine.run(f"CREATE OR REPLACE TEMP TABLE turns AS {query[1:-1]}")
+
+
+def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
+    """The segment value of each customer in each span."""
+    # Windows that end at a date are one period's: the value before that date holds in all of them.
+    begin = str(grid.index(data.start) - 1)
+    placed, before = (begin, f" AND {{}} < DATE '{grid.ends}'") if grid.is_windows else ("{}", "")
+    rows = [
+        f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, {shown(segment)} AS value, "
+        f"{placed.format(grid.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
+        f"{before.format(WHEN[name])}"
+        for name in data.segments[segment]
+    ]
+    _choose_shown(data, segment)
+    data.engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_of(data, grid))
+
+
+def _choose_shown(data: Dataset, segment: str) -> None:
+    """Keep the values with the most customers (a guest's row counts as one), ties by name."""
+    rows = " UNION ALL ".join(
+        f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
+        for name in data.segments[segment]
+    )
+    data.engine.run(
+        "CREATE OR REPLACE TEMP TABLE shown_values AS SELECT value FROM "
+        f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row WHERE value IS NOT NULL GROUP BY value) AS sized "
+        f"ORDER BY size DESC, value LIMIT {SHOWN}"
+    )
+
+
+# What shared views are called, those together that are made together.
+_VIEWS = {
+    "bought": _prepare_bought,
+    "trailing_days": _prepare_days,
+    "windows_of_days": _prepare_windows,
+    "levels|day_levels|changes": _prepare_levels,
+    "levels_leaving|day_levels_leaving": _prepare_leaving,
+    "activity|membership|day_membership": _prepare_customers,
+    "turns": _prepare_turns,
+}

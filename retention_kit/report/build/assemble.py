@@ -1,0 +1,111 @@
+"""What one report is made of: the executed sections and the appendix as one notebook, for the exporters to lay out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.report.appendix import appendix
+from retention_kit.report.blocks import BLOCK_MIME, Block
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from retention_kit.metrics.identities import Identity
+    from retention_kit.report.execution.plan import Plan
+    from retention_kit.report.page import Page
+
+SHORTER = (4, 3, 2, 1)  # sentences of what needs attention, where a page has no room for more
+
+
+def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: Sequence[Identity]) -> NotebookNode:
+    """One document: the sections in reading order, then the appendix."""
+    from retention_kit.report.export.document import Shown
+
+    page, cells = plan.pages[language], []
+    for section in plan.everything:
+        notebook = executed.get(plan.stem(section, language))
+        if notebook is None:
+            continue
+        if section.name != "overview" and not _is_titled(notebook):
+            cells.append(_cell(page.heading(section.metric or section.name)))
+        cells += notebook.cells
+    cells[:0] = map(_cell, _broken(page, checks))
+    cells += [_cell(block) for block in appendix(page, checks, plan.restated, _named(cells))]
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            if BLOCK_MIME in output.get("data", {}):
+                output.data[BLOCK_MIME] = Shown(output.data[BLOCK_MIME])
+    return _document(cells, _about(page))
+
+
+def brief(page: Page, checks: Sequence[Identity]) -> NotebookNode:
+    """One page of the report: what `Page.brief` shows, and broken sums above it."""
+    blocks, about, text = [*_broken(page, checks), *page.brief()], _about(page), page.words.text
+    about["title"] = text("brief.title", title=about["title"])
+    shorter = [block.data["items"] for most in SHORTER if (block := page.attention(most))]
+    about |= {"layout": "brief", "footer": text("brief.footer"), "shorter": shorter}
+    return _document([_cell(block) for block in blocks], about)
+
+
+def _document(cells: list[NotebookNode], about: dict[str, object]) -> NotebookNode:
+    from nbformat.v4 import new_notebook
+
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    return new_notebook(cells=cells, metadata={"retention_kit": about})
+
+
+def _named(cells: list[NotebookNode]) -> set[str]:
+    """The metrics that cells speak of, by their labels."""
+    shown = [output.get("data", {}).get("text/plain", "") for cell in cells for output in cell.get("outputs", [])]
+    said = "\n".join("".join(text) for text in shown)
+    return {name for name, one in METRICS.items() if one.label in said}
+
+
+def _broken(page: Page, checks: Sequence[Identity]) -> list[Block]:
+    """A notice that sums do not hold, where they do not."""
+    names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
+    return [Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)] if names else []
+
+
+def _is_titled(notebook: NotebookNode) -> bool:
+    """Whether a section came to show a heading of its own."""
+    shown = [
+        output.get("data", {}).get(BLOCK_MIME, {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
+    written = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    return any(block.get("kind") == "heading" for block in shown) or any(re.match(r"#+ ", text) for text in written)
+
+
+def _cell(block: Block) -> NotebookNode:
+    from nbformat.v4 import new_code_cell, new_output
+
+    return new_code_cell(outputs=[new_output("display_data", data=block._repr_mimebundle_())])
+
+
+def _about(page: Page) -> dict[str, object]:
+    data, text = page.data, page.words.text
+    company = data.settings.report.company
+    subtitle = [text("document.subtitle")]
+    if data.is_sample:
+        subtitle.append(text("document.sample"))
+    if page.alone:
+        column, value = page.alone
+        subtitle.append(text("document.filtered", column=column, value=value))
+    zone = data.settings.report.timezone or "UTC"
+    return {
+        "title": text("document.titled", company=company) if company else text("document.title"),
+        "company": company,
+        "subtitle": " · ".join(subtitle),
+        "period_label": page.words.period(page.period),
+        "as_of_label": text("document.as_of", day=page.last_day(), zone=zone),
+        "language": page.words.language,
+        "direction": page.words.direction,
+        "date": data.as_of.isoformat(),
+        "tables": f"tables/{page.words.language}{page.suffix}-",
+        "labels": {name: text(f"document.{name}") for name in ("contents", "skip", "failed", "undescribed", "undrawn")}
+        | {"page": page.words.raw("document.page")},
+    }

@@ -1,0 +1,159 @@
+"""A pack made again from its manifest, beside it, and compared: what differs, and what may explain it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.data.engines.duckdb import private_place
+from retention_kit.errors import DataError, SettingsError
+from retention_kit.metrics.scorecard import COLUMNS
+from retention_kit.report.archive import manifest
+from retention_kit.report.build.builder import make_pack
+from retention_kit.report.changes import KINDS, Change, causes_of, changes
+from retention_kit.report.execution.plan import FILES, Plan, files_of, make_plan
+from retention_kit.report.export.csv_files import read_scorecard
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+
+_KEYS = ("metric", "period", "segment", "segment_value")
+ALTERED = "altered"  # a file of the pack is not what was written, so neither data nor code need have changed
+
+
+class Difference(NamedTuple):
+    """A figure of the scorecard that is another now: the cells that differ, its value then and now, and the causes."""
+
+    metric: str
+    period: str
+    segment: str  # column=value, or empty
+    columns: tuple[str, ...]
+    before: str
+    now: str
+    causes: tuple[str, ...]  # `causes.KINDS` or ALTERED; empty where nothing explains it
+
+
+class Rerun(NamedTuple):
+    """What came of it: the figures and files that differ, and all that the builds were made from otherwise."""
+
+    figures: list[Difference]
+    files: dict[str, tuple[str, ...]]  # besides the scorecards: name → causes
+    changes: list[Change]
+
+    @property
+    def is_same(self) -> bool:
+        return not self.figures and not self.files
+
+
+def rerun(
+    pack: Path,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    jobs: int = 2,
+    *,
+    data: str | None = None,
+    templates: str | None = None,
+) -> Rerun:
+    """Make a pack again, in a temporary place, from what its manifest says, and compare figures and files.
+
+    The data are read where they were, as known at the same midnight; the settings are those of the file today, with what
+    was given besides them then. Settings and templates run code, and a pack may come from anybody: those that it names
+    are used only where they are given again, as `data` and `templates`, or are the ./retention.toml of this folder.
+    Raises SettingsError where that cannot be done. Nothing is written into the pack.
+    """
+    before = manifest.read(pack)
+    if not (builds := manifest.builds(before)):
+        raise SettingsError(f"{str(pack)!r} is no pack that can be made again: it has no manifest that tells how.")
+    figures, every = [], []
+    # Beside what engines leave, so that the next run takes it away where this one is killed.
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_place().parent) as place:
+        folder = Path(place) / before["period"]
+        for suffix, build in builds.items():
+            plan = _plan(before, suffix, build, pack, data, templates)
+            make_pack(plan, folder, pack.resolve().parent, jobs, progress)
+            found = changes(build, manifest.builds(manifest.read(folder))[plan.suffix])
+            every += [one for one in found if one not in every]
+            name = f"scorecard{suffix}.csv"
+            differing = _figures(pack / name, folder / name, found, name in manifest.altered(pack, before))
+            figures += [one for one in differing if one not in figures]  # a segment's own scorecard repeats its rows
+        files = _files(pack, before, manifest.read(folder), every)
+    shown = {f"scorecard{suffix}.csv" for suffix in builds} if figures else set()
+    return Rerun(figures, {name: causes for name, causes in files.items() if name not in shown}, every)
+
+
+def _plan(told: dict, suffix: str, build: dict, pack: Path, given: str | None, templates: str | None) -> Plan:
+    """The plan of a build, from its record and the files that stand in its pack."""
+    asked = build["parameters"]
+    if asked["templates"] and not templates:
+        raise SettingsError(
+            f"This pack was made with own templates, {asked['templates']!r}, which run code: where you trust them, "
+            "name them again with --templates."
+        )
+    data = _load(build, given)
+    languages = [key.partition(".")[0] for key in told["reports"] if key == key.partition(".")[0] + suffix]
+    there = [made for made in FILES
+             if any((pack / name).is_file() for one in languages for name in files_of(made, f"{one}{suffix}"))]  # fmt: skip
+    made = {stem.removesuffix(f".{one}{suffix}") for stem in told["sections"] for one in languages
+            if stem.endswith(f".{one}{suffix}")}  # fmt: skip
+    folder = Path(templates) if templates and asked["templates"] else None
+    formats = there or asked["formats"]
+    plan = make_plan(
+        data, told["period"], told["every"], asked["segment"], languages, formats, (), folder, asked["static"]
+    )
+    chosen = [section for section in plan.everything if section.name in made]
+    return replace(plan, chosen=chosen or plan.everything)
+
+
+def _load(build: dict, source: str | None) -> Dataset:
+    from retention_kit.data.dataset import load, sample
+
+    origin = source or build["data"]["origin"]
+    given = build["data"]["overrides"] | {"as_of": build["as_of"]}
+    if "plugins" in given:
+        raise SettingsError(
+            f"This pack was made with plug-ins that were given by keyword, {given['plugins']}, which run code: where you "
+            "trust them, name them in a retention.toml, and give that with --data."
+        )
+    if build["data"]["synthetic"]:
+        return sample(**given)
+    if not Path(origin).exists():
+        hint = "run this where the pack was built"
+        if origin == "(DataFrames)":
+            hint = "they were DataFrames"
+        elif origin.startswith("("):
+            hint = "they came through a connection, which only the program that built the pack has"
+        raise DataError(f"The data of this pack, {origin!r}, are not here: {hint}.")
+    if not source and manifest.other_settings(Path(origin)):
+        raise SettingsError(
+            f"This pack names the settings {origin!r}, which may run code, and they are not the retention.toml here: "
+            f"where you trust them, name them again with --data."
+        )
+    return load(origin, **given)
+
+
+def _figures(before: Path, now: Path, found: list[Change], is_altered: bool) -> list[Difference]:
+    """The rows of two scorecards that differ, cell by cell, in the order in which they were written."""
+    then, today = ({tuple(row[key] for key in _KEYS): row for row in read_scorecard(path)} for path in (before, now))
+    differences = []
+    for key in {**then, **today}:
+        rows = then.get(key, {}), today.get(key, {})
+        columns = tuple(name for name in COLUMNS if name not in _KEYS and rows[0].get(name) != rows[1].get(name))
+        if not columns:
+            continue
+        shown = "value" if "value" in columns else columns[0]
+        metric, period, segment, value = key
+        causes = (ALTERED,) * is_altered + causes_of(metric, found)
+        cells = [row[shown] if row else "(no row)" for row in rows]
+        differences.append(Difference(metric, period, f"{segment}={value}" if segment else "", columns, *cells, causes))
+    return differences
+
+
+def _files(pack: Path, before: dict, now: dict, found: list[Change]) -> dict[str, tuple[str, ...]]:
+    """The files that differ: what was written then against what is written now, and what has been altered since."""
+    then, today, altered = before["files"], now["files"], manifest.altered(pack, before)
+    differing = {name for name in {**then, **today} if then.get(name) != today.get(name)}
+    kinds = tuple(kind for kind in KINDS if kind in {one.kind for one in found})
+    return {name: (ALTERED,) * (name in altered) + kinds * (name in differing) for name in sorted(differing | altered)}

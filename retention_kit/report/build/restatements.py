@@ -1,0 +1,112 @@
+"""The packs that stand in an output folder: what was sent, and which of its figures are others today."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from retention_kit.errors import PeriodError
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.periods import Period
+from retention_kit.report.archive import manifest
+from retention_kit.report.changes import causes_of, changes
+from retention_kit.report.execution.plan import Restated
+from retention_kit.report.export.csv_files import read_scorecard
+from retention_kit.report.pages.context import trend_periods
+from retention_kit.report.pages.narrative import is_known
+
+if TYPE_CHECKING:
+    from retention_kit.report.execution.plan import Plan
+
+
+class Sent(NamedTuple):
+    """A pack as it stands."""
+
+    folder: Path
+    period: Period
+    manifest: dict[str, Any]
+
+
+def sent(output: Path) -> Iterator[Sent]:
+    """Every pack of an output folder, the oldest first of each length; what is no pack of ours is passed over."""
+    found = []
+    try:
+        folders = [*output.iterdir()] if output.is_dir() else []
+    except OSError:  # building a pack there will say so
+        folders = []
+    for folder in folders:
+        told = manifest.read(folder)
+        try:
+            period = Period.parse(folder.name)
+        except PeriodError:
+            continue
+        if told.get("schema") == 1 and told.get("period") == str(period) == folder.name:
+            found.append(Sent(folder, period, told))
+    yield from sorted(found, key=lambda one: one.period)
+
+
+def fingerprint(plan: Plan, output: Path) -> str:
+    """A digest of the packs that `restated` would compare with: as long as they and all else are the same, so is it."""
+    page = plan.page
+    shown = {str(period) for period in trend_periods(page.data, page.period)}
+    found = [
+        (pack.folder.name, manifest.builds(pack.manifest).get(plan.suffix), manifest.digest_if(_figures(pack, plan)))
+        for pack in sent(output)
+        if str(pack.period) in shown and pack.period < page.period
+    ]
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def _figures(pack: Sent, plan: Plan) -> Path:
+    return pack.folder / f"scorecard{plan.suffix}.csv"
+
+
+def restated(plan: Plan, output: Path) -> list[Restated]:
+    """The figures of earlier periods that their own packs gave otherwise, as printed to the last digit.
+
+    Compared are complete periods of the trend, of the same length, segment value, company, currency and basis.
+    """
+    page, found = plan.page, []
+    now, today = manifest.describe(plan), {(row.period, row.metric): row for row in page.rows.itertuples()}
+    shown = {period for period, _ in today}
+    for pack in sent(output):
+        if str(pack.period) not in shown or pack.period >= page.period:
+            continue
+        build = manifest.builds(pack.manifest).get(plan.suffix)
+        try:
+            between = changes(build, now) if build and _is_like(build, now) else None
+        except (AttributeError, KeyError, TypeError):  # a manifest that we did not write
+            between = None
+        if between is None:
+            continue
+        for cells in read_scorecard(_figures(pack, plan)):
+            row = today.get((cells["period"], cells["metric"]))
+            is_whole = plan.suffix or not cells["segment"]
+            if row is None or not is_whole or cells["period"] != str(pack.period) or not row.complete:
+                continue
+            before, value = _number(cells["value"]), row.value if is_known(row.value) else None
+            if page.words.value(before, row.unit, "full") != page.words.value(value, row.unit, "full"):
+                found.append(Restated(row.period, row.metric, before, value, causes_of(row.metric, between)))
+    place = {name: number for number, name in enumerate(METRICS)}
+    return sorted(found, key=lambda one: (-Period.parse(one.period).index, place[one.metric]))
+
+
+def _is_like(build: dict, now: dict) -> bool:
+    """Whether an earlier build spoke of the same company in the same terms, of a period that was over."""
+    same = (("data", "synthetic"), ("data", "basis"))
+    reports = build["settings"]["report"], now["settings"]["report"]
+    return (
+        build["complete"]
+        and all(build[part][name] == now[part][name] for part, name in same)
+        and all(reports[0][name] == reports[1][name] for name in ("company", "currency"))
+    )
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None

@@ -1,0 +1,60 @@
+"""Pictures of what customers are worth. Like all charts they compute no figure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from retention_kit.report.charts.base import (
+    INK,
+    LIGHT_TEAL,
+    TEAL,
+    Drawing,
+    alt,
+    drawing,
+    either,
+    finished,
+    listed,
+    quantity,
+    tooltips,
+)
+from retention_kit.wording import Words
+
+
+@drawing
+def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
+    """Revenue by tenths of the customers, those who spent most first; the first `best` of them in the strong colour.
+
+    `rows` have tenth (from 1), customers, revenue and share (of all revenue), in order.
+    """
+    records = [
+        {
+            "tenth": int(row["tenth"]),
+            "revenue": float(row["revenue"]),
+            "figure": words.value(float(row["revenue"]), "money"),
+            "part": words.value(float(row["share"]), "fraction"),
+            "n": words.text("charts.n", n=words.value(int(row["customers"]), "count")),
+            "best": row["tenth"] <= best,
+        }
+        for row in rows.to_dict("records")
+    ]
+    y = quantity(alt.Y, "money", words, reach=max(record["revenue"] for record in records))
+    x = alt.X(
+        "tenth:O",
+        title=words.text("charts.value.axis"),
+        scale=alt.Scale(domain=[record["tenth"] for record in records]),
+        axis=alt.Axis(labelAngle=0),
+    )
+    colour = either(alt.ColorValue, "datum.best", TEAL, LIGHT_TEAL)
+    base = alt.Chart().encode(y("revenue"))
+    label = {"dy": -9, "fontSize": 11}
+    shares = base.encode(alt.Text("part:N"))
+    layers = [
+        base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(
+            colour, tooltip=tooltips(words, "tenth", "figure", "part", "n")
+        ),
+        shares.mark_text(**label, stroke="white", strokeWidth=3, strokeJoin="round").properties(name="shares_halo"),
+        shares.mark_text(**label, color=INK).properties(name="shares"),
+    ]
+    figures = [f"{record['tenth']}: {record['figure']} ({record['part']})" for record in records]
+    said = words.text("charts.value.alt", figures=listed(figures, words))
+    return Drawing(finished(layers, words, records, x, right=24), said)

@@ -1,0 +1,74 @@
+"""How answers spread over their scale, drawn as bars. Like all charts it computes no figure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from retention_kit.report.charts.base import (
+    GREY,
+    INK,
+    MUTED,
+    TEAL,
+    TERRACOTTA,
+    Drawing,
+    alt,
+    drawing,
+    finished,
+    listed,
+    quantity,
+    tooltips,
+)
+from retention_kit.wording import Words
+
+COLOURS = {"top": TEAL, "promoters": TEAL, "passives": GREY, "rest": GREY, "detractors": TERRACOTTA, "all": TEAL}
+LOW, HIGH = (20, 13), (24, 16)  # heights of a row and of its bar: of many scores, and of few
+
+
+@drawing
+def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
+    """A bar for each score of the scale, the best on top, as a share of all answers.
+
+    `rows` have period, survey, score, answers, share, group (what the score counts as, a key of `COLOURS`) and
+    group_label (in words); the groups are told apart by a legend where there are several.
+    """
+    rows = rows.sort_values("score", ascending=False, kind="stable")
+    if not rows["answers"].sum() > 0:
+        return None
+    records = [_bar(row, words) for row in rows.to_dict("records")]
+    groups = dict(zip(rows["group_label"], rows["group"], strict=True))
+    scale = alt.Scale(domain=list(groups), range=[COLOURS[group] for group in groups.values()])
+    colour = alt.Color("group:N", title=None, scale=scale, **({} if len(groups) > 1 else {"legend": None}))
+    x = quantity(alt.X, "fraction", words, [0, max(rows["share"])])
+    axis = alt.Axis(labelOverlap=False, labelColor=INK)
+    labels = [record["score"] for record in records]
+    y = alt.Y("score:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
+
+    row, bar = HIGH if len(records) <= 7 else LOW
+    base = alt.Chart().encode(x("share"))
+    tips = tooltips(words, "score", "group", "figure", "answers")
+    layers = [
+        base.mark_bar(size=bar).encode(colour, tooltip=tips),
+        base.mark_text(align="left", dx=6, fontSize=12, color=MUTED).encode(alt.Text("figure:N")),
+    ]
+    return Drawing(
+        finished(layers, words, records, y, right=64, height=row * len(records) + 80), _alt(rows, records, words)
+    )
+
+
+def _bar(row: dict, words: Words) -> dict:
+    return {
+        "score": words.value(row["score"], "count"),
+        "share": row["share"],
+        "figure": words.value(row["share"], "fraction"),
+        "answers": words.value(row["answers"], "count"),
+        "group": row["group_label"],
+    }
+
+
+def _alt(rows: pd.DataFrame, records: list[dict], words: Words) -> str:
+    first = rows.iloc[0]
+    told = [words.text("charts.answers.bar", **record) for record in records]
+    survey = words.text(f"charts.answers.{first['survey']}")
+    return words.text(
+        "charts.answers.alt", survey=survey, period=words.period(first["period"]), bars=listed(told, words)
+    )

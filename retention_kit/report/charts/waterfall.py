@@ -1,0 +1,85 @@
+"""The picture of one sum: recurring revenue from a period's start to its end. Like all charts it computes no figure."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from retention_kit.report.charts.base import (
+    AMBER,
+    GREY,
+    INK,
+    LIGHT_TEAL,
+    MUTED,
+    PALE_TERRACOTTA,
+    TEAL,
+    TERRACOTTA,
+    Drawing,
+    alt,
+    drawing,
+    finished,
+    listed,
+    quantity,
+    tooltips,
+)
+from retention_kit.wording import Words
+
+# As customers have them: new, kept (and more), back, lost.
+COLOURS = {"new": AMBER, "expansion": TEAL, "reactivation": LIGHT_TEAL, "fx": GREY,
+           "contraction": PALE_TERRACOTTA, "churned": TERRACOTTA}  # fmt: skip
+ROW, BAR = 30, 18  # heights of a row and of its bar
+
+
+@drawing
+def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
+    """A row for each step of a sum, with its money: levels as marks, what changes them as bars from one to the next.
+
+    `steps` have `name` (start, a key of `COLOURS`, or end), `value` (signed), and `before` and `after`, the sum so far.
+    The axis shows where the changes are, so it need not begin at zero.
+    """
+    if not any(step["before"] or step["after"] for step in steps):
+        return None
+    records = [_step(step, words) for step in steps]
+    for record, following in pairwise(records):
+        record["next"] = following["label"]
+
+    levels = [value for step in steps for value in (step["before"], step["after"])]
+    air = (max(levels) - min(levels)) * 0.06 or abs(max(levels)) * 0.06
+    x = quantity(alt.X, "money", words, [min(levels) - air, max(levels) + air])
+    labels = [record["label"] for record in records]
+    axis = alt.Axis(labelLimit=140, labelOverlap=False, labelColor=INK)
+    y = alt.Y("label:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
+    shown = {record["label"]: COLOURS[step["name"]] for record, step in zip(records, steps, strict=True)
+             if step["name"] in COLOURS}  # fmt: skip
+    colour = alt.Color("label:N", legend=None, scale=alt.Scale(domain=list(shown), range=list(shown.values())))
+
+    base = alt.Chart()
+    tips = [alt.Tooltip("label:N", title=words.text("charts.tooltip.kind")), *tooltips(words, "figure")]
+    beside = {"align": "left", "dx": 10, "fontSize": 12, "color": INK}
+    money, bold = (base.mark_text(**beside, **more).encode(alt.XValue("width"), alt.Text("figure:N"))
+                   for more in ({}, {"fontWeight": "bold"}))  # fmt: skip
+    tick = base.mark_tick(thickness=4, size=BAR + 4, color=INK).encode(x("after"), tooltip=tips)
+    layers = [
+        base.mark_rule(color=MUTED, strokeWidth=1).encode(x("after"), alt.Y2("next:N")).transform_filter("datum.next"),
+        base.mark_bar(size=BAR)
+        .encode(x("before"), colour, alt.X2("after"), tooltip=tips)
+        .transform_filter("!datum.level"),
+        tick.transform_filter("datum.level"),
+        money.transform_filter("!datum.level"),
+        bold.transform_filter("datum.level"),
+    ]
+    room = 16 + 8 * max(len(record["figure"]) for record in records)
+    spec = finished(layers, words, records, y, right=room, height=ROW * len(records) + 50)
+    return Drawing(spec, _alt(records, period, words))
+
+
+def _step(step: dict, words: Words) -> dict:
+    is_level = step["name"] not in COLOURS
+    figure = words.value(step["value"], "money") if is_level else words.change(step["value"], "money")
+    label = words.text(f"charts.waterfall.{step['name']}") if is_level else words.text(f"charts.mrr.{step['name']}")
+    return {"label": label, "level": is_level, "figure": figure, "before": step["before"], "after": step["after"]}
+
+
+def _alt(records: list[dict], period: str, words: Words) -> str:
+    """The whole sum: it is short."""
+    told = [f"{record['label']} {record['figure']}" for record in records]
+    return words.text("charts.waterfall.alt", period=period, steps=listed(told, words))

@@ -1,0 +1,245 @@
+"""The gate: says whether a pack may leave.
+
+When it is built, figures are read from its scorecard and held against its notebooks, HTML, PDF and message (`check_report`,
+`check_message`), and what was found is recorded with a digest of every part. Before anything leaves, `judge` asks whether
+the parts are still those, and for secrets. What is found is told in English, to whoever looks after the reports; what
+readers are told of it (`notices`) is in their language.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import date, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from retention_kit.periods import Period
+from retention_kit.report.archive import manifest
+from retention_kit.report.checks import (
+    message as message_checks,
+)
+from retention_kit.report.checks import (
+    record as record_checks,
+)
+from retention_kit.report.checks import (
+    report as report_checks,
+)
+from retention_kit.report.checks import (
+    secrets as secret_checks,
+)
+from retention_kit.report.checks.figures import Figures, flat, in_short, text_of_pdf
+from retention_kit.report.checks.report import REBUILD, STATES, Finding, Report, State
+from retention_kit.wording import Words
+
+_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # which systems put into any folder that is looked at
+
+
+class Verdict(NamedTuple):
+    """ok; degraded: sent with a visible notice; blocked: only the owner hears, with the reasons."""
+
+    state: State
+    reasons: tuple[str, ...] = ()
+    late: date | None = None  # the last day of data that are older than expected: `late_notice` tells readers
+
+
+def judge(folder: Path, today: date | None = None, expected: Period | None = None) -> Verdict:
+    """Whether the finished pack at `folder` may be sent: what its build found, and what is found now.
+
+    `expected` is the period that the calendar says is the last complete one, by default that of `today`; without
+    either, nobody asks how old the data are.
+    """
+    told = manifest.read(folder)
+    if told.get("schema") != 1:
+        return Verdict("blocked", (f"{folder} is no pack: {REBUILD}.",))
+    try:
+        findings = [*_standing(folder, told), *check_files(folder, told)]
+        for name in told["reports"]:
+            if Report(folder, told, name).is_there:
+                findings += _recorded(told.get("gate", {}).get(name, {}))
+                findings += report_checks.of_manifest(Report(folder, told, name))
+                if verdict_of(findings).state != "blocked":  # else it is told by what is wrong with it
+                    findings += _changed(folder, told, name)
+        late = _late(told, today, expected)
+    except Exception as error:  # a pack that somebody has broken is no reason to break, nor to send it
+        return Verdict("blocked", (f"{folder} could not be checked ({type(error).__name__}): {REBUILD}.",))
+    if told["state"] != "ok" and verdict_of(findings).state != "blocked":
+        findings.append(Finding("blocked", f"A part of the report failed: {REBUILD}."))
+    if late:
+        findings.append(Finding("degraded", f"The data end on {late}, before the last period that is over."))
+    verdict = verdict_of(findings)
+    return verdict._replace(late=late)
+
+
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """The worst of what was found, with every reason once, the worst first."""
+    ordered = sorted(findings, key=lambda one: -STATES.index(one.state))
+    state = ordered[0].state if ordered else "ok"
+    return Verdict(state, tuple(dict.fromkeys(one.reason for one in ordered)))
+
+
+def notices(found: Iterable[Finding], folder: Path, told: dict, name: str) -> list[str]:
+    """What the readers of a message are told of what was found, in their language."""
+    report = Report(folder, told, name)
+    last = report.words.date(date.fromisoformat(report.about["as_of"]) - timedelta(days=1))
+    period = report.words.period(str(told["period"]))
+    keys = dict.fromkeys(one.notice or "blocked" for one in found if one.notice or one.state == "blocked")
+    return [report.words.text(f"mail.{key}", period=period, day=last) for key in keys]
+
+
+def late_notice(verdict: Verdict, words: Words) -> str:
+    """What readers are told when a report goes out whose data are older than expected; empty where they are not."""
+    return words.text("mail.late", day=words.date(verdict.late)) if verdict.late else ""
+
+
+def check_files(folder: Path, told: dict[str, Any]) -> list[Finding]:
+    """Secrets in the manifest, or in any file of a pack but its messages; a PDF's words are looked through, too."""
+    known = secret_checks.given()
+    contents = {manifest.NAME: [json.dumps(told, ensure_ascii=False, default=str).encode()]}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".eml"):
+        content = contents.setdefault(path.relative_to(folder).as_posix(), [path.read_bytes()])
+        if path.suffix == ".pdf":
+            with suppress(ValueError):  # as `check_report` says
+                content.append(text_of_pdf(content[0]).encode())
+    return [Finding("blocked", reason) for name in contents for reason in _leaks(name, contents[name], known)]
+
+
+def _leaks(name: str, contents: Iterable[bytes], known: dict[str, frozenset[bytes]]) -> Iterator[str]:
+    for leak in dict.fromkeys(one for content in contents for one in secret_checks.leaks(content, known)):
+        yield f"{name} holds {leak}: take it out of the data or the settings, and {REBUILD}."
+
+
+def check_report(folder: Path, told: dict[str, Any], name: str) -> list[Finding]:
+    """What is found in one report of a pack: `told` is its manifest, `name` what its file names have in the middle."""
+    report = Report(folder, told, name)
+    return _collected(f"report.{name}", chain(report_checks.of_manifest(report), report_checks.of_files(report)))
+
+
+def check_message(folder: Path, told: dict[str, Any], name: str, found: Iterable[Finding] = ()) -> list[Finding]:
+    """What is found in the message of a report in which `found` was found already.
+
+    It has to show the notices of a degraded report; a blocked one goes to nobody.
+    """
+    report = Report(folder, told, name)
+    path = report.file("message", "eml")
+    if not path.is_file():
+        return [Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_told=True)]
+    degraded = [one for one in found if one.state == "degraded"]
+    raw, said = path.read_bytes(), notices(degraded, folder, told, name)
+    parts = [
+        part.get_payload(decode=True) or b"" for part in message_checks.parse(raw).walk() if not part.is_multipart()
+    ]
+    leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.given())]
+    faults = (Finding("blocked", f"{path.name}: {fault}") for fault in _check_message(report, raw, said))
+    return _collected(path.name, faults) + leaks
+
+
+def _collected(what: str, findings: Iterator[Finding]) -> list[Finding]:
+    """All that is found; what cannot be read is no reason to break, nor to send it."""
+    found = []
+    try:
+        for one in findings:
+            found.append(one)
+    except Exception as error:
+        found.append(Finding("blocked", f"{what} could not be checked ({type(error).__name__}): {REBUILD}."))
+    return found
+
+
+def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[str]:
+    """The faults of a message; what it tells is held against the scorecard, its finding against the manifest."""
+    yield from (f"{fault}." for fault in message_checks.faults(raw))
+    message = message_checks.parse(raw)
+    html, text = message_checks.html_of(message), message_checks.text_of(message)
+    if html is None or text is None:
+        return
+    body, flat_text = message_checks.read(html), flat(text)
+    yield from message_checks.figure_faults(body.text, text)
+    yield from (
+        f"it links to {host}, which [mail] allowed_hosts does not name."
+        for host in report_checks.foreign_hosts(report, html)
+    )
+    for where, cards in (("HTML", body.cards), ("text", _cards_of(text, report.figures))):
+        if not cards and any(row.value is not None for row in report.figures.rows.values()):
+            yield f"its {where} has no key figures."
+        wrong = [
+            part
+            for card in cards
+            for part in report.figures.card_faults(report.figures.label_of(card), card.replace(": ", " ", 1))
+        ]
+        if wrong:
+            yield in_short(wrong, f"its {where} tells other figures than the scorecard, which has")
+    finding = flat(report.told["reports"][report.name]["headline"])
+    if body.headlines != [finding]:
+        yield f"its headline is not the finding of the report, {finding!r}."
+    if finding not in flat_text:
+        yield f"its text does not tell the finding of the report, {finding!r}."
+    for notice in map(flat, said):
+        if notice not in body.text or notice not in flat_text:
+            yield f"it does not show the notice {notice!r}."
+    subject = str(message["Subject"])
+    customers = message_checks.named_customers(f"{subject}\n{body.text}\n{text}", report.customers, report.sayable)
+    if customers:
+        yield f"it names {len(customers)} of the customers that the lists hold, and those are never mailed."
+
+
+def _cards_of(text: str, figures: Figures) -> list[str]:
+    """The key figures of the text part: what begins with a label and a colon, up to the next empty line."""
+    parts = [flat(part) for part in re.split(r"\r?\n\s*\r?\n", text)]
+    labels = tuple(f"{flat(label)}: " for label in figures.rows)
+    return [part for part in parts if part.startswith(labels)]
+
+
+def _standing(folder: Path, told: dict[str, Any]) -> Iterator[Finding]:
+    """Whether the files are those that were written."""
+    for name in sorted(manifest.altered(folder, told)):
+        yield Finding("blocked", f"{name} is not what was written there: {REBUILD}.")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or (
+            path.is_file() and name not in {*told["files"], manifest.NAME} and path.name not in _SYSTEMS
+        ):
+            yield Finding("blocked", f"{name} was put there by somebody else: {REBUILD}.")
+    for name, about in told.get("lists", {}).items():
+        rows = _rows(folder / name)
+        if rows is not None and rows != about["customers"]:
+            yield Finding("blocked", f"{name} has {rows} customers, and its figure is {about['customers']}: {REBUILD}.")
+
+
+def _rows(path: Path) -> int | None:
+    """How many customers a list holds; None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        return sum(1 for _ in csv.reader(file)) - 1
+
+
+def _recorded(verdict: dict[str, Any]) -> Iterator[Finding]:
+    """What the gate found when a report was built."""
+    yield from (
+        Finding(verdict["state"], reason) for reason in verdict.get("reasons", ()) if verdict["state"] in STATES
+    )
+
+
+def _changed(folder: Path, told: dict[str, Any], name: str) -> Iterator[Finding]:
+    """What of a report is not what was recorded when it was built."""
+    if not (recorded := told.get("record", {}).get(name)):
+        yield Finding("blocked", f"Nothing was recorded of the parts of {name}: {REBUILD}.")
+        return
+    for file in recorded:
+        if not (folder / file).is_file():
+            yield Finding("blocked", f"{file} is not there: {REBUILD}.")
+    for part in record_checks.changed(folder, recorded):
+        yield Finding("blocked", f"The {part} changed after it was built: {REBUILD}.")
+
+
+def _late(told: dict[str, Any], today: date | None, expected: Period | None) -> date | None:
+    """The last day of the data, where a whole period is over since; the sample company's calendar stands still."""
+    if expected is None and today is not None:
+        expected = Period.of(today, told["every"]).shift(-1)
+    as_of = date.fromisoformat(told["as_of"])
+    is_late = expected is not None and as_of < expected.end and not told["data"]["synthetic"]
+    return as_of - timedelta(days=1) if is_late else None

@@ -1,0 +1,217 @@
+"""What is wrong with a message as it is written, told from its bytes alone: headers and HTML that a value from data made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.header import decode_header
+from email.message import EmailMessage
+from html.parser import HTMLParser
+
+from retention_kit.report.checks.figures import figures_in, flat, in_short
+
+MOST_HTML = 80_000  # bytes, as a message is composed: this is read without what composes one
+HEADERS = {"from", "subject", "date", "auto-submitted", "content-language", "mime-version", "content-type"}
+# Tags that mail programs take away, or that run, load or ask for something.
+FORBIDDEN = {
+    "applet", "audio", "base", "button", "canvas", "embed", "form", "frame", "frameset", "iframe", "input", "link", "math",
+    "noscript", "object", "script", "select", "svg", "template", "textarea", "video",
+}  # fmt: skip
+VOID = {"area", "br", "col", "hr", "img", "meta", "source", "track", "wbr"}
+LOADING = {"src", "srcset", "background", "poster", "data", "action", "formaction", "lowsrc", "xlink:href", "ping"}
+WORDS = {"alt", "title", "aria-label"}  # attributes that say something, whatever that is
+_STYLE_LOADS = re.compile(r"(?i)url\s*\(|@import|expression\s*\(|-moz-binding|behavior\s*:")
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+# Long enough not to be a figure by accident, and no plain word of a report.
+_TELLING = re.compile(r"(?=.*[\d@\s])\S.{4,}")
+
+
+@dataclass
+class Body:
+    """The HTML of a message as read tag by tag."""
+
+    faults: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)  # that are shown, alt texts too
+    cards: list[str] = field(default_factory=list)  # all text of each, flat
+    headlines: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return flat(" ".join(self.words))
+
+
+def parse(raw: bytes) -> EmailMessage:
+    """A message from its bytes."""
+    return message_from_bytes(raw, policy=policy.default)
+
+
+def faults(raw: bytes) -> Iterator[str]:
+    """Everything that is wrong with how a message is built."""
+    message = parse(raw)
+    yield from _of_headers(raw, message)
+    html, text = html_of(message), text_of(message)
+    for kind, body in (("text", text), ("HTML", html)):
+        if not (body or "").strip():
+            yield f"it has no {kind} part"
+    if html is None or text is None:
+        return
+    if len(html.encode("utf-8", "replace")) > MOST_HTML:
+        yield f"its HTML has more than {MOST_HTML // 1000} KB, and many programs cut such a message off"
+    yield from dict.fromkeys(read(html).faults)
+
+
+def html_of(message: EmailMessage) -> str | None:
+    return _body(message, "html")
+
+
+def text_of(message: EmailMessage) -> str | None:
+    return _body(message, "plain")
+
+
+def _body(message: EmailMessage, kind: str) -> str | None:
+    part = message.get_body((kind,))
+    try:
+        return None if part is None else part.get_content()
+    except (LookupError, UnicodeError, ValueError):
+        return None
+
+
+def read(html: str) -> Body:
+    """The HTML of a message, with what is wrong with it."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    reader.end()
+    return reader.body
+
+
+def named_customers(text: str, customers: Iterable[str], said: set[str]) -> list[str]:
+    """The customers that a text names; `said` are names that it may say, as a segment's value."""
+    words = set(re.findall(r"[^\s,;:()]+", text))
+    words |= {word.strip(".'\"!?") for word in words}
+    found = []
+    for one in dict.fromkeys(customers):
+        if one.strip().partition(" ")[0] in words and _TELLING.fullmatch(one) and one not in said:
+            found += [one] if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text) else []
+    return found
+
+
+def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
+    names = [name.lower() for name in message.keys()]  # noqa: SIM118  it has one of each time a header stands there
+    for name in dict.fromkeys(names):
+        if name not in HEADERS:
+            yield f"it has a header {name!r} that is not ours: a name with a line break may have made it"
+        elif names.count(name) > 1:
+            yield f"it has the header {name!r} {names.count(name)} times"
+    for name, value in message_from_bytes(raw, policy=policy.compat32).items():
+        parts = [part if isinstance(part, str) else part.decode("utf-8", "replace") for part, _ in decode_header(value)]
+        if _CONTROL.search(re.sub(r"\r?\n(?=[ \t])", "", "".join(parts))):
+            yield f"its header {name!r} holds a line break or another control character"
+    if not str(message["Subject"] or "").strip():
+        yield "it has no subject"
+    senders = getattr(message["From"], "addresses", ())
+    if len(senders) != 1 or not senders[0].domain:
+        yield "it names no sender, or several"
+
+
+class _Reader(HTMLParser):
+    """Reads HTML as the strictest program would: every tag closed, in order, nothing fetched, nothing run."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.body, self._open, self._card, self._headline = Body(), [], None, None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag in FORBIDDEN:
+            self._say(f"it has a <{tag}>")
+        if tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
+            self._say("it has a <meta> that loads another page")
+        for name, value in given.items():
+            self._attribute(tag, name, value)
+        if tag == "img":
+            self._picture(given)
+        if tag in VOID:
+            return
+        self._open.append((tag, self.getpos()[0]))
+        classes = given.get("class", "").split()
+        if "card" in classes:
+            self._card = len(self._open), len(self.body.words)
+        if tag == "h1":
+            self._headline = len(self._open), len(self.body.words)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        if self._parent == tag:
+            self._close(len(self._open))
+            self._open.pop()
+        elif tag in [name for name, _ in self._open]:
+            self._say(
+                f"its tags are nested wrongly, or one is not closed: </{tag}> comes while <{self._parent}> is open"
+            )
+            while self._open.pop()[0] != tag:
+                pass
+        else:
+            self._say(f"it closes a <{tag}> that is not open")
+
+    def handle_data(self, data: str) -> None:
+        if self._parent == "style":
+            if _STYLE_LOADS.search(data):
+                self._say("its style loads something")
+        elif self._parent != "title":
+            self.body.words.append(data)
+
+    def end(self) -> None:
+        for tag, line in self._open:
+            self._say(f"its <{tag}> of line {line} is not closed")
+
+    @property
+    def _parent(self) -> str:
+        return self._open[-1][0] if self._open else ""
+
+    def _close(self, depth: int) -> None:
+        if self._card and self._card[0] == depth:
+            self.body.cards.append(flat(" ".join(self.body.words[self._card[1] :])))
+            self._card = None
+        if self._headline and self._headline[0] == depth:
+            self.body.headlines.append(flat(" ".join(self.body.words[self._headline[1] :])))
+            self._headline = None
+
+    def _attribute(self, tag: str, name: str, value: str) -> None:
+        address = re.sub(r"[\x00-\x20\x7f\xa0\u200b-\u200f\ufeff]", "", value).lower()  # as browsers read it
+        if name.startswith("on"):
+            self._say(f"a <{tag}> has {name}, which runs something")
+        elif name == "style" and _STYLE_LOADS.search(value):
+            self._say(f"the style of a <{tag}> loads something")
+        elif name == "href":
+            if not address.startswith(("https:", "http:", "mailto:")):
+                self._say(f"a link leads to {value[:40]!r}, which is no address of a page or a person")
+        elif name in LOADING and not (tag == "img" and name == "src" and address.startswith("cid:")):
+            self._say(f"a <{tag}> loads {value[:40]!r} in its {name}")
+        elif name not in WORDS and address.startswith(("javascript:", "data:", "vbscript:")):
+            self._say(f"a <{tag}> has {value[:40]!r} in its {name}")
+
+    def _picture(self, given: dict[str, str]) -> None:
+        if "alt" not in given:
+            self._say(f"its picture {given.get('src', '')[:40]!r} has no alt text")
+        elif not given["alt"].strip():
+            self._say(f"its picture {given.get('src', '')[:40]!r} has an empty alt text")
+        self.body.words.append(f" {given.get('alt', '')} ")
+
+    def _say(self, fault: str) -> None:
+        self.body.faults.append(fault)
+
+
+def figure_faults(html: str, text: str) -> list[str]:
+    """Which figures the two parts of a message tell differently: the text says everything that the HTML does."""
+    html, text = (re.sub(r"(?:https?|mailto):\S+", " ", one) for one in (html, text))  # links are no words of both
+    found = sorted(figures_in(html) ^ figures_in(text))
+    return [in_short(found, "its text and its HTML tell other figures")] if found else []

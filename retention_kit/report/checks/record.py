@@ -1,0 +1,93 @@
+"""What a report was when it was built, part by part: a digest of each is recorded once, and held against what is there.
+
+So what no figure tells of is held, too: pictures and their specifications, titles, sentences, links, styles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from retention_kit.report.checks import message as message_checks
+from retention_kit.report.checks.figures import text_of_html
+from retention_kit.report.execution.plan import FILES, files_of
+
+_TITLE = re.compile(r"(?s)<title>.*?</title>")
+_PICTURE = re.compile(r"(?s)<svg\b.*?</svg>")
+_SPECIFICATION = re.compile(r'(?s)<script type="application/json"[^>]*>.*?</script>')
+_SCRIPT = re.compile(r"(?s)<script\b.*?</script>")
+_STYLE = re.compile(r"(?s)<style\b.*?</style>")
+_ADDRESS = re.compile(r"""\b(?:href|src)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)""")
+
+
+def record(folder: Path, name: str, suffix: str) -> dict[str, dict[str, str]]:
+    """The digests of the parts of one report: file name → part → digest; `name` as en.country-France, `suffix` its end."""
+    files = [file for made in FILES for file in files_of(made, name)]
+    files += [f"message.{name}.eml", f"scorecard{suffix}.csv"]
+    files += [
+        path.relative_to(folder).as_posix()
+        for pattern in (f"lists/*{suffix}.csv", f"notebooks/*.{name}.ipynb")
+        for path in sorted(folder.glob(pattern))
+    ]
+    return {
+        file: {part: _digest(said) for part, said in parts(folder / file)}
+        for file in files
+        if (folder / file).is_file()
+    }
+
+
+def changed(folder: Path, recorded: dict[str, dict[str, str]]) -> Iterator[str]:
+    """The parts that are not what was recorded, and those that were not there, each as `the part of file`."""
+    for file, before in recorded.items():
+        if not (folder / file).is_file():
+            continue
+        now = {part: _digest(said) for part, said in parts(folder / file)}
+        yield from (f"{part} of {file}" for part in {**before, **now} if before.get(part) != now.get(part))
+
+
+def parts(path: Path) -> Iterator[tuple[str, str | bytes]]:
+    """A file in parts, each with its name; what is of another kind is one."""
+    content = path.read_bytes()
+    if path.suffix == ".html":
+        yield from _of_page(content.decode("utf-8", "replace"))
+    elif path.suffix == ".eml":
+        yield from _of_message(content)
+    else:
+        yield "content", content
+
+
+def _of_page(page: str) -> Iterator[tuple[str, str]]:
+    yield "title", "".join(_TITLE.findall(page))
+    for what, pattern in (("picture", _PICTURE), ("specification", _SPECIFICATION)):
+        for number, found in enumerate(pattern.findall(page), 1):
+            yield f"{what} {number}", found
+    yield "styles", "".join(_STYLE.findall(page))
+    page = _SPECIFICATION.sub("", page)
+    yield "scripts", "".join(_SCRIPT.findall(page))
+    rest = _SCRIPT.sub("", _STYLE.sub("", _PICTURE.sub("", page)))
+    yield "links", "\n".join(_ADDRESS.findall(rest))
+    yield "words", text_of_html(rest)
+    yield "markup", rest
+
+
+def _of_message(raw: bytes) -> Iterator[tuple[str, str | bytes]]:
+    message = message_checks.parse(raw)
+    yield "subject", str(message["Subject"])
+    yield "sender", str(message["From"])
+    yield "header", re.split(rb"\r\n\r\n|\Z", raw, maxsplit=1)[0]
+    yield "structure", str([(one.get_content_type(), one.get_filename(), one["Content-ID"]) for one in message.walk()])
+    numbers: dict[str, int] = {}
+    for part in message.walk():
+        kind = part.get_content_type()
+        if part.is_multipart():
+            continue
+        numbers[kind] = numbers.get(kind, 0) + 1
+        text = part.get_content_maintype() == "text"
+        said = part.get_content() if text else part.get_payload(decode=True) or b""
+        yield f"{kind} {numbers[kind]}", said.replace("\r\n", "\n") if isinstance(said, str) else said
+
+
+def _digest(said: str | bytes) -> str:
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said).hexdigest()[:32]

@@ -1,0 +1,312 @@
+"""What is wrong with one report of a pack: told from its files and its manifest alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from retention_kit.report.archive import manifest
+from retention_kit.report.blocks import templates_dir
+from retention_kit.report.checks.figures import (
+    Figures,
+    Record,
+    flat,
+    in_short,
+    pages_of_pdf,
+    text_of_html,
+    text_of_pdf,
+)
+from retention_kit.report.checks.message import named_customers
+from retention_kit.report.execution.plan import FILES, files_of
+from retention_kit.report.export.csv_files import read_scorecard
+from retention_kit.wording import Words
+
+State = Literal["ok", "degraded", "blocked"]
+STATES: tuple[State, ...] = ("ok", "degraded", "blocked")
+REBUILD = "build the report again"
+LOADING = {"src", "srcset", "href", "xlink:href", "poster", "data", "background", "action"}
+WORDS = {"aria-label", "alt", "title", "data-label"}
+_OUTWARD = re.compile(r"<[A-Za-z][^<>]*//[^<>]*>")  # a tag that names another place, perhaps
+_ELSEWHERE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
+_AWAY = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*:)?//|(?!mailto:|#)[a-z][a-z0-9+.-]*:")
+_STYLED = re.compile(r"""url\(\s*["']?(?:https?:)?//|@import\b""", re.IGNORECASE)
+_DRAWN = re.compile(r"<(?:path|rect|text|line|circle)\b")
+
+
+class Finding(NamedTuple):
+    """One thing that was found."""
+
+    state: State
+    reason: str
+    is_told: bool = False  # the build tells of it, too
+    notice: str = ""  # what readers are told: a key of the words
+
+
+@dataclass(frozen=True)
+class Report:
+    """One language, and one segment value or the whole, of a pack: what its files and its manifest say."""
+
+    folder: Path
+    told: dict[str, Any]  # the manifest
+    name: str  # en, or en.country-France
+
+    @property
+    def language(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def suffix(self) -> str:
+        return self.name[len(self.language) :]
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What its build was made from; of a sibling, the manifest keeps it apart."""
+        return manifest.builds(self.told).get(self.suffix, self.told)
+
+    @cached_property
+    def words(self) -> Words:
+        return Words(self.language, self.about["settings"]["report"]["currency"])
+
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(
+            read_scorecard(self.folder / f"scorecard{self.suffix}.csv"), str(self.told["period"]), self.words
+        )
+
+    @cached_property
+    def sections(self) -> dict[str, str]:
+        """The states of its sections, by their files' stems."""
+        return {stem: state for stem, state in self.told["sections"].items() if stem.endswith(f".{self.name}")}
+
+    @cached_property
+    def record(self) -> Record:
+        record = Record()
+        for stem in self.sections:
+            record.add(json.loads((self.folder / "notebooks" / f"{stem}.ipynb").read_text("utf-8")), self.words)
+        return record
+
+    @cached_property
+    def customers(self) -> list[str]:
+        """The customers that the lists of the pack name."""
+        found: dict[str, None] = {}
+        for path in sorted((self.folder / "lists").glob("*.csv")):
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = csv.reader(file)
+                place = next(rows).index("customer_id")
+                found |= dict.fromkeys(row[place] for row in rows)
+        return [*found]
+
+    @cached_property
+    def sayable(self) -> set[str]:
+        """Names that it may say although a customer is called the same."""
+        company = self.about["settings"]["report"].get("company") or ""
+        return self.figures.named | {company, str(self.told["period"])}
+
+    @cached_property
+    def own_cells(self) -> str:
+        """All that templates say which are not ours."""
+        return "\n".join(
+            json.dumps(notebook["cells"], ensure_ascii=False)
+            for stem in self.sections
+            if not self._is_ours(stem)
+            for notebook in [json.loads((self.folder / "notebooks" / f"{stem}.ipynb").read_text("utf-8"))]
+        )
+
+    def _is_ours(self, stem: str) -> bool:
+        section = stem.removesuffix(f".{self.name}")
+        ours = templates_dir() / f"{section.partition('.')[0]}.ipynb"
+        return ours.is_file() and manifest.digest_of(ours) == self.about["templates"].get(section)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether any of its files lies in the pack."""
+        names = [name for made in FILES for name in files_of(made, self.name)]
+        return any((self.folder / name).is_file() for name in [*names, self.file("message", "eml").name])
+
+    def file(self, kind: str, suffix: str) -> Path:
+        return self.folder / f"{kind}.{self.name}.{suffix}"
+
+
+def of_manifest(report: Report) -> Iterator[Finding]:
+    """What the manifest tells of a report: its sections, sums and figures; and what readers have to know of it."""
+    for stem, state in report.sections.items():
+        if state != "ok":
+            yield Finding("blocked", f"The section {stem} failed.", is_told=True)
+    if report.suffix == report.told.get("suffix"):
+        for check in report.told["identities"]:
+            if check["broken"]:
+                about = f" by {check['column']}" if check["column"] else ""
+                periods = ", ".join(check["broken"][:3])
+                yield Finding(
+                    "blocked", f"The identity of {check['name']}{about} does not hold in {periods}.", is_told=True
+                )
+    if not report.figures.rows:
+        yield Finding("blocked", f"scorecard{report.suffix}.csv tells nothing of {report.told['period']}.")
+    elif report.figures.is_empty:
+        yield Finding("blocked", f"Nobody was active in {report.told['period']}: its report is empty.")
+    leading = report.told["reports"][report.name]["figures"]
+    known = {name: row.value for name, row in report.figures.metrics.items()}
+    if reason := in_short(
+        [name for name in leading if name in known and known[name] != leading[name]],
+        f"Scorecard and {manifest.NAME} tell different figures",
+    ):
+        yield Finding("blocked", reason)
+    if not report.about["complete"]:
+        reason = f"{report.told['period']} is not over: the data end before {report.about['as_of']}."
+        yield Finding("degraded", reason, notice="incomplete")
+
+
+def of_files(report: Report) -> Iterator[Finding]:
+    """Where the files of a report tell other than its scorecard, lack something, or hold what they must not."""
+    for error in report.record.errors:
+        yield Finding("blocked", f"A notebook of {report.name} ended with an error: {error}.", is_told=True)
+    if reason := in_short(report.record.faults(report.figures), "Scorecard and notebooks tell different figures"):
+        yield Finding("blocked", reason)
+    yield from _check_html(report)
+    yield from _check_pdf(report)
+    yield from _check_brief(report)
+
+
+def _check_html(report: Report) -> Iterator[Finding]:
+    path = report.file("report", "html")
+    if not path.is_file():
+        yield from _missing(report, path)
+        return
+    page = path.read_text("utf-8", "replace")
+    bare = re.sub(r"(?s)(<script\b[^>]*>).*?</script>", r"\1", page)
+    failed = re.findall(r'(?s)<div class="notice failure"[^>]*>\s*<p class="title">(.*?)</p>', bare)
+    for title in failed:
+        yield Finding("blocked", f"{path.name} has a part that failed: {flat(title)}.", is_told=True)
+    is_told = bool(failed)  # what follows from it is no news
+    if reason := in_short(report.record.missing_in(text_of_html(page)), f"{path.name} does not say what was recorded"):
+        yield Finding("blocked", reason, is_told)
+    pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
+    drawn = [picture for picture in pictures if "<svg" in picture and _DRAWN.search(picture.partition("<svg")[2])]
+    if missing := max(len(pictures), report.record.charts) - len(drawn):
+        yield Finding("blocked", f"{path.name} lacks {missing} of its {len(drawn) + missing} charts.", is_told)
+    if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
+        yield Finding("blocked", f"{path.name} has a chart without a description.")
+    yield from _named_customers(report, page)
+    for host in foreign_hosts(report, bare):
+        state = "degraded" if host in report.own_cells else "blocked"
+        yield Finding(state, f"{path.name} links to {host}, which [mail] allowed_hosts does not name.")
+    for fetched in dict.fromkeys(_fetched(bare)):
+        yield Finding("blocked", f"{path.name} asks for a file of another place: {fetched[:60]!r}.")
+
+
+def _named_customers(report: Report, page: str) -> Iterator[Finding]:
+    """Customers whom a page names, beyond its figures: ours never do, and of an analyst's own section it is said."""
+    telling = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]
+    found = named_customers(text_of_html(page), telling, report.sayable)
+    if theirs := [one for one in found if one in report.own_cells]:
+        yield Finding("degraded", f"report.{report.name}.html names {len(theirs)} customers in a section of its own.")
+    if len(found) > len(theirs):
+        yield Finding(
+            "blocked",
+            f"report.{report.name}.html names {len(found) - len(theirs)} of the customers that the lists hold.",
+        )
+
+
+def foreign_hosts(report: Report, page: str) -> list[str]:
+    """The hosts that HTML links to and that the settings do not name."""
+    known = {host.lower() for host in report.about["settings"].get("hosts", ())}
+    tags = _Tags()
+    tags.feed(page)
+    links = [value.strip() for _, name, value in tags.attributes if name == "href"]
+    hosts = dict.fromkeys(urlsplit(link).hostname or link[:40] for link in links if _AWAY.match(link))
+    return [host for host in hosts if not any(host == one or host.endswith(f".{one}") for one in known)]
+
+
+def _check_pdf(report: Report) -> Iterator[Finding]:
+    path = report.file("report", "pdf")
+    if not path.is_file():
+        yield from _missing(report, path)
+        return
+    try:
+        said = text_of_pdf(path.read_bytes())
+    except ValueError as error:
+        yield Finding("blocked", f"{path.name} {error}.")
+        return
+    if is_told := flat(report.words.text("document.failed")) in said:
+        yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
+    missing = report.record.missing_in_pdf(said, is_ordered=report.words.direction == "ltr")
+    if reason := in_short(missing, f"{path.name} does not say what was recorded"):
+        yield Finding("blocked", reason, is_told)
+
+
+def _check_brief(report: Report) -> Iterator[Finding]:
+    """One page, with the finding of the report and key figures as the scorecard has them."""
+    html, pdf = report.file("brief", "html"), report.file("brief", "pdf")
+    wanted = [flat(report.told["reports"][report.name]["headline"])]
+    if html.is_file():
+        page = html.read_text("utf-8", "replace")
+        cards = [text_of_html(card) for card in re.findall(r'(?s)<li class="card">(.*?)</li>', page)]
+        labels = [report.figures.label_of(card) for card in cards]
+        wrong = [
+            part for label, card in zip(labels, cards, strict=True) for part in report.figures.card_faults(label, card)
+        ]
+        if reason := in_short(wrong, f"{html.name} tells other figures than the scorecard, which has"):
+            yield Finding("blocked", reason)
+        wanted += [report.figures.key_figure(label) for label in labels if label]
+        yield from _unsaid(report, html, text_of_html(page), wanted)
+    else:
+        yield from _missing(report, html)
+    if not pdf.is_file():
+        yield from _missing(report, pdf)
+        return
+    content = pdf.read_bytes()
+    try:
+        said, count = text_of_pdf(content), pages_of_pdf(content)
+    except ValueError as error:
+        yield Finding("blocked", f"{pdf.name} {error}.")
+        return
+    yield from _unsaid(report, pdf, said, wanted if report.words.direction == "ltr" else [])
+    if count != 1:
+        yield Finding("blocked", f"{pdf.name} has {count} pages and is to have one.")
+
+
+def _unsaid(report: Report, path: Path, said: str, wanted: list[str]) -> Iterator[Finding]:
+    if is_told := flat(report.words.text("document.failed")) in said:
+        yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
+    if reason := in_short([part for part in wanted if part not in said], f"{path.name} does not say"):
+        yield Finding("blocked", reason, is_told)
+
+
+def _missing(report: Report, path: Path) -> Iterator[Finding]:
+    asked = report.about["parameters"]
+    made = next(made for made in FILES if path.name in files_of(made, report.name))
+    if made in asked["formats"] and report.language in asked["languages"]:
+        yield Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_told=True)
+
+
+def _fetched(page: str) -> Iterator[str]:
+    """What in HTML asks for another file, in tags and styles: a link asks for nothing until somebody follows it."""
+    for style in re.findall(r"(?s)<style\b[^>]*>(.*?)</style>", page):
+        yield from (found[0] for found in _STYLED.finditer(style))
+    tags = _Tags()
+    for tag in _OUTWARD.findall(page):
+        tags.feed(tag)
+    for tag, name, value in tags.attributes:
+        if name in LOADING and tag != "a" and _ELSEWHERE.match(value):
+            yield value
+        elif name not in WORDS:  # whatever those say are names and words
+            yield from (found[0] for found in _STYLED.finditer(value))
+
+
+class _Tags(HTMLParser):
+    """The attributes of tags."""
+
+    def __init__(self):
+        super().__init__()
+        self.attributes: list[tuple[str, str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]

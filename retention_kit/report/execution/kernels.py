@@ -1,0 +1,309 @@
+"""The kernels of the batch: this very Python, whatever kernels the machine has registered.
+
+Where the system can fork, kernels are forked from one process that has imported what notebooks need (`forkserver`). It is
+started once, serves all packs that this process builds, and ends with it. Elsewhere, and where it cannot be started or
+a kernel of it does not come up, kernels are started as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from importlib.metadata import EntryPoint
+from itertools import count
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import default
+
+NAME = "retention-kit"
+_MODULE = "retention_kit.report.execution.forkserver"
+# -P: a file in the working directory, where the data may lie, is no module of Python's.
+_PYTHON = [sys.executable, "-P", "-m"]
+_LAUNCH = [*_PYTHON, "ipykernel_launcher"]
+STARTING, ENDING = 60, 1  # seconds that a kernel or the server may take to start, and to end when asked to
+
+
+class _Forked:
+    """A forked kernel, as the fork server tells of it: what a provisioner asks of a process."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, told: socket.socket):
+        """Waits until the kernel can be talked to, so that a client's first call is answered."""
+        self._told, self.returncode = told, None
+        told.settimeout(STARTING)
+        with told.makefile("rb", buffering=0) as lines:
+            if not (number := lines.readline()):
+                raise BrokenPipeError("The fork server has ended.")
+            self.pid = int(number)
+            try:
+                said = lines.readline()
+            except TimeoutError:
+                self.kill()
+                said = b""
+        told.settimeout(None)
+        if said != b"ready\n":
+            self._end(said)
+
+    def poll(self) -> int | None:
+        """The exit code; None while the kernel runs."""
+        if self.returncode is None:
+            with suppress(BlockingIOError):
+                self._end(self._told.recv(64, socket.MSG_DONTWAIT))
+        return self.returncode
+
+    def _end(self, said: bytes) -> None:
+        """Closed without a word, the socket says that the server is gone, and nobody else would end the kernel."""
+        if not said.strip():
+            self.kill()
+        self.returncode = int(said.strip() or -signal.SIGKILL)
+        self._told.close()
+
+    def wait(self) -> int | None:
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """To the kernel and what it started; nothing where it has ended."""
+        if self.returncode is None:
+            with suppress(OSError):
+                os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+class ForkServer:
+    """The other process, from here: asked for kernels by any thread, ended by `close` or when this process ends."""
+
+    def __init__(self):
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*_PYTHON, _MODULE, str(theirs.fileno())],
+                env={**os.environ, "PYTHONHASHSEED": "0"},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the run alone, which then ends its kernels
+            )
+        self._control, self._asking, self._numbers, self._place = ours, threading.Lock(), count(), None
+
+    @property
+    def place(self) -> str:
+        """Where the kernels' sockets lie, once all is imported; empty where no path is short enough.
+
+        Raises OSError, at once when asked again, where the server does not start.
+        """
+        with self._asking:
+            if self._place is None:
+                self._control.settimeout(STARTING)
+                said = b""
+                with suppress(TimeoutError), self._control.makefile("rb", buffering=0) as lines:
+                    said = lines.readline()
+                self._control.settimeout(None)
+                if not said:
+                    self._process.kill()
+                    raise BrokenPipeError("The fork server could not be started.")
+                self._place = said.decode().strip()
+        return self._place
+
+    @property
+    def was_ready(self) -> bool:
+        return self._place is not None
+
+    def next_name(self) -> str:
+        """A name in `place` that no kernel has had."""
+        return str(Path(self.place) / f"kernel-{next(self._numbers)}")
+
+    def fork(self, arguments: list[str], env: dict[str, str], cwd: str) -> _Forked:
+        """Ask for a kernel; raises OSError where the server is gone."""
+        ours, theirs = socket.socketpair()
+        text = json.dumps({"arguments": arguments, "env": env, "cwd": cwd}).encode()
+        with theirs, self._asking:
+            socket.send_fds(self._control, [len(text).to_bytes(4, "big")], [theirs.fileno()])
+            self._control.sendall(text)
+        return _Forked(ours)
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the kernels, then the server; one that is not ready yet has none."""
+        if not self.was_ready and not select.select([self._control], [], [], 0)[0]:
+            self._process.kill()
+        self._control.close()
+        try:
+            self._process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._place:
+            shutil.rmtree(self._place, ignore_errors=True)  # the server's own care, unless it was killed
+
+    def forget(self) -> None:
+        """In a fork of this process: the server is the other one's."""
+        self._control.close()
+
+
+_server: ForkServer | None = None
+_starting = threading.Lock()
+
+
+def can_fork() -> bool:
+    """Whether kernels are forked here. On macOS its own libraries do not bear a fork once they are in use."""
+    return hasattr(os, "fork") and sys.platform != "darwin"
+
+
+def prepare() -> ForkServer | None:
+    """The fork server of this process, started where there is none, without waiting until it is ready.
+
+    One that never came up is not tried again. None where kernels are not forked or no further process is started.
+    """
+    global _server
+    if not can_fork():
+        return None
+    with _starting:
+        if _server is not None and _server.was_ready and not _server.is_alive():
+            _server.close()
+            _server = None
+        if _server is None:
+            with suppress(OSError):
+                _server = ForkServer()
+        return _server
+
+
+@atexit.register
+def close() -> None:
+    """End the fork server of this process, if it has one; the next kernel starts another."""
+    global _server
+    with _starting:
+        server, _server = _server, None
+    if server is not None:
+        server.close()
+
+
+def _forget() -> None:
+    global _server, _starting
+    server, _server, _starting = _server, None, threading.Lock()
+    if server is not None:
+        server.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+class ForkedProvisioner(LocalProvisioner):
+    """A process for each kernel, as ever, but forked: see `forkserver`."""
+
+    async def launch_kernel(self, cmd: list[str], **how: Any) -> dict[str, Any]:
+        """Fork a kernel; where none comes up, an ordinary one is started in its stead."""
+        where, process = str(how.get("cwd") or Path.cwd()), None
+        with suppress(OSError):  # the server is gone
+            process = self.parent.server.fork(cmd[len(_LAUNCH) :], how["env"], where)
+        if process is None or process.returncode is not None:
+            return await super().launch_kernel(cmd, **how)
+        self.process = process
+        self.pid = self.pgid = self.process.pid
+        self.cwd = where
+        return self.connection_info
+
+    async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: ARG002  as overridden
+        """Wait closely for what takes a moment; the manager would look ten times a second only.
+
+        A fork that hangs at its end is then killed: its notebook is complete, and what it left open was written first.
+        """
+        if not await self._has_ended() and isinstance(self.process, _Forked):
+            self.process.kill()
+            await self._has_ended()
+
+    async def wait(self) -> int | None:
+        await self._has_ended()
+        return await super().wait()
+
+    async def _has_ended(self) -> bool:
+        """Whether the kernel ends in the time it has."""
+        until = time.monotonic() + ENDING
+        while await self.poll() is None and time.monotonic() < until:
+            await asyncio.sleep(0.002)
+        return await self.poll() is not None
+
+
+KernelProvisionerFactory.provisioners[NAME] = EntryPoint(
+    NAME, f"{__name__}:{ForkedProvisioner.__name__}", KernelProvisionerFactory.GROUP_NAME
+)
+
+
+class _OwnSpec(KernelSpecManager):
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        if kernel_name != NAME:
+            return super().get_kernel_spec(kernel_name)
+        # What a kernel says to its terminal is not the user's concern; what fails comes back in the notebook.
+        # Nor does what it runs belong in the user's history, a file that kernels would wait for each other to write.
+        command = [*_LAUNCH, "-f", "{connection_file}", "--log-level=CRITICAL", "--HistoryManager.enabled=False"]
+        forked = {"kernel_provisioner": {"provisioner_name": NAME}} if self.parent.server else {}
+        return KernelSpec(argv=command, display_name=NAME, language="python", metadata=forked)
+
+
+class KernelClient(AsyncKernelClient):
+    """Asks a kernel whether it is ready, and does not wait for what else it might say."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        seconds = STARTING if timeout is None else timeout
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.kernel_info()
+            try:
+                await self.get_shell_msg(timeout=1)
+                await self.get_iopub_msg(timeout=0.2)  # where none comes, the channel is not connected yet
+            except Empty:
+                if not await self.parent.is_alive():
+                    raise RuntimeError("The kernel died before it was ready.") from None
+            else:
+                return
+        raise RuntimeError(f"The kernel was not ready within {seconds} seconds.")
+
+
+class KernelManager(AsyncKernelManager):
+    """Starts a kernel, forked where that is possible, without a kernelspec on the user's machine."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.server = None
+        try:
+            if (server := prepare()) and server.place:
+                # A socket's path is relative to the working directory, unless it is told otherwise.
+                self.transport, self.connection_file = "ipc", f"{server.next_name()}.json"
+            self.server = server
+        except OSError:  # it cannot be started here
+            pass
+
+    @default("kernel_spec_manager")
+    def _own_spec(self) -> KernelSpecManager:
+        return _OwnSpec(parent=self)
+
+    @default("client_factory")
+    def _own_client(self) -> type[AsyncKernelClient]:
+        return KernelClient

@@ -1,0 +1,250 @@
+"""The notebooks that make the sections: which there are, what they take, and how one is run."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import DataError, TemplateError, UnknownNameError, did_you_mean
+from retention_kit.metrics.queries.summaries import needs
+from retention_kit.metrics.scorecard import METRICS, absent
+from retention_kit.report.blocks import templates_dir
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+    from papermill.clientwrap import PapermillNotebookClient
+
+    from retention_kit.data.dataset import Dataset
+
+ORDER = ("overview", "retention", "repeat_purchase", "lifetime_value", "revenue", "feedback", "cohorts", "at_risk")
+CELL_TIMEOUT = 600  # seconds until a hanging cell is ended
+_UNSAFE = re.compile(r'(?i)[\x00-\x1f<>:"/\\|?*]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)')
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One run of one template; `metric` is set for the template that serves any metric."""
+
+    path: Path
+    metric: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.stem}.{self.metric}" if self.metric else self.path.stem
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -> list[Section]:
+    """The sections that the data allow, in reading order; templates in `folder` come first, the same name overrides.
+
+    A template stands for the metrics that name it, `cohorts` for the table of that name, which is of all customers only
+    (`is_whole`); it is left out where the data give none of them. Metrics that name no template are served by `kpi`.
+    Templates that no metric names follow at the end.
+    """
+    found = {path.stem: path for place in (templates_dir(), folder) if place for path in sorted(place.glob("*.ipynb"))}
+    if folder is not None and not list(folder.glob("*.ipynb")):
+        raise TemplateError(f"The folder {str(folder)!r} holds no notebook template (*.ipynb).")
+    _check_names(found)
+    reasons = absent(data)
+    known = [one for one in METRICS.values() if one.name not in reasons]
+    wanted = {one.template for one in known if one.template in found} | {"overview"}
+    if is_whole and needs(data, "cohorts") is None:
+        wanted.add("cohorts")
+    own = [name for name in found if folder and (folder / f"{name}.ipynb") == found[name]]
+    plan: list[Section] = []
+    for name in (*ORDER, *sorted({*found} - {*ORDER, "kpi"})):
+        if name in found and (name in wanted or name in own):
+            plan.append(Section(found[name]))
+        if name == "retention":  # the figures without a page of their own follow the first one
+            plan += [
+                Section(found["kpi"], one.name) for one in known if one.template not in found or one.template == "kpi"
+            ]
+    return plan
+
+
+def _check_names(found: dict[str, Path]) -> None:
+    """Raise TemplateError for names that are no file's on Windows, or one file's where capitals make no difference."""
+    for name, path in found.items():
+        others = [other for other in found if other != name and other.lower() == name.lower()]
+        if others:
+            raise TemplateError(f"{path.name} and {others[0]}.ipynb differ in capitals alone: rename one.")
+        if len(name) > 60 or _UNSAFE.search(name):
+            raise TemplateError(f"{path.name}: on Windows no file may be called so: rename it.")
+
+
+def pick(plan: list[Section], names: list[str]) -> list[Section]:
+    """The sections of these templates or metrics; raises UnknownNameError for a name that is neither."""
+    known = {name: section for section in plan for name in (section.name, section.path.stem, section.metric) if name}
+    for name in names:
+        if name not in known:
+            if name in METRICS or name in ORDER:
+                raise DataError(f"There is no section {name!r} in this report: the data hold nothing for it.")
+            raise UnknownNameError(f"There is no section {name!r}: {did_you_mean(name, known)}")
+    return [section for section in plan if {section.name, section.path.stem, section.metric} & {*names}]
+
+
+def _fault(source: str, name: str) -> SyntaxError | None:
+    """What is wrong with a cell's code, as a notebook runs it: with `await`, magics and shell commands."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    if "\0" in source:
+        return SyntaxError("a null byte in the code", (name, source.partition("\0")[0].count("\n") + 1, 0, ""))
+    try:
+        compile(source, name, "exec", flags, dont_inherit=True)
+    except SyntaxError:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        try:
+            compile(TransformerManager().transform_cell(source), name, "exec", flags, dont_inherit=True)
+        except SyntaxError as error:
+            return error
+    return None
+
+
+def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
+    """The template, once it is sure to take these parameters; raises TemplateError before any kernel starts."""
+    import nbformat
+    from papermill.translators import PythonTranslator
+
+    name = section.path.name
+    try:
+        notebook = nbformat.read(section.path, as_version=4)
+        kinds = [
+            (cell.cell_type, str.strip(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells
+        ]
+    except Exception as error:  # the library says in many ways that a file is none
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise TemplateError(f"{name} is not a notebook: {said[0]}.") from None
+    tagged = [cell for cell, (*_, tags) in zip(notebook.cells, kinds, strict=True) if "parameters" in tags]
+    if len(tagged) != 1:
+        raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "code" and (error := _fault(cell.source, name)):
+            raise TemplateError(f"{name}, cell {number}, line {error.lineno}: {error.msg}.")
+    known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
+    for parameter, value in parameters.items():
+        if parameter not in known:
+            raise TemplateError(f"{name} has no parameter {parameter!r}: {did_you_mean(parameter, known)}")
+        hint = known[parameter]
+        if hint in _TYPES and (not isinstance(value, _TYPES[hint]) or isinstance(value, bool) != (hint == "bool")):
+            given = type(value).__name__
+            raise TemplateError(f"{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}.")
+    return notebook
+
+
+def run(
+    notebook: NotebookNode,
+    parameters: dict[str, object],
+    environment: dict[str, str],
+    clients: list[PapermillNotebookClient],
+) -> tuple[NotebookNode, str]:
+    """Execute a checked template in a kernel of its own: the executed notebook and, where a cell failed, its last words.
+
+    The client is added to `clients`, so that another thread can `stop` it.
+    """
+    from papermill import PapermillExecutionError, execute_notebook
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    from retention_kit.report.execution.kernels import NAME, KernelManager
+
+    kept: list[NotebookNode] = []
+
+    class Engine(NBClientEngine):
+        """Papermill's own, but it keeps the notebook when a cell fails and hands the kernel its environment.
+
+        All of that comes as arguments: papermill knows one engine of a name, and runs go on side by side.
+        """
+
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, *_, kept, clients, environment, **__):
+            kept.append(nb_man.nb)
+            client = PapermillNotebookClient(
+                nb_man, timeout=CELL_TIMEOUT, kernel_name=NAME, kernel_manager_class=KernelManager
+            )
+            clients.append(client)
+            client.execute(env=environment)
+            _keep_planned_errors(nb_man.nb)
+
+    papermill_engines.register(NAME, Engine)
+    try:
+        executed = execute_notebook(
+            notebook,
+            None,
+            parameters,
+            engine_name=NAME,
+            kernel_name=NAME,
+            language="python",
+            progress_bar=False,
+            log_output=False,
+            kept=kept,
+            clients=clients,
+            environment=environment,
+        )
+    except PapermillExecutionError as error:
+        return kept[0], f"{error.ename}: {error.evalue}".splitlines()[0]
+    except Exception as error:  # a kernel that died or a cell that hung ends its own section only
+        if not kept:
+            raise
+        return kept[0], _cut_short(kept[0], error)
+    return executed, _left(executed)
+
+
+def _left(notebook: NotebookNode) -> str:
+    """What is to be told of a cell that ended its notebook by `sys.exit`, with whatever code: those after it have not run."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and output.ename == "SystemExit":
+                return (
+                    f"SystemExit: {output.evalue}".rstrip(": ")
+                    + ": a cell ended its notebook, so what follows it is missing."
+                )
+    return ""
+
+
+def _keep_planned_errors(notebook: NotebookNode) -> None:
+    """An error that a cell is tagged for is something it says: papermill would end the run with it."""
+    from nbformat.v4 import new_output
+
+    for cell in notebook.cells:
+        if "raises-exception" in cell.metadata.get("tags", []):
+            cell.outputs = [
+                new_output("stream", name="stdout", text=f"{output.ename}: {output.evalue}\n")
+                if output.output_type == "error"
+                else output
+                for output in cell.outputs
+            ]
+            cell.metadata.get("papermill", {}).pop("exception", None)
+
+
+def _cut_short(notebook: NotebookNode, error: Exception) -> str:
+    """Leave what ended a run, which no output tells, as the error of the cell that was running; returns it in a line."""
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbformat.v4 import new_output
+
+    name, said = type(error).__name__, str(error).split("\n")[0]
+    if isinstance(error, CellTimeoutError):
+        said = f"A cell ran for more than {CELL_TIMEOUT} seconds and was ended."
+    elif isinstance(error, DeadKernelError):
+        said = "The Python that ran it ended in the middle of a cell."
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cell = ([cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")] or cells)[-1]
+    where = [line for output in cell.outputs if output.output_type == "error" for line in output.traceback]
+    cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+    cell.outputs.append(new_output("error", ename=name, evalue=said, traceback=[*where, f"{name}: {error}"]))
+    return f"{name}: {said}"
+
+
+def stop(clients: list[PapermillNotebookClient]) -> None:
+    """End the kernels of these clients at once; may be called from any thread, and again."""
+    for client in clients:
+        process = getattr(getattr(client.km, "provisioner", None), "process", None)
+        if process is not None:
+            process.kill()

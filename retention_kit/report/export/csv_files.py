@@ -1,0 +1,110 @@
+"""CSV files of a pack: exact figures, empty where undefined, no text that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.queries.customer_lists import LISTS, money_column
+from retention_kit.metrics.scorecard import COLUMNS, records
+from retention_kit.wording import money_decimals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.report.page import Page
+
+# Where a formula would begin: first in a cell, or in what another separator makes one, behind what shows nothing.
+_FORMULA = re.compile(
+    r"(?:(?<![\s\S])|(?<=[;|\t\r\n]))"
+    "(?=[\\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]*[=+\\-@＝＋－＠﹦﹢﹣﹫])"
+)
+
+
+def to_csv(rows: pd.DataFrame) -> str:
+    """A scorecard as CSV."""
+    return _text(COLUMNS, (row.values() for row in records(rows[list(COLUMNS)])))
+
+
+def scorecard_of(page: Page) -> str:
+    """The figures of a report, of the whole and by segment, as CSV."""
+    import pandas as pd
+
+    whole = page.rows
+    if page.alone:
+        column, value = page.alone
+        whole = whole.assign(segment=column, segment_value=value)
+    return to_csv(pd.concat([whole, *(page.parts(column) for column in page.columns)], ignore_index=True))
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Any frame as CSV, without its index: empty where nothing is known, texts that a spreadsheet would run made harmless."""
+    plain = frame.astype(object)
+    return _text(plain.columns, plain.where(plain.notna(), None).itertuples(index=False, name=None))
+
+
+def rows_csv(rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts as CSV, the heads first."""
+    return _text(rows[0], rows[1:])
+
+
+def read_scorecard(path: Path) -> list[dict[str, str]]:
+    """The cells of a scorecard as written; none where there is no such file or it is no scorecard."""
+    try:
+        rows = list(csv.DictReader(StringIO(path.read_text("utf-8"), newline="")))
+    except (OSError, ValueError, csv.Error):
+        return []
+    return rows if rows and {*COLUMNS} <= {*rows[0]} else []
+
+
+def write_lists(page: Page, lists: Mapping[str, pd.DataFrame], pack: Path) -> None:
+    """The customers behind "did not return", "new" and "came back", a file each in `lists`: for the team, never mailed.
+
+    A list has as many rows as its figure says, and is gone where the data no longer give that figure. Money is rounded
+    to the currency's minor unit.
+    """
+    decimals, money = money_decimals(page.data.settings.report.currency), money_column(page.data)
+    for metric in LISTS:
+        path = pack / page.list_file(metric)
+        if metric not in lists:
+            path.unlink(missing_ok=True)
+            continue
+        path.parent.mkdir(exist_ok=True)
+        path.parent.chmod(0o700)  # customers by name: for whoever made the pack
+        rows = lists[metric].assign(**{money: lists[metric][money].round(decimals)})
+        path.write_text(frame_csv(rows), "utf-8", newline="")
+
+
+def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    text = _Lines()
+    writer = csv.writer(text, lineterminator="\r\n")  # then a cell that holds either is quoted, on every Python
+    writer.writerow(map(_harmless, header))
+    writer.writerows(map(_harmless, row) for row in rows)
+    return text.getvalue()
+
+
+class _Lines(StringIO):
+    """Rows as CSV writes them, each ended by a line feed alone."""
+
+    def __init__(self):
+        super().__init__(newline="")
+
+    def write(self, row: str) -> int:
+        return super().write(row.removesuffix("\r\n") + "\n")
+
+
+def _harmless(value: object) -> object:
+    """A text that no spreadsheet runs: an apostrophe stands before what begins a formula, also behind a separator.
+
+    Some programs pass over what is blank or invisible, take full-width signs for plain ones, and split at semicolons or
+    tabs as their user's country does.
+    """
+    if not isinstance(value, str):
+        return value
+    made = _FORMULA.sub("'", value)
+    return f"'{made}" if made.startswith(("\t", "\r", "\n")) else made

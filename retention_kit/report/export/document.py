@@ -1,0 +1,142 @@
+"""An executed notebook read as a document: its outputs and markdown as blocks in sections, for either exporter to lay out.
+
+Besides the kinds of `display.KINDS` a document holds `markdown` (a syntax tree), `image` (bytes as base64) and `printed`
+(preformatted text). Code, warnings and tracebacks are left behind; a failed cell becomes a notice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain, count
+
+from nbconvert.filters import strip_ansi
+from nbformat import NotebookNode
+
+from retention_kit.report.export.markdown import read_markdown
+from retention_kit.report.export.outputs import ELSEWHERE, as_block, read_bundle, read_html
+
+LABELS = {
+    "contents": "Contents",
+    "page": "Page {page} of {pages}",
+    "skip": "Skip to content",
+    "failed": "This section could not be made",
+    "undescribed": "Picture without a description",
+    "undrawn": "A page cannot draw",
+}
+_DEFAULTS = {
+    "title": "",
+    "company": "",
+    "subtitle": "",
+    "period_label": "",
+    "as_of_label": "",
+    "language": "en",
+    "direction": "ltr",
+    "date": None,
+    "layout": "",  # "brief": all of it on one page
+    "footer": "",
+    "shorter": [],  # of a brief: what needs attention in ever fewer sentences, for a page on which not all find room
+}
+# Neither XML nor PDF can hold these.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
+class Shown(NotebookNode):
+    """A block of an assembled notebook: exporters read it and none changes it, so it is not copied for each."""
+
+    def __deepcopy__(self, memo: dict) -> Shown:
+        return self
+
+
+def read(nb: NotebookNode, name: str = "") -> dict:
+    """The document of one assembled notebook: its `metadata.retention_kit`, completed, with `contents` and `sections`.
+
+    A section is a list of blocks that begins with its heading; the first begins with the headline. `name` is the title
+    where nothing else gives one.
+    """
+    given = nb.metadata.get("retention_kit", {})
+    document = _DEFAULTS | {key: value for key, value in given.items() if key in _DEFAULTS}
+    document["labels"] = LABELS | given.get("labels", {})
+    blocks = _outlined(
+        [_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report"
+    )
+    document["files"] = _files(blocks, given.get("tables", ""))
+    document["title"] = document["title"] or blocks[0]["text"]
+    document["sections"] = _sections(blocks)
+    document["undrawn"] = [
+        item
+        for block in blocks
+        if block["kind"] == "notice" and block["tone"] == "failure"
+        for item in block["items"]
+        if item.startswith(document["labels"]["undrawn"])
+    ]
+    document["contents"] = [
+        {"id": section[0]["id"], "text": section[0]["text"]} for section in document["sections"][1:]
+    ]
+    return _clean(document)
+
+
+def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
+    """The whole of each table that was cut, by the file that its caption names; `begin` begins their names, none without it."""
+    files = {}
+    for block in blocks:
+        whole = block.pop("whole", None)
+        if whole and begin:
+            name = f"{begin}{len(files) + 1}.csv"
+            files[name] = whole
+            block["caption"] = block["caption"].replace(f"rows: {ELSEWHERE}", f"rows: {name}")
+    return files
+
+
+def _blocks(nb: NotebookNode, labels: dict) -> Iterator[dict]:
+    for cell in nb.cells:
+        if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
+            continue  # papermill's own markers around a failure, which the failed cell itself tells
+        if cell.cell_type == "markdown":
+            yield from read_markdown(cell.source, cell.get("attachments"), lambda text: read_html(text, labels))
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                said = strip_ansi(output.evalue).strip().split("\n")[0] or output.ename
+                yield as_block("notice", tone="failure", title=labels["failed"], items=[said])
+            elif output.output_type == "stream":
+                if output.name == "stdout" and output.text.strip():
+                    yield {"kind": "printed", "text": strip_ansi(output.text).rstrip()}
+            else:
+                yield from read_bundle(output.data, labels)
+
+
+def _outlined(blocks: list[dict], title: str) -> list[dict]:
+    """Blocks under one headline, in first place, with headings that skip no level and ids that are unique."""
+    headline = next((block for block in blocks if block["kind"] == "headline"), None)
+    if headline is None and blocks and blocks[0]["kind"] == "heading" and blocks[0]["level"] == 1:
+        title = blocks.pop(0)["text"]
+    headline = headline or as_block("headline", text=title)
+    blocks = [headline, *(block for block in blocks if block is not headline)]
+    taken, level = {"main"}, 1
+    for block in blocks:
+        if block["kind"] == "heading":
+            level = block["level"] = max(2, min(block["level"], level + 1, 3))
+        elif block is not headline:
+            continue
+        wanted = re.sub(r"\W+", "-", block.get("id") or block["text"].lower()).strip("-") or "section"
+        candidates = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+        block["id"] = next(candidate for candidate in candidates if candidate not in taken)
+        taken.add(block["id"])
+    return blocks
+
+
+def _sections(blocks: list[dict]) -> list[list[dict]]:
+    sections: list[list[dict]] = [[]]
+    for block in blocks:
+        if block["kind"] == "heading" and block["level"] == 2:
+            sections.append([])
+        sections[-1].append(block)
+    return sections
+
+
+def _clean(value):
+    if isinstance(value, str):
+        return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {key: _clean(part) for key, part in value.items()}
+    return [_clean(part) for part in value] if isinstance(value, list) else value

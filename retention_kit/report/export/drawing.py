@@ -1,0 +1,168 @@
+"""Vega-Lite specifications as SVG, drawn by vl-convert here or in a process of their own, and those as PNG.
+
+vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`
+for each report, which starts `python -P -m retention_kit.report.export.drawing FONTS`. It takes one question a line on its input
+and gives one answer a line on its output, both JSON, until its input ends. Where it cannot be started, or has ended,
+pictures are drawn here. From the second report on there are two: one more takes longer to start than the pictures of a
+single report would gain.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+
+from retention_kit.errors import ReportError
+
+FONT = "IBM Plex Sans Arabic"
+MODULE = "retention_kit.report.export.drawing"
+MOST = 2  # processes that draw
+_FIRST = '{"mark":"bar","data":{"values":[]}}'  # Vega is ready once it has drawn anything
+
+
+def draw(spec: str, fonts: str) -> str:
+    """The picture of a specification in the report's font, which lies in the folder `fonts`; raises ValueError."""
+    if artists := [one for one in _artists if not one.has_ended]:
+        with suppress(OSError):
+            return min(artists, key=lambda one: len(one.waiting)).ask(spec)
+    return _drawn(spec, fonts)
+
+
+def paint(svg: str, scale: float, fonts: str) -> bytes:
+    """A picture so drawn as PNG, `scale` times as large; raises ValueError. It takes no time to speak of, so it is done here."""
+    import vl_convert
+
+    refuse_fork()
+    vl_convert.register_font_directory(fonts)
+    return vl_convert.svg_to_png(svg, scale=scale)
+
+
+def prepare(fonts: str) -> None:
+    """Let another process draw from now on, or one more; it is started without waiting until it is ready."""
+    with _starting, suppress(OSError):
+        _artists[:] = [one for one in _artists if not one.has_ended]
+        if len(_artists) < MOST:
+            _artists.append(_Artist(fonts))
+
+
+@atexit.register
+def close() -> None:
+    """End the other processes, if there are any."""
+    with _starting:
+        artists, _artists[:] = _artists[:], []
+    for one in artists:
+        one.close()
+
+
+class _Artist:
+    """The other process, asked by any thread, one picture at a time; its death is an OSError."""
+
+    def __init__(self, fonts: str):
+        self._asking, self.waiting = threading.Lock(), []  # and who asks, a mark each
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE, fonts],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the run alone
+        )
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def ask(self, spec: str) -> str:
+        self.waiting.append(spec)
+        try:
+            with self._asking:
+                answer = self._asked(spec)
+        finally:
+            self.waiting.pop()
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return answer["svg"]
+
+    def _asked(self, spec: str) -> dict:
+        if self.has_ended:
+            raise BrokenPipeError("The process that draws has ended.")
+        try:
+            return self._answer(spec)
+        except BaseException:  # interrupted between a question and its answer, it would answer the next one wrongly
+            self.close()
+            raise
+
+    def _answer(self, spec: str) -> dict:
+        self._process.stdin.write(f"{json.dumps(spec)}\n".encode())
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise BrokenPipeError("The process that draws has ended.")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.kill()  # it keeps nothing
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what it was asked and did not read
+                pipe.close()
+
+
+_artists: list[_Artist] = []
+_starting = threading.Lock()
+
+
+_has_drawn = _is_fork = False
+
+
+def refuse_fork() -> None:
+    """Raise ReportError in a fork of a process that has drawn or set type: what does so waits there for threads it lost."""
+    global _has_drawn
+    if _is_fork:
+        raise ReportError(
+            "This process is a fork of one that has built reports already, where no report can be built: begin another "
+            "(multiprocessing's method spawn), or fork before the first report."
+        )
+    _has_drawn = True
+
+
+def _forget() -> None:
+    """In a fork of this process: the other one's artists would take two for one."""
+    global _starting, _is_fork
+    _artists[:], _starting, _is_fork = [], threading.Lock(), _is_fork or _has_drawn
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _drawn(spec: str, fonts: str) -> str:
+    import vl_convert
+
+    refuse_fork()
+    vl_convert.register_font_directory(fonts)
+    # An empty list of addresses: a picture never fetches its data.
+    config = {"font": FONT, "background": None, "aria": False}
+    is_vega = "/vega/" in (json.loads(spec) if isinstance(spec, str) else spec).get("$schema", "")
+    if is_vega:
+        return vl_convert.vega_to_svg(spec, allowed_base_urls=[])
+    return vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[])
+
+
+def _serve(fonts: str) -> None:
+    _drawn(_FIRST, fonts)
+    for line in sys.stdin.buffer:
+        try:
+            told = {"svg": _drawn(json.loads(line), fonts)}
+        except ValueError as error:
+            told = {"error": str(error)}
+        sys.stdout.buffer.write(f"{json.dumps(told)}\n".encode())
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

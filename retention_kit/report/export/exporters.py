@@ -1,0 +1,394 @@
+"""The nbconvert exporters: one assembled notebook to a single HTML file, and to PDF through Typst.
+
+They also serve any notebook: `jupyter nbconvert --to retention-html notebook.ipynb`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from pathlib import Path
+from textwrap import shorten
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import mistune
+from jinja2 import Environment
+from markupsafe import Markup
+from mistune.core import BlockState
+from nbconvert.exporters import Exporter, TemplateExporter
+from nbformat import NotebookNode
+from traitlets import Bool, default
+
+from retention_kit.errors import ReportError
+from retention_kit.report.blocks import BLOCK_MIME, Block, sparkline, templates_dir
+from retention_kit.report.export import drawing
+from retention_kit.report.export.compaction import compact, pack
+from retention_kit.report.export.document import read
+from retention_kit.report.export.markdown import PLUGINS
+
+if TYPE_CHECKING:
+    import typst
+
+_typesetting = Lock()  # one compiler serves one page at a time
+_FORMATS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
+
+
+class RetentionHTMLExporter(TemplateExporter):
+    """One HTML file that needs no network: style, pictures and, when interactive, the charts' script are inside it."""
+
+    export_from_notebook = "Retention report (HTML)"
+    output_mimetype = "text/html"
+
+    interactive = Bool(True, help="Whether charts answer to the pointer; without it the file holds no script.").tag(
+        config=True
+    )
+
+    @default("file_extension")
+    def _html(self):
+        return ".html"
+
+    @default("template_name")
+    def _skin(self):
+        return "html"
+
+    @default("extra_template_basedirs")
+    def _skins(self):
+        return [str(templates_dir())]
+
+    def _create_environment(self) -> Environment:
+        environment = super()._create_environment()
+        environment.autoescape = True
+        return environment
+
+    def default_filters(self):
+        yield from super().default_filters()
+        yield "sparkline", sparkline
+        yield "page", self._page
+
+    def _page(self, nb: NotebookNode, resources: dict) -> dict:
+        page = read(nb, resources.get("metadata", {}).get("name", ""))
+        resources.setdefault("failures", []).extend(page["undrawn"])
+        resources["files"] = page.pop("files")
+        for section in page["sections"]:
+            for number, block in enumerate(section):
+                _dressed(block, page, resources, self._dress, f"{section[0]['id']}-{number}-")
+        blocks = [block for section in page["sections"] for block in section]
+        live = [block for block in blocks if block.get("live")]
+        packed, shared = pack([block["live"] for block in live])
+        for block, spec in zip(live, packed, strict=True):
+            block["live"] = _json(spec)
+        page["shared"] = _json(shared) if live else ""
+        scripts = [_skin("tables.js")] if any(block.get("sortable") for block in blocks) else []
+        scripts += [_vega(), _skin("charts.js")] if live else []
+        page["scripts"] = [Markup(script) for script in scripts]
+        page["style"] = Markup(_skin("report.css"))
+        page["policy"] = _policy(page["scripts"])
+        return page
+
+    def _dress(self, block: dict, prefix: str) -> None:
+        """Adds to a block what HTML needs; only what is made here is markup."""
+        if block["kind"] == "chart":
+            block["picture"] = Markup(_own_ids(_bare(draw_svg(block["spec"])), prefix))
+            if self.interactive:
+                is_vega = "/vega/" in block["spec"].get("$schema", "")  # else it is Vega-Lite, whatever its version
+                block["live"] = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
+        elif block["kind"] == "table":
+            block["sortable"] = self.interactive and bool(block["keys"])
+        elif block["kind"] == "image":
+            content = base64.b64encode(_picture(block)).decode()
+            block["source"] = f"data:{block['mime'] if block['mime'] in _FORMATS else 'image/png'};base64,{content}"
+        elif block["kind"] == "markdown":
+            block["html"] = Markup(_markdown_renderer().render_tokens(block["nodes"], BlockState()))
+
+
+class RetentionPDFExporter(Exporter):
+    """A tagged PDF/UA-1 on A4, typeset by Typst; the same notebook gives the same bytes."""
+
+    export_from_notebook = "Retention report (PDF)"
+    output_mimetype = "application/pdf"
+
+    @default("file_extension")
+    def _pdf(self):
+        return ".pdf"
+
+    def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw) -> tuple[bytes, dict]:
+        nb, resources = super().from_notebook_node(nb, resources, **kw)
+        page = read(nb, resources.get("metadata", {}).get("name", ""))
+        resources.setdefault("failures", []).extend(page["undrawn"])
+        resources["files"] = page.pop("files")
+        for section in page["sections"]:
+            for block in section:
+                _dressed(block, page, resources, self._dress)
+        typeset = self._on_one_page if page["layout"] == "brief" else self._typeset
+        with _typesetting:
+            return typeset(page, resources), resources
+
+    def _dress(self, block: dict) -> None:
+        """Adds to a block what Typst needs: pictures as data."""
+        if block["kind"] == "chart":
+            block["picture"] = draw_svg(block["spec"])
+        elif block["kind"] == "cards":
+            for card in block["cards"]:
+                card["trend"] = str(sparkline(card["spark"]))
+        elif block["kind"] == "image":
+            block["bytes"] = list(_picture(block))
+            block["format"] = _FORMATS.get(block["mime"], "png")
+
+    def _on_one_page(self, page: dict, resources: dict) -> bytes:
+        """Typst sets it smaller; where that is not enough, what needs attention is told in fewer sentences."""
+        notice = next((block for block in page["sections"][0] if block.get("tone") == "attention"), {})
+        for items in (notice.get("items"), *page["shorter"]):
+            notice["items"] = items
+            pdf = self._typeset(page, resources)
+            if page_count(pdf) == 1:
+                break
+        return pdf
+
+    def _typeset(self, page: dict, resources: dict) -> bytes:
+        import typst
+
+        drawing.refuse_fork()
+        options = {
+            "format": "pdf",
+            "sys_inputs": {"report": json.dumps(page)},
+            "timestamp": _timestamp(page["date"]),
+        }
+        try:
+            try:
+                pdf, warnings = _compiler().compile_with_warnings(**options, pdf_standards=["ua-1"])
+            except typst.TypstError as error:
+                if "could not be displayed" not in error.message:
+                    raise
+                # A name in a script that the font lacks shows as boxes; the report is worth more than its certificate.
+                resources["boxes"] = _boxes(error.message, page)
+                self.log.warning("%s", resources["boxes"])
+                pdf, warnings = _compiler().compile_with_warnings(**options)
+        except typst.TypstError as error:
+            raise ReportError(f"The PDF could not be made: {error.message}.") from error
+        if warnings:
+            raise ReportError(f"The PDF could not be made: {'; '.join(warning.message for warning in warnings)}.")
+        return pdf
+
+
+def _boxes(message: str, page: dict) -> str:
+    """A sentence on the first text that no font of the report has: Typst names the character, the page the text."""
+    character = re.search(r'the text `"(.+?)"`', message)
+    missing = character.group(1) if character else ""
+    text = next((text for text in _texts(page) if missing and missing in text), missing)
+    return f"no font of the report has the letters of {shorten(text, 60)!r}: boxes stand for them, and the PDF is no PDF/UA."
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def page_count(pdf: bytes) -> int:
+    """How many pages a PDF has."""
+    import pypdfium2
+
+    with pypdfium2.PdfDocument(pdf) as document:
+        return len(document)
+
+
+@cache
+def exporter_of(made: str, static: bool) -> Exporter:
+    """The exporter of a format, which keeps what it has prepared."""
+    return RetentionPDFExporter() if made == "pdf" else RetentionHTMLExporter(interactive=not static)
+
+
+def prepare(formats: Iterable[str], static: bool) -> None:
+    """Do what the first report of a process takes longer for: read templates and fonts, start what draws charts."""
+    drawing.prepare(_fonts())
+    for made in formats:
+        if made != "pdf":
+            exporter_of("html", static).template  # noqa: B018  read when first asked for
+        if made != "html":
+            _compiler()
+        if made == "html" and not static:
+            _vega()
+
+
+def specs(nb: NotebookNode) -> list[dict]:
+    """The charts of an executed notebook."""
+    blocks = (output.get("data", {}).get(BLOCK_MIME, {}) for cell in nb.cells for output in cell.get("outputs", []))
+    return [block["spec"] for block in blocks if block.get("kind") == "chart" and "spec" in block]
+
+
+def draw(spec: dict) -> None:
+    """Draw a chart, which both formats then find drawn; what fails will say so there."""
+    with suppress(ReportError):
+        draw_svg(spec)
+
+
+def _dressed(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:
+    """Dresses a block; one that cannot be drawn becomes a notice, is told in `resources["failures"]`, and the rest stands."""
+    try:
+        dress(block, *more)
+    except ReportError as error:
+        block.clear()
+        block |= {
+            "kind": "notice",
+            **Block("notice", tone="failure", title=page["labels"]["failed"], items=[str(error)]).data,
+        }
+        resources.setdefault("failures", []).append(str(error))
+
+
+@cache
+def _compiler() -> typst.Compiler:
+    """Typst with our template and fonts, read once."""
+    import typst
+
+    return typst.Compiler(
+        templates_dir() / "typst" / "report.typ",
+        font_paths=[_fonts()],
+        ignore_system_fonts=True,  # the same pages on every machine
+    )
+
+
+# Labels of an axis that found no room are there, unseen: a reader of the page's text would find them.
+_HIDDEN = re.compile(r'<text\b[^>]* opacity="0"[^>]*>[^<]*</text>')
+
+
+@lru_cache(maxsize=256)
+def _draw(spec: str) -> str:
+    return _HIDDEN.sub("", drawing.draw(spec, _fonts()))
+
+
+def _fonts() -> str:
+    return str(templates_dir() / "fonts")
+
+
+def draw_svg(spec: dict) -> str:
+    """A Vega-Lite specification as SVG in the report's font, drawn once however often it is asked for."""
+    try:
+        return _draw(json.dumps(spec))
+    except ValueError as error:
+        raise ReportError(f"A chart could not be drawn: {' '.join(str(error).splitlines()[:2])}") from error
+
+
+def draw_png(spec: dict, scale: float) -> bytes:
+    """The same picture as PNG, `scale` times as large."""
+    return drawing.paint(draw_svg(spec), scale, _fonts())
+
+
+@cache
+def _vega() -> str:
+    """Vega, Vega-Lite and vega-embed as one script. Making it takes seconds, so it is kept between runs."""
+    import vl_convert
+
+    # No home, or one of another user's, whom this process was: without a cache the next run takes as long as this one.
+    unkept = OSError, RuntimeError, ValueError
+    try:
+        from platformdirs import user_cache_path
+
+        kept = user_cache_path("retention-kit", appauthor=False) / f"vega-{vl_convert.__version__}.js"
+        return kept.read_text("utf-8")
+    except unkept:
+        pass
+    script = vl_convert.javascript_bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    with suppress(NameError, *unkept):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as file:
+            file.write(script)
+        Path(file.name).replace(kept)
+    return script
+
+
+def _skin(name: str) -> str:
+    return (templates_dir() / "html" / name).read_text("utf-8")
+
+
+def _policy(scripts: list[str]) -> str:
+    """Nothing is fetched, and no script runs but ours, known by its hash: whatever the data say stays words."""
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
+
+
+# In the tags of an SVG that is described as a whole: roles of its parts, the font that the page sets, what draws nothing.
+_NEEDLESS = re.compile(
+    r' (?:aria-[\w-]+|role|class|font-family|pointer-events)="[^"]*"| opacity="1"'
+    r'|<path[^>]* d="(?:|M0,0h0v0h0Z)"[^>]*/>|(?<=\d\.\d\d)\d+'
+)
+
+
+def _bare(svg: str) -> str:
+    """A picture at half its size, looking the same; its words are left alone."""
+    return re.sub("<[^>]*>", lambda tag: _NEEDLESS.sub("", tag[0]), svg)
+
+
+def _json(value: object) -> Markup:
+    """As it may stand in a script of type JSON."""
+    return Markup(compact(value).replace("<", r"\u003c"))
+
+
+def _own_ids(svg: str, prefix: str) -> str:
+    """Every chart numbers its clips and gradients from one; on one page they need names of their own."""
+    return re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[0] + prefix, svg)
+
+
+def _picture(block: dict) -> bytes:
+    """The bytes of a picture, tried alone: inside the report it would take every page with it."""
+    import typst
+
+    drawing.refuse_fork()
+    content, name = "".join(block["content"]), _FORMATS.get(block["mime"], "png")
+    try:
+        picture = content.encode() if name == "svg" else base64.b64decode(content)
+        if block["mime"] not in _FORMATS:
+            picture = _as_png(picture)
+        source = f'#image(bytes(json(bytes(sys.inputs.picture))), format: "{name}")'
+        typst.compile(source.encode(), sys_inputs={"picture": json.dumps(list(picture))}, ignore_system_fonts=True)
+    except (ValueError, typst.TypstError) as error:
+        raise ReportError(f"A picture could not be drawn: {str(error).splitlines()[0]}.") from error
+    return picture
+
+
+def _as_png(picture: bytes) -> bytes:
+    """The first image of a GIF, WebP or BMP."""
+    from PIL import Image
+
+    made = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            image.convert("RGBA").save(made, "PNG")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from None
+    return made.getvalue()
+
+
+def _formula(latex: str, svg: str, height: float, below: float) -> str:
+    picture = base64.b64encode(svg.encode()).decode()
+    style = f"block-size: {height}em; vertical-align: {-below}em"
+    return Markup('<img class="formula" alt="{}" style="{}" src="data:image/svg+xml;base64,{}">').format(
+        latex, style, picture
+    )
+
+
+@cache
+def _markdown_renderer() -> mistune.HTMLRenderer:
+    renderer = mistune.create_markdown(escape=True, plugins=PLUGINS).renderer
+    for name, tag in (("subscript", "sub"), ("superscript", "sup"), ("underline", "u")):
+        renderer.register(name, lambda _, text, tag=tag: f"<{tag}>{text}</{tag}>")
+    renderer.register("formula", lambda _, latex, **drawn: _formula(latex, **drawn))
+    return renderer
+
+
+def _timestamp(date: str | None) -> int | None:
+    if date is None:
+        return None
+    moment = datetime.fromisoformat(date)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -1,0 +1,159 @@
+"""Markdown of a notebook as blocks: headings of the outline, pictures, and trees that both formats lay out.
+
+Nodes are mistune's. Tags that only style a few words become nodes of their own; of other HTML the words remain, and a
+comment is no word.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import mistune
+
+from retention_kit.report.export.equations import formulas
+
+PLUGINS = ["table", "strikethrough", "footnotes", "task_lists", "url", formulas]
+_read = mistune.create_markdown(renderer="ast", plugins=PLUGINS)
+_STYLES = {
+    "b": "strong", "strong": "strong", "i": "emphasis", "em": "emphasis", "var": "emphasis", "s": "strikethrough",
+    "del": "strikethrough", "strike": "strikethrough", "sub": "subscript", "sup": "superscript", "code": "code", "kbd": "code",
+    "u": "underline", "ins": "underline", "mark": "underline",
+}  # fmt: skip
+_TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*>")
+_ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*")
+_HIDDEN = re.compile(r"(?s)<!--.*?-->|<(script|style)\b.*?(?:</\1>|$)|<!--.*$")
+
+
+def read_markdown(
+    source: str,
+    attachments: dict | None = None,
+    block: Callable[[str], Iterator[dict]] = lambda _: iter(()),
+) -> Iterator[dict]:
+    """The blocks of a markdown text: `heading`, `image` and, of what lies between them, `markdown` with its nodes.
+
+    `attachments` are the cell's, by name; `block` reads HTML that stands for itself.
+    """
+    nodes: list[dict] = []
+    for node in _read(source):
+        pieces = list(_pieces(node, attachments or {}, block))
+        for piece in pieces:
+            if piece["kind"] == "markdown":
+                nodes += piece["nodes"]
+                continue
+            if nodes:
+                yield {"kind": "markdown", "nodes": nodes}
+            nodes = []
+            yield piece
+    if nodes:
+        yield {"kind": "markdown", "nodes": nodes}
+
+
+def _pieces(node: dict, attachments: dict, block: Callable[[str], Iterator[dict]]) -> Iterator[dict]:
+    if node["type"] == "heading":
+        text = "".join(map(text_of, _inline(node["children"])))
+        yield {"kind": "heading", "level": node["attrs"]["level"], "text": text}
+    elif node["type"] == "block_html":
+        yield from block(node["raw"])
+    elif node["type"] != "blank_line":
+        (plain,) = _plain([node])
+        if plain.get("children") or plain["type"] not in ("paragraph", "block_text"):
+            yield {"kind": "markdown", "nodes": [plain]}
+        for image in _images(node):
+            kind, _, name = image["attrs"]["url"].partition(":")
+            found = attachments.get(html.unescape(name), {}) if kind == "attachment" else {}
+            if kind == "data" and (inside := re.match(r"(image/[\w+.-]+);base64,(.*)", name, re.DOTALL)):
+                found = {inside[1]: inside[2]}
+            for mime, content in found.items():
+                yield {"kind": "image", "mime": mime, "content": content, "alt": text_of(image)}
+
+
+def _images(node: dict) -> Iterator[dict]:
+    for child in node.get("children", []):
+        if child["type"] == "image":
+            yield child
+        else:
+            yield from _images(child)
+
+
+def text_of(node: dict) -> str:
+    """The words of a node."""
+    return node.get("raw") or "".join(map(text_of, node.get("children", [])))
+
+
+def _plain(nodes: list[dict]) -> list[dict]:
+    """The tree of what a report may hold: pictures apart, unsafe links as their words, no markup."""
+    plain = []
+    for node in nodes:
+        node = {key: value for key, value in node.items() if key != "style"}
+        kind = node["type"]
+        if kind == "blank_line":
+            continue
+        if kind == "block_html":
+            words = html.unescape(_TAG.sub("", _HIDDEN.sub("", node["raw"]))).strip()
+            node = {"type": "paragraph", "children": [{"type": "text", "raw": words}]}
+        elif "children" in node:
+            inline = any(child["type"] in ("text", "inline_html", "formula") for child in node["children"])
+            node["children"] = _inline(node["children"]) if inline else _plain(node["children"])
+        if kind == "block_quote":
+            node["children"] = _alert(node["children"])
+        if kind == "image":
+            node = {"type": "text", "raw": "" if _is_inside(node) else text_of(node)}
+        elif kind == "link" and urlsplit(node["attrs"]["url"]).scheme not in ("http", "https", "mailto"):
+            node = {"type": "text", "raw": text_of(node)}
+        elif kind in ("text", "codespan", "block_code") and "raw" in node and kind == "text":
+            node["raw"] = html.unescape(node["raw"])
+        plain.append(node)
+    return plain
+
+
+def _is_inside(image: dict) -> bool:
+    return image["attrs"]["url"].startswith(("attachment:", "data:image/"))
+
+
+def _inline(nodes: list[dict]) -> list[dict]:
+    """Inline nodes with the tags among them read: what styles words becomes a node around them."""
+    root: list[dict] = []
+    open_tags: list[tuple[str, list[dict]]] = []
+    for node in nodes:
+        if node["type"] != "inline_html":
+            (open_tags[-1][1] if open_tags else root).extend(_plain([node]))
+            continue
+        tag = _TAG.fullmatch(node["raw"].strip())
+        here = open_tags[-1][1] if open_tags else root
+        if tag is None or node["raw"].startswith("<!--"):
+            continue
+        name = tag[2].lower()
+        if name == "br":
+            here.append({"type": "linebreak"})
+        elif name in _STYLES and not tag[1]:
+            open_tags.append((name, []))
+        elif name in _STYLES and open_tags and open_tags[-1][0] == name:
+            _, children = open_tags.pop()
+            (open_tags[-1][1] if open_tags else root).append(_styled(name, children))
+    while open_tags:  # never closed: its words stand as they are
+        _, children = open_tags.pop()
+        (open_tags[-1][1] if open_tags else root).extend(children)
+    return [node for node in root if node.get("raw") != ""]
+
+
+def _styled(name: str, children: list[dict]) -> dict:
+    if _STYLES[name] == "code":
+        return {"type": "codespan", "raw": "".join(map(text_of, children))}
+    return {"type": _STYLES[name], "children": children}
+
+
+def _alert(children: list[dict]) -> list[dict]:
+    """`[!NOTE]` at the head of a quotation as its title."""
+    first = next((child for child in children if child["type"] == "paragraph"), None)
+    words = first["children"][0] if first and first["children"] else {}
+    if found := _ALERT.match(words.get("raw", "")):
+        rest = [{**words, "raw": words["raw"][found.end() :]}, *first["children"][1:]]
+        while rest and (rest[0]["type"] == "softbreak" or rest[0].get("raw") == ""):
+            rest.pop(0)
+        title = {"type": "paragraph", "children": [
+            {"type": "strong", "children": [{"type": "text", "raw": found[1].capitalize()}]}]}  # fmt: skip
+        return [title, *([{**first, "children": rest}] if rest else []), *(one for one in children if one is not first)]
+    return children

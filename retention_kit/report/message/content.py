@@ -1,0 +1,246 @@
+"""What a message says: the words of the report's first screen, its charts and its cohorts, as plain values."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.report.message.charts import Picture
+from retention_kit.report.pages import narrative
+from retention_kit.wording import DASH
+
+if TYPE_CHECKING:
+    from retention_kit.report.blocks import Block
+    from retention_kit.report.page import Page
+
+SHORT, LONG = 60, 700  # characters of a name, which is cut, and of any text, which loses its middle
+MOST = 6  # sentences under "needs attention", and names in the preheader
+NEAR = 6  # the oldest age of a cohort that a phone has room for
+SHADES = 5
+# Marks that turn the order of the letters around for all that follows: a name could undo what it stands beside.
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+def content(
+    page: Page,
+    pictures: Sequence[Picture],
+    table: dict | None,
+    notices: Sequence[str],
+    report: Path | None,
+    one_page: Path | None = None,
+) -> dict[str, Any]:
+    """Everything a message says, in final words; `table` is of `cohorts`, `report` and `one_page` the PDFs that may go with it.
+
+    Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, cards, attention, goals,
+    charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language, direction.
+    """
+    text, settings = page.words.text, page.data.settings
+    company = brief(settings.report.company)
+    first = page.headline().data
+    headline, lead = first["text"], first["lead"]
+    cards = page.cards()
+    cards = cards.data["cards"] if cards else []
+    attention = page.attention(MOST)
+    link = settings.mail.link or ""
+    attached, is_brief = (
+        pdf is not None and pdf.stat().st_size <= settings.mail.attach_bytes for pdf in (report, one_page)
+    )
+    attached = attached and not link
+    zone = settings.report.timezone or "UTC"
+    said = {
+        "language": page.words.language,
+        "direction": page.words.direction,
+        "subject": _subject(page, company),
+        "preheader": _preheader(cards),
+        "company": company,
+        "title": text("document.title"),
+        "subtitle": _subtitle(page),
+        "period": page.words.period(page.period),
+        "state": "" if _is_complete(page) else text("index.incomplete", day=page.last_day()),
+        "notices": list(notices),
+        "headline": headline,
+        "lead": _lead(page, lead),
+        "cards": cards,  # without their goals, which have a part of their own
+        "attention": {"title": text("attention.title"), "items": attention.data["items"]} if attention else None,
+        "goals": _goals(page),
+        "charts": [vars(one) | {"cid": one.cid} for one in pictures],
+        "cohorts": table,
+        "link": link,
+        "attached": attached,
+        "one_page": text("mail.brief") if is_brief else "",
+        "full": text("mail.open" if link else "mail.attached" if attached else "mail.elsewhere"),
+        "about": f"{text('document.as_of', day=page.last_day(), zone=zone)} · {text('mail.definitions')}",
+        "received": text("mail.received_of", company=company) if company else text("mail.received"),
+        "leave": _leave(page),
+        "labels": {name: text(f"mail.{name}") for name in ("notice", "goals", "cohort", "size")},
+    }
+    return _harmless(said)
+
+
+def brief(name: str, most: int = SHORT) -> str:
+    """A name from the data or the settings on one line, and no longer than a header has room for."""
+    name = _plain(name)
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
+
+
+def _plain(text: str) -> str:
+    """One line without what no reader sees: controls, halves of letters, and marks that turn letters around."""
+    seen = "".join(" " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text.translate(_TURNING))
+    return re.sub(" +", " ", "".join(one for one in seen if unicodedata.category(one) != "Cs")).strip()
+
+
+def _harmless(value: Any) -> Any:
+    """All texts of a nested value as one line each that can be printed; of an endless one, both ends, where the figures are."""
+    if isinstance(value, dict):
+        return {name: _harmless(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_harmless(one) for one in value]
+    if not isinstance(value, str):
+        return value
+    text = _plain(value)
+    return text if len(text) <= LONG else f"{text[: LONG // 2].rstrip()} … {text[-LONG // 2 :].lstrip()}"
+
+
+def _is_complete(page: Page) -> bool:
+    return page.period.is_complete(page.data.as_of)
+
+
+def _subject(page: Page, company: str) -> str:
+    """The finding, for those who read no further."""
+    words = page.words
+    finding = page.headline().data["text"]
+    about = [company, brief(page.alone[1]) if page.alone else "", words.period(page.period)]
+    return words.text("mail.subject", finding=brief(finding, 2 * SHORT), about=", ".join(filter(None, about)))
+
+
+def _preheader(cards: list[dict]) -> str:
+    """The leading figures with their changes: what a list of messages shows after the subject."""
+    return " · ".join(
+        " ".join([card["label"], card["value"], *(f"({change['text']})" for change in card["changes"][:1])])
+        for card in cards[: MOST // 2]
+    )
+
+
+def _subtitle(page: Page) -> str:
+    text, said = page.words.text, [page.words.text("document.subtitle")]
+    if page.data.is_sample:
+        said.append(text("document.sample"))
+    if page.alone:
+        column, value = map(brief, page.alone)
+        said.append(text("document.filtered", column=column, value=value))
+    return " · ".join(said)
+
+
+def _lead(page: Page, lead: list[str]) -> list[str]:
+    """Two sentences: how sure the finding is, or whom it counts, and why it came so, or how far it can be told."""
+    row = page.leading()
+    sure = "" if row is None else narrative.certainty(row, page.words, page.verdict(row))
+    why = _why(page) if _is_complete(page) else lead[-1]
+    return list(dict.fromkeys(filter(None, [sure or next(iter(lead), ""), why or next(iter(lead[1:]), "")])))
+
+
+def _why(page: Page) -> str:
+    """What explains the figures: the reasons of those who left, what a customer's revenue is made of, or the answers."""
+    words = page.words
+    if (told := page.reasons()) is not None:
+        return words.text("story.sentence", finding=_begun(told.data["title"]))
+    revenue, *parts = (
+        page.row(name) for name in ("average_revenue_per_customer", "purchase_frequency", "average_purchase_value")
+    )
+    if all(
+        row is not None and narrative.is_known(row.value) and narrative.is_known(row.previous)
+        for row in (revenue, *parts)
+    ):
+        said = {name: words.value(row.value, row.unit) for name, row in zip(("often", "value"), parts, strict=True)}
+        said |= {
+            f"{name}_change": narrative.signed(row, words) for name, row in zip(("often", "value"), parts, strict=True)
+        }
+        return words.text("mail.why_revenue", finding=narrative.finding(revenue, words, page.verdict(revenue)), **said)
+    answers: Block | None = page.nps()
+    return words.text("story.sentence", finding=answers.data["title"]) if answers else ""
+
+
+def _goals(page: Page) -> list[dict]:
+    """Every figure with a goal: how far it has come, in per cent where that can be told, and whether it missed it.
+
+    What is short of its goal is never 100, however near.
+    """
+    rows = {row.metric: row for row in page.now(METRICS).itertuples() if narrative.is_known(row.target)}
+    cards = page.cards(*rows) if rows else None
+    return [
+        one | {"percent": _percent(one["goal"]["share"]), "missed": page.goal_state(rows[one["metric"]]) == "missed"}
+        for one in (cards.data["cards"] if cards else [])
+        if one["goal"]
+    ]
+
+
+def _percent(share: float | None) -> int | None:
+    return None if share is None else 100 if share >= 1 else min(round(100 * share), 99)
+
+
+def cohorts(page: Page) -> dict[str, Any] | None:
+    """The cells of the report's heat map as a table, shaded in steps; None where it has none."""
+    block = page.cohorts()
+    if block is None or block.kind != "chart":
+        return None
+    cells = block.data["spec"]["data"]["values"]
+    later = [cell["value"] for cell in cells if cell["kind"] == "later"]
+    low, spread = (min(later), (max(later) - min(later)) or 1) if later else (0, 1)
+    ages = sorted({cell["age"] for cell in cells})
+    rows = []
+    for cohort in dict.fromkeys(cell["cohort"] for cell in cells):
+        own = {cell["age"]: cell for cell in cells if cell["cohort"] == cohort}
+        shown = [
+            {
+                "text": own[age]["text"],
+                "kind": own[age]["kind"],
+                "shade": min(int((own[age]["value"] - low) / spread * SHADES), SHADES - 1) + 1,
+            }
+            if age in own and own[age]["value"] is not None
+            else {"text": DASH if age in own else "", "kind": "", "shade": 0}
+            for age in ages
+        ]
+        size = next(iter(own.values()))["size"]
+        rows.append({"cohort": cohort, "size": size, "cells": shown, "line": _line(shown)})
+    data, text = block.data, page.words.text
+    return {
+        "title": data["title"],
+        "caption": data["caption"],
+        "told": data["caption"].replace(text("cohorts.outlined"), text("mail.bracketed")),
+        "axis": _begun(text(f"charts.cohorts.age.{page.every}")),
+        "ages": ages,
+        "rows": rows,
+        "near": NEAR,
+        "narrow": text("mail.narrow", age=NEAR) if len(ages) > NEAR + 1 else "",
+    }
+
+
+def _line(cells: list[dict]) -> str:
+    """A row of cells as text: what is not over in brackets, a dash for an empty cell that others follow."""
+    said = [f"({cell['text']})" if cell["kind"] == "running" else cell["text"] for cell in cells]
+    while said and not said[-1]:
+        said.pop()
+    return " ".join(one or DASH for one in said)
+
+
+def _begun(text: str) -> str:
+    """A text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
+def _leave(page: Page) -> dict[str, str]:
+    """How to get no more of these: a link, an address, or an answer."""
+    way = page.data.settings.mail.unsubscribe or ""
+    if "{recipient}" in way:  # the address is in a header of each message; the text is everybody's
+        way = ""
+    if way.startswith("https:"):
+        return {"text": page.words.text("mail.leave"), "href": way}
+    if way:
+        address = way.removeprefix("mailto:")
+        shown = address.partition("?")[0]
+        return {"text": page.words.text("mail.leave_by", address=shown), "href": f"mailto:{address}"}
+    return {"text": page.words.text("mail.leave_answer"), "href": ""}

@@ -1,0 +1,145 @@
+"""What needs attention: what the data warn of, then what costs most, with the lists that name whom to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from retention_kit.metrics.catalogue import METRICS, SMALL
+from retention_kit.metrics.insights import usual
+from retention_kit.metrics.queries.customer_lists import ListTotal, list_totals, money_column
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts.base import listed
+from retention_kit.report.pages import narrative, tables
+from retention_kit.report.pages.context import of
+from retention_kit.report.pages.overview import Overview
+
+MOST = 6  # sentences, and goals, where room is scarce
+
+
+class Finding(NamedTuple):
+    """One thing to look into, and the money that it is about; 0 where nobody can say."""
+
+    text: str
+    money: float = 0.0
+
+
+class Attention(Overview):
+    """What needs attention, and the lists of customers beside the report."""
+
+    def attention(self, most: int = 0) -> Block | None:
+        """What a reader should look into, in sentences: warnings of the data, then what costs most; `most` of them, else all."""
+        found = [*self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
+        found.sort(key=lambda one: -one.money)
+        items = [*self.data.warnings, *(one.text for one in found)]
+        if 0 < most < len(items):
+            items[most:] = [self.words.text("attention.more", count=len(items) - most)]
+        title = self.words.text("attention.title")
+        return Block("notice", tone="attention", title=title, items=items) if items else None
+
+    def list_totals(self) -> dict[str, ListTotal]:
+        """What the lists beside the report hold, by the metric that counts their rows."""
+        return list_totals(self.data, self.period, self.columns, self.alone)
+
+    def list_file(self, metric: str) -> str:
+        """Where a list lies in the pack."""
+        return f"lists/{metric}{self.suffix}.csv"
+
+    def lists(self) -> Block | None:
+        """Which customers are listed beside the report: the files, how many they name, and for how much money."""
+        words = self.words
+        rows = [
+            [
+                self.list_file(metric),
+                words.value(total.customers, "count"),
+                words.value(total.money, "money"),
+                ", ".join(total.columns),
+            ]
+            for metric, total in self.list_totals().items()
+            if total.customers
+        ]
+        money = money_column(self.data)
+        heads = ("file", "customers", money, "columns")
+        caption = words.text("lists.caption")
+        return tables.titled(words, "lists", heads, rows, ("customers", money), caption) if rows else None
+
+    def _lost(self) -> Iterator[Finding]:
+        row = self.row("lost_customers")
+        if row is None or not row.complete or not row.value:
+            return
+        words, text = self.words, self.words.text
+        key = "event" if self.data.settings.definitions.churn_mode == "event" else self.base
+        said = text(f"attention.lost_{key}", lost=words.value(row.value, "count"), **self.named_periods())
+        if (known := usual(self.rows, "lost_customers", self.period)) is not None:
+            number, every = words.value(int(known + 0.5), "count"), text(f"every.{self.every}")
+            said = text("attention.usual", said=said, usual=number, every=every)
+        total = self.list_totals().get("lost_customers")
+        if total is None:
+            yield Finding(text("story.sentence", finding=said))
+            return
+        money = words.value(total.money, "money")
+        said = text(f"attention.money_{self.data.basis}", said=said, money=money)
+        yield Finding(f"{said} {text('attention.list', file=self.list_file('lost_customers'))}", total.money)
+
+    def _missed_goals(self) -> Iterator[Finding]:
+        for row in self.now(METRICS).itertuples():
+            if self.goal_state(row) != "missed":
+                continue
+            words, gap = self.words, row.value - row.target
+            said = {"value": words.value(row.value, row.unit), "goal": words.value(row.target, row.unit)}
+            by = words.change(abs(gap), row.unit).lstrip("+±")
+            yield Finding(
+                words.text("attention.goal", label=row.label, gap=self._with_money(by, row, gap), **said),
+                _money(row, gap),
+            )
+
+    def _worse(self) -> Iterator[Finding]:
+        """The figures that are worse by more than chance; of two that add up to one, such as retention and churn, the first."""
+        worse: dict[tuple, Any] = {}
+        for row in self.now(METRICS).itertuples():
+            if narrative.is_bad(row) and self.holds(row.metric):
+                worse.setdefault((row.unit, row.n, round(abs(row.change), 9)), row)
+        ranked = sorted(worse.values(), key=lambda row: -_money(row, row.change))
+        if not ranked:
+            return
+        figures = [
+            self.words.text("attention.worse_figure", label=row.label,
+                            change=narrative.signed(row, self.words),
+                            value=self._with_money(self.words.value(row.value, row.unit), row, row.change))
+            for row in ranked
+        ]  # fmt: skip
+        seasons = {row.label: narrative.season(row, self.words) for row in ranked}
+        said = [self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one]
+        first = self.words.text("attention.worse", figures=listed(figures, self.words), **self.named_periods())
+        yield Finding(" ".join([first, *said]), _money(ranked[0], ranked[0].change))
+
+    def _with_money(self, said: str, row: Any, gap: float) -> str:
+        """What is said of a mean, with what its gap comes to over everybody."""
+        if not _is_mean(row):
+            return said
+        return self.words.text("attention.in_all", said=said, money=self.words.value(_money(row, gap), "money"))
+
+    def _weak_segments(self) -> Iterator[Finding]:
+        for column in self.columns:
+            for name in ("customer_retention_rate", "net_promoter_score"):
+                whole = self.row(name)
+                if whole is None or not narrative.is_known(whole.value):
+                    continue
+                parts = of(self.parts(column), name)
+                bad = parts["value"] > whole.value if whole.better == "lower" else parts["value"] < whole.value
+                if said := self.differing(parts[bad], whole, column, int((parts["n"] >= SMALL).sum()), "worse"):
+                    yield Finding(said)
+
+
+def _is_mean(row: Any) -> bool:
+    """Whether a figure is money per customer, account or purchase of its own period."""
+    one = METRICS[row.metric]
+    is_own = one.summary != "trailing_year" and one.parts == ("money", "count")
+    return row.unit == "money" and is_own and narrative.is_known(row.denominator)
+
+
+def _money(row: Any, gap: float) -> float:
+    """What a gap in a figure comes to: of a sum the gap itself, of a mean the gap of everybody; 0 where it is no money."""
+    if row.unit != "money" or METRICS[row.metric].summary == "trailing_year":
+        return 0.0
+    return abs(gap) * (row.denominator if _is_mean(row) else 1)

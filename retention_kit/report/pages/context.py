@@ -1,0 +1,284 @@
+"""What every part of a page works on: one period of one dataset in one language, its figures and their periods."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Collection, Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.metrics.catalogue import METRICS, SMALL, Metric
+from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, holding, segment_claims
+from retention_kit.metrics.queries.summaries import periods_of, pick_period, swing
+from retention_kit.metrics.scorecard import absent, scorecard, segment_values, split_segment
+from retention_kit.periods import Period
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts.base import Drawing, listed
+from retention_kit.report.pages import narrative
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+HANDOVER = "RETENTION_KIT_SUMMARIES"  # in the batch: the file that holds the summaries of the run
+# What pages tell apart by segment: the values of a column for one of these are judged together.
+SEGMENTED = (
+    "customer_retention_rate", "repeat_purchase_rate", "average_revenue_per_customer", "net_revenue_retention",
+    "net_promoter_score", "customer_satisfaction_score", "customer_effort_score",
+)  # fmt: skip
+MOSTLY = 0.5  # the part of a change that names who made it
+NAMED = 5  # segment values in a sentence
+TREND = 13  # periods in a trend: a year and the same period of the year before
+
+
+class Context:
+    """One period of one dataset in one language.
+
+    The parameters are those of every template: `period` ("" for the last complete one), `every`, `segment` (columns
+    to break down by, with commas between; or `column=value` to look at that value alone), `language`, and `data`
+    (a path; "" for the sample company) or an open dataset.
+    """
+
+    def __init__(
+        self,
+        period: str = "",
+        every: str | None = "month",
+        segment: str = "",
+        language: str = "en",
+        data: str | Dataset = "",
+    ):
+        self.data = open_data(data) if isinstance(data, str) else data
+        self.period = pick_period(self.data, period, every)
+        self.words = Words(language, self.data.settings.report.currency)
+        self.every = self.period.every
+        named = _columns_in(segment, self.data.segments)
+        self.only = segment if "=" in segment and not {*named} <= {*self.data.segments} else ""
+        self.columns = [] if self.only else named
+        split_segment(self.data, self.only)
+        self.computed: dict[tuple, pd.DataFrame] = {}  # scorecards; a page of another language may share them
+        self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
+        self._held: tuple[pd.DataFrame | None, frozenset] = None, frozenset()
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The scorecard of the report, computed when it is first asked for."""
+        return self._known("trend", self.only, lambda: trend_rows(self.data, self.period, self.only))
+
+    def parts(self, column: str) -> pd.DataFrame:
+        """The scorecard of this period by one segment column, computed once."""
+
+        def compute() -> pd.DataFrame:
+            rows = scorecard(self.data, self.period, segment=column)
+            return rows[rows["segment"] == column]
+
+        return self._known("parts", column, compute)
+
+    def _known(self, what: str, which: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        key = (what, which, str(self.period), *METRICS)  # a notebook may have brought a metric of its own
+        if key not in self.computed:
+            kept = self.data.summaries.get(key)
+            self.computed[key] = compute() if kept is None else kept
+        return self.computed[key]
+
+    @property
+    def alone(self) -> tuple[str, str] | None:
+        """The segment column and the value of it that the page looks at alone; None for the whole."""
+        return split_segment(self.data, self.only) if self.only else None
+
+    @property
+    def suffix(self) -> str:
+        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest.
+
+        So are values that differ in capitals alone, which are one file on some systems.
+        """
+        if not self.only:
+            return ""
+        column, value = self.alone
+        alike = [one for one in self.data.segments if one.lower() == column.lower()]
+        alike += [one for one in segment_values(self.data, column) if one.lower() == value.lower()]
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", self.only).strip("-")
+        if len(alike) == 2 and len(plain) <= 40 and plain.replace("-", "=", 1) == self.only:
+            return f".{plain}"
+        return f".{plain[:40]}-{hashlib.sha256(self.only.encode()).hexdigest()[:6]}"
+
+    @property
+    def base(self) -> str:
+        """What makes a customer, as the sentences tell it apart."""
+        is_window = self.data.basis == "orders" and self.data.settings.definitions.inactivity_days
+        return "inactivity" if is_window else self.data.basis
+
+    def last_day(self) -> str:
+        """The last day that the data know, in words."""
+        return self.words.date(self.data.as_of - timedelta(days=1))
+
+    def now(self, metrics: Iterable[str]) -> pd.DataFrame:
+        """The rows of this period, in the order asked for, with the direction that is better."""
+        rows = self.rows[(self.rows["period"] == str(self.period)) & self.rows["metric"].isin(list(metrics))]
+        place = {name: number for number, name in enumerate(metrics)}
+        rows = rows.sort_values("metric", key=lambda names: names.map(place))
+        return rows.assign(better=[METRICS[name].better for name in rows["metric"]])
+
+    def row(self, metric: str):
+        """The one of a metric, None where it has none."""
+        rows = self.rows
+        if self._rows_of_now[0] is not rows:  # a notebook may have brought a metric of its own
+            self._rows_of_now = rows, {row.metric: row for row in self.now(METRICS).itertuples()}
+        return self._rows_of_now[1].get(metric)
+
+    def claims(self) -> list[Claim]:
+        """Every comparison that the report makes, whichever page tells it."""
+        found = change_claims(self.rows, self.period, self.base) + goal_claims(self.now(METRICS))
+        for column in self.columns:
+            for name in SEGMENTED:
+                found += segment_claims(of(self.parts(column), name), self.row(name), column)
+        return found
+
+    def holds(self, metric: str, against: str = "previous", column: str = "", value: str = "") -> bool:
+        """Whether a difference is more than chance explains, of all that the report compares; see `insights.Claim`."""
+        rows = self.rows
+        if self._held[0] is not rows:
+            self._held = rows, holding(self.claims())
+        return (metric, against, column, value) in self._held[1]
+
+    def verdict(self, row: Any) -> str:
+        """What a change since the period before is: real, chance, many (chance among so many), length (of the period), few.
+
+        Empty where it has no interval: of sums and counts nobody computed one.
+        """
+        if not row.complete or row.change_low is None or row.change_low != row.change_low:
+            return ""
+        before = of(self.rows[self.rows["period"] == str(self.period.shift(-1))], row.metric)
+        if not row.n >= SMALL or not (before["n"] >= SMALL).all():
+            return "few"
+        if self.holds(row.metric):
+            return "real"
+        if row.change_low <= 0 <= row.change_high:
+            return "chance"
+        low, high = by_length(row.metric, self.base, row.previous, self.period, self.period.shift(-1))
+        return "length" if low <= row.change <= high else "many"
+
+    def differing(self, parts: pd.DataFrame, whole: Any, column: str, tested: int, kind: str) -> str:
+        """Which values of a column differ from the other customers by more than chance, in a sentence; empty for none."""
+        rows = [row for row in parts.itertuples() if self.holds(whole.metric, "rest", column, row.segment_value)]
+        rows.sort(key=lambda row: row.value, reverse=whole.better != "lower" and kind == "differ")
+        names = [f"{row.segment_value} {self.words.value(row.value, row.unit)}" for row in rows]
+        if len(names) > NAMED:
+            names[NAMED:] = [self.words.text("chart.more_names", count=len(names) - NAMED)]
+        said = {"label": whole.label, "column": column, "number": len(rows), "count": tested,
+                "names": listed(names, self.words), "whole": self.words.value(whole.value, whole.unit)}  # fmt: skip
+        if not rows:
+            return ""
+        return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **said)
+
+    def driver(self, row: Any) -> str:
+        """That guests or one customer account for most of a change in revenue, in a sentence; empty where they do not."""
+        is_sum = row.metric in ("revenue", "net_revenue") and not self.only
+        if not is_sum or not row.complete or not narrative.is_known(row.change) or narrative.is_same(row, self.words):
+            return ""
+        guests, one = self.row("guest_revenue"), swing(self.data, self.period)
+        changes = {
+            "guests": guests.change if guests is not None and narrative.is_known(guests.change) else 0.0,
+            "one": one[1] - one[0] if one else 0.0,
+        }
+        who, change = max(changes.items(), key=lambda item: item[1] / row.change)
+        if change / row.change < MOSTLY:
+            return ""
+        said = {"change": self.words.value(abs(change), "money"), "period": self.words.period(self.period.shift(-1))}
+        return self.words.text(f"story.driver_{who}_{'more' if change > 0 else 'less'}", **said)
+
+    def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The periods of the trend, each known to be complete or not."""
+        shown = [str(period) for period in trend_periods(self.data, self.period)]
+        frame = frame[frame["period"].isin(shown)].reset_index(drop=True)
+        return frame.assign(complete=[Period.parse(period).is_complete(self.data.as_of) for period in frame["period"]])
+
+    def named_periods(self) -> dict[str, object]:
+        return {"period": self.words.period(self.period), "before": self.words.period(self.period.shift(-1)),
+                "days": self.data.settings.definitions.inactivity_days}  # fmt: skip
+
+    def incomplete(self, rows: pd.DataFrame) -> list[str]:
+        pending = rows[~rows["complete"]]["period"]
+        return [
+            self.words.text("chart.incomplete", period=self.words.period(period), day=self.last_day())
+            for period in pending
+        ]
+
+    def chart(self, drawing: Drawing, title: str, caption: list[str]) -> Block:
+        return Block("chart", title=title, caption=" ".join(caption), alt=drawing.alt, spec=drawing.spec)
+
+    def sum_chart(
+        self, drawing: Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str, *notes: str
+    ) -> Block:
+        """A chart of parts that add up: the sum is spelled out under it."""
+        now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
+        said = {name: self.words.value(value, unit, "full") for name, value in now.items()
+                if name not in ("period", "complete", "segment_value")}  # fmt: skip
+        said |= {"every": self.words.text(f"every.{self.every}"), **self.named_periods()}
+        sentences = [self.words.text(f"chart.{caption}", **said), *notes, *self.incomplete(frame)]
+        return self.chart(drawing, self.words.text(f"chart.{title}", **said), sentences)
+
+
+class Blocks(list):
+    """Several blocks from one call, each shown for itself."""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        for block in self:
+            display(block)
+
+
+def _columns_in(segment: str, known: Collection[str]) -> list[str]:
+    """The columns that are named, with commas between, each as long as there is one of that name: names may hold commas."""
+    parts, found = segment.split(","), []
+    while parts:
+        ends = [end for end in range(len(parts), 0, -1) if ",".join(parts[:end]).strip() in known]
+        end = ends[0] if ends else 1
+        found.append(",".join(parts[:end]).strip())
+        parts = parts[end:]
+    return [column for column in found if column]
+
+
+def open_data(path: str) -> Dataset:
+    """The dataset a template's `data` names; in the batch, the summaries that were computed for the run."""
+    from retention_kit.data.dataset import load, sample
+
+    if kept := os.environ.get(HANDOVER):
+        from retention_kit.metrics.snapshot import reopen
+
+        return reopen(kept)
+    return load(path) if path else sample()
+
+
+def trend_periods(data: Dataset, period: Period) -> list[Period]:
+    """Thirteen periods up to this one, and the one after it while that is incomplete."""
+    known = periods_of(data, period.every)
+    later = [one for one in known if one == period.shift(1) and not one.is_complete(data.as_of)]
+    return [one for one in known if one <= period][-TREND:] + later
+
+
+def trend_rows(data: Dataset, period: Period, only: str = "") -> pd.DataFrame:
+    """The scorecard of a report: all metrics over the periods of its trend, of the whole or of one segment value."""
+    rows = scorecard(data, periods=trend_periods(data, period), segment=only or None)
+    return rows.assign(segment="", segment_value="") if only else rows
+
+
+def of(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return rows[rows["metric"] == metric]
+
+
+def metrics_of(name: str) -> list[str]:
+    """A section's metrics, or the one metric of that name."""
+    return [one.name for one in METRICS.values() if one.template == name] or [name]
+
+
+def unavailable(data: Dataset) -> dict[str, list[Metric]]:
+    """The metrics that these data cannot give, by the reason."""
+    reasons: dict[str, list[Metric]] = {}
+    for name, reason in absent(data).items():
+        reasons.setdefault(reason, []).append(METRICS[name])
+    return reasons

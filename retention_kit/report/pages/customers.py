@@ -1,0 +1,219 @@
+"""What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.breakdowns import churn_reasons, cohorts, customer_movements
+from retention_kit.metrics.formulas import share
+from retention_kit.metrics.insights import Claim, by_cohort_length, cohort_claim
+from retention_kit.metrics.queries.summaries import concentration, needs
+from retention_kit.periods import Period, add_months
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts import cohorts as cohort_charts
+from retention_kit.report.charts import concentration as concentration_chart
+from retention_kit.report.charts import series
+from retention_kit.report.pages import tables
+from retention_kit.report.pages.context import TREND, Context, trend_periods
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.metrics.catalogue import Measure
+
+AGE = 3  # at which a new cohort is compared with the earlier ones; younger data are compared at 2 or 1
+FEW = 3  # cohorts that an average takes
+BEST = 2  # tenths of the customers that a title speaks of
+
+
+class AboutCustomers(Context):
+    """What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
+
+    def claims(self) -> list[Claim]:
+        """Those about figures, and how the newest cohort does against the earlier ones."""
+        cells = self._cells(TREND)
+        if cells is None:
+            return super().claims()
+        cells = cells[self._is_comparable(cells)]
+        _, age, now, before = _newest(cells)
+        if before is None:
+            return super().claims()
+        *earlier, period = map(Period.parse, cells[cells["age"] == age]["period"])
+        explained = by_cohort_length(self.base, before.value, period, earlier)
+        return super().claims() + cohort_claim(now, before, explained)
+
+    def movements(self) -> Block | None:
+        """Customers gained and lost, with the identity spelled out."""
+        if self.only or needs(self.data, "movements"):
+            return None
+        frame = self.recent(customer_movements(self.data, self.every))
+        drawn = frame
+        if self.data.basis == "orders":  # who has not bought yet may still: of a running period nobody is lost
+            drawn = frame.assign(lost=frame["lost"].where(frame["complete"], 0))
+        drawing = series.customer_movements(drawn, self.words)
+        is_early = self.data.may_hold_earlier(self.data.basis, self.period.start)
+        notes = [self.words.text("chart.movements_early")] if is_early else []
+        return drawing and self.sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count", *notes)
+
+    def reasons(self) -> Block | None:
+        """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason."""
+        if self.only or needs(self.data, "reasons"):
+            return None
+        rows = churn_reasons(self.data, self.every)
+        rows = rows[rows["period"] == str(self.period)]
+        return tables.reasons(rows, self.period, self.words)
+
+    def cohorts(self) -> Block | None:
+        """Retention of the thirteen newest cohorts at every age, and whether the newest of them does better or worse."""
+        if self.only or needs(self.data, "cohorts"):
+            return None
+        cells = self._cells(TREND)
+        shown = None if cells is None else cells.assign(value=cells["retention"])
+        drawing = None if shown is None else cohort_charts.heat_map(shown, self.words, self.every, "fraction")
+        if drawing is None:
+            return Block("text", text=self.words.text("cohorts.too_early", every=self._every()))
+        return self.chart(drawing, self._cohorts_title(cells), self._cohort_notes(cells, f"caption_{self.data.basis}"))
+
+    def curves(self) -> Block | None:
+        """Retention by age: all cohorts, their average, and the newest that is old enough to compare."""
+        cells = self._cells(2 * TREND - 1)  # so that every age is seen in thirteen cohorts, where the data reach back
+        if cells is None:
+            return None
+        begun = self._begun(cells)
+        cells = cells[self._is_comparable(cells) & (cells["age"] < TREND)]
+        average = cells.groupby("age").agg({"active": "sum", "size": "sum", "cohort": "count"}).reset_index()
+        average = average[average["cohort"] >= FEW].drop(columns="cohort")
+        average["retention"] = average["active"] / average["size"]
+        chosen, *_ = _newest(cells)
+        cells = cells[cells["age"].isin(average["age"])]
+        drawing = cohort_charts.curves(cells, average, chosen, self.words, self.every)
+        if drawing is None:
+            return None
+        ends = {
+            name: {"age": int(row["age"]), "value": self.words.value(row["retention"], "fraction")}
+            for name, row in (("first", average.iloc[0]), ("last", average.iloc[-1]))
+        }
+        title = self.words.text("cohorts.curves_title", every=self._every(), **ends)
+        return self.chart(drawing, title, [self.words.text("cohorts.curves_caption", every=self._every()), *begun])
+
+    def cohort_revenue(self) -> Block | None:
+        """What a customer of each cohort brings at every age, those who left counted with nothing."""
+        cells = self._cells(TREND)
+        if cells is None:
+            return None
+        cells = cells.assign(value=cells["revenue"] / cells["size"])
+        drawing = cohort_charts.heat_map(cells, self.words, self.every, "money")
+        known = cells[self._is_comparable(cells)]
+        age = _shared_age(known)
+        if drawing is None or not age:
+            return None
+        at_age = known[known["age"] == age]
+        first = cells[(cells["age"] == 0) & cells["cohort"].isin(at_age["cohort"])]
+        said = {
+            "start": self.words.value(first["revenue"].sum() / first["size"].sum(), "money"),
+            "value": self.words.value(at_age["revenue"].sum() / at_age["size"].sum(), "money"),
+        }
+        title = self.words.text(f"cohorts.revenue_{self.data.basis}_title", every=self._every(), age=age, **said)
+        return self.chart(drawing, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
+
+    def value(self) -> Block | None:
+        """How the revenue of twelve months spreads over the customers: by tenths of them, the best first."""
+        if self.only or needs(self.data, "concentration"):
+            return None
+        rows = concentration(self.data, self.period)
+        if rows["customers"].sum() < 10 or not rows["revenue"].sum():
+            return None
+        by_tenth = rows.groupby(rows["place"] // 10 + 1).agg(
+            {"customers": "sum", "revenue": "sum", "lowest": "min", "highest": "max"}
+        )
+        by_tenth = by_tenth.rename_axis("tenth").reset_index()
+        by_tenth["share"] = by_tenth["revenue"] / by_tenth["revenue"].sum()
+        best, money, count = by_tenth[:BEST], "money", "count"
+        ends = min(self.period.end, self.data.as_of)
+        begins = max(add_months(ends, -12), self.data.starts["orders"])
+        words, customers = self.words, by_tenth["customers"].sum()
+        title = words.text(
+            "value.title",
+            part=words.value(round(100 * best["customers"].sum() / customers), count),
+            share=words.value(best["share"].sum(), "fraction"),
+        )
+        caption = words.text(
+            "value.caption",
+            customers=words.value(customers, count),
+            revenue=words.value(by_tenth["revenue"].sum(), money),
+            first=words.date(begins),
+            last=words.date(ends - timedelta(days=1)),
+            lowest=words.value(by_tenth["lowest"].iloc[0], money),
+            highest=words.value(by_tenth["highest"].iloc[-1], money),
+        )
+        return self.chart(concentration_chart.tenths(by_tenth, BEST, words), title, [caption])
+
+    def _cells(self, count: int) -> pd.DataFrame | None:
+        """The cells of the newest cohorts whose own period is over, up to this period and the running one after it.
+
+        None where there is none, and of one segment value alone: as customers may change theirs, its cohorts could grow.
+        """
+        if self.only or needs(self.data, "cohorts"):
+            return None
+        cells, until = cohorts(self.data, self.every), trend_periods(self.data, self.period)[-1]
+        if cells.empty:
+            return None
+        ended = [
+            period for period in map(Period.parse, cells["cohort"].unique()) if period.is_complete(self.data.as_of)
+        ]
+        shown = [str(period) for period in sorted(ended) if period <= self.period][-count:]
+        return cells[cells["cohort"].isin(shown) & (cells["period"] <= str(until))]
+
+    def _is_comparable(self, cells: pd.DataFrame) -> pd.Series:
+        """The cells after age 0 whose period is over, of cohorts that hold new customers alone."""
+        return cells["complete"] & (cells["age"] > 0) & ~cells["may_hold_earlier"]
+
+    def _cohorts_title(self, cells: pd.DataFrame) -> str:
+        cohort, age, now, before = _newest(cells[self._is_comparable(cells)])
+        if not cohort:
+            return self.words.text("cohorts.title", every=self._every())
+        said = {"cohort": self.words.period(cohort), "every": self._every(), "age": age,
+                "value": self.words.value(now.value, "fraction")}  # fmt: skip
+        if before is None:
+            return self.words.text("cohorts.title_alone", **said)
+        is_real = self.holds("cohorts", "earlier")
+        kind = "alike" if not is_real else "more" if now.value > before.value else "fewer"
+        return self.words.text(f"cohorts.title_{kind}", before=self.words.value(before.value, "fraction"), **said)
+
+    def _cohort_notes(self, cells: pd.DataFrame, caption: str) -> list[str]:
+        running = self.incomplete(cells.drop_duplicates("period"))
+        outlined = [self.words.text("cohorts.outlined"), *running] if running else []
+        step = cohort_charts.age_step(int(cells["age"].max()), self.every)
+        last = cohort_charts.EVERY_AGE
+        thinned = [self.words.text("cohorts.thinned", every=self._every(), last=last, step=step)] if step > 1 else []
+        said = [self.words.text(f"cohorts.{caption}", every=self._every())]
+        if caption.startswith("revenue_") and self.words.currency != "XXX":
+            said.append(self.words.text("cohorts.currency", currency=self.words.currency))
+        return [*said, *thinned, *self._begun(cells), *outlined]
+
+    def _begun(self, cells: pd.DataFrame) -> list[str]:
+        early = cells.loc[cells["may_hold_earlier"], "cohort"]
+        if early.empty:
+            return []
+        last = max(map(Period.parse, early.unique()))
+        return [self.words.text("cohorts.begin", every=self._every(), last=self.words.period(str(last)))]
+
+    def _every(self) -> str:
+        return self.words.text(f"every.{self.every}")
+
+
+def _shared_age(cells: pd.DataFrame) -> int:
+    """The highest age up to `AGE` that two cohorts have reached, else that one has, else 0."""
+    reached = cells["age"].value_counts()
+    return next((age for least in (2, 1) for age in range(AGE, 0, -1) if reached.get(age, 0) >= least), 0)
+
+
+def _newest(cells: pd.DataFrame) -> tuple[str, int, Measure | None, Measure | None]:
+    """The newest cohort of the shared age, that age, its retention then and that of all earlier ones; "" where none is."""
+    age = _shared_age(cells)
+    if not age:
+        return "", 0, None, None
+    newest, earlier = cells[cells["age"] == age].iloc[-1], cells[cells["age"] == age].iloc[:-1]
+    before = share(int(earlier["active"].sum()), int(earlier["size"].sum()), "") if len(earlier) else None
+    return newest["cohort"], age, share(int(newest["active"]), int(newest["size"]), ""), before

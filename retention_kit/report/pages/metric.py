@@ -1,0 +1,97 @@
+"""What a page shows about any metric: its trend, its segments, its figures."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.insights import together
+from retention_kit.metrics.queries.views import NONE
+from retention_kit.metrics.scorecard import SMALL
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts import series
+from retention_kit.report.pages import narrative, rules, tables
+from retention_kit.report.pages.context import SEGMENTED, Blocks, Context, metrics_of, of
+from retention_kit.wording import Words
+
+
+class AboutFigures(Context):
+    """What a page shows about any metric: its trend, its segments, its figures."""
+
+    def trend(self, metric: str) -> Block | None:
+        """One metric over thirteen periods."""
+        rows = of(self.rows, metric)
+        now = self.row(metric)
+        if now is None or not self._is_asked(metric):
+            return None
+        drawing = series.trend(rows, self.words, goal=now.target if narrative.is_known(now.target) else None)
+        if drawing is None:
+            return Block("text", text=self.words.text("story.reason", label=now.label, note=now.note))
+        caption = [self.words.text("chart.trend", definition=METRICS[metric].definition)]
+        if rule := rules.in_force(METRICS[metric], self.data, self.words):
+            caption.append(rule)
+        if rows["low"].notna().any():
+            caption.append(self.words.text("chart.band"))
+        caption += filter(None, [self.driver(now)])
+        return self.chart(
+            drawing, narrative.finding(now, self.words, self.verdict(now)), [*caption, *self.incomplete(rows)]
+        )
+
+    def trends(self, *metrics: str) -> Blocks:
+        """Several metrics over thirteen periods, a chart each."""
+        return Blocks(filter(None, map(self.trend, metrics)))
+
+    def segments(self, *metrics: str) -> Blocks:
+        """Metrics by segment value, for each segment column asked for."""
+        return Blocks(filter(None, (self._segment(metric, column) for metric in metrics for column in self.columns)))
+
+    def figures(self, *names: str) -> Block | None:
+        """Every figure of some metrics, or of all metrics of a section, to the last digit, with what it is made of."""
+        chosen = [name for given in names for name in metrics_of(given) if self._is_asked(name)]
+        rows = list(self.now(chosen).itertuples())
+        if not any(narrative.is_known(row.value) for row in rows):
+            return None
+        return tables.figures(rows, self.period, self.words)
+
+    def _is_asked(self, metric: str) -> bool:
+        """Of a survey that was never held in these periods nothing is said."""
+        return metric not in METRICS or METRICS[metric].summary != "feedback" or (of(self.rows, metric)["n"] > 0).any()
+
+    def _segment(self, metric: str, column: str) -> Block | None:
+        whole = self.row(metric)
+        if whole is None:
+            return None
+        rows = of(self.parts(column), metric)
+        rows = rows[rows["value"].notna() | (rows["n"] > 0)]
+        title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
+        tested = int((rows["n"] >= SMALL).sum())
+        if not tested:
+            few = self.words.text("chart.segments_few", count=len(rows), least=SMALL, **title)
+            return Block("text", text=few) if len(rows) else None
+        shown = by_size(rows, self.words)
+        drawing = series.segments(shown, self.words, total=whole.value if narrative.is_known(whole.value) else None)
+        if drawing is None:
+            return None
+        caption = [self.words.text("chart.segments_caption", **title)]
+        if rows["low"].notna().any():
+            caption.append(self.words.text("chart.interval"))
+        caption.append(self.words.text("chart.whole"))
+        if metric not in SEGMENTED or tested < 2 or not whole.complete:
+            return self.chart(drawing, self.words.text("chart.segments_title", **title), caption)
+        found = self.differing(rows, whole, column, tested, "differ")
+        kind = "differ" if found else "alike"
+        caption.insert(1, found or self.words.text("chart.differ_none", count=tested, column=column))
+        return self.chart(drawing, self.words.text(f"chart.segments_{kind}", **title), caption)
+
+
+def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
+    """Segment values as a page shows them: the largest first, those of fewer than 30 as one, what names no value last."""
+    rows = rows.sort_values("n", ascending=False, kind="stable")
+    unnamed, small = rows["segment_value"] == NONE, rows["n"] < SMALL
+    few = rows[small & ~unnamed]
+    if len(few) > 1:
+        one = together(few)
+        given = {name: getattr(one, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
+        name = words.text("chart.small", count=words.value(len(few), "count"))
+        few = few.head(1).assign(segment_value=name, note="", **given)
+    return pd.concat([rows[~small & ~unnamed], few, rows[unnamed]], ignore_index=True)

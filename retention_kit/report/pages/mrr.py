@@ -1,0 +1,82 @@
+"""What a page shows about money: how recurring revenue moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.breakdowns import mrr_movements
+from retention_kit.metrics.queries.summaries import needs
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts import series
+from retention_kit.report.charts.waterfall import waterfall
+from retention_kit.report.pages.context import Blocks, Context
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GAINED, GIVEN_UP = ("new", "expansion", "reactivation"), ("contraction", "churned")
+
+
+class AboutMoney(Context):
+    """What a page shows about money: how recurring revenue moved."""
+
+    def mrr(self) -> Blocks:
+        """How recurring revenue moved: in this period as one sum, and over thirteen periods."""
+        return Blocks(filter(None, (self.mrr_waterfall(), self.mrr_movements())))
+
+    def mrr_waterfall(self) -> Block | None:
+        """Recurring revenue from the start of the period to its end, with the sum spelled out."""
+        if self.only or needs(self.data, "mrr"):
+            return None
+        frame = self._moves()
+        frame = frame[frame["period"] == str(self.period)]
+        row = frame.to_dict("records")[0]
+        changes = {name: row[name] for name in GAINED} | {"fx": row["fx"]} | {name: -row[name] for name in GIVEN_UP}
+        steps, reached = [_level("start", row["start"])], row["start"]
+        for name, value in changes.items():
+            if value or name != "fx":
+                steps.append({"name": name, "value": value, "before": reached, "after": reached + value})
+                reached += value
+        drawing = waterfall([*steps, _level("end", row["end"])], self.words.period(self.period), self.words)
+        exact = {name: self.words.value(row[name], "money", "full") for name in ("start", *changes, "end")}
+        caption = self.words.text("chart.mrr_fx" if row["fx"] else "chart.mrr", **exact, **self.named_periods())
+        return drawing and self.chart(drawing, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
+
+    def mrr_movements(self) -> Block | None:
+        """Recurring revenue gained and given up over thirteen periods."""
+        if self.only or needs(self.data, "mrr"):
+            return None
+        frame = self._moves()
+        drawing = series.mrr_movements(frame, self.words)
+        if drawing is None:
+            return None
+        known = frame[frame["complete"]]
+        said = {"more": self.words.value((known["gained"] > known["given_up"]).sum(), "count"),
+                "count": self.words.value(len(known), "count"), "every": self.words.text(f"every.{self.every}")}  # fmt: skip
+        title = self.words.text("chart.mrr_trend" if len(known) > 1 else "chart.mrr_movements", **said)
+        return self.chart(
+            drawing, title, [self.words.text("chart.mrr_caption", **said), *self._limits(), *self.incomplete(frame)]
+        )
+
+    def _limits(self) -> list[str]:
+        """That no change of price can be seen, where the data hold only those of today."""
+        return [self.words.text("chart.mrr_snapshot")] if self.data.lacks_earlier_prices else []
+
+    def _title(self, row: dict) -> str:
+        """What MRR did in a period, and by how much was gained and given up."""
+        words, change = self.words, row["end"] - row["start"]
+        said = {name: words.value(row[name], "money") for name in ("start", "end", "gained", "given_up")}
+        said |= {"change": words.value(abs(change), "money"), "period": words.period(self.period)}
+        is_same = said["start"] == said["end"]
+        key = "so_far" if not row["complete"] else "same" if is_same else "rose" if change > 0 else "fell"
+        title = words.text(f"chart.mrr_{key}", **said)
+        return words.text("chart.mrr_by_fx", title=title, fx=words.change(row["fx"], "money")) if row["fx"] else title
+
+    def _moves(self) -> pd.DataFrame:
+        """The movements of the trend's periods, with what was gained and given up by what customers did."""
+        frame = self.recent(mrr_movements(self.data, self.every))
+        return frame.assign(gained=frame[[*GAINED]].sum(axis=1), given_up=frame[[*GIVEN_UP]].sum(axis=1))
+
+
+def _level(name: str, value: float) -> dict:
+    return {"name": name, "value": value, "before": value, "after": value}

@@ -1,0 +1,245 @@
+"""What the first screen shows: the finding, key figures, and what needs attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.errors import UnknownNameError, did_you_mean
+from retention_kit.metrics.catalogue import METRICS, Measure
+from retention_kit.metrics.goals import goal_of, goals_of, is_past, number, progress, status_of, target_of
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.summaries import periods_of, summary
+from retention_kit.metrics.scorecard import scorecard
+from retention_kit.periods import Period
+from retention_kit.report.blocks import Block
+from retention_kit.report.pages import narrative, tables
+from retention_kit.report.pages.context import Context, of
+from retention_kit.wording import DASH
+
+if TYPE_CHECKING:
+    from retention_kit.settings import Goal
+
+CARDS = ("customer_retention_rate", "mrr", "net_revenue_retention", "repeat_purchase_rate", "average_revenue_per_customer",
+         "net_promoter_score", "active_customers", "revenue", "customer_satisfaction_score", "customer_effort_score",
+         "average_purchase_value", "average_revenue_per_account", "gross_revenue_retention")  # fmt: skip
+SHOWN = 6  # cards unless others are asked for
+# What figures are held against, and the column that has it.
+COMPARED = {"previous": "previous", "year_ago": "year_ago", "goal": "target"}
+
+
+class Overview(Context):
+    """What the first screen shows: the finding, key figures, and what needs attention."""
+
+    def headline(self) -> Block:
+        """The finding of the period and two or three sentences around it."""
+        row = self.leading()
+        verdict, goal = ("", "") if row is None else (self.verdict(row), self.goal_state(row))
+        text = narrative.headline(row, str(self.period), self.words, verdict, goal)
+        return Block("headline", text=text, lead=self._lead())
+
+    def leading(self) -> Any | None:
+        """The row of the figure that the headline speaks of."""
+        return narrative.leading(self.rows, str(self.period), lambda row: row.complete and self.holds(row.metric))
+
+    def goal_state(self, row: Any) -> str:
+        """What is said of a figure and its goal: reached, missed, open, or near, which chance may have decided; else empty."""
+        judged = row.status in ("reached", "missed") and narrative.is_known(row.low)
+        return "near" if judged and not self.holds(row.metric, "goal") else row.status
+
+    def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
+        """Key figures with changes, interval, goal and the trend as a small line; the defined ones of `CARDS` by default.
+
+        `compare` names what the changes are against: "previous", "year_ago" or "goal", where a figure has one.
+        """
+        for name in (compare := [compare] if isinstance(compare, str) else list(compare)):
+            if name not in COMPARED:
+                raise UnknownNameError(f"Figures are not compared with {name!r}: {did_you_mean(name, COMPARED)}")
+        now = self.now(metrics or CARDS)
+        if not metrics:
+            now = now[now["value"].notna()].head(SHOWN)
+            now = now.head(len(now) // 2 * 2 if len(now) > 3 else 3)  # two side by side
+        cards = [self._card(row, compare) for row in now.itertuples()]
+        return Block("cards", cards=cards) if cards else None
+
+    def _lead(self) -> list[str]:
+        words, said = self.words, []
+        retention, leading = self.row("customer_retention_rate"), self.leading()
+        if retention is not None and narrative.is_known(retention.value):
+            counts = {name: words.value(getattr(retention, part), "count")
+                      for name, part in (("retained", "numerator"), ("start", "denominator"))}  # fmt: skip
+            said.append(words.text(f"story.kept_{self.base}", **counts, **self.named_periods()))
+        if leading is not None:
+            verdict = self.verdict(leading)
+            said.append(narrative.certainty(leading, words, verdict))
+            said.append(narrative.season(leading, words) if verdict in ("", "real") else "")
+            said.append(self.driver(leading))
+        others = [self.row(name) for name in ("average_revenue_per_customer", "mrr", "net_promoter_score")]
+        for row in [row for row in others if row is not None and narrative.is_known(row.value)][:2]:
+            if leading is None or row.metric != leading.metric:
+                said.append(words.text("story.sentence", finding=narrative.finding(row, words, self.verdict(row))))
+        if not self.period.is_complete(self.data.as_of):
+            said.append(words.text("story.incomplete", period=words.period(self.period), day=self.last_day()))
+        return [sentence for sentence in said if sentence]
+
+    def _card(self, row: Any, compare: list[str]) -> dict:
+        words, text = self.words, self.words.text
+        trend = of(self.rows, row.metric)
+        trend = trend[trend["complete"]]["value"]
+        card = {
+            "metric": row.metric,
+            "label": row.label,
+            "value": words.value(row.value, row.unit),
+            "changes": list(self._changes(row, compare)),
+            "spark": [value if narrative.is_known(value) else None for value in trend],
+            "note": row.note,
+        }
+        details = []
+        if answers := self._answers(row):
+            details.append(answers)
+        elif narrative.is_known(row.denominator):
+            details.append(tables.made_of(row, words))
+        if interval := tables.interval(row, words, "short", worded=True):
+            details.append(interval)
+        card["detail"] = " · ".join(details or [text("card.n", n=words.value(row.n, "count"))])
+        if narrative.is_known(row.target):
+            card["goal"] = self._goal(row)
+        return card
+
+    def _answers(self, row: Any) -> str:
+        """The answers that a net promoter score is made of; empty of other figures."""
+        if row.metric != "net_promoter_score" or not row.n:
+            return ""
+        column, value = self.alone or (None, "")
+        frame = summary(self.data, "feedback", Grid(self.every), column)
+        found = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)]
+        said = {name: self.words.value(found[part].iloc[0], "count")
+                for name, part in (("promoters", "promoters"), ("detractors", "detractors"), ("answers", "nps_weight"))}  # fmt: skip
+        return self.words.text("card.answers", **said)
+
+    def _changes(self, row: Any, compare: list[str]) -> Iterator[dict]:
+        """Against the period before, with its interval, the same of last year, or the goal; grey unless more than chance."""
+        if not row.complete or not narrative.is_known(row.value):
+            return
+        periods = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
+        for name in compare:
+            before, is_twice = COMPARED[name], self.every == "year" and name == "year_ago" and "previous" in compare
+            if not narrative.is_known(getattr(row, before)) or is_twice:
+                continue
+            is_flat, is_up = narrative.is_same(row, self.words, before), row.value > getattr(row, before)
+            is_certain = self.holds(row.metric, name)
+            yield {
+                "text": self._against(row, name, periods.get(name)),
+                "detail": "" if is_flat else self._certainty(row, name, is_certain),
+                "direction": "flat" if is_flat else "up" if is_up else "down",
+                "good": is_up == (row.better == "higher") if row.better and is_certain and not is_flat else None,
+            }
+
+    def _against(self, row: Any, name: str, period: Period | None) -> str:
+        change = narrative.signed(row, self.words, COMPARED[name])
+        if name == "goal":
+            return self.words.text("card.change_goal", change=change, goal=self.words.value(row.target, row.unit))
+        return self.words.text("card.change", change=change, period=self.words.period(period, "short"))
+
+    def _certainty(self, row: Any, name: str, is_certain: bool) -> str:
+        """What is said of a change beside it: its interval, that it may be chance, or of a sum what it is a day."""
+        if name == "previous":
+            verdict = self.verdict(row)
+            if not verdict:
+                return narrative.per_day(row, self.words)
+            return self.words.text(f"card.{verdict}", **narrative.bounds(row, self.words), **narrative.lengths(row))
+        return self.words.text("card.may_be_chance") if narrative.is_known(row.low) and not is_certain else ""
+
+    def _goal(self, row: Any) -> dict:
+        """A goal in words, and how far one has come from where one began."""
+        words, goal = self.words, self._goal_of(row.metric)
+        state = self.goal_state(row)
+        said = words.text(
+            f"card.goal_{state}" if state else "card.goal",
+            goal=words.value(row.target, row.unit),
+            by=words.period(goal.by, "short") if goal.by else "",
+        )
+        start, when = self._start(row, goal)
+        share = progress(row.value, start, row.target, row.better)
+        if share is not None:
+            began = {"start": words.value(start, row.unit), "period": words.period(when, "short") if when else ""}
+            said = words.text("card.goal_since" if when else "card.goal_from", said=said, **began)
+        return {"text": said, "share": share}
+
+    def goals(self, most: int = 0) -> Block | None:
+        """Every goal: where its figure stands, whether it is reached, by when, and who answers for it; `most` of them, else all."""
+        words, body = self.words, [*self._goals_met(), *self._goals_done()]
+        heads = ("figure", "value", "target", "state", "by", "owner")
+        used = [place for place in range(len(heads)) if place in (0, 3) or any(row[place] for row in body)]
+        caption = words.text("goals.more", count=len(body) - most) if 0 < most < len(body) else ""
+        cells = [[row[place] or DASH for place in used] for row in body[: most or None]]
+        names = [heads[place] for place in used]
+        return tables.titled(words, "goals", names, cells, ("value", "target"), caption) if body else None
+
+    def _goals_met(self) -> Iterator[list[str]]:
+        """Those of figures; one whose time is up stands as its last period left it."""
+        words, settings = self.words, self.data.settings
+        for row in self.now(METRICS).itertuples():
+            one = METRICS[row.metric]
+            for goal in goals_of(settings.goals, row.metric, self.every, self.only, settings.report.every):
+                then, state = row, self.goal_state(row)
+                if goal is not self._goal_of(row.metric) or is_past(goal, self.period):
+                    then = self._at_end(goal, row)
+                    state = "" if then is None else status_of(goal, one, _measured(then), Period.parse(then.period))
+                if then is None:
+                    continue
+                by, target = (
+                    words.period(goal.by, "short") if goal.by else "",
+                    words.value(target_of(goal, one), row.unit),
+                )
+                said = words.text(f"goals.{state}") if state and then.complete else ""
+                yield [
+                    goal.objective or row.label,
+                    words.value(then.value, row.unit),
+                    target,
+                    said,
+                    by,
+                    goal.owner or "",
+                ]
+
+    def _at_end(self, goal: Goal, row: Any) -> Any | None:
+        """The row of the last period of a goal that is past, else today's; None where the report does not reach back."""
+        if not is_past(goal, self.period):
+            return row
+        ends = Period.parse(str(goal.by)).end
+        known = [one for one in of(self.rows, row.metric).itertuples() if Period.parse(one.period).end <= ends]
+        return known[-1] if known and Period.parse(known[-1].period).shift(1).end > ends else None
+
+    def _goals_done(self) -> Iterator[list[str]]:
+        """Those of yes or no, of all customers."""
+        for goal in self.data.settings.goals.values():
+            if goal.kind and (goal.segment or "") == self.only:
+                by = Period.parse(goal.by) if goal.by else None
+                state = "done" if goal.done else "missed" if by and self.period.end >= by.end else "open"
+                said = self.words.text(f"goals.{state}"), self.words.period(by, "short") if by else "", goal.owner or ""
+                yield [goal.objective or goal.id, "", "", *said]
+
+    def _goal_of(self, metric: str) -> Goal:
+        """The goal that a figure of this page is held against."""
+        settings = self.data.settings
+        goal = goal_of(settings.goals, metric, self.period, self.only, settings.report.every)
+        assert goal is not None
+        return goal
+
+    def _start(self, row: Any, goal: Goal) -> tuple[float | None, Period | None]:
+        """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be told."""
+        one = METRICS[row.metric]
+        if goal.start is not None:
+            return number(goal.start, one, f"goals.{goal.id or one.name}.start"), None
+        if one.summary == "trailing_year" or self.only:
+            return None, None
+        first = [period for period in periods_of(self.data, self.every) if period.is_complete(self.data.as_of)]
+        if goal.start_date:
+            first = [period for period in first if period == Period.of(goal.start_date, self.every)]
+        rows = scorecard(self.data, periods=first[:2], metrics=[one.name]) if first else self.rows[:0]
+        known = rows[rows["value"].notna()]
+        return (known["value"].iloc[0], Period.parse(known["period"].iloc[0])) if len(known) else (None, None)
+
+
+def _measured(row: Any) -> Measure:
+    return Measure(row.value if narrative.is_known(row.value) else None)

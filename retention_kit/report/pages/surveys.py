@@ -1,0 +1,92 @@
+"""What a page shows about feedback: how answers spread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention_kit.data.values.scales import top_boxes
+from retention_kit.metrics.breakdowns import answer_counts
+from retention_kit.metrics.definitions.feedback import SURVEYS
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.summaries import needs, summary
+from retention_kit.periods import Period
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts import series
+from retention_kit.report.charts.surveys import answers
+from retention_kit.report.pages.context import Blocks
+from retention_kit.report.pages.metric import AboutFigures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORES = {survey: metric for metric, survey in SURVEYS.items()}
+
+
+class AboutFeedback(AboutFigures):
+    """What a page shows about feedback: how answers spread."""
+
+    def survey(self, survey: str) -> Blocks:
+        """One survey (nps, csat or ces): its score over thirteen periods and how the answers of this one spread."""
+        shown = [self.trend(SCORES[survey]), self.nps() if survey == "nps" else None, self.answers(survey)]
+        return Blocks(filter(None, shown))
+
+    def nps(self) -> Block | None:
+        """Promoters, passives and detractors over thirteen periods."""
+        if self.only or needs(self.data, "feedback"):
+            return None
+        frame = summary(self.data, "feedback", Grid(self.every)).rename(columns={"nps_answers": "n"})
+        frame = self.recent(frame.assign(period=[str(Period(self.every, int(index))) for index in frame["period"]]))
+        drawing, row = series.nps(frame, self.words), frame[frame["period"] == str(self.period)].iloc[0]
+        shares = {name: self.words.value(row[name] / row["nps_weight"] if row["nps_weight"] else None, "fraction")
+                  for name in ("promoters", "detractors")}  # fmt: skip
+        title = self.words.text("chart.nps_title", period=self.words.period(self.period), **shares)
+        caption = self.words.text("chart.nps", every=self.words.text(f"every.{self.every}"))
+        return drawing and self.chart(drawing, title, [caption, *self.incomplete(frame)])
+
+    def answers(self, survey: str) -> Block | None:
+        """How the answers of one survey (nps, csat or ces) spread over its scale in this period."""
+        if self.only or needs(self.data, "scores"):
+            return None
+        counts = answer_counts(self.data, self.every)
+        counts = counts[(counts["period"] == str(self.period)) & (counts["survey"] == survey)]
+        if counts.empty:
+            return None
+        rows = self._grouped(counts, survey)
+        drawing, now = answers(rows, self.words), self.row(SCORES[survey])
+        scale = {
+            "low": self.words.value(rows["score"].min(), "count"),
+            "high": self.words.value(rows["score"].max(), "count"),
+        }
+        said = {"n": self.words.value(now.n, "count"), "period": self.words.period(self.period), **scale}
+        title = self._most_frequent(rows, survey)
+        return drawing and self.chart(drawing, title, [self.words.text("chart.answers", **said)])
+
+    def _grouped(self, counts: pd.DataFrame, survey: str) -> pd.DataFrame:
+        """Every score of the scale with its share, and what it counts as."""
+        high, chosen = int(counts["high"].iloc[0]), self.data.settings.definitions
+        top = {"csat": chosen.csat_top, "ces": chosen.ces_top}.get(survey)
+        top = top_boxes(survey, high) if top is None else top
+        scale = range(0 if survey == "nps" or high <= 2 else 1, high + 1)
+        rows = counts.set_index("score").reindex(scale).rename_axis("score").reset_index()
+        rows = rows.assign(period=str(self.period), survey=survey, answers=rows["answers"].fillna(0))
+        if survey == "nps":
+            rows["group"] = ["promoters" if one >= 9 else "passives" if one >= 7 else "detractors" for one in scale]
+            labels = {name: self.words.text(f"charts.nps.{name}") for name in rows["group"]}
+        else:
+            rows["group"] = ["all" if top == "mean" else "top" if one > high - top else "rest" for one in scale]
+            labels = {name: self.words.text(f"charts.answers.{name}_{survey}" if name == "top" else f"charts.answers.{name}")
+                      for name in rows["group"]}  # fmt: skip
+        return rows.assign(group_label=rows["group"].map(labels), share=rows["answers"] / rows["answers"].sum())
+
+    def _most_frequent(self, rows: pd.DataFrame, survey: str) -> str:
+        """The finding: the most frequent answer, unless several are equally frequent."""
+        often = rows[rows["answers"] == rows["answers"].max()]
+        said = {"survey": self.words.text(f"charts.answers.{survey}"), "period": self.words.period(self.period)}
+        if len(often) > 1:
+            return self.words.text("chart.answers_spread", **said)
+        row = often.iloc[0]
+        figures = {
+            "score": self.words.value(row["score"], "count"),
+            "share": self.words.value(row["share"], "fraction"),
+        }
+        return self.words.text("chart.answers_title", **said, **figures)

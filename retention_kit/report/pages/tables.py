@@ -1,0 +1,101 @@
+"""The tables of a report: scorecard rows → blocks, each figure with what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.queries.views import NONE, PAUSED
+from retention_kit.report.blocks import Block
+from retention_kit.report.pages import narrative
+from retention_kit.wording import DASH, Words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.periods import Period
+
+
+def figures(rows: Sequence[Any], period: Period, words: Words) -> Block:
+    """Scorecard rows to the last digit, with numerator, denominator, n, interval and change."""
+    text = words.text
+    heads = ("metric", "value", "numerator", "denominator", "n", "interval", "previous", "change")
+    body = [
+        [
+            row.label,
+            words.value(row.value, row.unit, "full"),
+            part(row.numerator, row, words, is_top=True),
+            part(row.denominator, row, words, is_top=False),
+            words.value(row.n, "count"),
+            interval(row, words, "full") or DASH,
+            words.value(row.previous, row.unit, "full"),
+            words.change(row.change, row.unit, "full"),
+        ]
+        for row in rows
+    ]
+    notes = [text("figures.note", label=row.label, note=row.note) for row in rows if row.note]
+    title = text("figures.title", period=words.period(period))
+    return _table(words, "figures", heads, body, title=title, caption=" ".join(notes))
+
+
+def reasons(rows: pd.DataFrame, period: Period, words: Words) -> Block | None:
+    """Why customers left in a period (rows of `churn_reasons`); None where no reason is told."""
+    told = rows[~rows["reason"].isin([NONE, PAUSED])]
+    if told.empty:
+        return None
+    lost, names = rows["lost"].sum(), {NONE: words.text("reasons.none"), PAUSED: words.text("reasons.paused")}
+    said = {"reason": told["reason"].iloc[0], "lost": words.value(told["lost"].iloc[0], "count"),
+            "all": words.value(lost, "count"), "period": words.period(period)}  # fmt: skip
+    body = [
+        [
+            names.get(row.reason, row.reason),
+            words.value(row.lost, "count"),
+            words.value(row.lost / lost if lost else None, "fraction"),
+            words.value(row.churned, "money", "full"),
+        ]
+        for row in rows.itertuples()
+    ]
+    heads = ("reason", "lost", "share", "churned")
+    keys = [[None, float(row.lost), float(row.lost), float(row.churned)] for row in rows.itertuples()]
+    title, caption = words.text("reasons.title", **said), words.text("reasons.caption")
+    return _table(words, "reasons", heads, body, title=title, caption=caption, keys=keys)
+
+
+def part(value: float, row: Any, words: Words, *, is_top: bool, style: str = "full") -> str:
+    """A numerator or denominator: money where the row's figure is made of money, else plain numbers."""
+    kinds = METRICS[row.metric].parts
+    return words.value(value, kinds[0] if is_top else kinds[1], style)
+
+
+def made_of(row: Any, words: Words) -> str:
+    """Numerator and denominator in short: a part of a whole, or for a mean what is divided by what."""
+    parts = {"numerator": part(row.numerator, row, words, is_top=True, style="short"),
+             "denominator": part(row.denominator, row, words, is_top=False, style="short")}  # fmt: skip
+    kind = "mean" if row.unit in ("money", "ratio") else "share"
+    return words.text(f"card.{kind}", **parts)
+
+
+def interval(row: Any, words: Words, style: str, worded: bool = False) -> str:
+    """The 95% interval of a scorecard row; empty where it has none."""
+    if not narrative.is_known(row.low):
+        return ""
+    bounds = {"low": words.value(row.low, row.unit, style), "high": words.value(row.high, row.unit, style)}
+    return words.text("card.interval" if worded else "charts.interval", **bounds)
+
+
+def titled(
+    words: Words, name: str, heads: Sequence[str], body: list[list[str]], numbers: Sequence[str], caption: str = ""
+) -> Block:
+    """A table with the words of `name`: its title and column heads; those of `numbers` stand at the end."""
+    columns = [
+        {"label": words.text(f"{name}.{head}"), "align": "end" if head in numbers else "start"} for head in heads
+    ]
+    return Block("table", title=words.text(f"{name}.title"), columns=columns, rows=body, caption=caption)
+
+
+def _table(words: Words, name: str, heads: Sequence[str], body: list[list[str]], **more: Any) -> Block:
+    """The first column is of words, the others of numbers."""
+    columns = [{"label": words.text(f"{name}.{head}"), "align": "end" if place else "start"}
+               for place, head in enumerate(heads)]  # fmt: skip
+    return Block("table", columns=columns, rows=body, **more)

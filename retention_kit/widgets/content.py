@@ -1,0 +1,366 @@
+"""Everything that is shown for one selection, as blocks, frames and drawings; no widget and no figure of its own.
+
+`steps` names the work it needs, in order; once they have run, all the rest is at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
+from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.summaries import at_hand, needs, summary
+from retention_kit.periods import Period
+from retention_kit.report.appendix import appendix
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts import cohorts as cohort_charts
+from retention_kit.report.charts import series
+from retention_kit.report.charts.base import Drawing, listed
+from retention_kit.report.pages import narrative, rules, tables
+from retention_kit.report.pages.context import of
+from retention_kit.report.pages.overview import CARDS, SHOWN
+from retention_kit.widgets.background import Step
+from retention_kit.widgets.page import ChosenPage
+from retention_kit.widgets.selection import Selection, values_of
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+TABS = ("trend", "movements", "cohorts", "segments", "customers", "about")
+ACTIVE, CELL = "active", "cell"
+MOST_ROWS = 200  # of customers that a table shows
+_MONEY = ("paid", "mrr", "revenue_12_months")
+_DATES = ("last_purchase", "paid_until", "paid_since")
+
+
+class Listing(NamedTuple):
+    """Which customers a table shows: those of a metric's list, the active ones, or those of a cohort's cell."""
+
+    kind: str = ACTIVE
+    cohort: str = ""
+    period: str = ""
+
+
+class Shown(NamedTuple):
+    """One chart, or in its place a sentence."""
+
+    title: str
+    spec: dict | None = None
+    caption: str = ""
+
+
+class Look:
+    """One selection of a dataset. `computed` keeps scorecards and lists for the next look."""
+
+    def __init__(self, data: Dataset, selection: Selection, computed: dict[tuple, pd.DataFrame]):
+        self.data, self.selection, self.computed = data, selection, computed
+
+    # What it takes.
+
+    def steps(self, listing: Listing | None = None) -> list[Step]:
+        """The work behind what all tabs share, and behind a list of customers."""
+        chosen, data = self.selection, self.data
+        kinds = {(Grid(data.settings.report.every), chosen.column), (Grid(chosen.every), chosen.column)}
+        kinds = [(Grid(chosen.every), "")] + sorted(kinds, key=str) * bool(chosen.column)
+        steps = [
+            self._step(
+                name, lambda name=name, grid=grid, column=column: summary(data, name, grid, column or None), column
+            )
+            for grid, column in kinds
+            for name in at_hand(data)
+        ]
+        steps.append(self._step("figures", lambda: self.scorecard, ""))
+        if needs(data, "cohorts") is None:  # what is more than chance is judged for all figures and cohorts together
+            steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Grid(chosen.every)), ""))
+        if listing is not None and not needs(data, "movements"):
+            steps.append(self._step("customers", lambda: self.customers(listing), ""))
+        return steps
+
+    def _step(self, name: str, run: Callable[[], object], column: str) -> Step:
+        said = self.words.text(f"explorer.step.{name}")
+        return Step(self.words.text("explorer.step.by", step=said, column=column) if column else said, run)
+
+    # What it says.
+
+    @cached_property
+    def page(self) -> ChosenPage:
+        chosen = self.selection
+        page = ChosenPage(str(chosen.period), chosen.every, chosen.segment, self.words.language, self.data)
+        page.values, page.computed = chosen.values, self.computed
+        return page
+
+    @cached_property
+    def words(self) -> Words:
+        report = self.data.settings.report
+        return Words(report.languages[0], report.currency)
+
+    @cached_property
+    def scorecard(self) -> pd.DataFrame:
+        """All that the scorecard says of the selection: the trend's periods, and this period by segment value."""
+        import pandas as pd
+
+        page, chosen = self.page, self.selection
+        rows = page.rows
+        if page.alone:
+            rows = rows.assign(segment=chosen.column, segment_value=chosen.values[0])
+        elif chosen.column:
+            rows = pd.concat([rows, page.parts(chosen.column)], ignore_index=True)
+        rows.attrs |= page.rows.attrs
+        return rows
+
+    @cached_property
+    def trend_rows(self) -> pd.DataFrame:
+        """The rows of the chosen metric over the trend's periods."""
+        return of(self.page.rows, self.selection.metric).reset_index(drop=True)
+
+    def values(self) -> list[str]:
+        """The values of the segment column that can be chosen."""
+        return values_of(self.data, self.selection.column)
+
+    def state(self) -> str:
+        """What the data are, in a sentence; another one where several values are chosen, as not all is of those."""
+        company = self.data.settings.report.company
+        key = "explorer.state" + "_sample" * self.data.is_sample + "_unnamed" * (not company)
+        said = [self.words.text(key, company=company, day=self.page.last_day())]
+        if len(self.selection.values) > 1:
+            said.append(self.words.text("explorer.several"))
+        return " ".join(said)
+
+    # What it shows.
+
+    def cards(self) -> list[dict]:
+        """The chosen metric's card, then the page's own, as many as fit."""
+        now = self.page.now(CARDS)
+        others = [row.metric for row in now.itertuples() if narrative.is_known(row.value)]
+        names = [self.selection.metric, *(name for name in others if name != self.selection.metric)][:SHOWN]
+        return self.page.cards(*names, compare=(self.selection.compare,)).data["cards"]
+
+    def trend(self) -> Shown:
+        """The chosen metric over the trend's periods, with last year's where that is compared with."""
+        block, words, rows = self.page.trend(self.selection.metric), self.words, self.trend_rows
+        if block is None:
+            return self._sentence("none", label=METRICS[self.selection.metric].label)
+        if block.kind == "text":
+            return Shown(block.data["text"])
+        now, compare = self.page.row(self.selection.metric), self.selection.compare
+        goal = now.target if narrative.is_known(now.target) else None
+        before = "year_ago" if compare == "year_ago" else None
+        drawing = series.trend(rows, words, goal=goal, before=before, brush=True)
+        title, captions = block.data["title"], [block.data["caption"]]
+        if compare != "previous":
+            card = self.cards()[0]
+            changes = [f"{card['label']}: {card['value']}", *(change["text"] for change in card["changes"])]
+            title = listed(changes, words)
+        if compare == "goal" and goal is None:
+            captions.append(words.text("explorer.no_goal", label=now.label))
+        if before:
+            captions.append(words.text("explorer.last_year"))
+        return Shown(title, _described(drawing), " ".join(captions))
+
+    def figures(self, periods: Iterable[str] = ()) -> Block:
+        """The scorecard's rows behind the trend: those of some periods, or of all."""
+        rows, chosen = self.trend_rows, set(periods)
+        rows = rows[rows["period"].isin(chosen)] if chosen else rows
+        name = "explorer.period_head"
+        return self._table(rows[::-1], name, lambda row: self.words.period(row.period, "short"))
+
+    def movements(self, of_money: bool) -> list[Shown]:
+        """Customers, or recurring revenue, gained and lost."""
+        if self.page.only:
+            return [self._sentence("whole_only")]
+        blocks = [self.page.mrr_waterfall(), self.page.mrr_movements()] if of_money else [self.page.movements()]
+        return [_shown(block) for block in blocks if block] or [self._sentence("no_movements")]
+
+    def movement_figures(self, of_money: bool) -> Block | None:
+        """What the movements are made of, to the last digit, the newest period first."""
+        name, table, unit = ("mrr", mrr_movements, "money") if of_money else ("customers", customer_movements, "count")
+        if self.page.only or needs(self.data, "mrr" if of_money else "movements"):
+            return None
+        words, frame = self.words, self.page.recent(table(self.data, self.page.every))[::-1]
+        parts = [part for part in frame.columns if part not in ("period", "complete")]
+        heads = {part: words.text(f"explorer.{part}" if part in ("start", "end") else f"charts.{name}.{part}")
+                 for part in parts}  # fmt: skip
+        columns = [
+            {"label": words.text("explorer.period_head")},
+            *({"label": heads[part], "align": "end"} for part in parts),
+        ]
+        rows = [
+            [words.period(row["period"], "short"), *(words.value(row[part], unit, "full") for part in parts)]
+            for row in frame.to_dict("records")
+        ]
+        return Block("table", columns=columns, rows=rows)
+
+    def has_movements(self) -> tuple[bool, bool]:
+        """Whether there are movements of customers and of recurring revenue."""
+        return needs(self.data, "movements") is None, needs(self.data, "mrr") is None
+
+    def cohorts(self) -> Shown:
+        """The heat map, whose cells can be chosen."""
+        if self.page.only:
+            return self._sentence("whole_only")
+        block = self.page.cohorts()
+        if block is None or block.kind == "text":
+            return Shown(block.data["text"]) if block else self._sentence("no_cohorts")
+        cells = self.cells()
+        drawing = cohort_charts.heat_map(
+            cells.assign(value=cells["retention"]), self.words, self.page.every, "fraction", select=True
+        )
+        return Shown(block.data["title"], _described(drawing), block.data["caption"])
+
+    def cells(self) -> pd.DataFrame:
+        """The cells of the heat map."""
+        import pandas as pd
+
+        cells = self.page.cells()
+        return pd.DataFrame({name: [] for name in ("cohort", "period")}) if cells is None else cells
+
+    def segments(self) -> Shown:
+        """The chosen metric by segment value."""
+        if not self.page.columns:
+            return self._sentence("one_value" if self.page.only else "no_column")
+        blocks = self.page.segments(self.selection.metric)
+        return _shown(blocks[0]) if blocks else self._sentence("none", label=METRICS[self.selection.metric].label)
+
+    def segment_figures(self) -> Block | None:
+        """The scorecard's rows behind it, the highest first."""
+        if not self.page.columns:
+            return None
+        rows = of(self.page.parts(self.selection.column), self.selection.metric)
+        rows = rows[rows["value"].notna() | (rows["n"] > 0)].sort_values("value", ascending=False, kind="stable")
+        return self._table(rows, "explorer.value_head", lambda row: row.segment_value)
+
+    def listings(self) -> list[tuple[str, str]]:
+        """The lists of customers that there are: label and kind."""
+        if needs(self.data, "movements"):
+            return []
+        return [(self.words.text(f"explorer.list.{kind}"), kind) for kind in (ACTIVE, *LISTS)]
+
+    def customers(self, listing: Listing) -> pd.DataFrame:
+        """The customers of a list, all of them; none where the data know no customers."""
+        import pandas as pd
+
+        chosen, page = self.selection, self.page
+        if needs(self.data, "movements"):
+            return pd.DataFrame({"customer_id": []})
+        period = Period.parse(listing.period) if listing.kind == CELL else chosen.period
+        columns, only = tuple(page.columns), page.alone
+        column = chosen.column if chosen.column and not only else ""
+        key = (listing, str(period), columns, only, chosen.values)
+        if key not in self.computed:
+            if listing.kind in LISTS:
+                lists = customer_lists(self.data, period, columns, only)
+                frames = {Listing(kind): frame for kind, frame in lists.items()}
+            else:
+                cohort = listing.cohort or None
+                frames = {listing: active_customers(self.data, period, cohort, columns, only)}
+            for kind, frame in frames.items():
+                name = f"segment.{column}" if f"segment.{column}" in frame else column
+                frame = frame[frame[name].isin(chosen.values)] if name and chosen.values else frame
+                self.computed[(kind, *key[1:])] = frame.reset_index(drop=True)
+        return self.computed[key]
+
+    def customer_table(self, frame: pd.DataFrame, listing: Listing) -> Block:
+        """The first customers of a list, with how many there are."""
+        words, shown = self.words, frame.head(MOST_ROWS)
+        said = {
+            "list": self._called(listing),
+            "all": words.value(len(frame), "count"),
+            "shown": words.value(len(shown), "count"),
+        }
+        columns = [
+            {"label": self._column(name), "align": "end" if name in _MONEY else "start"} for name in frame.columns
+        ]
+        rows = [
+            [self._cell(name, value) for name, value in zip(frame.columns, row, strict=True)]
+            for row in shown.itertuples(index=False, name=None)
+        ]
+        title = words.text("explorer.customers_some" if len(shown) < len(frame) else "explorer.customers_all", **said)
+        return Block("table", title=title, columns=columns, rows=rows)
+
+    def about(self) -> list[Block]:
+        """What the chosen metric is and from where, then what cleaning found."""
+        page, one = self.page, METRICS[self.selection.metric]
+        sections: dict[str, list[Block]] = {}
+        for block in appendix(page, []):
+            if block.kind == "heading":
+                current = sections.setdefault(block.data["id"], [])
+            current.append(block)
+        definitions = sections["definitions"]
+        place = next(number for number, block in enumerate(definitions) if block.kind == "terms")
+        terms = Block("terms", items=[item for item in definitions[place].data["items"] if item["term"] == one.label])
+        said = [block for block in definitions[:place] if block.kind == "text"]
+        in_force = rules.of([one], self.data, self.words)
+        notice = Block("notice", title=self.words.text("rules.title"), items=in_force) if in_force else None
+        blocks = [page.figures(one.name), definitions[0], terms, *said, notice]
+        return [*filter(None, blocks), *sections["quality"], *sections["provenance"]]
+
+    def _table(self, rows: pd.DataFrame, head: str, name: Callable[[object], str]) -> Block:
+        """Scorecard rows to the last digit, each with what it is made of and what it is compared with."""
+        words, text, compare = self.words, self.words.text, self.selection.compare
+        heads = [text(head), *(text(f"figures.{part}") for part in ("value", "numerator", "denominator", "n", "interval")),
+                 text(f"explorer.compared.{compare}"), text("figures.change")]  # fmt: skip
+        before = "target" if compare == "goal" else compare
+        body, notes = [], []
+        for row in rows.itertuples():
+            then = getattr(row, before)
+            change = row.change if compare == "previous" else row.value - then if row.complete else None
+            body.append([
+                name(row),
+                words.value(row.value, row.unit, "full"),
+                tables.part(row.numerator, row, words, is_top=True),
+                tables.part(row.denominator, row, words, is_top=False),
+                words.value(row.n, "count"),
+                tables.interval(row, words, "full") or words.value(None, "count"),
+                words.value(then, row.unit, "full"),
+                words.change(change, row.unit, "full"),
+            ])  # fmt: skip
+            if row.note:
+                notes.append(text("figures.note", label=name(row), note=row.note))
+        columns = [{"label": label, "align": "end" if place else "start"} for place, label in enumerate(heads)]
+        return Block("table", columns=columns, rows=body, caption=" ".join(notes))
+
+    def _sentence(self, key: str, **said: str) -> Shown:
+        return Shown(self.words.text(f"explorer.{key}", **said))
+
+    def _called(self, listing: Listing) -> str:
+        if listing.kind == CELL:
+            said = {"cohort": self.words.period(listing.cohort), "period": self.words.period(listing.period)}
+            return self.words.text("explorer.list.cell", **said)
+        said = {"list": self.words.text(f"explorer.list.{listing.kind}"),
+                "period": self.words.period(self.selection.period)}  # fmt: skip
+        return self.words.text("explorer.list_of", **said)
+
+    def _column(self, name: str) -> str:
+        """The head of a column of ours; a segment column is called as it is."""
+        known = self.words.raw("explorer.column")
+        return known.get(name) or str(name).removeprefix("segment.")
+
+    def _cell(self, name: str, value: object) -> str:
+        import pandas as pd
+
+        if pd.isna(value):
+            return self.words.value(None, "count")
+        if name in _MONEY:
+            return self.words.value(float(value), "money", "full")
+        if name in _DATES:
+            return self.words.date(pd.Timestamp(value).date())
+        return str(value)
+
+
+def _shown(block: Block) -> Shown:
+    if block.kind == "text":
+        return Shown(block.data["text"])
+    return Shown(block.data["title"], _described(Drawing(block.data["spec"], block.data["alt"])),
+                 block.data["caption"])  # fmt: skip
+
+
+def _described(drawing: Drawing) -> dict:
+    """A drawing's specification, which says in words what it shows."""
+    return drawing.spec | {"description": drawing.alt}

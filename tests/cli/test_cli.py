@@ -1,0 +1,299 @@
+"""The command line: what each mistake is answered with, and what each command prints."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_templates import ORDERS
+
+import retention_kit as rk
+from retention_kit.cli import main
+from retention_kit.metrics.scorecard import COLUMNS, records
+from retention_kit.report.execution import templates as library
+
+TOML = '[data]\norders = "orders.csv"\n[report]\ntimezone = "UTC"\ncurrency = "GBP"\n'
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A folder with six orders and settings, and us in it."""
+    ORDERS.assign(country=["France", "Spain"] * 3).to_csv(tmp_path / "orders.csv", index=False)
+    (tmp_path / "retention.toml").write_text(TOML, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def kernelless(monkeypatch):
+    """No template runs: the packs hold their appendix."""
+    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
+
+
+MISTAKES = {  # what is asked for: what the sentence must hold
+    "--data absent.toml": "There is no file or folder 'absent.toml'.",
+    "--data notes.txt": "notes.txt is none of our tables: orders need customer_id, ordered_at, amount; it has hello.",
+    "--data empty": "The folder 'empty' holds no table",
+    "--data moved.toml": "There is no file 'order.csv'",
+    "--data moved.toml --as-of 2024-03-01": "did you mean 'orders.csv'?",
+    "--data narrow.csv": "narrow.csv has no column 'amount'",
+    "--data torn.csv": "'ordered_at' is unreadable in 6 of 6 rows, first in row 1 ('soon')",
+    "--data broken.toml": "broken.toml is not valid TOML",
+    "--data setting.toml": "setting.toml: [report] has no setting 'langages': did you mean 'languages'?",
+    "--every moth": "There is no period length 'moth': did you mean 'month'?",
+    "--data value.toml": "value.toml: report.every cannot be 'moth': did you mean 'month'?",
+    "--data zone.toml": "There is no time zone 'Europe/Lundun'",
+    "--data currency.toml": "There is no currency 'POUND'",
+    "--data goal.toml": "[goals] names no metric 'retention': ",
+    "--period November": "'November' is not a period: write it like 2011-11",
+    "--period 2024-13": "'2024-13' is not a period",
+    "--period 2023-12": "2023-12",
+    "--period 2024-04": "2024-04",
+    "--period 2024-01 --from 2024-01": "Give either --period or --from and --to.",
+    "--from 2024-02 --to 2024-01": "--from 2024-02 comes after --to 2024-01.",
+    "--from 2024-02 --to 2024-Q1": "'2024-Q1' is a quarter, not a month",
+    "--as-of soon": "as_of",
+    "--as-of 2023-01-01": "2023-01-01",
+    "--segment contry": "'contry'",
+    "--segment country=Frence": "There is no country 'Frence' in the data: did you mean 'France'?",
+}
+OF_REPORT = {
+    "--language xx": "Reports cannot be written in 'xx' yet",
+    "--only revenu": "There is no section 'revenu': did you mean 'revenue'?",
+    "--only feedback": "There is no section 'feedback' in this report",
+    "--templates absent": "There is no folder of templates 'absent'.",
+    "--templates empty": "The folder 'empty' holds no notebook template",
+    "--jobs 0": "--jobs is 0: at least one notebook has to run.",
+}
+OF_METRICS = {
+    "--metric retention_rate": "There is no metric 'retention_rate': did you mean",
+    "--metric mrr": "There is no mrr: ",
+}
+ASKED = [("metrics", asked) for asked in (*MISTAKES, *OF_METRICS)] + [
+    ("report", asked) for asked in (*MISTAKES, *OF_REPORT)
+]
+
+
+@pytest.fixture
+def faulty(project):
+    """Files with one fault each, named for it."""
+    orders = pd.read_csv("orders.csv")
+    (project / "empty").mkdir()
+    Path("notes.txt").write_text("hello", "utf-8")
+    Path("broken.toml").write_text("[data\n", "utf-8")
+    Path("moved.toml").write_text(TOML.replace("orders.csv", "order.csv"), "utf-8")
+    Path("setting.toml").write_text(TOML + 'langages = ["en"]\n', "utf-8")
+    Path("value.toml").write_text(TOML + 'every = "moth"\n', "utf-8")
+    Path("zone.toml").write_text(TOML.replace("UTC", "Europe/Lundun"), "utf-8")
+    Path("currency.toml").write_text(TOML.replace("GBP", "POUND"), "utf-8")
+    Path("goal.toml").write_text(TOML + "[goals.retention]\ntarget = 1\n", "utf-8")
+    Path("narrow.toml").write_text(TOML.replace("orders.csv", "narrow.csv"), "utf-8")
+    Path("torn.toml").write_text(TOML.replace("orders.csv", "torn.csv"), "utf-8")
+    orders.drop(columns="amount").to_csv("narrow.csv", index=False)
+    orders.assign(ordered_at="soon").to_csv("torn.csv", index=False)
+    return project
+
+
+@pytest.mark.parametrize(("command", "asked"), ASKED, ids=lambda part: part)
+def test_a_mistake_is_one_sentence_and_writes_nothing(faulty, capsys, monkeypatch, command, asked):
+    monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
+    # A table without settings is read with its file named, not guessed by its columns.
+    asked_for = asked.replace("narrow.csv", "narrow.toml").replace("torn.csv", "torn.toml")
+    before = {path: path.read_bytes() for path in faulty.rglob("*") if path.is_file()}
+    assert main([command, *asked_for.split()]) == 2
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith("retention-kit: ")
+    assert said.count("\n") == 1
+    assert (MISTAKES | OF_REPORT | OF_METRICS)[asked] in said
+    assert {path: path.read_bytes() for path in faulty.rglob("*") if path.is_file()} == before
+    assert not (faulty / "reports").exists()
+
+
+@pytest.mark.parametrize("asked", ["report --format docx", "metrics --json --csv", "repot", ""])
+def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, asked):
+    with pytest.raises(SystemExit) as refused:
+        main(asked.split())
+    assert refused.value.code == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"retention-kit: .+; retention-kit.* --help tells what there is\.\n", said)
+    assert not (project / "reports").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_metrics_prints_what_the_library_gives(capsys):
+    rows = records(rk.scorecard(rk.load("retention.toml"), "2024-02", segment="country"))
+    selection = ["--period", "2024-02", "--segment", "country"]
+    assert main(["metrics", *selection, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == rows
+    assert list(printed[0]) == list(COLUMNS)
+
+    assert main(["metrics", *selection, "--csv"]) == 0
+    table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["value"] for row in table] == ["" if row["value"] is None else str(row["value"]) for row in rows]
+
+    assert main(["metrics", *selection, "--metric", "customer_retention_rate"]) == 0
+    out = capsys.readouterr().out
+    assert "66.67%" in out
+    assert "country=France" in out
+    assert "customer_retention_rate" in out
+    assert "revenue" not in out
+
+
+@pytest.mark.usefixtures("project")
+def test_metrics_takes_the_last_complete_period_and_names_what_is_absent(capsys):
+    assert main(["metrics"]) == 0
+    out, said = capsys.readouterr()
+    assert "2024-02" in out
+    assert "Absent: mrr" in said
+    assert main(["metrics", "--from", "2024-01", "--to", "2024-02", "--metric", "revenue", "--json"]) == 0
+    assert [row["period"] for row in json.loads(capsys.readouterr().out)] == ["2024-01", "2024-02"]
+    assert main(["metrics", "--every", "quarter", "--as-of", "2024-04-01", "--metric", "revenue", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["period"], row["value"], row["complete"]) == ("2024-Q1", 82, True)
+
+
+def test_check_says_what_cleaning_found(project, capsys):
+    with (project / "orders.csv").open("a") as file:
+        file.write("e,soon,1,France\n")
+    assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert "unreadable date" in out
+    assert "Data from 2024-01-05 to 2024-03-01 (exclusive); customers by orders; segment columns: country." in out
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_report_builds_each_period_asked_for(project, capsys):
+    asked = ["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static", "--output", "out"]
+    assert main(asked) == 0
+    out, said = capsys.readouterr()
+    assert out.splitlines() == [
+        str(Path("out/2024-01")),
+        str(Path("out/2024-02")),
+        "lists/lost_customers.csv: 1 by name, £5.00 spent in twelve months",
+        "lists/new_customers.csv: 1 by name, £7.00 spent in twelve months",
+        "open out/2024-02/report.en.html",
+    ]
+    assert re.search(r"2024-02 (\d+)/\1 ", said)
+    assert {path.name for path in project.glob("out/*")} == {"2024-01", "2024-02", "index.html"}
+    assert {path.name for path in project.glob("out/*/*")} == {
+        "lists",
+        "manifest.json",
+        "message.en.eml",
+        "notebooks",
+        "report.en.html",
+        "scorecard.csv",
+    }
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_settings_decide_what_options_leave_open(project):
+    (project / "retention.toml").write_text(
+        TOML + 'every = "quarter"\nformats = ["html"]\nas_of = 2024-04-01\n', "utf-8"
+    )
+    assert main(["report", "--static"]) == 0
+    assert [path.name for path in project.glob("reports/*/report*")] == ["report.en.html"]
+    assert (project / "reports" / "2024-Q1").is_dir()
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_without_data_it_is_the_sample_company_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["metrics", "--metric", "mrr", "--json"]) == 0
+    assert "this is the sample company, synthetic data" in capsys.readouterr().err
+
+
+def test_a_part_that_fails_is_named_and_the_rest_is_there(project, monkeypatch, capsys):
+    monkeypatch.setattr(library, "run", lambda template, *_: (template, "ValueError: No price list."))
+    assert main(["report", "--format", "html", "--static", "--only", "revenue"]) == 1
+    out, said = capsys.readouterr()
+    assert out.splitlines()[0] == str(Path("reports/2024-02"))
+    assert "retention-kit: Failed: revenue (en): ValueError: No price list." in said
+    assert json.loads((project / "reports/2024-02/manifest.json").read_text("utf-8"))["state"] == "failed"
+
+
+def test_ctrl_c_is_no_traceback(project, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(library, "run", interrupted)
+    assert main(["report"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
+    assert not (project / "reports").exists()
+
+
+def test_ctrl_c_midway_names_what_is_done(project, monkeypatch, capsys):
+    def stop_at_february(template, parameters, *_):
+        if parameters["period"] == "2024-02":
+            raise KeyboardInterrupt
+        return template, ""
+
+    monkeypatch.setattr(library, "run", stop_at_february)
+    assert main(["report", "--from", "2024-01", "--to", "2024-02", "--format", "html", "--static"]) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
+    assert {path.name for path in (project / "reports").iterdir()} == {"2024-01", "index.html"}
+
+
+@pytest.mark.parametrize("place", ["orders.csv", "orders.csv/reports", "blocked", "/dev/null/nope"])
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(project, monkeypatch, capsys, place):
+    monkeypatch.setattr(library, "run", lambda *_: pytest.fail("a kernel was started"))
+    (project / "blocked").mkdir()
+    (project / "blocked" / "2024-02").write_text("mine", "utf-8")
+    assert main(["report", "--output", place]) == 2
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith(f"retention-kit: No pack can be written to '{place}")
+    assert said.count("\n") == 1
+    assert (project / "blocked" / "2024-02").read_text("utf-8") == "mine"
+
+
+@pytest.mark.usefixtures("kernelless", "project")
+def test_only_after_the_data_changed_makes_every_section_and_says_so(capsys):
+    asked = ["report", "--format", "html", "--static"]
+    assert main(asked) == 0
+    orders = pd.read_csv("orders.csv")
+    orders.assign(amount=orders["amount"] * 2).to_csv("orders.csv", index=False)
+    assert main([*asked, "--only", "revenue"]) == 0
+    assert "every section was made" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("project")
+def test_init_refuses_a_place_that_cannot_be_written(capsys):
+    assert main(["init", "orders.csv/ours"]) == 2
+    assert capsys.readouterr().err.startswith("retention-kit: No project can be begun in 'orders.csv/ours': ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no cron")
+def test_the_schedule_of_init_runs(tmp_path, capsys):
+    folder = tmp_path / "our 50% 'project'"
+    assert main(["init", str(folder)]) == 0
+    assert f"cd {shlex.quote(str(folder))}\n" in capsys.readouterr().out
+    line = (folder / "schedule.cron").read_text("utf-8").splitlines()[-1]
+    command = line.split(maxsplit=5)[5].replace(r"\%", "%")  # as cron reads it
+    assert "%" not in line.replace(r"\%", "")
+    command = command.replace("cli report", "cli check")
+    subprocess.run(["/bin/sh", "-c", command], check=True, env={"PATH": "/usr/bin:/bin"})
+    assert "customers by" in (folder / "report.log").read_text("utf-8")
+
+
+def test_init_begins_a_project_that_works_as_it_stands(tmp_path, monkeypatch, capsys):
+    assert main(["init", str(tmp_path / "ours")]) == 0
+    monkeypatch.chdir(tmp_path / "ours")
+    assert {"retention.toml", "data", "notebooks"} <= {path.name for path in Path().iterdir()}
+    assert main(["check"]) == 0
+    assert main(["metrics", "--metric", "mrr", "--json"]) == 0
+    assert "sample company" not in capsys.readouterr().err
+    ours = rk.scorecard(rk.load("retention.toml"))
+    pd.testing.assert_frame_equal(ours[["metric", "value"]], rk.scorecard(rk.sample())[["metric", "value"]])
+    assert main(["init", "."]) == 2
+    assert "not empty" in capsys.readouterr().err

@@ -1,0 +1,141 @@
+"""Blocks: complete, escaped, and refused when they make no sense."""
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+from retention_kit.errors import ReportError, UnknownNameError
+from retention_kit.report.blocks import BLOCK_MIME, KINDS, VEGALITE_MIME, Block, sparkline, templates_dir
+
+SPEC = {"mark": "bar", "data": {"values": [{"a": 1}]}, "encoding": {"x": {"field": "a", "type": "quantitative"}}}
+SAMPLES = {
+    "heading": {"text": "Words"},
+    "headline": {"text": "Words", "lead": ["One.", "Two."]},
+    "cards": {
+        "cards": [
+            {
+                "label": "Words",
+                "value": "45.6%",
+                "changes": [
+                    {"text": "Words since October", "direction": "up", "good": True, "detail": "Words of chance"},
+                    {"text": "Words since last year", "direction": "flat", "good": None},
+                ],
+            }
+        ]
+    },
+    "notice": {"title": "Words", "items": ["one"]},
+    "text": {"text": "Words"},
+    "table": {"columns": [{"label": "Words"}, {"label": "n", "align": "end"}], "rows": [["France", "12"]]},
+    "terms": {"items": [{"term": "Words", "text": "What they mean.", "details": ["a / b"]}]},
+    "chart": {"title": "Words", "alt": "A bar", "spec": SPEC},
+}
+
+
+def test_there_is_a_sample_of_every_kind():
+    assert set(SAMPLES) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_shows_as_json_html_and_text(kind):
+    bundle = Block(kind, **SAMPLES[kind])._repr_mimebundle_()
+    assert bundle[BLOCK_MIME]["kind"] == kind
+    assert set(bundle[BLOCK_MIME]) == {"kind", *KINDS[kind]}, "defaults are filled in"
+    assert "Words" in bundle["text/plain"]
+    if kind == "chart":  # Lab would show HTML rather than draw
+        assert "text/html" not in bundle
+        assert bundle[VEGALITE_MIME]["background"] == "white"
+    else:
+        assert "Words" in bundle["text/html"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_words_never_become_markup(kind):
+    def hostile(value):
+        if isinstance(value, dict):
+            return {key: hostile(part) for key, part in value.items()}
+        return (
+            [hostile(part) for part in value]
+            if isinstance(value, list)
+            else '"><img src=x>'
+            if value == "Words"
+            else value
+        )
+
+    html = Block(kind, **hostile(SAMPLES[kind])).html()
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def test_a_card_says_each_change_with_its_direction_and_whether_it_is_good():
+    card = BeautifulSoup(Block("cards", **SAMPLES["cards"]).html(), "html.parser").select_one(".card")
+    since_october, since_last_year = card.select(".change")
+    assert since_october.get_text(" ", strip=True) == "Words since October · Words of chance"
+    assert (since_october["class"], bool(since_october.svg)) == (["change", "good"], True)
+    assert (since_last_year["class"], bool(since_last_year.svg)) == (["change"], False)
+
+
+def test_of_a_wide_table_each_figure_knows_its_column_and_what_is_undefined():
+    """On a phone it is a list: every figure beside what it is, none that says nothing."""
+    columns = [{"label": "Figure"}, *({"label": name, "align": "end"} for name in "abcde")]
+    narrow = {"columns": columns[:4], "rows": [["Revenue", "1", "–", "3"]]}
+    worded = {"columns": [*columns[:3], {"label": "why"}], "rows": [["Revenue", "1", "–", "of words"]]}
+    wide = {"columns": columns, "rows": [["Revenue", "1", "–", "3", "4", "5"]]}
+    four, words, six = (BeautifulSoup(Block("table", **one).html(), "html.parser") for one in (narrow, worded, wide))
+    assert four.select("[data-label]") == []
+    assert [cell["data-label"] for cell in words("td")] == ["a", "b", "why"], "words behind figures leave them no room"
+    cells = six("td")
+    assert [(cell["data-label"], cell.get_text()) for cell in cells] == list(zip("abcde", "1–345", strict=True))
+    assert ["none" in cell["class"] for cell in cells] == [False, True, False, False, False]
+    assert all(cell.bdi for cell in cells), "numbers keep their direction among words of any"
+
+
+def test_a_block_in_words_leaves_out_what_only_a_picture_or_a_script_needs():
+    table = Block("table", columns=[{"label": "Country"}], rows=[["France"]], keys=[[None]])
+    assert str(table).split("\n") == ["Country", "France"]
+    assert str(Block("cards", **SAMPLES["cards"])).split("\n") == [
+        "Words",
+        "45.6%",
+        "Words since October",
+        "Words of chance",
+        "Words since last year",
+    ]
+
+
+def test_a_chart_takes_its_title_to_lab():
+    assert Block("chart", title="Trend", alt="a", spec=SPEC)._repr_mimebundle_()[VEGALITE_MIME]["title"] == "Trend"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "said"),
+    [
+        ("card", {}, "did you mean 'cards'"),
+        ("text", {"txt": "a"}, "did you mean 'text'"),
+        ("table", {"columns": []}, "needs 'rows'"),
+        ("cards", {"cards": [{"label": "a", "vale": "1"}]}, "did you mean 'value'"),
+        ("notice", {"title": "a", "tone": "loud"}, "no tone 'loud'"),
+    ],
+)
+def test_a_senseless_block_is_refused_in_one_sentence(kind, data, said):
+    with pytest.raises((ReportError, UnknownNameError), match=said):
+        Block(kind, **data)
+
+
+def test_a_sparkline_marks_its_last_value_and_breaks_where_one_is_missing():
+    drawn = sparkline([1, 2, None, 3, 4])
+    assert drawn.count("<polyline") == 2
+    last = re.search(r'points="[^"]*?(\d+\.\d),(\d+\.\d)"/><circle', drawn)
+    assert f'cx="{last[1]}" cy="{last[2]}"' in drawn
+
+
+@pytest.mark.parametrize("values", [[], [None], [None, 3.0]])
+def test_a_sparkline_of_one_value_is_no_line(values):
+    assert sparkline(values) == ""
+
+
+def test_a_constant_sparkline_is_level():
+    assert len({point.split(",")[1] for point in re.findall(r"\d+\.\d,\d+\.\d", sparkline([2, 2, 2]))}) == 1
+
+
+def test_skins_and_fonts_are_there():
+    assert {path.name for path in templates_dir().iterdir()} >= {"html", "typst", "fonts"}

@@ -1,0 +1,45 @@
+"""A report claims nothing where nothing changes, and something where something does: a few companies of benchmarks/chance.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "chance.py"
+
+
+def read_script():
+    spec = importlib.util.spec_from_file_location("chance", SCRIPT)
+    module = sys.modules["chance"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CHANCE = read_script()
+
+
+@pytest.mark.long
+def test_nothing_is_claimed_where_nothing_changes():
+    reports = CHANCE.simulate(8)
+    assert len(reports) == 8 * CHANCE.MONTHS
+    for column in CHANCE.COLUMNS:
+        # 7% of 104 reports are 7; those of one company hang together, so up to 12 are no surprise.
+        assert CHANCE.claimed(reports, column) <= 12 / 104, column
+    alone = [rate for kind in ("previous", "rest") for rate in CHANCE.alone(reports, kind).values()]
+    assert 0.01 < sum(alone) / len(alone) < 0.07
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("effect", [CHANCE.PRICE, CHANCE.BUYING])
+def test_what_changes_for_everybody_is_claimed(effect):
+    reports = CHANCE.simulate(6, effect)
+    assert CHANCE.said(reports, "twelve", *CHANCE.EFFECTS[effect]) >= 0.5
+
+
+def test_a_company_is_the_same_each_time():
+    one, again = CHANCE.company(3), CHANCE.company(3)
+    assert all(one[name].equals(again[name]) for name in one)
+    assert set(one["orders"]["twelve"]) == {f"twelve {number}" for number in range(12)}

@@ -1,0 +1,122 @@
+"""Charts drawn in a process of their own: the same pictures, and none is lost where it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from retention_kit.report.blocks import templates_dir
+from retention_kit.report.export import drawing
+
+FONTS = str(templates_dir() / "fonts")
+
+
+def bars(count: int) -> str:
+    """A chart of so many bars, named in two scripts."""
+    rows = [{"name": f"Zürich – {number} – متجر", "value": number} for number in range(count)]
+    encoding = {"x": {"field": "name", "type": "nominal"}, "y": {"field": "value", "type": "quantitative"}}
+    return json.dumps({"mark": "bar", "data": {"values": rows}, "encoding": encoding})
+
+
+def here(spec: str) -> str:
+    assert drawing._artists == []
+    return drawing.draw(spec, FONTS)
+
+
+@pytest.fixture
+def artist():
+    drawing.close()
+    drawing.prepare(FONTS)
+    yield drawing._artists[0]
+    drawing.close()
+
+
+def test_the_other_process_draws_the_same_picture(artist):
+    pictures = [drawing.draw(bars(count), FONTS) for count in (2, 3)]
+    assert not artist.has_ended
+    drawing.close()
+    assert pictures == [here(bars(count)) for count in (2, 3)]
+    assert pictures[0] != pictures[1]
+
+
+def test_from_the_second_report_on_two_draw_side_by_side(artist):
+    for _ in range(3):
+        drawing.prepare(FONTS)
+    assert len(drawing._artists) == drawing.MOST == 2
+    assert drawing._artists[0] is artist
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(lambda count: drawing.draw(bars(count), FONTS), range(2, 10)))
+    assert not any(one.has_ended or one.waiting for one in drawing._artists)
+    drawing.close()
+    assert pictures == [here(bars(count)) for count in range(2, 10)]
+
+
+def test_what_cannot_be_drawn_is_told_and_the_next_picture_is_right(artist):
+    with pytest.raises(ValueError, match="conversion failed"):
+        drawing.draw('{"mark": "no such mark", "data": {"values": []}}', FONTS)
+    picture = drawing.draw(bars(2), FONTS)
+    assert not artist.has_ended
+    drawing.close()
+    assert picture == here(bars(2))
+
+
+def test_where_it_has_died_the_picture_is_drawn_here_and_another_one_may_be_started(artist):
+    artist._process.kill()
+    artist._process.wait()
+    assert drawing.draw(bars(2), FONTS).startswith("<svg")
+    drawing.prepare(FONTS)
+    (another,) = drawing._artists
+    assert another is not artist
+    assert not another.has_ended
+
+
+def test_interrupted_it_never_answers_the_question_before(artist, monkeypatch):
+    ask = artist._answer
+
+    def interrupted(spec: str) -> dict:
+        ask(spec)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(artist, "_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        drawing.draw(bars(3), FONTS)
+    assert artist._process.poll() is not None
+    picture = drawing.draw(bars(2), FONTS)
+    drawing.close()
+    assert picture == here(bars(2))
+
+
+def test_a_fork_leaves_it_to_the_process_that_started_it(artist):
+    pid = os.fork() if hasattr(os, "fork") else pytest.skip("there is no fork here")
+    if not pid:
+        os._exit(len(drawing._artists))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert drawing._artists == [artist]
+
+
+@pytest.mark.parametrize("ending", ["pass", "os.kill(os.getpid(), 9)"], ids=["ends", "is killed"])
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
+def test_it_ends_with_the_run_however_that_ends(ending):
+    program = (
+        "import os; from retention_kit.report import drawing; "
+        f"drawing.prepare({FONTS!r}); drawing.draw({bars(1)!r}, {FONTS!r}); "
+        f"print(drawing._artists[0]._process.pid, flush=True); {ending}"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    pid, until = int(done.stdout), time.monotonic() + 20
+    while is_running(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(pid)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and is more than its parent's memory of it."""
+    said = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(said.strip()) and not said.startswith("Z")

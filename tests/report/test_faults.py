@@ -1,0 +1,339 @@
+"""Whatever cuts a run short: no half pack, no process left, a sentence that says so, and the next run succeeds."""
+
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from test_kernels import is_gone
+from test_pack import contents
+from test_templates import ORDERS, notebook
+
+import retention_kit as rk
+from retention_kit.cli import main
+from retention_kit.errors import SettingsError
+from retention_kit.report.archive import folder as places
+from retention_kit.report.archive import manifest
+from retention_kit.report.archive.folder import BEFORE, LOCK, place_for, writing
+from retention_kit.report.build import builder as packing
+from retention_kit.report.execution import kernels, runner
+from retention_kit.report.pages.context import HANDOVER
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system"),
+]
+
+TOLD = "import os, pathlib, signal, time\npathlib.Path({place!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}.')\n"
+
+
+class Place:
+    """A folder of orders, where a report of one section can be built; `slow` is a section that never ends."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.output, self.own = folder, folder / "reports", folder / "own"
+        self.pack, self.told = self.output / "2024-02", folder / "told"
+        self.own.mkdir()
+        ORDERS.to_csv(folder / "orders.csv", index=False)
+        for name, last in (("slow", "time.sleep(600)"), ("killed", "os.kill(os.getpid(), signal.SIGKILL)")):
+            source = TOLD.format(place=str(self.told)) + last
+            (self.own / f"{name}.ipynb").write_text(notebook(source), "utf-8")
+
+    def command(self, *only: str) -> list[str]:
+        options = ["--templates", str(self.own), "--only", ",".join(only), "--format", "html", "--static"]
+        return ["report", "--data", str(self.folder), "--output", str(self.output), *options]
+
+    def start(self, *only: str, options: tuple[str, ...] = ()) -> subprocess.Popen:
+        """A run of its own, with a process group of its own, once its first section is being made."""
+        command = [sys.executable, "-m", "retention_kit.cli", *self.command(*only), *options]
+        running = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        until = time.monotonic() + 120
+        while not (self.told.is_file() and self.told.read_text().endswith(".")):
+            assert time.monotonic() < until
+            assert running.poll() is None, running.communicate()[1]
+            time.sleep(0.05)
+        return running
+
+    def kernel_and_server(self) -> list[int]:
+        return [int(pid) for pid in self.told.read_text().rstrip(".").split()]
+
+    def left(self) -> list[str]:
+        return sorted(path.name for path in self.output.iterdir()) if self.output.exists() else []
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return Place(tmp_path)
+
+
+def elsewhere(function, *arguments):
+    """As another run would do it: in this process, a thread is one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def is_taken(output: Path) -> bool:
+    """Whether another run would be refused."""
+
+    def ask() -> None:
+        with writing(output):
+            pass
+
+    try:
+        elsewhere(ask)
+    except SettingsError:
+        return True
+    return False
+
+
+def succeeds(place: Place) -> None:
+    assert main(place.command("overview")) == 0
+    assert manifest.read(place.pack)["state"] == "ok"
+    assert place.left() == ["2024-02", "index.html"]
+
+
+def test_a_killed_kernel_ends_its_own_section_only(place, capsys):
+    assert main(place.command("killed", "overview")) == 1
+    assert "Failed: killed (en): DeadKernelError: The Python that ran it ended" in capsys.readouterr().err
+    said = manifest.read(place.pack)
+    assert (said["state"], said["sections"]) == ("failed", {"killed.en": "failed", "overview.en": "ok"})
+    assert "This section could not be made" in (place.pack / "report.en.html").read_text("utf-8")
+    for name in ("killed", "slow"):
+        (place.own / f"{name}.ipynb").unlink()
+    (place.own / "mended.ipynb").write_text(notebook(), "utf-8")
+    succeeds(place)
+
+
+@pytest.mark.parametrize("sent", ["Ctrl-C", "SIGTERM", "SIGKILL"])
+def test_an_interrupt_leaves_no_process_and_no_half_pack(place, sent, capsys):
+    running = place.start("slow")
+    if sent == "Ctrl-C":  # a terminal tells all processes of the run
+        os.killpg(running.pid, signal.SIGINT)
+    else:
+        running.send_signal(signal.Signals[sent])
+    _, said = running.communicate(timeout=60)
+    for pid in place.kernel_and_server():
+        assert is_gone(pid)
+    if sent == "SIGKILL":
+        assert [name.startswith(".2024-02-") or name == LOCK for name in place.left()] == [True, True]
+    else:
+        assert running.returncode == 130
+        assert said.splitlines()[-1] == "retention-kit: Interrupted: nothing was changed."
+        assert place.left() == []
+    succeeds(place)
+    assert "Traceback" not in said + capsys.readouterr().err
+
+
+def test_an_interrupt_ends_the_notebooks_of_the_next_pack(place):
+    """While February's wait, January's pack takes its place."""
+    source = (
+        f"if period == '2024-02':\n    {TOLD.format(place=str(place.told)).strip().replace(chr(10), chr(10) + '    ')}"
+    )
+    (place.own / "late.ipynb").write_text(notebook(f"{source}\n    time.sleep(600)"), "utf-8")
+    running = place.start("late", options=("--from", "2024-01", "--to", "2024-02"))
+    assert running.stdout.readline() == f"{place.output / '2024-01'}\n"
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    for pid in place.kernel_and_server():
+        assert is_gone(pid)
+    assert running.returncode == 130
+    told = "retention-kit: Interrupted at 2024-02, which is as it was; done: 2024-01."
+    assert said.splitlines()[-1] == told
+    assert place.left() == ["2024-01", "index.html"]
+
+
+def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
+    with place_for(place.pack):
+        assert elsewhere(main, place.command("overview")) == 2
+        said = f"retention-kit: Another run (process {os.getpid()}) is writing to {str(place.output)!r}: wait until"
+        assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+        assert not place.pack.exists()
+    assert place.left() == []
+    succeeds(place)
+
+
+def test_the_second_run_is_refused_before_anything_is_computed(place, monkeypatch):
+    data = rk.load(place.folder)
+    for name in ("_is_current", "_making"):
+        monkeypatch.setattr(packing, name, lambda *_: pytest.fail("something was computed"))
+    with writing(place.output), pytest.raises(SettingsError, match="Another run"):
+        elsewhere(partial(rk.build_report, data, "2024-02", output=place.output))
+
+
+def test_nothing_is_computed_without_the_lock(place, monkeypatch):
+    """Neither what tells an unchanged pack nor what any pack needs."""
+    asked = []
+
+    def ask(*_) -> None:
+        asked.append(is_taken(place.output))
+        raise KeyboardInterrupt
+
+    for name in ("_is_current", "identities"):
+        monkeypatch.setattr(packing, name, ask)
+        with pytest.raises(KeyboardInterrupt):
+            rk.build_report(rk.load(place.folder), "2024-02", output=place.output, force=name == "identities")
+    assert asked == [True, True]
+    assert not place.output.exists()
+
+
+def test_a_run_of_many_periods_is_one(place, monkeypatch):
+    """Nobody slips in between two packs."""
+    asked = []
+
+    def make(plan, folder, *_) -> Iterator[packing.Pack | None]:
+        asked.append(is_taken(place.output))
+        yield None
+        yield packing.Pack(folder, str(plan.page.period))
+
+    monkeypatch.setattr(packing, "_making", make)
+    assert main([*place.command(), "--from", "2024-01", "--to", "2024-02"]) == 0
+    assert asked == [True, True]
+    assert not is_taken(place.output)
+
+
+def test_what_is_wrong_with_a_lock_is_told(place, monkeypatch, capsys):
+    monkeypatch.setattr(places, "_take", lambda _: refuse(errno.EIO))
+    assert main(place.command("overview")) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"retention-kit: No pack can be written to {str(place.output)!r}: {os.strerror(errno.EIO)}."
+
+
+def test_where_there_are_no_locks_a_run_goes_on_without(place, monkeypatch):
+    """And takes nothing away that may be another's."""
+    monkeypatch.setattr(places, "_take", lambda _: refuse(errno.ENOLCK))
+    beside = place.output / ".2024-02-abcd1234"
+    beside.mkdir(parents=True)
+    with place_for(place.pack) as here:
+        assert here.is_dir()
+    assert place.left() == [beside.name]
+
+
+def refuse(number: int) -> None:
+    raise OSError(number, os.strerror(number))
+
+
+def test_a_run_that_comes_to_nothing_leaves_nothing(place, capsys):
+    assert main([*place.command("overview"), "--period", "1999-01"]) == 2
+    assert "1999-01" in capsys.readouterr().err
+    assert not place.output.exists()
+
+
+def test_only_what_is_not_written_is_told_as_not_written(place, monkeypatch, capsys):
+    monkeypatch.setattr(packing, "identities", lambda *_: refuse(errno.ECONNRESET))
+    assert main(place.command("overview")) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == f"retention-kit: {os.strerror(errno.ECONNRESET)}."
+    assert not place.output.exists()
+
+
+def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkeypatch):
+    """They are a pickle, and the folder of packs may be a share."""
+    found = []
+
+    def run(_template, _parameters, environment, _clients):
+        handover = Path(environment[HANDOVER])
+        found.append((handover, handover.parent.stat().st_mode & 0o777))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner.library, "run", run)
+    assert main(place.command("overview")) == 130
+    (handover, mode), *_ = found
+    assert mode == 0o700
+    assert not handover.is_relative_to(place.output)
+    assert not handover.parent.exists()
+
+
+def test_a_pack_that_was_about_to_be_replaced_comes_back(place):
+    """A run killed between two renames has left the pack beside its place."""
+    succeeds(place)
+    before, beside = contents(place.pack), place.output / ".2024-02-abcd1234"
+    beside.mkdir()
+    place.pack.rename(beside / BEFORE)
+    with place_for(place.pack) as here:
+        assert contents(place.pack) == before
+        assert {*place.left()} == {LOCK, here.name, "2024-02", "index.html"}
+
+
+def test_what_is_not_ours_is_left_alone(place):
+    kept = [
+        place.output / name for name in (".git-abcd1234", ".2024-02-notes", ".2024-13-abcd1234", "2024-02-abcd1234")
+    ]
+    for path in kept:
+        path.mkdir(parents=True)
+    with place_for(place.pack):
+        pass
+    assert [path for path in kept if not path.is_dir()] == []
+
+
+def limited(command: list[str], size: int) -> subprocess.CompletedProcess:
+    """A run that can write no file of more than `size` bytes."""
+    program = f"import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n" \
+              f"from retention_kit.cli import main\nsys.exit(main({command!r}))"  # fmt: skip
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+def test_a_file_that_cannot_be_written_leaves_the_pack_before(place):
+    succeeds(place)
+    before = contents(place.pack)
+    done = limited(place.command("overview"), 4_000)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert done.stderr.splitlines()[-1] == (
+        f"retention-kit: The pack could not be written to {str(place.pack)!r}: File too large."
+    )
+    assert contents(place.pack) == before
+    succeeds(place)
+
+
+def test_tables_that_find_no_room_on_disk_are_told_in_a_sentence(tmp_path):
+    (tmp_path / "orders.csv").write_text("customer_id,ordered_at,amount\nAnn,2024-01-05,10\n")
+    (tmp_path / "retention.toml").write_text('[data]\norders = "orders.csv"\nmemory_limit = "1GB"\n')
+    done = limited(["metrics", "--data", str(tmp_path)], 4_000)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"retention-kit: What memory_limit leaves no room for cannot be written: .*: File too large\.\n", done.stderr
+    )
+
+
+def test_a_disk_that_fills_up_while_figures_are_made_names_the_limit(tmp_path):
+    days = pd.date_range("2023-01-01", periods=600).astype(str)
+    rows = pd.DataFrame({"customer_id": range(60_000), "ordered_at": [*days] * 100, "amount": 10})
+    rows.to_csv(tmp_path / "orders.csv", index=False)
+    (tmp_path / "retention.toml").write_text('[data]\norders = "orders.csv"\nmemory_limit = "15MB"\n')
+    done = limited(["metrics", "--data", str(tmp_path)], 1_000_000)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"retention-kit: .*There is too little room in memory \(\[data\] memory_limit\) or on the disk .*\n",
+        done.stderr,
+    )
+
+
+@pytest.mark.server
+def test_a_full_disk_leaves_nothing_behind(place):
+    place.output.mkdir()
+    mount = shutil.which("mount") or pytest.skip("there is no mount here")
+    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", place.output], capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        command = [sys.executable, "-m", "retention_kit.cli", *place.command("overview")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            f"retention-kit: The pack could not be written to {str(place.pack)!r}: No space left on device."
+        )
+        assert "Traceback" not in done.stderr
+        assert place.left() == []
+        subprocess.run([mount, "-o", "remount,size=20m", place.output], check=True)
+        succeeds(place)
+    finally:
+        subprocess.run(["umount", place.output], check=True)

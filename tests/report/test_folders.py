@@ -1,0 +1,126 @@
+"""Where a run reads and writes: what it does not need may be missing, and what it leaves harms nobody."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from test_templates import ORDERS
+
+import retention_kit as rk
+from retention_kit.data.engines.duckdb import private_place
+from retention_kit.errors import ReportError
+from retention_kit.report.archive.folder import LOCK, writing
+from retention_kit.report.build import rerun
+from retention_kit.report.execution import templates as library
+from retention_kit.report.export import drawing, exporters
+
+
+@pytest.fixture
+def kernelless(monkeypatch):
+    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
+
+
+def build(output):
+    data = rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of="2024-03-01")
+    return rk.build_report(data, "2024-02", formats=["html"], static=True, output=output)
+
+
+@pytest.mark.usefixtures("kernelless")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_lists_of_customers_are_for_whoever_made_them(tmp_path):
+    assert stat.S_IMODE((build(tmp_path).path / "lists").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), RuntimeError("no home"), OSError(30, "read-only")]
+)
+@pytest.mark.parametrize("fails", ["found", "read", "made"])
+def test_no_cache_is_needed(tmp_path, monkeypatch, error, fails):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("vl_convert.javascript_bundle", lambda: "vega()")
+    monkeypatch.setattr(
+        "platformdirs.user_cache_path", fail if fails == "found" else lambda *_, **__: tmp_path / "kept"
+    )
+    if fails == "read":
+        monkeypatch.setattr("pathlib.Path.read_text", fail)
+    if fails == "made":
+        monkeypatch.setattr("pathlib.Path.mkdir", fail)
+    exporters._vega.cache_clear()
+    try:
+        assert exporters._vega() == "vega()"
+    finally:
+        exporters._vega.cache_clear()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_of_a_process_that_has_drawn_says_so(tmp_path, monkeypatch):
+    """What draws would wait for ever for threads that are not there."""
+    monkeypatch.setattr(drawing, "_has_drawn", True)
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        try:
+            build(tmp_path / "fork")
+        except ReportError as error:
+            os.write(write, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 500).decode().startswith("This process is a fork of one that has built reports already")
+    os.close(read), os.close(write)
+    assert not drawing._is_fork, "the process itself goes on"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the folder of temporary files is the user's own")
+def test_what_a_killed_run_left_is_taken_away(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    first = private_place()
+    left = first.with_name(f"{2**22 + 1}-left")  # no process has such a number
+    left.mkdir()
+    (left / "summaries").write_bytes(b"customers")
+    private_place()
+    assert not left.exists()
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_a_pack_made_again_lies_where_the_next_run_looks(tmp_path, monkeypatch):
+    pack, places = build(tmp_path / "reports").path, []
+
+    def killed(_, folder, *__):
+        places.append(folder.parent)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rerun, "_plan", lambda *_: None)
+    monkeypatch.setattr(rerun, "make_pack", killed)
+    with pytest.raises(KeyboardInterrupt):
+        rerun.rerun(pack)
+    assert places[0].parent == private_place().parent
+    assert places[0].name.startswith(f"{os.getpid()}-")
+    assert not places[0].exists()
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_the_summaries_are_gone_with_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    build(tmp_path / "reports")
+    assert [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the system keeps locks otherwise")
+def test_a_lock_that_another_user_left_is_taken(tmp_path, monkeypatch):
+    (tmp_path / LOCK).write_text("1")
+    opened = Path.open
+
+    def as_another_user(path, mode="r", *rest, **named):  # root may write everywhere
+        if path.name == LOCK and mode != "r":
+            raise PermissionError
+        return opened(path, mode, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", as_another_user)
+    with writing(tmp_path) as is_sure:
+        assert is_sure

@@ -1,0 +1,51 @@
+"""Secrets are known by a kept rule set: each rule finds what it describes wherever a pack may hold it, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retention_kit.report.checks import secrets as secret_checks
+
+RULES = {f"{kind} {number}": (kind, pattern) for number, (kind, pattern) in enumerate(secret_checks._rules())}
+AROUND = ["customer_id,orders\n{},3\n", "<p>Ask {}</p>", '{{"source": "key = \\"{}\\"\\n"}}', "name: {}"]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_each_rule_finds_what_it_describes(name):
+    kind, pattern = RULES[name]
+
+    @settings(max_examples=3)
+    @given(
+        st.from_regex(pattern, fullmatch=True, alphabet=st.characters(max_codepoint=126)),
+        st.sampled_from(AROUND),
+    )
+    def look(secret, around):
+        if re.search("[0-9]", secret):
+            assert f"a secret of the kind {kind}" in [*secret_checks.leaks(around.format(secret).encode(), {})]
+
+    look()
+
+
+@pytest.mark.parametrize("write", [
+    lambda content: content,
+    base64.b64encode,
+    lambda content: content.hex().encode(),
+    lambda content: b"\n".join(hashlib.sha256(content[at : at + 9]).hexdigest().encode() for at in range(0, 9_000, 9)),
+], ids=["bytes", "Base64", "hex", "digests"])  # fmt: skip
+def test_pictures_fonts_and_digests_hold_no_secret(write):
+    assert [*secret_checks.leaks(write(random.Random(17).randbytes(400_000)), {})] == []
+
+
+@pytest.mark.parametrize("name", [
+    "lip_gloss_and_balm_of_summer", "prf_professional_line_items", "sk_live_without_any_figures", "ion_" + "x" * 42,
+    "skills_test_2025", "tooltip_retention_rate_2025_12", "pat.pending.2025", "https://example.com/reports/2025-12",
+])  # fmt: skip
+def test_names_are_no_secrets(name):
+    assert [*secret_checks.leaks(f"segment,{name},12\n".encode(), {})] == []

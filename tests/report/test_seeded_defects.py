@@ -1,0 +1,261 @@
+"""Defects sown into a sound pack one at a time, with its list of files put right afterwards: the gate holds them back."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from test_gate import edit, rewrite, settle
+
+from retention_kit.report.archive import manifest
+from retention_kit.report.checks import gate
+from retention_kit.report.message.mail import POLICY, to_bytes
+
+pytestmark = pytest.mark.long
+HTML, PDF, EML = "report.en.html", "report.en.pdf", "message.en.eml"
+Sow = Callable[[Path], object]
+
+
+def page(pattern: str, new: str | Callable[[re.Match], str], count: int = 1) -> Sow:
+    """The report with what a pattern finds replaced."""
+
+    def sow(pack: Path) -> None:
+        text = (pack / HTML).read_text("utf-8")
+        made, found = re.subn(pattern, new, text, count=count, flags=re.DOTALL)
+        assert found, "there is nothing to change"
+        assert made != text
+        (pack / HTML).write_text(made, "utf-8", newline="")
+
+    return sow
+
+
+def exchanged(pattern: str) -> Sow:
+    """The report with the first two of what a pattern finds in each other's place."""
+
+    def sow(pack: Path) -> None:
+        text = (pack / HTML).read_text("utf-8")
+        one, two = [*re.finditer(pattern, text, re.DOTALL)][:2]
+        made = text[: one.start()] + two[0] + text[one.end() : two.start()] + one[0] + text[two.end() :]
+        assert made != text
+        (pack / HTML).write_text(made, "utf-8", newline="")
+
+    return sow
+
+
+def message(change: Callable) -> Sow:
+    """The message changed as a whole."""
+
+    def sow(pack: Path) -> None:
+        made = message_from_bytes((pack / EML).read_bytes(), policy=POLICY)
+        change(made)
+        (pack / EML).write_bytes(to_bytes(made))
+
+    return sow
+
+
+def header(name: str, value: str) -> Sow:
+    def change(made) -> None:
+        del made[name]
+        made[name] = value
+
+    return message(change)
+
+
+def pictures(made) -> list:
+    return [part for part in made.walk() if part.get_content_type() == "image/png"]
+
+
+def swap_pictures(made) -> None:
+    one, two = pictures(made)[:2]
+    content = one.get_payload(), two.get_payload()
+    one.set_payload(content[1])
+    two.set_payload(content[0])
+
+
+def swap_ids(made) -> None:
+    one, two = pictures(made)[:2]
+    ids = str(one["Content-ID"]), str(two["Content-ID"])
+    one.replace_header("Content-ID", ids[1])
+    two.replace_header("Content-ID", ids[0])
+
+
+def recolour(made) -> None:
+    part = pictures(made)[0]
+    content = bytearray(part.get_payload(decode=True))
+    content[len(content) // 2] ^= 1
+    name, number = part.get_filename(), str(part["Content-ID"])
+    part.set_content(bytes(content), "image", "png", filename=name, cid=number, disposition="inline")
+
+
+def rename_attachment(made) -> None:
+    (part,) = [part for part in made.walk() if part.get_content_type() == "application/pdf"]
+    part.replace_header("Content-Disposition", 'attachment; filename="other.pdf"')
+
+
+def both(old: str, new: str) -> Sow:
+    def change(body: str) -> str:
+        assert old in body, "there is nothing to change"
+        return body.replace(old, new)
+
+    return lambda pack: rewrite(pack, html=change, text=change)
+
+
+def body(old: str, new: str) -> Sow:
+    return lambda pack: rewrite(pack, html=lambda text: text.replace(old, new, 1))
+
+
+def paper(change: Callable) -> Sow:
+    """The PDF changed page by page."""
+
+    def sow(pack: Path) -> None:
+        import pypdfium2
+
+        with pypdfium2.PdfDocument((pack / PDF).read_bytes()) as document:
+            made = change(document) or document
+            made.save(pack / PDF)
+
+    return sow
+
+
+def reversed_pages(document):
+    import pypdfium2
+
+    made = pypdfium2.PdfDocument.new()
+    made.import_pages(document, [*reversed(range(len(document)))])
+    return made
+
+
+def with_attachment(document) -> None:
+    document.new_attachment("list.csv").set_data(b"customer_id\nC1\n")
+
+
+def without_drawings(document) -> None:
+    import pypdfium2.raw as raw
+
+    for number in range(len(document)):
+        one = document[number]
+        for drawn in [one for one in one.get_objects(max_depth=1) if one.type != raw.FPDF_PAGEOBJ_TEXT]:
+            one.remove_obj(drawn)
+        one.gen_content()
+
+
+def lines(name: str, change: Callable[[list[str]], list[str]]) -> Sow:
+    def sow(pack: Path) -> None:
+        before = (pack / name).read_text("utf-8").splitlines(keepends=True)
+        made = change([*before])
+        assert made != before
+        (pack / name).write_text("".join(made), "utf-8", newline="")
+
+    return sow
+
+
+def beside(name: str, content: str = "x") -> Sow:
+    def sow(pack: Path) -> None:
+        (pack / name).parent.mkdir(exist_ok=True)
+        (pack / name).write_text(content)
+
+    return sow
+
+
+def customer(pack: Path) -> str:
+    return (pack / "lists" / "lost_customers.csv").read_text("utf-8").splitlines()[1].split(",")[0]
+
+
+LOST, CARD, SVG = "lists/lost_customers.csv", r'<div class="card', r"<svg xmlns.*?</svg>"
+SPECIFICATION = r'<script type="application/json"[^>]*>.*?</script>'
+DEFECTS: dict[str, Sow] = {
+    # The report.
+    "title of the page": page("<title>.*?</title>", "<title>Another month</title>"),
+    "word of the appendix": page(r'(id="definitions".*?<td[^>]*>(?:<bdi>)?)(\w+)', r"\1Not \2"),
+    "row of the appendix gone": page(r'(id="quality".*?<tbody>.*?)<tr.*?</tr>', r"\1"),
+    "provenance": page(r'(id="provenance".*?>)[^<>\n]*\w[^<>\n]*(?=</)', r"\1other"),
+    "two pictures exchanged": exchanged(SVG),
+    "a line of a picture": page(r'(<svg xmlns.*?<path [^>]*\bd=")M', r"\1M0,0L9,9M"),
+    "a colour of a picture": page(r'(<svg xmlns.*?stroke=")#[0-9a-fA-F]+', r"\1#ff0000"),
+    "a picture upside down": page("<svg xmlns", '<svg style="transform:scaleY(-1)" xmlns'),
+    "text in a picture": page(r"(<svg xmlns.*?<text[^>]*>)[^<]*", r"\g<1>99%"),
+    "a picture twice": page(SVG, lambda found: found[0] * 2),
+    "data of a specification": page(r'(<script type="application/json"[^>]*>.*?:)\d', r"\g<1>7"),
+    "two specifications exchanged": exchanged(SPECIFICATION),
+    "a specification gone": page(SPECIFICATION, ""),
+    "a sentence hidden": page('<p class="', '<p style="display:none" class="'),
+    "a style that hides": page("</style>", ".notice,.interval{visibility:hidden}</style>"),
+    "white on white": page("</style>", "td{color:#fff!important}</style>"),
+    "words by a style": page("</style>", 'h1::after{content:" (unaudited)"}</style>'),
+    "a link to elsewhere": page("</main>", '<a href="https://evil.example/login">Sign in</a></main>'),
+    "a link to another section": page('href="#revenue"', 'href="#feedback"'),
+    "a link of another kind": page("</main>", '<a href="tel:+123">Call</a></main>'),
+    "a script of its own": page("</body>", "<script>document.title='x'</script></body>"),
+    "a script changed": page(r"(<script>)(?!</)", r"\1void 0;"),
+    "something that runs": page("<main", '<main onclick="x()"'),
+    "a frame": page("</main>", '<iframe srcdoc="&lt;b&gt;x"></iframe></main>'),
+    "a form": page("</main>", '<form action="/x"><input name="p"></form></main>'),
+    "a page that moves on": page("</head>", '<meta http-equiv="refresh" content="9"></head>'),
+    "a base for its links": page("<head>", '<head><base href="/other/">'),
+    "another language": page('lang="en"', 'lang="de"'),
+    "a section twice": page(r"<section\b.*?</section>|<h2.*?(?=<h2)", lambda found: found[0] * 2),
+    "a customer in the report": lambda pack: page("</h1>", f"</h1><p>Ask {customer(pack)} first.</p>")(pack),
+    "a customer in a comment": lambda pack: page("</main>", f"<!-- {customer(pack)} --></main>")(pack),
+    "a sentence more": page("</h1>", "</h1><p>All is well.</p>"),
+    # The PDF.
+    "a page of the PDF gone": paper(lambda document: document.del_page(len(document) - 1)),
+    "pages of the PDF turned around": paper(reversed_pages),
+    "a file in the PDF": paper(with_attachment),
+    "drawings of the PDF gone": paper(without_drawings),
+    "a script in the PDF": lambda pack: (pack / PDF).write_bytes(
+        (pack / PDF).read_bytes() + b"\n999 0 obj<</S/JavaScript/JS(app.alert(1))>>endobj\n"
+    ),
+    # The message.
+    "figure of the subject": lambda pack: header("Subject", "Customer retention 99.9%")(pack),
+    "period of the subject": header("Subject", "Sample Company, January 1999"),
+    "name of the sender": header("From", "Accounting <reports@localhost>"),
+    "language of the message": header("Content-Language", "ar"),
+    "date of the message": header("Date", "Fri, 01 Jan 1999 00:00:00 +0000"),
+    "two pictures of the message exchanged": message(swap_pictures),
+    "two names of pictures exchanged": message(swap_ids),
+    "a picture of the message": message(recolour),
+    "name of the attachment": message(rename_attachment),
+    "words beside the subject": body('class="preheader" style="', 'class="preheader" title="x" style="'),
+    "a sentence turned around": both("Needs attention", "Needs no attention"),
+    "text of no size": body("</body>", '<p style="font-size:0">hidden</p></body>'),
+    "text in the colour of the ground": body("</body>", '<p style="color:#ffffff">x</p></body>'),
+    "a link of the message": lambda pack: rewrite(
+        pack,
+        html=lambda text: text.replace("</body>", '<p><a href="https://evil.example/">x</a></p></body>'),
+        text=lambda text: f"{text}x https://evil.example/\n",
+    ),
+    # Lists and figures.
+    "a customer less": lines(LOST, lambda rows: rows[:-1]),
+    "a customer twice": lines(LOST, lambda rows: [*rows, rows[-1]]),
+    "another customer": lines(LOST, lambda rows: [*rows[:-1], re.sub(r"^[^,]*", "C99999", rows[-1])]),
+    "money of a customer": lines(LOST, lambda rows: [*rows[:-1], re.sub(r"\d+(?=\D*$)", "777", rows[-1])]),
+    "a list under another name": lambda pack: shutil.copy(pack / LOST, pack / "lists" / "all.csv"),
+    "a figure of before": lines("scorecard.csv", lambda rows: [*rows[:-1], re.sub(r"\d(?=[^\d]*$)", "7", rows[-1]) + ""]),
+    "a row of figures twice": lines("scorecard.csv", lambda rows: [*rows, rows[5]]),
+    "a cell of a notebook": lambda pack: edit(pack / "notebooks" / "revenue.en.ipynb", '"source": [', '"source": ["1 + 1\\n",'),
+    # What does not belong.
+    "a file beside": beside("notes.txt"),
+    "a hidden file": beside(".htaccess", "Options +Indexes"),
+    "a notebook beside": beside("notebooks/extra.ipynb", "{}"),
+    "a link beside": lambda pack: (pack / "more.csv").symlink_to("/etc/passwd"),
+}  # fmt: skip
+
+
+def test_there_are_as_many_as_were_promised():
+    assert len(DEFECTS) >= 60
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_defect_is_held(sample_pack, tmp_path, name):
+    pack = shutil.copytree(sample_pack, tmp_path / "packs" / sample_pack.name)
+    assert gate.judge(pack).state == "ok"
+    DEFECTS[name](pack)
+    settle(pack)
+    assert manifest.altered(pack, manifest.read(pack)) == set(), "only what is in the files can tell"
+    verdict = gate.judge(pack)
+    assert verdict.state == "blocked", name
+    assert all("could not be checked" not in reason for reason in verdict.reasons), verdict.reasons

@@ -1,0 +1,119 @@
+"""Two datasets of the same tables on two engines: everything that one can ask of them, compared to the last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+from pandas.testing import assert_frame_equal
+
+import retention_kit as rk
+from retention_kit.errors import RetentionKitError
+from retention_kit.metrics.breakdowns import answer_counts
+from retention_kit.metrics.identities import identities
+from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
+from retention_kit.metrics.queries.summaries import concentration, periods_of
+
+LIFETIME = ("customer_lifespan", "customer_lifetime_value")  # take a query or several for every period
+FEW = {"week": 3, "month": 10**6, "quarter": 3, "year": 2}  # how many of the last periods are looked at
+TABLES = (rk.customer_movements, rk.mrr_movements, rk.churn_reasons, answer_counts, rk.cohorts)
+
+
+# What is dirty, for every engine to read as the embedded one does.
+CLOCKS = """
+customer_id  order_id  ordered_at                 amount
+Zoë          1         2011-03-27 01:30:00        10.005
+ann          2         2011-10-30 01:30:00        1e1
+Ann          3         2011-10-30T01:30           -2.5
+Ängla        4         2011-11-30                 +3.335
+_b           5         2011/11/30 24:00           .5
+a-b          6         2011-2-30 10:00            4
+ab           7         2011-11-30 10:00:00.5555555  1_000
+ab           7         2011-11-30 10:00:00.5555555  7
+"""
+AWARE = """
+customer_id  order_id  ordered_at                        amount
+a            1         2011-03-27 01:30:00Z              1
+b            2         2011-10-30 01:30 +01:00           2
+c            3         2011-10-30T01:30:00.25-0330       3
+d            4         2011-11-30 10:00:00 Europe/Paris  4
+e            5         2011-11-30 10:00:00 Foo/Bar       5
+f            6         2011-11-30 23:30:00 utc           6
+g            7         2011-11-30 23:30:00+25            7
+"""
+TEXTS = (
+    *("2011-11-30", "2011/11/30", "2011-1-3", "11-30-2011", "30.11.2011", "2011-11-30 14:05", "2011-11-30T14:05:01"),
+    *("2011-11-30 14:05:01.1234567", "2011-11-30 1:5", "2011-11-30 14", "2011-11-30  14:05", "2011 11 30", "20111130"),
+    *("2011-11/30", "2011-02-30", "2012-02-29", "2011-02-29", "12011-01-01", "0001-01-01", "2011-11-30 24:00"),
+    *("2011-11-30 24:01", "2011-11-30 23:59:60", "2011-11-30 23:60", "2011-11", "2011", "today", "now", "Nov 30 2011", "x", ""),
+    *("2011-11-30 14:05:", "2011-11-30T", "2011-11-30 14:05:1", "11-1-1", "+2011-01-01", "2011-13-01", "2011-00-10", "2011-10-00"),
+    *("2011-011-30", "2011-11-30 014:05", "2011-11-30 14:05:01,5", "2011-11-30 14:05:01.", "2011-11-31", "1999-12-31 23:59:59.999999"),
+)  # fmt: skip
+INSTANTS = (
+    *("2011-11-30 14:05:00Z", "2011-11-30 14:05Z", "2011-11-30 14:05:00+02", "2011-11-30 14:05:00+02:30", "2011-11-30 14:05:00-03:30"),
+    *("2011-07-30 14:05:00 Europe/London", "2011-07-30 14:05:00 europe/london", "2011-07-30 14:05:00 UTC", "2011-07-30 14:05:00 EST"),
+    *("2011-07-30 14:05:00 Foo/Bar", "2011-07-30 14:05:00+25:00", "2011-02-30 14:05:00Z", "2011-11-30 14:05:00", "x", "2011-11-30"),
+)  # fmt: skip
+AMOUNTS = (
+    *("1", "1.5", "+1", "-1", ".5", "5.", "1e3", "1E-3", "1e+3", "1_000", "1,000", "0x10", "", "1e", "1.0000005", "-1.0000005"),
+    *("9999999999999999999999", "99999999999999999999999", "1e21", "1e22", "1 2", "--1", "1e3.5", "1.5e2", "1d", "1__0", "_1", "."),
+    *("+", "-.5", "1.5.5", "5e-7", "4e-7", "true", "9999999999999999999999.9999996", "0.1", "123456789.123456789", " 7 ", "\t7"),
+)  # fmt: skip
+FLOATS = (*AMOUNTS, "inf", "-inf", "Infinity", "nan", "1e400", "-1e400", "1e-400", "1e300")
+
+
+def differences(
+    data, other, segments: Iterable[str] = (), every: Iterable[str] = ("month",), months: int = 4
+) -> list[str]:
+    """What the two give otherwise, a line each, its first word being the frame; `months` have their lists compared."""
+    found = [
+        f"{name}: {getattr(data, name)} {getattr(other, name)}"
+        for name in ("as_of", "starts", "tables", "segments", "scale", "foreign", "basis")
+        if getattr(data, name) != getattr(other, name)
+    ]
+    found += _unlike("quality", data.quality, other.quality)
+    for name, rows in data.quarantine.items():
+        found += _unlike(f"quarantine of {name}", rows, other.quarantine[name], types=False)
+    segments = list(segments)
+    for length in every:
+        last = [str(period) for period in periods_of(data, length)][-FEW[length] :]
+        asked = [metric for metric in rk.METRICS if metric not in LIFETIME]
+        for segment in (None, *segments):
+            options = {"every": length, "segment": segment}
+            found += _both("scorecard", data, other, rk.scorecard, periods=last, metrics=asked, **options)
+            found += _both("lifetimes", data, other, rk.scorecard, periods=last[-2:], metrics=LIFETIME, **options)
+        for table in TABLES:
+            found += _both(table.__name__, data, other, table, every=length)
+        found += _both("identities", data, other, identities, every=length, segments=tuple(segments))
+    for period in periods_of(data, "month")[-months:]:
+        found += _both("lists", data, other, customer_lists, period=period, columns=segments)
+        found += _both("active", data, other, active_customers, period=period, columns=segments)
+        found += _both("concentration", data, other, concentration, period=period)
+    found += _both("rfm", data, other, rk.rfm)
+    for key, frame in data.summaries.items():
+        found += _unlike(f"summary {key}", frame, other.summaries[key])
+    return found
+
+
+def _both(name: str, data, other, ask, **options) -> list[str]:
+    answers = []
+    for one in (data, other):
+        try:
+            answers.append(ask(one, **options))
+        except RetentionKitError as error:
+            answers.append(str(error))
+    return _unlike(f"{name} {options}", *answers)
+
+
+def _unlike(name: str, one, other, types: bool = True) -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [line for key in one for line in _unlike(f"{name} {key}", one[key], other[key])]
+    if not (isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame)):
+        return [] if one == other else [f"{name}: {one} {other}"]
+    if not types:  # what came as nanoseconds is kept as microseconds elsewhere
+        one, other = (frame.astype(object).where(frame.notna(), None) for frame in (one, other))
+    try:
+        assert_frame_equal(one, other, check_exact=True)
+    except AssertionError as error:
+        return [f"{name}: {' '.join(str(error).split())[:400]}"]
+    return []
