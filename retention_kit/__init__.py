@@ -4,21 +4,22 @@ from importlib import import_module
 
 _HOMES = {
     "METRICS": "metrics.catalogue",
+    "Page": "report.page",
     "Period": "periods",
-    "build_report": "report.pack",
-    "ces": "metrics.feedback",
-    "churn_reasons": "metrics.tables",
-    "cohorts": "metrics.tables",
-    "csat": "metrics.feedback",
-    "customer_movements": "metrics.tables",
+    "build_report": "report.build.builder",
+    "ces": "metrics.definitions.feedback",
+    "churn_reasons": "metrics.breakdowns",
+    "cohorts": "metrics.breakdowns",
+    "csat": "metrics.definitions.feedback",
+    "customer_movements": "metrics.breakdowns",
     "explore": "widgets",
     "load": "data.dataset",
-    "mrr_movements": "metrics.tables",
-    "nps": "metrics.feedback",
-    "rfm": "metrics.summaries",
+    "mrr_movements": "metrics.breakdowns",
+    "nps": "metrics.definitions.feedback",
+    "rfm": "metrics.queries.summaries",
     "sample": "data.dataset",
     "scorecard": "metrics.scorecard",
-    "send_report": "report.sending",
+    "send_report": "delivery.send",
 }
 
 __all__ = list(_HOMES)

@@ -59,9 +59,8 @@ def sample_pack(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def retail_pack(shared, tmp_path_factory) -> Path:
     """The pack of Online Retail in November 2011, by country, made once by kernels: only for reading."""
-    from test_real_data import invoices
-
     import retention_kit as rk
+    from test_real_data import invoices
 
     def make(place: Path) -> Path:
         data = rk.load(invoices(place, shared), company="Online Retail", segments=["country"])

@@ -30,7 +30,7 @@ from retention_kit.errors import PeriodError, ReportError, RetentionKitError, Se
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
-    from retention_kit.report.build.builder import Pack
+    from retention_kit.report.archive.pack import Pack
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -269,7 +269,7 @@ def _tell(pack: Pack, where: str) -> None:
 
 def _tell_what_to_do(pack: Pack) -> None:
     """The lists of a pack and, on the last line, a command that opens its report."""
-    from retention_kit.report.archive.pack_summary import first_of, lists_of
+    from retention_kit.report.archive.pack import first_of, lists_of
 
     for sentence in lists_of(pack):
         print(sentence)

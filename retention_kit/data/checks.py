@@ -232,3 +232,13 @@ def check_of(name: str) -> Check:
 def sets_aside(check: str) -> bool:
     """Whether the rows of a check are in no figure, so that rows read = rows used + rows set aside by name."""
     return check_of(check).sets_aside
+
+
+class Found(NamedTuple):
+    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be told."""
+
+    check: str
+    rows: int
+    detail: str = ""
+    examples: tuple[tuple[int, str], ...] = ()  # line, or row of a sheet, and text of the first rows concerned
+    file: str = ""  # that they stand in

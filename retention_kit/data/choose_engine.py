@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as in_url
 
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.duckdb import Engine, is_query
 from retention_kit.data.readers.databases import SUFFIXES as DATABASES
-from retention_kit.data.readers.databases import is_query
 from retention_kit.data.readers.files import FORMATS, files_of
 from retention_kit.errors import SettingsError
 from retention_kit.settings import BESIDE, TABLES, Data, Table

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from retention_kit.delivery.outbox import Row, reading
 from retention_kit.periods import Period
-from retention_kit.report.build.restatements import sent as packs
+from retention_kit.report.archive.packs import stored_packs
 from retention_kit.settings import Settings
 
 
@@ -45,7 +45,7 @@ def status(output: Path, settings: Settings, day: date) -> Status:
     addressed = {(one.address.lower(), one.language or first, one.segment) for one in settings.mail.addressed()}
     with reading(output) as outbox:
         rows = outbox.rows() if outbox else []
-    built = {str(pack.period): pack.manifest for pack in packs(output)}
+    built = {str(pack.period): pack.manifest for pack in stored_packs(output)}
     known = {Period.parse(text) for text in (*built, *(row.period for row in rows), str(due))}
     lines = []
     for period in sorted(known, key=lambda one: (one.end, one.start), reverse=True):

@@ -13,8 +13,8 @@ from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.queries.summaries import needs
 from retention_kit.report.archive.manifest import PACKAGES
 from retention_kit.report.blocks import Block
+from retention_kit.report.changes import Restated
 from retention_kit.report.charts.base import listed
-from retention_kit.report.execution.plan import Restated
 from retention_kit.report.page import Page
 from retention_kit.report.pages import rules
 from retention_kit.report.pages.context import unavailable

@@ -19,8 +19,18 @@ class Change(NamedTuple):
     metric: str = ""
 
 
+class Restated(NamedTuple):
+    """A figure of an earlier period that an earlier report gave otherwise."""
+
+    period: str
+    metric: str
+    sent: float | None
+    now: float | None
+    causes: tuple[str, ...]  # as `causes.KINDS` has them: what may explain it
+
+
 def changes(before: dict, now: dict) -> list[Change]:
-    """All that differs between what two builds were made from, as `manifest.describe` tells it."""
+    """All that differs between what two builds were made from, as `provenance.describe` tells it."""
     found = [
         *_changed("data", _sources(before), _sources(now)),
         *_changed("data", {"known up to": before["as_of"]}, {"known up to": now["as_of"]}),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
-    from retention_kit.report.build.builder import Pack
+    from retention_kit.report.archive.pack import Pack
 
 LOOK, QUESTION = "look", "question"  # kinds of work
 CHOSEN = ("period", "every", "metric", "segment", "values", "compare")

@@ -11,7 +11,7 @@ import ipywidgets as W
 from markupsafe import Markup, escape
 
 from retention_kit.errors import RetentionKitError, SettingsError
-from retention_kit.report.archive.pack_summary import near
+from retention_kit.report.archive.pack import near
 from retention_kit.widgets.background import Cancelled, Step, Task, Work
 from retention_kit.widgets.notebook import write_notebook
 from retention_kit.widgets.panels import Progress, boxed
@@ -20,7 +20,7 @@ from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
-    from retention_kit.report.build.builder import Pack
+    from retention_kit.report.archive.pack import Pack
 
 KIND = "report"
 _FILES = ("report.*.html", "report.*.pdf", "brief.*", "scorecard*.csv")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_templates import ORDERS
 
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.metrics.scorecard import COLUMNS, records
 from retention_kit.report.execution import templates as library
+from test_templates import ORDERS
 
 TOML = '[data]\norders = "orders.csv"\n[report]\ntimezone = "UTC"\ncurrency = "GBP"\n'
 

@@ -13,7 +13,6 @@ from contextlib import suppress
 
 import duckdb
 import pytest
-from test_templates import ORDERS
 
 import retention_kit.data.dataset as dataset
 from retention_kit.cli import main
@@ -21,6 +20,7 @@ from retention_kit.cli.terminal import Interrupts, Stream, steady
 from retention_kit.data.engines.duckdb import Engine, interrupt_all
 from retention_kit.report.archive import manifest
 from retention_kit.report.execution import templates as library
+from test_templates import ORDERS
 
 COMMAND = [sys.executable, "-m", "retention_kit.cli"]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_oracle_options import rates
 
 import oracle_cases as cases
 import retention_kit as rk
@@ -20,6 +19,7 @@ from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
 from retention_kit.metrics.queries.summaries import concentration, periods_of, swing
 from same_figures import TABLES
+from test_oracle_options import rates
 
 pytest.importorskip("sqlglot", reason="SQLGlot is not installed")
 PACKAGE = Path(rk.__file__).parent

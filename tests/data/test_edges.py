@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from test_pack import run_here
 
 import retention_kit as rk
 from pencil import by_segment, row, table, value
 from retention_kit.cli import main
 from retention_kit.errors import UnknownNameError
 from retention_kit.report.execution import templates as library
+from test_pack import run_here
 
 ORDERS = table("""
     customer_id  order_id  ordered_at  amount  country

@@ -22,7 +22,6 @@ import nbformat
 import pandas as pd
 import pytest
 from nbformat import v4
-from test_workbooks import workbook
 
 import retention_kit as rk
 from mailroom import message, write_pack
@@ -36,6 +35,7 @@ from retention_kit.report.checks import gate
 from retention_kit.report.execution import templates as library
 from retention_kit.report.message.mail import page_of
 from retention_kit.settings import read_settings
+from test_workbooks import workbook
 
 pytestmark = pytest.mark.long
 SECONDS = float(os.environ.get("RETENTION_KIT_FUZZ", "3"))  # for each kind

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_sources import sheet
 
 import retention_kit as rk
 from exports import CASES
@@ -23,6 +22,7 @@ from retention_kit.data.layouts.layout import layouts, recognise
 from retention_kit.errors import DataError
 from retention_kit.report.page import Page
 from retention_kit.settings import read_settings
+from test_sources import sheet
 
 USABLE = sorted(name for name, layout in layouts().items() if not layout.refused)
 

@@ -15,13 +15,10 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-import test_times
-from test_interrupt import interrupted
-from test_oracle_options import rates
-from test_real_data import LINES, invoices, lines
 
 import oracle_cases as cases
 import retention_kit as rk
+import test_times
 from contradicting_shop import COUNTED, REVENUE, counted, shop
 from exports import CASES
 from pencil import checks, table, value
@@ -32,6 +29,9 @@ from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.queries.views import ask
 from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
+from test_interrupt import interrupted
+from test_oracle_options import rates
+from test_real_data import LINES, invoices, lines
 
 pytestmark = pytest.mark.server
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")

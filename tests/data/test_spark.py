@@ -12,13 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import test_times
-from test_interrupt import interrupted
-from test_oracle_options import rates
-from test_real_data import LINES, lines
 
 import oracle_cases as cases
 import retention_kit as rk
+import test_times
 from pencil import checks, table, value
 from retention_kit.data.choose_engine import named_engine
 from retention_kit.data.engines.duckdb import Engine, quote
@@ -28,6 +25,9 @@ from retention_kit.errors import DataError
 from retention_kit.metrics.queries.views import ask
 from retention_kit.settings import Data
 from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
+from test_interrupt import interrupted
+from test_oracle_options import rates
+from test_real_data import LINES, lines
 
 pytestmark = [
     pytest.mark.server,

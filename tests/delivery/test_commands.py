@@ -11,7 +11,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from test_templates import ORDERS
 
 from mailroom import PASSWORD, mail_settings, message, serving, write_pack
 from retention_kit.cli import mail as mail_commands
@@ -25,6 +24,7 @@ from retention_kit.report.build import builder as packs
 from retention_kit.report.checks import gate
 from retention_kit.report.execution import templates as library
 from retention_kit.settings import make_settings
+from test_templates import ORDERS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 

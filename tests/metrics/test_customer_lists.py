@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pypdf
 import pytest
-from test_templates import ORDERS
 
 import retention_kit as rk
 from pencil import table
@@ -21,6 +20,7 @@ from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export.csv_files import frame_csv
+from test_templates import ORDERS
 
 PAID = """
 customer_id  subscription_id  started_at  ended_at    amount  cancel_reason  country

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_readme import README, with_table
 
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.catalogue import METRICS
+from test_readme import README, with_table
 
 METRIC = '''
 from retention_kit.metrics.catalogue import Measure, metric

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from test_browser import DESK, PHONE, Opened
 
 pytestmark = pytest.mark.browser

@@ -8,13 +8,13 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from test_history import contents, kernelless, project, report, restate, restated
 
 import retention_kit as rk
 from retention_kit.errors import DataError, ReportError
 from retention_kit.report.build import builder as packing
 from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import Plan, make_plan
+from test_restatements import contents, kernelless, project, report, restate, restated
 
 __all__ = ["kernelless", "project"]  # fixtures
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("project")]

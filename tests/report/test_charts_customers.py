@@ -8,7 +8,6 @@ import altair as alt
 import pandas as pd
 import pytest
 import vl_convert
-from test_charts import rows_of, shown
 
 import retention_kit as rk
 from retention_kit.metrics.queries.summaries import concentration, needs
@@ -18,6 +17,7 @@ from retention_kit.report.charts import concentration as concentration_chart
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
 from retention_kit.wording import Words
+from test_charts import rows_of, shown
 
 WORDS = Words("en", "GBP")
 

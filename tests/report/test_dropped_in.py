@@ -12,12 +12,12 @@ import nbformat.v4 as nbf
 import pikepdf
 import pytest
 from bs4 import Tag
-from test_exporters import png
-from test_pack import html_text, pdf_text, read_html
-from test_templates import ORDERS, PARAMETERS
 
 from retention_kit.cli import main
 from retention_kit.report.execution import templates as library
+from test_exporters import png
+from test_pack import html_text, pdf_text, read_html
+from test_templates import ORDERS, PARAMETERS
 
 README = Path(__file__).parents[2] / "README.md"
 WORDS = """# Prices and customers

@@ -13,7 +13,6 @@ import pikepdf
 import pypdf
 import pytest
 from bs4 import BeautifulSoup
-from test_display import SAMPLES, SPEC
 
 import retention_kit as rk
 from retention_kit.errors import ReportError
@@ -21,6 +20,7 @@ from retention_kit.report.archive import manifest
 from retention_kit.report.blocks import Block, templates_dir
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export.exporters import RetentionHTMLExporter, RetentionPDFExporter, draw_svg
+from test_blocks import SAMPLES, SPEC
 
 METADATA = {
     "title": "Customer retention report, November 2011",

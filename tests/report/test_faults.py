@@ -15,9 +15,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_kernels import is_gone
-from test_pack import contents
-from test_templates import ORDERS, notebook
 
 import retention_kit as rk
 from retention_kit.cli import main
@@ -28,6 +25,9 @@ from retention_kit.report.archive.folder import BEFORE, LOCK, place_for, writing
 from retention_kit.report.build import builder as packing
 from retention_kit.report.execution import kernels, runner
 from retention_kit.report.pages.context import HANDOVER
+from test_kernels import is_gone
+from test_pack import contents
+from test_templates import ORDERS, notebook
 
 pytestmark = [
     pytest.mark.long,

@@ -7,7 +7,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from test_templates import ORDERS
 
 import retention_kit as rk
 from retention_kit.data.engines.duckdb import private_place
@@ -16,6 +15,7 @@ from retention_kit.report.archive.folder import LOCK, writing
 from retention_kit.report.build import rerun
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing, exporters
+from test_templates import ORDERS
 
 
 @pytest.fixture

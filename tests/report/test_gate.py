@@ -16,8 +16,6 @@ import nbformat
 import nbformat.v4 as nbf
 import pandas as pd
 import pytest
-from test_pack import run_here
-from test_templates import ORDERS
 
 import retention_kit as rk
 from retention_kit.cli import main
@@ -31,6 +29,8 @@ from retention_kit.report.export.exporters import RetentionPDFExporter
 from retention_kit.report.message import mail
 from retention_kit.report.message.mail import POLICY, to_bytes
 from retention_kit.wording import Words
+from test_pack import run_here
+from test_templates import ORDERS
 
 SOUND = gate.Verdict("ok")
 FINDING = "Customer retention steady at 96.9%"  # of the sample company

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from test_templates import notebook
 
 import retention_kit
 from retention_kit.report.execution import kernels
 from retention_kit.report.execution import templates as library
+from test_templates import notebook
 
 pytestmark = pytest.mark.skipif(not kernels.can_fork(), reason="kernels are not forked on this system")
 

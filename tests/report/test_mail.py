@@ -19,9 +19,6 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
-from test_pack import run_here
-from test_real_data import invoices
-from test_templates import ORDERS
 
 import retention_kit as rk
 from retention_kit.report.archive import manifest
@@ -32,6 +29,9 @@ from retention_kit.report.message.content import brief
 from retention_kit.report.message.mail import MOST_HTML, compose, noted, page_of, to_bytes, write_message
 from retention_kit.report.page import Page
 from retention_kit.settings import Goal, Mail
+from test_pack import run_here
+from test_real_data import invoices
+from test_templates import ORDERS
 
 LINK, LEAVE = "https://intranet.example.com/reports?a=1&b=2", "https://example.com/leave"
 

@@ -10,12 +10,12 @@ import pikepdf
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
-from test_exporters import html, notebook, shown, static
 
 from retention_kit.report.execution.templates import Section, check, run
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.report.export.document import read
 from retention_kit.report.export.exporters import RetentionHTMLExporter, RetentionPDFExporter
+from test_exporters import html, notebook, shown, static
 
 
 def blocks(*cells):

@@ -23,8 +23,6 @@ import pikepdf
 import pypdf
 import pytest
 from bs4 import BeautifulSoup
-from test_real_data import invoices
-from test_templates import ORDERS, notebook
 
 import retention_kit as rk
 from retention_kit.cli import main
@@ -40,6 +38,8 @@ from retention_kit.report.export.exporters import RetentionPDFExporter
 from retention_kit.report.pages import context
 from retention_kit.report.pages.context import HANDOVER
 from retention_kit.wording import Words
+from test_real_data import invoices
+from test_templates import ORDERS, notebook
 
 SYNTHETIC = "synthetic data"
 HOSTILE = ["../../x", "<script>alert(1)</script>", "=cmd|' /C calc'!A1", '#panic("x")', "France", "france"]

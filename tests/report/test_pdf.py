@@ -10,6 +10,7 @@ from pathlib import Path
 import pikepdf
 import pytest
 from pypdf import PdfReader
+
 from test_pack import read_html
 
 SHOWN = {"Tj", "TJ", "'", '"', "S", "s", "f", "F", "f*", "B", "B*", "b", "b*", "Do", "sh"}  # what puts ink on a page

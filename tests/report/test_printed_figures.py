@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup, Tag
 from pypdf import PdfReader
-from test_pack import pages_of, read_html, scorecard
 
 import retention_kit as rk
 from retention_kit.errors import DataError
@@ -22,6 +21,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
 from retention_kit.report.pages import narrative
 from retention_kit.wording import DASH, MINUS, Words
+from test_pack import pages_of, read_html, scorecard
 
 NUMBER = re.compile(rf"(?<![\w.])[+{MINUS}±]?[£$€]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:%|[kKmMbBn]+\b)?")
 OF_UNIT = ("value", "low", "high", "previous", "year_ago", "target")  # what a row says in its metric's own unit

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+
 from test_pack import contents
 
 pytestmark = pytest.mark.long

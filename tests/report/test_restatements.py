@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from test_templates import ORDERS, notebook
 
 import retention_kit as rk
 from retention_kit.cli import main
@@ -19,9 +18,10 @@ from retention_kit.report.appendix import appendix
 from retention_kit.report.archive import manifest
 from retention_kit.report.archive.index import write_index
 from retention_kit.report.build.rerun import rerun
+from retention_kit.report.changes import Restated
 from retention_kit.report.execution import templates as library
-from retention_kit.report.execution.plan import Restated
 from retention_kit.report.page import Page
+from test_templates import ORDERS, notebook
 
 pytestmark = pytest.mark.long
 TOML = '[data]\norders = "orders.csv"\n[report]\ncompany = "Shop"\ntimezone = "UTC"\ncurrency = "GBP"\n'

@@ -9,11 +9,11 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from test_gate import edit, rewrite, settle
 
 from retention_kit.report.archive import manifest
 from retention_kit.report.checks import gate
 from retention_kit.report.message.mail import POLICY, to_bytes
+from test_gate import edit, rewrite, settle
 
 pytestmark = pytest.mark.long
 HTML, PDF, EML = "report.en.html", "report.en.pdf", "message.en.eml"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+
 from test_sources import sheet
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "|"}

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from test_real_data import invoices
 
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.cli.project import begin
 from retention_kit.report.blocks import templates_dir
 from retention_kit.wording import Words
+from test_real_data import invoices
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted(path.name for path in templates_dir().glob("*.ipynb"))

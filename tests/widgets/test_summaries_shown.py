@@ -10,15 +10,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from test_charts_customers import luminance
 
 import retention_kit as rk
 from pencil import table
 from retention_kit.metrics.catalogue import Measure
 from retention_kit.metrics.frames import Cohorts, Scorecard
-from retention_kit.report.build.builder import Pack
+from retention_kit.report.archive.pack import Pack
 from retention_kit.summary import ROWS, Cell, Sheet, Table
 from retention_kit.wording import Words
+from test_charts_customers import luminance
 
 # a and b of January buy again in February, c does not, and d is new; in March, which is not over, only a has bought.
 ORDERS = table("""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from retention_kit.data.checks import Found
 from retention_kit.data.cleaning.segments import choose_segments
 from retention_kit.data.engines.duckdb import Engine, literal, quote, segment_column
-from retention_kit.data.readers.header import Found
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE, REST, UNKNOWN
 from retention_kit.data.schema import IDENTITY, OPTIONAL, REQUIRED

@@ -265,3 +265,8 @@ def _has_ended(process: int) -> bool:
     except PermissionError:  # another user's, of that number
         pass
     return False
+
+
+def is_query(text: str) -> bool:
+    """Whether a source is a query of the user's rather than the name of a table."""
+    return bool(re.match(r"\s*(SELECT|WITH|FROM)\s", text, re.IGNORECASE))

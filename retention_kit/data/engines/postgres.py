@@ -17,8 +17,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.engines.dialects import Statement, ported, short
-from retention_kit.data.engines.duckdb import Engine, filled, quote
-from retention_kit.data.readers.databases import is_query
+from retention_kit.data.engines.duckdb import Engine, filled, is_query, quote
 from retention_kit.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from retention_kit.data.engines.dialects import ported
-from retention_kit.data.engines.duckdb import Engine, filled
-from retention_kit.data.readers.databases import is_query
+from retention_kit.data.engines.duckdb import Engine, filled, is_query
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings.addresses import shown
 

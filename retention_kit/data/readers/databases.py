@@ -7,7 +7,6 @@ the file can be reached, and a view is read only where it says nothing but how t
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -17,7 +16,16 @@ from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.engines.duckdb import SEAL, SEALED, Engine, interruptible, literal, private_place, quote
+from retention_kit.data.engines.duckdb import (
+    SEAL,
+    SEALED,
+    Engine,
+    interruptible,
+    is_query,
+    literal,
+    private_place,
+    quote,
+)
 from retention_kit.data.readers.frames import Stream, register_cells
 from retention_kit.errors import DataError, did_you_mean
 
@@ -49,11 +57,6 @@ _ASKING |= {
 }
 _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _LOADING = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
-
-
-def is_query(text: str) -> bool:
-    """Whether a source is a query of the user's rather than the name of a table."""
-    return bool(re.match(r"\s*(SELECT|WITH|FROM)\s", text, re.IGNORECASE))
 
 
 def file_of(url: str, folder: Path) -> Path:

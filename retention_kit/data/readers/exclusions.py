@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from retention_kit.data.checks import Found
 from retention_kit.data.engines.duckdb import Engine, quote
 from retention_kit.data.layouts.layout import layout_of
 from retention_kit.data.readers.files import used
-from retention_kit.data.readers.header import Found
 from retention_kit.data.values.amounts import Hints
 from retention_kit.data.values.expressions import plainly
 from retention_kit.data.values.typed_expressions import typed

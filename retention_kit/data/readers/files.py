@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from retention_kit.data.checks import Found
 from retention_kit.data.engines.duckdb import Engine, pattern_of, quote
 from retention_kit.data.readers.frames import register_cells
-from retention_kit.data.readers.header import HEAD, Found, Names, Sorter, find_header, stacked_cells
+from retention_kit.data.readers.header import HEAD, Names, Sorter, find_header, stacked_cells
 from retention_kit.data.readers.text_files import TEXTS, TextOptions, read_text
 from retention_kit.data.readers.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean

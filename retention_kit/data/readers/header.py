@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from retention_kit.data.checks import Found
 from retention_kit.errors import DataError
 
 HEAD = 200  # records among which the header is looked for
@@ -25,16 +26,6 @@ def name_key(name: Any) -> str:
     """What spellings of one column's name share: `Customer_ID`, `"customer id "` and `customerId` are alike."""
     text = _text(name).casefold()
     return text.translate(_NOTHING) or text
-
-
-class Found(NamedTuple):
-    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be told."""
-
-    check: str
-    rows: int
-    detail: str = ""
-    examples: tuple[tuple[int, str], ...] = ()  # line, or row of a sheet, and text of the first rows concerned
-    file: str = ""  # that they stand in
 
 
 @dataclass(frozen=True)

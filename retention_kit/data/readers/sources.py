@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.checks import Found
+from retention_kit.data.engines.duckdb import Engine, is_query, literal
 from retention_kit.data.readers.databases import SUFFIXES as DATABASES
-from retention_kit.data.readers.databases import file_of, fingerprinted, is_query, read_database, tables_in
+from retention_kit.data.readers.databases import file_of, fingerprinted, read_database, tables_in
 from retention_kit.data.readers.exclusions import as_text, leave_out, limits
 from retention_kit.data.readers.files import (
     FORMATS,
@@ -22,7 +23,7 @@ from retention_kit.data.readers.files import (
     used,
 )
 from retention_kit.data.readers.frames import in_micros, keep_frame
-from retention_kit.data.readers.header import Found, Names, name_key
+from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.text_files import TEXTS, text_columns
 from retention_kit.data.readers.union import FILE, LEFT, REST, keep_where, lacking_in, stacked
 from retention_kit.data.readers.wanted_columns import as_named, names_of, spelled, wanted_columns

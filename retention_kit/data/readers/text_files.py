@@ -19,6 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from retention_kit.data.checks import Found
 from retention_kit.data.engines.duckdb import Engine, literal, pattern_of, private_folder, quote
 from retention_kit.data.readers.csv_records import checked_records, first_records
 from retention_kit.data.readers.encodings import Encoding, encoding_of
@@ -27,7 +28,6 @@ from retention_kit.data.readers.header import (
     EXAMPLES,
     HEAD,
     UNSAID,
-    Found,
     Header,
     Names,
     Sorter,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from retention_kit.data.checks import Found
 from retention_kit.data.engines.duckdb import Engine
-from retention_kit.data.readers.header import Found, Names, name_key
+from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.union import REST
 from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.personal_columns import why_by_name

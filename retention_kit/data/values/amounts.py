@@ -13,9 +13,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from retention_kit.data.checks import REFUSED
+from retention_kit.data.checks import REFUSED, Found
 from retention_kit.data.engines.duckdb import Engine, as_pattern, literal
-from retention_kit.data.readers.header import Found
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.wording import money_decimals
 

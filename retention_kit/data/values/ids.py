@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from retention_kit.data.checks import Found
 from retention_kit.data.engines.duckdb import Engine, as_pattern, literal, quote
-from retention_kit.data.readers.header import Found
 from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.errors import DataError
 

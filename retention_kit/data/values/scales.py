@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from decimal import Decimal
 
+from retention_kit.data.checks import Found
 from retention_kit.data.engines.duckdb import Engine, literal
-from retention_kit.data.readers.header import Found
 from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, score_of
 from retention_kit.errors import DataError
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from retention_kit.data.checks import Found
 from retention_kit.data.engines.duckdb import Engine, literal
-from retention_kit.data.readers.header import Found
 from retention_kit.data.values.amounts import Hints, read_numbers
 from retention_kit.data.values.expressions import advice, close_column, fault_in
 from retention_kit.errors import DataError

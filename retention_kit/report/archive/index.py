@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import EVERY
+from retention_kit.report.archive.formats import FILES, files_of
+from retention_kit.report.archive.packs import StoredPack, stored_packs
 from retention_kit.report.blocks import sparkline, templates_dir
-from retention_kit.report.build.restatements import Sent, sent
-from retention_kit.report.execution.plan import FILES, files_of
 from retention_kit.report.pages.narrative import is_known
 from retention_kit.wording import DASH, Words, languages
 
@@ -28,7 +28,7 @@ def write_index(output: Path) -> str:
 
     A page of that name that is not ours is left alone.
     """
-    path, text = output / NAME, _page([*sent(output)])
+    path, text = output / NAME, _page([*stored_packs(output)])
     try:
         before = path.read_text("utf-8") if path.is_file() else ""
         if before and f'content="{OURS}"' not in before:
@@ -42,9 +42,9 @@ def write_index(output: Path) -> str:
     return ""
 
 
-def _page(packs: list[Sent]) -> str:
+def _page(packs: list[StoredPack]) -> str:
     words = _words(packs)
-    groups: dict[tuple, list[Sent]] = {}
+    groups: dict[tuple, list[StoredPack]] = {}
     for pack in sorted(packs, key=lambda one: EVERY.index(one.period.every)):
         groups.setdefault(
             (pack.period.every, _company(pack), bool(_at(pack.manifest, "data", "synthetic"))), []
@@ -79,7 +79,7 @@ def _page(packs: list[Sent]) -> str:
     )
 
 
-def _words(packs: Iterable[Sent]) -> Words:
+def _words(packs: Iterable[StoredPack]) -> Words:
     """In the first language of the newest pack; the currency is each pack's own."""
     newest = max(packs, key=lambda pack: pack.period.end, default=None)
     wanted = _at(newest.manifest, "settings", "report", "languages") if newest else []
@@ -87,7 +87,7 @@ def _words(packs: Iterable[Sent]) -> Words:
     return Words(found[0] if found else "en")
 
 
-def _trends(group: list[Sent], words: Words) -> Iterator[dict]:
+def _trends(group: list[StoredPack], words: Words) -> Iterator[dict]:
     """The leading figures of the whole, over all complete periods of one length, where there is more than one."""
     group = [pack for pack in group if pack.manifest.get("complete")]
     told = [_whole(pack).get("figures") or {} for pack in group]
@@ -99,7 +99,7 @@ def _trends(group: list[Sent], words: Words) -> Iterator[dict]:
             yield {"label": METRICS[metric].label, "values": values, "span": span}
 
 
-def _entry(pack: Sent, words: Words) -> dict[str, Any]:
+def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
     own = Words(words.language, _at(pack.manifest, "settings", "report", "currency") or words.currency)
     whole, marks = _whole(pack), []
     if pack.manifest.get("state") != "ok":
@@ -119,7 +119,7 @@ def _entry(pack: Sent, words: Words) -> dict[str, Any]:
     }
 
 
-def _reports(pack: Sent, words: Words) -> Iterator[dict]:
+def _reports(pack: StoredPack, words: Words) -> Iterator[dict]:
     """The files of each language and segment value that are there."""
     told = _told(pack)
     several = len({key.partition(".")[0] for key in told}) > 1
@@ -152,19 +152,19 @@ def _kind(file: str, words: Words) -> str:
     return words.text("index.brief", kind=kind) if file.startswith("brief.") else kind
 
 
-def _whole(pack: Sent) -> dict:
+def _whole(pack: StoredPack) -> dict:
     """What the pack says of the whole company, in its first language; empty where it holds segment values only."""
     told = _told(pack)
     return next((told[key] for key in sorted(told) if "." not in key), {})
 
 
-def _told(pack: Sent) -> dict[str, dict]:
+def _told(pack: StoredPack) -> dict[str, dict]:
     """What the manifest says of each report: language and segment value → finding, figures."""
     told = _at(pack.manifest, "reports")
     return {key: one for key, one in told.items() if isinstance(one, dict)} if isinstance(told, dict) else {}
 
 
-def _last_day(pack: Sent, words: Words) -> str:
+def _last_day(pack: StoredPack, words: Words) -> str:
     """The last day that a pack knows, in words."""
     try:
         return words.date(date.fromisoformat(str(pack.manifest.get("as_of"))) - timedelta(days=1))
@@ -172,7 +172,7 @@ def _last_day(pack: Sent, words: Words) -> str:
         return DASH
 
 
-def _company(pack: Sent) -> str:
+def _company(pack: StoredPack) -> str:
     return str(_at(pack.manifest, "settings", "report", "company") or "")
 
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -21,11 +21,13 @@ from retention_kit.metrics.queries.summaries import concentration, needs, swing
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest
 from retention_kit.report.archive.folder import place_for, swap, told_of, writing
+from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.archive.index import write_index
-from retention_kit.report.archive.pack_summary import sheet_of
+from retention_kit.report.archive.pack import Pack
+from retention_kit.report.build import provenance
 from retention_kit.report.build.assemble import assemble, brief
 from retention_kit.report.build.restatements import fingerprint, restated
-from retention_kit.report.execution.plan import FILES, Plan, files_of, make_plan
+from retention_kit.report.execution.plan import Plan, make_plan
 from retention_kit.report.execution.runner import Workers, executing
 from retention_kit.report.export.csv_files import rows_csv, scorecard_of, write_lists
 from retention_kit.report.export.drawing import refuse_fork
@@ -36,26 +38,6 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
     from retention_kit.report.message.mail import Parts
-
-
-@dataclass(frozen=True)
-class Pack:
-    """A finished pack: its folder, and what of it could not be made."""
-
-    path: Path
-    period: str
-    failures: tuple[str, ...] = ()
-    is_new: bool = True  # False where an unchanged pack was left as it stands
-    note: str = ""  # where it is not made as asked for: a sentence that says so
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def _repr_html_(self) -> str:
-        return sheet_of(self).html()
-
-    def __repr__(self) -> str:
-        return sheet_of(self).text()
 
 
 def build_report(
@@ -119,7 +101,7 @@ def build_packs(
                 folder = output / period
                 # Own templates may import helpers, which no digest knows.
                 if not force and not plan.folder:
-                    if begun and manifest.is_current(plan, folder, by=""):  # but what was sent before may be another
+                    if begun and provenance.is_current(plan, folder, by=""):  # but what was sent before may be another
                         yield finished()
                     if _is_current(plan, folder):
                         yield _listed(Pack(folder, period, is_new=False), output)
@@ -150,13 +132,13 @@ def _listed(pack: Pack, output: Path) -> Pack:
 
 def _is_current(plan: Plan, folder: Path) -> bool:
     """Whether nothing has changed: told by digests of what stands there or, if need be, by computing the figures."""
-    if not manifest.is_current(plan, folder, by=""):
+    if not provenance.is_current(plan, folder, by=""):
         return False
     plan.sent = fingerprint(plan, folder.parent)
-    if manifest.is_current(plan, folder, by="sent"):
+    if provenance.is_current(plan, folder, by="sent"):
         return True
     plan.restated = restated(plan, folder.parent)
-    return manifest.is_current(plan, folder, by="restated")
+    return provenance.is_current(plan, folder, by="restated")
 
 
 def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Callable[[str, int, int], None]) -> Pack:
@@ -236,7 +218,7 @@ def _making(
             for stem, notebook in executed.items():
                 _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
             (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
-            told = manifest.tell(plan, building, failures, checks) | {"notes": notes}
+            told = provenance.build_manifest(plan, building, failures, checks) | {"notes": notes}
             unsaid = _pass_gate(plan, building, told, failures, parts)
             manifest.write(building, told)
             swap(building, folder, place)

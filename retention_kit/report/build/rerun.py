@@ -13,9 +13,10 @@ from retention_kit.data.engines.duckdb import private_place
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.scorecard import COLUMNS
 from retention_kit.report.archive import manifest
+from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.build.builder import make_pack
 from retention_kit.report.changes import KINDS, Change, causes_of, changes
-from retention_kit.report.execution.plan import FILES, Plan, files_of, make_plan
+from retention_kit.report.execution.plan import Plan, make_plan
 from retention_kit.report.export.csv_files import read_scorecard
 
 if TYPE_CHECKING:

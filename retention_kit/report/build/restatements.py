@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from retention_kit.errors import PeriodError
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest
-from retention_kit.report.changes import causes_of, changes
-from retention_kit.report.execution.plan import Restated
+from retention_kit.report.archive.packs import StoredPack, stored_packs
+from retention_kit.report.build import provenance
+from retention_kit.report.changes import Restated, causes_of, changes
 from retention_kit.report.export.csv_files import read_scorecard
 from retention_kit.report.pages.context import trend_periods
 from retention_kit.report.pages.narrative import is_known
@@ -22,45 +21,19 @@ if TYPE_CHECKING:
     from retention_kit.report.execution.plan import Plan
 
 
-class Sent(NamedTuple):
-    """A pack as it stands."""
-
-    folder: Path
-    period: Period
-    manifest: dict[str, Any]
-
-
-def sent(output: Path) -> Iterator[Sent]:
-    """Every pack of an output folder, the oldest first of each length; what is no pack of ours is passed over."""
-    found = []
-    try:
-        folders = [*output.iterdir()] if output.is_dir() else []
-    except OSError:  # building a pack there will say so
-        folders = []
-    for folder in folders:
-        told = manifest.read(folder)
-        try:
-            period = Period.parse(folder.name)
-        except PeriodError:
-            continue
-        if told.get("schema") == 1 and told.get("period") == str(period) == folder.name:
-            found.append(Sent(folder, period, told))
-    yield from sorted(found, key=lambda one: one.period)
-
-
 def fingerprint(plan: Plan, output: Path) -> str:
     """A digest of the packs that `restated` would compare with: as long as they and all else are the same, so is it."""
     page = plan.page
     shown = {str(period) for period in trend_periods(page.data, page.period)}
     found = [
         (pack.folder.name, manifest.builds(pack.manifest).get(plan.suffix), manifest.digest_if(_figures(pack, plan)))
-        for pack in sent(output)
+        for pack in stored_packs(output)
         if str(pack.period) in shown and pack.period < page.period
     ]
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 
-def _figures(pack: Sent, plan: Plan) -> Path:
+def _figures(pack: StoredPack, plan: Plan) -> Path:
     return pack.folder / f"scorecard{plan.suffix}.csv"
 
 
@@ -70,9 +43,9 @@ def restated(plan: Plan, output: Path) -> list[Restated]:
     Compared are complete periods of the trend, of the same length, segment value, company, currency and basis.
     """
     page, found = plan.page, []
-    now, today = manifest.describe(plan), {(row.period, row.metric): row for row in page.rows.itertuples()}
+    now, today = provenance.describe(plan), {(row.period, row.metric): row for row in page.rows.itertuples()}
     shown = {period for period, _ in today}
-    for pack in sent(output):
+    for pack in stored_packs(output):
         if str(pack.period) not in shown or pack.period >= page.period:
             continue
         build = manifest.builds(pack.manifest).get(plan.suffix)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.checks import message as message_checks
 from retention_kit.report.checks.figures import text_of_html
-from retention_kit.report.execution.plan import FILES, files_of
 
 _TITLE = re.compile(r"(?s)<title>.*?</title>")
 _PICTURE = re.compile(r"(?s)<svg\b.*?</svg>")

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from retention_kit.report.archive import manifest
+from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.checks.figures import (
     Figures,
@@ -25,7 +26,6 @@ from retention_kit.report.checks.figures import (
     text_of_pdf,
 )
 from retention_kit.report.checks.message import named_customers
-from retention_kit.report.execution.plan import FILES, files_of
 from retention_kit.report.export.csv_files import read_scorecard
 from retention_kit.wording import Words
 

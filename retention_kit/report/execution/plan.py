@@ -5,36 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.periods import Period
+from retention_kit.report.archive.formats import FILES
+from retention_kit.report.changes import Restated
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
-
-FILES = {  # of a report, by format
-    "html": ("report.{}.html",),
-    "pdf": ("report.{}.pdf",),
-    "brief": ("brief.{}.html", "brief.{}.pdf"),
-}
-
-
-class Restated(NamedTuple):
-    """A figure of an earlier period that an earlier report gave otherwise."""
-
-    period: str
-    metric: str
-    sent: float | None
-    now: float | None
-    causes: tuple[str, ...]  # as `causes.KINDS` has them: what may explain it
-
-
-def files_of(made: str, name: str) -> list[str]:
-    """The files of one format; `name` is en, or en.country-France."""
-    return [file.format(name) for file in FILES[made]]
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,26 @@ KINDS = {  # the files of a pack, in the order in which a reader asks for them
 }
 
 READ = ("report.*.html", "brief.*.html", "report.*.pdf", "brief.*.pdf")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A finished pack: its folder, and what of it could not be made."""
+
+    path: Path
+    period: str
+    failures: tuple[str, ...] = ()
+    is_new: bool = True  # False where an unchanged pack was left as it stands
+    note: str = ""  # where it is not made as asked for: a sentence that says so
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def _repr_html_(self) -> str:
+        return sheet_of(self).html()
+
+    def __repr__(self) -> str:
+        return sheet_of(self).text()
 
 
 def sheet_of(pack: Any) -> Sheet:

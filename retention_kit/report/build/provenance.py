@@ -1,0 +1,235 @@
+"""What a pack is made from, as its manifest records it, and whether that is still so."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import platform
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from retention_kit.errors import RetentionKitError
+from retention_kit.metrics.identities import Identity
+from retention_kit.metrics.scorecard import METRICS
+from retention_kit.report.archive.manifest import BUILD, PACKAGES, altered, as_json, builds, digest_if, digest_of, read
+from retention_kit.report.blocks import templates_dir
+from retention_kit.report.execution.plan import Plan
+from retention_kit.report.pages.narrative import LEADING, is_known
+from retention_kit.settings import Settings, read_settings
+from retention_kit.wording import money_decimals
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.report.page import Page
+
+
+def is_current(plan: Plan, folder: Path, by: str = "sent") -> bool:
+    """Whether a whole pack stands there, made from the very same inputs, with every file as it was written.
+
+    What earlier reports gave otherwise is one of the inputs, known `by` what was `sent` or by what is `restated`; by
+    nothing, the others alone are compared.
+    """
+    manifest = read(folder)
+    known = manifest.get("inputs", {})
+    same = known if isinstance(known, dict) else {}
+    return (
+        manifest.get("state") == "ok"
+        and all(
+            isinstance(same.get(build), dict) and digests.items() <= same[build].items()
+            for build, digests in _inputs(plan, (by,) if by else ()).items()
+        )
+        and not altered(folder, manifest)
+    )
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """What one build is made from: enough to make it again, and to say what has changed since."""
+    data, period = plan.page.data, plan.page.period
+    report = msgspec.to_builtins(data.settings.report)
+    return {
+        "complete": period.is_complete(data.as_of),
+        "as_of": str(data.as_of),
+        "parameters": {
+            "segment": plan.segment,
+            "languages": plan.languages,
+            "formats": plan.formats,
+            "sections": [section.name for section in plan.chosen],
+            "static": plan.static,
+            "templates": plan.folder,
+        },
+        "data": {
+            "synthetic": data.is_sample,
+            "origin": data.origin,
+            "overrides": overrides(data),
+            "basis": data.basis,
+            "start": str(data.start),
+            "sources": data.sources,
+            "quality": data.quality.to_dict("records"),
+        },
+        "settings": {
+            "report": report | {"plugins": [Path(name).name for name in report["plugins"]]},
+            "definitions": msgspec.to_builtins(data.settings.definitions),
+            "goals": msgspec.to_builtins(data.settings.goals),
+            "hosts": _hosts(data.settings),
+            "first_known": msgspec.to_builtins(data.settings.data.first_known),
+        },
+        "metrics": {
+            name: {"formula": one.formula, "definition": one.definition, "function": _function(one.function)}
+            for name, one in METRICS.items()
+        },
+        "templates": {section.name: section.digest for section in plan.everything},
+        "code": {"retention-kit": _code()} | {Path(name).name: digest_if(Path(name)) for name in report["plugins"]},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+    }
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """The hosts that a report may link to."""
+    mail = settings.mail
+    named = (urlsplit(link or "").hostname for link in (mail.link, mail.unsubscribe))
+    return sorted({host for host in (*named, *mail.allowed_hosts) if host})
+
+
+def build_manifest(plan: Plan, building: Path, failures: list[str], checks: list[Identity]) -> dict[str, Any]:
+    """What is to be said of a pack but for its files and what the gate finds in it; what was said of sibling builds is kept."""
+    before, page = read(building), plan.page
+    failed = {failure.partition(":")[0] for failure in failures}
+    states = {
+        plan.stem(section, language): "failed" if f"{section.name} ({language})" in failed else "ok"
+        for section in plan.chosen
+        for language in plan.languages
+    }
+    made = {
+        name: state
+        for name, state in {**before.get("sections", {}), **states}.items()
+        if (building / "notebooks" / f"{name}.ipynb").is_file()
+    }
+    return {
+        "schema": 1,
+        "state": "failed" if failures or "failed" in made.values() or any(check.broken for check in checks) else "ok",
+        "period": str(page.period),
+        "every": page.every,
+        "start": str(page.period.start),
+        "end": str(page.period.end),
+        "suffix": plan.suffix,
+        **json.loads(as_json(describe(plan))),
+        "identities": [msgspec.to_builtins(check) for check in checks],
+        "restated": [one._asdict() for one in plan.restated],
+        "reports": {**before.get("reports", {}), **_reports(plan)},
+        "lists": {**before.get("lists", {}), **_lists(page)},
+        "sections": made,
+        "inputs": {**before.get("inputs", {}), **_inputs(plan)},
+        "gate": before.get("gate", {}),
+        "record": before.get("record", {}),
+        "siblings": {
+            suffix: {name: build[name] for name in BUILD}
+            for suffix, build in builds(before).items()
+            if suffix != plan.suffix
+        },
+    }
+
+
+def overrides(data: Dataset) -> dict[str, Any]:
+    """The settings that were given by keyword or option, besides those of the file: what `load` needs again."""
+    origin = Path(data.origin or "(sample)")
+    path = origin / "retention.toml" if origin.is_dir() else origin
+    try:
+        written = read_settings(path) if path.suffix == ".toml" else Settings()
+    except (RetentionKitError, OSError):
+        written = Settings()
+    parts = [(getattr(data.settings, part), getattr(written, part)) for part in ("report", "definitions")]
+    given = {
+        name: value
+        for ours, theirs in parts
+        for name, value in msgspec.to_builtins(ours).items()
+        if value != msgspec.to_builtins(theirs)[name]
+    }
+    if data.settings.data.first_known != written.data.first_known:
+        given["first_known"] = msgspec.to_builtins(data.settings.data.first_known)
+    if "plugins" in given:  # they were found beside the file, wherever that stood
+        given["plugins"] = [Path(name).name for name in given["plugins"]]
+        if given["plugins"] == [Path(name).name for name in written.report.plugins]:
+            del given["plugins"]
+    return given
+
+
+def _reports(plan: Plan) -> dict[str, dict]:
+    """What a list of reports says of each language's: its finding and leading figures."""
+    page = plan.page
+    now = {row.metric: row.value for row in page.now(LEADING).itertuples()}
+    figures = {name: value if is_known(value) else None for name, value in now.items()}
+    return {
+        f"{language}{plan.suffix}": {
+            "only": page.alone or (),  # segment column and value
+            "headline": one.headline().data["text"],
+            "figures": figures,
+        }
+        for language, one in plan.pages.items()
+    }
+
+
+def _lists(page: Page) -> dict[str, dict]:
+    """What the lists of customers hold, by their files."""
+    decimals = money_decimals(page.data.settings.report.currency)
+    return {
+        page.list_file(metric): {"customers": total.customers, "money": round(total.money, decimals)}
+        for metric, total in page.list_totals().items()
+    }
+
+
+def _inputs(plan: Plan, by: Iterable[str] = ("sent", "restated")) -> dict[str, dict[str, str]]:
+    """Digests of everything that the files of each language depend on."""
+    data = plan.page.data
+    inputs = {
+        "sources": data.sources,
+        "settings": msgspec.to_builtins(data.settings),
+        "known": [str(data.as_of), data.is_sample, data.origin],
+        "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
+        "templates": {section.name: section.digest for section in plan.chosen},
+        "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
+        "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES)],
+    }
+    digests = {"given": _digest_of(inputs)} | {name: _digest_of(getattr(plan, name)) for name in by}
+    return {f"{language}{plan.suffix}": digests for language in plan.languages}
+
+
+def _digest_of(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _source(function: Callable) -> str:
+    """A digest of the module that a metric stands in; nothing for one made in a session."""
+    try:
+        return digest_of(Path(inspect.getsourcefile(function) or ""))
+    except (OSError, TypeError):
+        return ""
+
+
+@cache
+def _function(function: Callable) -> str:
+    """A digest of a metric's function, which tells an edited one from its neighbours; nothing where no file holds it."""
+    try:
+        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
+    except (OSError, TypeError):
+        return ""
+
+
+@cache
+def _code() -> str:
+    """A digest of the package itself, its SQL, words and skins."""
+    places = (Path(__file__).parents[2], templates_dir())
+    files = [
+        path
+        for place in places
+        for path in sorted(place.rglob("*"))
+        if path.suffix in (".py", ".sql", ".toml", ".j2", ".css", ".js", ".typ")
+    ]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
