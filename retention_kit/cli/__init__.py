@@ -394,7 +394,3 @@ def _print_table(heads: tuple[str, ...], rows: list[tuple], numbers: tuple[int, 
 def _say(message: object, code: int) -> int:
     print(f"retention-kit: {message}", file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    run()
