@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 # Tests start a hundred processes, each of which would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report test test-all lint bench readme lock lowest licenses fuzz faults clean
+.PHONY: help report test test-all lint docs bench readme lock lowest licenses fuzz faults clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,8 +17,9 @@ help:
 	@echo 'make test      run the tests that Python alone can run'
 	@echo 'make test-all  run those that want a browser, a server, Java or time'
 	@echo 'make lint      check style and format'
+	@echo 'make docs      build docs/ as a site into build/docs'
 	@echo 'make bench     measure and write benchmarks/RESULTS.md (ONLY=pack,startup: some parts; SIZE=100: million orders)'
-	@echo 'make readme    write the table of metrics into the README (make readme PLUGINS=shop_metrics.py: with yours)'
+	@echo 'make readme    write the lists of metrics and commands into README and docs/ (make readme PLUGINS=shop_metrics.py: with yours)'
 	@echo 'make lock      lock the versions again (make lock UPGRADE=--upgrade: to the newest)'
 	@echo 'make fuzz      spoil files of every kind for a minute each (make fuzz SEED=1: others)'
 	@echo 'make faults    kill report, run and send 200 times each and write benchmarks/FAULTS.md (TRIALS=20: fewer)'
@@ -40,6 +41,12 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
+# In an environment of its own, so that the core stays free of it. A dead link stops it.
+docs: $(BIN)/uv
+	rm -rf build/docs
+	$(BIN)/uv run --quiet --no-project --isolated --python $(BIN)/python --with-requirements requirements/docs.txt \
+		sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --builder html docs build/docs
+
 # Everything takes half an hour on an idle machine.
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS))
@@ -60,6 +67,7 @@ lock: $(BIN)/uv
 	$(LOCK) $(UPGRADE) pyproject.toml --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(LOCK) $(UPGRADE) --group installer -o requirements/uv.txt
 	$(LOCK) $(UPGRADE) --group licenses -o requirements/licenses.txt
+	$(LOCK) $(UPGRADE) --group docs -o requirements/docs.txt
 
 # In an environment of its own: that the bounds of pyproject.toml are true, and not those of the lock.
 LOWEST := $(VENV)-lowest

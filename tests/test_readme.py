@@ -1,91 +1,103 @@
-"""The README says what the code does; its table of metrics is written from METRICS (`make readme`)."""
+"""The README is short, and what README and docs/ list is written from the code (`make readme`)."""
 
-import os
+import argparse
 import re
-import shlex
-import shutil
-import subprocess
 import sys
-from configparser import ConfigParser
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.cli import _parser
+from retention_kit.metrics.catalogue import METRICS, Metric
 from retention_kit.plugins import run_plugins
-from retention_kit.settings import Definitions
 
-README = Path(__file__).parents[1] / "README.md"
-TABLE = re.compile(r"(<!-- metrics: .*? -->\n).*?(<!-- end of metrics -->)", re.DOTALL)
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+METRICS_PAGE = ROOT / "docs" / "metrics.md"
+COMMANDS_PAGE = ROOT / "docs" / "commands.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-
-def with_table(text: str) -> str:
-    """The README with one row for every metric."""
-    rows = [f"| `{one.name}` | {one.definition} | {one.formula} |" for one in METRICS.values()]
-    table = "\n".join(["| metric | what it is | formula |", "|---|---|---|", *rows])
-    return TABLE.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
-
-
-def test_the_table_lists_every_metric():
-    text = README.read_text("utf-8")
-    assert with_table(text) == text, "run `make readme`"
-
-
-def test_every_definition_has_its_option_in_the_readme():
-    text = README.read_text("utf-8")
-    assert [name for name in Definitions.__struct_fields__ if f"{name} =" not in text] == []
+FAMILIES = {  # by the summary that a metric reads
+    "movements": "Customers",
+    "purchases": "Purchases",
+    "trailing_year": "Lifetime value",
+    "mrr": "Recurring revenue",
+    "feedback": "Surveys",
+}
+WRITTEN = re.compile(r"(<!-- (\w+): written by `make readme` [^\n]*-->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
-@pytest.fixture
-def scheduled(tmp_path) -> tuple[str, Path]:
-    """The README with its project in a folder of the test, and that folder: its command writes down how it was called."""
-    (tmp_path / "mail.env").write_text("RETENTION_KIT_SMTP_URL='smtps://user:pass%20word@mail.example.com'\n", "utf-8")
-    command = tmp_path / ".venv" / "bin" / "retention-kit"
-    command.parent.mkdir(parents=True)
-    command.write_text('#!/bin/sh\necho "$PWD: $* $RETENTION_KIT_SMTP_URL" >> called\n', "utf-8")
-    command.chmod(0o755)
-    return README.read_text("utf-8").replace("/srv/retention", str(tmp_path)), tmp_path
+def written(page: Path) -> str:
+    """The text of a page with its list of metrics or commands as the code has them now."""
+    lists = {README: metric_names, METRICS_PAGE: metric_definitions, COMMANDS_PAGE: command_options}
+    return WRITTEN.sub(lambda found: f"{found[1]}\n{lists[page]()}\n\n{found[3]}", page.read_text("utf-8"))
 
 
-def called(folder: Path) -> str:
-    return (folder / "called").read_text("utf-8")
+def metric_names() -> str:
+    """One row a family, for the README."""
+    rows = [f"| {title} | {' · '.join(f'`{one.name}`' for one in metrics)} |" for title, metrics in _families()]
+    return "\n".join(["| about | metrics |", "|---|---|", *rows])
 
 
-def test_the_line_for_cron_runs_with_the_secret_in_its_environment(scheduled):
-    text, folder = scheduled
-    when, command = re.search(r"^((?:\S+ ){5})(cd .*)$", text, re.MULTILINE).groups()
-    assert when == "0 6 * * * "
-    assert "%" not in command, "to cron it is the end of the line"
-    subprocess.run(["/bin/sh", "-c", command], check=True, env={"PATH": os.defpath}, cwd="/")
-    assert called(folder) == f"{folder}: run smtps://user:pass%20word@mail.example.com\n"
+def metric_definitions() -> str:
+    """One section a metric, for docs/metrics.md."""
+    return "\n\n".join("\n\n".join([f"## {title}", *map(_definition, metrics)]) for title, metrics in _families())
 
 
-def test_the_units_for_systemd_are_sound_and_run_the_same(scheduled):
-    text, folder = scheduled
-    units = ["service", "timer"]
-    for unit in units:
-        (folder / f"retention.{unit}").write_text(
-            re.search(rf"```ini\n(# [^\n]*retention\.{unit}.*?)```", text, re.DOTALL)[1], "utf-8"
-        )
-    if shutil.which("systemd-analyze"):
-        files = [folder / f"retention.{unit}" for unit in units]
-        done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
-        assert [line for line in done.stderr.splitlines() if "retention" in line] == []
-    service, timer = ConfigParser(interpolation=None), ConfigParser(interpolation=None)
-    service.read(folder / "retention.service")
-    timer.read(folder / "retention.timer")
-    assert timer["Timer"]["OnCalendar"] == "*-*-* 06:00"
-    told = Path(service["Service"]["EnvironmentFile"]).read_text("utf-8")
-    environment = dict(line.split("=", 1) for line in shlex.split(told))
-    subprocess.run(
-        shlex.split(service["Service"]["ExecStart"]),
-        check=True,
-        cwd=service["Service"]["WorkingDirectory"],
-        env=environment,
-    )
-    assert called(folder) == f"{folder}: run smtps://user:pass%20word@mail.example.com\n"
+def command_options() -> str:
+    """One section a command with a table of what it takes, for docs/commands.md."""
+    return "\n\n".join(_command(name, about, parser) for name, about, parser in commands())
+
+
+def commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Each command with its help and its parser."""
+    [group] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    about = {choice.dest: choice.help for choice in group._choices_actions}
+    return ((name, about[name], parser) for name, parser in group.choices.items())
+
+
+def _families() -> Iterator[tuple[str, list[Metric]]]:
+    for summary, title in FAMILIES.items():
+        yield title, [one for one in METRICS.values() if one.summary == summary]
+
+
+def _definition(one: Metric) -> str:
+    better = f", {one.better} is better" if one.better else ""
+    settings = ", ".join(f"[`{name}`](settings.md#definitions)" for name in one.options)
+    parts = {"Formula": one.formula, "Other rules": one.competing, "Source": one.source, "Settings": settings}
+    listed = "\n".join(f"- {name}: {text}" for name, text in parts.items() if text)
+    return f"### {one.label}\n\n`{one.name}` ({one.unit}{better}). {one.definition}\n\n{listed}"
+
+
+def _command(name: str, about: str, parser: argparse.ArgumentParser) -> str:
+    rows = []
+    for action in parser._actions:
+        if not isinstance(action, argparse._HelpAction):
+            value = action.metavar or (action.dest.upper() if action.nargs != 0 else "")
+            usage = " ".join([", ".join(action.option_strings), "" if value == "..." else value]).strip() or "…"
+            rows.append(f"| `{usage}` | {action.help} |")
+    table = "\n".join(["| argument | meaning |", "|---|---|", *rows])
+    return f"## {name}\n\n{about[0].upper()}{about[1:]}.\n\n{table}" if rows else f"## {name}\n\n{about}."
+
+
+def test_the_lists_are_those_of_the_code():
+    pages = [README, METRICS_PAGE, COMMANDS_PAGE]
+    assert [page.name for page in pages if written(page) != page.read_text("utf-8")] == [], "run `make readme`"
+
+
+def test_every_metric_is_in_a_family():
+    assert {one.summary for one in METRICS.values()} <= set(FAMILIES)
+
+
+def test_the_readme_is_short_and_shows_the_thing_within_a_screen():
+    lines = README.read_text("utf-8").splitlines()
+    assert len(lines) < 150
+    screen = "\n".join(lines[:40])
+    assert [
+        part for part in ("<img", "make report", "make test", "import retention_kit as rk") if part not in screen
+    ] == []
 
 
 if __name__ == "__main__":
-    run_plugins(sys.argv[1:])  # metrics of one's own join the table
-    README.write_text(with_table(README.read_text("utf-8")), "utf-8")
+    run_plugins(sys.argv[1:])  # metrics of one's own join the lists
+    for path in (README, METRICS_PAGE, COMMANDS_PAGE):
+        path.write_text(written(path), "utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from pathlib import Path
 
 import nbformat
@@ -19,7 +18,7 @@ from test_exporters import png
 from test_pack import html_text, pdf_text, read_html
 from test_templates import ORDERS, PARAMETERS
 
-README = Path(__file__).parents[2] / "README.md"
+EXTENDING = Path(__file__).parents[2] / "docs" / "extending.md"
 WORDS = """# Prices and customers
 
 We looked at **three** price lists, *by hand*:
@@ -52,12 +51,12 @@ def notebook(*cells: nbformat.NotebookNode, parameters: str = PARAMETERS) -> str
     return nbformat.writes(nbf.new_notebook(cells=[parameters, *cells]))
 
 
-def of_the_readme() -> str:
-    """The README's example of a template, as a notebook."""
+def of_the_docs() -> str:
+    """The example of a template in docs/, as a notebook."""
     (example,) = re.findall(
-        r'```python\n(  # the cell tagged "parameters".*?)```', README.read_text("utf-8"), re.DOTALL
+        r'```python\n(# the cell tagged "parameters".*?)```', EXTENDING.read_text("utf-8"), re.DOTALL
     )
-    parameters, *cells = textwrap.dedent(example).split("\n\n")
+    parameters, *cells = example.split("\n\n")
     return notebook(nbf.new_code_cell("\n\n".join(cells)), parameters=parameters)
 
 
@@ -75,7 +74,7 @@ def built(tmp_path_factory) -> tuple[Path, list[int]]:
     }
     for name, cells in own.items():
         (folder / "own" / f"{name}.ipynb").write_text(notebook(*cells), "utf-8")
-    (folder / "own" / "our_view.ipynb").write_text(of_the_readme(), "utf-8")
+    (folder / "own" / "our_view.ipynb").write_text(of_the_docs(), "utf-8")
     ORDERS.to_csv(folder / "orders.csv", index=False)
     command = ["--data", str(folder), "--output", str(folder / "reports"), "--templates", str(folder / "own")]
     first = main(["report", *command, "--only", "revenue,study,our_view,broken,dying"])
@@ -176,7 +175,7 @@ def test_the_pack_is_marked_and_the_exit_code_is_1(built):
     assert (said["state"], exit_codes) == ("failed", [1, 1])
 
 
-REFUSED = {  # as the README promises: a template, and the sentence
+REFUSED = {  # as docs/extending.md promises: a template, and the sentence
     "a parameter is missing": ({"parameters": 'period: str = ""'}, "own.ipynb has no parameter 'every'"),
     "of another type": ({"parameters": PARAMETERS.replace('language: str = ""', "language: int = 1")}, "takes int"),
     "no cell tagged parameters": (None, "own.ipynb needs one cell tagged 'parameters'; it has 0."),
