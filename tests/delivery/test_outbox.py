@@ -97,7 +97,7 @@ HOLD = """
 import sys
 from contextlib import closing
 from pathlib import Path
-from retention_kit.report.outbox import sending
+from retention_kit.delivery.outbox import sending
 with sending(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

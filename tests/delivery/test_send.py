@@ -546,11 +546,12 @@ def test_what_was_edited_in_the_outbox_is_queued_anew_from_the_pack(pack, room):
 
 SENDER = """
 import os, sys, tenacity
-from retention_kit.report import delivery, gate
-from retention_kit.report.sending import send_report
+from retention_kit.delivery import dispatch
+from retention_kit.delivery.send import send_report
+from retention_kit.report.checks import gate
 gate.judge = lambda *_: gate.Verdict("ok", ())
 pack, settings = sys.argv[1:]
-delivery.PAUSES = ()
+dispatch.PAUSES = ()
 send_report(pack, settings=settings, dry_run=True)  # all that is imported is there before the first fork
 print("ready", flush=True)
 for line in sys.stdin:

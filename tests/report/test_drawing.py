@@ -105,7 +105,7 @@ def test_a_fork_leaves_it_to_the_process_that_started_it(artist):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals")
 def test_it_ends_with_the_run_however_that_ends(ending):
     program = (
-        "import os; from retention_kit.report import drawing; "
+        "import os; from retention_kit.report.export import drawing; "
         f"drawing.prepare({FONTS!r}); drawing.draw({bars(1)!r}, {FONTS!r}); "
         f"print(drawing._artists[0]._process.pid, flush=True); {ending}"
     )

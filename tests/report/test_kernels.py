@@ -172,7 +172,7 @@ def test_where_the_server_is_killed_the_next_notebook_has_another():
 def test_a_kernel_says_nothing_before_its_process_id_is_told(monkeypatch):
     """However long the server is kept from telling it."""
     slow = "def slow(pid):\n    if pid != os.getpid():\n        time.sleep(2)\n    lead(pid)\n"
-    program = f"import os, time\nfrom retention_kit.report import forkserver\nlead = forkserver._lead\n{slow}" \
+    program = f"import os, time\nfrom retention_kit.report.execution import forkserver\nlead = forkserver._lead\n{slow}" \
               "forkserver._lead = slow\nforkserver.main()"  # fmt: skip
     monkeypatch.setattr(kernels, "_PYTHON", [sys.executable, "-P", "-c"])
     monkeypatch.setattr(kernels, "_MODULE", program)
@@ -226,7 +226,7 @@ def test_where_there_is_no_fork_there_is_no_server(monkeypatch):
 
 def test_where_the_server_cannot_start_the_ordinary_kernel_serves(monkeypatch):
     kernels.close()
-    monkeypatch.setattr(kernels, "_MODULE", "retention_kit.report.absent")
+    monkeypatch.setattr(kernels, "_MODULE", "retention_kit.report.execution.absent")
     (printed, *_), problem = run("import os\nprint(os.getppid())")
     kernels.close()
     assert not problem
@@ -268,7 +268,7 @@ def test_a_kernel_that_is_not_ready_in_time_is_told_with_the_time(monkeypatch):
 @pytest.mark.parametrize("is_killed", [False, True], ids=["ends", "is killed"])
 def test_one_server_serves_a_process_and_ends_with_it(is_killed):
     """Whether the process ends by itself, even before the server is ready, or by a signal that it cannot see."""
-    program = "import os, signal\nfrom retention_kit.report import kernels\nserver = kernels.prepare()\n" \
+    program = "import os, signal\nfrom retention_kit.report.execution import kernels\nserver = kernels.prepare()\n" \
               "assert kernels.prepare() is server\nprint(server._process.pid, flush=True)\n"  # fmt: skip
     killed = "print(server.place, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     command = [sys.executable, "-c", program + killed * is_killed]
