@@ -8,8 +8,10 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from configparser import ConfigParser
 from importlib.metadata import entry_points
+from inspect import Parameter, Signature
 from pathlib import Path
 from unittest.mock import create_autospec
 
@@ -20,7 +22,7 @@ import retention_kit as rk
 from exports import CASES
 from retention_kit import errors
 from retention_kit.cli import _parser, main
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, SUMMARIES, Measure, metric
 from retention_kit.settings import Data, Definitions, Mail, Recipients, Report, Settings, Table, make_settings, parsed
 from retention_kit.settings.goals import Goal
 from test_readme import PAGES, ROOT
@@ -63,20 +65,27 @@ def project(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def namespace(project, monkeypatch) -> dict:
+def metrics_kept() -> Iterator[None]:
+    """Metrics that are declared meanwhile are forgotten again."""
+    known = dict(METRICS)
+    yield
+    METRICS.clear()
+    METRICS.update(known)
+
+
+@pytest.fixture
+def namespace(project, monkeypatch, metrics_kept) -> Iterator[dict]:  # noqa: ARG001, what is declared is forgotten
     """What the blocks of a page share; reports and mails, which others test, are only asked for as one can."""
     monkeypatch.chdir(project)
     for name in ("build_report", "send_report"):
         monkeypatch.setattr(rk, name, create_autospec(getattr(rk, name)))
-    known, explore, explorers = dict(METRICS), rk.explore, []
+    explore, explorers = rk.explore, []
     monkeypatch.setattr(
         rk, "explore", lambda *given, **named: explorers.append(explore(*given, **named)) or explorers[-1]
     )
     yield {"__name__": "docs"}
     for explorer in explorers:
         explorer.close()
-    METRICS.clear()
-    METRICS.update(known)
 
 
 @with_blocks("python")
@@ -174,6 +183,46 @@ def test_every_key_of_the_settings_is_documented_with_its_default(heading):
 def test_every_section_of_the_settings_is_documented():
     headings = re.findall(r"^## \[(\w+)\]", (ROOT / "docs" / "settings.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(headings) == sorted(Settings.__struct_fields__)
+
+
+@pytest.mark.usefixtures("metrics_kept")
+def test_every_column_of_a_summary_is_there():
+    rows = {}
+
+    def probe(summary: str) -> str:
+        """The name of a metric that keeps the row it is given."""
+
+        def row(given) -> Measure:
+            """A row of a summary."""
+            rows[summary] = given
+            return Measure(1)
+
+        row.__name__ = f"row_of_{summary}"
+        row.__signature__ = Signature([Parameter(summary, Parameter.POSITIONAL_OR_KEYWORD)])
+        metric(label="", unit="count", formula="", source="")(row)
+        return row.__name__
+
+    documented = {
+        cells[0].strip("`"): re.findall(r"`(\w+)`", cells[2]) for cells in table(section("extending.md", "A metric"))
+    }
+    rk.scorecard(rk.sample(), "2025-11", metrics=[*map(probe, SUMMARIES)])
+    assert set(documented) == set(SUMMARIES)
+    for summary, columns in documented.items():
+        assert [name for name in columns if not hasattr(rows[summary], name)] == [], summary
+
+
+def test_hooks_before_a_commit_have_the_locked_tools():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"][0]["hooks"]
+    [ruff] = {package for hook in hooks for package in hook["additional_dependencies"] if package.startswith("ruff")}
+    assert f"\n{ruff} " in (ROOT / "requirements" / "dev.txt").read_text("utf-8")
+
+
+def test_every_room_is_described():
+    rooms = {
+        path.parent.relative_to(ROOT / "retention_kit") for path in (ROOT / "retention_kit").rglob("*/__init__.py")
+    }
+    described = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert [str(room) for room in rooms if f"`{room.as_posix()}`" not in described] == []
 
 
 def test_every_error_is_documented():
