@@ -5,7 +5,6 @@ import tomllib
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 
 project = "retention-kit"
 copyright = "The retention-kit authors"  # noqa: A001, the name that Sphinx reads
@@ -38,7 +37,7 @@ def _refuse_network(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         loading = [page.name for page in Path(app.outdir).rglob("*.html") if _LOADED.search(page.read_text("utf-8"))]
         if loading:
-            raise ExtensionError(f"These pages load something from the network: {', '.join(loading)}")
+            raise SystemExit(f"These pages load something from the network: {', '.join(loading)}")
 
 
 def setup(app: Sphinx) -> None:
