@@ -21,7 +21,7 @@ import yaml
 import retention_kit as rk
 from exports import CASES
 from retention_kit import errors
-from retention_kit.cli import _parser, main
+from retention_kit.cli import main, parser
 from retention_kit.metrics.catalogue import METRICS, SUMMARIES, Measure, metric
 from retention_kit.settings import Data, Definitions, Mail, Recipients, Report, Settings, Table, make_settings, parsed
 from retention_kit.settings.goals import Goal
@@ -116,7 +116,7 @@ def split_commands(line: str) -> list[list[str]]:
 def check_command(words: list[str]) -> None:
     match words:
         case ["retention-kit", *options]:
-            _parser().parse_args(options)
+            parser().parse_args(options)
         case ["make", target, *_]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
         case ["pip", "install", *_, package]:

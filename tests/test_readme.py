@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from retention_kit.cli import _parser
+from retention_kit.cli import parser
 from retention_kit.metrics.catalogue import METRICS, Metric
 from retention_kit.plugins import run_plugins
 
@@ -50,7 +50,7 @@ def command_options() -> str:
 
 def commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
     """Each command with its help and its parser."""
-    [group] = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    [group] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
     about = {choice.dest: choice.help for choice in group._choices_actions}
     return ((name, about[name], parser) for name, parser in group.choices.items())
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.options import add_data, load_data
+from retention_kit.cli.output import DONE, print_table
 from retention_kit.summary import seen
 
 if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
     from retention_kit.data.dataset import Dataset
 
 SHOWN = 50  # rows of a table
 _LONGEST = 60  # characters of a cell
 
 
-def add(commands: argparse._SubParsersAction, add_data: Callable, load: Callable, table: Callable) -> None:
-    """Add the command to the parser's; `add_data`, `load` and `table` are the command line's."""
+def add(commands: Commands) -> None:
+    """Add the command to the parser's."""
     check = commands.add_parser("check", help="read the data and say what cleaning found")
     add_data(check)
     check.add_argument(
@@ -26,27 +28,28 @@ def add(commands: argparse._SubParsersAction, add_data: Callable, load: Callable
         metavar="CHECK",
         help="print the rows of a check instead, such as 'unreadable date' (without a name: all rows set aside)",
     )
-    check.set_defaults(run=lambda arguments: _check(load(arguments), arguments.rows, table))
+    check.set_defaults(run=_check)
 
 
-def _check(data: Dataset, check: str | None, table: Callable) -> int:
-    if check is not None:
-        _print_rows(data, check, table)
-        return 0
+def _check(arguments: argparse.Namespace) -> int:
+    data = load_data(arguments)
+    if arguments.rows is not None:
+        _print_rows(data, arguments.rows)
+        return DONE
     for warning in data.warnings:
         print(f"Warning: {seen(warning)}")
     found = [(row.table, row.check, f"{row.rows:,}", seen(row.effect)) for row in data.quality.itertuples()]
-    table(("table", "check", "rows", "effect"), found, numbers=(2,))
+    print_table(("table", "check", "rows", "effect"), found, numbers=(2,))
     segments = seen(", ".join(data.segments)) or "none"
     print(
         f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
     )
     if unkept := ", ".join(f"{name} ({why})" for name, why in data.unkept.items() if name not in data.segments):
         print(f"Columns that are no segments, unless keep of [data.TABLE] names them: {seen(unkept)}.")
-    return 0
+    return DONE
 
 
-def _print_rows(data: Dataset, check: str, table: Callable) -> None:
+def _print_rows(data: Dataset, check: str) -> None:
     """The first rows of each table, as they came, with their number in the table; those outside it with their line."""
     from retention_kit.data.check_rows import rows_of
 
@@ -61,7 +64,7 @@ def _print_rows(data: Dataset, check: str, table: Callable) -> None:
         print(f"{name}: {many}{f', the first {some} of them' if found.rows > some >= SHOWN else ''}:")
         for frame in shown:
             cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-            table(tuple(map(seen, frame.columns)), cells, numbers=())
+            print_table(tuple(map(seen, frame.columns)), cells)
 
 
 def _cell(value: object) -> str:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.options import SETTINGS
+from retention_kit.cli.output import DONE, print_table
 from retention_kit.errors import SettingsError
 from retention_kit.settings import read_settings
 
 if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
     from retention_kit.data.importing.importer import Imported
 
-DONE = 0
-SETTINGS = Path("retention.toml")
 
-
-def add(commands: argparse._SubParsersAction, print_table: Callable) -> None:
+def add(commands: Commands) -> None:
     """Add the command to the parser's."""
     command = commands.add_parser("import", help="recognise an export by its header and map it in retention.toml")
     command.add_argument("files", metavar="FILE", nargs="*", type=Path, help="exports: CSV, Parquet or Excel files")
     command.add_argument("--layout", metavar="NAME", help="what the files are (default: recognised by their header)")
     command.add_argument("--list", action="store_true", help="print the layouts that are known")
-    command.set_defaults(run=lambda arguments: _import(arguments, print_table))
+    command.set_defaults(run=_import)
 
 
-def _import(arguments: argparse.Namespace, print_table: Callable) -> int:
+def _import(arguments: argparse.Namespace) -> int:
     from retention_kit.data.layouts.layout import layout_of, layouts
 
     if arguments.list:
@@ -35,7 +34,7 @@ def _import(arguments: argparse.Namespace, print_table: Callable) -> int:
             (one.name, one.label, one.table, f"uncertain: {one.uncertain}" if one.uncertain else "")
             for one in layouts().values()
         ]
-        print_table(("layout", "export", "table", "what is not certain"), rows, numbers=())
+        print_table(("layout", "export", "table", "what is not certain"), rows)
         return DONE
     if not arguments.files:
         raise SettingsError("import needs a file, such as orders_export_1.csv; --list tells what is known.")
@@ -45,7 +44,7 @@ def _import(arguments: argparse.Namespace, print_table: Callable) -> int:
 
     made = import_files(list(dict.fromkeys(arguments.files)), arguments.layout, SETTINGS)
     for one in made:
-        _tell(one)
+        _print_import(one)
     if any(one.sources for one in made):
         if not read_settings(SETTINGS).report.timezone:
             print('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
@@ -53,7 +52,7 @@ def _import(arguments: argparse.Namespace, print_table: Callable) -> int:
     return DONE
 
 
-def _tell(one: Imported) -> None:
+def _print_import(one: Imported) -> None:
     if one.recognised is None:
         print(f"{one.path}: mapped in {SETTINGS} already, left as it stands there.")
         return

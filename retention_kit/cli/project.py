@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from retention_kit.cli.output import DONE
 from retention_kit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
 
 PLUGIN = "shop_metrics.py"  # what the fourth notebook shows
 
@@ -57,6 +63,30 @@ _SCHEDULE = """\
 # `run` in the place of `report`, every morning, sends it too: see the README.
 0 6 2 * * cd {folder} && {python} -m retention_kit.cli report >> report.log 2>&1
 """
+
+
+def add(commands: Commands) -> None:
+    """Add the commands to the parser's."""
+    init = commands.add_parser("init", help="begin a project: settings, example data, notebooks, a schedule")
+    init.add_argument("folder", metavar="DIR", type=Path)
+    init.set_defaults(run=_init)
+
+    lab = commands.add_parser("lab", help="open a project in JupyterLab")
+    lab.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path(), help="a project (default: here)")
+    lab.add_argument("options", metavar="...", nargs=argparse.REMAINDER, help="JupyterLab's own, such as --no-browser")
+    lab.set_defaults(run=_lab)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    begin(folder := arguments.folder)
+    print(f"{folder} is ready. Build its first report:\n  cd {shlex.quote(str(folder))}\n  retention-kit report")
+    print("Explore it in JupyterLab:\n  retention-kit lab")
+    return DONE
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    open_lab(arguments.folder, arguments.options)
+    return DONE
 
 
 def begin(folder: Path) -> None:

@@ -14,20 +14,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _HANDLER = "retention-kit-plain"
 # What words and tables are written with, for encodings that lack it.
-_PLAIN = str.maketrans(
-    {
-        "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2011": "-", "\u2500": "-", "\u2502": "|",
-        "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2026": "...", "\u00b7": ".", "\u00d7": "x",
-        "\u00b1": "+/-", "\u2264": "<=", "\u2265": ">=", "\u2192": "->", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
-    }
-)  # fmt: skip
+_PLAIN = {
+    **dict.fromkeys(map(ord, "\u2212\u2013\u2014\u2011\u2500"), "-"),
+    **dict.fromkeys(map(ord, "\u00a0\u202f\u2009"), " "),
+    **dict.fromkeys(map(ord, "\u2018\u2019"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d"), '"'),
+    **str.maketrans({"\u2502": "|", "\u2026": "...", "\u00b7": ".", "\u00d7": "x", "\u00b1": "+/-"}),
+    **str.maketrans({"\u2264": "<=", "\u2265": ">=", "\u2192": "->"}),
+}
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
@@ -48,7 +50,7 @@ class Stream:
         self._stream = stream
         self.error: Exception | None = None
         with suppress(AttributeError, ValueError, OSError):
-            stream.reconfigure(errors=_HANDLER)
+            cast(TextIOWrapper, stream).reconfigure(errors=_HANDLER)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -94,11 +96,15 @@ class Stream:
                 os.close(nowhere)
 
 
+def _stream(stream: TextIO | None) -> Stream:
+    return Stream(stream if stream is not None else open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
+
+
 @contextmanager
 def steady() -> Iterator[tuple[Stream, Stream]]:
     """Let nothing that is printed end the run; gives standard output and error, whatever they are."""
     before = sys.stdout, sys.stderr
-    ours = tuple(Stream(one if one is not None else open(os.devnull, "w", encoding="utf-8")) for one in before)  # noqa: PTH123, SIM115
+    ours = _stream(sys.stdout), _stream(sys.stderr)
     sys.stdout, sys.stderr = ours
     try:
         yield ours
@@ -180,7 +186,11 @@ def progress() -> Iterator[Callable[[str, str, int, int], None]]:
     console = Console(stderr=True)
     if not console.is_terminal:
         # In one piece, as threads tell at once.
-        yield lambda what, name, done, total: name and sys.stderr.write(f"{what} {done}/{total} {name}\n")
+        def write(what: str, name: str, done: int, total: int) -> None:
+            if name:
+                sys.stderr.write(f"{what} {done}/{total} {name}\n")
+
+        yield write
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+import webbrowser
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +19,7 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.cli import main
+from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.scorecard import COLUMNS, records
 from retention_kit.report.execution import templates as library
 from test_templates import ORDERS
@@ -297,3 +301,60 @@ def test_init_begins_a_project_that_works_as_it_stands(tmp_path, monkeypatch, ca
     pd.testing.assert_frame_equal(ours[["metric", "value"]], rk.scorecard(rk.sample())[["metric", "value"]])
     assert main(["init", "."]) == 2
     assert "not empty" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"retention-kit {version('retention-kit')}\n"
+
+
+def test_metrics_are_listed_with_what_they_mean_and_no_data_are_read(project, capsys):
+    (project / "orders.csv").unlink()
+    assert main(["metrics", "--list", "--json"]) == 0
+    listed = {row["metric"]: row for row in json.loads(capsys.readouterr().out)}
+    assert listed.keys() == METRICS.keys()
+    assert listed["churn_rate"]["definition"] == METRICS["churn_rate"].definition
+    assert main(["metrics", "--list", "--metric", "churn_rate", "--csv"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head == "metric,label,unit,section,formula,definition"
+    assert row.startswith("churn_rate,Churn rate,fraction,")
+
+
+def test_a_plug_in_s_metrics_are_listed_too(project, capsys):
+    (project / "mine.py").write_text(
+        "from retention_kit.metrics.catalogue import Measure, metric\n\n"
+        '@metric(label="Mine", unit="count", formula="1", source="us")\n'
+        'def a_metric_of_mine(movements):\n    """One, always."""\n    return Measure(1.0)\n',
+        "utf-8",
+    )
+    (project / "retention.toml").write_text(TOML + 'plugins = ["mine.py"]\n', "utf-8")
+    try:
+        assert main(["metrics", "--list", "--metric", "a_metric_of_mine"]) == 0
+        assert "One, always." in capsys.readouterr().out
+    finally:
+        METRICS.pop("a_metric_of_mine", None)
+
+
+@pytest.mark.usefixtures("kernelless")
+@pytest.mark.parametrize("is_opened", [True, False])
+def test_a_report_is_opened_where_that_is_asked_for(project, capsys, monkeypatch, is_opened):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or is_opened)
+    assert main(["report", "--period", "2024-01", "--format", "html", "--static"]) == 0
+    assert opened == []
+    assert main(["report", "--period", "2024-01", "--format", "html", "--static", "--open"]) == 0
+    assert opened == [(project / "reports" / "2024-01" / "report.en.html").as_uri()]
+    assert ("No browser could be opened here." in capsys.readouterr().err) is not is_opened
+
+
+@pytest.mark.parametrize(
+    ("line", "words"), [("retention-kit re", {"report", "rerun"}), ("retention-kit metrics --js", {"--json"})]
+)
+def test_a_shell_completes_commands_and_options(tmp_path, line, words):
+    answer = tmp_path / "answer"
+    asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    asked |= {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "", "_ARGCOMPLETE_IFS": "\n"}
+    subprocess.run([sys.executable, "-m", "retention_kit.cli"], env={**os.environ, **asked}, check=True)
+    assert {word.strip() for word in answer.read_text("utf-8").split("\n")} == words

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from mailroom import PASSWORD, mail_settings, message, serving, write_pack
-from retention_kit.cli import mail as mail_commands
 from retention_kit.cli import main
 from retention_kit.delivery import dispatch
 from retention_kit.delivery.outbox import Key, sending
@@ -366,16 +365,6 @@ def test_preview_opens_the_message(project, monkeypatch, capsys):
         shutil.rmtree(page.parent)
     assert main(["preview", str(pack), "--language", "fr"]) == 2
     assert "has no such message" in said(capsys)[1]
-
-
-def test_exit_codes_are_those_of_the_command_line():
-    from retention_kit import cli
-
-    assert (mail_commands.DONE, mail_commands.FAILED, mail_commands.INTERRUPTED) == (
-        cli.DONE,
-        cli.FAILED,
-        cli.INTERRUPTED,
-    )
 
 
 def test_preview_shows_no_message_that_was_changed_and_runs_nothing(project, monkeypatch, capsys):

@@ -1,0 +1,111 @@
+"""`retention-kit metrics`: the scorecard, or which metrics there are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.cli.options import SETTINGS, add_selection, load_data, periods_asked
+from retention_kit.cli.output import DONE, print_table
+
+if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.metrics.frames import Scorecard
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser's."""
+    metrics = commands.add_parser("metrics", help="print the scorecard")
+    add_selection(metrics)
+    metrics.add_argument("--metric", action="append", metavar="NAME", help="only this one; may be given several times")
+    metrics.add_argument("--list", action="store_true", help="print which metrics there are, and what each means")
+    form = metrics.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="a list of objects")
+    form.add_argument("--csv", action="store_true", help="comma-separated, as in a pack")
+    metrics.set_defaults(run=_metrics)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    """Print the metrics of the package and of the plug-ins that the settings name; no data are read."""
+    from retention_kit.metrics.catalogue import METRICS
+    from retention_kit.plugins import run_plugins
+    from retention_kit.settings import read_settings
+
+    path = Path(arguments.data or SETTINGS)
+    path = path / SETTINGS.name if path.is_dir() else path
+    if path.suffix == ".toml" and (arguments.data or path.is_file()):
+        run_plugins(read_settings(path).report.plugins)
+    names = arguments.metric or [*METRICS]
+    rows = [
+        {
+            "metric": name,
+            "label": METRICS[name].label,
+            "unit": METRICS[name].unit,
+            "section": METRICS[name].template,
+            "formula": METRICS[name].formula,
+            "definition": METRICS[name].definition,
+        }
+        for name in names
+    ]
+    if arguments.json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+    elif arguments.csv:
+        from retention_kit.report.export.csv_files import rows_csv
+
+        print(rows_csv([[*rows[0]], *([*row.values()] for row in rows)]), end="")
+    else:
+        print_table([*rows[0]], [[*row.values()] for row in rows])
+    return DONE
+
+
+def _metrics(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        return _list(arguments)
+    from retention_kit.metrics.scorecard import records, scorecard
+
+    data = load_data(arguments)
+    rows = scorecard(
+        data, periods=periods_asked(data, arguments), segment=arguments.segment, metrics=arguments.metric or None
+    )
+    if arguments.json:
+        import json
+
+        print(json.dumps(records(rows), indent=1, ensure_ascii=False))
+    elif arguments.csv:
+        from retention_kit.report.export.csv_files import to_csv
+
+        print(to_csv(rows), end="")
+    else:
+        _print_scorecard(data, rows, with_absent=not arguments.metric)
+    return DONE
+
+
+def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> None:
+    from retention_kit.wording import Words
+
+    words = Words("en", data.settings.report.currency)
+    table = [
+        (
+            row.period,
+            f"{row.segment}={row.segment_value}" if row.segment else "",
+            row.metric,
+            words.value(row.value, row.unit, "full"),
+            words.value(row.n, "count"),
+            f"{words.value(row.low, row.unit, 'full')} to {words.value(row.high, row.unit, 'full')}"
+            if row.low == row.low
+            else "",
+            words.change(row.change, row.unit, "full"),
+            row.note,
+        )
+        for row in rows.itertuples()
+    ]
+    print_table(
+        ("period", "segment", "metric", "value", "n", "95% interval", "change", "note"), table, numbers=(3, 4, 6)
+    )
+    for reason in dict.fromkeys(rows.attrs["absent"].values()) if with_absent else ():
+        names = [name for name, other in rows.attrs["absent"].items() if other == reason]
+        print(f"Absent: {', '.join(names)}. {reason}", file=sys.stderr)

@@ -1,0 +1,89 @@
+"""The options that commands share, and what they stand for: data, periods, a pack, an output folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import PeriodError, SettingsError
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.periods import Period
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+SETTINGS = Path("retention.toml")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", metavar="PATH", help="a retention.toml, a folder or a table (default: ./retention.toml)"
+    )
+    parser.add_argument("--as-of", metavar="DATE", help="what was known at this midnight, such as 2011-12-10")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    add_data(parser)
+    parser.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
+    parser.add_argument("--from", dest="first", metavar="PERIOD", help="the first of several periods")
+    parser.add_argument("--to", dest="last", metavar="PERIOD", help="the last of several periods")
+    parser.add_argument(
+        "--every", metavar="LENGTH", help="week, month, quarter or year: that of the default period (default: settings)"
+    )
+    parser.add_argument(
+        "--segment", metavar="COLUMN[=VALUE]", help="break down by a column, or look at one value alone"
+    )
+
+
+def load_data(arguments: argparse.Namespace) -> Dataset:
+    from retention_kit.data.dataset import load, sample
+    from retention_kit.periods import check_every
+
+    if every := getattr(arguments, "every", None):
+        check_every(every)  # before any data are read
+    chosen = {"as_of": arguments.as_of} if arguments.as_of else {}
+    if arguments.data or Path("retention.toml").is_file():
+        return load(arguments.data or "retention.toml", **chosen)
+    print("No --data and no retention.toml here: this is the sample company, synthetic data.", file=sys.stderr)
+    return sample(**chosen)
+
+
+def periods_asked(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
+    """The periods asked for, each inside the data."""
+    from retention_kit.metrics.queries.summaries import periods_of, pick_period
+    from retention_kit.periods import Period
+
+    if not (arguments.first or arguments.last):
+        return [pick_period(data, arguments.period, arguments.every)]
+    if arguments.period:
+        raise PeriodError("Give either --period or --from and --to.")
+    first = pick_period(data, arguments.first, arguments.every) if arguments.first else None
+    last = pick_period(data, arguments.last, arguments.every or (first.every if first else None))
+    first = first or periods_of(data, last.every)[0]
+    if first.every != last.every:
+        raise PeriodError(f"{first} is a {first.every} and {last} a {last.every}: give two of one length.")
+    if first > last:
+        raise PeriodError(f"--from {first} comes after --to {last}.")
+    return [Period(first.every, index) for index in range(first.index, last.index + 1)]
+
+
+def add_pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pack", metavar="PACK", type=Path, help="the folder of a pack, such as reports/2011-11")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", default="reports", type=Path, metavar="DIR", help="where packs land (default: reports)"
+    )
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks run at once (default: 2)")
+
+
+def check_jobs(jobs: int) -> None:
+    if jobs < 1:
+        raise SettingsError(f"--jobs is {jobs}: at least one notebook has to run.")

@@ -1,0 +1,177 @@
+"""`retention-kit report` builds packs, `retention-kit rerun` builds one again and compares."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import webbrowser
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from retention_kit.cli.options import (
+    add_jobs,
+    add_output,
+    add_pack,
+    add_selection,
+    check_jobs,
+    load_data,
+    periods_asked,
+)
+from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_table, say
+from retention_kit.cli.terminal import progress
+
+if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
+    from retention_kit.report.archive.pack import Pack
+
+
+def add(commands: Commands) -> None:
+    """Add the commands to the parser's."""
+    report = commands.add_parser("report", help="build the report pack of a period, or of many")
+    add_selection(report)
+    report.add_argument(
+        "--language", action="append", help="such as en; may be given several times (default: settings)"
+    )
+    report.add_argument(
+        "--format",
+        action="append",
+        type=_format,
+        metavar="FORMAT",
+        help="html, pdf or brief (one page); may be given several times (default: settings)",
+    )
+    add_output(report)
+    report.add_argument("--only", default="", metavar="NAMES", help="run these sections again: retention,revenue")
+    report.add_argument("--templates", metavar="DIR", help="your own notebook templates; the same name overrides ours")
+    report.add_argument("--static", action="store_true", help="charts as pictures only: a much smaller HTML file")
+    add_jobs(report)
+    report.add_argument("--force", action="store_true", help="build even where nothing has changed since the last time")
+    report.add_argument("--open", action="store_true", help="open the report, the last of several, once it is built")
+    report.set_defaults(run=_report)
+
+    again = commands.add_parser("rerun", help="build a pack again beside it and say what differs and why")
+    add_pack(again)
+    again.add_argument("--data", metavar="PATH", help="the settings or data it names, where they are not the ones here")
+    again.add_argument("--templates", metavar="DIR", help="the templates it was made with, which run code")
+    again.set_defaults(run=_rerun)
+
+
+def _format(name: str) -> str:
+    """A format of a report; refused with the nearest there is."""
+    from retention_kit.errors import did_you_mean
+    from retention_kit.settings import FORMATS
+
+    if name not in FORMATS:
+        raise argparse.ArgumentTypeError(f"there is no report format {name!r}: {did_you_mean(name, FORMATS)}")
+    return name
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    check_jobs(arguments.jobs)
+    from retention_kit.report.archive.folder import writing
+
+    with writing(arguments.output):  # all periods and the list of them are one run's
+        return _build(arguments)
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from retention_kit.report.execution import kernels
+
+    kernels.prepare()  # it imports while the data are read
+    data = load_data(arguments)
+    from retention_kit.report.build.builder import build_packs
+    from retention_kit.report.execution.plan import make_plan
+
+    periods = periods_asked(data, arguments)
+    only = [name.strip() for name in arguments.only.split(",") if name.strip()]
+    chosen = (arguments.segment, arguments.language, arguments.format, only, arguments.templates, arguments.static)
+    plans = (make_plan(data, period, None, *chosen) for period in periods)
+    packs: list[Pack] = []
+    try:
+        with (
+            progress() as tell,
+            closing(build_packs(plans, arguments.output, arguments.force, arguments.jobs, tell)) as built,
+        ):
+            for pack in built:
+                packs.append(pack)
+                _print_pack(pack, f" in {pack.period}" if len(periods) > 1 else "")
+    except KeyboardInterrupt:
+        if not packs:
+            raise
+        left = f"Interrupted at {periods[len(packs)]}, which is as it was; " if len(packs) < len(periods) else ""
+        return end(INTERRUPTED, f"{left}done: {', '.join(pack.period for pack in packs)}.")
+    if packs:
+        _print_what_to_do(packs[-1])
+        if arguments.open:
+            _open(packs[-1])
+    failed = [pack.period for pack in packs if pack.failures]
+    if failed and len(periods) > 1:
+        say(f"Of {len(periods)} reports parts failed in {', '.join(failed)}.")
+    return FAILED if failed else DONE
+
+
+def _print_pack(pack: Pack, where: str) -> None:
+    print(pack.path)
+    if pack.note:
+        print(f"{pack.period}: {pack.note}", file=sys.stderr)
+    if not pack.is_new:
+        print(f"{pack.period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
+    for failure in pack.failures:
+        say(f"Failed{where}: {failure}")
+
+
+def _print_what_to_do(pack: Pack) -> None:
+    """The lists of a pack and, on the last line, a command that opens its report."""
+    from retention_kit.report.archive.pack import first_of, lists_of
+
+    for sentence in lists_of(pack):
+        print(sentence)
+    print(f"open {shlex.quote(str(first_of(pack)))}")
+
+
+def _open(pack: Pack) -> None:
+    """Open the report of a pack in the browser; where there is none, the line before says what to open."""
+    from retention_kit.report.archive.pack import first_of
+
+    if not webbrowser.open(first_of(pack).resolve().as_uri()):
+        say("No browser could be opened here.")
+
+
+_CAUSES = {
+    "data": "data restated",
+    "definition": "definition changed",
+    "code": "code or environment changed",
+    "altered": "file altered since",
+}
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    """Exit code 0 where nothing differs, 1 where something does."""
+    from retention_kit.report.build.rerun import rerun
+
+    pack = arguments.pack
+    with progress() as tell:
+        again = rerun(pack, partial(tell, pack.name), data=arguments.data, templates=arguments.templates)
+
+    def why(causes: tuple[str, ...]) -> str:
+        return " or ".join(_CAUSES[cause] for cause in causes) or "unexplained"
+
+    if again.figures:
+        table = [
+            (
+                *(one.period, one.segment, one.metric, one.before or "(empty)", one.now or "(empty)"),
+                *(why(one.causes), ", ".join(one.columns)),
+            )
+            for one in again.figures
+        ]
+        heads = ("period", "segment", "metric", "then", "now", "why", "cells that differ")
+        print_table(heads, table, numbers=(3, 4))
+    for name, causes in again.files.items():
+        print(f"{name} differs: {why(causes)}.")
+    for one in again.changes:
+        print(f"{_CAUSES[one.kind]}: {one.name}, {one.before or '(none)'} then, {one.now or '(none)'} now.")
+    if again.is_same:
+        print(f"{pack} again again is the same: every figure and every file.")
+        return DONE
+    return FAILED
