@@ -315,11 +315,11 @@ def test_metrics_are_listed_with_what_they_mean_and_no_data_are_read(project, ca
     assert main(["metrics", "--list", "--json"]) == 0
     listed = {row["metric"]: row for row in json.loads(capsys.readouterr().out)}
     assert listed.keys() == METRICS.keys()
-    assert listed["churn_rate"]["definition"] == METRICS["churn_rate"].definition
-    assert main(["metrics", "--list", "--metric", "churn_rate", "--csv"]) == 0
+    assert listed["customer_churn_rate"]["definition"] == METRICS["customer_churn_rate"].definition
+    assert main(["metrics", "--list", "--metric", "customer_churn_rate", "--csv"]) == 0
     head, row = capsys.readouterr().out.splitlines()
     assert head == "metric,label,unit,section,formula,definition"
-    assert row.startswith("churn_rate,Churn rate,fraction,")
+    assert row.startswith("customer_churn_rate,Customer churn rate,fraction,")
 
 
 def test_a_plug_in_s_metrics_are_listed_too(project, capsys):
