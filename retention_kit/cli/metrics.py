@@ -58,7 +58,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
         print(rows_csv([[*rows[0]], *([*row.values()] for row in rows)]), end="")
     else:
-        print_table([*rows[0]], [[*row.values()] for row in rows])
+        heads = [name for name in rows[0] if name != "formula"]
+        print_table(heads, [[row[name] for name in heads] for row in rows])
     return DONE
 
 

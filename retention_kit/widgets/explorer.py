@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
+import traitlets as T
 
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.periods import check_every
@@ -37,10 +38,17 @@ FILE = "customers.csv"  # fixed: no value of the data is in it
 class Explorer(W.VBox):
     """A period, a metric and a segment to choose, and all that the report would show of them.
 
-    `period`, `every`, `metric`, `segment`, `values` and `compare` may be read and set; what is read after that is of the
-    new selection. `parameters` are those of a template that shows the same; `scorecard`, `customers` and `pack` are
+    `period`, `every`, `metric`, `segment`, `values` and `compare` are traits: they may be read, set, observed and linked;
+    what is read after that is of the new selection. `parameters` are those of a template that shows the same; `scorecard`, `customers` and `pack` are
     what is behind the figures, the list of customers, and the last report built here.
     """
+
+    period = T.Any("")  # of any type, as `checked` names what is wrong better
+    every = T.Any("")
+    metric = T.Any("")
+    segment = T.Any("")
+    values = T.Any(())
+    compare = T.Any("")
 
     def __init__(
         self,
@@ -53,6 +61,7 @@ class Explorer(W.VBox):
         compare: str = "previous",
         output: str | Path | None = None,
     ):
+        self._is_following = True  # until there is a selection, nothing is chosen
         # Only the threads of work ask the engine; all else looks at what is at hand.
         self._data, self._at_hand = data, replace(data, engine=None)
         self._computed: dict[tuple, pd.DataFrame] = {}
@@ -75,7 +84,7 @@ class Explorer(W.VBox):
         self._tabs = Tabs(words, Asked(lambda: self._go(self._wanted), self._list, self._save))
         self._reporting = Reporting(data, words, self._building, output, lambda: self._wanted)
         self._front = Front(labels=_labels(words))
-        super().__init__([self._controls, self._status, self._cards, self._tabs, self._reporting, self._front])
+        super().__init__(children=[self._controls, self._status, self._cards, self._tabs, self._reporting, self._front])
         self.add_class("rk-explorer")
         self._go(self._wanted)
 
@@ -98,56 +107,34 @@ class Explorer(W.VBox):
         for widget in list(_parts(self)):
             W.Widget.close(widget)
 
-    # What may be read and set.
+    @T.validate(*CHOSEN)
+    def _validate(self, proposal: T.Bunch) -> object:
+        """What is set is checked with all else that is chosen, which may change with it."""
+        if self._is_following:
+            return proposal["value"]
+        name, value = proposal["trait"].name, proposal["value"]
+        if name == "every":
+            self._proposed = self._controls.of_length(self._wanted, check_every(value))
+        else:
+            chosen = {"period": self.period, "every": self.every, "metric": self.metric, "compare": self.compare}
+            chosen |= {"segment": self._wanted.column, "values": self.values if name != "segment" else ()}
+            self._proposed = self._checked(**(chosen | {name: value}))
+        return getattr(self._proposed, name) if name != "period" else str(self._proposed.period)
 
-    @property
-    def period(self) -> str:
-        return str(self._wanted.period)
+    @T.observe(*CHOSEN)
+    def _set(self, _: object) -> None:
+        if not self._is_following:
+            self._go(self._proposed)
 
-    @period.setter
-    def period(self, period: str) -> None:
-        self._change(period=str(period))
-
-    @property
-    def every(self) -> str:
-        return self._wanted.every
-
-    @every.setter
-    def every(self, every: str) -> None:
-        self._go(self._controls.of_length(self._wanted, check_every(every)))
-
-    @property
-    def metric(self) -> str:
-        return self._wanted.metric
-
-    @metric.setter
-    def metric(self, metric: str) -> None:
-        self._change(metric=metric)
-
-    @property
-    def segment(self) -> str:
-        return self._wanted.segment
-
-    @segment.setter
-    def segment(self, segment: str) -> None:
-        self._change(segment=segment, values=())
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        return self._wanted.values
-
-    @values.setter
-    def values(self, values: str | Iterable[str]) -> None:
-        several = isinstance(values, Iterable) and not isinstance(values, str)
-        self._change(values=tuple(values) if several else values)
-
-    @property
-    def compare(self) -> str:
-        return self._wanted.compare
-
-    @compare.setter
-    def compare(self, compare: str) -> None:
-        self._change(compare=compare)
+    def _follow(self, selection: Selection) -> None:
+        """Take a selection over, so that what is chosen reads as it and observers hear of it, once each."""
+        self._wanted, self._is_following = selection, True
+        try:
+            with self.hold_trait_notifications():
+                for name in CHOSEN:
+                    setattr(self, name, str(selection.period) if name == "period" else getattr(selection, name))
+        finally:
+            self._is_following = False
 
     # What is only read.
 
@@ -195,12 +182,6 @@ class Explorer(W.VBox):
 
     # What happens.
 
-    def _change(self, **given: Any) -> None:
-        now = self._wanted
-        known = {"period": self.period, "every": now.every, "metric": now.metric, "segment": now.column,
-                 "values": now.values, "compare": now.compare}  # fmt: skip
-        self._go(self._checked(**(known | given)))
-
     def _checked(self, *given: Any, **named: Any) -> Selection:
         return self._ask(lambda data: checked(data, *given, **named))
 
@@ -236,7 +217,8 @@ class Explorer(W.VBox):
 
     def _go(self, selection: Selection) -> None:
         """Show a selection: at once where all is at hand, else when it has been computed."""
-        self._wanted, self._error, self._turn = selection, None, self._turn + 1
+        self._follow(selection)
+        self._error, self._turn = None, self._turn + 1
         if not fits(self._listing, selection.every):
             self._listing = Listing(ACTIVE)
         steps = self._steps(self._at_hand)
@@ -291,7 +273,7 @@ class Explorer(W.VBox):
         is_cancelled = isinstance(error, Cancelled)
         self._error = None if is_cancelled and self._shown else error
         if self._shown is not None:
-            self._wanted = self._shown.selection
+            self._follow(self._shown.selection)
             self._controls.set(self._wanted, self._shown.values())
         said = self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words)
         self._status.rest(said, is_error=not is_cancelled)

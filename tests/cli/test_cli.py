@@ -319,7 +319,7 @@ def test_metrics_are_listed_with_what_they_mean_and_no_data_are_read(project, ca
     assert main(["metrics", "--list", "--metric", "customer_churn_rate", "--csv"]) == 0
     head, row = capsys.readouterr().out.splitlines()
     assert head == "metric,label,unit,section,formula,definition"
-    assert row.startswith("customer_churn_rate,Customer churn rate,fraction,")
+    assert row.startswith("customer_churn_rate,Customer churn,fraction,")
 
 
 def test_a_plug_in_s_metrics_are_listed_too(project, capsys):

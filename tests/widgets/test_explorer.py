@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import traitlets
 from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ pytest.importorskip("anywidget", reason="the lab extra is not installed")
 
 from retention_kit.widgets.background import Step, Task, Work
 from retention_kit.widgets.content import TABS
+from retention_kit.widgets.explorer import CHOSEN
 from retention_kit.widgets.selection import COMPARE
 
 
@@ -186,7 +188,7 @@ def _loaded_once():
         again.append(rk.load(arguments.data)) if not again else None
         return again[0]
 
-    patch.setattr(cli, "_load", load)
+    patch.setattr(cli.metrics, "load_data", load)
     yield
     patch.undo()
 
@@ -257,6 +259,33 @@ def test_values_must_be_of_the_column(fresh):
         fresh.values = 3
     fresh.values = (name for name in ("web", "app"))
     assert fresh.values == ("web", "app")
+
+
+def test_what_is_chosen_can_be_observed(fresh):
+    heard = []
+    fresh.observe(lambda change: heard.append((change["name"], change["old"], change["new"])), CHOSEN)
+    fresh.period = "2025-11"
+    assert heard == [("period", "2025-12", "2025-11")]
+    heard.clear()
+    fresh.every = "quarter"
+    assert sorted(heard) == [("every", "month", "quarter"), ("period", "2025-11", "2025-Q4")]
+    heard.clear()
+    fresh._controls.metric.value = "revenue"  # as a user does
+    assert heard == [("metric", "customer_retention_rate", "revenue")]
+    heard.clear()
+    with pytest.raises(UnknownNameError):
+        fresh.metric = "revenu"
+    assert (heard, fresh.metric) == ([], "revenue")
+
+
+def test_two_explorers_can_be_linked(fresh, data):
+    other = rk.explore(data).wait()
+    linked = traitlets.link((fresh, "period"), (other, "period"))
+    fresh.period = "2025-10"
+    assert other.wait().period == "2025-10"
+    other.period = "2025-09"
+    assert fresh.wait().period == "2025-09"
+    linked.unlink()
 
 
 def test_what_it_does_not_have_cannot_be_set(fresh):
