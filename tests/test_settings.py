@@ -14,7 +14,7 @@ from retention_kit.settings import (
     override,
     read_settings,
 )
-from retention_kit.settings.addresses import shown
+from retention_kit.settings.addresses import mask_url
 
 FULL = """
 [data]
@@ -185,7 +185,7 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
         ("[data]\nengine = 'shop.db'", f"data.engine is no address of a database: use {KNOWN}."),
         (
             "[data]\nengine = 'snowflake://shop/wh'",
-            f"data.engine: our SQL is translated for snowflake, but it was never run there, so no figure is given: use {KNOWN}.",
+            f"data.engine: snowflake cannot be read yet, use {KNOWN}.",
         ),
         (
             "[data]\nengine = 'postgresql://db/shop?user=a&password=s3cret'",
@@ -238,9 +238,9 @@ def test_secrets_may_be_variables(tmp_path, engine):
     assert read(tmp_path, f"[data]\nengine = '{engine}'\nmemory_limit = '0.5 GiB'").data.engine == engine
 
 
-def test_of_an_address_scheme_and_host_are_shown():
-    assert shown("postgresql://a:b@db:5432/shop?password=c") == "postgresql://db:5432"
-    assert shown("spark://h:7077;token=c") == "spark://h:7077"
+def test_of_an_address_scheme_and_host_are_mask_url():
+    assert mask_url("postgresql://a:b@db:5432/shop?password=c") == "postgresql://db:5432"
+    assert mask_url("spark://h:7077;token=c") == "spark://h:7077"
 
 
 @pytest.mark.parametrize("content", [b"[report\n", b"[report]\ncompany = '\xff'"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention_kit.data.checks import sets_aside
 from retention_kit.data.cleaning.columns import is_capped, made_columns
 from retention_kit.data.cleaning.quality import row_queries
-from retention_kit.data.engines.duckdb import literal, quote
+from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.union import FILE, UNKNOWN
 from retention_kit.errors import DataError, UnknownNameError, did_you_mean
 

@@ -1,4 +1,4 @@
-"""Which engine the tables are on: as `[data] engine` says, or as what was given shows."""
+"""Choose the engine: the one that `[data] engine` names, or that of the connection or frame that was given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote as in_url
 
-from retention_kit.data.engines.duckdb import Engine, is_query
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import is_query
 from retention_kit.data.readers.databases import SUFFIXES as DATABASES
 from retention_kit.data.readers.files import FORMATS, files_of
 from retention_kit.errors import SettingsError
@@ -32,18 +34,18 @@ def named_engine(data: Data, folder: Path) -> Engine:
     sources = [one for name in (*TABLES, *BESIDE) for one in data.sources(name)]
     files = [file for one in sources for file in files_named(one, data.engine, folder)]
     if data.engine is None:
-        return Engine(data.memory_limit, files)
-    url = _filled_in(data.engine)
+        return DuckDB(data.memory_limit, files)
+    url = _fill_variables(data.engine)
     kind = check_engine(url)
     if kind == "postgresql":
         from retention_kit.data.engines.postgres import Postgres
 
-        return Postgres.at(url, data.memory_limit, files)
+        return Postgres.connect(url, data.memory_limit, files)
     if kind == "spark":
         from retention_kit.data.engines.spark import Spark
 
-        return Spark.at(url, data.memory_limit, files)
-    return Engine(data.memory_limit, files)
+        return Spark.connect(url, data.memory_limit, files)
+    return DuckDB(data.memory_limit, files)
 
 
 def given_engine(given: Any) -> Engine | None:
@@ -52,15 +54,15 @@ def given_engine(given: Any) -> Engine | None:
     if home == "sqlalchemy":
         from retention_kit.data.engines.postgres import Postgres
 
-        return Postgres.of(given)
+        return Postgres.from_connection(given)
     if home == "pyspark":
         from retention_kit.data.engines.spark import Spark
 
-        return Spark.of(given)
+        return Spark.from_session(given)
     return None
 
 
-def _filled_in(url: str) -> str:
+def _fill_variables(url: str) -> str:
     """Variables before the last @ or behind a ? are a name or a password, whose signs an address writes otherwise."""
     user, mark, rest = url.rpartition("@")
 
@@ -69,11 +71,15 @@ def _filled_in(url: str) -> str:
             raise SettingsError(f"data.engine: the environment has no variable {found[1]}.")
         return os.environ[found[1]]
 
-    def signed(found: re.Match) -> str:
+    def escaped(found: re.Match) -> str:
         return in_url(value(found), safe="")
 
     pattern = r"\$\{(\w+)\}"
-    place, asked, options = rest.partition("?")
+    host, question_mark, options = rest.partition("?")
     return (
-        re.sub(pattern, signed, user) + mark + re.sub(pattern, value, place) + asked + re.sub(pattern, signed, options)
+        re.sub(pattern, escaped, user)
+        + mark
+        + re.sub(pattern, value, host)
+        + question_mark
+        + re.sub(pattern, escaped, options)
     )

@@ -22,7 +22,10 @@ from retention_kit.data.cleaning.quality import Count, count_checks, lines_effec
 from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
 from retention_kit.data.cleaning.statements import make_usable_orders, statements_of
 from retention_kit.data.dataset_summary import sheet_of
-from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.remote import RemoteEngine
+from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_given, read_table, sentence
@@ -170,7 +173,7 @@ def load(
         given = {name: chosen.data.sources(name) for name in (*TABLES, *BESIDE)}
         decimals = money_decimals(chosen.report.currency)
         engine = named_engine(chosen.data, folder)
-        file = None if engine.place else chosen.data.engine
+        file = None if engine.database else chosen.data.engine
         sources = {
             name: [
                 read_table(engine, name, number, table, file, folder, decimals, chosen.report.segments)
@@ -182,11 +185,11 @@ def load(
     else:
         chosen = _with_plugins(override(Settings(), settings), Path())
         engine = _engine_of(source, frames)
-        if engine.place and not frames:
+        if isinstance(engine, RemoteEngine) and not frames:
             frames = _tables_of(engine)
         sources = {name: [read_given(engine, name, frame)] for name, frame in frames.items()}
     data = _clean(engine, chosen, sources)
-    data.origin = str(source) if is_path else f"({engine.place or 'DataFrames'})"
+    data.origin = str(source) if is_path else f"({engine.database or 'DataFrames'})"
     data.given = settings
     return data
 
@@ -207,7 +210,7 @@ def sample(**settings: Any) -> Dataset:
 def _engine_of(source: Any, frames: dict[str, Any]) -> Engine:
     """The engine behind a connection or session, else that of the first DataFrame that has one."""
     if source is None:
-        return next((found for frame in frames.values() if (found := given_engine(frame))), None) or Engine()
+        return next((found for frame in frames.values() if (found := given_engine(frame))), None) or DuckDB()
     if engine := given_engine(source):
         return engine
     raise DataError(
@@ -215,13 +218,13 @@ def _engine_of(source: Any, frames: dict[str, Any]) -> Engine:
     )
 
 
-def _tables_of(engine: Engine) -> dict[str, str]:
+def _tables_of(engine: RemoteEngine) -> dict[str, str]:
     """The tables of a database that bear our names."""
-    held = engine.tables()
+    held = engine.list_tables()
     found = {name: name for name in (*TABLES, *BESIDE) if name in held}
     if not set(found) & set(TABLES):
         raise DataError(
-            f"{engine.place} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(held) or 'none'}. "
+            f"{engine.database} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(held) or 'none'}. "
             'Name yours: rk.load(connection, orders="shop.orders").'
         )
     return found

@@ -9,7 +9,6 @@ from retention_kit.errors import SettingsError
 
 ENGINES = ("duckdb", "sqlite")  # databases in a file
 SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
-PARSED = ("bigquery", "snowflake", "trino")  # our SQL is translated for them, but was never run there
 
 
 def address_of(text: str) -> tuple[str, str]:
@@ -40,8 +39,8 @@ def address_of(text: str) -> tuple[str, str]:
     return f"{local}@{domain}", name
 
 
-def shown(url: str) -> str:
-    """What of an address may be said: its scheme and hosts, no user, password, path or option."""
+def mask_url(url: str) -> str:
+    """A URL's scheme and hosts, without user, password, path and options."""
     kind, mark, rest = url.partition("://")
     return kind + mark + re.split("[/?;]", rest.rpartition("@")[2])[0] if mark else kind
 
@@ -54,10 +53,6 @@ def check_engine(url: str) -> str:
     known = f"{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT"
     if not mark or not kind.isalnum():
         raise SettingsError(f"data.engine is no address of a database: use {known}.")
-    if kind in PARSED:
-        raise SettingsError(
-            f"data.engine: our SQL is translated for {kind}, but it was never run there, so no figure is given: use {known}."
-        )
     if kind not in ENGINES + SERVERS:
         raise SettingsError(f"data.engine: {kind} cannot be read yet, use {known}.")
     if kind in ENGINES and (not path.startswith("/") or path == "/"):

@@ -17,7 +17,7 @@ import pytest
 import retention_kit.data.dataset as dataset
 from retention_kit.cli import main
 from retention_kit.cli.terminal import Interrupts, Stream, steady
-from retention_kit.data.engines.duckdb import Engine, interrupt_all
+from retention_kit.data.engines.duckdb import DuckDB, interrupt_all
 from retention_kit.report.archive import manifest
 from retention_kit.report.execution import templates as library
 from test_templates import ORDERS
@@ -138,7 +138,7 @@ def test_a_query_that_is_interrupted_is_one_line_and_130(orders, monkeypatch, ca
 
     def clean(*_):
         threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
-        Engine().rows(LONG)
+        DuckDB().rows(LONG)
 
     monkeypatch.setattr(dataset, "_clean", clean)
     assert main(metrics(orders)) == 130
@@ -163,5 +163,5 @@ def test_a_query_that_begins_just_after_the_interrupt_is_ended_too():
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(duckdb.InterruptException):
-            Engine().rows(LONG)
+            DuckDB().rows(LONG)
     assert asked.came

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from pencil import checks
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.errors import DataError
 
 UTC = {"timezone": "UTC"}
@@ -19,7 +19,7 @@ def read(texts: list[str], **hints) -> list[Decimal | None]:
     """The numbers of a column of text, by the SQL that its values decide on."""
     from retention_kit.data.values.amounts import Hints, read_numbers
 
-    engine = Engine()
+    engine = DuckDB()
     engine.register("came", pd.DataFrame({"place": range(len(texts)), "said": pd.Series(texts, dtype="str")}))
     numbers = read_numbers(engine, "came", "said", "The column", Hints(**hints))
     query = f"SELECT TRY_CAST({numbers.sql('said')} AS DECIMAL(28, 6)) FROM came ORDER BY place"

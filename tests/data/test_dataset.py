@@ -8,7 +8,8 @@ import pytest
 
 import retention_kit as rk
 from pencil import by_segment, checks, row, table, value
-from retention_kit.data.engines.duckdb import Engine, segment_column
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import segment_column
 from retention_kit.errors import DataError, SettingsError
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
@@ -518,7 +519,7 @@ def test_rows_beyond_the_memory_lie_where_only_we_look_and_go_with_the_engine(tm
     left = ours / f"{2**22 + 1}-gone"  # of a process that there cannot be
     left.mkdir(parents=True)
     ours.chmod(0o700)
-    engine = Engine("60MB")
+    engine = DuckDB("60MB")
     engine.run(
         "CREATE TABLE large AS SELECT hash(number) AS one, hash(number + 1) AS other FROM range(5000000) AS numbers(number)"
     )

@@ -13,7 +13,8 @@ import pytest
 import oracle_cases as cases
 import retention_kit as rk
 from retention_kit.data import choose_engine, dataset
-from retention_kit.data.engines.duckdb import Engine, filled
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import fill_placeholders
 from retention_kit.errors import DataError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
@@ -23,7 +24,7 @@ from test_oracle_options import rates
 
 pytest.importorskip("sqlglot", reason="SQLGlot is not installed")
 PACKAGE = Path(rk.__file__).parent
-DIALECTS = ("postgres", "spark", "bigquery", "snowflake", "trino")
+DIALECTS = ("postgres", "spark")
 # What a statement must not hold: words of DuckDB that others lack, or take otherwise.
 ONLY_DUCKDB = r"\b(FILTER|EXCLUDE|BY NAME|ASOF|QUALIFY|POSITIONAL|COLUMNS|GROUP BY ALL|ORDER BY ALL|ARG_MIN|ARG_MAX|UBIGINT|HUGEINT)\b"
 # Functions that SQLGlot takes for unknown, and that the dialect has.
@@ -31,9 +32,6 @@ THEIRS = {
     "postgres": {"timezone"}
     | {"rounded", "try_whole", "try_decimal", "try_double", "try_timestamp", "try_instant"},  # sql/postgres.sql
     "spark": {"convert_timezone", "make_dt_interval", "monotonically_increasing_id"},
-    "bigquery": {"datetime", "timestamp"},
-    "snowflake": {"try_to_decimal", "try_to_double", "try_to_timestamp_ntz", "try_to_timestamp_tz"},
-    "trino": {"at_timezone", "with_timezone"},
 }
 OPTIONS = [
     {"basis": "orders", "inactivity_days": 45, "returning": "shopify", "count": "days", "answers": "all"},
@@ -43,27 +41,29 @@ OPTIONS = [
 ]
 
 
-class Recorder(Engine):
+class Recorder(DuckDB):
     """The embedded engine, which writes down what it is asked in our SQL."""
 
     said: dict[str, str] = {}  # noqa: RUF012, all engines of a test write into one book
 
     def __init__(self, memory_limit=None, files=()):
-        self.__dict__ |= vars(Engine())
-        self.reader = Engine(memory_limit, files)  # files and frames are read there, and come over as to other engines
+        self.__dict__ |= vars(DuckDB())
+        self.embedded = DuckDB(
+            memory_limit, files
+        )  # files and frames are read there, and come over as to other engines
 
-    def take(self, name: str, relation: str) -> str:
-        self.register(name, self.reader.arrow(f"SELECT * FROM {relation}"))
+    def upload(self, name: str, relation: str) -> str:
+        self.register(name, self.embedded.arrow(f"SELECT * FROM {relation}"))
         return name
 
     def types(self, relation: str) -> dict[str, str]:
         return {name: kind for name, kind, *_ in super().rows(f"DESCRIBE SELECT * FROM {relation}")}
 
-    def keep(self, name: str, query: str) -> None:  # the user's SQL, not ours
+    def define(self, name: str, query: str) -> None:  # the user's SQL, not ours
         super().run(f"CREATE VIEW {name} AS {query}")
 
     def _write_down(self, sql: str, parts: dict[str, str]) -> None:
-        whole = filled(sql, parts)
+        whole = fill_placeholders(sql, parts)
         if "json_" in whole:  # the embedded engine's parser, asked about the user's expressions
             return
         self.said[re.sub(r"\d+", "0", whole)] = whole
@@ -102,7 +102,7 @@ def statements(tmp_path_factory) -> list[str]:
     """Those of loading hard cases, with lines, zones and currencies, and of every figure under every option."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (dataset, choose_engine):
-            patch.setattr(module, "Engine", Recorder)
+            patch.setattr(module, "DuckDB", Recorder)
         daily = rates(date(2023, 10, 1), date(2024, 5, 10), 9)
         for currencies, more, chosen in (((None,), {}, OPTIONS), (("GBP", "EUR"), {"rates": daily}, OPTIONS[1:3])):
             tables = cases.many_tricky_tables(range(1), currencies) | more
@@ -152,9 +152,7 @@ currency = "GBP"
 def markers() -> dict[str, str]:
     """Of every statement of our SQL files the longest line without a placeholder, with the place it is from."""
     found = {}
-    for path in sorted([*PACKAGE.glob("metrics/sql/*.sql"), *PACKAGE.glob("data/sql/*.sql")]):
-        if path.name == "postgres.sql":  # in PostgreSQL's own words
-            continue
+    for path in sorted([*PACKAGE.glob("metrics/queries/sql/*.sql"), *PACKAGE.glob("data/cleaning/sql/*.sql")]):
         for number, statement in enumerate(re.split(r";\n", path.read_text("utf-8"))):
             lines = [line for line in statement.splitlines() if "$" not in line and not line.lstrip().startswith("--")]
             if longest := max(lines, key=len, default=""):
@@ -165,7 +163,7 @@ def markers() -> dict[str, str]:
 def test_the_statements_are_all_there(statements):
     """Each statement of our SQL files is among them, so that none is forgotten below."""
     text, found = " ".join(statements), markers()
-    assert {path.partition(" ")[0] for path in found} >= {"metrics/turns.sql", "data/lines.sql"}
+    assert {path.partition(" ")[0] for path in found} >= {"queries/turns.sql", "cleaning/lines.sql"}
     assert len(set(found.values())) == len(found), "a marker is of one statement alone"
     assert [path for path, marker in found.items() if marker not in text] == []
     for word in ("local_time", "instant_at", "isnan", "row_number() OVER () AS _row"):
@@ -177,21 +175,21 @@ def test_the_statements_are_all_there(statements):
     "words", ["round(x, 2)", "TRY_CAST(x AS INT)", "TRY_CAST(x AS DATE)", "TRY_CAST(x AS DECIMAL(18, 3))"]
 )
 def test_what_would_become_another_thing_is_refused(dialect, words):
-    from retention_kit.data.engines.dialects import ported
+    from retention_kit.data.engines.dialects import transpile
 
     with pytest.raises(DataError, match="(?i)" + re.escape(words) + " cannot be said to other engines: "):
-        ported(f"SELECT 1 + {words} AS y FROM t", dialect)
+        transpile(f"SELECT 1 + {words} AS y FROM t", dialect)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_statement_is_read_in(dialect, statements):
     from sqlglot import exp, parse_one
 
-    from retention_kit.data.engines.dialects import ported
+    from retention_kit.data.engines.dialects import transpile
 
     unknown = set()
     for sql in statements:
-        text = ported(sql, dialect).text
+        text = transpile(sql, dialect).text
         assert not re.search(ONLY_DUCKDB, text), text
         tree = parse_one(text, read=dialect)
         assert not isinstance(tree, exp.Command), text
@@ -201,29 +199,29 @@ def test_every_statement_is_read_in(dialect, statements):
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_our_words_have_their_own(dialect):
-    from retention_kit.data.engines.dialects import ported
+    from retention_kit.data.engines.dialects import transpile
 
     words = "SELECT local_time(i, 'Europe/London'), instant_at(t, 'Europe/London'), TRY_CAST(s AS TIMESTAMP) FROM x"
-    text = ported(words, dialect).text.lower()
+    text = transpile(words, dialect).text.lower()
     assert "local_time" not in text
     assert "instant_at" not in text
-    assert "try_cast(s as timestamp)" not in text or dialect == "trino"
+    assert "try_cast(s as timestamp)" not in text
 
 
 def test_a_long_name_is_not_cut_into_that_of_another():
-    from retention_kit.data.engines.dialects import ported, short
+    from retention_kit.data.engines.dialects import shorten_name, transpile
 
     names = ["segment." + "ä" * 40 + end for end in "ab"]
-    assert short("channel") == "channel"
-    assert len({short(name) for name in names}) == 2
-    assert all(len(short(name).encode()) <= 63 for name in names)
-    assert short(names[0]) in ported(f'SELECT "{names[0]}" FROM orders', "postgres").text
+    assert shorten_name("channel") == "channel"
+    assert len({shorten_name(name) for name in names}) == 2
+    assert all(len(shorten_name(name).encode()) <= 63 for name in names)
+    assert shorten_name(names[0]) in transpile(f'SELECT "{names[0]}" FROM orders', "postgres").text
 
 
 def test_a_statement_says_what_it_makes():
-    from retention_kit.data.engines.dialects import ported
+    from retention_kit.data.engines.dialects import transpile
 
-    statement = ported(
+    statement = transpile(
         "CREATE OR REPLACE TEMP TABLE turns AS SELECT CAST(a AS VARCHAR) AS a FROM (SELECT 1 AS a) AS b", "postgres"
     )
     assert statement.creates == "turns"

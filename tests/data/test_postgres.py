@@ -23,7 +23,8 @@ from contradicting_shop import COUNTED, REVENUE, counted, shop
 from exports import CASES
 from pencil import checks, table, value
 from retention_kit.cli import main
-from retention_kit.data.engines.duckdb import Engine, quote
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import import_files
 from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError, SettingsError
@@ -236,7 +237,7 @@ def test_texts_are_read_alike(database, kind, texts):
     """The figures rest on it: what one engine reads the other reads, as the same value."""
     query = f"SELECT said, CAST(TRY_CAST(said AS {kind}) AS VARCHAR) AS read FROM texts ORDER BY place"
     frame = pd.DataFrame({"place": range(len(texts)), "said": list(texts)})
-    engines = [Engine(), postgres(database)]
+    engines = [DuckDB(), postgres(database)]
     for engine in engines:
         engine.register("texts", frame)
     (here, there) = (dict(engine.rows(query)) for engine in engines)
@@ -250,7 +251,7 @@ def test_texts_are_read_alike(database, kind, texts):
 
 def test_halves_are_rounded_away_from_zero(database):
     frame = pd.DataFrame({"x": [0.5, 1.5, 2.5, -0.5, -2.5, 0.49999999999999994, 4503599627370497.0, -3.7]})
-    engines = [Engine(), postgres(database)]
+    engines = [DuckDB(), postgres(database)]
     for engine in engines:
         engine.register("halves", frame)
     asked = "SELECT CAST(round(x) AS BIGINT), round(CAST(x * 2 AS BIGINT)), round(TRY_CAST('2.5' AS DECIMAL(28, 6))) FROM halves ORDER BY x"

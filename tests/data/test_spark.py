@@ -18,8 +18,9 @@ import retention_kit as rk
 import test_times
 from pencil import checks, table, value
 from retention_kit.data.choose_engine import named_engine
-from retention_kit.data.engines.duckdb import Engine, quote
+from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.spark import Spark
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.views import ask
@@ -75,7 +76,7 @@ def session(tmp_path_factory):
 
 def put(session, frame: pd.DataFrame):
     """A Spark DataFrame of the same rows, in their order; naive times have no zone there either."""
-    reader = Engine()
+    reader = DuckDB()
     reader.register("frame", frame)
     times = [name for name, kind in reader.types("frame").items() if kind in ("TIMESTAMP", "TIMESTAMP_NS")]
     texts = ", ".join(f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in times)
@@ -169,7 +170,7 @@ def test_clocks(session, written, zone):
 def test_texts_are_read_alike(session, read, texts):
     beyond = ("12011-01-01", "2011-07-30 14:05:00 europe/london")  # a year that PySpark, a zone that Java does not know
     texts = [said for said in texts if said not in beyond]
-    engines = [Engine(), Spark(session)]
+    engines = [DuckDB(), Spark(session)]
     for engine in engines:
         engine.register("texts", pd.DataFrame({"place": range(len(texts)), "said": pd.Series(texts, dtype="str")}))
     here, there = (dict(engine.rows(f"SELECT said, {read} FROM texts ORDER BY place")) for engine in engines)
@@ -226,7 +227,7 @@ def test_rows_that_differ_by_a_millionth_of_a_second_or_by_a_place_are_two(sessi
         engine = Spark(session)
         found = session.sql(query)
         engine.register("found", found)
-        engine.keep("kept", f"SELECT {engine.row_digest} AS digest FROM found AS _theirs")
+        engine.define("kept", f"SELECT {engine.row_digest} AS digest FROM found AS _theirs")
         assert engine.rows("SELECT count(*), count(DISTINCT digest) FROM kept") == [(4, 3)]
 
 
@@ -324,7 +325,7 @@ def test_a_session_of_another_master_is_not_taken_for_the_one_named():
         DataError, match=r"^data\.engine names spark://h:1, but a Spark session of local\[2\] runs here: stop it"
     ):
         there("spark://h:1/;token=s3cret")
-    assert there("spark://local[4]").place == "Spark"
+    assert there("spark://local[4]").database == "Spark"
 
 
 def test_an_address_that_spark_refuses_is_told_without_its_secrets(session, monkeypatch):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.readers import databases
 from retention_kit.errors import DataError
 
@@ -272,7 +272,7 @@ def test_an_expression_reads_nothing_but_its_own_source(tmp_path, beside, expres
 @pytest.mark.parametrize("statement", STATEMENTS)
 @pytest.mark.parametrize("memory_limit", [None, "200MB"])
 def test_an_engine_reaches_nothing_and_stays_so(beside, statement, memory_limit):
-    engine = Engine(memory_limit)
+    engine = DuckDB(memory_limit)
     before = sorted(beside.parent.iterdir())
     with pytest.raises(engine.error):
         engine.run(statement.replace("{}", str(beside)))

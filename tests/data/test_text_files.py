@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from retention_kit.cli import main
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.readers.header import Names
 from retention_kit.data.readers.text_files import TextOptions, read_text
 from retention_kit.data.values.amounts import Hints
@@ -98,7 +98,7 @@ def written(folder, data, packed):
 def test_rows_of_a_spoiled_file_are_those_of_the_clean_table_and_the_others_are_counted(tmp_path, table, how):
     data, extra, body = spoiled(table, how)
     path = written(tmp_path, data, how["packed"])
-    engine = Engine(files=[path])
+    engine = DuckDB(files=[path])
     found, _ = read_text(engine, path, "t", NAMES, TextOptions())
     columns = ", ".join(COLUMNS)
     assert engine.rows(f"SELECT {columns} FROM t") == [tuple(cell or None for cell in row) for row in body]
@@ -155,7 +155,7 @@ def test_a_second_export_below_the_first_is_mapped_by_its_own_header(tmp_path):
     path.write_text(
         "customer_id,ordered_at,amount\nA,2024-01-05,1\namount,country,customer_id,ordered_at\n2,UK,B,2024-01-06\n"
     )
-    engine = Engine(files=[path])
+    engine = DuckDB(files=[path])
     read_text(engine, path, "t", NAMES, TextOptions())
     assert engine.rows("SELECT customer_id, amount, country FROM t") == [("A", "1", None), ("B", "2", "UK")]
 
@@ -163,7 +163,7 @@ def test_a_second_export_below_the_first_is_mapped_by_its_own_header(tmp_path):
 def test_blank_names_are_taken_from_the_next_header_row(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("responded_at,score,Uses?,\n,,Web,App\n2024-01-05,9,Web,App\n")
-    engine = Engine(files=[path])
+    engine = DuckDB(files=[path])
     found, _ = read_text(engine, path, "t", Names(frozenset({"responded_at", "score"})), TextOptions(header_rows=2))
     assert list(engine.types("t")) == ["responded_at", "score", "Uses?", "App"]
     assert [one[:2] for one in found] == [("further header row", 1)]
@@ -199,7 +199,7 @@ EXPRESSIONS = {
 
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_arithmetic_sees_numbers_and_everything_else_text(text):
-    engine = Engine()
+    engine = DuckDB()
     values = "('10', '2', '007', CAST(NULL AS VARCHAR), '2024-01-05')"
     engine.run(f"CREATE TABLE t AS SELECT * FROM (VALUES {values}) AS v(quantity, price, code, missing, day)")
     sql, found = typed(engine, text, "t", "t", Hints())
@@ -226,7 +226,7 @@ def test_cut_rows_at_the_end_are_no_footer(tmp_path, whole, cut, cells, who):
     lines[whole:] = [",".join(line.split(",")[:cells]) for line in lines[whole:]]
     path = tmp_path / "orders.csv"
     path.write_text("\n".join(["customer_id,ordered_at,amount", *lines, "Total"]) + "\n")
-    engine = Engine()
+    engine = DuckDB()
     many = cut + 1 > 10  # more than a footer has
     if cut > 1 and (cut + many) * 20 >= whole + cut + many:
         with pytest.raises(
@@ -273,7 +273,7 @@ def test_a_stray_byte_leaves_all_other_names_as_they_are(tmp_path, others, stray
     lines.insert(place, b"A" + stray + b",2024-01-05,1")
     path = tmp_path / "orders.csv"
     path.write_bytes(b"\n".join([b"customer_id,ordered_at,amount", *lines]) + b"\n")
-    engine = Engine()
+    engine = DuckDB()
     found, _ = read_text(engine, path, "t", NAMES, TextOptions())
     read = [name for (name,) in engine.rows("SELECT customer_id FROM t")]
     assert read.pop(place) == f"A\\x{stray.hex()}"
@@ -303,7 +303,7 @@ def test_the_line_that_names_the_delimiter_is_no_row_and_need_not_be_right(tmp_p
     rows = [["customer_id", "ordered_at", "amount"], ["A", "2024-01-05", "1"], ["B", "2024-01-05", "2"]]
     path = tmp_path / "orders.csv"
     path.write_bytes(end.join([said, *map(delimiter.join, rows), ""]).encode())
-    engine = Engine()
+    engine = DuckDB()
     found, read = read_text(engine, path, "t", NAMES, TextOptions())
     assert (read, engine.rows("SELECT customer_id, amount FROM t")) == (delimiter, [("A", "1"), ("B", "2")])
     assert [one[:2] for one in found] == [("row before the header", 1)]
@@ -352,7 +352,7 @@ def test_a_code_page_is_known_by_a_few_words(tmp_path, page, size):
     path.write_bytes(
         "\n".join(["customer_id,ordered_at,amount", *(f"{word},2024-01-05,1" for word in words)]).encode(page)
     )
-    engine = Engine()
+    engine = DuckDB()
     read_text(engine, path, "t", NAMES, TextOptions())
     assert [name for (name,) in engine.rows("SELECT customer_id FROM t")] == words
 
@@ -363,7 +363,7 @@ def test_a_field_may_hold_any_line_end_whatever_ends_the_lines(tmp_path, end, in
     path = tmp_path / "orders.csv"
     rows = ["customer_id,ordered_at,amount,note", f'A,2024-01-05,1,"one{inside}two"', "B,2024-01-05,1,"]
     path.write_bytes(end.join(["Title", *rows]).encode())
-    engine = Engine()
+    engine = DuckDB()
     read_text(engine, path, "t", NAMES, TextOptions())
     assert engine.rows("SELECT customer_id, note FROM t") == [("A", f"one{inside}two"), ("B", None)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import retention_kit as rk
-from retention_kit.data.engines.duckdb import private_place
+from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import ReportError
 from retention_kit.report.archive.folder import LOCK, writing
 from retention_kit.report.build import rerun
@@ -78,11 +78,11 @@ def test_a_fork_of_a_process_that_has_drawn_says_so(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="there the folder of temporary files is the user's own")
 def test_what_a_killed_run_left_is_taken_away(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    first = private_place()
+    first = private_path()
     left = first.with_name(f"{2**22 + 1}-left")  # no process has such a number
     left.mkdir()
     (left / "summaries").write_bytes(b"customers")
-    private_place()
+    private_path()
     assert not left.exists()
 
 
@@ -98,7 +98,7 @@ def test_a_pack_made_again_lies_where_the_next_run_looks(tmp_path, monkeypatch):
     monkeypatch.setattr(rerun, "make_pack", killed)
     with pytest.raises(KeyboardInterrupt):
         rerun.rerun(pack)
-    assert places[0].parent == private_place().parent
+    assert places[0].parent == private_path().parent
     assert places[0].name.startswith(f"{os.getpid()}-")
     assert not places[0].exists()
 

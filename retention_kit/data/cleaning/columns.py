@@ -6,7 +6,8 @@ from collections import Counter
 
 from retention_kit.data.checks import Found
 from retention_kit.data.cleaning.segments import choose_segments
-from retention_kit.data.engines.duckdb import Engine, literal, quote, segment_column
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal, quote, segment_column
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE, REST, UNKNOWN
 from retention_kit.data.schema import IDENTITY, OPTIONAL, REQUIRED

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.quality import Count
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.schema import IDENTITY
 

@@ -7,7 +7,8 @@ from collections import Counter
 from retention_kit.data.cleaning.failure_shares import Failing
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.quality import Count
-from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import UNKNOWN
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from retention_kit.data.checks import CHECKS, REFUSED, WHEN
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.money import Money
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import clearer_interval
 from retention_kit.errors import DataError, did_you_mean
 

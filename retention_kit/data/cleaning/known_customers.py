@@ -8,7 +8,7 @@ from datetime import date
 from retention_kit.data.checks import REFUSED
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.quality import Count
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 
 NAME = "known_customers"

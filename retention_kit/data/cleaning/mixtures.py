@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retention_kit.data.cleaning.columns import Columns
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 from retention_kit.settings import Definitions, check_top
 

@@ -12,7 +12,8 @@ from retention_kit.data.checks import WARNED, WHEN, check_of
 from retention_kit.data.cleaning.columns import Columns, is_capped
 from retention_kit.data.cleaning.failure_shares import Failing, Judged
 from retention_kit.data.cleaning.money import Money
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
 from retention_kit.settings import BESIDE, TABLES
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.cleaning.columns import Columns
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
 from retention_kit.errors import DataError, did_you_mean
 
 SCALE = 10**4  # with several currencies, money is kept in ten-thousandths of a minor unit, so that sums stay right

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.values.personal_columns import why_by_name
 from retention_kit.errors import SettingsError, did_you_mean

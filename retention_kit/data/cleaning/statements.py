@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from retention_kit.data.cleaning.columns import Columns
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.protocol import Engine
 
 
 def statements_of(name: str) -> tuple[list[str], list[str]]:
@@ -39,4 +39,4 @@ def make_usable_orders(
     engine.run(refunds, **parts)
     # Where no refund has to be joined, orders are as soon computed as read.
     has_refunds = engine.rows("SELECT count(*) FROM orders_refunds")[0][0] > 0
-    return {"made_as": "TABLE" if has_refunds or engine.place else "VIEW"}
+    return {"made_as": "TABLE" if has_refunds or engine.database else "VIEW"}

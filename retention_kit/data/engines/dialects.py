@@ -1,8 +1,8 @@
-"""The house's SQL in another engine's words.
+"""Transpile our SQL for PostgreSQL and Spark with SQLGlot.
 
-It is written once, in a subset of DuckDB's SQL that SQLGlot carries elsewhere: every column named, every subquery too, no
-FILTER, EXCLUDE, REPLACE, BY NAME, GROUP BY ALL or ASOF. What engines do differently has one spelling in it, which each
-dialect's rules rewrite: TRY_CAST of a text (NULL where it cannot be read), `round` (half goes away from zero), `isnan`,
+Our SQL is a portable subset of DuckDB's: every column and every subquery has a name, and there is no FILTER, EXCLUDE,
+REPLACE, BY NAME, GROUP BY ALL or ASOF. What engines do differently has one spelling in it, which each dialect's rules
+rewrite: TRY_CAST of a text (NULL where it cannot be read), `round` (half goes away from zero), `isnan`,
 and our own `local_time(instant, zone)`, `instant_at(local_time, zone)` and `whole_units(text, units)`, which the
 embedded engine has as macros.
 """
@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlglot import exp, parse_one
 
 from retention_kit.data.engines.dialects_spark import RULES as _SPARK
+from retention_kit.data.engines.dialects_spark import Rule
 from retention_kit.errors import DataError
 
 _READ = ("TIMESTAMP", "TIMESTAMPTZ", "DECIMAL(28, 6)", "DOUBLE", "BIGINT")  # what a text or number is safely cast to
@@ -26,7 +27,7 @@ _LONGEST = 63  # bytes of a name that PostgreSQL keeps
 
 
 class Statement(NamedTuple):
-    """One statement of another engine; `creates` is the table or view it makes, `kind` which of the two."""
+    """One statement of another engine; `creates` is the table or view that it makes, `kind` which of the two."""
 
     text: str
     creates: str = ""
@@ -34,29 +35,26 @@ class Statement(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def ported(sql: str, dialect: str) -> Statement:
-    """A statement of ours in the words of `postgres`, `spark`, `bigquery`, `snowflake` or `trino`.
-
-    Raises DataError on what would mean another thing there.
-    """
-    tree = parse_one(sql, read="duckdb").transform(_spelled_out, copy=False)
-    _refuse_others(tree)
+def transpile(sql: str, dialect: str) -> Statement:
+    """A statement of ours in the SQL of `postgres` or `spark`; raises DataError on what would mean another thing there."""
+    tree = parse_one(sql, read="duckdb").transform(_expand_whole_units, copy=False)
+    _refuse_unknown_casts(tree)
     creates = kind = ""
     if isinstance(tree, exp.Create):
-        creates, kind = tree.this.name, tree.kind
-    text = _rewritten(tree, _RULES[dialect]).sql(dialect, comments=False, normalize_functions=False, copy=False)
+        creates, kind = tree.this.name, tree.kind or ""
+    text = _rewrite(tree, _RULES[dialect]).sql(dialect, comments=False, normalize_functions=False, copy=False)
     return Statement(text, creates, kind)
 
 
-def _spelled_out(node: exp.Expression) -> exp.Expression:
-    """An amount in whole units, in the words that the rules below know."""
+def _expand_whole_units(node: exp.Expr) -> exp.Expr:
+    """`whole_units` as casts that the rules below know."""
     if not (isinstance(node, exp.Anonymous) and node.name.lower() == "whole_units"):
         return node
-    said, units = (part.sql("duckdb") for part in node.expressions)
-    return parse_one(f"TRY_CAST(round(TRY_CAST({said} AS DECIMAL(28, 6)) * {units}) AS BIGINT)", read="duckdb")
+    text, units = (part.sql("duckdb") for part in node.expressions)
+    return parse_one(f"TRY_CAST(round(TRY_CAST({text} AS DECIMAL(28, 6)) * {units}) AS BIGINT)", read="duckdb")
 
 
-def _refuse_others(tree: exp.Expression) -> None:
+def _refuse_unknown_casts(tree: exp.Expr) -> None:
     """Raise on casts and roundings that the rules below do not know."""
     for node in tree.find_all(exp.TryCast, exp.Round):
         if isinstance(node, exp.TryCast) and node.to not in _KNOWN:
@@ -65,42 +63,38 @@ def _refuse_others(tree: exp.Expression) -> None:
             raise DataError(f"{node.sql('duckdb')} cannot be said to other engines: round to whole numbers.")
 
 
-def _rewritten(tree: exp.Expression, rules: dict) -> exp.Expression:
+def _rewrite(tree: exp.Expr, rules: dict[Any, Rule]) -> exp.Expr:
     """The tree with the rules applied, inner parts first."""
     for node in reversed(list(tree.dfs())):
         rule = rules.get(node.name.lower() if isinstance(node, exp.Anonymous) else type(node))
         if rule:
-            parent, place, number = node.parent, node.arg_key, node.index
-            made = rule(node)
+            parent, key, index = node.parent, node.arg_key, node.index
+            new = rule(node)
             if parent is None:
-                tree = made
-            elif made is not node:
-                parent.set(place, made, number)
+                tree = new
+            elif new is not node and key is not None:
+                parent.set(key, new, index)
     return tree
 
 
-def short(name: str) -> str:
+def shorten_name(name: str) -> str:
     """A name that PostgreSQL does not cut: its beginning with a digest of the whole, where it is too long."""
     if len(name.encode()) <= _LONGEST:
         return name
     return name.encode()[:40].decode(errors="ignore") + "~" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-def _call(name: str) -> Callable[..., exp.Expression]:
+def _call(name: str) -> Callable[..., exp.Expr]:
     return lambda *arguments: exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _swapped(name: str) -> Callable[[exp.Anonymous], exp.Expression]:
+def _swapped(name: str) -> Callable[[exp.Anonymous], exp.Expr]:
     """A function of the same two arguments, the other way round."""
     return lambda node: _call(name)(*reversed(node.expressions))
 
 
-def _not_a_number(node: exp.Expression) -> exp.Expression:
+def _not_a_number(node: exp.Expr) -> exp.Expr:
     return exp.EQ(this=exp.Paren(this=node.this), expression=exp.cast(exp.Literal.string("NaN"), "double"))
-
-
-def _cast(node: exp.Expression, kind: str) -> exp.Expression:
-    return exp.Cast(this=node, to=exp.DataType.build(kind, dialect="duckdb"))
 
 
 def _named(kind: exp.DataType) -> str:
@@ -110,27 +104,27 @@ def _named(kind: exp.DataType) -> str:
 # PostgreSQL: safe casts and rounding are functions of the session (sql/postgres.sql); texts sort by their bytes.
 
 
-def _postgres_try(node: exp.TryCast) -> exp.Expression:
+def _postgres_try(node: exp.TryCast) -> exp.Expr:
     names = {"timestampntz": "timestamp", "timestamptz": "instant", "bigint": "whole"}
     kind = _named(node.to)
     return _call(f"pg_temp.try_{names.get(kind, kind)}")(node.this)
 
 
-def _postgres_cast(node: exp.Cast) -> exp.Expression:
+def _postgres_cast(node: exp.Cast) -> exp.Expr:
     if not node.is_type("text", "varchar"):
         return node
     return exp.Paren(this=exp.Collate(this=node, expression=exp.to_identifier("C", quoted=True)))
 
 
-def _postgres_round(node: exp.Round) -> exp.Expression:
+def _postgres_round(node: exp.Round) -> exp.Expr:
     return _call("pg_temp.rounded")(node.this)
 
 
-def _postgres_name(node: exp.Identifier) -> exp.Expression:
-    return exp.to_identifier(short(node.name), quoted=node.quoted)
+def _postgres_name(node: exp.Identifier) -> exp.Expr:
+    return exp.to_identifier(shorten_name(node.name), quoted=node.quoted)
 
 
-def _postgres_once(node: exp.CTE | exp.Subquery) -> exp.Expression:
+def _postgres_once(node: exp.CTE | exp.Subquery) -> exp.Expr:
     """What is computed here is used several times after it; PostgreSQL would compute it as often."""
     if node.alias in _ONCE and isinstance(node, exp.CTE):
         node.set("materialized", True)
@@ -145,7 +139,7 @@ def _temporary(node: exp.Create) -> exp.Create:
     return node
 
 
-_POSTGRES = {
+_POSTGRES: dict[Any, Rule] = {
     exp.TryCast: _postgres_try,
     exp.Cast: _postgres_cast,
     exp.Round: _postgres_round,
@@ -159,50 +153,4 @@ _POSTGRES = {
     "nfc_normalize": lambda node: _call("normalize")(*node.expressions),
 }
 
-
-# Not run by us, only parsed: BigQuery, Snowflake and Trino.
-
-
-def _snowflake_try(node: exp.TryCast) -> exp.Expression:
-    text = _cast(node.this, "varchar")
-    names = {"timestampntz": "TRY_TO_TIMESTAMP_NTZ", "timestamptz": "TRY_TO_TIMESTAMP_TZ", "double": "TRY_TO_DOUBLE"}
-    if (kind := _named(node.to)) in names:
-        return _call(names[kind])(text)
-    sizes = [part.this.copy() for part in node.to.expressions] or [exp.Literal.number(38), exp.Literal.number(0)]
-    return _call("TRY_TO_DECIMAL")(text, *sizes)
-
-
-def _plain_table(node: exp.Create) -> exp.Create:
-    """Trino has no temporary tables: they belong in a schema of their own."""
-    node.set("properties", None)
-    return node
-
-
-_BIGQUERY = {
-    "local_time": lambda node: _call("DATETIME")(*node.expressions),
-    "instant_at": lambda node: _call("TIMESTAMP")(*node.expressions),
-    "nfc_normalize": lambda node: _call("NORMALIZE")(*node.expressions),
-}
-_SNOWFLAKE = {
-    "nfc_normalize": lambda node: node.expressions[0],
-    exp.TryCast: _snowflake_try,
-    exp.IsNan: _not_a_number,
-    "local_time": lambda node: _cast(_swapped("CONVERT_TIMEZONE")(node), "timestamp"),
-    "instant_at": lambda node: _cast(
-        _call("CONVERT_TIMEZONE")(node.expressions[1], exp.Literal.string("UTC"), node.expressions[0]), "timestamptz"
-    ),
-}
-_TRINO = {
-    exp.Create: _plain_table,
-    "local_time": lambda node: _cast(_call("AT_TIMEZONE")(*node.expressions), "timestamp"),
-    "instant_at": lambda node: _call("WITH_TIMEZONE")(*node.expressions),
-    "nfc_normalize": lambda node: _call("NORMALIZE")(*node.expressions),
-}
-
-_RULES = {
-    "postgres": _POSTGRES,
-    "spark": _SPARK,
-    "bigquery": _BIGQUERY,
-    "snowflake": _SNOWFLAKE,
-    "trino": _TRINO,
-}
+_RULES: dict[str, dict[Any, Rule]] = {"postgres": _POSTGRES, "spark": _SPARK}

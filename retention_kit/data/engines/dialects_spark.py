@@ -1,13 +1,17 @@
-"""What Spark says differently of the SQL that the house is written in (`dialects.py`).
+"""Rules that turn our SQL into Spark's (`dialects.py`).
 
 Texts are read as DuckDB reads them: Spark alone would also take `2024`, `5d` or a time without a date.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from sqlglot import exp, parse_one
+
+Rule = Callable[[Any], exp.Expr]  # a node → what stands in its place
 
 # Times written in the usual way are read at once, others by their parts.
 _USUAL = r"^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$"
@@ -22,7 +26,7 @@ def _sql_text(pattern: str) -> str:
 
 
 def _part(pattern: str, number: int) -> str:
-    return f"regexp_extract(said, {_sql_text(pattern)}, {number})"
+    return f"regexp_extract(value, {_sql_text(pattern)}, {number})"
 
 
 def _whole(number: int) -> str:
@@ -31,8 +35,8 @@ def _whole(number: int) -> str:
 
 # A day more for an hour of 24, which ends a date; what lies between seconds and their millionths is cut off.
 _READ = f"""
-CASE WHEN said RLIKE {_sql_text(_USUAL)} THEN try_cast(said AS TIMESTAMP_NTZ)
-     WHEN said RLIKE {_sql_text(_PARTS)}
+CASE WHEN value RLIKE {_sql_text(_USUAL)} THEN try_cast(value AS TIMESTAMP_NTZ)
+     WHEN value RLIKE {_sql_text(_PARTS)}
           AND (coalesce({_whole(5)}, 0) < 24 OR coalesce({_whole(6)}, 0) + coalesce({_whole(7)}, 0) = 0)
      THEN try_cast(concat(lpad({_part(_PARTS, 1)}, greatest(4, length({_part(_PARTS, 1)})), '0'), '-', {_part(_PARTS, 3)}, '-',
                           {_part(_PARTS, 4)}) AS TIMESTAMP_NTZ)
@@ -43,76 +47,76 @@ END
 """
 # Any offset is a length of time, of which Spark's zones know those up to 18 hours.
 _INSTANT = f"""
-try_cast(concat(CAST(({_READ.replace("said", _part(_ZONED, 1))}) AS STRING),
+try_cast(concat(CAST(({_READ.replace("value", _part(_ZONED, 1))}) AS STRING),
                 CASE WHEN {_part(_ZONED, 5)} <> '' THEN concat(' ', {_part(_ZONED, 5)}) ELSE 'Z' END) AS TIMESTAMP_LTZ)
 - make_dt_interval(0, coalesce(CAST(nullif({_part(_ZONED, 3)}, '') AS INT), 0),
                    coalesce(CAST(nullif(concat(substr({_part(_ZONED, 3)}, 1, 1), {_part(_ZONED, 4)}), substr({_part(_ZONED, 3)}, 1, 1)) AS INT), 0))
 """
-_PLAIN = "replace(said, '_', '')"
+_PLAIN = "replace(value, '_', '')"
 _TEMPLATES = {
     "timestampntz": _READ,
     "timestampltz": _INSTANT,
-    "decimal": f"CASE WHEN said RLIKE {_sql_text(_NUMBER)} THEN try_cast({_PLAIN} AS DECIMAL(28, 6)) END",
-    "double": f"CASE WHEN said RLIKE {_sql_text(_NUMBER)} OR said RLIKE {_sql_text(_BEYOND)} THEN try_cast({_PLAIN} AS DOUBLE) END",
+    "decimal": f"CASE WHEN value RLIKE {_sql_text(_NUMBER)} THEN try_cast({_PLAIN} AS DECIMAL(28, 6)) END",
+    "double": f"CASE WHEN value RLIKE {_sql_text(_NUMBER)} OR value RLIKE {_sql_text(_BEYOND)} THEN try_cast({_PLAIN} AS DOUBLE) END",
 }
 
 
 @cache
-def _template(kind: str) -> exp.Expression:
+def _template(kind: str) -> exp.Expr:
     return parse_one(_TEMPLATES[kind], read="spark")
 
 
-def _try(node: exp.TryCast) -> exp.Expression:
+def _try(node: exp.TryCast) -> exp.Expr:
     """A text read safely, its type named as Spark does already; other casts are Spark's own."""
     kind = node.to.this.name.lower()
     if kind not in _TEMPLATES:
         return node
-    said = node.this
+    value = node.this
 
-    def filled(part: exp.Expression) -> exp.Expression:
-        return exp.Paren(this=said.copy()) if isinstance(part, exp.Column) and part.name == "said" else part
+    def fill(part: exp.Expr) -> exp.Expr:
+        return exp.Paren(this=value.copy()) if isinstance(part, exp.Column) and part.name == "value" else part
 
-    return exp.Paren(this=_template(kind).copy().transform(filled))
+    return exp.Paren(this=_template(kind).copy().transform(fill))
 
 
-def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _local_time(node: exp.Anonymous) -> exp.Expression:
+def _local_time(node: exp.Anonymous) -> exp.Expr:
     instant, zone = node.expressions
     return _call("convert_timezone", exp.Literal.string("UTC"), zone, exp.cast(instant, exp.DType.TIMESTAMPNTZ))
 
 
-def _instant_at(node: exp.Anonymous) -> exp.Expression:
+def _instant_at(node: exp.Anonymous) -> exp.Expr:
     time, zone = node.expressions
     return exp.cast(_call("convert_timezone", zone, exp.Literal.string("UTC"), time), exp.DType.TIMESTAMPLTZ)
 
 
-def _kind(node: exp.DataType) -> exp.Expression:
+def _kind(node: exp.DataType) -> exp.Expr:
     """In our sessions TIMESTAMP is a time without a zone."""
     names = {exp.DType.TIMESTAMP: exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ: exp.DType.TIMESTAMPLTZ}
     return exp.DataType(this=names[node.this]) if node.this in names else node
 
 
-def _replaced(node: exp.RegexpReplace) -> exp.Expression:
+def _replaced(node: exp.RegexpReplace) -> exp.Expr:
     """Groups are called $1 in what replaces them."""
-    made = node.args["replacement"].name.replace("\\", "$")
-    return _call("regexp_replace", node.this, node.expression, exp.Literal.string(made))
+    replacement = node.args["replacement"].name.replace("\\", "$")
+    return _call("regexp_replace", node.this, node.expression, exp.Literal.string(replacement))
 
 
-def _numbered(node: exp.Window) -> exp.Expression:
+def _numbered(node: exp.Window) -> exp.Expr:
     """Rows in the order they come: a window over all of them would take them to one machine."""
     is_all = isinstance(node.this, exp.RowNumber) and not (node.args.get("partition_by") or node.args.get("order"))
     return _call("monotonically_increasing_id") if is_all else node
 
 
-def _query(node: exp.Create) -> exp.Expression:
-    """What stands under a name is made there by the engine."""
+def _query(node: exp.Create) -> exp.Expr:
+    """The query alone: the engine makes the view of it."""
     return node.expression
 
 
-RULES: dict = {
+RULES: dict[Any, Rule] = {
     exp.Create: _query,
     exp.TryCast: _try,
     exp.DataType: _kind,

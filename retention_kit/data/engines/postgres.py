@@ -13,17 +13,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.engines.dialects import Statement, ported, short
-from retention_kit.data.engines.duckdb import Engine, filled, is_query, quote
+from retention_kit.data.engines.dialects import Statement, shorten_name, transpile
+from retention_kit.data.engines.remote import RemoteEngine
+from retention_kit.data.engines.sql_text import fill_placeholders, is_query, quote
 from retention_kit.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# How each session is, whatever the server's or the user's ways: times and texts are read one way, rows come in one order.
+# Whatever the server or the user has set: times and texts are read one way, rows come in one order.
 _SESSION = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; SET bytea_output = 'hex';
 SET standard_conforming_strings = on; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; SET jit = off;
@@ -33,7 +33,7 @@ SET work_mem = '64MB'; SET temp_buffers = '64MB';
 _LIMIT = "SELECT set_config('statement_timeout', '1h', false) WHERE current_setting('statement_timeout') = '0'"
 # In a read-only transaction no table can be made, and to insert into one would mix up the order of the rows. So the
 # transaction becomes one before the first row is read, and nothing in it can take that back.
-_FROM_HERE_READ_ONLY = "(SELECT set_config('transaction_read_only', 'on', true)) = 'on'"
+_TURN_READ_ONLY = "(SELECT set_config('transaction_read_only', 'on', true)) = 'on'"
 # What is temporary comes first where a search path does not name it; theirs is found before ours of the same name is made.
 _PATH = """
 SELECT set_config('search_path', coalesce(string_agg(quote_ident(schema), ', ' ORDER BY place), ''), false)
@@ -65,27 +65,24 @@ ORDER BY 3 DESC, 1, 2
 
 
 class PostgresError(Exception):
-    """What the database said, in its first line: neither the statement nor the address."""
+    """The first line of the database's message: neither the statement nor the address."""
 
 
-class Postgres:
-    """A session of a PostgreSQL database, of the same methods as the embedded `Engine`."""
+class Postgres(RemoteEngine):
+    """A session of a PostgreSQL database."""
 
     dialect = "postgres"
     row_digest = "hashtextextended(CAST(_theirs AS text), 0)"
 
     def __init__(self, bind: Any, memory_limit: str | None = None, files: Iterable[Path] = ()):
-        """`bind` is an SQLAlchemy engine; the session is a connection of its own. The others are the reader's."""
-        self.reader = Engine(memory_limit, files)
-        self.error = (PostgresError, self.reader.error)
-        self.prepared: dict[str, object] = {}
-        self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
-        self.place = f"{bind.url.host or 'localhost'}/{bind.url.database or ''}"
-        self._long: dict[str, str] = {}  # names that PostgreSQL would have cut
+        """`bind` is an SQLAlchemy engine; the session is a connection of its own. The others are the embedded engine's."""
+        super().__init__(PostgresError, memory_limit, files)
+        self.database = f"{bind.url.host or 'localhost'}/{bind.url.database or ''}"
+        self._full_names: dict[str, str] = {}  # names that PostgreSQL would have cut
         try:
             self._connection = bind.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True)
         except Exception as error:
-            raise DataError(f"{self.place} cannot be reached: {_said(error)}") from None
+            raise DataError(f"{self.database} cannot be reached: {_first_line(error)}") from None
         self._driver = self._connection.connection.driver_connection
         _read_all_times(self._driver)
         self._connection.detach()  # a pool would keep the session, and with it the tables
@@ -99,13 +96,13 @@ class Postgres:
             )
         except PostgresError as error:
             raise DataError(
-                f"{self.place} allows no temporary tables, which the figures are made in: GRANT TEMP on the database "
-                f"to its user ({_said(error)})"
+                f"{self.database} allows no temporary tables, which the figures are made in: GRANT TEMP on the database "
+                f"to its user ({_first_line(error)})"
             ) from None
 
     @classmethod
-    def at(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Postgres:
-        """The database at an address, `postgresql://user@host/name`."""
+    def connect(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Postgres:
+        """The database at an address, `postgresql://user@host/name`; raises DataError where it is none or cannot be reached."""
         try:
             from sqlalchemy import create_engine, make_url
             from sqlalchemy.exc import SQLAlchemyError
@@ -119,14 +116,14 @@ class Postgres:
             raise DataError('PostgreSQL is read with SQLAlchemy: pip install "retention-kit[warehouse]".') from None
 
     @classmethod
-    def of(cls, given: Any) -> Postgres:
+    def from_connection(cls, given: Any) -> Postgres:
         """The database of an SQLAlchemy engine or connection."""
         from sqlalchemy.engine import Connection
         from sqlalchemy.engine import Engine as Bind
 
         if not isinstance(given, Bind | Connection):
             raise DataError(
-                f"The tables cannot be loaded from SQLAlchemy's {type(given).__name__}: give its Engine or a Connection, "
+                f"The tables cannot be loaded from SQLAlchemy's {type(given).__name__}: give its DuckDB or a Connection, "
                 "and the tables as names or queries in plain text."
             )
         if given.dialect.name != "postgresql":
@@ -135,44 +132,48 @@ class Postgres:
 
     def run(self, sql: str, **parts: str) -> None:
         """Run one statement of ours; a table it creates takes the place of one of that name."""
-        statement = ported(filled(sql, parts), "postgres")
+        statement = transpile(fill_placeholders(sql, parts), "postgres")
         self._replace(statement)
         self._execute(statement.text)
         if statement.kind == "TABLE":
             self._execute(f"ANALYZE pg_temp.{quote(statement.creates)}")
 
     def frame(self, sql: str, **parts: str) -> pd.DataFrame:
-        """The rows of a query as a DataFrame, of the types that the embedded engine gives."""
+        """The rows of a query as a DataFrame, with the dtypes that DuckDB gives."""
         import pandas as pd
 
-        result = self._execute(ported(filled(sql, parts), "postgres").text)
+        result = self._execute(transpile(fill_placeholders(sql, parts), "postgres").text)
         kinds = [
-            (self._long.get(name, name), _KINDS.get(code, "VARCHAR")) for name, code, *_ in result.cursor.description
+            (self._full_names.get(name, name), _KINDS.get(code, "VARCHAR"))
+            for name, code, *_ in result.cursor.description
         ]
         rows = result.fetchall()
         columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
-        made = [_series(values, kind) for values, (_, kind) in zip(columns, kinds, strict=True)]
-        return pd.concat(made, axis=1).set_axis([name for name, _ in kinds], axis=1)
+        columns_read = [_series(values, kind) for values, (_, kind) in zip(columns, kinds, strict=True)]
+        return pd.concat(columns_read, axis=1).set_axis([name for name, _ in kinds], axis=1)
 
     def rows(self, sql: str, **parts: str) -> list[tuple]:
         """The rows of a small query as plain tuples."""
-        return [tuple(row) for row in self._execute(ported(filled(sql, parts), "postgres").text)]
+        return [tuple(row) for row in self._execute(transpile(fill_placeholders(sql, parts), "postgres").text)]
 
     def types(self, relation: str) -> dict[str, str]:
         """Column names and types, as DuckDB calls them, of a table, view or parenthesised query in PostgreSQL's SQL."""
         with self._reading_only():
             result = self._execute(f"SELECT * FROM {relation} AS _theirs LIMIT 0")
-        return {self._long.get(name, name): _KINDS.get(code, "VARCHAR") for name, code, *_ in result.cursor.description}
+        return {
+            self._full_names.get(name, name): _KINDS.get(code, "VARCHAR")
+            for name, code, *_ in result.cursor.description
+        }
 
-    def keep(self, name: str, query: str) -> None:
-        """Copy the rows of a query in PostgreSQL's SQL, in the order they come; texts sort by their bytes from here on."""
+    def define(self, name: str, query: str) -> None:
+        """Copy the rows of a query in PostgreSQL's SQL, in the order they come; texts sort by their bytes from now on."""
         columns = (
             f'CAST({self.quote(column)} AS text) COLLATE "C" AS {self.quote(column)}'
             if kind == "VARCHAR"
             else self.quote(column)
             for column, kind in self.types(f"({query})").items()
         )
-        rows = f"SELECT {', '.join(columns)} FROM ({query}\n) AS _theirs WHERE {_FROM_HERE_READ_ONLY}"
+        rows = f"SELECT {', '.join(columns)} FROM ({query}\n) AS _theirs WHERE {_TURN_READ_ONLY}"
         self._execute(f"CREATE TEMP TABLE {name} AS {rows}")
         self._execute(f"ANALYZE pg_temp.{name}")
 
@@ -188,69 +189,65 @@ class Postgres:
         self._execute("COMMIT")
 
     def digest(self, name: str) -> str:
-        """SHA-256 of what was kept under a name, the same for the same rows in the same order, by which ties are settled."""
+        """SHA-256 of the rows of a defined table, in their order."""
         rows = (
             f"SELECT CAST({self.row_digest} AS numeric) AS digest, row_number() OVER () AS place FROM {name} AS _theirs"
         )
         sums = f"SELECT count(*), sum(digest), sum(digest * place) FROM ({rows}) AS placed"
         return hashlib.sha256(f"{self.types(name)} {self._execute(sums).fetchall()}".encode()).hexdigest()
 
-    def find(self, text: str) -> str:
-        """A query of the user's, or the table or view of a name, as `table` or `schema.table`, in PostgreSQL's SQL."""
+    def find_table(self, text: str) -> str:
+        """A query of the user's in brackets, or a table or view, quoted."""
         if is_query(text):
             return f"({text.strip().rstrip(';')}\n)"
-        known = {}
+        known: dict[str, str] = {}
         for schema, table, is_visible in self._execute(_TABLES):
-            for said in (f"{schema}.{table}", *([table] if is_visible else [])):
-                known.setdefault(said, f"{quote(schema)}.{quote(table)}")
-        loosely = {said.lower(): found for said, found in known.items()}
-        if found := known.get(text) or loosely.get(text.lower()):
+            for spelling in (f"{schema}.{table}", *([table] if is_visible else [])):
+                known.setdefault(spelling, f"{quote(schema)}.{quote(table)}")
+        by_lower = {spelling.lower(): table for spelling, table in known.items()}
+        if found := known.get(text) or by_lower.get(text.lower()):
             return found
-        raise DataError(f"{self.place} has no table {text!r}: {did_you_mean(text, known)}")
+        raise DataError(f"{self.database} has no table {text!r}: {did_you_mean(text, known)}")
 
-    def tables(self) -> list[str]:
+    def list_tables(self) -> list[str]:
         """The tables and views that go by their name alone."""
         return [table for _, table, is_visible in self._execute(_TABLES) if is_visible]
 
-    def is_native(self, frame: object) -> bool:  # noqa: ARG002, Spark has frames of its own
-        """Whether a frame is one that only this engine reads."""
-        return False
-
     def register(self, name: str, frame: object) -> None:
         """Upload a DataFrame under a name."""
-        self.reader.register(name, frame)
-        self.take(name, name)
-        self.reader.unregister(name)
+        self.embedded.register(name, frame)
+        self.upload(name, name)
+        self.embedded.unregister(name)
 
     def unregister(self, name: str) -> None:
-        """Let go of what was registered under a name."""
+        """Drop the table of that name."""
         self._execute(f"DROP TABLE IF EXISTS pg_temp.{quote(name)}")
 
     def interrupt(self) -> None:
-        """End the running query from another thread: it raises `error`, and the next one works. Else nothing happens."""
-        self.reader.interrupt()
-        getattr(self._driver, "cancel_safe", self._driver.cancel)()  # the former is psycopg's
+        """Cancel the running query, from another thread."""
+        self.embedded.interrupt()
+        getattr(self._driver, "cancel_safe", self._driver.cancel)()  # cancel_safe is psycopg's
 
-    def take(self, name: str, relation: str) -> str:
-        """Upload what the embedded reader reads as a table or parenthesised query, as `name`."""
-        kinds = self.reader.types(relation)
-        self._long |= {short(column): column for column in kinds if short(column) != column}
+    def upload(self, name: str, relation: str) -> str:
+        """Copy a relation of the embedded engine into a temporary table."""
+        kinds = self.embedded.types(relation)
+        self._full_names |= {shorten_name(column): column for column in kinds if shorten_name(column) != column}
         columns = {self.quote(column): _COLUMNS.get(kind.split("(")[0], "text") for column, kind in kinds.items()}
         texts = ", ".join(f"CAST({quote(column)} AS VARCHAR)" for column in kinds)
         self._replace(Statement("", name, "TABLE"))
         self._execute(f"CREATE TEMP TABLE {quote(name)} ({', '.join(map(' '.join, columns.items()))})")
-        if rows := self.reader.rows(f"SELECT {texts} FROM {relation}"):
+        if rows := self.embedded.rows(f"SELECT {texts} FROM {relation}"):
             places = ", ".join(f"CAST(%s AS {kind})" for kind in columns.values())
             insert = f"INSERT INTO {quote(name)} VALUES ({places})"
             try:
                 self._connection.exec_driver_sql(insert, rows, execution_options={"no_parameters": False})
             except self._sql_error as error:
-                raise PostgresError(_said(error)) from None
+                raise PostgresError(_first_line(error)) from None
         return quote(name)
 
     def quote(self, name: str) -> str:
         """A column's name in PostgreSQL's SQL."""
-        return quote(short(name))
+        return quote(shorten_name(name))
 
     def _replace(self, statement: Statement) -> None:
         if statement.creates:
@@ -260,7 +257,7 @@ class Postgres:
         try:
             return self._connection.exec_driver_sql(sql)
         except self._sql_error as error:
-            raise PostgresError(_said(error)) from None
+            raise PostgresError(_first_line(error)) from None
 
     @property
     def _sql_error(self) -> type[Exception]:
@@ -279,7 +276,7 @@ def _read_all_times(connection: Any) -> None:
     for kind in ("Date", "Timestamp", "Timestamptz"):
         usual = getattr(loaders, f"{kind}Loader")
 
-        def load(self, data, usual=usual):
+        def load(self: Any, data: Any, usual: Any = usual) -> Any:
             try:
                 return usual.load(self, data)
             except Unreadable:
@@ -297,7 +294,7 @@ def _series(values: tuple, kind: str) -> pd.Series:
     return pd.Series(values, dtype="object").astype(_DTYPES[kind][is_missing])
 
 
-def _said(error: Exception) -> str:
-    """The first line of what a driver says: the rest is the statement."""
-    said = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    return said.splitlines()[0].rstrip(".") + "."
+def _first_line(error: Exception) -> str:
+    """The first line of a driver's message: the rest is the statement."""
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".") + "."

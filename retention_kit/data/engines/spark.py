@@ -16,21 +16,21 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from retention_kit.data.engines.dialects import ported
-from retention_kit.data.engines.duckdb import Engine, filled, is_query
+from retention_kit.data.engines.dialects import transpile
+from retention_kit.data.engines.remote import RemoteEngine
+from retention_kit.data.engines.sql_text import fill_placeholders, is_query
 from retention_kit.errors import DataError, did_you_mean
-from retention_kit.settings.addresses import shown
+from retention_kit.settings.addresses import mask_url
 
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-# How our session is, whatever the user's ways: times that name no zone have none, instants are told in UTC, and what
-# cannot be calculated is an error.
+# Whatever the user has set: times that name no zone have none, instants are in UTC, and what cannot be calculated is an
+# error.
 _SESSION = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
@@ -44,11 +44,11 @@ _KINDS = {  # Spark's types as DuckDB calls them; all others are taken as text
     "bigint": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date": "DATE", "timestamp_ntz": "TIMESTAMP",
     "timestamp": "TIMESTAMP WITH TIME ZONE", "timestamp_ltz": "TIMESTAMP WITH TIME ZONE",
 }  # fmt: skip
-_TAKEN = {  # DuckDB's types that Spark lacks, as they are handed over; what is in neither table is handed over as text
+_UPLOAD_TYPES = {  # DuckDB's types that Spark lacks, as they are handed over; what is in neither table is handed over as text
     "UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "DECIMAL(20, 0)",
     "HUGEINT": "DECIMAL(38, 0)", "TIMESTAMP_S": "TIMESTAMP", "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
 }  # fmt: skip
-_PLACE = 33  # bits of monotonically_increasing_id() that count within a partition
+_PARTITION_BITS = 33  # bits of monotonically_increasing_id() that count within a partition
 _PORT = 7077
 # A row as text, with its times to the last digit. Columns hashed by themselves would not do: missing ones are passed over.
 _ROW = """to_json(struct(_theirs.*), map("timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
@@ -56,37 +56,35 @@ _ROW = """to_json(struct(_theirs.*), map("timestampFormat", "yyyy-MM-dd'T'HH:mm:
 
 
 class SparkError(Exception):
-    """What Spark said, in its first sentence."""
+    """The first sentence of Spark's message."""
 
 
-class Spark:
-    """A Spark session of our own beside the user's, of the same methods as the embedded `Engine`."""
+class Spark(RemoteEngine):
+    """A Spark session of our own beside the user's."""
 
-    place = "Spark"
+    database = "Spark"
     dialect = "spark"
+    row_digest = f"xxhash64({_ROW})"
 
     def __init__(self, session: SparkSession, memory_limit: str | None = None, files: Iterable[Path] = ()):
         """`memory_limit` is that of the embedded engine which reads `files`."""
-        self.reader = Engine(memory_limit, files)
-        self.error = (SparkError, self.reader.error)
-        self.prepared: dict[str, object] = {}
-        self.lock = RLock()  # of whoever asks: the explorer's thread, and the cells of a notebook
-        self._theirs, self._session = session, session.newSession()
-        self._kept: dict[str, DataFrame] = {}  # what is persisted, by the view it is behind
-        with _as_ours():
+        super().__init__(SparkError, memory_limit, files)
+        self._user_session, self._session = session, session.newSession()
+        self._persisted: dict[str, DataFrame] = {}  # what is persisted, by the view it is behind
+        with _spark_errors():
             for name, value in {**_settings_of(session), **_SESSION}.items():
-                with suppress(Exception) if name not in _SESSION else _as_ours():
+                with suppress(Exception) if name not in _SESSION else _spark_errors():
                     self._session.conf.set(name, value)
-        weakref.finalize(self, _let_go, self._kept).atexit = False
+        weakref.finalize(self, _release, self._persisted).atexit = False
 
     @classmethod
-    def at(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Spark:
+    def connect(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Spark:
         """The cluster at an address, `spark://host:7077`, or `spark://local` for this machine; a session that runs there serves."""
         try:
             from pyspark.sql import SparkSession
         except ModuleNotFoundError:
             raise DataError('Spark is used through PySpark: pip install "retention-kit[spark]".') from None
-        place = shown(url)
+        address = mask_url(url)
         rest = url.partition("://")[2]
         is_local = rest.split("[")[0] == "local"
         session = SparkSession.getActiveSession()
@@ -94,25 +92,25 @@ class Spark:
             if not (os.environ.get("JAVA_HOME") or shutil.which("java")):
                 raise DataError("Spark needs Java 17 or later, and there is none here: install it or set JAVA_HOME.")
             if not is_local:
-                _refuse_silent(url)
+                _refuse_unreachable(url)
             builder = SparkSession.builder.appName("retention-kit")
             builder = builder.master(("local[*]" if rest == "local" else rest) if is_local else url)
             builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
             try:
                 session = builder.getOrCreate()
             except Exception as error:
-                said = _said(error).replace(url, place).replace(rest, place.partition("://")[2])
-                raise DataError(f"Spark cannot be started at {place}: {said}") from None
+                reason = _first_sentence(error).replace(url, address).replace(rest, address.partition("://")[2])
+                raise DataError(f"Spark cannot be started at {address}: {reason}") from None
         running = session.conf.get("spark.master", "") or "another address"
         if not (running.split("[")[0] == "local" if is_local else running == url):
             raise DataError(
-                f"data.engine names {place}, but a Spark session of {shown(running)} runs here: stop it, or load from it "
+                f"data.engine names {address}, but a Spark session of {mask_url(running)} runs here: stop it, or load from it "
                 "with rk.load(session)."
             )
         return cls(session, memory_limit, files)
 
     @classmethod
-    def of(cls, given: Any) -> Spark:
+    def from_session(cls, given: Any) -> Spark:
         """The engine behind a Spark session or a DataFrame of it."""
         session = getattr(given, "sparkSession", given)
         if type(session).__module__.startswith("pyspark.sql.connect"):
@@ -123,48 +121,48 @@ class Spark:
             )
         return cls(session)
 
-    @property
-    def row_digest(self) -> str:
-        """SQL for a number that two rows share only if they are alike."""
-        return f"xxhash64({_ROW})"
-
     def run(self, sql: str, **parts: str) -> None:
         """Run one statement of ours; what it creates takes the place of what bore that name."""
-        statement = ported(filled(sql, parts), "spark")
-        with _as_ours():
+        statement = transpile(fill_placeholders(sql, parts), "spark")
+        with _spark_errors():
             frame = self._session.sql(statement.text)
             if "monotonically_increasing_id()" in statement.text:
                 self._persist(statement.creates, frame)
-                self._number(statement.creates)
+                self._number_rows(statement.creates)
                 for source in [
-                    name for name in self._kept if name.startswith(f"{statement.creates.removesuffix('raw')}source_")
+                    name
+                    for name in self._persisted
+                    if name.startswith(f"{statement.creates.removesuffix('raw')}source_")
                 ]:
-                    _forget(self._kept.pop(source))  # its rows are in what was numbered
+                    _unpersist(self._persisted.pop(source))  # its rows are in what was numbered
             elif statement.kind == "TABLE":
-                self._cut(statement.creates, frame)
+                self._checkpoint(statement.creates, frame)
             else:
-                self._stand(statement.creates, frame)
+                self._create_view(statement.creates, frame)
 
     def frame(self, sql: str, **parts: str) -> pd.DataFrame:
-        """The rows of a query as a DataFrame, of the types that the embedded engine gives."""
-        with _as_ours():
-            table = self._session.sql(ported(filled(sql, parts), "spark").text).toArrow()
-        self.reader.register("_came", table)
-        return self.reader.frame("SELECT * FROM _came")
+        """The rows of a query as a DataFrame, with the dtypes that DuckDB gives."""
+        with _spark_errors():
+            table = self._session.sql(transpile(fill_placeholders(sql, parts), "spark").text).toArrow()
+        self.embedded.register("_came", table)
+        return self.embedded.frame("SELECT * FROM _came")
 
     def rows(self, sql: str, **parts: str) -> list[tuple]:
         """The rows of a small query as plain tuples."""
-        with _as_ours():
-            return [tuple(row) for row in self._session.sql(ported(filled(sql, parts), "spark").text).collect()]
+        with _spark_errors():
+            return [
+                tuple(row)
+                for row in self._session.sql(transpile(fill_placeholders(sql, parts), "spark").text).collect()
+            ]
 
     def types(self, relation: str) -> dict[str, str]:
         """Column names and types, as DuckDB calls them, of a table, view or parenthesised query in Spark's SQL."""
-        with _as_ours():
+        with _spark_errors():
             return _kinds(self._session.sql(f"SELECT * FROM {relation} AS _theirs"))
 
-    def keep(self, name: str, query: str) -> None:
-        """Let the rows of a query in Spark's SQL stand under a name, read once."""
-        with _as_ours():
+    def define(self, name: str, query: str) -> None:
+        """Persist the rows of a query in Spark's SQL, which is read once."""
+        with _spark_errors():
             frame = self._session.sql(query)
             texts = [
                 column for column, kind in frame.dtypes if kind.split("(")[0] not in _KINDS and kind[:7] != "decimal"
@@ -174,17 +172,17 @@ class Spark:
             self._persist(name, frame)
 
     def digest(self, name: str) -> str:
-        """SHA-256 of what was kept under a name, the same for the same rows in the same order, by which ties are settled.
+        """SHA-256 of the rows of a defined view, in their order, however they lie in partitions.
 
-        How they lie in partitions changes nothing: each tells its sums, and what came before it moves the places on.
+        Each partition gives its sums; the number of rows in those before it shifts its positions.
         """
-        rows = f"SELECT {self.row_digest} AS digest, monotonically_increasing_id() AS place FROM {name} AS _theirs"
-        within = f"CAST(digest % 1000000007 AS DECIMAL(38, 0)) * (place & {(1 << _PLACE) - 1})"
+        rows = f"SELECT {self.row_digest} AS digest, monotonically_increasing_id() AS position FROM {name} AS _theirs"
+        within = f"CAST(digest % 1000000007 AS DECIMAL(38, 0)) * (position & {(1 << _PARTITION_BITS) - 1})"
         sums = (
-            f"SELECT shiftright(place, {_PLACE}) AS part, count(*), CAST(sum(CAST(digest AS DECIMAL(38, 0))) AS STRING), "
+            f"SELECT shiftright(position, {_PARTITION_BITS}) AS part, count(*), CAST(sum(CAST(digest AS DECIMAL(38, 0))) AS STRING), "
             f"CAST(sum(digest % 1000000007) AS STRING), CAST(sum({within}) AS STRING) FROM ({rows}) GROUP BY 1 ORDER BY 1"
         )
-        with _as_ours():
+        with _spark_errors():
             parts = self._session.sql(sums).collect()
         count = total = placed = 0
         for _, size, digests, small, inside in parts:
@@ -192,102 +190,102 @@ class Spark:
             count, total = count + size, total + int(digests)
         return hashlib.sha256(f"{self.types(name)} {count} {total} {placed}".encode()).hexdigest()
 
-    def find(self, text: str) -> str:
-        """A query of the user's, or the table or view of a name, as their session knows it, in Spark's SQL."""
+    def find_table(self, text: str) -> str:
+        """A view of a query of the user's, or of a table as their session knows it."""
         name = f"_found_{uuid4().hex}"
-        with _as_ours():
+        with _spark_errors():
             if is_query(text):
-                self.register(name, self._theirs.sql(text.strip().rstrip(";")))
+                self.register(name, self._user_session.sql(text.strip().rstrip(";")))
                 return name
-            if self._theirs.catalog.tableExists(text):
-                self.register(name, self._theirs.table(text))
+            if self._user_session.catalog.tableExists(text):
+                self.register(name, self._user_session.table(text))
                 return name
-        raise DataError(f"Spark has no table {text!r}: {did_you_mean(text, self.tables())}")
+        raise DataError(f"Spark has no table {text!r}: {did_you_mean(text, self.list_tables())}")
 
-    def tables(self) -> list[str]:
+    def list_tables(self) -> list[str]:
         """The tables and views of the user's session that go by their name alone."""
-        with _as_ours():
-            return sorted(row["tableName"] for row in self._theirs.sql("SHOW TABLES").collect())
+        with _spark_errors():
+            return sorted(row["tableName"] for row in self._user_session.sql("SHOW TABLES").collect())
 
     def is_native(self, frame: object) -> bool:
         """Whether a frame is one of Spark's."""
         return type(frame).__module__.partition(".")[0] == "pyspark"
 
     def register(self, name: str, frame: Any) -> None:
-        """Make a DataFrame, Spark's or an embedded one, readable under a name."""
+        """Make a DataFrame, Spark's or any other, readable as `name`."""
         if not self.is_native(frame):
-            self.reader.register("_going", frame)
-            self.take(name, "_going")
-            self.reader.unregister("_going")
+            self.embedded.register("_going", frame)
+            self.upload(name, "_going")
+            self.embedded.unregister("_going")
             return
         from pyspark.sql.functions import lit
 
         shared = f"retention_kit_{uuid4().hex}"  # sessions share nothing but the views called global
-        with _as_ours():
+        with _spark_errors():
             # With a column more it is another frame: whose view is dropped, what of it is cached is dropped too.
             frame.withColumn(shared, lit(True)).createGlobalTempView(shared)
             try:
-                self._stand(name, self._session.table(f"global_temp.{shared}").drop(shared))
+                self._create_view(name, self._session.table(f"global_temp.{shared}").drop(shared))
             finally:
                 self._session.catalog.dropGlobalTempView(shared)
 
     def unregister(self, name: str) -> None:
-        """Let go of what was registered under a name."""
-        if before := self._kept.pop(name, None):
-            _forget(before)
+        """Drop the view of that name, and free its memory."""
+        if before := self._persisted.pop(name, None):
+            _unpersist(before)
         self._session.catalog.dropTempView(name)
 
     def interrupt(self) -> None:
-        """End the running query from another thread: it raises `error`, and the next one works. Else nothing happens."""
-        self.reader.interrupt()
-        with _as_ours():
+        """Cancel the running query, from another thread."""
+        self.embedded.interrupt()
+        with _spark_errors():
             self._session.interruptAll()  # of our own session: the user's go on
 
-    def take(self, name: str, relation: str) -> str:
-        """Upload what the embedded reader reads as a table or parenthesised query, as `name`."""
+    def upload(self, name: str, relation: str) -> str:
+        """Send a relation of the embedded engine to the cluster."""
         columns = ", ".join(
-            f"CAST({self.reader.quote(column)} AS {_handed(kind)}) AS {self.reader.quote(column)}"
-            for column, kind in self.reader.types(relation).items()
+            f"CAST({self.embedded.quote(column)} AS {_upload_type(kind)}) AS {self.embedded.quote(column)}"
+            for column, kind in self.embedded.types(relation).items()
         )
-        table = self.reader.arrow(f"SELECT {columns} FROM {relation}")
-        with _as_ours():
-            self._stand(name, self._session.createDataFrame(table))
+        table = self.embedded.arrow(f"SELECT {columns} FROM {relation}")
+        with _spark_errors():
+            self._create_view(name, self._session.createDataFrame(table))
         return _quoted(name)
 
     def quote(self, name: str) -> str:
         """A column's name in Spark's SQL."""
         return _quoted(name)
 
-    def _stand(self, name: str, frame: DataFrame) -> None:
+    def _create_view(self, name: str, frame: DataFrame) -> None:
         frame.createOrReplaceTempView(name)
-        if before := self._kept.pop(name, None):
-            _forget(before)
+        if before := self._persisted.pop(name, None):
+            _unpersist(before)
 
     def _persist(self, name: str, frame: DataFrame) -> None:
         """Rows as they come, read once: they can be read again where a machine is lost."""
         from pyspark import StorageLevel
 
         frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
-        self._stand(name, frame)
-        self._kept[name] = frame
+        self._create_view(name, frame)
+        self._persisted[name] = frame
 
-    def _cut(self, name: str, frame: DataFrame) -> None:
-        """Rows made from others, without the memory of how: plans that grow with every step take ever longer to make."""
+    def _checkpoint(self, name: str, frame: DataFrame) -> None:
+        """Cut the lineage of rows computed from others: plans that grow with every step take ever longer to make."""
         frame = frame.localCheckpoint(eager=False)
-        self._stand(name, frame)
-        self._kept[name] = frame
+        self._create_view(name, frame)
+        self._persisted[name] = frame
 
-    def _number(self, name: str) -> None:
+    def _number_rows(self, name: str) -> None:
         """Number persisted rows in their order: ids grow by one within a partition and leap from one to the next."""
         sizes = self._session.sql(
-            f"SELECT shiftright(_row, {_PLACE}) AS part, count(*) AS size FROM {name} GROUP BY 1 ORDER BY 1"
+            f"SELECT shiftright(_row, {_PARTITION_BITS}) AS part, count(*) AS size FROM {name} GROUP BY 1 ORDER BY 1"
         )
         leaps, before = [], 1
         for part, size in sizes.collect():
-            leaps.append(f"WHEN {part} THEN {before - (part << _PLACE)}")
+            leaps.append(f"WHEN {part} THEN {before - (part << _PARTITION_BITS)}")
             before += size
-        number = f"_row + CASE shiftright(_row, {_PLACE}) {' '.join(leaps)} END" if leaps else "_row"
-        columns = ", ".join(_quoted(column) for column in self._kept[name].columns if column != "_row")
+        number = f"_row + CASE shiftright(_row, {_PARTITION_BITS}) {' '.join(leaps)} END" if leaps else "_row"
+        columns = ", ".join(_quoted(column) for column in self._persisted[name].columns if column != "_row")
         self._session.sql(f"SELECT {columns}, {number} AS _row FROM {name}").createOrReplaceTempView(name)
 
 
@@ -302,14 +300,14 @@ def _kinds(frame: DataFrame) -> dict[str, str]:
     }
 
 
-def _handed(kind: str) -> str:
+def _upload_type(kind: str) -> str:
     if kind in _KINDS.values() or kind.startswith("DECIMAL"):
         return kind
-    return _TAKEN.get(kind, "VARCHAR")
+    return _UPLOAD_TYPES.get(kind, "VARCHAR")
 
 
 def _settings_of(session: SparkSession) -> dict[str, str]:
-    """What the user has set for SQL: a new session would have the cluster's defaults."""
+    """The user's settings for SQL: a new session would have the cluster's defaults."""
     with suppress(Exception):
         return {
             name: value
@@ -319,51 +317,51 @@ def _settings_of(session: SparkSession) -> dict[str, str]:
     return {}
 
 
-def _let_go(kept: dict[str, DataFrame]) -> None:
-    for frame in kept.values():
+def _release(persisted: dict[str, DataFrame]) -> None:
+    for frame in persisted.values():
         with suppress(Exception):  # the session may be gone
-            _forget(frame)
+            _unpersist(frame)
 
 
-def _forget(frame: DataFrame) -> None:
-    """Let the cluster have back the memory of rows, of those too that were cut."""
+def _unpersist(frame: DataFrame) -> None:
+    """Free the memory of rows on the cluster, also of a checkpoint's."""
     frame.unpersist()
     if (plan := frame._jdf.queryExecution().analyzed()).nodeName().startswith("LogicalRDD"):
         plan.rdd().unpersist(False)
 
 
-def _refuse_silent(url: str) -> None:
+def _refuse_unreachable(url: str) -> None:
     """Raise where nothing answers at an address, which Spark would ask for minutes."""
-    for place in shown(url).partition("://")[2].split(","):
-        host, _, port = place.partition(":")
+    for address in mask_url(url).partition("://")[2].split(","):
+        host, _, port = address.partition(":")
         with suppress(OSError, ValueError), socket.create_connection((host, int(port or _PORT)), timeout=5):
             return
-    raise DataError(f"Nothing answers at {shown(url)}: is Spark running there?")
+    raise DataError(f"Nothing answers at {mask_url(url)}: is Spark running there?")
 
 
 @contextmanager
-def _as_ours() -> Iterator[None]:
-    """Spark's errors as ours, in one sentence."""
-    from py4j.protocol import Py4JError
+def _spark_errors() -> Iterator[None]:
+    """Turn Spark's errors into SparkError, one sentence each."""
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it ships no types
     from pyspark.errors import PySparkException
 
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        raise SparkError(_said(error)) from None
+        raise SparkError(_first_sentence(error)) from None
 
 
 def _cause(error: Exception) -> str:
-    """What Java says behind an error that only names the call."""
+    """Java's message behind an error that only names the call."""
     cause = getattr(error, "java_exception", None)
     while cause is not None and cause.getCause() is not None:
         cause = cause.getCause()
     return (cause.getMessage() or "").strip() if cause is not None else ""
 
 
-def _said(error: Exception) -> str:
-    """The first line of what Spark says, without its codes; sums that are too large are told as the embedded engine does."""
-    said = _cause(error) or str(error).strip() or type(error).__name__
-    first = re.sub(r"^\[[\w.]+\] ?| ?SQLSTATE: \w+.*", "", said.splitlines()[0]).rstrip(".;")
-    is_large = "OVERFLOW" in said or "OUT_OF_RANGE" in said
+def _first_sentence(error: Exception) -> str:
+    """The first line of Spark's message without its codes; sums that are too large begin as DuckDB's message does."""
+    text = _cause(error) or str(error).strip() or type(error).__name__
+    first = re.sub(r"^\[[\w.]+\] ?| ?SQLSTATE: \w+.*", "", text.splitlines()[0]).rstrip(".;")
+    is_large = "OVERFLOW" in text or "OUT_OF_RANGE" in text
     return f"{'Overflow: ' if is_large else ''}{first}."

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from retention_kit.data.engines.duckdb import Engine, quote
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.readers.files import read_file, refuse_irregular
 from retention_kit.data.readers.header import Names
 from retention_kit.data.readers.text_files import TEXTS, text_beginning
@@ -47,7 +48,7 @@ def read_export(path: Path) -> Export:
     refuse_irregular(path)
     if path.suffix.lower() in TEXTS:
         return _checked(path, *text_beginning(path, SAMPLE))
-    engine = Engine(files=[path])
+    engine = DuckDB(files=[path])
     try:
         reader = read_file(engine, path, Table(path=""), "", f"_export_{abs(hash(path))}", Names())[0]
         header = list(engine.types(reader))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retention_kit.data.choose_engine import files_named
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.importing.export import read_export
 from retention_kit.data.importing.mapping import Mapping, Recognised, map_export, our_table, propose
 from retention_kit.data.importing.settings_text import add_sources, block, report_keys, write_safely
@@ -113,7 +113,7 @@ def _mapped(settings: Settings, folder: Path) -> set[Path]:
 
 
 def _count(mapping: Mapping, folder: Path) -> Counted:
-    engine = Engine(files=files_named(mapping.source, None, folder))
+    engine = DuckDB(files=files_named(mapping.source, None, folder))
     source = read_table(engine, mapping.table, 0, mapping.source, None, folder)
     (kept,) = engine.rows(f"SELECT count(*) FROM {source.name}")[0]
     named = [

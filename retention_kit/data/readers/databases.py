@@ -16,16 +16,9 @@ from threading import Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.engines.duckdb import (
-    SEAL,
-    SEALED,
-    Engine,
-    interruptible,
-    is_query,
-    literal,
-    private_place,
-    quote,
-)
+from retention_kit.data.engines.duckdb import SEAL, SEALED, DuckDB, track_connection
+from retention_kit.data.engines.private_folders import private_path
+from retention_kit.data.engines.sql_text import is_query, literal, quote
 from retention_kit.data.readers.frames import Stream, register_cells
 from retention_kit.errors import DataError, did_you_mean
 
@@ -80,7 +73,7 @@ def tables_in(path: Path) -> list[str]:
         return _duckdb_tables(connection)
 
 
-def read_database(engine: Engine, path: Path, text: str, name: str) -> str:
+def read_database(engine: DuckDB, path: Path, text: str, name: str) -> str:
     """Copy a table, or the result of a query in the database's own SQL, onto the engine; SQL that reads the copy.
 
     Raises DataError where the file is broken, or a view in it is more than a way to read the file's tables.
@@ -134,7 +127,7 @@ def _parts(table: str) -> list[str]:
     return table.split(".", 1)
 
 
-def _copy_duckdb(engine: Engine, path: Path, text: str, name: str) -> None:
+def _copy_duckdb(engine: DuckDB, path: Path, text: str, name: str) -> None:
     with _duckdb(path) as theirs:
         query = _query(path, text, _duckdb_tables(theirs))
         through_views = _check_views(theirs, path, query)
@@ -194,12 +187,12 @@ def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of its own to a DuckDB file, from which nothing else can be reached."""
     import duckdb
 
-    place = private_place()
+    place = private_path()
     try:
         with duckdb.connect(config=SEALED | _LIMITS | {"temp_directory": str(place)}) as connection:
             connection.execute(f"ATTACH {literal(str(path))} AS {_THEIRS} (READ_ONLY)")
             connection.execute(f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_THEIRS}; {SEAL}")
-            yield interruptible(connection)
+            yield track_connection(connection)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

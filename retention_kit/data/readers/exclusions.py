@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine, quote
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.layouts.layout import layout_of
 from retention_kit.data.readers.files import used
 from retention_kit.data.values.amounts import Hints
@@ -15,7 +17,7 @@ from retention_kit.settings import Table
 
 def as_text(engine: Engine, source: Table, reader: str) -> str:
     """A relation of an export with its cells as text, as in the file its layout was written for; but for what is computed with."""
-    kinds = engine.types(reader) if source.layout and engine.reader is engine else {}
+    kinds = engine.types(reader) if source.layout and engine.embedded is engine else {}
     computing = used(kinds, [text for ours, text in source.columns.items() if ours in ("amount", "refunded")])
     if all(kind == "VARCHAR" or name in computing for name, kind in kinds.items()):
         return reader
@@ -35,18 +37,20 @@ def leave_out(
     conditions, found = {}, []
     for why, text in source.leave_out.items():
         conditions[why], told = (
-            (text, []) if engine.place else typed(engine, text, reader, f"{label}: leave_out {why!r} = {text!r}", hints)
+            (text, [])
+            if not isinstance(engine, DuckDB)
+            else typed(engine, text, reader, f"{label}: leave_out {why!r} = {text!r}", hints)
         )
         found += told
     for why, condition in conditions.items():
         try:
             engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
         except engine.error as error:
-            said = plainly(engine.reader, str(error), engine.types(reader))
+            said = plainly(engine.embedded, str(error), engine.types(reader))
             raise DataError(f"{label}: leave_out {why!r} = {source.leave_out[why]!r} does not work: {said}") from None
     cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(conditions.values()))
     place = f"CASE {cases} ELSE -1 END"
-    engine.keep(f"{name}_places", f"SELECT {place} AS place FROM {reader} AS _theirs")
+    engine.define(f"{name}_places", f"SELECT {place} AS place FROM {reader} AS _theirs")
     counted = dict(engine.rows(f"SELECT place, count(*) FROM {name}_places GROUP BY place"))
     kept = f"(SELECT * FROM {reader} AS _theirs WHERE {place} = -1)"
     left = enumerate(source.leave_out)
@@ -60,4 +64,4 @@ def limits(source: Table) -> list[str]:
 
 def lacks_earlier_prices(source: Table) -> bool:
     """Whether a source of subscriptions has today's prices alone."""
-    return bool(source.layout) and layout_of(source.layout).is_snapshot
+    return source.layout is not None and layout_of(source.layout).is_snapshot

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine, pattern_of, quote
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import path_literal, quote
 from retention_kit.data.readers.frames import register_cells
 from retention_kit.data.readers.header import HEAD, Names, Sorter, find_header, stacked_cells
 from retention_kit.data.readers.text_files import TEXTS, TextOptions, read_text
@@ -59,7 +60,7 @@ def fingerprint(files: list[Path]) -> str:
 
 
 def read_file(
-    engine: Engine,
+    engine: DuckDB,
     path: Path,
     source: Table,
     table: str,
@@ -74,7 +75,7 @@ def read_file(
     ending = path.suffix.lower()
     refuse_irregular(path)
     if ending == ".parquet":
-        return f"read_parquet({pattern_of(path)}, hive_partitioning = false)", [], None
+        return f"read_parquet({path_literal(path)}, hive_partitioning = false)", [], None
     if ending in TEXTS:
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
         return quote(name), *read_text(engine, path, name, names, options, wanted)

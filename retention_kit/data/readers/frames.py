@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.data.engines.duckdb import Engine, quote
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Stream:
         return self._source.__arrow_c_stream__(requested_schema)
 
 
-def keep_frame(engine: Engine, table: str, frame: Any) -> tuple[str, str]:
+def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
 
     pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where it is
@@ -80,7 +81,7 @@ def _dense(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _is_readable(engine: Engine, frame: pd.DataFrame) -> bool:
+def _is_readable(engine: DuckDB, frame: pd.DataFrame) -> bool:
     try:
         engine.register("_column", frame)
         _digest(frame)
@@ -91,7 +92,7 @@ def _is_readable(engine: Engine, frame: pd.DataFrame) -> bool:
     return True
 
 
-def in_micros(engine: Engine, relation: str) -> str:
+def in_micros(engine: DuckDB, relation: str) -> str:
     """A relation with its nanoseconds as microseconds: cut off, where a cast rounds them up into the next day or month."""
     ways = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
     cut = [
@@ -151,7 +152,7 @@ def _digest(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def register_cells(engine: Engine, name: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def register_cells(engine: DuckDB, name: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Make cells readable under a name; give it as SQL."""
     engine.register(name, cells(names, rows))
     return quote(name)

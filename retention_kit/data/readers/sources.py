@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine, is_query, literal
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.remote import RemoteEngine
+from retention_kit.data.engines.sql_text import is_query, literal
 from retention_kit.data.readers.databases import SUFFIXES as DATABASES
 from retention_kit.data.readers.databases import file_of, fingerprinted, read_database, tables_in
 from retention_kit.data.readers.exclusions import as_text, leave_out, limits
@@ -67,7 +70,7 @@ def find_tables(path: Path) -> dict[str, str]:
     if path.suffix.lower() == ".xlsx":
         held = sheets(path)
     elif path.suffix.lower() in DATABASES:
-        with sentence(Engine(), path.name):
+        with sentence(DuckDB(), path.name):
             held = tables_in(path)
     else:
         return {guess_table(path): path.name}
@@ -89,7 +92,7 @@ def guess_table(path: Path) -> str:
     if path.suffix.lower() in TEXTS:
         columns = text_columns(path, names)
     else:
-        engine = Engine(files=[path])
+        engine = DuckDB(files=[path])
         with sentence(engine, path.name):
             columns = [*engine.types(read_file(engine, path, Table(path=""), "", "_guess", names)[0])]
     keys = set(map(name_key, columns))
@@ -119,38 +122,38 @@ def read_table(
     that are mapped, that `segments` names, or that may be segments.
     """
     name, kept = f"_{table}_{number}", f"{table}_source_{number}"
-    in_database = is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS + DATABASES
-    if engine.place and in_database:
-        return _found(engine, table, source, kept)
-    if database and (is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS):
-        path, wanted = file_of(database, folder), source.path
-        label = place = f"{path.name}: {' '.join(wanted.split())}"
-    else:
-        files, wanted = files_of(source.path, folder), table
-        path, label, place = files[0], source.path, Path(source.path).name
-        database = path.suffix.lower() in DATABASES and len(files) == 1
-    told: tuple[Found, ...] = ()
+    is_in_database = is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS + DATABASES
+    if isinstance(engine, RemoteEngine) and is_in_database:
+        return _in_database(engine, table, source, kept)
+    embedded = engine.embedded
     names: tuple[str, ...] = ()
-    delimiter, unread = None, []
-    if database:
-        with sentence(engine, path.name):
-            reader = read_database(engine.reader, path, wanted, name)
-            reader, told = spelled(engine.reader, table, source, reader, place)
-        files = fingerprinted(path)
+    delimiter, unread = None, list[str]()
+    if database and (is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS):
+        files, text = [file_of(database, folder)], source.path
+        label = title = f"{files[0].name}: {' '.join(text.split())}"
+        is_database = True
     else:
-        known = names_of(engine.reader, table, source)
-        wanted = wanted_columns(engine.reader, source, known, segments, unread)
-        readers, told, delimiter = _read_files(engine.reader, table, source, files, name, known, wanted)
+        files, text = files_of(source.path, folder), table
+        label, title = source.path, Path(source.path).name
+        is_database = files[0].suffix.lower() in DATABASES and len(files) == 1
+    if is_database:
+        with sentence(engine, files[0].name):
+            reader = read_database(embedded, files[0], text, name)
+            reader, told = spelled(embedded, table, source, reader, title)
+        files = fingerprinted(files[0])
+    else:
+        known = names_of(embedded, table, source)
+        wanted = wanted_columns(embedded, source, known, segments, unread)
+        readers, told, delimiter = _read_files(embedded, table, source, files, name, known, wanted)
         reader, names = stacked(readers), tuple(path.name for path in files) if len(files) > 1 else ()
-        told += _lacking(engine.reader, table, source, files, readers)
+        told += _lacking(embedded, table, source, files, readers)
     # Expressions on a file are the embedded engine's, wherever its rows go.
-    local = engine.reader
-    with sentence(engine, place):
+    with sentence(engine, title):
         hints = Hints(source.decimal, delimiter, decimals)
-        relation, found = _after_leaving_out(local, source, in_micros(local, reader), place, kept, hints)
-        asked, more = _keep(local, table, source, relation, place, kept, hints)
-        for view in (kept, *([LEFT.format(kept)] if source.where else [])) if local is not engine else ():
-            engine.keep(view, f"SELECT * FROM {engine.take(f'_taken_{view}', view)}")
+        relation, found = _after_leaving_out(embedded, source, in_micros(embedded, reader), title, kept, hints)
+        asked, more = _keep(embedded, table, source, relation, title, kept, hints)
+        for view in (kept, *([LEFT.format(kept)] if source.where else [])) if embedded is not engine else ():
+            engine.define(view, f"SELECT * FROM {engine.upload(f'_taken_{view}', view)}")
     beside = {"files": names, "asked": asked, "delimiter": delimiter, "unread": tuple(dict.fromkeys(unread))}
     return _source(kept, label, fingerprint(files), source, found=(*told, *found, *more), **beside)
 
@@ -158,26 +161,29 @@ def read_table(
 def read_given(engine: Engine, table: str, given: Any) -> Source:
     """A DataFrame or Arrow table whose columns bear our names, or the name of such a table, or a query, in a database."""
     kept = f"{table}_source_0"
-    if isinstance(given, str) and engine.place:
-        return _found(engine, table, Table(path=given), kept)
+    if isinstance(given, str) and isinstance(engine, RemoteEngine):
+        return _in_database(engine, table, Table(path=given), kept)
     name, label = f"_{table}_frame", f"{table} DataFrame"
-    if engine.is_native(given):
-        engine.register(name, given)
-        relation, digest = name, None
+    native = engine if isinstance(engine, RemoteEngine) and engine.is_native(given) else None
+    if native:
+        native.register(name, given)
+        relation, digest = name, ""
     else:
-        name, digest = keep_frame(engine.reader, table, given)
-        relation = engine.take(name, in_micros(engine.reader, name))
+        name, digest = keep_frame(engine.embedded, table, given)
+        relation = engine.upload(name, in_micros(engine.embedded, name))
     with sentence(engine, f"The {label}"):
         relation, told = spelled(engine, table, Table(path=""), relation, f"the {label}")
         _keep(engine, table, Table(path=""), relation, f"the {label}", kept, Hints())
-        return Source(kept, label, digest or engine.digest(kept), found=told, is_frame=not isinstance(given, str))
+        return Source(
+            kept, label, native.digest(kept) if native else digest, found=told, is_frame=not isinstance(given, str)
+        )
 
 
-def _found(engine: Engine, table: str, source: Table, kept: str) -> Source:
+def _in_database(engine: RemoteEngine, table: str, source: Table, kept: str) -> Source:
     """A table or query of the engine's own database."""
-    label = f"{engine.place}: {' '.join(source.path.split())}"
+    label = f"{engine.database}: {' '.join(source.path.split())}"
     with sentence(engine, label):
-        relation, told = spelled(engine, table, source, engine.find(source.path), label)
+        relation, told = spelled(engine, table, source, engine.find_table(source.path), label)
         relation, found = _after_leaving_out(engine, source, relation, label, kept, Hints())
         asked, _ = _keep(engine, table, source, relation, label, kept, Hints())
         return _source(kept, label, engine.digest(kept), source, found=told + found, asked=asked)
@@ -215,7 +221,7 @@ def sentence(engine: Engine, label: str) -> Iterator[None]:
 
 
 def _read_files(
-    engine: Engine, table: str, source: Table, files: list[Path], name: str, names: Names, wanted: Callable
+    engine: DuckDB, table: str, source: Table, files: list[Path], name: str, names: Names, wanted: Callable
 ) -> tuple[list[str], tuple[Found, ...], str | None]:
     """SQL that reads each of the files, what else they hold, and the first one's delimiter: `;` is where commas begin decimals."""
     readers, found, delimiters = [], [], []
@@ -286,11 +292,13 @@ def _keep(
     columns = ", ".join(as_named(engine, text, name) for name, text in selected.items())
     query = f"SELECT {columns} FROM {reader} AS _theirs"
     if not source.where:
-        engine.keep(kept, query)
+        engine.define(kept, query)
         return (), found
     place = f"where = {source.where!r}"
     where, told = (
-        (source.where, []) if engine.place else typed(engine, source.where, reader, f"{label}: {place}", hints)
+        (source.where, [])
+        if not isinstance(engine, DuckDB)
+        else typed(engine, source.where, reader, f"{label}: {place}", hints)
     )
     _try(engine, f"SELECT * FROM {reader} AS _theirs WHERE {where}", label, place, source.where, theirs)
     order = selected["order_id"] if source.rows == "lines" else ""
@@ -343,7 +351,9 @@ def _expression(
     if re.fullmatch(r"[^\W\d]\w*", text):
         raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, theirs)}")
     place = f"{name} = {text!r}"
-    sql, found = (text, []) if engine.place else typed(engine, text, reader, f"{label}: {place}", hints)
+    sql, found = (
+        (text, []) if not isinstance(engine, DuckDB) else typed(engine, text, reader, f"{label}: {place}", hints)
+    )
     beside = engine.quote(next(iter(theirs), "")) if theirs else "1"  # a sum over rows cannot stand by it
     _try(engine, f"SELECT {sql} AS one, {beside} AS beside FROM {reader} AS _theirs", label, place, text, theirs)
     return f"({sql})", found
@@ -355,7 +365,7 @@ def _try(engine: Engine, query: str, label: str, place: str, text: str, theirs: 
         engine.types(f"({query})")
     except engine.error as error:
         near = close_column(text, theirs)
-        said = f"did you mean {near!r}?" if near else plainly(engine.reader, first_line(error), theirs)
+        said = f"did you mean {near!r}?" if near else plainly(engine.embedded, first_line(error), theirs)
         raise DataError(f"{label}: {place} does not work: {said}") from None
 
 

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine, literal, pattern_of, private_folder, quote
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.private_folders import private_folder
+from retention_kit.data.engines.sql_text import literal, path_literal, quote
 from retention_kit.data.readers.csv_records import checked_records, first_records
 from retention_kit.data.readers.encodings import Encoding, encoding_of
 from retention_kit.data.readers.header import (
@@ -99,7 +101,7 @@ def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | No
 
 
 def read_text(
-    engine: Engine,
+    engine: DuckDB,
     path: Path,
     name: str,
     names: Names,
@@ -111,7 +113,7 @@ def read_text(
     `wanted` chooses the columns that are stored; with REST among them a digest stands for the others. Raises DataError,
     naming file and line.
     """
-    with private_folder(engine.copies) as folder:
+    with private_folder(engine.copy_folder) as folder:
         opened = _opened(path, names, options, folder)
         found = _read_in_place(engine, name, opened, names, options, wanted)
         if found is None:
@@ -200,7 +202,7 @@ def _transcoded(path: Path, encoding: Encoding, folder: Path) -> Path:
     return target
 
 
-def _encoded(engine: Engine, name: str, opened: _Opened) -> list[Found]:
+def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Found]:
     encoding = opened.encoding
     if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
         return []
@@ -215,7 +217,7 @@ def _encoded(engine: Engine, name: str, opened: _Opened) -> list[Found]:
 
 
 def _read_in_place(
-    engine: Engine, name: str, opened: _Opened, names: Names, options: TextOptions, wanted: Callable
+    engine: DuckDB, name: str, opened: _Opened, names: Names, options: TextOptions, wanted: Callable
 ) -> list[Found] | None:
     """Let the engine read a file that has no oddities; None where it has some."""
     header = Header.of(opened.first[:1])
@@ -246,7 +248,7 @@ def _read_in_place(
     return None
 
 
-def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, header: Header) -> bool:
+def _holds_header(engine: DuckDB, name: str, kept: list[str], names: Names, header: Header) -> bool:
     """Whether a row below the header bears names, as where two exports were joined."""
     keys = {name_key(column) for column in header.columns} | names.keys
     words = ", ".join(map(literal, sorted(keys)))
@@ -269,7 +271,7 @@ def _holds_header(engine: Engine, name: str, kept: list[str], names: Names, head
 
 
 def _read_copied(
-    engine: Engine,
+    engine: DuckDB,
     name: str,
     opened: _Opened,
     names: Names,
@@ -305,7 +307,7 @@ def _copied(path: Path, columns: list[str], rows: Iterable[tuple[int, list[str]]
     return _Part(path, columns, count, 4 * longest + 4 * len(columns), is_parallel=False)
 
 
-def _store(engine: Engine, name: str, parts: list[_Part], kept: list[str]) -> None:
+def _store(engine: DuckDB, name: str, parts: list[_Part], kept: list[str]) -> None:
     """Make the table of the kept columns, in the order of the file."""
     readers = []
     names = {column.lower() for column in kept}
@@ -323,7 +325,7 @@ def _reader(part: _Part) -> str:
     line_end = {"\n": "\\n", "\r\n": "\\r\\n"}[part.line_end]
     line = max(2_000_000, part.longest + 1024)
     return (
-        f"read_csv({pattern_of(part.path)}, auto_detect = false, header = false, "
+        f"read_csv({path_literal(part.path)}, auto_detect = false, header = false, "
         f"skip = {part.skip}, delim = {literal(part.delimiter)}, quote = '\"', escape = '\"', comment = '', nullstr = '', "
         f"new_line = '{line_end}', encoding = 'utf-8', strict_mode = true, null_padding = false, "
         f"max_line_size = {line}, buffer_size = {2 * line}, parallel = {str(part.is_parallel).lower()}, "
@@ -331,7 +333,7 @@ def _reader(part: _Part) -> str:
     )
 
 
-def _drop_unnamed(engine: Engine, name: str) -> None:
+def _drop_unnamed(engine: DuckDB, name: str) -> None:
     """Columns without a name and without a value are commas at the ends of lines."""
     for column in engine.types(quote(name)):
         filled = f"SELECT count({quote(column)}) FROM {quote(name)}"
@@ -339,7 +341,7 @@ def _drop_unnamed(engine: Engine, name: str) -> None:
             engine.run(f"ALTER TABLE {quote(name)} DROP COLUMN {quote(column)}")
 
 
-def _rows_of(engine: Engine, name: str) -> int:
+def _rows_of(engine: DuckDB, name: str) -> int:
     return engine.rows(f"SELECT count(*) FROM {quote(name)}")[0][0]
 
 

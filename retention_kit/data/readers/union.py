@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.protocol import Engine
 
 FILE = "_file_number"  # the column that holds which of several files a row is from
 REST = "_rest"  # the column that holds a digest of those of a text file that are not kept, so that like rows are told apart
@@ -47,5 +47,5 @@ def keep_where(engine: Engine, kept: str, query: str, where: str, reader: str, o
         )
         is_kept = f"({is_kept} OR ({judged} IS NULL AND {order} IN ({orders})))"
     query = query.removesuffix(f" FROM {reader}") + f", ({judged} IS NULL) AS {UNKNOWN} FROM {reader}"
-    engine.keep(kept, f"{query} WHERE {is_kept}")
-    engine.keep(LEFT.format(kept), f"{query} WHERE NOT {is_kept}")
+    engine.define(kept, f"{query} WHERE {is_kept}")
+    engine.define(LEFT.format(kept), f"{query} WHERE NOT {is_kept}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.union import REST
 from retention_kit.data.schema import OPTIONAL, REQUIRED
@@ -65,7 +65,7 @@ def spelled(engine: Engine, table: str, source: Table, relation: str, label: str
     ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns and not given.get(name)]
     texts = [text for text in source.columns.values() if name_key(text) not in keys]
     mapped = [text for text in (*source.columns.values(), *(source.keep or ())) if name_key(text) in keys]
-    if not engine.place:  # whose SQL has capitals of its own
+    if not engine.database:  # whose SQL has capitals of its own
         texts += [text for text in (source.where, *source.leave_out.values()) if text]
         mapped += sorted(set().union(*(columns_in(engine, text) for text in texts)))
     return _under_asked_names(engine, relation, [] if source.layout else ours, mapped, label)

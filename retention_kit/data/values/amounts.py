@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from retention_kit.data.checks import REFUSED, Found
-from retention_kit.data.engines.duckdb import Engine, as_pattern, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal, regex_literal
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.wording import money_decimals
 
@@ -66,7 +67,7 @@ class Numbers(NamedTuple):
         group = "[', .]" if self.decimal == "," else "[', ,]"
         digits = f"([0-9]+|[0-9]{{1,3}}({group}[0-9]{{2,3}})*{group}[0-9]{{3}})"
         number = f"({digits}([{self.decimal}٫][0-9]+)?|[{self.decimal}٫][0-9]+)"
-        marker = "(" + "|".join(map(as_pattern, self.markers)) + ")?" if self.markers else ""
+        marker = "(" + "|".join(map(regex_literal, self.markers)) + ")?" if self.markers else ""
         whole = f"^({marker} *[+-]? *{marker} *{number} *{marker} *-?|[(] *{marker} *{number} *{marker} *[)]|[+-]? *[(]? *{marker} *{number} *{marker} *[)])$"
         bare = said
         for marker in self.markers:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from retention_kit.data.engines.duckdb import Engine
+from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.errors import did_you_mean
 
 _BY_ROW = "but is worked out for each row by itself"
@@ -41,7 +41,7 @@ _BY_CHANCE = frozenset(
 _TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN")
 
 
-def fault_in(engine: Engine, tree: Any) -> tuple[str, Any]:
+def fault_in(engine: DuckDB, tree: Any) -> tuple[str, Any]:
     """What an expression does that none may, as the embedded engine's parser sees it, and the part of it that may stand alone."""
     nodes = [*_nodes(tree)]
     called = {node["function_name"] for node in nodes if node.get("class") == "FUNCTION"}
@@ -79,7 +79,7 @@ def close_column(text: str, columns: Iterable[str]) -> str:
     return named[near[0]] if near else ""
 
 
-def plainly(engine: Engine, said: str, columns: Collection[str]) -> str:
+def plainly(engine: DuckDB, said: str, columns: Collection[str]) -> str:
     """What an engine says of an expression on these columns, in our words."""
     said = said.strip().splitlines()[0].rstrip(".!")
     if found := re.search(r'(?:Referenced column|column) "([^"]+)" (?:not found|was not found|does not exist)', said):
@@ -108,7 +108,7 @@ def plainly(engine: Engine, said: str, columns: Collection[str]) -> str:
     return f"{re.sub(r'^[A-Z][A-Za-z ]* Error: ', '', said)}."
 
 
-def _functions(engine: Engine, kind: str, among: Iterable[str] | None = None) -> Iterator[str]:
+def _functions(engine: DuckDB, kind: str, among: Iterable[str] | None = None) -> Iterator[str]:
     if among is not None and not among:
         return
     if kind not in _KNOWN:

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine, as_pattern, literal, quote
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal, quote, regex_literal
 from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.errors import DataError
 
@@ -79,7 +80,7 @@ def _is_odd(name: str, text: str, kind: str) -> str:
     """Whether an id is not to be taken as it is written: of whole numbers, which are written in one way, 0 and -1."""
     if _is_whole(kind):
         return f"{quote(name)} IN (0, -1)"
-    said = f"^({'|'.join(map(as_pattern, _nobody(name)))})$"
+    said = f"^({'|'.join(map(regex_literal, _nobody(name)))})$"
     odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, said, *([_ADDRESS] if name == "customer_id" else [])])
     return f"regexp_matches({text}, {literal(f'(?i){odd}')})"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
 
 MISSING = ("NULL", "N/A", "#N/A", "NA", "N.A.", "N/D", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "<NONE>", "(NULL)", "[NULL]",
            "(NONE)", "(BLANK)", "(EMPTY)", "\\N", "-", "--", "---", "–", "—", "NIL", "UNDEFINED", "NOT AVAILABLE",

@@ -7,7 +7,8 @@ from collections import defaultdict
 from decimal import Decimal
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, score_of
 from retention_kit.errors import DataError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention_kit.data.engines.duckdb import literal, quote
+from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.errors import DataError
 
 if TYPE_CHECKING:

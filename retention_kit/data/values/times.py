@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention_kit.data.engines.duckdb import Engine, literal, quote
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.values.suggestions import Written, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, understood
 from retention_kit.data.values.timezones import any_of, in_report_zone, shifts

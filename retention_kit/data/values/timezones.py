@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from retention_kit.data.engines.duckdb import literal
+from retention_kit.data.engines.sql_text import literal
 
 _YEARS = (1900, 2100)  # a date far outside is a slip of the pen, and no reason to follow a zone for millennia
 

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from retention_kit.data.checks import Found
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.amounts import Hints, read_numbers
 from retention_kit.data.values.expressions import advice, close_column, fault_in
 from retention_kit.errors import DataError
@@ -31,7 +32,7 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "
 _TIMES = ("DATE", "TIMESTAMP")
 
 
-def columns_in(engine: Engine, text: str) -> set[str]:
+def columns_in(engine: DuckDB, text: str) -> set[str]:
     """The columns that an expression names, as it spells them; none where it is no SQL."""
     try:
         tree = _parsed(engine, text)
@@ -40,7 +41,7 @@ def columns_in(engine: Engine, text: str) -> set[str]:
         return set()
 
 
-def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
+def typed(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
     """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such; what is to be told.
 
     `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row, and
@@ -54,7 +55,7 @@ def typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) ->
         ) from None
 
 
-def _typed(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
+def _typed(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
     columns = engine.types(relation)
     tree = _parsed(engine, text)
     if near := close_column(text, columns) if tree is None else "":
@@ -80,7 +81,7 @@ def _near(columns: Iterable[str], text: str) -> list[str]:
     return [name for name in columns if name.lower() in text.lower()] or [*columns]
 
 
-def _where(engine: Engine, text: str) -> str:
+def _where(engine: DuckDB, text: str) -> str:
     """At which of its words the engine's parser no longer understands a text."""
     said = _serialized(engine, text)
     told = json.loads(said)
@@ -90,7 +91,7 @@ def _where(engine: Engine, text: str) -> str:
     return f", at {found[1]!r}" if found else f", with an {told['error_message']}" if "unterminated" in said else ""
 
 
-def _said(engine: Engine, node: dict) -> str:
+def _said(engine: DuckDB, node: dict) -> str:
     """A node as SQL."""
     tree = _parsed(engine, "NULL")
     _set_root(tree, node)
@@ -100,7 +101,7 @@ def _said(engine: Engine, node: dict) -> str:
 class _Typing:
     """Types the nodes of one expression, the innermost first."""
 
-    def __init__(self, engine: Engine, relation: str, columns: dict[str, str], label: str, hints: Hints):
+    def __init__(self, engine: DuckDB, relation: str, columns: dict[str, str], label: str, hints: Hints):
         self._engine, self._relation, self._label, self._hints = engine, relation, label, hints
         self._columns = tuple(columns.items())
         self.found: dict[str, Found] = {}  # by the text whose reading is to be told
@@ -237,7 +238,7 @@ class _Typing:
         return _filled(_root(_parsed(self._engine, template)), nodes)
 
 
-def _parsed(engine: Engine, text: str) -> dict | None:
+def _parsed(engine: DuckDB, text: str) -> dict | None:
     """The statement `SELECT text` as the engine's parser sees it, if it is one expression."""
     tree = json.loads(_serialized(engine, text))
     if tree["error"] or len(tree["statements"]) != 1:
@@ -251,14 +252,14 @@ def _parsed(engine: Engine, text: str) -> dict | None:
     return tree if is_bare else None
 
 
-def _written(engine: Engine, tree: dict) -> str:
+def _written(engine: DuckDB, tree: dict) -> str:
     said = json.dumps(tree)
     if said not in _WRITTEN:
         _keep(_WRITTEN, said, engine.rows(f"SELECT json_deserialize_sql(CAST({literal(said)} AS JSON))"))
     return _WRITTEN[said].removeprefix("SELECT ")
 
 
-def _serialized(engine: Engine, text: str) -> str:
+def _serialized(engine: DuckDB, text: str) -> str:
     if text not in _SERIALIZED:
         _keep(_SERIALIZED, text, engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})"))
     return _SERIALIZED[text]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-from retention_kit.data.engines.duckdb import Engine, literal
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
 
 INTERVALS = ("day", "week", "month", "quarter", "year")
 SCALES = ("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad")

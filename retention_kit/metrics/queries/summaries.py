@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.data.engines.duckdb import quote
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.values.scales import top_sql
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.queries.spans import Grid

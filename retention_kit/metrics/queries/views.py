@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from retention_kit.data.checks import WHEN
-from retention_kit.data.engines.duckdb import filled, literal, segment_column
+from retention_kit.data.engines.sql_text import fill_placeholders, literal, segment_column
 from retention_kit.data.readers.sources import first_line
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import BEFORE, DAYS, Grid, year_windows
@@ -53,7 +53,7 @@ def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None
     try:
         with data.engine.lock:  # the views of one thread are not to be another's
             if grid is not None:
-                prepare(data, grid, segment, filled(query, parts))
+                prepare(data, grid, segment, fill_placeholders(query, parts))
             return data.engine.frame(query, **parts)
     except data.engine.error as error:
         said = first_line(error)
@@ -107,8 +107,8 @@ def turns(data: Dataset, grid: Grid) -> str:
         spans = {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
         spans |= {"membership": "day_membership", "end": end_of(data, DAYS), "passing": ""}
         if data.basis == "subscriptions":
-            spans["passing"] = filled(sql("passing"), {"day": grid.sql_of_day("span")})
-    return filled(sql("turns"), spans)
+            spans["passing"] = fill_placeholders(sql("passing"), {"day": grid.sql_of_day("span")})
+    return fill_placeholders(sql("turns"), spans)
 
 
 def payments(data: Dataset) -> str:
@@ -139,7 +139,7 @@ def year_of(data: Dataset, grid: Grid) -> dict[str, str]:
     """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten, and held sums."""
     by_days = "day" in _windows(data, grid)
     parts = {"windows": "windows_of_days" if by_days else sql("windows_of_periods"), "end": end_of(data, grid)}
-    return parts | {"held": filled(sql("held_by_days" if by_days else "held_by_periods"), parts)}
+    return parts | {"held": fill_placeholders(sql("held_by_days" if by_days else "held_by_periods"), parts)}
 
 
 def _windows(data: Dataset, grid: Grid) -> pd.DataFrame:
@@ -171,7 +171,9 @@ def _prepare_bought(data: Dataset, grid: Grid) -> None:
     days, windows = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0", _windows(data, grid)
     years = ""
     if "day" not in windows:
-        years = filled(sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)})
+        years = fill_placeholders(
+            sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}
+        )
     data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
                     first_period=_first(data, "orders", "period", "period"))  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention_kit.data.engines.duckdb import private_place
+from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.scorecard import COLUMNS
 from retention_kit.report.archive import manifest
@@ -70,7 +70,7 @@ def rerun(
         raise SettingsError(f"{str(pack)!r} is no pack that can be made again: it has no manifest that tells how.")
     figures, every = [], []
     # Beside what engines leave, so that the next run takes it away where this one is killed.
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_place().parent) as place:
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_path().parent) as place:
         folder = Path(place) / before["period"]
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack, data, templates)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from time import sleep
 from typing import TYPE_CHECKING
 
-from retention_kit.data.engines.duckdb import private_place
+from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import ReportError
 from retention_kit.metrics.snapshot import keep
 from retention_kit.report.execution import templates as library
@@ -55,7 +55,7 @@ def executing(
     pickle: who could write it could run code here. What a killed run has left of it is taken away by the next one.
     Kernels have their own settings of IPython there: the user's may run code, or be another user's.
     """
-    private = private_place()
+    private = private_path()
     handover = private / "summaries"
     try:
         try:

@@ -1,0 +1,58 @@
+"""Folders for rows on disk and copies of what is read, which nobody else may look into."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from retention_kit.errors import DataError
+
+
+@contextmanager
+def private_folder(folder: Path | None = None) -> Iterator[Path]:
+    """A folder for copies of what is being read, deleted afterwards; after a kill by the next process."""
+    folder = folder or private_path()
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    except OSError as error:
+        raise DataError(f"A copy of what is read cannot be written: {error}.") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def private_path() -> Path:
+    """A path of its own for rows on disk, in a folder that only this user may open.
+
+    What a killed process has left there is deleted by the next one.
+    """
+    name = f"{os.getpid()}-{uuid4().hex}"
+    if os.name == "nt":  # where the folder for temporary files is the user's own
+        return Path(tempfile.gettempdir(), f"retention-kit-{name}")
+    folder = Path(tempfile.gettempdir(), f"retention-kit-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise PermissionError(f"{folder} is not ours alone")
+        for left in folder.iterdir():
+            if _has_ended(int(left.name.partition("-")[0])):
+                shutil.rmtree(left, ignore_errors=True)
+    except (OSError, ValueError):
+        folder = Path(tempfile.mkdtemp(prefix="retention-kit-"))
+    return folder / name
+
+
+def _has_ended(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's, of that number
+        pass
+    return False
