@@ -9,12 +9,15 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+    from rich.console import Console
+
+Row = TypeVar("Row")
 
 ROWS = 60  # of a table, at most: as pandas shows
 NARROW = 16  # characters that a column of words keeps in a terminal
@@ -101,7 +104,7 @@ class Sheet:
         return "\n".join(line.rstrip() for line in told.get().splitlines())
 
 
-def clipped(rows: Sequence[list], words: Words) -> tuple[Sequence[list], list[str]]:
+def clipped(rows: Sequence[Row], words: Words) -> tuple[Sequence[Row], list[str]]:
     """At most `ROWS` rows, and a note that says how many there are more."""
     more = len(rows) - ROWS
     return rows[:ROWS], [words.text("shown.more", count=words.value(more, "count"))] if more > 0 else []
@@ -168,7 +171,7 @@ def _names(place: int, name: str, table: Table) -> Markup:
     return Markup(' class="{}"').format(names) if names else Markup("")
 
 
-def _print(console, table: Table, width: int, words: Words) -> None:
+def _print(console: Console, table: Table, width: int, words: Words) -> None:
     from rich.cells import cell_len
     from rich.table import Table as Grid
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import tomllib
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from functools import cache
+from functools import cache, reduce
 from importlib.resources import files
+from operator import getitem
+from typing import Any
 
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.periods import Period
@@ -23,7 +25,7 @@ def languages() -> list[str]:
 
 
 @cache
-def _sentences(language: str) -> dict:
+def _sentences(language: str) -> dict[str, Any]:
     if language not in languages():
         raise SettingsError(f"Reports cannot be written in {language!r} yet: {did_you_mean(language, languages())}")
     return tomllib.loads(files("retention_kit").joinpath("locale", f"{language}.toml").read_text("utf-8"))
@@ -47,10 +49,12 @@ class Words:
 
     def raw(self, key: str) -> str:
         """The sentence with its `{fields}` as they stand."""
-        node = self._sentences
-        for part in key.split("."):
-            node = node[part]
-        return node
+        *parts, name = key.split(".")
+        return self.table(".".join(parts))[name]
+
+    def table(self, key: str) -> dict[str, str]:
+        """All that stands under a dotted key, by name."""
+        return reduce(getitem, key.split("."), self._sentences)
 
     def value(self, value: float | None, unit: str, style: str = "short") -> str:
         """A figure with its unit; a dash where it is undefined."""

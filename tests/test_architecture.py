@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "report": "",
     "delivery": f"{COMMON} report.archive report.checks report.message",
     "widgets": f"{COMMON} data metrics report",
-    "cli": f"{COMMON} data metrics report delivery widgets",
+    "cli": f"{COMMON} plugins data metrics report delivery widgets",
 }
 
 

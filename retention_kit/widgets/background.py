@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 _alive: weakref.WeakSet[Work] = weakref.WeakSet()
@@ -71,7 +72,7 @@ class Work:
         """
         self._interrupt, self._clean, self._is_alone = interrupt, clean, is_alone
         self._waiting: deque[Task] = deque()
-        self._said: deque[Callable[[], None]] = deque()
+        self._callbacks: deque[Callable[[], None]] = deque()
         self._running: Task | None = None
         self._change, self._hearing = threading.Condition(threading.RLock()), threading.RLock()
         self._thread: threading.Thread | None = None
@@ -96,11 +97,11 @@ class Work:
                 self._running.is_stale = True
 
     def cancel(self, kind: str) -> None:
-        """End the running task of a kind and forget the waiting one; both are told by `failed(Cancelled())`."""
+        """End the running task of a kind and forget the waiting one; both hear of it by `failed(Cancelled())`."""
         with self._change:
             for task in [task for task in self._waiting if task.kind == kind]:
                 self._waiting.remove(task)
-                self._say(task, lambda task=task: task.failed(Cancelled()))
+                self._say(task, partial(task.failed, Cancelled()))
             if self._running and self._running.kind == kind:
                 self._running.is_cancelled = True
                 if self._is_alone():
@@ -131,7 +132,7 @@ class Work:
         """Until all of a kind is done and what was said has been heard, in this thread."""
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._said or not self.is_busy(kind))
+                self._change.wait_for(lambda: self._callbacks or not self.is_busy(kind))
             if not self.hear():
                 return
 
@@ -139,8 +140,8 @@ class Work:
         """Act on what was said; whether there was anything."""
         heard = False
         with self._hearing:  # a kernel may have several threads of its own
-            while self._said:
-                self._said.popleft()()
+            while self._callbacks:
+                self._callbacks.popleft()()
                 heard = True
         return heard
 
@@ -163,7 +164,7 @@ class Work:
 
     def _say(self, task: Task, what: Callable[[], None]) -> None:
         with self._change:
-            self._said.append(what)
+            self._callbacks.append(what)
             self._change.notify_all()
         task.wake()
 
@@ -194,8 +195,8 @@ class Work:
                 self._clean()
             if task.is_stale:
                 return _nothing
-            told = Cancelled() if task.is_cancelled else error
-            return lambda: task.failed(told)
+            reason = Cancelled() if task.is_cancelled else error
+            return lambda: task.failed(reason)
         return lambda: task.done(result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import anywidget
@@ -33,12 +34,12 @@ class Picture(alt.JupyterChart):
     """
 
     def __init__(self, name: str = "", kind: str = "interval"):
-        self._empty = {name: {"value": None, "store": []}} if name else {}
-        super().__init__(None, spec=None, embed_options={"actions": False, "renderer": "svg"})
+        self._empty: dict[str, dict[str, Any]] = {name: {"value": None, "store": []}} if name else {}
+        super().__init__(None, spec=None, embed_options={"actions": False, "renderer": "svg"})  # type: ignore[arg-type]  # no chart yet
         self._turn = 0
         self._selection_types = {name: kind} if name else {}
-        self.selections = Selections({name: KINDS[kind](name=name, value={} if kind == "interval" else [], store=[])}
-                                     if name else {})  # fmt: skip
+        nothing: dict | list = {} if kind == "interval" else []
+        self.selections = Selections({name: KINDS[kind](name=name, value=nothing, store=[])} if name else {})
         self.add_class("rk-picture")
 
     @classmethod
@@ -46,17 +47,17 @@ class Picture(alt.JupyterChart):
         """Whether the charts' script is there; to make it takes a second, once."""
         return cls._is_offline
 
-    def draw(self, spec: dict | None) -> None:
+    def draw(self, spec: dict[str, Any] | None) -> None:
         """Show another chart, with nothing selected; None shows nothing."""
         if spec is not None and isinstance(spec.get("width"), int | float):
             self.layout.min_height = f"{spec['height']}px"  # so that nothing below it jumps while it is drawn
-            spec = spec | {"width": "container"}
+            spec = {**spec, "width": "container"}
         if spec is not None:  # the same chart is drawn again, too
             self._turn += 1
             spec = spec | {"usermeta": {"turn": self._turn}}
         with self.hold_sync():
             self._vl_selections = {} if spec is None else dict(self._empty)
-            self.spec = spec
+            self.spec = spec  # type: ignore[assignment]  # None shows nothing
 
 
 def load_pictures() -> None:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
 from retention_kit.metrics.catalogue import METRICS
@@ -48,7 +48,7 @@ class Listing(NamedTuple):
     period: str = ""
 
 
-class Shown(NamedTuple):
+class TitledChart(NamedTuple):
     """One chart, or in its place a sentence."""
 
     title: str
@@ -56,8 +56,8 @@ class Shown(NamedTuple):
     caption: str = ""
 
 
-class Look:
-    """One selection of a dataset. `computed` keeps scorecards and lists for the next look."""
+class Content:
+    """One selection of a dataset. `computed` keeps scorecards and lists for the next content."""
 
     def __init__(self, data: Dataset, selection: Selection, computed: dict[tuple, pd.DataFrame]):
         self.data, self.selection, self.computed = data, selection, computed
@@ -67,13 +67,13 @@ class Look:
     def steps(self, listing: Listing | None = None) -> list[Step]:
         """The work behind what all tabs share, and behind a list of customers."""
         chosen, data = self.selection, self.data
-        kinds = {(Grid(data.settings.report.every), chosen.column), (Grid(chosen.every), chosen.column)}
-        kinds = [(Grid(chosen.every), "")] + sorted(kinds, key=str) * bool(chosen.column)
+        grids = [(Grid(chosen.every), "")]
+        if chosen.column:
+            both = {(Grid(every), chosen.column) for every in (data.settings.report.every, chosen.every)}
+            grids += sorted(both, key=str)
         steps = [
-            self._step(
-                name, lambda name=name, grid=grid, column=column: summary(data, name, grid, column or None), column
-            )
-            for grid, column in kinds
+            self._step(name, partial(summary, data, name, grid, column or None), column)
+            for grid, column in grids
             for name in at_hand(data)
         ]
         steps.append(self._step("figures", lambda: self.scorecard, ""))
@@ -140,15 +140,16 @@ class Look:
         now = self.page.now(CARDS)
         others = [row.metric for row in now.itertuples() if narrative.is_known(row.value)]
         names = [self.selection.metric, *(name for name in others if name != self.selection.metric)][:SHOWN]
-        return self.page.cards(*names, compare=(self.selection.compare,)).data["cards"]
+        block = self.page.cards(*names, compare=(self.selection.compare,))
+        return block.data["cards"] if block else []
 
-    def trend(self) -> Shown:
+    def trend(self) -> TitledChart:
         """The chosen metric over the trend's periods, with last year's where that is compared with."""
         block, words, rows = self.page.trend(self.selection.metric), self.words, self.trend_rows
         if block is None:
             return self._sentence("none", label=METRICS[self.selection.metric].label)
         if block.kind == "text":
-            return Shown(block.data["text"])
+            return TitledChart(block.data["text"])
         now, compare = self.page.row(self.selection.metric), self.selection.compare
         goal = now.target if narrative.is_known(now.target) else None
         before = "year_ago" if compare == "year_ago" else None
@@ -162,7 +163,7 @@ class Look:
             captions.append(words.text("explorer.no_goal", label=now.label))
         if before:
             captions.append(words.text("explorer.last_year"))
-        return Shown(title, _described(drawing), " ".join(captions))
+        return TitledChart(title, _described(drawing), " ".join(captions))
 
     def figures(self, periods: Iterable[str] = ()) -> Block:
         """The scorecard's rows behind the trend: those of some periods, or of all."""
@@ -171,12 +172,12 @@ class Look:
         name = "explorer.period_head"
         return self._table(rows[::-1], name, lambda row: self.words.period(row.period, "short"))
 
-    def movements(self, of_money: bool) -> list[Shown]:
+    def movements(self, of_money: bool) -> list[TitledChart]:
         """Customers, or recurring revenue, gained and lost."""
         if self.page.only:
             return [self._sentence("whole_only")]
         blocks = [self.page.mrr_waterfall(), self.page.mrr_movements()] if of_money else [self.page.movements()]
-        return [_shown(block) for block in blocks if block] or [self._sentence("no_movements")]
+        return [_titled_chart(block) for block in blocks if block] or [self._sentence("no_movements")]
 
     def movement_figures(self, of_money: bool) -> Block | None:
         """What the movements are made of, to the last digit, the newest period first."""
@@ -201,18 +202,18 @@ class Look:
         """Whether there are movements of customers and of recurring revenue."""
         return needs(self.data, "movements") is None, needs(self.data, "mrr") is None
 
-    def cohorts(self) -> Shown:
+    def cohorts(self) -> TitledChart:
         """The heat map, whose cells can be chosen."""
         if self.page.only:
             return self._sentence("whole_only")
         block = self.page.cohorts()
         if block is None or block.kind == "text":
-            return Shown(block.data["text"]) if block else self._sentence("no_cohorts")
+            return TitledChart(block.data["text"]) if block else self._sentence("no_cohorts")
         cells = self.cells()
         drawing = cohort_charts.heat_map(
             cells.assign(value=cells["retention"]), self.words, self.page.every, "fraction", select=True
         )
-        return Shown(block.data["title"], _described(drawing), block.data["caption"])
+        return TitledChart(block.data["title"], _described(drawing), block.data["caption"])
 
     def cells(self) -> pd.DataFrame:
         """The cells of the heat map."""
@@ -221,12 +222,14 @@ class Look:
         cells = self.page.cells()
         return pd.DataFrame({name: [] for name in ("cohort", "period")}) if cells is None else cells
 
-    def segments(self) -> Shown:
+    def segments(self) -> TitledChart:
         """The chosen metric by segment value."""
         if not self.page.columns:
             return self._sentence("one_value" if self.page.only else "no_column")
         blocks = self.page.segments(self.selection.metric)
-        return _shown(blocks[0]) if blocks else self._sentence("none", label=METRICS[self.selection.metric].label)
+        return (
+            _titled_chart(blocks[0]) if blocks else self._sentence("none", label=METRICS[self.selection.metric].label)
+        )
 
     def segment_figures(self) -> Block | None:
         """The scorecard's rows behind it, the highest first."""
@@ -301,7 +304,7 @@ class Look:
         blocks = [page.figures(one.name), definitions[0], terms, *said, notice]
         return [*filter(None, blocks), *sections["quality"], *sections["provenance"]]
 
-    def _table(self, rows: pd.DataFrame, head: str, name: Callable[[object], str]) -> Block:
+    def _table(self, rows: pd.DataFrame, head: str, name: Callable[[Any], str]) -> Block:
         """Scorecard rows to the last digit, each with what it is made of and what it is compared with."""
         words, text, compare = self.words, self.words.text, self.selection.compare
         heads = [text(head), *(text(f"figures.{part}") for part in ("value", "numerator", "denominator", "n", "interval")),
@@ -326,8 +329,8 @@ class Look:
         columns = [{"label": label, "align": "end" if place else "start"} for place, label in enumerate(heads)]
         return Block("table", columns=columns, rows=body, caption=" ".join(notes))
 
-    def _sentence(self, key: str, **said: str) -> Shown:
-        return Shown(self.words.text(f"explorer.{key}", **said))
+    def _sentence(self, key: str, **said: str) -> TitledChart:
+        return TitledChart(self.words.text(f"explorer.{key}", **said))
 
     def _called(self, listing: Listing) -> str:
         if listing.kind == CELL:
@@ -339,10 +342,10 @@ class Look:
 
     def _column(self, name: str) -> str:
         """The head of a column of ours; a segment column is called as it is."""
-        known = self.words.raw("explorer.column")
+        known = self.words.table("explorer.column")
         return known.get(name) or str(name).removeprefix("segment.")
 
-    def _cell(self, name: str, value: object) -> str:
+    def _cell(self, name: str, value: Any) -> str:
         import pandas as pd
 
         if pd.isna(value):
@@ -354,10 +357,10 @@ class Look:
         return str(value)
 
 
-def _shown(block: Block) -> Shown:
+def _titled_chart(block: Block) -> TitledChart:
     if block.kind == "text":
-        return Shown(block.data["text"])
-    return Shown(block.data["title"], _described(Drawing(block.data["spec"], block.data["alt"])),
+        return TitledChart(block.data["text"])
+    return TitledChart(block.data["title"], _described(Drawing(block.data["spec"], block.data["alt"])),
                  block.data["caption"])  # fmt: skip
 
 

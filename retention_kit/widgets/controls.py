@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -76,9 +76,9 @@ class Controls(W.HBox):
         return replace(selection, period=same_time(self._data, selection.period, every))
 
     def _choice(self, name: str, options: list[tuple[str, str]]) -> W.Dropdown:
-        made = W.Dropdown(options=options, description=self._words.text(f"explorer.{name}"))
-        made.observe(self._choose, "value")
-        return made
+        widget = W.Dropdown(options=options, description=self._words.text(f"explorer.{name}"))
+        widget.observe(self._choose, "value")
+        return widget
 
     def _choose(self, _: object) -> None:
         if self._is_set or self._selection is None:
@@ -97,7 +97,7 @@ class Controls(W.HBox):
         self.period.value = str(Period.parse(self.period.value).shift(periods))
 
     @contextmanager
-    def _quietly(self):
+    def _quietly(self) -> Iterator[None]:
         before, self._is_set = self._is_set, True
         try:
             yield

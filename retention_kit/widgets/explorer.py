@@ -15,7 +15,7 @@ from retention_kit.periods import check_every
 from retention_kit.report.export.csv_files import frame_csv
 from retention_kit.widgets.background import Cancelled, Step, Task, Work
 from retention_kit.widgets.browser import Front, Picture, load_pictures
-from retention_kit.widgets.content import ACTIVE, TABS, Listing, Look
+from retention_kit.widgets.content import ACTIVE, TABS, Content, Listing
 from retention_kit.widgets.controls import Controls
 from retention_kit.widgets.panels import Progress, cards_html, markup
 from retention_kit.widgets.reporting import KIND as REPORT
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.report.archive.pack import Pack
 
-LOOK, QUESTION = "look", "question"  # kinds of work
+CONTENT, QUESTION = "content", "question"  # kinds of work
 CHOSEN = ("period", "every", "metric", "segment", "values", "compare")
 FILE = "customers.csv"  # fixed: no value of the data is in it
 
@@ -69,7 +69,7 @@ class Explorer(W.VBox):
         self._building = Work(
             self._interrupt, self._clean, lambda: not self._work.is_running
         )  # what is shown does not wait
-        self._shown: Look | None = None
+        self._shown: Content | None = None
         self._error: Exception | None = None
         self._turn = 0  # counts what was chosen
         self._listing = Listing(ACTIVE)
@@ -79,7 +79,7 @@ class Explorer(W.VBox):
         self._words = words = Words(report.languages[0], report.currency)
         self._controls = Controls(self._at_hand, words, self._go)
         self._status = Progress(words, "rk-status")
-        self._status.cancel.on_click(lambda _: self._work.cancel(LOOK))
+        self._status.cancel.on_click(lambda _: self._work.cancel(CONTENT))
         self._cards = markup("rk-cards")
         self._tabs = Tabs(words, Asked(lambda: self._go(self._wanted), self._list, self._save))
         self._reporting = Reporting(data, words, self._building, output, lambda: self._wanted)
@@ -152,7 +152,7 @@ class Explorer(W.VBox):
     def customers(self) -> pd.DataFrame:
         """All customers of the list that is chosen in their table."""
         chosen, listing = self._settled().selection, self._listing
-        return self._ask(lambda data: Look(data, chosen, self._computed).customers(listing)).copy()
+        return self._ask(lambda data: Content(data, chosen, self._computed).customers(listing)).copy()
 
     @property
     def pack(self) -> Pack | None:
@@ -197,15 +197,16 @@ class Explorer(W.VBox):
             raise answers[0]
         return answers[0]
 
-    def _settled(self) -> Look:
+    def _settled(self) -> Content:
         """What is shown, once it is what was chosen last; raises what kept it from being shown."""
-        self._wait(LOOK)
+        self._wait(CONTENT)
         if self._shown is None and self._error is None:  # what was first asked for was cancelled, and that was said
             self._go(self._wanted)
-            self._wait(LOOK)
+            self._wait(CONTENT)
         if self._error is not None:
             error, self._error = self._error, None
             raise DataError(self._words.text("explorer.cancelled")) if isinstance(error, Cancelled) else error
+        assert self._shown is not None, "the work has neither ended nor failed"
         return self._shown
 
     def _wait(self, kind: str) -> None:
@@ -229,11 +230,12 @@ class Explorer(W.VBox):
         except DataError:
             is_at_hand = False
         if is_at_hand:
-            self._work.drop(LOOK)
+            self._work.drop(CONTENT)
             self._show(selection)
             return
-        is_known = self._shown is not None and self._shown.selection.column == selection.column
-        self._controls.set(selection, self._shown.values() if is_known else [])
+        shown = self._shown
+        is_known = shown is not None and shown.selection.column == selection.column
+        self._controls.set(selection, shown.values() if shown and is_known else [])
         charts = Step(self._words.text("explorer.step.charts"), load_pictures)
         self.add_class("rk-busy")
         self._status.work(self._words.text("explorer.begun"), 0, len(steps) + 1)
@@ -244,25 +246,25 @@ class Explorer(W.VBox):
 
         done = now(lambda _: self._show(selection))
         steps = [*self._steps(self._data), charts]
-        self._work.start(Task(LOOK, steps, done, now(self._failed), now(self._progress)))
+        self._work.start(Task(CONTENT, steps, done, now(self._failed), now(self._progress)))
 
     def _steps(self, data: Dataset) -> list[Step]:
         tab = self._tabs.current
-        look = Look(data, self._wanted, self._computed)
-        return look.steps(self._listing if tab == "customers" else None)
+        content = Content(data, self._wanted, self._computed)
+        return content.steps(self._listing if tab == "customers" else None)
 
     def _show(self, selection: Selection) -> None:
-        look = Look(self._at_hand, selection, self._computed)
+        content = Content(self._at_hand, selection, self._computed)
         try:
             if self._shown is None or self._shown.selection != selection:
-                self._cards.value = cards_html(look.cards())
-            self._controls.set(selection, look.values())
-            self._tabs.draw(look, self._listing)
-            self._shown = look
+                self._cards.value = cards_html(content.cards())
+            self._controls.set(selection, content.values())
+            self._tabs.draw(content, self._listing)
+            self._shown = content
         except Exception as error:
             self._failed(error)
             return
-        self._status.rest(look.state())
+        self._status.rest(content.state())
         self.remove_class("rk-busy")
 
     def _progress(self, name: str, done: int, total: int) -> None:

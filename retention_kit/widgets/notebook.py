@@ -30,7 +30,7 @@ def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
         raise ReportError(words.text("explorer.given", settings=settings))
     section = _section(data, selection)
     parameters = selection.parameters(data) | ({"metric": section.metric} if section.metric else {})
-    notebook = library.check(section, parameters)
+    notebook = library.check(section, {**parameters})
     cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     cell.source = "\n".join(_set(line, parameters) for line in cell.source.splitlines())
     text, number = nbformat.writes(notebook), 1
@@ -56,8 +56,8 @@ def _section(data: Dataset, selection: Selection) -> library.Section:
 
 
 def _set(line: str, parameters: dict[str, str]) -> str:
-    found = _LINE.fullmatch(line)
-    if not found or found["name"] not in parameters:
+    match = _LINE.fullmatch(line)
+    if not match or match["name"] not in parameters:
         return line
-    value = json.dumps(parameters[found["name"]], ensure_ascii=False)
-    return f"{found['name']}{found['hint'] or ''} = {value}{found['comment'] or ''}"
+    value = json.dumps(parameters[match["name"]], ensure_ascii=False)
+    return f"{match['name']}{match['hint'] or ''} = {value}{match['comment'] or ''}"

@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from retention_kit.report.blocks import Block, sparkline
 from retention_kit.widgets.browser import Picture
-from retention_kit.widgets.content import Shown
+from retention_kit.widgets.content import TitledChart
 from retention_kit.wording import Words
 
 
@@ -33,54 +33,55 @@ def html(*blocks: Block | None) -> str:
     return "".join(block.html() for block in blocks if block is not None)
 
 
-def said(text: str, name: str = "rk-title") -> str:
+def sentence(text: str, name: str = "rk-title") -> str:
     """A sentence as HTML."""
     return f'<p class="{name}">{escape(text)}</p>' if text else ""
 
 
 def markup(*names: str) -> W.HTML:
     """An empty place for HTML, with its class names."""
-    made = W.HTML()
+    widget = W.HTML()
     for name in names:
-        made.add_class(name)
-    return made
+        widget.add_class(name)
+    return widget
 
 
 def boxed(name: str, *children: W.Widget, row: bool = False) -> W.Box:
     """Widgets in a box of a class name."""
-    made = (W.HBox if row else W.VBox)(children)
-    made.add_class(name)
-    return made
+    widget = (W.HBox if row else W.VBox)(children)
+    widget.add_class(name)
+    return widget
 
 
 class ChartPanel(W.VBox):
-    """A chart between its title and its caption, or a sentence in its place; the chart is made when there is one."""
+    """A chart between its title and its caption, or a sentence in its place; the chart is widget when there is one."""
 
     def __init__(self, select: str = "", kind: str = "interval"):
-        self._select, self.picture = (select, kind), None
+        self._select = select, kind
+        self.picture: Picture | None = None
         self._title, self._caption = markup(), markup()
         super().__init__([self._title, self._caption])
         self.add_class("rk-chart")
 
-    def show(self, shown: Shown | None) -> bool:
-        """Whether the chart was made just now, so that somebody may listen to it."""
+    def show(self, shown: TitledChart | None) -> Picture | None:
+        """Show a chart; gives its widget where it was made just now, so that somebody may listen to it."""
         is_new = self.picture is None and shown is not None and shown.spec is not None
-        if is_new:
+        if self.picture is None and is_new:
             self.picture = Picture(*self._select)
             self.children = [self._title, self.picture, self._caption]
-        self._title.value = said(shown.title) if shown else ""
-        self._caption.value = said(shown.caption, "rk-caption") if shown else ""
+        self._title.value = sentence(shown.title) if shown else ""
+        self._caption.value = sentence(shown.caption, "rk-caption") if shown else ""
         if self.picture is not None:
             self.picture.draw(shown.spec if shown else None)
             self.picture.layout.display = None if shown and shown.spec else "none"
-        return is_new
+        return self.picture if is_new else None
 
 
 class Progress(W.HBox):
     """What is being done, how far it is, and a button to cancel it; of one height whether there is anything or not."""
 
     def __init__(self, words: Words, name: str):
-        self.text, self.bar = markup("rk-said"), W.IntProgress(0, 0, 1)
+        self.text, self.bar = markup("rk-sentence"), W.IntProgress(0, 0, 1)
         self.cancel = W.Button(description=words.text("explorer.cancel"))
         super().__init__([self.text, self.bar, self.cancel])
         self.add_class(name)
@@ -88,13 +89,13 @@ class Progress(W.HBox):
 
     def work(self, text: str, done: int, total: int) -> None:
         """So far is it."""
-        self.text.value = said(text, "rk-state")
+        self.text.value = sentence(text, "rk-state")
         self.bar.max, self.bar.value = max(total, 1), done
         self._show(True)
 
     def rest(self, text: str, *, is_error: bool = False) -> None:
         """Nothing is being done."""
-        self.text.value = said(text, "rk-error" if is_error else "rk-state")
+        self.text.value = sentence(text, "rk-error" if is_error else "rk-state")
         self._show(False)
 
     def _show(self, is_busy: bool) -> None:

@@ -64,13 +64,13 @@ class Reporting(W.VBox):
                 self._data, chosen.period, segment=chosen.segment, output=self._output, progress=progress
             )
 
-        def told(section: str, done: int, total: int) -> None:
+        def show(section: str, done: int, total: int) -> None:
             self._progress.work(self._words.text("explorer.step.report", period=period, section=section), done, total)
 
-        task = Task(KIND, [Step("", run)], self._built, self._failed, told)
+        task = Task(KIND, [Step("", run)], self._built, self._failed, show)
         self.button.disabled = True
         self._link("", ())
-        told("", 0, 1)
+        show("", 0, 1)
         self._work.start(task)
 
     def write(self) -> Path | None:
@@ -118,7 +118,7 @@ class Reporting(W.VBox):
 
 
 def reports_of(data: Dataset) -> Path:
-    """Where packs go unless told otherwise: beside the project, else in the working directory."""
+    """Where packs go unless show otherwise: beside the project, else in the working directory."""
     if not data.origin or data.origin.startswith("("):
         return Path("reports")
     origin = Path(data.origin)

@@ -101,7 +101,7 @@ def values_of(data: Dataset, column: str | None) -> list[str]:
 
 def same_time(data: Dataset, period: Period, every: str) -> Period:
     """The period of another length that holds the last known day of this one; before it where only this one is complete."""
-    found = Period.of(min(period.end, data.as_of) - timedelta(days=1), every)
-    before = found.shift(-1)
-    is_running = period.is_complete(data.as_of) and not found.is_complete(data.as_of)
-    return before if is_running and before in periods_of(data, every) else found
+    period_then = Period.of(min(period.end, data.as_of) - timedelta(days=1), every)
+    before = period_then.shift(-1)
+    is_running = period.is_complete(data.as_of) and not period_then.is_complete(data.as_of)
+    return before if is_running and before in periods_of(data, every) else period_then

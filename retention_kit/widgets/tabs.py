@@ -1,4 +1,4 @@
-"""The tabs: each draws its part of a look when it is opened, and not before."""
+"""The tabs: each draws its part of a content when it is opened, and not before."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from retention_kit.errors import UnknownNameError, did_you_mean
 from retention_kit.metrics.queries.customer_lists import LISTS
 from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
-from retention_kit.widgets.content import ACTIVE, CELL, TABS, Listing, Look
-from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, said
+from retention_kit.widgets.content import ACTIVE, CELL, TABS, Content, Listing
+from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, sentence
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Tabs(W.Tab):
 
     def __init__(self, words: Words, asked: Asked):
         self._words, self._asked = words, asked
-        self._look: Look | None = None
+        self._content: Content | None = None
         self._listing = Listing(ACTIVE)
         self._fresh: set[str] = set()  # the tabs that show what is chosen
         self._is_set = False
@@ -79,39 +79,45 @@ class Tabs(W.Tab):
         """The name of the tab that is shown."""
         return TABS[self.selected_index or 0]
 
-    def draw(self, look: Look, listing: Listing) -> None:
-        """Show a look in the open tab; the others show it when they are opened."""
-        if self._look is None or look.selection != self._look.selection:
+    def draw(self, content: Content, listing: Listing) -> None:
+        """Show a content in the open tab; the others show it when they are opened."""
+        if self._content is None or content.selection != self._content.selection:
             self._fresh = set()
         if listing != self._listing:
             self._fresh.discard("customers")
-        self._look, self._listing = look, listing
+        self._content, self._listing = content, listing
         if self.current not in self._fresh:
             getattr(self, f"_draw_{self.current}")()
             self._fresh.add(self.current)
 
+    @property
+    def content(self) -> Content:
+        """What is shown."""
+        assert self._content is not None, "nothing has been drawn yet"
+        return self._content
+
     def _draw_trend(self) -> None:
-        if self._trend.show(self._look.trend()):
-            self._trend.picture.selections.observe(self._brushed, "brush")
-        self._figures.value = html(self._look.figures())
+        if picture := self._trend.show(self.content.trend()):
+            picture.selections.observe(self._brushed, "brush")
+        self._figures.value = html(self.content.figures())
 
     def _brushed(self, change: dict) -> None:
         periods = [str(period) for period in (change["new"].value or {}).get("period", [])]
-        self._figures.value = html(self._look.figures(periods))
+        self._figures.value = html(self.content.figures(periods))
 
     def _draw_movements(self) -> None:
-        has_customers, has_money = self._look.has_movements()
+        has_customers, has_money = self.content.has_movements()
         self._kind.layout.display = None if has_customers and has_money else "none"
         of_money = self._kind.value == "mrr" and has_money
-        shown = [*self._look.movements(of_money), None]
+        shown = [*self.content.movements(of_money), None]
         for panel, one in zip(self._moves, shown, strict=False):
             panel.show(one)
-        self._sums.value = html(self._look.movement_figures(of_money))
+        self._sums.value = html(self.content.movement_figures(of_money))
 
     def _draw_cohorts(self) -> None:
-        if self._cohorts.show(self._look.cohorts()):
-            self._cohorts.picture.selections.observe(self._clicked, "cell")
-        cells = self._look.cells()
+        if picture := self._cohorts.show(self.content.cohorts()):
+            picture.selections.observe(self._clicked, "cell")
+        cells = self.content.cells()
         known = list(dict.fromkeys(cells["cohort"]))
         self._cell.layout.visibility = "visible" if known else "hidden"
         self._cohort.options = [(self._words.period(cohort), cohort) for cohort in reversed(known)]
@@ -120,7 +126,7 @@ class Tabs(W.Tab):
 
     def _offer_periods(self) -> None:
         """The periods that a cohort has been seen in."""
-        cells = self._look.cells()
+        cells = self.content.cells()
         known = list(cells.loc[cells["cohort"] == self._cohort.value, "period"])
         self._when.options = [(self._words.period(period), period) for period in reversed(known)]
         self._when.value = known[-1] if known else None
@@ -131,11 +137,11 @@ class Tabs(W.Tab):
             self._fresh.discard("cohorts")  # drawn again, no cell is chosen any more, so that it can be again
 
     def _draw_segments(self) -> None:
-        self._segments.show(self._look.segments())
-        self._parts.value = html(self._look.segment_figures())
+        self._segments.show(self.content.segments())
+        self._parts.value = html(self.content.segment_figures())
 
     def _draw_customers(self) -> None:
-        options = self._look.listings()
+        options = self.content.listings()
         if self._listing.kind == CELL:
             names = [self._words.period(period, "short") for period in (self._listing.cohort, self._listing.period)]
             options.append((self._words.text("explorer.list.cell", cohort=names[0], period=names[1]), CELL))
@@ -145,17 +151,17 @@ class Tabs(W.Tab):
         self._is_set = False
         self._lists.layout.visibility = "visible" if options else "hidden"
         if not options:
-            self._table.value = said(self._words.text("explorer.no_customers"))
+            self._table.value = sentence(self._words.text("explorer.no_customers"))
             return
-        frame = self._look.customers(self._listing)
-        self._table.value = html(self._look.customer_table(frame, self._listing))
+        frame = self.content.customers(self._listing)
+        self._table.value = html(self.content.customer_table(frame, self._listing))
 
     def _choose_list(self, change: dict) -> None:
         if not self._is_set and change["new"] and change["new"] != CELL:
             self._asked.listed(Listing(change["new"]))
 
     def _draw_about(self) -> None:
-        self._about.value = html(*self._look.about())
+        self._about.value = html(*self.content.about())
 
 
 def checked_listing(data: Dataset, every: str, kind: str, cohort: str, period: str) -> Listing:
