@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, print_table
-from retention_kit.summary import seen
+from retention_kit.display import printable
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -37,15 +37,15 @@ def _check(arguments: argparse.Namespace) -> int:
         _print_rows(data, arguments.rows)
         return DONE
     for warning in data.warnings:
-        print(f"Warning: {seen(warning)}")
-    found = [(row.table, row.check, f"{row.rows:,}", seen(row.effect)) for row in data.quality.itertuples()]
+        print(f"Warning: {printable(warning)}")
+    found = [(row.table, row.check, f"{row.rows:,}", printable(row.effect)) for row in data.quality.itertuples()]
     print_table(("table", "check", "rows", "effect"), found, numbers=(2,))
-    segments = seen(", ".join(data.segments)) or "none"
+    segments = printable(", ".join(data.segments)) or "none"
     print(
         f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
     )
     if unkept := ", ".join(f"{name} ({why})" for name, why in data.unkept.items() if name not in data.segments):
-        print(f"Columns that are no segments, unless keep of [data.TABLE] names them: {seen(unkept)}.")
+        print(f"Columns that are no segments, unless keep of [data.TABLE] names them: {printable(unkept)}.")
     return DONE
 
 
@@ -59,16 +59,16 @@ def _print_rows(data: Dataset, check: str) -> None:
         many = f"{found.rows:,} row{'s' * (found.rows != 1)}"
         if not shown:
             told = data.quality.loc[data.quality["check"] == check, "effect"]
-            print(f"{name}: {many}, which cannot be shown{''.join(f'; {seen(effect)}' for effect in told[:1])}.")
+            print(f"{name}: {many}, which cannot be shown{''.join(f'; {printable(effect)}' for effect in told[:1])}.")
             continue
         print(f"{name}: {many}{f', the first {some} of them' if found.rows > some >= SHOWN else ''}:")
         for frame in shown:
             cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-            print_table(tuple(map(seen, frame.columns)), cells)
+            print_table(tuple(map(printable, frame.columns)), cells)
 
 
 def _cell(value: object) -> str:
     import pandas as pd
 
-    text = "" if pd.api.types.is_scalar(value) and pd.isna(value) else seen(str(value))
+    text = "" if pd.api.types.is_scalar(value) and pd.isna(value) else printable(str(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

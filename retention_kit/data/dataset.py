@@ -21,7 +21,7 @@ from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.quality import Count, count_checks, lines_effect, quality_frame, warnings
 from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
 from retention_kit.data.cleaning.statements import make_usable_orders, statements_of
-from retention_kit.data.dataset_summary import sheet_of
+from retention_kit.data.dataset_display import display_of
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.remote import RemoteEngine
@@ -112,10 +112,10 @@ class Dataset:
         return 10 ** money_decimals(self.settings.report.currency) * self.scale
 
     def _repr_html_(self) -> str:
-        return sheet_of(self).html()
+        return display_of(self).html()
 
     def __repr__(self) -> str:
-        return sheet_of(self).text()
+        return display_of(self).text()
 
     @cached_property
     def quarantine(self) -> dict[str, pd.DataFrame]:

@@ -9,8 +9,8 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
+from retention_kit.display import Display, printable
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
-from retention_kit.summary import Sheet, seen
 from retention_kit.wording import Words
 
 SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")
@@ -40,13 +40,13 @@ class Measure:
     crossed: tuple[float, float, float, float] | None = None
 
     def _repr_html_(self) -> str:
-        return self._sheet().html()
+        return self._display().html()
 
     def __repr__(self) -> str:
-        sheet = self._sheet()
-        return seen(" · ".join([sheet.title, *sheet.notes]))
+        display = self._display()
+        return printable(" · ".join([display.title, *display.notes]))
 
-    def _sheet(self) -> Sheet:
+    def _display(self) -> Display:
         """The figure, then what it is made of; without a unit plain numbers."""
         words, unit = Words(currency="XXX"), self.unit if self.unit in UNITS else "ratio"
 
@@ -64,7 +64,7 @@ class Measure:
             said.append(words.text("card.n", n=tell(self.n)))
         is_known = self.value is not None and self.value == self.value
         value = tell(self.value, unit) if is_known else words.text("shown.measure.undefined")
-        return Sheet(value, words, notes=list(filter(None, [" · ".join(said), self.note])))
+        return Display(value, words, notes=list(filter(None, [" · ".join(said), self.note])))
 
 
 @dataclass(frozen=True)

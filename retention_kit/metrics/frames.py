@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from retention_kit.display import Cell, Display, Table
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
-from retention_kit.summary import Cell, Sheet, Table
 from retention_kit.wording import DASH, Words
 
 _FIGURE = ("metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
@@ -23,8 +23,8 @@ _COHORT = ("cohort", "age", "period", "size", "active", "retention", "complete")
 DEEP = 0.5  # the shade of the highest share, on which dark and light text are legible
 
 
-class Shown(pd.DataFrame):
-    """A DataFrame with a sheet of its own; `attrs["currency"]` is what its money is in."""
+class DisplayedFrame(pd.DataFrame):
+    """A DataFrame with a display of its own; `attrs["currency"]` is what its money is in."""
 
     _needed: tuple[str, ...] = ()
 
@@ -32,34 +32,34 @@ class Shown(pd.DataFrame):
     def _constructor(self) -> Callable:
         return type(self)
 
-    def _sheet(self, words: Words) -> Sheet:
+    def _display(self, words: Words) -> Display:
         raise NotImplementedError
 
-    def _shown(self) -> Sheet | None:
-        """The sheet; None where the frame is no longer what it was: cut, turned, joined with itself, or of other values."""
+    def _display_if_whole(self) -> Display | None:
+        """The display; None where the frame is no longer what it was: cut, turned, joined with itself, or of other values."""
         is_plain = self.columns.is_unique and self.index.nlevels == 1 and self.index.name is None
         if not is_plain or self.empty or not {*self._needed} <= {*self.columns}:
             return None
         try:
-            return self._sheet(Words("en", self.attrs.get("currency", "XXX")))
+            return self._display(Words("en", self.attrs.get("currency", "XXX")))
         except (RetentionKitError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None
 
     def _repr_html_(self) -> str | None:
-        sheet = self._shown() if pd.get_option("display.notebook_repr_html") else None
-        return sheet.html() if sheet else super()._repr_html_()
+        display = self._display_if_whole() if pd.get_option("display.notebook_repr_html") else None
+        return display.html() if display else super()._repr_html_()
 
     def __repr__(self) -> str:
-        sheet = self._shown()
-        return sheet.text() if sheet else repr(pd.DataFrame(self))
+        display = self._display_if_whole()
+        return display.text() if display else repr(pd.DataFrame(self))
 
 
-class Scorecard(Shown):
+class Scorecard(DisplayedFrame):
     """What `rk.scorecard` gives: a row a figure."""
 
     _needed = _FIGURE
 
-    def _sheet(self, words: Words) -> Sheet:
+    def _display(self, words: Words) -> Display:
         rows = list(self.itertuples(index=False))
         periods = sorted({Period.parse(row.period) for row in rows}, key=lambda period: (period.start, period.end))
         segments = {row.segment for row in rows} - {""}
@@ -98,15 +98,15 @@ class Scorecard(Shown):
         table = Table(
             [heads[name] for name in made], [list(cells) for cells in zip(*made.values(), strict=True)], worded
         )
-        return Sheet(title, words, tables=[table])
+        return Display(title, words, tables=[table])
 
 
-class Cohorts(Shown):
+class Cohorts(DisplayedFrame):
     """What `rk.cohorts` gives: a row a cohort and period. They are shown as shares, a row a cohort and a column an age."""
 
     _needed = _COHORT
 
-    def _sheet(self, words: Words) -> Sheet:
+    def _display(self, words: Words) -> Display:
         cells = {(row.cohort, int(row.age)): row for row in self.itertuples(index=False)}
         if len(cells) < len(self):
             raise ValueError("A cell is there twice.")
@@ -128,7 +128,7 @@ class Cohorts(Shown):
         if not all(row.complete for row in cells.values()):
             notes.append(words.text("shown.unfinished"))
         title = words.text("cohorts.title", every=words.text(f"every.{every}"))
-        return Sheet(title, words, tables=[Table(heads, body)], notes=notes)
+        return Display(title, words, tables=[Table(heads, body)], notes=notes)
 
 
 def _segment(row: Any, segments: set[str], words: Words) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from retention_kit.display import Cell, Display
 from retention_kit.report.archive import manifest
-from retention_kit.summary import Cell, Sheet
 from retention_kit.wording import Words
 
 KINDS = {  # the files of a pack, in the order in which a reader asks for them
@@ -39,14 +39,14 @@ class Pack:
         return str(self.path)
 
     def _repr_html_(self) -> str:
-        return sheet_of(self).html()
+        return display_of(self).html()
 
     def __repr__(self) -> str:
-        return sheet_of(self).text()
+        return display_of(self).text()
 
 
-def sheet_of(pack: Any) -> Sheet:
-    """The sheet of a `Pack`."""
+def display_of(pack: Any) -> Display:
+    """The display of a `Pack`."""
     words = Words("en")
     found = {kind: sorted(pack.path.glob(pattern)) for kind, pattern in KINDS.items()}
     facts = [
@@ -62,7 +62,7 @@ def sheet_of(pack: Any) -> Sheet:
         notes.append(words.text("shown.pack.gone"))
     failures = [words.text("shown.pack.failure", failure=failure) for failure in pack.failures]
     title = words.text("shown.pack.failed" if failures else "shown.pack.title", period=words.period(pack.period))
-    return Sheet(title, words, facts, notes=notes, failures=failures)
+    return Display(title, words, facts, notes=notes, failures=failures)
 
 
 def lists_of(pack: Any) -> list[str]:

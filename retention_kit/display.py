@@ -1,4 +1,4 @@
-"""What our objects show as the last line of a cell: a small sheet, as HTML in a notebook and as aligned text in a terminal.
+"""What an object shows as the last line of a cell: HTML in a notebook, aligned text in a terminal.
 
 Texts may come from the data: in HTML they are escaped, in a terminal what would steer it is made visible.
 """
@@ -60,7 +60,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Display:
     """A title, facts (what and how it is), failures, tables and notes."""
 
     title: str
@@ -94,12 +94,12 @@ class Sheet:
         lines = [self.title, *self.failures]
         lines += [f"{name}: {' · '.join(_text(cell) for cell in cells)}" for name, cells in self.facts]
         with console.capture() as told:
-            for line in map(seen, lines):
+            for line in map(printable, lines):
                 console.print(line)
             for table in self.tables:
                 console.print()
                 _print(console, table, width, self.words)
-            for note in map(seen, self.notes):
+            for note in map(printable, self.notes):
                 console.print(note)
         return "\n".join(line.rstrip() for line in told.get().splitlines())
 
@@ -110,7 +110,7 @@ def clipped(rows: Sequence[Row], words: Words) -> tuple[Sequence[Row], list[str]
     return rows[:ROWS], [words.text("shown.more", count=words.value(more, "count"))] if more > 0 else []
 
 
-def seen(text: str) -> str:
+def printable(text: str) -> str:
     """A text as a terminal may have it: on one line, and steering nothing."""
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
 
@@ -175,7 +175,7 @@ def _print(console: Console, table: Table, width: int, words: Words) -> None:
     from rich.cells import cell_len
     from rich.table import Table as Grid
 
-    rows, notes = clipped([[seen(_text(cell)) for cell in row] for row in table.rows], words)
+    rows, notes = clipped([[printable(_text(cell)) for cell in row] for row in table.rows], words)
     columns = list(zip(table.heads, *rows, strict=True))
 
     def room(place: int) -> int:
@@ -189,12 +189,14 @@ def _print(console: Console, table: Table, width: int, words: Words) -> None:
     grid = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for place, head in enumerate(table.heads[:count]):
         is_worded = place in table.worded
-        grid.add_column(seen(head), justify="left" if is_worded else "right", no_wrap=not is_worded, overflow="fold")
+        grid.add_column(
+            printable(head), justify="left" if is_worded else "right", no_wrap=not is_worded, overflow="fold"
+        )
     for row in rows:
         grid.add_row(*row[:count])
     console.print(grid)
     if count < len(columns):
         unshown = ", ".join(table.heads[count:])
         notes = [*notes, words.text("shown.unshown", columns=unshown)]
-    for note in map(seen, notes):
+    for note in map(printable, notes):
         console.print(note)

@@ -13,10 +13,10 @@ from pandas.testing import assert_frame_equal
 
 import retention_kit as rk
 from pencil import table
+from retention_kit.display import ROWS, Cell, Display, Table
 from retention_kit.metrics.catalogue import Measure
 from retention_kit.metrics.frames import Cohorts, Scorecard
 from retention_kit.report.archive.pack import Pack
-from retention_kit.summary import ROWS, Cell, Sheet, Table
 from retention_kit.wording import Words
 from test_charts_customers import luminance
 
@@ -360,8 +360,8 @@ def test_lines_are_no_longer_than_the_terminal_and_what_has_no_room_is_named(wid
 
 
 def test_wide_letters_take_two_places():
-    sheet = Sheet("t", Words(), tables=[Table(["a", "b"], [["日本", "1"], ["xx", "2"]])])
-    assert sheet.text(80).splitlines()[2:] == ["a     b", "日本  1", "xx    2"]
+    display = Display("t", Words(), tables=[Table(["a", "b"], [["日本", "1"], ["xx", "2"]])])
+    assert display.text(80).splitlines()[2:] == ["a     b", "日本  1", "xx    2"]
 
 
 # In a browser
@@ -371,9 +371,9 @@ def test_wide_letters_take_two_places():
 @pytest.mark.parametrize(("ground", "ink"), [("#ffffff", "rgba(0, 0, 0, 0.87)"), ("#111111", "rgba(255, 255, 255, 1)")])
 def test_figures_are_legible_by_day_and_by_night(chromium, tmp_path, ground, ink):
     """On the darkest shade as on none, in JupyterLab's two themes."""
-    sheet = Sheet("Title", Words(), tables=[Table(["a", "b", "c"], [["x", Cell("97", shade=0.5), "1"]])])
+    display = Display("Title", Words(), tables=[Table(["a", "b", "c"], [["x", Cell("97", shade=0.5), "1"]])])
     style = f"background:{ground};--jp-content-font-color1:{ink}"
-    (tmp_path / "page.html").write_text(f'<!doctype html><body style="{style}">{sheet.html()}</body>', "utf-8")
+    (tmp_path / "page.html").write_text(f'<!doctype html><body style="{style}">{display.html()}</body>', "utf-8")
     page = chromium.new_page()
     page.goto((tmp_path / "page.html").as_uri())
     for cell in page.locator("tbody td").all():

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.summary import Sheet, Table
+from retention_kit.display import Display, Table
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def sheet_of(data: Any) -> Sheet:
-    """The sheet of a `Dataset`."""
+def display_of(data: Any) -> Display:
+    """The display of a `Dataset`."""
     report, words = data.settings.report, Words("en", data.settings.report.currency)
     last = words.date(data.as_of - timedelta(days=1))
     said = {"company": report.company, "first": words.date(data.start), "last": last}
@@ -39,7 +39,7 @@ def sheet_of(data: Any) -> Sheet:
         kind = "inactivity" if data.basis == "orders" and days else data.basis
         every = words.text(f"every.{report.every}")
         notes = [words.text(f"definitions.basis_{kind}", every=every, days=days)]
-    return Sheet(title, words, facts, [_quality(data.quality, words)], notes, data.warnings)
+    return Display(title, words, facts, [_quality(data.quality, words)], notes, data.warnings)
 
 
 def _rows(table: str, rows: int | None, words: Words) -> str:
