@@ -62,23 +62,24 @@ class Period:
         Raises PeriodError, in a sentence, where the text is none of them or of another length.
         """
         text = str(text).strip()
-        found = next((name for name, form in _FORMS.items() if form.fullmatch(text)), None)
-        if found is None:
-            expected = _EXAMPLES.get(every, "2011-11, 2011-Q4, 2011-W45 or 2011")
+        parsed = next(((name, parts) for name, form in _FORMS.items() if (parts := form.fullmatch(text))), None)
+        if parsed is None:
+            expected = _EXAMPLES.get(every or "", "2011-11, 2011-Q4, 2011-W45 or 2011")
             raise PeriodError(f"{text!r} is not a period: write it like {expected}.")
-        if every is not None and found != check_every(every):
-            raise PeriodError(f"{text!r} is a {found}, not a {every}: write it like {_EXAMPLES[every]}.")
-        year, *part = (int(number) for number in _FORMS[found].fullmatch(text).groups())
+        length, parts = parsed
+        if every is not None and length != check_every(every):
+            raise PeriodError(f"{text!r} is a {length}, not a {every}: write it like {_EXAMPLES[every]}.")
+        year, *part = (int(number) for number in parts.groups())
         try:
-            if found == "week":
+            if length == "week":
                 start = date.fromisocalendar(year, part[0], 1)
             else:
-                start = date(year, (part[0] - 1) * _MONTHS[found] + 1 if part else 1, 1)
-            period = cls.of(start, found)
+                start = date(year, (part[0] - 1) * _MONTHS[length] + 1 if part else 1, 1)
+            period = cls.of(start, length)
             period.end  # noqa: B018  the calendar ends with the year 9999
             return period
         except ValueError:
-            raise PeriodError(f"{text!r} is not a period: the calendar has no such {found}.") from None
+            raise PeriodError(f"{text!r} is not a period: the calendar has no such {length}.") from None
 
     @property
     def start(self) -> date:

@@ -20,9 +20,9 @@ def run_plugins(files: Iterable[str | Path]) -> None:
         if not file.is_file():
             near = [found.name for found in file.parent.glob("*.py")]
             raise SettingsError(f"report.plugins: there is no file {str(file)!r}: {did_you_mean(file.name, near)}")
-        place = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
-        spec = spec_from_file_location(f"retention_kit_plugin_{file.stem}_{place}", file)
-        if spec is None:
+        digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
+        spec = spec_from_file_location(f"retention_kit_plugin_{file.stem}_{digest}", file)
+        if spec is None or spec.loader is None:
             raise SettingsError(f"report.plugins: {file.name} is no Python file.")
         module = sys.modules[spec.name] = module_from_spec(spec)
         try:

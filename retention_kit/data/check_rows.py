@@ -9,7 +9,7 @@ from retention_kit.data.cleaning.columns import is_capped, made_columns
 from retention_kit.data.cleaning.quality import row_queries
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.union import FILE, UNKNOWN
-from retention_kit.errors import DataError, UnknownNameError, did_you_mean
+from retention_kit.errors import UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +41,7 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
 
     Raises UnknownNameError for a check that found nothing, DataError where only summaries are at hand.
     """
-    if data.engine is None:
-        raise DataError("The figures kept for the report hold no rows.")
+    data.live_engine  # noqa: B018, raises where there are no rows
     found = data.quality[data.quality["check"] != "rows read"]
     if check is not None and check not in set(found["check"]):
         raise UnknownNameError(
@@ -74,7 +73,7 @@ def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
         for source in [source for source in data.parts.get(table, ()) if source.left]:
             columns = _came(data, table, source.left)
             frames.append(
-                data.engine.frame(
+                data.live_engine.frame(
                     f"SELECT {literal(check)} AS {quote('check')}{columns} FROM {source.left} AS came WHERE "
                     f"{_LEFT[check].format(kept=source.name)} LIMIT {MOST}"
                 )
@@ -102,12 +101,12 @@ def _of_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
             for place, name in enumerate(source.files)
         )
         told = f', CASE {cases} END AS "file"'
-    return data.engine.frame(
+    return data.live_engine.frame(
         f'SELECT judged.said AS "check", came._row AS "row"{told}{_came(data, table, f"{table}_raw")} '
         f"FROM {table}_raw AS came JOIN ({' UNION ALL '.join(judged)}) AS judged ON judged._row = came._row "
         f"ORDER BY came._row, judged.said LIMIT {MOST}",
         **data.known,
-        is_cut=is_capped(data.engine, table),
+        is_cut=is_capped(data.live_engine, table),
     )
 
 
@@ -116,6 +115,6 @@ def _came(data: Dataset, table: str, relation: str) -> str:
     taken = {"check", "row", "file"}
     return "".join(
         f", came.{quote(name)}" + (f" AS {quote(f'{name} (theirs)')}" if name.lower() in taken else "")
-        for name in data.engine.types(relation)
+        for name in data.live_engine.types(relation)
         if name not in made
     )

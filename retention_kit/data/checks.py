@@ -3,7 +3,7 @@ share of a table's rows it is no dirt but a table mapped or written wrongly."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}
 WARNED = 0.05  # from this share of the rows a check is told first, in `check` and in the report
@@ -32,9 +32,11 @@ class Check(NamedTuple):
     of_values: bool = False  # judged by the rows that hold a value, too: most subscriptions have no end
 
 
-def _aside(effect: str = "set aside: no figure counts the row<; {money}>", **more: object) -> Check:
+def _aside(
+    effect: str = "set aside: no figure counts the row<; {money}>", *, share: str = "refused", **more: Any
+) -> Check:
     """A check that sets rows aside and is judged by its share."""
-    return Check(effect, **{"sets_aside": True, "share": "refused"} | more)
+    return Check(effect, sets_aside=True, share=share, **more)
 
 
 def _unpaid(why: str) -> Check:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from retention_kit.data.choose_engine import given_engine, named_engine
 from retention_kit.data.cleaning.as_of import span
 from retention_kit.data.cleaning.columns import Columns, made_columns
@@ -67,10 +69,17 @@ class Dataset:
     origin: str = ""  # what to load again; empty for the sample company
     is_sample: bool = False
     given: dict[str, Any] = field(default_factory=dict)  # settings that came as keywords, beside those of a file
-    engine: Engine | None = field(default=None, repr=False)  # None: only kept summaries are at hand
+    engine: Engine | None = field(default=None, repr=False)  # None: only saved summaries are at hand
     summaries: dict[tuple, pd.DataFrame] = field(default_factory=dict, repr=False)
     parts: dict[str, list[Source]] = field(default_factory=dict, repr=False)  # what each table is stacked from
     known: dict[str, str] = field(default_factory=dict, repr=False)  # parts of SQL
+
+    @property
+    def live_engine(self) -> Engine:
+        """The engine that holds the rows; raises DataError where only saved summaries are at hand."""
+        if self.engine is None:
+            raise DataError("The figures kept for the report hold no rows.")
+        return self.engine
 
     @property
     def basis(self) -> str:
@@ -125,8 +134,8 @@ class Dataset:
 
     def _set_aside(self, name: str) -> pd.DataFrame:
         made = {column.strip('"') for column in made_columns(name)}
-        came = [column for column in self.engine.types(f"{name}_raw") if column not in made]
-        return self.engine.frame(
+        came = [column for column in self.live_engine.types(f"{name}_raw") if column not in made]
+        return self.live_engine.frame(
             f'SELECT judged.problem AS "check"{"".join(f", came.{quote(column)}" for column in came)} FROM {name}_raw AS came '
             f"JOIN {name}_typed AS judged ON judged._row = came._row WHERE judged.problem IS NOT NULL ORDER BY came._row"
         )
@@ -238,7 +247,7 @@ def _settings_of(path: Path) -> tuple[Settings, Path]:
         raise DataError(f"There is no file or folder {str(path)!r}.")
     if path.suffix != ".toml":
         folder = path if path.is_dir() else path.parent
-        return settings_for(path) or Settings(data=Data(**find_tables(path))), folder
+        return settings_for(path) or Settings(data=msgspec.convert(find_tables(path), Data)), folder
     settings = read_settings(path)
     if not any(settings.data.sources(name) for name in TABLES):
         raise SettingsError(f"{path.name}: [data] names no table: add orders, subscriptions or responses.")

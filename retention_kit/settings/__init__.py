@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -252,7 +253,13 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     """Raise on the first key without a field, or word that is no choice, looking into tables and lists of tables."""
     if not isinstance(raw, dict):
         return
-    inner = {"data": Data, "report": Report, "definitions": Definitions, "mail": Mail, "recipients": Recipients}
+    inner: dict[str, type[Struct]] = {
+        "data": Data,
+        "report": Report,
+        "definitions": Definitions,
+        "mail": Mail,
+        "recipients": Recipients,
+    }
     inner |= dict.fromkeys((*TABLES, *BESIDE), Table)
     fields = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     for key, value in raw.items():
@@ -290,7 +297,7 @@ def _sentence(message: str) -> str:
 
 def _check_mail(mail: Mail) -> None:
     """Raise SettingsError for what is no address, or would break the line of a header."""
-    given = [("from", [mail.sender]), ("to", mail.to), ("owner", [mail.owner])]
+    given: list[tuple[str, Sequence[str | None]]] = [("from", [mail.sender]), ("to", mail.to), ("owner", [mail.owner])]
     given += [("recipients.to", one.to) for one in mail.recipients]
     for name, texts in given:
         for text in texts:

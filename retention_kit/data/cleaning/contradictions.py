@@ -40,7 +40,7 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
     found = (_sums_and_subtotals if is_any_named else _sums)(engine, usable, candidates)
     if not found:
         return []
-    units = Counter()
+    units: Counter[str | None] = Counter()
     for _, _, code, amount in found:
         units[code] += amount
     said = ", ".join(_named(row, who) for row, who, *_ in found[:_TOLD])

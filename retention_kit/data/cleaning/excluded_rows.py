@@ -17,8 +17,11 @@ _EXAMPLES = 3
 
 def count_left_out(engine: Engine, table: str, sources: list[Source], money: Money, rows: int) -> list[Count]:
     """The counts of all sources of a table that have a `where`; `rows` are those that were kept."""
-    found, worth = Counter(), Counter()
-    columns, cut, whole = [], [], []
+    found: Counter[str] = Counter()
+    worth: Counter[tuple[str, str | None]] = Counter()
+    columns: list[str] = []
+    cut: list[tuple[str, int]] = []
+    whole: list[tuple[str, int]] = []
     for source in [source for source in sources if source.left]:
         for is_unknown, code, count, units in _counted(engine, source.left, money):
             check = "where is neither true nor false" if is_unknown else "left out by where"

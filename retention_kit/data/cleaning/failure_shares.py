@@ -113,7 +113,7 @@ def _values(engine: Engine, table: str, columns: Columns, money: Money, checks: 
 
 def _typical(values: list[Value]) -> tuple[Value, ...]:
     """The commonest values first, of equally many those whose way of writing is the commonest: never `#` before the dates."""
-    shapes = Counter()
+    shapes: Counter[str] = Counter()
     for value in values:
         shapes[_shape(value.text)] += value.rows
     return tuple(

@@ -40,7 +40,7 @@ def interrupt_all() -> None:
 
 
 # No extension, no secret of the user's, no variable of this program.
-SEALED = {
+SEALED: dict[str, Any] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_community_extensions": False,

@@ -59,10 +59,10 @@ def read_export(path: Path) -> Export:
     return _checked(path, header, rows)
 
 
-def _checked(path: Path, header: list[str], rows: list[Sequence]) -> Export:
+def _checked(path: Path, header: list[str], rows: Sequence[Sequence]) -> Export:
     if not rows:
         raise DataError(f"{path.name} holds no row below its header: there is nothing to import.")
-    return Export(path, header, header, rows)
+    return Export(path, header, header, [*rows])
 
 
 def with_texts(export: Export, header_rows: int) -> Export:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from retention_kit.data.choose_engine import files_named
 from retention_kit.data.engines.duckdb import DuckDB
@@ -52,7 +52,7 @@ def settings_for(place: Path) -> Settings | None:
         if recognised is None:
             return None
         found.append(recognised)
-    tables: dict[str, list] = {}
+    tables: dict[str, Any] = {}
     if not found:
         return None
     for one in [mapping for recognised in found for mapping in recognised.mappings if not mapping.doubt]:

@@ -85,25 +85,27 @@ def map_export(export: Export, path: str, name: str | None = None) -> Recognised
 
 
 def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
-    header, comments = export.header, {}
-    columns = {ours: resolve(given, header) for ours, given in (layout.columns | layout.segments).items()}
+    header = export.header
+    comments: dict[str, str] = {}
+    resolved = {ours: resolve(given, header) for ours, given in (layout.columns | layout.segments).items()}
     for ours in REQUIRED[layout.table]:
-        if columns.get(ours) is None:
-            wanted = layout.columns[ours] if isinstance(layout.columns[ours], str) else layout.columns[ours][0]
+        if resolved.get(ours) is None:
+            given = layout.columns[ours]
+            wanted = given if isinstance(given, str) else given[0]
             names = re.findall(r'"([^"]+)"', wanted) or [wanted]
             raise DataError(
                 f"{export.path.name} has no column {names[0]!r}, which {layout.label} needs for {ours}: "
                 f"{did_you_mean(names[0], header)}"
             )
-    columns = {ours: text for ours, text in columns.items() if text is not None}
+    columns = {ours: text for ours, text in resolved.items() if text is not None}
     zone = export.zone or _zone_of(columns) or layout.read.timezone
     for ours, text in columns.items():
         if text in header and ours.endswith("_at"):
             columns[ours], other = time_sql(text, export.values(text))
             comments |= {ours: f"day and month cannot be told apart: or {other}"} if other else {}
     for ours, choice in layout.choices.items():
-        if other := resolve(choice.expression, header):
-            comments[ours] = f"or {other}: {choice.text}"
+        if expression := resolve(choice.expression, header):
+            comments[ours] = f"or {expression}: {choice.text}"
     leave_out = {why: resolve(given, header) for why, given in layout.leave_out.items()}
     source = Table(
         path=path,
@@ -164,13 +166,10 @@ def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, 
 
 def _survey(source: Table, question: Question, comment: str | None, comments: dict[str, str]) -> Mapping:
     columns = {"score": question.score} | source.columns | ({"comment": comment} if comment else {})
-    one = Table(
-        path=source.path,
-        layout=source.layout,
+    one = msgspec.structs.replace(
+        source,
         survey=question.survey,
         scale=question.scale,
-        timezone=source.timezone,
-        leave_out=source.leave_out,
         columns=columns,
         keep=source.keep and [name for name in source.keep if name != question.column],
     )
@@ -202,7 +201,8 @@ def _columns_of(given: str | list[str], header: list[str]) -> list[str]:
 
 def propose(export: Export, path: str) -> Recognised:
     """A mapping of orders by names and contents, for a header that no layout fits; raises DataError where nothing fits."""
-    columns, comments = {}, {}
+    columns: dict[str, str] = {}
+    comments: dict[str, str] = {}
     for ours, wording in _GUESSES.items():
         fitting = [name for name in export.header if name not in columns.values() and _fits(ours, export.values(name))]
         ranked = [name for part in wording for name in fitting if re.search(part, name, re.I)]

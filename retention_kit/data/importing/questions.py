@@ -67,18 +67,18 @@ def _sure(found: list[Question]) -> set[str]:
 
 
 def _question(column: str, text: str, answers: list[str]) -> Question | None:
-    said = {answer.strip().lower() for answer in answers}
-    if not said or re.search(_GROUP, text, re.I) or re.search(_GROUP, column, re.I) or said <= _GROUPS:
+    answered = {answer.strip().lower() for answer in answers}
+    if not answered or re.search(_GROUP, text, re.I) or re.search(_GROUP, column, re.I) or answered <= _GROUPS:
         return None
     surveys = [name for name, wording in _WORDING.items() if re.search(wording, text, re.I)]
-    worded = next((family for family, words in _WORDS.items() if _reads(words, said)), None)
-    if worded and any(not answer.isdecimal() for answer in said):
+    worded = next((family for family, words in _WORDS.items() if _reads(words, answered)), None)
+    if worded and any(not answer.isdecimal() for answer in answered):
         survey, scale = _OF_WORDS[worded]
         doubt = "" if survey in surveys else f"the answers look like {survey}, the question does not"
         return Question(column, survey, scale, _case(column, _WORDS[worded]), doubt)
-    numbers = [_number(answer) for answer in said]
-    if any(number is None for number in numbers):
-        is_comment = re.search(_COMMENT, text, re.I) and not said <= {"yes", "no", "true", "false", "نعم", "لا"}
+    numbers = [number for answer in answered if (number := _number(answer)) is not None]
+    if len(numbers) < len(answered):
+        is_comment = re.search(_COMMENT, text, re.I) and not answered <= {"yes", "no", "true", "false", "نعم", "لا"}
         return Question(column, "comment") if is_comment else None
     if not surveys:
         if re.search(_RATING, text, re.I) and min(numbers) >= 1 and max(numbers) <= 10:

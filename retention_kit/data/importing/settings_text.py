@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from retention_kit.data.importing.mapping import Mapping, Recognised
 from retention_kit.errors import SettingsError
@@ -73,7 +74,7 @@ def write_safely(path: Path, text: str) -> None:
         staged.unlink(missing_ok=True)
 
 
-def report_keys(found: list[Recognised]) -> dict[str, str]:
+def report_keys(found: list[Recognised]) -> dict[str, Any]:
     """What [report] has to say for such exports: their currency, where they have one in common."""
     currencies = {one.currency for one in found if one.currency}
     return {"currency": currencies.pop()} if len(currencies) == 1 else {}

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import tomllib
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
 
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 
 _REFERENCE = re.compile(r'"([^"]+)"')
@@ -126,14 +127,15 @@ def resolve(given: str | list[str], header: list[str]) -> str | None:
         if text == "NULL" or text.startswith("'"):  # nobody, or the same everywhere
             return "CAST(NULL AS VARCHAR)" if text == "NULL" else text
         names = _REFERENCE.findall(text) if is_sql(text) else [text]
-        found = {name: find_column([name], header) for name in names}
-        if None in found.values():
+        columns = {name: column for name in names if (column := find_column([name], header)) is not None}
+        if len(columns) < len(set(names)):
             continue
-        if not is_sql(text):
-            return found[text]
-        quoted = {name: '"' + column.replace('"', '""') + '"' for name, column in found.items()}
-        return _REFERENCE.sub(lambda name, quoted=quoted: quoted[name[1]], text)
+        return _REFERENCE.sub(partial(_quoted, columns), text) if is_sql(text) else columns[text]
     return None
+
+
+def _quoted(columns: dict[str, str], reference: re.Match) -> str:
+    return quote(columns[reference[1]])
 
 
 def is_sql(text: str) -> bool:

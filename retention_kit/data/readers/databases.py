@@ -32,7 +32,7 @@ _MORE_SECONDS, _MORE_ROWS, _MORE_TEXT = 1, 10**5, 10**7
 _VALUE = 16 * 2**20  # bytes of one value, or row, of SQLite
 _TIMES = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
 _THEIRS = "_theirs"  # what a database file is called while it is open
-_LIMITS = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
+_LIMITS: dict[str, Any] = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
 # What a view has no business to ask, besides functions that give tables: they tell of the machine.
 _ASKING = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
 # And that make values as long as they are told to, which no limit of the engine's holds.

@@ -31,6 +31,7 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where it is
     no frame, or a column holds what no table does.
     """
+    import duckdb
     import pandas as pd
 
     name = f"_{table}_frame"
@@ -39,7 +40,7 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
         try:
             engine.register(name, frame)
             return name, _digest(frame)
-        except (engine.error, UnicodeError, TypeError):
+        except (duckdb.Error, UnicodeError, TypeError):
             for column, kind in frame.dtypes.items():
                 if not _is_readable(engine, frame[[column]]):
                     raise DataError(
@@ -82,10 +83,12 @@ def _dense(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_readable(engine: DuckDB, frame: pd.DataFrame) -> bool:
+    import duckdb
+
     try:
         engine.register("_column", frame)
         _digest(frame)
-    except (engine.error, UnicodeError, TypeError):
+    except (duckdb.Error, UnicodeError, TypeError):
         return False
     finally:
         engine.unregister("_column")
@@ -108,35 +111,40 @@ def cells(names: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFram
     import pandas as pd
 
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
-    frame = pd.concat([_typed(values) for values in columns], axis=1) if names else pd.DataFrame()
+    frame = pd.concat([_column(values) for values in columns], axis=1) if names else pd.DataFrame()
     return frame.set_axis(list(names), axis=1)
 
 
-def _typed(values: Sequence[object]) -> pd.Series:
+def _column(values: Sequence[object]) -> pd.Series:
     import pandas as pd
 
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pd.Series(values, dtype="boolean")
-    if kinds == {int} and all(value is None or abs(value) < 2**63 for value in values):
+    if kinds == {int} and all(abs(value) < 2**63 for value in values if isinstance(value, int)):
         return pd.Series(values, dtype="Int64")
     if kinds and kinds <= {int, float}:
-        return pd.Series([None if value is None else float(value) for value in values], dtype="Float64")
+        return pd.Series(
+            [float(value) if isinstance(value, int | float) else None for value in values], dtype="Float64"
+        )
     if kinds and all(issubclass(kind, date) for kind in kinds):
-        if all(value is None or _is_bare(value) for value in values):
-            return pd.Series([value and date(value.year, value.month, value.day) for value in values], dtype="object")
+        if all(_is_bare(value) for value in values if isinstance(value, date)):
+            days = [date(value.year, value.month, value.day) if isinstance(value, date) else None for value in values]
+            return pd.Series(days, dtype="object")
         return pd.Series(pd.to_datetime(list(values))).astype("datetime64[us]")
-    return pd.Series([None if value is None else _written(value) for value in values], dtype="str")
+    return pd.Series([None if value is None else _as_text(value) for value in values], dtype="str")
 
 
 def _is_bare(value: date) -> bool:
     return not isinstance(value, datetime) or value.time() == time()
 
 
-def _written(value: object) -> str:
+def _as_text(value: object) -> str:
     """A cell as text; a workbook knows no bare dates, so midnight is one."""
     if isinstance(value, date):
-        return str(date(value.year, value.month, value.day)) if _is_bare(value) else value.isoformat(" ")
+        if isinstance(value, datetime) and not _is_bare(value):
+            return value.isoformat(" ")
+        return str(date(value.year, value.month, value.day))
     return str(value)
 
 

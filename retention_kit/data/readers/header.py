@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ _FOOTER = 10  # rows below a table that may be a footer; more are rows of it tha
 _RECENT = 20  # rows that cut ones are compared with
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 UNSAID = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # what spellings of one name may differ in, besides capitals
+NumberedRow = tuple[int, Sequence[Any]]  # of a record its line, of a row of the table its header
 _NOTHING = dict.fromkeys(map(ord, UNSAID))
 
 
@@ -117,12 +118,12 @@ class Sorter:
         self.line = 0  # of the first header
         self.records = 0
 
-    def rows(self, records: Iterable[tuple[int, Sequence[Any]]], header: int) -> Iterator[tuple[int, Sequence[Any]]]:
+    def rows(self, records: Iterable[NumberedRow], header: int) -> Iterator[NumberedRow]:
         """Number of the header and cells of each row of the table; `header` is the place of the first header's record."""
         reading = iter(records)
         for _ in range(header):
             self._around("row before the header", *next(reading))
-        rest = self._take_header(*next(reading), reading)
+        rest: list[Sequence[Any]] | None = self._take_header(*next(reading), reading)
         while rest is not None:
             rest = yield from self._below(rest, reading)
         self._refuse_torn()
@@ -136,7 +137,7 @@ class Sorter:
         doubled = "; ".join(dict.fromkeys(header.detail for header in self.headers if header.detail))
         return told + ([Found("duplicate header", self.records, doubled)] if doubled else [])
 
-    def _take_header(self, line: int, first: Sequence[Any], reading: Iterator) -> list:
+    def _take_header(self, line: int, first: Sequence[Any], reading: Iterator) -> list[Sequence[Any]]:
         rows = [first]
         if not self.headers:
             self.line = line
@@ -151,7 +152,9 @@ class Sorter:
         self.headers.append(Header.of([[before.get(name_key(cell), cell) for cell in row] for row in rows]))
         return rows
 
-    def _below(self, header: Sequence[Sequence[Any]], reading: Iterator) -> Iterator[tuple[int, Sequence[Any]]]:
+    def _below(
+        self, header: Sequence[Sequence[Any]], reading: Iterator
+    ) -> Generator[NumberedRow, None, list[Sequence[Any]] | None]:
         """The rows below one header; returns the next header, or None at the end."""
         number = len(self.headers) - 1
         columns = self.headers[-1].columns
@@ -161,7 +164,7 @@ class Sorter:
         score = self._names.score(header[0])
         vocabulary = {key for key in keys if key} | self._names.keys
         probe = max(least - 1, 0)  # where a row holds a value and a repeated header a name
-        pending: list[tuple[int, Sequence[Any]]] = []  # too little for a row, unless more rows come
+        pending: list[NumberedRow] = []  # too little for a row, unless more rows come
         recent: deque[Sequence[Any]] = deque(maxlen=_RECENT)
         for line, cells in reading:
             size = len(cells)
@@ -206,7 +209,7 @@ class Sorter:
         yield from self._flush(pending, number, width)
         return None
 
-    def _flush(self, pending: list[tuple[int, Sequence[Any]]], number: int, width: int) -> Iterator:
+    def _flush(self, pending: list[NumberedRow], number: int, width: int) -> Iterator:
         """What held little was no footer: more rows came."""
         for line, cells in pending:
             if len(cells) == width:
@@ -259,9 +262,7 @@ class Sorter:
         return next((sign for sign in others if all(text.count(sign) >= signs for text in rows)), None)
 
 
-def stacked_cells(
-    headers: list[list[str]], rows: Iterable[tuple[int, Sequence[Any]]]
-) -> tuple[list[str], list[list[Any]]]:
+def stacked_cells(headers: list[list[str]], rows: Iterable[NumberedRow]) -> tuple[list[str], list[list[Any]]]:
     """The columns of several headers, and the rows below each of them, empty in those that it lacks."""
     first: dict[str, str] = {}
     for header in headers:

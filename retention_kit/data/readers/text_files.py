@@ -32,6 +32,7 @@ from retention_kit.data.readers.header import (
     UNSAID,
     Header,
     Names,
+    NumberedRow,
     Sorter,
     find_header,
     name_key,
@@ -295,7 +296,7 @@ def _read_copied(
     return sorter.found()
 
 
-def _copied(path: Path, columns: list[str], rows: Iterable[tuple[int, list[str]]]) -> _Part:
+def _copied(path: Path, columns: list[str], rows: Iterable[NumberedRow]) -> _Part:
     count = longest = 0
     with path.open("w", encoding="utf-8", newline="") as copy:
         # All fields, since it would leave a carriage return bare, which ends a line for the engine.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _BLOCK = 1 << 20
 _LF, _CR, _QUOTE = 10, 13, 34
@@ -62,7 +65,7 @@ def plain_records(path: Path, delimiter: str, width: int, label: str) -> Plain |
             if places.size or inside:
                 opens = (np.arange(places.size) + inside) % 2 == 0
                 first, last = behind[places[opens]], ahead[places[~opens]]
-                if not (_is_one(first, sign).all() and _is_one(last, sign).all()):
+                if not (_is_edge(first, sign).all() and _is_edge(last, sign).all()):
                     return None
                 # Where a quote stands the parity counts as inside, which changes nothing.
                 outside = (np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ inside) == 0
@@ -108,7 +111,7 @@ def plain_records(path: Path, delimiter: str, width: int, label: str) -> Plain |
     return Plain(records, longest, "\r\n" if True in ends else "\n", is_quoted)
 
 
-def _is_one(values, sign: int):
+def _is_edge(values: np.ndarray, sign: int) -> np.ndarray:
     return (values == sign) | (values == _LF) | (values == _CR) | (values == _QUOTE)
 
 

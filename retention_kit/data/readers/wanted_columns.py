@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from retention_kit.data.checks import Found
+from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.union import REST
@@ -15,7 +16,7 @@ from retention_kit.errors import DataError
 from retention_kit.settings import Table
 
 
-def names_of(engine: Engine, table: str, source: Table) -> Names:
+def names_of(engine: DuckDB, table: str, source: Table) -> Names:
     """The names that the header of a source is known by: those that are mapped, and ours."""
     expressions = {text: frozenset(columns_in(engine, text)) for text in source.columns.values()}
     known = {name for found in expressions.values() for name in found} | set(expressions)
@@ -32,7 +33,7 @@ def names_of(engine: Engine, table: str, source: Table) -> Names:
 
 
 def wanted_columns(
-    engine: Engine, source: Table, names: Names, segments: Iterable[str], unread: list[str]
+    engine: DuckDB, source: Table, names: Names, segments: Iterable[str], unread: list[str]
 ) -> Callable[[list[str]], list[str]]:
     """What chooses the columns of a text file that are kept; of those that might become segments the others are `unread`."""
     texts = [text for text in (*source.columns.values(), source.where, *source.leave_out.values()) if text]
@@ -65,7 +66,7 @@ def spelled(engine: Engine, table: str, source: Table, relation: str, label: str
     ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns and not given.get(name)]
     texts = [text for text in source.columns.values() if name_key(text) not in keys]
     mapped = [text for text in (*source.columns.values(), *(source.keep or ())) if name_key(text) in keys]
-    if not engine.database:  # whose SQL has capitals of its own
+    if isinstance(engine, DuckDB):  # unlike others, whose SQL has capitals of its own
         texts += [text for text in (source.where, *source.leave_out.values()) if text]
         mapped += sorted(set().union(*(columns_in(engine, text) for text in texts)))
     return _under_asked_names(engine, relation, [] if source.layout else ours, mapped, label)

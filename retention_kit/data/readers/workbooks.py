@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from retention_kit.errors import DataError
 
@@ -58,7 +59,7 @@ def _too_large(path: Path) -> DataError:
     return DataError(f"{path.name} unpacks to more than {UNPACKED:,} bytes: save the table as CSV or Parquet.")
 
 
-def _chunks(file: zipfile.ZipExtFile) -> Iterator[bytes]:
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     while part := file.read(_CHUNK):
         yield part
 

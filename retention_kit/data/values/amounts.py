@@ -155,8 +155,8 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
         chosen = _unvoted(unclear, label, hints, is_odd=whole and padded and not is_long)
         assumed = _assumed(unclear, chosen) if hints.decimals in (None, 1, 2) else ""
     _refuse_other_currency(markers, label, hints.currency)
-    signs = tuple(sorted(markers, key=lambda one: (-len(one), one)))
-    return Numbers(chosen, signs, is_plain and chosen == ".", assumed, open_rows if assumed else 0)
+    longest_first = tuple(sorted(markers, key=lambda one: (-len(one), one)))
+    return Numbers(chosen, longest_first, is_plain and chosen == ".", assumed, open_rows if assumed else 0)
 
 
 def _assumed(unclear: dict[str, str], chosen: str) -> str:

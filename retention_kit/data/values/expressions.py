@@ -51,7 +51,7 @@ def fault_in(engine: DuckDB, tree: Any) -> tuple[str, Any]:
             part["expression"] for part in node.get("arguments") or () if part["expression"].get("class") != "CONSTANT"
         ]
         inner = inner if node is tree else []
-        if why := _CLASSES.get(node.get("class")):
+        if why := _CLASSES.get(node.get("class", "")):
             return why, next(iter(inner), None)
         if node.get("class") == "FUNCTION" and node["function_name"] in gathering:
             return f"gathers several rows, {_BY_ROW}", next(iter(inner), None)

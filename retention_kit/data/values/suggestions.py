@@ -11,6 +11,8 @@ from retention_kit.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from retention_kit.data.values.time_formats import Form
+
 
 class Written(NamedTuple):
     """A source as expressions on it are written: its table, what it calls our columns, and in whose words."""
@@ -98,16 +100,17 @@ def _counts(kind: _Number, mask: str, _: int, least: str, last: str) -> bool:
     return kind.first <= float(least) <= float(last) < kind.after
 
 
-def order_offers(written: Written, name: str, forms: list) -> str:
+def order_offers(written: Written, name: str, forms: list[Form]) -> str:
     """The expressions that read forms of two orders of day and month, or years of two digits, ready to be pasted."""
     orders = [("day", "month"), ("month", "day")]
     offered = [_expression(written, [_codes(form, order, written.dialect) for form in forms]) for order in orders]
     return _offer(written, name, [*dict.fromkeys(offered)])
 
 
-def _codes(form, order: tuple[str, str], dialect: str) -> str:
+def _codes(form: Form, order: tuple[str, str], dialect: str) -> str:
     """A form in the codes of a dialect, its separators as they stand."""
     place = {"duckdb": 0, "pandas": 0, "postgres": 1, "spark": 2}[dialect]
+    assert form.parts  # only parsed forms are offered
     parts, made, at = form.parts, "", 0
     named = {name: name for name in ("year", "month", "day", "name", "minute", "second", "part")}
     named |= {"one": order[0], "two": order[1], "hour": "half" if form.has("half") else "hour"}

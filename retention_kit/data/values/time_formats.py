@@ -1,4 +1,4 @@
-"""The ways in which times are written: a form is a text with its digits as 9, understood to its end or not at all."""
+"""The ways in which times are written: a form is a text with its digits as 9, known to its end or not at all."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class Form(NamedTuple):
 
     @property
     def is_timed(self) -> bool:
+        """Whether it holds a time of day."""
         return self.mask in (_TIME, _INSTANT) or bool(self.parts and self.parts["hour"])
 
     @property
@@ -71,30 +72,42 @@ class Form(NamedTuple):
             return ""
         if name := self._part("zone"):
             return _zones().get(name.lower(), "")
-        return "offset" if self.parts.end() > self._end_of_time() else ""
+        return "offset" if self._match.end() > self._end_of_time() else ""
 
     def has(self, name: str) -> bool:
-        return bool(self.parts and self._part(name))
+        """Whether it holds a part."""
+        return bool(self._part(name))
 
-    def _part(self, name: str) -> str | None:
-        return self.parts.groupdict().get(name)
+    def _part(self, name: str) -> str:
+        """The digits or letters of a part; empty without it."""
+        return (self.parts.groupdict().get(name) or "") if self.parts else ""
+
+    @property
+    def _match(self) -> re.Match:
+        assert self.parts, f"{self.mask} is asked for its parts, but was not parsed"
+        return self.parts
 
     def _end_of_time(self) -> int:
-        ends = [self.parts.end(name) for name in ("minute", "second", "part") if self._part(name)]
+        ends = [self._match.end(name) for name in ("minute", "second", "part") if self._part(name)]
         tail = re.match(rf"(?:{_BLANK}?[ap]\.?m\.?)?", self.mask[max(ends) :], re.IGNORECASE)
-        return max(ends) + tail.end()
+        return max(ends) + (tail.end() if tail else 0)
 
-    def digits(self, said: str, name: str, width: int = 2) -> str:
+    @property
+    def year_digits(self) -> int:
+        """How many digits its year has; 0 of ISO forms, which have four."""
+        return len(self._part("year"))
+
+    def digits(self, text: str, name: str, width: int = 2) -> str:
         """SQL: the digits of a part, with zeros before them."""
         length = min(len(self._part(name)), 6)  # of a second, millionths: what is finer is cut off
-        found = f"substr({said}, {self.parts.start(name) + 1}, {length})"
+        found = f"substr({text}, {self._match.start(name) + 1}, {length})"
         return f"'{'0' * (width - length)}' || {found}" if length < width else found
 
-    def iso(self, said: str, day_first: bool) -> str:
+    def iso(self, text: str, day_first: bool) -> str:
         """SQL: the text in ISO 8601."""
         if self.mask in ISO:
-            return said
-        if len(self._part("year")) != 4:
+            return text
+        if self.year_digits != 4:
             return "'0000-00-00'"  # outside any span
         if self.has("one"):
             month, day = ("two", "one") if day_first else ("one", "two")
@@ -103,35 +116,36 @@ class Form(NamedTuple):
         if self.has("name"):
             number = f"'{_MONTHS.index(self._part('name')[:3].lower()) + 1:02}'"
         else:
-            number = self.digits(said, month)
-        made = [self.digits(said, "year"), "'-'", number, "'-'", self.digits(said, day)]
+            number = self.digits(text, month)
+        parts = [self.digits(text, "year"), "'-'", number, "'-'", self.digits(text, day)]
         if self.is_timed:
-            made += ["' '", self._hour(said), "':'", self.digits(said, "minute"), "':'"]
-            made += [self.digits(said, "second") if self.has("second") else "'00'"]
-            made += ["'.'", self.digits(said, "part", 1)] if self.has("part") else []
-            made += [self._offset(said)] if self.zone == "offset" else []
-        return " || ".join(made)
+            parts += ["' '", self._hour(text), "':'", self.digits(text, "minute"), "':'"]
+            parts += [self.digits(text, "second") if self.has("second") else "'00'"]
+            parts += ["'.'", self.digits(text, "part", 1)] if self.has("part") else []
+            parts += [self._offset(text)] if self.zone == "offset" else []
+        return " || ".join(parts)
 
-    def _hour(self, said: str) -> str:
-        hour = self.digits(said, "hour")
+    def _hour(self, text: str) -> str:
+        hour = self.digits(text, "hour")
         if not self.has("half"):
             return hour
         after = 12 * (self._part("half").lower() == "p")
         of_day = "".join(f" WHEN '{twelfth:02}' THEN '{twelfth % 12 + after:02}'" for twelfth in range(1, 13))
         return f"CASE {hour}{of_day} END"
 
-    def _offset(self, said: str) -> str:
+    def _offset(self, text: str) -> str:
         sign = self._part("sign") or {"+": "-", "-": "+"}.get(self._part("posix"))
         if not sign:
             return "'Z'"
         hours, minutes = ("hours4", "minutes4") if self._part("hours4") else ("hours", "minutes")
-        ahead = self.digits(said, hours)
-        past = self.digits(said, minutes) if self._part(minutes) else "'00'"
+        ahead = self.digits(text, hours)
+        past = self.digits(text, minutes) if self._part(minutes) else "'00'"
         fits = f"{ahead} <= '14' AND {past} <= '59'"
         return f"CASE WHEN {fits} THEN '{sign}' || {ahead} || ':' || {past} END"
 
 
 def form_of(text: str) -> str:
+    """SQL: the form of a text."""
     plain = rf"^\d{{4}}-\d\d-\d\d({_CLOCK})?$"
     return (
         f"CASE WHEN regexp_matches({text}, '{plain}') THEN CASE WHEN length({text}) = 10 THEN '{_DATE}' ELSE '{_TIME}' END "
@@ -140,8 +154,8 @@ def form_of(text: str) -> str:
     )
 
 
-def understood(mask: str) -> re.Match | None:
-    """Where the parts of a form stand; None unless it is understood to its end."""
+def parse_form(mask: str) -> re.Match | None:
+    """Where the parts of a form stand; None unless all of it is one of the known ways."""
     for pattern in _FORMS:
         if (parts := pattern.fullmatch(mask)) and (
             not parts.groupdict().get("zone") or parts["zone"].lower() in _zones()

@@ -1,7 +1,7 @@
 """Times as SQL: a column of any type, or of texts in any common way of writing, as local time of the report.
 
 Texts are read by their forms. A form is a text with its digits as 9 (`99/99/9999 9:99 PM`); the engine counts those of a
-column, here each is understood to its end or not at all, and the engine moves its parts into ISO 8601, the one way that
+column, here each is parse_form to its end or not at all, and the engine moves its parts into ISO 8601, the one way that
 every engine reads alike.
 """
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.values.suggestions import Written, order_offers, refuse_numbers
-from retention_kit.data.values.time_formats import ISO, Form, form_of, understood
+from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
 from retention_kit.data.values.timezones import any_of, in_report_zone, shifts
 from retention_kit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # a date outside is a slip of the pen or a stand-in for none
 ENDS = ("ended_at", "trial_ends_at")  # columns whose empty value says that something goes on
@@ -150,7 +150,9 @@ def _of_iso(name: str, iso: str, form_column: str, steps: list, read: list[Form]
     return made._replace(moment=f"CASE WHEN {timed} THEN {made.moment} ELSE {only(local)} END")
 
 
-def _named_zones(clock: Clock, iso: str, form_column: str, read: list[Form], report: str, span: list, only) -> Clock:
+def _named_zones(
+    clock: Clock, iso: str, form_column: str, read: list[Form], report: str, span: list, only: Callable[..., str]
+) -> Clock:
     """Times that name their zones, each read by its own clock, beside some with an offset."""
     column = quote(f"_naive_{clock.name}")
     forms: dict[str, list[str]] = {}
@@ -204,7 +206,7 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, written: Written)
             f"The {written.table} column {name!r} holds no dates: its values are written in more than {_MOST:,} ways, "
             f"such as {found[0][2]!r}: see which column is which."
         )
-    return [Form(mask, understood(mask), *more) for mask, *more in found]
+    return [Form(mask, parse_form(mask), *more) for mask, *more in found]
 
 
 def _order(engine: Engine, part: str, name: str, text: str, read: list[Form], written: Written) -> tuple[bool, list]:
@@ -212,8 +214,8 @@ def _order(engine: Engine, part: str, name: str, text: str, read: list[Form], wr
 
     Raises DataError where both are proven, or neither.
     """
-    full = [form for form in read if form.mask in ISO or len(form.parts["year"]) == 4]
-    short = [form for form in read if form.parts and len(form.parts["year"]) == 2]
+    full = [form for form in read if form.mask in ISO or form.year_digits == 4]
+    short = [form for form in read if form.year_digits == 2]
     if short and sum(form.rows for form in short) > sum(form.rows for form in full):
         raise DataError(
             f"The {written.table} column {name!r} writes years with two digits, such as {short[0].least!r}: "

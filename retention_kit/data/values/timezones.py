@@ -70,7 +70,7 @@ def in_report_zone(time: str, zone: str | None, report: str, found: tuple[Shift,
 
 
 def _offset(clock: ZoneInfo, moment: datetime) -> timedelta:
-    return moment.astimezone(clock).utcoffset()
+    return moment.astimezone(clock).utcoffset() or timedelta()
 
 
 def _moment(clock: ZoneInfo, low: datetime, high: datetime, before: timedelta) -> datetime:

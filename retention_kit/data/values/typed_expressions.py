@@ -94,6 +94,7 @@ def _where(engine: DuckDB, text: str) -> str:
 def _said(engine: DuckDB, node: dict) -> str:
     """A node as SQL."""
     tree = _parsed(engine, "NULL")
+    assert tree is not None  # NULL is an expression
     _set_root(tree, node)
     return _written(engine, tree)
 
@@ -235,7 +236,9 @@ class _Typing:
         return _said(self._engine, node)
 
     def _made(self, template: str, **nodes: dict) -> dict:
-        return _filled(_root(_parsed(self._engine, template)), nodes)
+        tree = _parsed(self._engine, template)
+        assert tree is not None, template
+        return _filled(_root(tree), nodes)
 
 
 def _parsed(engine: DuckDB, text: str) -> dict | None:
@@ -244,12 +247,11 @@ def _parsed(engine: DuckDB, text: str) -> dict | None:
     if tree["error"] or len(tree["statements"]) != 1:
         return None
     select = tree["statements"][0]["node"]
-    is_one = select.get("type") == "SELECT_NODE" and len(select["select_list"]) == 1
-    more = is_one and [
-        select[part] for part in ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
-    ]
-    is_bare = is_one and select["from_table"].get("type") == "EMPTY" and not any(more) and not _root(tree)["alias"]
-    return tree if is_bare else None
+    if select.get("type") != "SELECT_NODE" or len(select["select_list"]) != 1:
+        return None
+    clauses = ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
+    has_more = select["from_table"].get("type") != "EMPTY" or any(select[clause] for clause in clauses)
+    return None if has_more or _root(tree)["alias"] else tree
 
 
 def _written(engine: DuckDB, tree: dict) -> str:

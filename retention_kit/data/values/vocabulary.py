@@ -71,8 +71,8 @@ def interval_of(text: str) -> str | None:
         return _interval(int(found[1]), _UNITS[found[2]])
     said = re.sub(r"^(billed |every |each |per |once a |once per |a |an |/ ?)+", "", said)
     said = re.sub(r"( (plan|subscription|billing|billed|payments?|recurring|prepaid|prepayment|contract))+$", "", said)
-    if found := _SEVERAL.get(said.replace(" ", "")):
-        return _interval(*found)
+    if several := _SEVERAL.get(said.replace(" ", "")):
+        return _interval(*several)
     count, unit = 1, said
     if found := re.fullmatch(r"(\d{1,3}|[a-z]+)(?: ?x)? ?([a-z]+?)(?:\(s\))?", said):
         if found[1].isdigit():
@@ -139,8 +139,8 @@ def score_of(text: object) -> Decimal | None:
     said = str(text).translate(_DIGITS).strip()
     plain = said.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", said) else said
     try:
-        found = Decimal(plain)
-        return found if found.is_finite() else None
+        number = Decimal(plain)
+        return number if number.is_finite() else None
     except InvalidOperation:
         pass
     if re.fullmatch(r"[★⭐]{1,10}[☆]*", stars := re.sub(r"[\s\ufe0f]", "", said)):
