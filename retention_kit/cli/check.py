@@ -44,8 +44,10 @@ def _check(arguments: argparse.Namespace) -> int:
     print(
         f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
     )
-    if unkept := ", ".join(f"{name} ({why})" for name, why in data.unkept.items() if name not in data.segments):
-        print(f"Columns that are no segments, unless keep of [data.TABLE] names them: {printable(unkept)}.")
+    if excluded := ", ".join(
+        f"{name} ({why})" for name, why in data.excluded_columns.items() if name not in data.segments
+    ):
+        print(f"Columns that are no segments, unless keep of [data.TABLE] names them: {printable(excluded)}.")
     return DONE
 
 

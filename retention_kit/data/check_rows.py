@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import sets_aside
-from retention_kit.data.cleaning.columns import is_capped, made_columns
 from retention_kit.data.cleaning.quality import row_queries
+from retention_kit.data.cleaning.raw_columns import added_columns, is_capped
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.union import FILE, UNKNOWN
 from retention_kit.errors import UnknownNameError, did_you_mean
@@ -111,10 +111,10 @@ def _of_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
 
 
 def _came(data: Dataset, table: str, relation: str) -> str:
-    made = {column.strip('"') for column in made_columns(table)}
+    added = {column.strip('"') for column in added_columns(table)}
     taken = {"check", "row", "file"}
     return "".join(
         f", came.{quote(name)}" + (f" AS {quote(f'{name} (theirs)')}" if name.lower() in taken else "")
         for name in data.live_engine.types(relation)
-        if name not in made
+        if name not in added
     )

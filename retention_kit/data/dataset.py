@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,29 +11,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from retention_kit.data.choose_engine import given_engine, named_engine
-from retention_kit.data.cleaning.as_of import span
-from retention_kit.data.cleaning.columns import Columns, made_columns
-from retention_kit.data.cleaning.contradictions import find_totals, find_useless_files, tell_overlap
-from retention_kit.data.cleaning.excluded_rows import count_left_out
-from retention_kit.data.cleaning.failure_shares import judge
-from retention_kit.data.cleaning.known_customers import make_known_customers
-from retention_kit.data.cleaning.mixtures import refuse_mixed
-from retention_kit.data.cleaning.money import Money
-from retention_kit.data.cleaning.quality import Count, count_checks, lines_effect, quality_frame, warnings
-from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
-from retention_kit.data.cleaning.statements import make_usable_orders, statements_of
+from retention_kit.data.cleaning.pipeline import Cleaning
+from retention_kit.data.cleaning.raw_columns import added_columns
 from retention_kit.data.dataset_display import display_of
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.remote import RemoteEngine
-from retention_kit.data.engines.sql_text import literal, quote
+from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
-from retention_kit.data.readers.sources import Source, find_tables, read_given, read_table, sentence
-from retention_kit.data.schema import IDENTITY
-from retention_kit.data.values.ids import dominant_customer
+from retention_kit.data.readers.sources import Source, find_tables, read_given, read_table
 from retention_kit.errors import DataError, SettingsError, did_you_mean
-from retention_kit.periods import add_months, today
+from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import BESIDE, TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals
@@ -61,7 +49,7 @@ class Dataset:
     segments: dict[str, tuple[str, ...]]  # segment column → tables that have it
     quality: pd.DataFrame
     sources: list[dict[str, Any]]  # table, name, sha256
-    unkept: dict[str, str] = field(default_factory=dict)  # column that is no segment → why
+    excluded_columns: dict[str, str] = field(default_factory=dict)  # column that is no segment → why
     warnings: tuple[str, ...] = ()  # what cleaning found so much of that figures may be wrong, the most first
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
     has_known_customers: bool = False  # whether a table says who was a customer before the data begin
@@ -133,8 +121,8 @@ class Dataset:
         return {name: self._set_aside(name) for name in (*TABLES, "known_customers") if name in held}
 
     def _set_aside(self, name: str) -> pd.DataFrame:
-        made = {column.strip('"') for column in made_columns(name)}
-        came = [column for column in self.live_engine.types(f"{name}_raw") if column not in made]
+        added = {column.strip('"') for column in added_columns(name)}
+        came = [column for column in self.live_engine.types(f"{name}_raw") if column not in added]
         return self.live_engine.frame(
             f'SELECT judged.problem AS "check"{"".join(f", came.{quote(column)}" for column in came)} FROM {name}_raw AS came '
             f"JOIN {name}_typed AS judged ON judged._row = came._row WHERE judged.problem IS NOT NULL ORDER BY came._row"
@@ -262,92 +250,36 @@ def _with_plugins(settings: Settings, folder: Path) -> Settings:
 
 
 def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]]) -> Dataset:
-    """Type and judge every table, fix what is known at the as-of date, then make the clean tables and count."""
-    report, basis = settings.report, settings.definitions.basis
+    """Type and judge every table, decide the as-of date, then build the clean tables and count."""
+    basis = settings.definitions.basis
     if basis and basis not in sources:
         raise SettingsError(f"definitions.basis is {basis!r}, but there is no {basis} table.")
-    decimals = money_decimals(report.currency)
-    every = {}
-    for name, parts in sources.items():
-        with sentence(engine, f"The {name}"):
-            every[name] = Columns(engine, name, parts, settings)
-    rates, earlier = every.pop("rates", None), every.pop("known_customers", None)
-    others = foreign_currencies(every, report.currency, rates is not None)
-    money = Money(report.currency, decimals, SCALE if others else 1)
-    with sentence(engine, "The rates"):
-        begin = make_rates(engine, rates, others)
-    known = {"rates_begin": begin_sql(begin), "zone": literal(report.timezone or "UTC")}
-    counts, sizes, read, judged = [], {}, {}, {}
-    for name, columns in every.items():
-        with sentence(engine, f"The {name}"):
-            if name in IDENTITY:
-                columns.set_money(10**decimals, money.scale)
-            for statement in statements_of(name)[0]:
-                engine.run(statement, **columns.sql, **known)
-        judged[name] = judge(engine, name, columns, money)
-        sizes[name] = judged[name].rows
-        told = [one for part in sources[name] for one in part.found] + columns.found
-        counts += [Count(name, one.check, one.rows, detail=one.detail) for one in told]
-        counts += count_left_out(engine, name, sources[name], money, sizes[name])
-        counts += find_useless_files(engine, name, columns, sources[name])
-        counts += find_totals(engine, name, columns, money) if name in IDENTITY else []
-        refuse_mixed(engine, name, columns, settings.definitions)
-        if name in IDENTITY:
-            refuse_late_rates(engine, name, begin)
-        if columns.is_naive:
-            counts.append(Count(name, "naive times without a time zone", sizes[name]))
-    tomorrow = today(report.timezone) + timedelta(days=1)
-    as_of, starts = span(engine, every, report.as_of, tomorrow)
-    if not starts:
-        raise DataError(f"There is no usable row before {as_of}: see what check says of the tables.")
-    if basis and basis not in starts:
-        raise SettingsError(f"definitions.basis is {basis!r}, but no row of the {basis} can be used before {as_of}.")
-    known |= {
-        "as_of": f"TIMESTAMP '{as_of}'",
-        "tomorrow": f"TIMESTAMP '{tomorrow}'",
-        "is_as_of_set": str(report.as_of is not None).lower(),
-    }
-    for name, columns in every.items():
-        with sentence(engine, f"The {name}"):
-            making = statements_of(name)[1]
-            if name == "orders":
-                *usable, orders = making
-                known |= make_usable_orders(engine, usable, columns, others, known)
-                making = [orders]
-            for statement in making:
-                engine.run(statement, **columns.sql, **known)
-            read[name] = lines_effect(engine, columns)
-            told = dominant_customer(engine, sizes[name]) if name == "orders" else []
-            counts += [Count(name, one.check, one.rows, detail=one.detail) for one in told]
-            found = count_checks(engine, name, columns, money, {**columns.sql, **known}, judged[name])
-            counts += tell_overlap(engine, name, columns, found)
-        if name not in starts:
-            counts.append(Count(name, "no usable row", sizes[name]))
-    with sentence(engine, "The known_customers"):
-        size, found = make_known_customers(engine, earlier, starts)
-    sizes |= {"known_customers": size} if earlier else {}
-    counts += found
+    cleaning = Cleaning.begin(engine, settings, sources)
+    cleaning.judge_rows()
+    cleaning.set_as_of()
+    cleaning.build_tables()
+    columns, starts = cleaning.columns, cleaning.starts
     paid = "SELECT DISTINCT currency FROM subscriptions WHERE mrr > 0 AND currency IS NOT NULL ORDER BY 1"
     return Dataset(
         settings,
-        as_of,
+        cleaning.as_of,
         starts,
         tuple(starts),
-        _segments(report.segments, {name: every[name].extras for name in starts}),
-        quality_frame(counts, sizes, defaultdict(str, read)),
+        _segments(settings.report.segments, {name: columns[name].segments for name in starts}),
+        cleaning.quality(),
         [
             {"table": name, "name": part.label, "sha256": part.sha256}
             for name, parts in sources.items()
             for part in parts
         ],
-        unkept={name: why for columns in every.values() for name, why in columns.unkept.items()},
-        warnings=warnings(counts, sizes),
-        scale=money.scale,
-        has_known_customers=earlier is not None,
+        excluded_columns={name: why for one in columns.values() for name, why in one.excluded.items()},
+        warnings=cleaning.warnings(),
+        scale=cleaning.money.scale,
+        has_known_customers=cleaning.known_customers is not None,
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,
-        parts={name: sources[name] for name in every},
-        known={name: known[name] for name in ("as_of", "rates_begin", "zone", "tomorrow", "is_as_of_set")},
+        parts={name: sources[name] for name in columns},
+        known={name: cleaning.parts[name] for name in ("as_of", "rates_begin", "zone", "tomorrow", "is_as_of_set")},
     )
 
 

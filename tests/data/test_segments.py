@@ -65,7 +65,7 @@ def test_values_speak_where_the_name_does_not(kind):
     make, is_segment = VALUES[kind]
     data = rk.load(orders=orders(70, column=[make(row) for row in range(70)]), **UTC)
     assert (set(data.segments) == {"column"}) == is_segment
-    assert ("column" in data.unkept) != is_segment
+    assert ("column" in data.excluded_columns) != is_segment
 
 
 @settings(max_examples=25)
@@ -110,7 +110,7 @@ def test_rows_of_the_other_tables_are_told_apart_too(name):
     data = rk.load(**{name: frame}, **UTC)
     other = {"same subscription_id and start, other contents": 1} if name == "subscriptions" else {}
     assert checks(data) == {"identical row": 1} | other
-    assert data.unkept == {"note": "free text"}
+    assert data.excluded_columns == {"note": "free text"}
     assert_balanced(data, name, 3)
 
 

@@ -10,7 +10,9 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 
 
-def span(engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date) -> tuple[date, dict[str, date]]:
+def known_span(
+    engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date
+) -> tuple[date, dict[str, date]]:
     """The as-of date, by default the midnight after the last event until today, and the first date before it in each table.
 
     An `ended_at` in the future is a plan, not an event. Raises DataError where no row can be used.

@@ -91,7 +91,7 @@ def _named(row: int, who: str | None) -> str:
     return f"row {row} of {who!r}" if who else f"row {row}, without a customer"
 
 
-def tell_overlap(engine: Engine, table: str, columns: Columns, counts: list[Count]) -> list[Count]:
+def detail_overlap(engine: Engine, table: str, columns: Columns, counts: list[Count]) -> list[Count]:
     """The counts of copies, with how many of their orders or subscriptions stand in several files of a pattern."""
     key = IDENTITY.get(table, "response_id")
     if not columns.has_files:

@@ -27,16 +27,14 @@ SELECT customer_id, CASE WHEN COUNT(*) = COUNT(first_at) THEN MIN(CAST(first_at 
 FROM {NAME}_typed WHERE problem IS NULL GROUP BY customer_id"""
 
 
-def make_known_customers(
-    engine: Engine, columns: Columns | None, starts: Mapping[str, date]
-) -> tuple[int, list[Count]]:
+def make_known_customers(engine: Engine, columns: Columns, starts: Mapping[str, date]) -> tuple[int, list[Count]]:
     """Make the table of those who were customers before the tables in `starts` begin; give its rows and what they are.
 
     Who is first known since the data begin is left out: the tables tell when they came. A customer that one row gives
     no `first_at` was there before. Raises DataError where over half of the rows lack an id or a readable date.
     """
     begins = {name: starts[name] for name in ("orders", "subscriptions") if name in starts}
-    if columns is None or not begins:
+    if not begins:
         return 0, []
     parts = {name: columns.sql[name] for name in ("customer_id", "first_at", "first_at_unreadable")}
     engine.run(_TYPED, **parts, begin=str(max(begins.values())))

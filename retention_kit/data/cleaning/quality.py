@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import WARNED, WHEN, check_of
-from retention_kit.data.cleaning.columns import Columns, is_capped
+from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.failure_shares import Failing, Judged
 from retention_kit.data.cleaning.money import Money
+from retention_kit.data.cleaning.raw_columns import is_capped
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.settings import BESIDE, TABLES

@@ -152,9 +152,9 @@ def summary(data: Dataset, name: str, grid: Grid, segment: str | None = None) ->
 
 def check_segment(data: Dataset, segment: str | None) -> None:
     """Raise UnknownNameError where no table has the segment column."""
-    if segment in data.unkept and segment not in data.segments:
+    if segment in data.excluded_columns and segment not in data.segments:
         raise UnknownNameError(
-            f"The column {segment!r} is no segment ({data.unkept[segment]}): name it in keep of its table, such as "
+            f"The column {segment!r} is no segment ({data.excluded_columns[segment]}): name it in keep of its table, such as "
             f"[data.orders] keep = [{segment!r}], or in [report] segments."
         )
     if segment is not None and segment not in data.segments:

@@ -1,3 +1,4 @@
+-- name: orders_converted
 -- Orders in the report's currency. A refund converts as the order it names, if in the same currency: all of it stays all.
 CREATE TABLE orders_converted AS
 WITH sales AS (

@@ -1,3 +1,4 @@
+-- name: lines
 -- Order lines, summed: of each order at its earliest time. What was refunded of the order stands on one line or on each: it counts once. Whole orders beside them stay as they are.
 CREATE TABLE $into AS
 WITH lines AS (

@@ -1,0 +1,169 @@
+"""Clean tables in stages: type and judge their rows, fix the as-of date, build the clean tables, and count all of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.data.checks import Found
+from retention_kit.data.cleaning.as_of import known_span
+from retention_kit.data.cleaning.columns import Columns
+from retention_kit.data.cleaning.contradictions import detail_overlap, find_totals, find_useless_files
+from retention_kit.data.cleaning.excluded_rows import count_left_out
+from retention_kit.data.cleaning.failure_shares import Judged, judge
+from retention_kit.data.cleaning.known_customers import make_known_customers
+from retention_kit.data.cleaning.mixtures import refuse_mixed
+from retention_kit.data.cleaning.money import Money
+from retention_kit.data.cleaning.quality import Count, count_checks, lines_effect, quality_frame, warnings
+from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal, statements
+from retention_kit.data.readers.sources import Source, sentence
+from retention_kit.data.schema import IDENTITY
+from retention_kit.data.values.ids import dominant_customer
+from retention_kit.errors import DataError, SettingsError
+from retention_kit.periods import today
+from retention_kit.settings import Settings
+from retention_kit.wording import money_decimals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PACKAGE = "retention_kit.data.cleaning"
+
+
+@dataclass
+class Cleaning:
+    """The tables of one load on their way from raw to clean, with the SQL parts and counts gathered so far.
+
+    The stages are to be called in the order `judge_rows`, `set_as_of`, `build_tables`.
+    """
+
+    engine: Engine
+    settings: Settings
+    sources: dict[str, list[Source]]
+    columns: dict[str, Columns]  # of the tables that figures are made of
+    known_customers: Columns | None
+    foreign: tuple[str, ...]  # currencies besides the report's
+    rates_begin: dict[str, str]  # currency → its first day, as text
+    money: Money
+    parts: dict[str, str]  # SQL that fills placeholders
+    as_of: date = date.max
+    starts: dict[str, date] = field(default_factory=dict)  # table → its first local date
+    counts: list[Count] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)  # rows read
+    effects: dict[str, str] = field(default_factory=lambda: defaultdict(str))  # what rows read became
+    judged: dict[str, Judged] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, engine: Engine, settings: Settings, sources: dict[str, list[Source]]) -> Cleaning:
+        """Inspect the columns of every table and read the rates; raises DataError where a currency lacks them."""
+        report = settings.report
+        columns = {}
+        for name, parts in sources.items():
+            with sentence(engine, f"The {name}"):
+                columns[name] = Columns.inspect(engine, name, parts, settings)
+        rates, known_customers = columns.pop("rates", None), columns.pop("known_customers", None)
+        foreign = foreign_currencies(columns, report.currency, rates is not None)
+        with sentence(engine, "The rates"):
+            rates_begin = make_rates(engine, rates, foreign)
+        money = Money(report.currency, money_decimals(report.currency), SCALE if foreign else 1)
+        known = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
+        return cls(engine, settings, sources, columns, known_customers, foreign, rates_begin, money, known)
+
+    def judge_rows(self) -> None:
+        """Make `TABLE_typed` of every table, its bad rows set aside; raises DataError where too many are bad."""
+        for name, columns in self.columns.items():
+            sources = self.sources[name]
+            with sentence(self.engine, f"The {name}"):
+                if name in IDENTITY:
+                    columns.set_money(10**self.money.decimals, self.money.scale)
+                self._run(statements(_PACKAGE, f"{name}_typed").values(), columns.sql)
+            self.judged[name] = judge(self.engine, name, columns, self.money)
+            self.sizes[name] = size = self.judged[name].rows
+            self._add(name, [one for source in sources for one in source.found] + columns.found)
+            self.counts += count_left_out(self.engine, name, sources, self.money, size)
+            self.counts += find_useless_files(self.engine, name, columns, sources)
+            self.counts += find_totals(self.engine, name, columns, self.money) if name in IDENTITY else []
+            refuse_mixed(self.engine, name, columns, self.settings.definitions)
+            if name in IDENTITY:
+                refuse_late_rates(self.engine, name, self.rates_begin)
+            if columns.is_naive:
+                self.counts.append(Count(name, "naive times without a time zone", size))
+
+    def set_as_of(self) -> None:
+        """Decide up to when data are known; raises DataError or SettingsError where no row is from before."""
+        report, basis = self.settings.report, self.settings.definitions.basis
+        tomorrow = today(report.timezone) + timedelta(days=1)
+        self.as_of, self.starts = known_span(self.engine, self.columns, report.as_of, tomorrow)
+        if not self.starts:
+            raise DataError(f"There is no usable row before {self.as_of}: see what check says of the tables.")
+        if basis and basis not in self.starts:
+            raise SettingsError(
+                f"definitions.basis is {basis!r}, but no row of the {basis} can be used before {self.as_of}."
+            )
+        self.parts |= {
+            "as_of": f"TIMESTAMP '{self.as_of}'",
+            "tomorrow": f"TIMESTAMP '{tomorrow}'",
+            "is_as_of_set": str(report.as_of is not None).lower(),
+        }
+
+    def build_tables(self) -> None:
+        """Make the clean tables, of rows before the as-of date, and count every check."""
+        for name, columns in self.columns.items():
+            with sentence(self.engine, f"The {name}"):
+                if name == "orders":
+                    self._build_orders(columns)
+                    self._add(name, dominant_customer(self.engine, self.sizes[name]))
+                else:
+                    self._run(statements(_PACKAGE, name).values(), columns.sql)
+                self.effects[name] = lines_effect(self.engine, columns)
+                parts = columns.sql | self.parts
+                found = count_checks(self.engine, name, columns, self.money, parts, self.judged[name])
+                self.counts += detail_overlap(self.engine, name, columns, found)
+            if name not in self.starts:
+                self.counts.append(Count(name, "no usable row", self.sizes[name]))
+        if self.known_customers:
+            with sentence(self.engine, "The known_customers"):
+                size, counts = make_known_customers(self.engine, self.known_customers, self.starts)
+            self.sizes["known_customers"] = size
+            self.counts += counts
+
+    def quality(self) -> pd.DataFrame:
+        """The quality frame: columns table, check, rows, effect."""
+        return quality_frame(self.counts, self.sizes, self.effects)
+
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each check that so many rows fail that figures may be wrong."""
+        return warnings(self.counts, self.sizes)
+
+    def _build_orders(self, columns: Columns) -> None:
+        """Make the clean orders: one row each, in one currency, lowered by their refunds."""
+        orders, parts = statements(_PACKAGE, "orders"), columns.sql
+        lines = statements(_PACKAGE, "lines")["lines"]
+        self._run([orders["orders_known"]], parts)
+        rows = "orders_known"
+        if columns.has_lines:  # of one currency first, so that what is converted is an order
+            self._run([lines], parts | {"rows": rows, "into": "orders_summed", "currency": "currency"})
+            rows = "orders_summed"
+        if self.foreign:
+            self._run(statements(_PACKAGE, "conversion").values(), parts | {"rows": rows})
+            rows = "orders_converted"
+            if columns.has_lines:
+                self._run([lines], parts | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
+                rows = "orders_whole"
+        self._run([orders["orders_usable"], orders["orders_refunds"]], parts | {"usable": rows})
+        # Where no refund has to be joined, orders are as soon computed as read.
+        has_refunds = self.engine.rows("SELECT count(*) FROM orders_refunds")[0][0] > 0
+        kind = "TABLE" if has_refunds or self.engine.database else "VIEW"
+        self._run([orders["orders"]], parts | {"made_as": kind})
+
+    def _run(self, sql: Iterable[str], parts: dict[str, str]) -> None:
+        for statement in sql:
+            self.engine.run(statement, **parts | self.parts)
+
+    def _add(self, table: str, found: Iterable[Found]) -> None:
+        self.counts += [Count(table, one.check, one.rows, detail=one.detail) for one in found]

@@ -1,0 +1,115 @@
+"""The columns of a table's raw view: their names, and SQL that reads them as they came."""
+
+from __future__ import annotations
+
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import quote
+from retention_kit.data.readers.union import FILE, REST, UNKNOWN
+from retention_kit.data.schema import OPTIONAL, REQUIRED
+from retention_kit.data.values.times import ENDS
+
+_NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+_FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
+    ("DATE", "TIMESTAMP"), "time"
+)  # types that stack by themselves
+NUMBERS = ("amount", "refunded", "rate", "weight")
+LONGEST, KEPT, _CUT = 1000, 200, "… "  # characters that a text may have; of a longer one this many, and the mark behind
+SEVERAL = "(several)"  # an order's value where its lines disagree
+FLAGS = ("ambiguous", "nonexistent", "no_end")  # what is known of a row by its times
+
+
+def capped(text: str) -> str:
+    """A text that fits a page: of a longer one its beginning and a digest, so that two of them stay two."""
+    return f"CASE WHEN length({text}) > {LONGEST} THEN left({text}, {KEPT}) || '{_CUT}' || md5({text}) ELSE {text} END"
+
+
+def is_capped(engine: Engine, table: str) -> str:
+    """SQL: whether a row of a typed table holds a text that was cut."""
+    texts = [quote(name) for name, kind in engine.types(f"{table}_typed").items() if kind == "VARCHAR"]
+    cut = (f"(length({text}) = {KEPT + 34} AND substr({text}, {KEPT + 1}, 2) = '{_CUT}')" for text in texts)
+    return " OR ".join(cut) or "false"
+
+
+def text_sql(name: str, kind: str | None) -> str:
+    """A column as trimmed text, empty as NULL; whole floats, as pandas makes of ids with gaps, as integers."""
+    column = quote(name)
+    if kind is None:
+        return "CAST(NULL AS VARCHAR)"
+    if kind in ("DOUBLE", "FLOAT"):
+        whole = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
+        text = f"CASE WHEN {column} = floor({column}) AND abs({column}) < 1e15 THEN {whole} ELSE CAST({column} AS VARCHAR) END"
+        return f"CASE WHEN NOT isnan({column}) THEN {text} END"
+    return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
+
+
+def stacked_names(every: list[dict[str, str]]) -> list[str]:
+    """The columns of all sources: `Country` in one and `country` in another are one, spelled as it is first."""
+    names: list[str] = []
+    for kinds in every:
+        taken = {name.lower() for name in names if name not in kinds}
+        names += [name for name in kinds if name not in names and name.lower() not in taken]
+    return names
+
+
+def spellings(kinds: dict[str, str], names: list[str]) -> dict[str, str]:
+    """Stacked column → how one source spells it, of those that it has."""
+    loosely = {name.lower(): name for name in kinds if name not in names}
+    found = {name: name if name in kinds else loosely.get(name.lower()) for name in names}
+    return {name: said for name, said in found.items() if said is not None}
+
+
+def stacked_column(name: str, said: str | None, kinds: list[str]) -> str:
+    """A column as it is stacked: missing where a source lacks it, text where sources differ in more than precision."""
+    if said is None:
+        return f"CAST(NULL AS {kinds[0]}) AS {quote(name)}"
+    families = {next((_FAMILIES[start] for start in _FAMILIES if found.startswith(start)), found) for found in kinds}
+    return f"{quote(said) if len(families) <= 1 else f'CAST({quote(said)} AS VARCHAR)'} AS {quote(name)}"
+
+
+def times(table: str) -> list[str]:
+    """The columns of a table that hold times."""
+    return [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name.endswith("_at") or name == "date"]
+
+
+def added_columns(table: str) -> list[str]:
+    """The columns that a table's raw view has besides those that came."""
+    return [
+        "_row",
+        *map(plain, NUMBERS),
+        "_is_line",
+        "_like",
+        "_source",
+        FILE,
+        REST,
+        UNKNOWN,
+        *(f"_{flag}" for flag in FLAGS),
+        *map(local, times(table)),
+        *map(outside, times(table)),
+        *(no_end(name) for name in times(table) if name in ENDS),
+    ]
+
+
+def outside(name: str) -> str:
+    """The column that says whether a time lies in no year that it may have."""
+    return quote(f"_outside_{name}")
+
+
+def no_end(name: str) -> str:
+    """The column that says whether a time stands for none."""
+    return quote(f"_no_{name}")
+
+
+def local(name: str) -> str:
+    """The column that holds a time as local time of the report."""
+    return quote(f"_local_{name}")
+
+
+def plain(name: str) -> str:
+    """The column that holds numbers as plain text, where they came otherwise."""
+    return quote(f"_plain_{name}")
+
+
+def agreed(column: str) -> str:
+    """What an order's lines say with one voice; lines that say nothing do not count."""
+    return f"CASE WHEN min({column}) = max({column}) THEN min({column}) WHEN min({column}) IS NOT NULL THEN '{SEVERAL}' END AS {column}"
