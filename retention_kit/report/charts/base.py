@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from math import isfinite
 from os.path import commonprefix
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pandas as pd
 from babel import Locale
@@ -27,7 +28,7 @@ _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421, 0xFFFE: 
 
 
 class _Altair:
-    """Altair, imported when the first chart is made, not by whoever only draws or lays out what notebooks have made."""
+    """Altair, imported when the first chart is built: whoever only renders finished charts does without it."""
 
     def __getattr__(self, name: str) -> object:
         import altair
@@ -35,7 +36,12 @@ class _Altair:
         return getattr(altair, name)
 
 
-alt = _Altair()  # in encodings, channels are objects: Altair takes milliseconds to find the one for a text
+if TYPE_CHECKING:
+    import altair as alt
+
+    Position = TypeVar("Position", alt.X, alt.Y)
+else:
+    alt = _Altair()  # encodings are given as objects: Altair takes milliseconds to find the class for a text
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,8 @@ def _shared(names: list[str], least: int) -> int:
     return length if length >= least else 0
 
 
-def number(value: object) -> float | None:
-    """Undefined, in whichever of the frame's ways, is None."""
+def number(value: Any) -> float | None:
+    """A cell of a frame as a float; None where it is undefined, in whichever of pandas' ways."""
     return None if pd.isna(value) or not isfinite(value) else float(value)
 
 
@@ -111,8 +117,8 @@ def inline(records: list[dict], name: str = "rows") -> alt.InlineData:
 
 def extent(unit: str, reference: float | None, records: list[dict]) -> list[float]:
     """What the axis spans: everything drawn and some air, without leaving 0 to 100% or going below zero for it."""
-    drawn = [reference, *(record.get(key) for record in records for key in ("value", "low", "high", "earlier"))]
-    drawn = [value for value in drawn if value is not None]
+    values = [reference, *(record.get(key) for record in records for key in ("value", "low", "high", "earlier"))]
+    drawn: list[float] = [value for value in values if value is not None]
     low, high = min(drawn), max(drawn)
     air = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     bottom = max(low - air, 0.0) if low >= 0 else low - air
@@ -121,8 +127,8 @@ def extent(unit: str, reference: float | None, records: list[dict]) -> list[floa
 
 
 def quantity(
-    channel: type[alt.X | alt.Y], unit: str, words: Words, domain: list[float] | None = None, reach: float = 0.0
-) -> Callable[[str], alt.X | alt.Y]:
+    channel: type[Position], unit: str, words: Words, domain: list[float] | None = None, reach: float = 0.0
+) -> Callable[[str], Position]:
     """The encoding of any field in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
     axis = alt.Axis(format="~%" if unit == "fraction" else ",~f", tickCount=5, grid=True)
     if channel is alt.X:  # wide labels lie beside one another
@@ -206,7 +212,6 @@ def _inner(chart: alt.Chart, *only: str) -> dict:
 def listed(items: list[str], words: Words) -> str:
     """Items with commas and no "and"; where a language has no such list, as it writes an ordinary one."""
     patterns = Locale.parse(words.locale).list_patterns
-    whole = (
-        style for style in ("unit", "unit-narrow") if {"start", "middle", "end", "2"} <= {*patterns.get(style, ())}
-    )
-    return format_list(items, next(whole, "standard"), locale=words.locale)
+    styles: list[Literal["unit", "unit-narrow"]] = ["unit", "unit-narrow"]
+    complete = (style for style in styles if {"start", "middle", "end", "2"} <= {*patterns.get(style, ())})
+    return format_list(items, next(complete, "standard"), locale=words.locale)

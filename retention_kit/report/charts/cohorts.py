@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 import pandas as pd
 
@@ -64,7 +65,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     cohorts = list(dict.fromkeys(record["cohort"] for record in records))
     ages = sorted({record["age"] for record in records})
     width = max(40, 7 * max(len(record["text"]) for record in records) + 8)
-    label = {"labelColor": INK, "labelPadding": 64, "labelLimit": 120, "labelOverlap": False}
+    label: dict[str, Any] = {"labelColor": INK, "labelPadding": 64, "labelLimit": 120, "labelOverlap": False}
     y = alt.Y("cohort:N", title=None, scale=alt.Scale(domain=cohorts, paddingInner=0.08), axis=alt.Axis(**label))
     x = alt.X(
         "age:O",
@@ -74,8 +75,8 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     )
     shade = alt.Scale(domain=domain, range=[PALE, DEEP], interpolate="rgb")
     cell = alt.Chart().encode(x, y, tooltip=tooltips(words, "cohort", "when", "figure", "n"))
-    dashed = {"stroke": MUTED, "strokeDash": [3, 3], "strokeWidth": 0.8}
-    beside = {"align": "right", "color": MUTED, "fontSize": 11}
+    dashed: dict[str, Any] = {"stroke": MUTED, "strokeDash": [3, 3], "strokeWidth": 0.8}
+    beside: dict[str, Any] = {"align": "right", "color": MUTED, "fontSize": 11}
     sizes = alt.Chart().mark_text(**beside).encode(y, alt.XValue(-10), alt.Text("size:N"))
     head = alt.Chart(inline([{}], "head")).mark_text(
         **beside, baseline="bottom", text=words.text("charts.cohorts.size")
@@ -142,7 +143,7 @@ def _cell(row: dict, words: Words, unit: str) -> dict:
         "n": words.text("charts.n", n=words.value(int(row["size"]), "count")),
         "value": value,
         "figure": figure,
-        "text": words.value(int(100 * value + 0.5), "count") if unit == "fraction" else _bare(value, words),
+        "text": words.value(int(100 * row["value"] + 0.5), "count") if unit == "fraction" else _bare(value, words),
         "kind": "running" if not row["complete"] else "later" if row["age"] else "first",
     }
 
@@ -170,12 +171,12 @@ def _point(row: dict, words: Words) -> dict:
 
 
 def _pointed_out(
-    points: list[dict], name: str, colour: str, y: Callable[[str], alt.Y], words: Words, **place: object
+    points: list[dict], name: str, colour: str, y: Callable[[str], alt.Y], words: Words, **place: Any
 ) -> list[alt.Chart]:
     """A line with dots to point at, named at its end."""
     base = alt.Chart(inline(points, name)).encode(y("value"))
     end = alt.Chart(inline(points[-1:], f"{name}-end")).encode(y("value"), alt.Text("cohort:N"))
-    label = {"fontSize": 12, "fontWeight": "bold", **place}
+    label: dict[str, Any] = {"fontSize": 12, "fontWeight": "bold", **place}
     dots = base.mark_point(filled=True, size=36, color=colour, opacity=1)
     return [
         base.mark_line(color=colour, strokeWidth=2.5),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from retention_kit.report.charts.base import (
@@ -46,7 +48,7 @@ def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
     )
     colour = either(alt.ColorValue, "datum.best", TEAL, LIGHT_TEAL)
     base = alt.Chart().encode(y("revenue"))
-    label = {"dy": -9, "fontSize": 11}
+    label: dict[str, Any] = {"dy": -9, "fontSize": 11}
     shares = base.encode(alt.Text("part:N"))
     layers = [
         base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(

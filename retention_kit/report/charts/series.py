@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from math import ceil
+from typing import Any
 
 import pandas as pd
 
@@ -64,7 +65,7 @@ def trend(
         record["band"] = None if record["alone"] else record["low"]
     known = [record for record, here in zip(records, solid, strict=True) if here]
     for record in records:
-        record["latest"] = record is (known or [None])[-1]
+        record["latest"] = bool(known) and record is known[-1]
     falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]
 
     unit, goal = rows["unit"].iloc[0], number(goal)
@@ -74,7 +75,7 @@ def trend(
     # Below the point, unless the axis is there.
     falling = falling and known[-1]["value"] - low > 0.2 * (high - low)
     latest = base.encode(y("value"), alt.Text("figure:N")).transform_filter("datum.latest")
-    bold = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
+    bold: dict[str, Any] = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
     layers = [
         base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
         *_pale(records, y, words),
@@ -113,7 +114,7 @@ def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
     """Promoters, passives and detractors as shares of each period's answers; `rows` hold their counts and `n`."""
     kinds = {"detractors": TERRACOTTA, "passives": GREY, "promoters": TEAL}
     y = alt.Y("value:Q", title=None, stack="normalize", axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]))
-    row = {"fontSize": 11, "color": MUTED, "baseline": "bottom"}
+    row: dict[str, Any] = {"fontSize": 11, "color": MUTED, "baseline": "bottom"}
     answers = (
         alt.Chart(name="counts")
         .mark_text(**row)
@@ -203,10 +204,10 @@ def _pale(records: list[dict], y: Callable, words: Words) -> list[alt.Chart]:
     known = [record for record in records if record.get("earlier") is not None]
     if not known:
         return []
-    line = {"color": LIGHT_TEAL, "strokeWidth": 1.5, "strokeDash": [2, 2]}
+    line: dict[str, Any] = {"color": LIGHT_TEAL, "strokeWidth": 1.5, "strokeDash": [2, 2]}
     dots = alt.OverlayMarkDef(color=LIGHT_TEAL, size=14, filled=True, opacity=1)
     end = alt.Chart(inline(known[-1:], "earlier")).encode(y("earlier"))
-    label = {"align": "left", "dx": 8, "fontSize": 11, "text": words.text("charts.before")}
+    label: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11, "text": words.text("charts.before")}
     return [alt.Chart().mark_line(**line, point=dots).encode(y("earlier")), end.mark_text(**label, color=MUTED)]
 
 
@@ -232,7 +233,8 @@ def _over(periods: list[dict], words: Words) -> alt.X:
     labelled = periods[(len(periods) - 1) % step :: step]
     years = [record["period"][:4] for record in labelled]
     # Where the second label begins a year, that of the first finds no room beside it.
-    labels, year_before = {}, years[0] if step == 1 and len({*years[:2]}) > 1 else None
+    labels: dict[str, list[str]] = {}
+    year_before = years[0] if step == 1 and len({*years[:2]}) > 1 else None
     for record, year in zip(labelled, years, strict=True):
         name = words.period(record["period"], "tick")
         lines = [name.replace(year, "").strip(" -") or name]

@@ -37,7 +37,7 @@ def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
     records = [_bar(row, words) for row in rows.to_dict("records")]
     groups = dict(zip(rows["group_label"], rows["group"], strict=True))
     scale = alt.Scale(domain=list(groups), range=[COLOURS[group] for group in groups.values()])
-    colour = alt.Color("group:N", title=None, scale=scale, **({} if len(groups) > 1 else {"legend": None}))
+    colour = alt.Color("group:N", title=None, scale=scale, legend=alt.Undefined if len(groups) > 1 else None)
     x = quantity(alt.X, "fraction", words, [0, max(rows["share"])])
     axis = alt.Axis(labelOverlap=False, labelColor=INK)
     labels = [record["score"] for record in records]

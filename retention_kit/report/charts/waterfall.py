@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from retention_kit.report.charts.base import (
     AMBER,
@@ -54,9 +55,10 @@ def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
 
     base = alt.Chart()
     tips = [alt.Tooltip("label:N", title=words.text("charts.tooltip.kind")), *tooltips(words, "figure")]
-    beside = {"align": "left", "dx": 10, "fontSize": 12, "color": INK}
-    money, bold = (base.mark_text(**beside, **more).encode(alt.XValue("width"), alt.Text("figure:N"))
-                   for more in ({}, {"fontWeight": "bold"}))  # fmt: skip
+    beside: dict[str, Any] = {"align": "left", "dx": 10, "fontSize": 12, "color": INK}
+    texts = alt.XValue("width"), alt.Text("figure:N")
+    money = base.mark_text(**beside).encode(*texts)
+    bold = base.mark_text(**beside, fontWeight="bold").encode(*texts)
     tick = base.mark_tick(thickness=4, size=BAR + 4, color=INK).encode(x("after"), tooltip=tips)
     layers = [
         base.mark_rule(color=MUTED, strokeWidth=1).encode(x("after"), alt.Y2("next:N")).transform_filter("datum.next"),
