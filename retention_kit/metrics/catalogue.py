@@ -7,17 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from retention_kit.display import Display, printable
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
+from retention_kit.metrics.summary_rows import Feedback, Movements, Mrr, Purchases, TrailingYear
 from retention_kit.wording import Words
 
-SUMMARIES = ("movements", "purchases", "mrr", "feedback", "trailing_year")
+SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its only parameter
+    "movements": Movements,
+    "purchases": Purchases,
+    "mrr": Mrr,
+    "feedback": Feedback,
+    "trailing_year": TrailingYear,
+}
 SMALL = 30  # below this n a rate or mean is shown with a note
 BEGIN = "The data begin in this period: earlier customers count as new."
 EARLY = "The data begin shortly before: who is seen for the first time may be an earlier customer."
 UNITS = ("fraction", "count", "money", "points", "ratio", "years")
+
+
+class Estimate(NamedTuple):
+    """A value and the bounds of its 95% interval, all of them known."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,13 @@ class Measure:
     note: str = ""
     unit: str = ""
     crossed: tuple[float, float, float, float] | None = None
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The value with its interval; None where either is missing."""
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        return Estimate(self.value, self.low, self.high)
 
     def _repr_html_(self) -> str:
         return self._display().html()
@@ -91,7 +113,7 @@ class Metric:
     function: Callable[[Any], Measure]
 
 
-def history_note(row: Any) -> str:
+def history_note(row: Movements | Purchases) -> str:
     """What is to be said where customers of before the data may count as new; else nothing."""
     return "" if not row.may_hold_earlier else BEGIN if row.is_first else EARLY
 

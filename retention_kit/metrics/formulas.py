@@ -139,16 +139,17 @@ def difference(now: Measure, before: Measure, correlation: float = 0.0) -> tuple
     Each side's distance counts as it is, so lopsided intervals stay so (Newcombe 1998, methods 8 and 10; Zou and Donner
     2008). Without a correlation the two count as independent samples; see `paired`.
     """
-    if None in (now.value, now.low, now.high, before.value, before.low, before.high):
+    one, other = now.estimate, before.estimate
+    if one is None or other is None:
         return None
-    change = now.value - before.value
+    change = one.value - other.value
 
-    def half(one: float, other: float) -> float:
-        return sqrt(max(one**2 - 2 * correlation * one * other + other**2, 0.0))
+    def half(left: float, right: float) -> float:
+        return sqrt(max(left**2 - 2 * correlation * left * right + right**2, 0.0))
 
     return (
-        change - half(now.value - now.low, before.high - before.value),
-        change + half(now.high - now.value, before.value - before.low),
+        change - half(one.value - one.low, other.high - other.value),
+        change + half(one.high - one.value, other.value - other.low),
     )
 
 
@@ -158,23 +159,25 @@ def paired(now: Measure, before: Measure) -> float:
     From the products of their linearised deviations x - value·y (Cochran 1977, section 2.11), over the wider side of
     each interval.
     """
-    if now.crossed is None or None in (now.low, now.high, before.low, before.high):
+    one, other = now.estimate, before.estimate
+    if now.crossed is None or one is None or other is None or not now.denominator or not before.denominator:
         return 0.0
-    sides = [max(one.value - one.low, one.high - one.value) for one in (now, before)]
-    if not all((*sides, now.denominator, before.denominator)):
+    sides = [max(each.value - each.low, each.high - each.value) for each in (one, other)]
+    if not all(sides):
         return 0.0
     xx, xy, yx, yy = now.crossed
-    covered = xx - before.value * xy - now.value * yx + now.value * before.value * yy
-    found = Z95**2 * covered / (now.denominator * before.denominator * sides[0] * sides[1])
-    return min(max(found, -1.0), 1.0)
+    covariance = xx - other.value * xy - one.value * yx + one.value * other.value * yy
+    correlation = Z95**2 * covariance / (now.denominator * before.denominator * sides[0] * sides[1])
+    return min(max(correlation, -1.0), 1.0)
 
 
-def product(one: Measure, other: Measure) -> tuple[float, float] | None:
+def product(first: Measure, second: Measure) -> tuple[float, float] | None:
     """The 95% interval of the product of two positive figures, from the interval of each (as `difference`, of logs).
 
     None where either has no interval above 0; a figure that was chosen rather than measured has its value as bounds.
     """
-    if None in (one.low, one.high, other.low, other.high) or min(one.low, other.low) <= 0:
+    one, other = first.estimate, second.estimate
+    if one is None or other is None or min(one.low, other.low) <= 0:
         return None
     value = one.value * other.value
     down = sqrt(log(one.value / one.low) ** 2 + log(other.value / other.low) ** 2)

@@ -95,6 +95,7 @@ def _due(goal: Goal) -> date:
 
 def target_of(goal: Goal, one: Metric) -> float:
     """What a goal wants, in the metric's unit."""
+    assert goal.target is not None  # the settings refuse a goal of a figure without one
     return number(goal.target, one, f"goals.{goal.id or one.name}.target")
 
 

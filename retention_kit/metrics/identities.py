@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.queries.spans import Grid
-from retention_kit.metrics.queries.summaries import COUNTED, FEEDBACK, at_hand, needs, summary
+from retention_kit.metrics.queries.summaries import at_hand, needs, summary
+from retention_kit.metrics.summary_rows import columns
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _parts_and_whole(data: Dataset, grid: Grid, column: str) -> tuple[pd.DataFra
 
     wholes, parts = [], []
     for name in at_hand(data):
-        figures = list(COUNTED[name] or FEEDBACK)
+        figures = [*columns(name, "exact"), *columns(name, "weighted")]
         wholes.append(summary(data, name, grid).set_index("period")[figures].stack())
         parts.append(summary(data, name, grid, column).groupby("period")[figures].sum().stack())
     whole, part = pd.concat(wholes), pd.concat(parts)

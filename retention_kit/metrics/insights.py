@@ -65,7 +65,8 @@ def _holm(claims: list[Claim]) -> dict[tuple[str, str, str, str], float]:
     twins: dict[object, list[Claim]] = {}
     for claim in claims:
         twins.setdefault(claim.key if claim.twin is None else claim.twin, []).append(claim)
-    adjusted, so_far = {}, 0.0
+    adjusted: dict[tuple[str, str, str, str], float] = {}
+    so_far = 0.0
     for place, same in enumerate(sorted(twins.values(), key=lambda same: max(claim.p for claim in same))):
         so_far = min(1.0, max(so_far, (len(twins) - place) * max(claim.p for claim in same)))
         adjusted |= {claim.key: so_far for claim in same}
@@ -97,8 +98,7 @@ def change_claims(rows: pd.DataFrame, period: Period, base: str) -> list[Claim]:
             continue
         for against, other in (("previous", period.shift(-1)), ("year_ago", period.year_ago())):
             before = known.get((name, str(other)))
-            bounds = _bounds(row, before, against)
-            if bounds is None:
+            if before is None or other is None or (bounds := _bounds(row, before, against)) is None:
                 continue
             change = row.value - before.value
             p = p_value(change, *bounds, by_length(name, base, before.value, period, other))
@@ -116,15 +116,18 @@ def usual(rows: pd.DataFrame, metric: str, period: Period) -> float | None:
 
 def _bounds(row: Any, before: Any, against: str) -> tuple[float, float] | None:
     """The interval of a change; None where it has none, or of few."""
-    if before is None or not min(row.n, before.n) >= SMALL:
+    if not min(row.n, before.n) >= SMALL:
         return None
     given = (row.change_low, row.change_high) if against == "previous" else difference(_measure(row), _measure(before))
     return None if given is None or given[0] != given[0] else given
 
 
 def _measure(row: Any) -> Measure:
-    given = [getattr(row, name) for name in ("value", "numerator", "denominator", "n", "low", "high")]
-    return Measure(*(None if one != one else one for one in given))
+    names = ("value", "numerator", "denominator", "n", "low", "high")
+    value, numerator, denominator, n, low, high = (
+        None if (figure := getattr(row, name)) != figure else figure for name in names
+    )
+    return Measure(value, numerator, denominator, n, low, high)
 
 
 def goal_claims(rows: pd.DataFrame) -> list[Claim]:
@@ -227,7 +230,8 @@ def together(rows: pd.DataFrame) -> Measure:
 
 def cohort_claim(now: Measure, before: Measure, explained: tuple[float, float]) -> list[Claim]:
     """The newest cohort's retention against that of the earlier ones together; `explained` as in `p_value`."""
-    if min(now.n, before.n) < SMALL:
+    one, other, bounds = now.estimate, before.estimate, difference(now, before)
+    if one is None or other is None or bounds is None or min(now.n or 0, before.n or 0) < SMALL:
         return []
-    p = p_value(now.value - before.value, *difference(now, before), explained)
+    p = p_value(one.value - other.value, *bounds, explained)
     return [Claim(("cohort",), "cohorts", "earlier", p)]

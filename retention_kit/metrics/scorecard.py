@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from numbers import Real
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS, SMALL, Measure, Metric
+from retention_kit.metrics.catalogue import METRICS, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.formulas import difference, paired
 from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
 from retention_kit.metrics.queries.spans import Grid
@@ -25,6 +24,7 @@ from retention_kit.metrics.queries.summaries import (
     table_of,
 )
 from retention_kit.metrics.queries.trailing_year import trailing_year
+from retention_kit.metrics.summary_rows import TrailingYear
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def scorecard(
     return frame
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, object]]:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The scorecard as plain values: None where undefined, whole numbers without a fraction."""
     rows = _plain_rows(frame)
     whole = ("numerator", "denominator", "n")
@@ -88,13 +88,13 @@ def records(frame: pd.DataFrame) -> list[dict[str, object]]:
     return rows
 
 
-def _rows_of(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
+def _rows_of(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The rows; pandas would take longer to hand one over than all that is computed of it."""
     columns = [frame[name].tolist() for name in frame]
     return (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
 
 
-def _plain_rows(frame: pd.DataFrame) -> list[dict[str, object]]:
+def _plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows with None for what is missing."""
     return [{name: None if value != value else value for name, value in row.items()} for row in _rows_of(frame)]
 
@@ -147,7 +147,9 @@ def _check_goal_segment(data: Dataset, name: str, segment: str | None) -> None:
         raise SettingsError(f'goals.{name}.segment cannot be {segment!r}: name a value too, as in "{column}=…".')
 
 
-def _chosen_periods(data: Dataset, period, periods, every: str | None) -> list[Period]:
+def _chosen_periods(
+    data: Dataset, period: str | Period | None, periods: Iterable[str | Period] | None, every: str | None
+) -> list[Period]:
     if period is not None and periods is not None:
         raise PeriodError("Give either period or periods.")
     if periods is None:
@@ -184,7 +186,7 @@ class _Figures:
             return Measure(None, note="Nothing is known of this segment in the period.")
         return _judged(_called(one, row), self._data.settings.definitions.min_n)
 
-    def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], SimpleNamespace]:
+    def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], Any]:
         if name == "trailing_year":  # its values are those of the customers
             name = "movements"
         frame = in_currency(self._data, name, summary(self._data, name, Grid(every), column))
@@ -194,21 +196,21 @@ class _Figures:
             for index in frame["period"].unique()
         }
         return {
-            (row["segment_value"], row["period"]): self._row(
-                row, is_first=row["period"] == first, may_hold_earlier=early[row["period"]]
+            (row["segment_value"], row["period"]): SUMMARIES[name](
+                **row,
+                is_first=row["period"] == first,
+                may_hold_earlier=early[row["period"]],
+                definitions=self._data.settings.definitions,
             )
             for row in _rows_of(frame)
         }
 
-    def _read_trailing(self, period: Period, column: str | None) -> dict[str, SimpleNamespace]:
+    def _read_trailing(self, period: Period, column: str | None) -> dict[str, TrailingYear]:
         rows = _plain_rows(trailing_year(self._data, period, column))
-        return {row["segment_value"]: self._row(row) for row in rows}
-
-    def _row(self, row: dict[str, object], **more: object) -> SimpleNamespace:
-        return SimpleNamespace(**row, **more, definitions=self._data.settings.definitions)
+        return {row["segment_value"]: TrailingYear(**row, definitions=self._data.settings.definitions) for row in rows}
 
 
-def _called(one: Metric, row: SimpleNamespace) -> Measure:
+def _called(one: Metric, row: Any) -> Measure:
     """What a metric says of a row; one of somebody's own that fails is undefined, and the others stand."""
     try:
         measure = one.function(row)
@@ -247,18 +249,18 @@ def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: 
         else Measure(None)
         for other in (period.shift(-1), period.year_ago())
     )
-    change, bounds = None, (None, None)
-    if complete and None not in (measure.value, before.value):
+    change, bounds = None, None
+    if complete and measure.value is not None and before.value is not None:
         change = measure.value - before.value
         if one.summary != "trailing_year":  # whose two years share eleven months of twelve
-            bounds = difference(measure, before, paired(measure, before)) or bounds
+            bounds = difference(measure, before, paired(measure, before))
     settings, part = data.settings, f"{column}={value}" if column else ""
     goal = goal_of(settings.goals, one.name, period, part, settings.report.every)
     if one.unit == "money" and change is not None:
         change = round(change, 9)  # of binary fractions: 0.3 - 0.1 is not 0.2
     return (
         one.name, one.label, str(period), column or "", value or "", measure.value, measure.unit or one.unit,
-        measure.numerator, measure.denominator, measure.n, measure.low, measure.high, before.value, change, *bounds,
+        measure.numerator, measure.denominator, measure.n, measure.low, measure.high, before.value, change, *(bounds or (None, None)),
         year_ago.value, complete, target_of(goal, one) if goal else None,
         status_of(goal, one, measure, period) if complete else "", measure.note,
     )  # fmt: skip

@@ -29,7 +29,7 @@ def keep(data: Dataset, path: Path, more: Mapping[tuple, pd.DataFrame] | None = 
     path.write_bytes(text)
 
 
-def reopen(path: Path) -> Dataset:
+def reopen(path: str | Path) -> Dataset:
     """The data as `keep` wrote them: their summaries can be read, others cannot be computed."""
     data = Dataset(**pickle.loads(Path(path).read_bytes()))
     run_plugins(data.settings.report.plugins)

@@ -115,7 +115,7 @@ def _restated(page: Page, restated: Sequence[Restated]) -> list[Block]:
     return blocks
 
 
-def _identities(page: Page, checks: list[Identity]) -> Block:
+def _identities(page: Page, checks: Sequence[Identity]) -> Block:
     text = page.words.text
     columns = [{"label": text("identities.identity")}, {"label": text("identities.result")}]
     rows = []

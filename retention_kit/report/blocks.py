@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -50,7 +51,7 @@ class Block:
     kind: str
     data: dict
 
-    def __init__(self, kind: str, **data):
+    def __init__(self, kind: str, **data: Any):
         if kind not in KINDS:
             raise UnknownNameError(f"There is no block {kind!r}: {did_you_mean(kind, KINDS)}")
         data = _complete(data, KINDS[kind], f"{kind} block")
@@ -62,7 +63,7 @@ class Block:
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "data", data)
 
-    def _repr_mimebundle_(self, **_) -> dict:
+    def _repr_mimebundle_(self, **_: object) -> dict:
         bundle = {BLOCK_MIME: {"kind": self.kind, **self.data}, "text/plain": str(self)}
         if self.kind == "chart":  # Lab draws it by itself; it would show HTML before that, which has no picture yet
             bundle[VEGALITE_MIME] = self._for_lab()
@@ -79,7 +80,8 @@ class Block:
 
     def html(self) -> str:
         """The block as an HTML fragment, without style."""
-        return str(_environment().get_template("blocks.html.j2").module.block({"kind": self.kind, **self.data}))
+        macros = _environment().get_template("blocks.html.j2").module
+        return str(getattr(macros, "block")({"kind": self.kind, **self.data}))  # noqa: B009  a macro of the template
 
     def __str__(self) -> str:
         return "\n".join(_lines(self.data))

@@ -8,7 +8,8 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.metrics.queries.spans import Grid, year_windows
-from retention_kit.metrics.queries.summaries import COLUMNS, periods_of, summary
+from retention_kit.metrics.queries.summaries import periods_of, summary
+from retention_kit.metrics.summary_rows import columns
 from retention_kit.periods import add_months
 
 pytestmark = pytest.mark.long
@@ -29,7 +30,7 @@ def purchases(as_of: date) -> pd.DataFrame:
 
 
 def counted(orders: pd.DataFrame, ends: date, country: str | None) -> tuple[int, ...]:
-    """In the order of `COLUMNS`."""
+    """In the order of the columns."""
     begins, before = add_months(ends, -12), add_months(ends, -24)
     buyers = bought = revenue = exposed = lost = squared = 0
     for _, own in orders[orders["ordered_at"] < ends].groupby("customer_id", sort=False):
@@ -50,7 +51,7 @@ def test_the_last_twelve_months_hold_each_purchase_while_it_is_in_them(every, as
     data = rk.load(orders=given, timezone="UTC", currency="GBP", as_of=str(as_of))
     for segment in (None, "country"):
         frame = summary(data, "trailing", Grid(every), segment)
-        frame = frame.set_index(["segment_value", "period"])[list(COLUMNS["trailing"])]
+        frame = frame.set_index(["segment_value", "period"])[list(columns("trailing"))]
         for period in periods_of(data, every)[:: 13 if every == "week" else 1]:
             for value in "AB" if segment else ("",):
                 found = tuple(frame.loc[(value, period.index)])

@@ -2,6 +2,7 @@
 
 from retention_kit.metrics.catalogue import Measure, history_note, metric
 from retention_kit.metrics.formulas import share
+from retention_kit.metrics.summary_rows import Movements
 
 _NOBODY = "Nobody was a customer at the period's start, so there is no base to divide by."
 
@@ -14,7 +15,7 @@ _NOBODY = "Nobody was a customer at the period's start, so there is no base to d
     template="retention",
     options=("inactivity_days",),
 )
-def customers_at_start(movements) -> Measure:
+def customers_at_start(movements: Movements) -> Measure:
     """Customers at the period's start: buyers of the previous period (or of a set number of days), or paying at the boundary."""
     return Measure(movements.start, n=movements.start)
 
@@ -28,14 +29,14 @@ def customers_at_start(movements) -> Measure:
     template="retention",
     options=("inactivity_days",),
 )
-def customers_at_end(movements) -> Measure:
+def customers_at_end(movements: Movements) -> Measure:
     """Customers at the period's end: buyers of this period (or of a set number of days), or paying at the boundary."""
     return Measure(movements.end, n=movements.end)
 
 
 @metric(label="Active customers", unit="count", better="higher", formula="customers active in the period",
         source="textbook", template="retention")  # fmt: skip
-def active_customers(movements) -> Measure:
+def active_customers(movements: Movements) -> Measure:
     """Customers with a purchase, or paying at any time, in the period."""
     return Measure(movements.active, n=movements.active)
 
@@ -50,7 +51,7 @@ def active_customers(movements) -> Measure:
     grows="value",
     options=("inactivity_days", "churn_mode"),
 )
-def new_customers(movements) -> Measure:
+def new_customers(movements: Movements) -> Measure:
     """Customers at the period's end who had never been one before."""
     return Measure(movements.new, n=movements.end, note=history_note(movements))
 
@@ -66,14 +67,14 @@ def new_customers(movements) -> Measure:
     grows="value",
     options=("inactivity_days", "churn_mode"),
 )
-def reactivated_customers(movements) -> Measure:
+def reactivated_customers(movements: Movements) -> Measure:
     """Customers at the period's end who came back after at least one boundary without being one."""
     return Measure(movements.reactivated, n=movements.end)
 
 
 @metric(label="Lost customers", unit="count", better="lower", formula="customers of S that are not in E", source="textbook",
         template="retention", grows="value", options=('inactivity_days', 'churn_mode'))  # fmt: skip
-def lost_customers(movements) -> Measure:
+def lost_customers(movements: Movements) -> Measure:
     """Customers at the period's start who are none at its end."""
     return Measure(movements.lost, n=movements.start)
 
@@ -89,7 +90,7 @@ def lost_customers(movements) -> Measure:
     grows="value",
     options=("inactivity_days",),
 )
-def early_churned_customers(movements) -> Measure:
+def early_churned_customers(movements: Movements) -> Measure:
     """Customers who came for the first time in the period and left before its end: in neither S nor E."""
     return Measure(movements.early_churned, n=movements.active, note=history_note(movements))
 
@@ -105,7 +106,7 @@ def early_churned_customers(movements) -> Measure:
     grows="value",
     options=("inactivity_days",),
 )
-def customer_retention_rate(movements) -> Measure:
+def customer_retention_rate(movements: Movements) -> Measure:
     """Share of the customers at the period's start who are still customers at its end."""
     return share(movements.retained, movements.start, _NOBODY)
 
@@ -121,7 +122,7 @@ def customer_retention_rate(movements) -> Measure:
     grows="rest",
     options=("inactivity_days", "churn_mode"),
 )
-def customer_churn_rate(movements) -> Measure:
+def customer_churn_rate(movements: Movements) -> Measure:
     """Share of the customers at the period's start who are no longer customers at its end."""
     m = movements
     if m.definitions.churn_mode == "event" and m.start:  # one customer may leave twice, so this is no proportion

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from retention_kit.data.values.scales import BOUNDS, top_boxes
 from retention_kit.data.values.vocabulary import score_of
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import effective_size, mean, nps_interval, wilson
+from retention_kit.metrics.summary_rows import Feedback
 from retention_kit.settings import check_top
 
 SURVEYS = {"net_promoter_score": "nps", "customer_satisfaction_score": "csat", "customer_effort_score": "ces"}
@@ -27,7 +28,7 @@ _NOBODY = "No valid answer in the period."
     template="feedback",
     options=("answers", "nps_interval"),
 )
-def net_promoter_score(feedback) -> Measure:
+def net_promoter_score(feedback: Feedback) -> Measure:
     """Share of answers 9–10 less share of answers 0–6, in points from −100 to 100."""
     f = feedback
     method = f.definitions.nps_interval
@@ -46,7 +47,7 @@ def net_promoter_score(feedback) -> Measure:
     template="feedback",
     options=("csat_top", "answers"),
 )
-def customer_satisfaction_score(feedback) -> Measure:
+def customer_satisfaction_score(feedback: Feedback) -> Measure:
     """Share of valid answers in the top boxes of the scale: 4–5 on 1–5, 6–7 on 1–7, 9–10 on 1–10, 2 on 0–2, good of good or bad."""
     f = feedback
     top = _top(f.satisfied, _answers(f, "csat"))
@@ -63,7 +64,7 @@ def customer_satisfaction_score(feedback) -> Measure:
     template="feedback",
     options=("ces_top", "answers"),
 )
-def customer_effort_score(feedback) -> Measure:
+def customer_effort_score(feedback: Feedback) -> Measure:
     """Share of valid answers that call it easy: the top boxes of the scale, 5–7 on 1–7, 4–5 on 1–5."""
     f = feedback
     if f.definitions.ces_top == "mean":
@@ -75,7 +76,7 @@ def customer_effort_score(feedback) -> Measure:
 
 @metric(label="Survey answers", unit="count", better="higher", formula="valid answers of all surveys", source="textbook",
         competing="Counting every answer of a customer, not the last one of a period (answers).", template="feedback", grows="value", options=('answers',))  # fmt: skip
-def response_count(feedback) -> Measure:
+def response_count(feedback: Feedback) -> Measure:
     """Valid answers of all surveys that the period's scores are made of."""
     count = feedback.nps_answers + feedback.csat_answers + feedback.ces_answers
     return Measure(count, n=count)
@@ -102,7 +103,7 @@ def csat(scores: Iterable[float], scale: str = "1-5", top: int | None = None) ->
     return _top_of("csat", scores, scale, top)
 
 
-def ces(scores: Iterable[float], scale: str = "1-7", top: int | str | None = None) -> Measure:
+def ces(scores: Iterable[float], scale: str = "1-7", top: int | Literal["mean"] | None = None) -> Measure:
     """Share of answers in the `top` boxes of an ease scale (by default 5-7 of 1-7, 4-5 of 1-5), or their mean where `top` is
     "mean".
 
@@ -123,7 +124,8 @@ def _top_of(survey: str, scores: Iterable[float], scale: str, top: int | None) -
 
 
 def _noted(measure: Measure, note: str, unit: str) -> Measure:
-    small = f"Small sample: n = {measure.n:g}." if measure.value is not None and measure.n < SMALL else ""
+    is_small = measure.value is not None and measure.n is not None and measure.n < SMALL
+    small = f"Small sample: n = {measure.n:g}." if is_small else ""
     return replace(measure, note=" ".join(filter(None, (measure.note, note, small))), unit=unit)
 
 
@@ -153,7 +155,7 @@ class _Answers(NamedTuple):
         return effective_size(total, squared, self.weight, self.weight_squared, self.beside)
 
 
-def _answers(feedback, survey: str) -> _Answers:
+def _answers(feedback: Feedback, survey: str) -> _Answers:
     names = ("answers", "weight", "weight_squared", "parts_beside", "part_beside", "weight_beside")
     n, weight, squared, *beside = (getattr(feedback, f"{survey}_{name}") for name in names)
     return _Answers(n, weight, squared, tuple(beside))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from retention_kit.metrics.catalogue import Measure, metric
 from retention_kit.metrics.formulas import lifetime_value, mean, product, wilson
+from retention_kit.metrics.summary_rows import TrailingYear
 
 
 @metric(
@@ -16,7 +17,7 @@ from retention_kit.metrics.formulas import lifetime_value, mean, product, wilson
     template="lifetime_value",
     options=("lifespan_years",),
 )
-def customer_lifespan(trailing_year) -> Measure:
+def customer_lifespan(trailing_year: TrailingYear) -> Measure:
     """Years that a customer is expected to stay, at the losses of the last twelve months."""
     year, chosen = trailing_year, trailing_year.definitions.lifespan_years
     if chosen is not None:
@@ -44,22 +45,23 @@ def customer_lifespan(trailing_year) -> Measure:
     parts=("money", "ratio"),
     options=("lifespan_years", "zero_orders"),
 )
-def customer_lifetime_value(trailing_year) -> Measure:
+def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     """Revenue expected from a customer in their lifetime, undiscounted, at the pace of the last twelve months."""
     year, lifespan = trailing_year, customer_lifespan(trailing_year)
     is_chosen = year.definitions.lifespan_years is not None
     seen = year.purchases if year.months == 1 else year.customers  # customers at the months' ends, or buyers
     n = seen if is_chosen else lifespan.n
-    if lifespan.value is None:
+    years = lifespan.value
+    if years is None:
         return Measure(None, n=n, note=lifespan.note)
     if not year.purchases:
         return Measure(None, n=n, note="Nobody bought in the last twelve months.")
-    value = lifetime_value(year.revenue / year.purchases, year.frequency, lifespan.value)
+    value = lifetime_value(year.revenue / year.purchases, year.frequency, years)
     yearly = year.revenue / year.purchases * year.frequency
     spent = mean(year.revenue * year.months / 12, year.revenue_squared, year.customers, "")
     if is_chosen:
-        lifespan = replace(lifespan, low=lifespan.value, high=lifespan.value)
+        lifespan = replace(lifespan, low=years, high=years)
     low, high = product(spent, lifespan) or (None, None)
-    if low is not None:  # the mean is of what a customer spends in a year, or in a month
+    if low is not None and high is not None:  # the mean is of what a customer spends in a year, or in a month
         low, high = low * 12 / year.months, high * 12 / year.months
-    return Measure(value, yearly, 1 / lifespan.value, n, low, high)
+    return Measure(value, yearly, 1 / years, n, low, high)

@@ -4,8 +4,13 @@ from dataclasses import replace
 
 from retention_kit.metrics.catalogue import Measure, history_note, metric
 from retention_kit.metrics.formulas import mean, money_sum, ratio, share
+from retention_kit.metrics.summary_rows import Purchases
 
 _NOBODY = "No identified customer bought in the period."
+
+
+def _revenue(row: Purchases) -> float:
+    return money_sum(row.customer_revenue, row.guest_revenue)
 
 
 @metric(
@@ -19,7 +24,7 @@ _NOBODY = "No identified customer bought in the period."
     grows="value",
     options=("count", "zero_orders"),
 )
-def repeat_purchase_rate(purchases) -> Measure:
+def repeat_purchase_rate(purchases: Purchases) -> Measure:
     """Share of the period's buyers with two or more purchases in it."""
     p = purchases
     measure = share(p.repeat_buyers, p.buyers, _NOBODY)
@@ -37,7 +42,7 @@ def repeat_purchase_rate(purchases) -> Measure:
     grows="rest",
     options=("returning", "zero_orders"),
 )
-def returning_customer_rate(purchases) -> Measure:
+def returning_customer_rate(purchases: Purchases) -> Measure:
     """Share of the period's buyers who had bought before the period."""
     p = purchases
     measure = share(p.returning_buyers, p.buyers, _NOBODY)
@@ -48,32 +53,31 @@ def returning_customer_rate(purchases) -> Measure:
 
 @metric(label="Revenue", unit="money", better="higher", formula="sum of all purchases, guests' too", source="textbook",
         competing="Booking refunds that name an order when they happen, not against that order.", template="revenue", grows="value")  # fmt: skip
-def revenue(purchases) -> Measure:
+def revenue(purchases: Purchases) -> Measure:
     """Value of all purchases of the period, less the refunds that name one of them."""
-    total = money_sum(purchases.customer_revenue, purchases.guest_revenue)
-    return Measure(total, n=purchases.purchases + purchases.guest_purchases)
+    return Measure(_revenue(purchases), n=purchases.purchases + purchases.guest_purchases)
 
 
 @metric(label="Guest revenue", unit="money", formula="sum of the purchases without a customer", source="textbook",
         competing="Taking all guests for one customer.", template="revenue", grows="value")  # fmt: skip
-def guest_revenue(purchases) -> Measure:
+def guest_revenue(purchases: Purchases) -> Measure:
     """Value of the period's purchases that name no customer: part of revenue, in no figure about customers."""
     return Measure(purchases.guest_revenue, n=purchases.guest_purchases)
 
 
 @metric(label="Refunds", unit="money", better="lower", formula="sum of the refunds that name no order", source="textbook",
         competing="Counting refunds as orders of a negative amount.", template="revenue", grows="value")  # fmt: skip
-def refunds(purchases) -> Measure:
+def refunds(purchases: Purchases) -> Measure:
     """Money paid back in the period that names no order; what names one lowers that order instead."""
     return Measure(purchases.refunds, n=purchases.refund_count)
 
 
 @metric(label="Net revenue", unit="money", better="higher", formula="revenue − refunds", source="textbook",
         template="revenue", grows="value")  # fmt: skip
-def net_revenue(purchases) -> Measure:
+def net_revenue(purchases: Purchases) -> Measure:
     """Revenue of the period less the refunds in it that name no order."""
-    gross = revenue(purchases)
-    return Measure(money_sum(gross.value, -purchases.refunds), n=gross.n)
+    n = purchases.purchases + purchases.guest_purchases
+    return Measure(money_sum(_revenue(purchases), -purchases.refunds), n=n)
 
 
 @metric(
@@ -86,7 +90,7 @@ def net_revenue(purchases) -> Measure:
     template="revenue",
     options=("zero_orders",),
 )
-def average_purchase_value(purchases) -> Measure:
+def average_purchase_value(purchases: Purchases) -> Measure:
     """Mean value of a purchase of an identified customer."""
     p = purchases
     squares = (p.revenue_squared, p.revenue_purchases, p.purchases_squared)
@@ -106,7 +110,7 @@ def average_purchase_value(purchases) -> Measure:
     grows="value",
     options=("zero_orders",),
 )
-def purchase_frequency(purchases) -> Measure:
+def purchase_frequency(purchases: Purchases) -> Measure:
     """Mean number of purchases of a buyer in the period."""
     p = purchases
     measure = mean(p.purchases, p.purchases_squared, p.buyers, _NOBODY)
@@ -124,7 +128,7 @@ def purchase_frequency(purchases) -> Measure:
     grows="value",
     options=("zero_orders",),
 )
-def average_revenue_per_customer(purchases) -> Measure:
+def average_revenue_per_customer(purchases: Purchases) -> Measure:
     """Mean revenue from a buyer in the period."""
     p = purchases
     measure = mean(p.customer_revenue, p.revenue_squared, p.buyers, _NOBODY)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from retention_kit.metrics.catalogue import Measure, metric
 from retention_kit.metrics.formulas import mean, money_sum, ratio
+from retention_kit.metrics.summary_rows import Mrr
 
 _NOBODY = "Nobody paid at the period's start, so there is no base to divide by."
 _BY_EVENT = "Adding up every change in the period instead of comparing its two ends."
@@ -18,7 +19,7 @@ _BY_EVENT = "Adding up every change in the period instead of comparing its two e
     competing="Booking an annual invoice in one month; counting trials; weeks as 4.348 instead of 52/12 a month.",
     template="revenue",
 )
-def mrr(mrr) -> Measure:
+def mrr(mrr: Mrr) -> Measure:
     """Monthly worth of the paid subscriptions running at the period's end."""
     return Measure(mrr.end, n=mrr.customers)
 
@@ -34,7 +35,7 @@ def mrr(mrr) -> Measure:
     grows="value",
     options=("mrr_mode",),
 )
-def net_new_mrr(mrr) -> Measure:
+def net_new_mrr(mrr: Mrr) -> Measure:
     """Change of MRR in the period by customers' doing, without exchange rates."""
     m = mrr
     return Measure(money_sum(m.new, m.expansion, m.reactivation, -m.contraction, -m.churned), n=m.customers)
@@ -52,7 +53,7 @@ def net_new_mrr(mrr) -> Measure:
     parts=("money", "money"),
     options=("mrr_mode",),
 )
-def gross_revenue_churn_rate(mrr) -> Measure:
+def gross_revenue_churn_rate(mrr: Mrr) -> Measure:
     """Share of the starting MRR that was churned or contracted in the period."""
     given_up = mrr.churned + mrr.contraction
     return _of_start(mrr, given_up, _by_end(mrr, mrr.loss_squared, mrr.start_loss), low=0)
@@ -70,7 +71,7 @@ def gross_revenue_churn_rate(mrr) -> Measure:
     parts=("money", "money"),
     options=("mrr_mode",),
 )
-def net_revenue_churn_rate(mrr) -> Measure:
+def net_revenue_churn_rate(mrr: Mrr) -> Measure:
     """Gross MRR churn less what expansion and reactivation brought; below 0 where they brought more."""
     m = mrr
     squared = m.loss_squared + m.expansion_squared + m.reactivation_squared
@@ -90,7 +91,7 @@ def net_revenue_churn_rate(mrr) -> Measure:
     parts=("money", "money"),
     options=("mrr_mode",),
 )
-def gross_revenue_retention(mrr) -> Measure:
+def gross_revenue_retention(mrr: Mrr) -> Measure:
     """Share of the starting MRR that the same customers still pay, upgrades left out; at the exchange rates of the start."""
     m = mrr
     if m.definitions.mrr_mode == "event":
@@ -110,7 +111,7 @@ def gross_revenue_retention(mrr) -> Measure:
     grows="rest",
     parts=("money", "money"),
 )
-def net_revenue_retention(mrr) -> Measure:
+def net_revenue_retention(mrr: Mrr) -> Measure:
     """MRR that the customers of the start pay at the end, per unit of their starting MRR; at the rates of the start."""
     m = mrr
     squared, crossed = m.start_squared + 2 * m.start_kept + m.kept_squared, m.start_squared + m.start_kept
@@ -128,13 +129,14 @@ def net_revenue_retention(mrr) -> Measure:
     parts=("money", "money"),
     options=("mrr_mode", "quick_ratio_reactivation"),
 )
-def quick_ratio(mrr) -> Measure:
+def quick_ratio(mrr: Mrr) -> Measure:
     """MRR gained for each unit of MRR given up in the period."""
     m, counts = mrr, mrr.definitions.quick_ratio_reactivation
     gained = m.new + m.expansion + (m.reactivation if counts else 0)
     squared = m.new_squared + m.expansion_squared + (m.reactivation_squared if counts else 0)
     nothing = "No MRR was given up in the period, so there is nothing to divide by."
-    return ratio(gained, m.contraction + m.churned, m.changes, _by_end(m, squared, 0, m.loss_squared), nothing, low=0)
+    sums = None if m.definitions.mrr_mode == "event" else (squared, 0, m.loss_squared)
+    return ratio(gained, m.contraction + m.churned, m.changes, sums, nothing, low=0)
 
 
 @metric(
@@ -146,7 +148,7 @@ def quick_ratio(mrr) -> Measure:
     competing="Dividing by subscriptions, or by free accounts too.",
     template="revenue",
 )
-def average_revenue_per_account(mrr) -> Measure:
+def average_revenue_per_account(mrr: Mrr) -> Measure:
     """Mean MRR of a paying customer at the period's end."""
     m = mrr
     measure = mean(m.end, m.end_squared, m.customers, "Nobody paid at the period's end.")
@@ -155,12 +157,12 @@ def average_revenue_per_account(mrr) -> Measure:
     return replace(measure, crossed=(m.start_squared + m.start_kept, m.start + m.kept_change, *stayed))
 
 
-def _of_start(mrr, part: float, squares: tuple[float, float] | None, **bounds: float) -> Measure:
+def _of_start(mrr: Mrr, part: float, squares: tuple[float, float] | None, **bounds: float) -> Measure:
     """A part of the starting MRR, as a ratio over the customers who paid it; without squares, without interval."""
     given = (*squares, mrr.start_squared) if squares else None
     return ratio(part, mrr.start, mrr.customers_at_start, given, _NOBODY, **bounds)
 
 
-def _by_end(mrr, *squares: float) -> tuple[float, ...] | None:
-    """The squares, but for changes told by event: those of one customer hang together, and no interval is known."""
-    return None if mrr.definitions.mrr_mode == "event" else squares
+def _by_end(mrr: Mrr, squared: float, crossed: float) -> tuple[float, float] | None:
+    """The squares, unless changes are counted by event: those of one customer depend on each other, and no interval is known."""
+    return None if mrr.definitions.mrr_mode == "event" else (squared, crossed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import BEFORE, DAYS, Grid
 from retention_kit.metrics.queries.summaries import check_segment, needs, pick_period
-from retention_kit.metrics.queries.views import active, ask, departures, is_daily, payments, sql, valued
+from retention_kit.metrics.queries.views import active, ask, departures, is_daily, payments, sql, valued, views_read
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LISTS = {  # the metric that counts a list's rows: what happened to the customer
     "new_customers": "new",
     "reactivated_customers": "reactivated",
 }
-_COLUMNS = {  # by the table that decides who is a customer
+_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {  # by the table that decides who is a customer
     "orders": dict.fromkeys(("lost", "new", "reactivated"), ("last_purchase", "revenue_12_months")),
     "subscriptions": {
         "lost": ("paid_until", "mrr", "reason"),
@@ -133,7 +133,7 @@ def _by_column(
     columns = list(columns) or ([only[0]] if only else [])
     for column in columns:
         check_segment(data, column)
-    frames = [ask_for(data, period, column) for column in columns or [None]]
+    frames = [ask_for(data, period, column) for column in columns] or [ask_for(data, period, None)]
     return frames[0], [one["segment_value"].rename(column) for column, one in zip(columns, frames, strict=False)]
 
 
@@ -172,11 +172,12 @@ def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
             "began": grid.sql("CAST(paid_from AS DATE)"),
             "lost_until": (DAYS if daily else grid).sql(paid_until),
         }
-    return ask(data, sql(f"listed_{data.basis}"), grid, segment, **parts)
+    name = f"listed_{data.basis}"
+    return ask(data, sql(name), grid, segment, views_read(data, grid, name), **parts)
 
 
 def _active(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     """All who were active in a period, in one order, whatever the segment."""
     grid = Grid(period.every)
     parts = {"period": str(period.index), "active": active(data), "paid": payments(data), **valued(segment)}
-    return ask(data, sql("listed_active"), grid, segment, **parts)
+    return ask(data, sql("listed_active"), grid, segment, views_read(data, grid, "listed_active"), **parts)

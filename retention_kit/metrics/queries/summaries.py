@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.data.engines.sql_text import quote
+from retention_kit.data.engines.sql_text import fill_placeholders, quote
 from retention_kit.data.values.scales import top_sql
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.queries.spans import Grid
@@ -23,8 +23,10 @@ from retention_kit.metrics.queries.views import (
     sql,
     turns,
     valued,
+    views_read,
     year_of,
 )
+from retention_kit.metrics.summary_rows import SUMMARY_ROWS, columns, select_lists
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -32,83 +34,17 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-MOVEMENTS = ("start", "new", "reactivated", "lost", "retained", "end", "active", "early_churned")
-MRR = ("start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end", "kept_change", "kept_loss")
-PURCHASES = ("buyers", "purchases", "repeat_buyers", "returning_buyers", "guest_purchases", "refund_count")
-SALES = ("customer_revenue", "guest_revenue", "refunds")
-FEEDBACK = ("nps_answers", "nps_weight", "nps_weight_squared", "promoters", "passives", "detractors", "csat_answers",
-            "csat_weight", "csat_weight_squared", "satisfied", "ces_answers", "ces_weight", "ces_weight_squared", "easy",
-            "ces_scores", "ces_scores_squared")  # fmt: skip
-SURVEYS = ("nps", "csat", "ces")
-# Over those who answered a survey in the period right before too: the products of what their answers add to the score in
-# the two periods (crossed), of the one and the other's weight (both, before), and of the weights (pairs).
-PAIRED = {"crossed": "part * part_before", "both": "part * weight_before", "before": "weight * part_before",
-          "pairs": "weight * weight_before"}  # fmt: skip
-# The same of every two answers that one customer gave within the period, each way round: 0 where everyone answers once.
-BESIDE = {"parts_beside": "part * part_beside", "part_beside": "part * weight_beside",
-          "weight_beside": "weight * weight_beside"}  # fmt: skip
-# What is counted is exact; what is squared for an interval, or weighted, is not.
-COUNTED = {
-    "movements": MOVEMENTS,
-    "mrr": (*MRR, "customers_at_start", "customers", "changes", "gone", "gone_mrr"),
-    "purchases": (*PURCHASES, *SALES),
-    "feedback": (),
-    "trailing": ("buyers", "purchases", "revenue", "exposed", "lost"),
-    "cohorts": ("active", "revenue"),
-    "reasons": ("lost", "churned"),
-    "scores": (),
-}
-SQUARED = {
-    "mrr": ("start_squared", "end_squared", "kept_squared", "start_kept", "kept_loss_squared", "start_kept_loss",
-            "new_squared", "expansion_squared", "reactivation_squared", "loss_squared", "start_expansion", "start_loss"),
-    "purchases": ("purchases_squared", "revenue_squared", "revenue_purchases", "stayed", "purchases_crossed", "purchases_both",
-                  "purchases_before", "revenue_crossed", "revenue_both", "revenue_before", "revenue_purchases_before",
-                  "purchases_revenue_before", "repeat_crossed", "repeat_both", "repeat_before", "returning_before"),
-    "trailing": ("revenue_squared",),
-}  # fmt: skip
-COLUMNS = {name: (*counted, *SQUARED.get(name, ())) for name, counted in COUNTED.items()} | {
-    "feedback": (*FEEDBACK, *(f"{survey}_{name}" for survey in SURVEYS for name in (*PAIRED, *BESIDE))),
-    "scores": ("answers",),
-}
-STATES = (
-    "movements",
-    "mrr",
-    "trailing",
-    "cohorts",
-    "reasons",
-)  # running sums of changes; the others happen at a point in time
 _ORDERS_SO_FAR = "SUM(purchases) OVER (PARTITION BY customer_id ORDER BY period)"
 _SO_FAR = f"(first_period < period OR {_ORDERS_SO_FAR} > 1)"
 _BEFORE = f"(first_period < period - 1 OR {_ORDERS_SO_FAR} - purchases > 1)"
 _UNPLACED = ",\nplaced AS (SELECT '' AS segment_value, moves.* FROM moves)"
-# What a row is about besides its segment value and period.
-KEYS = {"cohorts": "cohort", "reasons": "reason", "scores": "answer"}
-# The power of a minor unit (MRR: of its twelfth) that a column is in.
-MONEY = {
-    "mrr": dict.fromkeys((*MRR, "gone_mrr"), 1) | dict.fromkeys(SQUARED["mrr"], 2),
-    "purchases": dict.fromkeys(
-        (
-            *SALES,
-            "revenue_purchases",
-            "revenue_both",
-            "revenue_before",
-            "revenue_purchases_before",
-            "purchases_revenue_before",
-        ),
-        1,
-    )
-    | dict.fromkeys(("revenue_squared", "revenue_crossed"), 2),
-    "trailing": {"revenue": 1, "revenue_squared": 2},
-    "reasons": {"churned": 1},
-    "cohorts": {"revenue": 1},
-}
 
 
 def table_of(data: Dataset, summary: str) -> str:
     """The table that a summary speaks of; for what is about customers, the one that decides who is one."""
-    own = {"purchases": "orders", "trailing": "orders", "rfm": "orders", "mrr": "subscriptions", "reasons": "subscriptions",
-           "feedback": "responses", "scores": "responses", "concentration": "orders"}  # fmt: skip
-    return own.get(summary, data.basis)
+    if summary in ("rfm", "concentration"):
+        return "orders"
+    return (summary in SUMMARY_ROWS and SUMMARY_ROWS[summary].table) or data.basis
 
 
 def needs(data: Dataset, summary: str) -> str | None:
@@ -122,20 +58,24 @@ def needs(data: Dataset, summary: str) -> str | None:
 
 def at_hand(data: Dataset) -> list[str]:
     """The summaries by period and segment value that these data allow."""
-    return [name for name in COLUMNS if name not in (*KEYS, "trailing") and needs(data, name) is None]
+    return [
+        name for name, row in SUMMARY_ROWS.items() if not row.key and name != "trailing" and needs(data, name) is None
+    ]
 
 
 def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     """A summary with its money in the report's currency: exact integers divided once, the nearest float to the truth."""
-    is_mrr = name in ("mrr", "reasons") or (name == "cohorts" and data.basis == "subscriptions")
-    unit = data.minor * (12 if is_mrr else 1)
-    return frame.assign(**{column: frame[column] / unit**power for column, power in MONEY.get(name, {}).items()})
+    is_monthly = SUMMARY_ROWS[name].is_monthly or (name == "cohorts" and data.basis == "subscriptions")
+    unit = data.minor * (12 if is_monthly else 1)
+    return frame.assign(
+        **{one: frame[one] / unit**column.money for one, column in columns(name).items() if column.money}
+    )
 
 
 def summary(data: Dataset, name: str, grid: Grid, segment: str | None = None) -> pd.DataFrame:
-    """One summary, from the cache or the engine: columns segment_value, period (an index), then `COLUMNS[name]`.
+    """One summary, from the cache or the engine: columns segment_value, period (an index), then those of its row.
 
-    Without a segment its value is empty; cohorts and reasons have one more column, named in `KEYS`. Every period from
+    Without a segment its value is empty; cohorts, reasons and scores have one more column, the `key` of their row. Every period from
     the first to that of the as-of date has a row.
     Raises DataError where the data lack the table, UnknownNameError for an unknown segment column.
     """
@@ -167,7 +107,7 @@ def periods_of(data: Dataset, every: str) -> list[Period]:
     return [Period(every, index) for index in range(first.index, last.index + 1)]
 
 
-def pick_period(data: Dataset, text: str | None, every: str | None = None) -> Period:
+def pick_period(data: Dataset, text: str | Period | None, every: str | None = None) -> Period:
     """The period asked for, else the last complete one; raises PeriodError where it lies outside the data."""
     if text:
         period = text if isinstance(text, Period) else Period.parse(text, every)
@@ -192,8 +132,7 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
             raise DataError(f"There is no concentration: {reason}")
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no concentration up to {ends}.")
-        dates = {"begins": f"DATE '{add_months(ends, -12)}'", "ends": f"DATE '{ends}'"}
-        frame = ask(data, sql("concentration"), **dates)
+        frame = ask(data, sql("concentration"), begins=f"DATE '{add_months(ends, -12)}'", ends=f"DATE '{ends}'")
         money = {name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")}
         data.summaries[key] = frame.assign(**money)
     return data.summaries[key]
@@ -209,12 +148,10 @@ def swing(data: Dataset, period: Period) -> tuple[float, float] | None:
         if needs(data, "purchases") or data.engine is None:
             return None
         ends = min(period.end, data.as_of)
-        dates = {
-            "begins": f"DATE '{period.shift(-1).start}'",
-            "starts": f"DATE '{period.start}'",
-            "ends": f"DATE '{ends}'",
-        }
-        data.summaries[key] = ask(data, sql("swing"), **dates)
+        begins = f"DATE '{period.shift(-1).start}'"
+        data.summaries[key] = ask(
+            data, sql("swing"), begins=begins, starts=f"DATE '{period.start}'", ends=f"DATE '{ends}'"
+        )
     frame = data.summaries[key]
     if frame.empty:
         return None
@@ -249,9 +186,9 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
 
 def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.DataFrame:
     own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
-    columns, chosen = [quote(column) for column in COLUMNS[name]], data.settings.definitions
+    row, names, chosen = SUMMARY_ROWS[name], [quote(column) for column in columns(name)], data.settings.definitions
     # What happens at a point in time may be a guest's, whose rows have their own value.
-    table, key = "" if name in STATES else table_of(data, name), KEYS.get(name)
+    table, key = "" if row.is_state else table_of(data, name), row.key
     parts = {
         "order_period": grid.sql("day"),
         "response_period": grid.sql("day"),
@@ -261,16 +198,6 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "ces_part": "score"
         if chosen.ces_top == "mean"
         else f"CASE WHEN score > high - {top_sql('ces', chosen.ces_top)} THEN 1 ELSE 0 END",
-        "paired": ",\n".join(
-            f"CASE WHEN survey = '{survey}' AND weight_before IS NOT NULL THEN {product} ELSE 0 END AS {survey}_{what}"
-            for survey in SURVEYS
-            for what, product in PAIRED.items()
-        ),
-        "beside": ",\n".join(
-            f"CASE WHEN survey = '{survey}' THEN {product} ELSE 0 END AS {survey}_{what}"
-            for survey in SURVEYS
-            for what, product in BESIDE.items()
-        ),
         "csat_top": top_sql("csat", chosen.csat_top),
         "ces_top": "0" if chosen.ces_top == "mean" else top_sql("ces", chosen.ces_top),
         "every_answer": str(chosen.answers == "all").lower(),
@@ -281,26 +208,30 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "own_value": own.format(shown(segment) if segment and table in data.segments[segment] else "NULL"),
         **valued(segment),
         "keys": f"{key}, " if key else "",
-        "columns": ", ".join(columns),
-        "negatives": ", ".join(f"-{column}" for column in columns),
-        "totals": ", ".join(f"SUM({column}) AS {column}" for column in columns),
-        "sums": ", ".join(_sum(name, column) for column in COLUMNS[name]),
+        "columns": ", ".join(names),
+        "negatives": ", ".join(f"-{one}" for one in names),
+        "totals": ", ".join(f"SUM({one}) AS {one}" for one in names),
+        "sums": ", ".join(_SUMS[column.kind].format(quote(one)) for one, column in columns(name).items()),
     }
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
         parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
     if name == "trailing":
         parts |= year_of(data, grid)
+    parts |= {branch: fill_placeholders(text, parts) for branch, text in select_lists(name).items()}
     shared = sql("answers") if name in ("feedback", "scores") else ""
-    placed = "points" if name not in STATES else "spans"
+    placed = "spans" if row.is_state else "points"
     query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
-    frame = ask(data, query, grid, segment, **parts)
+    frame = ask(data, query, grid, segment, views_read(data, grid, name), **parts)
     keys = ["segment_value", key] if key else ["segment_value"]
     return _spread(frame, keys, grid.index(data.start), grid.index(data.as_of - timedelta(days=1)), name)
 
 
-def _sum(name: str, column: str) -> str:
-    kind = "BIGINT" if column in COUNTED[name] else "VARCHAR" if column in SQUARED.get(name, ()) else "DOUBLE"
-    return f"CAST(SUM({quote(column)}) AS {kind}) AS {quote(column)}"  # squares pass as text: no other type holds them
+_SUMS = {  # by the kind of a column; squares pass as text, as no other type holds them
+    "exact": "CAST(SUM({0}) AS BIGINT) AS {0}",
+    "squares": "CAST(SUM({0}) AS VARCHAR) AS {0}",
+    "weighted": "CAST(SUM({0}) AS DOUBLE) AS {0}",
+    "products": "CAST(SUM({0}) AS DOUBLE) AS {0}",
+}
 
 
 def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: str) -> pd.DataFrame:
@@ -311,33 +242,35 @@ def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: s
     import numpy as np
     import pandas as pd
 
-    kinds = {column: "int64" if column in COUNTED[name] else "float64" for column in COLUMNS[name]}
-    squared = [column for column in kinds if column in SQUARED.get(name, ())]
-    others = [column for column in kinds if kinds[column] == "float64" and column not in squared]
+    is_state = SUMMARY_ROWS[name].is_state
+    kinds = {one: "int64" if column.kind == "exact" else "float64" for one, column in columns(name).items()}
+    exact, squared = [*columns(name, "exact")], [*columns(name, "squares")]
+    weights = [*columns(name, "weighted"), *columns(name, "products")]
     figures = {
-        columns: part.to_numpy(kind)
-        for columns, part, kind in (
-            (tuple(COUNTED[name]), frame[list(COUNTED[name])], "int64"),
-            (tuple(squared), frame[squared].map(int), object),
-            (tuple(others), frame[others], "float64"),
+        tuple(names): part.to_numpy(kind)
+        for names, part, kind in (
+            (exact, frame[exact], "int64"),
+            (squared, frame[squared].map(int), object),
+            (weights, frame[weights], "float64"),
         )
-        if columns
+        if names
     }
     spine, periods = np.arange(first, last + 1), frame["period"].to_numpy()
     group = frame.groupby(keys, sort=True).ngroup().to_numpy()
     order = np.lexsort((periods, group))
-    firsts, pieces = [], {columns: [] for columns in figures}
+    firsts: list[int] = []
+    pieces: dict[tuple[str, ...], list[np.ndarray]] = {names: [] for names in figures}
     for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ():
         place = np.searchsorted(periods[rows], spine, side="right") - 1
-        known = place >= 0 if name in STATES else (place >= 0) & (periods[rows][place] == spine)
+        known = place >= 0 if is_state else (place >= 0) & (periods[rows][place] == spine)
         found = {}
-        for columns, values in figures.items():
-            values = values[rows].cumsum(axis=0) if name in STATES else values[rows]
-            found[columns] = np.where(known[:, None], values[place], 0)
+        for names, values in figures.items():
+            values = values[rows].cumsum(axis=0) if is_state else values[rows]
+            found[names] = np.where(known[:, None], values[place], 0)
         if any(part.any() for part in found.values()):  # else it only moves after the data end
             firsts.append(rows[0])
-            for columns, part in found.items():
-                pieces[columns].append(part)
+            for names, part in found.items():
+                pieces[names].append(part)
     if not firsts and len(keys) > 1:  # nobody was ever active, or left
         empty = {"segment_value": "str", keys[1]: frame[keys[1]].dtype, "period": "int64", **kinds}
         return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in empty.items()})
@@ -345,7 +278,7 @@ def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: s
         return pd.DataFrame({"segment_value": "", "period": spine} | dict.fromkeys(kinds, 0)).astype(kinds)
     spread = {key: frame[key].iloc[np.repeat(firsts, len(spine))].reset_index(drop=True) for key in keys}
     spread["period"] = np.tile(spine, len(firsts))
-    for columns, parts in pieces.items():
+    for names, parts in pieces.items():
         whole = np.concatenate(parts)
-        spread |= {column: whole[:, place].astype(kinds[column]) for place, column in enumerate(columns)}
+        spread |= {column: whole[:, place].astype(kinds[column]) for place, column in enumerate(names)}
     return pd.DataFrame(spread)[[*keys, "period", *kinds]]

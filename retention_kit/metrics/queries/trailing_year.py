@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import Grid
 from retention_kit.metrics.queries.summaries import in_currency, summary
-from retention_kit.metrics.queries.views import ask, is_daily, sql, valued
+from retention_kit.metrics.queries.views import ask, is_daily, sql, valued, views_read
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.Data
     if key not in data.summaries:
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no twelve months up to {grid.end(last)}.")
-        frame = ask(data, sql("looks"), grid, segment, month=str(last), **valued(segment))
+        views = views_read(data, grid, "looks")
+        frame = ask(data, sql("looks"), grid, segment, views, month=str(last), **valued(segment))
         unit = data.minor * 12  # of MRR
         revenue = frame["revenue"].map(lambda paid: int(paid) / unit)  # passed as text, since no other type holds them
         squared = frame["revenue_squared"].map(lambda paid: int(paid) / unit**2)

@@ -5,7 +5,7 @@ They stand on the engine for one grid and segment at a time; the SQL lies in `sq
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
+    from retention_kit.data.engines.protocol import Engine
 
 NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
 INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
@@ -35,27 +36,45 @@ def sql(name: str) -> str:
     return files("retention_kit.metrics.queries").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
-def prepare(data: Dataset, grid: Grid, segment: str | None, query: str) -> None:
-    """Make the shared views that a query names stand for one grid and segment."""
-    prepared = data.engine.prepared
+def engine_of(data: Dataset) -> Engine:
+    """The engine of a dataset that is asked for more than its kept summaries; raises DataError where it has none."""
+    if data.engine is None:
+        raise DataError("The figures kept for the report hold no rows: load the data to query them.")
+    return data.engine
+
+
+def prepare(data: Dataset, grid: Grid, segment: str | None, views: Iterable[str] = ()) -> None:
+    """Build the shared views that a query reads, for one grid and segment."""
+    prepared = engine_of(data).prepared
     if prepared.get("grid") != grid:
         prepared.clear()
         prepared["grid"] = grid
-    _make_named(data, grid, query)
+    _ensure(data, grid, *views)
     if segment is not None and prepared.get("segment") != segment:
         prepared.pop("segment", None)  # where it is interrupted, neither stands
         _prepare_values(data, grid, segment)
         prepared["segment"] = segment
 
 
-def ask(data: Dataset, query: str, grid: Grid | None = None, segment: str | None = None, **parts: str) -> pd.DataFrame:
-    """The rows of a query on the tables, or with a grid on the shared views; raises DataError where the engine cannot answer."""
+def ask(
+    data: Dataset,
+    query: str,
+    grid: Grid | None = None,
+    segment: str | None = None,
+    views: Iterable[str] = (),
+    **parts: str,
+) -> pd.DataFrame:
+    """The rows of a query on the tables, or with a grid on the shared views that it reads (see `views_read`).
+
+    Raises DataError where the engine cannot answer.
+    """
+    engine = engine_of(data)
     try:
-        with data.engine.lock:  # the views of one thread are not to be another's
+        with engine.lock:  # the views of one thread are not to be another's
             if grid is not None:
-                prepare(data, grid, segment, fill_placeholders(query, parts))
-            return data.engine.frame(query, **parts)
-    except data.engine.error as error:
+                prepare(data, grid, segment, views)
+            return engine.frame(query, **parts)
+    except engine.error as error:
         said = first_line(error)
         if "out of range" in said or "Overflow" in said:
             said = "The amounts are too large to be summed exactly: give them in thousands."
@@ -157,13 +176,37 @@ def end_of(data: Dataset, grid: Grid) -> str:
     return str(grid.index(data.as_of - timedelta(days=1)) + 1)
 
 
-def _make_named(data: Dataset, grid: Grid, query: str) -> None:
-    """Make the views that a query names, unless they stand."""
-    prepared = data.engine.prepared
-    for names, make in _VIEWS.items():
-        if names not in prepared and re.search(rf"\b(FROM|JOIN) ({names})\b", query):
-            make(data, grid)
-            prepared[names] = True
+def views_read(data: Dataset, grid: Grid, query: str) -> list[str]:
+    """The shared views that one of our queries reads, as the basis and the settings have it; keys of `_VIEWS`."""
+    is_orders, has_membership = data.basis == "orders", members(data) == "membership"
+    active = ["bought" if is_orders else "customers"]
+    changes = ["customers" if has_membership else "bought"]
+    if not is_orders and is_daily(data, grid, "churn_mode"):
+        changes.append("leaving")
+    paid = ["bought"] if is_orders else ["levels", "customers"]
+    if query == "trailing":
+        return ["trailing_days", "windows_of_days" if "day" in _windows(data, grid) else "bought"]
+    return {
+        "movements": [*active, *changes],
+        "mrr": ["levels"],
+        "purchases": ["bought"],
+        "cohorts": [*active, *paid],
+        "reasons": ["leaving"],
+        "listed_orders": ["turns"],
+        "listed_subscriptions": ["turns", "leaving", "levels"],
+        "listed_active": [*active, *paid],
+        "looks": ["levels", "customers"],
+        "turns": changes,
+    }.get(query, [])
+
+
+def _ensure(data: Dataset, grid: Grid, *views: str) -> None:
+    """Build these views, and what they read, unless they stand."""
+    prepared = engine_of(data).prepared
+    for name in views:
+        if name not in prepared:
+            _VIEWS[name](data, grid)
+            prepared[name] = True
 
 
 def _prepare_bought(data: Dataset, grid: Grid) -> None:
@@ -171,22 +214,20 @@ def _prepare_bought(data: Dataset, grid: Grid) -> None:
     days, windows = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0", _windows(data, grid)
     years = ""
     if "day" not in windows:
-        years = fill_placeholders(
-            sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}
-        )
-    data.engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
+        years = filled(sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)})
+    engine_of(data).run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
                     first_period=_first(data, "orders", "period", "period"))  # fmt: skip
 
 
 def _prepare_days(data: Dataset, grid: Grid) -> None:
     """When days, or all days of a span, enter the last twelve months, leave them and are forgotten."""
-    data.engine.register("trailing_days", _windows(data, grid))
+    engine_of(data).register("trailing_days", _windows(data, grid))
 
 
 def _prepare_windows(data: Dataset, grid: Grid) -> None:
     """When what each customer bought does, where the days of a span do not leave together."""
-    _make_named(data, grid, "FROM trailing_days")
-    data.engine.run(sql("windows_of_days"))
+    _ensure(data, grid, "trailing_days")
+    engine_of(data).run(sql("windows_of_days"))
 
 
 def _level_views(data: Dataset, grid: Grid) -> dict[str, Grid]:
@@ -201,7 +242,7 @@ def _paid_periods(spans: Grid) -> dict[str, str]:
 
 def _prepare_levels(data: Dataset, grid: Grid) -> None:
     """What each customer pays at the ends of spans, and how that changes."""
-    engine = data.engine
+    engine = engine_of(data)
     steps = sql("steps_foreign" if data.foreign else "steps_home")
     for name, spans in _level_views(data, grid).items():
         if data.foreign:
@@ -217,14 +258,14 @@ def _prepare_levels(data: Dataset, grid: Grid) -> None:
 
 def _prepare_leaving(data: Dataset, grid: Grid) -> None:
     """Who stops paying, and why."""
-    _make_named(data, grid, "FROM levels")
+    _ensure(data, grid, "levels")
     for name, spans in _level_views(data, grid).items():
-        data.engine.run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
+        engine_of(data).run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
                         passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
                         **_paid_periods(spans))  # fmt: skip
 
 
-def _boundary_rates(data: Dataset, grid: Grid):
+def _boundary_rates(data: Dataset, grid: Grid) -> pd.DataFrame:
     """By currency and span: the last rate before the span's end (`rate`), its start (`earlier_rate`) and the next's end."""
     import pandas as pd
 
@@ -232,7 +273,7 @@ def _boundary_rates(data: Dataset, grid: Grid):
     ends = {number: grid.end(number) for number in range(first, last + 1)}
     days = [min(day, data.as_of) - timedelta(days=1) for day in ends.values()]
     spans = pd.DataFrame({"period": list(ends), "day": pd.to_datetime(pd.Series(days)).astype("datetime64[us]")})
-    rates = data.engine.frame("SELECT currency, day, rate FROM rates ORDER BY day")
+    rates = engine_of(data).frame("SELECT currency, day, rate FROM rates ORDER BY day")
     rates["day"] = rates["day"].astype("datetime64[us]")
     parts = []
     for currency in data.foreign:
@@ -245,8 +286,8 @@ def _boundary_rates(data: Dataset, grid: Grid):
 
 def _prepare_customers(data: Dataset, grid: Grid) -> None:
     """When customers are active (activity), and when they are customers (membership), where that is not when they buy."""
-    _make_named(data, grid, f"FROM {'bought' if data.basis == 'orders' else 'levels'}")
-    engine, end = data.engine, end_of(data, grid)
+    _ensure(data, grid, "bought" if data.basis == "orders" else "levels")
+    engine, end = engine_of(data), end_of(data, grid)
     first_run = {"first_period": _first(data, data.basis, "from_period", "from_period, until_period")}
     first_span = {"first_period": _first(data, data.basis, "from_period")}
     inactivity = data.settings.definitions.inactivity_days
@@ -269,20 +310,19 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
         beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {end_of(data, spans)} ELSE {spans.sql(lapses)} END"
         return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
 
-    if stays(grid):
-        engine.run(sql("runs"), name="stays", touched=stays(grid), **first_run)
+    if (touched_stays := stays(grid)) is not None:
+        engine.run(sql("runs"), name="stays", touched=touched_stays, **first_run)
         engine.run(sql("membership"), name="membership", runs="stays", first=active(data), **first_span)
-    if is_daily(data, grid, "churn_mode") and stays(DAYS):
-        engine.run(sql("runs"), name="day_stays", touched=stays(DAYS), **first_run)
+    if is_daily(data, grid, "churn_mode") and (touched_days := stays(DAYS)) is not None:
+        engine.run(sql("runs"), name="day_stays", touched=touched_days, **first_run)
         first = "day_levels" if data.basis == "subscriptions" else "day_stays"
         engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first, **first_span)
 
 
 def _prepare_turns(data: Dataset, grid: Grid) -> None:
     """When one becomes a customer and ceases to be one, for who reads it several times."""
-    query = turns(data, grid)
-    _make_named(data, grid, query)
-    data.engine.run(f"CREATE OR REPLACE TEMP TABLE turns AS {query[1:-1]}")
+    _ensure(data, grid, *views_read(data, grid, "turns"))
+    engine_of(data).run(f"CREATE OR REPLACE TEMP TABLE turns AS {turns(data, grid)[1:-1]}")
 
 
 def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
@@ -297,7 +337,7 @@ def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
         for name in data.segments[segment]
     ]
     _choose_shown(data, segment)
-    data.engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_of(data, grid))
+    engine_of(data).run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_of(data, grid))
 
 
 def _choose_shown(data: Dataset, segment: str) -> None:
@@ -306,20 +346,20 @@ def _choose_shown(data: Dataset, segment: str) -> None:
         f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
         for name in data.segments[segment]
     )
-    data.engine.run(
+    engine_of(data).run(
         "CREATE OR REPLACE TEMP TABLE shown_values AS SELECT value FROM "
         f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row WHERE value IS NOT NULL GROUP BY value) AS sized "
         f"ORDER BY size DESC, value LIMIT {SHOWN}"
     )
 
 
-# What shared views are called, those together that are made together.
-_VIEWS = {
+# How each shared view, or group of views that are built together, is built.
+_VIEWS: dict[str, Callable[[Dataset, Grid], None]] = {
     "bought": _prepare_bought,
     "trailing_days": _prepare_days,
     "windows_of_days": _prepare_windows,
-    "levels|day_levels|changes": _prepare_levels,
-    "levels_leaving|day_levels_leaving": _prepare_leaving,
-    "activity|membership|day_membership": _prepare_customers,
+    "levels": _prepare_levels,  # levels, day_levels, changes
+    "leaving": _prepare_leaving,  # levels_leaving, day_levels_leaving
+    "customers": _prepare_customers,  # activity, membership, day_membership
     "turns": _prepare_turns,
 }

@@ -87,7 +87,8 @@ class Context:
     @property
     def alone(self) -> tuple[str, str] | None:
         """The segment column and the value of it that the page looks at alone; None for the whole."""
-        return split_segment(self.data, self.only) if self.only else None
+        column, value = split_segment(self.data, self.only)
+        return None if column is None or value is None else (column, value)
 
     @property
     def suffix(self) -> str:
@@ -95,7 +96,7 @@ class Context:
 
         So are values that differ in capitals alone, which are one file on some systems.
         """
-        if not self.only:
+        if self.alone is None:
             return ""
         column, value = self.alone
         alike = [one for one in self.data.segments if one.lower() == column.lower()]
@@ -122,7 +123,7 @@ class Context:
         rows = rows.sort_values("metric", key=lambda names: names.map(place))
         return rows.assign(better=[METRICS[name].better for name in rows["metric"]])
 
-    def row(self, metric: str):
+    def row(self, metric: str) -> Any | None:
         """The one of a metric, None where it has none."""
         rows = self.rows
         if self._rows_of_now[0] is not rows:  # a notebook may have brought a metric of its own
@@ -196,7 +197,7 @@ class Context:
         frame = frame[frame["period"].isin(shown)].reset_index(drop=True)
         return frame.assign(complete=[Period.parse(period).is_complete(self.data.as_of) for period in frame["period"]])
 
-    def named_periods(self) -> dict[str, object]:
+    def named_periods(self) -> dict[str, Any]:
         return {"period": self.words.period(self.period), "before": self.words.period(self.period.shift(-1)),
                 "days": self.data.settings.definitions.inactivity_days}  # fmt: skip
 

@@ -37,7 +37,7 @@ class AboutCustomers(Context):
             return super().claims()
         cells = cells[self._is_comparable(cells)]
         _, age, now, before = _newest(cells)
-        if before is None:
+        if now is None or before is None or before.value is None:
             return super().claims()
         *earlier, period = map(Period.parse, cells[cells["age"] == age]["period"])
         explained = by_cohort_length(self.base, before.value, period, earlier)
@@ -54,7 +54,9 @@ class AboutCustomers(Context):
         drawing = series.customer_movements(drawn, self.words)
         is_early = self.data.may_hold_earlier(self.data.basis, self.period.start)
         notes = [self.words.text("chart.movements_early")] if is_early else []
-        return drawing and self.sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count", *notes)
+        if drawing is None:
+            return None
+        return self.sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count", *notes)
 
     def reasons(self) -> Block | None:
         """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason."""
@@ -147,7 +149,8 @@ class AboutCustomers(Context):
             lowest=words.value(by_tenth["lowest"].iloc[0], money),
             highest=words.value(by_tenth["highest"].iloc[-1], money),
         )
-        return self.chart(concentration_chart.tenths(by_tenth, BEST, words), title, [caption])
+        drawing = concentration_chart.tenths(by_tenth, BEST, words)
+        return None if drawing is None else self.chart(drawing, title, [caption])
 
     def _cells(self, count: int) -> pd.DataFrame | None:
         """The cells of the newest cohorts whose own period is over, up to this period and the running one after it.
@@ -171,11 +174,11 @@ class AboutCustomers(Context):
 
     def _cohorts_title(self, cells: pd.DataFrame) -> str:
         cohort, age, now, before = _newest(cells[self._is_comparable(cells)])
-        if not cohort:
+        if now is None or now.value is None:
             return self.words.text("cohorts.title", every=self._every())
         said = {"cohort": self.words.period(cohort), "every": self._every(), "age": age,
                 "value": self.words.value(now.value, "fraction")}  # fmt: skip
-        if before is None:
+        if before is None or before.value is None:
             return self.words.text("cohorts.title_alone", **said)
         is_real = self.holds("cohorts", "earlier")
         kind = "alike" if not is_real else "more" if now.value > before.value else "fewer"

@@ -40,7 +40,9 @@ class AboutMoney(Context):
         drawing = waterfall([*steps, _level("end", row["end"])], self.words.period(self.period), self.words)
         exact = {name: self.words.value(row[name], "money", "full") for name in ("start", *changes, "end")}
         caption = self.words.text("chart.mrr_fx" if row["fx"] else "chart.mrr", **exact, **self.named_periods())
-        return drawing and self.chart(drawing, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
+        if drawing is None:
+            return None
+        return self.chart(drawing, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
 
     def mrr_movements(self) -> Block | None:
         """Recurring revenue gained and given up over thirteen periods."""

@@ -107,8 +107,11 @@ def season(row: Any, words: Words) -> str:
     up = row.value > row.year_ago
     if up == (row.change > 0):
         return ""
-    then = words.period(Period.parse(row.period).year_ago())
-    return words.text(f"story.season_{'up' if up else 'down'}", change=change(row, words, "year_ago"), then=then)
+    then = Period.parse(row.period).year_ago()
+    assert then is not None  # the figure is known
+    return words.text(
+        f"story.season_{'up' if up else 'down'}", change=change(row, words, "year_ago"), then=words.period(then)
+    )
 
 
 def certainty(row: Any, words: Words, verdict: str) -> str:

@@ -139,6 +139,7 @@ class Overview(Context):
         change = narrative.signed(row, self.words, COMPARED[name])
         if name == "goal":
             return self.words.text("card.change_goal", change=change, goal=self.words.value(row.target, row.unit))
+        assert period is not None  # the figure of then is known
         return self.words.text("card.change", change=change, period=self.words.period(period, "short"))
 
     def _certainty(self, row: Any, name: str, is_certain: bool) -> str:

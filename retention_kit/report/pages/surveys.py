@@ -41,7 +41,7 @@ class AboutFeedback(AboutFigures):
                   for name in ("promoters", "detractors")}  # fmt: skip
         title = self.words.text("chart.nps_title", period=self.words.period(self.period), **shares)
         caption = self.words.text("chart.nps", every=self.words.text(f"every.{self.every}"))
-        return drawing and self.chart(drawing, title, [caption, *self.incomplete(frame)])
+        return None if drawing is None else self.chart(drawing, title, [caption, *self.incomplete(frame)])
 
     def answers(self, survey: str) -> Block | None:
         """How the answers of one survey (nps, csat or ces) spread over its scale in this period."""
@@ -49,17 +49,18 @@ class AboutFeedback(AboutFigures):
             return None
         counts = answer_counts(self.data, self.every)
         counts = counts[(counts["period"] == str(self.period)) & (counts["survey"] == survey)]
-        if counts.empty:
+        now = self.row(SCORES[survey])
+        if counts.empty or now is None:
             return None
         rows = self._grouped(counts, survey)
-        drawing, now = answers(rows, self.words), self.row(SCORES[survey])
+        drawing = answers(rows, self.words)
         scale = {
             "low": self.words.value(rows["score"].min(), "count"),
             "high": self.words.value(rows["score"].max(), "count"),
         }
         said = {"n": self.words.value(now.n, "count"), "period": self.words.period(self.period), **scale}
         title = self._most_frequent(rows, survey)
-        return drawing and self.chart(drawing, title, [self.words.text("chart.answers", **said)])
+        return None if drawing is None else self.chart(drawing, title, [self.words.text("chart.answers", **said)])
 
     def _grouped(self, counts: pd.DataFrame, survey: str) -> pd.DataFrame:
         """Every score of the scale with its share, and what it counts as."""

@@ -5,15 +5,13 @@ WITH held AS (
     $held
 ),
 moves AS (
-    SELECT customer_id, period AS from_period, $end AS until_period, 0 AS buyers, purchases, revenue, 0 AS exposed, 0 AS lost,
-           CAST(revenue AS DECIMAL(19, 0)) * CAST(after_and_before AS DECIMAL(19, 0)) AS revenue_squared
-    FROM held
+    SELECT customer_id, period AS from_period, $end AS until_period, $held_columns FROM held
     UNION ALL
-    SELECT customer_id, enters, least(leaves, coalesce(next_enters, leaves)), 1, 0, 0, 0, 0, 0 FROM $windows AS windows
+    SELECT customer_id, enters, least(leaves, coalesce(next_enters, leaves)), $bought_columns FROM $windows AS windows
     UNION ALL
-    SELECT customer_id, leaves, least(forgotten, coalesce(next_leaves, forgotten)), 0, 0, 0, 1, 0, 0
+    SELECT customer_id, leaves, least(forgotten, coalesce(next_leaves, forgotten)), $could_be_lost_columns
     FROM $windows AS windows WHERE leaves < $end
     UNION ALL
-    SELECT customer_id, leaves, least(forgotten, coalesce(next_enters, forgotten)), 0, 0, 0, 0, 1, 0
+    SELECT customer_id, leaves, least(forgotten, coalesce(next_enters, forgotten)), $was_lost_columns
     FROM $windows AS windows WHERE leaves < $end AND (next_enters IS NULL OR next_enters > leaves)
 )

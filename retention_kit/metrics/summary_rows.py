@@ -1,0 +1,336 @@
+"""The columns of every summary, each declared once: its type, the SQL that it is summed from, and its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from retention_kit.settings import Definitions
+
+
+class Column(NamedTuple):
+    """How one column is computed.
+
+    `kind` is "exact" (a sum of whole numbers, BIGINT), "squares" (one that no integer type holds, passed as text),
+    "weighted" (DOUBLE) or "products" (of weights: DOUBLE, and of either sign). `money` is the power of the minor unit (of MRR: of its twelfth) that it is in. `branches` gives
+    the SQL of the column in each branch of the query's UNION; in the others it is 0.
+    """
+
+    kind: str
+    money: int
+    branches: dict[str, str]
+
+
+def _column(kind: str, money: int, branches: dict[str, str]) -> Any:
+    return field(metadata={"column": Column(kind, money, branches)})
+
+
+def exact(money: int = 0, **branches: str) -> Any:
+    """A column of whole numbers; `money=1` where they are amounts."""
+    return _column("exact", money, branches)
+
+
+def squares(money: int = 0, **branches: str) -> Any:
+    """A column of squares or products, for an interval; `money=2` where both factors are amounts."""
+    return _column("squares", money, branches)
+
+
+def weighted(**branches: str) -> Any:
+    """A column of survey weights."""
+    return _column("weighted", 0, branches)
+
+
+def _if(condition: str, value: str = "1") -> str:
+    return f"CASE WHEN {condition} THEN {value} ELSE 0 END"
+
+
+@dataclass(kw_only=True)
+class SummaryRow:
+    """One segment value in one period; what every metric may read besides the columns of its summary.
+
+    `period` is the index of the period. `is_first` says whether the data begin in it, `may_hold_earlier` whether
+    customers first seen in it may be customers of before the data. `definitions` are the settings of [definitions].
+    """
+
+    table: ClassVar[str] = ""  # that it speaks of; "": the one that decides who is a customer
+    key: ClassVar[str] = ""  # what a row is about besides its segment value and period
+    is_state: ClassVar[bool] = False  # running sums of changes; else what happens at a point in time
+    is_monthly: ClassVar[bool] = False  # money in twelfths of the minor unit
+
+    segment_value: str
+    period: int
+    is_first: bool
+    may_hold_earlier: bool
+    definitions: Definitions
+
+
+@dataclass(kw_only=True)
+class Movements(SummaryRow):
+    """Customers at the start and end of a period, and who came and left in it. All columns are numbers of customers."""
+
+    is_state = True
+
+    start: int = exact(at_start="1")
+    new: int = exact(changes=_if("kind = 'new'"))
+    reactivated: int = exact(changes=_if("kind = 'reactivated'"))
+    lost: int = exact(changes=_if("kind = 'lost'"))
+    retained: int = exact(at_start="1", ending="-1")
+    end: int = exact(at_end="1")
+    active: int = exact(active="1")
+    early_churned: int = exact(first_active="1", first_at_end="-1")
+
+
+def _mrr(kind: str, value: str = "amount") -> str:
+    return _if(f"kind = '{kind}'", value)
+
+
+@dataclass(kw_only=True)
+class Mrr(SummaryRow):
+    """MRR at the start and end of a period and how it changed, with the sums of squares for the intervals.
+
+    Amounts are in the report's currency, squares and products in its square; decreases are positive.
+    """
+
+    table = "subscriptions"
+    is_state = True
+    is_monthly = True
+
+    start: float = exact(1, rows=_mrr("start"))
+    new: float = exact(1, rows=_mrr("new"))
+    expansion: float = exact(1, rows=_mrr("expansion"))
+    contraction: float = exact(1, rows=_mrr("contraction"))
+    churned: float = exact(1, rows=_mrr("churned"))
+    reactivation: float = exact(1, rows=_mrr("reactivation"))
+    fx: float = exact(1, rows=_mrr("fx"))
+    end: float = exact(1, rows=_mrr("end"))
+    kept_change: float = exact(1, rows=_if("kind IN ('shrunk', 'grown')", "amount"))
+    kept_loss: float = exact(1, rows=_mrr("shrunk", "-amount"))
+    customers_at_start: int = exact(rows=_mrr("start", "1"))
+    customers: int = exact(rows=_mrr("end", "1"))
+    changes: int = exact(rows="CASE WHEN kind IN ('start', 'end', 'shrunk', 'grown', 'fx') THEN 0 ELSE 1 END")
+    gone: int = exact(rows=_if("kind = 'shrunk' AND amount = -base"))
+    gone_mrr: float = exact(1, rows=_if("kind = 'shrunk' AND amount = -base", "base"))
+    start_squared: float = squares(2, rows=_mrr("start", "wide * wide"))
+    end_squared: float = squares(2, rows=_mrr("end", "wide * wide"))
+    kept_squared: float = squares(2, rows=_if("kind IN ('shrunk', 'grown')", "wide * wide"))
+    start_kept: float = squares(2, rows=_if("kind IN ('shrunk', 'grown')", "wide * wide_base"))
+    kept_loss_squared: float = squares(2, rows=_mrr("shrunk", "wide * wide"))
+    start_kept_loss: float = squares(2, rows=_mrr("shrunk", "-wide * wide_base"))
+    new_squared: float = squares(2, rows=_mrr("new", "wide * wide"))
+    expansion_squared: float = squares(2, rows=_mrr("expansion", "wide * wide"))
+    reactivation_squared: float = squares(2, rows=_mrr("reactivation", "wide * wide"))
+    loss_squared: float = squares(2, rows=_if("is_loss", "wide * wide"))
+    start_expansion: float = squares(2, rows=_mrr("expansion", "wide * wide_base"))
+    start_loss: float = squares(2, rows=_if("is_loss", "wide * wide_base"))
+
+
+@dataclass(kw_only=True)
+class Purchases(SummaryRow):
+    """Purchases of identified customers, of guests, and refunds that name no order, with sums for the intervals.
+
+    `…_before` is of the period right before, `…_both` of who bought in both, `…_crossed` the product of the two.
+    Amounts are in the report's currency.
+    """
+
+    table = "orders"
+
+    buyers: int = exact(customers="1")
+    purchases: int = exact(customers="purchases")
+    repeat_buyers: int = exact(customers="is_repeat")
+    returning_buyers: int = exact(customers="is_returning")
+    guest_purchases: int = exact(guests="1")
+    refund_count: int = exact(refunds="1")
+    customer_revenue: float = exact(1, customers="revenue")
+    guest_revenue: float = exact(1, guests="amount")
+    refunds: float = exact(1, refunds="refund")
+    purchases_squared: float = squares(customers="wide_purchases * wide_purchases")
+    revenue_squared: float = squares(2, customers="wide * wide")
+    revenue_purchases: float = squares(1, customers="wide * wide_purchases")
+    stayed: float = squares(customers="is_both")
+    purchases_crossed: float = squares(customers="wide_purchases * wide_purchases_before")
+    purchases_both: float = squares(customers="purchases * is_both")
+    purchases_before: float = squares(customers="purchases_before")
+    revenue_crossed: float = squares(2, customers="wide * wide_before")
+    revenue_both: float = squares(1, customers="revenue * is_both")
+    revenue_before: float = squares(1, customers="revenue_before")
+    revenue_purchases_before: float = squares(1, customers="wide * wide_purchases_before")
+    purchases_revenue_before: float = squares(1, customers="wide_purchases * wide_before")
+    repeat_crossed: float = squares(customers="is_repeat * was_repeat")
+    repeat_both: float = squares(customers="is_repeat * is_both")
+    repeat_before: float = squares(customers="was_repeat")
+    returning_before: float = squares(customers="was_returning")
+
+
+def _answers(survey: str, value: str, condition: str = "") -> Any:
+    return weighted(rows=_if(f"survey = '{survey}'{condition and f' AND {condition}'}", value))
+
+
+def _paired(survey: str, value: str) -> Any:
+    """Over those who answered in the period right before too."""
+    return _column("products", 0, {"rows": _if(f"survey = '{survey}' AND weight_before IS NOT NULL", value)})
+
+
+def _beside(survey: str, value: str) -> Any:
+    """Over every two answers of one customer."""
+    return _column("products", 0, {"rows": _if(f"survey = '{survey}'", value)})
+
+
+@dataclass(kw_only=True)
+class Feedback(SummaryRow):
+    """Valid answers by survey, what they weigh and what they count as, with sums for the intervals.
+
+    Over those who answered in the period right before too: products of what their answers add to the score then and now
+    (`…_crossed`), of one and the other's weight (`…_both`, `…_before`) and of the weights (`…_pairs`). Over every two
+    answers of one customer within the period, each way round: `…_parts_beside`, `…_part_beside`, `…_weight_beside`.
+    """
+
+    table = "responses"
+
+    nps_answers: float = _answers("nps", "1")
+    nps_weight: float = _answers("nps", "weight")
+    nps_weight_squared: float = _answers("nps", "weight * weight")
+    promoters: float = _answers("nps", "weight", "score >= 9")
+    passives: float = _answers("nps", "weight", "score BETWEEN 7 AND 8")
+    detractors: float = _answers("nps", "weight", "score <= 6")
+    csat_answers: float = _answers("csat", "1")
+    csat_weight: float = _answers("csat", "weight")
+    csat_weight_squared: float = _answers("csat", "weight * weight")
+    satisfied: float = _answers("csat", "weight", "score > high - $csat_top")
+    ces_answers: float = _answers("ces", "1")
+    ces_weight: float = _answers("ces", "weight")
+    ces_weight_squared: float = _answers("ces", "weight * weight")
+    easy: float = _answers("ces", "weight", "score > high - $ces_top")
+    ces_scores: float = _answers("ces", "weight * score")
+    ces_scores_squared: float = _answers("ces", "weight * score * score")
+    nps_crossed: float = _paired("nps", "part * part_before")
+    nps_both: float = _paired("nps", "part * weight_before")
+    nps_before: float = _paired("nps", "weight * part_before")
+    nps_pairs: float = _paired("nps", "weight * weight_before")
+    nps_parts_beside: float = _beside("nps", "part * part_beside")
+    nps_part_beside: float = _beside("nps", "part * weight_beside")
+    nps_weight_beside: float = _beside("nps", "weight * weight_beside")
+    csat_crossed: float = _paired("csat", "part * part_before")
+    csat_both: float = _paired("csat", "part * weight_before")
+    csat_before: float = _paired("csat", "weight * part_before")
+    csat_pairs: float = _paired("csat", "weight * weight_before")
+    csat_parts_beside: float = _beside("csat", "part * part_beside")
+    csat_part_beside: float = _beside("csat", "part * weight_beside")
+    csat_weight_beside: float = _beside("csat", "weight * weight_beside")
+    ces_crossed: float = _paired("ces", "part * part_before")
+    ces_both: float = _paired("ces", "part * weight_before")
+    ces_before: float = _paired("ces", "weight * part_before")
+    ces_pairs: float = _paired("ces", "weight * weight_before")
+    ces_parts_beside: float = _beside("ces", "part * part_beside")
+    ces_part_beside: float = _beside("ces", "part * weight_beside")
+    ces_weight_beside: float = _beside("ces", "weight * weight_beside")
+
+
+@dataclass(kw_only=True)
+class TrailingOrders(SummaryRow):
+    """What customers bought in the twelve months up to a period's end, and who of the twelve before was lost."""
+
+    table = "orders"
+    is_state = True
+
+    buyers: int = exact(bought="1")
+    purchases: int = exact(held="purchases")
+    revenue: float = exact(1, held="revenue")
+    exposed: int = exact(could_be_lost="1")
+    lost: int = exact(was_lost="1")
+    revenue_squared: float = squares(
+        2, held="CAST(revenue AS DECIMAL(19, 0)) * CAST(after_and_before AS DECIMAL(19, 0))"
+    )
+
+
+@dataclass(kw_only=True)
+class CohortPeriods(SummaryRow):
+    """How many customers of a cohort were active in a period, and what they paid."""
+
+    key = "cohort"
+    is_state = True
+
+    active: int = exact(active="1")
+    revenue: float = exact(1, payments="paid")
+
+
+@dataclass(kw_only=True)
+class Reasons(SummaryRow):
+    """Customers lost and MRR churned, by the reason that they gave."""
+
+    table = "subscriptions"
+    key = "reason"
+    is_state = True
+    is_monthly = True
+
+    lost: int = exact(lost="1")
+    churned: float = exact(1, churned="mrr_before")
+
+
+@dataclass(kw_only=True)
+class Scores(SummaryRow):
+    """Answers by survey, score and the scale's end, by weight."""
+
+    table = "responses"
+    key = "answer"
+
+    answers: float = weighted(rows="weight")
+
+
+@dataclass(kw_only=True)
+class TrailingYear:
+    """The twelve months that end with a period, for one segment value; see `queries.trailing_year` for the columns.
+
+    Money is in the report's currency, `lifespan` in years (None where it is undefined).
+    """
+
+    segment_value: str
+    revenue: float
+    revenue_squared: float
+    purchases: float
+    customers: float
+    frequency: float
+    exposed: float
+    lost: float
+    months: int
+    lifespan: float | None
+    is_known: bool
+    definitions: Definitions
+
+
+SUMMARY_ROWS: dict[str, type[SummaryRow]] = {
+    "movements": Movements,
+    "mrr": Mrr,
+    "purchases": Purchases,
+    "feedback": Feedback,
+    "trailing": TrailingOrders,
+    "cohorts": CohortPeriods,
+    "reasons": Reasons,
+    "scores": Scores,
+}
+
+
+def columns(name: str, kind: str = "") -> dict[str, Column]:
+    """The columns of a summary by their names, those of one kind or all."""
+    return {
+        one.name: one.metadata["column"]
+        for one in _declared(SUMMARY_ROWS[name])
+        if kind in ("", one.metadata["column"].kind)
+    }
+
+
+def _declared(row: type[SummaryRow]) -> Iterator[Field[Any]]:
+    return (one for one in fields(row) if "column" in one.metadata)
+
+
+def select_lists(name: str) -> dict[str, str]:
+    """The SELECT list of each branch of a summary's query: every column, 0 where the branch does not give it."""
+    declared = columns(name)
+    branches = dict.fromkeys(branch for column in declared.values() for branch in column.branches)
+    return {
+        f"{branch}_columns": ", ".join(
+            f'{column.branches.get(branch, "0")} AS "{one}"' for one, column in declared.items()
+        )
+        for branch in branches
+    }
