@@ -214,7 +214,9 @@ def _prepare_bought(data: Dataset, grid: Grid) -> None:
     days, windows = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0", _windows(data, grid)
     years = ""
     if "day" not in windows:
-        years = filled(sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)})
+        years = fill_placeholders(
+            sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}
+        )
     engine_of(data).run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
                     first_period=_first(data, "orders", "period", "period"))  # fmt: skip
 
