@@ -19,10 +19,9 @@ import numpy as np
 import pandas as pd
 
 import retention_kit as rk
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.insights import Claim, holding, segment_claims
 from retention_kit.report.page import Page
-from retention_kit.report.pages.context import SEGMENTED
 
 SEED, COMPANIES, MONTHS = 11, 200, 13
 POWER = 40  # companies in which something changes
@@ -115,7 +114,7 @@ def months(number: int, effect: str = "") -> list[Month]:
     known = [rk.Period.parse(LAST).shift(-back) for back in range(count + 13)]
     claiming = [name for name, one in METRICS.items() if one.summary in ("movements", "purchases", "mrr", "feedback")]
     rows = rk.scorecard(data, periods=known, metrics=claiming)
-    parts = {name: rk.scorecard(data, periods=periods, metrics=SEGMENTED, segment=name) for name in COLUMNS}
+    parts = {name: rk.scorecard(data, periods=periods, metrics=ranked("by_segment"), segment=name) for name in COLUMNS}
     found = []
     for period in periods:
         page = Page(str(period), data=data)
@@ -126,7 +125,7 @@ def months(number: int, effect: str = "") -> list[Month]:
             now = frame[(frame["period"] == str(period)) & (frame["segment"] == column)]
             more = [
                 claim
-                for name in SEGMENTED
+                for name in ranked("by_segment")
                 for claim in segment_claims(now[now["metric"] == name], page.row(name), column)
             ]
             held[column] = holding(own + more)

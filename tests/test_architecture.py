@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "data.values": f"{COMMON} data.checks data.engines",
     "data.layouts": "errors",
     "data.readers": f"{COMMON} data.checks data.schema data.engines data.values data.layouts",
+    "data.summary_key": "",
     "data.choose_engine": f"{COMMON} data.engines data.readers",
     "data.cleaning": f"{COMMON} data.checks data.schema data.engines data.values data.readers",
     "data.importing": f"{COMMON} data.checks data.choose_engine data.engines data.values data.layouts data.readers data.cleaning",

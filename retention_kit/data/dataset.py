@@ -21,6 +21,7 @@ from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_given, read_table
+from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
@@ -58,7 +59,7 @@ class Dataset:
     is_sample: bool = False
     given: dict[str, Any] = field(default_factory=dict)  # settings that came as keywords, beside those of a file
     engine: Engine | None = field(default=None, repr=False)  # None: only saved summaries are at hand
-    summaries: dict[tuple, pd.DataFrame] = field(default_factory=dict, repr=False)
+    summaries: dict[SummaryKey, Any] = field(default_factory=dict, repr=False)
     parts: dict[str, list[Source]] = field(default_factory=dict, repr=False)  # what each table is stacked from
     known: dict[str, str] = field(default_factory=dict, repr=False)  # parts of SQL
 

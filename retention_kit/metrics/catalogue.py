@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from retention_kit.display import Display, printable
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
@@ -110,6 +110,10 @@ class Metric:
     parts: tuple[str, str]  # the units of numerator and denominator
     grows: str  # with the length of the period: "value" where the figure does, "rest" where 1 - figure does, or ""
     options: tuple[str, ...]  # the keys of [definitions] that change its rule
+    card: int  # its place among the cards of the first page; 0: not among them
+    headline: int  # its place among the figures that the headline may speak of
+    mail_chart: int  # its place among the trends that a message may show
+    by_segment: bool  # whether its segment values are judged against the other customers
     function: Callable[[Any], Measure]
 
 
@@ -126,6 +130,12 @@ class _Catalogue(dict[str, Metric]):
 
 
 METRICS = _Catalogue()
+Function = TypeVar("Function", bound=Callable[[Any], Measure])
+
+
+def ranked(by: str) -> list[str]:
+    """The metrics with a place by `card`, `headline` or `mail_chart`, in that order, or those that are `by_segment`."""
+    return sorted((name for name in METRICS if getattr(METRICS[name], by)), key=lambda name: getattr(METRICS[name], by))
 
 
 def metric(
@@ -140,12 +150,21 @@ def metric(
     parts: tuple[str, str] | None = None,
     options: tuple[str, ...] = (),
     grows: str = "",
-) -> Callable[[Callable[[Any], Measure]], Callable[[Any], Measure]]:
+    card: int = 0,
+    headline: int = 0,
+    mail_chart: int = 0,
+    by_segment: bool = False,
+) -> Callable[[Function], Function]:
     """Declare a metric: a pure function of one row of the summary that its only parameter names.
 
     `parts` are the units of its numerator and denominator: unless given, money over a count for money, else counts.
     `options` are the keys of [definitions] that change its rule: readers are told which are set. `grows` is "value"
     where a longer period makes the figure larger (a sum, purchases per buyer), "rest" where it makes 1 - figure larger.
+    `card`, `headline` and `mail_chart` are its place, from 1, among the cards of the first page, the figures of the
+    headline and the trends of a message; `by_segment` has its segment values judged against the other customers.
+
+    Raises UnknownNameError for an unknown unit, `grows` or parameter, TemplateError without a docstring, SettingsError
+    where another module declares a metric of the same name.
     """
     parts = parts or ("money" if unit == "money" else "count", "count")
     if grows not in ("", "value", "rest"):
@@ -154,7 +173,7 @@ def metric(
         if given not in UNITS:
             raise UnknownNameError(f"There is no unit {given!r}: {did_you_mean(given, UNITS)}")
 
-    def declare(function: Callable[[Any], Measure]) -> Callable[[Any], Measure]:
+    def declare(function: Function) -> Function:
         name, (summary, *more) = function.__name__, [*inspect.signature(function).parameters, ""]
         if summary not in SUMMARIES or more != [""]:
             raise UnknownNameError(
@@ -183,6 +202,10 @@ def metric(
             parts,
             grows,
             options,
+            card,
+            headline,
+            mail_chart,
+            by_segment,
             function,
         )
         return function

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
 from retention_kit.metrics.queries.spans import Grid
 from retention_kit.metrics.queries.summaries import at_hand, needs, summary
@@ -22,7 +22,7 @@ from retention_kit.report.charts import series
 from retention_kit.report.charts.base import Drawing, listed
 from retention_kit.report.pages import narrative, rules, tables
 from retention_kit.report.pages.context import of
-from retention_kit.report.pages.overview import CARDS, SHOWN
+from retention_kit.report.pages.overview import SHOWN
 from retention_kit.widgets.background import Step
 from retention_kit.widgets.page import ChosenPage
 from retention_kit.widgets.selection import Selection, values_of
@@ -59,7 +59,7 @@ class TitledChart(NamedTuple):
 class Content:
     """One selection of a dataset. `computed` keeps scorecards and lists for the next content."""
 
-    def __init__(self, data: Dataset, selection: Selection, computed: dict[tuple, pd.DataFrame]):
+    def __init__(self, data: Dataset, selection: Selection, computed: dict[Hashable, pd.DataFrame]):
         self.data, self.selection, self.computed = data, selection, computed
 
     # What it takes.
@@ -137,7 +137,7 @@ class Content:
 
     def cards(self) -> list[dict]:
         """The chosen metric's card, then the page's own, as many as fit."""
-        now = self.page.now(CARDS)
+        now = self.page.now(ranked("card"))
         others = [row.metric for row in now.itertuples() if narrative.is_known(row.value)]
         names = [self.selection.metric, *(name for name in others if name != self.selection.metric)][:SHOWN]
         block = self.page.cards(*names, compare=(self.selection.compare,))
@@ -146,11 +146,11 @@ class Content:
     def trend(self) -> TitledChart:
         """The chosen metric over the trend's periods, with last year's where that is compared with."""
         block, words, rows = self.page.trend(self.selection.metric), self.words, self.trend_rows
-        if block is None:
+        now, compare = self.page.row(self.selection.metric), self.selection.compare
+        if block is None or now is None:
             return self._sentence("none", label=METRICS[self.selection.metric].label)
         if block.kind == "text":
             return TitledChart(block.data["text"])
-        now, compare = self.page.row(self.selection.metric), self.selection.compare
         goal = now.target if narrative.is_known(now.target) else None
         before = "year_ago" if compare == "year_ago" else None
         drawing = series.trend(rows, words, goal=goal, before=before, brush=True)
@@ -364,6 +364,7 @@ def _titled_chart(block: Block) -> TitledChart:
                  block.data["caption"])  # fmt: skip
 
 
-def _described(drawing: Drawing) -> dict:
+def _described(drawing: Drawing | None) -> dict:
     """A drawing's specification, which says in words what it shows."""
+    assert drawing is not None  # the page has drawn the same
     return drawing.spec | {"description": drawing.alt}

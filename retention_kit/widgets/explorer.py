@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ class Explorer(W.VBox):
         self._is_following = True  # until there is a selection, nothing is chosen
         # Only the threads of work ask the engine; all else looks at what is at hand.
         self._data, self._at_hand = data, replace(data, engine=None)
-        self._computed: dict[tuple, pd.DataFrame] = {}
+        self._computed: dict[Hashable, pd.DataFrame] = {}
         self._work = Work(self._interrupt, self._clean, lambda: not self._building.is_running)
         self._building = Work(
             self._interrupt, self._clean, lambda: not self._work.is_running

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.scorecard import scorecard
+from retention_kit.metrics.trend import TREND, trend_periods
 from retention_kit.report.page import Page
-from retention_kit.report.pages.context import TREND, trend_periods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ class ChosenPage(Page):
         import pandas as pd
 
         keys = {
-            str(period): ("period", self.only, str(period), *METRICS)
+            str(period): SummaryKey("period", str(period), self.only, (*METRICS,))
             for period in trend_periods(self.data, self.period)
         }
         if missing := [period for period, key in keys.items() if key not in self.computed]:

@@ -5,6 +5,7 @@ import pytest
 
 import retention_kit as rk
 from pencil import table, value
+from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, PeriodError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import customer_lists
@@ -277,7 +278,7 @@ def test_identities_hold(everything):
 )
 def test_a_tampered_table_is_caught_in_its_period(everything, name, table_name, column, segment):
     identities(everything, "month", ("country",))  # computes every summary
-    frame = everything.summaries[table_name, Grid("month"), segment]
+    frame = everything.summaries[SummaryKey(table_name, Grid("month"), segment)]
     frame.loc[frame["period"] == frame["period"].max(), column] += 1  # a twelfth of a penny is enough
     broken = {one.name: one.broken for one in identities(everything, "month", ("country",))}
     assert broken[name] == ("2024-03",)

@@ -9,8 +9,9 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.errors import UnknownNameError
+from retention_kit.metrics.catalogue import ranked
 from retention_kit.report.page import Page
-from retention_kit.report.pages import narrative, overview
+from retention_kit.report.pages import narrative
 from retention_kit.wording import Words
 
 WORDS = Words("en", "GBP")
@@ -320,7 +321,7 @@ def test_what_worsened_by_more_than_chance_wants_attention_and_its_mirror_image_
 def test_cards_stand_two_by_two(known, shown, monkeypatch):
     whole = page("2024-02")
     first = whole.rows.head(1)
-    rows = pd.concat([first.assign(metric=name, period="2024-02", value=1.0) for name in overview.CARDS[:known]])
+    rows = pd.concat([first.assign(metric=name, period="2024-02", value=1.0) for name in ranked("card")[:known]])
     monkeypatch.setattr(type(whole), "rows", rows)
     assert len(whole.cards().data["cards"]) == shown
 

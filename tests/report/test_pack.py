@@ -29,6 +29,7 @@ from retention_kit.cli import main
 from retention_kit.errors import DataError, ReportError, UnknownNameError
 from retention_kit.metrics.catalogue import METRICS, Measure, metric
 from retention_kit.metrics.queries.customer_lists import LISTS
+from retention_kit.metrics.snapshot import SNAPSHOT
 from retention_kit.report.archive import manifest
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.build import builder as packing
@@ -36,7 +37,6 @@ from retention_kit.report.build.rerun import rerun
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export.exporters import RetentionPDFExporter
 from retention_kit.report.pages import context
-from retention_kit.report.pages.context import HANDOVER
 from retention_kit.wording import Words
 from test_real_data import invoices
 from test_templates import ORDERS, notebook
@@ -80,7 +80,7 @@ def run_here(
 ) -> tuple[nbformat.NotebookNode, str]:
     """Each cell's last expression is its output, as in a kernel; what it raises ends the run."""
     names: dict = {}
-    with _ALONE, patch.dict(os.environ, {HANDOVER: environment[HANDOVER]}):
+    with _ALONE, patch.dict(os.environ, {SNAPSHOT: environment[SNAPSHOT]}):
         for cell in template.cells:
             *body, last = ast.parse(cell.source).body or [ast.Pass()]
             is_shown = isinstance(last, ast.Expr)

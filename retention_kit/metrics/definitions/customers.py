@@ -34,8 +34,15 @@ def customers_at_end(movements: Movements) -> Measure:
     return Measure(movements.end, n=movements.end)
 
 
-@metric(label="Active customers", unit="count", better="higher", formula="customers active in the period",
-        source="textbook", template="retention")  # fmt: skip
+@metric(
+    label="Active customers",
+    unit="count",
+    better="higher",
+    formula="customers active in the period",
+    source="textbook",
+    template="retention",
+    card=7,
+)
 def active_customers(movements: Movements) -> Measure:
     """Customers with a purchase, or paying at any time, in the period."""
     return Measure(movements.active, n=movements.active)
@@ -72,8 +79,16 @@ def reactivated_customers(movements: Movements) -> Measure:
     return Measure(movements.reactivated, n=movements.end)
 
 
-@metric(label="Lost customers", unit="count", better="lower", formula="customers of S that are not in E", source="textbook",
-        template="retention", grows="value", options=('inactivity_days', 'churn_mode'))  # fmt: skip
+@metric(
+    label="Lost customers",
+    unit="count",
+    better="lower",
+    formula="customers of S that are not in E",
+    source="textbook",
+    template="retention",
+    grows="value",
+    options=("inactivity_days", "churn_mode"),
+)
 def lost_customers(movements: Movements) -> Measure:
     """Customers at the period's start who are none at its end."""
     return Measure(movements.lost, n=movements.start)
@@ -105,6 +120,10 @@ def early_churned_customers(movements: Movements) -> Measure:
     template="retention",
     grows="value",
     options=("inactivity_days",),
+    card=1,
+    headline=1,
+    mail_chart=2,
+    by_segment=True,
 )
 def customer_retention_rate(movements: Movements) -> Measure:
     """Share of the customers at the period's start who are still customers at its end."""

@@ -27,6 +27,10 @@ _NOBODY = "No valid answer in the period."
     competing="Mapping a 1–5 scale to it gives another figure; counting every answer of a customer (answers).",
     template="feedback",
     options=("answers", "nps_interval"),
+    card=6,
+    headline=2,
+    mail_chart=3,
+    by_segment=True,
 )
 def net_promoter_score(feedback: Feedback) -> Measure:
     """Share of answers 9–10 less share of answers 0–6, in points from −100 to 100."""
@@ -46,6 +50,9 @@ def net_promoter_score(feedback: Feedback) -> Measure:
     competing="The mean as a share of the maximum; top boxes from 7 on a scale of 1-10.",
     template="feedback",
     options=("csat_top", "answers"),
+    card=9,
+    mail_chart=6,
+    by_segment=True,
 )
 def customer_satisfaction_score(feedback: Feedback) -> Measure:
     """Share of valid answers in the top boxes of the scale: 4–5 on 1–5, 6–7 on 1–7, 9–10 on 1–10, 2 on 0–2, good of good or bad."""
@@ -63,6 +70,9 @@ def customer_satisfaction_score(feedback: Feedback) -> Measure:
     competing="The top two boxes only, or the mean of the scale.",
     template="feedback",
     options=("ces_top", "answers"),
+    card=10,
+    mail_chart=7,
+    by_segment=True,
 )
 def customer_effort_score(feedback: Feedback) -> Measure:
     """Share of valid answers that call it easy: the top boxes of the scale, 5–7 on 1–7, 4–5 on 1–5."""
@@ -74,8 +84,17 @@ def customer_effort_score(feedback: Feedback) -> Measure:
     return replace(measure, crossed=(f.ces_crossed, f.ces_both, f.ces_before, f.ces_pairs))
 
 
-@metric(label="Survey answers", unit="count", better="higher", formula="valid answers of all surveys", source="textbook",
-        competing="Counting every answer of a customer, not the last one of a period (answers).", template="feedback", grows="value", options=('answers',))  # fmt: skip
+@metric(
+    label="Survey answers",
+    unit="count",
+    better="higher",
+    formula="valid answers of all surveys",
+    source="textbook",
+    competing="Counting every answer of a customer, not the last one of a period (answers).",
+    template="feedback",
+    grows="value",
+    options=("answers",),
+)
 def response_count(feedback: Feedback) -> Measure:
     """Valid answers of all surveys that the period's scores are made of."""
     count = feedback.nps_answers + feedback.csat_answers + feedback.ces_answers

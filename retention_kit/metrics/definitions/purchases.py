@@ -23,6 +23,8 @@ def _revenue(row: Purchases) -> float:
     template="repeat_purchase",
     grows="value",
     options=("count", "zero_orders"),
+    card=4,
+    by_segment=True,
 )
 def repeat_purchase_rate(purchases: Purchases) -> Measure:
     """Share of the period's buyers with two or more purchases in it."""
@@ -51,29 +53,62 @@ def returning_customer_rate(purchases: Purchases) -> Measure:
     return replace(measure, note=history_note(p)) if measure.value is not None else measure
 
 
-@metric(label="Revenue", unit="money", better="higher", formula="sum of all purchases, guests' too", source="textbook",
-        competing="Booking refunds that name an order when they happen, not against that order.", template="revenue", grows="value")  # fmt: skip
+@metric(
+    label="Revenue",
+    unit="money",
+    better="higher",
+    formula="sum of all purchases, guests' too",
+    source="textbook",
+    competing="Booking refunds that name an order when they happen, not against that order.",
+    template="revenue",
+    grows="value",
+    card=8,
+    headline=3,
+    mail_chart=4,
+)
 def revenue(purchases: Purchases) -> Measure:
     """Value of all purchases of the period, less the refunds that name one of them."""
     return Measure(_revenue(purchases), n=purchases.purchases + purchases.guest_purchases)
 
 
-@metric(label="Guest revenue", unit="money", formula="sum of the purchases without a customer", source="textbook",
-        competing="Taking all guests for one customer.", template="revenue", grows="value")  # fmt: skip
+@metric(
+    label="Guest revenue",
+    unit="money",
+    formula="sum of the purchases without a customer",
+    source="textbook",
+    competing="Taking all guests for one customer.",
+    template="revenue",
+    grows="value",
+)
 def guest_revenue(purchases: Purchases) -> Measure:
     """Value of the period's purchases that name no customer: part of revenue, in no figure about customers."""
     return Measure(purchases.guest_revenue, n=purchases.guest_purchases)
 
 
-@metric(label="Refunds", unit="money", better="lower", formula="sum of the refunds that name no order", source="textbook",
-        competing="Counting refunds as orders of a negative amount.", template="revenue", grows="value")  # fmt: skip
+@metric(
+    label="Refunds",
+    unit="money",
+    better="lower",
+    formula="sum of the refunds that name no order",
+    source="textbook",
+    competing="Counting refunds as orders of a negative amount.",
+    template="revenue",
+    grows="value",
+)
 def refunds(purchases: Purchases) -> Measure:
     """Money paid back in the period that names no order; what names one lowers that order instead."""
     return Measure(purchases.refunds, n=purchases.refund_count)
 
 
-@metric(label="Net revenue", unit="money", better="higher", formula="revenue − refunds", source="textbook",
-        template="revenue", grows="value")  # fmt: skip
+@metric(
+    label="Net revenue",
+    unit="money",
+    better="higher",
+    formula="revenue − refunds",
+    source="textbook",
+    template="revenue",
+    grows="value",
+)
 def net_revenue(purchases: Purchases) -> Measure:
     """Revenue of the period less the refunds in it that name no order."""
     n = purchases.purchases + purchases.guest_purchases
@@ -89,6 +124,7 @@ def net_revenue(purchases: Purchases) -> Measure:
     competing="Guests' purchases and purchases of value 0 among them.",
     template="revenue",
     options=("zero_orders",),
+    card=11,
 )
 def average_purchase_value(purchases: Purchases) -> Measure:
     """Mean value of a purchase of an identified customer."""
@@ -127,6 +163,9 @@ def purchase_frequency(purchases: Purchases) -> Measure:
     template="revenue",
     grows="value",
     options=("zero_orders",),
+    card=5,
+    mail_chart=1,
+    by_segment=True,
 )
 def average_revenue_per_customer(purchases: Purchases) -> Measure:
     """Mean revenue from a buyer in the period."""

@@ -18,6 +18,9 @@ _BY_EVENT = "Adding up every change in the period instead of comparing its two e
     source="Stripe, billing analytics glossary",
     competing="Booking an annual invoice in one month; counting trials; weeks as 4.348 instead of 52/12 a month.",
     template="revenue",
+    card=2,
+    headline=4,
+    mail_chart=5,
 )
 def mrr(mrr: Mrr) -> Measure:
     """Monthly worth of the paid subscriptions running at the period's end."""
@@ -90,6 +93,7 @@ def net_revenue_churn_rate(mrr: Mrr) -> Measure:
     grows="rest",
     parts=("money", "money"),
     options=("mrr_mode",),
+    card=13,
 )
 def gross_revenue_retention(mrr: Mrr) -> Measure:
     """Share of the starting MRR that the same customers still pay, upgrades left out; at the exchange rates of the start."""
@@ -110,6 +114,8 @@ def gross_revenue_retention(mrr: Mrr) -> Measure:
     template="revenue",
     grows="rest",
     parts=("money", "money"),
+    card=3,
+    by_segment=True,
 )
 def net_revenue_retention(mrr: Mrr) -> Measure:
     """MRR that the customers of the start pay at the end, per unit of their starting MRR; at the rates of the start."""
@@ -147,6 +153,7 @@ def quick_ratio(mrr: Mrr) -> Measure:
     source="textbook (ARPA)",
     competing="Dividing by subscriptions, or by free accounts too.",
     template="revenue",
+    card=12,
 )
 def average_revenue_per_account(mrr: Mrr) -> Measure:
     """Mean MRR of a paying customer at the period's end."""

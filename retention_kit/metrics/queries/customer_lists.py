@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import BEFORE, DAYS, Grid
 from retention_kit.metrics.queries.summaries import check_segment, needs, pick_period
@@ -51,7 +52,7 @@ def list_totals(
 
     `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period and segment value.
     """
-    key = ("lists", str(period), only)
+    key = SummaryKey("lists", str(period), only)
     if key not in data.summaries:
         if lists is None and data.engine is None:
             return {}

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.engines.sql_text import fill_placeholders, quote
+from retention_kit.data.summary_key import SummaryKey
 from retention_kit.data.values.scales import top_sql
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
 from retention_kit.metrics.queries.spans import Grid
@@ -79,7 +80,7 @@ def summary(data: Dataset, name: str, grid: Grid, segment: str | None = None) ->
     the first to that of the as-of date has a row.
     Raises DataError where the data lack the table, UnknownNameError for an unknown segment column.
     """
-    key = (name, grid, segment)
+    key = SummaryKey(name, grid, segment)
     if key not in data.summaries:
         if reason := needs(data, name):
             raise DataError(f"There are no {name} figures: {reason}")
@@ -126,7 +127,7 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
     customer), in the report's currency. Empty where nobody bought.
     """
     ends = min(period.end, data.as_of)
-    key = ("concentration", Grid("", 12, ends), None)
+    key = SummaryKey("concentration", ends)
     if key not in data.summaries:
         if reason := needs(data, "concentration"):
             raise DataError(f"There is no concentration: {reason}")
@@ -143,7 +144,7 @@ def swing(data: Dataset, period: Period) -> tuple[float, float] | None:
 
     None where there are no orders, nobody bought in either, or only summaries are at hand that do not hold it.
     """
-    key = ("swing", str(period), None)
+    key = SummaryKey("swing", str(period))
     if key not in data.summaries:
         if needs(data, "purchases") or data.engine is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import Grid
 from retention_kit.metrics.queries.summaries import in_currency, summary
@@ -26,7 +27,7 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
     for subscriptions from month to month), lifespan (years; missing where it is undefined), is_known (whether the data
     reach back far enough).
     """
-    key = (f"year {period.index}", Grid(period.every), segment)
+    key = DerivedKey("trailing_year", str(period), segment)
     if key not in data.summaries:  # the months of a year are asked for again by the next month's report
         data.summaries[key] = _trailing_year(data, period, segment)
     return data.summaries[key]
@@ -60,7 +61,7 @@ def _years_of_all(data: Dataset, grid: Grid) -> pd.DataFrame:
     """Sums over the looks at the ends of twelve months, of all customers, by the number of the last month."""
     import numpy as np
 
-    key = ("year of all", grid, None)
+    key = DerivedKey("years_of_subscriptions", grid)
     if key not in data.summaries:
         moves, paid = (
             frame.set_index("period")
@@ -76,7 +77,7 @@ def _years_of_all(data: Dataset, grid: Grid) -> pd.DataFrame:
 
 def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.DataFrame:
     """Twelve looks of a grid of months, up to that of number `last`, by segment value at that last one."""
-    key = (f"looks {last}", grid, segment)
+    key = SummaryKey("looks", (grid, last), segment)
     if key not in data.summaries:
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no twelve months up to {grid.end(last)}.")

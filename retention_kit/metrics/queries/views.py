@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
-    from retention_kit.data.engines.protocol import Engine
 
 NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
 INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
@@ -36,16 +35,9 @@ def sql(name: str) -> str:
     return files("retention_kit.metrics.queries").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
-def engine_of(data: Dataset) -> Engine:
-    """The engine of a dataset that is asked for more than its kept summaries; raises DataError where it has none."""
-    if data.engine is None:
-        raise DataError("The figures kept for the report hold no rows: load the data to query them.")
-    return data.engine
-
-
 def prepare(data: Dataset, grid: Grid, segment: str | None, views: Iterable[str] = ()) -> None:
     """Build the shared views that a query reads, for one grid and segment."""
-    prepared = engine_of(data).prepared
+    prepared = data.live_engine.prepared
     if prepared.get("grid") != grid:
         prepared.clear()
         prepared["grid"] = grid
@@ -68,7 +60,7 @@ def ask(
 
     Raises DataError where the engine cannot answer.
     """
-    engine = engine_of(data)
+    engine = data.live_engine
     try:
         with engine.lock:  # the views of one thread are not to be another's
             if grid is not None:
@@ -202,7 +194,7 @@ def views_read(data: Dataset, grid: Grid, query: str) -> list[str]:
 
 def _ensure(data: Dataset, grid: Grid, *views: str) -> None:
     """Build these views, and what they read, unless they stand."""
-    prepared = engine_of(data).prepared
+    prepared = data.live_engine.prepared
     for name in views:
         if name not in prepared:
             _VIEWS[name](data, grid)
@@ -217,19 +209,19 @@ def _prepare_bought(data: Dataset, grid: Grid) -> None:
         years = fill_placeholders(
             sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}
         )
-    engine_of(data).run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
+    data.live_engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
                     first_period=_first(data, "orders", "period", "period"))  # fmt: skip
 
 
 def _prepare_days(data: Dataset, grid: Grid) -> None:
     """When days, or all days of a span, enter the last twelve months, leave them and are forgotten."""
-    engine_of(data).register("trailing_days", _windows(data, grid))
+    data.live_engine.register("trailing_days", _windows(data, grid))
 
 
 def _prepare_windows(data: Dataset, grid: Grid) -> None:
     """When what each customer bought does, where the days of a span do not leave together."""
     _ensure(data, grid, "trailing_days")
-    engine_of(data).run(sql("windows_of_days"))
+    data.live_engine.run(sql("windows_of_days"))
 
 
 def _level_views(data: Dataset, grid: Grid) -> dict[str, Grid]:
@@ -244,7 +236,7 @@ def _paid_periods(spans: Grid) -> dict[str, str]:
 
 def _prepare_levels(data: Dataset, grid: Grid) -> None:
     """What each customer pays at the ends of spans, and how that changes."""
-    engine = engine_of(data)
+    engine = data.live_engine
     steps = sql("steps_foreign" if data.foreign else "steps_home")
     for name, spans in _level_views(data, grid).items():
         if data.foreign:
@@ -262,7 +254,7 @@ def _prepare_leaving(data: Dataset, grid: Grid) -> None:
     """Who stops paying, and why."""
     _ensure(data, grid, "levels")
     for name, spans in _level_views(data, grid).items():
-        engine_of(data).run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
+        data.live_engine.run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
                         passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
                         **_paid_periods(spans))  # fmt: skip
 
@@ -275,7 +267,7 @@ def _boundary_rates(data: Dataset, grid: Grid) -> pd.DataFrame:
     ends = {number: grid.end(number) for number in range(first, last + 1)}
     days = [min(day, data.as_of) - timedelta(days=1) for day in ends.values()]
     spans = pd.DataFrame({"period": list(ends), "day": pd.to_datetime(pd.Series(days)).astype("datetime64[us]")})
-    rates = engine_of(data).frame("SELECT currency, day, rate FROM rates ORDER BY day")
+    rates = data.live_engine.frame("SELECT currency, day, rate FROM rates ORDER BY day")
     rates["day"] = rates["day"].astype("datetime64[us]")
     parts = []
     for currency in data.foreign:
@@ -289,7 +281,7 @@ def _boundary_rates(data: Dataset, grid: Grid) -> pd.DataFrame:
 def _prepare_customers(data: Dataset, grid: Grid) -> None:
     """When customers are active (activity), and when they are customers (membership), where that is not when they buy."""
     _ensure(data, grid, "bought" if data.basis == "orders" else "levels")
-    engine, end = engine_of(data), end_of(data, grid)
+    engine, end = data.live_engine, end_of(data, grid)
     first_run = {"first_period": _first(data, data.basis, "from_period", "from_period, until_period")}
     first_span = {"first_period": _first(data, data.basis, "from_period")}
     inactivity = data.settings.definitions.inactivity_days
@@ -324,7 +316,7 @@ def _prepare_customers(data: Dataset, grid: Grid) -> None:
 def _prepare_turns(data: Dataset, grid: Grid) -> None:
     """When one becomes a customer and ceases to be one, for who reads it several times."""
     _ensure(data, grid, *views_read(data, grid, "turns"))
-    engine_of(data).run(f"CREATE OR REPLACE TEMP TABLE turns AS {turns(data, grid)[1:-1]}")
+    data.live_engine.run(f"CREATE OR REPLACE TEMP TABLE turns AS {turns(data, grid)[1:-1]}")
 
 
 def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
@@ -339,7 +331,7 @@ def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
         for name in data.segments[segment]
     ]
     _choose_shown(data, segment)
-    engine_of(data).run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_of(data, grid))
+    data.live_engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_of(data, grid))
 
 
 def _choose_shown(data: Dataset, segment: str) -> None:
@@ -348,7 +340,7 @@ def _choose_shown(data: Dataset, segment: str) -> None:
         f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
         for name in data.segments[segment]
     )
-    engine_of(data).run(
+    data.live_engine.run(
         "CREATE OR REPLACE TEMP TABLE shown_values AS SELECT value FROM "
         f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row WHERE value IS NOT NULL GROUP BY value) AS sized "
         f"ORDER BY size DESC, value LIMIT {SHOWN}"

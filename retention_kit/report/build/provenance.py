@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from retention_kit.errors import RetentionKitError
+from retention_kit.metrics.catalogue import ranked
 from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.report.archive.manifest import BUILD, PACKAGES, altered, as_json, builds, digest_if, digest_of, read
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.execution.plan import Plan
-from retention_kit.report.pages.narrative import LEADING, is_known
+from retention_kit.report.pages.narrative import is_known
 from retention_kit.settings import Settings, read_settings
 from retention_kit.wording import money_decimals
 
@@ -163,7 +164,7 @@ def overrides(data: Dataset) -> dict[str, Any]:
 def _reports(plan: Plan) -> dict[str, dict]:
     """What a list of reports says of each language's: its finding and leading figures."""
     page = plan.page
-    now = {row.metric: row.value for row in page.now(LEADING).itertuples()}
+    now = {row.metric: row.value for row in page.now(ranked("headline")).itertuples()}
     figures = {name: value if is_known(value) else None for name, value in now.items()}
     return {
         f"{language}{plan.suffix}": {

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.trend import trend_periods
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest
 from retention_kit.report.archive.packs import StoredPack, stored_packs
 from retention_kit.report.build import provenance
 from retention_kit.report.changes import Restated, causes_of, changes
 from retention_kit.report.export.csv_files import read_scorecard
-from retention_kit.report.pages.context import trend_periods
 from retention_kit.report.pages.narrative import is_known
 
 if TYPE_CHECKING:

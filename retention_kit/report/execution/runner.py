@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import ReportError
-from retention_kit.metrics.snapshot import keep
+from retention_kit.metrics.snapshot import SNAPSHOT, save_snapshot
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing
-from retention_kit.report.pages.context import HANDOVER
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -56,17 +55,17 @@ def executing(
     Kernels have their own settings of IPython there: the user's may run code, or be another user's.
     """
     private = private_path()
-    handover = private / "summaries"
+    snapshot = private / "summaries"
     try:
         try:
             startup = private / "ipython" / "profile_default" / "startup"
             startup.mkdir(mode=0o700, parents=True)
             private.chmod(0o700)
             (startup / "frames.py").write_text(FRAMES, "utf-8")
-            keep(plan.page.data, handover, plan.page.computed)
+            save_snapshot(plan.page.data, snapshot, plan.page.computed)
         except OSError as error:
             raise ReportError(f"The summaries could not be written to {str(private)!r}: {error.strerror}.") from error
-        own = {HANDOVER: str(handover), "IPYTHONDIR": str(private / "ipython"), "PYTHONHASHSEED": "0"}
+        own = {SNAPSHOT: str(snapshot), "IPYTHONDIR": str(private / "ipython"), "PYTHONHASHSEED": "0"}
         with _running(plan, {**os.environ, **own}, workers, progress) as collected:
             yield collected
     finally:

@@ -9,18 +9,17 @@ from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.metrics.catalogue import ranked
 from retention_kit.report.charts import base as base_charts
 from retention_kit.report.export.exporters import draw_png
 from retention_kit.report.pages import narrative
 from retention_kit.report.pages.context import of
-from retention_kit.report.pages.narrative import LEADING
 from retention_kit.report.pages.surveys import SCORES
 
 if TYPE_CHECKING:
     from retention_kit.report.blocks import Block
     from retention_kit.report.page import Page
 
-MORE = ("average_revenue_per_customer", *LEADING, "customer_satisfaction_score", "customer_effort_score")
 SHOWN = 3  # charts: the finding, what moved, and one more
 WIDTH = 592  # as shown, in CSS pixels
 # As drawn: smaller than shown, so that its words can still be read where a phone shows it at half the size.
@@ -58,8 +57,12 @@ def _charts(page: Page) -> Iterator[tuple[Block | None, str]]:
     """
     leading = page.leading()
     first = "" if leading is None else leading.metric
-    trends = [row.metric for row in page.now(dict.fromkeys([first, *MORE])).itertuples() if _has_trend(page, row)]
-    if first in trends:
+    trends = [
+        row.metric
+        for row in page.now(dict.fromkeys([first, *ranked("mail_chart")])).itertuples()
+        if _has_trend(page, row)
+    ]
+    if leading is not None and first in trends:
         yield page.trend(first), leading.label
     yield page.movements(), ""
     yield page.mrr_waterfall(), ""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.metrics.catalogue import METRICS, SMALL, Metric
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.metrics.catalogue import METRICS, SMALL, Metric, ranked
 from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, holding, segment_claims
-from retention_kit.metrics.queries.summaries import periods_of, pick_period, swing
+from retention_kit.metrics.queries.summaries import pick_period, swing
 from retention_kit.metrics.scorecard import absent, scorecard, segment_values, split_segment
+from retention_kit.metrics.snapshot import open_data
+from retention_kit.metrics.trend import trend_periods, trend_rows
 from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts.base import Drawing, listed
@@ -24,15 +26,8 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-HANDOVER = "RETENTION_KIT_SUMMARIES"  # in the batch: the file that holds the summaries of the run
-# What pages tell apart by segment: the values of a column for one of these are judged together.
-SEGMENTED = (
-    "customer_retention_rate", "repeat_purchase_rate", "average_revenue_per_customer", "net_revenue_retention",
-    "net_promoter_score", "customer_satisfaction_score", "customer_effort_score",
-)  # fmt: skip
 MOSTLY = 0.5  # the part of a change that names who made it
 NAMED = 5  # segment values in a sentence
-TREND = 13  # periods in a trend: a year and the same period of the year before
 
 
 class Context:
@@ -59,7 +54,7 @@ class Context:
         self.only = segment if "=" in segment and not {*named} <= {*self.data.segments} else ""
         self.columns = [] if self.only else named
         split_segment(self.data, self.only)
-        self.computed: dict[tuple, pd.DataFrame] = {}  # scorecards; a page of another language may share them
+        self.computed: dict[Hashable, pd.DataFrame] = {}  # scorecards; a page of another language may share them
         self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
         self._held: tuple[pd.DataFrame | None, frozenset] = None, frozenset()
 
@@ -78,7 +73,7 @@ class Context:
         return self._known("parts", column, compute)
 
     def _known(self, what: str, which: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        key = (what, which, str(self.period), *METRICS)  # a notebook may have brought a metric of its own
+        key = SummaryKey(what, str(self.period), which, (*METRICS,))  # a notebook may have brought a metric of its own
         if key not in self.computed:
             kept = self.data.summaries.get(key)
             self.computed[key] = compute() if kept is None else kept
@@ -134,7 +129,7 @@ class Context:
         """Every comparison that the report makes, whichever page tells it."""
         found = change_claims(self.rows, self.period, self.base) + goal_claims(self.now(METRICS))
         for column in self.columns:
-            for name in SEGMENTED:
+            for name in ranked("by_segment"):
                 found += segment_claims(of(self.parts(column), name), self.row(name), column)
         return found
 
@@ -242,30 +237,6 @@ def _columns_in(segment: str, known: Collection[str]) -> list[str]:
         found.append(",".join(parts[:end]).strip())
         parts = parts[end:]
     return [column for column in found if column]
-
-
-def open_data(path: str) -> Dataset:
-    """The dataset a template's `data` names; in the batch, the summaries that were computed for the run."""
-    from retention_kit.data.dataset import load, sample
-
-    if kept := os.environ.get(HANDOVER):
-        from retention_kit.metrics.snapshot import reopen
-
-        return reopen(kept)
-    return load(path) if path else sample()
-
-
-def trend_periods(data: Dataset, period: Period) -> list[Period]:
-    """Thirteen periods up to this one, and the one after it while that is incomplete."""
-    known = periods_of(data, period.every)
-    later = [one for one in known if one == period.shift(1) and not one.is_complete(data.as_of)]
-    return [one for one in known if one <= period][-TREND:] + later
-
-
-def trend_rows(data: Dataset, period: Period, only: str = "") -> pd.DataFrame:
-    """The scorecard of a report: all metrics over the periods of its trend, of the whole or of one segment value."""
-    rows = scorecard(data, periods=trend_periods(data, period), segment=only or None)
-    return rows.assign(segment="", segment_value="") if only else rows
 
 
 def of(rows: pd.DataFrame, metric: str) -> pd.DataFrame:

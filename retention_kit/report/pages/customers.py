@@ -9,13 +9,14 @@ from retention_kit.metrics.breakdowns import churn_reasons, cohorts, customer_mo
 from retention_kit.metrics.formulas import share
 from retention_kit.metrics.insights import Claim, by_cohort_length, cohort_claim
 from retention_kit.metrics.queries.summaries import concentration, needs
+from retention_kit.metrics.trend import TREND, trend_periods
 from retention_kit.periods import Period, add_months
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import cohorts as cohort_charts
 from retention_kit.report.charts import concentration as concentration_chart
 from retention_kit.report.charts import series
 from retention_kit.report.pages import tables
-from retention_kit.report.pages.context import TREND, Context, trend_periods
+from retention_kit.report.pages.context import Context
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.insights import together
 from retention_kit.metrics.queries.views import NONE
 from retention_kit.metrics.scorecard import SMALL
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.pages import narrative, rules, tables
-from retention_kit.report.pages.context import SEGMENTED, Blocks, Context, metrics_of, of
+from retention_kit.report.pages.context import Blocks, Context, metrics_of, of
 from retention_kit.wording import Words
 
 
@@ -76,7 +76,7 @@ class AboutFigures(Context):
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.interval"))
         caption.append(self.words.text("chart.whole"))
-        if metric not in SEGMENTED or tested < 2 or not whole.complete:
+        if metric not in ranked("by_segment") or tested < 2 or not whole.complete:
             return self.chart(drawing, self.words.text("chart.segments_title", **title), caption)
         found = self.differing(rows, whole, column, tested, "differ")
         kind = "differ" if found else "alike"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.insights import days
 from retention_kit.periods import Period
@@ -13,13 +13,6 @@ from retention_kit.wording import MINUS, Words
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LEADING = (
-    "customer_retention_rate",
-    "net_promoter_score",
-    "revenue",
-    "mrr",
-)  # the headline is the first that moved by more than chance, else the first one defined
 
 
 def is_known(value: Any) -> bool:
@@ -147,7 +140,8 @@ def headline(row: Any | None, period: str, words: Words, verdict: str = "", goal
 def leading(rows: pd.DataFrame, period: str, real: Callable[[Any], bool]) -> Any | None:
     """The scorecard row that the headline speaks of: the first that moved by more than chance, else the first defined."""
     now = {row.metric: row for row in rows[(rows["period"] == period) & (rows["segment_value"] == "")].itertuples()}
-    names = sorted(now, key=lambda name: LEADING.index(name) if name in LEADING else len(LEADING))
+    leading = [name for name in ranked("headline") if name in now]
+    names = [*leading, *(name for name in now if name not in leading)]
     known = [now[name] for name in names if is_known(now[name].value)]
     moved = [row for row in known if real(row)]
     return next(iter([*moved, *known, *now.values()]), None)

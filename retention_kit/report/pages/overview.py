@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS, Measure
+from retention_kit.metrics.catalogue import METRICS, Measure, ranked
 from retention_kit.metrics.goals import goal_of, goals_of, is_past, number, progress, status_of, target_of
 from retention_kit.metrics.queries.spans import Grid
 from retention_kit.metrics.queries.summaries import periods_of, summary
@@ -20,9 +20,6 @@ from retention_kit.wording import DASH
 if TYPE_CHECKING:
     from retention_kit.settings import Goal
 
-CARDS = ("customer_retention_rate", "mrr", "net_revenue_retention", "repeat_purchase_rate", "average_revenue_per_customer",
-         "net_promoter_score", "active_customers", "revenue", "customer_satisfaction_score", "customer_effort_score",
-         "average_purchase_value", "average_revenue_per_account", "gross_revenue_retention")  # fmt: skip
 SHOWN = 6  # cards unless others are asked for
 # What figures are held against, and the column that has it.
 COMPARED = {"previous": "previous", "year_ago": "year_ago", "goal": "target"}
@@ -48,14 +45,14 @@ class Overview(Context):
         return "near" if judged and not self.holds(row.metric, "goal") else row.status
 
     def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
-        """Key figures with changes, interval, goal and the trend as a small line; the defined ones of `CARDS` by default.
+        """Key figures with changes, interval, goal and the trend as a small line; those with a place among the cards by default.
 
         `compare` names what the changes are against: "previous", "year_ago" or "goal", where a figure has one.
         """
         for name in (compare := [compare] if isinstance(compare, str) else list(compare)):
             if name not in COMPARED:
                 raise UnknownNameError(f"Figures are not compared with {name!r}: {did_you_mean(name, COMPARED)}")
-        now = self.now(metrics or CARDS)
+        now = self.now(metrics or ranked("card"))
         if not metrics:
             now = now[now["value"].notna()].head(SHOWN)
             now = now.head(len(now) // 2 * 2 if len(now) > 3 else 3)  # two side by side
