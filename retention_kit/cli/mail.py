@@ -91,14 +91,14 @@ def _print_outcomes(sending: Sending) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from retention_kit.delivery.send import settings_of
     from retention_kit.delivery.smtp import server_of
-    from retention_kit.report.archive.folder import writing
+    from retention_kit.report.archive.folder import output_lock
 
     check_jobs(arguments.jobs)
     settings = settings_of(arguments.data, {})
     if not settings.mail.addressed():  # both before anything is built
         raise SettingsError('There is nobody to send to: a retention.toml says it ([mail], from = "…", to = ["…"]).')
     server_of()
-    with writing(arguments.output):
+    with output_lock(arguments.output):
         try:
             return _build_and_send(arguments)
         except KeyboardInterrupt:

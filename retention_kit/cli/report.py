@@ -69,9 +69,9 @@ def _format(name: str) -> str:
 
 def _report(arguments: argparse.Namespace) -> int:
     check_jobs(arguments.jobs)
-    from retention_kit.report.archive.folder import writing
+    from retention_kit.report.archive.folder import output_lock
 
-    with writing(arguments.output):  # all periods and the list of them are one run's
+    with output_lock(arguments.output):  # all periods and the list of them are one run's
         return _build(arguments)
 
 

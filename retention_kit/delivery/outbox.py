@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retention_kit.errors import ReportError, SettingsError
-from retention_kit.report.archive.folder import writing
+from retention_kit.report.archive.folder import output_lock
 
 NAME = "outbox"
 OWNERS = "owner/"  # how the series of words to the owner begin; those of reports hold no stroke
@@ -211,7 +211,7 @@ def sending(output: Path) -> Iterator[Outbox]:
         raise ReportError(f"No message can be written to {str(folder)!r}: {error.strerror}.") from None
     with ExitStack() as held:
         try:
-            is_alone = held.enter_context(writing(folder))
+            is_alone = held.enter_context(output_lock(folder))
         except SettingsError as error:
             said = str(error).replace(": wait until it is done, or give another --output", ": wait until it is done")
             raise ReportError(said) from None

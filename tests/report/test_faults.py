@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -19,12 +19,12 @@ import pytest
 import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import SettingsError
+from retention_kit.metrics.snapshot import SNAPSHOT
 from retention_kit.report.archive import folder as places
 from retention_kit.report.archive import manifest
-from retention_kit.report.archive.folder import BEFORE, LOCK, place_for, writing
+from retention_kit.report.archive.folder import BEFORE, LOCK, output_lock, staging_dir
 from retention_kit.report.build import builder as packing
 from retention_kit.report.execution import kernels, runner
-from retention_kit.report.pages.context import HANDOVER
 from test_kernels import is_gone
 from test_pack import contents
 from test_templates import ORDERS, notebook
@@ -88,7 +88,7 @@ def is_taken(output: Path) -> bool:
     """Whether another run would be refused."""
 
     def ask() -> None:
-        with writing(output):
+        with output_lock(output):
             pass
 
     try:
@@ -155,7 +155,7 @@ def test_an_interrupt_ends_the_notebooks_of_the_next_pack(place):
 
 
 def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
-    with place_for(place.pack):
+    with staging_dir(place.pack):
         assert elsewhere(main, place.command("overview")) == 2
         said = f"retention-kit: Another run (process {os.getpid()}) is writing to {str(place.output)!r}: wait until"
         assert capsys.readouterr().err.splitlines()[-1].startswith(said)
@@ -166,9 +166,9 @@ def test_of_two_runs_at_once_the_second_is_refused(place, capsys):
 
 def test_the_second_run_is_refused_before_anything_is_computed(place, monkeypatch):
     data = rk.load(place.folder)
-    for name in ("_is_current", "_making"):
+    for name in ("_is_current", "start_pack"):
         monkeypatch.setattr(packing, name, lambda *_: pytest.fail("something was computed"))
-    with writing(place.output), pytest.raises(SettingsError, match="Another run"):
+    with output_lock(place.output), pytest.raises(SettingsError, match="Another run"):
         elsewhere(partial(rk.build_report, data, "2024-02", output=place.output))
 
 
@@ -192,19 +192,18 @@ def test_a_run_of_many_periods_is_one(place, monkeypatch):
     """Nobody slips in between two packs."""
     asked = []
 
-    def make(plan, folder, *_) -> Iterator[packing.Pack | None]:
+    def start(plan, folder, *_) -> SimpleNamespace:
         asked.append(is_taken(place.output))
-        yield None
-        yield packing.Pack(folder, str(plan.page.period))
+        return SimpleNamespace(finish=lambda: packing.Pack(folder, str(plan.page.period)), cancel=lambda: None)
 
-    monkeypatch.setattr(packing, "_making", make)
+    monkeypatch.setattr(packing, "start_pack", start)
     assert main([*place.command(), "--from", "2024-01", "--to", "2024-02"]) == 0
     assert asked == [True, True]
     assert not is_taken(place.output)
 
 
 def test_what_is_wrong_with_a_lock_is_told(place, monkeypatch, capsys):
-    monkeypatch.setattr(places, "_take", lambda _: refuse(errno.EIO))
+    monkeypatch.setattr(places, "_try_lock", lambda _: refuse(errno.EIO))
     assert main(place.command("overview")) == 2
     said = capsys.readouterr().err.splitlines()[-1]
     assert said == f"retention-kit: No pack can be written to {str(place.output)!r}: {os.strerror(errno.EIO)}."
@@ -212,10 +211,10 @@ def test_what_is_wrong_with_a_lock_is_told(place, monkeypatch, capsys):
 
 def test_where_there_are_no_locks_a_run_goes_on_without(place, monkeypatch):
     """And takes nothing away that may be another's."""
-    monkeypatch.setattr(places, "_take", lambda _: refuse(errno.ENOLCK))
+    monkeypatch.setattr(places, "_try_lock", lambda _: refuse(errno.ENOLCK))
     beside = place.output / ".2024-02-abcd1234"
     beside.mkdir(parents=True)
-    with place_for(place.pack) as here:
+    with staging_dir(place.pack) as here:
         assert here.is_dir()
     assert place.left() == [beside.name]
 
@@ -242,7 +241,7 @@ def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkey
     found = []
 
     def run(_template, _parameters, environment, _clients):
-        handover = Path(environment[HANDOVER])
+        handover = Path(environment[SNAPSHOT])
         found.append((handover, handover.parent.stat().st_mode & 0o777))
         raise KeyboardInterrupt
 
@@ -260,7 +259,7 @@ def test_a_pack_that_was_about_to_be_replaced_comes_back(place):
     before, beside = contents(place.pack), place.output / ".2024-02-abcd1234"
     beside.mkdir()
     place.pack.rename(beside / BEFORE)
-    with place_for(place.pack) as here:
+    with staging_dir(place.pack) as here:
         assert contents(place.pack) == before
         assert {*place.left()} == {LOCK, here.name, "2024-02", "index.html"}
 
@@ -271,7 +270,7 @@ def test_what_is_not_ours_is_left_alone(place):
     ]
     for path in kept:
         path.mkdir(parents=True)
-    with place_for(place.pack):
+    with staging_dir(place.pack):
         pass
     assert [path for path in kept if not path.is_dir()] == []
 

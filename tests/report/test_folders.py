@@ -11,7 +11,7 @@ import pytest
 import retention_kit as rk
 from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import ReportError
-from retention_kit.report.archive.folder import LOCK, writing
+from retention_kit.report.archive.folder import LOCK, output_lock
 from retention_kit.report.build import rerun
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing, exporters
@@ -122,5 +122,5 @@ def test_a_lock_that_another_user_left_is_taken(tmp_path, monkeypatch):
         return opened(path, mode, *rest, **named)
 
     monkeypatch.setattr(Path, "open", as_another_user)
-    with writing(tmp_path) as is_sure:
+    with output_lock(tmp_path) as is_sure:
         assert is_sure

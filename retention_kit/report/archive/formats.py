@@ -9,6 +9,6 @@ FILES = {  # of a report, by format
 }
 
 
-def files_of(made: str, name: str) -> list[str]:
-    """The files of one format; `name` is en, or en.country-France."""
-    return [file.format(name) for file in FILES[made]]
+def files_of(kind: str, name: str) -> list[str]:
+    """The files of one format, a key of FILES; `name` is what stands in the middle: en, or en.country-France."""
+    return [file.format(name) for file in FILES[kind]]

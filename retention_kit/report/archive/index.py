@@ -24,19 +24,19 @@ NAME, OURS = "index.html", "retention-kit, list of reports"
 
 
 def write_index(output: Path) -> str:
-    """Write the list of a folder's packs beside and rename it, where it is another; returns what went wrong, if anything.
+    """Write the list of a folder's packs where it has changed; returns a sentence on what went wrong, if anything did.
 
-    A page of that name that is not ours is left alone.
+    It is written beside and renamed. A page of that name which is not ours is left alone.
     """
-    path, text = output / NAME, _page([*stored_packs(output)])
+    path, text = output / NAME, _page(stored_packs(output))
     try:
         before = path.read_text("utf-8") if path.is_file() else ""
         if before and f'content="{OURS}"' not in before:
             return f"{NAME} there is not ours, so the reports are not listed in it."
         if before != text:
-            with tempfile.TemporaryDirectory(prefix=".index-", dir=output) as place:
-                (Path(place) / NAME).write_text(text, "utf-8", newline="")
-                (Path(place) / NAME).replace(path)
+            with tempfile.TemporaryDirectory(prefix=".index-", dir=output) as staging:
+                (Path(staging) / NAME).write_text(text, "utf-8", newline="")
+                (Path(staging) / NAME).replace(path)
     except (OSError, UnicodeDecodeError) as error:
         return f"The reports could not be listed in {NAME}: {error}."
     return ""
@@ -44,28 +44,21 @@ def write_index(output: Path) -> str:
 
 def _page(packs: list[StoredPack]) -> str:
     words = _words(packs)
-    groups: dict[tuple, list[StoredPack]] = {}
+    groups: dict[tuple[str, str, bool], list[StoredPack]] = {}
     for pack in sorted(packs, key=lambda one: EVERY.index(one.period.every)):
-        groups.setdefault(
-            (pack.period.every, _company(pack), bool(_at(pack.manifest, "data", "synthetic"))), []
-        ).append(pack)
+        key = pack.period.every, _company(pack), bool(_nested(pack.manifest, "data", "synthetic"))
+        groups.setdefault(key, []).append(pack)
     companies = {company for _, company, _ in groups}
     only = next(iter(companies)) if len(companies) == 1 else ""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True,
-                                     trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+
+    def title(every: str, company: str, synthetic: bool) -> str:
+        sample = words.text("document.sample") if synthetic else ""
+        return " · ".join(filter(None, [words.text(f"index.{every}"), company if len(companies) > 1 else "", sample]))
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["sparkline"] = sparkline
-    said = [
-        {
-            "title": " · ".join(filter(None, [
-                words.text(f"index.{every}"),
-                company if len(companies) > 1 else "",
-                words.text("document.sample") if synthetic else "",
-            ])),
-            "trends": list(_trends(group, words)),
-            "packs": [_entry(pack, words) for pack in reversed(group)],
-        }
-        for (every, company, synthetic), group in groups.items()
-    ]  # fmt: skip
     return environment.get_template("packs.html.j2").render(
         language=words.language,
         direction=words.direction,
@@ -75,24 +68,30 @@ def _page(packs: list[StoredPack]) -> str:
         skip=words.text("document.skip"),
         style=Markup(_skin("report.css")),
         own_style=Markup(_skin("packs.css")),
-        groups=said,
+        groups=[
+            {
+                "title": title(*key),
+                "trends": list(_trends(group, words)),
+                "packs": [_entry(pack, words) for pack in reversed(group)],
+            }
+            for key, group in groups.items()
+        ],
     )
 
 
 def _words(packs: Iterable[StoredPack]) -> Words:
     """In the first language of the newest pack; the currency is each pack's own."""
     newest = max(packs, key=lambda pack: pack.period.end, default=None)
-    wanted = _at(newest.manifest, "settings", "report", "languages") if newest else []
-    found = [language for language in wanted or [] if language in languages()]
-    return Words(found[0] if found else "en")
+    wanted = _nested(newest.manifest, "settings", "report", "languages") if newest else []
+    return Words(next((language for language in wanted or [] if language in languages()), "en"))
 
 
-def _trends(group: list[StoredPack], words: Words) -> Iterator[dict]:
+def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
     """The leading figures of the whole, over all complete periods of one length, where there is more than one."""
     group = [pack for pack in group if pack.manifest.get("complete")]
-    told = [_whole(pack).get("figures") or {} for pack in group]
-    for metric in dict.fromkeys(name for figures in told for name in figures if name in METRICS):
-        values = [figures.get(metric) if isinstance(figures.get(metric), int | float) else None for figures in told]
+    figures = [_report_of_whole(pack).get("figures") or {} for pack in group]
+    for metric in dict.fromkeys(name for each in figures for name in each if name in METRICS):
+        values = [each[metric] if isinstance(each.get(metric), int | float) else None for each in figures]
         if sum(map(is_known, values)) > 1:
             first, last = (words.period(pack.period, "short") for pack in (group[0], group[-1]))
             span = words.text("charts.interval", low=first, high=last)
@@ -100,8 +99,8 @@ def _trends(group: list[StoredPack], words: Words) -> Iterator[dict]:
 
 
 def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
-    own = Words(words.language, _at(pack.manifest, "settings", "report", "currency") or words.currency)
-    whole, marks = _whole(pack), []
+    own = Words(words.language, _nested(pack.manifest, "settings", "report", "currency") or words.currency)
+    whole, marks = _report_of_whole(pack), []
     if pack.manifest.get("state") != "ok":
         marks.append({"tone": "failure", "text": words.text("index.failed")})
     if not pack.manifest.get("complete"):
@@ -119,14 +118,14 @@ def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
     }
 
 
-def _reports(pack: StoredPack, words: Words) -> Iterator[dict]:
+def _reports(pack: StoredPack, words: Words) -> Iterator[dict[str, Any]]:
     """The files of each language and segment value that are there."""
-    told = _told(pack)
-    several = len({key.partition(".")[0] for key in told}) > 1
-    for key in sorted(told, key=lambda key: (key.partition(".")[2], key)):
+    reports = _reports_of(pack)
+    several = len({key.partition(".")[0] for key in reports}) > 1
+    for key in sorted(reports, key=lambda key: (key.partition(".")[2], key)):
         if not re.fullmatch(r"[\w.-]+", key, re.ASCII):
             continue
-        match told[key].get("only"):
+        match reports[key].get("only"):
             case [str(column), str(value)]:
                 name = words.text("document.filtered", column=column, value=value)
             case _:
@@ -138,8 +137,8 @@ def _reports(pack: StoredPack, words: Words) -> Iterator[dict]:
                 "text": text,
                 "label": " ".join(filter(None, [words.period(pack.period), name, text])),
             }
-            for made in FILES
-            for file in files_of(made, key)
+            for kind in FILES
+            for file in files_of(kind, key)
             if (pack.folder / file).is_file() and (text := _kind(file, words))
         ]
         if links:
@@ -152,16 +151,16 @@ def _kind(file: str, words: Words) -> str:
     return words.text("index.brief", kind=kind) if file.startswith("brief.") else kind
 
 
-def _whole(pack: StoredPack) -> dict:
-    """What the pack says of the whole company, in its first language; empty where it holds segment values only."""
-    told = _told(pack)
-    return next((told[key] for key in sorted(told) if "." not in key), {})
+def _report_of_whole(pack: StoredPack) -> dict:
+    """The manifest's entry on the whole company, in its first language; empty where it holds segment values only."""
+    reports = _reports_of(pack)
+    return next((reports[key] for key in sorted(reports) if "." not in key), {})
 
 
-def _told(pack: StoredPack) -> dict[str, dict]:
-    """What the manifest says of each report: language and segment value → finding, figures."""
-    told = _at(pack.manifest, "reports")
-    return {key: one for key, one in told.items() if isinstance(one, dict)} if isinstance(told, dict) else {}
+def _reports_of(pack: StoredPack) -> dict[str, dict]:
+    """The manifest's entry on each report: language and segment value → finding, figures."""
+    reports = _nested(pack.manifest, "reports")
+    return {key: one for key, one in reports.items() if isinstance(one, dict)} if isinstance(reports, dict) else {}
 
 
 def _last_day(pack: StoredPack, words: Words) -> str:
@@ -173,11 +172,11 @@ def _last_day(pack: StoredPack, words: Words) -> str:
 
 
 def _company(pack: StoredPack) -> str:
-    return str(_at(pack.manifest, "settings", "report", "company") or "")
+    return str(_nested(pack.manifest, "settings", "report", "company") or "")
 
 
-def _at(node: Any, *names: str) -> Any:
-    """What lies under these names; None where a broken manifest has nothing there."""
+def _nested(node: Any, *names: str) -> Any:
+    """The value under nested names; None where a broken manifest has none."""
     for name in names:
         node = node.get(name) if isinstance(node, dict) else None
     return node

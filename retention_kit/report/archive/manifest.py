@@ -1,66 +1,60 @@
-"""The manifest of a pack: what it was made from, by what, and what came of it; and whether that is still so."""
+"""The manifest of a pack: reading and writing it, and comparing it with the files that stand beside it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 NAME = "manifest.json"
 PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermill", "typst", "vl-convert-python")
-# What tells of one build; of a segment value's sibling, and of the whole beside it, the same is kept in `siblings`.
+# The keys that describe one build; those of the other builds of a pack (segment values, the whole) are in `siblings`.
 BUILD = ("complete", "as_of", "parameters", "data", "settings", "metrics", "templates", "code", "versions")
 
 
 def other_settings(origin: Path) -> Path | None:
-    """The settings file that a pack names as its source, where it is another than any command here would take."""
+    """The settings file that a pack names as its origin, unless it is the one that a command would read here."""
     path = origin / "retention.toml" if origin.is_dir() else origin
     is_other = path.suffix == ".toml" and path.is_file() and path.resolve() != Path("retention.toml").resolve()
     return path if is_other else None
 
 
 def altered(folder: Path, manifest: dict) -> set[str]:
-    """The files of a pack that are gone or are not what was written."""
-    files = manifest.get("files", {})
-    return {
-        name for name, digest in files.items() if not (folder / name).is_file() or digest_of(folder / name) != digest
-    }
+    """The files of a pack that are missing, or differ from what was written."""
+    return {name for name, digest in manifest.get("files", {}).items() if digest_if(folder / name) != digest}
 
 
 def sections(folder: Path) -> set[str]:
-    """The sections that the pack there holds."""
+    """The stems of the sections that the pack in this folder holds."""
     return {*read(folder).get("sections", {})}
 
 
 def builds(manifest: dict) -> dict[str, dict]:
-    """What each build of a pack was made from, by what a segment value adds to its file names; the last one last."""
+    """What each build of a pack was made from, by the suffix of its file names; the latest build is the last."""
     siblings, suffix = manifest.get("siblings"), manifest.get("suffix")
-    found = {**(siblings if isinstance(siblings, dict) else {}), suffix: manifest}
+    known = {**(siblings if isinstance(siblings, dict) else {}), suffix: manifest}
     return {
         name: build
-        for name, build in found.items()
+        for name, build in known.items()
         if isinstance(name, str) and isinstance(build, dict) and {*BUILD} <= {*build}
     }
 
 
-def write(building: Path, told: dict[str, Any]) -> None:
-    """Write `manifest.json` into a pack that is otherwise whole: what is told of it, and what its files are."""
+def write(building: Path, manifest: dict[str, Any]) -> None:
+    """Write `manifest.json` into a pack that is otherwise complete, with the digests of its files."""
     path = building / NAME
     files = {
         file.relative_to(building).as_posix(): digest_of(file)
         for file in sorted(building.rglob("*"))
         if file.is_file() and file != path
     }
-    path.write_text(as_json(told | {"files": files}) + "\n", "utf-8")
+    path.write_text(as_json(manifest | {"files": files}) + "\n", "utf-8")
 
 
-def segment_of(about: dict) -> str:
-    """The segment value that a report is about, as `--segment` takes it; empty for the whole."""
-    only = about.get("only") or ""
+def segment_of(report: dict) -> str:
+    """The segment value of a report of the manifest, as `--segment` takes it; empty for the whole."""
+    only = report.get("only") or ""
     return "=".join(map(str, only)) if isinstance(only, list) else str(only)
 
 
@@ -77,7 +71,7 @@ def digest_of(file: Path) -> str:
 
 
 def read(folder: Path) -> dict:
-    """The manifest of a pack; empty where there is none that can be read."""
+    """The manifest of the pack in a folder; an empty dict where there is none that can be read."""
     try:
         manifest = json.loads((folder / NAME).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

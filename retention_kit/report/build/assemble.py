@@ -1,14 +1,15 @@
-"""What one report is made of: the executed sections and the appendix as one notebook, for the exporters to lay out."""
+"""The executed sections and the appendix of a report as one notebook, for the exporters to lay out."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.appendix import appendix
 from retention_kit.report.blocks import BLOCK_MIME, Block
+from retention_kit.report.changes import Restated
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -20,49 +21,58 @@ if TYPE_CHECKING:
 SHORTER = (4, 3, 2, 1)  # sentences of what needs attention, where a page has no room for more
 
 
-def assemble(plan: Plan, language: str, executed: dict[str, NotebookNode], checks: Sequence[Identity]) -> NotebookNode:
-    """One document: the sections in reading order, then the appendix."""
-    from retention_kit.report.export.document import Shown
+def assemble(
+    plan: Plan,
+    language: str,
+    notebooks: dict[str, NotebookNode],
+    checks: Sequence[Identity],
+    restated: Sequence[Restated] = (),
+) -> NotebookNode:
+    """One document: the executed sections, given by stem, in reading order, then the appendix."""
+    from retention_kit.report.export.document import SharedBlock
 
     page, cells = plan.pages[language], []
     for section in plan.everything:
-        notebook = executed.get(plan.stem(section, language))
+        notebook = notebooks.get(plan.stem(section, language))
         if notebook is None:
             continue
-        if section.name != "overview" and not _is_titled(notebook):
+        if section.name != "overview" and not _has_heading(notebook):
             cells.append(_cell(page.heading(section.metric or section.name)))
         cells += notebook.cells
     cells[:0] = map(_cell, _broken(page, checks))
-    cells += [_cell(block) for block in appendix(page, checks, plan.restated, _named(cells))]
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            if BLOCK_MIME in output.get("data", {}):
-                output.data[BLOCK_MIME] = Shown(output.data[BLOCK_MIME])
-    return _document(cells, _about(page))
+    cells += [_cell(block) for block in appendix(page, checks, restated, _metrics_in(cells))]
+    for output in _outputs(cells):
+        if BLOCK_MIME in output.get("data", {}):
+            output.data[BLOCK_MIME] = SharedBlock(output.data[BLOCK_MIME])
+    return _document(cells, _metadata(page))
 
 
 def brief(page: Page, checks: Sequence[Identity]) -> NotebookNode:
     """One page of the report: what `Page.brief` shows, and broken sums above it."""
-    blocks, about, text = [*_broken(page, checks), *page.brief()], _about(page), page.words.text
-    about["title"] = text("brief.title", title=about["title"])
+    blocks, metadata, text = [*_broken(page, checks), *page.brief()], _metadata(page), page.words.text
+    metadata["title"] = text("brief.title", title=metadata["title"])
     shorter = [block.data["items"] for most in SHORTER if (block := page.attention(most))]
-    about |= {"layout": "brief", "footer": text("brief.footer"), "shorter": shorter}
-    return _document([_cell(block) for block in blocks], about)
+    metadata |= {"layout": "brief", "footer": text("brief.footer"), "shorter": shorter}
+    return _document([_cell(block) for block in blocks], metadata)
 
 
-def _document(cells: list[NotebookNode], about: dict[str, object]) -> NotebookNode:
+def _document(cells: list[NotebookNode], metadata: dict[str, object]) -> NotebookNode:
     from nbformat.v4 import new_notebook
 
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
-    return new_notebook(cells=cells, metadata={"retention_kit": about})
+    return new_notebook(cells=cells, metadata={"retention_kit": metadata})
 
 
-def _named(cells: list[NotebookNode]) -> set[str]:
-    """The metrics that cells speak of, by their labels."""
-    shown = [output.get("data", {}).get("text/plain", "") for cell in cells for output in cell.get("outputs", [])]
-    said = "\n".join("".join(text) for text in shown)
-    return {name for name, one in METRICS.items() if one.label in said}
+def _outputs(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
+    for cell in cells:
+        yield from cell.get("outputs", [])
+
+
+def _metrics_in(cells: list[NotebookNode]) -> set[str]:
+    """The metrics whose labels cells show."""
+    text = "\n".join("".join(output.get("data", {}).get("text/plain", "")) for output in _outputs(cells))
+    return {name for name, metric in METRICS.items() if metric.label in text}
 
 
 def _broken(page: Page, checks: Sequence[Identity]) -> list[Block]:
@@ -71,13 +81,11 @@ def _broken(page: Page, checks: Sequence[Identity]) -> list[Block]:
     return [Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)] if names else []
 
 
-def _is_titled(notebook: NotebookNode) -> bool:
-    """Whether a section came to show a heading of its own."""
-    shown = [
-        output.get("data", {}).get(BLOCK_MIME, {}) for cell in notebook.cells for output in cell.get("outputs", [])
-    ]
-    written = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    return any(block.get("kind") == "heading" for block in shown) or any(re.match(r"#+ ", text) for text in written)
+def _has_heading(notebook: NotebookNode) -> bool:
+    """Whether a section shows a heading of its own."""
+    blocks = (output.get("data", {}).get(BLOCK_MIME, {}) for output in _outputs(notebook.cells))
+    texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return any(block.get("kind") == "heading" for block in blocks) or any(re.match(r"#+ ", text) for text in texts)
 
 
 def _cell(block: Block) -> NotebookNode:
@@ -86,7 +94,7 @@ def _cell(block: Block) -> NotebookNode:
     return new_code_cell(outputs=[new_output("display_data", data=block._repr_mimebundle_())])
 
 
-def _about(page: Page) -> dict[str, object]:
+def _metadata(page: Page) -> dict[str, object]:
     data, text = page.data, page.words.text
     company = data.settings.report.company
     subtitle = [text("document.subtitle")]

@@ -1,39 +1,39 @@
-"""The pack: templates run, assembled, rendered and written beside, then swapped into place."""
+"""Building packs: notebooks are run, assembled, rendered and checked beside the old pack, which is then replaced."""
 
 from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.errors import ReportError
 from retention_kit.metrics.breakdowns import answer_counts
-from retention_kit.metrics.identities import identities
+from retention_kit.metrics.identities import Identity, identities
 from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
 from retention_kit.metrics.queries.summaries import concentration, needs, swing
 from retention_kit.periods import Period
-from retention_kit.report.archive import manifest
-from retention_kit.report.archive.folder import place_for, swap, told_of, writing
+from retention_kit.report.archive import manifest as manifests
+from retention_kit.report.archive.folder import output_lock, staging_dir, swap, wrap_os_errors
 from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.archive.index import write_index
 from retention_kit.report.archive.pack import Pack
 from retention_kit.report.build import provenance
 from retention_kit.report.build.assemble import assemble, brief
-from retention_kit.report.build.restatements import fingerprint, restated
+from retention_kit.report.build.restatements import Restatements, digest_of_sent, restatements
 from retention_kit.report.execution.plan import Plan, make_plan
-from retention_kit.report.execution.runner import Workers, executing
+from retention_kit.report.execution.runner import Execution, NotebookRun, Progress, Workers, run_notebooks
 from retention_kit.report.export.csv_files import rows_csv, scorecard_of, write_lists
 from retention_kit.report.export.drawing import refuse_fork
-from retention_kit.report.page import Page
 
 if TYPE_CHECKING:
+    import pandas as pd
     from nbformat import NotebookNode
 
     from retention_kit.data.dataset import Dataset
@@ -54,283 +54,290 @@ def build_report(
     static: bool = False,
     jobs: int = 2,
     force: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Pack:
     """Build the report pack of one period in `output`/<period> and return it.
 
-    The period defaults to the last complete one; segment, languages and formats to the settings. `only` names the
-    sections to run again, all of them if the others would speak of other figures; `templates` is a folder of own templates; `static` leaves the charts' script out;
-    `jobs` notebooks run at once; `progress` is called with the section, how many are done and how many there are.
-    A pack made from the very same data, settings and code is left as it stands unless `force` or `templates` is given.
-    A section that fails is marked in the pack and named in `Pack.failures`. Wrong input raises before anything is
-    written; whatever goes wrong later leaves the previous pack as it was.
+    - `period`: such as `2011-11`; by default the last complete one. `every`: its length, where the period is not given.
+    - `segment`: `country` breaks figures down, `country=France` looks at that value alone; `languages`, `formats`
+      (`html`, `pdf`, `brief`): all three by default as in the settings.
+    - `only`: names of sections to run again; the others are kept where they speak of the same figures.
+    - `templates`: a folder of own notebook templates, which come before ours; `static`: HTML without scripts.
+    - `jobs`: notebooks that run at once; `progress`: called with the section that is done, how many are, and how many
+      there are.
+    - `force`: build although a pack made from the same data, settings and code stands there, which is otherwise kept.
+
+    A section that fails is marked in the pack and named in `Pack.failures`. Raises SettingsError, DataError, PeriodError
+    or TemplateError for wrong input before anything is written, and ReportError where the pack cannot be made or
+    written; whatever goes wrong, the previous pack stays as it was.
     """
     plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
-    (pack,) = build_packs([plan], Path(output), force, jobs, lambda _, *told: progress(*told) if progress else None)
+    (pack,) = build_packs([plan], Path(output), force, jobs, lambda _, *done: progress(*done) if progress else None)
     return pack
 
 
 def build_packs(
     plans: Iterable[Plan], output: Path, force: bool, jobs: int, progress: Callable[[str, str, int, int], None]
 ) -> Iterator[Pack]:
-    """The packs of these plans, each of another period, as `build_report` gives them; `progress` is told the period too.
+    """The packs of these plans, each of another period, as `build_report` gives them; `progress` gets the period, too.
 
-    While one is put together, the notebooks of the next are run. Where that one cannot be begun, this one is finished
-    first. Closed or interrupted, it leaves both as they were.
+    While one is finished, the notebooks of the next one run. Where the next cannot be started, this one is finished
+    first. Closed or interrupted, both packs stay as they were.
     """
-    begun: deque[Generator[Pack | None]] = deque()  # two at most
+    pending: deque[PendingPack] = deque()  # two at most
 
-    def finished() -> Pack:
-        making = begun.popleft()
+    def finish_first() -> Pack:
         try:
-            return _listed(next(making), output)
+            return _indexed(pending.popleft().finish(), output)
         except BaseException:
-            making.close()
-            dropped()
+            cancel_all()
             raise
 
-    def dropped() -> None:
-        while begun:
-            begun.popleft().close()
+    def cancel_all() -> None:
+        while pending:
+            pending.popleft().cancel()
 
     refuse_fork()
-    with writing(output), Workers(jobs) as workers:
+    with output_lock(output), Workers(jobs) as workers:
         try:
             for plan in plans:
                 period = str(plan.page.period)
                 folder = output / period
                 # Own templates may import helpers, which no digest knows.
                 if not force and not plan.folder:
-                    if begun and provenance.is_current(plan, folder, by=""):  # but what was sent before may be another
-                        yield finished()
+                    if pending and provenance.is_current(plan, folder):  # but what was sent before may have changed
+                        yield finish_first()
                     if _is_current(plan, folder):
-                        yield _listed(Pack(folder, period, is_new=False), output)
+                        yield _indexed(Pack(folder, period, is_new=False), output)
                         continue
-                begun.append(_making(plan, folder, output, workers, partial(progress, period)))
-                try:
-                    next(begun[-1])
-                except BaseException:
-                    begun.pop()
-                    raise
-                if len(begun) > 1:
-                    yield finished()
-        except Exception:  # of the next one
-            if begun:
-                yield finished()
+                pending.append(start_pack(plan, folder, output, workers, partial(progress, period)))
+                if len(pending) > 1:
+                    yield finish_first()
+        except Exception:  # the next one cannot be started
+            if pending:
+                yield finish_first()
             raise
         else:
-            if begun:
-                yield finished()
+            if pending:
+                yield finish_first()
         finally:
-            dropped()
+            cancel_all()
 
 
-def _listed(pack: Pack, output: Path) -> Pack:
-    """The same, once the list of an output folder has it."""
+def _indexed(pack: Pack, output: Path) -> Pack:
+    """The same pack, once the index of its output folder lists it."""
     return replace(pack, note=" ".join(filter(None, [pack.note, write_index(output)])))
 
 
 def _is_current(plan: Plan, folder: Path) -> bool:
-    """Whether nothing has changed: told by digests of what stands there or, if need be, by computing the figures."""
-    if not provenance.is_current(plan, folder, by=""):
+    """Whether nothing has changed, by digests of the files or, if need be, by computing the figures."""
+    if not provenance.is_current(plan, folder):
         return False
-    plan.sent = fingerprint(plan, folder.parent)
-    if provenance.is_current(plan, folder, by="sent"):
-        return True
-    plan.restated = restated(plan, folder.parent)
-    return provenance.is_current(plan, folder, by="restated")
+    sent = digest_of_sent(plan, folder.parent)
+    return provenance.is_current(plan, folder, sent=sent) or provenance.is_current(
+        plan, folder, restated=restatements(plan, folder.parent).restated
+    )
 
 
-def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Callable[[str, int, int], None]) -> Pack:
-    """Make what is planned in a copy of the pack that stands at `folder`, if any, and put it in its place.
-
-    `output` holds the packs that were sent before.
-    """
+def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Progress) -> Pack:
+    """Build one pack at `folder`, which need not lie in `output`, the folder of the packs that were sent before."""
     with Workers(jobs) as workers:
-        *_, pack = _making(plan, folder, output, workers, progress)
-    return pack
+        return start_pack(plan, folder, output, workers, progress).finish()
 
 
-def _making(
-    plan: Plan, folder: Path, output: Path, workers: Workers, progress: Callable[[str, int, int], None]
-) -> Generator[Pack | None]:
-    """Make a pack in two steps: nothing is given while its notebooks still run, then the pack."""
+class Figures(NamedTuple):
+    """What is computed once for all files of a pack."""
+
+    scorecard: str  # as CSV
+    lists: Mapping[str, pd.DataFrame]  # of customers, by metric
+    checks: list[Identity]
+
+
+def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progress: Progress) -> PendingPack:
+    """Compute the figures and start the notebooks of a pack, in a copy of the one that stands at `folder`, if any.
+
+    Written meanwhile: the customer lists, and the parts of the message. `output` holds the packs that were sent before.
+    """
     from retention_kit.report.execution import kernels
 
-    data, page, notes = plan.page.data, plan.page, []
     progress("", 0, len(plan.languages) * len(plan.chosen))
-    with place_for(folder) as place, _preparing(plan) as prepared:
-        kernels.prepare()  # it imports while we compute, and so do we
-        for other in plan.pages.values():
-            other.computed = page.computed
-        checks = identities(data, page.every, _columns(page))
-        if needs(data, "concentration") is None:
-            concentration(data, page.period)  # the kernels cannot ask for it
-        if needs(data, "scores") is None:
-            answer_counts(data, page.every)
-        swing(data, page.period)
-        lists = customer_lists(data, page.period, page.columns, page.alone)
-        list_totals(data, page.period, page.columns, page.alone, lists)
-        rows = scorecard_of(page)
-        kept = _siblings(plan, folder, rows)
-        if (manifest.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
-            kept = {}
-            notes.append("the figures are no longer those of the pack before, so every section was made.")
-            plan = plan.whole()
-        building = place / folder.name
-        with told_of(folder):
-            if folder.is_dir():
-                shutil.copytree(folder, building)
-            (building / "notebooks").mkdir(parents=True, exist_ok=True)
-        broken = [check.name for check in checks if check.broken]
-        prepared()
-        with executing(plan, workers, progress) as collected:
-            from retention_kit.report.checks import gate  # noqa: F401  while notebooks run, like what they import
-            from retention_kit.report.message import mail
+    with ExitStack() as resources:
+        staging = resources.enter_context(staging_dir(folder))
+        wait_for_imports = resources.enter_context(_import_meanwhile(plan))
+        kernels.prepare()  # the fork server imports while we compute, and so do we
+        figures = compute_figures(plan)
+        kept, plan, notes = reuse_sections(plan, folder, figures.scorecard)
+        building = copy_pack(folder, staging)
+        wait_for_imports()
+        notebooks = resources.enter_context(run_notebooks(plan, workers, progress))
+        from retention_kit.report.checks import gate  # noqa: F401  while notebooks run, like what they import
+        from retention_kit.report.message import mail
 
-            with told_of(folder):
-                write_lists(page, lists, building)
-            parts = {language: mail.parts(one) for language, one in plan.pages.items()}
-            yield None
-            executed, failures = collected()
-        plan.sent, plan.restated = fingerprint(plan, output), restated(plan, output)
-        with told_of(folder):
-            _drop_stale(plan, building, rows)
-        for language in plan.languages:
-            names = [name for made in plan.formats for name in files_of(made, f"{language}{plan.suffix}")]
-            documents = {
-                name: brief(plan.pages[language], checks) if name.startswith("brief") else None for name in names
-            }
-            if None in documents.values():
-                document = assemble(plan, language, kept | executed, checks)
-                documents = {name: known or document for name, known in documents.items()}
-            with ThreadPoolExecutor() as both:  # Typst leaves Python to others
-                rendered = both.map(
-                    _render, documents.values(), names, (plan.static or name.startswith("brief") for name in names)
-                )
-            for name, (body, problems, boxes, tables) in zip(names, rendered, strict=True):
-                _write_tables(building, tables)
-                failures += problems
-                notes += [boxes] if boxes else []
-                with told_of(folder):
-                    (building / name).write_bytes(body) if body else (building / name).unlink(missing_ok=True)
-        with told_of(folder):
-            for stem, notebook in executed.items():
-                _write_notebook(notebook, building / "notebooks" / f"{stem}.ipynb")
-            (building / f"scorecard{plan.suffix}.csv").write_text(rows, "utf-8", newline="")
-            told = provenance.build_manifest(plan, building, failures, checks) | {"notes": notes}
-            unsaid = _pass_gate(plan, building, told, failures, parts)
-            manifest.write(building, told)
-            swap(building, folder, place)
-    problems = (*failures, *(f"the identity of {name} does not hold" for name in broken), *unsaid)
-    yield Pack(folder, str(page.period), problems, note=" ".join(notes))
+        with wrap_os_errors(folder):
+            write_lists(plan.page, figures.lists, building)
+        parts = {language: mail.parts(page) for language, page in plan.pages.items()}
+        return PendingPack(
+            plan, folder, output, staging, building, figures, kept, parts, notes, notebooks, resources.pop_all()
+        )
 
 
-def _pass_gate(
-    plan: Plan, building: Path, told: dict, failures: list[str], parts: Mapping[str, Parts | None]
-) -> list[str]:
-    """Check the reports, write the messages that say so, check those; gives what the gate alone has found.
+@dataclass(frozen=True)
+class PendingPack:
+    """A pack whose notebooks run: `finish` replaces the old one by it, `cancel` leaves the old one as it was."""
 
-    Its word on each goes into `told`, the manifest; a message that cannot be written joins the failures. `parts` of each
-    language's message were made before.
+    plan: Plan
+    folder: Path
+    output: Path
+    staging: Path
+    building: Path
+    figures: Figures
+    kept: dict[str, NotebookNode]  # sections of the pack before, by stem
+    parts: dict[str, Parts | None]  # of the message, by language
+    notes: list[str]
+    notebooks: NotebookRun
+    resources: ExitStack
+
+    def finish(self) -> Pack:
+        """Wait for the notebooks, render, check and put the pack in place; once, whatever comes of it."""
+        plan, figures, building = self.plan, self.figures, self.building
+        with self.resources:
+            executed = self.notebooks.result()
+            compared = restatements(plan, self.output)
+            with wrap_os_errors(self.folder):
+                remove_stale(plan, building, figures.scorecard)
+            rendered = render(plan, self.kept | executed.notebooks, figures.checks, compared)
+            failures = [*executed.failures, *(failure for file in rendered for failure in file.failures)]
+            notes = [*self.notes, *(note for file in rendered for note in file.notes)]
+            with wrap_os_errors(self.folder):
+                write_files(building, rendered, executed, figures.scorecard, plan.suffix)
+                manifest = provenance.build_manifest(plan, building, failures, figures.checks, compared)
+                manifest["notes"] = notes
+                unmet = pass_gate(plan, building, manifest, failures, self.parts)
+                manifests.write(building, manifest)
+                swap(building, self.folder, self.staging)
+        broken = (f"the identity of {check.name} does not hold" for check in figures.checks if check.broken)
+        return Pack(self.folder, str(plan.page.period), (*failures, *broken, *unmet), note=" ".join(notes))
+
+    def cancel(self) -> None:
+        """End the notebooks and remove what was written."""
+        self.resources.close()
+
+
+def compute_figures(plan: Plan) -> Figures:
+    """The scorecard, the lists and the checks of a pack, and every summary that kernels cannot ask for themselves."""
+    page = plan.page
+    data, period = page.data, page.period
+    checks = identities(data, page.every, (page.alone[0],) if page.alone else tuple(page.columns))
+    if needs(data, "concentration") is None:
+        concentration(data, period)
+    if needs(data, "scores") is None:
+        answer_counts(data, page.every)
+    swing(data, period)
+    lists = customer_lists(data, period, page.columns, page.alone)
+    list_totals(data, period, page.columns, page.alone, lists)
+    return Figures(scorecard_of(page), lists, checks)
+
+
+def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, NotebookNode], Plan, list[str]]:
+    """With `only`: the other sections as executed before, by stem, if they speak of the very same figures.
+
+    If they do not, the plan for all sections, and a note that says so.
     """
-    from retention_kit.report.checks import gate  # what they import has been imported meanwhile
-    from retention_kit.report.checks import record as record_checks
-    from retention_kit.report.message import mail  # what they import has been imported meanwhile
-
-    unsaid, leaks = [], gate.check_files(building, told)
-    names = {language: f"{language}{plan.suffix}" for language in plan.languages}
-    for language, name in names.items():
-        found = leaks + gate.check_report(building, told, name)
-        notices = gate.notices(found, building, told, name)
-        failures += mail.write_message(plan.pages[language], building, name, notices, parts[language])
-        found += gate.check_message(building, told, name, found)
-        verdict = gate.verdict_of(found)
-        told["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
-        told["record"][name] = record_checks.record(building, name, plan.suffix)
-        unsaid += [one.reason for one in found if one.state == "blocked" and not one.is_told]
-    told["state"] = "failed" if failures else told["state"]
-    if failures or any(told["gate"][name]["state"] == "blocked" for name in names.values()):
-        # What failed is made again, also where a build of another language has since gone well.
-        told["inputs"] |= {name: {} for name in names.values()}
-    return list(dict.fromkeys(unsaid))
-
-
-def _columns(page: Page) -> tuple[str, ...]:
-    return (page.alone[0],) if page.alone else tuple(page.columns)
-
-
-@contextmanager
-def _preparing(plan: Plan) -> Iterator[Callable[[], None]]:
-    """Load meanwhile; gives what waits for it. A run that fails waits too, lest the process end in the middle of it."""
-    thread = Thread(target=_prepare, args=(plan,), daemon=True)
-    thread.start()
-    try:
-        yield thread.join
-    finally:
-        thread.join()
-
-
-def _prepare(plan: Plan) -> None:
-    """Load what runs and renders notebooks; whatever is wrong with it shows, and is told, where it is used."""
-    with suppress(Exception):
-        import papermill  # noqa: F401
-
-        from retention_kit.report.export import exporters
-
-        exporters.prepare(plan.formats, plan.static)
-
-
-def _siblings(plan: Plan, folder: Path, rows: str) -> dict[str, NotebookNode]:
-    """With `only`: the other sections as executed before, if they speak of the very same figures."""
     import nbformat
 
-    before = folder / f"scorecard{plan.suffix}.csv"
-    if plan.chosen == plan.everything or not before.is_file() or before.read_text("utf-8") != rows:
-        return {}
-    files = {stem: folder / "notebooks" / f"{stem}.ipynb" for stem in plan.stems(plan.everything)}
-    return {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
+    kept = {}
+    if plan.chosen != plan.everything and _reads(folder / f"scorecard{plan.suffix}.csv", scorecard):
+        files = {stem: folder / "notebooks" / f"{stem}.ipynb" for stem in plan.stems(plan.everything)}
+        kept = {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
+    if (manifests.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
+        note = "the figures are no longer those of the pack before, so every section was made."
+        return {}, plan.choose(plan.everything), [note]
+    return kept, plan, []
 
 
-def _drop_stale(plan: Plan, building: Path, rows: str) -> None:
-    """Take away what this build would contradict: sections it no longer has, and formats that show other figures."""
+def _reads(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text("utf-8") == text
+
+
+def copy_pack(folder: Path, staging: Path) -> Path:
+    """A copy of the pack that stands at `folder`, or an empty one, in the staging directory."""
+    building = staging / folder.name
+    with wrap_os_errors(folder):
+        if folder.is_dir():
+            shutil.copytree(folder, building)
+        (building / "notebooks").mkdir(parents=True, exist_ok=True)
+    return building
+
+
+def remove_stale(plan: Plan, building: Path, scorecard: str) -> None:
+    """Remove what this build would contradict: sections it no longer has, and formats that show other figures."""
     before = building / f"scorecard{plan.suffix}.csv"
-    restated, stems = before.is_file() and before.read_text("utf-8") != rows, plan.stems(plan.everything)
-    for language in plan.languages:
-        for path in (building / "notebooks").glob(f"*.{language}{plan.suffix}.ipynb"):
-            if path.stem not in stems:
-                path.unlink()
-        for path in (building / "tables").glob(f"{language}{plan.suffix}-*.csv"):
-            path.unlink()
-        for made in FILES if restated else ():
-            for name in files_of(made, f"{language}{plan.suffix}"):
-                (building / name).unlink(missing_ok=True)
+    is_restated, stems = before.is_file() and not _reads(before, scorecard), plan.stems(plan.everything)
+    for name in plan.names.values():
+        notebooks = (building / "notebooks").glob(f"*.{name}.ipynb")
+        stale = [path for path in notebooks if path.stem not in stems]
+        stale += (building / "tables").glob(f"{name}-*.csv")
+        stale += [building / file for kind in FILES if is_restated for file in files_of(kind, name)]
+        for path in stale:
+            path.unlink(missing_ok=True)
 
 
-def _render(document: NotebookNode, name: str, static: bool) -> tuple[bytes, list[str], str, dict]:
-    """One file, what of it failed, what is to be known of it, and tables beside it; one that failed takes no older one's place."""
+class RenderedFile(NamedTuple):
+    """One file of a report, and the tables that were cut in it, as rows of texts by the names of their files."""
+
+    name: str
+    body: bytes  # empty where it failed
+    failures: list[str]
+    notes: list[str]
+    tables: dict[str, list[list[str]]]
+
+
+def render(
+    plan: Plan, notebooks: dict[str, NotebookNode], checks: Sequence[Identity], compared: Restatements
+) -> list[RenderedFile]:
+    """Every file of the reports, language by language; `notebooks` are the executed sections, by stem."""
+    rendered: list[RenderedFile] = []
+    for language, name in plan.names.items():
+        files = [file for kind in plan.formats for file in files_of(kind, name)]
+        briefs = {file: brief(plan.pages[language], checks) for file in files if file.startswith("brief")}
+        whole = assemble(plan, language, notebooks, checks, compared.restated) if len(briefs) < len(files) else None
+        with ThreadPoolExecutor() as threads:  # Typst leaves Python to others
+            static = (plan.static or file in briefs for file in files)
+            rendered += threads.map(_render, (briefs.get(file, whole) for file in files), files, static)
+    return rendered
+
+
+def _render(document: NotebookNode, name: str, static: bool) -> RenderedFile:
     from retention_kit.report.export.exporters import exporter_of
 
     try:
         body, resources = exporter_of(name.rpartition(".")[2], static).from_notebook_node(document)
     except ReportError as error:
-        return b"", [f"{name}: {error}"], "", {}
+        return RenderedFile(name, b"", [f"{name}: {error}"], [], {})
     failures = [f"{name}: {failure}" for failure in resources.get("failures", [])]
-    boxes = f"{name}: {resources['boxes']}" if "boxes" in resources else ""
-    return body if isinstance(body, bytes) else body.encode(), failures, boxes, resources["files"]
+    notes = [f"{name}: {resources['boxes']}"] if "boxes" in resources else []
+    return RenderedFile(name, body if isinstance(body, bytes) else body.encode(), failures, notes, resources["files"])
 
 
-def _write_tables(building: Path, tables: dict[str, list[list[str]]]) -> None:
-    """The whole of the tables that a page has cut, as CSV."""
-    for name, rows in tables.items():
-        (building / name).parent.mkdir(exist_ok=True)
-        (building / name).write_text(rows_csv(rows), "utf-8", newline="")
-
-
-def _write_notebook(notebook: NotebookNode, path: Path) -> None:
-    """Without the clock: the same run gives the same notebook."""
+def write_files(
+    building: Path, rendered: Sequence[RenderedFile], executed: Execution, scorecard: str, suffix: str
+) -> None:
+    """Write the reports with their tables, the executed notebooks and the scorecard; a failed file leaves no older one."""
     import nbformat
 
+    for file in rendered:
+        for name, rows in file.tables.items():
+            (building / name).parent.mkdir(exist_ok=True)
+            (building / name).write_text(rows_csv(rows), "utf-8", newline="")
+        path = building / file.name
+        path.write_bytes(file.body) if file.body else path.unlink(missing_ok=True)
+    for stem, notebook in executed.notebooks.items():
+        nbformat.write(_without_times(notebook), building / "notebooks" / f"{stem}.ipynb")
+    (building / f"scorecard{suffix}.csv").write_text(scorecard, "utf-8", newline="")
+
+
+def _without_times(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without instants and random ids, so that the same run gives the same file."""
     parameters = notebook.metadata.get("papermill", {}).get("parameters", {})
     notebook.metadata["papermill"] = {"parameters": parameters}
     for number, cell in enumerate(notebook.cells):
@@ -338,4 +345,56 @@ def _write_notebook(notebook: NotebookNode, path: Path) -> None:
             cell.metadata.pop(name, None)
         if "injected-parameters" in cell.metadata.get("tags", []) or not cell.get("id"):
             cell["id"] = f"run-{number}"
-    nbformat.write(notebook, path)
+    return notebook
+
+
+def pass_gate(
+    plan: Plan, building: Path, manifest: dict[str, Any], failures: list[str], parts: Mapping[str, Parts | None]
+) -> list[str]:
+    """Check the reports, write the messages with their notices, check those; returns what the gate alone has found.
+
+    The verdicts are recorded in `manifest`; a message that cannot be written is added to `failures`. `parts` of each
+    language's message were made before.
+    """
+    from retention_kit.report.checks import gate, record
+    from retention_kit.report.message import mail
+
+    unmet: list[str] = []
+    leaks = gate.check_files(building, manifest)
+    for language, name in plan.names.items():
+        findings = leaks + gate.check_report(building, manifest, name)
+        notices = gate.notices(findings, building, manifest, name)
+        failures += mail.write_message(plan.pages[language], building, name, notices, parts[language])
+        findings += gate.check_message(building, manifest, name, findings)
+        verdict = gate.verdict_of(findings)
+        manifest["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
+        manifest["record"][name] = record.record(building, name, plan.suffix)
+        unmet += [one.reason for one in findings if one.state == "blocked" and not one.is_told]
+    manifest["state"] = "failed" if failures else manifest["state"]
+    if failures or any(manifest["gate"][name]["state"] == "blocked" for name in plan.names.values()):
+        # What failed is made again, also where a build of another language has since gone well.
+        manifest["inputs"] |= {name: {} for name in plan.names.values()}
+    return list(dict.fromkeys(unmet))
+
+
+@contextmanager
+def _import_meanwhile(plan: Plan) -> Iterator[Callable[[], None]]:
+    """Import what runs and renders notebooks in a thread; yields what waits for it.
+
+    A run that fails waits as well, lest the process end in the middle of an import.
+    """
+    thread = Thread(target=_import, args=(plan,), daemon=True)
+    thread.start()
+    try:
+        yield thread.join
+    finally:
+        thread.join()
+
+
+def _import(plan: Plan) -> None:
+    with suppress(Exception):  # whatever is wrong shows, and is reported, where it is used
+        import papermill  # noqa: F401
+
+        from retention_kit.report.export import exporters
+
+        exporters.prepare(plan.formats, plan.static)

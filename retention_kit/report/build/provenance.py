@@ -1,4 +1,4 @@
-"""What a pack is made from, as its manifest records it, and whether that is still so."""
+"""What a pack is made from, as its manifest records it, and whether a pack that stands is made from the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -28,30 +28,31 @@ from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
+    from retention_kit.report.build.restatements import Restatements
     from retention_kit.report.page import Page
 
 
-def is_current(plan: Plan, folder: Path, by: str = "sent") -> bool:
-    """Whether a whole pack stands there, made from the very same inputs, with every file as it was written.
+def is_current(plan: Plan, folder: Path, **compared: object) -> bool:
+    """Whether a complete pack stands in the folder, made from the same inputs, with every file as it was written.
 
-    What earlier reports gave otherwise is one of the inputs, known `by` what was `sent` or by what is `restated`; by
-    nothing, the others alone are compared.
+    What earlier packs said is one of the inputs, known by a digest of what was `sent` or by what is `restated`; without
+    either keyword, the others alone are compared.
     """
     manifest = read(folder)
-    known = manifest.get("inputs", {})
-    same = known if isinstance(known, dict) else {}
+    inputs = manifest.get("inputs", {})
+    known = inputs if isinstance(inputs, dict) else {}
     return (
         manifest.get("state") == "ok"
         and all(
-            isinstance(same.get(build), dict) and digests.items() <= same[build].items()
-            for build, digests in _inputs(plan, (by,) if by else ()).items()
+            isinstance(known.get(name), dict) and digests.items() <= known[name].items()
+            for name, digests in _inputs(plan, **compared).items()
         )
         and not altered(folder, manifest)
     )
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """What one build is made from: enough to make it again, and to say what has changed since."""
+    """What one build is made from (the keys of `BUILD`): enough to make it again, and to say what has changed since."""
     data, period = plan.page.data, plan.page.period
     report = msgspec.to_builtins(data.settings.report)
     return {
@@ -98,8 +99,10 @@ def _hosts(settings: Settings) -> list[str]:
     return sorted({host for host in (*named, *mail.allowed_hosts) if host})
 
 
-def build_manifest(plan: Plan, building: Path, failures: list[str], checks: list[Identity]) -> dict[str, Any]:
-    """What is to be said of a pack but for its files and what the gate finds in it; what was said of sibling builds is kept."""
+def build_manifest(
+    plan: Plan, building: Path, failures: list[str], checks: list[Identity], compared: Restatements
+) -> dict[str, Any]:
+    """The manifest of a pack, but for its files and the gate's verdicts; the entries of sibling builds are kept."""
     before, page = read(building), plan.page
     failed = {failure.partition(":")[0] for failure in failures}
     states = {
@@ -107,14 +110,16 @@ def build_manifest(plan: Plan, building: Path, failures: list[str], checks: list
         for section in plan.chosen
         for language in plan.languages
     }
-    made = {
+    sections = {
         name: state
         for name, state in {**before.get("sections", {}), **states}.items()
         if (building / "notebooks" / f"{name}.ipynb").is_file()
     }
     return {
         "schema": 1,
-        "state": "failed" if failures or "failed" in made.values() or any(check.broken for check in checks) else "ok",
+        "state": "failed"
+        if failures or "failed" in sections.values() or any(check.broken for check in checks)
+        else "ok",
         "period": str(page.period),
         "every": page.every,
         "start": str(page.period.start),
@@ -122,11 +127,11 @@ def build_manifest(plan: Plan, building: Path, failures: list[str], checks: list
         "suffix": plan.suffix,
         **json.loads(as_json(describe(plan))),
         "identities": [msgspec.to_builtins(check) for check in checks],
-        "restated": [one._asdict() for one in plan.restated],
+        "restated": [one._asdict() for one in compared.restated],
         "reports": {**before.get("reports", {}), **_reports(plan)},
         "lists": {**before.get("lists", {}), **_lists(page)},
-        "sections": made,
-        "inputs": {**before.get("inputs", {}), **_inputs(plan)},
+        "sections": sections,
+        "inputs": {**before.get("inputs", {}), **_inputs(plan, **compared._asdict())},
         "gate": before.get("gate", {}),
         "record": before.get("record", {}),
         "siblings": {
@@ -138,7 +143,7 @@ def build_manifest(plan: Plan, building: Path, failures: list[str], checks: list
 
 
 def overrides(data: Dataset) -> dict[str, Any]:
-    """The settings that were given by keyword or option, besides those of the file: what `load` needs again."""
+    """The settings given by keyword or option besides those of the file, as `load` takes them."""
     origin = Path(data.origin or "(sample)")
     path = origin / "retention.toml" if origin.is_dir() else origin
     try:
@@ -162,7 +167,7 @@ def overrides(data: Dataset) -> dict[str, Any]:
 
 
 def _reports(plan: Plan) -> dict[str, dict]:
-    """What a list of reports says of each language's: its finding and leading figures."""
+    """For the index of packs, the finding and the leading figures of each language's report."""
     page = plan.page
     now = {row.metric: row.value for row in page.now(ranked("headline")).itertuples()}
     figures = {name: value if is_known(value) else None for name, value in now.items()}
@@ -177,7 +182,7 @@ def _reports(plan: Plan) -> dict[str, dict]:
 
 
 def _lists(page: Page) -> dict[str, dict]:
-    """What the lists of customers hold, by their files."""
+    """How many customers each list holds, and their money, by the list's file."""
     decimals = money_decimals(page.data.settings.report.currency)
     return {
         page.list_file(metric): {"customers": total.customers, "money": round(total.money, decimals)}
@@ -185,10 +190,10 @@ def _lists(page: Page) -> dict[str, dict]:
     }
 
 
-def _inputs(plan: Plan, by: Iterable[str] = ("sent", "restated")) -> dict[str, dict[str, str]]:
-    """Digests of everything that the files of each language depend on."""
+def _inputs(plan: Plan, **compared: object) -> dict[str, dict[str, str]]:
+    """Digests of everything that the files of each language depend on; `compared` as `is_current` has them."""
     data = plan.page.data
-    inputs = {
+    given = {
         "sources": data.sources,
         "settings": msgspec.to_builtins(data.settings),
         "known": [str(data.as_of), data.is_sample, data.origin],
@@ -197,8 +202,8 @@ def _inputs(plan: Plan, by: Iterable[str] = ("sent", "restated")) -> dict[str, d
         "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
         "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES)],
     }
-    digests = {"given": _digest_of(inputs)} | {name: _digest_of(getattr(plan, name)) for name in by}
-    return {f"{language}{plan.suffix}": digests for language in plan.languages}
+    digests = {name: _digest_of(value) for name, value in ({"given": given} | compared).items()}
+    return dict.fromkeys(plan.names.values(), digests)
 
 
 def _digest_of(value: object) -> str:
@@ -207,7 +212,7 @@ def _digest_of(value: object) -> str:
 
 @cache
 def _source(function: Callable) -> str:
-    """A digest of the module that a metric stands in; nothing for one made in a session."""
+    """A digest of the module that defines a metric; empty for one defined in a session."""
     try:
         return digest_of(Path(inspect.getsourcefile(function) or ""))
     except (OSError, TypeError):
@@ -216,7 +221,7 @@ def _source(function: Callable) -> str:
 
 @cache
 def _function(function: Callable) -> str:
-    """A digest of a metric's function, which tells an edited one from its neighbours; nothing where no file holds it."""
+    """A digest of a metric's function, so that an edit of one is not one of its neighbours; empty where no file has it."""
     try:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
     except (OSError, TypeError):
@@ -226,11 +231,11 @@ def _function(function: Callable) -> str:
 @cache
 def _code() -> str:
     """A digest of the package itself, its SQL, words and skins."""
-    places = (Path(__file__).parents[2], templates_dir())
+    folders = (Path(__file__).parents[2], templates_dir())
     files = [
         path
-        for place in places
-        for path in sorted(place.rglob("*"))
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
         if path.suffix in (".py", ".sql", ".toml", ".j2", ".css", ".js", ".typ")
     ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -1,4 +1,4 @@
-"""A pack made again from its manifest, beside it, and compared: what differs, and what may explain it."""
+"""Building a pack again from its manifest, and comparing: what differs, and what may explain it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.scorecard import COLUMNS
-from retention_kit.report.archive import manifest
+from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.build.builder import make_pack
 from retention_kit.report.changes import KINDS, Change, causes_of, changes
@@ -27,7 +27,7 @@ ALTERED = "altered"  # a file of the pack is not what was written, so neither da
 
 
 class Difference(NamedTuple):
-    """A figure of the scorecard that is another now: the cells that differ, its value then and now, and the causes."""
+    """A figure of the scorecard that has changed: the columns that differ, one cell then and now, and the causes."""
 
     metric: str
     period: str
@@ -35,11 +35,11 @@ class Difference(NamedTuple):
     columns: tuple[str, ...]
     before: str
     now: str
-    causes: tuple[str, ...]  # `causes.KINDS` or ALTERED; empty where nothing explains it
+    causes: tuple[str, ...]  # `changes.KINDS` or ALTERED; empty where nothing explains it
 
 
 class Rerun(NamedTuple):
-    """What came of it: the figures and files that differ, and all that the builds were made from otherwise."""
+    """The figures and files that differ, and every difference in what the two builds were made from."""
 
     figures: list[Difference]
     files: dict[str, tuple[str, ...]]  # besides the scorecards: name → causes
@@ -58,35 +58,36 @@ def rerun(
     data: str | None = None,
     templates: str | None = None,
 ) -> Rerun:
-    """Make a pack again, in a temporary place, from what its manifest says, and compare figures and files.
+    """Build a pack again in a temporary directory from its manifest, and compare figures and files.
 
-    The data are read where they were, as known at the same midnight; the settings are those of the file today, with what
-    was given besides them then. Settings and templates run code, and a pack may come from anybody: those that it names
-    are used only where they are given again, as `data` and `templates`, or are the ./retention.toml of this folder.
-    Raises SettingsError where that cannot be done. Nothing is written into the pack.
+    The data are read where they were, as known at the same midnight; the settings are those of the file today, with the
+    keywords and options of the build. Settings and templates run code, and a pack may come from anybody: those that it
+    names are used only where they are given again, as `data` and `templates`, or are the retention.toml of the working
+    directory. Raises SettingsError where that cannot be done, DataError where the data are gone. Nothing is written
+    into the pack.
     """
-    before = manifest.read(pack)
-    if not (builds := manifest.builds(before)):
+    before = manifests.read(pack)
+    if not (builds := manifests.builds(before)):
         raise SettingsError(f"{str(pack)!r} is no pack that can be made again: it has no manifest that tells how.")
     figures, every = [], []
     # Beside what engines leave, so that the next run takes it away where this one is killed.
-    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_path().parent) as place:
-        folder = Path(place) / before["period"]
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_path().parent) as staging:
+        folder = Path(staging) / before["period"]
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack, data, templates)
             make_pack(plan, folder, pack.resolve().parent, jobs, progress)
-            found = changes(build, manifest.builds(manifest.read(folder))[plan.suffix])
+            found = changes(build, manifests.builds(manifests.read(folder))[plan.suffix])
             every += [one for one in found if one not in every]
             name = f"scorecard{suffix}.csv"
-            differing = _figures(pack / name, folder / name, found, name in manifest.altered(pack, before))
+            differing = _figures(pack / name, folder / name, found, name in manifests.altered(pack, before))
             figures += [one for one in differing if one not in figures]  # a segment's own scorecard repeats its rows
-        files = _files(pack, before, manifest.read(folder), every)
+        files = _files(pack, before, manifests.read(folder), every)
     shown = {f"scorecard{suffix}.csv" for suffix in builds} if figures else set()
     return Rerun(figures, {name: causes for name, causes in files.items() if name not in shown}, every)
 
 
-def _plan(told: dict, suffix: str, build: dict, pack: Path, given: str | None, templates: str | None) -> Plan:
-    """The plan of a build, from its record and the files that stand in its pack."""
+def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | None, templates: str | None) -> Plan:
+    """The plan of a build, from its record and the files of its pack."""
     asked = build["parameters"]
     if asked["templates"] and not templates:
         raise SettingsError(
@@ -94,17 +95,19 @@ def _plan(told: dict, suffix: str, build: dict, pack: Path, given: str | None, t
             "name them again with --templates."
         )
     data = _load(build, given)
-    languages = [key.partition(".")[0] for key in told["reports"] if key == key.partition(".")[0] + suffix]
-    there = [made for made in FILES
-             if any((pack / name).is_file() for one in languages for name in files_of(made, f"{one}{suffix}"))]  # fmt: skip
-    made = {stem.removesuffix(f".{one}{suffix}") for stem in told["sections"] for one in languages
-            if stem.endswith(f".{one}{suffix}")}  # fmt: skip
+    languages = [key.partition(".")[0] for key in manifest["reports"] if key == key.partition(".")[0] + suffix]
+    names = [f"{language}{suffix}" for language in languages]
+    formats = [
+        kind for kind in FILES if any((pack / file).is_file() for name in names for file in files_of(kind, name))
+    ] or asked["formats"]
+    built = {
+        stem.removesuffix(f".{name}") for stem in manifest["sections"] for name in names if stem.endswith(f".{name}")
+    }
     folder = Path(templates) if templates and asked["templates"] else None
-    formats = there or asked["formats"]
     plan = make_plan(
-        data, told["period"], told["every"], asked["segment"], languages, formats, (), folder, asked["static"]
+        data, manifest["period"], manifest["every"], asked["segment"], languages, formats, (), folder, asked["static"]
     )
-    chosen = [section for section in plan.everything if section.name in made]
+    chosen = [section for section in plan.everything if section.name in built]
     return replace(plan, chosen=chosen or plan.everything)
 
 
@@ -127,7 +130,7 @@ def _load(build: dict, source: str | None) -> Dataset:
         elif origin.startswith("("):
             hint = "they came through a connection, which only the program that built the pack has"
         raise DataError(f"The data of this pack, {origin!r}, are not here: {hint}.")
-    if not source and manifest.other_settings(Path(origin)):
+    if not source and manifests.other_settings(Path(origin)):
         raise SettingsError(
             f"This pack names the settings {origin!r}, which may run code, and they are not the retention.toml here: "
             f"where you trust them, name them again with --data."
@@ -147,14 +150,15 @@ def _figures(before: Path, now: Path, found: list[Change], is_altered: bool) -> 
         shown = "value" if "value" in columns else columns[0]
         metric, period, segment, value = key
         causes = (ALTERED,) * is_altered + causes_of(metric, found)
-        cells = [row[shown] if row else "(no row)" for row in rows]
-        differences.append(Difference(metric, period, f"{segment}={value}" if segment else "", columns, *cells, causes))
+        before_cell, now_cell = (row[shown] if row else "(no row)" for row in rows)
+        name = f"{segment}={value}" if segment else ""
+        differences.append(Difference(metric, period, name, columns, before_cell, now_cell, causes))
     return differences
 
 
 def _files(pack: Path, before: dict, now: dict, found: list[Change]) -> dict[str, tuple[str, ...]]:
-    """The files that differ: what was written then against what is written now, and what has been altered since."""
-    then, today, altered = before["files"], now["files"], manifest.altered(pack, before)
-    differing = {name for name in {**then, **today} if then.get(name) != today.get(name)}
+    """The files that differ, with the causes: what was written then and now, and what has been altered since."""
+    altered = manifests.altered(pack, before)
+    differing = {name for name, _ in before["files"].items() ^ now["files"].items()}
     kinds = tuple(kind for kind in KINDS if kind in {one.kind for one in found})
     return {name: (ALTERED,) * (name in altered) + kinds * (name in differing) for name in sorted(differing | altered)}

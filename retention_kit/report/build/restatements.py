@@ -1,16 +1,16 @@
-"""The packs that stand in an output folder: what was sent, and which of its figures are others today."""
+"""Earlier packs compared with the figures of today: which of their figures are others now."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.trend import trend_periods
 from retention_kit.periods import Period
-from retention_kit.report.archive import manifest
+from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.packs import StoredPack, stored_packs
 from retention_kit.report.build import provenance
 from retention_kit.report.changes import Restated, causes_of, changes
@@ -21,54 +21,66 @@ if TYPE_CHECKING:
     from retention_kit.report.execution.plan import Plan
 
 
-def fingerprint(plan: Plan, output: Path) -> str:
-    """A digest of the packs that `restated` would compare with: as long as they and all else are the same, so is it."""
+class Restatements(NamedTuple):
+    """What a build found in the packs that were sent before."""
+
+    sent: str  # a digest of those packs
+    restated: list[Restated]  # the figures that they gave otherwise, the latest period first
+
+
+def digest_of_sent(plan: Plan, output: Path) -> str:
+    """A digest of the packs that `restatements` compares with: while they and the inputs are the same, so is the result."""
     page = plan.page
     shown = {str(period) for period in trend_periods(page.data, page.period)}
-    found = [
-        (pack.folder.name, manifest.builds(pack.manifest).get(plan.suffix), manifest.digest_if(_figures(pack, plan)))
+    sent = [
+        (
+            pack.folder.name,
+            manifests.builds(pack.manifest).get(plan.suffix),
+            manifests.digest_if(_scorecard(pack, plan)),
+        )
         for pack in stored_packs(output)
         if str(pack.period) in shown and pack.period < page.period
     ]
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
 
 
-def _figures(pack: StoredPack, plan: Plan) -> Path:
+def _scorecard(pack: StoredPack, plan: Plan) -> Path:
     return pack.folder / f"scorecard{plan.suffix}.csv"
 
 
-def restated(plan: Plan, output: Path) -> list[Restated]:
+def restatements(plan: Plan, output: Path) -> Restatements:
     """The figures of earlier periods that their own packs gave otherwise, as printed to the last digit.
 
     Compared are complete periods of the trend, of the same length, segment value, company, currency and basis.
     """
-    page, found = plan.page, []
+    page, restated = plan.page, []
     now, today = provenance.describe(plan), {(row.period, row.metric): row for row in page.rows.itertuples()}
     shown = {period for period, _ in today}
     for pack in stored_packs(output):
         if str(pack.period) not in shown or pack.period >= page.period:
             continue
-        build = manifest.builds(pack.manifest).get(plan.suffix)
+        build = manifests.builds(pack.manifest).get(plan.suffix)
         try:
             between = changes(build, now) if build and _is_like(build, now) else None
         except (AttributeError, KeyError, TypeError):  # a manifest that we did not write
             between = None
         if between is None:
             continue
-        for cells in read_scorecard(_figures(pack, plan)):
+        for cells in read_scorecard(_scorecard(pack, plan)):
             row = today.get((cells["period"], cells["metric"]))
             is_whole = plan.suffix or not cells["segment"]
             if row is None or not is_whole or cells["period"] != str(pack.period) or not row.complete:
                 continue
             before, value = _number(cells["value"]), row.value if is_known(row.value) else None
             if page.words.value(before, row.unit, "full") != page.words.value(value, row.unit, "full"):
-                found.append(Restated(row.period, row.metric, before, value, causes_of(row.metric, between)))
-    place = {name: number for number, name in enumerate(METRICS)}
-    return sorted(found, key=lambda one: (-Period.parse(one.period).index, place[one.metric]))
+                restated.append(Restated(row.period, row.metric, before, value, causes_of(row.metric, between)))
+    order = {name: number for number, name in enumerate(METRICS)}
+    restated.sort(key=lambda one: (-Period.parse(one.period).index, order[one.metric]))
+    return Restatements(digest_of_sent(plan, output), restated)
 
 
 def _is_like(build: dict, now: dict) -> bool:
-    """Whether an earlier build spoke of the same company in the same terms, of a period that was over."""
+    """Whether an earlier build was of the same company in the same terms, and of a period that was over."""
     same = (("data", "synthetic"), ("data", "basis"))
     reports = build["settings"]["report"], now["settings"]["report"]
     return (

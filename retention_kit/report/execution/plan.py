@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.periods import Period
 from retention_kit.report.archive.formats import FILES
-from retention_kit.report.changes import Restated
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
     from retention_kit.data.dataset import Dataset
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
-    """What one build makes, checked before any of it is made."""
+    """What one build makes; nothing of it changes while it is carried out."""
 
     pages: dict[str, Page]  # by language
     segment: str
@@ -30,9 +31,7 @@ class Plan:
     chosen: list[library.Section]
     static: bool = False
     folder: str = ""  # of own templates, as it was given
-    notebooks: dict[str, Any] = field(default_factory=dict)
-    restated: list[Restated] = field(default_factory=list)
-    sent: str = ""  # a digest of the packs that `restated` compares with
+    notebooks: dict[str, NotebookNode] = field(default_factory=dict)  # the checked templates of `chosen`, by name
 
     @property
     def page(self) -> Page:
@@ -44,7 +43,13 @@ class Plan:
         """What a segment value adds to file names."""
         return self.page.suffix
 
+    @property
+    def names(self) -> dict[str, str]:
+        """By language, the middle of the names of its files: en, or en.country-France."""
+        return {language: f"{language}{self.suffix}" for language in self.languages}
+
     def parameters(self, section: library.Section, language: str) -> dict[str, object]:
+        """The parameters that the template of a section is run with."""
         page = self.page
         own = {"metric": section.metric} if section.metric else {}
         return {
@@ -56,13 +61,13 @@ class Plan:
             **own,
         }
 
-    def whole(self) -> Plan:
-        """The same with every section chosen."""
-        notebooks = {one.name: library.check(one, self.parameters(one, self.languages[0])) for one in self.everything}
-        return replace(self, chosen=self.everything, notebooks=notebooks)
+    def choose(self, sections: list[library.Section]) -> Plan:
+        """The same plan for these sections; raises TemplateError where a template cannot be run."""
+        notebooks = {one.name: library.check(one, self.parameters(one, self.languages[0])) for one in sections}
+        return replace(self, chosen=sections, notebooks=notebooks)
 
     def stem(self, section: library.Section, language: str) -> str:
-        return f"{section.name}.{language}{self.suffix}"
+        return f"{section.name}.{self.names[language]}"
 
     def stems(self, sections: list[library.Section]) -> set[str]:
         return {self.stem(section, language) for section in sections for language in self.languages}
@@ -79,19 +84,19 @@ def make_plan(
     folder: str | Path | None,
     static: bool,
 ) -> Plan:
-    """The plan of a build; every wrong name raises here, with a sentence, and so does a template that cannot be run."""
+    """The plan of a build; every wrong name raises here, in a sentence, and so does a template that cannot be run."""
     report = data.settings.report
     languages, formats = list(languages or report.languages), list(formats or report.formats)
-    for made in formats:
-        if made not in FILES:
-            raise SettingsError(f"There is no report format {made!r}: {did_you_mean(made, FILES)}")
+    for kind in formats:
+        if kind not in FILES:
+            raise SettingsError(f"There is no report format {kind!r}: {did_you_mean(kind, FILES)}")
     segment = ",".join(report.segments) if segment is None else segment
-    pages = {language: Page(period or "", every, segment, language, data) for language in languages}
+    every = None if isinstance(period, Period) else every  # it has its own
+    pages = {language: Page(str(period or ""), every, segment, language, data) for language in languages}
+    for page in pages.values():  # one computation serves all languages
+        page.computed = pages[languages[0]].computed
     if folder is not None and not Path(folder).is_dir():
         raise SettingsError(f"There is no folder of templates {str(folder)!r}.")
     everything = library.sections(data, Path(folder) if folder else None, not pages[languages[0]].only)
     chosen = library.pick(everything, list(only)) if only else everything
-    plan = Plan(pages, segment, languages, formats, everything, chosen, static, str(folder or ""))
-    for section in chosen:
-        plan.notebooks[section.name] = library.check(section, plan.parameters(section, languages[0]))
-    return plan
+    return Plan(pages, segment, languages, formats, everything, chosen, static, str(folder or "")).choose(chosen)

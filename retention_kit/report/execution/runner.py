@@ -1,4 +1,4 @@
-"""Notebooks run, several at once and of several packs, their charts drawn as each is done."""
+"""Running notebooks, several at once and of several packs, and drawing their charts as each is done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from time import sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.data.engines.private_folders import private_path
 from retention_kit.errors import ReportError
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from retention_kit.report.execution.plan import Plan
 
-    Executed = tuple[dict[str, NotebookNode], list[str]]  # by stem, and what failed
+Progress = Callable[[str, int, int], None]  # the section that is done, how many are, and how many there are
 
 
 class Workers:
-    """The threads of a run: `jobs` notebooks at once, in the order of their packs, and charts beside them."""
+    """The thread pools of a run: `jobs` notebooks at once, in the order of their packs, and charts beside them."""
 
     def __init__(self, jobs: int):
         self.notebooks, self.charts = ThreadPoolExecutor(max(1, jobs)), ThreadPoolExecutor(drawing.MOST)
@@ -35,7 +35,7 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for what runs; what has not begun by now, never does."""
+        """Wait for what runs; what has not begun by now never does."""
         self.notebooks.shutdown(cancel_futures=True)
         self.charts.shutdown(cancel_futures=True)
 
@@ -44,14 +44,84 @@ class Workers:
 FRAMES = "import pandas\npandas.set_option('display.max_rows', 20_000)\n"
 
 
-@contextmanager
-def executing(
-    plan: Plan, workers: Workers, progress: Callable[[str, int, int], None]
-) -> Iterator[Callable[[], Executed]]:
-    """Run every chosen section in every language meanwhile; gives what waits for them. To leave it early ends them.
+class Execution(NamedTuple):
+    """The executed notebooks by stem, and a sentence for each that failed."""
 
-    The summaries are computed once and handed over in a file. It lies in a folder of this user's alone, as it is a
-    pickle: who could write it could run code here. What a killed run has left of it is taken away by the next one.
+    notebooks: dict[str, NotebookNode]
+    failures: list[str]
+
+
+class NotebookRun:
+    """The notebooks of one plan while they run: `result` waits for them, `cancel` ends them."""
+
+    def __init__(self, plan: Plan, environment: dict[str, str], workers: Workers, progress: Progress):
+        self._plan, self._environment, self._workers, self._progress = plan, environment, workers, progress
+        self._futures: dict[Future[tuple[NotebookNode, str]], tuple[library.Section, str]] = {}
+        self._charts: list[Future[None]] = []
+        self._clients: list[PapermillNotebookClient] = []
+        self._done = 0
+        tasks = [(section, language) for language in plan.languages for section in plan.chosen]
+        self._total = len(tasks)
+        progress("", 0, self._total)
+        try:
+            for task in reversed(tasks):  # what is read last is run first: its charts take longest
+                self._futures[workers.notebooks.submit(self._run, *task)] = task
+        except BaseException:
+            self.cancel()
+            raise
+
+    def _run(self, section: library.Section, language: str) -> tuple[NotebookNode, str]:
+        from retention_kit.report.export import exporters
+
+        plan = self._plan
+        try:
+            template, parameters = plan.notebooks[section.name], plan.parameters(section, language)
+            executed = library.run(template, parameters, self._environment, self._clients)
+            specs = exporters.specs(executed[0])
+            self._charts.extend(self._workers.charts.submit(exporters.draw, spec) for spec in specs)
+            self._done += 1
+            self._progress(section.name, self._done, self._total)
+        except BaseException:
+            self._cancel_waiting()
+            raise
+        return executed
+
+    def result(self) -> Execution:
+        """Wait for all notebooks and their charts; raises what ended the run, such as an interrupt."""
+        try:
+            for future in as_completed(self._futures):
+                if not future.cancelled():
+                    future.result()  # raises what has cancelled the others
+        except BaseException:  # the run is over: the next pack's notebooks are not to begin instead
+            self._workers.notebooks.shutdown(wait=False, cancel_futures=True)
+            raise
+        notebooks, failures = {}, []
+        for future, (section, language) in reversed(self._futures.items()):
+            notebooks[self._plan.stem(section, language)], problem = future.result()
+            if problem:
+                failures.append(f"{section.name} ({language}): {problem}")
+        wait(self._charts)
+        return Execution(notebooks, failures)
+
+    def cancel(self) -> None:
+        """End what runs and drop what waits; nothing where all is done."""
+        self._cancel_waiting()
+        while any(future.running() for future in self._futures):  # one may be about to start its kernel
+            library.stop(self._clients)
+            sleep(0.1)
+
+    def _cancel_waiting(self) -> None:
+        futures: list[Future[Any]] = [*self._futures, *self._charts]
+        for future in futures:
+            future.cancel()
+
+
+@contextmanager
+def run_notebooks(plan: Plan, workers: Workers, progress: Progress) -> Iterator[NotebookRun]:
+    """Run every chosen section in every language; what still runs at the end of the context is ended.
+
+    The summaries are computed once and handed to the kernels in a file. It lies in a folder of this user's alone, as it
+    is a pickle: who could write it could run code here. What a killed run has left of it, the next one removes.
     Kernels have their own settings of IPython there: the user's may run code, or be another user's.
     """
     private = private_path()
@@ -66,63 +136,10 @@ def executing(
         except OSError as error:
             raise ReportError(f"The summaries could not be written to {str(private)!r}: {error.strerror}.") from error
         own = {SNAPSHOT: str(snapshot), "IPYTHONDIR": str(private / "ipython"), "PYTHONHASHSEED": "0"}
-        with _running(plan, {**os.environ, **own}, workers, progress) as collected:
-            yield collected
+        run = NotebookRun(plan, {**os.environ, **own}, workers, progress)
+        try:
+            yield run
+        finally:
+            run.cancel()
     finally:
         shutil.rmtree(private, ignore_errors=True)
-
-
-@contextmanager
-def _running(
-    plan: Plan, environment: dict[str, str], workers: Workers, progress: Callable[[str, int, int], None]
-) -> Iterator[Callable[[], Executed]]:
-    from retention_kit.report.export import exporters
-
-    tasks = [(section, language) for language in plan.languages for section in plan.chosen]
-    futures: dict[Future, tuple[library.Section, str]] = {}
-    charts: list[Future] = []
-    clients: list[PapermillNotebookClient] = []
-    done = 0
-
-    def one(task: tuple[library.Section, str]) -> tuple[NotebookNode, str]:
-        nonlocal done
-        section, language = task
-        try:
-            made = library.run(plan.notebooks[section.name], plan.parameters(section, language), environment, clients)
-            charts.extend(workers.charts.submit(exporters.draw, spec) for spec in exporters.specs(made[0]))
-            done += 1
-            progress(section.name, done, len(tasks))
-        except BaseException:
-            for future in [*futures]:
-                future.cancel()
-            raise
-        return made
-
-    def collected() -> Executed:
-        executed, failures = {}, []
-        try:
-            for future in as_completed(futures):
-                if not future.cancelled():
-                    future.result()  # raises what has cancelled the others
-        except BaseException:  # the run is over: the next pack's notebooks are not to begin instead
-            workers.notebooks.shutdown(wait=False, cancel_futures=True)
-            raise
-        for future, (section, language) in reversed(futures.items()):
-            executed[plan.stem(section, language)], problem = future.result()
-            if problem:
-                failures.append(f"{section.name} ({language}): {problem}")
-        wait(charts)
-        return executed, failures
-
-    progress("", 0, len(tasks))
-    try:
-        for task in reversed(tasks):  # what is read last is run first: its charts take longest
-            futures[workers.notebooks.submit(one, task)] = task
-        yield collected
-    except BaseException:
-        for future in [*futures, *charts]:
-            future.cancel()
-        while any(future.running() for future in futures):  # one may be about to start its kernel
-            library.stop(clients)
-            sleep(0.1)
-        raise

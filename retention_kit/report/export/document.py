@@ -41,10 +41,10 @@ _DEFAULTS = {
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
-class Shown(NotebookNode):
+class SharedBlock(NotebookNode):
     """A block of an assembled notebook: exporters read it and none changes it, so it is not copied for each."""
 
-    def __deepcopy__(self, memo: dict) -> Shown:
+    def __deepcopy__(self, memo: dict) -> SharedBlock:
         return self
 
 
