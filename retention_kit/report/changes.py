@@ -29,6 +29,13 @@ class Restated(NamedTuple):
     causes: tuple[str, ...]  # of KINDS: what may explain it
 
 
+class Restatements(NamedTuple):
+    """What a build found in the packs that were sent before."""
+
+    sent: str  # a digest of those packs
+    restated: list[Restated]  # the figures that they gave otherwise, the latest period first
+
+
 def changes(before: dict, now: dict) -> list[Change]:
     """All that differs between what two builds were made from, both as `provenance.describe` gives it."""
     differences = [

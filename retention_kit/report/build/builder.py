@@ -26,7 +26,8 @@ from retention_kit.report.archive.index import write_index
 from retention_kit.report.archive.pack import Pack
 from retention_kit.report.build import provenance
 from retention_kit.report.build.assemble import assemble, brief
-from retention_kit.report.build.restatements import Restatements, digest_of_sent, restatements
+from retention_kit.report.build.restatements import digest_of_sent, restatements
+from retention_kit.report.changes import Restatements
 from retention_kit.report.execution.plan import Plan, make_plan
 from retention_kit.report.execution.runner import Execution, NotebookRun, Progress, Workers, run_notebooks
 from retention_kit.report.export.csv_files import rows_csv, scorecard_of, write_lists

@@ -21,6 +21,7 @@ from retention_kit.metrics.identities import Identity
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.report.archive.manifest import BUILD, PACKAGES, altered, as_json, builds, digest_if, digest_of, read
 from retention_kit.report.blocks import templates_dir
+from retention_kit.report.changes import Restatements
 from retention_kit.report.execution.plan import Plan
 from retention_kit.report.pages.narrative import is_known
 from retention_kit.settings import Settings, read_settings
@@ -28,7 +29,6 @@ from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
-    from retention_kit.report.build.restatements import Restatements
     from retention_kit.report.page import Page
 
 

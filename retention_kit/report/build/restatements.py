@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.trend import trend_periods
@@ -13,19 +13,12 @@ from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.packs import StoredPack, stored_packs
 from retention_kit.report.build import provenance
-from retention_kit.report.changes import Restated, causes_of, changes
+from retention_kit.report.changes import Restated, Restatements, causes_of, changes
 from retention_kit.report.export.csv_files import read_scorecard
 from retention_kit.report.pages.narrative import is_known
 
 if TYPE_CHECKING:
     from retention_kit.report.execution.plan import Plan
-
-
-class Restatements(NamedTuple):
-    """What a build found in the packs that were sent before."""
-
-    sent: str  # a digest of those packs
-    restated: list[Restated]  # the figures that they gave otherwise, the latest period first
 
 
 def digest_of_sent(plan: Plan, output: Path) -> str:
