@@ -172,6 +172,6 @@ def _rerun(arguments: argparse.Namespace) -> int:
     for one in again.changes:
         print(f"{_CAUSES[one.kind]}: {one.name}, {one.before or '(none)'} then, {one.now or '(none)'} now.")
     if again.is_same:
-        print(f"{pack} again again is the same: every figure and every file.")
+        print(f"{pack} made again is the same: every figure and every file.")
         return DONE
     return FAILED
