@@ -20,7 +20,7 @@ import pandas as pd
 
 import retention_kit as rk
 from retention_kit.metrics.catalogue import METRICS, ranked
-from retention_kit.metrics.insights import Claim, holding, segment_claims
+from retention_kit.metrics.insights import Claim, segment_claims, significant
 from retention_kit.report.page import Page
 
 SEED, COMPANIES, MONTHS = 11, 200, 13
@@ -128,7 +128,7 @@ def months(number: int, effect: str = "") -> list[Month]:
                 for name in ranked("by_segment")
                 for claim in segment_claims(now[now["metric"] == name], page.row(name), column)
             ]
-            held[column] = holding(own + more)
+            held[column] = significant(own + more)
             claims += more
         found.append(Month(_below(claims), Counter(map(_kind, claims)), held))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.queries.spans import BEFORE, Grid
+from retention_kit.metrics.queries.spans import BEFORE, Granularity
 from retention_kit.metrics.queries.summaries import in_currency, summary
 from retention_kit.periods import Period, check_every
 
@@ -19,7 +19,7 @@ def customer_movements(data: Dataset, every: str = "month") -> pd.DataFrame:
 
     Columns: period, start, new, reactivated, lost, retained, end.
     """
-    frame = _labelled(summary(data, "movements", Grid(check_every(every))), every)
+    frame = _labelled(summary(data, "movements", Granularity(check_every(every))), every)
     return frame[["period", "start", "new", "reactivated", "lost", "retained", "end"]]
 
 
@@ -29,7 +29,7 @@ def mrr_movements(data: Dataset, every: str = "month") -> pd.DataFrame:
     Columns: period, start, new, expansion, contraction, churned, reactivation, fx, end; decreases are positive, `fx`
     is what exchange rates made of the MRR of customers who stayed.
     """
-    frame = _labelled(in_currency(data, "mrr", summary(data, "mrr", Grid(check_every(every)))), every)
+    frame = _labelled(in_currency(data, "mrr", summary(data, "mrr", Granularity(check_every(every)))), every)
     return frame[["period", "start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end"]]
 
 
@@ -39,7 +39,7 @@ def churn_reasons(data: Dataset, every: str = "month") -> pd.DataFrame:
     Columns: period, reason, lost, churned (MRR, report currency). The reason is that of the spell that ended last;
     (none) where it names none, (paused) where a pause follows. Rows of a period sum to its lost customers and churned MRR.
     """
-    frame = _labelled(in_currency(data, "reasons", summary(data, "reasons", Grid(check_every(every)))), every)
+    frame = _labelled(in_currency(data, "reasons", summary(data, "reasons", Granularity(check_every(every)))), every)
     frame = frame[(frame["lost"] > 0) | (frame["churned"] > 0)]
     frame = frame.sort_values(
         ["period", "lost", "churned", "reason"], ascending=[True, False, False, True], kind="stable"
@@ -52,7 +52,7 @@ def answer_counts(data: Dataset, every: str = "month") -> pd.DataFrame:
 
     Columns: period, survey, score, high, answers.
     """
-    frame = _labelled(summary(data, "scores", Grid(check_every(every))), every)
+    frame = _labelled(summary(data, "scores", Granularity(check_every(every))), every)
     parts = frame["answer"].str.split(" ", expand=True).reindex(columns=[0, 1, 2])
     frame = frame.assign(survey=parts[0], score=parts[1].astype("int64"), high=parts[2].astype("int64"))
     frame = frame[frame["answers"] > 0].sort_values(["period", "survey", "score"], kind="stable")
@@ -69,7 +69,7 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     """
     from retention_kit.metrics.frames import Cohorts
 
-    frame = in_currency(data, "cohorts", summary(data, "cohorts", Grid(check_every(every))))
+    frame = in_currency(data, "cohorts", summary(data, "cohorts", Granularity(check_every(every))))
     frame = frame[(frame["period"] >= frame["cohort"]) & (frame["cohort"] > BEFORE)]
     frame = frame.assign(age=frame["period"] - frame["cohort"])
     sizes = frame[frame["age"] == 0].set_index("cohort")["active"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.queries.spans import Grid
-from retention_kit.metrics.queries.summaries import at_hand, needs, summary
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.summaries import available_summaries, missing_reason, summary
 from retention_kit.metrics.summary_rows import columns
 from retention_kit.periods import Period
 
@@ -31,7 +31,7 @@ class Identity:
 
 def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> list[Identity]:
     """Every identity these data allow, on exact integers: money in minor units, MRR in their twelfths."""
-    grid, found = Grid(every), []
+    granularity, found = Granularity(every), []
 
     def check(name: str, frame: pd.DataFrame, left: pd.Series, right: pd.Series, column: str = "") -> None:
         off = (left - right).abs() > (TOLERANCE * right.abs() if right.dtype == "float64" else 0)
@@ -40,41 +40,46 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
 
     def by_period(frame: pd.DataFrame, name: str, column: str) -> pd.Series:
         """The sums of a keyed summary in the order of a frame's periods."""
-        return frame["period"].map(summary(data, name, grid).groupby("period")[column].sum()).fillna(0).astype("int64")
+        return (
+            frame["period"]
+            .map(summary(data, name, granularity).groupby("period")[column].sum())
+            .fillna(0)
+            .astype("int64")
+        )
 
-    if needs(data, "movements") is None:
-        m = moves = summary(data, "movements", grid)
+    if missing_reason(data, "movements") is None:
+        m = moves = summary(data, "movements", granularity)
         check("customers", m, m["start"] + m["new"] + m["reactivated"] - m["lost"], m["end"])
         if data.settings.definitions.churn_mode == "endpoint":  # else who leaves and returns is both lost and retained
             check("retained", m, m["retained"] + m["lost"], m["start"])
         check("cohorts", m, by_period(m, "cohorts", "active"), m["active"])
-    if needs(data, "mrr") is None:
-        m = summary(data, "mrr", grid)
+    if missing_reason(data, "mrr") is None:
+        m = summary(data, "mrr", granularity)
         gained, given_up = m["new"] + m["expansion"] + m["reactivation"], m["contraction"] + m["churned"]
         check("mrr", m, m["start"] + gained - given_up + m["fx"], m["end"])
         check("reasons", m, by_period(m, "reasons", "churned"), m["churned"])
         if data.basis == "subscriptions":
             check("reasons_lost", moves, by_period(moves, "reasons", "lost"), moves["lost"])
             check("cohort_mrr", m, by_period(m, "cohorts", "revenue"), m["end"])
-    if data.basis == "orders" and needs(data, "purchases") is None:
-        p = summary(data, "purchases", grid)
+    if data.basis == "orders" and missing_reason(data, "purchases") is None:
+        p = summary(data, "purchases", granularity)
         check("cohort_revenue", p, by_period(p, "cohorts", "revenue"), p["customer_revenue"])
-    if needs(data, "feedback") is None:
-        f = summary(data, "feedback", grid)
+    if missing_reason(data, "feedback") is None:
+        f = summary(data, "feedback", granularity)
         check("answers", f, f["promoters"] + f["passives"] + f["detractors"], f["nps_weight"])
     for column in segments:
-        check("segments", *_parts_and_whole(data, grid, column), column)
+        check("segments", *_parts_and_whole(data, granularity, column), column)
     return found
 
 
-def _parts_and_whole(data: Dataset, grid: Grid, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+def _parts_and_whole(data: Dataset, granularity: Granularity, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     """All additive figures, one row for each of them and period: their periods, the sums of the parts, and the whole."""
     import pandas as pd
 
     wholes, parts = [], []
-    for name in at_hand(data):
+    for name in available_summaries(data):
         figures = [*columns(name, "exact"), *columns(name, "weighted")]
-        wholes.append(summary(data, name, grid).set_index("period")[figures].stack())
-        parts.append(summary(data, name, grid, column).groupby("period")[figures].sum().stack())
+        wholes.append(summary(data, name, granularity).set_index("period")[figures].stack())
+        parts.append(summary(data, name, granularity, column).groupby("period")[figures].sum().stack())
     whole, part = pd.concat(wholes), pd.concat(parts)
     return whole.index.to_frame(index=False), part.reset_index(drop=True), whole.reset_index(drop=True)

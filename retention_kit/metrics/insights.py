@@ -45,7 +45,7 @@ class Claim:
         return self.metric, self.against, column, self.value
 
 
-def holding(claims: Iterable[Claim], level: float = LEVEL) -> frozenset[tuple[str, str, str, str]]:
+def significant(claims: Iterable[Claim], level: float = LEVEL) -> frozenset[tuple[str, str, str, str]]:
     """The keys of the claims that hold at `level` for all of them together (Holm 1979, within families, then over them)."""
     families: dict[tuple[str, ...], list[Claim]] = {}
     for claim in claims:
@@ -107,7 +107,7 @@ def change_claims(rows: pd.DataFrame, period: Period, base: str) -> list[Claim]:
     return found
 
 
-def usual(rows: pd.DataFrame, metric: str, period: Period) -> float | None:
+def usual_value(rows: pd.DataFrame, metric: str, period: Period) -> float | None:
     """The median of a figure over the complete periods before, of twelve at most; None of fewer than three."""
     before = [str(period.shift(-number)) for number in range(1, USUAL + 1)]
     known = rows[(rows["metric"] == metric) & rows["period"].isin(before) & rows["complete"]]["value"].dropna()
@@ -209,7 +209,7 @@ def contrast(part: Any, whole: Any) -> float | None:
     return erfc(Z95 * abs(gap) / side / sqrt(2)) if side else None
 
 
-def together(rows: pd.DataFrame) -> Measure:
+def pooled(rows: pd.DataFrame) -> Measure:
     """Several values of one metric as one: the ratio of their sums, with the interval that theirs give it.
 
     Without a value where they have no denominators.
@@ -228,7 +228,7 @@ def together(rows: pd.DataFrame) -> Measure:
     return Measure(value, top, bottom, n, value - half, value + half)
 
 
-def cohort_claim(now: Measure, before: Measure, explained: tuple[float, float]) -> list[Claim]:
+def cohort_claims(now: Measure, before: Measure, explained: tuple[float, float]) -> list[Claim]:
     """The newest cohort's retention against that of the earlier ones together; `explained` as in `p_value`."""
     one, other, bounds = now.estimate, before.estimate, difference(now, before)
     if one is None or other is None or bounds is None or min(now.n or 0, before.n or 0) < SMALL:

@@ -12,12 +12,12 @@ from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownN
 from retention_kit.metrics.catalogue import METRICS, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.formulas import difference, paired
 from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
-from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import (
-    at_hand,
+    available_summaries,
     check_segment,
     in_currency,
-    needs,
+    missing_reason,
     periods_of,
     pick_period,
     summary,
@@ -61,7 +61,7 @@ def scorecard(
     chosen = _chosen_metrics(data, metrics)
     wanted = _chosen_periods(data, period, periods, every)
     column, only = split_segment(data, segment)
-    figures = _Figures(data)
+    figures = _Measures(data)
     rows = []
     for one in chosen:
         for when in wanted:
@@ -73,7 +73,7 @@ def scorecard(
                  "change_high", "year_ago", "target"):  # fmt: skip
         frame[name] = frame[name].astype("float64")
     frame = Scorecard(frame)
-    frame.attrs |= {"absent": absent(data), "currency": data.settings.report.currency}
+    frame.attrs |= {"absent": missing_metrics(data), "currency": data.settings.report.currency}
     return frame
 
 
@@ -99,9 +99,9 @@ def _plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{name: None if value != value else value for name, value in row.items()} for row in _rows_of(frame)]
 
 
-def absent(data: Dataset) -> dict[str, str]:
+def missing_metrics(data: Dataset) -> dict[str, str]:
     """The metrics these data cannot give, each with the reason."""
-    reasons = {name: needs(data, one.summary) for name, one in METRICS.items()}
+    reasons = {name: missing_reason(data, one.summary) for name, one in METRICS.items()}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -122,8 +122,14 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
 
 def segment_values(data: Dataset, column: str) -> list[str]:
     """The values that a segment column has in the figures, in order."""
-    grid = Grid(data.settings.report.every)
-    return sorted({value for name in at_hand(data) for value in summary(data, name, grid, column)["segment_value"]})
+    granularity = Granularity(data.settings.report.every)
+    return sorted(
+        {
+            value
+            for name in available_summaries(data)
+            for value in summary(data, name, granularity, column)["segment_value"]
+        }
+    )
 
 
 def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
@@ -131,9 +137,9 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
     for name, goal in data.settings.goals.items() if data.engine else ():  # else it was checked before
         _check_goal_segment(data, name, goal.segment)
     if names is None:
-        return [one for one in METRICS.values() if not needs(data, one.summary)]
+        return [one for one in METRICS.values() if not missing_reason(data, one.summary)]
     for name in (names := [names] if isinstance(names, str) else list(names)):
-        if reason := needs(data, METRICS[name].summary):
+        if reason := missing_reason(data, METRICS[name].summary):
             raise DataError(f"There is no {name}: {reason}")
     return [METRICS[name] for name in names]
 
@@ -159,7 +165,7 @@ def _chosen_periods(
     return [pick_period(data, one, every) for one in periods]
 
 
-class _Figures:
+class _Measures:
     """Measures of one dataset by metric, period and segment value, each computed once."""
 
     def __init__(self, data: Dataset):
@@ -184,12 +190,12 @@ class _Figures:
             row = self._rows(one.summary, period.every, column).get((value, period.index))
         if row is None:
             return Measure(None, note="Nothing is known of this segment in the period.")
-        return _judged(_called(one, row), self._data.settings.definitions.min_n)
+        return _apply_minimum_n(_evaluate(one, row), self._data.settings.definitions.min_n)
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], Any]:
         if name == "trailing_year":  # its values are those of the customers
             name = "movements"
-        frame = in_currency(self._data, name, summary(self._data, name, Grid(every), column))
+        frame = in_currency(self._data, name, summary(self._data, name, Granularity(every), column))
         first, table = self.first(name, every).index, table_of(self._data, name)
         early = {
             index: self._data.may_hold_earlier(table, Period(every, int(index)).start)
@@ -210,7 +216,7 @@ class _Figures:
         return {row["segment_value"]: TrailingYear(**row, definitions=self._data.settings.definitions) for row in rows}
 
 
-def _called(one: Metric, row: Any) -> Measure:
+def _evaluate(one: Metric, row: Any) -> Measure:
     """What a metric says of a row; one of somebody's own that fails is undefined, and the others stand."""
     try:
         measure = one.function(row)
@@ -228,7 +234,7 @@ def _called(one: Metric, row: Any) -> Measure:
     return measure
 
 
-def _judged(measure: Measure, min_n: int) -> Measure:
+def _apply_minimum_n(measure: Measure, min_n: int) -> Measure:
     """Rates and means of few observations: undefined below `min_n`, with a note below 30."""
     if measure.value is None or measure.denominator is None or measure.n is None:
         return measure
@@ -240,7 +246,9 @@ def _judged(measure: Measure, min_n: int) -> Measure:
     return measure
 
 
-def _row(data: Dataset, figures: _Figures, one: Metric, period: Period, column: str | None, value: str | None) -> tuple:
+def _row(
+    data: Dataset, figures: _Measures, one: Metric, period: Period, column: str | None, value: str | None
+) -> tuple:
     measure = figures.measure(one, period, column, value)
     complete = period.is_complete(data.as_of)
     before, year_ago = (

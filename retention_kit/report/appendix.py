@@ -10,11 +10,11 @@ from pathlib import Path
 
 from retention_kit.metrics.catalogue import METRICS, Metric
 from retention_kit.metrics.identities import Identity
-from retention_kit.metrics.queries.summaries import needs
+from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.report.archive.manifest import PACKAGES
 from retention_kit.report.blocks import Block
 from retention_kit.report.changes import Restated
-from retention_kit.report.charts.base import listed
+from retention_kit.report.charts.base import join_items
 from retention_kit.report.page import Page
 from retention_kit.report.pages import rules
 from retention_kit.report.pages.context import unavailable
@@ -59,12 +59,12 @@ def _definitions(page: Page, shown: Sequence[Metric]) -> list[Block]:
             }
         )
     blocks = [page.heading("definitions")]
-    if needs(page.data, "movements") is None:  # of answers alone, nobody is a customer
+    if missing_reason(page.data, "movements") is None:  # of answers alone, nobody is a customer
         days = page.data.settings.definitions.inactivity_days
         basis = text(f"definitions.basis_{page.base}", every=every, days=days)
         blocks += [Block("text", text=basis), Block("text", text=text("definitions.symbols", every=every))]
     blocks += [
-        Block("notice", title=text("rules.title"), items=rules.of(shown, page.data, page.words)),
+        Block("notice", title=text("rules.title"), items=rules.describe_options(shown, page.data, page.words)),
         Block("terms", items=terms),
     ]
     for reason, metrics in unavailable(page.data).items():
@@ -148,7 +148,7 @@ def _provenance(page: Page) -> list[Block]:
     sentences = [
         text("provenance.asof", **asof),
         text("provenance.made", version=packages["retention-kit"], python=platform.python_version(),
-             packages=listed(made, words)),
+             packages=join_items(made, words)),
     ]  # fmt: skip
     return [
         page.heading("provenance"),

@@ -6,12 +6,12 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages.attention import MOST, Attention
 from retention_kit.report.pages.context import Blocks
-from retention_kit.report.pages.customers import AboutCustomers
-from retention_kit.report.pages.mrr import AboutMoney
-from retention_kit.report.pages.surveys import AboutFeedback
+from retention_kit.report.pages.customers import CustomerBlocks
+from retention_kit.report.pages.mrr import MrrBlocks
+from retention_kit.report.pages.surveys import SurveyBlocks
 
 
-class Page(Attention, AboutCustomers, AboutMoney, AboutFeedback):
+class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks):
     """One period of one dataset in one language, as the templates show it; parameters as in `Context`."""
 
     def brief(self) -> Blocks:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
 from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
-from retention_kit.metrics.queries.spans import Grid
-from retention_kit.metrics.queries.summaries import at_hand, needs, summary
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.summaries import available_summaries, missing_reason, summary
 from retention_kit.periods import Period
 from retention_kit.report.appendix import appendix
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import cohorts as cohort_charts
 from retention_kit.report.charts import series
-from retention_kit.report.charts.base import Drawing, listed
+from retention_kit.report.charts.base import ChartSpec, join_items
 from retention_kit.report.pages import narrative, rules, tables
-from retention_kit.report.pages.context import of
+from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.overview import SHOWN
 from retention_kit.widgets.background import Step
 from retention_kit.widgets.page import ChosenPage
@@ -67,19 +67,21 @@ class Content:
     def steps(self, listing: Listing | None = None) -> list[Step]:
         """The work behind what all tabs share, and behind a list of customers."""
         chosen, data = self.selection, self.data
-        grids = [(Grid(chosen.every), "")]
+        grids = [(Granularity(chosen.every), "")]
         if chosen.column:
-            both = {(Grid(every), chosen.column) for every in (data.settings.report.every, chosen.every)}
+            both = {(Granularity(every), chosen.column) for every in (data.settings.report.every, chosen.every)}
             grids += sorted(both, key=str)
         steps = [
-            self._step(name, partial(summary, data, name, grid, column or None), column)
-            for grid, column in grids
-            for name in at_hand(data)
+            self._step(name, partial(summary, data, name, granularity, column or None), column)
+            for granularity, column in grids
+            for name in available_summaries(data)
         ]
         steps.append(self._step("figures", lambda: self.scorecard, ""))
-        if needs(data, "cohorts") is None:  # what is more than chance is judged for all figures and cohorts together
-            steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Grid(chosen.every)), ""))
-        if listing is not None and not needs(data, "movements"):
+        if (
+            missing_reason(data, "cohorts") is None
+        ):  # what is more than chance is judged for all figures and cohorts together
+            steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Granularity(chosen.every)), ""))
+        if listing is not None and not missing_reason(data, "movements"):
             steps.append(self._step("customers", lambda: self.customers(listing), ""))
         return steps
 
@@ -118,7 +120,7 @@ class Content:
     @cached_property
     def trend_rows(self) -> pd.DataFrame:
         """The rows of the chosen metric over the trend's periods."""
-        return of(self.page.rows, self.selection.metric).reset_index(drop=True)
+        return rows_for(self.page.rows, self.selection.metric).reset_index(drop=True)
 
     def values(self) -> list[str]:
         """The values of the segment column that can be chosen."""
@@ -153,17 +155,17 @@ class Content:
             return TitledChart(block.data["text"])
         goal = now.target if narrative.is_known(now.target) else None
         before = "year_ago" if compare == "year_ago" else None
-        drawing = series.trend(rows, words, goal=goal, before=before, brush=True)
+        chart = series.trend(rows, words, goal=goal, before=before, brush=True)
         title, captions = block.data["title"], [block.data["caption"]]
         if compare != "previous":
             card = self.cards()[0]
             changes = [f"{card['label']}: {card['value']}", *(change["text"] for change in card["changes"])]
-            title = listed(changes, words)
+            title = join_items(changes, words)
         if compare == "goal" and goal is None:
             captions.append(words.text("explorer.no_goal", label=now.label))
         if before:
             captions.append(words.text("explorer.last_year"))
-        return TitledChart(title, _described(drawing), " ".join(captions))
+        return TitledChart(title, _described(chart), " ".join(captions))
 
     def figures(self, periods: Iterable[str] = ()) -> Block:
         """The scorecard's rows behind the trend: those of some periods, or of all."""
@@ -182,7 +184,7 @@ class Content:
     def movement_figures(self, of_money: bool) -> Block | None:
         """What the movements are made of, to the last digit, the newest period first."""
         name, table, unit = ("mrr", mrr_movements, "money") if of_money else ("customers", customer_movements, "count")
-        if self.page.only or needs(self.data, "mrr" if of_money else "movements"):
+        if self.page.only or missing_reason(self.data, "mrr" if of_money else "movements"):
             return None
         words, frame = self.words, self.page.recent(table(self.data, self.page.every))[::-1]
         parts = [part for part in frame.columns if part not in ("period", "complete")]
@@ -200,7 +202,7 @@ class Content:
 
     def has_movements(self) -> tuple[bool, bool]:
         """Whether there are movements of customers and of recurring revenue."""
-        return needs(self.data, "movements") is None, needs(self.data, "mrr") is None
+        return missing_reason(self.data, "movements") is None, missing_reason(self.data, "mrr") is None
 
     def cohorts(self) -> TitledChart:
         """The heat map, whose cells can be chosen."""
@@ -210,10 +212,10 @@ class Content:
         if block is None or block.kind == "text":
             return TitledChart(block.data["text"]) if block else self._sentence("no_cohorts")
         cells = self.cells()
-        drawing = cohort_charts.heat_map(
+        chart = cohort_charts.heat_map(
             cells.assign(value=cells["retention"]), self.words, self.page.every, "fraction", select=True
         )
-        return TitledChart(block.data["title"], _described(drawing), block.data["caption"])
+        return TitledChart(block.data["title"], _described(chart), block.data["caption"])
 
     def cells(self) -> pd.DataFrame:
         """The cells of the heat map."""
@@ -235,13 +237,13 @@ class Content:
         """The scorecard's rows behind it, the highest first."""
         if not self.page.columns:
             return None
-        rows = of(self.page.parts(self.selection.column), self.selection.metric)
+        rows = rows_for(self.page.parts(self.selection.column), self.selection.metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)].sort_values("value", ascending=False, kind="stable")
         return self._table(rows, "explorer.value_head", lambda row: row.segment_value)
 
     def listings(self) -> list[tuple[str, str]]:
         """The lists of customers that there are: label and kind."""
-        if needs(self.data, "movements"):
+        if missing_reason(self.data, "movements"):
             return []
         return [(self.words.text(f"explorer.list.{kind}"), kind) for kind in (ACTIVE, *LISTS)]
 
@@ -250,7 +252,7 @@ class Content:
         import pandas as pd
 
         chosen, page = self.selection, self.page
-        if needs(self.data, "movements"):
+        if missing_reason(self.data, "movements"):
             return pd.DataFrame({"customer_id": []})
         period = Period.parse(listing.period) if listing.kind == CELL else chosen.period
         columns, only = tuple(page.columns), page.alone
@@ -299,7 +301,7 @@ class Content:
         place = next(number for number, block in enumerate(definitions) if block.kind == "terms")
         terms = Block("terms", items=[item for item in definitions[place].data["items"] if item["term"] == one.label])
         said = [block for block in definitions[:place] if block.kind == "text"]
-        in_force = rules.of([one], self.data, self.words)
+        in_force = rules.describe_options([one], self.data, self.words)
         notice = Block("notice", title=self.words.text("rules.title"), items=in_force) if in_force else None
         blocks = [page.figures(one.name), definitions[0], terms, *said, notice]
         return [*filter(None, blocks), *sections["quality"], *sections["provenance"]]
@@ -360,11 +362,11 @@ class Content:
 def _titled_chart(block: Block) -> TitledChart:
     if block.kind == "text":
         return TitledChart(block.data["text"])
-    return TitledChart(block.data["title"], _described(Drawing(block.data["spec"], block.data["alt"])),
+    return TitledChart(block.data["title"], _described(ChartSpec(block.data["spec"], block.data["alt"])),
                  block.data["caption"])  # fmt: skip
 
 
-def _described(drawing: Drawing | None) -> dict:
+def _described(chart: ChartSpec | None) -> dict:
     """A drawing's specification, which says in words what it shows."""
-    assert drawing is not None  # the page has drawn the same
-    return drawing.spec | {"description": drawing.alt}
+    assert chart is not None  # the page has drawn the same
+    return chart.spec | {"description": chart.alt}

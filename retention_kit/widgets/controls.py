@@ -11,7 +11,7 @@ import ipywidgets as W
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.queries.summaries import periods_of
-from retention_kit.metrics.scorecard import absent
+from retention_kit.metrics.scorecard import missing_metrics
 from retention_kit.periods import EVERY, Period
 from retention_kit.widgets.panels import boxed
 from retention_kit.widgets.selection import COMPARE, Selection, same_time
@@ -28,7 +28,7 @@ class Controls(W.HBox):
         self._data, self._words, self._chosen = data, words, chosen
         self._selection: Selection | None = None
         self._is_set = False  # by us: nobody has chosen anything
-        text, missing = words.text, absent(data)
+        text, missing = words.text, missing_metrics(data)
         metrics = [(one.label, name) for name, one in METRICS.items() if name not in missing]
         self.every = self._choice("every", [(text(f"explorer.every_{every}"), every) for every in EVERY])
         self.period = self._choice("period", [])

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, SettingsError, UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.queries.spans import Grid
-from retention_kit.metrics.queries.summaries import at_hand, check_segment, periods_of, pick_period, summary
-from retention_kit.metrics.scorecard import absent, split_segment
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.summaries import available_summaries, check_segment, periods_of, pick_period, summary
+from retention_kit.metrics.scorecard import missing_metrics, split_segment
 from retention_kit.periods import Period, check_every
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def checked(
     if compare not in COMPARE:
         raise SettingsError(f"There is no comparison {compare!r}: {did_you_mean(compare, COMPARE)}")
     metric = metric or first_metric(data)
-    if reason := absent(data).get(METRICS[metric].name):
+    if reason := missing_metrics(data).get(METRICS[metric].name):
         raise DataError(f"There is no {metric}: {reason}")
     when = pick_period(data, period, (check_every(every) if every else None) if period or every else None)
     column, value = split_segment(data, segment)
@@ -84,7 +84,7 @@ def checked(
 
 def first_metric(data: Dataset) -> str:
     """The metric that is shown unless another is asked for."""
-    missing = absent(data)
+    missing = missing_metrics(data)
     return LEADING if LEADING not in missing else next(name for name in METRICS if name not in missing)
 
 
@@ -93,9 +93,14 @@ def values_of(data: Dataset, column: str | None) -> list[str]:
     if not column:
         return []
     check_segment(data, column)
-    grid = Grid(data.settings.report.every)
+    granularity = Granularity(data.settings.report.every)
     return sorted(
-        {value for name in at_hand(data) for value in summary(data, name, grid, column)["segment_value"] if value}
+        {
+            value
+            for name in available_summaries(data)
+            for value in summary(data, name, granularity, column)["segment_value"]
+            if value
+        }
     )
 
 

@@ -18,7 +18,7 @@ from retention_kit.data.engines.sql_text import fill_placeholders
 from retention_kit.errors import DataError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
-from retention_kit.metrics.queries.summaries import concentration, periods_of, swing
+from retention_kit.metrics.queries.summaries import concentration, largest_change, periods_of
 from same_figures import TABLES
 from test_oracle_options import rates
 
@@ -92,7 +92,7 @@ def ask_everything(data, lengths=("month",)) -> None:
         customer_lists(data, period, ["country"])
         active_customers(data, period)
         concentration(data, period)
-        swing(data, period)
+        largest_change(data, period)
     identities(data, "month", ("country",))
     rk.rfm(data)
 
@@ -163,7 +163,7 @@ def markers() -> dict[str, str]:
 def test_the_statements_are_all_there(statements):
     """Each statement of our SQL files is among them, so that none is forgotten below."""
     text, found = " ".join(statements), markers()
-    assert {path.partition(" ")[0] for path in found} >= {"queries/turns.sql", "cleaning/lines.sql"}
+    assert {path.partition(" ")[0] for path in found} >= {"queries/membership_changes.sql", "cleaning/lines.sql"}
     assert len(set(found.values())) == len(found), "a marker is of one statement alone"
     assert [path for path, marker in found.items() if marker not in text] == []
     for word in ("local_time", "instant_at", "isnan", "row_number() OVER () AS _row"):

@@ -11,9 +11,9 @@ import pytest
 import retention_kit as rk
 from pencil import table
 from retention_kit.errors import DataError
-from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import summary
-from retention_kit.metrics.queries.views import ask
+from retention_kit.metrics.queries.views import run_query
 
 # Of 20,000 orders: no machine counts these.
 LONG = "SELECT COUNT(*) AS n FROM orders AS a CROSS JOIN orders AS b CROSS JOIN orders AS c WHERE a.amount + b.amount > c.amount"
@@ -25,7 +25,7 @@ def interrupted(data) -> str:
 
     def run() -> None:
         try:
-            ask(data, LONG)
+            run_query(data, LONG)
         except DataError as error:
             said.append(str(error))
 
@@ -41,7 +41,7 @@ def interrupted(data) -> str:
 def test_a_query_is_ended_from_another_thread_and_the_next_one_works():
     data = rk.sample()
     assert interrupted(data) == "The query was interrupted."
-    assert ask(data, "SELECT 1 AS one")["one"].tolist() == [1]
+    assert run_query(data, "SELECT 1 AS one")["one"].tolist() == [1]
     data.engine.interrupt()
     pd.testing.assert_frame_equal(rk.cohorts(data), rk.cohorts(rk.sample()))
 
@@ -54,7 +54,7 @@ def test_views_that_were_left_half_made_are_made_anew(monkeypatch):
     -            2024-01-06  2       France   web
     """)
     data = rk.load(orders=orders, timezone="UTC")
-    summary(data, "movements", Grid("month"), "country")
+    summary(data, "movements", Granularity("month"), "country")
     run = data.engine.run
 
     def ended(sql: str, **parts: str) -> None:
@@ -65,6 +65,6 @@ def test_views_that_were_left_half_made_are_made_anew(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(data.engine, "run", ended)
         with pytest.raises(DataError, match=r"^The query was interrupted\.$"):
-            summary(data, "movements", Grid("month"), "channel")
-    sales = summary(data, "purchases", Grid("month"), "country")
+            summary(data, "movements", Granularity("month"), "channel")
+    sales = summary(data, "purchases", Granularity("month"), "country")
     assert sales[["segment_value", "purchases", "guest_purchases"]].to_numpy().tolist() == [["France", 1, 1]]

@@ -28,7 +28,7 @@ from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import import_files
 from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError, SettingsError
-from retention_kit.metrics.queries.views import ask
+from retention_kit.metrics.queries.views import run_query
 from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
 from test_interrupt import interrupted
 from test_oracle_options import rates
@@ -468,7 +468,7 @@ def test_a_query_is_ended_from_another_thread_and_the_next_one_works(database):
     orders = sample_tables()["orders"]
     data = rk.load(database, orders=put(database, orders), timezone="UTC", currency="GBP")
     assert interrupted(data) == "The query was interrupted."
-    assert ask(data, "SELECT 1 AS one")["one"].tolist() == [1]
+    assert run_query(data, "SELECT 1 AS one")["one"].tolist() == [1]
     assert rk.customer_movements(data)["end"].iloc[-1] > 0
 
 

@@ -23,7 +23,7 @@ from retention_kit.data.engines.spark import Spark
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError
-from retention_kit.metrics.queries.views import ask
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.settings import Data
 from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
 from test_interrupt import interrupted
@@ -287,7 +287,7 @@ def test_a_query_is_ended_from_another_thread_and_the_next_one_works(session):
     """What the user runs beside it goes on."""
     data = rk.load(orders=put(session, sample_tables()["orders"]), timezone="UTC", currency="GBP")
     assert interrupted(data) == "The query was interrupted."
-    assert ask(data, "SELECT 1 AS one")["one"].tolist() == [1]
+    assert run_query(data, "SELECT 1 AS one")["one"].tolist() == [1]
     assert rk.customer_movements(data)["end"].iloc[-1] > 0
     assert session.range(3).count() == 3
 

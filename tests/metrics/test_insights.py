@@ -10,7 +10,7 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.metrics.formulas import Z95, share
-from retention_kit.metrics.insights import Claim, by_length, change_claims, contrast, holding, p_value
+from retention_kit.metrics.insights import Claim, by_length, change_claims, contrast, p_value, significant
 from retention_kit.periods import Period
 from retention_kit.report.page import Page
 
@@ -20,7 +20,7 @@ def claim(family: str, p: float, name: str = "a", twin: object = None) -> Claim:
 
 
 def names(claims: list[Claim]) -> set[str]:
-    return {metric for metric, *_ in holding(claims)}
+    return {metric for metric, *_ in significant(claims)}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,9 @@ def test_many_looks_at_nothing_claim_something_in_one_of_twenty():
     claimed = 0
     for _ in range(2000):
         ps = rng.random((5, 12))
-        claimed += bool(holding(claim(str(f), p, f"{f} {i}") for f, row in enumerate(ps) for i, p in enumerate(row)))
+        claimed += bool(
+            significant(claim(str(f), p, f"{f} {i}") for f, row in enumerate(ps) for i, p in enumerate(row))
+        )
     assert 0.035 < claimed / 2000 < 0.065
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from retention_kit.metrics.identities import identities
-from retention_kit.metrics.scorecard import absent
+from retention_kit.metrics.scorecard import missing_metrics
 
 START, AS_OF = date(2023, 11, 1), date(2024, 5, 16)
 PERIODS = ["2024-03", "2024-05"]  # the last one is incomplete
@@ -102,7 +102,7 @@ def figures(history: dict[str, pd.DataFrame], periods=PERIODS, **changed) -> pd.
 
 def figures_of(data, periods=PERIODS) -> pd.DataFrame:
     periods = [period for period in periods if period >= str(data.start)[:7]]
-    names = [name for name in QUICK + FEEDBACK if name not in absent(data)]
+    names = [name for name in QUICK + FEEDBACK if name not in missing_metrics(data)]
     return rk.scorecard(data, periods=periods, segment="country", metrics=names)
 
 
@@ -264,7 +264,7 @@ def test_a_spell_cut_in_two_is_the_same_service(history):
 def test_months_sum_to_their_quarter(history):
     """What happens, not what is: three monthly figures of it are the quarter's."""
     data = load(history)
-    flows = [name for name in FLOWS if name not in absent(data)]
+    flows = [name for name in FLOWS if name not in missing_metrics(data)]
     quarters = [
         period for period in ("2023-Q4", "2024-Q1") if period >= f"{data.start:%Y}-Q{(data.start.month + 2) // 3}"
     ]

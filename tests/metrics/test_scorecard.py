@@ -69,10 +69,10 @@ def test_columns_units_and_one_row_a_metric(shop):
 
 
 def test_metrics_without_their_table_are_absent_with_the_reason(shop):
-    absent = rk.scorecard(shop).attrs["absent"]
-    assert absent["mrr"] == "It needs subscriptions, and the data hold none."
-    assert absent["net_promoter_score"] == "It needs responses, and the data hold none."
-    assert not set(absent) & set(rk.scorecard(shop)["metric"])
+    missing_metrics = rk.scorecard(shop).attrs["absent"]
+    assert missing_metrics["mrr"] == "It needs subscriptions, and the data hold none."
+    assert missing_metrics["net_promoter_score"] == "It needs responses, and the data hold none."
+    assert not set(missing_metrics) & set(rk.scorecard(shop)["metric"])
 
 
 def test_metrics_and_periods_keep_the_order_asked_for(shop):

@@ -9,7 +9,7 @@ from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, PeriodError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import customer_lists
-from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import summary
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
@@ -185,7 +185,7 @@ def test_rfm_counts_days_not_orders():
 
 
 def test_a_customer_has_one_value_a_period_that_of_the_last_row(shop):
-    parts = summary(shop, "movements", Grid("month"), "country").set_index(["period", "segment_value"])
+    parts = summary(shop, "movements", Granularity("month"), "country").set_index(["period", "segment_value"])
     january, march = (min(parts.index)[0] + step for step in (0, 2))
     assert parts.loc[(january, "UK"), "end"] == 2
     assert parts.loc[(january + 1, "France"), "end"] == 1, "A bought in the UK first, in France last"
@@ -195,7 +195,7 @@ def test_a_customer_has_one_value_a_period_that_of_the_last_row(shop):
 
 
 def test_a_guest_has_the_value_of_the_row(shop):
-    parts = summary(shop, "purchases", Grid("month"), "country")
+    parts = summary(shop, "purchases", Granularity("month"), "country")
     assert parts.loc[parts["segment_value"] == "Malta", "guest_revenue"].tolist() == [0, 0, 500]
 
 
@@ -205,7 +205,7 @@ def test_a_column_that_a_table_lacks_is_looked_up_by_customer():
     )
     data = rk.load(orders=ORDERS, responses=table(answers), **UTC)
     parts = (
-        summary(data, "feedback", Grid("month"), "country")
+        summary(data, "feedback", Granularity("month"), "country")
         .groupby("segment_value")[["promoters", "passives", "detractors"]]
         .sum()
     )
@@ -219,7 +219,7 @@ def test_a_column_that_a_table_lacks_is_looked_up_by_customer():
 def test_beyond_the_50_largest_values_are_other():
     rows = [(f"C{n}", f"2024-01-{5 + (n > 52):02}", 1, f"town {min(n, 51):02}") for n in range(54)]
     frame = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount", "town"])
-    parts = summary(rk.load(orders=frame, **UTC), "purchases", Grid("month"), "town").set_index("segment_value")[
+    parts = summary(rk.load(orders=frame, **UTC), "purchases", Granularity("month"), "town").set_index("segment_value")[
         "buyers"
     ]
     assert len(parts) == 51
@@ -278,7 +278,7 @@ def test_identities_hold(everything):
 )
 def test_a_tampered_table_is_caught_in_its_period(everything, name, table_name, column, segment):
     identities(everything, "month", ("country",))  # computes every summary
-    frame = everything.summaries[SummaryKey(table_name, Grid("month"), segment)]
+    frame = everything.summaries[SummaryKey(table_name, Granularity("month"), segment)]
     frame.loc[frame["period"] == frame["period"].max(), column] += 1  # a twelfth of a penny is enough
     broken = {one.name: one.broken for one in identities(everything, "month", ("country",))}
     assert broken[name] == ("2024-03",)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
-from retention_kit.metrics.queries.spans import Grid, year_windows
+from retention_kit.metrics.queries.spans import Granularity, year_windows
 from retention_kit.metrics.queries.summaries import periods_of, summary
 from retention_kit.metrics.summary_rows import columns
 from retention_kit.periods import add_months
@@ -50,7 +50,7 @@ def test_the_last_twelve_months_hold_each_purchase_while_it_is_in_them(every, as
     given = orders.assign(ordered_at=pd.to_datetime(orders["ordered_at"]))
     data = rk.load(orders=given, timezone="UTC", currency="GBP", as_of=str(as_of))
     for segment in (None, "country"):
-        frame = summary(data, "trailing", Grid(every), segment)
+        frame = summary(data, "trailing", Granularity(every), segment)
         frame = frame.set_index(["segment_value", "period"])[list(columns("trailing"))]
         for period in periods_of(data, every)[:: 13 if every == "week" else 1]:
             for value in "AB" if segment else ("",):
@@ -59,8 +59,8 @@ def test_the_last_twelve_months_hold_each_purchase_while_it_is_in_them(every, as
 
 
 def test_days_of_a_week_leave_apart_and_those_of_a_whole_month_together():
-    together, apart = (year_windows(Grid(every), BEGIN, date(2024, 1, 1)) for every in ("month", "week"))
+    together, apart = (year_windows(Granularity(every), BEGIN, date(2024, 1, 1)) for every in ("month", "week"))
     assert list(together.columns) == ["enters", "leaves", "forgotten"]
     assert (together["leaves"] - together["enters"]).iloc[:24].eq(12).all()
     assert "day" in apart
-    assert "day" in year_windows(Grid("month"), BEGIN, date(2023, 12, 20))
+    assert "day" in year_windows(Granularity("month"), BEGIN, date(2023, 12, 20))

@@ -10,7 +10,7 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.metrics.insights import usual
+from retention_kit.metrics.insights import usual_value
 from retention_kit.metrics.queries.customer_lists import LISTS, customer_lists, list_totals
 from retention_kit.periods import Period
 from retention_kit.report.export.csv_files import write_lists
@@ -62,9 +62,9 @@ def test_usual_is_the_median_of_the_twelve_complete_periods_before():
     months = [str(Period.parse("2024-01").shift(number)) for number in range(14)]
     values = [0, *range(1, 13), 99]
     rows = pd.DataFrame({"metric": "lost_customers", "period": months, "value": values, "complete": True})
-    assert usual(rows, "lost_customers", Period.parse(months[13])) == 6.5
-    assert usual(rows, "lost_customers", Period.parse(months[2])) is None
-    assert usual(rows.assign(complete=False), "lost_customers", Period.parse(months[13])) is None
+    assert usual_value(rows, "lost_customers", Period.parse(months[13])) == 6.5
+    assert usual_value(rows, "lost_customers", Period.parse(months[2])) is None
+    assert usual_value(rows.assign(complete=False), "lost_customers", Period.parse(months[13])) is None
 
 
 @pytest.mark.parametrize(("target", "first"), [(100, "MRR"), (81, "Paying customers lost")])

@@ -10,7 +10,7 @@ import pytest
 import vl_convert
 
 import retention_kit as rk
-from retention_kit.metrics.queries.summaries import concentration, needs
+from retention_kit.metrics.queries.summaries import concentration, missing_reason
 from retention_kit.metrics.snapshot import keep, reopen
 from retention_kit.report.charts import cohorts as cohort_charts
 from retention_kit.report.charts import concentration as concentration_chart
@@ -311,7 +311,7 @@ def test_value_says_the_share_that_it_shows():
 
 def test_a_kernel_draws_what_its_parent_asked_for(tmp_path):
     parent = page(orders(50))
-    assert needs(parent.data, "concentration") is None
+    assert missing_reason(parent.data, "concentration") is None
     concentration(parent.data, parent.period)
     blocks = [parent.cohorts(), parent.curves(), parent.cohort_revenue(), parent.value()]
     keep(parent.data, tmp_path / "summaries.duckdb")

@@ -24,7 +24,7 @@ from retention_kit.cli import project
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError
 from retention_kit.metrics.catalogue import SMALL
 from retention_kit.metrics.queries.summaries import periods_of
-from retention_kit.metrics.scorecard import absent, records
+from retention_kit.metrics.scorecard import missing_metrics, records
 from retention_kit.periods import EVERY, Period
 from retention_kit.report.execution.plan import make_plan
 from retention_kit.report.pages import narrative
@@ -103,7 +103,7 @@ def selections(draw):
 @settings(max_examples=20)
 @given(chosen=selections())
 def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, explorer, data, shop):
-    metrics = [name for name in rk.METRICS if name not in absent(data)]
+    metrics = [name for name in rk.METRICS if name not in missing_metrics(data)]
     values = ["app", "marketplace", "store", "web"]
     periods = periods_of(data, chosen["every"])
     metric, period = metrics[chosen["metric"] % len(metrics)], periods[chosen["period"] % len(periods)]

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
-from retention_kit.metrics.queries.spans import BEFORE, DAYS, Grid
-from retention_kit.metrics.queries.summaries import check_segment, needs, pick_period
-from retention_kit.metrics.queries.views import active, ask, departures, is_daily, payments, sql, valued, views_read
+from retention_kit.metrics.queries.spans import BEFORE, DAYS, Granularity
+from retention_kit.metrics.queries.summaries import check_segment, missing_reason, pick_period
+from retention_kit.metrics.queries.views import (
+    active_sql,
+    departures_view,
+    is_daily,
+    payments_sql,
+    run_query,
+    segment_parts,
+    sql,
+    views_read,
+)
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -74,23 +83,23 @@ def customer_lists(
 ) -> dict[str, pd.DataFrame]:
     """The customers lost, new and reactivated in a period, by the metric that counts them; empty without such figures.
 
-    A row is a turn of a customer: with `churn_mode = "event"` one may leave twice. Columns: customer_id; last_purchase
+    A row is a change of one customer: with `churn_mode = "event"` one may leave twice. Columns: customer_id; last_purchase
     (local date, before the period's end) and revenue_12_months (the twelve months up to that purchase), or for subscriptions
     paid_until (first date without service), mrr (what was lost) and reason, and for who came paid_since and mrr (at the
     period's end; 0 where they left before); then the value of each segment column. Money is in the report's currency,
     the largest first. `only`, a segment column and its value, leaves the others out.
     """
-    if needs(data, "movements"):
+    if missing_reason(data, "movements"):
         return {}
-    frame, values = _by_column(data, _listed, period, columns, only)
+    frame, values = _by_column(data, _changes_of_period, period, columns, only)
     unit, money = _unit(data), money_column(data)
-    is_wanted = _is_of(frame, values, only)
+    is_wanted = _has_segment_value(frame, values, only)
     lists = {}
     for metric, kind in LISTS.items():
         wanted = is_wanted & (frame["kind"] == kind)
         part = frame.loc[wanted, ["customer_id", *_COLUMNS[data.basis][kind]]]
         part = part.assign(**{money: part[money] / unit})
-        lists[metric] = _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
+        lists[metric] = _with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
     return lists
 
 
@@ -108,12 +117,12 @@ def active_customers(
     The largest first. `only`, a segment column and its value, leaves the others out. Raises DataError where the data
     have no customers, PeriodError where a period lies outside them.
     """
-    if reason := needs(data, "movements"):
+    if reason := missing_reason(data, "movements"):
         raise DataError(f"There are no active customers: {reason}")
     period = pick_period(data, period)
     began = pick_period(data, str(cohort), period.every) if cohort else None
-    frame, values = _by_column(data, _active, period, columns, only)
-    wanted = _is_of(frame, values, only)
+    frame, values = _by_column(data, _active_in_period, period, columns, only)
+    wanted = _has_segment_value(frame, values, only)
     if began:
         wanted &= frame["cohort"] == began.index
     part = frame.loc[wanted, ["customer_id", "cohort", "paid"]]
@@ -122,7 +131,7 @@ def active_customers(
         for index in part["cohort"].unique()
     }
     part = part.assign(cohort=part["cohort"].map(names).astype("str"), paid=part["paid"] / _unit(data))
-    return _beside(part, [value[wanted] for value in values]).reset_index(drop=True)
+    return _with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
 
 
 def _by_column(
@@ -138,7 +147,7 @@ def _by_column(
     return frames[0], [one["segment_value"].rename(column) for column, one in zip(columns, frames, strict=False)]
 
 
-def _is_of(frame: pd.DataFrame, values: list[pd.Series], only: tuple[str, str] | None) -> pd.Series:
+def _has_segment_value(frame: pd.DataFrame, values: list[pd.Series], only: tuple[str, str] | None) -> pd.Series:
     """Which rows are of the one segment value asked for."""
     import pandas as pd
 
@@ -152,7 +161,7 @@ def _unit(data: Dataset) -> int:
     return data.minor * (12 if data.basis == "subscriptions" else 1)
 
 
-def _beside(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
+def _with_segment_values(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
     """A list with its segment values; a segment column that is named like one of ours is told apart."""
     for value in values:
         name = f"segment.{value.name}" if value.name in frame else value.name
@@ -160,25 +169,32 @@ def _beside(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
     return frame
 
 
-def _listed(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
-    """All turns of a period in one order, whatever the segment."""
-    grid = Grid(period.every)
-    parts = {"period": str(period.index), **valued(segment)}
+def _changes_of_period(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
+    """All changes of a period in one order, whatever the segment."""
+    granularity = Granularity(period.every)
+    parts = {"period": str(period.index), **segment_parts(segment)}
     if data.basis == "orders":
         parts |= {"ends": f"DATE '{min(period.end, data.as_of)}'"}
     else:
-        daily, paid_until = is_daily(data, grid, "churn_mode"), "CAST(paid_until AS DATE)"
-        parts["lost_view"], parts["lost_period"] = departures(data, grid, "churn_mode")
+        daily, paid_until = is_daily(data, granularity, "churn_mode"), "CAST(paid_until AS DATE)"
+        parts["lost_view"], parts["lost_period"] = departures_view(data, granularity, "churn_mode")
         parts |= {
-            "began": grid.sql("CAST(paid_from AS DATE)"),
-            "lost_until": (DAYS if daily else grid).sql(paid_until),
+            "began": granularity.sql("CAST(paid_from AS DATE)"),
+            "lost_until": (DAYS if daily else granularity).sql(paid_until),
         }
     name = f"listed_{data.basis}"
-    return ask(data, sql(name), grid, segment, views_read(data, grid, name), **parts)
+    return run_query(data, sql(name), granularity, segment, views_read(data, granularity, name), **parts)
 
 
-def _active(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
+def _active_in_period(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     """All who were active in a period, in one order, whatever the segment."""
-    grid = Grid(period.every)
-    parts = {"period": str(period.index), "active": active(data), "paid": payments(data), **valued(segment)}
-    return ask(data, sql("listed_active"), grid, segment, views_read(data, grid, "listed_active"), **parts)
+    granularity = Granularity(period.every)
+    parts = {
+        "period": str(period.index),
+        "active": active_sql(data),
+        "paid": payments_sql(data),
+        **segment_parts(segment),
+    }
+    return run_query(
+        data, sql("listed_active"), granularity, segment, views_read(data, granularity, "listed_active"), **parts
+    )

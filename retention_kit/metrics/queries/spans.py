@@ -17,7 +17,7 @@ BEFORE = -(10**6)  # the number of the span, of any kind, in which those came wh
 
 
 @dataclass(frozen=True)
-class Grid:
+class Granularity:
     """Calendar periods, days, or windows of whole months that end at a date."""
 
     every: str = "month"
@@ -64,11 +64,11 @@ class Grid:
         return self.sql(f"(DATE '{_EPOCH}' + CAST({number} AS INTEGER))")
 
 
-DAYS = Grid("day")
+DAYS = Granularity("day")
 
 
 @lru_cache(maxsize=8)
-def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
+def year_windows(granularity: Granularity, start: date, as_of: date) -> pd.DataFrame:
     """For each day from `start` to before `as_of` the spans in whose last twelve months it is, and in whose twelve before.
 
     Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span
@@ -80,16 +80,16 @@ def year_windows(grid: Grid, start: date, as_of: date) -> pd.DataFrame:
     import pandas as pd
 
     days = [start + timedelta(days=number) for number in range((as_of - start).days)]
-    first, last = grid.index(start), grid.index(as_of - timedelta(days=1))
-    ends = [min(grid.end(number), as_of) for number in range(first, last + 1)]
+    first, last = granularity.index(start), granularity.index(as_of - timedelta(days=1))
+    ends = [min(granularity.end(number), as_of) for number in range(first, last + 1)]
     ordinals = [day.toordinal() for day in days]
 
-    def gone(months: int) -> np.ndarray:
+    def leaves_at(months: int) -> np.ndarray:
         begins = [add_months(end, -months).toordinal() for end in ends]
         return first + np.searchsorted(begins, ordinals, side="right")
 
-    enters = [grid.index(day) for day in days]
-    windows = pd.DataFrame({"day": days, "enters": enters, "leaves": gone(12), "forgotten": gone(24)})
+    enters = [granularity.index(day) for day in days]
+    windows = pd.DataFrame({"day": days, "enters": enters, "leaves": leaves_at(12), "forgotten": leaves_at(24)})
     spans = windows.drop(columns="day").drop_duplicates()
     stay = (spans["leaves"] - spans["enters"]).where(spans["leaves"] <= last)
     return spans if spans["enters"].is_unique and stay.nunique() <= 1 else windows

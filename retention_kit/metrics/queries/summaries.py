@@ -13,19 +13,19 @@ from retention_kit.data.engines.sql_text import fill_placeholders, quote
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.data.values.scales import top_sql
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
-from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.views import (
-    active,
-    ask,
-    departures,
-    members,
-    payments,
-    shown,
+    active_sql,
+    departures_view,
+    members_sql,
+    membership_changes_sql,
+    payments_sql,
+    run_query,
+    segment_parts,
     sql,
-    turns,
-    valued,
+    top_values_sql,
+    trailing_year_parts,
     views_read,
-    year_of,
 )
 from retention_kit.metrics.summary_rows import SUMMARY_ROWS, columns, select_lists
 from retention_kit.periods import Period, add_months, check_every
@@ -48,7 +48,7 @@ def table_of(data: Dataset, summary: str) -> str:
     return (summary in SUMMARY_ROWS and SUMMARY_ROWS[summary].table) or data.basis
 
 
-def needs(data: Dataset, summary: str) -> str | None:
+def missing_reason(data: Dataset, summary: str) -> str | None:
     """Why a summary cannot be had from this data, in a sentence; None where it can."""
     table = table_of(data, summary)
     if table in data.tables:
@@ -57,10 +57,12 @@ def needs(data: Dataset, summary: str) -> str | None:
     return f"It needs {either}, and the data hold none."
 
 
-def at_hand(data: Dataset) -> list[str]:
+def available_summaries(data: Dataset) -> list[str]:
     """The summaries by period and segment value that these data allow."""
     return [
-        name for name, row in SUMMARY_ROWS.items() if not row.key and name != "trailing" and needs(data, name) is None
+        name
+        for name, row in SUMMARY_ROWS.items()
+        if not row.key and name != "trailing" and missing_reason(data, name) is None
     ]
 
 
@@ -73,21 +75,23 @@ def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def summary(data: Dataset, name: str, grid: Grid, segment: str | None = None) -> pd.DataFrame:
+def summary(data: Dataset, name: str, granularity: Granularity, segment: str | None = None) -> pd.DataFrame:
     """One summary, from the cache or the engine: columns segment_value, period (an index), then those of its row.
 
     Without a segment its value is empty; cohorts, reasons and scores have one more column, the `key` of their row. Every period from
     the first to that of the as-of date has a row.
     Raises DataError where the data lack the table, UnknownNameError for an unknown segment column.
     """
-    key = SummaryKey(name, grid, segment)
+    key = SummaryKey(name, granularity, segment)
     if key not in data.summaries:
-        if reason := needs(data, name):
+        if reason := missing_reason(data, name):
             raise DataError(f"There are no {name} figures: {reason}")
         if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no {name} by {grid.every} and {segment or 'whole'}.")
+            raise DataError(
+                f"The figures kept for the report hold no {name} by {granularity.every} and {segment or 'whole'}."
+            )
         check_segment(data, segment)
-        data.summaries[key] = _query(data, name, grid, segment)
+        data.summaries[key] = _query(data, name, granularity, segment)
     return data.summaries[key]
 
 
@@ -129,28 +133,28 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
     ends = min(period.end, data.as_of)
     key = SummaryKey("concentration", ends)
     if key not in data.summaries:
-        if reason := needs(data, "concentration"):
+        if reason := missing_reason(data, "concentration"):
             raise DataError(f"There is no concentration: {reason}")
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no concentration up to {ends}.")
-        frame = ask(data, sql("concentration"), begins=f"DATE '{add_months(ends, -12)}'", ends=f"DATE '{ends}'")
+        frame = run_query(data, sql("concentration"), begins=f"DATE '{add_months(ends, -12)}'", ends=f"DATE '{ends}'")
         money = {name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")}
         data.summaries[key] = frame.assign(**money)
     return data.summaries[key]
 
 
-def swing(data: Dataset, period: Period) -> tuple[float, float] | None:
+def largest_change(data: Dataset, period: Period) -> tuple[float, float] | None:
     """What the customer whose purchases changed most since the period before spent then and now, in the report's currency.
 
     None where there are no orders, nobody bought in either, or only summaries are at hand that do not hold it.
     """
     key = SummaryKey("swing", str(period))
     if key not in data.summaries:
-        if needs(data, "purchases") or data.engine is None:
+        if missing_reason(data, "purchases") or data.engine is None:
             return None
         ends = min(period.end, data.as_of)
         begins = f"DATE '{period.shift(-1).start}'"
-        data.summaries[key] = ask(
+        data.summaries[key] = run_query(
             data, sql("swing"), begins=begins, starts=f"DATE '{period.start}'", ends=f"DATE '{ends}'"
         )
     frame = data.summaries[key]
@@ -170,7 +174,7 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
     days = {"day": 1, "week": 7}
     if unit not in days:
         raise UnknownNameError(f"There is no unit {unit!r}: {did_you_mean(unit, days)}")
-    if reason := needs(data, "rfm"):
+    if reason := missing_reason(data, "rfm"):
         raise DataError(f"There is no RFM: {reason}")
     if data.engine is None:
         raise DataError("The figures kept for the report hold no customers: load the data to see them.")
@@ -178,21 +182,21 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
         as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
     except ValueError:
         raise DataError(f"{as_of!r} is not a date: write it like 2011-12-10.") from None
-    frame = ask(data, sql("rfm"), as_of=f"DATE '{as_of}'")
+    frame = run_query(data, sql("rfm"), as_of=f"DATE '{as_of}'")
     monetary = frame["repeat_amount"].astype(float) / data.minor / frame["frequency"].where(frame["frequency"] > 0)
     return frame[["customer_id", "frequency"]].assign(
         recency=frame["recency_days"] / days[unit], T=frame["age_days"] / days[unit], monetary=monetary.fillna(0.0)
     )
 
 
-def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.DataFrame:
+def _query(data: Dataset, name: str, granularity: Granularity, segment: str | None) -> pd.DataFrame:
     own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
     row, names, chosen = SUMMARY_ROWS[name], [quote(column) for column in columns(name)], data.settings.definitions
     # What happens at a point in time may be a guest's, whose rows have their own value.
     table, key = "" if row.is_state else table_of(data, name), row.key
     parts = {
-        "order_period": grid.sql("day"),
-        "response_period": grid.sql("day"),
+        "order_period": granularity.sql("day"),
+        "response_period": granularity.sql("day"),
         "repeat": "days" if chosen.count == "days" else "purchases",
         "returning": _SO_FAR if chosen.returning == "shopify" else "first_period < period",
         "returned": _BEFORE if chosen.returning == "shopify" else "first_period < period - 1",
@@ -202,12 +206,12 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "csat_top": top_sql("csat", chosen.csat_top),
         "ces_top": "0" if chosen.ces_top == "mean" else top_sql("ces", chosen.ces_top),
         "every_answer": str(chosen.answers == "all").lower(),
-        "active": active(data),
-        "members": members(data),
-        "turns": turns(data, grid) if name == "movements" else "",
-        "paid": payments(data) if name == "cohorts" else "",
-        "own_value": own.format(shown(segment) if segment and table in data.segments[segment] else "NULL"),
-        **valued(segment),
+        "active": active_sql(data),
+        "members": members_sql(data),
+        "membership_changes": membership_changes_sql(data, granularity) if name == "movements" else "",
+        "paid": payments_sql(data) if name == "cohorts" else "",
+        "own_value": own.format(top_values_sql(segment) if segment and table in data.segments[segment] else "NULL"),
+        **segment_parts(segment),
         "keys": f"{key}, " if key else "",
         "columns": ", ".join(names),
         "negatives": ", ".join(f"-{one}" for one in names),
@@ -215,16 +219,16 @@ def _query(data: Dataset, name: str, grid: Grid, segment: str | None) -> pd.Data
         "sums": ", ".join(_SUMS[column.kind].format(quote(one)) for one, column in columns(name).items()),
     }
     for option, mode in (("lost", "churn_mode"), ("churned", "mrr_mode")):
-        parts[f"{option}_view"], parts[f"{option}_period"] = departures(data, grid, mode)
+        parts[f"{option}_view"], parts[f"{option}_period"] = departures_view(data, granularity, mode)
     if name == "trailing":
-        parts |= year_of(data, grid)
+        parts |= trailing_year_parts(data, granularity)
     parts |= {branch: fill_placeholders(text, parts) for branch, text in select_lists(name).items()}
     shared = sql("answers") if name in ("feedback", "scores") else ""
     placed = "spans" if row.is_state else "points"
     query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
-    frame = ask(data, query, grid, segment, views_read(data, grid, name), **parts)
+    frame = run_query(data, query, granularity, segment, views_read(data, granularity, name), **parts)
     keys = ["segment_value", key] if key else ["segment_value"]
-    return _spread(frame, keys, grid.index(data.start), grid.index(data.as_of - timedelta(days=1)), name)
+    return _spread(frame, keys, granularity.index(data.start), granularity.index(data.as_of - timedelta(days=1)), name)
 
 
 _SUMS = {  # by the kind of a column; squares pass as text, as no other type holds them

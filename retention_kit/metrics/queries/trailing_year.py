@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.errors import DataError
-from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import in_currency, summary
-from retention_kit.metrics.queries.views import ask, is_daily, sql, valued, views_read
+from retention_kit.metrics.queries.views import is_daily, run_query, segment_parts, sql, views_read
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
@@ -37,35 +37,38 @@ def _trailing_year(data: Dataset, period: Period, segment: str | None) -> pd.Dat
     ends, chosen = min(period.end, data.as_of), data.settings.definitions.lifespan_years
     is_contract = data.basis == "subscriptions"
     year = _year_of_subscriptions(data, ends, segment) if is_contract else _year_of_orders(data, period, segment)
-    known = summary(data, "movements", Grid(period.every), segment)["segment_value"].unique()
+    known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
     year = year.reindex(year.index.union(known).rename("segment_value"), fill_value=0)
-    looks = 1 if is_contract else 12  # months from one look to the next
+    step = 1 if is_contract else 12  # months from one snapshot to the next
     lost = year["lost"].where((year["lost"] > 0) & (year["exposed"] > 0))
-    lifespan = year["exposed"] / lost * looks / 12 if chosen is None else chosen
+    lifespan = year["exposed"] / lost * step / 12 if chosen is None else chosen
     is_known = is_contract or chosen is not None or data.starts["orders"] <= add_months(ends, -24)
-    return year.assign(months=looks, lifespan=lifespan, is_known=is_known).reset_index()
+    return year.assign(months=step, lifespan=lifespan, is_known=is_known).reset_index()
 
 
 def _year_of_subscriptions(data: Dataset, ends: date, segment: str | None) -> pd.DataFrame:
-    """Sums over the looks at the ends of twelve months."""
-    grid = Grid("month") if ends.day == 1 else Grid("", 1, ends)
-    last = grid.index(ends - timedelta(days=1))
-    if segment is None and grid.every == "month" and not is_daily(data, grid, "churn_mode"):
-        year = _years_of_all(data, grid).loc[[last]].set_index("segment_value")
+    """Sums over the snapshots at the ends of twelve months."""
+    granularity = Granularity("month") if ends.day == 1 else Granularity("", 1, ends)
+    last = granularity.index(ends - timedelta(days=1))
+    if segment is None and granularity.every == "month" and not is_daily(data, granularity, "churn_mode"):
+        year = _years_of_all(data, granularity).loc[[last]].set_index("segment_value")
     else:
-        year = _looks(data, grid, last, segment).set_index("segment_value")
+        year = _monthly_snapshots(data, granularity, last, segment).set_index("segment_value")
     return year.assign(revenue_squared=year["revenue_squared"] / 12, customers=year["purchases"] / 12, frequency=12.0)
 
 
-def _years_of_all(data: Dataset, grid: Grid) -> pd.DataFrame:
-    """Sums over the looks at the ends of twelve months, of all customers, by the number of the last month."""
+def _years_of_all(data: Dataset, granularity: Granularity) -> pd.DataFrame:
+    """Sums over the snapshots at the ends of twelve months, of all customers, by the number of the last month."""
     import numpy as np
 
-    key = DerivedKey("years_of_subscriptions", grid)
+    key = DerivedKey("years_of_subscriptions", granularity)
     if key not in data.summaries:
         moves, paid = (
             frame.set_index("period")
-            for frame in (summary(data, "movements", grid), in_currency(data, "mrr", summary(data, "mrr", grid)))
+            for frame in (
+                summary(data, "movements", granularity),
+                in_currency(data, "mrr", summary(data, "mrr", granularity)),
+            )
         )
         months = moves[["lost"]].assign(exposed=moves["start"], revenue=paid["end"], revenue_squared=paid["end_squared"],
                                         purchases=paid["customers"])  # fmt: skip
@@ -75,14 +78,16 @@ def _years_of_all(data: Dataset, grid: Grid) -> pd.DataFrame:
     return data.summaries[key]
 
 
-def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.DataFrame:
-    """Twelve looks of a grid of months, up to that of number `last`, by segment value at that last one."""
-    key = SummaryKey("looks", (grid, last), segment)
+def _monthly_snapshots(data: Dataset, granularity: Granularity, last: int, segment: str | None) -> pd.DataFrame:
+    """Twelve monthly snapshots, up to that of number `last`, by segment value at that last one."""
+    key = SummaryKey("monthly_snapshots", (granularity, last), segment)
     if key not in data.summaries:
         if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no twelve months up to {grid.end(last)}.")
-        views = views_read(data, grid, "looks")
-        frame = ask(data, sql("looks"), grid, segment, views, month=str(last), **valued(segment))
+            raise DataError(f"The figures kept for the report hold no twelve months up to {granularity.end(last)}.")
+        views = views_read(data, granularity, "monthly_snapshots")
+        frame = run_query(
+            data, sql("monthly_snapshots"), granularity, segment, views, month=str(last), **segment_parts(segment)
+        )
         unit = data.minor * 12  # of MRR
         revenue = frame["revenue"].map(lambda paid: int(paid) / unit)  # passed as text, since no other type holds them
         squared = frame["revenue_squared"].map(lambda paid: int(paid) / unit**2)
@@ -92,7 +97,7 @@ def _looks(data: Dataset, grid: Grid, last: int, segment: str | None) -> pd.Data
 
 def _year_of_orders(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
     """Sums over twelve months of orders; who bought in the twelve before could be lost in them."""
-    frame = in_currency(data, "trailing", summary(data, "trailing", Grid(period.every), segment))
+    frame = in_currency(data, "trailing", summary(data, "trailing", Granularity(period.every), segment))
     year = frame[frame["period"] == period.index].set_index("segment_value").drop(columns="period")
     frequency = (year["purchases"] / year["buyers"].where(year["buyers"] > 0)).fillna(0)
     return year.rename(columns={"buyers": "customers"}).assign(frequency=frequency)

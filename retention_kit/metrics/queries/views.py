@@ -1,6 +1,6 @@
 """The views that the summaries share: who is active, who is a customer, what they pay and which segment they are in.
 
-They stand on the engine for one grid and segment at a time; the SQL lies in `sql/`, one file a view.
+They stand on the engine for one granularity and segment at a time; the SQL lies in `sql/`, one file a view.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from retention_kit.data.checks import WHEN
 from retention_kit.data.engines.sql_text import fill_placeholders, literal, segment_column
 from retention_kit.data.readers.sources import first_line
 from retention_kit.errors import DataError
-from retention_kit.metrics.queries.spans import BEFORE, DAYS, Grid, year_windows
+from retention_kit.metrics.queries.spans import BEFORE, DAYS, Granularity, year_windows
 from retention_kit.settings import TABLES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-NONE, OTHER, PAUSED, SHOWN = "(none)", "(other)", "(paused)", 50
+NONE, OTHER, PAUSED, MOST_VALUES = "(none)", "(other)", "(paused)", 50
 INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
 _BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
 _PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
@@ -35,47 +35,47 @@ def sql(name: str) -> str:
     return files("retention_kit.metrics.queries").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
-def prepare(data: Dataset, grid: Grid, segment: str | None, views: Iterable[str] = ()) -> None:
-    """Build the shared views that a query reads, for one grid and segment."""
-    prepared = data.live_engine.prepared
-    if prepared.get("grid") != grid:
-        prepared.clear()
-        prepared["grid"] = grid
-    _ensure(data, grid, *views)
-    if segment is not None and prepared.get("segment") != segment:
-        prepared.pop("segment", None)  # where it is interrupted, neither stands
-        _prepare_values(data, grid, segment)
-        prepared["segment"] = segment
+def build_views(data: Dataset, granularity: Granularity, segment: str | None, views: Iterable[str] = ()) -> None:
+    """Build the shared views that a query reads, for one granularity and segment."""
+    standing = data.live_engine.prepared
+    if standing.get("granularity") != granularity:
+        standing.clear()
+        standing["granularity"] = granularity
+    _build_missing(data, granularity, *views)
+    if segment is not None and standing.get("segment") != segment:
+        standing.pop("segment", None)  # where it is interrupted, neither stands
+        _build_customer_values(data, granularity, segment)
+        standing["segment"] = segment
 
 
-def ask(
+def run_query(
     data: Dataset,
     query: str,
-    grid: Grid | None = None,
+    granularity: Granularity | None = None,
     segment: str | None = None,
     views: Iterable[str] = (),
     **parts: str,
 ) -> pd.DataFrame:
-    """The rows of a query on the tables, or with a grid on the shared views that it reads (see `views_read`).
+    """The rows of a query on the tables, or with a granularity on the shared views that it reads (see `views_read`).
 
     Raises DataError where the engine cannot answer.
     """
     engine = data.live_engine
     try:
         with engine.lock:  # the views of one thread are not to be another's
-            if grid is not None:
-                prepare(data, grid, segment, views)
+            if granularity is not None:
+                build_views(data, granularity, segment, views)
             return engine.frame(query, **parts)
     except engine.error as error:
-        said = first_line(error)
-        if "out of range" in said or "Overflow" in said:
-            said = "The amounts are too large to be summed exactly: give them in thousands."
-        if any(sign in said.lower() for sign in INTERRUPTED):
-            said = "The query was interrupted."
-        raise DataError(said) from error
+        message = first_line(error)
+        if "out of range" in message or "Overflow" in message:
+            message = "The amounts are too large to be summed exactly: give them in thousands."
+        if any(sign in message.lower() for sign in INTERRUPTED):
+            message = "The query was interrupted."
+        raise DataError(message) from error
 
 
-def valued(segment: str | None) -> dict[str, str]:
+def segment_parts(segment: str | None) -> dict[str, str]:
     """Parts of SQL: where the customers' segment values are (without a segment nowhere), and what stands for none."""
     nowhere = (
         "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS value, 0 AS from_period, 0 AS until_period "
@@ -84,50 +84,50 @@ def valued(segment: str | None) -> dict[str, str]:
     return {"values": "customer_values" if segment else nowhere, "missing": literal(NONE if segment else "")}
 
 
-def is_daily(data: Dataset, grid: Grid, option: str) -> bool:
+def is_daily(data: Dataset, granularity: Granularity, option: str) -> bool:
     """Whether `churn_mode` or `mrr_mode` tells changes apart day by day; lifetimes go by the ends of their windows."""
-    return getattr(data.settings.definitions, option) == "event" and not grid.is_windows
+    return getattr(data.settings.definitions, option) == "event" and not granularity.is_windows
 
 
-def departures(data: Dataset, grid: Grid, option: str) -> tuple[str, str]:
+def departures_view(data: Dataset, granularity: Granularity, option: str) -> tuple[str, str]:
     """The view of who stops paying, told apart as `churn_mode` or `mrr_mode` says, and SQL for the period of its rows."""
-    if is_daily(data, grid, option):
-        return "day_levels_leaving", grid.sql_of_day("span")
+    if is_daily(data, granularity, option):
+        return "day_levels_leaving", granularity.sql_of_day("span")
     return "levels_leaving", "span"
 
 
-def active(data: Dataset) -> str:
+def active_sql(data: Dataset) -> str:
     """Where customers stand as active, as spans."""
     return sql("buying") if data.basis == "orders" else "activity"
 
 
-def members(data: Dataset) -> str:
+def members_sql(data: Dataset) -> str:
     """Where it stands who is a customer at the ends of spans: who buys, or with a time of inactivity who has bought."""
     is_buyer = data.basis == "orders" and data.settings.definitions.inactivity_days is None
-    return active(data) if is_buyer else "membership"
+    return active_sql(data) if is_buyer else "membership"
 
 
-def turns(data: Dataset, grid: Grid) -> str:
+def membership_changes_sql(data: Dataset, granularity: Granularity) -> str:
     """Where it stands when one becomes a customer and ceases to be one: between the periods' ends, or day by day."""
     spans = {name: name for name in ("from_period", "until_period")} | {
-        "membership": members(data),
-        "end": end_of(data, grid),
+        "membership": members_sql(data),
+        "end": end_index(data, granularity),
         "passing": "",
     }
-    if is_daily(data, grid, "churn_mode") and members(data) == "membership":
-        spans = {name: grid.sql_of_day(name) for name in ("from_period", "until_period")}
-        spans |= {"membership": "day_membership", "end": end_of(data, DAYS), "passing": ""}
+    if is_daily(data, granularity, "churn_mode") and members_sql(data) == "membership":
+        spans = {name: granularity.sql_of_day(name) for name in ("from_period", "until_period")}
+        spans |= {"membership": "day_membership", "end": end_index(data, DAYS), "passing": ""}
         if data.basis == "subscriptions":
-            spans["passing"] = fill_placeholders(sql("passing"), {"day": grid.sql_of_day("span")})
-    return fill_placeholders(sql("turns"), spans)
+            spans["passing"] = fill_placeholders(sql("passing"), {"day": granularity.sql_of_day("span")})
+    return fill_placeholders(sql("membership_changes"), spans)
 
 
-def payments(data: Dataset) -> str:
+def payments_sql(data: Dataset) -> str:
     """What the customers of the basis pay, as spans with their cohort: purchases in their period, MRR while it runs."""
     if data.basis == "orders":
         return (
             "SELECT customer_id, first_period AS cohort, period AS from_period, period + 1 AS until_period, revenue AS paid "
-            "FROM bought"
+            "FROM purchases_by_period"
         )
     return (
         "SELECT levels.customer_id, first_period AS cohort, levels.from_period, levels.until_period, mrr AS paid "
@@ -146,125 +146,131 @@ def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
     return f"MIN(CASE WHEN customer_id IN ({earlier}) THEN {BEFORE} ELSE {span} END){window}"
 
 
-def year_of(data: Dataset, grid: Grid) -> dict[str, str]:
+def trailing_year_parts(data: Dataset, granularity: Granularity) -> dict[str, str]:
     """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten, and held sums."""
-    by_days = "day" in _windows(data, grid)
-    parts = {"windows": "windows_of_days" if by_days else sql("windows_of_periods"), "end": end_of(data, grid)}
+    by_days = "day" in _windows(data, granularity)
+    parts = {
+        "windows": "windows_of_days" if by_days else sql("windows_of_periods"),
+        "end": end_index(data, granularity),
+    }
     return parts | {"held": fill_placeholders(sql("held_by_days" if by_days else "held_by_periods"), parts)}
 
 
-def _windows(data: Dataset, grid: Grid) -> pd.DataFrame:
-    return year_windows(grid, data.starts["orders"], data.as_of)
+def _windows(data: Dataset, granularity: Granularity) -> pd.DataFrame:
+    return year_windows(granularity, data.starts["orders"], data.as_of)
 
 
-def shown(segment: str) -> str:
+def top_values_sql(segment: str) -> str:
     """The segment's value as it is shown: beyond the largest ones it is (other)."""
     column = f"CAST({segment_column(segment)} AS VARCHAR)"
-    return f"CASE WHEN {column} IS NULL OR {column} IN (SELECT value FROM shown_values) THEN {column} ELSE {literal(OTHER)} END"
+    return f"CASE WHEN {column} IS NULL OR {column} IN (SELECT value FROM top_values) THEN {column} ELSE {literal(OTHER)} END"
 
 
-def end_of(data: Dataset, grid: Grid) -> str:
+def end_index(data: Dataset, granularity: Granularity) -> str:
     """The number of the first span that the data do not reach."""
-    return str(grid.index(data.as_of - timedelta(days=1)) + 1)
+    return str(granularity.index(data.as_of - timedelta(days=1)) + 1)
 
 
-def views_read(data: Dataset, grid: Grid, query: str) -> list[str]:
+def views_read(data: Dataset, granularity: Granularity, query: str) -> list[str]:
     """The shared views that one of our queries reads, as the basis and the settings have it; keys of `_VIEWS`."""
-    is_orders, has_membership = data.basis == "orders", members(data) == "membership"
-    active = ["bought" if is_orders else "customers"]
-    changes = ["customers" if has_membership else "bought"]
-    if not is_orders and is_daily(data, grid, "churn_mode"):
+    is_orders, has_membership = data.basis == "orders", members_sql(data) == "membership"
+    active_sql = ["purchases_by_period" if is_orders else "customers"]
+    changes = ["customers" if has_membership else "purchases_by_period"]
+    if not is_orders and is_daily(data, granularity, "churn_mode"):
         changes.append("leaving")
-    paid = ["bought"] if is_orders else ["levels", "customers"]
+    paid = ["purchases_by_period"] if is_orders else ["levels", "customers"]
     if query == "trailing":
-        return ["trailing_days", "windows_of_days" if "day" in _windows(data, grid) else "bought"]
+        return ["trailing_days", "windows_of_days" if "day" in _windows(data, granularity) else "purchases_by_period"]
     return {
-        "movements": [*active, *changes],
+        "movements": [*active_sql, *changes],
         "mrr": ["levels"],
-        "purchases": ["bought"],
-        "cohorts": [*active, *paid],
+        "purchases": ["purchases_by_period"],
+        "cohorts": [*active_sql, *paid],
         "reasons": ["leaving"],
-        "listed_orders": ["turns"],
-        "listed_subscriptions": ["turns", "leaving", "levels"],
-        "listed_active": [*active, *paid],
-        "looks": ["levels", "customers"],
-        "turns": changes,
+        "listed_orders": ["membership_changes"],
+        "listed_subscriptions": ["membership_changes", "leaving", "levels"],
+        "listed_active": [*active_sql, *paid],
+        "monthly_snapshots": ["levels", "customers"],
+        "membership_changes": changes,
     }.get(query, [])
 
 
-def _ensure(data: Dataset, grid: Grid, *views: str) -> None:
+def _build_missing(data: Dataset, granularity: Granularity, *views: str) -> None:
     """Build these views, and what they read, unless they stand."""
-    prepared = data.live_engine.prepared
+    standing = data.live_engine.prepared
     for name in views:
-        if name not in prepared:
-            _VIEWS[name](data, grid)
-            prepared[name] = True
+        if name not in standing:
+            _VIEWS[name](data, granularity)
+            standing[name] = True
 
 
-def _prepare_bought(data: Dataset, grid: Grid) -> None:
+def _build_purchases(data: Dataset, granularity: Granularity) -> None:
     """What each customer bought in each period, with the sums of twelve months where these are as many periods each."""
-    days, windows = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0", _windows(data, grid)
+    days, windows = (
+        "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0",
+        _windows(data, granularity),
+    )
     years = ""
     if "day" not in windows:
         years = fill_placeholders(
             sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}
         )
-    data.live_engine.run(sql("bought"), order_period=grid.sql("day"), days=days, years=years,
+    data.live_engine.run(sql("purchases_by_period"), order_period=granularity.sql("day"), days=days, years=years,
                     first_period=_first(data, "orders", "period", "period"))  # fmt: skip
 
 
-def _prepare_days(data: Dataset, grid: Grid) -> None:
+def _build_trailing_days(data: Dataset, granularity: Granularity) -> None:
     """When days, or all days of a span, enter the last twelve months, leave them and are forgotten."""
-    data.live_engine.register("trailing_days", _windows(data, grid))
+    data.live_engine.register("trailing_days", _windows(data, granularity))
 
 
-def _prepare_windows(data: Dataset, grid: Grid) -> None:
+def _build_windows_of_days(data: Dataset, granularity: Granularity) -> None:
     """When what each customer bought does, where the days of a span do not leave together."""
-    _ensure(data, grid, "trailing_days")
+    _build_missing(data, granularity, "trailing_days")
     data.live_engine.run(sql("windows_of_days"))
 
 
-def _level_views(data: Dataset, grid: Grid) -> dict[str, Grid]:
+def _level_views(data: Dataset, granularity: Granularity) -> dict[str, Granularity]:
     """The views of what is paid, and at the ends of which spans: days too, where changes are told apart by them."""
-    daily = is_daily(data, grid, "mrr_mode") or is_daily(data, grid, "churn_mode")
-    return {"levels": grid} | ({"day_levels": DAYS} if daily else {})
+    daily = is_daily(data, granularity, "mrr_mode") or is_daily(data, granularity, "churn_mode")
+    return {"levels": granularity} | ({"day_levels": DAYS} if daily else {})
 
 
-def _paid_periods(spans: Grid) -> dict[str, str]:
+def _paid_periods(spans: Granularity) -> dict[str, str]:
     return {"paid_from_period": spans.sql(_PAID_FROM), "paid_until_period": spans.sql(_PAID_UNTIL)}
 
 
-def _prepare_levels(data: Dataset, grid: Grid) -> None:
+def _build_mrr_steps(data: Dataset, granularity: Granularity) -> None:
     """What each customer pays at the ends of spans, and how that changes."""
     engine = data.live_engine
-    steps = sql("steps_foreign" if data.foreign else "steps_home")
-    for name, spans in _level_views(data, grid).items():
+    steps = sql("steps_other_currencies" if data.foreign else "steps_report_currency")
+    for name, spans in _level_views(data, granularity).items():
         if data.foreign:
             engine.register(f"{name}_rates", _boundary_rates(data, spans))
-        engine.run(sql("levels").replace("$steps", steps), name=name, end=end_of(data, spans), rates=f"{name}_rates",
+        engine.run(sql("levels").replace("$steps", steps), name=name, end=end_index(data, spans), rates=f"{name}_rates",
                    first_paid=_first(data, "subscriptions", "period", "period"),
                    **_paid_periods(spans))  # fmt: skip
-    if is_daily(data, grid, "mrr_mode"):
-        engine.run(sql("changes"), levels="day_levels", period=grid.sql_of_day("from_period"))
+    if is_daily(data, granularity, "mrr_mode"):
+        engine.run(sql("changes"), levels="day_levels", period=granularity.sql_of_day("from_period"))
     else:
         engine.run(sql("changes"), levels="levels", period="from_period")
 
 
-def _prepare_leaving(data: Dataset, grid: Grid) -> None:
+def _build_departures(data: Dataset, granularity: Granularity) -> None:
     """Who stops paying, and why."""
-    _ensure(data, grid, "levels")
-    for name, spans in _level_views(data, grid).items():
+    _build_missing(data, granularity, "levels")
+    for name, spans in _level_views(data, granularity).items():
         data.live_engine.run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
                         passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
                         **_paid_periods(spans))  # fmt: skip
 
 
-def _boundary_rates(data: Dataset, grid: Grid) -> pd.DataFrame:
+def _boundary_rates(data: Dataset, granularity: Granularity) -> pd.DataFrame:
     """By currency and span: the last rate before the span's end (`rate`), its start (`earlier_rate`) and the next's end."""
     import pandas as pd
 
-    first, last = grid.index(data.start), grid.index(data.as_of - timedelta(days=1))
-    ends = {number: grid.end(number) for number in range(first, last + 1)}
+    first, last = granularity.index(data.start), granularity.index(data.as_of - timedelta(days=1))
+    ends = {number: granularity.end(number) for number in range(first, last + 1)}
     days = [min(day, data.as_of) - timedelta(days=1) for day in ends.values()]
     spans = pd.DataFrame({"period": list(ends), "day": pd.to_datetime(pd.Series(days)).astype("datetime64[us]")})
     rates = data.live_engine.frame("SELECT currency, day, rate FROM rates ORDER BY day")
@@ -278,82 +284,88 @@ def _boundary_rates(data: Dataset, grid: Grid) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _prepare_customers(data: Dataset, grid: Grid) -> None:
+def _build_customers(data: Dataset, granularity: Granularity) -> None:
     """When customers are active (activity), and when they are customers (membership), where that is not when they buy."""
-    _ensure(data, grid, "bought" if data.basis == "orders" else "levels")
-    engine, end = data.live_engine, end_of(data, grid)
+    _build_missing(data, granularity, "purchases_by_period" if data.basis == "orders" else "levels")
+    engine, end = data.live_engine, end_index(data, granularity)
     first_run = {"first_period": _first(data, data.basis, "from_period", "from_period, until_period")}
     first_span = {"first_period": _first(data, data.basis, "from_period")}
     inactivity = data.settings.definitions.inactivity_days
     if data.basis == "subscriptions":
-        until = grid.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
+        until = granularity.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
         touched = (
-            f"SELECT customer_id, {grid.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
+            f"SELECT customer_id, {granularity.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
             "FROM subscriptions WHERE mrr > 0"
         )
-        engine.run(sql("runs"), name="activity", touched=touched, **first_run)
+        engine.run(sql("merged_intervals"), name="activity", touched=touched, **first_run)
 
-    def stays(spans: Grid) -> str | None:
+    def membership_intervals(spans: Granularity) -> str | None:
         """Spans at whose end one is a customer, where those are not just the active ones."""
         if data.basis == "subscriptions":
-            levels = "levels" if spans is grid else "day_levels"
+            levels = "levels" if spans is granularity else "day_levels"
             return f"SELECT customer_id, from_period, until_period FROM {levels} WHERE mrr > 0"
         if inactivity is None:
             return None
         lapses = f"(day + {inactivity})"
-        beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {end_of(data, spans)} ELSE {spans.sql(lapses)} END"
+        beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {end_index(data, spans)} ELSE {spans.sql(lapses)} END"
         return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
 
-    if (touched_stays := stays(grid)) is not None:
-        engine.run(sql("runs"), name="stays", touched=touched_stays, **first_run)
-        engine.run(sql("membership"), name="membership", runs="stays", first=active(data), **first_span)
-    if is_daily(data, grid, "churn_mode") and (touched_days := stays(DAYS)) is not None:
-        engine.run(sql("runs"), name="day_stays", touched=touched_days, **first_run)
-        first = "day_levels" if data.basis == "subscriptions" else "day_stays"
-        engine.run(sql("membership"), name="day_membership", runs="day_stays", first=first, **first_span)
+    if (intervals := membership_intervals(granularity)) is not None:
+        engine.run(sql("merged_intervals"), name="customer_intervals", touched=intervals, **first_run)
+        engine.run(
+            sql("membership"), name="membership", runs="customer_intervals", first=active_sql(data), **first_span
+        )
+    if is_daily(data, granularity, "churn_mode") and (touched_days := membership_intervals(DAYS)) is not None:
+        engine.run(sql("merged_intervals"), name="day_customer_intervals", touched=touched_days, **first_run)
+        first = "day_levels" if data.basis == "subscriptions" else "day_customer_intervals"
+        engine.run(sql("membership"), name="day_membership", runs="day_customer_intervals", first=first, **first_span)
 
 
-def _prepare_turns(data: Dataset, grid: Grid) -> None:
+def _build_membership_changes(data: Dataset, granularity: Granularity) -> None:
     """When one becomes a customer and ceases to be one, for who reads it several times."""
-    _ensure(data, grid, *views_read(data, grid, "turns"))
-    data.live_engine.run(f"CREATE OR REPLACE TEMP TABLE turns AS {turns(data, grid)[1:-1]}")
+    _build_missing(data, granularity, *views_read(data, granularity, "membership_changes"))
+    data.live_engine.run(
+        f"CREATE OR REPLACE TEMP TABLE membership_changes AS {membership_changes_sql(data, granularity)[1:-1]}"
+    )
 
 
-def _prepare_values(data: Dataset, grid: Grid, segment: str) -> None:
+def _build_customer_values(data: Dataset, granularity: Granularity, segment: str) -> None:
     """The segment value of each customer in each span."""
     # Windows that end at a date are one period's: the value before that date holds in all of them.
-    begin = str(grid.index(data.start) - 1)
-    placed, before = (begin, f" AND {{}} < DATE '{grid.ends}'") if grid.is_windows else ("{}", "")
+    begin = str(granularity.index(data.start) - 1)
+    placed, before = (begin, f" AND {{}} < DATE '{granularity.ends}'") if granularity.is_windows else ("{}", "")
     rows = [
-        f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, {shown(segment)} AS value, "
-        f"{placed.format(grid.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
+        f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, {top_values_sql(segment)} AS value, "
+        f"{placed.format(granularity.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
         f"{before.format(WHEN[name])}"
         for name in data.segments[segment]
     ]
-    _choose_shown(data, segment)
-    data.live_engine.run(sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_of(data, grid))
+    _build_top_values(data, segment)
+    data.live_engine.run(
+        sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_index(data, granularity)
+    )
 
 
-def _choose_shown(data: Dataset, segment: str) -> None:
+def _build_top_values(data: Dataset, segment: str) -> None:
     """Keep the values with the most customers (a guest's row counts as one), ties by name."""
     rows = " UNION ALL ".join(
         f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
         for name in data.segments[segment]
     )
     data.live_engine.run(
-        "CREATE OR REPLACE TEMP TABLE shown_values AS SELECT value FROM "
+        "CREATE OR REPLACE TEMP TABLE top_values AS SELECT value FROM "
         f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row WHERE value IS NOT NULL GROUP BY value) AS sized "
-        f"ORDER BY size DESC, value LIMIT {SHOWN}"
+        f"ORDER BY size DESC, value LIMIT {MOST_VALUES}"
     )
 
 
 # How each shared view, or group of views that are built together, is built.
-_VIEWS: dict[str, Callable[[Dataset, Grid], None]] = {
-    "bought": _prepare_bought,
-    "trailing_days": _prepare_days,
-    "windows_of_days": _prepare_windows,
-    "levels": _prepare_levels,  # levels, day_levels, changes
-    "leaving": _prepare_leaving,  # levels_leaving, day_levels_leaving
-    "customers": _prepare_customers,  # activity, membership, day_membership
-    "turns": _prepare_turns,
+_VIEWS: dict[str, Callable[[Dataset, Granularity], None]] = {
+    "purchases_by_period": _build_purchases,
+    "trailing_days": _build_trailing_days,
+    "windows_of_days": _build_windows_of_days,
+    "levels": _build_mrr_steps,  # levels, day_levels, changes
+    "leaving": _build_departures,  # levels_leaving, day_levels_leaving
+    "customers": _build_customers,  # activity, membership, day_membership
+    "membership_changes": _build_membership_changes,
 }

@@ -17,7 +17,7 @@ from retention_kit.errors import ReportError
 from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.identities import Identity, identities
 from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
-from retention_kit.metrics.queries.summaries import concentration, needs, swing
+from retention_kit.metrics.queries.summaries import concentration, missing_reason, largest_change
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.folder import output_lock, staging_dir, swap, wrap_os_errors
@@ -229,11 +229,11 @@ def compute_figures(plan: Plan) -> Figures:
     page = plan.page
     data, period = page.data, page.period
     checks = identities(data, page.every, (page.alone[0],) if page.alone else tuple(page.columns))
-    if needs(data, "concentration") is None:
+    if missing_reason(data, "concentration") is None:
         concentration(data, period)
-    if needs(data, "scores") is None:
+    if missing_reason(data, "scores") is None:
         answer_counts(data, page.every)
-    swing(data, period)
+    largest_change(data, period)
     lists = customer_lists(data, period, page.columns, page.alone)
     list_totals(data, period, page.columns, page.alone, lists)
     return Figures(scorecard_of(page), lists, checks)

@@ -45,25 +45,25 @@ else:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ChartSpec:
     """A Vega-Lite specification, complete with its data, and the same picture in words."""
 
     spec: dict
     alt: str
 
 
-def drawing(function: Callable[..., Drawing | None]) -> Callable[..., Drawing | None]:
+def without_schema_checks(function: Callable[..., ChartSpec | None]) -> Callable[..., ChartSpec | None]:
     """Without Altair's check of every part as it is made, which takes longer than making it."""
 
     @wraps(function)
-    def unchecked(*given: object, **more: object) -> Drawing | None:
+    def unchecked(*given: object, **more: object) -> ChartSpec | None:
         with alt.utils.schemapi.debug_mode(False):
             return function(*given, **more)
 
     return unchecked
 
 
-def visible(name: object) -> str:
+def control_pictures(name: object) -> str:
     """A name from the data as a picture can show it: control characters drawn, nothing else changed."""
     return str(name).translate(_VISIBLE)
 
@@ -73,7 +73,7 @@ def short_names(names: list[object], most: int = 26) -> list[str]:
 
     Two that would look alike are told apart by their place.
     """
-    shown = [visible(name) for name in names]
+    shown = [control_pictures(name) for name in names]
     long = [name for name in shown if len(name) > most]
     if len(long) > 1:
         begin = _shared(long, most // 3)
@@ -95,12 +95,12 @@ def _shared(names: list[str], least: int) -> int:
     return length if length >= least else 0
 
 
-def number(value: Any) -> float | None:
+def as_float(value: Any) -> float | None:
     """A cell of a frame as a float; None where it is undefined, in whichever of pandas' ways."""
     return None if pd.isna(value) or not isfinite(value) else float(value)
 
 
-def selectable(spec: dict, name: str, select: dict) -> dict:
+def with_selection(spec: dict, name: str, select: dict) -> dict:
     """A layered specification in which a reader may select: Vega-Lite's parameter `name`, held by the layer of that name.
 
     What is selected comes from any layer; one must hold it, as otherwise each would have its own.
@@ -110,12 +110,12 @@ def selectable(spec: dict, name: str, select: dict) -> dict:
     return spec | {"layer": [{"name": f"{name}_layer", **first}, *others], "params": [held]}
 
 
-def inline(records: list[dict], name: str = "rows") -> alt.InlineData:
+def inline_data(records: list[dict], name: str = "rows") -> alt.InlineData:
     """Named, so that Altair neither moves the rows nor names them by a hash."""
     return alt.InlineData(values=records, name=name)
 
 
-def extent(unit: str, reference: float | None, records: list[dict]) -> list[float]:
+def axis_domain(unit: str, reference: float | None, records: list[dict]) -> list[float]:
     """What the axis spans: everything drawn and some air, without leaving 0 to 100% or going below zero for it."""
     values = [reference, *(record.get(key) for record in records for key in ("value", "low", "high", "earlier"))]
     drawn: list[float] = [value for value in values if value is not None]
@@ -126,7 +126,7 @@ def extent(unit: str, reference: float | None, records: list[dict]) -> list[floa
     return [bottom, top]
 
 
-def quantity(
+def quantitative(
     channel: type[Position], unit: str, words: Words, domain: list[float] | None = None, reach: float = 0.0
 ) -> Callable[[str], Position]:
     """The encoding of any field in `unit`: one scale and axis for all layers; `reach` is the largest figure."""
@@ -150,7 +150,7 @@ def _money_label(reach: float, words: Words) -> str:
     return f"datum.value ? (datum.value < 0 ? '{MINUS}' : '') + {figure} : '0'"
 
 
-def either(channel: type, test: str, yes: object, no: object) -> object:
+def conditional(channel: type, test: str, yes: object, no: object) -> object:
     """One value of a channel where a test holds, another elsewhere."""
     return channel(no, condition={"test": test, "value": yes})
 
@@ -159,7 +159,7 @@ def tooltips(words: Words, *fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=words.text(f"charts.tooltip.{field}")) for field in fields]
 
 
-def finished(
+def layered_spec(
     layers: list[alt.Chart],
     words: Words,
     rows: list[dict] | None = None,
@@ -209,7 +209,7 @@ def _inner(chart: alt.Chart, *only: str) -> dict:
     return {name: made[name] for name in only or made}
 
 
-def listed(items: list[str], words: Words) -> str:
+def join_items(items: list[str], words: Words) -> str:
     """Items with commas and no "and"; where a language has no such list, as it writes an ordinary one."""
     patterns = Locale.parse(words.locale).list_patterns
     styles: list[Literal["unit", "unit-narrow"]] = ["unit", "unit-narrow"]

@@ -13,17 +13,17 @@ from retention_kit.report.charts.base import (
     INK,
     MUTED,
     TEAL,
-    Drawing,
+    ChartSpec,
     alt,
-    drawing,
-    extent,
-    finished,
-    inline,
-    listed,
-    number,
-    quantity,
-    selectable,
+    as_float,
+    axis_domain,
+    inline_data,
+    join_items,
+    layered_spec,
+    quantitative,
     tooltips,
+    with_selection,
+    without_schema_checks,
 )
 from retention_kit.wording import Words
 
@@ -45,8 +45,8 @@ def age_step(oldest: int, every: str) -> int:
     return next(step for step in chain(STEPS[every], years) if oldest // step - EVERY_AGE // step <= LATER_AGES)
 
 
-@drawing
-def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: bool = False) -> Drawing | None:
+@without_schema_checks
+def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: bool = False) -> ChartSpec | None:
     """Cohorts from the oldest down, their ages from the left; a cell that has not begun is no cell.
 
     `cells` have cohort, age, period, size, complete and `value`, in `unit`. Those of age 0 are left pale, those whose
@@ -55,7 +55,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     """
     step = age_step(int(cells["age"].max()), every)
     cells = cells[(cells["age"] <= EVERY_AGE) | (cells["age"] % step == 0)]
-    records = [_cell(row, words, unit) | (_named(row) if select else {}) for row in cells.to_dict("records")]
+    records = [_cell(row, words, unit) | (_selection_fields(row) if select else {}) for row in cells.to_dict("records")]
     later = [record["value"] for record in records if record["kind"] == "later"]
     if not any(record["age"] for record in records):
         return None
@@ -78,30 +78,30 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     dashed: dict[str, Any] = {"stroke": MUTED, "strokeDash": [3, 3], "strokeWidth": 0.8}
     beside: dict[str, Any] = {"align": "right", "color": MUTED, "fontSize": 11}
     sizes = alt.Chart().mark_text(**beside).encode(y, alt.XValue(-10), alt.Text("size:N"))
-    head = alt.Chart(inline([{}], "head")).mark_text(
+    head = alt.Chart(inline_data([{}], "head")).mark_text(
         **beside, baseline="bottom", text=words.text("charts.cohorts.size")
     )
     layers = [
-        cell.mark_rect().encode(alt.Color("value:Q", scale=shade, legend=None)).transform_filter(_is("later")),
-        cell.mark_rect(color=FIRST).transform_filter(_is("first")),
-        cell.mark_rect(fillOpacity=0, **dashed).transform_filter(_is("running")),
-        cell.mark_text(color=DARK, fontSize=11).encode(alt.Text("text:N")).transform_filter(_is("later")),
-        cell.mark_text(color=MUTED, fontSize=11).encode(alt.Text("text:N")).transform_filter(f"!({_is('later')})"),
+        cell.mark_rect().encode(alt.Color("value:Q", scale=shade, legend=None)).transform_filter(_is_kind("later")),
+        cell.mark_rect(color=FIRST).transform_filter(_is_kind("first")),
+        cell.mark_rect(fillOpacity=0, **dashed).transform_filter(_is_kind("running")),
+        cell.mark_text(color=DARK, fontSize=11).encode(alt.Text("text:N")).transform_filter(_is_kind("later")),
+        cell.mark_text(color=MUTED, fontSize=11).encode(alt.Text("text:N")).transform_filter(f"!({_is_kind('later')})"),
         sizes.transform_filter("datum.age === 0"),
         head.encode(alt.XValue(-10), alt.YValue(-6)),
     ]
     if select:
         layers.insert(3, cell.mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2).transform_filter(CHOSEN))
     size = {"width": {"step": width}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
-    spec = finished(layers, words, records, right=4) | size
+    spec = layered_spec(layers, words, records, right=4) | size
     if select:
-        spec = selectable(spec, "cell", BY_CELL)
+        spec = with_selection(spec, "cell", BY_CELL)
         spec["config"]["mark"] = {"cursor": "pointer"}
-    return Drawing(spec, _heat_alt(records, cohorts, words, every))
+    return ChartSpec(spec, _heat_alt(records, cohorts, words, every))
 
 
-@drawing
-def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words, every: str) -> Drawing | None:
+@without_schema_checks
+def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words, every: str) -> ChartSpec | None:
     """Retention by age, from age 1: every cohort a thin line, the average of all a thick one, one cohort in colour.
 
     `cells` and `average` have age and retention, `cells` cohort besides; `chosen` is the cohort to point out, or "".
@@ -111,30 +111,30 @@ def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words
     lines = [_point(row, words) for row in cells.to_dict("records")]
     mean = [_point(row, words) | {"cohort": words.text("charts.curves.average")} for row in average.to_dict("records")]
     own = [line for line, cohort in zip(lines, cells["cohort"], strict=True) if cohort == chosen]
-    y = quantity(alt.Y, "fraction", words, extent("fraction", None, lines + mean))
+    y = quantitative(alt.Y, "fraction", words, axis_domain("fraction", None, lines + mean))
     ages = [point["age"] for point in mean]
     axis = alt.Axis(values=ages, format="d", grid=False, labelOverlap=True, labelSeparation=6, labelFlush=False)
     scale = alt.Scale(domain=[ages[0], ages[-1]], nice=False, zero=False)
     x = alt.X("age:Q", title=words.text(f"charts.cohorts.age.{every}"), axis=axis, scale=scale)
     layers = [
-        alt.Chart(inline(lines)).mark_line(color=GREY, strokeWidth=1).encode(y("value"), alt.Detail("cohort:N")),
-        *_pointed_out(mean, "average", INK, y, words, align="left", dx=8),
+        alt.Chart(inline_data(lines)).mark_line(color=GREY, strokeWidth=1).encode(y("value"), alt.Detail("cohort:N")),
+        *_highlighted(mean, "average", INK, y, words, align="left", dx=8),
     ]
     if own:
         beside = next(point["value"] for point in mean if point["age"] == own[-1]["age"])
         away = -16 if own[-1]["value"] > beside else 18  # on the side where the average is not
-        layers += _pointed_out(own, "chosen", TEAL, y, words, align="center" if len(own) > 1 else "left", dy=away)
-    spec = finished(layers, words, None, x, right=84, height=300)
-    return Drawing(spec, _curves_alt(mean, own, words, every))
+        layers += _highlighted(own, "chosen", TEAL, y, words, align="center" if len(own) > 1 else "left", dy=away)
+    spec = layered_spec(layers, words, None, x, right=84, height=300)
+    return ChartSpec(spec, _curves_alt(mean, own, words, every))
 
 
-def _is(kind: str) -> str:
+def _is_kind(kind: str) -> str:
     return f"datum.kind === '{kind}'"
 
 
 def _cell(row: dict, words: Words, unit: str) -> dict:
     """One cell; per cents stand in it without their sign and decimals, money without its currency, for room."""
-    value, figure = number(row["value"]), words.value(number(row["value"]), unit)
+    value, figure = as_float(row["value"]), words.value(as_float(row["value"]), unit)
     return {
         "cohort": words.period(row["cohort"], "tick"),
         "when": words.period(row["period"]),
@@ -143,22 +143,24 @@ def _cell(row: dict, words: Words, unit: str) -> dict:
         "n": words.text("charts.n", n=words.value(int(row["size"]), "count")),
         "value": value,
         "figure": figure,
-        "text": words.value(int(100 * row["value"] + 0.5), "count") if unit == "fraction" else _bare(value, words),
+        "text": words.value(int(100 * row["value"] + 0.5), "count")
+        if unit == "fraction"
+        else _without_currency(value, words),
         "kind": "running" if not row["complete"] else "later" if row["age"] else "first",
     }
 
 
-def _bare(value: float | None, words: Words) -> str:
+def _without_currency(value: float | None, words: Words) -> str:
     """Money without its currency, which would take half of a cell; the caption names it."""
     return Words(words.language, "XXX").value(value, "money")
 
 
-def _named(row: dict) -> dict:
+def _selection_fields(row: dict) -> dict:
     return {"cohort_id": str(row["cohort"]), "period": str(row["period"])}
 
 
 def _point(row: dict, words: Words) -> dict:
-    value = number(row["retention"])
+    value = as_float(row["retention"])
     cohort = words.period(row["cohort"], "tick") if "cohort" in row else ""
     figure, size = words.value(value, "fraction"), words.value(int(row["size"]), "count")
     return {
@@ -170,12 +172,12 @@ def _point(row: dict, words: Words) -> dict:
     }
 
 
-def _pointed_out(
+def _highlighted(
     points: list[dict], name: str, colour: str, y: Callable[[str], alt.Y], words: Words, **place: Any
 ) -> list[alt.Chart]:
     """A line with dots to point at, named at its end."""
-    base = alt.Chart(inline(points, name)).encode(y("value"))
-    end = alt.Chart(inline(points[-1:], f"{name}-end")).encode(y("value"), alt.Text("cohort:N"))
+    base = alt.Chart(inline_data(points, name)).encode(y("value"))
+    end = alt.Chart(inline_data(points[-1:], f"{name}-end")).encode(y("value"), alt.Text("cohort:N"))
     label: dict[str, Any] = {"fontSize": 12, "fontWeight": "bold", **place}
     dots = base.mark_point(filled=True, size=36, color=colour, opacity=1)
     return [
@@ -188,21 +190,21 @@ def _pointed_out(
 
 def _heat_alt(records: list[dict], cohorts: list[str], words: Words, every: str) -> str:
     """The extent of the picture, then the columns that readers ask for first, cohort by cohort."""
-    said = {"count": len(cohorts), "first": cohorts[0], "last": cohorts[-1]}
-    told = [words.text("charts.cohorts.alt", ages=words.text(f"charts.cohorts.age.{every}"), **said)]
+    fields = {"count": len(cohorts), "first": cohorts[0], "last": cohorts[-1]}
+    sentences = [words.text("charts.cohorts.alt", ages=words.text(f"charts.cohorts.age.{every}"), **fields)]
     known = [record for record in records if record["kind"] == "later"]
     for age in sorted({record["age"] for record in known} & {1, 3, 6, 12}):
         column = [f"{record['cohort']} {record['figure']}" for record in known if record["age"] == age]
-        told.append(words.text("charts.cohorts.column", age=age, figures=listed(column, words)))
+        sentences.append(words.text("charts.cohorts.column", age=age, figures=join_items(column, words)))
     if running := next((record["when"] for record in records if record["kind"] == "running"), ""):
-        told.append(words.text("charts.alt.unfinished", when=running))
-    return " ".join(told)
+        sentences.append(words.text("charts.alt.unfinished", when=running))
+    return " ".join(sentences)
 
 
 def _curves_alt(mean: list[dict], own: list[dict], words: Words, every: str) -> str:
     ages = words.text(f"charts.cohorts.age.{every}")
-    told = [words.text("charts.curves.alt", ages=ages)]
+    sentences = [words.text("charts.curves.alt", ages=ages)]
     for points in filter(None, (mean, own)):
         figures = [f"{point['age']}: {point['figure']}" for point in points]
-        told.append(words.text("charts.curves.line", name=points[0]["cohort"], figures=listed(figures, words)))
-    return " ".join(told)
+        sentences.append(words.text("charts.curves.line", name=points[0]["cohort"], figures=join_items(figures, words)))
+    return " ".join(sentences)

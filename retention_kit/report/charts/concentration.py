@@ -10,20 +10,20 @@ from retention_kit.report.charts.base import (
     INK,
     LIGHT_TEAL,
     TEAL,
-    Drawing,
+    ChartSpec,
     alt,
-    drawing,
-    either,
-    finished,
-    listed,
-    quantity,
+    conditional,
+    join_items,
+    layered_spec,
+    quantitative,
     tooltips,
+    without_schema_checks,
 )
 from retention_kit.wording import Words
 
 
-@drawing
-def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
+@without_schema_checks
+def revenue_by_tenth(rows: pd.DataFrame, best: int, words: Words) -> ChartSpec:
     """Revenue by tenths of the customers, those who spent most first; the first `best` of them in the strong colour.
 
     `rows` have tenth (from 1), customers, revenue and share (of all revenue), in order.
@@ -39,14 +39,14 @@ def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
         }
         for row in rows.to_dict("records")
     ]
-    y = quantity(alt.Y, "money", words, reach=max(record["revenue"] for record in records))
+    y = quantitative(alt.Y, "money", words, reach=max(record["revenue"] for record in records))
     x = alt.X(
         "tenth:O",
         title=words.text("charts.value.axis"),
         scale=alt.Scale(domain=[record["tenth"] for record in records]),
         axis=alt.Axis(labelAngle=0),
     )
-    colour = either(alt.ColorValue, "datum.best", TEAL, LIGHT_TEAL)
+    colour = conditional(alt.ColorValue, "datum.best", TEAL, LIGHT_TEAL)
     base = alt.Chart().encode(y("revenue"))
     label: dict[str, Any] = {"dy": -9, "fontSize": 11}
     shares = base.encode(alt.Text("part:N"))
@@ -58,5 +58,5 @@ def tenths(rows: pd.DataFrame, best: int, words: Words) -> Drawing:
         shares.mark_text(**label, color=INK).properties(name="shares"),
     ]
     figures = [f"{record['tenth']}: {record['figure']} ({record['part']})" for record in records]
-    said = words.text("charts.value.alt", figures=listed(figures, words))
-    return Drawing(finished(layers, words, records, x, right=24), said)
+    fields = words.text("charts.value.alt", figures=join_items(figures, words))
+    return ChartSpec(layered_spec(layers, words, records, x, right=24), fields)

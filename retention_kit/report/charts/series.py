@@ -1,6 +1,6 @@
 """Charts: tidy frames to Vega-Lite, by way of Altair. They place and word what they are given; they compute no figure.
 
-Every function returns a `Drawing`, or None where no value is defined: an empty picture says less than a sentence.
+Every function returns a `ChartSpec`, or None where no value is defined: an empty picture says less than a sentence.
 Titles are left to the page. Only periods and our own words enter expressions; names from the data stay data.
 """
 
@@ -25,20 +25,20 @@ from retention_kit.report.charts.base import (
     PALE_TERRACOTTA,
     TEAL,
     TERRACOTTA,
-    Drawing,
+    ChartSpec,
     alt,
-    drawing,
-    either,
-    extent,
-    finished,
-    inline,
-    listed,
-    number,
-    quantity,
-    selectable,
+    as_float,
+    axis_domain,
+    conditional,
+    control_pictures,
+    inline_data,
+    join_items,
+    layered_spec,
+    quantitative,
     short_names,
     tooltips,
-    visible,
+    with_selection,
+    without_schema_checks,
 )
 from retention_kit.wording import DASH, Words
 
@@ -46,10 +46,10 @@ OVER_PERIODS = {"type": "interval", "encodings": ["x"], "mark": {"fill": TEAL, "
 MOST_LABELS = 14  # period labels that fit side by side
 
 
-@drawing
+@without_schema_checks
 def trend(
     rows: pd.DataFrame, words: Words, goal: float | None = None, before: str | None = None, brush: bool = False
-) -> Drawing | None:
+) -> ChartSpec | None:
     """One metric over periods: a line with its interval; gaps where undefined, incomplete periods hollow and apart.
 
     `rows` are scorecard rows of one metric and one segment value, oldest first. `before` names a column of theirs,
@@ -68,9 +68,9 @@ def trend(
         record["latest"] = bool(known) and record is known[-1]
     falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]
 
-    unit, goal = rows["unit"].iloc[0], number(goal)
-    low, high = extent(unit, goal, records)
-    y = quantity(alt.Y, unit, words, [low, high])
+    unit, goal = rows["unit"].iloc[0], as_float(goal)
+    low, high = axis_domain(unit, goal, records)
+    y = quantitative(alt.Y, unit, words, [low, high])
     base = alt.Chart()
     # Below the point, unless the axis is there.
     falling = falling and known[-1]["value"] - low > 0.2 * (high - low)
@@ -78,8 +78,10 @@ def trend(
     bold: dict[str, Any] = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
     layers = [
         base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
-        *_pale(records, y, words),
-        *_rule(goal, y, [words.text("charts.goal"), words.value(goal, unit)], alt.XValue(0), alt.X2Value("width")),
+        *_year_before(records, y, words),
+        *_reference_line(
+            goal, y, [words.text("charts.goal"), words.value(goal, unit)], alt.XValue(0), alt.X2Value("width")
+        ),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2)
         .encode(y("low"), alt.Y2("high"))
         .transform_filter("datum.alone"),
@@ -88,29 +90,31 @@ def trend(
         latest.mark_text(**bold, color=TEAL),
         _points(words, "when", *(["before"] if before else [])).encode(y("value")),
     ]
-    spec = finished(layers, words, records, _over(records, words), right=70 if before else 24 if goal is None else 60)
-    spec = selectable(spec, "brush", OVER_PERIODS) if brush else spec
-    return Drawing(spec, _trend_alt(rows, records, known, goal, words))
+    spec = layered_spec(
+        layers, words, records, _period_axis(records, words), right=70 if before else 24 if goal is None else 60
+    )
+    spec = with_selection(spec, "brush", OVER_PERIODS) if brush else spec
+    return ChartSpec(spec, _trend_alt(rows, records, known, goal, words))
 
 
-@drawing
-def customer_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
+@without_schema_checks
+def customer_movements(frame: pd.DataFrame, words: Words) -> ChartSpec | None:
     """Customers kept, back and new above the line, those who did not return below it: one stacked bar per period."""
     up = {"retained": TEAL, "reactivated": LIGHT_TEAL, "new": AMBER}
     return _movements("customers", frame, words, "count", up, {"lost": TERRACOTTA})
 
 
-@drawing
-def mrr_movements(frame: pd.DataFrame, words: Words) -> Drawing | None:
+@without_schema_checks
+def mrr_movements(frame: pd.DataFrame, words: Words) -> ChartSpec | None:
     """Recurring revenue won above the line and lost below it; exchange rates by their sign, where any."""
     up = {"new": AMBER, "expansion": TEAL, "reactivation": LIGHT_TEAL}
-    if any(number(value) for value in frame["fx"]):
+    if any(as_float(value) for value in frame["fx"]):
         up["fx"] = GREY
     return _movements("mrr", frame, words, "money", up, {"contraction": PALE_TERRACOTTA, "churned": TERRACOTTA})
 
 
-@drawing
-def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
+@without_schema_checks
+def nps(rows: pd.DataFrame, words: Words) -> ChartSpec | None:
     """Promoters, passives and detractors as shares of each period's answers; `rows` hold their counts and `n`."""
     kinds = {"detractors": TERRACOTTA, "passives": GREY, "promoters": TEAL}
     y = alt.Y("value:Q", title=None, stack="normalize", axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]))
@@ -121,15 +125,15 @@ def nps(rows: pd.DataFrame, words: Words) -> Drawing | None:
         .encode(alt.YValue(-5), alt.Text("whole:N"))
         .transform_filter("datum.rank === 0")
     )
-    head = alt.Chart(inline([{}], "head"), name="counts_head").mark_text(
+    head = alt.Chart(inline_data([{}], "head"), name="counts_head").mark_text(
         **row, align="right", text=words.text("charts.nps.answers")
     )
     numbers = [answers, head.encode(alt.XValue(-6), alt.YValue(-5))] if len(rows) <= MOST_LABELS else []
     return _stacked("nps", rows, words, "count", kinds, y, "n", over=numbers, below=set())
 
 
-@drawing
-def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Drawing | None:
+@without_schema_checks
+def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> ChartSpec | None:
     """One metric over segment values in one period: a dot with its interval each, in the order given; `total` is for all.
 
     Undefined values have no dot.
@@ -141,46 +145,46 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Dr
     for record in records:
         record["beside"] = f"{record['figure']} · {record['n']}"
 
-    unit, total = rows["unit"].iloc[0], number(total)
+    unit, total = rows["unit"].iloc[0], as_float(total)
     whole = [f"{words.text('charts.whole')} {words.value(total, unit)}"]
     step = 24 if len(records) <= 20 else 15
-    x = quantity(alt.X, unit, words, extent(unit, total, records))
+    x = quantitative(alt.X, unit, words, axis_domain(unit, total, records))
     axis = alt.Axis(labelLimit=170, labelOverlap=False, labelColor=INK, labelFontSize=12 if step > 15 else 11)
     scale = alt.Scale(domain=[record["name"] for record in records], padding=0.5)
     base = alt.Chart()
     layers = [
-        *_rule(total, x, whole, alt.YValue(0), alt.Y2Value("height")),
+        *_reference_line(total, x, whole, alt.YValue(0), alt.Y2Value("height")),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2).encode(x("low"), alt.X2("high")),
         _points(words, "name").encode(x("value")),
         base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(alt.XValue("width"), alt.Text("beside:N")),
     ]
     y = alt.Y("name:N", title=None, scale=scale, axis=axis)
     room = 12 + 6 * max(len(record["beside"]) for record in records)
-    spec = finished(layers, words, records, y, right=room, height=step * len(records) + 50)
-    return Drawing(spec, _segments_alt(rows, records, total, words))
+    spec = layered_spec(layers, words, records, y, right=room, height=step * len(records) + 50)
+    return ChartSpec(spec, _segments_alt(rows, records, total, words))
 
 
-def _movements(name: str, frame: pd.DataFrame, words: Words, unit: str, up: dict, down: dict) -> Drawing | None:
+def _movements(name: str, frame: pd.DataFrame, words: Words, unit: str, up: dict, down: dict) -> ChartSpec | None:
     kinds = up | down
-    reach = max((abs(number(value) or 0) for kind in kinds for value in frame[kind]), default=0)
-    y = quantity(alt.Y, unit, words, reach=reach)
-    zero = alt.Chart(inline([{}], "zero")).mark_rule(color=MUTED)
+    reach = max((abs(as_float(value) or 0) for kind in kinds for value in frame[kind]), default=0)
+    y = quantitative(alt.Y, unit, words, reach=reach)
+    zero = alt.Chart(inline_data([{}], "zero")).mark_rule(color=MUTED)
     across = zero.encode(alt.YDatum(0), alt.XValue(0), alt.X2Value("width"))
     return _stacked(name, frame, words, unit, kinds, y("value"), "end", over=[across], below=set(down))
 
 
 def _stacked(
     name: str, frame: pd.DataFrame, words: Words, unit: str, kinds: dict, y: alt.Y, whole: str, over: list, below: set
-) -> Drawing | None:
+) -> ChartSpec | None:
     """One bar per period: `kinds` (column to colour) stacked from zero in their order, those of `below` downwards."""
     rows = frame.to_dict("records")
-    periods = [_period(row, words) | {"whole": words.value(number(row[whole]), unit)} for row in rows]
+    periods = [_period(row, words) | {"whole": words.value(as_float(row[whole]), unit)} for row in rows]
     label = {kind: words.text(f"charts.{name}.{kind}") for kind in kinds}
     records = [
         period | {"kind": label[kind], "rank": rank, "value": 0 - value if kind in below else value, "figure": figure}
         for rank, kind in enumerate(kinds)
         for row, period in zip(rows, periods, strict=True)
-        if (value := number(row[kind])) is not None and (figure := words.value(value, unit))
+        if (value := as_float(row[kind])) is not None and (figure := words.value(value, unit))
     ]
     if not any(record["value"] for record in records):
         return None
@@ -189,9 +193,11 @@ def _stacked(
     of = alt.Tooltip("whole:N", title=words.text(f"charts.{name}.whole"))
     tips = [*tooltips(words, "when", "kind", "figure"), of]
     bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
-    bars = bar.encode(y, colour, alt.Order("rank:Q"), either(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips)
-    spec = finished([bars, *over], words, records, _over(periods, words), right=24, height=HEIGHT + 30)
-    return Drawing(spec, _stacked_alt(name, rows, periods, words, unit, label))
+    bars = bar.encode(
+        y, colour, alt.Order("rank:Q"), conditional(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips
+    )
+    spec = layered_spec([bars, *over], words, records, _period_axis(periods, words), right=24, height=HEIGHT + 30)
+    return ChartSpec(spec, _stacked_alt(name, rows, periods, words, unit, label))
 
 
 def _period(row: dict, words: Words) -> dict:
@@ -199,34 +205,34 @@ def _period(row: dict, words: Words) -> dict:
     return {"period": str(period), "when": words.period(period), "complete": bool(row["complete"])}
 
 
-def _pale(records: list[dict], y: Callable, words: Words) -> list[alt.Chart]:
+def _year_before(records: list[dict], y: Callable, words: Words) -> list[alt.Chart]:
     """A second line of what was a year before, named at its end; none where nothing is known of it."""
     known = [record for record in records if record.get("earlier") is not None]
     if not known:
         return []
     line: dict[str, Any] = {"color": LIGHT_TEAL, "strokeWidth": 1.5, "strokeDash": [2, 2]}
     dots = alt.OverlayMarkDef(color=LIGHT_TEAL, size=14, filled=True, opacity=1)
-    end = alt.Chart(inline(known[-1:], "earlier")).encode(y("earlier"))
+    end = alt.Chart(inline_data(known[-1:], "earlier")).encode(y("earlier"))
     label: dict[str, Any] = {"align": "left", "dx": 8, "fontSize": 11, "text": words.text("charts.before")}
     return [alt.Chart().mark_line(**line, point=dots).encode(y("earlier")), end.mark_text(**label, color=MUTED)]
 
 
 def _measure(row: dict, words: Words, before: str | None = None) -> dict:
-    value, low, high = (number(row[column]) for column in ("value", "low", "high"))
+    value, low, high = (as_float(row[column]) for column in ("value", "low", "high"))
     figure, lowest, highest = (words.value(bound, row["unit"]) for bound in (value, low, high))
-    earlier = number(row[before]) if before else None
+    earlier = as_float(row[before]) if before else None
     return {
         "value": value,
         "low": low,
         "high": high,
         "figure": figure,
         "interval": DASH if low is None else words.text("charts.interval", low=lowest, high=highest),
-        "n": words.text("charts.n", n=words.value(number(row["n"]), "count")),
+        "n": words.text("charts.n", n=words.value(as_float(row["n"]), "count")),
         "complete": bool(row["complete"]),
     } | ({"earlier": earlier, "before": words.value(earlier, row["unit"])} if before else {})
 
 
-def _over(periods: list[dict], words: Words) -> alt.X:
+def _period_axis(periods: list[dict], words: Words) -> alt.X:
     """Periods in the order given; labels thinned to fit, the latest kept, with the year where it changes."""
     is_weekly = "W" in periods[0]["period"]
     step = ceil(len(periods) / (MOST_LABELS // 2 if is_weekly else MOST_LABELS))  # a day and a month each
@@ -253,17 +259,17 @@ def _over(periods: list[dict], words: Words) -> alt.X:
 
 def _points(words: Words, name: str, *more: str) -> alt.Chart:
     mark = alt.Chart().mark_point(filled=True, size=46, stroke=TEAL, strokeWidth=1.5, opacity=1)
-    fill = either(alt.FillValue, "datum.complete", TEAL, "white")
+    fill = conditional(alt.FillValue, "datum.complete", TEAL, "white")
     return mark.encode(fill, tooltip=tooltips(words, name, "figure", "interval", "n", *more))
 
 
-def _rule(
+def _reference_line(
     at: float | None, channel: Callable, label: list[str], *span: alt.XValue | alt.YValue | alt.X2Value | alt.Y2Value
 ) -> list[alt.Chart]:
     """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None."""
     if at is None:
         return []
-    base = alt.Chart(inline([{"at": at, "label": label}], "reference")).encode(channel("at"))
+    base = alt.Chart(inline_data([{"at": at, "label": label}], "reference")).encode(channel("at"))
     if isinstance(span[0], alt.XValue):
         text = base.mark_text(color=BRICK, fontSize=11, align="left", dx=6).encode(
             alt.XValue("width"), alt.Text("label:N")
@@ -274,45 +280,49 @@ def _rule(
 
 
 def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal: float | None, words: Words) -> str:
-    told = [words.text("charts.alt.trend", label=rows["label"].iloc[0], span=_span(records, words))]
+    sentences = [words.text("charts.alt.trend", label=rows["label"].iloc[0], span=_span(records, words))]
     for record in known[-1:]:
-        told.append(words.text("charts.alt.bare" if record["low"] is None else "charts.alt.latest", **record))
+        sentences.append(words.text("charts.alt.bare" if record["low"] is None else "charts.alt.latest", **record))
     if len(known) > 1:
         low, high = (choose(known, key=lambda record: record["value"]) for choose in (min, max))
         extremes = {"low": low["figure"], "lowest": low["when"], "high": high["figure"], "highest": high["when"]}
-        told.append(words.text("charts.alt.extremes", **extremes))
+        sentences.append(words.text("charts.alt.extremes", **extremes))
     if gaps := [record["when"] for record in records if record["value"] is None]:
-        told.append(words.text("charts.alt.undefined", periods=listed(gaps, words)))
-    told += [words.text("charts.alt.incomplete", **record) for record in records if not record["complete"]]
+        sentences.append(words.text("charts.alt.undefined", periods=join_items(gaps, words)))
+    sentences += [words.text("charts.alt.incomplete", **record) for record in records if not record["complete"]]
     if earlier := [record for record in records if record.get("earlier") is not None]:
-        told.append(words.text("charts.alt.before", figure=earlier[-1]["before"], when=earlier[-1]["when"]))
+        sentences.append(words.text("charts.alt.before", figure=earlier[-1]["before"], when=earlier[-1]["when"]))
     if goal is not None:
-        told.append(words.text("charts.alt.goal", goal=words.value(goal, rows["unit"].iloc[0])))
-    return " ".join(told)
+        sentences.append(words.text("charts.alt.goal", goal=words.value(goal, rows["unit"].iloc[0])))
+    return " ".join(sentences)
 
 
 def _stacked_alt(name: str, rows: list[dict], periods: list[dict], words: Words, unit: str, label: dict) -> str:
     """The last complete period in full, or the last one where none is."""
     place = max((place for place, period in enumerate(periods) if period["complete"]), default=-1)
-    figures = [f"{words.value(number(rows[place][kind]), unit)} {label[kind]}" for kind in label]
-    told = [
+    figures = [f"{words.value(as_float(rows[place][kind]), unit)} {label[kind]}" for kind in label]
+    sentences = [
         words.text(f"charts.{name}.title", span=_span(periods, words)),
-        words.text(f"charts.{name}.alt", figures=listed(figures, words), **periods[place]),
+        words.text(f"charts.{name}.alt", figures=join_items(figures, words), **periods[place]),
         *(words.text("charts.alt.unfinished", when=other["when"]) for other in periods if not other["complete"]),
     ]
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _segments_alt(rows: pd.DataFrame, records: list[dict], total: float | None, words: Words) -> str:
     row = rows.iloc[0]
-    subject = {"label": row["label"], "segment": visible(row["segment"]), "period": words.period(row["period"])}
+    subject = {
+        "label": row["label"],
+        "segment": control_pictures(row["segment"]),
+        "period": words.period(row["period"]),
+    }
     first = [f"{record['name']} {record['beside']}" for record in records[:10]]
-    told = [words.text("charts.alt.segments", **subject), f"{listed(first, words)}."]
+    sentences = [words.text("charts.alt.segments", **subject), f"{join_items(first, words)}."]
     if len(records) > len(first):
-        told.append(words.text("charts.alt.more", count=len(records) - len(first)))
+        sentences.append(words.text("charts.alt.more", count=len(records) - len(first)))
     if total is not None:
-        told.append(words.text("charts.alt.whole", value=words.value(total, row["unit"])))
-    return " ".join(told)
+        sentences.append(words.text("charts.alt.whole", value=words.value(total, row["unit"])))
+    return " ".join(sentences)
 
 
 def _span(periods: list[dict], words: Words) -> str:

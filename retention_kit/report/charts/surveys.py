@@ -10,13 +10,13 @@ from retention_kit.report.charts.base import (
     MUTED,
     TEAL,
     TERRACOTTA,
-    Drawing,
+    ChartSpec,
     alt,
-    drawing,
-    finished,
-    listed,
-    quantity,
+    join_items,
+    layered_spec,
+    quantitative,
     tooltips,
+    without_schema_checks,
 )
 from retention_kit.wording import Words
 
@@ -24,8 +24,8 @@ COLOURS = {"top": TEAL, "promoters": TEAL, "passives": GREY, "rest": GREY, "detr
 LOW, HIGH = (20, 13), (24, 16)  # heights of a row and of its bar: of many scores, and of few
 
 
-@drawing
-def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
+@without_schema_checks
+def answers(rows: pd.DataFrame, words: Words) -> ChartSpec | None:
     """A bar for each score of the scale, the best on top, as a share of all answers.
 
     `rows` have period, survey, score, answers, share, group (what the score counts as, a key of `COLOURS`) and
@@ -38,7 +38,7 @@ def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
     groups = dict(zip(rows["group_label"], rows["group"], strict=True))
     scale = alt.Scale(domain=list(groups), range=[COLOURS[group] for group in groups.values()])
     colour = alt.Color("group:N", title=None, scale=scale, legend=alt.Undefined if len(groups) > 1 else None)
-    x = quantity(alt.X, "fraction", words, [0, max(rows["share"])])
+    x = quantitative(alt.X, "fraction", words, [0, max(rows["share"])])
     axis = alt.Axis(labelOverlap=False, labelColor=INK)
     labels = [record["score"] for record in records]
     y = alt.Y("score:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
@@ -50,8 +50,8 @@ def answers(rows: pd.DataFrame, words: Words) -> Drawing | None:
         base.mark_bar(size=bar).encode(colour, tooltip=tips),
         base.mark_text(align="left", dx=6, fontSize=12, color=MUTED).encode(alt.Text("figure:N")),
     ]
-    return Drawing(
-        finished(layers, words, records, y, right=64, height=row * len(records) + 80), _alt(rows, records, words)
+    return ChartSpec(
+        layered_spec(layers, words, records, y, right=64, height=row * len(records) + 80), _alt(rows, records, words)
     )
 
 
@@ -67,8 +67,8 @@ def _bar(row: dict, words: Words) -> dict:
 
 def _alt(rows: pd.DataFrame, records: list[dict], words: Words) -> str:
     first = rows.iloc[0]
-    told = [words.text("charts.answers.bar", **record) for record in records]
+    sentences = [words.text("charts.answers.bar", **record) for record in records]
     survey = words.text(f"charts.answers.{first['survey']}")
     return words.text(
-        "charts.answers.alt", survey=survey, period=words.period(first["period"]), bars=listed(told, words)
+        "charts.answers.alt", survey=survey, period=words.period(first["period"]), bars=join_items(sentences, words)
     )

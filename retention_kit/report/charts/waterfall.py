@@ -14,13 +14,13 @@ from retention_kit.report.charts.base import (
     PALE_TERRACOTTA,
     TEAL,
     TERRACOTTA,
-    Drawing,
+    ChartSpec,
     alt,
-    drawing,
-    finished,
-    listed,
-    quantity,
+    join_items,
+    layered_spec,
+    quantitative,
     tooltips,
+    without_schema_checks,
 )
 from retention_kit.wording import Words
 
@@ -30,8 +30,8 @@ COLOURS = {"new": AMBER, "expansion": TEAL, "reactivation": LIGHT_TEAL, "fx": GR
 ROW, BAR = 30, 18  # heights of a row and of its bar
 
 
-@drawing
-def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
+@without_schema_checks
+def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
     """A row for each step of a sum, with its money: levels as marks, what changes them as bars from one to the next.
 
     `steps` have `name` (start, a key of `COLOURS`, or end), `value` (signed), and `before` and `after`, the sum so far.
@@ -45,7 +45,7 @@ def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
 
     levels = [value for step in steps for value in (step["before"], step["after"])]
     air = (max(levels) - min(levels)) * 0.06 or abs(max(levels)) * 0.06
-    x = quantity(alt.X, "money", words, [min(levels) - air, max(levels) + air])
+    x = quantitative(alt.X, "money", words, [min(levels) - air, max(levels) + air])
     labels = [record["label"] for record in records]
     axis = alt.Axis(labelLimit=140, labelOverlap=False, labelColor=INK)
     y = alt.Y("label:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
@@ -70,8 +70,8 @@ def waterfall(steps: list[dict], period: str, words: Words) -> Drawing | None:
         bold.transform_filter("datum.level"),
     ]
     room = 16 + 8 * max(len(record["figure"]) for record in records)
-    spec = finished(layers, words, records, y, right=room, height=ROW * len(records) + 50)
-    return Drawing(spec, _alt(records, period, words))
+    spec = layered_spec(layers, words, records, y, right=room, height=ROW * len(records) + 50)
+    return ChartSpec(spec, _alt(records, period, words))
 
 
 def _step(step: dict, words: Words) -> dict:
@@ -83,5 +83,5 @@ def _step(step: dict, words: Words) -> dict:
 
 def _alt(records: list[dict], period: str, words: Words) -> str:
     """The whole sum: it is short."""
-    told = [f"{record['label']} {record['figure']}" for record in records]
-    return words.text("charts.waterfall.alt", period=period, steps=listed(told, words))
+    sentences = [f"{record['label']} {record['figure']}" for record in records]
+    return words.text("charts.waterfall.alt", period=period, steps=join_items(sentences, words))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.errors import DataError, TemplateError, UnknownNameError, did_you_mean
-from retention_kit.metrics.queries.summaries import needs
-from retention_kit.metrics.scorecard import METRICS, absent
+from retention_kit.metrics.queries.summaries import missing_reason
+from retention_kit.metrics.scorecard import METRICS, missing_metrics
 from retention_kit.report.blocks import templates_dir
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -
     if folder is not None and not list(folder.glob("*.ipynb")):
         raise TemplateError(f"The folder {str(folder)!r} holds no notebook template (*.ipynb).")
     _check_names(found)
-    reasons = absent(data)
+    reasons = missing_metrics(data)
     known = [one for one in METRICS.values() if one.name not in reasons]
     wanted = {one.template for one in known if one.template in found} | {"overview"}
-    if is_whole and needs(data, "cohorts") is None:
+    if is_whole and missing_reason(data, "cohorts") is None:
         wanted.add("cohorts")
     own = [name for name in found if folder and (folder / f"{name}.ipynb") == found[name]]
     plan: list[Section] = []

@@ -13,7 +13,7 @@ from retention_kit.metrics.catalogue import ranked
 from retention_kit.report.charts import base as base_charts
 from retention_kit.report.export.exporters import draw_png
 from retention_kit.report.pages import narrative
-from retention_kit.report.pages.context import of
+from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.surveys import SCORES
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _charts(page: Page) -> Iterator[tuple[Block | None, str]]:
 
 
 def _has_trend(page: Page, row: Any) -> bool:
-    return narrative.is_known(row.value) and of(page.rows, row.metric)["value"].notna().sum() > 1
+    return narrative.is_known(row.value) and rows_for(page.rows, row.metric)["value"].notna().sum() > 1
 
 
 def _picture(block: Block, title: str) -> Picture:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from retention_kit.metrics.catalogue import METRICS, SMALL
-from retention_kit.metrics.insights import usual
+from retention_kit.metrics.insights import usual_value
 from retention_kit.metrics.queries.customer_lists import ListTotal, list_totals, money_column
 from retention_kit.report.blocks import Block
-from retention_kit.report.charts.base import listed
+from retention_kit.report.charts.base import join_items
 from retention_kit.report.pages import narrative, tables
-from retention_kit.report.pages.context import of
+from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.overview import Overview
 
 MOST = 6  # sentences, and goals, where room is scarce
@@ -70,7 +70,7 @@ class Attention(Overview):
         words, text = self.words, self.words.text
         key = "event" if self.data.settings.definitions.churn_mode == "event" else self.base
         said = text(f"attention.lost_{key}", lost=words.value(row.value, "count"), **self.named_periods())
-        if (known := usual(self.rows, "lost_customers", self.period)) is not None:
+        if (known := usual_value(self.rows, "lost_customers", self.period)) is not None:
             number, every = words.value(int(known + 0.5), "count"), text(f"every.{self.every}")
             said = text("attention.usual", said=said, usual=number, every=every)
         total = self.list_totals().get("lost_customers")
@@ -110,7 +110,7 @@ class Attention(Overview):
         ]  # fmt: skip
         seasons = {row.label: narrative.season(row, self.words) for row in ranked}
         said = [self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one]
-        first = self.words.text("attention.worse", figures=listed(figures, self.words), **self.named_periods())
+        first = self.words.text("attention.worse", figures=join_items(figures, self.words), **self.named_periods())
         yield Finding(" ".join([first, *said]), _money(ranked[0], ranked[0].change))
 
     def _with_money(self, said: str, row: Any, gap: float) -> str:
@@ -125,7 +125,7 @@ class Attention(Overview):
                 whole = self.row(name)
                 if whole is None or not narrative.is_known(whole.value):
                     continue
-                parts = of(self.parts(column), name)
+                parts = rows_for(self.parts(column), name)
                 bad = parts["value"] > whole.value if whole.better == "lower" else parts["value"] < whole.value
                 if said := self.differing(parts[bad], whole, column, int((parts["n"] >= SMALL).sum()), "worse"):
                     yield Finding(said)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS, SMALL, Metric, ranked
-from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, holding, segment_claims
-from retention_kit.metrics.queries.summaries import pick_period, swing
-from retention_kit.metrics.scorecard import absent, scorecard, segment_values, split_segment
+from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, segment_claims, significant
+from retention_kit.metrics.queries.summaries import largest_change, pick_period
+from retention_kit.metrics.scorecard import missing_metrics, scorecard, segment_values, split_segment
 from retention_kit.metrics.snapshot import open_data
 from retention_kit.metrics.trend import trend_periods, trend_rows
 from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
-from retention_kit.report.charts.base import Drawing, listed
+from retention_kit.report.charts.base import ChartSpec, join_items
 from retention_kit.report.pages import narrative
 from retention_kit.wording import Words
 
@@ -130,14 +130,14 @@ class Context:
         found = change_claims(self.rows, self.period, self.base) + goal_claims(self.now(METRICS))
         for column in self.columns:
             for name in ranked("by_segment"):
-                found += segment_claims(of(self.parts(column), name), self.row(name), column)
+                found += segment_claims(rows_for(self.parts(column), name), self.row(name), column)
         return found
 
     def holds(self, metric: str, against: str = "previous", column: str = "", value: str = "") -> bool:
         """Whether a difference is more than chance explains, of all that the report compares; see `insights.Claim`."""
         rows = self.rows
         if self._held[0] is not rows:
-            self._held = rows, holding(self.claims())
+            self._held = rows, significant(self.claims())
         return (metric, against, column, value) in self._held[1]
 
     def verdict(self, row: Any) -> str:
@@ -147,7 +147,7 @@ class Context:
         """
         if not row.complete or row.change_low is None or row.change_low != row.change_low:
             return ""
-        before = of(self.rows[self.rows["period"] == str(self.period.shift(-1))], row.metric)
+        before = rows_for(self.rows[self.rows["period"] == str(self.period.shift(-1))], row.metric)
         if not row.n >= SMALL or not (before["n"] >= SMALL).all():
             return "few"
         if self.holds(row.metric):
@@ -165,7 +165,7 @@ class Context:
         if len(names) > NAMED:
             names[NAMED:] = [self.words.text("chart.more_names", count=len(names) - NAMED)]
         said = {"label": whole.label, "column": column, "number": len(rows), "count": tested,
-                "names": listed(names, self.words), "whole": self.words.value(whole.value, whole.unit)}  # fmt: skip
+                "names": join_items(names, self.words), "whole": self.words.value(whole.value, whole.unit)}  # fmt: skip
         if not rows:
             return ""
         return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **said)
@@ -175,7 +175,7 @@ class Context:
         is_sum = row.metric in ("revenue", "net_revenue") and not self.only
         if not is_sum or not row.complete or not narrative.is_known(row.change) or narrative.is_same(row, self.words):
             return ""
-        guests, one = self.row("guest_revenue"), swing(self.data, self.period)
+        guests, one = self.row("guest_revenue"), largest_change(self.data, self.period)
         changes = {
             "guests": guests.change if guests is not None and narrative.is_known(guests.change) else 0.0,
             "one": one[1] - one[0] if one else 0.0,
@@ -203,11 +203,11 @@ class Context:
             for period in pending
         ]
 
-    def chart(self, drawing: Drawing, title: str, caption: list[str]) -> Block:
-        return Block("chart", title=title, caption=" ".join(caption), alt=drawing.alt, spec=drawing.spec)
+    def chart(self, chart: ChartSpec, title: str, caption: list[str]) -> Block:
+        return Block("chart", title=title, caption=" ".join(caption), alt=chart.alt, spec=chart.spec)
 
     def sum_chart(
-        self, drawing: Drawing, frame: pd.DataFrame, caption: str, title: str, unit: str, *notes: str
+        self, chart: ChartSpec, frame: pd.DataFrame, caption: str, title: str, unit: str, *notes: str
     ) -> Block:
         """A chart of parts that add up: the sum is spelled out under it."""
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
@@ -215,7 +215,7 @@ class Context:
                 if name not in ("period", "complete", "segment_value")}  # fmt: skip
         said |= {"every": self.words.text(f"every.{self.every}"), **self.named_periods()}
         sentences = [self.words.text(f"chart.{caption}", **said), *notes, *self.incomplete(frame)]
-        return self.chart(drawing, self.words.text(f"chart.{title}", **said), sentences)
+        return self.chart(chart, self.words.text(f"chart.{title}", **said), sentences)
 
 
 class Blocks(list):
@@ -239,7 +239,7 @@ def _columns_in(segment: str, known: Collection[str]) -> list[str]:
     return [column for column in found if column]
 
 
-def of(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def rows_for(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows[rows["metric"] == metric]
 
 
@@ -251,6 +251,6 @@ def metrics_of(name: str) -> list[str]:
 def unavailable(data: Dataset) -> dict[str, list[Metric]]:
     """The metrics that these data cannot give, by the reason."""
     reasons: dict[str, list[Metric]] = {}
-    for name, reason in absent(data).items():
+    for name, reason in missing_metrics(data).items():
         reasons.setdefault(reason, []).append(METRICS[name])
     return reasons

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from retention_kit.metrics.breakdowns import churn_reasons, cohorts, customer_movements
 from retention_kit.metrics.formulas import share
-from retention_kit.metrics.insights import Claim, by_cohort_length, cohort_claim
-from retention_kit.metrics.queries.summaries import concentration, needs
+from retention_kit.metrics.insights import Claim, by_cohort_length, cohort_claims
+from retention_kit.metrics.queries.summaries import concentration, missing_reason
 from retention_kit.metrics.trend import TREND, trend_periods
 from retention_kit.periods import Period, add_months
 from retention_kit.report.blocks import Block
@@ -28,7 +28,7 @@ FEW = 3  # cohorts that an average takes
 BEST = 2  # tenths of the customers that a title speaks of
 
 
-class AboutCustomers(Context):
+class CustomerBlocks(Context):
     """What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
 
     def claims(self) -> list[Claim]:
@@ -42,26 +42,26 @@ class AboutCustomers(Context):
             return super().claims()
         *earlier, period = map(Period.parse, cells[cells["age"] == age]["period"])
         explained = by_cohort_length(self.base, before.value, period, earlier)
-        return super().claims() + cohort_claim(now, before, explained)
+        return super().claims() + cohort_claims(now, before, explained)
 
     def movements(self) -> Block | None:
         """Customers gained and lost, with the identity spelled out."""
-        if self.only or needs(self.data, "movements"):
+        if self.only or missing_reason(self.data, "movements"):
             return None
         frame = self.recent(customer_movements(self.data, self.every))
         drawn = frame
         if self.data.basis == "orders":  # who has not bought yet may still: of a running period nobody is lost
             drawn = frame.assign(lost=frame["lost"].where(frame["complete"], 0))
-        drawing = series.customer_movements(drawn, self.words)
+        chart = series.customer_movements(drawn, self.words)
         is_early = self.data.may_hold_earlier(self.data.basis, self.period.start)
         notes = [self.words.text("chart.movements_early")] if is_early else []
-        if drawing is None:
+        if chart is None:
             return None
-        return self.sum_chart(drawing, frame, f"movements_{self.base}", "movements_title", "count", *notes)
+        return self.sum_chart(chart, frame, f"movements_{self.base}", "movements_title", "count", *notes)
 
     def reasons(self) -> Block | None:
         """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason."""
-        if self.only or needs(self.data, "reasons"):
+        if self.only or missing_reason(self.data, "reasons"):
             return None
         rows = churn_reasons(self.data, self.every)
         rows = rows[rows["period"] == str(self.period)]
@@ -69,14 +69,14 @@ class AboutCustomers(Context):
 
     def cohorts(self) -> Block | None:
         """Retention of the thirteen newest cohorts at every age, and whether the newest of them does better or worse."""
-        if self.only or needs(self.data, "cohorts"):
+        if self.only or missing_reason(self.data, "cohorts"):
             return None
         cells = self._cells(TREND)
         shown = None if cells is None else cells.assign(value=cells["retention"])
-        drawing = None if shown is None else cohort_charts.heat_map(shown, self.words, self.every, "fraction")
-        if drawing is None:
+        chart = None if shown is None else cohort_charts.heat_map(shown, self.words, self.every, "fraction")
+        if chart is None:
             return Block("text", text=self.words.text("cohorts.too_early", every=self._every()))
-        return self.chart(drawing, self._cohorts_title(cells), self._cohort_notes(cells, f"caption_{self.data.basis}"))
+        return self.chart(chart, self._cohorts_title(cells), self._cohort_notes(cells, f"caption_{self.data.basis}"))
 
     def curves(self) -> Block | None:
         """Retention by age: all cohorts, their average, and the newest that is old enough to compare."""
@@ -90,15 +90,15 @@ class AboutCustomers(Context):
         average["retention"] = average["active"] / average["size"]
         chosen, *_ = _newest(cells)
         cells = cells[cells["age"].isin(average["age"])]
-        drawing = cohort_charts.curves(cells, average, chosen, self.words, self.every)
-        if drawing is None:
+        chart = cohort_charts.curves(cells, average, chosen, self.words, self.every)
+        if chart is None:
             return None
         ends = {
             name: {"age": int(row["age"]), "value": self.words.value(row["retention"], "fraction")}
             for name, row in (("first", average.iloc[0]), ("last", average.iloc[-1]))
         }
         title = self.words.text("cohorts.curves_title", every=self._every(), **ends)
-        return self.chart(drawing, title, [self.words.text("cohorts.curves_caption", every=self._every()), *begun])
+        return self.chart(chart, title, [self.words.text("cohorts.curves_caption", every=self._every()), *begun])
 
     def cohort_revenue(self) -> Block | None:
         """What a customer of each cohort brings at every age, those who left counted with nothing."""
@@ -106,10 +106,10 @@ class AboutCustomers(Context):
         if cells is None:
             return None
         cells = cells.assign(value=cells["revenue"] / cells["size"])
-        drawing = cohort_charts.heat_map(cells, self.words, self.every, "money")
+        chart = cohort_charts.heat_map(cells, self.words, self.every, "money")
         known = cells[self._is_comparable(cells)]
         age = _shared_age(known)
-        if drawing is None or not age:
+        if chart is None or not age:
             return None
         at_age = known[known["age"] == age]
         first = cells[(cells["age"] == 0) & cells["cohort"].isin(at_age["cohort"])]
@@ -118,11 +118,11 @@ class AboutCustomers(Context):
             "value": self.words.value(at_age["revenue"].sum() / at_age["size"].sum(), "money"),
         }
         title = self.words.text(f"cohorts.revenue_{self.data.basis}_title", every=self._every(), age=age, **said)
-        return self.chart(drawing, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
+        return self.chart(chart, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
 
     def value(self) -> Block | None:
         """How the revenue of twelve months spreads over the customers: by tenths of them, the best first."""
-        if self.only or needs(self.data, "concentration"):
+        if self.only or missing_reason(self.data, "concentration"):
             return None
         rows = concentration(self.data, self.period)
         if rows["customers"].sum() < 10 or not rows["revenue"].sum():
@@ -150,15 +150,15 @@ class AboutCustomers(Context):
             lowest=words.value(by_tenth["lowest"].iloc[0], money),
             highest=words.value(by_tenth["highest"].iloc[-1], money),
         )
-        drawing = concentration_chart.tenths(by_tenth, BEST, words)
-        return None if drawing is None else self.chart(drawing, title, [caption])
+        chart = concentration_chart.revenue_by_tenth(by_tenth, BEST, words)
+        return None if chart is None else self.chart(chart, title, [caption])
 
     def _cells(self, count: int) -> pd.DataFrame | None:
         """The cells of the newest cohorts whose own period is over, up to this period and the running one after it.
 
         None where there is none, and of one segment value alone: as customers may change theirs, its cohorts could grow.
         """
-        if self.only or needs(self.data, "cohorts"):
+        if self.only or missing_reason(self.data, "cohorts"):
             return None
         cells, until = cohorts(self.data, self.every), trend_periods(self.data, self.period)[-1]
         if cells.empty:

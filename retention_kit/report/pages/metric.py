@@ -5,27 +5,27 @@ from __future__ import annotations
 import pandas as pd
 
 from retention_kit.metrics.catalogue import METRICS, ranked
-from retention_kit.metrics.insights import together
+from retention_kit.metrics.insights import pooled
 from retention_kit.metrics.queries.views import NONE
 from retention_kit.metrics.scorecard import SMALL
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.pages import narrative, rules, tables
-from retention_kit.report.pages.context import Blocks, Context, metrics_of, of
+from retention_kit.report.pages.context import Blocks, Context, metrics_of, rows_for
 from retention_kit.wording import Words
 
 
-class AboutFigures(Context):
+class MetricBlocks(Context):
     """What a page shows about any metric: its trend, its segments, its figures."""
 
     def trend(self, metric: str) -> Block | None:
         """One metric over thirteen periods."""
-        rows = of(self.rows, metric)
+        rows = rows_for(self.rows, metric)
         now = self.row(metric)
         if now is None or not self._is_asked(metric):
             return None
-        drawing = series.trend(rows, self.words, goal=now.target if narrative.is_known(now.target) else None)
-        if drawing is None:
+        chart = series.trend(rows, self.words, goal=now.target if narrative.is_known(now.target) else None)
+        if chart is None:
             return Block("text", text=self.words.text("story.reason", label=now.label, note=now.note))
         caption = [self.words.text("chart.trend", definition=METRICS[metric].definition)]
         if rule := rules.in_force(METRICS[metric], self.data, self.words):
@@ -34,7 +34,7 @@ class AboutFigures(Context):
             caption.append(self.words.text("chart.band"))
         caption += filter(None, [self.driver(now)])
         return self.chart(
-            drawing, narrative.finding(now, self.words, self.verdict(now)), [*caption, *self.incomplete(rows)]
+            chart, narrative.finding(now, self.words, self.verdict(now)), [*caption, *self.incomplete(rows)]
         )
 
     def trends(self, *metrics: str) -> Blocks:
@@ -55,13 +55,17 @@ class AboutFigures(Context):
 
     def _is_asked(self, metric: str) -> bool:
         """Of a survey that was never held in these periods nothing is said."""
-        return metric not in METRICS or METRICS[metric].summary != "feedback" or (of(self.rows, metric)["n"] > 0).any()
+        return (
+            metric not in METRICS
+            or METRICS[metric].summary != "feedback"
+            or (rows_for(self.rows, metric)["n"] > 0).any()
+        )
 
     def _segment(self, metric: str, column: str) -> Block | None:
         whole = self.row(metric)
         if whole is None:
             return None
-        rows = of(self.parts(column), metric)
+        rows = rows_for(self.parts(column), metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)]
         title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
         tested = int((rows["n"] >= SMALL).sum())
@@ -69,19 +73,19 @@ class AboutFigures(Context):
             few = self.words.text("chart.segments_few", count=len(rows), least=SMALL, **title)
             return Block("text", text=few) if len(rows) else None
         shown = by_size(rows, self.words)
-        drawing = series.segments(shown, self.words, total=whole.value if narrative.is_known(whole.value) else None)
-        if drawing is None:
+        chart = series.segments(shown, self.words, total=whole.value if narrative.is_known(whole.value) else None)
+        if chart is None:
             return None
         caption = [self.words.text("chart.segments_caption", **title)]
         if rows["low"].notna().any():
             caption.append(self.words.text("chart.interval"))
         caption.append(self.words.text("chart.whole"))
         if metric not in ranked("by_segment") or tested < 2 or not whole.complete:
-            return self.chart(drawing, self.words.text("chart.segments_title", **title), caption)
+            return self.chart(chart, self.words.text("chart.segments_title", **title), caption)
         found = self.differing(rows, whole, column, tested, "differ")
         kind = "differ" if found else "alike"
         caption.insert(1, found or self.words.text("chart.differ_none", count=tested, column=column))
-        return self.chart(drawing, self.words.text(f"chart.segments_{kind}", **title), caption)
+        return self.chart(chart, self.words.text(f"chart.segments_{kind}", **title), caption)
 
 
 def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
@@ -90,7 +94,7 @@ def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
     unnamed, small = rows["segment_value"] == NONE, rows["n"] < SMALL
     few = rows[small & ~unnamed]
     if len(few) > 1:
-        one = together(few)
+        one = pooled(few)
         given = {name: getattr(one, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
         name = words.text("chart.small", count=words.value(len(few), "count"))
         few = few.head(1).assign(segment_value=name, note="", **given)

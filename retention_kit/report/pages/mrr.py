@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.breakdowns import mrr_movements
-from retention_kit.metrics.queries.summaries import needs
+from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.charts.waterfall import waterfall
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GAINED, GIVEN_UP = ("new", "expansion", "reactivation"), ("contraction", "churned")
 
 
-class AboutMoney(Context):
+class MrrBlocks(Context):
     """What a page shows about money: how recurring revenue moved."""
 
     def mrr(self) -> Blocks:
@@ -26,7 +26,7 @@ class AboutMoney(Context):
 
     def mrr_waterfall(self) -> Block | None:
         """Recurring revenue from the start of the period to its end, with the sum spelled out."""
-        if self.only or needs(self.data, "mrr"):
+        if self.only or missing_reason(self.data, "mrr"):
             return None
         frame = self._moves()
         frame = frame[frame["period"] == str(self.period)]
@@ -37,27 +37,27 @@ class AboutMoney(Context):
             if value or name != "fx":
                 steps.append({"name": name, "value": value, "before": reached, "after": reached + value})
                 reached += value
-        drawing = waterfall([*steps, _level("end", row["end"])], self.words.period(self.period), self.words)
+        chart = waterfall([*steps, _level("end", row["end"])], self.words.period(self.period), self.words)
         exact = {name: self.words.value(row[name], "money", "full") for name in ("start", *changes, "end")}
         caption = self.words.text("chart.mrr_fx" if row["fx"] else "chart.mrr", **exact, **self.named_periods())
-        if drawing is None:
+        if chart is None:
             return None
-        return self.chart(drawing, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
+        return self.chart(chart, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
 
     def mrr_movements(self) -> Block | None:
         """Recurring revenue gained and given up over thirteen periods."""
-        if self.only or needs(self.data, "mrr"):
+        if self.only or missing_reason(self.data, "mrr"):
             return None
         frame = self._moves()
-        drawing = series.mrr_movements(frame, self.words)
-        if drawing is None:
+        chart = series.mrr_movements(frame, self.words)
+        if chart is None:
             return None
         known = frame[frame["complete"]]
         said = {"more": self.words.value((known["gained"] > known["given_up"]).sum(), "count"),
                 "count": self.words.value(len(known), "count"), "every": self.words.text(f"every.{self.every}")}  # fmt: skip
         title = self.words.text("chart.mrr_trend" if len(known) > 1 else "chart.mrr_movements", **said)
         return self.chart(
-            drawing, title, [self.words.text("chart.mrr_caption", **said), *self._limits(), *self.incomplete(frame)]
+            chart, title, [self.words.text("chart.mrr_caption", **said), *self._limits(), *self.incomplete(frame)]
         )
 
     def _limits(self) -> list[str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from retention_kit.errors import UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS, Measure, ranked
 from retention_kit.metrics.goals import goal_of, goals_of, is_past, number, progress, status_of, target_of
-from retention_kit.metrics.queries.spans import Grid
+from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import periods_of, summary
 from retention_kit.metrics.scorecard import scorecard
 from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages import narrative, tables
-from retention_kit.report.pages.context import Context, of
+from retention_kit.report.pages.context import Context, rows_for
 from retention_kit.wording import DASH
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Overview(Context):
 
     def _card(self, row: Any, compare: list[str]) -> dict:
         words, text = self.words, self.words.text
-        trend = of(self.rows, row.metric)
+        trend = rows_for(self.rows, row.metric)
         trend = trend[trend["complete"]]["value"]
         card = {
             "metric": row.metric,
@@ -108,7 +108,7 @@ class Overview(Context):
         if row.metric != "net_promoter_score" or not row.n:
             return ""
         column, value = self.alone or (None, "")
-        frame = summary(self.data, "feedback", Grid(self.every), column)
+        frame = summary(self.data, "feedback", Granularity(self.every), column)
         found = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)]
         said = {name: self.words.value(found[part].iloc[0], "count")
                 for name, part in (("promoters", "promoters"), ("detractors", "detractors"), ("answers", "nps_weight"))}  # fmt: skip
@@ -205,7 +205,7 @@ class Overview(Context):
         if not is_past(goal, self.period):
             return row
         ends = Period.parse(str(goal.by)).end
-        known = [one for one in of(self.rows, row.metric).itertuples() if Period.parse(one.period).end <= ends]
+        known = [one for one in rows_for(self.rows, row.metric).itertuples() if Period.parse(one.period).end <= ends]
         return known[-1] if known and Period.parse(known[-1].period).shift(1).end > ends else None
 
     def _goals_done(self) -> Iterator[list[str]]:

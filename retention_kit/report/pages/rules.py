@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 
-def of(metrics: Iterable[Metric], data: Dataset, words: Words) -> list[str]:
+def describe_options(metrics: Iterable[Metric], data: Dataset, words: Words) -> list[str]:
     """Every option that decides something about these metrics, in words, and `min_n` where it hides any."""
     chosen = data.settings.definitions
-    names = dict.fromkeys(option for one in metrics for option in one.options if option not in _idle(data))
-    said = [_said(name, getattr(chosen, name), words) for name in names]
-    return said + ([_said("min_n", chosen.min_n, words)] if chosen.min_n > 1 else [])
+    names = dict.fromkeys(option for one in metrics for option in one.options if option not in _unused_options(data))
+    sentences = [_describe(name, getattr(chosen, name), words) for name in names]
+    return sentences + ([_describe("min_n", chosen.min_n, words)] if chosen.min_n > 1 else [])
 
 
 def in_force(one: Metric, data: Dataset, words: Words) -> str:
     """The options that change a metric and are not at their default, and answers without a weight beside weighted ones, in words."""
     chosen, default = data.settings.definitions, Definitions()
-    said = [_said(option, getattr(chosen, option), words) for option in one.options
-            if option not in _idle(data) and getattr(chosen, option) != getattr(default, option)]  # fmt: skip
+    sentences = [_describe(option, getattr(chosen, option), words) for option in one.options
+            if option not in _unused_options(data) and getattr(chosen, option) != getattr(default, option)]  # fmt: skip
     survey = SURVEYS.get(one.name)
     found = data.quality.loc[data.quality["check"] == f"unweighted beside weighted answers: {survey}", "rows"]
-    said += [words.text("rules.unweighted", count=words.value(int(count), "count")) for count in found]
-    return " ".join(said)
+    sentences += [words.text("rules.unweighted", count=words.value(int(count), "count")) for count in found]
+    return " ".join(sentences)
 
 
-def _idle(data: Dataset) -> set[str]:
+def _unused_options(data: Dataset) -> set[str]:
     """The options that decide nothing about these data."""
     if data.basis != "orders":
         return {"inactivity_days"}
     return set() if data.settings.definitions.inactivity_days else {"inactivity_days", "churn_mode"}
 
 
-def _said(name: str, value: str | bool | float | None, words: Words) -> str:
+def _describe(name: str, value: str | bool | float | None, words: Words) -> str:
     if isinstance(value, str | bool) or value is None:
         return words.text(f"rules.{name}.{str(value).lower()}")
     return words.text(

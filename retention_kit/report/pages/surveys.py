@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from retention_kit.data.values.scales import top_boxes
 from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.definitions.feedback import SURVEYS
-from retention_kit.metrics.queries.spans import Grid
-from retention_kit.metrics.queries.summaries import needs, summary
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.summaries import missing_reason, summary
 from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.charts.surveys import answers
 from retention_kit.report.pages.context import Blocks
-from retention_kit.report.pages.metric import AboutFigures
+from retention_kit.report.pages.metric import MetricBlocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCORES = {survey: metric for metric, survey in SURVEYS.items()}
 
 
-class AboutFeedback(AboutFigures):
+class SurveyBlocks(MetricBlocks):
     """What a page shows about feedback: how answers spread."""
 
     def survey(self, survey: str) -> Blocks:
@@ -32,20 +32,20 @@ class AboutFeedback(AboutFigures):
 
     def nps(self) -> Block | None:
         """Promoters, passives and detractors over thirteen periods."""
-        if self.only or needs(self.data, "feedback"):
+        if self.only or missing_reason(self.data, "feedback"):
             return None
-        frame = summary(self.data, "feedback", Grid(self.every)).rename(columns={"nps_answers": "n"})
+        frame = summary(self.data, "feedback", Granularity(self.every)).rename(columns={"nps_answers": "n"})
         frame = self.recent(frame.assign(period=[str(Period(self.every, int(index))) for index in frame["period"]]))
-        drawing, row = series.nps(frame, self.words), frame[frame["period"] == str(self.period)].iloc[0]
+        chart, row = series.nps(frame, self.words), frame[frame["period"] == str(self.period)].iloc[0]
         shares = {name: self.words.value(row[name] / row["nps_weight"] if row["nps_weight"] else None, "fraction")
                   for name in ("promoters", "detractors")}  # fmt: skip
         title = self.words.text("chart.nps_title", period=self.words.period(self.period), **shares)
         caption = self.words.text("chart.nps", every=self.words.text(f"every.{self.every}"))
-        return None if drawing is None else self.chart(drawing, title, [caption, *self.incomplete(frame)])
+        return None if chart is None else self.chart(chart, title, [caption, *self.incomplete(frame)])
 
     def answers(self, survey: str) -> Block | None:
         """How the answers of one survey (nps, csat or ces) spread over its scale in this period."""
-        if self.only or needs(self.data, "scores"):
+        if self.only or missing_reason(self.data, "scores"):
             return None
         counts = answer_counts(self.data, self.every)
         counts = counts[(counts["period"] == str(self.period)) & (counts["survey"] == survey)]
@@ -53,14 +53,14 @@ class AboutFeedback(AboutFigures):
         if counts.empty or now is None:
             return None
         rows = self._grouped(counts, survey)
-        drawing = answers(rows, self.words)
+        chart = answers(rows, self.words)
         scale = {
             "low": self.words.value(rows["score"].min(), "count"),
             "high": self.words.value(rows["score"].max(), "count"),
         }
         said = {"n": self.words.value(now.n, "count"), "period": self.words.period(self.period), **scale}
         title = self._most_frequent(rows, survey)
-        return None if drawing is None else self.chart(drawing, title, [self.words.text("chart.answers", **said)])
+        return None if chart is None else self.chart(chart, title, [self.words.text("chart.answers", **said)])
 
     def _grouped(self, counts: pd.DataFrame, survey: str) -> pd.DataFrame:
         """Every score of the scale with its share, and what it counts as."""

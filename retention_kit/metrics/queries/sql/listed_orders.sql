@@ -10,10 +10,10 @@ spent AS (
     FROM dated WHERE day > last_purchase - INTERVAL 12 MONTH
     GROUP BY customer_id, last_purchase
 )
-SELECT turns.kind, turns.customer_id, CAST(spent.last_purchase AS VARCHAR) AS last_purchase,
+SELECT moved.kind, moved.customer_id, CAST(spent.last_purchase AS VARCHAR) AS last_purchase,
        spent.spent AS revenue_12_months, coalesce(v.value, $missing) AS segment_value
-FROM turns
-JOIN spent ON spent.customer_id = turns.customer_id
-LEFT JOIN $values v ON v.customer_id = turns.customer_id AND v.from_period <= $period AND v.until_period > $period
-WHERE turns.period = $period
-ORDER BY turns.kind, spent.spent DESC, turns.customer_id
+FROM membership_changes AS moved
+JOIN spent ON spent.customer_id = moved.customer_id
+LEFT JOIN $values v ON v.customer_id = moved.customer_id AND v.from_period <= $period AND v.until_period > $period
+WHERE moved.period = $period
+ORDER BY moved.kind, spent.spent DESC, moved.customer_id

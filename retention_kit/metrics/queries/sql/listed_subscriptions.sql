@@ -17,12 +17,12 @@ listed AS (
     FROM gone
     LEFT JOIN untils ON untils.customer_id = gone.customer_id AND untils.span = gone.span
     UNION ALL
-    SELECT turns.kind, turns.customer_id, sinces.day, NULL, coalesce(levels.mrr, 0), NULL
-    FROM turns
-    LEFT JOIN sinces ON sinces.customer_id = turns.customer_id
-    LEFT JOIN levels ON levels.customer_id = turns.customer_id
+    SELECT moved.kind, moved.customer_id, sinces.day, NULL, coalesce(levels.mrr, 0), NULL
+    FROM membership_changes AS moved
+    LEFT JOIN sinces ON sinces.customer_id = moved.customer_id
+    LEFT JOIN levels ON levels.customer_id = moved.customer_id
         AND levels.from_period <= $period AND levels.until_period > $period
-    WHERE turns.period = $period AND turns.kind <> 'lost'
+    WHERE moved.period = $period AND moved.kind <> 'lost'
 )
 SELECT kind, listed.customer_id, CAST(paid_since AS VARCHAR) AS paid_since, CAST(paid_until AS VARCHAR) AS paid_until,
        mrr, reason, coalesce(v.value, $missing) AS segment_value

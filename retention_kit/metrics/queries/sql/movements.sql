@@ -8,7 +8,7 @@ WITH moves AS (
     UNION ALL
     SELECT customer_id, until_period, until_period + 1, $ending_columns FROM $members AS members WHERE ends
     UNION ALL
-    SELECT customer_id, period, period + 1, $changes_columns FROM $turns AS turns
+    SELECT customer_id, period, period + 1, $changes_columns FROM $membership_changes AS membership_changes
     UNION ALL
     SELECT customer_id, from_period, until_period, $active_columns FROM $active AS active
     UNION ALL

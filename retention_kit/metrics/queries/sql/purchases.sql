@@ -7,7 +7,7 @@ WITH lives AS (
            CASE WHEN previous_period = period - 1 AND $returned THEN 1 ELSE 0 END AS was_returning,
            CAST(revenue AS DECIMAL(19, 0)) AS wide, CAST(purchases AS DECIMAL(19, 0)) AS wide_purchases,
            CAST(revenue_before AS DECIMAL(19, 0)) AS wide_before, CAST(purchases_before AS DECIMAL(19, 0)) AS wide_purchases_before
-    FROM bought
+    FROM purchases_by_period
 ),
 moves AS (
     SELECT customer_id, CAST(NULL AS VARCHAR) AS own_value, period, $customers_columns FROM lives

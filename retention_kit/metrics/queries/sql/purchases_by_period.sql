@@ -1,6 +1,6 @@
 -- What each customer bought in each period, with their first such period, the one before and the next; and, so that
 -- changes can be told by customer, what they bought in the period right before (0 where nothing).
-CREATE OR REPLACE TEMP TABLE bought AS
+CREATE OR REPLACE TEMP TABLE purchases_by_period AS
 WITH sums AS (
     SELECT customer_id, $order_period AS period, CAST(COUNT(*) AS INTEGER) AS purchases, CAST($days AS INTEGER) AS days,
            CAST(SUM(amount) AS BIGINT) AS revenue
