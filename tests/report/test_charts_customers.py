@@ -11,7 +11,7 @@ import vl_convert
 
 import retention_kit as rk
 from retention_kit.metrics.queries.summaries import concentration, missing_reason
-from retention_kit.metrics.snapshot import keep, reopen
+from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 from retention_kit.report.charts import cohorts as cohort_charts
 from retention_kit.report.charts import concentration as concentration_chart
 from retention_kit.report.execution import templates as library
@@ -41,7 +41,7 @@ TENTHS = pd.DataFrame(
 DRAWINGS = {
     "heat map": lambda: cohort_charts.heat_map(CELLS, WORDS, "month", "fraction"),
     "curves": lambda: cohort_charts.curves(LINES, AVERAGE, "2024-01", WORDS, "month"),
-    "tenths": lambda: concentration_chart.tenths(TENTHS, 2, WORDS),
+    "tenths": lambda: concentration_chart.revenue_by_tenth(TENTHS, 2, WORDS),
 }
 
 
@@ -314,8 +314,8 @@ def test_a_kernel_draws_what_its_parent_asked_for(tmp_path):
     assert missing_reason(parent.data, "concentration") is None
     concentration(parent.data, parent.period)
     blocks = [parent.cohorts(), parent.curves(), parent.cohort_revenue(), parent.value()]
-    keep(parent.data, tmp_path / "summaries.duckdb")
-    kernel = Page("2024-04", data=reopen(tmp_path / "summaries.duckdb"))
+    save_snapshot(parent.data, tmp_path / "summaries.duckdb")
+    kernel = Page("2024-04", data=load_snapshot(tmp_path / "summaries.duckdb"))
     assert [kernel.cohorts(), kernel.curves(), kernel.cohort_revenue(), kernel.value()] == blocks
 
 

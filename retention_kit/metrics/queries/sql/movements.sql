@@ -4,9 +4,11 @@
 WITH moves AS (
     SELECT customer_id, from_period, until_period, $at_end_columns FROM $members AS members
     UNION ALL
-    SELECT customer_id, from_period + 1, until_period + 1, $at_start_columns FROM $members AS members
+    SELECT customer_id, from_period + 1, until_period + 1,
+           $at_start_columns FROM $members AS members
     UNION ALL
-    SELECT customer_id, until_period, until_period + 1, $ending_columns FROM $members AS members WHERE ends
+    SELECT customer_id, until_period, until_period + 1, $ending_columns FROM $members AS members
+    WHERE ends
     UNION ALL
     SELECT customer_id, period, period + 1, $changes_columns FROM $membership_changes AS membership_changes
     UNION ALL

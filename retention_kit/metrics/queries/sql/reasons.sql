@@ -1,6 +1,7 @@
 -- Customers lost and MRR churned, by reason.
 WITH moves AS (
-    SELECT customer_id, reason, $lost_period AS from_period, $lost_period + 1 AS until_period, $lost_columns
+    SELECT customer_id, reason,
+           $lost_period AS from_period, $lost_period + 1 AS until_period, $lost_columns
     FROM $lost_view
     UNION ALL
     SELECT customer_id, reason, $churned_period, $churned_period + 1, $churned_columns FROM $churned_view
