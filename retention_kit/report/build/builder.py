@@ -17,7 +17,7 @@ from retention_kit.errors import ReportError
 from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.identities import Identity, identities
 from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
-from retention_kit.metrics.queries.summaries import concentration, missing_reason, largest_change
+from retention_kit.metrics.queries.summaries import concentration, largest_change, missing_reason
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.folder import output_lock, staging_dir, swap, wrap_os_errors
