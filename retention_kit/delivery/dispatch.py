@@ -1,4 +1,4 @@
-"""Handing the queue over: each message in turn, the ledger told before every step, and again later what was deferred."""
+"""Sending the queue: each message in turn, with every step in the ledger first, and deferred ones again later."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.delivery.outbox import Outbox, Row
-from retention_kit.delivery.smtp import Deferred, NotFound, Server, connect, hand_over, leave
+from retention_kit.delivery.smtp import Deferred, NotFound, Server, connect, quit_connection, send_message
 from retention_kit.errors import SettingsError
 
 if TYPE_CHECKING:
-    import smtplib
+    from retention_kit.delivery.smtp import Connection
 
 PAUSES = (10, 40, 160, 300)  # seconds before what was deferred is tried again: as long as greylisting mostly takes
 
@@ -32,25 +32,29 @@ def deliver(
     pauses: Sequence[float] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
-    """Hand over what is queued; the ledger tells what became of it. What nobody takes after all `pauses` stays queued.
+    """Send what is queued; the ledger records the outcomes. What is not taken after all `pauses` (seconds) stays queued.
 
-    Only what was certainly not taken is tried again: 4xx replies and connections lost before a message's content, and a
-    server whose name nothing knows once only. `progress` is told why and how long it waits. Raises
-    SettingsError where no try will do, such as a refused password; nothing more is sent then.
+    Only what was certainly not taken is tried again: 4xx replies and connections lost before a message's content; a
+    server whose name is unknown, once only. `progress` gets a sentence on why and how long it waits. Raises
+    SettingsError where no retry can help, such as a refused password; nothing more is sent then.
     """
-    from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, stop_any
+    from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type
 
-    pauses = PAUSES if pauses is None else pauses
+    waits = PAUSES if pauses is None else pauses
+
+    def is_last(state: RetryCallState) -> bool:
+        is_unknown = state.outcome is not None and isinstance(state.outcome.exception(), NotFound)
+        return state.attempt_number > (min(1, len(waits)) if is_unknown else len(waits))
+
+    def report_wait(state: RetryCallState) -> None:
+        if progress and state.outcome and state.next_action:
+            progress(f"{state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
+
     attempts = Retrying(
-        stop=stop_any(
-            stop_after_attempt(len(pauses) + 1),
-            lambda state: state.attempt_number > 1 and isinstance(state.outcome.exception(), NotFound),
-        ),
-        wait=lambda state: (*pauses, 0)[state.attempt_number - 1],
+        stop=is_last,
+        wait=lambda state: (*waits, 0)[state.attempt_number - 1],
         retry=retry_if_exception_type(Deferred),
-        before_sleep=lambda state: (
-            progress and progress(f"{state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
-        ),
+        before_sleep=report_wait,
         sleep=time.sleep,
     )
     try:
@@ -58,15 +62,16 @@ def deliver(
             with attempt:
                 queued, error = _round(outbox, server, queued)
                 if queued:
-                    raise error or Deferred(outbox.row(queued[0].row.key).reply)
+                    first = outbox.row(queued[0].row.key)
+                    raise error or Deferred(first.reply if first else "")
     except RetryError:
         pass  # what is left is queued for the next call
 
 
 def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> tuple[list[Queued], Deferred | None]:
-    """Try each once, over one connection as long as it holds; gives those to be tried again, and why none could be had."""
-    smtp: smtplib.SMTP | None = None
-    deferred = []
+    """Try each once, over one connection while it holds; returns those to retry, and why there was no connection."""
+    smtp: Connection | None = None
+    deferred: list[Queued] = []
     try:
         for number, one in enumerate(queued):
             if smtp is None or smtp.sock is None:
@@ -82,7 +87,7 @@ def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> tuple[list[Q
             outbox.set(one.row, "sending")
             commit = partial(outbox.set, one.row, "data")
             try:
-                outcome = hand_over(smtp, server, one.sender, one.address, content, commit)
+                outcome = send_message(smtp, server, one.sender, one.address, content, commit)
             except SettingsError as error:
                 for other in queued[number:]:
                     outbox.set(other.row, "queued", str(error))
@@ -91,5 +96,5 @@ def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> tuple[list[Q
                 deferred.append(one)
             outbox.set(one.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
     finally:
-        leave(smtp)
+        quit_connection(smtp)
     return deferred, None

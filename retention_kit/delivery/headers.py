@@ -1,4 +1,4 @@
-"""What is sent: the pack's message with the headers of one recipient, corrections, and the words to the owner."""
+"""The messages as they are sent: with the headers of one recipient, as corrections, and alerts to the owner."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import re
 from datetime import datetime
 from email.header import Header
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser, BytesParser
 from email.policy import SMTP
@@ -27,14 +28,14 @@ _OWN = {b"to", b"cc", b"bcc", b"date", b"message-id", b"references", b"in-reply-
 
 
 def headers_of(raw: bytes) -> EmailMessage:
-    """The headers of a message alone."""
+    """The parsed headers of a message, without its body."""
     return BytesHeaderParser(policy=SMTP).parsebytes(raw)
 
 
 def sender_of(raw: bytes) -> str:
     """The address that a message comes from; raises ReportError where it names none, or several."""
     try:
-        addresses = getattr(headers_of(raw)["From"], "addresses", ())
+        addresses: tuple[Address, ...] = getattr(headers_of(raw)["From"], "addresses", ())
     except Exception:  # the library says in many ways that a header is broken
         addresses = ()
     if len(addresses) != 1 or not addresses[0].domain:
@@ -110,8 +111,8 @@ def corrected(raw: bytes, words: Words, period: str) -> bytes:
     return mail.to_bytes(message)
 
 
-def to_owner(sender: str, subject: str, text: str) -> bytes:
-    """A plain message to whom failures are told."""
+def owner_alert(sender: str, subject: str, text: str) -> bytes:
+    """A plain-text message to the owner of the reports about a failure."""
     message = EmailMessage(policy=SMTP)
     message["From"], message["Subject"] = sender, _line(subject)
     message.set_content(text, cte="quoted-printable")
@@ -120,4 +121,4 @@ def to_owner(sender: str, subject: str, text: str) -> bytes:
 
 def _line(text: str) -> str:
     """A header's text on one line, whatever a name in it holds."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())

@@ -24,7 +24,7 @@ from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
 
 NAME = "outbox"
-OWNERS = "owner/"  # how the series of words to the owner begin; those of reports hold no stroke
+OWNERS = "owner/"  # how the series of alerts to the owner begin; those of reports hold no slash
 LEDGER = "ledger.sqlite"
 STATES = ("queued", "sending", "data", "sent", "failed", "unknown")
 _UNITS = {name: timedelta(days=days) for name, days in {"day": 1, "week": 7, "month": 31, "year": 366}.items()}
@@ -81,7 +81,7 @@ class Row(NamedTuple):
 
     @property
     def is_report(self) -> bool:
-        """Whether it is a report, and not a word to the owner about failures."""
+        """Whether it is a report, and not an alert to the owner about failures."""
         return not self.series.startswith(OWNERS)
 
 

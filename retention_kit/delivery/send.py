@@ -21,7 +21,7 @@ from retention_kit.delivery.outbox import OWNERS, Key, Outbox, Row, reading, sen
 from retention_kit.delivery.smtp import Server, server_of
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.periods import Period
-from retention_kit.report.archive import manifest
+from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import gate
 from retention_kit.settings import Recipient, Settings, address_of, read_settings
 from retention_kit.wording import Words
@@ -33,8 +33,8 @@ SETTLED = ("sent", "already sent")
 _REPEATED = "on request, though the first may have arrived: it may be there twice"
 
 
-class Letter(NamedTuple):
-    """A pack's message, and whose it is."""
+class Addressed(NamedTuple):
+    """A message of a pack, and its recipient."""
 
     key: Key
     to: Recipient
@@ -43,7 +43,7 @@ class Letter(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of one letter."""
+    """The outcome for one recipient."""
 
     recipient: str
     language: str
@@ -102,50 +102,65 @@ def send_report(
     Raises SettingsError where there is no server or recipient, the server refuses our password or cannot be trusted.
     """
     folder = Path(pack).resolve()  # "." is a pack too, and the outbox lies beside it
-    told = manifest.read(folder)
-    if told.get("schema") != 1:
+    manifest = manifests.read(folder)
+    if manifest.get("schema") != 1:
         raise SettingsError(f"{str(Path(pack))!r} is no pack: give the folder that `retention-kit report` has made.")
     verdict = gate.judge(folder, None, expected)  # old packs may be sent late
-    period, recipients, server = str(told.get("period", "")), [], None
+    period = str(manifest.get("period", ""))
+    recipients: list[Recipient] = []
+    owner = None
     try:
-        settings = settings_of(settings, told)
-        recipients = _recipients(settings, to)
-        server = None if dry_run else smtp_url if isinstance(smtp_url, Server) else server_of(smtp_url)
+        chosen = settings_of(settings, manifest)
+        recipients = _recipients(chosen, to)
+        if not dry_run:
+            server = smtp_url if isinstance(smtp_url, Server) else server_of(smtp_url)
+            owner = _Owner(folder, manifest, chosen, server)
     except SettingsError:
         if verdict.state != "blocked":  # which is so whoever would have got it, and from where
             raise
     if verdict.state == "blocked":
-        if server and settings.mail.owner:
+        if owner and owner.settings.mail.owner:
             with sending(folder.parent) as outbox:
-                _tell_owner(outbox, folder, told, settings, server, reasons=verdict.reasons)
-        return Sending(period, verdict, tuple(Result(*_of(one), "blocked", "") for one in recipients), dry_run)
+                owner.alert(outbox, reasons=verdict.reasons)
+        return Sending(period, verdict, tuple(Result(*_fields(one), "blocked", "") for one in recipients), dry_run)
+    messages, absent = _messages(folder, manifest, recipients)
+    if owner is None:
+        with reading(folder.parent) as ledger:
+            rows = [ledger.row(one.key) if ledger else None for one in messages]
+        planned = [(one, _decide(row, one.digest, resend, bool(to))) for one, row in zip(messages, rows, strict=True)]
+        results = absent | {one.to: _planned(one, *action) for one, action in planned}
+        return Sending(period, verdict, tuple(results[one] for one in recipients), is_dry=True)
+    _refuse_localhost(headers.sender_of(messages[0].raw), owner.server)
+    with sending(folder.parent) as outbox:
+        sent = _send(outbox, owner.server, owner.settings, verdict, messages, resend, bool(to), progress)
+        results = absent | {one.to: result for one, result in zip(messages, sent, strict=True)}
+        outcomes = tuple(results[one] for one in recipients)
+        if any(one.state in ("failed", "unknown", "queued") for one in outcomes):
+            owner.alert(outbox, results=outcomes)
+        keep = owner.settings.mail.keep_outbox
+        if (deleted := outbox.forget(keep)) and progress:
+            progress(f"{deleted} messages older than {keep} were deleted from {outbox.folder}")
+    return Sending(period, verdict, outcomes)
+
+
+def _messages(
+    folder: Path, manifest: dict, recipients: Sequence[Recipient]
+) -> tuple[list[Addressed], dict[Recipient, Result]]:
+    """The message of each recipient, and the results of those for whom the pack has none; raises where it has for nobody."""
     read = cache(Path.read_bytes)  # one message of many recipients is in memory once
-    post, absent = [], {}
+    messages: list[Addressed] = []
+    absent: dict[Recipient, Result] = {}
     for one in recipients:
         try:
-            post.append(_letter(folder, told, one, read))
+            messages.append(_message_for(folder, manifest, one, read))
         except SettingsError as error:
-            absent[one] = Result(*_of(one), "failed", str(error))
+            absent[one] = Result(*_fields(one), "failed", str(error))
             if len(absent) == len(recipients):
                 raise
-    if dry_run:
-        with reading(folder.parent) as outbox:
-            planned = [(one, _decide(outbox and outbox.row(one.key), one.digest, resend, bool(to))) for one in post]
-        found = absent | {one.to: _planned(one, *action) for one, action in planned}
-        return Sending(period, verdict, tuple(found[one] for one in recipients), is_dry=True)
-    _refuse_localhost(headers.sender_of(post[0].raw), server)
-    with sending(folder.parent) as outbox:
-        made = _send(outbox, server, settings, verdict, post, resend, bool(to), progress)
-        found = absent | {letter.to: result for letter, result in zip(post, made, strict=True)}
-        results = tuple(found[one] for one in recipients)
-        if any(one.state in ("failed", "unknown", "queued") for one in results):
-            _tell_owner(outbox, folder, told, settings, server, results=results)
-        if (gone := outbox.forget(settings.mail.keep_outbox)) and progress:
-            progress(f"{gone} messages older than {settings.mail.keep_outbox} were deleted from {outbox.folder}")
-    return Sending(period, verdict, results)
+    return messages, absent
 
 
-def settings_of(given: Settings | str | Path | None, told: dict) -> Settings:
+def settings_of(given: Settings | str | Path | None, manifest: dict) -> Settings:
     """The settings given, else those that lie here, else the defaults.
 
     A pack may come from anybody, and its recipients get what it holds: so of a pack that names other settings than
@@ -158,7 +173,7 @@ def settings_of(given: Settings | str | Path | None, told: dict) -> Settings:
         if not path.is_file():
             raise SettingsError(f"There is no file {str(path)!r}: give a retention.toml.")
         return read_settings(path) if path.suffix == ".toml" else Settings()
-    if others := manifest.other_settings(Path(told.get("data", {}).get("origin") or "")):
+    if others := manifests.other_settings(Path(manifest.get("data", {}).get("origin") or "")):
         raise SettingsError(
             f"This pack names the settings {str(others)!r}, and they are not the retention.toml here: say whose recipients "
             f"get it, with --data {shlex.quote(str(others))} or another."
@@ -172,7 +187,7 @@ def today(settings: Settings) -> date:
     return settings.report.as_of or datetime.now(ZoneInfo(settings.report.timezone or "UTC")).date()
 
 
-def _of(to: Recipient) -> tuple[str, str, str]:
+def _fields(to: Recipient) -> tuple[str, str, str]:
     return to.address, to.language, to.segment
 
 
@@ -197,32 +212,33 @@ def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Reci
     return [*found.values()]
 
 
-def _letter(folder: Path, told: dict, to: Recipient, read: Callable[[Path], bytes]) -> Letter:
+def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Path], bytes]) -> Addressed:
     """The message of the pack that is theirs; raises SettingsError where it has none."""
     builds = {
-        (name.partition(".")[0], manifest.segment_of(about)): name for name, about in told.get("reports", {}).items()
+        (name.partition(".")[0], manifests.segment_of(about)): name
+        for name, about in manifest.get("reports", {}).items()
     }
     name = f"message.{builds.get((to.language, to.segment))}.eml"
     try:
         raw = read(folder / name)
     except OSError:
-        how = f"--period {told['period']} --language {to.language}"
+        how = f"--period {manifest['period']} --language {to.language}"
         how += f" --segment {shlex.quote(to.segment)}" if to.segment else ""
         what = f"in {to.language!r}" + (f" for {to.segment}" if to.segment else "")
         raise SettingsError(f"{folder} has no message {what}: build it with `retention-kit report {how}`.") from None
     digest = hashlib.sha256(raw).hexdigest()
-    if told.get("files", {}).get(name) != digest:
+    if manifest.get("files", {}).get(name) != digest:
         raise ReportError(f"{folder / name} is not what was written there: build the report again, then send it.")
-    return Letter(Key(_series(told, to), told["period"], to.address.lower()), to, raw, digest)
+    return Addressed(Key(_series(manifest, to), manifest["period"], to.address.lower()), to, raw, digest)
 
 
-def _series(told: dict, to: Recipient | None) -> str:
+def _series(manifest: dict, to: Recipient | None) -> str:
     """What a thread is kept apart by beside its recipient: length of the period, language and segment; or the owner's.
 
     The company is none of it: another spelling of its name is no reason to send everything again, and an output folder
     holds one pack a period.
     """
-    what = [told.get("every", ""), *((to.language, to.segment) if to else ())]
+    what = [manifest.get("every", ""), *((to.language, to.segment) if to else ())]
     plain = re.sub(r"[^a-z0-9]+", "-", " ".join(filter(None, what)).lower()).strip("-")[:60]
     return f"{'' if to else OWNERS}{plain}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
 
@@ -235,7 +251,7 @@ def _refuse_localhost(sender: str, server: Server) -> None:
 
 
 def _decide(row: Row | None, digest: str, resend: bool, is_named: bool) -> tuple[str, str]:
-    """What is to be done with a letter, and why: send, correct, repeat, or leave it as already sent, changed or unknown."""
+    """What is to be done with a message, and why: send, correct, repeat, or leave it as already sent, changed or unknown."""
     if row is None or row.state in ("queued", "sending", "failed"):
         return ("correct" if row and row.revision else "send"), ""
     if row.state in ("unknown", "data"):
@@ -247,9 +263,9 @@ def _decide(row: Row | None, digest: str, resend: bool, is_named: bool) -> tuple
     return ("correct", "") if resend else ("changed", f"sent at {row.at}, another report now; --resend corrects it")
 
 
-def _planned(letter: Letter, action: str, reason: str) -> Result:
+def _planned(message: Addressed, action: str, reason: str) -> Result:
     state = "to be sent" if action in ("send", "correct", "repeat") else action
-    return Result(*_of(letter.to), state, "as a correction" if action == "correct" else reason)
+    return Result(*_fields(message.to), state, "as a correction" if action == "correct" else reason)
 
 
 def _send(
@@ -257,98 +273,94 @@ def _send(
     server: Server,
     settings: Settings,
     verdict: gate.Verdict,
-    post: Sequence[Letter],
+    post: Sequence[Addressed],
     resend: bool,
     is_named: bool,
     progress: Callable[[str], None] | None,
 ) -> tuple[Result, ...]:
-    """Queue what is missing, hand it over, and say of every letter what became of it."""
+    """Queue what is missing, hand it over, and say of every message what became of it."""
     results, queued = {}, []
-    for letter in post:
-        row = outbox.row(letter.key)
-        action, reason = _decide(row, letter.digest, resend, is_named)
+    for message in post:
+        row = outbox.row(message.key)
+        action, reason = _decide(row, message.digest, resend, is_named)
         if action in ("send", "correct", "repeat"):
-            queued.append(_queue(outbox, settings, verdict, letter, row, action))
-        results[letter.key] = action, reason
+            queued.append(_queue(outbox, settings, verdict, message, row, action))
+        results[message.key] = action, reason
     deliver(outbox, server, queued, progress=progress)
     for row in (one.row for one in queued):
-        now = outbox.row(row.key)
+        now = outbox.row(row.key) or row
         reason = results[row.key][1]
         results[row.key] = now.state, "; ".join(filter(None, [now.reply, reason if now.state == "sent" else ""]))
-    return tuple(Result(*_of(letter.to), *results[letter.key]) for letter in post)
+    return tuple(Result(*_fields(message.to), *results[message.key]) for message in post)
 
 
 def _queue(
-    outbox: Outbox, settings: Settings, verdict: gate.Verdict, letter: Letter, row: Row | None, action: str
+    outbox: Outbox, settings: Settings, verdict: gate.Verdict, message: Addressed, row: Row | None, action: str
 ) -> Queued:
-    """Put a letter into the outbox, or find it there."""
-    key, sender, raw = letter.key, headers.sender_of(letter.raw), letter.raw
-    if row and row.digest == letter.digest and outbox.is_waiting(row):
-        return Queued(row, sender, letter.to.address)
+    """Put a message into the outbox, or find it there."""
+    key, sender, raw = message.key, headers.sender_of(message.raw), message.raw
+    if row and row.digest == message.digest and outbox.is_waiting(row):
+        return Queued(row, sender, message.to.address)
     revision = 0 if row is None else row.revision
     if verdict.late:
-        raw = headers.noted(raw, gate.late_notice(verdict, Words(letter.to.language)))
-    if action == "correct":
+        raw = headers.noted(raw, gate.late_notice(verdict, Words(message.to.language)))
+    if row and action == "correct":
         # One that did not go out yet is that same correction; one that did, or may have, is followed by another.
         revision += row.state in ("sent", "unknown")
-        raw = headers.corrected(raw, Words(letter.to.language), key.period)
-    number = headers.message_id(key, revision, letter.digest, sender)
+        raw = headers.corrected(raw, Words(message.to.language), key.period)
+    number = headers.message_id(key, revision, message.digest, sender)
     root = outbox.root(key)
     before = [row.message_id] if row and row.revision < revision else []
     thread = tuple(dict.fromkeys([one for one in (root, *before) if one and one != number]))
-    parts = headers.personal(raw, letter.to, number, thread, datetime.now(UTC), settings.mail.unsubscribe)
-    queued = outbox.queue(key, revision, letter.digest, number, root or number, *parts)
-    return Queued(queued, sender, letter.to.address)
+    parts = headers.personal(raw, message.to, number, thread, datetime.now(UTC), settings.mail.unsubscribe)
+    queued = outbox.queue(key, revision, message.digest, number, root or number, *parts)
+    return Queued(queued, sender, message.to.address)
 
 
-def _tell_owner(
-    outbox: Outbox,
-    folder: Path,
-    told: dict,
-    settings: Settings,
-    server: Server,
-    reasons: Sequence[str] = (),
-    results: Sequence[Result] = (),
-) -> None:
-    """Mail the owner, where there is one, why a pack was held back or whom it did not reach: once, unless that changes."""
-    if not settings.mail.owner:
-        return
-    address, name = address_of(settings.mail.owner)
-    raw, digest = _notice(folder, told, settings, reasons, results)
-    key, sender = Key(_series(told, None), told["period"], address.lower()), headers.sender_of(raw)
-    row = outbox.row(key)
-    is_out = bool(row) and row.state in ("sent", "unknown")
-    if is_out and row.digest == digest:
-        return
-    revision = row.revision + is_out if row else 0
-    number, root = headers.message_id(key, revision, digest, sender), outbox.root(key)
-    thread = (root,) if root and root != number else ()
-    parts = headers.personal(raw, Recipient(address, name), number, thread, datetime.now(UTC), None)
-    queued = outbox.queue(key, revision, digest, number, root or number, *parts)
-    deliver(outbox, server, [Queued(queued, sender, address)], pauses=())
+class _Owner(NamedTuple):
+    """Who looks after the reports of a pack, and hears, once, why it was held back or whom it did not reach."""
 
+    folder: Path
+    manifest: dict
+    settings: Settings
+    server: Server
 
-def _notice(
-    folder: Path, told: dict, settings: Settings, reasons: Sequence[str], results: Sequence[Result]
-) -> tuple[bytes, str]:
-    """The message to the owner, and a digest of what it says: who and why, not the words of a server, which vary."""
-    words, company = Words(settings.report.languages[0]), settings.report.company
-    missed = [one for one in results if one.state not in SETTLED]
-    why, values = (
-        "undelivered" if results else "blocked",
-        {
-            "period": words.period(told["period"]),
-            "sent": len(results) - len(missed),
-            "count": len(results),
-        },
-    )
-    text = [words.text(f"sending.{why}", **values), "", *(f"- {reason}" for reason in reasons)]
-    for one in missed:
-        text.append(f"- {one.recipient}: {one.state}. {one.reply}")
-        if one.state == "unknown":
-            text.append("  " + words.text("sending.unknown", pack=folder, address=one.recipient))
-    text += ["", words.text("sending.again", pack=folder)]
-    subject = words.text(f"sending.{why}_subject", company=f"{company}, " if company else "", **values)
-    said = [why, *reasons, *(f"{one.recipient} {one.state}" for one in missed)]
-    raw = headers.to_owner(settings.mail.sender or headers.NOBODY, subject, "\n".join(text) + "\n")
-    return raw, hashlib.sha256("\n".join(said).encode()).hexdigest()
+    def alert(self, outbox: Outbox, reasons: Sequence[str] = (), results: Sequence[Result] = ()) -> None:
+        """Mail the owner, where there is one, unless the very same was sent before."""
+        if not self.settings.mail.owner:
+            return
+        address, name = address_of(self.settings.mail.owner)
+        raw, digest = self._message(reasons, results)
+        key, sender = (
+            Key(_series(self.manifest, None), self.manifest["period"], address.lower()),
+            headers.sender_of(raw),
+        )
+        row, revision = outbox.row(key), 0
+        if row is not None:
+            is_out = row.state in ("sent", "unknown")
+            if is_out and row.digest == digest:
+                return
+            revision = row.revision + is_out
+        number, root = headers.message_id(key, revision, digest, sender), outbox.root(key)
+        thread = (root,) if root and root != number else ()
+        parts = headers.personal(raw, Recipient(address, name), number, thread, datetime.now(UTC), None)
+        queued = outbox.queue(key, revision, digest, number, root or number, *parts)
+        deliver(outbox, self.server, [Queued(queued, sender, address)], pauses=())
+
+    def _message(self, reasons: Sequence[str], results: Sequence[Result]) -> tuple[bytes, str]:
+        """The message, and a digest of who and why: not of a server's words, which vary."""
+        words, company = Words(self.settings.report.languages[0]), self.settings.report.company
+        missed = [one for one in results if one.state not in SETTLED]
+        why = "undelivered" if results else "blocked"
+        period, sent = words.period(self.manifest["period"]), len(results) - len(missed)
+        values = {"period": period, "sent": sent, "count": len(results)}
+        text = [words.text(f"sending.{why}", **values), "", *(f"- {reason}" for reason in reasons)]
+        for one in missed:
+            text.append(f"- {one.recipient}: {one.state}. {one.reply}")
+            if one.state == "unknown":
+                text.append("  " + words.text("sending.unknown", pack=self.folder, address=one.recipient))
+        text += ["", words.text("sending.again", pack=self.folder)]
+        subject = words.text(f"sending.{why}_subject", company=f"{company}, " if company else "", **values)
+        raw = headers.owner_alert(self.settings.mail.sender or headers.NOBODY, subject, "\n".join(text) + "\n")
+        gist = [why, *reasons, *(f"{one.recipient} {one.state}" for one in missed)]
+        return raw, hashlib.sha256("\n".join(gist).encode()).hexdigest()

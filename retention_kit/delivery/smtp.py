@@ -1,4 +1,4 @@
-"""The way out: one SMTP server, its certificate verified, and one message at a time with an outcome that is known."""
+"""Sending over SMTP: a verified, encrypted connection, and one message at a time with a known outcome."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ from retention_kit.errors import SettingsError
 
 VARIABLE = "RETENTION_KIT_SMTP_URL"
 _EXAMPLE = "smtp://user:password@mail.example.com:587 (STARTTLS) or smtps://user:password@mail.example.com:465 (TLS)"
-_LINES = 200  # that one answer may have
-_AT_MOST = 300  # characters of a reply that are kept
+_MAX_REPLY_LINES = 200
+_MAX_REPLY_LENGTH = 300  # characters of a reply that are kept
+
+
+State = Literal["sent", "failed", "deferred", "unknown"]
 
 
 class Outcome(NamedTuple):
-    """What became of one message. Deferred: certainly not taken, another try may do; unknown: it may have been taken."""
+    """The result for one message. Deferred: certainly not taken, another try may do; unknown: it may have been taken."""
 
-    state: Literal["sent", "failed", "deferred", "unknown"]
+    state: State
     reply: str
 
 
@@ -44,7 +47,7 @@ class NotFound(Deferred):
 
 @dataclass(frozen=True)
 class Server:
-    """Where and how messages are handed over; the password is never shown."""
+    """The SMTP server that takes the messages; its repr never shows the password."""
 
     host: str
     port: int
@@ -52,9 +55,13 @@ class Server:
     user: str = ""
     password: str = field(default="", repr=False)
     timeout: float = 60  # seconds for each answer
-    patience: float = 600  # for the answer to a whole message: who leaves sooner never knows (RFC 5321, 4.5.3.2.6)
+    data_timeout: float = (
+        600  # for the answer to a whole message: giving up sooner leaves it unknown (RFC 5321, 4.5.3.2.6)
+    )
     context: ssl.SSLContext | None = field(default=None, repr=False)  # whom to trust; default: whom the system trusts
-    deadline: float = 300  # for connecting as a whole, and beyond `patience` for a message, however much is answered
+    deadline: float = (
+        300  # for connecting as a whole, and beyond `data_timeout` for a message, however much is answered
+    )
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -75,17 +82,17 @@ def server_of(url: str | None = None) -> Server:
         port, host = parts.port, parts.hostname or ""
         host.encode("idna")
     except ValueError:  # its text would show what stands where the port should
-        raise _wrong("cannot be read") from None
+        raise _bad_url("cannot be read") from None
     if parts.scheme not in ("smtp", "smtps") or not host or not url.isprintable():
-        raise _wrong("names no mail server")
+        raise _bad_url("names no mail server")
     if parts.path.strip("/") or parts.fragment:
-        raise _wrong("cannot be read: in user name and password write / as %2F, ? as %3F, # as %23 and @ as %40")
+        raise _bad_url("cannot be read: in user name and password write / as %2F, ? as %3F, # as %23 and @ as %40")
     tls = _tls_of(parts, host)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if bool(user) != bool(password):
-        raise _wrong("has a user name without a password, or a password without a user name")
+        raise _bad_url("has a user name without a password, or a password without a user name")
     if not (user + password).isascii():
-        raise _wrong("has a user name or password with letters beyond ASCII, which cannot be sent")
+        raise _bad_url("has a user name or password with letters beyond ASCII, which cannot be sent")
     return Server(host, port or (465 if tls == "tls" else 587), tls, user, password)
 
 
@@ -93,13 +100,15 @@ def _tls_of(parts: SplitResult, host: str) -> Literal["starttls", "tls", "none"]
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     value = options.pop("starttls", "true")
     if options or value not in ("true", "false"):
-        raise _wrong("has an option that is not known: there is only starttls=false")
+        raise _bad_url("has an option that is not known: there is only starttls=false")
     if parts.scheme == "smtps":
         return "tls"
     if value == "true":
         return "starttls"
     if not _is_loopback(host):
-        raise _wrong(f"asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1")
+        raise _bad_url(
+            f"asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1"
+        )
     return "none"
 
 
@@ -110,12 +119,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _wrong(what: str) -> SettingsError:
+def _bad_url(what: str) -> SettingsError:
     return SettingsError(f"{VARIABLE} {what}. Write it like {_EXAMPLE}.")
 
 
-class _Answers:
-    """What a server says, line by line, and no answer without end."""
+class _LimitedReply:
+    """The reply stream of a server, with a limit on the lines of one reply."""
 
     def __init__(self, file: Any):
         self._file, self.left = file, 0
@@ -131,21 +140,22 @@ class _Answers:
         self._file.close()
 
 
-class _Plain(smtplib.SMTP):
+class Connection(smtplib.SMTP):
     """A connection that can be ended from outside in the middle of a handshake, too."""
 
     twin: socket.socket | None = None
     until = float("inf")  # of `monotonic`: then it has to be connected
 
-    def _get_socket(self, *given: Any) -> socket.socket:
-        made = _by(self.until, partial(super()._get_socket, *given))
-        self.twin = made.dup()  # the first is taken apart where TLS begins
-        return made
+    def _get_socket(self, *address: Any) -> socket.socket:
+        connect = partial(super()._get_socket, *address)  # type: ignore[misc]  # private: typeshed does not list it
+        connection: socket.socket = _by(self.until, connect)
+        self.twin = connection.dup()  # the first is taken apart where TLS begins
+        return connection
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None:
-            self.file = _Answers(self.sock.makefile("rb"))
-        self.file.left = _LINES
+            self.file = _LimitedReply(_socket_of(self).makefile("rb"))
+        self.file.left = _MAX_REPLY_LINES
         return super().getreply()
 
     def end(self) -> None:
@@ -159,8 +169,15 @@ class _Plain(smtplib.SMTP):
             self.twin.close()
 
 
-class _Tls(smtplib.SMTP_SSL, _Plain):
-    """The same with TLS from the first byte."""
+class TlsConnection(smtplib.SMTP_SSL, Connection):
+    """A connection with TLS from the first byte."""
+
+
+def _socket_of(smtp: smtplib.SMTP) -> socket.socket:
+    """The socket of an open connection; raises OSError where it is closed."""
+    if smtp.sock is None:
+        raise smtplib.SMTPServerDisconnected("the connection was closed")
+    return smtp.sock
 
 
 def _by(moment: float, work: Callable[[], Any]) -> Any:
@@ -179,15 +196,15 @@ def _by(moment: float, work: Callable[[], Any]) -> Any:
     except TimeoutError:
         if future.done():
             raise
-        raise _Unfound from None
+        raise _ConnectTimeout from None
 
 
-class _Unfound(Exception):
+class _ConnectTimeout(Exception):
     """Nothing was found or connected in time."""
 
 
 @contextmanager
-def _within(smtp: _Plain, seconds: float) -> Iterator[None]:
+def _within(smtp: Connection, seconds: float) -> Iterator[None]:
     """End the connection once the time is over: whoever waits for it then finds it lost."""
     timer = Timer(seconds, smtp.end)
     timer.daemon = True
@@ -198,7 +215,7 @@ def _within(smtp: _Plain, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def connect(server: Server) -> _Plain:
+def connect(server: Server) -> Connection:
     """A connection that is encrypted, verified and logged in as the server's URL asks.
 
     Raises Deferred where another try may do, and SettingsError where it will not: an untrusted certificate, no STARTTLS,
@@ -207,7 +224,7 @@ def connect(server: Server) -> _Plain:
     context = server.context or ssl.create_default_context()
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     until, smtp = monotonic() + server.deadline, None
-    kind = partial(_Tls, context=context) if server.tls == "tls" else _Plain
+    kind = partial(TlsConnection, context=context) if server.tls == "tls" else Connection
     try:
         smtp = _by(until, partial(kind, timeout=server.timeout))  # it looks for the name of this machine
         smtp._host, smtp.until = server.host, until  # the host is whose certificate it has to be
@@ -227,7 +244,7 @@ def connect(server: Server) -> _Plain:
     except BaseException as error:
         if smtp:
             smtp.close()
-        if isinstance(error, _Unfound):
+        if isinstance(error, _ConnectTimeout):
             said = f"{server} was not found and connected within {server.deadline:g} seconds"
             raise Deferred(said) from None
         if isinstance(error, (smtplib.SMTPException, OSError)):
@@ -250,7 +267,7 @@ def _explained(error: Exception, server: Server) -> Exception:
         lacks = "STARTTLS" if "STARTTLS" in str(error) else "a way to log in that we know"
         return SettingsError(f"{server} does not offer {lacks}: nothing is sent there.")
     if isinstance(error, smtplib.SMTPResponseException):
-        said = _said(error.smtp_code, error.smtp_error, server)
+        said = _reply_text(error.smtp_code, error.smtp_error, server)
         if 400 <= error.smtp_code < 500 or error.smtp_code < 0:
             return Deferred(f"{server} answered {said}")
         if isinstance(error, smtplib.SMTPAuthenticationError):
@@ -266,20 +283,20 @@ def _explained(error: Exception, server: Server) -> Exception:
     return Deferred(f"{server} cannot be reached ({reason})")
 
 
-def hand_over(
-    smtp: _Plain, server: Server, sender: str, recipient: str, content: bytes, commit: Callable[[], None]
+def send_message(
+    smtp: Connection, server: Server, sender: str, recipient: str, content: bytes, commit: Callable[[], None]
 ) -> Outcome:
-    """One message (CRLF lines) to one recipient, and its outcome.
+    """Send one message (CRLF lines) to one recipient; returns its outcome.
 
     `commit` is called when the server waits for the content and none of it has been sent: up to there every outcome is
     certain; from there on a lost connection is `unknown`. What it raises stops the message for certain. Raises
     SettingsError where the server takes mail of nobody who has not logged in, or otherwise.
     """
-    with _within(smtp, server.deadline + server.patience):
-        return _hand_over(smtp, server, sender, recipient, content, commit)
+    with _within(smtp, server.deadline + server.data_timeout):
+        return _send_message(smtp, server, sender, recipient, content, commit)
 
 
-def _hand_over(
+def _send_message(
     smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, content: bytes, commit: Callable[[], None]
 ) -> Outcome:
     try:
@@ -296,10 +313,11 @@ def _hand_over(
         smtp.close()  # without the content, which the server so never takes
         raise
     try:
-        smtp.sock.settimeout(server.patience)
+        connection = _socket_of(smtp)
+        connection.settimeout(server.data_timeout)
         smtp.send(_stuffed(content))
         code, reply = smtp.getreply()
-        smtp.sock.settimeout(server.timeout)
+        connection.settimeout(server.timeout)
     except (smtplib.SMTPException, OSError) as error:
         smtp.close()
         return Outcome(
@@ -310,8 +328,8 @@ def _hand_over(
         raise
     if code == 421:
         smtp.close()
-    state = "sent" if code == 250 else {4: "deferred", 5: "failed"}.get(code // 100, "unknown")
-    return Outcome(state, _said(code, reply, server))
+    states: dict[int, State] = {4: "deferred", 5: "failed"}
+    return Outcome("sent" if code == 250 else states.get(code // 100, "unknown"), _reply_text(code, reply, server))
 
 
 def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, content: bytes) -> Outcome | None:
@@ -327,7 +345,7 @@ def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, c
         options.append("BODY=8BITMIME")
     code, reply = smtp.mail(sender, options)
     if code in (530, 534, 535):
-        said = _said(code, reply, server)
+        said = _reply_text(code, reply, server)
         raise SettingsError(f"{server} takes nothing without another login ({said}): see {VARIABLE}.")
     if code == 250:
         code, reply = smtp.rcpt(recipient)
@@ -337,7 +355,7 @@ def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, c
                 return None
     if code == 421:
         smtp.close()
-    return Outcome("failed" if 500 <= code < 600 else "deferred", _said(code, reply, server))
+    return Outcome("failed" if 500 <= code < 600 else "deferred", _reply_text(code, reply, server))
 
 
 def _reset(smtp: smtplib.SMTP) -> None:
@@ -349,8 +367,8 @@ def _reset(smtp: smtplib.SMTP) -> None:
         smtp.close()
 
 
-def leave(smtp: smtplib.SMTP | None) -> None:
-    """Say goodbye; what goes wrong then does no harm."""
+def quit_connection(smtp: smtplib.SMTP | None) -> None:
+    """Send QUIT and close; errors are ignored, as no message depends on it."""
     if smtp is not None and smtp.sock is not None:
         with suppress(smtplib.SMTPException, OSError):
             smtp.quit()
@@ -372,7 +390,7 @@ def _is_silence(error: Exception) -> bool:
     return isinstance(error, TimeoutError) or "timed out" in str(error)
 
 
-def _said(code: int, reply: bytes | str, server: Server) -> str:
+def _reply_text(code: int, reply: bytes | str, server: Server) -> str:
     """A server's reply in one line, without what it may repeat of the password."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     text = f"{code} {text}" if code > 0 else text
@@ -381,4 +399,4 @@ def _said(code: int, reply: bytes | str, server: Server) -> str:
         for secret in (*said, *(b64encode(one.encode()).decode() for one in said)):
             text = text.replace(secret, "***")
     text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())[:_AT_MOST]
+    return " ".join(text.split())[:_MAX_REPLY_LENGTH]

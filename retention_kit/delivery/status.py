@@ -53,9 +53,9 @@ def status(output: Path, settings: Settings, day: date) -> Status:
         states = Counter(row.state for row in theirs if row.is_report)
         count = len(addressed) if period == due else states.total()
         waiting = states["queued"] + states["sending"]
-        told = built.get(str(period), {})
+        manifest = built.get(str(period), {})
         lines.append(
-            Line(str(period), count, _built(told), _gate(told), states["sent"], states["failed"],
+            Line(str(period), count, _built(manifest), _gate(manifest), states["sent"], states["failed"],
                  states["unknown"] + states["data"], waiting)
         )  # fmt: skip
     named = {address for address, *_ in addressed}
@@ -91,13 +91,13 @@ def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> 
     return found
 
 
-def _built(told: dict) -> str:
-    if not told:
+def _built(manifest: dict) -> str:
+    if not manifest:
         return ""
-    return "failed" if told.get("state") != "ok" else "ok" if told.get("complete") else "incomplete"
+    return "failed" if manifest.get("state") != "ok" else "ok" if manifest.get("complete") else "incomplete"
 
 
-def _gate(told: dict) -> str:
+def _gate(manifest: dict) -> str:
     """The worst of a pack's messages."""
-    states = [one.get("state") for one in told.get("gate", {}).values() if isinstance(one, dict)]
-    return max(states, key=("ok", "degraded", "blocked").index, default="")
+    states = {one.get("state") for one in manifest.get("gate", {}).values() if isinstance(one, dict)}
+    return next((state for state in ("blocked", "degraded", "ok") if state in states), "")

@@ -157,7 +157,7 @@ def test_interrupted_says_how_to_go_on(pack, monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dispatch, "hand_over", interrupt)
+    monkeypatch.setattr(dispatch, "send_message", interrupt)
     assert main(["send", str(pack)]) == 130
     assert "`retention-kit status` tells what was sent" in said(capsys)[1]
     monkeypatch.undo()

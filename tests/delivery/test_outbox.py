@@ -125,7 +125,7 @@ def test_where_there_are_no_locks_nothing_is_sent(tmp_path, monkeypatch):
     def unsure(_):
         yield False
 
-    monkeypatch.setattr(module, "writing", unsure)
+    monkeypatch.setattr(module, "output_lock", unsure)
     with pytest.raises(ReportError, match="the system keeps no locks"):
         sending(tmp_path).__enter__()
 

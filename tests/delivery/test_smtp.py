@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP as Protocol
 from aiosmtpd.smtp import syntax
 
 from mailroom import PASSWORD, Fault, hang_up, message, serving
-from retention_kit.delivery.smtp import VARIABLE, Deferred, Server, connect, hand_over, leave, server_of
+from retention_kit.delivery.smtp import VARIABLE, Deferred, Server, connect, quit_connection, send_message, server_of
 from retention_kit.errors import SettingsError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # as these tests want it
@@ -30,9 +30,9 @@ def one(room, content: bytes = b"Subject: a\r\n\r\nb\r\n", commit=lambda: None):
     """The outcome of one message to Ann."""
     smtp = connect(room.server)
     try:
-        return hand_over(smtp, room.server, "reports@example.com", ANN, content, commit)
+        return send_message(smtp, room.server, "reports@example.com", ANN, content, commit)
     finally:
-        leave(smtp)
+        quit_connection(smtp)
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ def test_a_connection_serves_again_after_a_refusal():
         room.handler.rcpt = lambda address, _: "550 No" if address == ANN else None
         smtp = connect(room.server)
         states = [
-            hand_over(smtp, room.server, "r@example.com", address, b"a: b\r\n\r\n", lambda: None).state
+            send_message(smtp, room.server, "r@example.com", address, b"a: b\r\n\r\n", lambda: None).state
             for address in (ANN, "ben@example.com", ANN, "cy@example.com")
         ]
-        leave(smtp)
+        quit_connection(smtp)
     assert states == ["failed", "sent", "failed", "sent"]
     assert len(room.handler.logins) == 1
 
@@ -216,7 +216,7 @@ def test_a_lost_connection_is_unknown_only_after_the_content(options, fault, sta
     with serving(**options) as room:
         if fault:
             setattr(room.handler, *fault)
-        quick = room._replace(server=room.url(timeout=0.3, patience=0.3))
+        quick = room._replace(server=room.url(timeout=0.3, data_timeout=0.3))
         outcome = one(quick, commit=lambda: commits.append(1))
     assert outcome.state == state
     assert bool(commits) is committed
@@ -314,8 +314,8 @@ def test_interrupted_after_the_content_waits_for_no_goodbye(monkeypatch):
         monkeypatch.setattr(smtp, "getreply", lambda: interrupt() if committed else type(smtp).getreply(smtp))
         committed = []
         with pytest.raises(KeyboardInterrupt):
-            hand_over(smtp, room.server, "r@example.com", ANN, b"a: b\r\n\r\n", lambda: committed.append(1))
-        assert smtp.sock is None, "it is closed: `leave` says nothing more"
+            send_message(smtp, room.server, "r@example.com", ANN, b"a: b\r\n\r\n", lambda: committed.append(1))
+        assert smtp.sock is None, "it is closed: `quit_connection` says nothing more"
 
 
 def endless(talk):
@@ -367,6 +367,6 @@ def test_a_message_has_a_deadline_too():
 
     with serving("none", with_login=False, protocol=Drips) as room:
         smtp = connect(room.server)
-        slow = replace(room.server, deadline=0.1, patience=0.2)
-        found = hand_over(smtp, slow, "a@example.com", "b@example.com", b"Subject: a\r\n\r\nb\r\n", lambda: None)
+        slow = replace(room.server, deadline=0.1, data_timeout=0.2)
+        found = send_message(smtp, slow, "a@example.com", "b@example.com", b"Subject: a\r\n\r\nb\r\n", lambda: None)
     assert (found.state, smtp.sock) == ("deferred", None)

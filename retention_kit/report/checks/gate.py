@@ -130,9 +130,7 @@ def check_message(folder: Path, told: dict[str, Any], name: str, found: Iterable
         return [Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_told=True)]
     degraded = [one for one in found if one.state == "degraded"]
     raw, said = path.read_bytes(), notices(degraded, folder, told, name)
-    parts = [
-        part.get_payload(decode=True) or b"" for part in message_checks.parse(raw).walk() if not part.is_multipart()
-    ]
+    parts = [message_checks.payload_of(part) for part in message_checks.parse(raw).walk() if not part.is_multipart()]
     leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.given())]
     faults = (Finding("blocked", f"{path.name}: {fault}") for fault in _check_message(report, raw, said))
     return _collected(path.name, faults) + leaks

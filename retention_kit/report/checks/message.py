@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.header import decode_header
-from email.message import EmailMessage
+from email.headerregistry import Address
+from email.message import EmailMessage, Message
 from html.parser import HTMLParser
 
 from retention_kit.report.checks.figures import figures_in, flat, in_short
@@ -70,6 +71,12 @@ def text_of(message: EmailMessage) -> str | None:
     return _body(message, "plain")
 
 
+def payload_of(part: Message) -> bytes:
+    """The decoded bytes of a part that is not multipart."""
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
 def _body(message: EmailMessage, kind: str) -> str | None:
     part = message.get_body((kind,))
     try:
@@ -111,7 +118,7 @@ def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
             yield f"its header {name!r} holds a line break or another control character"
     if not str(message["Subject"] or "").strip():
         yield "it has no subject"
-    senders = getattr(message["From"], "addresses", ())
+    senders: tuple[Address, ...] = getattr(message["From"], "addresses", ())
     if len(senders) != 1 or not senders[0].domain:
         yield "it names no sender, or several"
 
@@ -119,9 +126,12 @@ def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
 class _Reader(HTMLParser):
     """Reads HTML as the strictest program would: every tag closed, in order, nothing fetched, nothing run."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.body, self._open, self._card, self._headline = Body(), [], None, None
+        self.body = Body()
+        self._open: list[tuple[str, int]] = []  # tags and their lines
+        self._card: tuple[int, int] | None = None  # the depth of its tag, and the words before it
+        self._headline: tuple[int, int] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}

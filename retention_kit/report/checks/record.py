@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 from retention_kit.report.archive.formats import FILES, files_of
@@ -84,9 +85,10 @@ def _of_message(raw: bytes) -> Iterator[tuple[str, str | bytes]]:
         if part.is_multipart():
             continue
         numbers[kind] = numbers.get(kind, 0) + 1
-        text = part.get_content_maintype() == "text"
-        said = part.get_content() if text else part.get_payload(decode=True) or b""
-        yield f"{kind} {numbers[kind]}", said.replace("\r\n", "\n") if isinstance(said, str) else said
+        if part.get_content_maintype() == "text" and isinstance(part, EmailMessage):
+            yield f"{kind} {numbers[kind]}", part.get_content().replace("\r\n", "\n")
+        else:
+            yield f"{kind} {numbers[kind]}", message_checks.payload_of(part)
 
 
 def _digest(said: str | bytes) -> str:

@@ -196,7 +196,7 @@ def _check_html(report: Report) -> Iterator[Finding]:
         yield Finding("blocked", f"{path.name} has a chart without a description.")
     yield from _named_customers(report, page)
     for host in foreign_hosts(report, bare):
-        state = "degraded" if host in report.own_cells else "blocked"
+        state: State = "degraded" if host in report.own_cells else "blocked"
         yield Finding(state, f"{path.name} links to {host}, which [mail] allowed_hosts does not name.")
     for fetched in dict.fromkeys(_fetched(bare)):
         yield Finding("blocked", f"{path.name} asks for a file of another place: {fetched[:60]!r}.")
@@ -304,7 +304,7 @@ def _fetched(page: str) -> Iterator[str]:
 class _Tags(HTMLParser):
     """The attributes of tags."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.attributes: list[tuple[str, str, str]] = []
 

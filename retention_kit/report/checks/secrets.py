@@ -73,14 +73,16 @@ def leaks(content: bytes, known: Mapping[str, frozenset[bytes]]) -> Iterator[str
 @cache
 def _rules() -> list[tuple[str, re.Pattern[str]]]:
     """The kept rule set: the kind of a key, and its pattern. Nothing of it asks a server whether a key is good."""
+    from detect_secrets.plugins.base import RegexBasedDetector
+
     modules = [import_module(f"detect_secrets.plugins.{name}") for name in DETECTORS]
-    return [
-        (one.secret_type, pattern)
+    detectors = [
+        one()
         for module in modules
         for one in vars(module).values()
-        if isinstance(one, type) and one.__module__ == module.__name__
-        for pattern in one.denylist
+        if isinstance(one, type) and issubclass(one, RegexBasedDetector) and one.__module__ == module.__name__
     ]
+    return [(str(one.secret_type), pattern) for one in detectors for pattern in one.denylist]
 
 
 def _spellings(secret: str) -> set[bytes]:

@@ -24,6 +24,7 @@ import threading
 import time
 from contextlib import suppress
 from importlib import import_module
+from types import ModuleType
 
 # Importing vl-convert is harmless, but once used its threads are missed in a fork; so nothing here draws.
 IMPORTED = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "numpy", "pandas", "altair", "duckdb",
@@ -55,14 +56,15 @@ def main() -> None:
 
 def _import() -> None:
     """What kernels need. The debugger, which no notebook of a batch meets, would take longer than pandas: it is left out."""
-    sys.modules.setdefault("debugpy", None)  # ipykernel does without what cannot be imported
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None bars an import
+    modules.setdefault("debugpy", None)  # ipykernel does without what cannot be imported
     for name in IMPORTED:
         import_module(name)
     for name in STARTING:
         with suppress(ImportError):
             import_module(name)
-    if sys.modules["debugpy"] is None:
-        del sys.modules["debugpy"]  # a notebook's own wish is another matter
+    if modules["debugpy"] is None:
+        del modules["debugpy"]  # a notebook's own wish is another matter
 
 
 def _private() -> str:
@@ -82,6 +84,7 @@ def _warm() -> None:
     row = {"metric": "", "label": "", "unit": "fraction", "value": 0.5, "n": 1, "low": 0.4, "high": 0.6}
     rows = pd.DataFrame([row | {"period": f"2011-{month}", "complete": True} for month in (10, 11)])
     drawing = trend(rows, Words("en"), goal=0.5)
+    assert drawing is not None, "two known values are a trend"
     for block in (Block("chart", alt=drawing.alt, spec=drawing.spec), Block("notice", title="")):
         block._repr_mimebundle_()
 
@@ -103,7 +106,8 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
                     _reap(kernels)
                     continue
                 if (request := _receive(control)) is None:
-                    return _end(kernels)
+                    _end(kernels)
+                    return None
                 told = request[1]
                 try:
                     is_kernel = _fork(kernels, told)
@@ -116,7 +120,8 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
                     for other in kernels.values():
                         other.close()
                     return request
-        return _end(kernels)
+        _end(kernels)
+        return None
 
 
 def _fork(kernels: dict[int, socket.socket], told: socket.socket) -> bool:
@@ -218,7 +223,7 @@ def leave(code: int) -> None:
     What was left open is written first as well: a kernel that hangs after that is killed.
     """
     _flush()
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]  # private: joins what is no daemon, as an exit does
     atexit._run_exitfuncs()
     _flush()
     os._exit(code)

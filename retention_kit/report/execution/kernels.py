@@ -27,6 +27,7 @@ from queue import Empty
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
@@ -48,7 +49,8 @@ class _Forked:
 
     def __init__(self, told: socket.socket):
         """Waits until the kernel can be talked to, so that a client's first call is answered."""
-        self._told, self.returncode = told, None
+        self._told = told
+        self.returncode: int | None = None
         told.settimeout(STARTING)
         with told.makefile("rb", buffering=0) as lines:
             if not (number := lines.readline()):
@@ -94,9 +96,9 @@ class _Forked:
 
 
 class ForkServer:
-    """The other process, from here: asked for kernels by any thread, ended by `close` or when this process ends."""
+    """The fork server as a client: asked for kernels by any thread, ended by `close` or when this process ends."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -108,7 +110,8 @@ class ForkServer:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the run alone, which then ends its kernels
             )
-        self._control, self._asking, self._numbers, self._place = ours, threading.Lock(), count(), None
+        self._control, self._asking, self._numbers = ours, threading.Lock(), count()
+        self._place: str | None = None
 
     @property
     def place(self) -> str:
@@ -215,18 +218,25 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
+def _server_of(manager: object) -> ForkServer:
+    """The fork server that a kernel's manager uses; raises OSError where it has none."""
+    if isinstance(manager, KernelManager) and manager.server:
+        return manager.server
+    raise BrokenPipeError("There is no fork server.")
+
+
 class ForkedProvisioner(LocalProvisioner):
     """A process for each kernel, as ever, but forked: see `forkserver`."""
 
-    async def launch_kernel(self, cmd: list[str], **how: Any) -> dict[str, Any]:
+    async def launch_kernel(self, cmd: list[str], **how: Any) -> KernelConnectionInfo:
         """Fork a kernel; where none comes up, an ordinary one is started in its stead."""
         where, process = str(how.get("cwd") or Path.cwd()), None
         with suppress(OSError):  # the server is gone
-            process = self.parent.server.fork(cmd[len(_LAUNCH) :], how["env"], where)
+            process = _server_of(self.parent).fork(cmd[len(_LAUNCH) :], how["env"], where)
         if process is None or process.returncode is not None:
             return await super().launch_kernel(cmd, **how)
-        self.process = process
-        self.pid = self.pgid = self.process.pid
+        self.process = process  # type: ignore[assignment]  # it has what a provisioner asks of a Popen
+        self.pid = self.pgid = process.pid
         self.cwd = where
         return self.connection_info
 
@@ -263,7 +273,11 @@ class _OwnSpec(KernelSpecManager):
         # What a kernel says to its terminal is not the user's concern; what fails comes back in the notebook.
         # Nor does what it runs belong in the user's history, a file that kernels would wait for each other to write.
         command = [*_LAUNCH, "-f", "{connection_file}", "--log-level=CRITICAL", "--HistoryManager.enabled=False"]
-        forked = {"kernel_provisioner": {"provisioner_name": NAME}} if self.parent.server else {}
+        forked = (
+            {"kernel_provisioner": {"provisioner_name": NAME}}
+            if isinstance(self.parent, KernelManager) and self.parent.server
+            else {}
+        )
         return KernelSpec(argv=command, display_name=NAME, language="python", metadata=forked)
 
 
@@ -279,7 +293,7 @@ class KernelClient(AsyncKernelClient):
                 await self.get_shell_msg(timeout=1)
                 await self.get_iopub_msg(timeout=0.2)  # where none comes, the channel is not connected yet
             except Empty:
-                if not await self.parent.is_alive():
+                if not (isinstance(self.parent, KernelManager) and await self.parent.is_alive()):
                     raise RuntimeError("The kernel died before it was ready.") from None
             else:
                 return
@@ -291,7 +305,7 @@ class KernelManager(AsyncKernelManager):
 
     def __init__(self, **options: Any):
         super().__init__(**options)
-        self.server = None
+        self.server: ForkServer | None = None
         try:
             if (server := prepare()) and server.place:
                 # A socket's path is relative to the working directory, unless it is told otherwise.

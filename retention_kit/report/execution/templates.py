@@ -126,8 +126,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     if len(tagged) != 1:
         raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")
     for number, cell in enumerate(notebook.cells, 1):
-        if cell.cell_type == "code" and (error := _fault(cell.source, name)):
-            raise TemplateError(f"{name}, cell {number}, line {error.lineno}: {error.msg}.")
+        if cell.cell_type == "code" and (fault := _fault(cell.source, name)):
+            raise TemplateError(f"{name}, cell {number}, line {fault.lineno}: {fault.msg}.")
     known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
         if parameter not in known:
@@ -151,7 +151,7 @@ def run(
     """
     from papermill import PapermillExecutionError, execute_notebook
     from papermill.clientwrap import PapermillNotebookClient
-    from papermill.engines import NBClientEngine, papermill_engines
+    from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 
     from retention_kit.report.execution.kernels import NAME, KernelManager
 
@@ -164,7 +164,15 @@ def run(
         """
 
         @classmethod
-        def execute_managed_notebook(cls, nb_man, *_, kept, clients, environment, **__):
+        def execute_managed_notebook(
+            cls,
+            nb_man: NotebookExecutionManager,
+            *_: object,
+            kept: list[NotebookNode],
+            clients: list[PapermillNotebookClient],
+            environment: dict[str, str],
+            **__: object,
+        ) -> None:
             kept.append(nb_man.nb)
             client = PapermillNotebookClient(
                 nb_man, timeout=CELL_TIMEOUT, kernel_name=NAME, kernel_manager_class=KernelManager

@@ -43,7 +43,7 @@ def scorecard_of(page: Page) -> str:
 
 
 def frame_csv(frame: pd.DataFrame) -> str:
-    """Any frame as CSV, without its index: empty where nothing is known, texts that a spreadsheet would run made harmless."""
+    """Any frame as CSV, without its index: empty where nothing is known, texts that a spreadsheet would run escaped."""
     plain = frame.astype(object)
     return _text(plain.columns, plain.where(plain.notna(), None).itertuples(index=False, name=None))
 
@@ -83,22 +83,22 @@ def write_lists(page: Page, lists: Mapping[str, pd.DataFrame], pack: Path) -> No
 def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     text = _Lines()
     writer = csv.writer(text, lineterminator="\r\n")  # then a cell that holds either is quoted, on every Python
-    writer.writerow(map(_harmless, header))
-    writer.writerows(map(_harmless, row) for row in rows)
+    writer.writerow(map(escape_formula, header))
+    writer.writerows(map(escape_formula, row) for row in rows)
     return text.getvalue()
 
 
 class _Lines(StringIO):
     """Rows as CSV writes them, each ended by a line feed alone."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(newline="")
 
     def write(self, row: str) -> int:
         return super().write(row.removesuffix("\r\n") + "\n")
 
 
-def _harmless(value: object) -> object:
+def escape_formula(value: object) -> object:
     """A text that no spreadsheet runs: an apostrophe stands before what begins a formula, also behind a separator.
 
     Some programs pass over what is blank or invisible, take full-width signs for plain ones, and split at semicolons or

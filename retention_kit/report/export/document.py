@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain, count
+from typing import Any
 
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
@@ -24,7 +25,7 @@ LABELS = {
     "undescribed": "Picture without a description",
     "undrawn": "A page cannot draw",
 }
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     "title": "",
     "company": "",
     "subtitle": "",
@@ -78,7 +79,7 @@ def read(nb: NotebookNode, name: str = "") -> dict:
 
 def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
     """The whole of each table that was cut, by the file that its caption names; `begin` begins their names, none without it."""
-    files = {}
+    files: dict[str, list[list[str]]] = {}
     for block in blocks:
         whole = block.pop("whole", None)
         if whole and begin:
@@ -134,7 +135,7 @@ def _sections(blocks: list[dict]) -> list[list[dict]]:
     return sections
 
 
-def _clean(value):
+def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, dict):

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from typing import IO
 
 from retention_kit.errors import ReportError
 
@@ -63,7 +64,8 @@ class _Artist:
     """The other process, asked by any thread, one picture at a time; its death is an OSError."""
 
     def __init__(self, fonts: str):
-        self._asking, self.waiting = threading.Lock(), []  # and who asks, a mark each
+        self._asking = threading.Lock()
+        self.waiting: list[str] = []  # the specifications that are asked for
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE, fonts],
             stdin=subprocess.PIPE,
@@ -71,6 +73,12 @@ class _Artist:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the run alone
         )
+
+    @property
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        return self._process.stdin, self._process.stdout
 
     @property
     def has_ended(self) -> bool:
@@ -97,9 +105,10 @@ class _Artist:
             raise
 
     def _answer(self, spec: str) -> dict:
-        self._process.stdin.write(f"{json.dumps(spec)}\n".encode())
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        questions, answers = self._pipes
+        questions.write(f"{json.dumps(spec)}\n".encode())
+        questions.flush()
+        line = answers.readline()
         if not line.endswith(b"\n"):
             raise BrokenPipeError("The process that draws has ended.")
         return json.loads(line)
@@ -107,7 +116,7 @@ class _Artist:
     def close(self) -> None:
         self._process.kill()  # it keeps nothing
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in self._pipes:
             with suppress(OSError):  # what it was asked and did not read
                 pipe.close()
 

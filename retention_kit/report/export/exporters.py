@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from importlib.metadata import version
 from pathlib import Path
 from textwrap import shorten
 from threading import Lock
@@ -53,15 +54,15 @@ class RetentionHTMLExporter(TemplateExporter):
     )
 
     @default("file_extension")
-    def _html(self):
+    def _html(self) -> str:
         return ".html"
 
     @default("template_name")
-    def _skin(self):
+    def _skin(self) -> str:
         return "html"
 
     @default("extra_template_basedirs")
-    def _skins(self):
+    def _skins(self) -> list[str]:
         return [str(templates_dir())]
 
     def _create_environment(self) -> Environment:
@@ -69,7 +70,7 @@ class RetentionHTMLExporter(TemplateExporter):
         environment.autoescape = True
         return environment
 
-    def default_filters(self):
+    def default_filters(self) -> Iterator[tuple[str, Callable[..., Any]]]:
         yield from super().default_filters()
         yield "sparkline", sparkline
         yield "page", self._page
@@ -117,10 +118,12 @@ class RetentionPDFExporter(Exporter):
     output_mimetype = "application/pdf"
 
     @default("file_extension")
-    def _pdf(self):
+    def _pdf(self) -> str:
         return ".pdf"
 
-    def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **kw) -> tuple[bytes, dict]:
+    def from_notebook_node(  # type: ignore[override]  # as all of nbconvert's: the base class says a notebook
+        self, nb: NotebookNode, resources: dict | None = None, **kw: Any
+    ) -> tuple[bytes, dict]:
         nb, resources = super().from_notebook_node(nb, resources, **kw)
         page = read(nb, resources.get("metadata", {}).get("name", ""))
         resources.setdefault("failures", []).extend(page["undrawn"])
@@ -145,7 +148,7 @@ class RetentionPDFExporter(Exporter):
 
     def _on_one_page(self, page: dict, resources: dict) -> bytes:
         """Typst sets it smaller; where that is not enough, what needs attention is told in fewer sentences."""
-        notice = next((block for block in page["sections"][0] if block.get("tone") == "attention"), {})
+        notice: dict[str, Any] = next((block for block in page["sections"][0] if block.get("tone") == "attention"), {})
         for items in (notice.get("items"), *page["shorter"]):
             notice["items"] = items
             pdf = self._typeset(page, resources)
@@ -157,25 +160,27 @@ class RetentionPDFExporter(Exporter):
         import typst
 
         drawing.refuse_fork()
-        options = {
-            "format": "pdf",
-            "sys_inputs": {"report": json.dumps(page)},
-            "timestamp": _timestamp(page["date"]),
-        }
+        compile_pdf = partial(
+            _compiler().compile_with_warnings,
+            format="pdf",
+            sys_inputs={"report": json.dumps(page)},
+            timestamp=_timestamp(page["date"]),
+        )
         try:
             try:
-                pdf, warnings = _compiler().compile_with_warnings(**options, pdf_standards=["ua-1"])
+                pdf, warnings = compile_pdf(pdf_standards=["ua-1"])
             except typst.TypstError as error:
                 if "could not be displayed" not in error.message:
                     raise
                 # A name in a script that the font lacks shows as boxes; the report is worth more than its certificate.
                 resources["boxes"] = _boxes(error.message, page)
                 self.log.warning("%s", resources["boxes"])
-                pdf, warnings = _compiler().compile_with_warnings(**options)
+                pdf, warnings = compile_pdf()
         except typst.TypstError as error:
             raise ReportError(f"The PDF could not be made: {error.message}.") from error
         if warnings:
             raise ReportError(f"The PDF could not be made: {'; '.join(warning.message for warning in warnings)}.")
+        assert isinstance(pdf, bytes), "one PDF, and not a picture of each page"
         return pdf
 
 
@@ -203,21 +208,30 @@ def page_count(pdf: bytes) -> int:
         return len(document)
 
 
+def exporter_of(kind: str, static: bool) -> Exporter:
+    """The exporter of a format, `html` or `pdf`, which keeps what it has prepared."""
+    return _pdf_exporter() if kind == "pdf" else _html_exporter(static)
+
+
 @cache
-def exporter_of(made: str, static: bool) -> Exporter:
-    """The exporter of a format, which keeps what it has prepared."""
-    return RetentionPDFExporter() if made == "pdf" else RetentionHTMLExporter(interactive=not static)
+def _pdf_exporter() -> RetentionPDFExporter:
+    return RetentionPDFExporter()
+
+
+@cache
+def _html_exporter(static: bool) -> RetentionHTMLExporter:
+    return RetentionHTMLExporter(interactive=not static)
 
 
 def prepare(formats: Iterable[str], static: bool) -> None:
     """Do what the first report of a process takes longer for: read templates and fonts, start what draws charts."""
     drawing.prepare(_fonts())
-    for made in formats:
-        if made != "pdf":
-            exporter_of("html", static).template  # noqa: B018  read when first asked for
-        if made != "html":
+    for kind in formats:
+        if kind != "pdf":
+            _html_exporter(static).template  # noqa: B018  read when first asked for
+        if kind != "html":
             _compiler()
-        if made == "html" and not static:
+        if kind == "html" and not static:
             _vega()
 
 
@@ -252,7 +266,7 @@ def _compiler() -> typst.Compiler:
     import typst
 
     return typst.Compiler(
-        templates_dir() / "typst" / "report.typ",
+        str(templates_dir() / "typst" / "report.typ"),
         font_paths=[_fonts()],
         ignore_system_fonts=True,  # the same pages on every machine
     )
@@ -294,11 +308,12 @@ def _vega() -> str:
     try:
         from platformdirs import user_cache_path
 
-        kept = user_cache_path("retention-kit", appauthor=False) / f"vega-{vl_convert.__version__}.js"
+        kept = user_cache_path("retention-kit", appauthor=False) / f"vega-{version('vl-convert-python')}.js"
         return kept.read_text("utf-8")
     except unkept:
         pass
-    script = vl_convert.javascript_bundle().replace("</script", r"<\/script").replace("<!--", r"<\!--")
+    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub lacks its default
+    script = script.replace("</script", r"<\/script").replace("<!--", r"<\!--")
     with suppress(NameError, *unkept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as file:
@@ -380,7 +395,8 @@ def _formula(latex: str, svg: str, height: float, below: float) -> str:
 
 @cache
 def _markdown_renderer() -> mistune.HTMLRenderer:
-    renderer = mistune.create_markdown(escape=True, plugins=PLUGINS).renderer
+    renderer = mistune.HTMLRenderer(escape=True)
+    mistune.create_markdown(renderer=renderer, plugins=PLUGINS)  # which register their nodes
     for name, tag in (("subscript", "sub"), ("superscript", "sup"), ("underline", "u")):
         renderer.register(name, lambda _, text, tag=tag: f"<{tag}>{text}</{tag}>")
     renderer.register("formula", lambda _, latex, **drawn: _formula(latex, **drawn))

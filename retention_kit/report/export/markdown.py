@@ -9,13 +9,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import mistune
 
 from retention_kit.report.export.equations import formulas
 
-PLUGINS = ["table", "strikethrough", "footnotes", "task_lists", "url", formulas]
+PLUGINS: list[Any] = ["table", "strikethrough", "footnotes", "task_lists", "url", formulas]
 _read = mistune.create_markdown(renderer="ast", plugins=PLUGINS)
 _STYLES = {
     "b": "strong", "strong": "strong", "i": "emphasis", "em": "emphasis", "var": "emphasis", "s": "strikethrough",
@@ -37,7 +38,7 @@ def read_markdown(
     `attachments` are the cell's, by name; `block` reads HTML that stands for itself.
     """
     nodes: list[dict] = []
-    for node in _read(source):
+    for node in _nodes(source):
         pieces = list(_pieces(node, attachments or {}, block))
         for piece in pieces:
             if piece["kind"] == "markdown":
@@ -49,6 +50,12 @@ def read_markdown(
             yield piece
     if nodes:
         yield {"kind": "markdown", "nodes": nodes}
+
+
+def _nodes(source: str) -> list[dict]:
+    nodes = _read(source)
+    assert isinstance(nodes, list), "its renderer is the tree"
+    return [node for node in nodes if isinstance(node, dict)]
 
 
 def _pieces(node: dict, attachments: dict, block: Callable[[str], Iterator[dict]]) -> Iterator[dict]:
@@ -149,11 +156,11 @@ def _alert(children: list[dict]) -> list[dict]:
     """`[!NOTE]` at the head of a quotation as its title."""
     first = next((child for child in children if child["type"] == "paragraph"), None)
     words = first["children"][0] if first and first["children"] else {}
-    if found := _ALERT.match(words.get("raw", "")):
+    if first and (found := _ALERT.match(words.get("raw", ""))):
         rest = [{**words, "raw": words["raw"][found.end() :]}, *first["children"][1:]]
         while rest and (rest[0]["type"] == "softbreak" or rest[0].get("raw") == ""):
             rest.pop(0)
-        title = {"type": "paragraph", "children": [
-            {"type": "strong", "children": [{"type": "text", "raw": found[1].capitalize()}]}]}  # fmt: skip
+        strong = {"type": "strong", "children": [{"type": "text", "raw": found[1].capitalize()}]}
+        title = {"type": "paragraph", "children": [strong]}
         return [title, *([{**first, "children": rest}] if rest else []), *(one for one in children if one is not first)]
     return children

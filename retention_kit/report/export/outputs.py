@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import zip_longest
 from math import isfinite
+from typing import Any
 
 from bs4 import BeautifulSoup, Comment, NavigableString, Tag
 from nbconvert.filters import strip_ansi
@@ -34,7 +35,7 @@ _BLOCKS = {"p", "div", "section", "article", "table", "ul", "ol", "pre", "h1", "
 _UNDRAWN = {"canvas", "iframe", "video", "audio", "object", "embed"}
 
 
-def as_block(kind: str, **data) -> dict:
+def as_block(kind: str, **data: Any) -> dict[str, Any]:
     """A block as a document holds it."""
     return {"kind": kind, **Block(kind, **data).data}
 
@@ -216,7 +217,8 @@ def _of_row(row: Tag) -> list[Tag]:
 
 def _cells(rows: list[Tag]) -> list[list[str]]:
     """The texts of table rows; a cell that spans columns is repeated, one that spans rows leaves blanks below itself."""
-    grid, below = [], {}
+    grid: list[list[str]] = []
+    below: dict[int, int] = {}
     for row in rows:
         texts: list[str] = []
         for cell in _of_row(row):

@@ -21,8 +21,8 @@ SHORT, LONG = 60, 700  # characters of a name, which is cut, and of any text, wh
 MOST = 6  # sentences under "needs attention", and names in the preheader
 NEAR = 6  # the oldest age of a cohort that a phone has room for
 SHADES = 5
-# Marks that turn the order of the letters around for all that follows: a name could undo what it stands beside.
-_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# Bidi embeddings, overrides and isolates: a name could reverse what it stands beside.
+_BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 def content(
@@ -42,8 +42,8 @@ def content(
     company = brief(settings.report.company)
     first = page.headline().data
     headline, lead = first["text"], first["lead"]
-    cards = page.cards()
-    cards = cards.data["cards"] if cards else []
+    block = page.cards()
+    cards = block.data["cards"] if block else []
     attention = page.attention(MOST)
     link = settings.mail.link or ""
     attached, is_brief = (
@@ -78,7 +78,7 @@ def content(
         "leave": _leave(page),
         "labels": {name: text(f"mail.{name}") for name in ("notice", "goals", "cohort", "size")},
     }
-    return _harmless(said)
+    return _printable(said)
 
 
 def brief(name: str, most: int = SHORT) -> str:
@@ -88,17 +88,19 @@ def brief(name: str, most: int = SHORT) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line without what no reader sees: controls, halves of letters, and marks that turn letters around."""
-    seen = "".join(" " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text.translate(_TURNING))
+    """One line without what no reader sees: controls, lone surrogates and bidi controls."""
+    seen = "".join(
+        " " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text.translate(_BIDI_CONTROLS)
+    )
     return re.sub(" +", " ", "".join(one for one in seen if unicodedata.category(one) != "Cs")).strip()
 
 
-def _harmless(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     """All texts of a nested value as one line each that can be printed; of an endless one, both ends, where the figures are."""
     if isinstance(value, dict):
-        return {name: _harmless(one) for name, one in value.items()}
+        return {name: _printable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_harmless(one) for one in value]
+        return [_printable(one) for one in value]
     if not isinstance(value, str):
         return value
     text = _plain(value)
@@ -147,18 +149,16 @@ def _why(page: Page) -> str:
     """What explains the figures: the reasons of those who left, what a customer's revenue is made of, or the answers."""
     words = page.words
     if (told := page.reasons()) is not None:
-        return words.text("story.sentence", finding=_begun(told.data["title"]))
-    revenue, *parts = (
-        page.row(name) for name in ("average_revenue_per_customer", "purchase_frequency", "average_purchase_value")
-    )
-    if all(
-        row is not None and narrative.is_known(row.value) and narrative.is_known(row.previous)
-        for row in (revenue, *parts)
+        return words.text("story.sentence", finding=capitalised(told.data["title"]))
+    names = ("average_revenue_per_customer", "purchase_frequency", "average_purchase_value")
+    rows = [row for row in map(page.row, names) if row is not None]
+    if len(rows) == len(names) and all(
+        narrative.is_known(value) for row in rows for value in (row.value, row.previous)
     ):
-        said = {name: words.value(row.value, row.unit) for name, row in zip(("often", "value"), parts, strict=True)}
-        said |= {
-            f"{name}_change": narrative.signed(row, words) for name, row in zip(("often", "value"), parts, strict=True)
-        }
+        revenue, *parts = rows
+        said: dict[str, str] = {}
+        for name, row in zip(("often", "value"), parts, strict=True):
+            said |= {name: words.value(row.value, row.unit), f"{name}_change": narrative.signed(row, words)}
         return words.text("mail.why_revenue", finding=narrative.finding(revenue, words, page.verdict(revenue)), **said)
     answers: Block | None = page.nps()
     return words.text("story.sentence", finding=answers.data["title"]) if answers else ""
@@ -211,7 +211,7 @@ def cohorts(page: Page) -> dict[str, Any] | None:
         "title": data["title"],
         "caption": data["caption"],
         "told": data["caption"].replace(text("cohorts.outlined"), text("mail.bracketed")),
-        "axis": _begun(text(f"charts.cohorts.age.{page.every}")),
+        "axis": capitalised(text(f"charts.cohorts.age.{page.every}")),
         "ages": ages,
         "rows": rows,
         "near": NEAR,
@@ -227,8 +227,8 @@ def _line(cells: list[dict]) -> str:
     return " ".join(one or DASH for one in said)
 
 
-def _begun(text: str) -> str:
-    """A text as a sentence begins."""
+def capitalised(text: str) -> str:
+    """A text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 

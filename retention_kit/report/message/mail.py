@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, time
 from email import message_from_bytes, policy
 from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage, Message, MIMEPart
 from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
@@ -66,9 +65,11 @@ class Parts(NamedTuple):
 
 def parts(page: Page) -> Parts | None:
     """Make them beforehand, and read templates and style; None where that fails, as the message's writer finds and says."""
-    with suppress(Exception):
+    try:
         _template("html"), _template("txt"), _inliner()
         return _parts(page)
+    except Exception:
+        return None
 
 
 def _parts(page: Page) -> Parts:
@@ -160,11 +161,12 @@ def page_of(raw: bytes) -> dict[str, bytes]:
 
 def _page_of(message: EmailMessage) -> dict[str, bytes]:
     bodies = {kind: body.get_content() for kind in ("html", "plain") if (body := message.get_body((kind,)))}
-    shown, files = bodies.get("html", ""), {}
+    shown = bodies.get("html", "")
+    files: dict[str, bytes] = {}
     for part in message.walk():
         name, cid = Path(part.get_filename() or "").name, str(part["Content-ID"] or "").strip("<> ")
         if name:
-            files[name] = part.get_payload(decode=True) or b""
+            files[name] = _payload(part)
             shown = shown.replace(f"cid:{cid}", name) if cid else shown
     shown = re.sub(r"\A\s*(<!doctype[^>]*>)?", lambda found: found[0] + _POLICY, shown, count=1, flags=re.IGNORECASE)
     top = Markup().join(_HEADER.format(name, message[name] or "") for name in ("Subject", "From"))
@@ -175,8 +177,13 @@ def _page_of(message: EmailMessage) -> dict[str, bytes]:
 def noted(message: EmailMessage, sentence: str) -> EmailMessage:
     """The same message with a sentence above all else, in HTML and text, such as that it corrects an earlier one."""
     again = message_from_bytes(to_bytes(message), policy=POLICY)
+    assert isinstance(again, EmailMessage), "the policy makes it one"
     for part in again.walk():
-        if part.get_content_type() not in ("text/html", "text/plain") or part.is_attachment():
+        if (
+            not isinstance(part, EmailMessage)
+            or part.get_content_type() not in ("text/html", "text/plain")
+            or part.is_attachment()
+        ):
             continue
         body, kind = part.get_content(), part.get_content_subtype()
         if kind == "html":
@@ -196,7 +203,7 @@ def _html(said: dict[str, Any]) -> str:
     return _inliner().inline(_template("html").render(said))
 
 
-def _add_picture(body: EmailMessage, picture: Picture, name: str) -> None:
+def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
     body.add_related(
         picture.png, maintype="image", subtype="png", cid=f"<{picture.cid}>", filename=name, disposition="inline"
     )
@@ -213,11 +220,16 @@ def _date(page: Page) -> str:
     return format_datetime(datetime.combine(page.data.as_of, time(), zone))
 
 
+def _payload(part: Message) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
 def _bound(message: EmailMessage) -> None:
     """Boundaries of the content itself, not drawn by lot; "=_" is in no line of the parts as they are encoded."""
-    digest = hashlib.sha256(
-        b"".join(part.get_payload(decode=True) or b"" for part in message.walk() if not part.is_multipart())
-    ).hexdigest()[:24]
+    digest = hashlib.sha256(b"".join(_payload(part) for part in message.walk() if not part.is_multipart())).hexdigest()[
+        :24
+    ]
     for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
         part.set_boundary(f"=_{digest}-{number}")
 
