@@ -1,4 +1,6 @@
-"""The figures. Importing anything from here declares all metrics: ours in the report's order, then those of plug-ins."""
+"""The figures. Importing anything from here declares all metrics: ours in the report's order, then
+those of plug-ins.
+"""
 
 from importlib.metadata import entry_points
 

@@ -1,4 +1,6 @@
-"""Movements, reasons and cohorts as tables to read: whole data, one row per period or cohort cell, in the report's currency."""
+"""Movements, reasons and cohorts as tables to read: whole data, one row per period or cohort cell, in the report's
+currency.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ def churn_reasons(data: Dataset, every: str = "month") -> pd.DataFrame:
     """Why customers left: those who stopped paying in each period and their MRR, by `cancel_reason`.
 
     Columns: period, reason, lost, churned (MRR, report currency). The reason is that of the spell that ended last;
-    (none) where it names none, (paused) where a pause follows. Rows of a period sum to its lost customers and churned MRR.
+    (none) where it names none, (paused) where a pause follows. Rows of a period sum to its lost customers and churned
+    MRR.
     """
     frame = _labelled(in_currency(data, "reasons", summary(data, "reasons", Granularity(check_every(every)))), every)
     frame = frame[(frame["lost"] > 0) | (frame["churned"] > 0)]
@@ -63,9 +66,9 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     """Customers by the period in which they were first active, followed through the later ones.
 
     Columns: cohort, age (periods since), period, size, active, retention (active / size), complete, revenue (the
-    cohort's purchases in the period; for subscriptions its MRR at the period's end), may_hold_earlier (whether customers
-    of before the data may be in the cohort: it is not to be compared). Periods that have not begun have no row; the one
-    that has not ended is not complete. Known customers of before the data are in no cohort.
+    cohort's purchases in the period; for subscriptions its MRR at the period's end), may_hold_earlier (whether
+    customers of before the data may be in the cohort: it is not to be compared). Periods that have not begun have no
+    row; the one that has not ended is not complete. Known customers of before the data are in no cohort.
     """
     from retention_kit.metrics.frames import Cohorts
 

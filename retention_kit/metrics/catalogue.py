@@ -40,8 +40,9 @@ class Measure:
     """A figure that says what it is: value = numerator / denominator over `n` observations, with its 95% interval.
 
     `value` is None where it is undefined; `note` then says why. `unit` is given where a setting changes the metric's.
-    `crossed` are sums over the customers who are in it and in the same figure of the period before, with x the numerator
-    and y the denominator of each, in the value's unit: x·x', x·y', y·x' and y·y'. A change is then paired by customer.
+    `crossed` are sums over the customers who are in it and in the same figure of the period before, with x the
+    numerator and y the denominator of each, in the value's unit: x·x', x·y', y·x' and y·y'. A change is then paired by
+    customer.
     """
 
     value: float | None
@@ -94,7 +95,8 @@ class Metric:
     """The declaration of a metric; `function` takes one row of `summary` and returns a Measure.
 
     A row has the columns of its summary, money in the report's currency, and `is_first` (whether the data begin in its
-    period), `may_hold_earlier` (whether those first seen in it may be customers of before the data) and `definitions` (the settings of [definitions]).
+    period), `may_hold_earlier` (whether those first seen in it may be customers of before the data) and `definitions`
+    (the settings of [definitions]).
     """
 
     name: str

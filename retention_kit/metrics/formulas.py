@@ -72,12 +72,12 @@ def effective_size(
 ) -> float:
     """The size of an unweighted sample of independent answers that tells the mean total / weight as precisely.
 
-    With answers y of weight w: `total` is the sum of w·y, `squared` that of w·y², `weight_squared` that of w². `beside` are
-    the sums of wy·w'y', wy·w' and w·w' over every two answers of one customer, each way round; without such pairs the size
-    is Kish's (1965), weight² / weight_squared. With them it is divided by how much the variance of the ratio estimator
-    by customers, the sum of (their w·y - mean × their w)² (Cochran 1977, section 6; clusters times m / (m - 1)), exceeds that
-    of independent answers, but never raised (Korn and Graubard 1998). Where all answers are alike, or of one
-    customer, no variance shows: each customer then counts as one answer.
+    With answers y of weight w: `total` is the sum of w·y, `squared` that of w·y², `weight_squared` that of w². `beside`
+    are the sums of wy·w'y', wy·w' and w·w' over every two answers of one customer, each way round; without such pairs
+    the size is Kish's (1965), weight² / weight_squared. With them it is divided by how much the variance of the ratio
+    estimator by customers, the sum of (their w·y - mean × their w)² (Cochran 1977, section 6; clusters times m / (m -
+    1)), exceeds that of independent answers, but never raised (Korn and Graubard 1998). Where all answers are alike, or
+    of one customer, no variance shows: each customer then counts as one answer.
     """
     value, (xx, xy, yy) = total / weight, beside
     independent, customers = weight**2 / weight_squared, weight**2 / (weight_squared + yy)
@@ -116,8 +116,9 @@ def ratio(
 ) -> Measure:
     """The ratio of two sums over n customers, with its interval by the delta method (Cochran 1977, section 2.11).
 
-    `squares` are the sums of x², xy and y² over the same customers (None: no interval); `low` and `high` bound what the ratio can be.
-    There is no interval of one customer, nor where all of them are alike: a width of zero would claim certainty.
+    `squares` are the sums of x², xy and y² over the same customers (None: no interval); `low` and `high` bound what the
+    ratio can be. There is no interval of one customer, nor where all of them are alike: a width of zero would claim
+    certainty.
     """
     if not y:
         return Measure(None, x, y, n, note=nobody)
@@ -128,8 +129,10 @@ def ratio(
     if n < 2 or scatter <= 1e-12 * (xx + value**2 * yy):  # what is left of equal values is rounding
         return Measure(value, x, y, n)
     half = Z95 * sqrt(n / (n - 1) * scatter) / abs(y)
-    bounds = (value - half if low is None else max(low, value - half),
-              value + half if high is None else min(high, value + half))  # fmt: skip
+    bounds = (
+        value - half if low is None else max(low, value - half),
+        value + half if high is None else min(high, value + half),
+    )
     return Measure(value, x, y, n, *bounds)
 
 

@@ -16,8 +16,26 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
 from retention_kit.wording import DASH, Words
 
-_FIGURE = ("metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
-           "high", "change", "year_ago", "complete", "target", "status", "note")  # fmt: skip
+_FIGURE = (
+    "metric",
+    "label",
+    "period",
+    "segment",
+    "segment_value",
+    "value",
+    "unit",
+    "numerator",
+    "denominator",
+    "n",
+    "low",
+    "high",
+    "change",
+    "year_ago",
+    "complete",
+    "target",
+    "status",
+    "note",
+)
 _KNOWN = {*_FIGURE, "previous", "change_low", "change_high"}
 _COHORT = ("cohort", "age", "period", "size", "active", "retention", "complete")
 DEEP = 0.5  # the shade of the highest share, on which dark and light text are legible
@@ -36,7 +54,9 @@ class DisplayedFrame(pd.DataFrame):
         raise NotImplementedError
 
     def _display_if_whole(self) -> Display | None:
-        """The display; None where the frame is no longer what it was: cut, turned, joined with itself, or of other values."""
+        """The display; None where the frame is no longer what it was: cut, turned, joined with itself, or of other
+        values.
+        """
         is_plain = self.columns.is_unique and self.index.nlevels == 1 and self.index.name is None
         if not is_plain or self.empty or not {*self._needed} <= {*self.columns}:
             return None
@@ -102,7 +122,9 @@ class Scorecard(DisplayedFrame):
 
 
 class Cohorts(DisplayedFrame):
-    """What `rk.cohorts` gives: a row a cohort and period. They are shown as shares, a row a cohort and a column an age."""
+    """What `rk.cohorts` gives: a row a cohort and period. They are shown as shares, a row a cohort
+    and a column an age.
+    """
 
     _needed = _COHORT
 
@@ -154,8 +176,10 @@ def _made_of(row: Any, words: Words) -> str:
         return DASH
     one = METRICS.get(row.metric)  # a plug-in's may be of another session
     units = one.parts if one else ("count", "count")
-    parts = {name: words.value(getattr(row, name), unit, "full")
-             for name, unit in zip(("numerator", "denominator"), units, strict=True)}  # fmt: skip
+    parts = {
+        name: words.value(getattr(row, name), unit, "full")
+        for name, unit in zip(("numerator", "denominator"), units, strict=True)
+    }
     return words.text("card.share", **parts)
 
 

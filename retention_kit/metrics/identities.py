@@ -73,7 +73,9 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
 
 
 def _parts_and_whole(data: Dataset, granularity: Granularity, column: str) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """All additive figures, one row for each of them and period: their periods, the sums of the parts, and the whole."""
+    """All additive figures, one row for each of them and period: their periods, the sums of the
+    parts, and the whole.
+    """
     import pandas as pd
 
     wholes, parts = [], []

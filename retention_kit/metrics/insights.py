@@ -27,8 +27,8 @@ LEVEL = 0.05  # how often a report may claim something where nothing changed
 class Claim:
     """One comparison: of a metric, or of one segment `value` of it, `against` something, with its p-value.
 
-    `against` is previous or year_ago (periods), goal, rest (the other customers) or earlier (cohorts). Claims of a family with
-    the same `twin` say the same thing twice, such as retention and churn, and count once.
+    `against` is previous or year_ago (periods), goal, rest (the other customers) or earlier (cohorts). Claims of a
+    family with the same `twin` say the same thing twice, such as retention and churn, and count once.
     """
 
     family: tuple[str, ...]
@@ -46,7 +46,9 @@ class Claim:
 
 
 def significant(claims: Iterable[Claim], level: float = LEVEL) -> frozenset[tuple[str, str, str, str]]:
-    """The keys of the claims that hold at `level` for all of them together (Holm 1979, within families, then over them)."""
+    """The keys of the claims that hold at `level` for all of them together (Holm 1979, within families, then over
+    them).
+    """
     families: dict[tuple[str, ...], list[Claim]] = {}
     for claim in claims:
         families.setdefault(claim.family, []).append(claim)
@@ -76,7 +78,8 @@ def _holm(claims: list[Claim]) -> dict[tuple[str, str, str, str], float]:
 def p_value(change: float, low: float, high: float, explained: tuple[float, float] = (0.0, 0.0)) -> float:
     """The two-sided p of a change with a 95% interval: below 5% exactly where that leaves out what is `explained`.
 
-    `explained` is the range of changes that need no other reason. The side of the interval that looks towards it counts.
+    `explained` is the range of changes that need no other reason. The side of the interval that looks towards it
+    counts.
     """
     nearest = min(max(change, explained[0]), explained[1])
     side = change - low if change > nearest else high - change
@@ -88,8 +91,8 @@ def p_value(change: float, low: float, high: float, explained: tuple[float, floa
 def change_claims(rows: pd.DataFrame, period: Period, base: str) -> list[Claim]:
     """Of scorecard rows of the whole: each figure with an interval, against the period before and that of last year.
 
-    `base` is what makes a customer (orders, inactivity, subscriptions). Fewer than 30 on either side claim nothing. Where
-    periods differ in length, a change no larger than that explains is none.
+    `base` is what makes a customer (orders, inactivity, subscriptions). Fewer than 30 on either side claim nothing.
+    Where periods differ in length, a change no larger than that explains is none.
     """
     known = {(row.metric, row.period): row for row in rows.itertuples() if row.metric in METRICS}
     found = []
@@ -172,7 +175,8 @@ def days(period: Period) -> int:
 
 
 def segment_claims(parts: pd.DataFrame, whole: Any, column: str) -> list[Claim]:
-    """Of one metric in one period: each value of a column against all other customers together; `whole` is everybody's row.
+    """Of one metric in one period: each value of a column against all other customers together; `whole` is everybody's
+    row.
 
     Values with fewer than 30, or without an interval, claim nothing.
     """

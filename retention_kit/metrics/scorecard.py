@@ -33,9 +33,28 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 COLUMNS = (
-    "metric", "label", "period", "segment", "segment_value", "value", "unit", "numerator", "denominator", "n", "low",
-    "high", "previous", "change", "change_low", "change_high", "year_ago", "complete", "target", "status", "note",
-)  # fmt: skip
+    "metric",
+    "label",
+    "period",
+    "segment",
+    "segment_value",
+    "value",
+    "unit",
+    "numerator",
+    "denominator",
+    "n",
+    "low",
+    "high",
+    "previous",
+    "change",
+    "change_low",
+    "change_high",
+    "year_ago",
+    "complete",
+    "target",
+    "status",
+    "note",
+)
 
 
 def scorecard(
@@ -50,9 +69,10 @@ def scorecard(
     """Every metric for a period or several, for the whole and, with `segment`, for each of its values.
 
     `period` defaults to the last complete one; `periods="all"` takes every one. `segment="country"` breaks down,
-    `segment="country=France"` looks at that value alone. Columns as in `COLUMNS`: rates are fractions, money is in
-    the report's currency, `change` is value - previous in the metric's unit, `change_low` to `change_high` its
-    interval. Metrics whose table is missing are absent; `frame.attrs["absent"]` gives the reasons. Raises PeriodError, UnknownNameError or DataError.
+    `segment="country=France"` looks at that value alone. Columns as in `COLUMNS`: rates are fractions, money is in the
+    report's currency, `change` is value - previous in the metric's unit, `change_low` to `change_high` its interval.
+    Metrics whose table is missing are absent; `frame.attrs["absent"]` gives the reasons. Raises PeriodError,
+    UnknownNameError or DataError.
     """
     import pandas as pd
 
@@ -69,8 +89,20 @@ def scorecard(
             parts = [(column, only)] if only else [(None, ""), *((column, value) for value in values)]
             rows += [_row(data, figures, one, when, *part) for part in parts]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    for name in ("value", "numerator", "denominator", "n", "low", "high", "previous", "change", "change_low",
-                 "change_high", "year_ago", "target"):  # fmt: skip
+    for name in (
+        "value",
+        "numerator",
+        "denominator",
+        "n",
+        "low",
+        "high",
+        "previous",
+        "change",
+        "change_low",
+        "change_high",
+        "year_ago",
+        "target",
+    ):
         frame[name] = frame[name].astype("float64")
     frame = Scorecard(frame)
     frame.attrs |= {"absent": missing_metrics(data), "currency": data.settings.report.currency}
@@ -267,8 +299,24 @@ def _row(
     if one.unit == "money" and change is not None:
         change = round(change, 9)  # of binary fractions: 0.3 - 0.1 is not 0.2
     return (
-        one.name, one.label, str(period), column or "", value or "", measure.value, measure.unit or one.unit,
-        measure.numerator, measure.denominator, measure.n, measure.low, measure.high, before.value, change, *(bounds or (None, None)),
-        year_ago.value, complete, target_of(goal, one) if goal else None,
-        status_of(goal, one, measure, period) if complete else "", measure.note,
-    )  # fmt: skip
+        one.name,
+        one.label,
+        str(period),
+        column or "",
+        value or "",
+        measure.value,
+        measure.unit or one.unit,
+        measure.numerator,
+        measure.denominator,
+        measure.n,
+        measure.low,
+        measure.high,
+        before.value,
+        change,
+        *(bounds or (None, None)),
+        year_ago.value,
+        complete,
+        target_of(goal, one) if goal else None,
+        status_of(goal, one, measure, period) if complete else "",
+        measure.note,
+    )

@@ -23,7 +23,8 @@ NOT_SAVED = ("engine", "summaries", "parts", "known")  # fields that need the ro
 def save_snapshot(data: Dataset, path: Path, more: Mapping[Hashable, pd.DataFrame] | None = None) -> None:
     """Write every summary computed so far, with what describes the data, to a new file; `more` is saved beside them.
 
-    A pickle, so that every number comes back as it was: it lies in a folder of this user's alone, and goes with the run.
+    A pickle, so that every number comes back as it was: it lies in a folder of this user's alone, and goes with the
+    run.
     """
     plain = {one.name: getattr(data, one.name) for one in fields(Dataset) if one.name not in NOT_SAVED}
     summaries = {key: found for key, found in data.summaries.items() if not isinstance(key, DerivedKey)}

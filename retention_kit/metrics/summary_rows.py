@@ -14,8 +14,9 @@ class Column(NamedTuple):
     """How one column is computed.
 
     `kind` is "exact" (a sum of whole numbers, BIGINT), "squares" (one that no integer type holds, passed as text),
-    "weighted" (DOUBLE) or "products" (of weights: DOUBLE, and of either sign). `money` is the power of the minor unit (of MRR: of its twelfth) that it is in. `branches` gives
-    the SQL of the column in each branch of the query's UNION; in the others it is 0.
+    "weighted" (DOUBLE) or "products" (of weights: DOUBLE, and of either sign). `money` is the power of the minor unit
+    (of MRR: of its twelfth) that it is in. `branches` gives the SQL of the column in each branch of the query's UNION;
+    in the others it is 0.
     """
 
     kind: str

@@ -24,6 +24,8 @@ def trend_periods(data: Dataset, period: Period) -> list[Period]:
 
 
 def trend_rows(data: Dataset, period: Period, only: str = "") -> pd.DataFrame:
-    """The scorecard of all metrics over the periods of a trend, of the whole or of one segment value (`column=value`)."""
+    """The scorecard of all metrics over the periods of a trend, of the whole or of one segment
+    value (`column=value`).
+    """
     rows = scorecard(data, periods=trend_periods(data, period), segment=only or None)
     return rows.assign(segment="", segment_value="") if only else rows

@@ -28,8 +28,8 @@ def appendix(
 ) -> list[Block]:
     """The closing sections of a report on one page's data.
 
-    `restated` are figures that earlier reports gave otherwise; of `shown`, the metrics that the report speaks of, it has
-    the definitions, of all where that is empty.
+    `restated` are figures that earlier reports gave otherwise; of `shown`, the metrics that the report speaks of, it
+    has the definitions, of all where that is empty.
     """
     return [
         *_definitions(page, [METRICS[name] for name in METRICS if name in (shown or set(page.rows["metric"]))]),
@@ -147,9 +147,13 @@ def _provenance(page: Page) -> list[Block]:
     asof = {"day": words.date(data.as_of), "last": page.last_day(), "zone": data.settings.report.timezone or "UTC"}
     sentences = [
         text("provenance.asof", **asof),
-        text("provenance.made", version=packages["retention-kit"], python=platform.python_version(),
-             packages=join_items(made, words)),
-    ]  # fmt: skip
+        text(
+            "provenance.made",
+            version=packages["retention-kit"],
+            python=platform.python_version(),
+            packages=join_items(made, words),
+        ),
+    ]
     return [
         page.heading("provenance"),
         Block("terms", items=terms),

@@ -1,4 +1,5 @@
-"""Blocks: what a notebook shows and the exporters lay out. Their words are final plain text; only templates make markup.
+"""Blocks: what a notebook shows and the exporters lay out. Their words are final plain text; only templates make
+markup.
 
 A block travels inside the notebook as JSON, under its own MIME type, beside HTML for JupyterLab and plain text for a
 terminal, so that one executed notebook serves the HTML report and the PDF alike.
@@ -46,7 +47,9 @@ TONES = ("attention", "plain", "failure")
 
 @dataclass(frozen=True, init=False)
 class Block:
-    """One piece of a report: `Block("text", text="…")`. Unknown kinds and fields are refused, missing ones get defaults."""
+    """One piece of a report: `Block("text", text="…")`. Unknown kinds and fields are refused, missing ones get
+    defaults.
+    """
 
     kind: str
     data: dict
@@ -146,7 +149,8 @@ def sparkline(values: Sequence[float | None], width: int = 120, height: int = 28
     lines = "".join(f'<polyline points="{" ".join(points)}"/>' for points in strokes if len(points) > 1)
     x, y = next(points[-1] for points in reversed(strokes) if points).split(",")
     return Markup(
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round" stroke-linecap="round" aria-hidden="true">'
-        f'{lines}<circle cx="{x}" cy="{y}" r="2.5" fill="currentColor" stroke="none"/></svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="spark" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" fill="none" stroke="currentColor" stroke-width="1.5" '
+        f'stroke-linejoin="round" stroke-linecap="round" '
+        f'aria-hidden="true">{lines}<circle cx="{x}" cy="{y}" r="2.5" fill="currentColor" stroke="none"/></svg>'
     )

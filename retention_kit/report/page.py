@@ -1,4 +1,6 @@
-"""A page of the report: what the templates call. Every method gives one block, several, or none where there is nothing to show."""
+"""A page of the report: what the templates call. Every method gives one block, several, or none where there is nothing
+to show.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks):
     """One period of one dataset in one language, as the templates show it; parameters as in `Context`."""
 
     def brief(self) -> Blocks:
-        """What one page holds: the finding, the key figures, what needs attention and who is listed, the goals, a trend."""
+        """What one page holds: the finding, the key figures, what needs attention and who is listed, the goals, a
+        trend.
+        """
         leading = self.leading()
         trend = None if leading is None else self.trend(leading.metric)
         drawn = trend if trend is not None and trend.kind == "chart" else None

@@ -102,8 +102,8 @@ def response_count(feedback: Feedback) -> Measure:
 
 
 def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
-    """Net promoter score of answers 0-10, numbers or text such as "10 - Extremely likely"; others are excluded and counted
-    in the note.
+    """Net promoter score of answers 0-10, numbers or text such as "10 - Extremely likely"; others are excluded and
+    counted in the note.
 
     `interval` is "adjusted" (Rocks 2016, never of zero width) or "wald".
     """
@@ -123,8 +123,8 @@ def csat(scores: Iterable[float], scale: str = "1-5", top: int | None = None) ->
 
 
 def ces(scores: Iterable[float], scale: str = "1-7", top: int | Literal["mean"] | None = None) -> Measure:
-    """Share of answers in the `top` boxes of an ease scale (by default 5-7 of 1-7, 4-5 of 1-5), or their mean where `top` is
-    "mean".
+    """Share of answers in the `top` boxes of an ease scale (by default 5-7 of 1-7, 4-5 of 1-5), or their mean where
+    `top` is "mean".
 
     Answers outside the scale are excluded and counted in the note.
     """

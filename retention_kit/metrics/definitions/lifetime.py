@@ -13,7 +13,8 @@ from retention_kit.metrics.summary_rows import TrailingYear
     better="higher",
     formula="1 / share of customers lost in a year (subscriptions: in a month, / 12)",
     source="expectation under a constant hazard",
-    competing="A constant hazard underestimates mixed cohorts (Fader and Hardie 2010); a survival curve needs no such rule.",
+    competing="A constant hazard underestimates mixed cohorts (Fader and Hardie 2010); "
+    "a survival curve needs no such rule.",
     template="lifetime_value",
     options=("lifespan_years",),
 )

@@ -171,5 +171,7 @@ def _of_start(mrr: Mrr, part: float, squares: tuple[float, float] | None, **boun
 
 
 def _by_end(mrr: Mrr, squared: float, crossed: float) -> tuple[float, float] | None:
-    """The squares, unless changes are counted by event: those of one customer depend on each other, and no interval is known."""
+    """The squares, unless changes are counted by event: those of one customer depend on each other, and no interval is
+    known.
+    """
     return None if mrr.definitions.mrr_mode == "event" else (squared, crossed)

@@ -59,7 +59,8 @@ def list_totals(
 ) -> dict[str, ListTotal]:
     """What the lists of a period hold, by the metric that counts their rows; empty where no customers are at hand.
 
-    `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period and segment value.
+    `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period and
+    segment value.
     """
     key = SummaryKey("lists", str(period), only)
     if key not in data.summaries:
@@ -74,7 +75,9 @@ def list_totals(
 
 
 def money_column(data: Dataset) -> str:
-    """The column of a list that holds money: what was paid a month, or spent in the twelve months to the last purchase."""
+    """The column of a list that holds money: what was paid a month, or spent in the twelve months
+    to the last purchase.
+    """
     return "mrr" if data.basis == "subscriptions" else "revenue_12_months"
 
 
@@ -83,11 +86,11 @@ def customer_lists(
 ) -> dict[str, pd.DataFrame]:
     """The customers lost, new and reactivated in a period, by the metric that counts them; empty without such figures.
 
-    A row is a change of one customer: with `churn_mode = "event"` one may leave twice. Columns: customer_id; last_purchase
-    (local date, before the period's end) and revenue_12_months (the twelve months up to that purchase), or for subscriptions
-    paid_until (first date without service), mrr (what was lost) and reason, and for who came paid_since and mrr (at the
-    period's end; 0 where they left before); then the value of each segment column. Money is in the report's currency,
-    the largest first. `only`, a segment column and its value, leaves the others out.
+    A row is a change of one customer: with `churn_mode = "event"` one may leave twice. Columns: customer_id;
+    last_purchase (local date, before the period's end) and revenue_12_months (the twelve months up to that purchase),
+    or for subscriptions paid_until (first date without service), mrr (what was lost) and reason, and for who came
+    paid_since and mrr (at the period's end; 0 where they left before); then the value of each segment column. Money is
+    in the report's currency, the largest first. `only`, a segment column and its value, leaves the others out.
     """
     if missing_reason(data, "movements"):
         return {}
@@ -110,12 +113,13 @@ def active_customers(
     columns: Iterable[str] = (),
     only: tuple[str, str] | None = None,
 ) -> pd.DataFrame:
-    """The customers active in a period, all or those of one cohort: as many as the metric, or the cell of `cohorts`, says.
+    """The customers active in a period, all or those of one cohort: as many as the metric, or the cell of `cohorts`,
+    says.
 
-    Columns: customer_id; cohort, the period in which they were first active ("2011-11"), or "(before)" of known earlier customers; paid, their purchases of the
-    period, or for subscriptions their MRR at its end, in the report's currency; then the value of each segment column.
-    The largest first. `only`, a segment column and its value, leaves the others out. Raises DataError where the data
-    have no customers, PeriodError where a period lies outside them.
+    Columns: customer_id; cohort, the period in which they were first active ("2011-11"), or "(before)" of known earlier
+    customers; paid, their purchases of the period, or for subscriptions their MRR at its end, in the report's currency;
+    then the value of each segment column. The largest first. `only`, a segment column and its value, leaves the others
+    out. Raises DataError where the data have no customers, PeriodError where a period lies outside them.
     """
     if reason := missing_reason(data, "movements"):
         raise DataError(f"There are no active customers: {reason}")
@@ -137,7 +141,9 @@ def active_customers(
 def _by_column(
     data: Dataset, ask_for: Callable, period: Period, columns: Iterable[str], only: tuple[str, str] | None
 ) -> tuple[pd.DataFrame, list[pd.Series]]:
-    """The rows of a list, which come in one order whatever the segment, and the values of each segment column in them."""
+    """The rows of a list, which come in one order whatever the segment, and the values of each
+    segment column in them.
+    """
     if data.engine is None:
         raise DataError("The figures kept for the report hold no customers: load the data to see them.")
     columns = list(columns) or ([only[0]] if only else [])

@@ -50,8 +50,10 @@ class Granularity:
         """The same as SQL on a date."""
         months = f"EXTRACT(year FROM {day}) * 12 + EXTRACT(month FROM {day})"
         if self.ends is not None:
-            early = f"CASE WHEN EXTRACT(day FROM {day}) < least({self.ends.day}, EXTRACT(day FROM last_day({day}))) THEN 1 ELSE 0 END"
-            return f"CAST(floor(({months} - {self.ends.year * 12 + self.ends.month} - {early}) / {self.months}.0) AS INTEGER)"
+            last = f"least({self.ends.day}, EXTRACT(day FROM last_day({day})))"
+            early = f"CASE WHEN EXTRACT(day FROM {day}) < {last} THEN 1 ELSE 0 END"
+            since = f"{months} - {self.ends.year * 12 + self.ends.month} - {early}"
+            return f"CAST(floor(({since}) / {self.months}.0) AS INTEGER)"
         if self.every == "day":
             return f"date_diff('day', DATE '{_EPOCH}', {day})"
         if self.every == "week":
@@ -69,10 +71,11 @@ DAYS = Granularity("day")
 
 @lru_cache(maxsize=8)
 def year_windows(granularity: Granularity, start: date, as_of: date) -> pd.DataFrame:
-    """For each day from `start` to before `as_of` the spans in whose last twelve months it is, and in whose twelve before.
+    """For each day from `start` to before `as_of` the spans in whose last twelve months it is, and in whose twelve
+    before.
 
-    Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span
-    in whose 24 months the day is no more. The last span ends at `as_of`. Where all days of every span leave together and
+    Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span in
+    whose 24 months the day is no more. The last span ends at `as_of`. Where all days of every span leave together and
     are forgotten together, as many spans later each (what leaves after `as_of` aside), a row is a span, and there is no
     day. The frame is shared: it is only read.
     """

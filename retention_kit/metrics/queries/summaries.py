@@ -67,7 +67,9 @@ def available_summaries(data: Dataset) -> list[str]:
 
 
 def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """A summary with its money in the report's currency: exact integers divided once, the nearest float to the truth."""
+    """A summary with its money in the report's currency: exact integers divided once, the nearest
+    float to the truth.
+    """
     is_monthly = SUMMARY_ROWS[name].is_monthly or (name == "cohorts" and data.basis == "subscriptions")
     unit = data.minor * (12 if is_monthly else 1)
     return frame.assign(
@@ -78,9 +80,9 @@ def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
 def summary(data: Dataset, name: str, granularity: Granularity, segment: str | None = None) -> pd.DataFrame:
     """One summary, from the cache or the engine: columns segment_value, period (an index), then those of its row.
 
-    Without a segment its value is empty; cohorts, reasons and scores have one more column, the `key` of their row. Every period from
-    the first to that of the as-of date has a row.
-    Raises DataError where the data lack the table, UnknownNameError for an unknown segment column.
+    Without a segment its value is empty; cohorts, reasons and scores have one more column, the `key` of their row.
+    Every period from the first to that of the as-of date has a row. Raises DataError where the data lack the table,
+    UnknownNameError for an unknown segment column.
     """
     key = SummaryKey(name, granularity, segment)
     if key not in data.summaries:
@@ -99,8 +101,8 @@ def check_segment(data: Dataset, segment: str | None) -> None:
     """Raise UnknownNameError where no table has the segment column."""
     if segment in data.excluded_columns and segment not in data.segments:
         raise UnknownNameError(
-            f"The column {segment!r} is no segment ({data.excluded_columns[segment]}): name it in keep of its table, such as "
-            f"[data.orders] keep = [{segment!r}], or in [report] segments."
+            f"The column {segment!r} is no segment ({data.excluded_columns[segment]}): name it in keep of its "
+            f"table, such as [data.orders] keep = [{segment!r}], or in [report] segments."
         )
     if segment is not None and segment not in data.segments:
         raise UnknownNameError(f"There is no segment column {segment!r}: {did_you_mean(segment, data.segments)}")
@@ -144,7 +146,8 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
 
 
 def largest_change(data: Dataset, period: Period) -> tuple[float, float] | None:
-    """What the customer whose purchases changed most since the period before spent then and now, in the report's currency.
+    """What the customer whose purchases changed most since the period before spent then and now, in the report's
+    currency.
 
     None where there are no orders, nobody bought in either, or only summaries are at hand that do not hold it.
     """

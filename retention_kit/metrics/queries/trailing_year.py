@@ -70,8 +70,12 @@ def _years_of_all(data: Dataset, granularity: Granularity) -> pd.DataFrame:
                 in_currency(data, "mrr", summary(data, "mrr", granularity)),
             )
         )
-        months = moves[["lost"]].assign(exposed=moves["start"], revenue=paid["end"], revenue_squared=paid["end_squared"],
-                                        purchases=paid["customers"])  # fmt: skip
+        months = moves[["lost"]].assign(
+            exposed=moves["start"],
+            revenue=paid["end"],
+            revenue_squared=paid["end_squared"],
+            purchases=paid["customers"],
+        )
         begun = {name: np.concatenate([np.zeros(11, values.dtype), values]) for name, values in months.items()}
         windows = {name: np.lib.stride_tricks.sliding_window_view(values, 12) for name, values in begun.items()}
         data.summaries[key] = moves[["segment_value"]].assign(**{name: held.sum(1) for name, held in windows.items()})

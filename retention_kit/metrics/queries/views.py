@@ -78,8 +78,8 @@ def run_query(
 def segment_parts(segment: str | None) -> dict[str, str]:
     """Parts of SQL: where the customers' segment values are (without a segment nowhere), and what stands for none."""
     nowhere = (
-        "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS value, 0 AS from_period, 0 AS until_period "
-        "WHERE 1 = 0)"
+        "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS value, "
+        "0 AS from_period, 0 AS until_period WHERE 1 = 0)"
     )
     return {"values": "customer_values" if segment else nowhere, "missing": literal(NONE if segment else "")}
 
@@ -90,7 +90,9 @@ def is_daily(data: Dataset, granularity: Granularity, option: str) -> bool:
 
 
 def departures_view(data: Dataset, granularity: Granularity, option: str) -> tuple[str, str]:
-    """The view of who stops paying, told apart as `churn_mode` or `mrr_mode` says, and SQL for the period of its rows."""
+    """The view of who stops paying, told apart as `churn_mode` or `mrr_mode` says, and SQL for the
+    period of its rows.
+    """
     if is_daily(data, granularity, option):
         return "day_levels_leaving", granularity.sql_of_day("span")
     return "levels_leaving", "span"
@@ -126,8 +128,8 @@ def payments_sql(data: Dataset) -> str:
     """What the customers of the basis pay, as spans with their cohort: purchases in their period, MRR while it runs."""
     if data.basis == "orders":
         return (
-            "SELECT customer_id, first_period AS cohort, period AS from_period, period + 1 AS until_period, revenue AS paid "
-            "FROM purchases_by_period"
+            "SELECT customer_id, first_period AS cohort, period AS from_period, period + 1 AS until_period, "
+            "revenue AS paid FROM purchases_by_period"
         )
     return (
         "SELECT levels.customer_id, first_period AS cohort, levels.from_period, levels.until_period, mrr AS paid "
@@ -138,7 +140,9 @@ def payments_sql(data: Dataset) -> str:
 
 
 def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
-    """SQL for a customer's first span in a table, `BEFORE` where they were known before it begins; `by` makes a window."""
+    """SQL for a customer's first span in a table, `BEFORE` where they were known before it begins;
+    `by` makes a window.
+    """
     window = f" OVER (PARTITION BY customer_id ORDER BY {by})" if by else ""
     if not data.has_known_customers:
         return f"MIN({span}){window}"
@@ -147,7 +151,9 @@ def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
 
 
 def trailing_year_parts(data: Dataset, granularity: Granularity) -> dict[str, str]:
-    """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten, and held sums."""
+    """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten, and held
+    sums.
+    """
     by_days = "day" in _windows(data, granularity)
     parts = {
         "windows": "windows_of_days" if by_days else sql("windows_of_periods"),
@@ -163,7 +169,8 @@ def _windows(data: Dataset, granularity: Granularity) -> pd.DataFrame:
 def top_values_sql(segment: str) -> str:
     """The segment's value as it is shown: beyond the largest ones it is (other)."""
     column = f"CAST({segment_column(segment)} AS VARCHAR)"
-    return f"CASE WHEN {column} IS NULL OR {column} IN (SELECT value FROM top_values) THEN {column} ELSE {literal(OTHER)} END"
+    is_shown = f"{column} IS NULL OR {column} IN (SELECT value FROM top_values)"
+    return f"CASE WHEN {is_shown} THEN {column} ELSE {literal(OTHER)} END"
 
 
 def end_index(data: Dataset, granularity: Granularity) -> str:
@@ -215,8 +222,13 @@ def _build_purchases(data: Dataset, granularity: Granularity) -> None:
         years = fill_placeholders(
             sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}
         )
-    data.live_engine.run(sql("purchases_by_period"), order_period=granularity.sql("day"), days=days, years=years,
-                    first_period=_first(data, "orders", "period", "period"))  # fmt: skip
+    data.live_engine.run(
+        sql("purchases_by_period"),
+        order_period=granularity.sql("day"),
+        days=days,
+        years=years,
+        first_period=_first(data, "orders", "period", "period"),
+    )
 
 
 def _build_trailing_days(data: Dataset, granularity: Granularity) -> None:
@@ -247,9 +259,14 @@ def _build_mrr_steps(data: Dataset, granularity: Granularity) -> None:
     for name, spans in _level_views(data, granularity).items():
         if data.foreign:
             engine.register(f"{name}_rates", _boundary_rates(data, spans))
-        engine.run(sql("levels").replace("$steps", steps), name=name, end=end_index(data, spans), rates=f"{name}_rates",
-                   first_paid=_first(data, "subscriptions", "period", "period"),
-                   **_paid_periods(spans))  # fmt: skip
+        engine.run(
+            sql("levels").replace("$steps", steps),
+            name=name,
+            end=end_index(data, spans),
+            rates=f"{name}_rates",
+            first_paid=_first(data, "subscriptions", "period", "period"),
+            **_paid_periods(spans),
+        )
     if is_daily(data, granularity, "mrr_mode"):
         engine.run(sql("changes"), levels="day_levels", period=granularity.sql_of_day("from_period"))
     else:
@@ -260,13 +277,21 @@ def _build_departures(data: Dataset, granularity: Granularity) -> None:
     """Who stops paying, and why."""
     _build_missing(data, granularity, "levels")
     for name, spans in _level_views(data, granularity).items():
-        data.live_engine.run(sql("leaving"), name=f"{name}_leaving", levels=name, paused=literal(PAUSED), none=literal(NONE),
-                        passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
-                        **_paid_periods(spans))  # fmt: skip
+        data.live_engine.run(
+            sql("leaving"),
+            name=f"{name}_leaving",
+            levels=name,
+            paused=literal(PAUSED),
+            none=literal(NONE),
+            passing="ended.customer_id IS NOT NULL" if spans is DAYS else "false",
+            **_paid_periods(spans),
+        )
 
 
 def _boundary_rates(data: Dataset, granularity: Granularity) -> pd.DataFrame:
-    """By currency and span: the last rate before the span's end (`rate`), its start (`earlier_rate`) and the next's end."""
+    """By currency and span: the last rate before the span's end (`rate`), its start (`earlier_rate`) and the next's
+    end.
+    """
     import pandas as pd
 
     first, last = granularity.index(data.start), granularity.index(data.as_of - timedelta(days=1))
@@ -285,7 +310,9 @@ def _boundary_rates(data: Dataset, granularity: Granularity) -> pd.DataFrame:
 
 
 def _build_customers(data: Dataset, granularity: Granularity) -> None:
-    """When customers are active (activity), and when they are customers (membership), where that is not when they buy."""
+    """When customers are active (activity), and when they are customers (membership), where that is
+    not when they buy.
+    """
     _build_missing(data, granularity, "purchases_by_period" if data.basis == "orders" else "levels")
     engine, end = data.live_engine, end_index(data, granularity)
     first_run = {"first_period": _first(data, data.basis, "from_period", "from_period, until_period")}
@@ -294,8 +321,8 @@ def _build_customers(data: Dataset, granularity: Granularity) -> None:
     if data.basis == "subscriptions":
         until = granularity.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
         touched = (
-            f"SELECT customer_id, {granularity.sql(_PAID_FROM)} AS from_period, coalesce({until} + 1, {end}) AS until_period "
-            "FROM subscriptions WHERE mrr > 0"
+            f"SELECT customer_id, {granularity.sql(_PAID_FROM)} AS from_period, "
+            f"coalesce({until} + 1, {end}) AS until_period FROM subscriptions WHERE mrr > 0"
         )
         engine.run(sql("merged_intervals"), name="activity", touched=touched, **first_run)
 
@@ -335,8 +362,10 @@ def _build_customer_values(data: Dataset, granularity: Granularity, segment: str
     begin = str(granularity.index(data.start) - 1)
     placed, before = (begin, f" AND {{}} < DATE '{granularity.ends}'") if granularity.is_windows else ("{}", "")
     rows = [
-        f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, {top_values_sql(segment)} AS value, "
-        f"{placed.format(granularity.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period FROM {name} WHERE customer_id IS NOT NULL"
+        f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, "
+        f"{top_values_sql(segment)} AS value, "
+        f"{placed.format(granularity.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period "
+        f"FROM {name} WHERE customer_id IS NOT NULL"
         f"{before.format(WHEN[name])}"
         for name in data.segments[segment]
     ]
@@ -349,13 +378,14 @@ def _build_customer_values(data: Dataset, granularity: Granularity, segment: str
 def _build_top_values(data: Dataset, segment: str) -> None:
     """Keep the values with the most customers (a guest's row counts as one), ties by name."""
     rows = " UNION ALL ".join(
-        f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
+        f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, "
+        f"coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
         for name in data.segments[segment]
     )
     data.live_engine.run(
         "CREATE OR REPLACE TEMP TABLE top_values AS SELECT value FROM "
-        f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row WHERE value IS NOT NULL GROUP BY value) AS sized "
-        f"ORDER BY size DESC, value LIMIT {MOST_VALUES}"
+        f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row "
+        f"WHERE value IS NOT NULL GROUP BY value) AS sized ORDER BY size DESC, value LIMIT {MOST_VALUES}"
     )
 
 

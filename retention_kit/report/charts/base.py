@@ -69,7 +69,8 @@ def control_pictures(name: object) -> str:
 
 
 def short_names(names: list[object], most: int = 26) -> list[str]:
-    """Names from the data as an axis has room for them: long ones without what they all begin or end with, cut in the middle.
+    """Names from the data as an axis has room for them: long ones without what they all begin or end with, cut in the
+    middle.
 
     Two that would look alike are told apart by their place.
     """
@@ -101,7 +102,8 @@ def as_float(value: Any) -> float | None:
 
 
 def with_selection(spec: dict, name: str, select: dict) -> dict:
-    """A layered specification in which a reader may select: Vega-Lite's parameter `name`, held by the layer of that name.
+    """A layered specification in which a reader may select: Vega-Lite's parameter `name`, held by the layer of that
+    name.
 
     What is selected comes from any layer; one must hold it, as otherwise each would have its own.
     """
@@ -170,8 +172,9 @@ def layered_spec(
 ) -> dict:
     """The finished specification of layers, with the rows and the axis that they share.
 
-    Put together here, as Altair would copy every layer six times. It hands them over as inner ones, so that the session's
-    theme stays out of them, and does not check them against Vega-Lite's schema: whoever draws them does that again.
+    Put together here, as Altair would copy every layer six times. It hands them over as inner ones, so that the
+    session's theme stays out of them, and does not check them against Vega-Lite's schema: whoever draws them does that
+    again.
     """
     shared = {} if rows is None else {"data": {"name": "rows", "values": rows}}
     if along is not None:

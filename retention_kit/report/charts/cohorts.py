@@ -50,8 +50,8 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     """Cohorts from the oldest down, their ages from the left; a cell that has not begun is no cell.
 
     `cells` have cohort, age, period, size, complete and `value`, in `unit`. Those of age 0 are left pale, those whose
-    period has not ended are outlined; of old ages some have a column (`age_step`). The darkest is the highest of the others. `select` lets a reader choose a cell:
-    the parameter `cell`, with its `cohort_id` and `period` ("2011-11").
+    period has not ended are outlined; of old ages some have a column (`age_step`). The darkest is the highest of the
+    others. `select` lets a reader choose a cell: the parameter `cell`, with its `cohort_id` and `period` ("2011-11").
     """
     step = age_step(int(cells["age"].max()), every)
     cells = cells[(cells["age"] <= EVERY_AGE) | (cells["age"] % step == 0)]

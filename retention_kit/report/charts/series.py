@@ -53,7 +53,8 @@ def trend(
     """One metric over periods: a line with its interval; gaps where undefined, incomplete periods hollow and apart.
 
     `rows` are scorecard rows of one metric and one segment value, oldest first. `before` names a column of theirs,
-    `year_ago`, that is drawn as a second, pale line. `brush` lets a reader mark periods: the parameter `brush`, over `period`.
+    `year_ago`, that is drawn as a second, pale line. `brush` lets a reader mark periods: the parameter `brush`, over
+    `period`.
     """
     records = [_measure(row, words, before) | _period(row, words) for row in rows.to_dict("records")]
     if all(record["value"] is None for record in records):
@@ -134,7 +135,8 @@ def nps(rows: pd.DataFrame, words: Words) -> ChartSpec | None:
 
 @without_schema_checks
 def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> ChartSpec | None:
-    """One metric over segment values in one period: a dot with its interval each, in the order given; `total` is for all.
+    """One metric over segment values in one period: a dot with its interval each, in the order given; `total` is for
+    all.
 
     Undefined values have no dot.
     """

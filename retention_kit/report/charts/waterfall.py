@@ -25,8 +25,14 @@ from retention_kit.report.charts.base import (
 from retention_kit.wording import Words
 
 # As customers have them: new, kept (and more), back, lost.
-COLOURS = {"new": AMBER, "expansion": TEAL, "reactivation": LIGHT_TEAL, "fx": GREY,
-           "contraction": PALE_TERRACOTTA, "churned": TERRACOTTA}  # fmt: skip
+COLOURS = {
+    "new": AMBER,
+    "expansion": TEAL,
+    "reactivation": LIGHT_TEAL,
+    "fx": GREY,
+    "contraction": PALE_TERRACOTTA,
+    "churned": TERRACOTTA,
+}
 ROW, BAR = 30, 18  # heights of a row and of its bar
 
 
@@ -49,8 +55,11 @@ def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
     labels = [record["label"] for record in records]
     axis = alt.Axis(labelLimit=140, labelOverlap=False, labelColor=INK)
     y = alt.Y("label:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
-    shown = {record["label"]: COLOURS[step["name"]] for record, step in zip(records, steps, strict=True)
-             if step["name"] in COLOURS}  # fmt: skip
+    shown = {
+        record["label"]: COLOURS[step["name"]]
+        for record, step in zip(records, steps, strict=True)
+        if step["name"] in COLOURS
+    }
     colour = alt.Color("label:N", legend=None, scale=alt.Scale(domain=list(shown), range=list(shown.values())))
 
     base = alt.Chart()

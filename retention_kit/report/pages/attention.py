@@ -28,7 +28,9 @@ class Attention(Overview):
     """What needs attention, and the lists of customers beside the report."""
 
     def attention(self, most: int = 0) -> Block | None:
-        """What a reader should look into, in sentences: warnings of the data, then what costs most; `most` of them, else all."""
+        """What a reader should look into, in sentences: warnings of the data, then what costs most; `most` of them,
+        else all.
+        """
         found = [*self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
         found.sort(key=lambda one: -one.money)
         items = [*self.data.warnings, *(one.text for one in found)]
@@ -94,7 +96,9 @@ class Attention(Overview):
             )
 
     def _worse(self) -> Iterator[Finding]:
-        """The figures that are worse by more than chance; of two that add up to one, such as retention and churn, the first."""
+        """The figures that are worse by more than chance; of two that add up to one, such as retention and churn, the
+        first.
+        """
         worse: dict[tuple, Any] = {}
         for row in self.now(METRICS).itertuples():
             if narrative.is_bad(row) and self.holds(row.metric):
@@ -103,11 +107,14 @@ class Attention(Overview):
         if not ranked:
             return
         figures = [
-            self.words.text("attention.worse_figure", label=row.label,
-                            change=narrative.signed(row, self.words),
-                            value=self._with_money(self.words.value(row.value, row.unit), row, row.change))
+            self.words.text(
+                "attention.worse_figure",
+                label=row.label,
+                change=narrative.signed(row, self.words),
+                value=self._with_money(self.words.value(row.value, row.unit), row, row.change),
+            )
             for row in ranked
-        ]  # fmt: skip
+        ]
         seasons = {row.label: narrative.season(row, self.words) for row in ranked}
         said = [self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one]
         first = self.words.text("attention.worse", figures=join_items(figures, self.words), **self.named_periods())
@@ -139,7 +146,9 @@ def _is_mean(row: Any) -> bool:
 
 
 def _money(row: Any, gap: float) -> float:
-    """What a gap in a figure comes to: of a sum the gap itself, of a mean the gap of everybody; 0 where it is no money."""
+    """What a gap in a figure comes to: of a sum the gap itself, of a mean the gap of everybody; 0
+    where it is no money.
+    """
     if row.unit != "money" or METRICS[row.metric].summary == "trailing_year":
         return 0.0
     return abs(gap) * (row.denominator if _is_mean(row) else 1)

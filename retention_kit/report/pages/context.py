@@ -141,7 +141,8 @@ class Context:
         return (metric, against, column, value) in self._held[1]
 
     def verdict(self, row: Any) -> str:
-        """What a change since the period before is: real, chance, many (chance among so many), length (of the period), few.
+        """What a change since the period before is: real, chance, many (chance among so many), length (of the period),
+        few.
 
         Empty where it has no interval: of sums and counts nobody computed one.
         """
@@ -158,20 +159,30 @@ class Context:
         return "length" if low <= row.change <= high else "many"
 
     def differing(self, parts: pd.DataFrame, whole: Any, column: str, tested: int, kind: str) -> str:
-        """Which values of a column differ from the other customers by more than chance, in a sentence; empty for none."""
+        """Which values of a column differ from the other customers by more than chance, in a
+        sentence; empty for none.
+        """
         rows = [row for row in parts.itertuples() if self.holds(whole.metric, "rest", column, row.segment_value)]
         rows.sort(key=lambda row: row.value, reverse=whole.better != "lower" and kind == "differ")
         names = [f"{row.segment_value} {self.words.value(row.value, row.unit)}" for row in rows]
         if len(names) > NAMED:
             names[NAMED:] = [self.words.text("chart.more_names", count=len(names) - NAMED)]
-        said = {"label": whole.label, "column": column, "number": len(rows), "count": tested,
-                "names": join_items(names, self.words), "whole": self.words.value(whole.value, whole.unit)}  # fmt: skip
+        said = {
+            "label": whole.label,
+            "column": column,
+            "number": len(rows),
+            "count": tested,
+            "names": join_items(names, self.words),
+            "whole": self.words.value(whole.value, whole.unit),
+        }
         if not rows:
             return ""
         return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **said)
 
     def driver(self, row: Any) -> str:
-        """That guests or one customer account for most of a change in revenue, in a sentence; empty where they do not."""
+        """That guests or one customer account for most of a change in revenue, in a sentence; empty
+        where they do not.
+        """
         is_sum = row.metric in ("revenue", "net_revenue") and not self.only
         if not is_sum or not row.complete or not narrative.is_known(row.change) or narrative.is_same(row, self.words):
             return ""
@@ -193,8 +204,11 @@ class Context:
         return frame.assign(complete=[Period.parse(period).is_complete(self.data.as_of) for period in frame["period"]])
 
     def named_periods(self) -> dict[str, Any]:
-        return {"period": self.words.period(self.period), "before": self.words.period(self.period.shift(-1)),
-                "days": self.data.settings.definitions.inactivity_days}  # fmt: skip
+        return {
+            "period": self.words.period(self.period),
+            "before": self.words.period(self.period.shift(-1)),
+            "days": self.data.settings.definitions.inactivity_days,
+        }
 
     def incomplete(self, rows: pd.DataFrame) -> list[str]:
         pending = rows[~rows["complete"]]["period"]
@@ -211,8 +225,11 @@ class Context:
     ) -> Block:
         """A chart of parts that add up: the sum is spelled out under it."""
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
-        said = {name: self.words.value(value, unit, "full") for name, value in now.items()
-                if name not in ("period", "complete", "segment_value")}  # fmt: skip
+        said = {
+            name: self.words.value(value, unit, "full")
+            for name, value in now.items()
+            if name not in ("period", "complete", "segment_value")
+        }
         said |= {"every": self.words.text(f"every.{self.every}"), **self.named_periods()}
         sentences = [self.words.text(f"chart.{caption}", **said), *notes, *self.incomplete(frame)]
         return self.chart(chart, self.words.text(f"chart.{title}", **said), sentences)
@@ -229,7 +246,9 @@ class Blocks(list):
 
 
 def _columns_in(segment: str, known: Collection[str]) -> list[str]:
-    """The columns that are named, with commas between, each as long as there is one of that name: names may hold commas."""
+    """The columns that are named, with commas between, each as long as there is one of that name: names may hold
+    commas.
+    """
     parts, found = segment.split(","), []
     while parts:
         ends = [end for end in range(len(parts), 0, -1) if ",".join(parts[:end]).strip() in known]

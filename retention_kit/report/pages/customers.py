@@ -68,7 +68,9 @@ class CustomerBlocks(Context):
         return tables.reasons(rows, self.period, self.words)
 
     def cohorts(self) -> Block | None:
-        """Retention of the thirteen newest cohorts at every age, and whether the newest of them does better or worse."""
+        """Retention of the thirteen newest cohorts at every age, and whether the newest of them
+        does better or worse.
+        """
         if self.only or missing_reason(self.data, "cohorts"):
             return None
         cells = self._cells(TREND)
@@ -156,7 +158,8 @@ class CustomerBlocks(Context):
     def _cells(self, count: int) -> pd.DataFrame | None:
         """The cells of the newest cohorts whose own period is over, up to this period and the running one after it.
 
-        None where there is none, and of one segment value alone: as customers may change theirs, its cohorts could grow.
+        None where there is none, and of one segment value alone: as customers may change theirs, its cohorts could
+        grow.
         """
         if self.only or missing_reason(self.data, "cohorts"):
             return None
@@ -177,8 +180,12 @@ class CustomerBlocks(Context):
         cohort, age, now, before = _newest(cells[self._is_comparable(cells)])
         if now is None or now.value is None:
             return self.words.text("cohorts.title", every=self._every())
-        said = {"cohort": self.words.period(cohort), "every": self._every(), "age": age,
-                "value": self.words.value(now.value, "fraction")}  # fmt: skip
+        said = {
+            "cohort": self.words.period(cohort),
+            "every": self._every(),
+            "age": age,
+            "value": self.words.value(now.value, "fraction"),
+        }
         if before is None or before.value is None:
             return self.words.text("cohorts.title_alone", **said)
         is_real = self.holds("cohorts", "earlier")
@@ -214,7 +221,9 @@ def _shared_age(cells: pd.DataFrame) -> int:
 
 
 def _newest(cells: pd.DataFrame) -> tuple[str, int, Measure | None, Measure | None]:
-    """The newest cohort of the shared age, that age, its retention then and that of all earlier ones; "" where none is."""
+    """The newest cohort of the shared age, that age, its retention then and that of all earlier
+    ones; "" where none is.
+    """
     age = _shared_age(cells)
     if not age:
         return "", 0, None, None

@@ -89,7 +89,9 @@ class MetricBlocks(Context):
 
 
 def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
-    """Segment values as a page shows them: the largest first, those of fewer than 30 as one, what names no value last."""
+    """Segment values as a page shows them: the largest first, those of fewer than 30 as one, what
+    names no value last.
+    """
     rows = rows.sort_values("n", ascending=False, kind="stable")
     unnamed, small = rows["segment_value"] == NONE, rows["n"] < SMALL
     few = rows[small & ~unnamed]

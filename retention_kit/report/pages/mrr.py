@@ -53,8 +53,11 @@ class MrrBlocks(Context):
         if chart is None:
             return None
         known = frame[frame["complete"]]
-        said = {"more": self.words.value((known["gained"] > known["given_up"]).sum(), "count"),
-                "count": self.words.value(len(known), "count"), "every": self.words.text(f"every.{self.every}")}  # fmt: skip
+        said = {
+            "more": self.words.value((known["gained"] > known["given_up"]).sum(), "count"),
+            "count": self.words.value(len(known), "count"),
+            "every": self.words.text(f"every.{self.every}"),
+        }
         title = self.words.text("chart.mrr_trend" if len(known) > 1 else "chart.mrr_movements", **said)
         return self.chart(
             chart, title, [self.words.text("chart.mrr_caption", **said), *self._limits(), *self.incomplete(frame)]

@@ -138,7 +138,9 @@ def headline(row: Any | None, period: str, words: Words, verdict: str = "", goal
 
 
 def leading(rows: pd.DataFrame, period: str, real: Callable[[Any], bool]) -> Any | None:
-    """The scorecard row that the headline speaks of: the first that moved by more than chance, else the first defined."""
+    """The scorecard row that the headline speaks of: the first that moved by more than chance, else
+    the first defined.
+    """
     now = {row.metric: row for row in rows[(rows["period"] == period) & (rows["segment_value"] == "")].itertuples()}
     leading = [name for name in ranked("headline") if name in now]
     names = [*leading, *(name for name in now if name not in leading)]

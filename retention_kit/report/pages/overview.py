@@ -40,12 +40,15 @@ class Overview(Context):
         return narrative.leading(self.rows, str(self.period), lambda row: row.complete and self.holds(row.metric))
 
     def goal_state(self, row: Any) -> str:
-        """What is said of a figure and its goal: reached, missed, open, or near, which chance may have decided; else empty."""
+        """What is said of a figure and its goal: reached, missed, open, or near, which chance may have decided; else
+        empty.
+        """
         judged = row.status in ("reached", "missed") and narrative.is_known(row.low)
         return "near" if judged and not self.holds(row.metric, "goal") else row.status
 
     def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
-        """Key figures with changes, interval, goal and the trend as a small line; those with a place among the cards by default.
+        """Key figures with changes, interval, goal and the trend as a small line; those with a place among the cards by
+        default.
 
         `compare` names what the changes are against: "previous", "year_ago" or "goal", where a figure has one.
         """
@@ -63,8 +66,10 @@ class Overview(Context):
         words, said = self.words, []
         retention, leading = self.row("customer_retention_rate"), self.leading()
         if retention is not None and narrative.is_known(retention.value):
-            counts = {name: words.value(getattr(retention, part), "count")
-                      for name, part in (("retained", "numerator"), ("start", "denominator"))}  # fmt: skip
+            counts = {
+                name: words.value(getattr(retention, part), "count")
+                for name, part in (("retained", "numerator"), ("start", "denominator"))
+            }
             said.append(words.text(f"story.kept_{self.base}", **counts, **self.named_periods()))
         if leading is not None:
             verdict = self.verdict(leading)
@@ -110,12 +115,16 @@ class Overview(Context):
         column, value = self.alone or (None, "")
         frame = summary(self.data, "feedback", Granularity(self.every), column)
         found = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)]
-        said = {name: self.words.value(found[part].iloc[0], "count")
-                for name, part in (("promoters", "promoters"), ("detractors", "detractors"), ("answers", "nps_weight"))}  # fmt: skip
+        said = {
+            name: self.words.value(found[part].iloc[0], "count")
+            for name, part in (("promoters", "promoters"), ("detractors", "detractors"), ("answers", "nps_weight"))
+        }
         return self.words.text("card.answers", **said)
 
     def _changes(self, row: Any, compare: list[str]) -> Iterator[dict]:
-        """Against the period before, with its interval, the same of last year, or the goal; grey unless more than chance."""
+        """Against the period before, with its interval, the same of last year, or the goal; grey unless more than
+        chance.
+        """
         if not row.complete or not narrative.is_known(row.value):
             return
         periods = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
@@ -165,7 +174,9 @@ class Overview(Context):
         return {"text": said, "share": share}
 
     def goals(self, most: int = 0) -> Block | None:
-        """Every goal: where its figure stands, whether it is reached, by when, and who answers for it; `most` of them, else all."""
+        """Every goal: where its figure stands, whether it is reached, by when, and who answers for it; `most` of them,
+        else all.
+        """
         words, body = self.words, [*self._goals_met(), *self._goals_done()]
         heads = ("figure", "value", "target", "state", "by", "owner")
         used = [place for place in range(len(heads)) if place in (0, 3) or any(row[place] for row in body)]
@@ -201,7 +212,9 @@ class Overview(Context):
                 ]
 
     def _at_end(self, goal: Goal, row: Any) -> Any | None:
-        """The row of the last period of a goal that is past, else today's; None where the report does not reach back."""
+        """The row of the last period of a goal that is past, else today's; None where the report
+        does not reach back.
+        """
         if not is_past(goal, self.period):
             return row
         ends = Period.parse(str(goal.by)).end
@@ -225,7 +238,9 @@ class Overview(Context):
         return goal
 
     def _start(self, row: Any, goal: Goal) -> tuple[float | None, Period | None]:
-        """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be told."""
+        """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be
+        told.
+        """
         one = METRICS[row.metric]
         if goal.start is not None:
             return number(goal.start, one, f"goals.{goal.id or one.name}.start"), None

@@ -23,10 +23,15 @@ def describe_options(metrics: Iterable[Metric], data: Dataset, words: Words) -> 
 
 
 def in_force(one: Metric, data: Dataset, words: Words) -> str:
-    """The options that change a metric and are not at their default, and answers without a weight beside weighted ones, in words."""
+    """The options that change a metric and are not at their default, and answers without a weight beside weighted ones,
+    in words.
+    """
     chosen, default = data.settings.definitions, Definitions()
-    sentences = [_describe(option, getattr(chosen, option), words) for option in one.options
-            if option not in _unused_options(data) and getattr(chosen, option) != getattr(default, option)]  # fmt: skip
+    sentences = [
+        _describe(option, getattr(chosen, option), words)
+        for option in one.options
+        if option not in _unused_options(data) and getattr(chosen, option) != getattr(default, option)
+    ]
     survey = SURVEYS.get(one.name)
     found = data.quality.loc[data.quality["check"] == f"unweighted beside weighted answers: {survey}", "rows"]
     sentences += [words.text("rules.unweighted", count=words.value(int(count), "count")) for count in found]

@@ -37,8 +37,10 @@ class SurveyBlocks(MetricBlocks):
         frame = summary(self.data, "feedback", Granularity(self.every)).rename(columns={"nps_answers": "n"})
         frame = self.recent(frame.assign(period=[str(Period(self.every, int(index))) for index in frame["period"]]))
         chart, row = series.nps(frame, self.words), frame[frame["period"] == str(self.period)].iloc[0]
-        shares = {name: self.words.value(row[name] / row["nps_weight"] if row["nps_weight"] else None, "fraction")
-                  for name in ("promoters", "detractors")}  # fmt: skip
+        shares = {
+            name: self.words.value(row[name] / row["nps_weight"] if row["nps_weight"] else None, "fraction")
+            for name in ("promoters", "detractors")
+        }
         title = self.words.text("chart.nps_title", period=self.words.period(self.period), **shares)
         caption = self.words.text("chart.nps", every=self.words.text(f"every.{self.every}"))
         return None if chart is None else self.chart(chart, title, [caption, *self.incomplete(frame)])
@@ -75,8 +77,10 @@ class SurveyBlocks(MetricBlocks):
             labels = {name: self.words.text(f"charts.nps.{name}") for name in rows["group"]}
         else:
             rows["group"] = ["all" if top == "mean" else "top" if one > high - top else "rest" for one in scale]
-            labels = {name: self.words.text(f"charts.answers.{name}_{survey}" if name == "top" else f"charts.answers.{name}")
-                      for name in rows["group"]}  # fmt: skip
+            labels = {
+                name: self.words.text(f"charts.answers.{name}_{survey}" if name == "top" else f"charts.answers.{name}")
+                for name in rows["group"]
+            }
         return rows.assign(group_label=rows["group"].map(labels), share=rows["answers"] / rows["answers"].sum())
 
     def _most_frequent(self, rows: pd.DataFrame, survey: str) -> str:

@@ -45,8 +45,12 @@ def reasons(rows: pd.DataFrame, period: Period, words: Words) -> Block | None:
     if told.empty:
         return None
     lost, names = rows["lost"].sum(), {NONE: words.text("reasons.none"), PAUSED: words.text("reasons.paused")}
-    said = {"reason": told["reason"].iloc[0], "lost": words.value(told["lost"].iloc[0], "count"),
-            "all": words.value(lost, "count"), "period": words.period(period)}  # fmt: skip
+    said = {
+        "reason": told["reason"].iloc[0],
+        "lost": words.value(told["lost"].iloc[0], "count"),
+        "all": words.value(lost, "count"),
+        "period": words.period(period),
+    }
     body = [
         [
             names.get(row.reason, row.reason),
@@ -70,8 +74,10 @@ def part(value: float, row: Any, words: Words, *, is_top: bool, style: str = "fu
 
 def made_of(row: Any, words: Words) -> str:
     """Numerator and denominator in short: a part of a whole, or for a mean what is divided by what."""
-    parts = {"numerator": part(row.numerator, row, words, is_top=True, style="short"),
-             "denominator": part(row.denominator, row, words, is_top=False, style="short")}  # fmt: skip
+    parts = {
+        "numerator": part(row.numerator, row, words, is_top=True, style="short"),
+        "denominator": part(row.denominator, row, words, is_top=False, style="short"),
+    }
     kind = "mean" if row.unit in ("money", "ratio") else "share"
     return words.text(f"card.{kind}", **parts)
 
@@ -96,6 +102,8 @@ def titled(
 
 def _table(words: Words, name: str, heads: Sequence[str], body: list[list[str]], **more: Any) -> Block:
     """The first column is of words, the others of numbers."""
-    columns = [{"label": words.text(f"{name}.{head}"), "align": "end" if place else "start"}
-               for place, head in enumerate(heads)]  # fmt: skip
+    columns = [
+        {"label": words.text(f"{name}.{head}"), "align": "end" if place else "start"}
+        for place, head in enumerate(heads)
+    ]
     return Block("table", columns=columns, rows=body, **more)

@@ -6,10 +6,13 @@ WITH spent AS (
     GROUP BY customer_id
 ),
 placed AS (
-    SELECT amount, CAST(floor((row_number() OVER (ORDER BY amount DESC, customer_id) - 1) * 100.0 / COUNT(*) OVER ()) AS INTEGER) AS place
+    SELECT amount,
+           CAST(floor((row_number() OVER (ORDER BY amount DESC, customer_id) - 1) * 100.0 / COUNT(*) OVER ())
+                AS INTEGER) AS place
     FROM spent
 )
-SELECT place, COUNT(*) AS customers, CAST(SUM(amount) AS BIGINT) AS revenue, MIN(amount) AS lowest, MAX(amount) AS highest
+SELECT place, COUNT(*) AS customers, CAST(SUM(amount) AS BIGINT) AS revenue,
+       MIN(amount) AS lowest, MAX(amount) AS highest
 FROM placed
 GROUP BY place
 ORDER BY place

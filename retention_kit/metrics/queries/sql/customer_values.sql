@@ -1,11 +1,13 @@
--- The segment value a customer has in each period, that of the last row before its end: runs [from_period, until_period).
+-- The segment value a customer has in each period, that of the last row before its end: runs [from_period,
+-- until_period).
 CREATE OR REPLACE TEMP TABLE customer_values AS
 WITH dated AS (
     $dated
 ),
 latest AS (
     SELECT customer_id, period, value,
-           row_number() OVER (PARTITION BY customer_id, period ORDER BY happened_at DESC, place_of_table DESC, _row DESC) AS place
+           row_number() OVER (PARTITION BY customer_id, period 
+                              ORDER BY happened_at DESC, place_of_table DESC, _row DESC) AS place
     FROM dated
 ),
 changed AS (

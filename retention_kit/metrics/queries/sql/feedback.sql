@@ -21,7 +21,8 @@ pairs AS (
     LEFT JOIN sums AS own
         ON own.customer_id = valued.customer_id AND own.survey = valued.survey AND own.period = valued.period
     LEFT JOIN sums AS earlier
-        ON earlier.customer_id = valued.customer_id AND earlier.survey = valued.survey AND earlier.period = valued.period - 1
+        ON earlier.customer_id = valued.customer_id AND earlier.survey = valued.survey
+        AND earlier.period = valued.period - 1
 ),
 moves AS (
     SELECT customer_id, own_value, period, $rows_columns FROM pairs

@@ -1,4 +1,5 @@
--- Who pays no more at the end of a span, some perhaps ($passing) who began within it, and why: as the spell that ended last says, or the pause that follows it.
+-- Who pays no more at the end of a span, some perhaps ($passing) who began within it, and why: as the spell that
+-- ended last says, or the pause that follows it.
 CREATE OR REPLACE TEMP TABLE $name AS
 WITH ended AS (
     SELECT customer_id, $paid_until_period AS span, paid_until, cancel_reason,
@@ -14,7 +15,8 @@ pausing AS (
         AND pauses.started_at >= ended.paid_until AND pauses.started_at <= ended.paid_until + INTERVAL 24 HOUR
     WHERE ended.place = 1
 )
-SELECT levels.customer_id, levels.from_period AS span, levels.mrr_before, levels.from_period = levels.first_paid AS is_first,
+SELECT levels.customer_id, levels.from_period AS span, levels.mrr_before,
+       levels.from_period = levels.first_paid AS is_first,
        CASE WHEN pausing.customer_id IS NOT NULL THEN $paused ELSE coalesce(ended.cancel_reason, $none) END AS reason
 FROM $levels AS levels
 LEFT JOIN ended ON ended.customer_id = levels.customer_id AND ended.span = levels.from_period AND ended.place = 1

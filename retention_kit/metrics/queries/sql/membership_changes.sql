@@ -1,5 +1,6 @@
 (-- When one becomes a customer and ceases to be one.
- SELECT customer_id, $from_period AS period, CASE WHEN from_period = first_period THEN 'new' ELSE 'reactivated' END AS kind
+ SELECT customer_id, $from_period AS period,
+            CASE WHEN from_period = first_period THEN 'new' ELSE 'reactivated' END AS kind
      FROM $membership AS members
      WHERE begins
      UNION ALL

@@ -1,4 +1,5 @@
--- Spans of a customer that touch become one run, [from_period, until_period), with the period in which the first begins.
+-- Spans of a customer that touch become one run, [from_period, until_period), with the period in which the first
+-- begins.
 CREATE OR REPLACE TEMP TABLE $name AS
 WITH touched AS (
     $touched
@@ -16,6 +17,7 @@ numbered AS (
                   OVER (PARTITION BY customer_id ORDER BY from_period, until_period) AS run
     FROM marked
 )
-SELECT customer_id, MIN(from_period) AS from_period, MAX(until_period) AS until_period, MIN(first_period) AS first_period
+SELECT customer_id, MIN(from_period) AS from_period, MAX(until_period) AS until_period,
+       MIN(first_period) AS first_period
 FROM numbered
 GROUP BY customer_id, run

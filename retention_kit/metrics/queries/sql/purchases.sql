@@ -1,12 +1,15 @@
--- Purchases of each period: identified customers once each, then guests, then refunds that name no order. Who bought in the
+-- Purchases of each period: identified customers once each, then guests, then refunds that name no order. Who bought
+-- in the
 -- period right before too (stayed) is told with what they bought then, as changes are paired by customer.
 WITH lives AS (
-    SELECT *, CASE WHEN $returning THEN 1 ELSE 0 END AS is_returning, CASE WHEN $repeat >= 2 THEN 1 ELSE 0 END AS is_repeat,
+    SELECT *, CASE WHEN $returning THEN 1 ELSE 0 END AS is_returning,
+           CASE WHEN $repeat >= 2 THEN 1 ELSE 0 END AS is_repeat,
            CASE WHEN previous_period = period - 1 THEN 1 ELSE 0 END AS is_both,
            CASE WHEN ${repeat}_before >= 2 THEN 1 ELSE 0 END AS was_repeat,
            CASE WHEN previous_period = period - 1 AND $returned THEN 1 ELSE 0 END AS was_returning,
            CAST(revenue AS DECIMAL(19, 0)) AS wide, CAST(purchases AS DECIMAL(19, 0)) AS wide_purchases,
-           CAST(revenue_before AS DECIMAL(19, 0)) AS wide_before, CAST(purchases_before AS DECIMAL(19, 0)) AS wide_purchases_before
+           CAST(revenue_before AS DECIMAL(19, 0)) AS wide_before,
+           CAST(purchases_before AS DECIMAL(19, 0)) AS wide_purchases_before
     FROM purchases_by_period
 ),
 moves AS (
