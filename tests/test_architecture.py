@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "data.schema": "",
     "data.engines": f"{COMMON}",
     "data.values": f"{COMMON} data.checks data.engines",
-    "data.layouts": "errors",
+    "data.layouts": "errors data.engines",
     "data.readers": f"{COMMON} data.checks data.schema data.engines data.values data.layouts",
     "data.summary_key": "",
     "data.choose_engine": f"{COMMON} data.engines data.readers",
