@@ -23,7 +23,17 @@ from exports import CASES
 from retention_kit import errors
 from retention_kit.cli import main, parser
 from retention_kit.metrics.catalogue import METRICS, SUMMARIES, Measure, metric
-from retention_kit.settings import Data, Definitions, Mail, Recipients, Report, Settings, Table, make_settings, parsed
+from retention_kit.settings import (
+    Data,
+    Definitions,
+    Mail,
+    Recipients,
+    Report,
+    Settings,
+    Table,
+    make_settings,
+    parse_toml,
+)
 from retention_kit.settings.goals import Goal
 from test_readme import PAGES, ROOT
 
@@ -98,7 +108,7 @@ def test_python_runs(page, namespace):
 @with_blocks("toml")
 def test_settings_are_valid(page):
     for code in blocks(page, "toml"):
-        make_settings(parsed(code.encode(), page.name))
+        make_settings(parse_toml(code.encode(), page.name))
 
 
 @with_blocks("sh")

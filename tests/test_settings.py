@@ -9,9 +9,9 @@ from retention_kit.settings import (
     Recipient,
     Settings,
     Table,
-    address_of,
     make_settings,
     override,
+    parse_address,
     read_settings,
 )
 from retention_kit.settings.addresses import mask_url
@@ -305,7 +305,7 @@ def test_the_nearest_choice_ends_the_sentence(name, choices, expected):
     ],
 )
 def test_an_address(text, address):
-    assert address_of(text) == address
+    assert parse_address(text) == address
 
 
 @pytest.mark.parametrize(
@@ -316,18 +316,18 @@ def test_an_address(text, address):
 )  # fmt: skip
 def test_what_is_no_address(text):
     with pytest.raises(SettingsError, match="is no email address: write it like"):
-        address_of(text)
+        parse_address(text)
 
 
 def test_an_address_that_many_servers_refuse():
     with pytest.raises(SettingsError, match="before the @ only ASCII letters are taken"):
-        address_of("jörg@example.com")
+        parse_address("jörg@example.com")
 
 
 def test_a_domain_that_may_be_two():
     with pytest.raises(SettingsError, match=r"straße\.example may name two domains: write it in ASCII"):
-        address_of("a@straße.example")
-    assert address_of("a@xn--strae-oqa.example")[0] == "a@xn--strae-oqa.example"
+        parse_address("a@straße.example")
+    assert parse_address("a@xn--strae-oqa.example")[0] == "a@xn--strae-oqa.example"
 
 
 def test_one_person_is_addressed_once_for_each_message():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.checks import sets_aside
-from retention_kit.data.cleaning.quality import row_queries
+from retention_kit.data.cleaning.quality import queries_of_rows
 from retention_kit.data.cleaning.raw_columns import added_columns, is_capped
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.union import FILE, UNKNOWN
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 MOST = 1_000  # rows of a table that are fetched
-_LEFT = {  # SQL of the rows that `where` leaves out of a source
+_LEFT_OUT = {  # SQL of the rows that `where` leaves out of a source
     "left out by where": f"NOT {UNKNOWN}",
     "where is neither true nor false": UNKNOWN,
     "order cut in half by where": "CAST(order_id AS VARCHAR) IN (SELECT CAST(order_id AS VARCHAR) FROM {kept})",
@@ -27,7 +27,8 @@ _LEFT = {  # SQL of the rows that `where` leaves out of a source
 class Rows(NamedTuple):
     """How many rows a check has in a table, and the first of them.
 
-    `frame` has those that came as rows: check, row (its number), file, then their columns. `lines` has those that are no
+    `frame` has those that came as rows: check, row (its number), file, then their columns. `lines` has those that are
+    no
     rows of the table, such as footers: check, file, line (of a sheet, its row), text.
     """
 
@@ -47,7 +48,7 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
         raise UnknownNameError(
             f"No row is in a check called {check!r}: {did_you_mean(check, sorted(set(found['check'])))}"
         )
-    outside = {one.check for parts in data.parts.values() for part in parts for one in part.found if one.examples}
+    outside = {one.check for parts in data.parts.values() for part in parts for one in part.findings if one.examples}
     names = dict.fromkeys(found["check"])
     chosen = [check] if check else [name for name in names if sets_aside(name) or name in outside]
     every = {}
@@ -60,22 +61,22 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
 def _lines(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    told = [one for part in data.parts.get(table, ()) for one in part.found if one.check in checks]
-    lines = [(one.check, one.file, line, text) for one in told for line, text in one.examples]
+    findings = [one for part in data.parts.get(table, ()) for one in part.findings if one.check in checks]
+    lines = [(one.check, one.file, line, text) for one in findings for line, text in one.examples]
     return pd.DataFrame(lines, columns=["check", "file", "line", "text"])
 
 
 def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    frames = [_of_table(data, table, [name for name in checks if name not in _LEFT])]
-    for check in [name for name in checks if name in _LEFT]:
-        for source in [source for source in data.parts.get(table, ()) if source.left]:
-            columns = _came(data, table, source.left)
+    frames = [_rows_in_table(data, table, [name for name in checks if name not in _LEFT_OUT])]
+    for check in [name for name in checks if name in _LEFT_OUT]:
+        for source in [source for source in data.parts.get(table, ()) if source.left_out]:
+            columns = _original_columns(data, table, source.left_out)
             frames.append(
                 data.live_engine.frame(
-                    f"SELECT {literal(check)} AS {quote('check')}{columns} FROM {source.left} AS came WHERE "
-                    f"{_LEFT[check].format(kept=source.name)} LIMIT {MOST}"
+                    f"SELECT {literal(check)} AS {quote('check')}{columns} FROM {source.left_out} AS came WHERE "
+                    f"{_LEFT_OUT[check].format(kept=source.name)} LIMIT {MOST}"
                 )
             )
     frames = [frame for frame in frames if not frame.empty]
@@ -85,24 +86,26 @@ def _frame(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
     return frame.astype({"row": "Int64"}) if "row" in frame else frame
 
 
-def _of_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
+def _rows_in_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
     judged = [
-        f"SELECT _row, problem AS said FROM {table}_typed WHERE problem IN ({', '.join(map(literal, checks)) or 'NULL'})",
-        *row_queries(table, checks),
+        f"SELECT _row, problem AS said FROM {table}_typed WHERE problem IN "
+        f"({', '.join(map(literal, checks)) or 'NULL'})",
+        *queries_of_rows(table, checks),
     ]
     if "line kept with its order" in checks:
         judged.append(f"SELECT _row, 'line kept with its order' AS said FROM {table}_raw WHERE {UNKNOWN}")
     files = [name for source in data.parts.get(table, ()) for name in source.files]
-    told = ""
+    file_column = ""
     if files:
         cases = " ".join(
             f"WHEN came._source = {number} AND came.{FILE} = {place} THEN {literal(name)}"
             for number, source in enumerate(data.parts[table])
             for place, name in enumerate(source.files)
         )
-        told = f', CASE {cases} END AS "file"'
+        file_column = f', CASE {cases} END AS "file"'
     return data.live_engine.frame(
-        f'SELECT judged.said AS "check", came._row AS "row"{told}{_came(data, table, f"{table}_raw")} '
+        'SELECT judged.said AS "check", came._row AS '
+        f'"row"{file_column}{_original_columns(data, table, f"{table}_raw")} '
         f"FROM {table}_raw AS came JOIN ({' UNION ALL '.join(judged)}) AS judged ON judged._row = came._row "
         f"ORDER BY came._row, judged.said LIMIT {MOST}",
         **data.known,
@@ -110,7 +113,7 @@ def _of_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame:
     )
 
 
-def _came(data: Dataset, table: str, relation: str) -> str:
+def _original_columns(data: Dataset, table: str, relation: str) -> str:
     added = {column.strip('"') for column in added_columns(table)}
     taken = {"check", "row", "file"}
     return "".join(

@@ -1,4 +1,5 @@
-"""Every check of the quality frame, declared once: what it means for the figures, whether it sets rows aside, and from which
+"""Every check of the quality frame, declared once: what it means for the figures, whether it sets rows aside, and from
+which
 share of a table's rows it is no dirt but a table mapped or written wrongly."""
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Check(NamedTuple):
 
     effect: str
     sets_aside: bool = False  # its rows are in no figure and in no other check of cleaning
-    # "refused" above half of the rows and warned from 5%, "warned", or "always" warned; empty where it is common in good data
+    # "refused" above half of the rows and warned from 5%, "warned", or "always" warned; empty where it is common in
+    # good data
     share: str = ""
     column: str = ""  # whose values it judges: `when` is the column in WHEN
     fault: str = "is unreadable"  # of that column
@@ -32,7 +34,7 @@ class Check(NamedTuple):
     of_values: bool = False  # judged by the rows that hold a value, too: most subscriptions have no end
 
 
-def _aside(
+def _sets_aside(
     effect: str = "set aside: no figure counts the row<; {money}>", *, share: str = "refused", **more: Any
 ) -> Check:
     """A check that sets rows aside and is judged by its share."""
@@ -43,7 +45,8 @@ def _unpaid(why: str) -> Check:
     return Check(f"no MRR {why}")
 
 
-# Copies, guests, refunds, free items, answers left out and what the user leaves out are common in good data: no share of
+# Copies, guests, refunds, free items, answers left out and what the user leaves out are common in good data: no share
+# of
 # them is told as a fault.
 CHECKS = {
     "naive times without a time zone": Check("read as UTC; set [report] timezone"),
@@ -53,58 +56,62 @@ CHECKS = {
     "limit of the export": Check("the figures cannot tell it"),
     "cells merged over several rows": Check("each of their rows has the value of the first"),
     # Dates, amounts and other values that cannot be read
-    "unreadable date": _aside(column="when", hint=_DATES),
-    "unreadable end date": _aside(
+    "unreadable date": _sets_aside(column="when", hint=_DATES),
+    "unreadable end date": _sets_aside(
         "set aside: no figure counts the spell", column="ended_at", hint=_DATES, of_values=True
     ),
-    "unreadable end date of the trial": _aside(
+    "unreadable end date of the trial": _sets_aside(
         "set aside: no figure counts the spell", column="trial_ends_at", hint=_DATES, of_values=True
     ),
-    "date outside 1970-2100": _aside(column="when", fault=_OUTSIDE, hint=_YEARS),
-    "end date outside 1970-2100": _aside(
+    "date outside 1970-2100": _sets_aside(column="when", fault=_OUTSIDE, hint=_YEARS),
+    "end date outside 1970-2100": _sets_aside(
         "set aside: no figure counts the spell", column="ended_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
     ),
-    "end date of the trial outside 1970-2100": _aside(
+    "end date of the trial outside 1970-2100": _sets_aside(
         "set aside: no figure counts the spell", column="trial_ends_at", fault=_OUTSIDE, hint=_YEARS, of_values=True
     ),
     "end date that stands for none": Check("read as no end, as an empty one is"),
-    "unreadable amount": _aside(column="amount", hint=_NUMBERS),
-    "unreadable refunded amount": _aside(column="refunded", hint=_NUMBERS, of_values=True),
+    "unreadable amount": _sets_aside(column="amount", hint=_NUMBERS),
+    "unreadable refunded amount": _sets_aside(column="refunded", hint=_NUMBERS, of_values=True),
     "number that may be read in two ways": Check("read one way in the whole column", share="warned"),
     "more decimals than the currency has": Check(
         "rounded to what the currency has: set [report] currency where it is another", share="warned"
     ),
     "sign of another currency": Check("taken to be in the currency that its column names", share="warned"),
-    "unreadable score": _aside("set aside: no figure counts the answer", column="score", hint=_NUMBERS),
-    "unknown interval": _aside(
+    "unreadable score": _sets_aside("set aside: no figure counts the answer", column="score", hint=_NUMBERS),
+    "unknown interval": _sets_aside(
         "set aside: use day, week, month, quarter or year, or so many of them, such as 6 months",
         column="interval",
         fault="is unknown",
         choices=_INTERVALS,
     ),
-    "unknown status": _aside("set aside: its MRR is not known", column="status", fault="is unknown", choices=_STATUSES),
-    "unknown survey": _aside("set aside: use nps, csat or ces", column="survey", fault="is unknown", choices=SURVEYS),
-    "unknown scale": _aside(
+    "unknown status": _sets_aside(
+        "set aside: its MRR is not known", column="status", fault="is unknown", choices=_STATUSES
+    ),
+    "unknown survey": _sets_aside(
+        "set aside: use nps, csat or ces", column="survey", fault="is unknown", choices=SURVEYS
+    ),
+    "unknown scale": _sets_aside(
         "set aside: use 0-10, 1-5, 1-7, 1-10, 0-2 or good/bad",
         column="scale",
         fault="is unknown",
         choices=("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad"),
     ),
     # Single codes outside, such as for "don't know", are common: refused where most answers of one survey are.
-    "score outside the scale": _aside("set aside, never clamped", share="warned", column="score"),
-    "no customer": _aside(
+    "score outside the scale": _sets_aside("set aside, never clamped", share="warned", column="score"),
+    "no customer": _sets_aside(
         "set aside: a subscription needs a customer",
         column="customer_id",
         fault="is empty",
         hint="a subscription needs a customer",
     ),
-    "ended before it started": _aside(
+    "ended before it started": _sets_aside(
         "set aside: no figure counts the spell",
         column="ended_at",
         fault="lies before started_at",
         hint="see which column is which",
     ),
-    "no exchange rate yet": _aside(
+    "no exchange rate yet": _sets_aside(
         "set aside: the rates of its currency begin later<; {money}>",
         share="warned",  # rates.py refuses, by currency
     ),
@@ -113,17 +120,19 @@ CHECKS = {
     "damaged characters": Check("bytes that fit no character are shown by their codes", share="always"),
     "name spelled otherwise": Check("a column whose name differs in spelling alone"),
     "duplicate header": Check("two columns of one name", share="always"),
-    "blank row": _aside("no row of the table", share=""),
-    "row before the header": _aside("no row of the table", share=""),
-    "further header row": _aside("names, no row of the table", share=""),
-    "repeated header": _aside("names, no row of the table", share=""),
-    "row after the table": _aside("set aside: too few cells for a row, at the end of the file", share=""),
-    "row too short": _aside("set aside: cells that the table needs are missing", share="warned"),
-    "row with more cells than the header": _aside("set aside: which cell is one too many is not known", share="warned"),
+    "blank row": _sets_aside("no row of the table", share=""),
+    "row before the header": _sets_aside("no row of the table", share=""),
+    "further header row": _sets_aside("names, no row of the table", share=""),
+    "repeated header": _sets_aside("names, no row of the table", share=""),
+    "row after the table": _sets_aside("set aside: too few cells for a row, at the end of the file", share=""),
+    "row too short": _sets_aside("set aside: cells that the table needs are missing", share="warned"),
+    "row with more cells than the header": _sets_aside(
+        "set aside: which cell is one too many is not known", share="warned"
+    ),
     "row with fewer cells than the header": Check("read, its last columns as empty"),
     # What the users leave out, and what their files lack
-    "left out by where": _aside("no figure counts the row, as where asks<; {money}>", share=""),
-    "where is neither true nor false": _aside(
+    "left out by where": _sets_aside("no figure counts the row, as where asks<; {money}>", share=""),
+    "where is neither true nor false": _sets_aside(
         "left out: a column that where asks for is empty there<; {money}>", share="warned"
     ),
     "order cut in half by where": Check("of one order, where keeps some lines and leaves out these", share="warned"),
@@ -157,24 +166,26 @@ CHECKS = {
         "counted as one customer: an id that stands for guests has to be left empty", share="warned"
     ),
     # Copies
-    "same line in another file": _aside("one is kept: the files overlap<; {money} not counted twice>", share="warned"),
-    "identical row": _aside("one is kept<; {money} not counted twice>", share=""),
+    "same line in another file": _sets_aside(
+        "one is kept: the files overlap<; {money} not counted twice>", share="warned"
+    ),
+    "identical row": _sets_aside("one is kept<; {money} not counted twice>", share=""),
     "identical line": Check("kept: two like lines are two of the same<; {money}>"),
     # Never refused: where every day's export is joined to the last one's, most rows are copies, and the figures right.
-    "same order_id, other contents": _aside(
+    "same order_id, other contents": _sets_aside(
         "the earliest, then the smallest amount, is kept, the rest set aside<; {money}>; "
         'if rows are lines of orders, set rows = "lines"',
         share="warned",
         column="order_id",
     ),
-    "same response_id": _aside("one is kept: the exports overlap", share="warned", column="response_id"),
-    "same subscription_id and start, other contents": _aside(
+    "same response_id": _sets_aside("one is kept: the exports overlap", share="warned", column="response_id"),
+    "same subscription_id and start, other contents": _sets_aside(
         "the smallest amount is kept; the rest are set aside", share="warned", column="subscription_id"
     ),
     # Answers
     "scale by its answers": Check("set scale where it is another", share="always"),
-    "no answer": _aside("left out: the question was not answered", share=""),
-    "no weight": _aside("left out: the other answers are weighted", share=""),
+    "no answer": _sets_aside("left out: the question was not answered", share=""),
+    "no weight": _sets_aside("left out: the other answers are weighted", share=""),
     **{f"unweighted beside weighted answers: {name}": Check("each counts once") for name in SURVEYS},
     # Orders
     "no purchase: amount 0": Check("not counted as purchases (definitions.zero_orders)"),
@@ -207,7 +218,7 @@ CHECKS = {
     "spell without MRR: trial never paid": Check("no MRR: it ended by the end of its trial"),
     "spell without MRR: ended as it started": Check("no MRR: it has no length"),
     # Customers of before the data
-    "no id": _aside("set aside: nobody is known by it", share="warned"),
+    "no id": _sets_aside("set aside: nobody is known by it", share="warned"),
     "known only since the data begin": Check("left out: the tables tell when they came", sets_aside=True),
     "several rows of one customer": Check("one customer, there since the earliest"),
     "never new: there before the data begin": Check("in no cohort; at their first activity in the data they come back"),
@@ -226,17 +237,17 @@ CHECKS = {
 }
 
 
-def check_of(name: str) -> Check:
+def get_check(name: str) -> Check:
     """The check of a row of the quality frame, in which the reasons of `leave_out` bear names of the user's."""
     return CHECKS["left out" if name.startswith("left out: ") else name]
 
 
 def sets_aside(check: str) -> bool:
     """Whether the rows of a check are in no figure, so that rows read = rows used + rows set aside by name."""
-    return check_of(check).sets_aside
+    return get_check(check).sets_aside
 
 
-class Found(NamedTuple):
+class Finding(NamedTuple):
     """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be told."""
 
     check: str

@@ -12,9 +12,9 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import is_query
 from retention_kit.data.readers.databases import SUFFIXES as DATABASES
-from retention_kit.data.readers.files import FORMATS, files_of
+from retention_kit.data.readers.files import FORMATS, resolve_files
 from retention_kit.errors import SettingsError
-from retention_kit.settings import BESIDE, TABLES, Data, Table
+from retention_kit.settings import SIDE_TABLES, TABLES, Data, Table
 from retention_kit.settings.addresses import check_engine
 
 
@@ -23,7 +23,7 @@ def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
     suffix = Path(source.path).suffix.lower()
     if is_query(source.path) or suffix in DATABASES or (url and suffix not in FORMATS):
         return []
-    return files_of(source.path, folder)
+    return resolve_files(source.path, folder)
 
 
 def named_engine(data: Data, folder: Path) -> Engine:
@@ -31,7 +31,7 @@ def named_engine(data: Data, folder: Path) -> Engine:
 
     The files of its sources, relative to `folder`, are the only ones that can be read.
     """
-    sources = [one for name in (*TABLES, *BESIDE) for one in data.sources(name)]
+    sources = [one for name in (*TABLES, *SIDE_TABLES) for one in data.sources(name)]
     files = [file for one in sources for file in files_named(one, data.engine, folder)]
     if data.engine is None:
         return DuckDB(data.memory_limit, files)
@@ -48,17 +48,19 @@ def named_engine(data: Data, folder: Path) -> Engine:
     return DuckDB(data.memory_limit, files)
 
 
-def given_engine(given: Any) -> Engine | None:
-    """The engine behind an SQLAlchemy engine or connection, a Spark session or a DataFrame of it; None behind anything else."""
-    home = type(given).__module__.partition(".")[0]
-    if home == "sqlalchemy":
+def given_engine(source: Any) -> Engine | None:
+    """The engine behind an SQLAlchemy engine or connection, a Spark session or a DataFrame of it; None behind anything
+    else.
+    """
+    package = type(source).__module__.partition(".")[0]
+    if package == "sqlalchemy":
         from retention_kit.data.engines.postgres import Postgres
 
-        return Postgres.from_connection(given)
-    if home == "pyspark":
+        return Postgres.from_connection(source)
+    if package == "pyspark":
         from retention_kit.data.engines.spark import Spark
 
-        return Spark.from_session(given)
+        return Spark.from_session(source)
     return None
 
 

@@ -20,12 +20,12 @@ from retention_kit.data.engines.remote import RemoteEngine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
-from retention_kit.data.readers.sources import Source, find_tables, read_given, read_table
+from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
-from retention_kit.settings import BESIDE, TABLES, Data, Settings, override, read_settings
+from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override, read_settings
 from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
@@ -90,8 +90,10 @@ class Dataset:
     def known_from(self, table: str) -> date:
         """The local date from which on everybody first seen in a table is new, not a customer of before the data.
 
-        `[data] first_known` says it; with a table of `known_customers` it is the table's start. Else spells are taken to
-        tell when a customer began, and orders to hold customers of before among the new ones of their first twelve months.
+        `[data] first_known` says it; with a table of `known_customers` it is the table's start. Else spells are taken
+        to
+        tell when a customer began, and orders to hold customers of before among the new ones of their first twelve
+        months.
         """
         start = self.starts.get(table, self.start)
         if self.has_known_customers:
@@ -123,10 +125,12 @@ class Dataset:
 
     def _set_aside(self, name: str) -> pd.DataFrame:
         added = {column.strip('"') for column in added_columns(name)}
-        came = [column for column in self.live_engine.types(f"{name}_raw") if column not in added]
+        columns = [column for column in self.live_engine.types(f"{name}_raw") if column not in added]
         return self.live_engine.frame(
-            f'SELECT judged.problem AS "check"{"".join(f", came.{quote(column)}" for column in came)} FROM {name}_raw AS came '
-            f"JOIN {name}_typed AS judged ON judged._row = came._row WHERE judged.problem IS NOT NULL ORDER BY came._row"
+            f'SELECT judged.problem AS "check"{"".join(f", came.{quote(column)}" for column in columns)} FROM '
+            f"{name}_raw AS came "
+            f"JOIN {name}_typed AS judged ON judged._row = came._row WHERE judged.problem IS NOT NULL ORDER BY "
+            "came._row"
         )
 
 
@@ -143,12 +147,15 @@ def load(
     """Read, rename, check and clean the tables.
 
     `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single file: a table, an export
-    that is recognised by its header, or a workbook or database that holds some. Or give the tables as DataFrames (pandas, Polars) or Arrow tables; or `source`
+    that is recognised by its header, or a workbook or database that holds some. Or give the tables as DataFrames
+    (pandas, Polars) or Arrow tables; or `source`
     as an SQLAlchemy engine or connection, or a Spark session, and the tables as names or queries there (without any:
     those that bear our names). Of a connection its engine is used, in a session of its own, which sees neither its open
-    transaction nor its temporary tables. Several currencies need `rates`: date, currency, rate (of the report's currency
+    transaction nor its temporary tables. Several currencies need `rates`: date, currency, rate (of the report's
+    currency
     per unit of it). `known_customers` (customer_id, perhaps first_at) are those of before the data begin, who are never
-    new. Further keywords replace keys of [report] and [definitions], and `first_known` of [data], the date from which on
+    new. Further keywords replace keys of [report] and [definitions], and `first_known` of [data], the date from which
+    on
     nobody of before is missing: `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, …
     Raises DataError or SettingsError with one sentence where that cannot be done.
     """
@@ -166,9 +173,9 @@ def load(
             raise SettingsError(f"as_of must be a date or a midnight, not {as_of}.")
         settings["as_of"] = as_of.date()
     if is_path:
-        chosen, folder = _settings_of(Path(source))
+        chosen, folder = _settings_for(Path(source))
         chosen = _with_plugins(override(chosen, settings), folder)
-        given = {name: chosen.data.sources(name) for name in (*TABLES, *BESIDE)}
+        sources_given = {name: chosen.data.sources(name) for name in (*TABLES, *SIDE_TABLES)}
         decimals = money_decimals(chosen.report.currency)
         engine = named_engine(chosen.data, folder)
         file = None if engine.database else chosen.data.engine
@@ -177,15 +184,15 @@ def load(
                 read_table(engine, name, number, table, file, folder, decimals, chosen.report.segments)
                 for number, table in enumerate(tables)
             ]
-            for name, tables in given.items()
+            for name, tables in sources_given.items()
             if tables
         }
     else:
         chosen = _with_plugins(override(Settings(), settings), Path())
-        engine = _engine_of(source, frames)
+        engine = _choose_engine(source, frames)
         if isinstance(engine, RemoteEngine) and not frames:
-            frames = _tables_of(engine)
-        sources = {name: [read_given(engine, name, frame)] for name, frame in frames.items()}
+            frames = _tables_in_database(engine)
+        sources = {name: [read_frame_or_name(engine, name, frame)] for name, frame in frames.items()}
     data = _clean(engine, chosen, sources)
     data.origin = str(source) if is_path else f"({engine.database or 'DataFrames'})"
     data.given = settings
@@ -205,30 +212,31 @@ def sample(**settings: Any) -> Dataset:
     return data
 
 
-def _engine_of(source: Any, frames: dict[str, Any]) -> Engine:
+def _choose_engine(source: Any, frames: dict[str, Any]) -> Engine:
     """The engine behind a connection or session, else that of the first DataFrame that has one."""
     if source is None:
         return next((found for frame in frames.values() if (found := given_engine(frame))), None) or DuckDB()
     if engine := given_engine(source):
         return engine
     raise DataError(
-        f"The tables cannot be loaded from {type(source).__name__}: give a path, an SQLAlchemy connection or a Spark session."
+        f"The tables cannot be loaded from {type(source).__name__}: give a path, an SQLAlchemy connection or a Spark "
+        "session."
     )
 
 
-def _tables_of(engine: RemoteEngine) -> dict[str, str]:
+def _tables_in_database(engine: RemoteEngine) -> dict[str, str]:
     """The tables of a database that bear our names."""
-    held = engine.list_tables()
-    found = {name: name for name in (*TABLES, *BESIDE) if name in held}
-    if not set(found) & set(TABLES):
+    names = engine.list_tables()
+    tables = {name: name for name in (*TABLES, *SIDE_TABLES) if name in names}
+    if not set(tables) & set(TABLES):
         raise DataError(
-            f"{engine.database} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(held) or 'none'}. "
+            f"{engine.database} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(names) or 'none'}. "
             'Name yours: rk.load(connection, orders="shop.orders").'
         )
-    return found
+    return tables
 
 
-def _settings_of(path: Path) -> tuple[Settings, Path]:
+def _settings_for(path: Path) -> tuple[Settings, Path]:
     """The settings a path stands for, and the folder its tables are relative to."""
     if path.is_dir() and (path / "retention.toml").is_file():
         path = path / "retention.toml"
@@ -245,9 +253,9 @@ def _settings_of(path: Path) -> tuple[Settings, Path]:
 
 def _with_plugins(settings: Settings, folder: Path) -> Settings:
     """The settings with its plug-ins run, named so that a kernel in another folder finds them too."""
-    found = [str((folder / name).resolve()) for name in settings.report.plugins]
-    run_plugins(found)
-    return override(settings, {"plugins": found}) if found else settings
+    files = [str((folder / name).resolve()) for name in settings.report.plugins]
+    run_plugins(files)
+    return override(settings, {"plugins": files}) if files else settings
 
 
 def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]]) -> Dataset:

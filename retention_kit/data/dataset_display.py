@@ -16,8 +16,8 @@ def display_of(data: Any) -> Display:
     """The display of a `Dataset`."""
     report, words = data.settings.report, Words("en", data.settings.report.currency)
     last = words.date(data.as_of - timedelta(days=1))
-    said = {"company": report.company, "first": words.date(data.start), "last": last}
-    title = words.text("shown.dataset.title" if report.company else "shown.dataset.untitled", **said)
+    values = {"company": report.company, "first": words.date(data.start), "last": last}
+    title = words.text("shown.dataset.title" if report.company else "shown.dataset.untitled", **values)
     if data.is_sample:
         title = words.text("shown.dataset.sample", title=title)
     zone = (

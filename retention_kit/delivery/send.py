@@ -23,7 +23,7 @@ from retention_kit.errors import ReportError, SettingsError
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import gate
-from retention_kit.settings import Recipient, Settings, address_of, read_settings
+from retention_kit.settings import Recipient, Settings, parse_address, read_settings
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Reci
             )
         return known
     found: dict[tuple, Recipient] = {}
-    for address, name in map(address_of, [to] if isinstance(to, str) else to):
+    for address, name in map(parse_address, [to] if isinstance(to, str) else to):
         theirs = [one for one in known if one.address.lower() == address.lower()]
         for one in theirs or [Recipient(address, name, first)]:
             found[one.address.lower(), one.language, one.segment] = one
@@ -329,7 +329,7 @@ class _Owner(NamedTuple):
         """Mail the owner, where there is one, unless the very same was sent before."""
         if not self.settings.mail.owner:
             return
-        address, name = address_of(self.settings.mail.owner)
+        address, name = parse_address(self.settings.mail.owner)
         raw, digest = self._message(reasons, results)
         key, sender = (
             Key(_series(self.manifest, None), self.manifest["period"], address.lower()),

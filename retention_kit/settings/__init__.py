@@ -16,11 +16,11 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from retention_kit.errors import SettingsError, did_you_mean
-from retention_kit.settings.addresses import address_of, check_engine
-from retention_kit.settings.goals import Goal, check_forms, check_types, keyed
+from retention_kit.settings.addresses import check_engine, parse_address
+from retention_kit.settings.goals import Goal, check_forms, check_types, goals_by_id
 
 TABLES = ("orders", "subscriptions", "responses")
-BESIDE = ("rates", "known_customers")  # tables without figures of their own
+SIDE_TABLES = ("rates", "known_customers")  # tables without figures of their own
 FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTML and PDF
 
 _hints = cache(get_type_hints)
@@ -56,7 +56,8 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     """The three tables, any of which may be missing or stacked from several sources, and rates between currencies."""
 
     engine: str | None = (
-        None  # the database that the tables are in, such as "postgresql://${PGUSER}@localhost/shop"; else they are files
+        # the database that the tables are in, such as "postgresql://${PGUSER}@localhost/shop"; else they are files
+        None
     )
     memory_limit: Annotated[str, Meta(pattern=r"^(?=.*[1-9])\d+(\.\d+)? ?[MGT]i?B$")] | None = (
         None  # what the embedded engine holds in memory, such as "6GB"; the rest lies on disk meanwhile
@@ -156,7 +157,7 @@ class Mail(Struct, frozen=True, forbid_unknown_fields=True):
     def addressed(self) -> list[Recipient]:
         """Everybody who is to get something, once each, in the order of the settings."""
         groups = [Recipients(self.to), *self.recipients]
-        each = [Recipient(*address_of(text), one.language, one.segment) for one in groups for text in one.to]
+        each = [Recipient(*parse_address(text), one.language, one.segment) for one in groups for text in one.to]
         return [*{(one.address.lower(), one.language, one.segment): one for one in reversed(each)}.values()][::-1]
 
 
@@ -182,36 +183,36 @@ def check_top(name: str, top: int, low: int, high: int) -> None:
 
 def read_settings(path: Path) -> Settings:
     """The settings of a `retention.toml`; raises SettingsError, naming the file, the place and the nearest key."""
-    raw = parsed(path.read_bytes(), path.name)
+    raw = parse_toml(path.read_bytes(), path.name)
     try:
         return make_settings(raw)
     except SettingsError as error:
         raise SettingsError(f"{path.name}: {error}") from None
 
 
-def parsed(written: bytes, name: str) -> dict[str, Any]:
+def parse_toml(content: bytes, name: str) -> dict[str, Any]:
     """The plain values of TOML, with a byte order mark or without; raises SettingsError where it is none."""
     try:
-        return tomllib.loads(written.decode("utf-8-sig").replace("\r\n", "\n"))
+        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except ValueError as error:  # of the syntax, of the encoding, or a number of thousands of digits
-        said = str(error).partition(";")[0]
+        reason = str(error).partition(";")[0]
     except RecursionError:
-        said = "brackets within brackets go too deep"
-    raise SettingsError(f"{name} is not valid TOML: {said}.")
+        reason = "brackets within brackets go too deep"
+    raise SettingsError(f"{name} is not valid TOML: {reason}.")
 
 
 def make_settings(raw: dict[str, Any]) -> Settings:
     """Checked settings from nested plain values."""
     _refuse_unknown({name: part for name, part in raw.items() if name != "goals"}, Settings, "")
     if "goals" in raw:
-        raw = raw | {"goals": keyed(raw["goals"])}
+        raw = raw | {"goals": goals_by_id(raw["goals"])}
         _refuse_unknown({"goals": raw["goals"]}, Settings, "")
         check_types(raw["goals"], _sentence)
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_sentence(str(error))) from None
-    tables = [source for name in (*TABLES, *BESIDE) for source in settings.data.sources(name)]
+    tables = [source for name in (*TABLES, *SIDE_TABLES) for source in settings.data.sources(name)]
     if settings.data.engine is not None:
         if not settings.data.engine.startswith("${"):
             check_engine(settings.data.engine)
@@ -221,9 +222,10 @@ def make_settings(raw: dict[str, Any]) -> Settings:
             )
         if secret := re.search(_SECRET, settings.data.engine):
             raise SettingsError(
-                f"data.engine holds a secret, {secret[1]}: write ${{{secret[1].upper()}}} for it and set that in the environment."
+                f"data.engine holds a secret, {secret[1]}: write ${{{secret[1].upper()}}} for it and set that in the "
+                "environment."
             )
-    for name in (*TABLES[1:], *BESIDE):
+    for name in (*TABLES[1:], *SIDE_TABLES):
         if any(source.rows == "lines" for source in settings.data.sources(name)):
             raise SettingsError(f'data.{name}.rows: only orders may be given as "lines".')
     for source in tables:
@@ -238,14 +240,14 @@ def make_settings(raw: dict[str, Any]) -> Settings:
 def override(settings: Settings, values: dict[str, Any]) -> Settings:
     """The settings with some [report] and [definitions] keys, or `first_known`, replaced, given flat by name."""
     raw = msgspec.to_builtins(settings)
-    places = dict.fromkeys(Definitions.__struct_fields__, "definitions") | dict.fromkeys(
+    sections = dict.fromkeys(Definitions.__struct_fields__, "definitions") | dict.fromkeys(
         Report.__struct_fields__, "report"
     )
-    known = [*places, "first_known"]
+    known = [*sections, "first_known"]
     for name, value in values.items():
         if name not in known:
             raise SettingsError(f"There is no setting {name!r}: {did_you_mean(name, known)}")
-        raw[places.get(name, "data")][name] = value
+        raw[sections.get(name, "data")][name] = value
     return make_settings(raw)
 
 
@@ -260,7 +262,7 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
         "mail": Mail,
         "recipients": Recipients,
     }
-    inner |= dict.fromkeys((*TABLES, *BESIDE), Table)
+    inner |= dict.fromkeys((*TABLES, *SIDE_TABLES), Table)
     fields = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     for key, value in raw.items():
         if key not in fields:
@@ -302,7 +304,7 @@ def _check_mail(mail: Mail) -> None:
     for name, texts in given:
         for text in texts:
             try:
-                text is None or address_of(text)
+                text is None or parse_address(text)
             except SettingsError as error:
                 raise SettingsError(f"mail.{name}: {error}") from None
     for name, schemes in (("link", ("https", "http")), ("unsubscribe", ("https", "mailto"))):
@@ -314,7 +316,7 @@ def _check_mail(mail: Mail) -> None:
             raise SettingsError(f"mail.{name} cannot be {text!r}: write it like {example}.")
         if name == "unsubscribe" and text and text.startswith("mailto:"):
             try:
-                address_of(text.removeprefix("mailto:").partition("?")[0])
+                parse_address(text.removeprefix("mailto:").partition("?")[0])
             except SettingsError as error:
                 raise SettingsError(f"mail.{name}: {error}") from None
     for one in mail.recipients:

@@ -11,7 +11,7 @@ ENGINES = ("duckdb", "sqlite")  # databases in a file
 SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 
 
-def address_of(text: str) -> tuple[str, str]:
+def parse_address(text: str) -> tuple[str, str]:
     """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for neither."""
     wrong = SettingsError(f"{text!r} is no email address: write it like Ann Lee <ann@example.com>.")
     found = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
@@ -25,12 +25,16 @@ def address_of(text: str) -> tuple[str, str]:
             f"{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others."
         )
     try:
-        written, domain = domain, domain.encode("idna").decode().lower()
-        is_same = written.isascii() or domain.encode().decode("idna") == unicodedata.normalize("NFC", written.lower())
+        unicode_domain, domain = domain, domain.encode("idna").decode().lower()
+        is_same = unicode_domain.isascii() or domain.encode().decode("idna") == unicodedata.normalize(
+            "NFC", unicode_domain.lower()
+        )
     except UnicodeError:
         raise wrong from None
     if not is_same:  # ß becomes ss there, which is another domain today
-        raise SettingsError(f"{text!r}: {written} may name two domains: write it in ASCII, as its owner does (xn--…).")
+        raise SettingsError(
+            f"{text!r}: {unicode_domain} may name two domains: write it in ASCII, as its owner does (xn--…)."
+        )
     # Unquoted, as everybody's is: what a server would have to quote is more likely a slip.
     atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
     is_address = re.fullmatch(rf"{atom}(\.{atom})*", local) and re.fullmatch(rf"{label}(\.{label})*", domain)

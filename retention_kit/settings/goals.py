@@ -13,7 +13,9 @@ from retention_kit.periods import Period
 
 
 class Goal(Struct, frozen=True, forbid_unknown_fields=True):
-    """A value to reach, by the end of a period if one is named. It speaks of one length of period and is silent for others."""
+    """A value to reach, by the end of a period if one is named. It speaks of one length of period and is silent for
+    others.
+    """
 
     target: float | str | None = None  # in the metric's unit; of a rate 0.25 or "25%"
     by: str | None = None
@@ -29,10 +31,10 @@ class Goal(Struct, frozen=True, forbid_unknown_fields=True):
     done: bool = False  # of yes/no
 
 
-def keyed(given: Any) -> Any:
+def goals_by_id(given: Any) -> Any:
     """Both forms as one: goals by their id, each with its metric; raises SettingsError for two of one id."""
     if isinstance(given, dict):
-        return {name: _named(name, goal) if isinstance(goal, dict) else goal for name, goal in given.items()}
+        return {name: _with_names(name, goal) if isinstance(goal, dict) else goal for name, goal in given.items()}
     if not isinstance(given, list):
         return given
     goals: dict[str, Any] = {}
@@ -50,7 +52,7 @@ def keyed(given: Any) -> Any:
     return goals
 
 
-def _named(name: str, goal: dict[str, Any]) -> dict[str, Any]:
+def _with_names(name: str, goal: dict[str, Any]) -> dict[str, Any]:
     return {"id": name, **({} if goal.get("kind") else {"metric": name})} | goal
 
 
@@ -81,5 +83,5 @@ def check_types(goals: Any, sentence: Any) -> None:
         try:
             msgspec.convert(goal, Goal)
         except msgspec.ValidationError as error:
-            said = sentence(str(error))
-            raise SettingsError(f"goals.{name}: {said[0].lower()}{said[1:]}") from None
+            text = sentence(str(error))
+            raise SettingsError(f"goals.{name}: {text[0].lower()}{text[1:]}") from None

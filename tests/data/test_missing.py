@@ -5,7 +5,7 @@ import pytest
 
 import retention_kit as rk
 from pencil import checks, table, value
-from retention_kit.data.values.missing import MISSING, WORDS
+from retention_kit.data.values.missing import EMPTY_WORDS, MISSING
 
 UTC = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-04-01"}
 SPELLS = table("""
@@ -33,13 +33,13 @@ FIGURES = {
     "orders": ("revenue", "net_revenue", "active_customers"),
     "responses": ("net_promoter_score", "response_count"),
 }
-CASES = [(name, column) for name, frame in TABLES.items() for column in WORDS if column in frame]
+CASES = [(name, column) for name, frame in TABLES.items() for column in EMPTY_WORDS if column in frame]
 
 
 @pytest.mark.parametrize(("name", "column"), CASES)
 def test_a_word_for_nothing_is_an_empty_cell(name, column):
     """Every word, in capitals, small letters and with blanks around, each in the cell of a customer of its own."""
-    words = [way(word) for word in WORDS[column] for way in (str, str.lower, " {} ".format)]
+    words = [way(word) for word in EMPTY_WORDS[column] for way in (str, str.lower, " {} ".format)]
     clean = pd.concat(
         [TABLES[name].assign(customer_id=TABLES[name]["customer_id"] + str(place)) for place in range(len(words))]
     )
@@ -82,7 +82,7 @@ def test_words_in_one_file_of_several(tmp_path):
 
 
 def test_the_words_are_in_capitals_and_hold_no_number_but_zero():
-    every = {word for words in (MISSING, *WORDS.values()) for word in words}
+    every = {word for words in (MISSING, *EMPTY_WORDS.values()) for word in words}
     assert every == {word.upper().strip() for word in every}
     assert [
         word

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import retention_kit as rk
 from balance import assert_balanced
 from pencil import by_segment, checks, value
-from retention_kit.data.values.personal_columns import why_by_name
+from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.errors import SettingsError, UnknownNameError
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
@@ -32,12 +32,12 @@ SEGMENTS = ["country", "Country", "channel", "plan", "Billing Country", "Billing
 
 @pytest.mark.parametrize(("why", "name"), [(why, name) for why, names in PERSONAL.items() for name in names])
 def test_what_names_or_reaches_one_person_is_told_by_its_name(why, name):
-    assert why_by_name(name) == why
+    assert personal_reason(name) == why
 
 
 @pytest.mark.parametrize("name", SEGMENTS)
 def test_what_many_share_may_be_a_segment(name):
-    assert why_by_name(name) == ""
+    assert personal_reason(name) == ""
 
 
 def orders(rows: int, **columns) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.readers.header import Names
 from retention_kit.data.readers.text_files import TextOptions, read_text
 from retention_kit.data.values.amounts import Hints
-from retention_kit.data.values.typed_expressions import typed
+from retention_kit.data.values.typed_expressions import type_expression
 from retention_kit.errors import DataError, RetentionKitError
 
 COLUMNS = ["customer_id", "order_id", "ordered_at", "amount", "note"]
@@ -202,7 +202,7 @@ def test_arithmetic_sees_numbers_and_everything_else_text(text):
     engine = DuckDB()
     values = "('10', '2', '007', CAST(NULL AS VARCHAR), '2024-01-05')"
     engine.run(f"CREATE TABLE t AS SELECT * FROM (VALUES {values}) AS v(quantity, price, code, missing, day)")
-    sql, found = typed(engine, text, "t", "t", Hints())
+    sql, found = type_expression(engine, text, "t", "t", Hints())
     assert (engine.rows(f"SELECT {sql} FROM t"), found) == ([(EXPRESSIONS[text],)], [])
 
 

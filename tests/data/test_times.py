@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from pencil import checks
-from retention_kit.data import dataset
+from retention_kit.data.cleaning import pipeline
 from retention_kit.data.values.times import NO_END
 from retention_kit.errors import DataError
 
@@ -367,7 +367,7 @@ def test_other_ends_are_ends():
 
 
 def test_a_date_in_the_future_makes_no_empty_month_the_report(monkeypatch):
-    monkeypatch.setattr(dataset, "today", lambda _: date(2024, 2, 10))
+    monkeypatch.setattr(pipeline, "today", lambda _: date(2024, 2, 10))
     frame = orders(["2024-01-05", "2024-02-09", "2027-03-01"])
     data = rk.load(orders=frame, timezone="UTC")
     assert data.as_of == date(2024, 2, 10)

@@ -8,7 +8,7 @@ import pytest
 
 import retention_kit as rk
 from pencil import checks, table
-from retention_kit.data.values.timezones import shifts
+from retention_kit.data.values.timezones import transitions
 from retention_kit.errors import DataError
 
 AMBIGUOUS, NONEXISTENT = "ambiguous local time", "nonexistent local time"
@@ -41,13 +41,13 @@ def test_the_shifts_of_a_zone_are_those_of_its_history(zone, start, end, is_gap)
     year = int(start[:4])
     found = [
         (f"{shift.start:%Y-%m-%d %H:%M}", f"{shift.end:%Y-%m-%d %H:%M}", shift.is_gap)
-        for shift in shifts(zone, year, year)
+        for shift in transitions(zone, year, year)
     ]
     assert (start, end, is_gap) in found
 
 
 def test_a_zone_without_shifts_has_none():
-    assert shifts("Asia/Kolkata", 2000, 2024) == shifts("UTC", 2000, 2024) == ()
+    assert transitions("Asia/Kolkata", 2000, 2024) == transitions("UTC", 2000, 2024) == ()
 
 
 @pytest.mark.parametrize("report", ["own", "Asia/Kolkata", "Europe/Paris"])

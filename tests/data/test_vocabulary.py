@@ -8,7 +8,7 @@ import pytest
 
 import retention_kit as rk
 from pencil import checks, table, value
-from retention_kit.data.values.vocabulary import interval_of, per_year, score_of, status_of
+from retention_kit.data.values.vocabulary import parse_interval, parse_score, parse_status, per_year
 from retention_kit.errors import DataError
 
 UTC = {"timezone": "UTC", "currency": "EUR"}
@@ -62,26 +62,26 @@ INTERVALS = {
 
 @pytest.mark.parametrize(("meant", "said"), [(meant, said) for meant, every in INTERVALS.items() for said in every])
 def test_intervals(meant, said):
-    assert interval_of(said) == interval_of(said.upper()) == meant
+    assert parse_interval(said) == parse_interval(said.upper()) == meant
 
 
 @pytest.mark.parametrize(
     "said", ["bimonthly", "bi-weekly", "biannual", "Bi-Annually", "0 months", "often", "month month", "12", ""]
 )
 def test_what_means_two_things_or_none_is_no_interval(said):
-    assert interval_of(said) is None
+    assert parse_interval(said) is None
 
 
 def test_how_often_an_interval_comes_in_a_year():
     said = ["3 months", "2 weeks", "5 months", "2 years", "10 days"]
     often = [4, 26, Fraction(12, 5), Fraction(1, 2), Fraction(73, 2)]
-    assert [per_year(interval_of(one)) for one in said] == often
+    assert [per_year(parse_interval(one)) for one in said] == often
 
 
 def test_statuses_of_vendors():
     meant = {"active": "Active", "past_due": "Past Due", "trialing": "in_trial", "unpaid": "incomplete-expired"}
-    assert {ours: status_of(theirs) for ours, theirs in meant.items()} == {ours: ours for ours in meant}
-    assert [status_of(said) for said in ("non_renewing", "future", "Canceled", "on-hold", "asleep")] == [
+    assert {ours: parse_status(theirs) for ours, theirs in meant.items()} == {ours: ours for ours in meant}
+    assert [parse_status(said) for said in ("non_renewing", "future", "Canceled", "on-hold", "asleep")] == [
         "active", "future", "cancelled", None, None,
     ]  # fmt: skip
 
@@ -119,8 +119,8 @@ VENDORS = {
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_status_of_a_vendor(vendor):
-    assert {said: status_of(said) for said in VENDORS[vendor]} == VENDORS[vendor]
-    assert {said: status_of(f" {said.upper()} ") for said in VENDORS[vendor]} == VENDORS[vendor]
+    assert {said: parse_status(said) for said in VENDORS[vendor]} == VENDORS[vendor]
+    assert {said: parse_status(f" {said.upper()} ") for said in VENDORS[vendor]} == VENDORS[vendor]
 
 
 def test_mrr_of_words():
@@ -160,7 +160,7 @@ LABELS = {
 
 @pytest.mark.parametrize(("number", "said"), [(number, said) for number, every in LABELS.items() for said in every])
 def test_the_number_at_either_end_of_a_label(number, said):
-    assert score_of(said) == number
+    assert parse_score(said) == number
 
 
 def test_labelled_answers_are_scores():

@@ -13,7 +13,8 @@ from retention_kit.errors import DataError
 def known_span(
     engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date
 ) -> tuple[date, dict[str, date]]:
-    """The as-of date, by default the midnight after the last event until today, and the first date before it in each table.
+    """The as-of date, by default the midnight after the last event until today, and the first date before it in each
+    table.
 
     An `ended_at` in the future is a plan, not an event. Raises DataError where no row can be used.
     """

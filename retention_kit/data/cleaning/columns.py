@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.cleaning.raw_columns import (
     FLAGS,
     NUMBERS,
-    agreed,
-    capped,
-    local,
-    no_end,
-    outside,
-    plain,
+    agreed_value,
+    capped_text,
+    local_column,
+    no_end_column,
+    outside_column,
+    plain_column,
     spellings,
     stacked_column,
     stacked_names,
@@ -26,17 +26,18 @@ from retention_kit.data.engines.sql_text import literal, quote, segment_column
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE, REST
 from retention_kit.data.schema import IDENTITY, OPTIONAL, REQUIRED
-from retention_kit.data.values.amounts import Hints, finer_than, read_numbers, signs_against
+from retention_kit.data.values.amounts import Hints, find_extra_decimals, find_other_signs, read_numbers
 from retention_kit.data.values.ids import IDS, read_ids
-from retention_kit.data.values.missing import WORDS, count_words, without
+from retention_kit.data.values.missing import EMPTY_WORDS, count_empty_words, null_if_empty_word
 from retention_kit.data.values.scales import bounds_sql, read_scales, refuse_reversed
-from retention_kit.data.values.suggestions import Written
-from retention_kit.data.values.times import ENDS, Clock, read_times
+from retention_kit.data.values.suggestions import ExpressionTarget
+from retention_kit.data.values.times import ENDS, TimeColumn, read_times
 from retention_kit.data.values.vocabulary import scale_words, score_words, subscription_words
 from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
 
-# Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines whose
+# Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines
+# whose
 # figures are, since a status may have changed from one export to the next.
 _OVERLAP = """UNION ALL
 SELECT _row, 'same line in another file' AS problem FROM (
@@ -75,7 +76,7 @@ class Columns:
         self.has_refunded = False
         self.segments: list[str] = []
         self.excluded: dict[str, str] = {}  # column that is no segment → why
-        self.found: list[Found] = []
+        self.findings: list[Finding] = []
         self.sql: dict[str, str] = {}
 
     @classmethod
@@ -85,7 +86,7 @@ class Columns:
         Raises DataError where a column can be read in two ways, or mixes them.
         """
         columns = cls(engine, table, sources, settings)
-        columns._stack(sources)
+        columns._stack_sources(sources)
         columns._types = engine.types(f"{table}_raw")
         columns._choose_segments(sources, settings)
         columns._type_columns(sources)
@@ -111,8 +112,8 @@ class Columns:
             "has_rest": str(bool(rest)).lower(),
             "raw_rest": "".join(f", {self.text(name)} AS {column}" for name, column in rest.items()),
             "rest": "".join(f", {column}" for column in rest.values()),
-            "raw_extras": "".join(f", {capped(self.text(name))} AS {column}" for name, column in columns.items()),
-            "agreed_extras": "".join(f", {agreed(column)}" for column in columns.values()),
+            "raw_extras": "".join(f", {capped_text(self.text(name))} AS {column}" for name, column in columns.items()),
+            "agreed_extras": "".join(f", {agreed_value(column)}" for column in columns.values()),
             **{
                 f"{alias}extras": "".join(f", {alias.replace('_', '.')}{column}" for column in columns.values())
                 for alias in ("", "usable_", "counted_", "orders_", "placed_", "spells_")
@@ -130,19 +131,19 @@ class Columns:
         names = [*REQUIRED[self._table], *OPTIONAL[self._table]]
         texts = {name: self.text(name) for name in IDS if name in names and name in self._types}
         ids = read_ids(self._engine, self._table, texts, self._types, fold=any(source.fold for source in sources))
-        self.found += ids.found
+        self.findings += ids.found
         for name in names:
             if name in self._times:
-                self.sql[name] = local(name)
-                self.sql[f"{name}_outside"] = outside(name)
-                unread = f"{self.text(name)} IS NOT NULL AND {local(name)} IS NULL"
-                self.sql[f"{name}_unreadable"] = f"({unread}{f' AND NOT {no_end(name)}' * (name in ENDS)})"
+                self.sql[name] = local_column(name)
+                self.sql[f"{name}_outside"] = outside_column(name)
+                unread = f"{self.text(name)} IS NOT NULL AND {local_column(name)} IS NULL"
+                self.sql[f"{name}_unreadable"] = f"({unread}{f' AND NOT {no_end_column(name)}' * (name in ENDS)})"
             elif name in ("score", "weight", "rate"):
                 self.sql[name] = f"TRY_CAST({self.number(name)} AS DOUBLE)"
             elif name == "currency":
                 self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
             else:
-                self.sql[name] = capped(ids.sql.get(name) or self.text(name))
+                self.sql[name] = capped_text(ids.sql.get(name) or self.text(name))
 
     def _read_answers(self, sources: list[Source]) -> None:
         """How the scores of responses are read, on which scale, and which of two exports of one answer counts."""
@@ -150,26 +151,29 @@ class Columns:
         if self._types.get("score") == "VARCHAR":
             refuse_reversed(engine, self.text("survey"), score)
             self.sql["score"] = f"TRY_CAST({score_words(engine, score)} AS DOUBLE)"
-        scale, found = read_scales(engine, self.text("survey"), score, self.text("scale"))
-        self.found += found
+        scale, findings = read_scales(engine, self.text("survey"), score, self.text("scale"))
+        self.findings += findings
         if "scale" in self._types:
             scale = f"coalesce({scale_words(engine, self.text('scale'))}, {scale})"
         self.sql |= {"scale": scale, **bounds_sql()}
         # Of two exports of one answer that which can be read counts.
         readable = "CASE WHEN responded_at IS NULL OR score IS NULL THEN 1 ELSE 0 END"
-        asked = [source.question for source in sources]
-        question = "".join(f" WHEN {number} THEN {asked.index(one)}" for number, one in enumerate(asked))
-        again = f"row_number() OVER (PARTITION BY survey, response_id, CASE _source{question} END ORDER BY {readable}, _row)"
-        self.sql["same_response"] = again if "response_id" in self._types else "1"
+        questions = [source.question for source in sources]
+        question = "".join(f" WHEN {number} THEN {questions.index(one)}" for number, one in enumerate(questions))
+        repetition = (
+            f"row_number() OVER (PARTITION BY survey, response_id, CASE _source{question} END ORDER BY "
+            f"{readable}, _row)"
+        )
+        self.sql["same_response"] = repetition if "response_id" in self._types else "1"
 
     def _leave_absent(self) -> None:
         """Columns that never came take no room: a view adds them as NULL."""
         names = [*REQUIRED[self._table], *OPTIONAL[self._table]]
         optional = [name for name in ("refund_of", "currency") if name in names]
-        came = [name for name in optional if name in self._types]
+        present = [name for name in optional if name in self._types]
         self.has_refunded = "refunded" in names and "refunded" in self._types
-        self.sql["raw_optional"] = "".join(f", {self.sql[name]} AS {name}" for name in came)
-        self.sql["absent"] = "".join(f", CAST(NULL AS VARCHAR) AS {name}" for name in optional if name not in came)
+        self.sql["raw_optional"] = "".join(f", {self.sql[name]} AS {name}" for name in present)
+        self.sql["absent"] = "".join(f", CAST(NULL AS VARCHAR) AS {name}" for name in optional if name not in present)
         identity = IDENTITY.get(self._table)
         self.sql["has_key"] = str(identity in self._types).lower()
         if identity and identity not in self._types:
@@ -177,21 +181,23 @@ class Columns:
 
     def text(self, name: str) -> str:
         """A column as text, empty as NULL, also where the table has none of that name."""
-        return without(text_sql(name, self._types.get(name)), self._empty.get(name, ()))
+        return null_if_empty_word(text_sql(name, self._types.get(name)), self._empty.get(name, ()))
 
     def number(self, name: str) -> str:
         """A column of numbers as plain text, however it writes them."""
-        return plain(name) if plain(name).strip('"') in self._types else self.text(name)
+        return plain_column(name) if plain_column(name).strip('"') in self._types else self.text(name)
 
     def set_money(self, minor: int, scale: int) -> None:
         """Read the amounts, now that the units they are kept in are known."""
         self.sql["amount"] = self.money("amount", minor, scale)
         if not self._types.get("amount", "").endswith(("INT", "INTEGER")):
-            said = self.number("amount")
+            number = self.number("amount")
             if self._types["amount"] in ("DOUBLE", "FLOAT"):  # 0.1 + 0.2 is no finer than 0.3
-                said = f"CAST(TRY_CAST({said} AS DECIMAL(28, 6)) AS VARCHAR)"
+                number = f"CAST(TRY_CAST({number} AS DECIMAL(28, 6)) AS VARCHAR)"
             codes = [self._currency, *filter(None, self.currencies())]
-            self.found += finer_than(self._engine, f"{self._table}_raw", said, self.sql["currency"], codes)
+            self.findings += find_extra_decimals(
+                self._engine, f"{self._table}_raw", number, self.sql["currency"], codes
+            )
         if self._table == "orders":
             refunded = (
                 f", abs({self.money('refunded', minor, scale)}) AS refunded, {self.text('refunded')} AS refunded_text"
@@ -204,7 +210,8 @@ class Columns:
             )
 
     def money(self, name: str, minor: int, scale: int) -> str:
-        """A column in minor units of the report's currency, each of `scale` units; foreign ones are finer, until converted.
+        """A column in minor units of the report's currency, each of `scale` units; foreign ones are finer, until
+        converted.
 
         Of order lines it is not rounded, since their sum is.
         """
@@ -226,103 +233,124 @@ class Columns:
         query = f"SELECT DISTINCT $currency FROM {self._table}_raw ORDER BY 1 NULLS LAST"
         return [code for (code,) in self._engine.rows(query, **self.sql)]
 
-    def _stack(self, sources: list[Source]) -> None:
+    def _stack_sources(self, sources: list[Source]) -> None:
         """The view of all rows as they came, with their number, whether they are lines, and each time's local time."""
-        every = [self._engine.types(source.name) for source in sources]
-        stacked = stacked_names(every)
-        spelled = [spellings(kinds, stacked) for kinds in every]
-        names = {
-            name: [kinds[said[name]] for kinds, said in zip(every, spelled, strict=True) if name in said]
-            for name in stacked
+        types_by_source = [self._engine.types(source.name) for source in sources]
+        names_in_all = stacked_names(types_by_source)
+        spellings_by_source = [spellings(kinds, names_in_all) for kinds in types_by_source]
+        types_by_name = {
+            name: [
+                kinds[spelling[name]]
+                for kinds, spelling in zip(types_by_source, spellings_by_source, strict=True)
+                if name in spelling
+            ]
+            for name in names_in_all
         }
-        names.setdefault("_like", ["BIGINT"])
-        self._find_words(sources, every, spelled)
-        numbers = self._numbers(sources, every, spelled)
+        types_by_name.setdefault("_like", ["BIGINT"])
+        self._find_empty_words(sources, types_by_source, spellings_by_source)
+        numbers = self._read_numbers(sources, types_by_source, spellings_by_source)
         parts = []
         if self.has_files:
-            names.setdefault(FILE, ["INTEGER"])
-        for number, (source, kinds, said) in enumerate(zip(sources, every, spelled, strict=True)):
-            clocks = [self._clock(source, name, kinds.get(name)) for name in self._times]
-            moments = "".join(f", {clock.moment} AS {local(clock.name)}" for clock in clocks)
-            moments += "".join(f", {clock.outside} AS {outside(clock.name)}" for clock in clocks)
-            moments += "".join(f", {clock.no_end} AS {no_end(clock.name)}" for clock in clocks if clock.name in ENDS)
+            types_by_name.setdefault(FILE, ["INTEGER"])
+        for number, (source, kinds, spelling) in enumerate(
+            zip(sources, types_by_source, spellings_by_source, strict=True)
+        ):
+            time_columns = [self._read_time(source, name, kinds.get(name)) for name in self._times]
+            times = "".join(f", {column.moment} AS {local_column(column.name)}" for column in time_columns)
+            times += "".join(f", {column.outside} AS {outside_column(column.name)}" for column in time_columns)
+            times += "".join(
+                f", {column.no_end} AS {no_end_column(column.name)}" for column in time_columns if column.name in ENDS
+            )
             flags = "".join(
-                f", coalesce({' OR '.join(getattr(clock, flag) for clock in clocks)}, false) AS _{flag}"
+                f", coalesce({' OR '.join(getattr(column, flag) for column in time_columns)}, false) AS _{flag}"
                 for flag in FLAGS
             )
-            plain = "".join(f", {sql[number]} AS {plain(name)}" for name, sql in numbers.items())
-            made = f"{moments}{flags}{plain}, {str(source.is_lines).lower()} AS _is_line"
-            made += f", {number} AS _source" if self.has_files or self._table == "responses" else ""
-            came = ", ".join(stacked_column(name, said.get(name), found) for name, found in names.items())
-            parts.append(f"SELECT {came}{made} FROM {_stepwise(source.name, clocks)}")
+            plain_numbers = "".join(f", {sql[number]} AS {plain_column(name)}" for name, sql in numbers.items())
+            added = f"{times}{flags}{plain_numbers}, {str(source.is_lines).lower()} AS _is_line"
+            added += f", {number} AS _source" if self.has_files or self._table == "responses" else ""
+            columns = ", ".join(
+                stacked_column(name, spelling.get(name), types) for name, types in types_by_name.items()
+            )
+            parts.append(f"SELECT {columns}{added} FROM {_stepwise(source.name, time_columns)}")
         union = " UNION ALL ".join(parts)
         self._engine.run(
             f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union}) AS stacked"
         )
 
-    def _find_words(self, sources: list[Source], every: list[dict], spelled: list[dict]) -> None:
+    def _find_empty_words(
+        self, sources: list[Source], types_by_source: list[dict], spellings_by_source: list[dict]
+    ) -> None:
         """Which columns hold words for nothing, and what is to be told of them."""
         counted: dict[str, Counter] = {}
-        for source, kinds, said in zip(sources, every, spelled, strict=True):
+        for source, kinds, spelling in zip(sources, types_by_source, spellings_by_source, strict=True):
             texts = {
-                name: text_sql(said[name], kinds[said[name]])
-                for name in WORDS
-                if name in said and kinds[said[name]].startswith(("VARCHAR", "ENUM"))
+                name: text_sql(spelling[name], kinds[spelling[name]])
+                for name in EMPTY_WORDS
+                if name in spelling and kinds[spelling[name]].startswith(("VARCHAR", "ENUM"))
             }
-            for name, words in count_words(self._engine, source.name, texts).items():
+            for name, words in count_empty_words(self._engine, source.name, texts).items():
                 counted.setdefault(name, Counter()).update(words)
         self._empty = {name: tuple(words) for name, words in counted.items()}
         if counted:
-            told = [f"{name} {word!r} ({rows:,})" for name, words in counted.items() for word, rows in words.items()]
+            examples = [
+                f"{name} {word!r} ({rows:,})" for name, words in counted.items() for word, rows in words.items()
+            ]
             rows = sum(sum(words.values()) for words in counted.values())
-            self.found.append(Found("word for an empty cell", rows, ", ".join(told[:6])))
+            self.findings.append(Finding("word for an empty cell", rows, ", ".join(examples[:6])))
 
-    def _numbers(self, sources: list[Source], every: list[dict], spelled: list[dict]) -> dict[str, list[str]]:
+    def _read_numbers(
+        self, sources: list[Source], types_by_source: list[dict], spellings_by_source: list[dict]
+    ) -> dict[str, list[str]]:
         """The columns of numbers that are not plain in every source: how each source's are read, as plain text."""
-        report, found = self._currency, {}
+        report, columns = self._currency, {}
         for name in NUMBERS:
             texts, is_plain = [], True
-            for source, kinds, said in zip(sources, every, spelled, strict=True):
-                column = said.get(name)
-                text = without(text_sql(column or name, kinds.get(column or name)), self._empty.get(name, ()))
+            for source, kinds, spelling in zip(sources, types_by_source, spellings_by_source, strict=True):
+                column = spelling.get(name)
+                text = null_if_empty_word(
+                    text_sql(column or name, kinds.get(column or name)), self._empty.get(name, ())
+                )
                 if column and kinds[column] == "VARCHAR":
                     is_money = name in ("amount", "refunded")
                     hints = Hints(
                         source.decimal,
                         source.delimiter,
                         money_decimals(report) if is_money else None,
-                        report if is_money and "currency" not in said else None,
+                        report if is_money and "currency" not in spelling else None,
                     )
                     label = f"The {self._table} column {name!r}"
-                    read = read_numbers(self._engine, source.name, text, label, hints)
-                    if read.assumed:
-                        about = f"{name} {read.assumed}"
-                        self.found.append(Found("number that may be read in two ways", read.open_rows, about))
-                    if is_money and "currency" in said:
+                    number_format = read_numbers(self._engine, source.name, text, label, hints)
+                    if number_format.assumed:
+                        detail = f"{name} {number_format.assumed}"
+                        self.findings.append(
+                            Finding("number that may be read in two ways", number_format.open_rows, detail)
+                        )
+                    if is_money and "currency" in spelling:
                         code = (
-                            f"coalesce(nullif(upper({text_sql(said['currency'], 'VARCHAR')}), ''), {literal(report)})"
+                            f"coalesce(nullif(upper({text_sql(spelling['currency'], 'VARCHAR')}), ''), "
+                            f"{literal(report)})"
                         )
-                        self.found += signs_against(
-                            self._engine, self._table, source.name, name, text, code, read.markers
+                        self.findings += find_other_signs(
+                            self._engine, self._table, source.name, name, text, code, number_format.markers
                         )
-                    text, is_plain = read.sql(text), is_plain and read.is_plain
+                    text, is_plain = number_format.sql(text), is_plain and number_format.is_plain
                 texts.append(text)
             if not is_plain:
-                found[name] = texts
-        return found
+                columns[name] = texts
+        return columns
 
-    def _clock(self, source: Source, name: str, kind: str | None) -> Clock:
+    def _read_time(self, source: Source, name: str, kind: str | None) -> TimeColumn:
         """How to read a column as local time of the report; NULL where it is no date."""
         report = self._report_zone
         dialect = "pandas" if source.is_frame else self._engine.dialect
-        written = Written(self._table, source.columns, dialect)
-        text = without(text_sql(name, kind), self._empty.get(name, ()))
-        clock = read_times(self._engine, source.name, name, text, kind, source.zone, report or "UTC", written)
-        self.is_naive |= clock.is_naive and not (source.zone or report)
+        written = ExpressionTarget(self._table, source.columns, dialect)
+        text = null_if_empty_word(text_sql(name, kind), self._empty.get(name, ()))
+        clock = read_times(self._engine, source.name, name, text, kind, source.timezone, report or "UTC", written)
+        self.is_naive |= clock.is_naive and not (source.timezone or report)
         return clock
 
 
-def _stepwise(part: str, clocks: list[Clock]) -> str:
+def _stepwise(part: str, clocks: list[TimeColumn]) -> str:
     """A source with the columns of its clocks, each made from those before it."""
     made = part
     for step in range(max((len(clock.steps) for clock in clocks), default=0)):

@@ -1,4 +1,6 @@
-"""What tables say against themselves: totals among their rows, files that overlap, and files of which no row can be used."""
+"""What tables say against themselves: totals among their rows, files that overlap, and files of which no row can be
+used.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,17 @@ _CANDIDATES = 3  # a total of nobody is among the largest amounts
 _FEWEST = 3  # rows that a total sums: two equal amounts are no sum
 _FEWEST_NAMED = 2  # of one that calls itself so, since the one before
 _TOLD = 3  # examples
-_IS_TOTAL = "coalesce(lower(customer_id) LIKE '%total%' OR lower(customer_id) IN ('sum', 'summe', 'gesamt', 'suma', 'somme'), false)"
+_IS_TOTAL = (
+    "coalesce(lower(customer_id) LIKE '%total%' OR lower(customer_id) IN ('sum', 'summe', 'gesamt', 'suma', "
+    "'somme'), false)"
+)
 _REPEATED = ("same line in another file", "identical row", "same order_id, other contents", "same response_id",
              "same subscription_id and start, other contents")  # fmt: skip
 
 
 def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> list[Count]:
-    """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of those
+    """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of
+    those
     since the total before; of nobody, of all rows of their file."""
     part = "_source * 1000000 + coalesce(_file_number, 0)" if columns.has_files else "0"
     usable = (
@@ -32,34 +38,36 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
     )
     candidates = engine.rows(
         f"SELECT _row, customer_id, currency, amount, part, is_named FROM ({usable}) AS came "
-        f"WHERE amount > 0 AND (customer_id IS NULL OR is_named) ORDER BY is_named DESC, amount DESC, _row LIMIT {_CANDIDATES}"
+        "WHERE amount > 0 AND (customer_id IS NULL OR is_named) ORDER BY is_named DESC, amount DESC, _row LIMIT "
+        f"{_CANDIDATES}"
     )
     if not candidates:
         return []
     is_any_named = any(is_named for *_, is_named in candidates)
-    found = (_sums_and_subtotals if is_any_named else _sums)(engine, usable, candidates)
-    if not found:
+    totals = (_sums_and_subtotals if is_any_named else _sums)(engine, usable, candidates)
+    if not totals:
         return []
-    units: Counter[str | None] = Counter()
-    for _, _, code, amount in found:
-        units[code] += amount
-    said = ", ".join(_named(row, who) for row, who, *_ in found[:_TOLD])
-    more = f" and {len(found) - _TOLD:,} more" if len(found) > _TOLD else ""
-    worth = tuple(money.say(amount, code) for code, amount in sorted(units.items(), key=str))
-    return [Count(table, "row that sums the others", len(found), worth, said + more)]
+    sums: Counter[str | None] = Counter()
+    for _, _, code, amount in totals:
+        sums[code] += amount
+    examples = ", ".join(_named(row, who) for row, who, *_ in totals[:_TOLD])
+    more = f" and {len(totals) - _TOLD:,} more" if len(totals) > _TOLD else ""
+    amounts = tuple(money.format(amount, code) for code, amount in sorted(sums.items(), key=str))
+    return [Count(table, "row that sums the others", len(totals), amounts, examples + more)]
 
 
 def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
-    """The candidates, row, customer, currency and amount each, that are the sum of all rows before them, with or without
+    """The candidates, row, customer, currency and amount each, that are the sum of all rows before them, with or
+    without
     refunds: one look at the table."""
-    looks = ", ".join(
+    sums = ", ".join(
         f"sum(CASE WHEN {before} {sign} THEN amount END), count(CASE WHEN {before} {sign} THEN 1 END)"
         for row, _, _, _, part, _ in candidates
         for before in (f"_row < {row} AND part = {part}",)
         for sign in ("AND amount > 0", "")
     )
-    (told,) = engine.rows(f"SELECT {looks} FROM ({usable}) AS came")
-    each = zip(candidates, told[::4], told[1::4], told[2::4], told[3::4], strict=True)
+    (results,) = engine.rows(f"SELECT {sums} FROM ({usable}) AS came")
+    each = zip(candidates, results[::4], results[1::4], results[2::4], results[3::4], strict=True)
     return sorted(  # by row
         candidate[:4]
         for candidate, gross, gross_rows, net, net_rows in each
@@ -68,7 +76,9 @@ def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
 
 
 def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
-    """The same of all rows called a total, which sum no other total, and of the candidates of nobody; sorting the table is dear."""
+    """The same of all rows called a total, which sum no other total, and of the candidates of nobody; sorting the table
+    is dear.
+    """
     nobody = ", ".join(str(row) for row, *_, is_named in candidates if not is_named) or "-1"
     others = "PARTITION BY part{} ORDER BY _row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
     sums = ", ".join(
@@ -79,9 +89,11 @@ def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) ->
     )
     return engine.rows(
         f"SELECT _row, customer_id, currency, amount FROM (SELECT *, {sums} FROM (SELECT *, "
-        f"count(CASE WHEN is_named THEN 1 END) OVER ({others.format('')}) AS block FROM ({usable}) AS came) AS blocks) AS summed "
+        f"count(CASE WHEN is_named THEN 1 END) OVER ({others.format('')}) AS block FROM ({usable}) AS came) AS "
+        "blocks) AS summed "
         f"WHERE amount > 0 AND (is_named OR _row IN ({nobody})) AND ("
-        f"(amount = gross_before AND gross_before_rows >= {_FEWEST}) OR (amount = net_before AND net_before_rows >= {_FEWEST}) "
+        f"(amount = gross_before AND gross_before_rows >= {_FEWEST}) OR (amount = net_before AND net_before_rows >= "
+        f"{_FEWEST}) "
         f"OR (is_named AND ((amount = gross_since AND gross_since_rows >= {_FEWEST_NAMED}) "
         f"OR (amount = net_since AND net_since_rows >= {_FEWEST_NAMED})))) ORDER BY _row"
     )
@@ -96,19 +108,20 @@ def detail_overlap(engine: Engine, table: str, columns: Columns, counts: list[Co
     key = IDENTITY.get(table, "response_id")
     if not columns.has_files:
         return counts
-    told = []
+    detailed = []
     for count in counts:
         if count.check in _REPEATED:
             ((several, example),) = engine.rows(
-                f"SELECT count(DISTINCT {key}), min({key}) FROM {table}_typed WHERE problem = '{count.check}' AND {key} IN "
+                f"SELECT count(DISTINCT {key}), min({key}) FROM {table}_typed WHERE problem = '{count.check}' AND "
+                f"{key} IN "
                 f"(SELECT {key} FROM {table}_typed WHERE {key} IS NOT NULL GROUP BY {key}, _source "
                 "HAVING min(_file_number) <> max(_file_number))"
             )
             if several:
-                what = f"{'answer' if table == 'responses' else table.rstrip('s')}{'s stand' if several > 1 else ' stands'}"
-                count = count._replace(detail=f"{several:,} {what} in several files, such as {example!r}")
-        told.append(count)
-    return told
+                noun = f"{'answer' if table == 'responses' else table.rstrip('s')}{'s stand' if several > 1 else ' stands'}"
+                count = count._replace(detail=f"{several:,} {noun} in several files, such as {example!r}")
+        detailed.append(count)
+    return detailed
 
 
 def find_useless_files(engine: Engine, table: str, columns: Columns, sources: Sequence[Source]) -> list[Count]:
@@ -120,12 +133,12 @@ def find_useless_files(engine: Engine, table: str, columns: Columns, sources: Se
         f"count(CASE WHEN problem IS NULL OR problem IN ({', '.join(map(literal, _REPEATED))}) THEN 1 END) "
         f"FROM {table}_typed GROUP BY _source, _file_number"
     )
-    found = {(source, file): (rows, usable) for source, file, rows, usable in seen}
+    rows_by_file = {(source, file): (rows, usable) for source, file, rows, usable in seen}
     useless = [
-        (name, found.get((number, file), (0, 0))[0])
+        (name, rows_by_file.get((number, file), (0, 0))[0])
         for number, source in enumerate(sources)
         for file, name in enumerate(source.files)
-        if not found.get((number, file), (0, 0))[1]
+        if not rows_by_file.get((number, file), (0, 0))[1]
     ]
     names = ", ".join(name for name, _ in useless)
     return (

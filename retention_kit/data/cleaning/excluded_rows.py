@@ -1,10 +1,12 @@
-"""What `where` leaves out, counted: rows and money, rows for which it is neither true nor false, and orders cut in half."""
+"""What `where` leaves out, counted: rows and money, rows for which it is neither true nor false, and orders cut in
+half.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from retention_kit.data.cleaning.failure_shares import Failing
+from retention_kit.data.cleaning.failure_shares import FailedRows
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.quality import Count
 from retention_kit.data.engines.protocol import Engine
@@ -17,35 +19,37 @@ _EXAMPLES = 3
 
 def count_left_out(engine: Engine, table: str, sources: list[Source], money: Money, rows: int) -> list[Count]:
     """The counts of all sources of a table that have a `where`; `rows` are those that were kept."""
-    found: Counter[str] = Counter()
-    worth: Counter[tuple[str, str | None]] = Counter()
+    rows_by_check: Counter[str] = Counter()
+    units_by_currency: Counter[tuple[str, str | None]] = Counter()
     columns: list[str] = []
     cut: list[tuple[str, int]] = []
-    whole: list[tuple[str, int]] = []
-    for source in [source for source in sources if source.left]:
-        for is_unknown, code, count, units in _counted(engine, source.left, money):
+    kept_whole: list[tuple[str, int]] = []
+    for source in [source for source in sources if source.left_out]:
+        for is_unknown, code, count, units in _counted(engine, source.left_out, money):
             check = "where is neither true nor false" if is_unknown else "left out by where"
-            found[check] += count
-            worth[check, code] += units or 0
-            columns += source.asked if is_unknown else []
+            rows_by_check[check] += count
+            units_by_currency[check, code] += units or 0
+            columns += source.where_columns if is_unknown else []
         if source.is_lines:
             cut += _orders(
-                engine, source.left, f"order_id IN (SELECT {_order(engine, source.name)} FROM {source.name})"
+                engine, source.left_out, f"order_id IN (SELECT {_order(engine, source.name)} FROM {source.name})"
             )
-            whole += _orders(engine, source.name, UNKNOWN)
+            kept_whole += _orders(engine, source.name, UNKNOWN)
     counts = []
-    of = rows + sum(found.values())
-    for check, count in found.items():
-        said = tuple(money.say(units, code) for (name, code), units in worth.items() if name == check and units)
+    total = rows + sum(rows_by_check.values())
+    for check, count in rows_by_check.items():
+        amounts_told = tuple(
+            money.format(units, code) for (name, code), units in units_by_currency.items() if name == check and units
+        )
         detail = f"to keep such rows, add OR {' OR '.join(f'{name} IS NULL' for name in dict.fromkeys(columns))}"
-        is_told = check != "left out by where" and bool(columns)
-        counts.append(Count(table, check, count, said, detail if is_told else "", Failing(count, of)))
-    for check, orders in (("order cut in half by where", cut), ("line kept with its order", whole)):
+        has_detail = check != "left out by where" and bool(columns)
+        counts.append(Count(table, check, count, amounts_told, detail if has_detail else "", FailedRows(count, total)))
+    for check, orders in (("order cut in half by where", cut), ("line kept with its order", kept_whole)):
         if orders:
             few = ", ".join(repr(order) for order, _ in orders[:_EXAMPLES])
             detail = f"{len(orders):,} order{'s' * (len(orders) > 1)}, such as {few}"
             lines = sum(lines for _, lines in orders)
-            counts.append(Count(table, check, lines, detail=detail, failing=Failing(lines, of)))
+            counts.append(Count(table, check, lines, detail=detail, failing=FailedRows(lines, total)))
     return counts
 
 
@@ -55,7 +59,8 @@ def _counted(engine: Engine, relation: str, money: Money) -> list[tuple]:
     amount = f"TRY_CAST({_text('amount', kinds)} AS DECIMAL(28, 6)) * {10**money.decimals * money.scale}"
     code = f"nullif(upper({_text('currency', kinds)}), {literal(money.currency)})"
     return engine.rows(
-        f"SELECT {UNKNOWN}, code, count(*), sum(abs(amount)) FROM (SELECT {UNKNOWN}, {code} AS code, {amount} AS amount "
+        f"SELECT {UNKNOWN}, code, count(*), sum(abs(amount)) FROM (SELECT {UNKNOWN}, {code} AS code, {amount} AS "
+        "amount "
         f"FROM {relation}) AS came GROUP BY {UNKNOWN}, code ORDER BY {UNKNOWN}, code NULLS FIRST"
     )
 
@@ -63,7 +68,8 @@ def _counted(engine: Engine, relation: str, money: Money) -> list[tuple]:
 def _orders(engine: Engine, relation: str, condition: str) -> list[tuple[str, int]]:
     """The orders of the lines in a relation that meet a condition, with how many lines."""
     return engine.rows(
-        f"SELECT order_id, count(*) FROM (SELECT {_order(engine, relation)} AS order_id, {UNKNOWN} FROM {relation}) AS came "
+        f"SELECT order_id, count(*) FROM (SELECT {_order(engine, relation)} AS order_id, {UNKNOWN} FROM {relation}) "
+        "AS came "
         f"WHERE order_id IS NOT NULL AND {condition} GROUP BY order_id ORDER BY order_id"
     )
 

@@ -25,10 +25,10 @@ class Value(NamedTuple):
     text: str | None
     rows: int
     first: int
-    worth: tuple[str, ...] = ()
+    amounts: tuple[str, ...] = ()
 
 
-class Failing(NamedTuple):
+class FailedRows(NamedTuple):
     """The rows that fail one check, of how many, and the values that stand there, the typical ones first."""
 
     rows: int
@@ -37,37 +37,37 @@ class Failing(NamedTuple):
     base: str = "rows"
 
     @property
-    def told(self) -> str:
-        """The commonest values in a few words: `most often 'soon' (8 rows, 40.00 GBP), '-' (2 rows)`; empty without any."""
+    def examples(self) -> str:
+        """The commonest values in a few words: `most often 'soon' (8 rows, 40.00 GBP), '-' (2 rows)`; empty without
+        any.
+        """
         named = [value for value in self.values if value.text is not None][:_SHOWN]
         if not named:
             return ""
         if named[0].rows == 1:
             return f"such as {_quoted(named[0])}"
         named = sorted(named, key=lambda value: (-value.rows, value.first))
-        said = [", ".join([f"{value.rows:,} row{'s' * (value.rows > 1)}", *value.worth]) for value in named]
-        return "most often " + ", ".join(
-            f"{_quoted(value)} ({about})" for value, about in zip(named, said, strict=True)
-        )
+        parts = [", ".join([f"{value.rows:,} row{'s' * (value.rows > 1)}", *value.amounts]) for value in named]
+        return "most often " + ", ".join(f"{_quoted(value)} ({part})" for value, part in zip(named, parts, strict=True))
 
     @property
-    def place(self) -> str:
+    def first_row(self) -> str:
         """Where a typical value stands, and what else stands there: `first in row 1 ('soon')`."""
         typical = self.values[0]
         is_first = typical.first == min(value.first for value in self.values)
-        said = f"{'first in' if is_first else 'such as'} row {typical.first}"
-        said += f" ({_quoted(typical)})" if typical.text is not None else ""
-        return said if len(self.values) == 1 or typical.rows == 1 else f"{said}, {self.told}"
+        parts = f"{'first in' if is_first else 'such as'} row {typical.first}"
+        parts += f" ({_quoted(typical)})" if typical.text is not None else ""
+        return parts if len(self.values) == 1 or typical.rows == 1 else f"{parts}, {self.examples}"
 
 
-class Judged(NamedTuple):
+class JudgedRows(NamedTuple):
     """How many rows a table has, and which of them fail a check that sets aside."""
 
     rows: int
-    failing: dict[str, Failing]
+    failing: dict[str, FailedRows]
 
 
-def judge(engine: Engine, table: str, columns: Columns, money: Money) -> Judged:
+def judge(engine: Engine, table: str, columns: Columns, money: Money) -> JudgedRows:
     """Count a table's rows and those set aside, with the values that did it; raise where over half fail one check."""
     counts = engine.rows(f"SELECT problem, count(*) FROM {table}_typed GROUP BY problem")
     rows = sum(count for _, count in counts)
@@ -75,15 +75,15 @@ def judge(engine: Engine, table: str, columns: Columns, money: Money) -> Judged:
     values = _values(engine, table, columns, money, [check for check in failed if CHECKS[check].column])
     failing = {}
     for check, count in failed.items():
-        found = Failing(count, rows, _typical(values.get(check, [])))
+        found = FailedRows(count, rows, _typical(values.get(check, [])))
         if count <= REFUSED * rows and CHECKS[check].of_values:
             found = _of_values(engine, table, columns, check, found)
         failing[check] = found
         if CHECKS[check].share == "refused" and found.rows > REFUSED * found.of:
-            raise DataError(_sentence(engine, table, check, found))
+            raise DataError(_refusal(engine, table, check, found))
     if "score outside the scale" in failing:
         _refuse_scales(engine, failing["score outside the scale"])
-    return Judged(rows, failing)
+    return JudgedRows(rows, failing)
 
 
 def _values(engine: Engine, table: str, columns: Columns, money: Money, checks: list[str]) -> dict[str, list[Value]]:
@@ -91,28 +91,33 @@ def _values(engine: Engine, table: str, columns: Columns, money: Money, checks: 
     if not checks:
         return {}
     named = {_column(table, check) for check in checks}
-    said = ", ".join(f"{columns.text(name)} AS said_{name}" for name in sorted(named))
+    texts = ", ".join(f"{columns.text(name)} AS said_{name}" for name in sorted(named))
     cases = " ".join(f"WHEN {literal(check)} THEN said_{_column(table, check)}" for check in checks)
     currency, amount = ("currency", "abs(amount)") if table != "responses" else ("CAST(NULL AS VARCHAR)", "0")
     found = engine.rows(
-        f"SELECT problem, said, currency, found, worth, first FROM (SELECT problem, said, currency, found, worth, first, "
-        f"row_number() OVER (PARTITION BY problem ORDER BY found DESC, first) AS place FROM (SELECT problem, said, currency, "
+        "SELECT problem, said, currency, found, worth, first FROM (SELECT problem, said, currency, found, worth, "
+        "first, "
+        "row_number() OVER (PARTITION BY problem ORDER BY found DESC, first) AS place FROM (SELECT problem, said, "
+        "currency, "
         f"count(*) AS found, sum(amount) AS worth, min(_row) AS first FROM (SELECT _row, problem, currency, amount, "
         f"CASE problem {cases} END AS said FROM (SELECT _row, problem, {currency} AS currency, {amount} AS amount "
-        f"FROM {table}_typed WHERE problem IN ({', '.join(map(literal, checks))})) AS judged JOIN (SELECT _row AS _at, {said} "
+        f"FROM {table}_typed WHERE problem IN ({', '.join(map(literal, checks))})) AS judged JOIN (SELECT _row AS "
+        f"_at, {texts} "
         f"FROM {table}_raw) AS came ON _at = _row) AS seen GROUP BY problem, said, currency) AS counted) AS ranked "
         f"WHERE place <= {_LOOKED_AT} ORDER BY problem, place"
     )
     every: dict[str, dict[str | None, Value]] = {}
     for check, text, code, count, units, first in found:
         before = every.setdefault(check, {}).get(text, Value(text, 0, first))
-        worth = (*before.worth, *([money.say(units, code)] if units else []))
-        every[check][text] = Value(text, before.rows + count, min(before.first, first), worth)
+        amounts = (*before.amounts, *([money.format(units, code)] if units else []))
+        every[check][text] = Value(text, before.rows + count, min(before.first, first), amounts)
     return {check: [*values.values()] for check, values in every.items()}
 
 
 def _typical(values: list[Value]) -> tuple[Value, ...]:
-    """The commonest values first, of equally many those whose way of writing is the commonest: never `#` before the dates."""
+    """The commonest values first, of equally many those whose way of writing is the commonest: never `#` before the
+    dates.
+    """
     shapes: Counter[str] = Counter()
     for value in values:
         shapes[_shape(value.text)] += value.rows
@@ -126,7 +131,7 @@ def _shape(text: str | None) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d", "9", text or ""))
 
 
-def _of_values(engine: Engine, table: str, columns: Columns, check: str, found: Failing) -> Failing:
+def _of_values(engine: Engine, table: str, columns: Columns, check: str, found: FailedRows) -> FailedRows:
     """Most spells run, so few have an end that could be read: judged by the values there are; one bad end is dirt."""
     ((filled,),) = engine.rows(f"SELECT count({columns.text(_column(table, check))}) FROM {table}_raw")
     if found.rows < 2 or found.rows <= REFUSED * filled:
@@ -134,8 +139,9 @@ def _of_values(engine: Engine, table: str, columns: Columns, check: str, found: 
     return found._replace(of=filled, base="rows that hold a value")
 
 
-def _refuse_scales(engine: Engine, found: Failing) -> None:
-    """Raise for the first survey most of whose answers lie outside its scale; single codes outside, such as for `don't know`,
+def _refuse_scales(engine: Engine, found: FailedRows) -> None:
+    """Raise for the first survey most of whose answers lie outside its scale; single codes outside, such as for `don't
+    know`,
     are common."""
     asked = engine.rows(
         "SELECT survey, min(scale), count(*), count(CASE WHEN problem IS NOT NULL THEN 1 END) FROM responses_typed "
@@ -144,25 +150,29 @@ def _refuse_scales(engine: Engine, found: Failing) -> None:
     for survey, scale, rows, outside in asked:
         if outside > REFUSED * rows:
             raise DataError(
-                f"The responses column 'score' lies outside the scale {scale} in {outside:,} of {rows:,} {survey} answers, "
-                f"{found.place}: set the scale that was asked (scale = …), or give the scores on it."
+                f"The responses column 'score' lies outside the scale {scale} in {outside:,} of {rows:,} {survey} "
+                "answers, "
+                f"{found.first_row}: set the scale that was asked (scale = …), or give the scores on it."
             )
 
 
-def _sentence(engine: Engine, table: str, check: str, found: Failing) -> str:
-    about, column, typical = CHECKS[check], _column(table, check), found.values[0]
-    choices = about.choices
+def _refusal(engine: Engine, table: str, check: str, found: FailedRows) -> str:
+    definition, column, typical = CHECKS[check], _column(table, check), found.values[0]
+    choices = definition.choices
     if check == "unknown scale":
         ((survey,),) = engine.rows(f"SELECT survey FROM responses_typed WHERE _row = {typical.first}")
         choices = ("0-10",) if survey == "nps" else choices
     if check == "unknown interval" and (clearer := clearer_interval(typical.text or "")):
         choices = ()
-        about = about._replace(hint=f"it is taken to mean two things, write {clearer}")
+        definition = definition._replace(hint=f"it is taken to mean two things, write {clearer}")
     if choices:
         hint = did_you_mean(typical.text or "", choices)
     else:
-        hint = f"{about.hint}{', or map it with an expression' if about.fault == 'is unreadable' else ''}."
-    return f"The {table} column {column!r} {about.fault} in {found.rows:,} of {found.of:,} {found.base}, {found.place}: {hint}"
+        hint = f"{definition.hint}{', or map it with an expression' if definition.fault == 'is unreadable' else ''}."
+    return (
+        f"The {table} column {column!r} {definition.fault} in {found.rows:,} of {found.of:,} {found.base}, "
+        f"{found.first_row}: {hint}"
+    )
 
 
 def _column(table: str, check: str) -> str:

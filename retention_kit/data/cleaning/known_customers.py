@@ -33,33 +33,34 @@ def make_known_customers(engine: Engine, columns: Columns, starts: Mapping[str, 
     Who is first known since the data begin is left out: the tables tell when they came. A customer that one row gives
     no `first_at` was there before. Raises DataError where over half of the rows lack an id or a readable date.
     """
-    begins = {name: starts[name] for name in ("orders", "subscriptions") if name in starts}
-    if not begins:
+    starts_of_tables = {name: starts[name] for name in ("orders", "subscriptions") if name in starts}
+    if not starts_of_tables:
         return 0, []
     parts = {name: columns.sql[name] for name in ("customer_id", "first_at", "first_at_unreadable")}
-    engine.run(_TYPED, **parts, begin=str(max(begins.values())))
+    engine.run(_TYPED, **parts, begin=str(max(starts_of_tables.values())))
     engine.run(_KNOWN)
-    found = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {NAME}_typed GROUP BY 1"))
-    rows = sum(found.values())
+    rows_by_problem = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {NAME}_typed GROUP BY 1"))
+    rows = sum(rows_by_problem.values())
     for problem, column, fault in (("no id", "customer_id", "empty"), ("unreadable date", "first_at", "unreadable")):
-        if found.get(problem, 0) > REFUSED * rows:
+        if rows_by_problem.get(problem, 0) > REFUSED * rows:
             raise DataError(
-                f"The {NAME} column {column!r} is {fault} in {found[problem]:,} of {rows:,} rows: see which column is which."
+                f"The {NAME} column {column!r} is {fault} in {rows_by_problem[problem]:,} of {rows:,} rows: see "
+                "which column is which."
             )
-    counts = [Count(NAME, problem, found[problem]) for problem in sorted(set(found) - {""})]
+    counts = [Count(NAME, problem, rows_by_problem[problem]) for problem in sorted(set(rows_by_problem) - {""})]
     ((copies,),) = engine.rows(f"SELECT COUNT(*) FROM {NAME}_typed WHERE problem IS NULL AND place > 1")
-    seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in begins)
+    seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in starts_of_tables)
     ((known, met),) = engine.rows(
         f"SELECT COUNT(*), COUNT(seen.customer_id) FROM {NAME} AS known LEFT JOIN ({seen}) AS seen "
         "ON seen.customer_id = known.customer_id"
     )
     if known and not met:
         raise DataError(
-            f"None of the {known:,} {NAME} is in the {' or '.join(begins)}: write customer_id as it is there."
+            f"None of the {known:,} {NAME} is in the {' or '.join(starts_of_tables)}: write customer_id as it is there."
         )
-    told = [
+    checks = [
         ("several rows of one customer", copies),
         ("never new: there before the data begin", met),
         ("not in the data", known - met),
     ]
-    return rows, counts + [Count(NAME, check, size) for check, size in told if size]
+    return rows, counts + [Count(NAME, check, size) for check, size in checks if size]

@@ -16,7 +16,7 @@ class Money(NamedTuple):
     decimals: int
     scale: int
 
-    def say(self, units: int | Decimal, currency: str | None) -> str:
+    def format(self, units: int | Decimal, currency: str | None) -> str:
         """`1,234.50 GBP`; each currency by its own name, since what is set aside is never converted."""
         amount = Decimal(units) / (10**self.decimals * self.scale)
         code = currency or self.currency

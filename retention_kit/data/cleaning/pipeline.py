@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.cleaning.as_of import known_span
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.contradictions import detail_overlap, find_totals, find_useless_files
 from retention_kit.data.cleaning.excluded_rows import count_left_out
-from retention_kit.data.cleaning.failure_shares import Judged, judge
+from retention_kit.data.cleaning.failure_shares import JudgedRows, judge
 from retention_kit.data.cleaning.known_customers import make_known_customers
 from retention_kit.data.cleaning.mixtures import refuse_mixed
 from retention_kit.data.cleaning.money import Money
@@ -21,7 +21,7 @@ from retention_kit.data.cleaning.quality import Count, count_checks, lines_effec
 from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, statements
-from retention_kit.data.readers.sources import Source, sentence
+from retention_kit.data.readers.sources import Source, wrap_errors
 from retention_kit.data.schema import IDENTITY
 from retention_kit.data.values.ids import dominant_customer
 from retention_kit.errors import DataError, SettingsError
@@ -56,7 +56,7 @@ class Cleaning:
     counts: list[Count] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)  # rows read
     effects: dict[str, str] = field(default_factory=lambda: defaultdict(str))  # what rows read became
-    judged: dict[str, Judged] = field(default_factory=dict)
+    judged: dict[str, JudgedRows] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, engine: Engine, settings: Settings, sources: dict[str, list[Source]]) -> Cleaning:
@@ -64,11 +64,11 @@ class Cleaning:
         report = settings.report
         columns = {}
         for name, parts in sources.items():
-            with sentence(engine, f"The {name}"):
+            with wrap_errors(engine, f"The {name}"):
                 columns[name] = Columns.inspect(engine, name, parts, settings)
         rates, known_customers = columns.pop("rates", None), columns.pop("known_customers", None)
         foreign = foreign_currencies(columns, report.currency, rates is not None)
-        with sentence(engine, "The rates"):
+        with wrap_errors(engine, "The rates"):
             rates_begin = make_rates(engine, rates, foreign)
         money = Money(report.currency, money_decimals(report.currency), SCALE if foreign else 1)
         known = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
@@ -78,13 +78,13 @@ class Cleaning:
         """Make `TABLE_typed` of every table, its bad rows set aside; raises DataError where too many are bad."""
         for name, columns in self.columns.items():
             sources = self.sources[name]
-            with sentence(self.engine, f"The {name}"):
+            with wrap_errors(self.engine, f"The {name}"):
                 if name in IDENTITY:
                     columns.set_money(10**self.money.decimals, self.money.scale)
                 self._run(statements(_PACKAGE, f"{name}_typed").values(), columns.sql)
             self.judged[name] = judge(self.engine, name, columns, self.money)
             self.sizes[name] = size = self.judged[name].rows
-            self._add(name, [one for source in sources for one in source.found] + columns.found)
+            self._add(name, [one for source in sources for one in source.findings] + columns.findings)
             self.counts += count_left_out(self.engine, name, sources, self.money, size)
             self.counts += find_useless_files(self.engine, name, columns, sources)
             self.counts += find_totals(self.engine, name, columns, self.money) if name in IDENTITY else []
@@ -114,7 +114,7 @@ class Cleaning:
     def build_tables(self) -> None:
         """Make the clean tables, of rows before the as-of date, and count every check."""
         for name, columns in self.columns.items():
-            with sentence(self.engine, f"The {name}"):
+            with wrap_errors(self.engine, f"The {name}"):
                 if name == "orders":
                     self._build_orders(columns)
                     self._add(name, dominant_customer(self.engine, self.sizes[name]))
@@ -127,7 +127,7 @@ class Cleaning:
             if name not in self.starts:
                 self.counts.append(Count(name, "no usable row", self.sizes[name]))
         if self.known_customers:
-            with sentence(self.engine, "The known_customers"):
+            with wrap_errors(self.engine, "The known_customers"):
                 size, counts = make_known_customers(self.engine, self.known_customers, self.starts)
             self.sizes["known_customers"] = size
             self.counts += counts
@@ -165,5 +165,5 @@ class Cleaning:
         for statement in sql:
             self.engine.run(statement, **parts | self.parts)
 
-    def _add(self, table: str, found: Iterable[Found]) -> None:
+    def _add(self, table: str, found: Iterable[Finding]) -> None:
         self.counts += [Count(table, one.check, one.rows, detail=one.detail) for one in found]

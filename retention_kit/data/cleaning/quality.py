@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention_kit.data.checks import WARNED, WHEN, check_of
+from retention_kit.data.checks import WARNED, WHEN, get_check
 from retention_kit.data.cleaning.columns import Columns
-from retention_kit.data.cleaning.failure_shares import Failing, Judged
+from retention_kit.data.cleaning.failure_shares import FailedRows, JudgedRows
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.raw_columns import is_capped
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
-from retention_kit.settings import BESIDE, TABLES
+from retention_kit.settings import SIDE_TABLES, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,9 @@ _FLAGS = {
 
 
 class _Query(NamedTuple):
-    """SQL of what one check finds: its name, the rows of which relation, how many each stands for, its worth in units and currency."""
+    """SQL of what one check finds: its name, the rows of which relation, how many each stands for, its worth in units
+    and currency.
+    """
 
     check: str
     relation: str
@@ -44,8 +46,8 @@ class _Query(NamedTuple):
 
     def sums(self) -> tuple[str, str]:
         """How many rows it finds and what they are worth, among all of the relation."""
-        worth = f"sum(CASE WHEN {self.where} THEN {self.units} END)" if self.units else "NULL"
-        return f"CAST(sum(CASE WHEN {self.where} THEN {self.rows} END) AS BIGINT)", f"CAST({worth} AS DECIMAL(38, 6))"
+        amounts = f"sum(CASE WHEN {self.where} THEN {self.units} END)" if self.units else "NULL"
+        return f"CAST(sum(CASE WHEN {self.where} THEN {self.rows} END) AS BIGINT)", f"CAST({amounts} AS DECIMAL(38, 6))"
 
     def rows_sql(self) -> str:
         """The number of each row that the check found, with its name."""
@@ -56,12 +58,14 @@ _COUNTS = {
     "orders": (
         _Query(
             "'identical line'",
-            "(SELECT currency, count(*) - 1 AS copies, min(abs(amount)) AS amount FROM orders_typed WHERE _is_line AND problem IS NULL "
+            "(SELECT currency, count(*) - 1 AS copies, min(abs(amount)) AS amount FROM orders_typed WHERE _is_line "
+            "AND problem IS NULL "
             "AND ordered_at < $as_of AND order_id IS NOT NULL GROUP BY currency, _like) AS alike",
             rows="copies",
             units="copies * amount",
             currency="currency",
-            found="orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of AND order_id IS NOT NULL AND _like IN "
+            found="orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of AND order_id IS NOT NULL "
+            "AND _like IN "
             "(SELECT _like FROM orders_typed WHERE _is_line AND problem IS NULL GROUP BY _like HAVING count(*) > 1)",
         ),
         _Query("'order of several customers'", "orders", "has_several", units="amount"),
@@ -91,7 +95,8 @@ _COUNTS = {
         # A customer's first spell of more than a month ago, so that there is none of before the status.
         _Query(
             "'status of today alone'",
-            "(SELECT _row, yearly, currency FROM subscriptions_counted WHERE status IN ('paused', 'unpaid') AND ended_at IS NULL "
+            "(SELECT _row, yearly, currency FROM subscriptions_counted WHERE status IN ('paused', 'unpaid') AND "
+            "ended_at IS NULL "
             "AND amount >= 0 AND started_at < $as_of - INTERVAL 31 DAY AND (customer_id, started_at) IN "
             "(SELECT customer_id, min(started_at) FROM subscriptions_counted GROUP BY customer_id)) AS first",
             units="yearly",
@@ -101,14 +106,17 @@ _COUNTS = {
         _Query("'discount'", "subscriptions_discounts", units="discount", currency="nullif(code, '')", parts=12),
         _Query(
             "'discount above what it lowers'",
-            "(SELECT DISTINCT terms._row FROM subscriptions_discounts AS terms JOIN subscriptions_stretches AS stretches "
+            "(SELECT DISTINCT terms._row FROM subscriptions_discounts AS terms JOIN subscriptions_stretches AS "
+            "stretches "
             "ON stretches.customer_id = terms.customer_id AND stretches.code = terms.code "
-            "AND stretches.moment >= terms.paid_from AND (terms.paid_until IS NULL OR stretches.moment < terms.paid_until) "
+            "AND stretches.moment >= terms.paid_from AND (terms.paid_until IS NULL OR stretches.moment < "
+            "terms.paid_until) "
             "WHERE stretches.discount > stretches.mrr) AS beyond",
         ),
         _Query(
             "'spell that begins before the one before it ends'",
-            "(SELECT *, max(coalesce(ended_at, TIMESTAMP '9999-12-31 00:00:00')) OVER (PARTITION BY subscription_id ORDER BY paid_from, _row "
+            "(SELECT *, max(coalesce(ended_at, TIMESTAMP '9999-12-31 00:00:00')) OVER (PARTITION BY subscription_id "
+            "ORDER BY paid_from, _row "
             "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS last_end FROM subscriptions_counted "
             "WHERE is_paid AND subscription_id IS NOT NULL) AS paid",
             "last_end > paid_from + INTERVAL 24 HOUR",
@@ -130,18 +138,20 @@ _COUNTS = {
 
 
 class Count(NamedTuple):
-    """Rows of a table that one check found, what they are worth, by currency, and what else is to be told, such as examples."""
+    """Rows of a table that one check found, what they are worth, by currency, and what else is to be told, such as
+    examples.
+    """
 
     table: str
     check: str
     rows: int
-    worth: tuple[str, ...] = ()
+    amounts: tuple[str, ...] = ()
     detail: str = ""
-    failing: Failing | None = None  # of a check that sets aside: the values that did it, and of how many rows
+    failing: FailedRows | None = None  # of a check that sets aside: the values that did it, and of how many rows
 
 
 def count_checks(
-    engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str], judged: Judged
+    engine: Engine, table: str, columns: Columns, money: Money, known: dict[str, str], judged: JudgedRows
 ) -> list[Count]:
     """Every check of a table that found rows, all asked at once; set-aside rows are in no other check."""
     queries = [
@@ -155,15 +165,17 @@ def count_checks(
         _counted(engine, queries, parts), key=lambda row: (*row[:2], row[2] is None, row[2] or "")
     ):
         before = found.get(check, Count(table, check, 0))
-        said = (money.say(units / queries[place].parts, code),) if units else ()
-        found[check] = Count(table, check, before.rows + size, before.worth + said)
+        said = (money.format(units / queries[place].parts, code),) if units else ()
+        found[check] = Count(table, check, before.rows + size, before.amounts + said)
     return [count._replace(failing=judged.failing.get(check)) for check, count in found.items()]
 
 
 def _counted(
     engine: Engine, queries: list[_Query], parts: dict[str, str]
 ) -> Iterator[tuple[int, str, str | None, int, Decimal | None]]:
-    """What each query finds, by check and currency: its place, the check, the currency, rows and units; a relation is read once."""
+    """What each query finds, by check and currency: its place, the check, the currency, rows and units; a relation is
+    read once.
+    """
     together = defaultdict(list)
     for place, query in enumerate(queries):
         made = "" if query.check.endswith("'") else query.check  # of each row
@@ -178,7 +190,7 @@ def _counted(
                     yield place, check or queries[place].check.strip("'"), code, size, units
 
 
-def row_queries(table: str, checks: list[str]) -> list[str]:
+def queries_of_rows(table: str, checks: list[str]) -> list[str]:
     """SQL of the rows that are in some of the checks but not set aside by them: their number and the check."""
     wanted = f"said IN ({', '.join(map(literal, checks)) or 'NULL'})"
     return [
@@ -237,24 +249,27 @@ def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, st
     rows += [(count.table, count.check, count.rows, _effect(count)) for count in counts]
     frame = pd.DataFrame(rows, columns=["table", "check", "rows", "effect"])
     return frame.sort_values(
-        "table", key=lambda column: column.map((*TABLES, *BESIDE).index), kind="stable"
+        "table", key=lambda column: column.map((*TABLES, *SIDE_TABLES).index), kind="stable"
     ).reset_index(drop=True)
 
 
 def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
     """A sentence for each check that so many rows fail that figures may be wrong, those of most rows first."""
-    told = []
+    sentences = []
     for count in counts:
-        of = count.failing.of if count.failing else sizes[count.table]
-        share = check_of(count.check).share
-        if share and (share == "always" or count.rows >= WARNED * of):
+        total = count.failing.of if count.failing else sizes[count.table]
+        share = get_check(count.check).share
+        if share and (share == "always" or count.rows >= WARNED * total):
             base = count.failing.base if count.failing else "rows"
-            text = f"{count.table}: {count.check} in {count.rows:,} of {of:,} {base} ({count.rows / of:.0%}), {_effect(count)}."
-            told.append((-count.rows / of, text))
-    return tuple(text for _, text in sorted(told))
+            text = (
+                f"{count.table}: {count.check} in {count.rows:,} of {total:,} {base} ({count.rows / total:.0%}), "
+                f"{_effect(count)}."
+            )
+            sentences.append((-count.rows / total, text))
+    return tuple(text for _, text in sorted(sentences))
 
 
 def _effect(count: Count) -> str:
-    money = " and ".join(count.worth)
-    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", check_of(count.check).effect)
-    return "; ".join(filter(None, (effect, count.failing.told if count.failing else "", count.detail)))
+    money = " and ".join(count.amounts)
+    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", get_check(count.check).effect)
+    return "; ".join(filter(None, (effect, count.failing.examples if count.failing else "", count.detail)))

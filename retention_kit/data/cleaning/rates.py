@@ -26,9 +26,9 @@ def foreign_currencies(tables: dict[str, Columns], report: str, has_rates: bool)
 def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str], report: str) -> None:
     named = ", ".join(sorted({code or report for code in codes} - {"XXX"}))
     report_in = "the report in no currency yet" if report == "XXX" else f"the report in {report}"
-    said = f"The {table} are in {named}, {report_in}: set [report] currency"
+    start = f"The {table} are in {named}, {report_in}: set [report] currency"
     if len(foreign) == len(codes) == 1:
-        raise DataError(f"{said} to the currency of the data.")
+        raise DataError(f"{start} to the currency of the data.")
     needed = "" if report != "XXX" else "set [report] currency and "
     raise DataError(
         f"The {table} are in {named}, {report_in}: {needed}give [data.rates], a table of date, currency and "
@@ -59,39 +59,42 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
     for row, fault in bad:
         raise DataError(f"Row {row} of the rates {fault}.")
     twice = engine.rows(
-        "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> max(rate) "
+        "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> "
+        "max(rate) "
         "ORDER BY currency, day LIMIT 1"
     )
     for code, day, low, high in twice:
         raise DataError(f"The rates give {code} two values on {day}, {low} and {high}: keep one.")
-    begin = dict(
+    first_days = dict(
         engine.rows("SELECT currency, CAST(min(day) AS VARCHAR) FROM rates_typed GROUP BY currency ORDER BY currency")
     )
     for code in foreign:
-        if code not in begin:
-            raise DataError(f"The rates have none for {code}, which the data hold: {did_you_mean(code, begin)}")
+        if code not in first_days:
+            raise DataError(f"The rates have none for {code}, which the data hold: {did_you_mean(code, first_days)}")
     wanted = ", ".join(map(literal, foreign)) or "NULL"
     engine.run(
         f"CREATE TABLE rates AS SELECT DISTINCT currency, day, rate FROM rates_typed WHERE currency IN ({wanted}) "
         "ORDER BY currency, day, rate"
     )
-    return {code: begin[code] for code in foreign}
+    return {code: first_days[code] for code in foreign}
 
 
-def begin_sql(begin: dict[str, str]) -> str:
+def begin_sql(first_days: dict[str, str]) -> str:
     """SQL: the first day of the rates of a row's currency; NULL for the report's own."""
-    cases = " ".join(f"WHEN {literal(code)} THEN DATE '{day}'" for code, day in begin.items())
+    cases = " ".join(f"WHEN {literal(code)} THEN DATE '{day}'" for code, day in first_days.items())
     return f"CASE currency {cases} END" if cases else "CAST(NULL AS DATE)"
 
 
-def refuse_late_rates(engine: Engine, table: str, begin: dict[str, str]) -> None:
+def refuse_late_rates(engine: Engine, table: str, first_days: dict[str, str]) -> None:
     """Raise where half or more of a currency's rows lie before its first rate: that is a missing file, not a gap."""
-    for code, day in begin.items():
+    for code, day in first_days.items():
         rows, early, first = engine.rows(
-            f"SELECT count(*), count(CASE WHEN problem = 'no exchange rate yet' THEN 1 END), CAST(CAST(min({WHEN[table]}) AS DATE) AS VARCHAR) "
+            "SELECT count(*), count(CASE WHEN problem = 'no exchange rate yet' THEN 1 END), "
+            f"CAST(CAST(min({WHEN[table]}) AS DATE) AS VARCHAR) "
             f"FROM {table}_typed WHERE currency = {literal(code)}"
         )[0]
         if early and early * 2 >= rows:
             raise DataError(
-                f"The rates of {code} begin on {day}, after {early} of {rows} {table} in {code}: give those from {first} on."
+                f"The rates of {code} begin on {day}, after {early} of {rows} {table} in {code}: give those from "
+                f"{first} on."
             )

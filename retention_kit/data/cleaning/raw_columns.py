@@ -19,7 +19,7 @@ SEVERAL = "(several)"  # an order's value where its lines disagree
 FLAGS = ("ambiguous", "nonexistent", "no_end")  # what is known of a row by its times
 
 
-def capped(text: str) -> str:
+def capped_text(text: str) -> str:
     """A text that fits a page: of a longer one its beginning and a digest, so that two of them stay two."""
     return f"CASE WHEN length({text}) > {LONGEST} THEN left({text}, {KEPT}) || '{_CUT}' || md5({text}) ELSE {text} END"
 
@@ -38,7 +38,10 @@ def text_sql(name: str, kind: str | None) -> str:
         return "CAST(NULL AS VARCHAR)"
     if kind in ("DOUBLE", "FLOAT"):
         whole = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
-        text = f"CASE WHEN {column} = floor({column}) AND abs({column}) < 1e15 THEN {whole} ELSE CAST({column} AS VARCHAR) END"
+        text = (
+            f"CASE WHEN {column} = floor({column}) AND abs({column}) < 1e15 THEN {whole} ELSE CAST({column} AS "
+            "VARCHAR) END"
+        )
         return f"CASE WHEN NOT isnan({column}) THEN {text} END"
     return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
 
@@ -76,7 +79,7 @@ def added_columns(table: str) -> list[str]:
     """The columns that a table's raw view has besides those that came."""
     return [
         "_row",
-        *map(plain, NUMBERS),
+        *map(plain_column, NUMBERS),
         "_is_line",
         "_like",
         "_source",
@@ -84,32 +87,35 @@ def added_columns(table: str) -> list[str]:
         REST,
         UNKNOWN,
         *(f"_{flag}" for flag in FLAGS),
-        *map(local, times(table)),
-        *map(outside, times(table)),
-        *(no_end(name) for name in times(table) if name in ENDS),
+        *map(local_column, times(table)),
+        *map(outside_column, times(table)),
+        *(no_end_column(name) for name in times(table) if name in ENDS),
     ]
 
 
-def outside(name: str) -> str:
+def outside_column(name: str) -> str:
     """The column that says whether a time lies in no year that it may have."""
     return quote(f"_outside_{name}")
 
 
-def no_end(name: str) -> str:
+def no_end_column(name: str) -> str:
     """The column that says whether a time stands for none."""
     return quote(f"_no_{name}")
 
 
-def local(name: str) -> str:
+def local_column(name: str) -> str:
     """The column that holds a time as local time of the report."""
     return quote(f"_local_{name}")
 
 
-def plain(name: str) -> str:
+def plain_column(name: str) -> str:
     """The column that holds numbers as plain text, where they came otherwise."""
     return quote(f"_plain_{name}")
 
 
-def agreed(column: str) -> str:
+def agreed_value(column: str) -> str:
     """What an order's lines say with one voice; lines that say nothing do not count."""
-    return f"CASE WHEN min({column}) = max({column}) THEN min({column}) WHEN min({column}) IS NOT NULL THEN '{SEVERAL}' END AS {column}"
+    return (
+        f"CASE WHEN min({column}) = max({column}) THEN min({column}) WHEN min({column}) IS NOT NULL THEN "
+        f"'{SEVERAL}' END AS {column}"
+    )

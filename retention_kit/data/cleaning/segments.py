@@ -1,8 +1,12 @@
-"""Which of the columns that are not ours become segments: those named in `keep` or `[report] segments`, else by one rule.
+"""Which of the columns that are not ours become segments: those named in `keep` or `[report] segments`, else by one
+rule.
 
-The rule leaves out what names or reaches one person (ids, names, addresses, phones, emails, IPs, URLs), free text, columns
-of more than 200 values that are also more than 5% of the rows, and columns with a value of its own in every row where those
-are more than 50. It looks at the first 50,000 rows of each source, so that it takes as long for a large table as for a small one.
+The rule leaves out what names or reaches one person (ids, names, addresses, phones, emails, IPs, URLs), free text,
+columns
+of more than 200 values that are also more than 5% of the rows, and columns with a value of its own in every row where
+those
+are more than 50. It looks at the first 50,000 rows of each source, so that it takes as long for a large table as for a
+small one.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from collections.abc import Iterable
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.sources import Source
-from retention_kit.data.values.personal_columns import why_by_name
+from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.errors import SettingsError, did_you_mean
 
 _MOST = 200  # values
@@ -45,11 +49,11 @@ def choose_segments(
                 raise SettingsError(f"data.{table}.keep: there is no column {name!r}: {did_you_mean(name, names)}")
     judged = [name for name in names if name.lower() not in asked]
     # Columns that were left unread for their names.
-    whys = {name: why_by_name(name) or "not in keep" for source in sources for name in source.unread}
+    whys = {name: personal_reason(name) or "not in keep" for source in sources for name in source.unread}
     if sources and all(source.keep is not None for source in sources):
         whys |= dict.fromkeys(judged, "not in keep")
     else:
-        whys |= {name: why for name in judged if (why := why_by_name(name))}
+        whys |= {name: why for name in judged if (why := personal_reason(name))}
         others = [name for name in judged if name not in whys]
         for start in range(0, len(others), _AT_ONCE):
             whys |= _why_by_values(engine, sources, others[start : start + _AT_ONCE])

@@ -15,8 +15,14 @@ Rule = Callable[[Any], exp.Expr]  # a node → what stands in its place
 
 # Times written in the usual way are read at once, others by their parts.
 _USUAL = r"^(19|20)\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?$"
-_PARTS = r"^\s*(\d{1,6})([-/ \\])(\d{1,2})\2(\d{1,2})(?:(?:T| +)(0*(?:1?\d|2[0-4])):([0-5]?\d)(?::([0-5]?\d)?(?:\.(\d*))?)?)?\s*$"
-_ZONED = r"(?i)^(.*?)(?: ?([zZ])|(?<=:[\d:.]{1,30}) ?([+-]\d\d)(?::?(\d\d))?| +(\w+/[\w/+-]+|est|mst|hst)| +(?:utc|gmt|uct|zulu|universal|greenwich))?$"
+_PARTS = (
+    r"^\s*(\d{1,6})([-/ \\])(\d{1,2})\2(\d{1,2})(?:(?:T| "
+    r"+)(0*(?:1?\d|2[0-4])):([0-5]?\d)(?::([0-5]?\d)?(?:\.(\d*))?)?)?\s*$"
+)
+_ZONED = (
+    r"(?i)^(.*?)(?: ?([zZ])|(?<=:[\d:.]{1,30}) ?([+-]\d\d)(?::?(\d\d))?| +(\w+/[\w/+-]+|est|mst|hst)| "
+    r"+(?:utc|gmt|uct|zulu|universal|greenwich))?$"
+)
 _NUMBER = r"^\s*[+-]?(\d(_?\d)*\.?(\d(_?\d)*)?|\.\d(_?\d)*)([eE][+-]?\d{1,3})?\s*$"
 _BEYOND = r"(?i)^\s*[+-]?(inf|infinity|nan)\s*$"
 
@@ -57,7 +63,8 @@ _TEMPLATES = {
     "timestampntz": _READ,
     "timestampltz": _INSTANT,
     "decimal": f"CASE WHEN value RLIKE {_sql_text(_NUMBER)} THEN try_cast({_PLAIN} AS DECIMAL(28, 6)) END",
-    "double": f"CASE WHEN value RLIKE {_sql_text(_NUMBER)} OR value RLIKE {_sql_text(_BEYOND)} THEN try_cast({_PLAIN} AS DOUBLE) END",
+    "double": f"CASE WHEN value RLIKE {_sql_text(_NUMBER)} OR value RLIKE {_sql_text(_BEYOND)} THEN "
+    f"try_cast({_PLAIN} AS DOUBLE) END",
 }
 
 

@@ -97,7 +97,9 @@ class DuckDB:
         self.run(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{literal(str(self.copy_folder))}]; {SEAL}")
 
     def _attach_file(self, folder: Path) -> None:
-        """Store tables in a file, from which memory is filled and freed without writing: spilled, they would be written anew."""
+        """Store tables in a file, from which memory is filled and freed without writing: spilled, they would be written
+        anew.
+        """
         import duckdb
 
         weakref.finalize(self, _close, self._connection, folder, os.getpid())

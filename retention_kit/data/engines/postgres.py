@@ -34,7 +34,8 @@ _LIMIT = "SELECT set_config('statement_timeout', '1h', false) WHERE current_sett
 # In a read-only transaction no table can be made, and to insert into one would mix up the order of the rows. So the
 # transaction becomes one before the first row is read, and nothing in it can take that back.
 _TURN_READ_ONLY = "(SELECT set_config('transaction_read_only', 'on', true)) = 'on'"
-# What is temporary comes first where a search path does not name it; theirs is found before ours of the same name is made.
+# What is temporary comes first where a search path does not name it; theirs is found before ours of the same name is
+# made.
 _PATH = """
 SELECT set_config('search_path', coalesce(string_agg(quote_ident(schema), ', ' ORDER BY place), ''), false)
 FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(schema, place) WHERE schema NOT LIKE 'pg\\_temp%'
@@ -96,13 +97,16 @@ class Postgres(RemoteEngine):
             )
         except PostgresError as error:
             raise DataError(
-                f"{self.database} allows no temporary tables, which the figures are made in: GRANT TEMP on the database "
+                f"{self.database} allows no temporary tables, which the figures are made in: GRANT TEMP on the "
+                "database "
                 f"to its user ({_first_line(error)})"
             ) from None
 
     @classmethod
     def connect(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Postgres:
-        """The database at an address, `postgresql://user@host/name`; raises DataError where it is none or cannot be reached."""
+        """The database at an address, `postgresql://user@host/name`; raises DataError where it is none or cannot be
+        reached.
+        """
         try:
             from sqlalchemy import create_engine, make_url
             from sqlalchemy.exc import SQLAlchemyError
@@ -123,7 +127,8 @@ class Postgres(RemoteEngine):
 
         if not isinstance(given, Bind | Connection):
             raise DataError(
-                f"The tables cannot be loaded from SQLAlchemy's {type(given).__name__}: give its DuckDB or a Connection, "
+                f"The tables cannot be loaded from SQLAlchemy's {type(given).__name__}: give its DuckDB or a "
+                "Connection, "
                 "and the tables as names or queries in plain text."
             )
         if given.dialect.name != "postgresql":

@@ -36,7 +36,9 @@ class RemoteEngine(Engine, ABC):
 
     @abstractmethod
     def digest(self, name: str) -> str:
-        """SHA-256 of what was defined as `name`: the same for the same rows in the same order, by which ties are settled."""
+        """SHA-256 of what was defined as `name`: the same for the same rows in the same order, by which ties are
+        settled.
+        """
 
     def is_native(self, frame: object) -> bool:  # noqa: ARG002, only Spark has frames of its own
         """Whether only this engine can read a frame; others are read by the embedded one and uploaded."""

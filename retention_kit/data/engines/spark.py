@@ -1,6 +1,7 @@
 """Spark as engine: cleaning and summaries run in its cluster, and only small frames come back.
 
-All happens in a session of our own beside the user's (`newSession`), which shares its executors and its cache but has its
+All happens in a session of our own beside the user's (`newSession`), which shares its executors and its cache but has
+its
 own views and settings: theirs are neither changed nor met. What our SQL makes as a table is a view whose rows are
 persisted (memory, then disk), until the engine is let go of.
 """
@@ -44,13 +45,15 @@ _KINDS = {  # Spark's types as DuckDB calls them; all others are taken as text
     "bigint": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date": "DATE", "timestamp_ntz": "TIMESTAMP",
     "timestamp": "TIMESTAMP WITH TIME ZONE", "timestamp_ltz": "TIMESTAMP WITH TIME ZONE",
 }  # fmt: skip
-_UPLOAD_TYPES = {  # DuckDB's types that Spark lacks, as they are handed over; what is in neither table is handed over as text
+# DuckDB's types that Spark lacks, as they are handed over; what is in neither table is handed over as text
+_UPLOAD_TYPES = {
     "UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "DECIMAL(20, 0)",
     "HUGEINT": "DECIMAL(38, 0)", "TIMESTAMP_S": "TIMESTAMP", "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
 }  # fmt: skip
 _PARTITION_BITS = 33  # bits of monotonically_increasing_id() that count within a partition
 _PORT = 7077
-# A row as text, with its times to the last digit. Columns hashed by themselves would not do: missing ones are passed over.
+# A row as text, with its times to the last digit. Columns hashed by themselves would not do: missing ones are passed
+# over.
 _ROW = """to_json(struct(_theirs.*), map("timestampFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
 "timestampNTZFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"))"""
 
@@ -79,7 +82,9 @@ class Spark(RemoteEngine):
 
     @classmethod
     def connect(cls, url: str, memory_limit: str | None = None, files: Iterable[Path] = ()) -> Spark:
-        """The cluster at an address, `spark://host:7077`, or `spark://local` for this machine; a session that runs there serves."""
+        """The cluster at an address, `spark://host:7077`, or `spark://local` for this machine; a session that runs
+        there serves.
+        """
         try:
             from pyspark.sql import SparkSession
         except ModuleNotFoundError:
@@ -104,7 +109,8 @@ class Spark(RemoteEngine):
         running = session.conf.get("spark.master", "") or "another address"
         if not (running.split("[")[0] == "local" if is_local else running == url):
             raise DataError(
-                f"data.engine names {address}, but a Spark session of {mask_url(running)} runs here: stop it, or load from it "
+                f"data.engine names {address}, but a Spark session of {mask_url(running)} runs here: stop it, or "
+                "load from it "
                 "with rk.load(session)."
             )
         return cls(session, memory_limit, files)
@@ -179,8 +185,10 @@ class Spark(RemoteEngine):
         rows = f"SELECT {self.row_digest} AS digest, monotonically_increasing_id() AS position FROM {name} AS _theirs"
         within = f"CAST(digest % 1000000007 AS DECIMAL(38, 0)) * (position & {(1 << _PARTITION_BITS) - 1})"
         sums = (
-            f"SELECT shiftright(position, {_PARTITION_BITS}) AS part, count(*), CAST(sum(CAST(digest AS DECIMAL(38, 0))) AS STRING), "
-            f"CAST(sum(digest % 1000000007) AS STRING), CAST(sum({within}) AS STRING) FROM ({rows}) GROUP BY 1 ORDER BY 1"
+            f"SELECT shiftright(position, {_PARTITION_BITS}) AS part, count(*), CAST(sum(CAST(digest AS DECIMAL(38, "
+            "0))) AS STRING), "
+            f"CAST(sum(digest % 1000000007) AS STRING), CAST(sum({within}) AS STRING) FROM ({rows}) GROUP BY 1 ORDER "
+            "BY 1"
         )
         with _spark_errors():
             parts = self._session.sql(sums).collect()

@@ -37,8 +37,8 @@ class Export(NamedTuple):
 
     def values(self, column: str) -> list[str]:
         """What a column holds, without what is empty."""
-        place = self.header.index(column)
-        return [row[place].strip() for row in self.rows if row[place] is not None and row[place].strip()]
+        position = self.header.index(column)
+        return [row[position].strip() for row in self.rows if row[position] is not None and row[position].strip()]
 
 
 def read_export(path: Path) -> Export:
@@ -69,8 +69,8 @@ def with_texts(export: Export, header_rows: int) -> Export:
     """The export of a layout whose header has further rows, which say the text of each question and, some, the zone."""
     further, rows = export.rows[: header_rows - 1], export.rows[header_rows - 1 :]
     texts, zone = [], None
-    for place, column in enumerate(export.header):
-        below = [row[place] for row in further if row[place]]
+    for position, column in enumerate(export.header):
+        below = [row[position] for row in further if row[position]]
         named = [] if re.fullmatch(r"column\d+", column) else [column]
         texts.append(" ".join(named + [text for text in below if not text.startswith("{")]))
         for text in below:
@@ -80,13 +80,13 @@ def with_texts(export: Export, header_rows: int) -> Export:
 
 def _zone_in(text: str) -> str | None:
     try:
-        told = json.loads(text)
+        question = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return known_zone(told.get("timeZone")) if isinstance(told, dict) else None
+    return iana_zone(question.get("timeZone")) if isinstance(question, dict) else None
 
 
-def known_zone(name: str | None) -> str | None:
+def iana_zone(name: str | None) -> str | None:
     """The name, where it is one of IANA's."""
     try:
         return ZoneInfo(name).key if name else None

@@ -9,8 +9,8 @@ from retention_kit.data.choose_engine import files_named
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.importing.export import read_export
 from retention_kit.data.importing.mapping import Mapping, Recognised, map_export, our_table, propose
-from retention_kit.data.importing.settings_text import add_sources, block, report_keys, write_safely
-from retention_kit.data.readers.files import FORMATS, files_of
+from retention_kit.data.importing.settings_text import add_sources, report_keys, source_block, write_safely
+from retention_kit.data.readers.files import FORMATS, resolve_files
 from retention_kit.data.readers.header import Names
 from retention_kit.data.readers.sources import read_table
 from retention_kit.data.readers.text_files import TEXTS, text_columns
@@ -18,7 +18,7 @@ from retention_kit.errors import DataError
 from retention_kit.settings import Data, Report, Settings, make_settings, read_settings
 
 
-class Counted(NamedTuple):
+class CountedSource(NamedTuple):
     """A source to be written: how many rows it keeps, and how many it leaves out by name."""
 
     mapping: Mapping
@@ -31,7 +31,7 @@ class Imported(NamedTuple):
 
     path: Path
     recognised: Recognised | None
-    sources: list[Counted]
+    sources: list[CountedSource]
     beside: tuple[str, ...] = ()  # the sources that its tables had already, which it is stacked with
 
 
@@ -59,7 +59,8 @@ def settings_for(place: Path) -> Settings | None:
         tables.setdefault(one.table, []).append(one.source)
     if not tables:
         raise DataError(
-            f"{paths[0].name}: which survey its questions are of is not sure; retention-kit import writes them out to choose from."
+            f"{paths[0].name}: which survey its questions are of is not sure; retention-kit import writes them out "
+            "to choose from."
         )
     return Settings(data=Data(**tables), report=Report(**report_keys(found)))
 
@@ -70,31 +71,34 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
     Raises DataError or SettingsError where one cannot be used or the file not be added to.
     """
     settings = read_settings(target) if target.is_file() else make_settings({})
-    done = _mapped(settings, target.parent)
-    made, blocks = [], []
+    mapped = _mapped(settings, target.parent)
+    imported, blocks = [], []
     for path in paths:
         export = read_export(path)
-        if path.resolve() in done:
-            made.append(Imported(path, None, []))
+        if path.resolve() in mapped:
+            imported.append(Imported(path, None, []))
             continue
-        place = _place(path, target.parent)
+        path_in_settings = _path_in_settings(path, target.parent)
         if not layout and (table := our_table(export.header)):
             raise DataError(
-                f"{path.name} has our own names of columns and needs no mapping: write {table} = {place!r} under [data]."
+                f"{path.name} has our own names of columns and needs no mapping: write {table} = "
+                f"{path_in_settings!r} under [data]."
             )
-        recognised = map_export(export, place, layout) or propose(export, place)
+        recognised = map_export(export, path_in_settings, layout) or propose(export, path_in_settings)
         counted = [_count(one, target.parent) for one in recognised.mappings]
         tables = {one.mapping.table for one in counted if not one.mapping.doubt}
-        beside = tuple(source.path for table in sorted(tables) for source in settings.data.sources(table))
-        made.append(Imported(path, recognised, counted, beside))
-        blocks += [(one.mapping, block(one.mapping, _heading(recognised, one))) for one in counted]
+        existing = tuple(source.path for table in sorted(tables) for source in settings.data.sources(table))
+        imported.append(Imported(path, recognised, counted, existing))
+        blocks += [(one.mapping, source_block(one.mapping, _heading(recognised, one))) for one in counted]
     if blocks:
         text = target.read_bytes().decode("utf-8") if target.is_file() else ""
-        write_safely(target, add_sources(text, blocks, report_keys([one.recognised for one in made if one.recognised])))
-    return made
+        write_safely(
+            target, add_sources(text, blocks, report_keys([one.recognised for one in imported if one.recognised]))
+        )
+    return imported
 
 
-def _place(path: Path, folder: Path) -> str:
+def _path_in_settings(path: Path, folder: Path) -> str:
     """A path as a `retention.toml` in that folder names it."""
     path, folder = path.resolve(), folder.resolve()
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
@@ -106,23 +110,23 @@ def _mapped(settings: Settings, folder: Path) -> set[Path]:
     for table in ("orders", "subscriptions", "responses"):
         for source in settings.data.sources(table):
             try:
-                found |= {file.resolve() for file in files_of(source.path, folder)}
+                found |= {file.resolve() for file in resolve_files(source.path, folder)}
             except (DataError, ValueError, OSError):
                 continue  # a table of a database, or a file that is no longer there
     return found
 
 
-def _count(mapping: Mapping, folder: Path) -> Counted:
+def _count(mapping: Mapping, folder: Path) -> CountedSource:
     engine = DuckDB(files=files_named(mapping.source, None, folder))
     source = read_table(engine, mapping.table, 0, mapping.source, None, folder)
     (kept,) = engine.rows(f"SELECT count(*) FROM {source.name}")[0]
     named = [
-        (one.check.removeprefix("left out: "), one.rows) for one in source.found if one.check.startswith("left out")
+        (one.check.removeprefix("left out: "), one.rows) for one in source.findings if one.check.startswith("left out")
     ]
-    return Counted(mapping, kept, tuple(named))
+    return CountedSource(mapping, kept, tuple(named))
 
 
-def _heading(recognised: Recognised, one: Counted) -> list[str]:
+def _heading(recognised: Recognised, one: CountedSource) -> list[str]:
     """What stands above a source: what it is, its counts, and what it cannot tell."""
     layout = recognised.layout
     if layout is None:

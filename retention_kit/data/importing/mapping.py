@@ -9,11 +9,11 @@ from typing import NamedTuple
 import msgspec
 
 from retention_kit.data.cleaning.segments import is_personal
-from retention_kit.data.importing.export import Export, known_zone, time_sql, with_texts
+from retention_kit.data.importing.export import Export, iana_zone, time_sql, with_texts
 from retention_kit.data.importing.questions import Question, read_questions
 from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
 from retention_kit.data.values.missing import MISSING
-from retention_kit.data.values.personal_columns import why_by_name
+from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
 
@@ -128,7 +128,7 @@ def _sql_line(text: str) -> str:
 def _zone_of(columns: dict[str, str]) -> str | None:
     """The zone that a column of times says in brackets: `Created (UTC)`."""
     found = [re.search(r"\(([\w/+-]+)\)", text) for ours, text in columns.items() if ours.endswith("_at")]
-    return next((zone for one in found if one and (zone := known_zone(one[1]))), None)
+    return next((zone for one in found if one and (zone := iana_zone(one[1]))), None)
 
 
 def _currency(export: Export, columns: dict[str, str]) -> str | None:
@@ -141,27 +141,29 @@ def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, 
     """A source for each question of a survey; of other tables the one."""
     if not layout.has_questions:
         return [Mapping(layout.table, source, comments)]
-    named = {
+    mapped_columns = {
         name for names in (layout.columns | layout.segments).values() for name in _columns_of(names, export.header)
     }
-    asked = [
+    questions_asked = [
         (column, text, export.values(column))
         for column, text in zip(export.header, export.texts, strict=True)
-        if column not in named
+        if column not in mapped_columns
     ]
-    questions = read_questions(asked)
-    found = []
-    for place, question in enumerate(questions):
+    questions = read_questions(questions_asked)
+    mappings = []
+    for position, question in enumerate(questions):
         if question.survey != "comment":
-            following = questions[place + 1 : place + 2]
+            following = questions[position + 1 : position + 2]
             comment = following[0].column if following and following[0].survey == "comment" else None
-            found.append(_survey(source, question, comment, comments))
-    if not found:
+            mappings.append(_survey(source, question, comment, comments))
+    if not mappings:
         raise DataError(
-            f"{export.path.name} is {layout.label}, but none of its questions is one of nps, csat or ces: name the column "
-            f"in a retention.toml ([data.responses.columns], score = …); it has {', '.join(column for column, *_ in asked)}."
+            f"{export.path.name} is {layout.label}, but none of its questions is one of nps, csat or ces: name the "
+            "column "
+            "in a retention.toml ([data.responses.columns], score = …); it has "
+            f"{', '.join(column for column, *_ in questions_asked)}."
         )
-    return found
+    return mappings
 
 
 def _survey(source: Table, question: Question, comment: str | None, comments: dict[str, str]) -> Mapping:
@@ -184,7 +186,7 @@ def _kept(export: Export, source: Table) -> list[str]:
         values = [value for value in export.values(name) if value.upper() not in MISSING]
         several = Counter(values)
         is_few = 2 <= len(several) <= max(_FEW, _SHARE * len(export.rows)) and 2 * len(several) <= len(values)
-        if not is_few or name.lower() in said or why_by_name(name) or any(map(is_personal, several)):
+        if not is_few or name.lower() in said or personal_reason(name) or any(map(is_personal, several)):
             continue
         is_number = any(re.fullmatch(_AMOUNT, value) for value in several)
         few = [*several][:50]
@@ -212,7 +214,8 @@ def propose(export: Export, path: str) -> Recognised:
     missing = [ours for ours in ("customer_id", "ordered_at", "amount") if ours not in columns]
     if missing:
         raise DataError(
-            f"{export.path.name} is no export that is known ({len(layouts())} are: retention-kit import --list), and none of "
+            f"{export.path.name} is no export that is known ({len(layouts())} are: retention-kit import --list), and "
+            "none of "
             f"its columns looks like {' or '.join(missing)}: it has {', '.join(export.header)}."
         )
     currency = _currency(export, columns)

@@ -32,7 +32,8 @@ _WORDS = {
     },
     "ease": {
         "very difficult": 1, "extremely difficult": 1, "difficult": 2, "somewhat difficult": 2,
-        "neither easy nor difficult": 3, "neutral": 3, "easy": 4, "somewhat easy": 4, "very easy": 5, "extremely easy": 5,
+        "neither easy nor "
+        "difficult": 3, "neutral": 3, "easy": 4, "somewhat easy": 4, "very easy": 5, "extremely easy": 5,
     },
 }  # fmt: skip
 _OF_WORDS = {"csat": ("csat", "1-5"), "ces": ("ces", "1-7"), "ease": ("ces", "1-5")}

@@ -10,12 +10,12 @@ from typing import Any
 
 from retention_kit.data.importing.mapping import Mapping, Recognised
 from retention_kit.errors import SettingsError
-from retention_kit.settings import TABLES, make_settings, parsed
+from retention_kit.settings import TABLES, make_settings, parse_toml
 
 _SCALARS = ("path", "layout", "survey", "scale", "rows", "timezone")
 
 
-def block(mapping: Mapping, heading: list[str]) -> str:
+def source_block(mapping: Mapping, heading: list[str]) -> str:
     """One `[[data.TABLE]]`, its heading as comments; commented out itself where it is doubtful."""
     source, lines = mapping.source, []
     lines.append(f"[[data.{mapping.table}]]")
@@ -30,11 +30,12 @@ def block(mapping: Mapping, heading: list[str]) -> str:
         lines.append(f"[data.{mapping.table}.leave_out]  # such rows count nowhere; `check` counts them by these names")
         lines += [f"{toml_key(why)} = {toml_text(condition)}" for why, condition in source.leave_out.items()]
     lines.append(
-        f"[data.{mapping.table}.columns]  # ours = a column of theirs, or SQL on them; further columns here can split the figures"
+        f"[data.{mapping.table}.columns]  # ours = a column of theirs, or SQL on them; further columns here can "
+        "split the figures"
     )
     for ours, text in source.columns.items():
-        said = mapping.comments.get(ours)
-        lines.append(f"{toml_key(ours)} = {toml_text(text)}" + (f"  # {_one_line(said)}" if said else ""))
+        comment = mapping.comments.get(ours)
+        lines.append(f"{toml_key(ours)} = {toml_text(text)}" + (f"  # {_one_line(comment)}" if comment else ""))
     if mapping.doubt:
         heading = [*heading, f"Unsure: {mapping.doubt}. Take away the # where it is right."]
         lines = [f"# {part}" for line in lines for part in line.split("\n")]
@@ -48,18 +49,18 @@ def add_sources(text: str, blocks: list[tuple[Mapping, str]], report: dict[str, 
     """
     before = _parsed(text)
     newline = "\r\n" if "\r\n" in text else "\n"
-    made = text.replace("\r\n", "\n")
+    result = text.replace("\r\n", "\n")
     for table in dict.fromkeys(mapping.table for mapping, _ in blocks if not mapping.doubt):
-        made, opened = _opened(made, table, before.get("data", {}).get(table))
-        made += opened
-    made = made.rstrip("\n") + "\n\n" if made.strip() else made
+        result, added = _opened(result, table, before.get("data", {}).get(table))
+        result += added
+    result = result.rstrip("\n") + "\n\n" if result.strip() else result
     for key, value in report.items():
         if key not in before.get("report", {}):
-            made = _with_key(made, key, value)
-    made = made.rstrip("\n") + "\n\n" if made.strip() else ""
-    made += "\n".join(written for _, written in blocks)
-    _check(before, _parsed(made), blocks)
-    return made.replace("\n", newline)
+            result = _with_key(result, key, value)
+    result = result.rstrip("\n") + "\n\n" if result.strip() else ""
+    result += "\n".join(written for _, written in blocks)
+    _check(before, _parsed(result), blocks)
+    return result.replace("\n", newline)
 
 
 def write_safely(path: Path, text: str) -> None:
@@ -98,7 +99,9 @@ def toml_text(text: str) -> str:
 
 
 def _opened(text: str, table: str, given: object) -> tuple[str, str]:
-    """The text with a table that has one source written as a list of one, so that more can follow; and what to add for it."""
+    """The text with a table that has one source written as a list of one, so that more can follow; and what to add for
+    it.
+    """
     if given is None or isinstance(given, list):
         return text, ""
     if isinstance(given, dict):
@@ -117,7 +120,7 @@ def _with_key(text: str, key: str, value: str) -> str:
 
 
 def _parsed(text: str) -> dict:
-    raw = parsed(text.encode(), "retention.toml")
+    raw = parse_toml(text.encode(), "retention.toml")
     make_settings(raw)
     return raw
 
@@ -129,7 +132,8 @@ def _check(before: dict, after: dict, blocks: list[tuple[Mapping, str]]) -> None
         wanted = old.data.sources(table) + [one.source for one, _ in blocks if one.table == table and not one.doubt]
         if new.data.sources(table) != wanted:
             raise SettingsError(
-                f"retention.toml is written so that no source of {table} can be added: write its {table} as [[data.{table}]]."
+                f"retention.toml is written so that no source of {table} can be added: write its {table} as "
+                f"[[data.{table}]]."
             )
     for part in ("definitions", "goals", "mail"):
         if getattr(old, part) != getattr(new, part):

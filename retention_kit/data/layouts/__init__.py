@@ -1,1 +1,3 @@
-"""Exports of other products, recognised by their headers: one TOML each, and what is written into `retention.toml` for them."""
+"""Exports of other products, recognised by their headers: one TOML each, and what is written into `retention.toml` for
+them.
+"""

@@ -1,6 +1,7 @@
 """The layouts: what each vendor's export looks like, and how its columns become ours.
 
-A layout is declared in a TOML of its own beside this module, and nowhere else. Its names of columns are found in a header
+A layout is declared in a TOML of its own beside this module, and nowhere else. Its names of columns are found in a
+header
 whatever their case, spaces, dots and underscores; `*` stands for any text, as in `Created (*)`.
 """
 
@@ -119,7 +120,8 @@ def find_column(names: list[str], header: list[str]) -> str | None:
 
 
 def resolve(given: str | list[str], header: list[str]) -> str | None:
-    """The first of some readings whose columns a header has, in its spelling: a column's name, or SQL with names in quotes.
+    """The first of some readings whose columns a header has, in its spelling: a column's name, or SQL with names in
+    quotes.
 
     None where each needs a column that the header lacks.
     """

@@ -64,13 +64,13 @@ def _is_closed(raw: list[str], delimiter: str) -> bool:
 
 def _unclosed(raw: list[str], line: int, delimiter: str, label: str) -> str:
     """The sentence about the quote that opens the first field whose closing quote does not end it."""
-    text, sign = "".join(raw), re.escape(delimiter)
-    field = re.compile(rf'"(?:[^"]|"")*"(?={sign}|[\r\n]|$)|(?!")[^{sign}\r\n]*')
-    place = 0
-    while found := field.match(text, place):
-        place = found.end() + 1
-        if place > len(text):
+    text, separator = "".join(raw), re.escape(delimiter)
+    field = re.compile(rf'"(?:[^"]|"")*"(?={separator}|[\r\n]|$)|(?!")[^{separator}\r\n]*')
+    position = 0
+    while found := field.match(text, position):
+        position = found.end() + 1
+        if position > len(text):
             break
-    line += len(text[:place].splitlines()) - (1 if place and text[:place][-1] not in "\r\n" else 0)
-    shown = text[place : place + 40].splitlines()[0]
-    return f"{label} line {line}: the quote that opens {shown!r} is never closed."
+    line += len(text[:position].splitlines()) - (1 if position and text[:position][-1] not in "\r\n" else 0)
+    beginning = text[position : position + 40].splitlines()[0]
+    return f"{label} line {line}: the quote that opens {beginning!r} is never closed."

@@ -26,17 +26,18 @@ if TYPE_CHECKING:
     import duckdb
 
 SUFFIXES = (".duckdb", ".db", ".sqlite", ".sqlite3")
-# What reading through views may take of a small file, and for each of its megabytes more: a table takes what it is large.
+# What reading through views may take of a small file, and for each of its megabytes more: a table takes what it is
+# large.
 SECONDS, ROWS, TEXT = 8, 500_000, 10**8  # ROWS and TEXT, characters in all of them, are of a view of SQLite
-_MORE_SECONDS, _MORE_ROWS, _MORE_TEXT = 1, 10**5, 10**7
-_VALUE = 16 * 2**20  # bytes of one value, or row, of SQLite
-_TIMES = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
-_THEIRS = "_theirs"  # what a database file is called while it is open
+_SECONDS_PER_MB, _ROWS_PER_MB, _TEXT_PER_MB = 1, 10**5, 10**7
+_VALUE_BYTES = 16 * 2**20  # bytes of one value, or row, of SQLite
+_ROWS_FACTOR = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
+_ATTACHED = "_theirs"  # what a database file is called while it is open
 _LIMITS: dict[str, Any] = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
 # What a view has no business to ask, besides functions that give tables: they tell of the machine.
-_ASKING = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
+_REVEALING = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
 # And that make values as long as they are told to, which no limit of the engine's holds.
-_ASKING |= {
+_REVEALING |= {
     "repeat",
     "lpad",
     "rpad",
@@ -52,7 +53,7 @@ _READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
 _LOADING = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
 
 
-def file_of(url: str, folder: Path) -> Path:
+def database_file(url: str, folder: Path) -> Path:
     """The file that an engine URL names: `sqlite:///shop.sqlite` lies beside the retention.toml."""
     path = folder / url.partition(":///")[2]
     if not path.is_file():
@@ -94,7 +95,7 @@ def read_database(engine: DuckDB, path: Path, text: str, name: str) -> str:
     return register_cells(engine, name, names, rows)
 
 
-def fingerprinted(path: Path) -> list[Path]:
+def content_files(path: Path) -> list[Path]:
     """The files that a database's content is in: its own, and its log of what is not yet in there."""
     return [
         found
@@ -128,29 +129,29 @@ def _parts(table: str) -> list[str]:
 
 
 def _copy_duckdb(engine: DuckDB, path: Path, text: str, name: str) -> None:
-    with _duckdb(path) as theirs:
-        query = _query(path, text, _duckdb_tables(theirs))
-        through_views = _check_views(theirs, path, query)
-        most = _most_rows(theirs) if through_views else None
-        query = f"SELECT * FROM ({query}\n)" + ("" if most is None else f" LIMIT {most + 1}")
-        ours, stream = f"{engine.catalog}.main.{quote(name)}", f"{name}_stream"
-        late = _Deadline(_seconds(path), theirs.interrupt)
+    with _duckdb(path) as connection:
+        query = _query(path, text, _duckdb_tables(connection))
+        through_views = _check_views(connection, path, query)
+        row_limit = _row_limit(connection) if through_views else None
+        query = f"SELECT * FROM ({query}\n)" + ("" if row_limit is None else f" LIMIT {row_limit + 1}")
+        target, stream = f"{engine.catalog}.main.{quote(name)}", f"{name}_stream"
+        deadline = _Deadline(_seconds(path), connection.interrupt)
         if through_views:
-            late.start()
+            deadline.start()
         try:
-            engine.register(stream, Stream(theirs.sql(query)))
-            engine.run(f"CREATE TABLE {ours} AS SELECT * FROM {quote(stream)}")
+            engine.register(stream, Stream(connection.sql(query)))
+            engine.run(f"CREATE TABLE {target} AS SELECT * FROM {quote(stream)}")
         except engine.error as error:
-            if late.has_passed:
+            if deadline.has_passed:
                 raise DataError(
-                    f"{path.name}: its view takes more than {late.interval} seconds to read: make it a table."
+                    f"{path.name}: its view takes more than {deadline.interval} seconds to read: make it a table."
                 ) from None
             raise error from None
         finally:
-            late.cancel()
+            deadline.cancel()
             engine.unregister(stream)
-        if most is not None and engine.rows(f"SELECT count(*) FROM {ours}")[0][0] > most:
-            raise DataError(f"{path.name}: its view gives more than {most:,} rows: make it a table.")
+        if row_limit is not None and engine.rows(f"SELECT count(*) FROM {target}")[0][0] > row_limit:
+            raise DataError(f"{path.name}: its view gives more than {row_limit:,} rows: make it a table.")
 
 
 class _Deadline(Timer):
@@ -172,14 +173,14 @@ def _by_size(least: float, more: int, path: Path) -> float:
 
 def _seconds(path: Path) -> float:
     """What reading through the views of a file may take."""
-    return _by_size(SECONDS, _MORE_SECONDS, path)
+    return _by_size(SECONDS, _SECONDS_PER_MB, path)
 
 
-def _most_rows(theirs: duckdb.DuckDBPyConnection) -> int:
-    ((held,),) = theirs.execute(
-        f"SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables() WHERE database_name = '{_THEIRS}'"
+def _row_limit(connection: duckdb.DuckDBPyConnection) -> int:
+    ((size,),) = connection.execute(
+        f"SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables() WHERE database_name = '{_ATTACHED}'"
     ).fetchall()
-    return _TIMES * int(held) + 10**6
+    return _ROWS_FACTOR * int(size) + 10**6
 
 
 @contextmanager
@@ -187,50 +188,56 @@ def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of its own to a DuckDB file, from which nothing else can be reached."""
     import duckdb
 
-    place = private_path()
+    folder = private_path()
     try:
-        with duckdb.connect(config=SEALED | _LIMITS | {"temp_directory": str(place)}) as connection:
-            connection.execute(f"ATTACH {literal(str(path))} AS {_THEIRS} (READ_ONLY)")
-            connection.execute(f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_THEIRS}; {SEAL}")
+        with duckdb.connect(config=SEALED | _LIMITS | {"temp_directory": str(folder)}) as connection:
+            connection.execute(f"ATTACH {literal(str(path))} AS {_ATTACHED} (READ_ONLY)")
+            connection.execute(f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_ATTACHED}; {SEAL}")
             yield track_connection(connection)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _duckdb_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     found = connection.execute(
-        f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = '{_THEIRS}' ORDER BY ALL"
+        f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = '{_ATTACHED}' ORDER "
+        "BY ALL"
     ).fetchall()
     return [table if schema == "main" else f"{schema}.{table}" for schema, table in found]
 
 
 def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> bool:
-    """Whether a query reads through views of the file; raises DataError where one is more than a way to read its tables.
+    """Whether a query reads through views of the file; raises DataError where one is more than a way to read its
+    tables.
 
     The user's own query is the user's affair; the views behind it are whoever's made the file.
     """
 
-    def held(what: str) -> list[tuple]:
-        return connection.execute(f"SELECT {what} WHERE database_name = '{_THEIRS}'").fetchall()
+    def of_their_file(what: str) -> list[tuple]:
+        return connection.execute(f"SELECT {what} WHERE database_name = '{_ATTACHED}'").fetchall()
 
-    views = {_lower(schema, name): sql for schema, name, sql in held("schema_name, view_name, sql FROM duckdb_views()")}
-    tables = {_lower(*name) for name in held("schema_name, table_name FROM duckdb_tables()")} | views.keys()
-    macros = {name.lower() for (name,) in held("function_name FROM duckdb_functions()")}
-    asked = _parsed(connection, query)
-    waiting = [name for name in (_tables_read(asked, "main") if asked else views) if name in views]
+    views = {
+        _lower(schema, name): sql
+        for schema, name, sql in of_their_file("schema_name, view_name, sql FROM duckdb_views()")
+    }
+    tables = {_lower(*name) for name in of_their_file("schema_name, table_name FROM duckdb_tables()")} | views.keys()
+    macros = {name.lower() for (name,) in of_their_file("function_name FROM duckdb_functions()")}
+    functions = _parsed(connection, query)
+    waiting = [name for name in (_tables_read(functions, "main") if functions else views) if name in views]
     seen = set()
     while waiting:
         if (view := waiting.pop()) in seen:
             continue
         seen.add(view)
         tree = _parsed(connection, views[view].partition(" AS ")[2].rstrip("; \n"))
-        read, asked = set(_tables_read(tree, view[0])), set(_functions(tree))
-        beyond = {".".join(name) for name in read - tables} | (asked & (macros | _ASKING))
-        beyond |= {name for name in asked if name.endswith("()")}
+        read, functions = set(_tables_read(tree, view[0])), set(_functions(tree))
+        beyond = {".".join(name) for name in read - tables} | (functions & (macros | _REVEALING))
+        beyond |= {name for name in functions if name.endswith("()")}
         if tree is None or beyond:
-            told = ", ".join(sorted(beyond)) or "it cannot be told what"
+            outside = ", ".join(sorted(beyond)) or "it cannot be told what"
             raise DataError(
-                f"{path.name}: the view {view[1]!r} reads more than the tables of its file ({told}), so it is not run: "
+                f"{path.name}: the view {view[1]!r} reads more than the tables of its file ({outside}), so it is not "
+                "run: "
                 "make it a table."
             )
         waiting += [name for name in read if name in views]
@@ -272,7 +279,7 @@ def _tables_read(tree: Any, schema: str) -> Iterator[tuple[str, ...]]:
         if node.get("type") != "BASE_TABLE":
             continue
         catalog, where, name = _lower(node["catalog_name"], node["schema_name"], node["table_name"])
-        if catalog not in ("", _THEIRS):
+        if catalog not in ("", _ATTACHED):
             yield f"{catalog}.{where}", name
         elif where or name not in own:
             yield where or schema, name
@@ -297,7 +304,7 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
     if not through_views:
         return cursor.fetchall()
     rows, size = [], 0
-    most, longest = _by_size(ROWS, _MORE_ROWS, path), _by_size(TEXT, _MORE_TEXT, path)
+    most, longest = _by_size(ROWS, _ROWS_PER_MB, path), _by_size(TEXT, _TEXT_PER_MB, path)
     while part := cursor.fetchmany(10_000):
         rows += part
         size += sum(len(value) for row in part for value in row if isinstance(value, str | bytes))
@@ -310,7 +317,9 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
 
 
 class _Sqlite(sqlite3.Connection):
-    """A connection on which statements can read tables and views, and no more; those read through views have a deadline."""
+    """A connection on which statements can read tables and views, and no more; those read through views have a
+    deadline.
+    """
 
     def __init__(self, *given: Any, **more: Any):
         super().__init__(*given, **more)
@@ -320,7 +329,7 @@ class _Sqlite(sqlite3.Connection):
         self.execute("PRAGMA trusted_schema = OFF")
         self.execute("PRAGMA query_only = ON")
         self.execute("PRAGMA cell_size_check = ON")
-        self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE)
+        self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES)
         self.set_authorizer(self._may)
         self.set_progress_handler(self._is_late, 100_000)
 
@@ -339,7 +348,9 @@ class _Sqlite(sqlite3.Connection):
 
 @contextmanager
 def _sqlite(path: Path) -> Iterator[_Sqlite]:
-    """A connection that writes nothing: one to a database with a write-ahead log would, unless the log is there already."""
+    """A connection that writes nothing: one to a database with a write-ahead log would, unless the log is there
+    already.
+    """
     with path.open("rb") as file:
         has_log = file.read(19)[18:] == b"\2"
     is_whole = has_log and not path.with_name(f"{path.name}-wal").exists()
@@ -349,15 +360,15 @@ def _sqlite(path: Path) -> Iterator[_Sqlite]:
             connection.seconds = _seconds(path)
             yield connection
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} cannot be read: {_said(error, path)}.") from None
+        raise DataError(f"{path.name} cannot be read: {_reason(error, path)}.") from None
 
 
-def _said(error: Exception, path: Path) -> str:
-    said = str(error).rstrip(".")
-    if said == "interrupted":
+def _reason(error: Exception, path: Path) -> str:
+    text = str(error).rstrip(".")
+    if text == "interrupted":
         return f"its view takes more than {_seconds(path)} seconds to read: make it a table"
-    if said == "not authorized":
+    if text == "not authorized":
         return "a query of it does more than read its tables"
     if isinstance(error, UnicodeDecodeError):
         return "a text in it is not UTF-8"
-    return said
+    return text

@@ -26,7 +26,8 @@ _ENOUGH = 4096  # bytes from which languages are told apart
 
 
 _FEW = 3  # runs of bytes that are no UTF-8 may be damage wherever no fewer are
-# So many times more runs of a code page than of UTF-8 may yet be a mix of the two; of two bytes a letter, by chance, none.
+# So many times more runs of a code page than of UTF-8 may yet be a mix of the two; of two bytes a letter, by chance,
+# none.
 _LESS = {True: 50, False: 1}
 
 
@@ -38,8 +39,10 @@ class Encoding(NamedTuple):
     damaged: tuple[tuple[int, str], ...] = ()  # line, and its bytes that fit no character
 
 
-class _Mixed(NamedTuple):
-    """How many runs of bytes beyond ASCII are UTF-8 and how many are not, the first line of those that are, and the others."""
+class _Mixture(NamedTuple):
+    """How many runs of bytes beyond ASCII are UTF-8 and how many are not, the first line of those that are, and the
+    others.
+    """
 
     right: int
     wrong: int
@@ -55,22 +58,23 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
     if declared:
         return _declared(path, declared, marked, label)
     if marked:
-        _check(path, marked, label, "its first bytes say")
+        _refuse_misfit(path, marked, label, "its first bytes say")
         return Encoding(marked)
     if wide := _utf16(head):
-        _check(path, wide, label, "its bytes look like")
+        _refuse_misfit(path, wide, label, "its bytes look like")
         return Encoding(wide)
-    wrong = _misfit(path, "utf-8")
+    wrong = _first_misfit(path, "utf-8")
     if wrong is None:
         return Encoding("utf-8")
-    mixed = _mixed(path)
+    mixed = _count_utf8(path)
     if mixed.right >= (mixed.wrong if mixed.wrong <= _FEW else 10 * mixed.wrong):
         return Encoding("utf-8", is_sure=False, damaged=mixed.damaged)
-    for page in _ranked(_foreign(path)):
-        if _misfit(path, page) is None:
+    for page in _rank_pages(_non_ascii_lines(path)):
+        if _first_misfit(path, page) is None:
             if mixed.right >= mixed.wrong / _LESS[page[:4] == "cp12"]:
                 raise DataError(
-                    f"{label} is in two encodings, UTF-8 in line {mixed.line} but {page} in line {wrong}: write it in one, "
+                    f"{label} is in two encodings, UTF-8 in line {mixed.line} but {page} in line {wrong}: write it "
+                    "in one, "
                     f'or, where it is, declare that: encoding = "{page}".'
                 )
             return Encoding(page, is_sure=False)
@@ -86,7 +90,7 @@ def _declared(path: Path, declared: str, marked: str | None, label: str) -> Enco
             f"{label} line 1: encoding = {declared!r} does not fit, its first bytes say {marked.removesuffix('-sig')}."
         )
     name = marked or {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
-    _check(path, name, label, "encoding =")
+    _refuse_misfit(path, name, label, "encoding =")
     return Encoding(name)
 
 
@@ -94,14 +98,14 @@ def _family(name: str) -> str:
     return name[:6].rstrip("-")
 
 
-def _check(path: Path, name: str, label: str, said: str) -> None:
-    if (line := _misfit(path, name)) is not None:
+def _refuse_misfit(path: Path, name: str, label: str, source: str) -> None:
+    if (line := _first_misfit(path, name)) is not None:
         raise DataError(
-            f"{label} line {line} cannot be read: {said} {name.removesuffix('-sig')!r}, which does not fit."
+            f"{label} line {line} cannot be read: {source} {name.removesuffix('-sig')!r}, which does not fit."
         )
 
 
-def _misfit(path: Path, name: str) -> int | None:
+def _first_misfit(path: Path, name: str) -> int | None:
     """The first line that an encoding cannot read, if there is one."""
     decoder, line = codecs.getincrementaldecoder(name)(), 1
     with path.open("rb") as file:
@@ -129,20 +133,20 @@ def _utf16(head: bytes) -> str | None:
     return None
 
 
-def _foreign(path: Path) -> bytes:
+def _non_ascii_lines(path: Path) -> bytes:
     """Lines that hold more than ASCII, by which languages are told apart."""
-    found, size = [], 0
+    lines, size = [], 0
     with path.open("rb") as file:
         for line in file:
             if not line.isascii():
-                found.append(line[:4096])
-                size += len(found[-1])
+                lines.append(line[:4096])
+                size += len(lines[-1])
                 if size > 1 << 16:
                     break
-    return b"".join(found)
+    return b"".join(lines)
 
 
-def _mixed(path: Path) -> _Mixed:
+def _count_utf8(path: Path) -> _Mixture:
     """What of a file is UTF-8: by whole runs of foreign letters, since a few bytes of other encodings are so by chance."""
     right = wrong = first = 0
     damaged = []
@@ -161,28 +165,30 @@ def _mixed(path: Path) -> _Mixed:
             wrong += len(odd)
             if odd:
                 damaged.append((line, " ".join(dict.fromkeys(odd))))
-    return _Mixed(right, wrong, first, tuple(damaged))
+    return _Mixture(right, wrong, first, tuple(damaged))
 
 
-def _ranked(sample: bytes) -> list[str]:
+def _rank_pages(sample: bytes) -> list[str]:
     """Code pages that may have written a sample, the likeliest first."""
     from charset_normalizer import from_bytes
 
     repeated = sample * (_ENOUGH // max(len(sample), 1) + 1)
-    found = from_bytes(repeated, cp_isolation=list(_PAGES), threshold=0.5)
-    best = max((match.coherence for match in found if match.chaos < 0.2), default=0)
+    matches = from_bytes(repeated, cp_isolation=list(_PAGES), threshold=0.5)
+    best = max((match.coherence for match in matches if match.chaos < 0.2), default=0)
     likely = {
         page
-        for match in found
+        for match in matches
         if match.chaos < 0.2 and match.coherence > best - 0.1
         for page in (match.encoding, *match.could_be_from_charset)
     }
-    worded = {page: _worded(sample, page) for page in _PAGES}
+    word_shares = {page: _share_of_words(sample, page) for page in _PAGES}
     # What reads as words of one byte a letter is hardly ever of two, the other way round it often is.
-    return sorted(_PAGES, key=lambda page: (-worded[page], page[:4] != "cp12", page not in likely and page != _KOREAN))
+    return sorted(
+        _PAGES, key=lambda page: (-word_shares[page], page[:4] != "cp12", page not in likely and page != _KOREAN)
+    )
 
 
-def _worded(sample: bytes, page: str) -> float:
+def _share_of_words(sample: bytes, page: str) -> float:
     """The share of the words with foreign letters that look like words by a code page, to a tenth."""
     # What the Korean page has beyond the standard is hardly ever written, and what other pages are by chance.
     text = sample.decode("euc_kr" if page == _KOREAN else page, "replace")

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.layouts.layout import layout_of
-from retention_kit.data.readers.files import used
+from retention_kit.data.readers.files import columns_used
 from retention_kit.data.values.amounts import Hints
-from retention_kit.data.values.expressions import plainly
-from retention_kit.data.values.typed_expressions import typed
+from retention_kit.data.values.expressions import explain_error
+from retention_kit.data.values.typed_expressions import type_expression
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
 
 
-def as_text(engine: Engine, source: Table, reader: str) -> str:
-    """A relation of an export with its cells as text, as in the file its layout was written for; but for what is computed with."""
+def cells_as_text(engine: Engine, source: Table, reader: str) -> str:
+    """A relation of an export with its cells as text, as in the file its layout was written for; but for what is
+    computed with.
+    """
     kinds = engine.types(reader) if source.layout and engine.embedded is engine else {}
-    computing = used(kinds, [text for ours, text in source.columns.items() if ours in ("amount", "refunded")])
+    computing = columns_used(kinds, [text for ours, text in source.columns.items() if ours in ("amount", "refunded")])
     if all(kind == "VARCHAR" or name in computing for name, kind in kinds.items()):
         return reader
     cells = (quote(name) if name in computing else f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in kinds)
@@ -27,37 +29,40 @@ def as_text(engine: Engine, source: Table, reader: str) -> str:
 
 def leave_out(
     engine: Engine, source: Table, reader: str, label: str, name: str, hints: Hints
-) -> tuple[str, list[Found]]:
+) -> tuple[str, list[Finding]]:
     """What is left of a relation, and what each condition of `leave_out` took, the first that holds counting.
 
     Raises DataError on a condition that the engine does not accept.
     """
     if not source.leave_out:
         return reader, []
-    conditions, found = {}, []
+    conditions, findings = {}, []
     for why, text in source.leave_out.items():
-        conditions[why], told = (
+        conditions[why], more = (
             (text, [])
             if not isinstance(engine, DuckDB)
-            else typed(engine, text, reader, f"{label}: leave_out {why!r} = {text!r}", hints)
+            else type_expression(engine, text, reader, f"{label}: leave_out {why!r} = {text!r}", hints)
         )
-        found += told
+        findings += more
     for why, condition in conditions.items():
         try:
             engine.types(f"(SELECT 1 AS one FROM {reader} AS _theirs WHERE {condition})")
         except engine.error as error:
-            said = plainly(engine.embedded, str(error), engine.types(reader))
-            raise DataError(f"{label}: leave_out {why!r} = {source.leave_out[why]!r} does not work: {said}") from None
-    cases = " ".join(f"WHEN {condition} THEN {place}" for place, condition in enumerate(conditions.values()))
-    place = f"CASE {cases} ELSE -1 END"
-    engine.define(f"{name}_places", f"SELECT {place} AS place FROM {reader} AS _theirs")
+            reason = explain_error(engine.embedded, str(error), engine.types(reader))
+            raise DataError(f"{label}: leave_out {why!r} = {source.leave_out[why]!r} does not work: {reason}") from None
+    cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(conditions.values()))
+    number = f"CASE {cases} ELSE -1 END"
+    engine.define(f"{name}_places", f"SELECT {number} AS place FROM {reader} AS _theirs")
     counted = dict(engine.rows(f"SELECT place, count(*) FROM {name}_places GROUP BY place"))
-    kept = f"(SELECT * FROM {reader} AS _theirs WHERE {place} = -1)"
-    left = enumerate(source.leave_out)
-    return kept, [*found, *(Found(f"left out: {why}", counted[place]) for place, why in left if place in counted)]
+    remaining = f"(SELECT * FROM {reader} AS _theirs WHERE {number} = -1)"
+    reasons = enumerate(source.leave_out)
+    return remaining, [
+        *findings,
+        *(Finding(f"left out: {why}", counted[number]) for number, why in reasons if number in counted),
+    ]
 
 
-def limits(source: Table) -> list[str]:
+def export_limits(source: Table) -> list[str]:
     """What the export of a source cannot tell, a sentence each; raises SettingsError where its layout is unknown."""
     return layout_of(source.layout).notes if source.layout else []
 

@@ -7,18 +7,18 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import path_literal, quote
 from retention_kit.data.readers.frames import register_cells
-from retention_kit.data.readers.header import HEAD, Names, Sorter, find_header, stacked_cells
+from retention_kit.data.readers.header import HEAD, Names, RecordSorter, find_header, stacked_cells
 from retention_kit.data.readers.text_files import TEXTS, TextOptions, read_text
 from retention_kit.data.readers.workbooks import check_workbook
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import Table
 
 FORMATS = (*TEXTS, ".parquet", ".xlsx")
-_NO_TEXT = {  # first bytes of what is often named as a text
+_BINARY_STARTS = {  # first bytes of what is often named as a text
     b"\x1f\x8b": "a gzip file: name it .csv.gz",
     b"PK\x03\x04": "a workbook or a zip file: name it .xlsx or .csv.zip",
     b"\xd0\xcf\x11\xe0": "an old workbook: save it as .xlsx",
@@ -26,7 +26,7 @@ _NO_TEXT = {  # first bytes of what is often named as a text
 }
 
 
-def files_of(text: str, folder: Path) -> list[Path]:
+def resolve_files(text: str, folder: Path) -> list[Path]:
     """The file of that name, or in order of name all files that a pattern such as `exports/orders-*.csv` fits."""
     path = folder / text
     if path.is_file():
@@ -34,17 +34,17 @@ def files_of(text: str, folder: Path) -> list[Path]:
     if path.exists() or path.is_symlink():
         refuse_irregular(path)
     if not re.search(r"[*?\[]", text):
-        near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(f"There is no file {text!r} in {str(folder)!r}: {did_you_mean(path.name, near)}")
+        neighbours = [matching.name for matching in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise DataError(f"There is no file {text!r} in {str(folder)!r}: {did_you_mean(path.name, neighbours)}")
     root, pattern = (Path(path.anchor), path.relative_to(path.anchor)) if Path(text).is_absolute() else (folder, text)
     # Spreadsheet programs leave `~$` files beside what they have open.
-    found = sorted(file for file in root.glob(str(pattern)) if file.is_file() and not file.name.startswith("~$"))
-    if not found:
+    matching = sorted(file for file in root.glob(str(pattern)) if file.is_file() and not file.name.startswith("~$"))
+    if not matching:
         raise DataError(f"No file in {str(folder)!r} fits {text!r}.")
-    endings = sorted({file.suffix.lower() for file in found})
+    endings = sorted({file.suffix.lower() for file in matching})
     if len(endings) > 1:
         raise DataError(f"The files that fit {text!r} are of several kinds, {', '.join(endings)}: name one of them.")
-    return found
+    return matching
 
 
 def fingerprint(files: list[Path]) -> str:
@@ -67,7 +67,7 @@ def read_file(
     name: str,
     names: Names,
     wanted: Callable[[list[str]], list[str]] = list,
-) -> tuple[str, list[Found], str | None]:
+) -> tuple[str, list[Finding], str | None]:
     """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`.
 
     `wanted` chooses the columns of a text file that are kept (`read_text`).
@@ -80,7 +80,7 @@ def read_file(
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
         return quote(name), *read_text(engine, path, name, names, options, wanted)
     if ending == ".xlsx":
-        columns, rows, found = _sheet(path, source, table, names)
+        columns, rows, found = _read_sheet(path, source, table, names)
         return register_cells(engine, name, columns, rows), found, None
     raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
 
@@ -97,17 +97,17 @@ def refuse_irregular(path: Path) -> None:
         raise DataError(f"{path.name} cannot be read: {error.strerror}.") from None
     if not start:
         raise DataError(f"{path.name} is empty.")
-    kind = next((kind for first, kind in _NO_TEXT.items() if start.startswith(first)), None)
+    kind = next((kind for first, kind in _BINARY_STARTS.items() if start.startswith(first)), None)
     if kind and path.suffix.lower() in set(TEXTS) - {".gz", ".zip"}:
         raise DataError(f"{path.name} is no text but {kind}.")
 
 
 def sheets(path: Path) -> list[str]:
     """The names of a workbook's sheets."""
-    return _looked_into(path)[0]
+    return _inspect_workbook(path)[0]
 
 
-def _looked_into(path: Path) -> tuple[list[str], bool]:
+def _inspect_workbook(path: Path) -> tuple[list[str], bool]:
     """The names of a workbook's sheets, and whether any may have merged cells."""
     from python_calamine import CalamineError, CalamineWorkbook
 
@@ -119,25 +119,30 @@ def _looked_into(path: Path) -> tuple[list[str], bool]:
         raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
 
 
-def used(theirs: Iterable[str], expressions: list[str]) -> list[str]:
+def columns_used(columns: Iterable[str], expressions: list[str]) -> list[str]:
     """The columns of theirs that SQL expressions name; plain column names are no expressions."""
-    plain = {column.lower() for column in theirs}
+    plain = {column.lower() for column in columns}
     code = " ".join(re.sub(r"'[^']*'", "", text) for text in expressions if text.lower() not in plain)
-    return [column for column in theirs if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
+    return [column for column in columns if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
 
 
-def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[str], list[list[object]], list[Found]]:
-    """Columns and rows of the chosen sheet, the one named like the table or the only one; cells typed as they are there."""
+def _read_sheet(
+    path: Path, source: Table, table: str, names: Names
+) -> tuple[list[str], list[list[object]], list[Finding]]:
+    """Columns and rows of the chosen sheet, the one named like the table or the only one; cells typed as they are
+    there.
+    """
     import pandas as pd
     from python_calamine import CalamineError
 
-    chosen, (found, is_merged) = source.sheet, _looked_into(path)
-    named = [sheet for sheet in found if sheet.strip().lower() == (chosen or table).strip().lower()]
-    if chosen and not named:
-        raise DataError(f"{path.name} has no sheet {chosen!r}: {did_you_mean(chosen, found)}")
-    if not named and len(found) > 1:
+    wanted, (names_in_book, is_merged) = source.sheet, _inspect_workbook(path)
+    named = [sheet for sheet in names_in_book if sheet.strip().lower() == (wanted or table).strip().lower()]
+    if wanted and not named:
+        raise DataError(f"{path.name} has no sheet {wanted!r}: {did_you_mean(wanted, names_in_book)}")
+    if not named and len(names_in_book) > 1:
         raise DataError(
-            f"{path.name} has the sheets {', '.join(found)}, none called {table}: name one, sheet = {found[0]!r}."
+            f"{path.name} has the sheets {', '.join(names_in_book)}, none called {table}: name one, sheet = "
+            f"{names_in_book[0]!r}."
         )
     try:
         # Nothing but an empty cell is missing: NA is also a country.
@@ -154,25 +159,33 @@ def _sheet(path: Path, source: Table, table: str, names: Names) -> tuple[list[st
         raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
     frame = frame.astype(object)
     cells = frame.where(frame.notna(), None).to_numpy().tolist()
-    merged = _fill_merged(path, named[0] if named else found[0], cells) if is_merged else 0
+    merged = _fill_merged(path, named[0] if named else names_in_book[0], cells) if is_merged else 0
     while cells and not any(cell is not None for cell in cells[-1]):
         cells.pop()
     header = find_header(cells[:HEAD], names)
     if header is None:
         raise DataError(f"{path.name} is empty.")
-    sorter = Sorter(path.name, names, source.header_rows, "row")
+    sorter = RecordSorter(path.name, names, source.header_rows, "row")
     sorted_rows = [*sorter.rows(enumerate(cells, start=1), header)]
     columns, rows = stacked_cells([one.columns for one in sorter.headers], sorted_rows)
-    blank = {f"column{place + 1}" for place in range(len(columns))}
-    kept = [
-        place for place, name in enumerate(columns) if name not in blank or any(row[place] is not None for row in rows)
+    blank = {f"column{position + 1}" for position in range(len(columns))}
+    positions = [
+        position
+        for position, name in enumerate(columns)
+        if name not in blank or any(row[position] is not None for row in rows)
     ]
-    told = [*sorter.found(), *([Found("cells merged over several rows", merged)] if merged else [])]
-    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows], told
+    findings = [*sorter.findings(), *([Finding("cells merged over several rows", merged)] if merged else [])]
+    return (
+        [columns[position] for position in positions],
+        [[row[position] for position in positions] for row in rows],
+        findings,
+    )
 
 
 def _fill_merged(path: Path, sheet: str, cells: list[list[object]]) -> int:
-    """Give the rows of cells merged downwards their value, which stands in the first alone; how many rows were given one."""
+    """Give the rows of cells merged downwards their value, which stands in the first alone; how many rows were given
+    one.
+    """
     from python_calamine import CalamineWorkbook
 
     with CalamineWorkbook.from_path(path) as book:

@@ -28,7 +28,8 @@ class Stream:
 def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
 
-    pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where it is
+    pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where
+    it is
     no frame, or a column holds what no table does.
     """
     import duckdb
@@ -53,7 +54,8 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     if not hasattr(frame, "__arrow_c_stream__"):
         kind = type(frame).__name__
         raise DataError(
-            f"{table} must be a DataFrame (pandas, Polars) or an Arrow table, not {'an' if kind[0] in 'aeiou' else 'a'} {kind}; "
+            f"{table} must be a DataFrame (pandas, Polars) or an Arrow table, not "
+            f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}; "
             "to read a file use rk.load(path)."
         )
     engine.register(f"{name}_stream", Stream(frame))
@@ -95,7 +97,7 @@ def _is_readable(engine: DuckDB, frame: pd.DataFrame) -> bool:
     return True
 
 
-def in_micros(engine: DuckDB, relation: str) -> str:
+def with_microseconds(engine: DuckDB, relation: str) -> str:
     """A relation with its nanoseconds as microseconds: cut off, where a cast rounds them up into the next day or month."""
     ways = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
     cut = [

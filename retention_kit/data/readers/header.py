@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.errors import DataError
 
 HEAD = 200  # records among which the header is looked for
@@ -18,15 +18,15 @@ _MUCH = 20  # from one in so many records on, a file is torn rather than dirty
 _FOOTER = 10  # rows below a table that may be a footer; more are rows of it that are cut
 _RECENT = 20  # rows that cut ones are compared with
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
-UNSAID = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # what spellings of one name may differ in, besides capitals
+IGNORED = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # what spellings of one name may differ in, besides capitals
 NumberedRow = tuple[int, Sequence[Any]]  # of a record its line, of a row of the table its header
-_NOTHING = dict.fromkeys(map(ord, UNSAID))
+_DROPPED = dict.fromkeys(map(ord, IGNORED))
 
 
 def name_key(name: Any) -> str:
     """What spellings of one column's name share: `Customer_ID`, `"customer id "` and `customerId` are alike."""
     text = _text(name).casefold()
-    return text.translate(_NOTHING) or text
+    return text.translate(_DROPPED) or text
 
 
 @dataclass(frozen=True)
@@ -57,25 +57,29 @@ class Names:
 
     def least(self, columns: Iterable[str]) -> int:
         """How many cells a row below these columns needs, so that it has all that the table cannot do without."""
-        places = {name_key(name): place for place, name in enumerate(columns, start=1)}
+        positions = {name_key(name): position for position, name in enumerate(columns, start=1)}
         needed = (name for choices in self._choices for names in choices for name in names)
-        return max((places[name] for name in needed if name in places), default=1)
+        return max((positions[name] for name in needed if name in positions), default=1)
 
 
 def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
-    """The place of the header: the first record that names all that is needed, else the most; without any, the widest run's first."""
-    for place, cells in enumerate(records):
+    """The place of the header: the first record that names all that is needed, else the most; without any, the widest
+    run's first.
+    """
+    for position, cells in enumerate(records):
         if names.is_header(cells):
-            return place
+            return position
     filled = [sum(map(_is_filled, cells)) for cells in records]
     scores = [names.score(cells) for cells in records]
     if best := max(scores, default=0):
-        return max(range(len(records)), key=lambda place: (scores[place], best > 1 or filled[place], -place))
+        return max(
+            range(len(records)), key=lambda position: (scores[position], best > 1 or filled[position], -position)
+        )
     widths = Counter(len(cells) for cells, size in zip(records, filled, strict=True) if size > 1)
     if not widths:
-        return next((place for place, size in enumerate(filled) if size), None)
+        return next((position for position, size in enumerate(filled) if size), None)
     usual = widths.most_common(1)[0][0]
-    return next(place for place, cells in enumerate(records) if len(cells) == usual and filled[place] > 1)
+    return next(position for position, cells in enumerate(records) if len(cells) == usual and filled[position] > 1)
 
 
 class Header(NamedTuple):
@@ -89,22 +93,24 @@ class Header(NamedTuple):
         """From one to three rows of names; a name that is blank in the first is taken from the next."""
         columns: list[str] = []
         taken: set[str] = set()
-        told = []
-        for place, first in enumerate(rows[0]):
-            below = (row[place] if place < len(row) else "" for row in rows)
-            said = next((text for cell in below if (text := _text(cell))), "") or f"column{place + 1}"
-            name, number = said, 2
+        repeated = []
+        for position, first in enumerate(rows[0]):
+            below = (row[position] if position < len(row) else "" for row in rows)
+            title = next((text for cell in below if (text := _text(cell))), "") or f"column{position + 1}"
+            name, number = title, 2
             while name.lower() in taken:
-                name, number = f"{said}_{number}", number + 1
-            if name != said and _text(first):
-                told.append(f"{said!r} stands again in column {place + 1}: the first is used, this one is {name!r}")
+                name, number = f"{title}_{number}", number + 1
+            if name != title and _text(first):
+                repeated.append(
+                    f"{title!r} stands again in column {position + 1}: the first is used, this one is {name!r}"
+                )
             taken.add(name.lower())
             columns.append(name)
-        return cls(columns, "; ".join(told[:3]))
+        return cls(columns, "; ".join(repeated[:3]))
 
 
-class Sorter:
-    """Sorts the records of one file: `rows` yields those of the table, `found` tells the others.
+class RecordSorter:
+    """Sorts the records of one file: `rows` yields those of the table, `findings` tells the others.
 
     A file may hold several exports, one below the other: `headers` has each one's columns.
     """
@@ -112,8 +118,8 @@ class Sorter:
     def __init__(self, label: str, names: Names, header_rows: int = 1, unit: str = "line", delimiter: str = ","):
         self._label, self._names, self._header_rows, self._unit = label, names, header_rows, unit
         self._delimiter = delimiter
-        self._told: dict[str, list[tuple[int, str]]] = {}
-        self._sizes: Counter[str] = Counter()
+        self._examples: dict[str, list[tuple[int, str]]] = {}
+        self._counts: Counter[str] = Counter()
         self.headers: list[Header] = []
         self.line = 0  # of the first header
         self.records = 0
@@ -122,30 +128,30 @@ class Sorter:
         """Number of the header and cells of each row of the table; `header` is the place of the first header's record."""
         reading = iter(records)
         for _ in range(header):
-            self._around("row before the header", *next(reading))
+            self._count_outside("row before the header", *next(reading))
         rest: list[Sequence[Any]] | None = self._take_header(*next(reading), reading)
         while rest is not None:
             rest = yield from self._below(rest, reading)
         self._refuse_torn()
 
-    def found(self) -> list[Found]:
+    def findings(self) -> list[Finding]:
         """What is to be told of the records that are no rows, and of the names."""
-        told = [
-            Found(check, size, self._example(check), tuple(self._told[check]), self._label)
-            for check, size in self._sizes.items()
+        findings = [
+            Finding(check, size, self._example(check), tuple(self._examples[check]), self._label)
+            for check, size in self._counts.items()
         ]
         doubled = "; ".join(dict.fromkeys(header.detail for header in self.headers if header.detail))
-        return told + ([Found("duplicate header", self.records, doubled)] if doubled else [])
+        return findings + ([Finding("duplicate header", self.records, doubled)] if doubled else [])
 
     def _take_header(self, line: int, first: Sequence[Any], reading: Iterator) -> list[Sequence[Any]]:
         rows = [first]
         if not self.headers:
             self.line = line
         else:
-            self._tell("repeated header", line, first)
+            self._count("repeated header", line, first)
         for _ in range(self._header_rows - 1):
             if (further := next(reading, None)) is not None:
-                self._tell("further header row", *further)
+                self._count("further header row", *further)
                 rows.append(further[1])
         # A name that an export above spells otherwise is that one's.
         before = {name_key(name): name for header in self.headers for name in header.columns}
@@ -171,24 +177,24 @@ class Sorter:
             filled = size - cells.count("") - cells.count(None)
             if size <= probe or size != width or name_key(cells[probe]) in vocabulary:
                 if not filled or (size == 1 and not _text(cells[0])):
-                    self._tell("blank row", line, cells)
+                    self._count("blank row", line, cells)
                     continue
                 if [name_key(cell) for cell in cells] == keys:
                     yield from self._flush(pending, number, width)
-                    self._tell("repeated header", line, cells)
+                    self._count("repeated header", line, cells)
                     for _ in range(self._header_rows - 1):
                         if (further := next(reading, None)) is not None:
-                            self._tell("further header row", *further)
+                            self._count("further header row", *further)
                     continue
                 if self._names.is_header(cells) or self._names.score(cells) >= max(score, 2):
                     yield from self._flush(pending, number, width)
                     return self._take_header(line, cells, reading)
             elif not filled:
-                self._tell("blank row", line, cells)
+                self._count("blank row", line, cells)
                 continue
             if size > width:
                 if any(map(_is_filled, cells[width:])):
-                    self._tell("row with more cells than the header", line, cells)
+                    self._count("row with more cells than the header", line, cells)
                     continue
                 cells = cells[:width]
             if (filled == 1 and width > 1) or size < least or (size < width and size == 1):
@@ -197,14 +203,14 @@ class Sorter:
             if pending:
                 yield from self._flush(pending, number, width)
             if size < width:
-                self._tell("row with fewer cells than the header", line, cells)
+                self._count("row with fewer cells than the header", line, cells)
                 cells = [*cells, *[""] * (width - size)]
             recent.append(cells)
             self.records += 1
             yield number, cells
         if recent and len(pending) <= _FOOTER:
             for line, cells in [row for row in pending if not _is_cut(row[1], recent)]:
-                self._tell("row after the table", line, cells)
+                self._count("row after the table", line, cells)
             pending = [row for row in pending if _is_cut(row[1], recent)]
         yield from self._flush(pending, number, width)
         return None
@@ -216,35 +222,36 @@ class Sorter:
                 self.records += 1
                 yield number, cells
             else:
-                self._tell("row too short", line, cells)
+                self._count("row too short", line, cells)
         pending.clear()
 
-    def _around(self, check: str, line: int, cells: Sequence[Any]) -> None:
-        self._tell(check if any(map(_is_filled, cells)) else "blank row", line, cells)
+    def _count_outside(self, check: str, line: int, cells: Sequence[Any]) -> None:
+        self._count(check if any(map(_is_filled, cells)) else "blank row", line, cells)
 
-    def _tell(self, check: str, line: int, cells: Sequence[Any]) -> None:
-        self._sizes[check] += 1
-        told = self._told.setdefault(check, [])
-        if len(told) < EXAMPLES:
-            told.append((line, self._delimiter.join(map(_text, cells))[:200]))
+    def _count(self, check: str, line: int, cells: Sequence[Any]) -> None:
+        self._counts[check] += 1
+        examples = self._examples.setdefault(check, [])
+        if len(examples) < EXAMPLES:
+            examples.append((line, self._delimiter.join(map(_text, cells))[:200]))
 
     def _example(self, check: str) -> str:
-        line, text = self._told[check][0]
-        shown = text if len(text) <= 60 else f"{text[:59]}…"
-        return f"{self._label}, {self._unit} {line}" + (f": {shown!r}" if shown.strip(f"{self._delimiter} ") else "")
+        line, text = self._examples[check][0]
+        short = text if len(text) <= 60 else f"{text[:59]}…"
+        return f"{self._label}, {self._unit} {line}" + (f": {short!r}" if short.strip(f"{self._delimiter} ") else "")
 
     def _refuse_torn(self) -> None:
         """Raise where a record has cells beyond the header, whose values may be shifted, or where many have too few."""
         for check, wrong in (("row with more cells than the header", "more"), ("row too short", "fewer")):
-            size = self._sizes[check]
+            size = self._counts[check]
             is_much = size * _MUCH >= size + self.records and (size > 1 or not self.records)
             if not size or (wrong == "fewer" and not is_much):
                 continue
-            line, text = self._told[check][0]
+            line, text = self._examples[check][0]
             others = f", as have {size - 1} more" if size > 1 else ""
             if other := self._other_delimiter(check):
                 raise DataError(
-                    f"{self._label}: the header in line {self.line} separates its names by {DELIMITERS[self._delimiter]}, "
+                    f"{self._label}: the header in line {self.line} separates its names by "
+                    f"{DELIMITERS[self._delimiter]}, "
                     f"but line {line} its values by {DELIMITERS[other]} ({text[:60]!r}){others}: write both alike."
                 )
             raise DataError(
@@ -257,7 +264,7 @@ class Sorter:
         signs = len(self.headers[0].columns) - 1
         if self._unit != "line" or self._delimiter not in DELIMITERS or not signs:
             return None
-        rows = [text for _, text in self._told[check]]
+        rows = [text for _, text in self._examples[check]]
         others = (sign for sign in DELIMITERS if sign != self._delimiter)
         return next((sign for sign in others if all(text.count(sign) >= signs for text in rows)), None)
 
@@ -269,22 +276,24 @@ def stacked_cells(headers: list[list[str]], rows: Iterable[NumberedRow]) -> tupl
         for name in header:
             first.setdefault(name.lower(), name)
     columns = list(first.values())
-    places = {name.lower(): place for place, name in enumerate(columns)}
-    into = [[places[name.lower()] for name in header] for header in headers]
+    positions = {name.lower(): position for position, name in enumerate(columns)}
+    into = [[positions[name.lower()] for name in header] for header in headers]
     stacked = []
     for number, cells in rows:
         row: list[Any] = [None] * len(columns)
-        for place, cell in zip(into[number], cells, strict=True):
-            row[place] = cell
+        for position, cell in zip(into[number], cells, strict=True):
+            row[position] = cell
         stacked.append(row)
     return columns, stacked
 
 
 def _is_cut(cells: Sequence[Any], rows: Iterable[Sequence[Any]]) -> bool:
-    """Whether what is below a table is written as its values are, beyond mere words, so that it is a row without its end."""
+    """Whether what is below a table is written as its values are, beyond mere words, so that it is a row without its
+    end.
+    """
     rows = [*rows]
-    shapes = {place: _shape(_text(cell)) for place, cell in enumerate(cells) if _text(cell)}
-    alike = all(any(_shape(_text(row[place])) == shape for row in rows) for place, shape in shapes.items())
+    shapes = {position: _shape(_text(cell)) for position, cell in enumerate(cells) if _text(cell)}
+    alike = all(any(_shape(_text(row[position])) == shape for row in rows) for position, shape in shapes.items())
     return alike and any(not re.fullmatch(r"[a ]*", shape) for shape in shapes.values())
 
 

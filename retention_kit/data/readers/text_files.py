@@ -1,6 +1,7 @@
 """Text files as tables: CSV and its relatives, plain or packed, every decision ours and the number of rows checked.
 
-The definition of a record is that of Python's `csv`: a quote counts only where a field begins. Files without oddities are
+The definition of a record is that of Python's `csv`: a quote counts only where a field begins. Files without oddities
+are
 read in place by the engine, the others as a copy of what `csv` reads.
 """
 
@@ -19,7 +20,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.private_folders import private_folder
 from retention_kit.data.engines.sql_text import literal, path_literal, quote
@@ -29,11 +30,11 @@ from retention_kit.data.readers.header import (
     DELIMITERS,
     EXAMPLES,
     HEAD,
-    UNSAID,
+    IGNORED,
     Header,
     Names,
     NumberedRow,
-    Sorter,
+    RecordSorter,
     find_header,
     name_key,
     stacked_cells,
@@ -91,7 +92,7 @@ def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | No
     """The columns of a text file and its first rows; what would only be found further down is not."""
     with private_folder() as folder:
         opened = _opened(path, Names(), TextOptions(), folder)
-        sorter = Sorter(opened.label, Names(), delimiter=opened.delimiter)
+        sorter = RecordSorter(opened.label, Names(), delimiter=opened.delimiter)
         with opened.path.open(encoding="utf-8-sig", newline="") as file:
             records = checked_records(file, opened.delimiter, opened.label)
             first = [*islice(sorter.rows(records, opened.header), most)]
@@ -108,8 +109,9 @@ def read_text(
     names: Names,
     options: TextOptions,
     wanted: Callable[[list[str]], list[str]] = list,
-) -> tuple[list[Found], str]:
-    """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; what else it holds, and its delimiter.
+) -> tuple[list[Finding], str]:
+    """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; what else it holds, and
+    its delimiter.
 
     `wanted` chooses the columns that are stored; with REST among them a digest stands for the others. Raises DataError,
     naming file and line.
@@ -146,7 +148,9 @@ def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Op
 
 
 def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
-    """How well a delimiter fits: the names that it shows, then the records as wide as the header; with the header's place."""
+    """How well a delimiter fits: the names that it shows, then the records as wide as the header; with the header's
+    place.
+    """
     lines = io.StringIO(head, newline="")
     records = list(islice(first_records(lines, delimiter), HEAD))
     if len(head) == _HEAD_CHARACTERS and len(records) > 1:
@@ -203,7 +207,7 @@ def _transcoded(path: Path, encoding: Encoding, folder: Path) -> Path:
     return target
 
 
-def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Found]:
+def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Finding]:
     encoding = opened.encoding
     if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
         return []
@@ -211,15 +215,15 @@ def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Found]:
         shown = "; ".join(f"line {line} holds {said}" for line, said in encoding.damaged[:3])
         more = f", and {len(encoding.damaged) - 3} more" if encoding.damaged[3:] else ""
         told = f"{opened.label} is UTF-8 but for a few bytes: {shown}{more}"
-        return [Found("damaged characters", len(encoding.damaged), told, encoding.damaged[:EXAMPLES], opened.label)]
+        return [Finding("damaged characters", len(encoding.damaged), told, encoding.damaged[:EXAMPLES], opened.label)]
     rows = _rows_of(engine, name)
     guessed = "" if encoding.is_sure else f': if names look wrong, set encoding = "{encoding.name}" or another'
-    return [Found("encoding", rows, f"{opened.label} is read as {encoding.name}{guessed}")]
+    return [Finding("encoding", rows, f"{opened.label} is read as {encoding.name}{guessed}")]
 
 
 def _read_in_place(
     engine: DuckDB, name: str, opened: _Opened, names: Names, options: TextOptions, wanted: Callable
-) -> list[Found] | None:
+) -> list[Finding] | None:
     """Let the engine read a file that has no oddities; None where it has some."""
     header = Header.of(opened.first[:1])
     if options.header_rows > 1 or opened.header or header.detail or len(header.columns) < 2:
@@ -257,13 +261,14 @@ def _holds_header(engine: DuckDB, name: str, kept: list[str], names: Names, head
     probe = header.columns[names.least(header.columns) - 1]
     probe = probe if probe in kept else kept[0]
     # Only what begins like a name is compared, which is dear.
-    begins = f"^[{re.escape(UNSAID)}]*[{''.join(sorted({re.escape(word[0]) for word in keys if word}))}]"
+    begins = f"^[{re.escape(IGNORED)}]*[{''.join(sorted({re.escape(word[0]) for word in keys if word}))}]"
 
-    # Which of their cells are names is seen here: an expression of all columns and all names is more than an engine can bear.
+    # Which of their cells are names is seen here: an expression of all columns and all names is more than an engine can
+    # bear.
     alike = engine.rows(
         f"SELECT {', '.join(map(quote, kept))} FROM (SELECT * FROM {quote(name)} "
         f"WHERE regexp_matches(lower({quote(probe)}), {literal(begins)})) AS near "
-        f"WHERE translate(lower({quote(probe)}), {literal(UNSAID)}, '') IN ({words}) LIMIT {_ALIKE + 1}"
+        f"WHERE translate(lower({quote(probe)}), {literal(IGNORED)}, '') IN ({words}) LIMIT {_ALIKE + 1}"
     )
     least = min(2, len(kept))
     return len(alike) > _ALIKE or any(
@@ -279,9 +284,9 @@ def _read_copied(
     options: TextOptions,
     wanted: Callable,
     folder: Path,
-) -> list[Found]:
+) -> list[Finding]:
     """Copy the rows as `csv` reads them, then let the engine read the copy."""
-    sorter = Sorter(opened.label, names, options.header_rows, delimiter=opened.delimiter)
+    sorter = RecordSorter(opened.label, names, options.header_rows, delimiter=opened.delimiter)
     parts: list[_Part] = []
     with opened.path.open(encoding="utf-8-sig", newline="") as file:
         records = checked_records(file, opened.delimiter, opened.label)
@@ -293,7 +298,7 @@ def _read_copied(
     _store(engine, name, parts, wanted(list(dict.fromkeys(column for part in parts for column in part.columns))))
     if (seen := _rows_of(engine, name)) != expected:
         raise DataError(f"{opened.label} cannot be read: the engine reads {seen:,} of its {expected:,} rows.")
-    return sorter.found()
+    return sorter.findings()
 
 
 def _copied(path: Path, columns: list[str], rows: Iterable[NumberedRow]) -> _Part:
@@ -327,7 +332,8 @@ def _reader(part: _Part) -> str:
     line = max(2_000_000, part.longest + 1024)
     return (
         f"read_csv({path_literal(part.path)}, auto_detect = false, header = false, "
-        f"skip = {part.skip}, delim = {literal(part.delimiter)}, quote = '\"', escape = '\"', comment = '', nullstr = '', "
+        f"skip = {part.skip}, delim = {literal(part.delimiter)}, quote = '\"', escape = '\"', comment = '', nullstr "
+        "= '', "
         f"new_line = '{line_end}', encoding = 'utf-8', strict_mode = true, null_padding = false, "
         f"max_line_size = {line}, buffer_size = {2 * line}, parallel = {str(part.is_parallel).lower()}, "
         f"hive_partitioning = false, columns = {{{kinds}}})"

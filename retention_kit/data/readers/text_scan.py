@@ -24,9 +24,11 @@ class Plain(NamedTuple):
 
 
 def plain_records(path: Path, delimiter: str, width: int, label: str) -> Plain | None:
-    """Records and line ends of a UTF-8 file; None where one is odd: of another width, blank, quoted loosely, ended otherwise.
+    """Records and line ends of a UTF-8 file; None where one is odd: of another width, blank, quoted loosely, ended
+    otherwise.
 
-    By induction over its quotes: each opens after a delimiter, a line end or the quote that it doubles, and closes before one.
+    By induction over its quotes: each opens after a delimiter, a line end or the quote that it doubles, and closes
+    before one.
     Raises DataError where the file holds NUL, which no text does.
     """
     import numpy as np

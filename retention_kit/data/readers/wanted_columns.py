@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.union import REST
 from retention_kit.data.schema import OPTIONAL, REQUIRED
-from retention_kit.data.values.personal_columns import why_by_name
+from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.data.values.typed_expressions import columns_in
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
 
 
-def names_of(engine: DuckDB, table: str, source: Table) -> Names:
+def header_names(engine: DuckDB, table: str, source: Table) -> Names:
     """The names that the header of a source is known by: those that are mapped, and ours."""
     expressions = {text: frozenset(columns_in(engine, text)) for text in source.columns.values()}
-    known = {name for found in expressions.values() for name in found} | set(expressions)
+    known = {name for used in expressions.values() for name in used} | set(expressions)
     known |= {name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns}
     if source.where:
         known |= columns_in(engine, source.where)
@@ -27,21 +27,23 @@ def names_of(engine: DuckDB, table: str, source: Table) -> Names:
     for ours in REQUIRED[table]:
         if (ours == "survey" and source.survey) or (text := source.columns.get(ours, ours)) is None:
             continue
-        found = expressions.get(text)
-        required.append((frozenset({text}), *([found] if found else [])))
+        used = expressions.get(text)
+        required.append((frozenset({text}), *([used] if used else [])))
     return Names(frozenset(known), tuple(required))
 
 
 def wanted_columns(
     engine: DuckDB, source: Table, names: Names, segments: Iterable[str], unread: list[str]
 ) -> Callable[[list[str]], list[str]]:
-    """What chooses the columns of a text file that are kept; of those that might become segments the others are `unread`."""
+    """What chooses the columns of a text file that are kept; of those that might become segments the others are
+    `unread`.
+    """
     texts = [text for text in (*source.columns.values(), source.where, *source.leave_out.values()) if text]
     asked = [({text}, columns_in(engine, text)) for text in texts] + [({name}, set()) for name in source.keep or ()]
     keys = set(map(name_key, names.known.union(segments, *(more for choices in asked for more in choices))))
 
     def may_be_segment(column: str) -> bool:
-        return not source.layout and source.keep is None and not why_by_name(column)
+        return not source.layout and source.keep is None and not personal_reason(column)
 
     def wanted(columns: list[str]) -> list[str]:
         has = set(map(name_key, columns))
@@ -59,41 +61,51 @@ def wanted_columns(
     return wanted
 
 
-def spelled(engine: Engine, table: str, source: Table, relation: str, label: str) -> tuple[str, tuple[Found, ...]]:
+def match_spelling(
+    engine: Engine, table: str, source: Table, relation: str, label: str
+) -> tuple[str, tuple[Finding, ...]]:
     """A relation under the names that a source asks for; of an export by name only what is mapped is asked for."""
     keys = set(map(name_key, engine.types(relation)))
-    given = {"survey": source.survey, "scale": source.scale, "weight": source.columns or None}
-    ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns and not given.get(name)]
+    constants = {"survey": source.survey, "scale": source.scale, "weight": source.columns or None}
+    wanted_of_ours = [
+        name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns and not constants.get(name)
+    ]
     texts = [text for text in source.columns.values() if name_key(text) not in keys]
     mapped = [text for text in (*source.columns.values(), *(source.keep or ())) if name_key(text) in keys]
     if isinstance(engine, DuckDB):  # unlike others, whose SQL has capitals of its own
         texts += [text for text in (source.where, *source.leave_out.values()) if text]
         mapped += sorted(set().union(*(columns_in(engine, text) for text in texts)))
-    return _under_asked_names(engine, relation, [] if source.layout else ours, mapped, label)
+    return _rename_columns(engine, relation, [] if source.layout else wanted_of_ours, mapped, label)
 
 
-def as_named(engine: Engine, text: str, name: str) -> str:
-    """SQL of a column under a name; of one that differs in capitals alone the embedded engine would keep the table's spelling."""
+def aliased(engine: Engine, text: str, name: str) -> str:
+    """SQL of a column under a name; of one that differs in capitals alone the embedded engine would keep the table's
+    spelling.
+    """
     said = engine.quote(name)
     return f"CASE WHEN true THEN {text} END AS {said}" if text.lower() == said.lower() != text else f"{text} AS {said}"
 
 
-def _under_asked_names(
-    engine: Engine, relation: str, ours: Iterable[str], mapped: Iterable[str], label: str
-) -> tuple[str, tuple[Found, ...]]:
-    """A relation whose columns bear the names that are asked for, where exactly one is spelled like it; and what was renamed.
+def _rename_columns(
+    engine: Engine, relation: str, wanted_of_ours: Iterable[str], mapped: Iterable[str], label: str
+) -> tuple[str, tuple[Finding, ...]]:
+    """A relation whose columns bear the names that are asked for, where exactly one is spelled like it; and what was
+    renamed.
 
-    Names of `ours` are compared exactly, `mapped` ones as SQL compares names. Raises DataError where several are alike.
+    Names of `wanted_of_ours` are compared exactly, `mapped` ones as SQL compares names. Raises DataError where several
+    are alike.
     """
-    theirs = list(engine.types(relation))
-    exactly, loosely = set(theirs), {column.lower() for column in theirs}
-    wanted = [name for name in dict.fromkeys(ours) if name not in exactly]
-    wanted += [name for name in dict.fromkeys(mapped) if name.lower() not in loosely and name not in wanted]
-    taken = {name.lower() for name in mapped} | ({*ours} & exactly)
+    columns_there = list(engine.types(relation))
+    exactly, lower_case = set(columns_there), {column.lower() for column in columns_there}
+    wanted = [name for name in dict.fromkeys(wanted_of_ours) if name not in exactly]
+    wanted += [name for name in dict.fromkeys(mapped) if name.lower() not in lower_case and name not in wanted]
+    reserved = {name.lower() for name in mapped} | ({*wanted_of_ours} & exactly)
     renamed: dict[str, str] = {}
     for name in wanted:
         key = name_key(name)
-        alike = [column for column in theirs if name_key(column) == key and column.lower() not in taken - {name}]
+        alike = [
+            column for column in columns_there if name_key(column) == key and column.lower() not in reserved - {name}
+        ]
         # Of several the one that differs in capitals alone.
         alike = [column for column in alike if column.lower() == name.lower()] or alike
         if len(alike) > 1:
@@ -102,6 +114,8 @@ def _under_asked_names(
         renamed |= {column: name for column in alike if column not in renamed}
     if not renamed:
         return relation, ()
-    columns = ", ".join(as_named(engine, engine.quote(column), renamed.get(column, column)) for column in theirs)
-    told = ", ".join(f"{column!r} is read as {name}" for column, name in renamed.items())
-    return f"(SELECT {columns} FROM {relation} AS _spelled)", (Found("name spelled otherwise", 1, f"{label}: {told}"),)
+    columns = ", ".join(aliased(engine, engine.quote(column), renamed.get(column, column)) for column in columns_there)
+    renames = ", ".join(f"{column!r} is read as {name}" for column, name in renamed.items())
+    return f"(SELECT {columns} FROM {relation} AS _spelled)", (
+        Finding("name spelled otherwise", 1, f"{label}: {renames}"),
+    )

@@ -1,4 +1,6 @@
-"""Whether a workbook can be opened: a few bytes may unpack to more than any memory holds, or name a cell at the far end."""
+"""Whether a workbook can be opened: a few bytes may unpack to more than any memory holds, or name a cell at the far
+end.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bool]:
-    """The size of a part, and whether it may have merged cells; raises DataError where it is a sheet whose last cell is far from all others."""
+    """The size of a part, and whether it may have merged cells; raises DataError where it is a sheet whose last cell is
+    far from all others.
+    """
     size = cells = 0
     last_row, last_column, before, is_merged = 0, 0, b"", False
     for chunk in chunks:

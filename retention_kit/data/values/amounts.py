@@ -1,8 +1,11 @@
 """Columns of text as numbers: `1,200.00`, `1.200,00`, `1 200,00`, `€ 12.50`, `(5.00)`, `5.00-`, Arabic digits.
 
-How a column is read is decided once, by all of its values. Some decide: two separators, groups, or decimals that no group of
-three could be. Where none does, a lone comma before three digits groups thousands, and so does a lone point in a file whose
-cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is told, with an example,
+How a column is read is decided once, by all of its values. Some decide: two separators, groups, or decimals that no
+group of
+three could be. Where none does, a lone comma before three digits groups thousands, and so does a lone point in a file
+whose
+cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is told, with
+an example,
 unless the currency has none.
 """
 
@@ -13,7 +16,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from retention_kit.data.checks import REFUSED, Found
+from retention_kit.data.checks import REFUSED, Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, regex_literal
 from retention_kit.errors import DataError, SettingsError
@@ -22,10 +25,10 @@ from retention_kit.wording import money_decimals
 _BLANKS = "\t\u00a0\u2007\u2009\u202f"
 _MINUS = "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"
 _APOSTROPHES = "\u2019\u02bc\u00b4\u066c"
-_UNSEEN = "\u200e\u200f\u061c\ufeff\u200b"
+_INVISIBLE = "\u200e\u200f\u061c\ufeff\u200b"
 _DIGITS = "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９"
 # What `translate` makes of a text before it is looked at; the last signs have no partner and are left out.
-_FROM = _DIGITS + _BLANKS + _MINUS + _APOSTROPHES + _UNSEEN
+_FROM = _DIGITS + _BLANKS + _MINUS + _APOSTROPHES + _INVISIBLE
 _TO = "0123456789" * 3 + " " * len(_BLANKS) + "-" * len(_MINUS) + "'" * len(_APOSTROPHES)
 _SIGNS = "".join(sign for sign in map(chr, range(0x24, 0xFFFF)) if unicodedata.category(sign) == "Sc")
 _WORDS = {"kr", "zł", "Kč", "Ft", "Fr", "Fr.", "SFr.", "Rs", "Rs.", "R", "RM", "R$", "US$", "A$", "C$", "CA$", "AU$", "NZ$", "HK$", "S$",
@@ -50,7 +53,7 @@ class Hints(NamedTuple):
     currency: str | None = None  # that all of it is in
 
 
-class Numbers(NamedTuple):
+class NumberFormat(NamedTuple):
     """How one column of text is read."""
 
     decimal: str = "."
@@ -63,24 +66,28 @@ class Numbers(NamedTuple):
         """SQL: the number as plain text, `-1200.50`, for TRY_CAST to read; NULL for what is no number."""
         if self.is_plain:
             return text
-        said = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
+        text_sql = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
         group = "[', .]" if self.decimal == "," else "[', ,]"
         digits = f"([0-9]+|[0-9]{{1,3}}({group}[0-9]{{2,3}})*{group}[0-9]{{3}})"
         number = f"({digits}([{self.decimal}٫][0-9]+)?|[{self.decimal}٫][0-9]+)"
         marker = "(" + "|".join(map(regex_literal, self.markers)) + ")?" if self.markers else ""
-        whole = f"^({marker} *[+-]? *{marker} *{number} *{marker} *-?|[(] *{marker} *{number} *{marker} *[)]|[+-]? *[(]? *{marker} *{number} *{marker} *[)])$"
-        bare = said
+        whole = (
+            f"^({marker} *[+-]? *{marker} *{number} *{marker} *-?|[(] *{marker} *{number} *{marker} *[)]|[+-]? "
+            f"*[(]? *{marker} *{number} *{marker} *[)])$"
+        )
+        without_markers = text_sql
         for marker in self.markers:
-            bare = f"replace({bare}, {literal(marker)}, '')"
-        kept, made = (",٫.()+-' ", "..") if self.decimal == "," else (".٫,()+-' ", "..")
-        sign = f"CASE WHEN {said} LIKE '%-%' OR {said} LIKE '%(%' THEN '-' ELSE '' END"
+            without_markers = f"replace({without_markers}, {literal(marker)}, '')"
+        dropped, replacement = (",٫.()+-' ", "..") if self.decimal == "," else (".٫,()+-' ", "..")
+        sign = f"CASE WHEN {text_sql} LIKE '%-%' OR {text_sql} LIKE '%(%' THEN '-' ELSE '' END"
         return (
-            f"CASE WHEN regexp_matches({said}, {literal(whole)}) THEN {sign} || translate({bare}, {literal(kept)}, '{made}') "
+            f"CASE WHEN regexp_matches({text_sql}, {literal(whole)}) THEN {sign} || translate({without_markers}, "
+            f"{literal(dropped)}, '{replacement}') "
             f"WHEN regexp_matches({text}, '[0-9][eE]') THEN {text} END"
         )
 
 
-def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hints) -> Numbers:
+def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hints) -> NumberFormat:
     """Decide how a column of text is read as numbers, by one look at all of it.
 
     `text` is SQL of trimmed text in the relation, `label` what a sentence calls the column. Raises DataError where its
@@ -88,21 +95,24 @@ def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hi
     """
     filled, plain, open_ = engine.rows(
         f"SELECT count({text}), count(CASE WHEN regexp_matches({text}, '{_PLAIN}') THEN 1 END), "
-        f"count(CASE WHEN regexp_matches({text}, '^[+-]?[0-9]{{1,3}}[.][0-9]{{3}}$') THEN 1 END) FROM {relation} AS came"
+        f"count(CASE WHEN regexp_matches({text}, '^[+-]?[0-9]{{1,3}}[.][0-9]{{3}}$') THEN 1 END) FROM {relation} AS "
+        "came"
     )[0]
     if plain == filled and not (open_ and hints.decimals is not None) and hints.decimal != ",":
-        return Numbers()
-    said = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
-    zero = f"regexp_matches({said}, '^[^0-9]*0')"
+        return NumberFormat()
+    translated = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
+    zero = f"regexp_matches({translated}, '^[^0-9]*0')"
     shapes = engine.rows(
-        f"SELECT shape, is_zero, min(said), count(*) AS times, max(is_moved) FROM (SELECT translate({said}, '123456789', '999999999') AS shape, "
-        f"{zero} AS is_zero, CASE WHEN {said} <> {text} THEN 1 ELSE 0 END AS is_moved, {text} AS said FROM {relation} AS came WHERE {text} IS NOT NULL) AS shaped "
+        f"SELECT shape, is_zero, min(said), count(*) AS times, max(is_moved) FROM (SELECT translate({translated}, "
+        "'123456789', '999999999') AS shape, "
+        f"{zero} AS is_zero, CASE WHEN {translated} <> {text} THEN 1 ELSE 0 END AS is_moved, {text} AS said FROM "
+        f"{relation} AS came WHERE {text} IS NOT NULL) AS shaped "
         f"GROUP BY shape, is_zero ORDER BY times DESC, shape, is_zero LIMIT {_SHAPES}"
     )
     return _decide(shapes, label, hints)
 
 
-def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints: Hints) -> Numbers:
+def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints: Hints) -> NumberFormat:
     """How numbers of these shapes (9 for a digit above 0; whether it begins with 0; an example; rows; whether signs of
     some were translated) are read together."""
     votes: dict[str, str] = {}
@@ -111,89 +121,92 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
     whole = padded = is_long = False
     is_plain, open_rows = True, 0
     for shape, is_zero, example, rows, is_moved in shapes:
-        found = _NUMBER.search(shape)
-        if not found:
+        match = _NUMBER.search(shape)
+        if not match:
             continue
-        around = [part.strip(" ()+-") for part in (shape[: found.start()], shape[found.end() :])]
+        around = [part.strip(" ()+-") for part in (shape[: match.start()], shape[match.end() :])]
         if re.fullmatch(r"[eE]", around[1][:1]) and re.search(r"[0-9]$", shape):
             continue
         beside = [part for part in around if part]
         if any(not _is_marker(part) for part in beside):
             continue
         markers |= dict.fromkeys(beside, example)
-        core = found[0].strip()
-        if core[-1] in ".,٫" and not re.fullmatch(_PLAIN, shape):  # `19,-` tells nothing of how others are written
+        digits = match[0].strip()
+        if digits[-1] in ".,٫" and not re.fullmatch(_PLAIN, shape):  # `19,-` tells nothing of how others are written
             continue
         is_plain = is_plain and not (beside or is_moved) and bool(re.fullmatch(_PLAIN, shape))
-        signs = re.sub(r"[0-9 '٫]", "", core)
-        if not signs:
-            whole = whole or bool(re.fullmatch("[0-9]+", core))
-            is_long = is_long or bool(re.fullmatch("[0-9]{4,}", core))
+        separators = re.sub(r"[0-9 '٫]", "", digits)
+        if not separators:
+            whole = whole or bool(re.fullmatch("[0-9]+", digits))
+            is_long = is_long or bool(re.fullmatch("[0-9]{4,}", digits))
             continue
-        sign, last = signs[-1], signs[-1]
-        if len(set(signs)) == 2 or re.search(r"[ '][0-9]{3}[.,]", core):
+        separator, last = separators[-1], separators[-1]
+        if len(set(separators)) == 2 or re.search(r"[ '][0-9]{3}[.,]", digits):
             votes.setdefault(last, example)
-        elif len(signs) > 1 or "٫" in core:
-            votes.setdefault("," if sign == "." else ".", example)
-        elif is_zero or not re.fullmatch(r"[1-9][0-9]{0,2}[.,][0-9]{3}", core):
-            votes.setdefault(sign, example)
+        elif len(separators) > 1 or "٫" in digits:
+            votes.setdefault("," if separator == "." else ".", example)
+        elif is_zero or not re.fullmatch(r"[1-9][0-9]{0,2}[.,][0-9]{3}", digits):
+            votes.setdefault(separator, example)
         else:
-            unclear.setdefault(sign, example)
-            padded = padded or (sign == "." and core.endswith("0"))
+            unclear.setdefault(separator, example)
+            padded = padded or (separator == "." and digits.endswith("0"))
             open_rows += rows
     assumed = ""
     if hints.decimal:
         chosen = hints.decimal
     elif len(votes) > 1:
         raise DataError(
-            f"{label} mixes two ways of writing numbers, such as {votes['.']!r} with a decimal point and {votes[',']!r} with a "
+            f"{label} mixes two ways of writing numbers, such as {votes['.']!r} with a decimal point and "
+            f"{votes[',']!r} with a "
             'decimal comma: write one, or state it with decimal = "." or decimal = ",".'
         )
     elif votes:
         chosen = next(iter(votes))
     else:
-        chosen = _unvoted(unclear, label, hints, is_odd=whole and padded and not is_long)
-        assumed = _assumed(unclear, chosen) if hints.decimals in (None, 1, 2) else ""
+        chosen = _default_separator(unclear, label, hints, is_odd=whole and padded and not is_long)
+        assumed = _describe_assumption(unclear, chosen) if hints.decimals in (None, 1, 2) else ""
     _refuse_other_currency(markers, label, hints.currency)
     longest_first = tuple(sorted(markers, key=lambda one: (-len(one), one)))
-    return Numbers(chosen, longest_first, is_plain and chosen == ".", assumed, open_rows if assumed else 0)
+    return NumberFormat(chosen, longest_first, is_plain and chosen == ".", assumed, open_rows if assumed else 0)
 
 
-def _assumed(unclear: dict[str, str], chosen: str) -> str:
+def _describe_assumption(unclear: dict[str, str], chosen: str) -> str:
     """How a value that may be read in two ways is read, with what states the other reading."""
     if not unclear:
         return ""
-    ((sign, example),) = unclear.items()
-    readings = [re.sub(f"[^0-9{re.escape(one)}]", "", example).replace(one, ".") for one in (sign, "x")]
-    taken, other = readings if chosen == sign else readings[::-1]
-    return f'{example!r} as {taken}, not {other}: decimal = "{"." if chosen == "," else ","}" states the other'
+    ((separator, example),) = unclear.items()
+    readings = [re.sub(f"[^0-9{re.escape(one)}]", "", example).replace(one, ".") for one in (separator, "x")]
+    reading, other = readings if chosen == separator else readings[::-1]
+    return f'{example!r} as {reading}, not {other}: decimal = "{"." if chosen == "," else ","}" states the other'
 
 
-def _unvoted(unclear: dict[str, str], label: str, hints: Hints, *, is_odd: bool) -> str:
+def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_odd: bool) -> str:
     """The decimal sign where each value may be thousands or have three decimals."""
     if not unclear:
         return "."
-    sign = next(iter(unclear))
-    other = "," if sign == "." else "."
+    separator = next(iter(unclear))
+    other = "," if separator == "." else "."
     if len(unclear) > 1:
         raise DataError(
-            f"{label} mixes {unclear['.']!r} and {unclear[',']!r}, and either sign may group thousands or begin decimals: "
+            f"{label} mixes {unclear['.']!r} and {unclear[',']!r}, and either sign may group thousands or begin "
+            "decimals: "
             'state it with decimal = "." or decimal = ",".'
         )
     if hints.decimals is None:
-        return sign
+        return separator
     if hints.decimals == 0:  # 1.200 yen are 1200
         return other
-    if sign == ",":
+    if separator == ",":
         if hints.decimals < 3:
             return other
     elif hints.decimals >= 3 or (hints.delimiter != ";" and not is_odd):
-        return sign
+        return separator
     elif hints.delimiter == ";":
         return other
-    group = unclear[sign].replace(sign, "")
+    group = unclear[separator].replace(separator, "")
     raise DataError(
-        f"{label} holds values such as {unclear[sign]!r}, which may be {group} or {unclear[sign].replace(sign, '.')}: "
+        f"{label} holds values such as {unclear[separator]!r}, which may be {group} or "
+        f"{unclear[separator].replace(separator, '.')}: "
         'state it with decimal = "." or decimal = ",".'
     )
 
@@ -229,14 +242,15 @@ def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | 
     if currency not in ("XXX", *common):
         example = markers[next(iter(known))]
         raise DataError(
-            f"{label} holds {example!r}, but the report is in {currency}: set [report] currency, or name the currency in a "
+            f"{label} holds {example!r}, but the report is in {currency}: set [report] currency, or name the "
+            "currency in a "
             "column of its own."
         )
 
 
-def signs_against(
+def find_other_signs(
     engine: Engine, table: str, relation: str, name: str, text: str, code: str, markers: tuple[str, ...]
-) -> list[Found]:
+) -> list[Finding]:
     """Numbers that bear the sign of another currency than `code`, SQL of their own, says; raise where most do.
 
     `text` is SQL of trimmed text in the relation, `markers` the signs that stand beside its numbers.
@@ -249,20 +263,21 @@ def signs_against(
         for marker, codes in known
     )
     clash = f"CASE {cases} ELSE false END"
-    rows, filled, example, said = engine.rows(
+    rows, filled, example, currency = engine.rows(
         f"SELECT count(CASE WHEN {clash} THEN 1 END), count({text}), min(CASE WHEN {clash} THEN {text} END), "
         f"min(CASE WHEN {clash} THEN {code} END) FROM {relation} AS came"
     )[0]
-    about = f"{name} such as {example!r} beside {said}"
+    detail = f"{name} such as {example!r} beside {currency}"
     if rows > REFUSED * filled:
         raise DataError(
-            f"The {table} have the sign of another currency than their column 'currency' names in {rows:,} of {filled:,} rows, "
-            f"{about}: map currency to the one that the amounts are in."
+            f"The {table} have the sign of another currency than their column 'currency' names in {rows:,} of "
+            f"{filled:,} rows, "
+            f"{detail}: map currency to the one that the amounts are in."
         )
-    return [Found("sign of another currency", rows, about)] if rows else []
+    return [Finding("sign of another currency", rows, detail)] if rows else []
 
 
-def finer_than(engine: Engine, relation: str, said: str, currency: str, codes: list[str]) -> list[Found]:
+def find_extra_decimals(engine: Engine, relation: str, number: str, currency: str, codes: list[str]) -> list[Finding]:
     """Amounts, given as SQL of plain number text, with more decimals than their currency has.
 
     `currency` is SQL of their currency, NULL where it is the first of `codes`.
@@ -270,16 +285,16 @@ def finer_than(engine: Engine, relation: str, said: str, currency: str, codes: l
     patterns = {
         code: f"[.][0-9]{{{decimals}}}[0-9]*[1-9]" for code in codes if (decimals := _decimals(code)) is not None
     }
-    own = f"regexp_matches({said}, '{patterns[codes[0]]}')"
+    own = f"regexp_matches({number}, '{patterns[codes[0]]}')"
     foreign = "".join(
-        f" WHEN {currency} = {literal(code)} THEN regexp_matches({said}, '{pattern}')"
+        f" WHEN {currency} = {literal(code)} THEN regexp_matches({number}, '{pattern}')"
         for code, pattern in patterns.items()
     )
     finer = f"CASE WHEN {currency} IS NULL THEN {own}{foreign} END" if codes[1:] else own
     rows, example = engine.rows(
-        f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {said} END) FROM {relation} AS came"
+        f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {number} END) FROM {relation} AS came"
     )[0]
-    return [Found("more decimals than the currency has", rows, f"such as {example}")] if rows else []
+    return [Finding("more decimals than the currency has", rows, f"such as {example}")] if rows else []
 
 
 def _decimals(code: str) -> int | None:

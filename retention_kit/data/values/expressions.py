@@ -41,8 +41,10 @@ _BY_CHANCE = frozenset(
 _TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN")
 
 
-def fault_in(engine: DuckDB, tree: Any) -> tuple[str, Any]:
-    """What an expression does that none may, as the embedded engine's parser sees it, and the part of it that may stand alone."""
+def find_fault(engine: DuckDB, tree: Any) -> tuple[str, Any]:
+    """What an expression does that none may, as the embedded engine's parser sees it, and the part of it that may stand
+    alone.
+    """
     nodes = [*_nodes(tree)]
     called = {node["function_name"] for node in nodes if node.get("class") == "FUNCTION"}
     gathering = set(_functions(engine, "aggregate", called)) - set(_functions(engine, "scalar", called))
@@ -75,37 +77,39 @@ def close_column(text: str, columns: Iterable[str]) -> str:
     if re.search(r"[^\w .\"'#/&()-]", text):
         return ""
     named = {column.lower(): column for column in columns}
-    near = get_close_matches(text.strip(' "').lower(), named, n=1, cutoff=0.75)
-    return named[near[0]] if near else ""
+    nearest = get_close_matches(text.strip(' "').lower(), named, n=1, cutoff=0.75)
+    return named[nearest[0]] if nearest else ""
 
 
-def plainly(engine: DuckDB, said: str, columns: Collection[str]) -> str:
+def explain_error(engine: DuckDB, message: str, columns: Collection[str]) -> str:
     """What an engine says of an expression on these columns, in our words."""
-    said = said.strip().splitlines()[0].rstrip(".!")
-    if found := re.search(r'(?:Referenced column|column) "([^"]+)" (?:not found|was not found|does not exist)', said):
-        near = get_close_matches(found[1].lower(), [column.lower() for column in columns])
+    message = message.strip().splitlines()[0].rstrip(".!")
+    if match := re.search(
+        r'(?:Referenced column|column) "([^"]+)" (?:not found|was not found|does not exist)', message
+    ):
+        near = get_close_matches(match[1].lower(), [column.lower() for column in columns])
         hint = (
-            did_you_mean(found[1], columns)
+            did_you_mean(match[1], columns)
             if near
-            else f"{advice(columns)} A text stands in single quotes, '{found[1]}'."
+            else f"{advice(columns)} A text stands in single quotes, '{match[1]}'."
         )
-        return f"there is no column {found[1]!r}: {hint}"
-    if found := re.search(r"(?:Function with name \"?(\w+)\"?|function (\w+)\((.*)\)) does not exist", said):
-        name, is_known = found[1] or found[2], [*_functions(engine, "scalar", {found[2] or ""})]
+        return f"there is no column {match[1]!r}: {hint}"
+    if match := re.search(r"(?:Function with name \"?(\w+)\"?|function (\w+)\((.*)\)) does not exist", message):
+        name, is_known = match[1] or match[2], [*_functions(engine, "scalar", {match[2] or ""})]
         if is_known:
-            return f"{name!r} does not take {found[3] or 'nothing'}."
+            return f"{name!r} does not take {match[3] or 'nothing'}."
         if not [*_functions(engine, "aggregate", {name.lower()})]:
             near = get_close_matches(name.lower(), [*_functions(engine, "scalar")], n=1)
             return f"there is no function {name!r}{f': did you mean {near[0]!r}?' if near else '.'}"
-        said = "GROUP BY"
-    if "GROUP BY" in said:
+        message = "GROUP BY"
+    if "GROUP BY" in message:
         return f"it gathers several rows, {_BY_ROW}: {advice(columns)}"
-    if found := re.search(r"Type with name (\S+) does not exist", said):
-        return f"there is no type {found[1]!r}: {did_you_mean(found[1], _TYPES)}"
-    if found := re.search(r"types '(\w+)\((.*)\)'", said):
-        kinds = found[2].lower().replace("varchar", "text")
-        return f"{found[1]!r} does not take {kinds or 'nothing'}."
-    return f"{re.sub(r'^[A-Z][A-Za-z ]* Error: ', '', said)}."
+    if match := re.search(r"Type with name (\S+) does not exist", message):
+        return f"there is no type {match[1]!r}: {did_you_mean(match[1], _TYPES)}"
+    if match := re.search(r"types '(\w+)\((.*)\)'", message):
+        kinds = match[2].lower().replace("varchar", "text")
+        return f"{match[1]!r} does not take {kinds or 'nothing'}."
+    return f"{re.sub(r'^[A-Z][A-Za-z ]* Error: ', '', message)}."
 
 
 def _functions(engine: DuckDB, kind: str, among: Iterable[str] | None = None) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Ids as one text each, however a file, a frame or a database writes them, and what is odd about them.
 
-`17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids stay as they are. Words that programs
-write for a missing value are nobody, and so is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is nobody where
+`17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids stay as they are. Words that
+programs
+write for a missing value are nobody, and so is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is nobody
+where
 it stands for guests: where all other ids are positive whole numbers and none is 1, else where it has more rows than any
 other id. So is an address such as `guest@shop.example` that has more rows than any other id.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, regex_literal
 from retention_kit.data.values.missing import GUESTS, MISSING
@@ -37,7 +39,7 @@ class Ids(NamedTuple):
     """How the id columns of a table are read, by name, and what was found in them."""
 
     sql: dict[str, str]
-    found: tuple[Found, ...] = ()
+    found: tuple[Finding, ...] = ()
 
 
 def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str, str], *, fold: bool) -> Ids:
@@ -46,11 +48,11 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
     Raises DataError where most ids of a column have lost their digits to a spreadsheet.
     """
     asked = {name: _is_odd(name, text, kinds[name]) for name, text in texts.items()}
-    looks = [f"count(CASE WHEN {is_odd} THEN 1 END)" for is_odd in asked.values()]
+    counts_sql = [f"count(CASE WHEN {is_odd} THEN 1 END)" for is_odd in asked.values()]
     if look_at_case := "customer_id" in texts and not fold:
         text = texts["customer_id"]
-        looks += [f"count(CASE WHEN {text} <> {folded}({text}) THEN 1 END)" for folded in ("upper", "lower")]
-    counts = engine.rows(f"SELECT {', '.join(looks)} FROM {table}_raw")[0] if looks else ()
+        counts_sql += [f"count(CASE WHEN {text} <> {folded}({text}) THEN 1 END)" for folded in ("upper", "lower")]
+    counts = engine.rows(f"SELECT {', '.join(counts_sql)} FROM {table}_raw")[0] if counts_sql else ()
     sql, nobody, found = {}, [], []
     for (name, text), odd in zip(texts.items(), counts, strict=False):
         if not odd:
@@ -60,8 +62,8 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
         nobody += words
         found += cut
     if nobody:
-        said = ", ".join(f"{name} {word!r} ({rows:,})" for name, word, rows in nobody[:6])
-        found.append(Found("id that names nobody", sum(rows for *_, rows in nobody), said))
+        examples = ", ".join(f"{name} {word!r} ({rows:,})" for name, word, rows in nobody[:6])
+        found.append(Finding("id that names nobody", sum(rows for *_, rows in nobody), examples))
     if look_at_case and all(counts[-2:]):
         found += _alike_but_for_case(engine, table, sql["customer_id"])
     return Ids(sql, tuple(found))
@@ -87,12 +89,13 @@ def _is_odd(name: str, text: str, kind: str) -> str:
 
 def _read(
     engine: Engine, table: str, name: str, text: str, *, fold: bool, is_bare: bool = False
-) -> tuple[str, list[tuple[str, str, int]], list[Found]]:
+) -> tuple[str, list[tuple[str, str, int]], list[Finding]]:
     """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
     upper, nobody = f"upper({text})", _nobody(name)
     kind = (
         f"CASE WHEN NOT {_is_odd(name, text, 'VARCHAR')} THEN 'plain' "
-        f"WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} WHEN regexp_matches({text}, {literal(_EDGE)}) THEN 'edge' "
+        f"WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} WHEN regexp_matches({text}, "
+        f"{literal(_EDGE)}) THEN 'edge' "
         f"WHEN regexp_matches({text}, '{_ZERO}') THEN 'zero' WHEN regexp_matches({text}, '{_POINT}') THEN 'point' "
         f"WHEN regexp_matches({text}, {literal(_CUT)}) THEN 'cut' ELSE 'address' END"
     )
@@ -109,7 +112,8 @@ def _read(
     cut, example = kinds.get("cut", (0, ""))
     if cut * 2 > filled:
         raise DataError(
-            f"The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a spreadsheet "
+            f"The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a "
+            "spreadsheet "
             "has put them so and their last digits are lost, export them again with the column as text."
         )
     words = [(name, kinds[word][1], kinds[word][0]) for word in nobody if word in kinds]
@@ -125,7 +129,7 @@ def _read(
         text = f"CASE WHEN lower({text}) NOT IN ({', '.join(literal(said) for said, _ in addresses)}) THEN {text} END"
         words += [(name, said, rows) for said, rows in addresses]
     detail = f"{name} such as {kinds.get('cut', (0, ''))[1]!r}"
-    return f"lower({text})" if fold else text, words, [Found("id in E-notation", cut, detail)] if cut else []
+    return f"lower({text})" if fold else text, words, [Finding("id in E-notation", cut, detail)] if cut else []
 
 
 def _bare(text: str) -> str:
@@ -142,7 +146,8 @@ def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
     """Whether customer 0 stands for guests; see above."""
     others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE NOT regexp_matches(said, '{_ZERO}')"
     strange, ones = engine.rows(
-        f"SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' THEN 1 END) {others}"
+        "SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' "
+        f"THEN 1 END) {others}"
     )[0]
     return zeros > _busiest(engine, others) if strange or ones else True
 
@@ -151,7 +156,8 @@ def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, i
     """Addresses such as `guest@shop.example` under which more rows stand than under any other id, in small letters."""
     came = f"FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE"
     found = engine.rows(
-        f"SELECT said, count(*) {came} regexp_matches(said, '{_ADDRESS}') GROUP BY said ORDER BY count(*) DESC, said LIMIT 100"
+        f"SELECT said, count(*) {came} regexp_matches(said, '{_ADDRESS}') GROUP BY said ORDER BY count(*) DESC, said "
+        "LIMIT 100"
     )
     busiest = _busiest(engine, f"{came} NOT regexp_matches(said, '{_ADDRESS}')")
     return [(said, rows) for said, rows in found if rows > busiest]
@@ -164,7 +170,7 @@ def _busiest(engine: Engine, ids: str) -> int:
     return times or 0
 
 
-def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Found]:
+def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Finding]:
     alike = (
         f"SELECT lower(said) AS folded, count(*) AS times, min(said) AS one, max(said) AS other "
         f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said IS NOT NULL GROUP BY lower(said) "
@@ -174,17 +180,18 @@ def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Found
     if customers:
         examples = engine.rows(f"SELECT one, other FROM ({alike}) AS alike ORDER BY folded LIMIT 3")
         said = ", ".join(f"{one!r} and {other!r}" for one, other in examples)
-        yield Found(
+        yield Finding(
             "ids that differ only in case",
             rows,
             f'{customers:,} such as {said}; [data.{table}] case = "fold" makes them one',
         )
 
 
-def dominant_customer(engine: Engine, rows: int) -> list[Found]:
+def dominant_customer(engine: Engine, rows: int) -> list[Finding]:
     """Whether one customer has more than half of the identified orders of a shop with twenty or more.
 
-    `rows` are those of the table, no fewer than its orders. Whoever has is the commonest in an evenly drawn sample too, which is asked before all orders are counted.
+    `rows` are those of the table, no fewer than its orders. Whoever has is the commonest in an evenly drawn sample too,
+    which is asked before all orders are counted.
     """
     if rows < _FEW:
         return []
@@ -199,5 +206,5 @@ def dominant_customer(engine: Engine, rows: int) -> list[Found]:
     ):
         (own,) = engine.rows(f"SELECT count(*) {known} AND customer_id = {literal(customer)}")[0]
         if own * 2 > orders:
-            return [Found("one customer has most orders", own, f"{customer!r} of {orders:,} orders")]
+            return [Finding("one customer has most orders", own, f"{customer!r} of {orders:,} orders")]
     return []

@@ -25,8 +25,9 @@ _NO_END = ("NEVER", "NEVER EXPIRES", "NEVER ENDS", "DOES NOT EXPIRE", "NO END", 
            "TBD", "0", "0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "∞")  # fmt: skip
 _UNANSWERED = ("NO ANSWER", "NO RESPONSE", "NOT ANSWERED", "UNANSWERED", "SKIPPED", "SKIP", "DON'T KNOW", "DON’T KNOW", "DO NOT KNOW",
                "DK", "NO OPINION", "NOT SURE", "PREFER NOT TO SAY", "PREFER NOT TO ANSWER")  # fmt: skip
-# The columns whose words for nothing are empty cells: of those that a row cannot do without, the word is shown as unreadable.
-WORDS = {
+# The columns whose words for nothing are empty cells: of those that a row cannot do without, the word is shown as
+# unreadable.
+EMPTY_WORDS = {
     "refunded": MISSING, "currency": MISSING,
     "ended_at": MISSING + _NO_END, "trial_ends_at": MISSING + _NO_END,
     "interval": MISSING, "status": MISSING, "cancel_reason": MISSING,
@@ -34,17 +35,21 @@ WORDS = {
 }  # fmt: skip
 
 
-def count_words(engine: Engine, relation: str, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """The words for nothing in columns of a relation, given as trimmed text by our names, and how often each stands there."""
+def count_empty_words(engine: Engine, relation: str, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """The words for nothing in columns of a relation, given as trimmed text by our names, and how often each stands
+    there.
+    """
     if not texts:
         return {}
-    counts = ", ".join(f"count(CASE WHEN {_is_word(text, WORDS[name])} THEN 1 END)" for name, text in texts.items())
+    counts = ", ".join(
+        f"count(CASE WHEN {_is_word(text, EMPTY_WORDS[name])} THEN 1 END)" for name, text in texts.items()
+    )
     (found,) = engine.rows(f"SELECT {counts} FROM {relation} AS came")
     return {
         name: dict(
             engine.rows(
                 f"SELECT word, count(*) FROM (SELECT upper({text}) AS word FROM {relation} AS came "
-                f"WHERE {_is_word(text, WORDS[name])}) AS words GROUP BY word ORDER BY count(*) DESC, word"
+                f"WHERE {_is_word(text, EMPTY_WORDS[name])}) AS words GROUP BY word ORDER BY count(*) DESC, word"
             )
         )
         for (name, text), rows in zip(texts.items(), found, strict=True)
@@ -52,7 +57,7 @@ def count_words(engine: Engine, relation: str, texts: Mapping[str, str]) -> dict
     }
 
 
-def without(text: str, words: tuple[str, ...]) -> str:
+def null_if_empty_word(text: str, words: tuple[str, ...]) -> str:
     """SQL: a text, NULL where it is one of the words."""
     return f"CASE WHEN NOT {_is_word(text, words)} THEN {text} END" if words else text
 

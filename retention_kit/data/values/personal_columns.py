@@ -6,14 +6,16 @@ import re
 
 # What a word of a column's name says; `LAST` where only its last word does (`order_number`, but not `number_of_items`).
 _NAMES = {
-    "an id": "id ids uuid guid hash token iban vat ssn sku reference ref invoice receipt transaction checkout cookie session",
+    "an id": "id ids uuid guid hash token iban vat ssn sku reference ref invoice receipt transaction checkout cookie "
+    "session",
     "a URL": "url uri link href referrer referer useragent agent landing site",
     "a name": "firstname lastname surname fullname forename username login company vendor",
     "an address": "address addr street zip postcode postal latitude longitude lat lng lon geo",
     "a phone number": "phone telephone tel fax msisdn",
     "an email address": "email mail",
     "an IP address": "ip ipaddress",
-    "free text": "comment comments note notes message description text feedback remark remarks memo body answer details subject",
+    "free text": "comment comments note notes message description text feedback remark remarks memo body answer "
+    "details subject",
 }
 _LAST = {
     "an id": "number no nr num barcode",
@@ -23,7 +25,7 @@ _LAST = {
 _FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", "optout", "subscribed", "subscription", "verified", "marketing", "is", "has", "type", "kind", "group", "category", "class", "domain", "country", "region", "state", "province", "city", "source", "channel", "product", "plan"])  # fmt: skip
 
 
-def why_by_name(name: str) -> str:
+def personal_reason(name: str) -> str:
     """What a column's name says that it holds, of what is no segment; empty where it may be one."""
     words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", name).lower())
     if not words or _FLAGS & set(words):

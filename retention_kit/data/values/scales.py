@@ -1,4 +1,6 @@
-"""The scales of surveys: which there are, which of their answers are the best, and which one a survey's answers tell of."""
+"""The scales of surveys: which there are, which of their answers are the best, and which one a survey's answers tell
+of.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +8,10 @@ import re
 from collections import defaultdict
 from decimal import Decimal
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
-from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, score_of
+from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, parse_score
 from retention_kit.errors import DataError
 
 DEFAULT = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
@@ -21,7 +23,10 @@ _SHORTER = {"nps": {5: 10, 7: 20}, "csat": {3: 20}, "ces": {5: 1}}
 RECOGNISED = "scale by its answers"
 # What the labels of bad answers and of good ones say; a bad one may hold the word of a good one.
 _BAD = r"\bnot (at all )?(likely|satisfied|easy|good|agree)|\bun(likely|satisf|happy)|dis(satisf|agree)|difficult|\bhard\b|high effort|poor|terrible|awful|\bbad\b|worst|غير|صعب|سيئ|سيء|ضعيف|لا أوافق"
-_GOOD = r"likely|satisfied|\beas(y|ily)|low effort|excellent|\bgreat\b|\bgood\b|\bbest\b|\bhappy|agree|راض|محتمل|سهل|ممتاز|جيد|أوافق"
+_GOOD = (
+    r"likely|satisfied|\beas(y|ily)|low "
+    r"effort|excellent|\bgreat\b|\bgood\b|\bbest\b|\bhappy|agree|راض|محتمل|سهل|ممتاز|جيد|أوافق"
+)
 
 
 def top_boxes(survey: str, high: int) -> int:
@@ -48,48 +53,55 @@ def bounds_sql() -> dict[str, str]:
     return {"low": low, "high": high, "scales": ", ".join(map(literal, BOUNDS))}
 
 
-def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[str, list[Found]]:
+def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[str, list[Finding]]:
     """SQL: the scale of answers that name none, and what is to be told of it; raise where they may be on several.
 
-    `survey`, `score` and `scale` are SQL of trimmed text of the raw view of responses. Each source is judged by itself, so
+    `survey`, `score` and `scale` are SQL of trimmed text of the raw view of responses. Each source is judged by itself,
+    so
     that two whose answers lie on different scales are not taken for one.
     """
     counted = engine.rows(
-        f"SELECT said, source, answer, times FROM (SELECT lower({survey}) AS said, _source AS source, {score} AS answer, "
-        f"count(*) AS times, row_number() OVER (PARTITION BY lower({survey}), _source ORDER BY count(*) DESC, {score}) AS place "
-        f"FROM responses_raw WHERE {scale} IS NULL AND {score} IS NOT NULL AND lower({survey}) IN ('nps', 'csat', 'ces') "
-        f"GROUP BY lower({survey}), _source, {score}) AS counted WHERE place <= {_LOOKED_AT} ORDER BY said, source, place"
+        f"SELECT said, source, answer, times FROM (SELECT lower({survey}) AS said, _source AS source, {score} AS "
+        "answer, "
+        f"count(*) AS times, row_number() OVER (PARTITION BY lower({survey}), _source ORDER BY count(*) DESC, "
+        f"{score}) AS place "
+        f"FROM responses_raw WHERE {scale} IS NULL AND {score} IS NOT NULL AND lower({survey}) IN ('nps', 'csat', "
+        "'ces') "
+        f"GROUP BY lower({survey}), _source, {score}) AS counted WHERE place <= {_LOOKED_AT} ORDER BY said, source, "
+        "place"
     )
     asked: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
-    for said, source, answer, times in counted:
-        asked[said, source][answer] = times
-    cases, found = "", []
-    for (said, source), answers in asked.items():
-        _refuse_open(said, _scores({answer: times for answer, times in answers.items() if not is_good_or_bad(answer)}))
-        taken, why, rows = recognise(said, answers)
-        if taken != DEFAULT[said]:
-            cases += f" WHEN lower({survey}) = {literal(said)} AND _source = {source} THEN {literal(taken)}"
-            told = f"{said} on {taken}, {why}"
-            found.append(Found(RECOGNISED, rows, told))
-    default = " ".join(f"WHEN {literal(name)} THEN {literal(taken)}" for name, taken in DEFAULT.items())
+    for name, source, answer, times in counted:
+        asked[name, source][answer] = times
+    cases, findings = "", []
+    for (name, source), answers in asked.items():
+        _refuse_open(name, _scores({answer: times for answer, times in answers.items() if not is_good_or_bad(answer)}))
+        scale_taken, why, rows = recognise(name, answers)
+        if scale_taken != DEFAULT[name]:
+            cases += f" WHEN lower({survey}) = {literal(name)} AND _source = {source} THEN {literal(scale_taken)}"
+            detail = f"{name} on {scale_taken}, {why}"
+            findings.append(Finding(RECOGNISED, rows, detail))
+    default = " ".join(f"WHEN {literal(name)} THEN {literal(scale_taken)}" for name, scale_taken in DEFAULT.items())
     return (
         f"CASE{cases} ELSE CASE lower({survey}) {default} END END" if cases else f"CASE lower({survey}) {default} END",
-        found,
+        findings,
     )
 
 
 def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
-    """Raise where the labels of a survey's answers say that its lowest number is the best; both are SQL of the raw view."""
+    """Raise where the labels of a survey's answers say that its lowest number is the best; both are SQL of the raw
+    view.
+    """
     asked = engine.rows(
         f"SELECT lower({survey}) AS said, _source, {score} AS answer FROM responses_raw "
         f"WHERE lower({survey}) IN ('nps', 'csat', 'ces') AND regexp_matches({score}, '[0-9٠-٩]') "
         f"GROUP BY lower({survey}), _source, {score} ORDER BY said, _source, answer LIMIT {_LOOKED_AT}"
     )
     surveys: dict[tuple[str, int], list[tuple[Decimal, str]]] = defaultdict(list)
-    for said, source, answer in asked:
-        if (number := score_of(answer)) is not None:
-            surveys[said, source].append((number, answer))
-    for (said, _), answers in surveys.items():
+    for name, source, answer in asked:
+        if (number := parse_score(answer)) is not None:
+            surveys[name, source].append((number, answer))
+    for (name, _), answers in surveys.items():
         bad = [one for one in answers if re.search(_BAD, one[1].lower())]
         good = [one for one in answers if one not in bad and re.search(_GOOD, one[1].lower())]
         low, high = min(answers), max(answers)
@@ -100,7 +112,8 @@ def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
             ends = dict.fromkeys(repr(one[1]) for one in (min(good or [low]), max(bad or [high])))
             turned = f"{low[0] + high[0]:f} - CAST(regexp_extract(score, '[0-9]+') AS INTEGER)"
             raise DataError(
-                f"The {said} answers run the other way, from the best to the worst: {' and '.join(ends)}. Turn them round, such as "
+                f"The {name} answers run the other way, from the best to the worst: {' and '.join(ends)}. Turn them "
+                "round, such as "
                 f'score = "{turned}" where the scale ends at {low[0]:f} and {high[0]:f}.'
             )
 
@@ -109,7 +122,7 @@ def _scores(answers: dict[str, int]) -> dict[Decimal, int]:
     """The whole numbers among some answers, and how often each was given."""
     scores: dict[Decimal, int] = defaultdict(int)
     for answer, times in answers.items():
-        number = score_of(answer)
+        number = parse_score(answer)
         if number is not None and number == int(number):
             scores[number] += times
     return scores
@@ -125,7 +138,8 @@ def _refuse_open(survey: str, scores: dict[Decimal, int]) -> None:
         stated = " or ".join(f'scale = "{scale}"' for scale in asked)
         lie = f"lie from {low} to {high}" if low < high else f"are all {low}"
         raise DataError(
-            f"The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into their source"
+            f"The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into "
+            "their source"
             f"{', or give a column scale' if survey != 'nps' else ' if it was that, since nps has no other'}."
         )
 

@@ -1,4 +1,6 @@
-"""What is offered for a column whose reading would be a guess: the expression that reads it, in the words of its engine."""
+"""What is offered for a column whose reading would be a guess: the expression that reads it, in the words of its
+engine.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from retention_kit.data.values.time_formats import Form
 
 
-class Written(NamedTuple):
+class ExpressionTarget(NamedTuple):
     """A source as expressions on it are written: its table, what it calls our columns, and in whose words."""
 
     table: str
@@ -23,7 +25,9 @@ class Written(NamedTuple):
 
 
 class _Number(NamedTuple):
-    """A way of counting time in numbers: digits before the point, the least and the first that is none, its expressions."""
+    """A way of counting time in numbers: digits before the point, the least and the first that is none, its
+    expressions.
+    """
 
     what: str
     digits: range
@@ -38,13 +42,17 @@ _BEFORE, _END = 31_536_000, 4_133_980_800  # seconds from 1970 to 1971 and to 21
 _NUMBERS = (
     _Number("Excel's days", range(5, 6), 25_569, 73_416, {
         "duckdb": "TIMESTAMP '1899-12-30' + to_milliseconds(CAST(round(CAST({x} AS DOUBLE) * 86400000) AS BIGINT))",
-        "postgres": "TIMESTAMP '1899-12-30' + round(CAST({x} AS double precision) * 86400000) * INTERVAL '1 millisecond'",
-        "spark": "TIMESTAMP_NTZ '1899-12-30 00:00:00' + make_dt_interval(0, 0, 0, CAST(round(CAST({x} AS DOUBLE) * 86400, 3) AS DECIMAL(18, 6)))",
+        "postgres": "TIMESTAMP '1899-12-30' + round(CAST({x} AS double precision) * 86400000) * INTERVAL '1 "
+                    "millisecond'",
+        "spark": "TIMESTAMP_NTZ '1899-12-30 00:00:00' + make_dt_interval(0, 0, 0, CAST(round(CAST({x} AS DOUBLE) * "
+                 "86400, 3) AS DECIMAL(18, 6)))",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="D", origin="1899-12-30").dt.round("ms")',
     }),
     _Number("Julian days", range(7, 8), 2_440_952.5, 2_488_434.5, {
-        "duckdb": "timezone('UTC', TIMESTAMP '1970-01-01' + to_milliseconds(CAST(round((CAST({x} AS DOUBLE) - 2440587.5) * 86400000) AS BIGINT)))",
-        "postgres": "TIMESTAMPTZ '1970-01-01 00:00:00+00' + round((CAST({x} AS double precision) - 2440587.5) * 86400000) * INTERVAL '1 millisecond'",
+        "duckdb": "timezone('UTC', TIMESTAMP '1970-01-01' + to_milliseconds(CAST(round((CAST({x} AS DOUBLE) - "
+                  "2440587.5) * 86400000) AS BIGINT)))",
+        "postgres": "TIMESTAMPTZ '1970-01-01 00:00:00+00' + round((CAST({x} AS double precision) - 2440587.5) * "
+                    "86400000) * INTERVAL '1 millisecond'",
         "spark": "timestamp_millis(CAST(round((CAST({x} AS DOUBLE) - 2440587.5) * 86400000) AS BIGINT))",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="D", origin="julian", utc=True).dt.round("ms")',
     }),
@@ -81,15 +89,18 @@ _CODES = {
 }  # fmt: skip
 
 
-def refuse_numbers(written: Written, name: str, forms: list[tuple[str, int, str, str]]) -> None:
-    """Raise where most values of a column are numbers that count time; `forms` are its forms, rows, least and last value."""
+def refuse_numbers(target: ExpressionTarget, name: str, forms: list[tuple[str, int, str, str]]) -> None:
+    """Raise where most values of a column are numbers that count time; `forms` are its forms, rows, least and last
+    value.
+    """
     filled = sum(rows for _, rows, *_ in forms)
     for kind in _NUMBERS:
-        found = [form for form in forms if _counts(kind, *form)]
-        if sum(rows for _, rows, *_ in found) * 2 > filled:
+        counting = [form for form in forms if _counts(kind, *form)]
+        if sum(rows for _, rows, *_ in counting) * 2 > filled:
             raise DataError(
-                f"The {written.table} column {name!r} holds numbers such as {found[0][2]}, which look like {kind.what}: "
-                f"{_offer(written, name, [kind.expressions[written.dialect]])}"
+                f"The {target.table} column {name!r} holds numbers such as {counting[0][2]}, which look like "
+                f"{kind.what}: "
+                f"{_offer(target, name, [kind.expressions[target.dialect]])}"
             )
 
 
@@ -100,28 +111,31 @@ def _counts(kind: _Number, mask: str, _: int, least: str, last: str) -> bool:
     return kind.first <= float(least) <= float(last) < kind.after
 
 
-def order_offers(written: Written, name: str, forms: list[Form]) -> str:
+def order_offers(target: ExpressionTarget, name: str, forms: list[Form]) -> str:
     """The expressions that read forms of two orders of day and month, or years of two digits, ready to be pasted."""
     orders = [("day", "month"), ("month", "day")]
-    offered = [_expression(written, [_codes(form, order, written.dialect) for form in forms]) for order in orders]
-    return _offer(written, name, [*dict.fromkeys(offered)])
+    offered = [_expression(target, [_codes(form, order, target.dialect) for form in forms]) for order in orders]
+    return _offer(target, name, [*dict.fromkeys(offered)])
 
 
 def _codes(form: Form, order: tuple[str, str], dialect: str) -> str:
     """A form in the codes of a dialect, its separators as they stand."""
-    place = {"duckdb": 0, "pandas": 0, "postgres": 1, "spark": 2}[dialect]
+    column = {"duckdb": 0, "pandas": 0, "postgres": 1, "spark": 2}[dialect]
     assert form.parts  # only parsed forms are offered
-    parts, made, at = form.parts, "", 0
-    named = {name: name for name in ("year", "month", "day", "name", "minute", "second", "part")}
-    named |= {"one": order[0], "two": order[1], "hour": "half" if form.has("half") else "hour"}
-    named |= {"year": "year" if len(parts["year"]) == 4 else "short"}
-    spans = sorted((parts.start(part), parts.end(part), part) for part in named if form.has(part))
+    parts, pattern, end_of_last = form.parts, "", 0
+    code_names = {name: name for name in ("year", "month", "day", "name", "minute", "second", "part")}
+    code_names |= {"one": order[0], "two": order[1], "hour": "half" if form.has("half") else "hour"}
+    code_names |= {"year": "year" if len(parts["year"]) == 4 else "short"}
+    spans = sorted((parts.start(part), parts.end(part), part) for part in code_names if form.has(part))
     for start, end, part in spans:
-        made += _plain(form.mask[at:start], dialect) + _CODES[named[part]][place]
-        at = end
+        pattern += _plain(form.mask[end_of_last:start], dialect) + _CODES[code_names[part]][column]
+        end_of_last = end
     if form.has("half"):
-        made, at = f"{made}{form.mask[at : parts.start('half')]}{_CODES['noon'][place]}", parts.start("half") + 2
-    return made
+        pattern, end_of_last = (
+            f"{pattern}{form.mask[end_of_last : parts.start('half')]}{_CODES['noon'][column]}",
+            parts.start("half") + 2,
+        )
+    return pattern
 
 
 def _plain(text: str, dialect: str) -> str:
@@ -129,27 +143,27 @@ def _plain(text: str, dialect: str) -> str:
     return re.sub("[A-Za-z]+", lambda word: quotes.get(dialect, "").join(["", word[0], ""]), text)
 
 
-def _expression(written: Written, codes: list[str]) -> str:
+def _expression(target: ExpressionTarget, codes: list[str]) -> str:
     codes = sorted(set(codes), key=lambda code: (-len(code), code))
-    if written.dialect == "pandas":
+    if target.dialect == "pandas":
         is_day_first = codes[0].startswith("%d")
         how = f'format="mixed", dayfirst={is_day_first}' if len(codes) > 1 else f'format="{codes[0]}"'
         return f"pd.to_datetime({{x}}, {how})"
-    if written.dialect == "postgres":
+    if target.dialect == "postgres":
         return f"CAST(to_timestamp({{x}}, {literal(codes[0])}) AS timestamp)"
-    if written.dialect == "spark":
+    if target.dialect == "spark":
         ways = [f"try_to_timestamp({{x}}, {literal(code)})" for code in codes]
         return ways[0] if len(ways) == 1 else f"coalesce({', '.join(ways)})"
     listed = ", ".join(map(literal, codes))
     return f"try_strptime({{x}}, {listed if len(codes) == 1 else f'[{listed}]'})"
 
 
-def _offer(written: Written, name: str, expressions: list[str]) -> str:
+def _offer(target: ExpressionTarget, name: str, expressions: list[str]) -> str:
     """`read it with ordered_at = "…", or with ordered_at = "…".`, in [data.TABLE.columns] of a retention.toml."""
-    if written.dialect == "pandas":
-        x = f'{written.table}["{name}"]'
+    if target.dialect == "pandas":
+        x = f'{target.table}["{name}"]'
         return f"read it first with {x} = {', or with '.join(text.format(x=x) for text in expressions)}."
-    theirs = written.columns.get(name, name) or "…"
-    x = theirs if re.fullmatch(r"[A-Za-z_]\w*|…", theirs) else quote(theirs)
-    said = [text.format(x=x).replace("\\", "\\\\").replace('"', '\\"') for text in expressions]
-    return "map it with " + ", or with ".join(f'{name} = "{text}"' for text in said) + "."
+    column = target.columns.get(name, name) or "…"
+    x = column if re.fullmatch(r"[A-Za-z_]\w*|…", column) else quote(column)
+    quoted = [text.format(x=x).replace("\\", "\\\\").replace('"', '\\"') for text in expressions]
+    return "map it with " + ", or with ".join(f'{name} = "{text}"' for text in quoted) + "."

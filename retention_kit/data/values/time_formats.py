@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
-# Forms that are ISO already, by far the commonest, are found by a pattern, which costs a fifth of a translation: a date,
+# Forms that are ISO already, by far the commonest, are found by a pattern, which costs a fifth of a translation: a
+# date,
 # a time without and one with an offset. Digits from 0 to 8 are in no other form.
 ISO = _DATE, _TIME, _INSTANT = "1", "2", "3"
 _CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
@@ -50,7 +51,9 @@ _FORMS = [
 
 
 class Form(NamedTuple):
-    """One way of writing: where its parts stand, and how many values of the column, from the least to the last, have it."""
+    """One way of writing: where its parts stand, and how many values of the column, from the least to the last, have
+    it.
+    """
 
     mask: str
     parts: re.Match | None
@@ -148,7 +151,8 @@ def form_of(text: str) -> str:
     """SQL: the form of a text."""
     plain = rf"^\d{{4}}-\d\d-\d\d({_CLOCK})?$"
     return (
-        f"CASE WHEN regexp_matches({text}, '{plain}') THEN CASE WHEN length({text}) = 10 THEN '{_DATE}' ELSE '{_TIME}' END "
+        f"CASE WHEN regexp_matches({text}, '{plain}') THEN CASE WHEN length({text}) = 10 THEN '{_DATE}' ELSE "
+        f"'{_TIME}' END "
         rf"WHEN regexp_matches({text}, '^\d{{4}}-\d\d-\d\d{_CLOCK}{_OFFSET}$') THEN '{_INSTANT}' "
         f"ELSE translate(substr({text}, 1, {_LONGEST}), '012345678', '999999999') END"
     )

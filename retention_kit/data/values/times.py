@@ -1,6 +1,7 @@
 """Times as SQL: a column of any type, or of texts in any common way of writing, as local time of the report.
 
-Texts are read by their forms. A form is a text with its digits as 9 (`99/99/9999 9:99 PM`); the engine counts those of a
+Texts are read by their forms. A form is a text with its digits as 9 (`99/99/9999 9:99 PM`); the engine counts those of
+a
 column, here each is parse_form to its end or not at all, and the engine moves its parts into ISO 8601, the one way that
 every engine reads alike.
 """
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote
-from retention_kit.data.values.suggestions import Written, order_offers, refuse_numbers
+from retention_kit.data.values.suggestions import ExpressionTarget, order_offers, refuse_numbers
 from retention_kit.data.values.time_formats import ISO, Form, form_of, parse_form
-from retention_kit.data.values.timezones import any_of, in_report_zone, shifts
+from retention_kit.data.values.timezones import in_any_transition, in_report_zone, transitions
 from retention_kit.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "
 _MOST = 10_000  # forms of one column
 
 
-class Clock(NamedTuple):
+class TimeColumn(NamedTuple):
     """SQL that reads one column of times: its local time of the report, and what its rows are besides.
 
     `steps` are columns made one after the other before it: the text and its form, the same in ISO 8601, its naive time.
@@ -46,77 +47,80 @@ class Clock(NamedTuple):
     is_naive: bool = False  # some of its times are without a zone
 
 
-def read_times(engine: Engine, part: str, name: str, text: str, kind: str | None, zone: str | None, report: str, written: Written) -> Clock:  # fmt: skip
+def read_times(engine: Engine, part: str, name: str, text: str, kind: str | None, zone: str | None, report: str, target: ExpressionTarget) -> TimeColumn:  # fmt: skip
     """How to read one column of a source. `text` is its SQL as text, `zone` that of its naive times, if it has its own.
 
     Raises DataError where it holds no dates, or such whose reading would be a guess.
     """
     column = quote(name)
     if kind == "TIMESTAMP WITH TIME ZONE":
-        return _typed(name, column, f"local_time({column}, {literal(report)})", report)
+        return _of_instants(name, column, f"local_time({column}, {literal(report)})", report)
     if kind == "DATE":
-        return _typed(name, f"CAST({column} AS TIMESTAMP)", f"CAST({column} AS TIMESTAMP)", "")
+        return _of_instants(name, f"CAST({column} AS TIMESTAMP)", f"CAST({column} AS TIMESTAMP)", "")
     if kind is not None and kind.startswith("TIMESTAMP"):
         time = f"CAST({column} AS TIMESTAMP)"
-        clock = _typed(name, time, time, "")
-        held = f"SELECT count(time), {_year('min(time)')}, {_year('max(time)')} FROM (SELECT {clock.moment} AS time FROM {part}) AS came"
+        clock = _of_instants(name, time, time, "")
+        held = (
+            f"SELECT count(time), {_year('min(time)')}, {_year('max(time)')} FROM (SELECT {clock.moment} AS time "
+            f"FROM {part}) AS came"
+        )
         ((rows, *span),) = engine.rows(held)
-        return _naive(clock, clock.moment, zone, report, span)._replace(is_naive=rows > 0)
+        return _of_naive(clock, clock.moment, zone, report, span)._replace(is_naive=rows > 0)
     is_number = kind is not None and kind.startswith(_NUMBERS)
     if kind is None:
-        return Clock(name)
+        return TimeColumn(name)
     if kind == "VARCHAR" or kind.startswith("ENUM") or is_number:
-        return _texts(engine, part, name, text, kind if is_number else "", zone, report, written)
+        return _of_texts(engine, part, name, text, kind if is_number else "", zone, report, target)
     if engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
-        raise DataError(f"The {written.table} column {name!r} holds {kind.lower()} values, not dates.")
-    return Clock(name)
+        raise DataError(f"The {target.table} column {name!r} holds {kind.lower()} values, not dates.")
+    return TimeColumn(name)
 
 
-def _typed(name: str, time: str, local: str, report: str) -> Clock:
+def _of_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
     """A column of times or dates; `report` is the zone of the report where they are instants."""
     first, after = f"TIMESTAMP '{FIRST_YEAR}-01-01 00:00:00'", f"TIMESTAMP '{LAST_YEAR + 1}-01-01 00:00:00'"
     if report:
         first, after = f"instant_at({first}, 'UTC')", f"instant_at({after}, 'UTC')"
     inside = f"({time} >= {first} AND {time} < {after})"
     if name not in ENDS:
-        return Clock(name, f"CASE WHEN {inside} THEN {local} END", outside=f"NOT {inside}")
+        return TimeColumn(name, f"CASE WHEN {inside} THEN {local} END", outside=f"NOT {inside}")
     ways = [time] if not report else [f"local_time({time}, 'UTC')", local]
     days = ", ".join(f"DATE '{day}'" for day in NO_END)
     no_end = " OR ".join(f"coalesce(CAST({way} AS DATE) IN ({days}), false)" for way in ways)
     no_end = f"({no_end})"
     moment = f"CASE WHEN {inside} AND NOT {no_end} THEN {local} END"
-    return Clock(name, moment, outside=f"(NOT {inside} AND NOT {no_end})", no_end=no_end)
+    return TimeColumn(name, moment, outside=f"(NOT {inside} AND NOT {no_end})", no_end=no_end)
 
 
-def _texts(engine: Engine, part: str, name: str, text: str, number: str, zone: str | None, report: str, written: Written) -> Clock:  # fmt: skip
-    forms = _forms_of(engine, part, name, text, written)
-    read = [form for form in forms if form.parts or form.mask in ISO]
-    refuse_numbers(written, name, [form[:1] + form[2:] for form in forms])
-    if number and forms and not read:
-        raise DataError(f"The {written.table} column {name!r} holds {number.lower()} values, not dates.")
-    timed = [form for form in read if form.is_timed]
+def _of_texts(engine: Engine, part: str, name: str, text: str, number: str, zone: str | None, report: str, target: ExpressionTarget) -> TimeColumn:  # fmt: skip
+    forms = _forms_of(engine, part, name, text, target)
+    parsed = [form for form in forms if form.parts or form.mask in ISO]
+    refuse_numbers(target, name, [form[:1] + form[2:] for form in forms])
+    if number and forms and not parsed:
+        raise DataError(f"The {target.table} column {name!r} holds {number.lower()} values, not dates.")
+    timed = [form for form in parsed if form.is_timed]
     without = [form for form in timed if not form.zone]
     with_zone = [form for form in timed if form.zone]
     if with_zone and without:
         raise DataError(
-            f"The {written.table} column {name!r} mixes {sum(form.rows for form in with_zone):,} times with a zone and "
+            f"The {target.table} column {name!r} mixes {sum(form.rows for form in with_zone):,} times with a zone and "
             f"{sum(form.rows for form in without):,} without: write all of them one way."
         )
-    if not read:
-        return Clock(name)
+    if not parsed:
+        return TimeColumn(name)
     is_plain = all(form.mask in ISO for form in forms)
     if is_plain:
         steps, iso, form_column = [], text, ""
-        span = [int(min(form.least for form in read)[:4]), int(max(form.last for form in read)[:4])]
+        span = [int(min(form.least for form in parsed)[:4]), int(max(form.last for form in parsed)[:4])]
     else:
-        iso, form_column, said = (quote(f"_{what}_{name}") for what in ("iso", "form", "said"))
-        day_first, span = _order(engine, part, name, text, read, written)
-        ways = "".join(f" WHEN {literal(form.mask)} THEN {form.iso(said, day_first)}" for form in read)
-        steps = [{said: text, form_column: form_of(text)}, {iso: f"CASE {form_column}{ways} END"}]
-    return _of_iso(name, iso, form_column, steps, read, zone, report, span)
+        iso, form_column, text_column = (quote(f"_{what}_{name}") for what in ("iso", "form", "said"))
+        day_first, span = _order(engine, part, name, text, parsed, target)
+        ways = "".join(f" WHEN {literal(form.mask)} THEN {form.iso(text_column, day_first)}" for form in parsed)
+        steps = [{text_column: text, form_column: form_of(text)}, {iso: f"CASE {form_column}{ways} END"}]
+    return _of_iso(name, iso, form_column, steps, parsed, zone, report, span)
 
 
-def _of_iso(name: str, iso: str, form_column: str, steps: list, read: list[Form], zone: str | None, report: str, span: list) -> Clock:  # fmt: skip
+def _of_iso(name: str, iso: str, form_column: str, steps: list, parsed: list[Form], zone: str | None, report: str, span: list) -> TimeColumn:  # fmt: skip
     """The clock of a column that is ISO 8601 by now."""
     no_end, outside = "false", "false"
     if name in ENDS:
@@ -132,57 +136,57 @@ def _of_iso(name: str, iso: str, form_column: str, steps: list, read: list[Form]
         return f"CASE WHEN {wanted} THEN {sql} END" if wanted else sql
 
     local, timed = f"TRY_CAST({iso} AS TIMESTAMP)", f"length({iso}) > 10"
-    clock = Clock(name, outside=f"({outside})", no_end=no_end, steps=tuple(steps))
-    zones = {form.zone for form in read if form.zone}
+    clock = TimeColumn(name, outside=f"({outside})", no_end=no_end, steps=tuple(steps))
+    zones = {form.zone for form in parsed if form.zone}
     if zones == {"offset"}:
         instant = f"local_time(TRY_CAST({iso} AS TIMESTAMPTZ), {literal(report)})"
-        if all(form.is_timed for form in read):
+        if all(form.is_timed for form in parsed):
             return clock._replace(moment=only(instant))
         return clock._replace(moment=only(f"CASE WHEN {timed} THEN {instant} ELSE {local} END"))
     if zones:
-        return _named_zones(clock, iso, form_column, read, report, span, only)
-    if not any(form.is_timed for form in read):
+        return _named_zones(clock, iso, form_column, parsed, report, span, only)
+    if not any(form.is_timed for form in parsed):
         return clock._replace(moment=only(local))
-    made = _naive(clock, only(local, timed), zone, report, _within(span))._replace(is_naive=True)
-    if all(form.is_timed for form in read):
+    made = _of_naive(clock, only(local, timed), zone, report, _within(span))._replace(is_naive=True)
+    if all(form.is_timed for form in parsed):
         return made
     # A bare date is that date's midnight by any clock.
     return made._replace(moment=f"CASE WHEN {timed} THEN {made.moment} ELSE {only(local)} END")
 
 
 def _named_zones(
-    clock: Clock, iso: str, form_column: str, read: list[Form], report: str, span: list, only: Callable[..., str]
-) -> Clock:
+    clock: TimeColumn, iso: str, form_column: str, parsed: list[Form], report: str, span: list, only: Callable[..., str]
+) -> TimeColumn:
     """Times that name their zones, each read by its own clock, beside some with an offset."""
     column = quote(f"_naive_{clock.name}")
     forms: dict[str, list[str]] = {}
-    for form in read:
+    for form in parsed:
         forms.setdefault(form.zone, []).append(literal(form.mask))
     instants = ", ".join(forms.pop("offset", ["''"]))
-    found = only(f"TRY_CAST({iso} AS TIMESTAMP)", f"{form_column} NOT IN ({instants})")
+    local = only(f"TRY_CAST({iso} AS TIMESTAMP)", f"{form_column} NOT IN ({instants})")
     instant = f"local_time(TRY_CAST({iso} AS TIMESTAMPTZ), {literal(report)})"
-    ways = [f"WHEN {form_column} IN ({instants}) THEN {only(instant)}"]
+    cases = [f"WHEN {form_column} IN ({instants}) THEN {only(instant)}"]
     flags: dict[bool, list[str]] = {True: [], False: []}
     for zone, masks in forms.items():
         is_here = f"{form_column} IN ({', '.join(masks)})"
-        moved = shifts(zone, *_within(span)) if zone else ()
-        ways.append(f"WHEN {is_here} THEN {in_report_zone(column, zone or report, report, moved) if zone else column}")
-        for is_gap, said in flags.items():
-            said.append(f"({is_here} AND ({any_of(moved, column, is_gap)}))")
+        moved = transitions(zone, *_within(span)) if zone else ()
+        cases.append(f"WHEN {is_here} THEN {in_report_zone(column, zone or report, report, moved) if zone else column}")
+        for is_gap, flagged in flags.items():
+            flagged.append(f"({is_here} AND ({in_any_transition(moved, column, is_gap)}))")
     return clock._replace(
-        moment=f"CASE {' '.join(ways)} END", steps=(*clock.steps, {column: found}),
+        moment=f"CASE {' '.join(cases)} END", steps=(*clock.steps, {column: local}),
         ambiguous=" OR ".join(flags[False]), nonexistent=" OR ".join(flags[True]),
     )  # fmt: skip
 
 
-def _naive(clock: Clock, time: str, zone: str | None, report: str, span: Iterable[int | None]) -> Clock:
+def _of_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span: Iterable[int | None]) -> TimeColumn:
     """Naive times as local times of the report: those that its clocks skip or show twice are known."""
     column = quote(f"_naive_{clock.name}")
     first, last = span
-    found = shifts(zone or report, first, last) if first is not None else ()
+    changes = transitions(zone or report, first, last) if first is not None else ()
     return clock._replace(
-        moment=in_report_zone(column, zone, report, found), steps=(*clock.steps, {column: time}),
-        ambiguous=any_of(found, column, False), nonexistent=any_of(found, column, True),
+        moment=in_report_zone(column, zone, report, changes), steps=(*clock.steps, {column: time}),
+        ambiguous=in_any_transition(changes, column, False), nonexistent=in_any_transition(changes, column, True),
     )  # fmt: skip
 
 
@@ -194,36 +198,40 @@ def _year(time: str) -> str:
     return f"CAST(EXTRACT(year FROM {time}) AS INTEGER)"
 
 
-def _forms_of(engine: Engine, part: str, name: str, text: str, written: Written) -> list[Form]:
+def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> list[Form]:
     """The forms of a column with how often they occur, the commonest first."""
     found = engine.rows(
-        f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} AS form "
+        f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} "
+        "AS form "
         f"FROM (SELECT {text} AS said FROM {part}) AS came WHERE said IS NOT NULL) AS typed GROUP BY form "
         f"ORDER BY count(*) DESC, form LIMIT {_MOST + 1}"
     )
     if len(found) > _MOST:
         raise DataError(
-            f"The {written.table} column {name!r} holds no dates: its values are written in more than {_MOST:,} ways, "
+            f"The {target.table} column {name!r} holds no dates: its values are written in more than {_MOST:,} ways, "
             f"such as {found[0][2]!r}: see which column is which."
         )
     return [Form(mask, parse_form(mask), *more) for mask, *more in found]
 
 
-def _order(engine: Engine, part: str, name: str, text: str, read: list[Form], written: Written) -> tuple[bool, list]:
-    """Whether the day stands before the month in a column's numbers, by the parts above 12, and its first and last year.
+def _order(
+    engine: Engine, part: str, name: str, text: str, parsed: list[Form], target: ExpressionTarget
+) -> tuple[bool, list]:
+    """Whether the day stands before the month in a column's numbers, by the parts above 12, and its first and last
+    year.
 
     Raises DataError where both are proven, or neither.
     """
-    full = [form for form in read if form.mask in ISO or form.year_digits == 4]
-    short = [form for form in read if form.year_digits == 2]
+    full = [form for form in parsed if form.mask in ISO or form.year_digits == 4]
+    short = [form for form in parsed if form.year_digits == 2]
     if short and sum(form.rows for form in short) > sum(form.rows for form in full):
         raise DataError(
-            f"The {written.table} column {name!r} writes years with two digits, such as {short[0].least!r}: "
-            f"{order_offers(written, name, short)}"
+            f"The {target.table} column {name!r} writes years with two digits, such as {short[0].least!r}: "
+            f"{order_offers(target, name, short)}"
         )
     numbers = [form for form in full if form.has("one")]
-    if all(form.mask in ISO for form in read):
-        return True, [int(min(form.least for form in read)[:4]), int(max(form.last for form in read)[:4])]
+    if all(form.mask in ISO for form in parsed):
+        return True, [int(min(form.least for form in parsed)[:4]), int(max(form.last for form in parsed)[:4])]
 
     def byform_of(forms: list[Form], part: str) -> str:
         ways = "".join(f" WHEN {literal(form.mask)} THEN {form.digits('said', part)}" for form in forms)
@@ -233,26 +241,29 @@ def _order(engine: Engine, part: str, name: str, text: str, read: list[Form], wr
         f" WHEN {literal(form.mask)} THEN {'substr(said, 1, 4)' if not form.parts else form.digits('said', 'year')}"
         for form in full
     )
-    shown = [
+    examples = [
         f"min(CASE WHEN {day} BETWEEN '13' AND '31' AND {month} BETWEEN '01' AND '12' THEN said END)"
         for day, month in (("one", "two"), ("two", "one"))
     ]
     query = (
-        f"SELECT {', '.join(shown)}, min(CASE WHEN one <> two AND one <= '12' AND two <= '12' THEN said END), min(year), max(year) FROM (SELECT said, "
+        f"SELECT {', '.join(examples)}, min(CASE WHEN one <> two AND one <= '12' AND two <= '12' THEN said END), "
+        "min(year), max(year) FROM (SELECT said, "
         f"{byform_of(numbers, 'one')} AS one, {byform_of(numbers, 'two')} AS two, "
-        f"{f'CASE form{years} END' if years else 'CAST(NULL AS VARCHAR)'} AS year FROM (SELECT said, {form_of('said')} AS form "
+        f"{f'CASE form{years} END' if years else 'CAST(NULL AS VARCHAR)'} AS year FROM (SELECT said, "
+        f"{form_of('said')} AS form "
         f"FROM (SELECT {text} AS said FROM {part}) AS came) AS typed) AS parted"
     )
     ((day_first, month_first, open_, least, last),) = engine.rows(query)
     if day_first and month_first:
         raise DataError(
-            f"The {written.table} column {name!r} writes the day first ({day_first!r}) and the month first "
+            f"The {target.table} column {name!r} writes the day first ({day_first!r}) and the month first "
             f"({month_first!r}): write all of its dates one way."
         )
     if numbers and open_ and not (day_first or month_first):
         raise DataError(
-            f"The {written.table} column {name!r} does not show whether the day or the month comes first, such as {open_!r}: "
-            f"{order_offers(written, name, numbers)}"
+            f"The {target.table} column {name!r} does not show whether the day or the month comes first, such as "
+            f"{open_!r}: "
+            f"{order_offers(target, name, numbers)}"
         )
-    span = [least and int(least), last and int(last)] if len(full) == len(read) else [0, int(last or 0)]
+    span = [least and int(least), last and int(last)] if len(full) == len(parsed) else [0, int(last or 0)]
     return not month_first, span

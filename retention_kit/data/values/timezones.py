@@ -12,7 +12,7 @@ from retention_kit.data.engines.sql_text import literal
 _YEARS = (1900, 2100)  # a date far outside is a slip of the pen, and no reason to follow a zone for millennia
 
 
-class Shift(NamedTuple):
+class Transition(NamedTuple):
     """Clocks are put forward or back: the local times [start, end) do not exist or occur twice.
 
     `offset` is the zone's distance from UTC before the shift, by which such times are read: a time that occurs twice is
@@ -30,40 +30,40 @@ class Shift(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def shifts(zone: str, first: int, last: int) -> tuple[Shift, ...]:
+def transitions(zone: str, first: int, last: int) -> tuple[Transition, ...]:
     """The shifts of a zone's clocks in the years from first to last, in order."""
     first, last = (min(max(year, _YEARS[0]), _YEARS[1]) for year in (first, last))
     clock = ZoneInfo(zone)
-    found = []
+    changes = []
     day, until = datetime(first, 1, 1, tzinfo=UTC) - timedelta(days=2), datetime(last + 1, 1, 3, tzinfo=UTC)
     before = _offset(clock, day)
     while day < until:
         following = day + timedelta(days=1)
         after = _offset(clock, following)
         if after != before:
-            moment = _moment(clock, day, following, before)
+            moment = _find_change(clock, day, following, before)
             start, end = sorted((moment + before, moment + after))
-            found.append(Shift(start.replace(tzinfo=None), end.replace(tzinfo=None), after > before, before))
+            changes.append(Transition(start.replace(tzinfo=None), end.replace(tzinfo=None), after > before, before))
         day, before = following, after
-    return tuple(found)
+    return tuple(changes)
 
 
-def any_of(found: tuple[Shift, ...], time: str, is_gap: bool) -> str:
+def in_any_transition(changes: tuple[Transition, ...], time: str, is_gap: bool) -> str:
     """SQL: whether a local time is one that the clocks skip (or, with is_gap false, show twice)."""
-    return " OR ".join(shift.holds(time) for shift in found if shift.is_gap is is_gap) or "false"
+    return " OR ".join(change.holds(time) for change in changes if change.is_gap is is_gap) or "false"
 
 
-def in_report_zone(time: str, zone: str | None, report: str, found: tuple[Shift, ...]) -> str:
+def in_report_zone(time: str, zone: str | None, report: str, changes: tuple[Transition, ...]) -> str:
     """SQL: a naive local time of a zone, or of the report's if it has none, as local time of the report."""
     if zone in (None, report):
         moved = "".join(
-            f" WHEN {shift.holds(time)} THEN {time} + {_interval(shift.end - shift.start)}"
-            for shift in found
-            if shift.is_gap
+            f" WHEN {change.holds(time)} THEN {time} + {_interval(change.end - change.start)}"
+            for change in changes
+            if change.is_gap
         )
         return f"CASE{moved} ELSE {time} END" if moved else time
     special = "".join(
-        f" WHEN {shift.holds(time)} THEN instant_at({time} - {_interval(shift.offset)}, 'UTC')" for shift in found
+        f" WHEN {change.holds(time)} THEN instant_at({time} - {_interval(change.offset)}, 'UTC')" for change in changes
     )
     instant = f"instant_at({time}, {literal(zone)})"
     return f"local_time({f'CASE{special} ELSE {instant} END' if special else instant}, {literal(report)})"
@@ -73,7 +73,7 @@ def _offset(clock: ZoneInfo, moment: datetime) -> timedelta:
     return moment.astimezone(clock).utcoffset() or timedelta()
 
 
-def _moment(clock: ZoneInfo, low: datetime, high: datetime, before: timedelta) -> datetime:
+def _find_change(clock: ZoneInfo, low: datetime, high: datetime, before: timedelta) -> datetime:
     """The first second with another offset than before, by halving."""
     while high - low > timedelta(seconds=1):
         middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))

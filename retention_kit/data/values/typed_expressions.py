@@ -1,6 +1,7 @@
 """SQL expressions of the user's on columns of text: what they compute with is read as a number, the rest stays text.
 
-The embedded engine's own parser takes an expression apart, and its binder says of which type each part is. Numbers are read
+The embedded engine's own parser takes an expression apart, and its binder says of which type each part is. Numbers are
+read
 as amounts are (`amounts.py`): each text by all of its values.
 """
 
@@ -12,11 +13,11 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from retention_kit.data.checks import Found
+from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.amounts import Hints, read_numbers
-from retention_kit.data.values.expressions import advice, close_column, fault_in
+from retention_kit.data.values.expressions import advice, close_column, find_fault
 from retention_kit.errors import DataError
 
 _ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**", "^"}
@@ -37,43 +38,45 @@ def columns_in(engine: DuckDB, text: str) -> set[str]:
     try:
         tree = _parsed(engine, text)
         return set() if tree is None else _references(_root(tree))
-    except RecursionError:  # `typed` says so
+    except RecursionError:  # `type_expression` says so
         return set()
 
 
-def typed(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
-    """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such; what is to be told.
+def type_expression(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Finding]]:
+    """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such; what is
+    to be told.
 
-    `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row, and
+    `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row,
+    and
     where the values of a text that is computed with do not agree in how numbers are written.
     """
     try:
-        return _typed(engine, text, relation, label, hints)
+        return _type_expression(engine, text, relation, label, hints)
     except RecursionError:
         raise DataError(
             f"{label} holds too many operations within one another: write it as columns of a query."
         ) from None
 
 
-def _typed(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Found]]:
+def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Finding]]:
     columns = engine.types(relation)
     tree = _parsed(engine, text)
-    if near := close_column(text, columns) if tree is None else "":
-        raise DataError(f"{label} is neither a column nor an SQL expression: did you mean {near!r}?")
+    if nearest := close_column(text, columns) if tree is None else "":
+        raise DataError(f"{label} is neither a column nor an SQL expression: did you mean {nearest!r}?")
     if tree is None:
         raise DataError(f"{label} is no SQL expression{_where(engine, text)}: {advice(_near(columns, text))}")
-    fault, inner = fault_in(engine, _root(tree))
+    fault, inner = find_fault(engine, _root(tree))
     if fault:
-        said = _said(engine, inner) if inner else ""
-        raise DataError(f"{label} {fault}: {advice(_near(columns, text), said)}")
+        alone = _to_sql(engine, inner) if inner else ""
+        raise DataError(f"{label} {fault}: {advice(_near(columns, text), alone)}")
     before = json.dumps(tree)
     typing = _Typing(engine, relation, columns, label, hints)
     try:
-        root = typing.of(_root(tree))
+        root = typing.visit(_root(tree))
     except engine.error:
         return text, []
     _set_root(tree, root)
-    return (text if json.dumps(tree) == before else _written(engine, tree)), [*typing.found.values()]
+    return (text if json.dumps(tree) == before else _deserialize(engine, tree)), [*typing.findings.values()]
 
 
 def _near(columns: Iterable[str], text: str) -> list[str]:
@@ -83,20 +86,22 @@ def _near(columns: Iterable[str], text: str) -> list[str]:
 
 def _where(engine: DuckDB, text: str) -> str:
     """At which of its words the engine's parser no longer understands a text."""
-    said = _serialized(engine, text)
-    told = json.loads(said)
-    if not told["error"]:
+    serialized = _serialized(engine, text)
+    error = json.loads(serialized)
+    if not error["error"]:
         return " but more"
-    found = re.search(r'at or near "(.+)"', told["error_message"])
-    return f", at {found[1]!r}" if found else f", with an {told['error_message']}" if "unterminated" in said else ""
+    near = re.search(r'at or near "(.+)"', error["error_message"])
+    return (
+        f", at {near[1]!r}" if near else f", with an {error['error_message']}" if "unterminated" in serialized else ""
+    )
 
 
-def _said(engine: DuckDB, node: dict) -> str:
+def _to_sql(engine: DuckDB, node: dict) -> str:
     """A node as SQL."""
     tree = _parsed(engine, "NULL")
     assert tree is not None  # NULL is an expression
     _set_root(tree, node)
-    return _written(engine, tree)
+    return _deserialize(engine, tree)
 
 
 class _Typing:
@@ -105,15 +110,15 @@ class _Typing:
     def __init__(self, engine: DuckDB, relation: str, columns: dict[str, str], label: str, hints: Hints):
         self._engine, self._relation, self._label, self._hints = engine, relation, label, hints
         self._columns = tuple(columns.items())
-        self.found: dict[str, Found] = {}  # by the text whose reading is to be told
+        self.findings: dict[str, Finding] = {}  # by the text whose reading is to be told
 
-    def of(self, node: Any) -> Any:
+    def visit(self, node: Any) -> Any:
         """A node, or list of nodes, with its texts typed."""
         if isinstance(node, list):
-            return [self.of(part) for part in node]
+            return [self.visit(part) for part in node]
         if not isinstance(node, dict) or node.get("class") in ("SUBQUERY", "LAMBDA", "TYPE"):
             return node
-        node = {key: self.of(part) for key, part in node.items()}
+        node = {key: self.visit(part) for key, part in node.items()}
         match node.get("class"):
             case "FUNCTION":
                 return self._function(node)
@@ -157,9 +162,9 @@ class _Typing:
             return node
         else:
             is_time = False
-        read = partial(self._made, "TRY_CAST(_a AS TIMESTAMP)") if is_time else self._number
+        convert = partial(self._expand, "TRY_CAST(_a AS TIMESTAMP)") if is_time else self._number
         tried = _with(
-            node, [read(_a=part) if is_text else part for part, is_text in zip(arguments, texts, strict=True)]
+            node, [convert(_a=part) if is_text else part for part, is_text in zip(arguments, texts, strict=True)]
         )
         return tried if self._binds(tried) else node
 
@@ -168,7 +173,7 @@ class _Typing:
         if node["type"] in _ORDER and self._is_text(left) and self._is_text(right):
             # Two columns: as numbers where both hold one, else as texts.
             sign = _ORDER[node["type"]]
-            return self._made(
+            return self._expand(
                 f"CASE WHEN _m IS NOT NULL AND _n IS NOT NULL THEN _m {sign} _n ELSE _a {sign} _b END",
                 _a=left,
                 _b=right,
@@ -188,29 +193,30 @@ class _Typing:
         if not others or written:
             return nodes
         if all(kind.startswith(_NUMBERS) for kind in others):
-            read = self._number
+            convert = self._number
         elif all(kind == "BOOLEAN" for kind in others) or all(kind.startswith(_TIMES) for kind in others):
-            read = partial(self._made, f"TRY_CAST(_a AS {max(others, key=len)})")
+            convert = partial(self._expand, f"TRY_CAST(_a AS {max(others, key=len)})")
         else:
             return nodes
-        return [read(_a=node) if kind == "VARCHAR" else node for kind, node in zip(kinds, nodes, strict=True)]
+        return [convert(_a=node) if kind == "VARCHAR" else node for kind, node in zip(kinds, nodes, strict=True)]
 
     def _number(self, _a: dict) -> dict:
         """A text as a number, as all that stands there is written."""
-        said = self._sql(_a)
-        text = f"nullif(trim({said}), '')"
-        read = read_numbers(self._engine, self._relation, text, f"{self._label}: {said}", self._hints)
-        if read.assumed:
-            self.found[said] = Found("number that may be read in two ways", read.open_rows, f"{said} {read.assumed}")
-        made = "as_number(_a)" if read.is_plain else f"TRY_CAST({read.sql('trim(_a)')} AS DOUBLE)"
-        return self._made(made, _a=_a)
+        column = self._sql(_a)
+        text = f"nullif(trim({column}), '')"
+        number = read_numbers(self._engine, self._relation, text, f"{self._label}: {column}", self._hints)
+        if number.assumed:
+            detail = f"{column} {number.assumed}"
+            self.findings[column] = Finding("number that may be read in two ways", number.open_rows, detail)
+        template = "as_number(_a)" if number.is_plain else f"TRY_CAST({number.sql('trim(_a)')} AS DOUBLE)"
+        return self._expand(template, _a=_a)
 
     def _truth(self, node: dict) -> dict:
-        return self._made("TRY_CAST(_a AS BOOLEAN)", _a=node) if self._is_text(node) else node
+        return self._expand("TRY_CAST(_a AS BOOLEAN)", _a=node) if self._is_text(node) else node
 
     def _blank(self, node: dict) -> dict:
         """An empty cell is NULL: where it is compared with '', it is that."""
-        return self._made("coalesce(_a, '')", _a=node) if self._is_text(node) else node
+        return self._expand("coalesce(_a, '')", _a=node) if self._is_text(node) else node
 
     def _is_text(self, node: dict) -> bool:
         return not _is_constant(node) and self._kind(node) == "VARCHAR"
@@ -218,12 +224,12 @@ class _Typing:
     def _kind(self, node: dict) -> str:
         if _is_constant(node) and node["literal"]["kind"] == "STRING":
             return "VARCHAR"
-        said = self._sql(node)
-        asked = (said, self._columns)
-        if asked not in _KINDS:
-            found = self._engine.types(f"(SELECT {said} AS said FROM {self._relation} AS _theirs)")
-            _keep(_KINDS, asked, [tuple(found.values())])
-        return _KINDS[asked]
+        text = self._sql(node)
+        key = (text, self._columns)
+        if key not in _KINDS:
+            types = self._engine.types(f"(SELECT {text} AS said FROM {self._relation} AS _theirs)")
+            _remember(_KINDS, key, [tuple(types.values())])
+        return _KINDS[key]
 
     def _binds(self, node: dict) -> bool:
         try:
@@ -233,12 +239,12 @@ class _Typing:
         return True
 
     def _sql(self, node: dict) -> str:
-        return _said(self._engine, node)
+        return _to_sql(self._engine, node)
 
-    def _made(self, template: str, **nodes: dict) -> dict:
+    def _expand(self, template: str, **nodes: dict) -> dict:
         tree = _parsed(self._engine, template)
         assert tree is not None, template
-        return _filled(_root(tree), nodes)
+        return _substitute(_root(tree), nodes)
 
 
 def _parsed(engine: DuckDB, text: str) -> dict | None:
@@ -254,29 +260,31 @@ def _parsed(engine: DuckDB, text: str) -> dict | None:
     return None if has_more or _root(tree)["alias"] else tree
 
 
-def _written(engine: DuckDB, tree: dict) -> str:
-    said = json.dumps(tree)
-    if said not in _WRITTEN:
-        _keep(_WRITTEN, said, engine.rows(f"SELECT json_deserialize_sql(CAST({literal(said)} AS JSON))"))
-    return _WRITTEN[said].removeprefix("SELECT ")
+def _deserialize(engine: DuckDB, tree: dict) -> str:
+    serialized = json.dumps(tree)
+    if serialized not in _DESERIALIZED:
+        _remember(
+            _DESERIALIZED, serialized, engine.rows(f"SELECT json_deserialize_sql(CAST({literal(serialized)} AS JSON))")
+        )
+    return _DESERIALIZED[serialized].removeprefix("SELECT ")
 
 
 def _serialized(engine: DuckDB, text: str) -> str:
     if text not in _SERIALIZED:
-        _keep(_SERIALIZED, text, engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})"))
+        _remember(_SERIALIZED, text, engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})"))
     return _SERIALIZED[text]
 
 
 # Every engine's parser says the same of a text, and a source's expressions ask it hundreds of times.
 _SERIALIZED: dict[str, str] = {}
-_WRITTEN: dict[str, str] = {}
+_DESERIALIZED: dict[str, str] = {}
 _KINDS: dict[tuple, str] = {}  # by an expression of a row, and the names and types of the columns it may name
 
 
-def _keep(answers: dict[Any, str], asked: Any, rows: list[tuple]) -> None:
+def _remember(answers: dict[Any, str], key: Any, rows: list[tuple]) -> None:
     if len(answers) >= 4096:
         answers.clear()
-    ((answers[asked],),) = rows
+    ((answers[key],),) = rows
 
 
 def _root(tree: dict) -> dict:
@@ -297,14 +305,14 @@ def _references(node: Any) -> set[str]:
     return set().union(*map(_references, node.values()))
 
 
-def _filled(node: Any, nodes: dict[str, dict]) -> Any:
+def _substitute(node: Any, nodes: dict[str, dict]) -> Any:
     if isinstance(node, list):
-        return [_filled(part, nodes) for part in node]
+        return [_substitute(part, nodes) for part in node]
     if not isinstance(node, dict):
         return node
     if node.get("class") == "COLUMN_REF" and (found := nodes.get(node["column_names"][-1])):
         return found
-    return {key: _filled(part, nodes) for key, part in node.items()}
+    return {key: _substitute(part, nodes) for key, part in node.items()}
 
 
 def _with(node: dict, arguments: list[dict]) -> dict:

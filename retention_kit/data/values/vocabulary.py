@@ -1,6 +1,8 @@
-"""Words of interval, status, scale and score columns in ours, whoever wrote them; each is decided once and for all engines.
+"""Words of interval, status, scale and score columns in ours, whoever wrote them; each is decided once and for all
+engines.
 
-Only words that mean the same everywhere are known here: what means one thing at one vendor and another at the next, such as
+Only words that mean the same everywhere are known here: what means one thing at one vendor and another at the next,
+such as
 Recurly's `canceled`, belongs in the vendor's mapping.
 """
 
@@ -64,23 +66,25 @@ _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４
 _GOOD = {"good", "bad"}
 
 
-def interval_of(text: str) -> str | None:
+def parse_interval(text: str) -> str | None:
     """`month` for `Monthly`, `quarter` for `3 months`, `2 week` for `every 2 weeks` or `P2W`; None for what is none."""
-    said = re.sub(r"[\s_-]+", " ", text.translate(_DIGITS).strip().lower()).strip(" .")
-    if found := re.fullmatch(r"p(\d+)([dwmy])", said):
-        return _interval(int(found[1]), _UNITS[found[2]])
-    said = re.sub(r"^(billed |every |each |per |once a |once per |a |an |/ ?)+", "", said)
-    said = re.sub(r"( (plan|subscription|billing|billed|payments?|recurring|prepaid|prepayment|contract))+$", "", said)
-    if several := _SEVERAL.get(said.replace(" ", "")):
+    text_key = re.sub(r"[\s_-]+", " ", text.translate(_DIGITS).strip().lower()).strip(" .")
+    if match := re.fullmatch(r"p(\d+)([dwmy])", text_key):
+        return _interval(int(match[1]), _UNITS[match[2]])
+    text_key = re.sub(r"^(billed |every |each |per |once a |once per |a |an |/ ?)+", "", text_key)
+    text_key = re.sub(
+        r"( (plan|subscription|billing|billed|payments?|recurring|prepaid|prepayment|contract))+$", "", text_key
+    )
+    if several := _SEVERAL.get(text_key.replace(" ", "")):
         return _interval(*several)
-    count, unit = 1, said
-    if found := re.fullmatch(r"(\d{1,3}|[a-z]+)(?: ?x)? ?([a-z]+?)(?:\(s\))?", said):
-        if found[1].isdigit():
-            count, unit = int(found[1]), found[2]
-        elif said not in _UNITS and found[1] in _COUNTS:
-            count, unit = _COUNTS[found[1]], found[2]
-    if found := re.fullmatch(r"([a-z]+) (\d{1,3})", said):
-        count, unit = int(found[2]), found[1]
+    count, unit = 1, text_key
+    if match := re.fullmatch(r"(\d{1,3}|[a-z]+)(?: ?x)? ?([a-z]+?)(?:\(s\))?", text_key):
+        if match[1].isdigit():
+            count, unit = int(match[1]), match[2]
+        elif text_key not in _UNITS and match[1] in _COUNTS:
+            count, unit = _COUNTS[match[1]], match[2]
+    if match := re.fullmatch(r"([a-z]+) (\d{1,3})", text_key):
+        count, unit = int(match[2]), match[1]
     unit = unit.removesuffix("(s)")
     return _interval(count, _UNITS[unit]) if unit in _UNITS and count else None
 
@@ -109,23 +113,23 @@ def clearer_interval(text: str) -> str:
 
 
 def per_year(interval: str) -> Fraction:
-    """How often an interval, as `interval_of` writes it, comes in a year: 4 for a quarter, 26 for two weeks."""
+    """How often an interval, as `parse_interval` writes it, comes in a year: 4 for a quarter, 26 for two weeks."""
     count, _, unit = interval.rpartition(" ")
     return Fraction(_A_YEAR[unit], int(count or 1))
 
 
-def status_of(text: str) -> str | None:
+def parse_status(text: str) -> str | None:
     """Our status for a vendor's word, whatever its case and separators: `past_due` for `Past Due`; None for others."""
     return _STATUSES.get(
         re.sub(r"[\s_.-]+", "", text.strip().lower().removeprefix("wc-"))
     )  # WordPress writes wc-active
 
 
-def scale_of(text: str) -> str | None:
+def parse_scale(text: str) -> str | None:
     """`1-5` for `1 – 5` or `1 to 5`; None for a scale that is not known."""
-    said = re.sub(r"\s*(?:[-–—]|to|bis|\.\.)\s*", "-", text.translate(_DIGITS).strip().lower())
-    said = {"0-1": "good/bad", "bad/good": "good/bad"}.get(said.replace(" ", ""), said)
-    return said if said in SCALES else None
+    scale = re.sub(r"\s*(?:[-–—]|to|bis|\.\.)\s*", "-", text.translate(_DIGITS).strip().lower())
+    scale = {"0-1": "good/bad", "bad/good": "good/bad"}.get(scale.replace(" ", ""), scale)
+    return scale if scale in SCALES else None
 
 
 def is_good_or_bad(text: str) -> bool:
@@ -133,24 +137,25 @@ def is_good_or_bad(text: str) -> bool:
     return re.split(r"[\s,(]", text.strip().lower(), maxsplit=1)[0] in _GOOD and not re.search(r"\d", text)
 
 
-def score_of(text: object) -> Decimal | None:
-    """The number of an answer, at either end of its label: 10 of `10 - Extremely likely`, 5 of `Very satisfied (5)`, 4 of
+def parse_score(text: object) -> Decimal | None:
+    """The number of an answer, at either end of its label: 10 of `10 - Extremely likely`, 5 of `Very satisfied (5)`, 4
+    of
     `4/5`; good is 1 and bad 0. None where there is none, or another one at the other end."""
-    said = str(text).translate(_DIGITS).strip()
-    plain = said.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", said) else said
+    answer = str(text).translate(_DIGITS).strip()
+    plain = answer.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", answer) else answer
     try:
         number = Decimal(plain)
         return number if number.is_finite() else None
     except InvalidOperation:
         pass
-    if re.fullmatch(r"[★⭐]{1,10}[☆]*", stars := re.sub(r"[\s\ufe0f]", "", said)):
+    if re.fullmatch(r"[★⭐]{1,10}[☆]*", stars := re.sub(r"[\s\ufe0f]", "", answer)):
         return Decimal(sum(stars.count(star) for star in "★⭐"))
-    if is_good_or_bad(said):
-        return Decimal(said.lower().startswith("good"))
-    if found := re.fullmatch(r"(\d{1,2})\s*(?:/|of|out of)\s*(\d{1,2})", said, re.IGNORECASE):
-        return Decimal(found[1]) if int(found[1]) <= int(found[2]) else None
-    first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]|_–—-]|,\s)(?![.]\d)", said)
-    last = re.search(r"(?:^|[\s:=(\[–—-])(\d{1,3})[)\].]?$", said)
+    if is_good_or_bad(answer):
+        return Decimal(answer.lower().startswith("good"))
+    if match := re.fullmatch(r"(\d{1,2})\s*(?:/|of|out of)\s*(\d{1,2})", answer, re.IGNORECASE):
+        return Decimal(match[1]) if int(match[1]) <= int(match[2]) else None
+    first = re.match(r"[(\[]?(\d{1,3})(?=$|[\s:=.)\]|_–—-]|,\s)(?![.]\d)", answer)
+    last = re.search(r"(?:^|[\s:=(\[–—-])(\d{1,3})[)\].]?$", answer)
     numbers = {int(one[1]) for one in (first, last) if one}
     return Decimal(numbers.pop()) if len(numbers) == 1 else None
 
@@ -158,17 +163,18 @@ def score_of(text: object) -> Decimal | None:
 def subscription_words(engine: Engine, texts: dict[str, str]) -> dict[str, str]:
     """SQL parts of the subscriptions' interval and status, given as trimmed text of their raw view.
 
-    `interval` and `status` in our words, `intervals` (a list of those known) and `yearly` (what `amount` comes to in a year:
+    `interval` and `status` in our words, `intervals` (a list of those known) and `yearly` (what `amount` comes to in a
+    year:
     whole for every interval of ours, else rounded to a twelfth of a minor unit a month).
     """
     billed, statuses = (
-        _known(engine, texts[name], read) for name, read in (("interval", interval_of), ("status", status_of))
+        _meanings(engine, texts[name], read) for name, read in (("interval", parse_interval), ("status", parse_status))
     )
     intervals = sorted({*INTERVALS, *billed.values()})
-    cases = " ".join(f"WHEN {literal(name)} THEN {_times(per_year(name))}" for name in intervals)
+    cases = " ".join(f"WHEN {literal(name)} THEN {_amount_a_year(per_year(name))}" for name in intervals)
     return {
-        "interval": _mapped(texts["interval"], billed),
-        "status": _mapped(texts["status"], statuses),
+        "interval": _replace_words(texts["interval"], billed),
+        "status": _replace_words(texts["status"], statuses),
         "intervals": ", ".join(map(literal, intervals)),
         "yearly": f"CASE billed {cases} END",
     }
@@ -176,35 +182,35 @@ def subscription_words(engine: Engine, texts: dict[str, str]) -> dict[str, str]:
 
 def score_words(engine: Engine, text: str) -> str:
     """SQL: a column of answers, given as trimmed text of its raw view, with labelled ones as their number."""
-    known = _known(
-        engine, text, lambda said: None if (number := score_of(said)) is None else f"{number:f}", "responses"
+    known = _meanings(
+        engine, text, lambda answer: None if (number := parse_score(answer)) is None else f"{number:f}", "responses"
     )
-    return _mapped(text, known)
+    return _replace_words(text, known)
 
 
 def scale_words(engine: Engine, text: str) -> str:
     """SQL: a column of scales, given as trimmed text of its raw view, in our words."""
-    return _mapped(text, _known(engine, text, scale_of, "responses"))
+    return _replace_words(text, _meanings(engine, text, parse_scale, "responses"))
 
 
-def _known(
+def _meanings(
     engine: Engine, text: str, read: Callable[[str], str | None], table: str = "subscriptions"
 ) -> dict[str, str]:
     """The texts of a column that can be read, with what they mean."""
     query = (
-        f"SELECT said FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE said IS NOT NULL "
-        "GROUP BY said ORDER BY count(*) DESC, said LIMIT 500"
+        f"SELECT word FROM (SELECT lower({text}) AS word FROM {table}_raw) AS came WHERE word IS NOT NULL "
+        "GROUP BY word ORDER BY count(*) DESC, word LIMIT 500"
     )
-    return {said: meant for (said,) in engine.rows(query) if (meant := read(said))}
+    return {word: meaning for (word,) in engine.rows(query) if (meaning := read(word))}
 
 
-def _mapped(text: str, known: dict[str, str]) -> str:
+def _replace_words(text: str, meanings: dict[str, str]) -> str:
     """SQL: the texts of a column in our words; others as they are."""
-    cases = " ".join(f"WHEN {literal(said)} THEN {literal(meant)}" for said, meant in known.items() if said != meant)
+    cases = " ".join(f"WHEN {literal(word)} THEN {literal(meant)}" for word, meant in meanings.items() if word != meant)
     return f"CASE lower({text}) {cases} ELSE lower({text}) END" if cases else f"lower({text})"
 
 
-def _times(often: Fraction) -> str:
+def _amount_a_year(often: Fraction) -> str:
     if often.denominator == 1:
         return f"amount * {often.numerator}"
     return f"CAST(round(CAST(amount AS DOUBLE) * {often.numerator} / {often.denominator}) AS BIGINT)"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from retention_kit.data.values.scales import BOUNDS, top_boxes
-from retention_kit.data.values.vocabulary import score_of
+from retention_kit.data.values.vocabulary import parse_score
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import effective_size, mean, nps_interval, wilson
@@ -156,7 +156,7 @@ def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
     low, high = BOUNDS[scale]
     scores = list(scores)
     # A truth is no score, though Python would count it as 0 or 1.
-    read = [score_of(score) for score in scores if not isinstance(score, bool) and type(score).__name__ != "bool"]
+    read = [parse_score(score) for score in scores if not isinstance(score, bool) and type(score).__name__ != "bool"]
     valid = [float(score) for score in read if score is not None and low <= score <= high and score == int(score)]
     left_out = len(scores) - len(valid)
     return valid, f"{left_out} left out: no whole numbers of {scale}." if left_out else ""

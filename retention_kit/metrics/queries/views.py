@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engines.sql_text import fill_placeholders, literal, segment_column
-from retention_kit.data.readers.sources import first_line
+from retention_kit.data.readers.sources import error_sentence
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import BEFORE, DAYS, Granularity, year_windows
 from retention_kit.settings import TABLES
@@ -67,7 +67,7 @@ def run_query(
                 build_views(data, granularity, segment, views)
             return engine.frame(query, **parts)
     except engine.error as error:
-        message = first_line(error)
+        message = error_sentence(error)
         if "out of range" in message or "Overflow" in message:
             message = "The amounts are too large to be summed exactly: give them in thousands."
         if any(sign in message.lower() for sign in INTERRUPTED):

@@ -23,7 +23,7 @@ from retention_kit.errors import ReportError
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.message.charts import Picture, pictures
 from retention_kit.report.message.content import cohorts, content
-from retention_kit.settings import address_of
+from retention_kit.settings import parse_address
 
 if TYPE_CHECKING:
     import css_inline
@@ -210,7 +210,7 @@ def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
 
 
 def _sender(page: Page) -> Address:
-    address, name = address_of(page.data.settings.mail.sender or NOBODY)
+    address, name = parse_address(page.data.settings.mail.sender or NOBODY)
     return Address(name, addr_spec=address)
 
 
