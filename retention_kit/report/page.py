@@ -14,7 +14,12 @@ from retention_kit.report.pages.surveys import SurveyBlocks
 
 
 class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks):
-    """One period of one dataset in one language, as the templates show it; parameters as in `Context`."""
+    """One period of one dataset in one language, as the templates show it; parameters as in `Context`.
+
+    Every method that a template calls gives one block, a list of blocks, or None where there is nothing to show.
+    Raises PeriodError for a period outside the data, UnknownNameError for an unknown segment, DataError or
+    SettingsError where the data cannot be loaded.
+    """
 
     def brief(self) -> Blocks:
         """What one page holds: the finding, the key figures, what needs attention and who is listed, the goals, a

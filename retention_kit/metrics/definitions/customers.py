@@ -16,7 +16,11 @@ _NOBODY = "Nobody was a customer at the period's start, so there is no base to d
     options=("inactivity_days",),
 )
 def customers_at_start(movements: Movements) -> Measure:
-    """Customers at the period's start: buyers of the previous period (or of a set number of days), or paying at the boundary."""
+    """Customers at the period's start: buyers of the previous period (or of a set number of days), or paying at the boundary.
+
+    A count of customers; `n` is the same. There is no interval, as nobody is sampled. 0 where nobody was a customer
+    yet.
+    """
     return Measure(movements.start, n=movements.start)
 
 
@@ -30,7 +34,11 @@ def customers_at_start(movements: Movements) -> Measure:
     options=("inactivity_days",),
 )
 def customers_at_end(movements: Movements) -> Measure:
-    """Customers at the period's end: buyers of this period (or of a set number of days), or paying at the boundary."""
+    """Customers at the period's end: buyers of this period (or of a set number of days), or paying at the boundary.
+
+    A count of customers; `n` is the same. There is no interval, as nobody is sampled. 0 where nobody is a customer
+    any more.
+    """
     return Measure(movements.end, n=movements.end)
 
 
@@ -44,7 +52,11 @@ def customers_at_end(movements: Movements) -> Measure:
     card=7,
 )
 def active_customers(movements: Movements) -> Measure:
-    """Customers with a purchase, or paying at any time, in the period."""
+    """Customers with a purchase, or paying at any time, in the period.
+
+    A count of customers, at most one each. With subscriptions also those who left within the period; `n` is the
+    same, and there is no interval.
+    """
     return Measure(movements.active, n=movements.active)
 
 
@@ -59,7 +71,11 @@ def active_customers(movements: Movements) -> Measure:
     options=("inactivity_days", "churn_mode"),
 )
 def new_customers(movements: Movements) -> Measure:
-    """Customers at the period's end who had never been one before."""
+    """Customers at the period's end who had never been one before.
+
+    A count; `n` is the customers at the end. The note says where customers of before the data may be among them.
+    Source: ChartMogul help centre, article 203299912.
+    """
     return Measure(movements.new, n=movements.end, note=history_note(movements))
 
 
@@ -75,7 +91,11 @@ def new_customers(movements: Movements) -> Measure:
     options=("inactivity_days", "churn_mode"),
 )
 def reactivated_customers(movements: Movements) -> Measure:
-    """Customers at the period's end who came back after at least one boundary without being one."""
+    """Customers at the period's end who came back after at least one boundary without being one.
+
+    A count; `n` is the customers at the end. They are neither new nor retained, so that start + new + reactivated -
+    lost = end. Source: ChartMogul help centre, article 203299912.
+    """
     return Measure(movements.reactivated, n=movements.end)
 
 
@@ -90,7 +110,11 @@ def reactivated_customers(movements: Movements) -> Measure:
     options=("inactivity_days", "churn_mode"),
 )
 def lost_customers(movements: Movements) -> Measure:
-    """Customers at the period's start who are none at its end."""
+    """Customers at the period's start who are none at its end.
+
+    A count; `n` is the customers at the start. With `churn_mode = "event"` every departure counts, also of who came
+    back within the period.
+    """
     return Measure(movements.lost, n=movements.start)
 
 
@@ -106,7 +130,11 @@ def lost_customers(movements: Movements) -> Measure:
     options=("inactivity_days",),
 )
 def early_churned_customers(movements: Movements) -> Measure:
-    """Customers who came for the first time in the period and left before its end: in neither S nor E."""
+    """Customers who came for the first time in the period and left before its end: in neither S nor E.
+
+    A count; `n` is the active customers. They are in no retention or churn rate, as they were not there at the
+    start.
+    """
     return Measure(movements.early_churned, n=movements.active, note=history_note(movements))
 
 
@@ -126,7 +154,11 @@ def early_churned_customers(movements: Movements) -> Measure:
     by_segment=True,
 )
 def customer_retention_rate(movements: Movements) -> Measure:
-    """Share of the customers at the period's start who are still customers at its end."""
+    """Share of the customers at the period's start who are still customers at its end.
+
+    A fraction: numerator retained, denominator the customers at the start, with Wilson's interval (1927).
+    Undefined, with a note, where nobody was a customer at the start.
+    """
     return share(movements.retained, movements.start, _NOBODY)
 
 
@@ -142,7 +174,11 @@ def customer_retention_rate(movements: Movements) -> Measure:
     options=("inactivity_days", "churn_mode"),
 )
 def customer_churn_rate(movements: Movements) -> Measure:
-    """Share of the customers at the period's start who are no longer customers at its end."""
+    """Share of the customers at the period's start who are no longer customers at its end.
+
+    A fraction: numerator lost, denominator the customers at the start, with Wilson's interval (1927); by event
+    without one, as a customer may leave twice. Undefined, with a note, where nobody was there at the start.
+    """
     m = movements
     if m.definitions.churn_mode == "event" and m.start:  # one customer may leave twice, so this is no proportion
         return Measure(m.lost / m.start, m.lost, m.start, m.start)

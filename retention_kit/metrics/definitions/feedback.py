@@ -33,7 +33,11 @@ _NOBODY = "No valid answer in the period."
     by_segment=True,
 )
 def net_promoter_score(feedback: Feedback) -> Measure:
-    """Share of answers 9–10 less share of answers 0–6, in points from −100 to 100."""
+    """Share of answers 9–10 less share of answers 0–6, in points from −100 to 100.
+
+    Points; numerator promoters less detractors, denominator all answers, both by weight, with the interval of Rocks
+    (2016) at the effective sample size. Undefined, with a note, without a valid answer.
+    """
     f = feedback
     method = f.definitions.nps_interval
     score = _score(f.promoters, f.detractors, _answers(f, "nps"), method)
@@ -55,7 +59,11 @@ def net_promoter_score(feedback: Feedback) -> Measure:
     by_segment=True,
 )
 def customer_satisfaction_score(feedback: Feedback) -> Measure:
-    """Share of valid answers in the top boxes of the scale: 4–5 on 1–5, 6–7 on 1–7, 9–10 on 1–10, 2 on 0–2, good of good or bad."""
+    """Share of valid answers in the top boxes of the scale: 4–5 on 1–5, 6–7 on 1–7, 9–10 on 1–10, 2 on 0–2, good of good or bad.
+
+    A fraction by weight, with Wilson's interval (1927) at the effective sample size; `csat_top` chooses the boxes.
+    Undefined, with a note, without a valid answer.
+    """
     f = feedback
     top = _top(f.satisfied, _answers(f, "csat"))
     return replace(top, crossed=(f.csat_crossed, f.csat_both, f.csat_before, f.csat_pairs))
@@ -75,7 +83,11 @@ def customer_satisfaction_score(feedback: Feedback) -> Measure:
     by_segment=True,
 )
 def customer_effort_score(feedback: Feedback) -> Measure:
-    """Share of valid answers that call it easy: the top boxes of the scale, 5–7 on 1–7, 4–5 on 1–5."""
+    """Share of valid answers that call it easy: the top boxes of the scale, 5–7 on 1–7, 4–5 on 1–5.
+
+    A fraction by weight, with Wilson's interval (1927) at the effective sample size, or with `ces_top = "mean"` the
+    mean score. Undefined, with a note, without a valid answer.
+    """
     f = feedback
     if f.definitions.ces_top == "mean":
         measure = _mean(f.ces_scores, f.ces_scores_squared, _answers(f, "ces"))
@@ -96,7 +108,11 @@ def customer_effort_score(feedback: Feedback) -> Measure:
     options=("answers",),
 )
 def response_count(feedback: Feedback) -> Measure:
-    """Valid answers of all surveys that the period's scores are made of."""
+    """Valid answers of all surveys that the period's scores are made of.
+
+    A count, unweighted; the last answer of a customer in the period counts, unless `answers = "all"`. There is no
+    interval.
+    """
     count = feedback.nps_answers + feedback.csat_answers + feedback.ces_answers
     return Measure(count, n=count)
 

@@ -19,7 +19,11 @@ from retention_kit.metrics.summary_rows import TrailingYear
     options=("lifespan_years",),
 )
 def customer_lifespan(trailing_year: TrailingYear) -> Measure:
-    """Years that a customer is expected to stay, at the losses of the last twelve months."""
+    """Years that a customer is expected to stay, at the losses of the last twelve months.
+
+    Years, as the expectation under a constant hazard, with the bounds of Wilson's interval (1927) of the share
+    lost. Undefined, with a note, where nobody was lost or the data do not reach back two years.
+    """
     year, chosen = trailing_year, trailing_year.definitions.lifespan_years
     if chosen is not None:
         return Measure(chosen, n=year.exposed, note="Set in the settings.")
@@ -47,7 +51,11 @@ def customer_lifespan(trailing_year: TrailingYear) -> Measure:
     options=("lifespan_years", "zero_orders"),
 )
 def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
-    """Revenue expected from a customer in their lifetime, undiscounted, at the pace of the last twelve months."""
+    """Revenue expected from a customer in their lifetime, undiscounted, at the pace of the last twelve months.
+
+    Money: yearly revenue per customer times the lifespan; the intervals of both are combined on the log scale (Zou
+    and Donner 2008). Undefined, with a note, where the lifespan is or nobody bought.
+    """
     year, lifespan = trailing_year, customer_lifespan(trailing_year)
     is_chosen = year.definitions.lifespan_years is not None
     seen = year.purchases if year.months == 1 else year.customers  # customers at the months' ends, or buyers

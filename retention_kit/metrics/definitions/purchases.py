@@ -27,7 +27,11 @@ def _revenue(row: Purchases) -> float:
     by_segment=True,
 )
 def repeat_purchase_rate(purchases: Purchases) -> Measure:
-    """Share of the period's buyers with two or more purchases in it."""
+    """Share of the period's buyers with two or more purchases in it.
+
+    A fraction with Wilson's interval (1927); purchases are orders or, with `count = "days"`, days with one.
+    Undefined, with a note, where no identified customer bought.
+    """
     p = purchases
     measure = share(p.repeat_buyers, p.buyers, _NOBODY)
     return replace(measure, crossed=(p.repeat_crossed, p.repeat_both, p.repeat_before, p.stayed))
@@ -45,7 +49,11 @@ def repeat_purchase_rate(purchases: Purchases) -> Measure:
     options=("returning", "zero_orders"),
 )
 def returning_customer_rate(purchases: Purchases) -> Measure:
-    """Share of the period's buyers who had bought before the period."""
+    """Share of the period's buyers who had bought before the period.
+
+    A fraction with Wilson's interval (1927); `returning` chooses between this rule and Shopify's. Undefined, with a
+    note, where no identified customer bought.
+    """
     p = purchases
     measure = share(p.returning_buyers, p.buyers, _NOBODY)
     # Who bought in the period before has come back in this one.
@@ -67,7 +75,11 @@ def returning_customer_rate(purchases: Purchases) -> Measure:
     mail_chart=4,
 )
 def revenue(purchases: Purchases) -> Measure:
-    """Value of all purchases of the period, less the refunds that name one of them."""
+    """Value of all purchases of the period, less the refunds that name one of them.
+
+    Money in the report's currency; `n` is the number of purchases. A sum, so it has no interval. Refunds that name
+    no order are not taken off: see `net_revenue`.
+    """
     return Measure(_revenue(purchases), n=purchases.purchases + purchases.guest_purchases)
 
 
@@ -81,7 +93,11 @@ def revenue(purchases: Purchases) -> Measure:
     grows="value",
 )
 def guest_revenue(purchases: Purchases) -> Measure:
-    """Value of the period's purchases that name no customer: part of revenue, in no figure about customers."""
+    """Value of the period's purchases that name no customer: part of revenue, in no figure about customers.
+
+    Money in the report's currency; `n` is the number of guests' purchases. A sum, so it has no interval. In
+    `revenue`, but in no figure per customer.
+    """
     return Measure(purchases.guest_revenue, n=purchases.guest_purchases)
 
 
@@ -96,7 +112,11 @@ def guest_revenue(purchases: Purchases) -> Measure:
     grows="value",
 )
 def refunds(purchases: Purchases) -> Measure:
-    """Money paid back in the period that names no order; what names one lowers that order instead."""
+    """Money paid back in the period that names no order; what names one lowers that order instead.
+
+    Money in the report's currency, positive; `n` is the number of refunds. A sum, so it has no interval. They count
+    when they are paid, not when was bought.
+    """
     return Measure(purchases.refunds, n=purchases.refund_count)
 
 
@@ -110,7 +130,11 @@ def refunds(purchases: Purchases) -> Measure:
     grows="value",
 )
 def net_revenue(purchases: Purchases) -> Measure:
-    """Revenue of the period less the refunds in it that name no order."""
+    """Revenue of the period less the refunds in it that name no order.
+
+    Money in the report's currency; `n` is the number of purchases. A sum, so it has no interval. Below 0 where more
+    was paid back than bought.
+    """
     n = purchases.purchases + purchases.guest_purchases
     return Measure(money_sum(_revenue(purchases), -purchases.refunds), n=n)
 
@@ -127,7 +151,11 @@ def net_revenue(purchases: Purchases) -> Measure:
     card=11,
 )
 def average_purchase_value(purchases: Purchases) -> Measure:
-    """Mean value of a purchase of an identified customer."""
+    """Mean value of a purchase of an identified customer.
+
+    Money per purchase: customers' revenue over purchases, with the interval of a ratio over customers (Cochran
+    1977, section 2.11). Undefined, with a note, where no identified customer bought.
+    """
     p = purchases
     squares = (p.revenue_squared, p.revenue_purchases, p.purchases_squared)
     measure = ratio(p.customer_revenue, p.purchases, p.buyers, squares, _NOBODY, low=0)
@@ -147,7 +175,11 @@ def average_purchase_value(purchases: Purchases) -> Measure:
     options=("zero_orders",),
 )
 def purchase_frequency(purchases: Purchases) -> Measure:
-    """Mean number of purchases of a buyer in the period."""
+    """Mean number of purchases of a buyer in the period.
+
+    Purchases per buyer and period, at least 1, with the interval of a mean over customers (Cochran 1977).
+    Undefined, with a note, where no identified customer bought.
+    """
     p = purchases
     measure = mean(p.purchases, p.purchases_squared, p.buyers, _NOBODY)
     return replace(measure, crossed=(p.purchases_crossed, p.purchases_both, p.purchases_before, p.stayed))
@@ -168,7 +200,11 @@ def purchase_frequency(purchases: Purchases) -> Measure:
     by_segment=True,
 )
 def average_revenue_per_customer(purchases: Purchases) -> Measure:
-    """Mean revenue from a buyer in the period."""
+    """Mean revenue from a buyer in the period.
+
+    Money per buyer and period, with the interval of a mean over customers (Cochran 1977). Undefined, with a note,
+    where no identified customer bought.
+    """
     p = purchases
     measure = mean(p.customer_revenue, p.revenue_squared, p.buyers, _NOBODY)
     return replace(measure, crossed=(p.revenue_crossed, p.revenue_both, p.revenue_before, p.stayed))

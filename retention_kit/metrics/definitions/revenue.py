@@ -23,7 +23,11 @@ _BY_EVENT = "Adding up every change in the period instead of comparing its two e
     mail_chart=5,
 )
 def mrr(mrr: Mrr) -> Measure:
-    """Monthly worth of the paid subscriptions running at the period's end."""
+    """Monthly worth of the paid subscriptions running at the period's end.
+
+    Money a month; `n` is the paying customers. A state at the end, so it has no interval. Annual plans count a
+    twelfth, weekly ones 52 / 12. Source: Stripe, billing analytics glossary.
+    """
     return Measure(mrr.end, n=mrr.customers)
 
 
@@ -39,7 +43,11 @@ def mrr(mrr: Mrr) -> Measure:
     options=("mrr_mode",),
 )
 def net_new_mrr(mrr: Mrr) -> Measure:
-    """Change of MRR in the period by customers' doing, without exchange rates."""
+    """Change of MRR in the period by customers' doing, without exchange rates.
+
+    Money a month; `n` is the paying customers at the end. A sum, so it has no interval. Below 0 where more was
+    given up than gained. Source: ChartMogul help centre, article 203299912.
+    """
     m = mrr
     return Measure(money_sum(m.new, m.expansion, m.reactivation, -m.contraction, -m.churned), n=m.customers)
 
@@ -57,7 +65,11 @@ def net_new_mrr(mrr: Mrr) -> Measure:
     options=("mrr_mode",),
 )
 def gross_revenue_churn_rate(mrr: Mrr) -> Measure:
-    """Share of the starting MRR that was churned or contracted in the period."""
+    """Share of the starting MRR that was churned or contracted in the period.
+
+    A fraction of the MRR at the start, with the interval of a ratio over customers (Cochran 1977, section 2.11); by
+    event without one. Undefined, with a note, where nobody paid at the start.
+    """
     given_up = mrr.churned + mrr.contraction
     return _of_start(mrr, given_up, _by_end(mrr, mrr.loss_squared, mrr.start_loss), low=0)
 
@@ -75,7 +87,11 @@ def gross_revenue_churn_rate(mrr: Mrr) -> Measure:
     options=("mrr_mode",),
 )
 def net_revenue_churn_rate(mrr: Mrr) -> Measure:
-    """Gross MRR churn less what expansion and reactivation brought; below 0 where they brought more."""
+    """Gross MRR churn less what expansion and reactivation brought; below 0 where they brought more.
+
+    A fraction of the MRR at the start, with the interval of a ratio over customers (Cochran 1977, section 2.11); by
+    event without one. Undefined, with a note, where nobody paid at the start.
+    """
     m = mrr
     squared = m.loss_squared + m.expansion_squared + m.reactivation_squared
     crossed = m.start_loss - m.start_expansion
@@ -96,7 +112,11 @@ def net_revenue_churn_rate(mrr: Mrr) -> Measure:
     card=13,
 )
 def gross_revenue_retention(mrr: Mrr) -> Measure:
-    """Share of the starting MRR that the same customers still pay, upgrades left out; at the exchange rates of the start."""
+    """Share of the starting MRR that the same customers still pay, upgrades left out; at the exchange rates of the start.
+
+    A fraction of at most 1, with the interval of a ratio over customers (Cochran 1977, section 2.11); by event
+    without one. Undefined, with a note, where nobody paid at the start.
+    """
     m = mrr
     if m.definitions.mrr_mode == "event":
         return _of_start(m, m.start - m.churned - m.contraction, None)
@@ -118,7 +138,11 @@ def gross_revenue_retention(mrr: Mrr) -> Measure:
     by_segment=True,
 )
 def net_revenue_retention(mrr: Mrr) -> Measure:
-    """MRR that the customers of the start pay at the end, per unit of their starting MRR; at the rates of the start."""
+    """MRR that the customers of the start pay at the end, per unit of their starting MRR; at the rates of the start.
+
+    A fraction, above 1 where customers paid more than before, with the interval of a ratio over customers (Cochran
+    1977, section 2.11). Undefined, with a note, where nobody paid at the start.
+    """
     m = mrr
     squared, crossed = m.start_squared + 2 * m.start_kept + m.kept_squared, m.start_squared + m.start_kept
     return _of_start(m, m.start + m.kept_change, (squared, crossed), low=0)
@@ -136,7 +160,11 @@ def net_revenue_retention(mrr: Mrr) -> Measure:
     options=("mrr_mode", "quick_ratio_reactivation"),
 )
 def quick_ratio(mrr: Mrr) -> Measure:
-    """MRR gained for each unit of MRR given up in the period."""
+    """MRR gained for each unit of MRR given up in the period.
+
+    A plain ratio, with the interval of a ratio over the customers whose MRR changed (Cochran 1977, section 2.11);
+    by event without one. Undefined, with a note, where none was given up.
+    """
     m, counts = mrr, mrr.definitions.quick_ratio_reactivation
     gained = m.new + m.expansion + (m.reactivation if counts else 0)
     squared = m.new_squared + m.expansion_squared + (m.reactivation_squared if counts else 0)
@@ -156,7 +184,11 @@ def quick_ratio(mrr: Mrr) -> Measure:
     card=12,
 )
 def average_revenue_per_account(mrr: Mrr) -> Measure:
-    """Mean MRR of a paying customer at the period's end."""
+    """Mean MRR of a paying customer at the period's end.
+
+    Money a month per paying customer, with the interval of a mean over customers (Cochran 1977). Undefined, with a
+    note, where nobody paid at the end.
+    """
     m = mrr
     measure = mean(m.end, m.end_squared, m.customers, "Nobody paid at the period's end.")
     # Who paid at the start, which is the end of the period before; at the exchange rates of then.

@@ -45,7 +45,11 @@ class CustomerBlocks(Context):
         return super().claims() + cohort_claims(now, before, explained)
 
     def movements(self) -> Block | None:
-        """Customers gained and lost, with the identity spelled out."""
+        """Customers gained and lost, with the identity spelled out.
+
+        The block `chart`: one stacked bar per period of the trend, counts of customers. None where the data
+        lack the table, or where one segment value is looked at alone.
+        """
         if self.only or missing_reason(self.data, "movements"):
             return None
         frame = self.recent(customer_movements(self.data, self.every))
@@ -60,7 +64,11 @@ class CustomerBlocks(Context):
         return self.sum_chart(chart, frame, f"movements_{self.base}", "movements_title", "count", *notes)
 
     def reasons(self) -> Block | None:
-        """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason."""
+        """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason.
+
+        The block `table`: reason, lost customers, their share and churned MRR of the period. None where the
+        data lack the table, or where one segment value is looked at alone. Nor where no reason is given.
+        """
         if self.only or missing_reason(self.data, "reasons"):
             return None
         rows = churn_reasons(self.data, self.every)
@@ -70,6 +78,9 @@ class CustomerBlocks(Context):
     def cohorts(self) -> Block | None:
         """Retention of the thirteen newest cohorts at every age, and whether the newest of them
         does better or worse.
+
+        The block `chart`, a heat map of fractions, or a `text` while it is too early for one. None where the
+        data lack the table, or where one segment value is looked at alone.
         """
         if self.only or missing_reason(self.data, "cohorts"):
             return None
@@ -81,7 +92,11 @@ class CustomerBlocks(Context):
         return self.chart(chart, self._cohorts_title(cells), self._cohort_notes(cells, f"caption_{self.data.basis}"))
 
     def curves(self) -> Block | None:
-        """Retention by age: all cohorts, their average, and the newest that is old enough to compare."""
+        """Retention by age: all cohorts, their average, and the newest that is old enough to compare.
+
+        The block `chart`: fractions by periods since the first; an average takes three cohorts or more. None
+        where there are fewer than two ages to show.
+        """
         cells = self._cells(2 * TREND - 1)  # so that every age is seen in thirteen cohorts, where the data reach back
         if cells is None:
             return None
@@ -103,7 +118,11 @@ class CustomerBlocks(Context):
         return self.chart(chart, title, [self.words.text("cohorts.curves_caption", every=self._every()), *begun])
 
     def cohort_revenue(self) -> Block | None:
-        """What a customer of each cohort brings at every age, those who left counted with nothing."""
+        """What a customer of each cohort brings at every age, those who left counted with nothing.
+
+        The block `chart`, a heat map of money per customer of the cohort; for subscriptions of MRR. None where
+        no cohort is old enough to be compared.
+        """
         cells = self._cells(TREND)
         if cells is None:
             return None
@@ -123,7 +142,11 @@ class CustomerBlocks(Context):
         return self.chart(chart, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
 
     def value(self) -> Block | None:
-        """How the revenue of twelve months spreads over the customers: by tenths of them, the best first."""
+        """How the revenue of twelve months spreads over the customers: by tenths of them, the best first.
+
+        The block `chart`: money by tenths of the customers in the twelve months that end with the period. None
+        without orders, or with fewer than ten customers.
+        """
         if self.only or missing_reason(self.data, "concentration"):
             return None
         rows = concentration(self.data, self.period)

@@ -19,7 +19,11 @@ class MetricBlocks(Context):
     """What a page shows about any metric: its trend, its segments, its figures."""
 
     def trend(self, metric: str) -> Block | None:
-        """One metric over thirteen periods."""
+        """One metric over thirteen periods.
+
+        The block `chart` with 95% interval and goal, or a `text` that says why no value is defined. None where
+        the metric cannot be had from the data. `metric` is a key of `METRICS`.
+        """
         rows = rows_for(self.rows, metric)
         now = self.row(metric)
         if now is None or not self._is_asked(metric):
@@ -38,15 +42,27 @@ class MetricBlocks(Context):
         )
 
     def trends(self, *metrics: str) -> Blocks:
-        """Several metrics over thirteen periods, a chart each."""
+        """Several metrics over thirteen periods, a chart each.
+
+        A list of the blocks of `trend`, in the order of `metrics`, those
+        that there are.
+        """
         return Blocks(filter(None, map(self.trend, metrics)))
 
     def segments(self, *metrics: str) -> Blocks:
-        """Metrics by segment value, for each segment column asked for."""
+        """Metrics by segment value, for each segment column asked for.
+
+        A list of blocks: a `chart` of values with 95% intervals, the largest first, values of fewer than 30 as
+        one; a `text` where all are that small. Empty without segment columns.
+        """
         return Blocks(filter(None, (self._segment(metric, column) for metric in metrics for column in self.columns)))
 
     def figures(self, *names: str) -> Block | None:
-        """Every figure of some metrics, or of all metrics of a section, to the last digit, with what it is made of."""
+        """Every figure of some metrics, or of all metrics of a section, to the last digit, with what it is made of.
+
+        The block `table`: value, numerator, denominator, n, 95% interval, the value before and the change, in
+        full. `names` are metrics or sections. None where no value is defined.
+        """
         chosen = [name for given in names for name in metrics_of(given) if self._is_asked(name)]
         rows = list(self.now(chosen).itertuples())
         if not any(narrative.is_known(row.value) for row in rows):

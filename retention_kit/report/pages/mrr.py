@@ -21,11 +21,19 @@ class MrrBlocks(Context):
     """What a page shows about money: how recurring revenue moved."""
 
     def mrr(self) -> Blocks:
-        """How recurring revenue moved: in this period as one sum, and over thirteen periods."""
+        """How recurring revenue moved: in this period as one sum, and over thirteen periods.
+
+        A list of the blocks of `mrr_waterfall` and `mrr_movements`, those that there are; empty without
+        subscriptions.
+        """
         return Blocks(filter(None, (self.mrr_waterfall(), self.mrr_movements())))
 
     def mrr_waterfall(self) -> Block | None:
-        """Recurring revenue from the start of the period to its end, with the sum spelled out."""
+        """Recurring revenue from the start of the period to its end, with the sum spelled out.
+
+        The block `chart`: money a month, from start to end in steps. None where the data lack the table, or
+        where one segment value is looked at alone.
+        """
         if self.only or missing_reason(self.data, "mrr"):
             return None
         frame = self._moves()
@@ -45,7 +53,11 @@ class MrrBlocks(Context):
         return self.chart(chart, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
 
     def mrr_movements(self) -> Block | None:
-        """Recurring revenue gained and given up over thirteen periods."""
+        """Recurring revenue gained and given up over thirteen periods.
+
+        The block `chart`: one stacked bar of money per period of the trend. None where the data lack the table,
+        or where one segment value is looked at alone.
+        """
         if self.only or missing_reason(self.data, "mrr"):
             return None
         frame = self._moves()

@@ -29,7 +29,11 @@ class Overview(Context):
     """What the first screen shows: the finding, key figures, and what needs attention."""
 
     def headline(self) -> Block:
-        """The finding of the period and two or three sentences around it."""
+        """The finding of the period and two or three sentences around it.
+
+        The block `headline`: the leading figure with its change, then sentences in `lead`. Where nothing is
+        defined it says so; it is never None.
+        """
         row = self.leading()
         verdict, goal = ("", "") if row is None else (self.verdict(row), self.goal_state(row))
         text = narrative.headline(row, str(self.period), self.words, verdict, goal)

@@ -26,12 +26,20 @@ class SurveyBlocks(MetricBlocks):
     """What a page shows about feedback: how answers spread."""
 
     def survey(self, survey: str) -> Blocks:
-        """One survey (nps, csat or ces): its score over thirteen periods and how the answers of this one spread."""
+        """One survey (nps, csat or ces): its score over thirteen periods and how the answers of this one spread.
+
+        A list of blocks, for nps with `nps` between the two; empty where the survey was never held. Raises
+        KeyError for another name.
+        """
         shown = [self.trend(SCORES[survey]), self.nps() if survey == "nps" else None, self.answers(survey)]
         return Blocks(filter(None, shown))
 
     def nps(self) -> Block | None:
-        """Promoters, passives and detractors over thirteen periods."""
+        """Promoters, passives and detractors over thirteen periods.
+
+        The block `chart`: shares of the answers by weight, a bar per period. None where the data lack the
+        table, or where one segment value is looked at alone.
+        """
         if self.only or missing_reason(self.data, "feedback"):
             return None
         frame = summary(self.data, "feedback", Granularity(self.every)).rename(columns={"nps_answers": "n"})
@@ -46,7 +54,11 @@ class SurveyBlocks(MetricBlocks):
         return None if chart is None else self.chart(chart, title, [caption, *self.incomplete(frame)])
 
     def answers(self, survey: str) -> Block | None:
-        """How the answers of one survey (nps, csat or ces) spread over its scale in this period."""
+        """How the answers of one survey (nps, csat or ces) spread over its scale in this period.
+
+        The block `chart`: a bar per score, as a share of all answers by weight. None without an answer in the
+        period, or where one segment value is looked at alone.
+        """
         if self.only or missing_reason(self.data, "scores"):
             return None
         counts = answer_counts(self.data, self.every)
