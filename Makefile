@@ -16,7 +16,7 @@ help:
 	@echo 'make report    build the report pack of the sample company in reports/'
 	@echo 'make test      run the tests that Python alone can run'
 	@echo 'make test-all  run those that want a browser, a server, Java or time'
-	@echo 'make lint      check style and format'
+	@echo 'make lint      check style, format and types'
 	@echo 'make docs      build docs/ as a site into build/docs'
 	@echo 'make bench     measure and write benchmarks/RESULTS.md (ONLY=pack,startup: some parts; SIZE=100: million orders)'
 	@echo 'make readme    write the lists of metrics and commands into README and docs/ (make readme PLUGINS=shop_metrics.py: with yours)'
@@ -40,6 +40,7 @@ test-all: $(VENV)/dev $(VENV)/spark
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 # In an environment of its own, so that the core stays free of it. A dead link stops it.
 docs: $(BIN)/uv

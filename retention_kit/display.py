@@ -89,8 +89,15 @@ class Display:
 
         width = width or shutil.get_terminal_size().columns
         # In Jupyter a console would show what it captures, too.
-        console = Console(width=width, markup=False, highlight=False, emoji=False, color_system=None,
-                          force_terminal=False, force_jupyter=False)  # fmt: skip
+        console = Console(
+            width=width,
+            markup=False,
+            highlight=False,
+            emoji=False,
+            color_system=None,
+            force_terminal=False,
+            force_jupyter=False,
+        )
         lines = [self.title, *self.failures]
         lines += [f"{name}: {' · '.join(_text(cell) for cell in cells)}" for name, cells in self.facts]
         with console.capture() as told:

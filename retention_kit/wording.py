@@ -75,7 +75,8 @@ class Words:
         return f"{'+' if value > 0 else MINUS if value < 0 else '±'}{figure}"
 
     def period(self, period: Period | str, style: str = "long") -> str:
-        """`November 2011`, or `Nov 2011`; `Q4 2011` and `2011` in either style; `Week 45 (7–13 Nov 2011)`, or `7–13 Nov 2011`.
+        """`November 2011`, or `Nov 2011`; `Q4 2011` and `2011` in either style; `Week 45 (7–13 Nov 2011)`, or `7–13
+        Nov 2011`.
 
         As a `tick` of an axis it is as short as it goes: of a week its first day.
         """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLUGIN = "shop_metrics.py"  # what the fourth notebook shows
 
 _SETTINGS = """\
-# What the report is made of. Every key: see the README. Secrets never belong here.
+# What the report is made of. Every key: docs/settings.md of retention-kit. Secrets never belong here.
 [data]
 # The tables below are synthetic examples. Put yours in their place, or map your columns:
 #
@@ -59,8 +59,8 @@ target = 0.97
 """
 
 _SCHEDULE = """\
-# A line for `crontab -e`: on the second of every month at 06:00, the report of the month before. Where [mail] says to whom,
-# `run` in the place of `report`, every morning, sends it too: see the README.
+# A line for `crontab -e`: on the second of every month at 06:00, the report of the month before.
+# Where [mail] says to whom, `run` in the place of `report`, every morning, sends it too: docs/schedules.md.
 0 6 2 * * cd {folder} && {python} -m retention_kit.cli report >> report.log 2>&1
 """
 
@@ -90,7 +90,9 @@ def _lab(arguments: argparse.Namespace) -> int:
 
 
 def begin(folder: Path) -> None:
-    """Write a project that works as it stands into a new or empty folder; raises SettingsError where it holds anything."""
+    """Write a project that works as it stands into a new or empty folder; raises SettingsError where it holds
+    anything.
+    """
     from retention_kit.data.sample import sample_tables
     from retention_kit.report.blocks import shipped
 
@@ -124,7 +126,8 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> None:
     notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
     if not notebooks and not (folder / "retention.toml").is_file():
         raise SettingsError(
-            f"{str(folder)!r} is no project, it holds neither retention.toml nor notebooks: retention-kit init DIR makes one."
+            f"{str(folder)!r} is no project, it holds neither retention.toml nor notebooks: "
+            "retention-kit init DIR makes one."
         )
     try:
         from jupyterlab.labapp import LabApp

@@ -1,4 +1,4 @@
-"""The explorer: a selection of period, metric and segment, and everything the report would show for it, in JupyterLab."""
+"""The explorer: a period, a metric and a segment, and all that the report would show for them, in JupyterLab."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def explore(
     """The explorer of a dataset (or of a path that `rk.load` takes; without any, of the sample company).
 
     `period` such as 2011-11 (the last complete one), `every` week, month, quarter or year (the settings'), `metric` any
-    name in METRICS (customer_retention_rate), `segment` a column or `column=value`, `compare` with "previous", "year_ago"
-    or "goal". Packs are built in `output`, else in `reports` beside the data. Wrong values raise one sentence.
+    name in METRICS (customer_retention_rate), `segment` a column or `column=value`, `compare` with "previous",
+    "year_ago" or "goal". Packs are built in `output`, else in `reports` beside the data. Wrong values raise one
+    sentence.
     """
     try:
         from retention_kit.widgets.explorer import Explorer

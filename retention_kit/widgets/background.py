@@ -1,7 +1,7 @@
 """Slow work in a thread, so that the kernel stays answerable: its steps, its progress, its end and how it is cancelled.
 
-Only such threads ask the engine. What it has to say waits until the kernel's own thread takes it: on the event loop that
-was running when the work was asked for, or in whoever waits for the work.
+Only such threads ask the engine. What it has to say waits until the kernel's own thread takes it: on the event loop
+that was running when the work was asked for, or in whoever waits for the work.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Step:
 
 @dataclass
 class Task:
-    """Steps in their order, and who hears of them: `progress(name, done, total)`, then one of `done` and `failed(error)`."""
+    """Steps in their order, and who hears of them: `progress(name, done, total)`, then one of `done` and
+    `failed(error)`.
+    """
 
     kind: str
     steps: list[Step]

@@ -1,4 +1,4 @@
-"""What the explorer needs from the browser: charts that need no network, and the few things that only a script can do."""
+"""What the explorer needs from the browser: charts without a network, and what only a script can do."""
 
 from __future__ import annotations
 

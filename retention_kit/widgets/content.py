@@ -188,8 +188,10 @@ class Content:
             return None
         words, frame = self.words, self.page.recent(table(self.data, self.page.every))[::-1]
         parts = [part for part in frame.columns if part not in ("period", "complete")]
-        heads = {part: words.text(f"explorer.{part}" if part in ("start", "end") else f"charts.{name}.{part}")
-                 for part in parts}  # fmt: skip
+        heads = {
+            part: words.text(f"explorer.{part}" if part in ("start", "end") else f"charts.{name}.{part}")
+            for part in parts
+        }
         columns = [
             {"label": words.text("explorer.period_head")},
             *({"label": heads[part], "align": "end"} for part in parts),
@@ -309,23 +311,26 @@ class Content:
     def _table(self, rows: pd.DataFrame, head: str, name: Callable[[Any], str]) -> Block:
         """Scorecard rows to the last digit, each with what it is made of and what it is compared with."""
         words, text, compare = self.words, self.words.text, self.selection.compare
-        heads = [text(head), *(text(f"figures.{part}") for part in ("value", "numerator", "denominator", "n", "interval")),
-                 text(f"explorer.compared.{compare}"), text("figures.change")]  # fmt: skip
+        parts = ("value", "numerator", "denominator", "n", "interval")
+        heads = [text(head), *(text(f"figures.{part}") for part in parts)]
+        heads += [text(f"explorer.compared.{compare}"), text("figures.change")]
         before = "target" if compare == "goal" else compare
         body, notes = [], []
         for row in rows.itertuples():
             then = getattr(row, before)
             change = row.change if compare == "previous" else row.value - then if row.complete else None
-            body.append([
-                name(row),
-                words.value(row.value, row.unit, "full"),
-                tables.part(row.numerator, row, words, is_top=True),
-                tables.part(row.denominator, row, words, is_top=False),
-                words.value(row.n, "count"),
-                tables.interval(row, words, "full") or words.value(None, "count"),
-                words.value(then, row.unit, "full"),
-                words.change(change, row.unit, "full"),
-            ])  # fmt: skip
+            body.append(
+                [
+                    name(row),
+                    words.value(row.value, row.unit, "full"),
+                    tables.part(row.numerator, row, words, is_top=True),
+                    tables.part(row.denominator, row, words, is_top=False),
+                    words.value(row.n, "count"),
+                    tables.interval(row, words, "full") or words.value(None, "count"),
+                    words.value(then, row.unit, "full"),
+                    words.change(change, row.unit, "full"),
+                ]
+            )
             if row.note:
                 notes.append(text("figures.note", label=name(row), note=row.note))
         columns = [{"label": label, "align": "end" if place else "start"} for place, label in enumerate(heads)]
@@ -338,8 +343,10 @@ class Content:
         if listing.kind == CELL:
             said = {"cohort": self.words.period(listing.cohort), "period": self.words.period(listing.period)}
             return self.words.text("explorer.list.cell", **said)
-        said = {"list": self.words.text(f"explorer.list.{listing.kind}"),
-                "period": self.words.period(self.selection.period)}  # fmt: skip
+        said = {
+            "list": self.words.text(f"explorer.list.{listing.kind}"),
+            "period": self.words.period(self.selection.period),
+        }
         return self.words.text("explorer.list_of", **said)
 
     def _column(self, name: str) -> str:
@@ -362,8 +369,9 @@ class Content:
 def _titled_chart(block: Block) -> TitledChart:
     if block.kind == "text":
         return TitledChart(block.data["text"])
-    return TitledChart(block.data["title"], _described(ChartSpec(block.data["spec"], block.data["alt"])),
-                 block.data["caption"])  # fmt: skip
+    return TitledChart(
+        block.data["title"], _described(ChartSpec(block.data["spec"], block.data["alt"])), block.data["caption"]
+    )
 
 
 def _described(chart: ChartSpec | None) -> dict:

@@ -38,9 +38,10 @@ FILE = "customers.csv"  # fixed: no value of the data is in it
 class Explorer(W.VBox):
     """A period, a metric and a segment to choose, and all that the report would show of them.
 
-    `period`, `every`, `metric`, `segment`, `values` and `compare` are traits: they may be read, set, observed and linked;
-    what is read after that is of the new selection. `parameters` are those of a template that shows the same; `scorecard`, `customers` and `pack` are
-    what is behind the figures, the list of customers, and the last report built here.
+    `period`, `every`, `metric`, `segment`, `values` and `compare` are traits: they may be read, set, observed and
+    linked; what is read after that is of the new selection. `parameters` are those of a template that shows the same;
+    `scorecard`, `customers` and `pack` are what is behind the figures, the list of customers, and the last report built
+    here.
     """
 
     period = T.Any("")  # of any type, as `checked` names what is wrong better

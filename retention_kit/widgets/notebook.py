@@ -21,7 +21,9 @@ _LINE = re.compile(r"(?P<name>\w+)(?P<hint>\s*:[^=]+?)?\s*=\s*(?P<value>.*?)(?P<
 
 
 def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
-    """Copy the template of the selection's metric into a folder, under a name that is free; raises ReportError where it cannot."""
+    """Copy the template of the selection's metric into a folder, under a name that is free; raises ReportError where it
+    cannot.
+    """
     import nbformat
 
     if data.given and not data.origin.startswith("("):  # DataFrames cannot be opened again in any case

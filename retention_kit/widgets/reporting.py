@@ -100,8 +100,10 @@ class Reporting(W.VBox):
     def _failed(self, error: Exception) -> None:
         self.button.disabled = False
         is_cancelled = isinstance(error, Cancelled)
-        self._progress.rest(self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words),
-                            is_error=not is_cancelled)  # fmt: skip
+        self._progress.rest(
+            self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words),
+            is_error=not is_cancelled,
+        )
 
     def _link(self, text: str, paths: Iterable[Path]) -> None:
         """Links that JupyterLab opens: it looks relative ones up from the notebook's folder, as the kernel does.

@@ -48,14 +48,20 @@ class Selection:
     def parameters(self, data: Dataset) -> dict[str, str]:
         """What a template takes to show the same."""
         language = data.settings.report.languages[0]
-        return {"period": str(self.period), "every": self.every, "segment": self.segment, "language": language,
-                "data": data.origin}  # fmt: skip
+        return {
+            "period": str(self.period),
+            "every": self.every,
+            "segment": self.segment,
+            "language": language,
+            "data": data.origin,
+        }
 
 
 def checked(
     data: Dataset, period: str, every: str, metric: str, segment: str, values: Iterable[str], compare: str
 ) -> Selection:
-    """The selection of these words; empty ones, and None, take their defaults. Raises a sentence that names what is wrong.
+    """The selection of these words; empty ones, and None, take their defaults. Raises a sentence that names what is
+    wrong.
 
     Whether a segment has a value only its summaries tell: without an engine DataError where they are not at hand.
     """
@@ -105,7 +111,9 @@ def values_of(data: Dataset, column: str | None) -> list[str]:
 
 
 def same_time(data: Dataset, period: Period, every: str) -> Period:
-    """The period of another length that holds the last known day of this one; before it where only this one is complete."""
+    """The period of another length that holds the last known day of this one; before it where only this one is
+    complete.
+    """
     period_then = Period.of(min(period.end, data.as_of) - timedelta(days=1), every)
     before = period_then.shift(-1)
     is_running = period.is_complete(data.as_of) and not period_then.is_complete(data.as_of)

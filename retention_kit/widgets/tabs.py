@@ -165,7 +165,9 @@ class Tabs(W.Tab):
 
 
 def checked_listing(data: Dataset, every: str, kind: str, cohort: str, period: str) -> Listing:
-    """The list of these words; raises UnknownNameError, or PeriodError for one that is not of this length or in the data."""
+    """The list of these words; raises UnknownNameError, or PeriodError for one that is not of this length or in the
+    data.
+    """
     if cohort or period:
         if not (cohort and period):
             raise UnknownNameError("Those of a cohort are listed in a period: name both, `cohort` and `period`.")

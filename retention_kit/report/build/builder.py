@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -79,7 +79,7 @@ def build_report(
 
 def build_packs(
     plans: Iterable[Plan], output: Path, force: bool, jobs: int, progress: Callable[[str, str, int, int], None]
-) -> Iterator[Pack]:
+) -> Generator[Pack]:
     """The packs of these plans, each of another period, as `build_report` gives them; `progress` gets the period, too.
 
     While one is finished, the notebooks of the next one run. Where the next cannot be started, this one is finished
