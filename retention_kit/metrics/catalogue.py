@@ -73,21 +73,21 @@ class Measure:
         """The figure, then what it is made of; without a unit plain numbers."""
         words, unit = Words(currency="XXX"), self.unit if self.unit in UNITS else "ratio"
 
-        def tell(figure: Any, unit: str = "count") -> str:
+        def in_words(figure: Any, unit: str = "count") -> str:
             is_number = isinstance(figure, Real) and isfinite(figure)
             return words.value(figure, unit, "full") if is_number else str(figure)
 
-        said = []
+        texts = []
         if None not in (self.numerator, self.denominator):
-            parts = {"numerator": tell(self.numerator), "denominator": tell(self.denominator)}
-            said.append(words.text("shown.measure.share", **parts))
+            parts = {"numerator": in_words(self.numerator), "denominator": in_words(self.denominator)}
+            texts.append(words.text("shown.measure.share", **parts))
         if None not in (self.low, self.high):
-            said.append(words.text("card.interval", low=tell(self.low, unit), high=tell(self.high, unit)))
+            texts.append(words.text("card.interval", low=in_words(self.low, unit), high=in_words(self.high, unit)))
         if self.n is not None:
-            said.append(words.text("card.n", n=tell(self.n)))
+            texts.append(words.text("card.n", n=in_words(self.n)))
         is_known = self.value is not None and self.value == self.value
-        value = tell(self.value, unit) if is_known else words.text("shown.measure.undefined")
-        return Display(value, words, notes=list(filter(None, [" · ".join(said), self.note])))
+        value = in_words(self.value, unit) if is_known else words.text("shown.measure.undefined")
+        return Display(value, words, notes=list(filter(None, [" · ".join(texts), self.note])))
 
 
 @dataclass(frozen=True)

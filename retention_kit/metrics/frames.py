@@ -99,7 +99,7 @@ class Scorecard(DisplayedFrame):
         heads = {name: words.text(f"shown.{name}") for name in column}
         if len(segments) == 1:
             (heads["segment"],) = segments
-        made = {name: [tell(row) for row in rows] for name, tell in column.items()}
+        made = {name: [in_words(row) for row in rows] for name, in_words in column.items()}
         always = {"label", "value", *(["segment"] if segments else []), *(["period"] if len(periods) > 1 else [])}
         made = {
             name: cells
@@ -191,8 +191,8 @@ def _goal(row: Any, words: Words) -> str:
 
 
 def _share(row: Any, darkest: float, words: Words) -> Cell:
-    said = {"active": words.value(row.active, "count"), "size": words.value(row.size, "count")}
-    said |= {"period": words.period(row.period), "share": words.value(row.retention, "fraction", "full")}
+    texts = {"active": words.value(row.active, "count"), "size": words.value(row.size, "count")}
+    texts |= {"period": words.period(row.period), "share": words.value(row.retention, "fraction", "full")}
     shade = DEEP * min(row.retention / darkest, 1.0) if row.age and row.complete else 0.0
     figure = words.value(int(100 * row.retention + 0.5), "count")
-    return Cell(figure, words.text("shown.cell", **said), shade, not row.complete)
+    return Cell(figure, words.text("shown.cell", **texts), shade, not row.complete)

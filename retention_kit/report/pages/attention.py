@@ -71,27 +71,27 @@ class Attention(Overview):
             return
         words, text = self.words, self.words.text
         key = "event" if self.data.settings.definitions.churn_mode == "event" else self.base
-        said = text(f"attention.lost_{key}", lost=words.value(row.value, "count"), **self.named_periods())
+        sentence = text(f"attention.lost_{key}", lost=words.value(row.value, "count"), **self.named_periods())
         if (known := usual_value(self.rows, "lost_customers", self.period)) is not None:
             number, every = words.value(int(known + 0.5), "count"), text(f"every.{self.every}")
-            said = text("attention.usual", said=said, usual=number, every=every)
+            sentence = text("attention.usual", said=sentence, usual=number, every=every)
         total = self.list_totals().get("lost_customers")
         if total is None:
-            yield Finding(text("story.sentence", finding=said))
+            yield Finding(text("story.sentence", finding=sentence))
             return
         money = words.value(total.money, "money")
-        said = text(f"attention.money_{self.data.basis}", said=said, money=money)
-        yield Finding(f"{said} {text('attention.list', file=self.list_file('lost_customers'))}", total.money)
+        sentence = text(f"attention.money_{self.data.basis}", said=sentence, money=money)
+        yield Finding(f"{sentence} {text('attention.list', file=self.list_file('lost_customers'))}", total.money)
 
     def _missed_goals(self) -> Iterator[Finding]:
         for row in self.now(METRICS).itertuples():
             if self.goal_state(row) != "missed":
                 continue
             words, gap = self.words, row.value - row.target
-            said = {"value": words.value(row.value, row.unit), "goal": words.value(row.target, row.unit)}
+            texts = {"value": words.value(row.value, row.unit), "goal": words.value(row.target, row.unit)}
             by = words.change(abs(gap), row.unit).lstrip("+±")
             yield Finding(
-                words.text("attention.goal", label=row.label, gap=self._with_money(by, row, gap), **said),
+                words.text("attention.goal", label=row.label, gap=self._with_money(by, row, gap), **texts),
                 _money(row, gap),
             )
 
@@ -116,15 +116,17 @@ class Attention(Overview):
             for row in ranked
         ]
         seasons = {row.label: narrative.season(row, self.words) for row in ranked}
-        said = [self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one]
+        sentences = [
+            self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one
+        ]
         first = self.words.text("attention.worse", figures=join_items(figures, self.words), **self.named_periods())
-        yield Finding(" ".join([first, *said]), _money(ranked[0], ranked[0].change))
+        yield Finding(" ".join([first, *sentences]), _money(ranked[0], ranked[0].change))
 
-    def _with_money(self, said: str, row: Any, gap: float) -> str:
+    def _with_money(self, sentence: str, row: Any, gap: float) -> str:
         """What is said of a mean, with what its gap comes to over everybody."""
         if not _is_mean(row):
-            return said
-        return self.words.text("attention.in_all", said=said, money=self.words.value(_money(row, gap), "money"))
+            return sentence
+        return self.words.text("attention.in_all", said=sentence, money=self.words.value(_money(row, gap), "money"))
 
     def _weak_segments(self) -> Iterator[Finding]:
         for column in self.columns:
@@ -134,8 +136,8 @@ class Attention(Overview):
                     continue
                 parts = rows_for(self.parts(column), name)
                 bad = parts["value"] > whole.value if whole.better == "lower" else parts["value"] < whole.value
-                if said := self.differing(parts[bad], whole, column, int((parts["n"] >= SMALL).sum()), "worse"):
-                    yield Finding(said)
+                if sentence := self.differing(parts[bad], whole, column, int((parts["n"] >= SMALL).sum()), "worse"):
+                    yield Finding(sentence)
 
 
 def _is_mean(row: Any) -> bool:

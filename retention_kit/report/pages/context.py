@@ -167,7 +167,7 @@ class Context:
         names = [f"{row.segment_value} {self.words.value(row.value, row.unit)}" for row in rows]
         if len(names) > NAMED:
             names[NAMED:] = [self.words.text("chart.more_names", count=len(names) - NAMED)]
-        said = {
+        texts = {
             "label": whole.label,
             "column": column,
             "number": len(rows),
@@ -177,7 +177,7 @@ class Context:
         }
         if not rows:
             return ""
-        return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **said)
+        return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **texts)
 
     def driver(self, row: Any) -> str:
         """That guests or one customer account for most of a change in revenue, in a sentence; empty
@@ -194,8 +194,8 @@ class Context:
         who, change = max(changes.items(), key=lambda item: item[1] / row.change)
         if change / row.change < MOSTLY:
             return ""
-        said = {"change": self.words.value(abs(change), "money"), "period": self.words.period(self.period.shift(-1))}
-        return self.words.text(f"story.driver_{who}_{'more' if change > 0 else 'less'}", **said)
+        texts = {"change": self.words.value(abs(change), "money"), "period": self.words.period(self.period.shift(-1))}
+        return self.words.text(f"story.driver_{who}_{'more' if change > 0 else 'less'}", **texts)
 
     def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The periods of the trend, each known to be complete or not."""
@@ -225,14 +225,14 @@ class Context:
     ) -> Block:
         """A chart of parts that add up: the sum is spelled out under it."""
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
-        said = {
+        texts = {
             name: self.words.value(value, unit, "full")
             for name, value in now.items()
             if name not in ("period", "complete", "segment_value")
         }
-        said |= {"every": self.words.text(f"every.{self.every}"), **self.named_periods()}
-        sentences = [self.words.text(f"chart.{caption}", **said), *notes, *self.incomplete(frame)]
-        return self.chart(chart, self.words.text(f"chart.{title}", **said), sentences)
+        texts |= {"every": self.words.text(f"every.{self.every}"), **self.named_periods()}
+        sentences = [self.words.text(f"chart.{caption}", **texts), *notes, *self.incomplete(frame)]
+        return self.chart(chart, self.words.text(f"chart.{title}", **texts), sentences)
 
 
 class Blocks(list):

@@ -134,11 +134,11 @@ class CustomerBlocks(Context):
             return None
         at_age = known[known["age"] == age]
         first = cells[(cells["age"] == 0) & cells["cohort"].isin(at_age["cohort"])]
-        said = {
+        texts = {
             "start": self.words.value(first["revenue"].sum() / first["size"].sum(), "money"),
             "value": self.words.value(at_age["revenue"].sum() / at_age["size"].sum(), "money"),
         }
-        title = self.words.text(f"cohorts.revenue_{self.data.basis}_title", every=self._every(), age=age, **said)
+        title = self.words.text(f"cohorts.revenue_{self.data.basis}_title", every=self._every(), age=age, **texts)
         return self.chart(chart, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
 
     def value(self) -> Block | None:
@@ -203,17 +203,17 @@ class CustomerBlocks(Context):
         cohort, age, now, before = _newest(cells[self._is_comparable(cells)])
         if now is None or now.value is None:
             return self.words.text("cohorts.title", every=self._every())
-        said = {
+        texts = {
             "cohort": self.words.period(cohort),
             "every": self._every(),
             "age": age,
             "value": self.words.value(now.value, "fraction"),
         }
         if before is None or before.value is None:
-            return self.words.text("cohorts.title_alone", **said)
+            return self.words.text("cohorts.title_alone", **texts)
         is_real = self.holds("cohorts", "earlier")
         kind = "alike" if not is_real else "more" if now.value > before.value else "fewer"
-        return self.words.text(f"cohorts.title_{kind}", before=self.words.value(before.value, "fraction"), **said)
+        return self.words.text(f"cohorts.title_{kind}", before=self.words.value(before.value, "fraction"), **texts)
 
     def _cohort_notes(self, cells: pd.DataFrame, caption: str) -> list[str]:
         running = self.incomplete(cells.drop_duplicates("period"))
@@ -221,10 +221,10 @@ class CustomerBlocks(Context):
         step = cohort_charts.age_step(int(cells["age"].max()), self.every)
         last = cohort_charts.EVERY_AGE
         thinned = [self.words.text("cohorts.thinned", every=self._every(), last=last, step=step)] if step > 1 else []
-        said = [self.words.text(f"cohorts.{caption}", every=self._every())]
+        texts = [self.words.text(f"cohorts.{caption}", every=self._every())]
         if caption.startswith("revenue_") and self.words.currency != "XXX":
-            said.append(self.words.text("cohorts.currency", currency=self.words.currency))
-        return [*said, *thinned, *self._begun(cells), *outlined]
+            texts.append(self.words.text("cohorts.currency", currency=self.words.currency))
+        return [*texts, *thinned, *self._begun(cells), *outlined]
 
     def _begun(self, cells: pd.DataFrame) -> list[str]:
         early = cells.loc[cells["may_hold_earlier"], "cohort"]

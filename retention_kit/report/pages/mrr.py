@@ -65,14 +65,14 @@ class MrrBlocks(Context):
         if chart is None:
             return None
         known = frame[frame["complete"]]
-        said = {
+        texts = {
             "more": self.words.value((known["gained"] > known["given_up"]).sum(), "count"),
             "count": self.words.value(len(known), "count"),
             "every": self.words.text(f"every.{self.every}"),
         }
-        title = self.words.text("chart.mrr_trend" if len(known) > 1 else "chart.mrr_movements", **said)
+        title = self.words.text("chart.mrr_trend" if len(known) > 1 else "chart.mrr_movements", **texts)
         return self.chart(
-            chart, title, [self.words.text("chart.mrr_caption", **said), *self._limits(), *self.incomplete(frame)]
+            chart, title, [self.words.text("chart.mrr_caption", **texts), *self._limits(), *self.incomplete(frame)]
         )
 
     def _limits(self) -> list[str]:
@@ -82,11 +82,11 @@ class MrrBlocks(Context):
     def _title(self, row: dict) -> str:
         """What MRR did in a period, and by how much was gained and given up."""
         words, change = self.words, row["end"] - row["start"]
-        said = {name: words.value(row[name], "money") for name in ("start", "end", "gained", "given_up")}
-        said |= {"change": words.value(abs(change), "money"), "period": words.period(self.period)}
-        is_same = said["start"] == said["end"]
+        texts = {name: words.value(row[name], "money") for name in ("start", "end", "gained", "given_up")}
+        texts |= {"change": words.value(abs(change), "money"), "period": words.period(self.period)}
+        is_same = texts["start"] == texts["end"]
         key = "so_far" if not row["complete"] else "same" if is_same else "rose" if change > 0 else "fell"
-        title = words.text(f"chart.mrr_{key}", **said)
+        title = words.text(f"chart.mrr_{key}", **texts)
         return words.text("chart.mrr_by_fx", title=title, fx=words.change(row["fx"], "money")) if row["fx"] else title
 
     def _moves(self) -> pd.DataFrame:

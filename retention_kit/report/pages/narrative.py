@@ -48,20 +48,20 @@ def signed(row: Any, words: Words, before: str = "previous") -> str:
 
 def finding(row: Any, words: Words, verdict: str = "") -> str:
     """What happened to one figure, as a title; `verdict` as `Context.verdict` gives it, empty of a sum."""
-    said = {"label": row.label, "period": words.period(row.period), "value": words.value(row.value, row.unit)}
+    texts = {"label": row.label, "period": words.period(row.period), "value": words.value(row.value, row.unit)}
     if not is_known(row.value):
-        return words.text("story.undefined", **said)
+        return words.text("story.undefined", **texts)
     if not row.complete:
-        return words.text("story.so_far", **said)
+        return words.text("story.so_far", **texts)
     if not is_known(row.change):
-        return words.text("story.first", **said)
+        return words.text("story.first", **texts)
     if is_same(row, words):
-        return words.text("story.steady", **said)
+        return words.text("story.steady", **texts)
     if verdict in ("chance", "many"):
-        return words.text("story.steady" if is_small(row) else "story.unclear", **said)
+        return words.text("story.steady" if is_small(row) else "story.unclear", **texts)
     if verdict == "few":
-        return words.text("story.few", n=words.value(row.n, "count"), **said)
-    moved = words.text("story.rose" if row.change > 0 else "story.fell", change=change(row, words), **said)
+        return words.text("story.few", n=words.value(row.n, "count"), **texts)
+    moved = words.text("story.rose" if row.change > 0 else "story.fell", change=change(row, words), **texts)
     if verdict == "length":
         return words.text("story.length", finding=moved)
     daily = "" if verdict else per_day(row, words)
@@ -131,10 +131,10 @@ def headline(row: Any | None, period: str, words: Words, verdict: str = "", goal
     """The finding of the report: of the leading figure, with its goal where it is `reached`, `missed` or `near`."""
     if row is None:
         return words.text("story.nothing", period=words.period(period))
-    said = finding(row, words, verdict)
+    sentence = finding(row, words, verdict)
     if goal in ("reached", "missed", "near"):
-        return words.text(f"story.{goal}", finding=said, goal=words.value(row.target, row.unit))
-    return said
+        return words.text(f"story.{goal}", finding=sentence, goal=words.value(row.target, row.unit))
+    return sentence
 
 
 def leading(rows: pd.DataFrame, period: str, real: Callable[[Any], bool]) -> Any | None:

@@ -67,26 +67,26 @@ class Overview(Context):
         return Block("cards", cards=cards) if cards else None
 
     def _lead(self) -> list[str]:
-        words, said = self.words, []
+        words, texts = self.words, []
         retention, leading = self.row("customer_retention_rate"), self.leading()
         if retention is not None and narrative.is_known(retention.value):
             counts = {
                 name: words.value(getattr(retention, part), "count")
                 for name, part in (("retained", "numerator"), ("start", "denominator"))
             }
-            said.append(words.text(f"story.kept_{self.base}", **counts, **self.named_periods()))
+            texts.append(words.text(f"story.kept_{self.base}", **counts, **self.named_periods()))
         if leading is not None:
             verdict = self.verdict(leading)
-            said.append(narrative.certainty(leading, words, verdict))
-            said.append(narrative.season(leading, words) if verdict in ("", "real") else "")
-            said.append(self.driver(leading))
+            texts.append(narrative.certainty(leading, words, verdict))
+            texts.append(narrative.season(leading, words) if verdict in ("", "real") else "")
+            texts.append(self.driver(leading))
         others = [self.row(name) for name in ("average_revenue_per_customer", "mrr", "net_promoter_score")]
         for row in [row for row in others if row is not None and narrative.is_known(row.value)][:2]:
             if leading is None or row.metric != leading.metric:
-                said.append(words.text("story.sentence", finding=narrative.finding(row, words, self.verdict(row))))
+                texts.append(words.text("story.sentence", finding=narrative.finding(row, words, self.verdict(row))))
         if not self.period.is_complete(self.data.as_of):
-            said.append(words.text("story.incomplete", period=words.period(self.period), day=self.last_day()))
-        return [sentence for sentence in said if sentence]
+            texts.append(words.text("story.incomplete", period=words.period(self.period), day=self.last_day()))
+        return [sentence for sentence in texts if sentence]
 
     def _card(self, row: Any, compare: list[str]) -> dict:
         words, text = self.words, self.words.text
@@ -119,11 +119,11 @@ class Overview(Context):
         column, value = self.alone or (None, "")
         frame = summary(self.data, "feedback", Granularity(self.every), column)
         found = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)]
-        said = {
+        texts = {
             name: self.words.value(found[part].iloc[0], "count")
             for name, part in (("promoters", "promoters"), ("detractors", "detractors"), ("answers", "nps_weight"))
         }
-        return self.words.text("card.answers", **said)
+        return self.words.text("card.answers", **texts)
 
     def _changes(self, row: Any, compare: list[str]) -> Iterator[dict]:
         """Against the period before, with its interval, the same of last year, or the goal; grey unless more than
@@ -165,7 +165,7 @@ class Overview(Context):
         """A goal in words, and how far one has come from where one began."""
         words, goal = self.words, self._goal_of(row.metric)
         state = self.goal_state(row)
-        said = words.text(
+        texts = words.text(
             f"card.goal_{state}" if state else "card.goal",
             goal=words.value(row.target, row.unit),
             by=words.period(goal.by, "short") if goal.by else "",
@@ -174,8 +174,8 @@ class Overview(Context):
         share = progress(row.value, start, row.target, row.better)
         if share is not None:
             began = {"start": words.value(start, row.unit), "period": words.period(when, "short") if when else ""}
-            said = words.text("card.goal_since" if when else "card.goal_from", said=said, **began)
-        return {"text": said, "share": share}
+            texts = words.text("card.goal_since" if when else "card.goal_from", said=texts, **began)
+        return {"text": texts, "share": share}
 
     def goals(self, most: int = 0) -> Block | None:
         """Every goal: where its figure stands, whether it is reached, by when, and who answers for it; `most` of them,
@@ -205,12 +205,12 @@ class Overview(Context):
                     words.period(goal.by, "short") if goal.by else "",
                     words.value(target_of(goal, one), row.unit),
                 )
-                said = words.text(f"goals.{state}") if state and then.complete else ""
+                texts = words.text(f"goals.{state}") if state and then.complete else ""
                 yield [
                     goal.objective or row.label,
                     words.value(then.value, row.unit),
                     target,
-                    said,
+                    texts,
                     by,
                     goal.owner or "",
                 ]
@@ -231,8 +231,12 @@ class Overview(Context):
             if goal.kind and (goal.segment or "") == self.only:
                 by = Period.parse(goal.by) if goal.by else None
                 state = "done" if goal.done else "missed" if by and self.period.end >= by.end else "open"
-                said = self.words.text(f"goals.{state}"), self.words.period(by, "short") if by else "", goal.owner or ""
-                yield [goal.objective or goal.id, "", "", *said]
+                texts = (
+                    self.words.text(f"goals.{state}"),
+                    self.words.period(by, "short") if by else "",
+                    goal.owner or "",
+                )
+                yield [goal.objective or goal.id, "", "", *texts]
 
     def _goal_of(self, metric: str) -> Goal:
         """The goal that a figure of this page is held against."""

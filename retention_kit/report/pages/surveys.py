@@ -72,9 +72,9 @@ class SurveyBlocks(MetricBlocks):
             "low": self.words.value(rows["score"].min(), "count"),
             "high": self.words.value(rows["score"].max(), "count"),
         }
-        said = {"n": self.words.value(now.n, "count"), "period": self.words.period(self.period), **scale}
+        texts = {"n": self.words.value(now.n, "count"), "period": self.words.period(self.period), **scale}
         title = self._most_frequent(rows, survey)
-        return None if chart is None else self.chart(chart, title, [self.words.text("chart.answers", **said)])
+        return None if chart is None else self.chart(chart, title, [self.words.text("chart.answers", **texts)])
 
     def _grouped(self, counts: pd.DataFrame, survey: str) -> pd.DataFrame:
         """Every score of the scale with its share, and what it counts as."""
@@ -98,12 +98,12 @@ class SurveyBlocks(MetricBlocks):
     def _most_frequent(self, rows: pd.DataFrame, survey: str) -> str:
         """The finding: the most frequent answer, unless several are equally frequent."""
         often = rows[rows["answers"] == rows["answers"].max()]
-        said = {"survey": self.words.text(f"charts.answers.{survey}"), "period": self.words.period(self.period)}
+        texts = {"survey": self.words.text(f"charts.answers.{survey}"), "period": self.words.period(self.period)}
         if len(often) > 1:
-            return self.words.text("chart.answers_spread", **said)
+            return self.words.text("chart.answers_spread", **texts)
         row = often.iloc[0]
         figures = {
             "score": self.words.value(row["score"], "count"),
             "share": self.words.value(row["share"], "fraction"),
         }
-        return self.words.text("chart.answers_title", **said, **figures)
+        return self.words.text("chart.answers_title", **texts, **figures)

@@ -41,13 +41,13 @@ def figures(rows: Sequence[Any], period: Period, words: Words) -> Block:
 
 def reasons(rows: pd.DataFrame, period: Period, words: Words) -> Block | None:
     """Why customers left in a period (rows of `churn_reasons`); None where no reason is told."""
-    told = rows[~rows["reason"].isin([NONE, PAUSED])]
-    if told.empty:
+    named = rows[~rows["reason"].isin([NONE, PAUSED])]
+    if named.empty:
         return None
     lost, names = rows["lost"].sum(), {NONE: words.text("reasons.none"), PAUSED: words.text("reasons.paused")}
-    said = {
-        "reason": told["reason"].iloc[0],
-        "lost": words.value(told["lost"].iloc[0], "count"),
+    texts = {
+        "reason": named["reason"].iloc[0],
+        "lost": words.value(named["lost"].iloc[0], "count"),
         "all": words.value(lost, "count"),
         "period": words.period(period),
     }
@@ -62,7 +62,7 @@ def reasons(rows: pd.DataFrame, period: Period, words: Words) -> Block | None:
     ]
     heads = ("reason", "lost", "share", "churned")
     keys = [[None, float(row.lost), float(row.lost), float(row.churned)] for row in rows.itertuples()]
-    title, caption = words.text("reasons.title", **said), words.text("reasons.caption")
+    title, caption = words.text("reasons.title", **texts), words.text("reasons.caption")
     return _table(words, "reasons", heads, body, title=title, caption=caption, keys=keys)
 
 
