@@ -248,7 +248,9 @@ def sets_aside(check: str) -> bool:
 
 
 class Finding(NamedTuple):
-    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be told."""
+    """What reading a source came upon: the check, as the quality frame calls it, its rows, and what else is to be
+    told.
+    """
 
     check: str
     rows: int

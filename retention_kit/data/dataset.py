@@ -103,7 +103,9 @@ class Dataset:
         return add_months(start.replace(day=1), NEW_AFTER) if table == "orders" else start
 
     def may_hold_earlier(self, table: str, begins: date) -> bool:
-        """Whether customers first seen in a period of a table, that begins then, may be customers of before the data."""
+        """Whether customers first seen in a period of a table, that begins then, may be customers of before the
+        data.
+        """
         return max(begins, self.starts.get(table, self.start)) < self.known_from(table)
 
     @property
@@ -200,7 +202,9 @@ def load(
 
 
 def sample(**settings: Any) -> Dataset:
-    """The sample company: synthetic orders, subscriptions and responses of the same customers; keywords as in `load`."""
+    """The sample company: synthetic orders, subscriptions and responses of the same customers; keywords as in
+    `load`.
+    """
     from retention_kit.data.sample import COMPANY, CURRENCY, OPENED, TIMEZONE, sample_tables
 
     own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"],

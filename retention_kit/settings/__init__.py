@@ -26,7 +26,10 @@ FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTM
 _hints = cache(get_type_hints)
 
 # An option of an address that says a secret itself, rather than name a variable.
-_SECRET = r"(?i)[;?&](\w*(?:password|passwd|pwd|token|secret|api_?key|access_?key|credential)\w*)=(?!\$\{\w+\}(?:[;&]|$))[^;&]+"
+_SECRET = (
+    r"(?i)[;?&](\w*(?:password|passwd|pwd|token|secret|api_?key|access_?key|credential)\w*)"
+    r"=(?!\$\{\w+\}(?:[;&]|$))[^;&]+"
+)
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,7 +140,9 @@ class Recipients(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mail(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who sends the report, who gets it, and what stands beside it. Passwords never: RETENTION_KIT_SMTP_URL holds them."""
+    """Who sends the report, who gets it, and what stands beside it. Passwords never: RETENTION_KIT_SMTP_URL holds
+    them.
+    """
 
     sender: str | None = field(default=None, name="from")  # "Reports <reports@example.com>"
     to: list[str] = field(default_factory=list)  # these get the whole report in its first language

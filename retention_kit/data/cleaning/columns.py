@@ -41,12 +41,12 @@ from retention_kit.wording import money_decimals
 # figures are, since a status may have changed from one export to the next.
 _OVERLAP = """UNION ALL
 SELECT _row, 'same line in another file' AS problem FROM (
-    SELECT _row, row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of, refunded, currency,
-                                    copy ORDER BY _file_number, _row) AS place
+    SELECT _row, row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of,
+                                    refunded, currency, copy ORDER BY _file_number, _row) AS place
     FROM (
         SELECT _row, _source, _file_number, order_id, ordered_at, amount, customer_id, refund_of, refunded, currency,
-               row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of, refunded, currency,
-                                  _file_number ORDER BY _row) AS copy
+               row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of,
+                                  refunded, currency, _file_number ORDER BY _row) AS copy
         FROM orders_judged
         WHERE _is_line AND fault IS NULL AND _file_number IS NOT NULL AND order_id IN (
             SELECT order_id FROM orders_judged WHERE _is_line AND order_id IS NOT NULL

@@ -118,8 +118,9 @@ def detail_overlap(engine: Engine, table: str, columns: Columns, counts: list[Co
                 "HAVING min(_file_number) <> max(_file_number))"
             )
             if several:
-                noun = f"{'answer' if table == 'responses' else table.rstrip('s')}{'s stand' if several > 1 else ' stands'}"
-                count = count._replace(detail=f"{several:,} {noun} in several files, such as {example!r}")
+                noun = "answer" if table == "responses" else table.rstrip("s")
+                verb = "s stand" if several > 1 else " stands"
+                count = count._replace(detail=f"{several:,} {noun}{verb} in several files, such as {example!r}")
         detailed.append(count)
     return detailed
 

@@ -14,7 +14,8 @@ from retention_kit.errors import DataError
 NAME = "known_customers"
 _TYPED = f"""
 CREATE TABLE {NAME}_typed AS
-WITH came AS (SELECT _row, $customer_id AS customer_id, $first_at AS first_at, $first_at_unreadable AS is_unreadable FROM {NAME}_raw),
+WITH came AS (SELECT _row, $customer_id AS customer_id, $first_at AS first_at, $first_at_unreadable AS is_unreadable
+    FROM {NAME}_raw),
 placed AS (SELECT came.*, row_number() OVER (PARTITION BY customer_id ORDER BY first_at, _row) AS place FROM came)
 SELECT _row, customer_id, first_at, place,
        CASE WHEN customer_id IS NULL THEN 'no id'

@@ -1,4 +1,6 @@
-"""Clean tables in stages: type and judge their rows, fix the as-of date, build the clean tables, and count all of it."""
+"""Clean tables in stages: type and judge their rows, fix the as-of date, build the clean tables, and count all of
+it.
+"""
 
 from __future__ import annotations
 

@@ -242,7 +242,9 @@ def lines_effect(engine: Engine, columns: Columns) -> str:
 
 
 def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, str]) -> pd.DataFrame:
-    """Columns table, check, rows, effect: each table's size, with what was read if it is no plain row, then its checks."""
+    """Columns table, check, rows, effect: each table's size, with what was read if it is no plain row, then its
+    checks.
+    """
     import pandas as pd
 
     rows = [(name, "rows read", size, read[name]) for name, size in sizes.items()]

@@ -36,7 +36,9 @@ class Statement(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def transpile(sql: str, dialect: str) -> Statement:
-    """A statement of ours in the SQL of `postgres` or `spark`; raises DataError on what would mean another thing there."""
+    """A statement of ours in the SQL of `postgres` or `spark`; raises DataError on what would mean another thing
+    there.
+    """
     tree = parse_one(sql, read="duckdb").transform(_expand_whole_units, copy=False)
     _refuse_unknown_casts(tree)
     creates = kind = ""

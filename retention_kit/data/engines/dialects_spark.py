@@ -44,7 +44,8 @@ _READ = f"""
 CASE WHEN value RLIKE {_sql_text(_USUAL)} THEN try_cast(value AS TIMESTAMP_NTZ)
      WHEN value RLIKE {_sql_text(_PARTS)}
           AND (coalesce({_whole(5)}, 0) < 24 OR coalesce({_whole(6)}, 0) + coalesce({_whole(7)}, 0) = 0)
-     THEN try_cast(concat(lpad({_part(_PARTS, 1)}, greatest(4, length({_part(_PARTS, 1)})), '0'), '-', {_part(_PARTS, 3)}, '-',
+     THEN try_cast(concat(lpad({_part(_PARTS, 1)}, greatest(4, length({_part(_PARTS, 1)})), '0'), '-',
+                          {_part(_PARTS, 3)}, '-',
                           {_part(_PARTS, 4)}) AS TIMESTAMP_NTZ)
           + make_dt_interval(0, coalesce({_whole(5)}, 0), coalesce({_whole(6)}, 0),
                              CAST(concat(coalesce(nullif({_part(_PARTS, 7)}, ''), '0'), '.',
@@ -56,7 +57,8 @@ _INSTANT = f"""
 try_cast(concat(CAST(({_READ.replace("value", _part(_ZONED, 1))}) AS STRING),
                 CASE WHEN {_part(_ZONED, 5)} <> '' THEN concat(' ', {_part(_ZONED, 5)}) ELSE 'Z' END) AS TIMESTAMP_LTZ)
 - make_dt_interval(0, coalesce(CAST(nullif({_part(_ZONED, 3)}, '') AS INT), 0),
-                   coalesce(CAST(nullif(concat(substr({_part(_ZONED, 3)}, 1, 1), {_part(_ZONED, 4)}), substr({_part(_ZONED, 3)}, 1, 1)) AS INT), 0))
+                   coalesce(CAST(nullif(concat(substr({_part(_ZONED, 3)}, 1, 1), {_part(_ZONED, 4)}),
+                                        substr({_part(_ZONED, 3)}, 1, 1)) AS INT), 0))
 """
 _PLAIN = "replace(value, '_', '')"
 _TEMPLATES = {

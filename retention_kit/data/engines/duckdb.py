@@ -55,7 +55,8 @@ _MACROS = """
 CREATE MACRO as_number(value) AS TRY_CAST(value AS DOUBLE);
 CREATE MACRO local_time(instant, zone) AS timezone(zone, instant);
 CREATE MACRO instant_at(local_time, zone) AS timezone(zone, local_time);
--- Decimals of up to 18 digits, which hold amounts below a million in units of up to a millionth, cost a fifth of longer ones.
+-- Decimals of up to 18 digits, which hold amounts below a million in units of up to a millionth, cost a fifth of
+-- longer ones.
 CREATE MACRO whole_units(value, units) AS coalesce(
     TRY_CAST(round(TRY_CAST(value AS DECIMAL(12, 6)) * units) AS BIGINT),
     TRY_CAST(round(TRY_CAST(value AS DECIMAL(28, 6)) * units) AS BIGINT)

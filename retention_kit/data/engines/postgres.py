@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 # Whatever the server or the user has set: times and texts are read one way, rows come in one order.
 _SESSION = """
-SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; SET bytea_output = 'hex';
-SET standard_conforming_strings = on; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; SET jit = off;
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
+SET bytea_output = 'hex';
+SET standard_conforming_strings = on; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0;
+SET jit = off;
 SET work_mem = '64MB'; SET temp_buffers = '64MB';
 """
 # No statement runs for ever, whatever a view of theirs says; a limit that the server or the user has set stays.
@@ -76,7 +78,9 @@ class Postgres(RemoteEngine):
     row_digest = "hashtextextended(CAST(_theirs AS text), 0)"
 
     def __init__(self, bind: Any, memory_limit: str | None = None, files: Iterable[Path] = ()):
-        """`bind` is an SQLAlchemy engine; the session is a connection of its own. The others are the embedded engine's."""
+        """`bind` is an SQLAlchemy engine; the session is a connection of its own. The others are the embedded
+        engine's.
+        """
         super().__init__(PostgresError, memory_limit, files)
         self.database = f"{bind.url.host or 'localhost'}/{bind.url.database or ''}"
         self._full_names: dict[str, str] = {}  # names that PostgreSQL would have cut
@@ -171,7 +175,9 @@ class Postgres(RemoteEngine):
         }
 
     def define(self, name: str, query: str) -> None:
-        """Copy the rows of a query in PostgreSQL's SQL, in the order they come; texts sort by their bytes from now on."""
+        """Copy the rows of a query in PostgreSQL's SQL, in the order they come; texts sort by their bytes from now
+        on.
+        """
         columns = (
             f'CAST({self.quote(column)} AS text) COLLATE "C" AS {self.quote(column)}'
             if kind == "VARCHAR"

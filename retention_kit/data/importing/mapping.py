@@ -30,9 +30,11 @@ OURS = {
 _AMOUNT = r"[-+(]?\s?[$€£¥₹]?\s?[-+]?\d[\d.,' ]*\s?[$€£¥₹]?\)?"
 _FEW, _SHARE = 20, 0.005  # values of a column that is kept, or a share of the rows that are looked at
 _GUESSES = {  # our columns by what theirs may be called, the likeliest first
-    "customer_id": ("customer.?(id|no|number|code)", "client.?(id|no)", "account.?(id|no|code)", "user.?id", "member.?id",
+    "customer_id": ("customer.?(id|no|number|code)", "client.?(id|no)", "account.?(id|no|code)", "user.?id",
+    "member.?id",
                     "customer|client|buyer", "e-?mail"),
-    "order_id": ("order.?(id|no|number|#)", "invoice.?(id|no|number)", "transaction.?id", "receipt", "^(order|invoice)$"),
+    "order_id": ("order.?(id|no|number|#)", "invoice.?(id|no|number)", "transaction.?id", "receipt",
+    "^(order|invoice)$"),
     "ordered_at": ("(order|invoice|purchase|transaction).?date", "created", "date", "time"),
     "amount": ("net.?total|net.?sales", "total", "amount", "revenue", "gross", "value|paid", "price"),
     "currency": ("currency",),
@@ -179,7 +181,9 @@ def _survey(source: Table, question: Question, comment: str | None, comments: di
 
 
 def _kept(export: Export, source: Table) -> list[str]:
-    """The columns beside the mapped ones that can split the figures: few words, each of several rows, that name nobody."""
+    """The columns beside the mapped ones that can split the figures: few words, each of several rows, that name
+    nobody.
+    """
     said = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
     found = []
     for name in export.header:
@@ -202,7 +206,9 @@ def _columns_of(given: str | list[str], header: list[str]) -> list[str]:
 
 
 def propose(export: Export, path: str) -> Recognised:
-    """A mapping of orders by names and contents, for a header that no layout fits; raises DataError where nothing fits."""
+    """A mapping of orders by names and contents, for a header that no layout fits; raises DataError where nothing
+    fits.
+    """
     columns: dict[str, str] = {}
     comments: dict[str, str] = {}
     for ours, wording in _GUESSES.items():

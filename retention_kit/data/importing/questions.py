@@ -20,7 +20,8 @@ _GROUPS = {"promoter", "promoters", "passive", "passives", "detractor", "detract
 _STATED = r"(?<!\d)([01])\s*(?:-|–|—|to|through|and|=|إلى|الى|حتى)[^\d]{0,20}?(\d{1,2})(?!\d)"
 _WORDS = {
     "csat": {
-        "very dissatisfied": 1, "extremely dissatisfied": 1, "very unsatisfied": 1, "غير راض على الإطلاق": 1, "غير راض جدا": 1,
+        "very dissatisfied": 1, "extremely dissatisfied": 1, "very unsatisfied": 1, "غير راض على الإطلاق": 1,
+        "غير راض جدا": 1,
         "dissatisfied": 2, "somewhat dissatisfied": 2, "unsatisfied": 2, "غير راض": 2,
         "neither satisfied nor dissatisfied": 3, "neutral": 3, "محايد": 3,
         "satisfied": 4, "somewhat satisfied": 4, "راض": 4,

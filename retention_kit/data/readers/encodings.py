@@ -147,7 +147,9 @@ def _non_ascii_lines(path: Path) -> bytes:
 
 
 def _count_utf8(path: Path) -> _Mixture:
-    """What of a file is UTF-8: by whole runs of foreign letters, since a few bytes of other encodings are so by chance."""
+    """What of a file is UTF-8: by whole runs of foreign letters, since a few bytes of other encodings are so by
+    chance.
+    """
     right = wrong = first = 0
     damaged = []
     with path.open("rb") as file:

@@ -98,7 +98,9 @@ def _is_readable(engine: DuckDB, frame: pd.DataFrame) -> bool:
 
 
 def with_microseconds(engine: DuckDB, relation: str) -> str:
-    """A relation with its nanoseconds as microseconds: cut off, where a cast rounds them up into the next day or month."""
+    """A relation with its nanoseconds as microseconds: cut off, where a cast rounds them up into the next day or
+    month.
+    """
     ways = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
     cut = [
         f"{ways[kind].format(time=f'make_timestamp(epoch_ns({quote(name)}) // 1000)')} AS {quote(name)}"
@@ -109,7 +111,9 @@ def with_microseconds(engine: DuckDB, relation: str) -> str:
 
 
 def cells(names: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
-    """A DataFrame whose columns are typed by their cells: all numbers, times, dates or truths; anything else is text."""
+    """A DataFrame whose columns are typed by their cells: all numbers, times, dates or truths; anything else is
+    text.
+    """
     import pandas as pd
 
     columns = list(zip(*rows, strict=True)) or [()] * len(names)

@@ -125,7 +125,9 @@ class RecordSorter:
         self.records = 0
 
     def rows(self, records: Iterable[NumberedRow], header: int) -> Iterator[NumberedRow]:
-        """Number of the header and cells of each row of the table; `header` is the place of the first header's record."""
+        """Number of the header and cells of each row of the table; `header` is the place of the first header's
+        record.
+        """
         reading = iter(records)
         for _ in range(header):
             self._count_outside("row before the header", *next(reading))

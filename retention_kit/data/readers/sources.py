@@ -169,7 +169,9 @@ def read_table(
 
 
 def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
-    """A DataFrame or Arrow table whose columns bear our names, or the name of such a table, or a query, in a database."""
+    """A DataFrame or Arrow table whose columns bear our names, or the name of such a table, or a query, in a
+    database.
+    """
     relation_name = f"{table}_source_0"
     if isinstance(frame, str) and isinstance(engine, RemoteEngine):
         return _read_from_database(engine, table, Table(path=frame), relation_name)

@@ -1,4 +1,6 @@
-"""The names of columns that a source asks for: by them headers are found, columns kept, and other spellings understood."""
+"""The names of columns that a source asks for: by them headers are found, columns kept, and other spellings
+understood.
+"""
 
 from __future__ import annotations
 

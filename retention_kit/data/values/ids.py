@@ -20,9 +20,15 @@ from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.errors import DataError
 
 IDS = ("customer_id", "order_id", "subscription_id", "refund_of", "response_id")
-BLANKS = " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
+BLANKS = (
+    " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+    "\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
+)
 # Signs that nobody sees: soft hyphens, joiners, and marks of the direction of writing.
-_UNSEEN = "\u00ad\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u200b\u2060\ufeff"
+_UNSEEN = (
+    "\u00ad\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e"
+    "\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u200b\u2060\ufeff"
+)
 # How a spreadsheet is told that digits are a text: ="00123" and '00123.
 _EQUALS, _APOSTROPHE = '^="[^"]*"$', "^'[0-9=+@-][^']*$"
 _COMBINED = "[\u0300-\u036f\u0653-\u0655\u3099\u309a]"  # an accent of its own, which may belong to the letter before it
@@ -133,7 +139,9 @@ def _read(
 
 
 def _bare(text: str) -> str:
-    """SQL of an id without what is not of it: signs that nobody sees, blanks around it, a spreadsheet's mark of a text."""
+    """SQL of an id without what is not of it: signs that nobody sees, blanks around it, a spreadsheet's mark of a
+    text.
+    """
     seen = f"trim(translate({text}, {literal(_UNSEEN)}, ''), {literal(BLANKS)})"
     inner = (
         f"CASE WHEN regexp_matches({seen}, {literal(_EQUALS)}) THEN substr({seen}, 3, length({seen}) - 3) "

@@ -11,19 +11,28 @@ from collections.abc import Mapping
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 
-MISSING = ("NULL", "N/A", "#N/A", "NA", "N.A.", "N/D", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "<NONE>", "(NULL)", "[NULL]",
+MISSING = ("NULL", "N/A", "#N/A", "NA", "N.A.", "N/D", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "<NONE>", "(NULL)",
+           "[NULL]",
            "(NONE)", "(BLANK)", "(EMPTY)", "\\N", "-", "--", "---", "–", "—", "NIL", "UNDEFINED", "NOT AVAILABLE",
            "NOT APPLICABLE", "NOT SET", "(NOT SET)", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#N/V",
            "00000000-0000-0000-0000-000000000000")  # fmt: skip
-GUESTS = ("GUEST", "GUESTS", "GUEST USER", "GUEST CUSTOMER", "GUEST CHECKOUT", "ANONYMOUS", "ANONYMOUS USER", "ANONYMOUS CUSTOMER",
-          "ANON", "ANONYMIZED", "ANONYMISED", "REDACTED", "UNKNOWN", "UNKNOWN USER", "UNKNOWN CUSTOMER", "UNREGISTERED", "NO CUSTOMER",
-          "NOBODY", "WALK-IN", "WALK IN", "WALKIN", "WALK-IN CUSTOMER", "WALK IN CUSTOMER", "CASH CUSTOMER")  # fmt: skip
-_NO_END = ("NEVER", "NEVER EXPIRES", "NEVER ENDS", "DOES NOT EXPIRE", "NO END", "NO END DATE", "NO EXPIRY", "OPEN", "OPEN-ENDED",
-           "OPEN ENDED", "OPEN END", "ACTIVE", "ONGOING", "ON-GOING", "CURRENT", "CURRENTLY ACTIVE", "PRESENT", "RUNNING", "ROLLING",
-           "INDEFINITE", "INDEFINITELY", "FOREVER", "PERPETUAL", "UNLIMITED", "INFINITE", "INFINITY", "INF", "UNTIL CANCELLED",
-           "UNTIL CANCELED", "AUTO-RENEW", "AUTO-RENEWS", "AUTO RENEW", "NOT CANCELLED", "NOT CANCELED", "NOT ENDED", "NOT YET", "NO",
+GUESTS = ("GUEST", "GUESTS", "GUEST USER", "GUEST CUSTOMER", "GUEST CHECKOUT", "ANONYMOUS", "ANONYMOUS USER",
+          "ANONYMOUS CUSTOMER",
+          "ANON", "ANONYMIZED", "ANONYMISED", "REDACTED", "UNKNOWN", "UNKNOWN USER", "UNKNOWN CUSTOMER", "UNREGISTERED",
+          "NO CUSTOMER",
+          "NOBODY", "WALK-IN", "WALK IN", "WALKIN", "WALK-IN CUSTOMER", "WALK IN CUSTOMER",
+          "CASH CUSTOMER")  # fmt: skip
+_NO_END = ("NEVER", "NEVER EXPIRES", "NEVER ENDS", "DOES NOT EXPIRE", "NO END", "NO END DATE", "NO EXPIRY", "OPEN",
+           "OPEN-ENDED",
+           "OPEN ENDED", "OPEN END", "ACTIVE", "ONGOING", "ON-GOING", "CURRENT", "CURRENTLY ACTIVE", "PRESENT",
+           "RUNNING", "ROLLING",
+           "INDEFINITE", "INDEFINITELY", "FOREVER", "PERPETUAL", "UNLIMITED", "INFINITE", "INFINITY", "INF",
+           "UNTIL CANCELLED",
+           "UNTIL CANCELED", "AUTO-RENEW", "AUTO-RENEWS", "AUTO RENEW", "NOT CANCELLED", "NOT CANCELED", "NOT ENDED",
+           "NOT YET", "NO",
            "TBD", "0", "0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "∞")  # fmt: skip
-_UNANSWERED = ("NO ANSWER", "NO RESPONSE", "NOT ANSWERED", "UNANSWERED", "SKIPPED", "SKIP", "DON'T KNOW", "DON’T KNOW", "DO NOT KNOW",
+_UNANSWERED = ("NO ANSWER", "NO RESPONSE", "NOT ANSWERED", "UNANSWERED", "SKIPPED", "SKIP", "DON'T KNOW", "DON’T KNOW",
+               "DO NOT KNOW",
                "DK", "NO OPINION", "NOT SURE", "PREFER NOT TO SAY", "PREFER NOT TO ANSWER")  # fmt: skip
 # The columns whose words for nothing are empty cells: of those that a row cannot do without, the word is shown as
 # unreadable.

@@ -22,7 +22,10 @@ _LAST = {
     "a name": "name user customer contact",
     "a birthday": "birthday birthdate dob",
 }
-_FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", "optout", "subscribed", "subscription", "verified", "marketing", "is", "has", "type", "kind", "group", "category", "class", "domain", "country", "region", "state", "province", "city", "source", "channel", "product", "plan"])  # fmt: skip
+_FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", "optout", "subscribed", "subscription",
+                   "verified", "marketing", "is", "has", "type", "kind", "group", "category", "class", "domain",
+                   "country", "region", "state", "province", "city", "source", "channel", "product",
+                   "plan"])  # fmt: skip
 
 
 def personal_reason(name: str) -> str:

@@ -22,10 +22,13 @@ _FEW = 0.1  # a smaller share of answers above a scale are single codes, such as
 _SHORTER = {"nps": {5: 10, 7: 20}, "csat": {3: 20}, "ces": {5: 1}}
 RECOGNISED = "scale by its answers"
 # What the labels of bad answers and of good ones say; a bad one may hold the word of a good one.
-_BAD = r"\bnot (at all )?(likely|satisfied|easy|good|agree)|\bun(likely|satisf|happy)|dis(satisf|agree)|difficult|\bhard\b|high effort|poor|terrible|awful|\bbad\b|worst|غير|صعب|سيئ|سيء|ضعيف|لا أوافق"
+_BAD = (
+    r"\bnot (at all )?(likely|satisfied|easy|good|agree)|\bun(likely|satisf|happy)|dis(satisf|agree)|difficult|\bhard\b"
+    r"|high effort|poor|terrible|awful|\bbad\b|worst|غير|صعب|سيئ|سيء|ضعيف|لا أوافق"
+)
 _GOOD = (
-    r"likely|satisfied|\beas(y|ily)|low "
-    r"effort|excellent|\bgreat\b|\bgood\b|\bbest\b|\bhappy|agree|راض|محتمل|سهل|ممتاز|جيد|أوافق"
+    r"likely|satisfied|\beas(y|ily)|low effort"
+    r"|excellent|\bgreat\b|\bgood\b|\bbest\b|\bhappy|agree|راض|محتمل|سهل|ممتاز|جيد|أوافق"
 )
 
 

@@ -84,7 +84,8 @@ _NUMBERS = (
 # Codes of the parts of a date in the words of strptime, PostgreSQL and Spark.
 _CODES = {
     "year": ("%Y", "YYYY", "yyyy"), "short": ("%y", "YY", "yy"), "month": ("%m", "MM", "M"), "day": ("%d", "DD", "d"),
-    "name": ("%b", "Mon", "MMM"), "hour": ("%H", "HH24", "H"), "half": ("%I", "HH12", "h"), "minute": ("%M", "MI", "mm"),
+    "name": ("%b", "Mon", "MMM"), "hour": ("%H", "HH24", "H"), "half": ("%I", "HH12", "h"), "minute": ("%M", "MI",
+    "mm"),
     "second": ("%S", "SS", "ss"), "part": ("%f", "US", "SSSSSS"), "noon": ("%p", "AM", "a"),
 }  # fmt: skip
 

@@ -24,8 +24,20 @@ FIRST_YEAR, LAST_YEAR = 1970, 2100  # a date outside is a slip of the pen or a s
 ENDS = ("ended_at", "trial_ends_at")  # columns whose empty value says that something goes on
 # What programs write where there is no end.
 NO_END = ("0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+_NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+)
 
 
 _MOST = 10_000  # forms of one column
@@ -47,7 +59,16 @@ class TimeColumn(NamedTuple):
     is_naive: bool = False  # some of its times are without a zone
 
 
-def read_times(engine: Engine, part: str, name: str, text: str, kind: str | None, zone: str | None, report: str, target: ExpressionTarget) -> TimeColumn:  # fmt: skip
+def read_times(
+    engine: Engine,
+    part: str,
+    name: str,
+    text: str,
+    kind: str | None,
+    zone: str | None,
+    report: str,
+    target: ExpressionTarget,
+) -> TimeColumn:
     """How to read one column of a source. `text` is its SQL as text, `zone` that of its naive times, if it has its own.
 
     Raises DataError where it holds no dates, or such whose reading would be a guess.
@@ -92,7 +113,16 @@ def _of_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
     return TimeColumn(name, moment, outside=f"(NOT {inside} AND NOT {no_end})", no_end=no_end)
 
 
-def _of_texts(engine: Engine, part: str, name: str, text: str, number: str, zone: str | None, report: str, target: ExpressionTarget) -> TimeColumn:  # fmt: skip
+def _of_texts(
+    engine: Engine,
+    part: str,
+    name: str,
+    text: str,
+    number: str,
+    zone: str | None,
+    report: str,
+    target: ExpressionTarget,
+) -> TimeColumn:
     forms = _forms_of(engine, part, name, text, target)
     parsed = [form for form in forms if form.parts or form.mask in ISO]
     refuse_numbers(target, name, [form[:1] + form[2:] for form in forms])
@@ -120,7 +150,9 @@ def _of_texts(engine: Engine, part: str, name: str, text: str, number: str, zone
     return _of_iso(name, iso, form_column, steps, parsed, zone, report, span)
 
 
-def _of_iso(name: str, iso: str, form_column: str, steps: list, parsed: list[Form], zone: str | None, report: str, span: list) -> TimeColumn:  # fmt: skip
+def _of_iso(
+    name: str, iso: str, form_column: str, steps: list, parsed: list[Form], zone: str | None, report: str, span: list
+) -> TimeColumn:
     """The clock of a column that is ISO 8601 by now."""
     no_end, outside = "false", "false"
     if name in ENDS:
@@ -174,9 +206,11 @@ def _named_zones(
         for is_gap, flagged in flags.items():
             flagged.append(f"({is_here} AND ({in_any_transition(moved, column, is_gap)}))")
     return clock._replace(
-        moment=f"CASE {' '.join(cases)} END", steps=(*clock.steps, {column: local}),
-        ambiguous=" OR ".join(flags[False]), nonexistent=" OR ".join(flags[True]),
-    )  # fmt: skip
+        moment=f"CASE {' '.join(cases)} END",
+        steps=(*clock.steps, {column: local}),
+        ambiguous=" OR ".join(flags[False]),
+        nonexistent=" OR ".join(flags[True]),
+    )
 
 
 def _of_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span: Iterable[int | None]) -> TimeColumn:
@@ -185,9 +219,11 @@ def _of_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span:
     first, last = span
     changes = transitions(zone or report, first, last) if first is not None else ()
     return clock._replace(
-        moment=in_report_zone(column, zone, report, changes), steps=(*clock.steps, {column: time}),
-        ambiguous=in_any_transition(changes, column, False), nonexistent=in_any_transition(changes, column, True),
-    )  # fmt: skip
+        moment=in_report_zone(column, zone, report, changes),
+        steps=(*clock.steps, {column: time}),
+        ambiguous=in_any_transition(changes, column, False),
+        nonexistent=in_any_transition(changes, column, True),
+    )
 
 
 def _within(span: list[int | None]) -> list[int | None]:

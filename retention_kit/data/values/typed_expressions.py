@@ -186,7 +186,9 @@ class _Typing:
         return node | {"left": left, "right": right}
 
     def _alike(self, nodes: list[dict]) -> list[dict]:
-        """Nodes of which the texts are read as what the others are; as they are where a text is written out among them."""
+        """Nodes of which the texts are read as what the others are; as they are where a text is written out among
+        them.
+        """
         kinds = [None if _is_null(node) else self._kind(node) for node in nodes]
         others = [kind for kind in kinds if kind and kind != "VARCHAR"]
         written = any(kind == "VARCHAR" and _is_constant(node) for kind, node in zip(kinds, nodes, strict=True))

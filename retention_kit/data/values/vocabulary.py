@@ -22,7 +22,8 @@ _A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}  # how 
 _UNITS = {
     "day": "day", "days": "day", "daily": "day", "d": "day", "dy": "day",
     "week": "week", "weeks": "week", "weekly": "week", "w": "week", "wk": "week", "wks": "week",
-    "month": "month", "months": "month", "monthly": "month", "m": "month", "mo": "month", "mon": "month", "mos": "month",
+    "month": "month", "months": "month", "monthly": "month", "m": "month", "mo": "month", "mon": "month",
+    "mos": "month",
     "mth": "month", "mths": "month", "mnth": "month",
     "quarter": "quarter", "quarters": "quarter", "quarterly": "quarter", "q": "quarter", "qtr": "quarter",
     "year": "year", "years": "year", "yearly": "year", "y": "year", "yr": "year", "yrs": "year", "annual": "year",
@@ -42,8 +43,10 @@ _SEVERAL = {
     "quartalsweise": (1, "quarter"), "halbjährlich": (6, "month"), "jährlich": (1, "year"),
     "hebdomadaire": (1, "week"), "mensuel": (1, "month"), "mensuelle": (1, "month"), "trimestriel": (1, "quarter"),
     "trimestrielle": (1, "quarter"), "semestriel": (6, "month"), "semestrielle": (6, "month"), "annuel": (1, "year"),
-    "annuelle": (1, "year"), "semanal": (1, "week"), "mensual": (1, "month"), "mensal": (1, "month"), "trimestral": (1, "quarter"),
-    "semestral": (6, "month"), "anual": (1, "year"), "أسبوعي": (1, "week"), "أسبوعيا": (1, "week"), "شهري": (1, "month"),
+    "annuelle": (1, "year"), "semanal": (1, "week"), "mensual": (1, "month"), "mensal": (1, "month"), "trimestral": (1,
+    "quarter"),
+    "semestral": (6, "month"), "anual": (1, "year"), "أسبوعي": (1, "week"), "أسبوعيا": (1, "week"), "شهري": (1,
+    "month"),
     "شهريا": (1, "month"), "ربعسنوي": (1, "quarter"), "سنوي": (1, "year"), "سنويا": (1, "year"),
 }  # fmt: skip
 _COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "twelve": 12, "other": 2}
@@ -54,12 +57,16 @@ _STATUSES = {
     "pendingcancel": "active", "pendingcancellation": "active", "pendingcancelation": "active", "willcancel": "active",
     "cancelscheduled": "active", "scheduledforcancellation": "active", "cancelatperiodend": "active",
     "cancelsatperiodend": "active", "canceledatperiodend": "active", "cancelledatperiodend": "active",
-    "pastdue": "past_due", "overdue": "past_due", "delinquent": "past_due", "billingretry": "past_due", "indunning": "past_due", "dunning": "past_due", "ingraceperiod": "past_due",
+    "pastdue": "past_due", "overdue": "past_due", "delinquent": "past_due", "billingretry": "past_due",
+    "indunning": "past_due", "dunning": "past_due", "ingraceperiod": "past_due",
     "trialing": "trialing", "trialling": "trialing", "trial": "trialing", "intrial": "trialing", "ontrial": "trialing",
-    "freetrial": "trialing", "paused": "paused", "onpause": "paused", "unpaid": "unpaid", "incomplete": "unpaid", "incompleteexpired": "unpaid", "free": "free",
+    "freetrial": "trialing", "paused": "paused", "onpause": "paused", "unpaid": "unpaid", "incomplete": "unpaid",
+    "incompleteexpired": "unpaid", "free": "free",
     "freeplan": "free", "freemium": "free", "comped": "free",
-    "future": "future", "notstarted": "future", "cancelled": "cancelled", "canceled": "cancelled", "expired": "cancelled",
-    "ended": "cancelled", "churned": "cancelled", "terminated": "cancelled", "lapsed": "cancelled", "deleted": "cancelled",
+    "future": "future", "notstarted": "future", "cancelled": "cancelled", "canceled": "cancelled",
+    "expired": "cancelled",
+    "ended": "cancelled", "churned": "cancelled", "terminated": "cancelled", "lapsed": "cancelled",
+    "deleted": "cancelled",
     "closed": "cancelled",
 }  # fmt: skip
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
