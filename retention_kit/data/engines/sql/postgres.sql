@@ -1,4 +1,4 @@
--- What PostgreSQL lacks of the words that our SQL uses (data/dialects.py), for one session. Texts are read as DuckDB reads
+-- What PostgreSQL lacks of the words that our SQL uses (data/engines/dialects.py), for one session. Texts are read as DuckDB reads
 -- them: PostgreSQL would also take 'today', 'Nov 30' or 'infinity', and raise where a text is no date.
 
 CREATE FUNCTION pg_temp.rounded(value double precision) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
