@@ -33,7 +33,11 @@ _SECRET = (
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a table comes from and how its columns are named there."""
+    """Where a table comes from and how its columns are named there: `[data.TABLE]`.
+
+    A path is relative to the `retention.toml`. `columns` maps our names to theirs, or to SQL expressions on them.
+    Unknown keys raise SettingsError with the nearest valid one. docs/settings.md has every key with an example.
+    """
 
     path: str  # a file, a glob, or with an engine a table or a query
     rows: Literal["orders", "lines"] = "orders"  # for orders: what one row is; lines are summed by order_id
@@ -82,7 +86,11 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Report(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the report looks and which time and money it speaks of."""
+    """How the report looks and which time and money it speaks of: `[report]`.
+
+    `timezone` is an IANA name, without it UTC; `currency` an ISO 4217 code.
+    `as_of` is the first local date that is not known yet, without it the day after the last event.
+    """
 
     company: str = ""
     every: Literal["week", "month", "quarter", "year"] = "month"
@@ -98,7 +106,11 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
-    """The choices between competing rules; each default is the rule of the field."""
+    """The choices between competing rules: `[definitions]`; each default is the rule of the field.
+
+    They change figures, so every pack's manifest holds them.
+    Values of another type or range raise SettingsError.
+    """
 
     basis: Literal["orders", "subscriptions"] | None = None  # subscriptions where that table exists, else orders
     inactivity_days: Annotated[int, Meta(ge=1)] | None = (
@@ -123,7 +135,7 @@ class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recipient(NamedTuple):
-    """One person and the message that is theirs."""
+    """One person and the message that they get."""
 
     address: str  # bare, the domain as servers know it: reports@xn--mnchen-3ya.example
     name: str = ""
@@ -167,7 +179,11 @@ class Mail(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything `retention.toml` can say."""
+    """Everything that a `retention.toml` can hold, frozen.
+
+    `read_settings` makes it from a file, `make_settings` from nested plain values, `override` from another one;
+    each raises SettingsError, in one sentence, for an unknown key or an impossible value.
+    """
 
     data: Data = field(default_factory=Data)
     report: Report = field(default_factory=Report)

@@ -210,12 +210,17 @@ class RecordSorter:
             recent.append(cells)
             self.records += 1
             yield number, cells
-        if recent and len(pending) <= _FOOTER:
-            for line, cells in [row for row in pending if not _is_cut(row[1], recent)]:
-                self._count("row after the table", line, cells)
-            pending = [row for row in pending if _is_cut(row[1], recent)]
-        yield from self._flush(pending, number, width)
+        yield from self._flush(self._without_footer(pending, recent), number, width)
         return None
+
+    def _without_footer(self, pending: list[NumberedRow], recent: Iterable[Sequence[Any]]) -> list[NumberedRow]:
+        """The last rows of a file that are cut rows of the table; the others are counted as a footer."""
+        if not recent or len(pending) > _FOOTER:
+            return pending
+        cut = [row for row in pending if _is_cut(row[1], recent)]
+        for line, cells in [row for row in pending if row not in cut]:
+            self._count("row after the table", line, cells)
+        return cut
 
     def _flush(self, pending: list[NumberedRow], number: int, width: int) -> Iterator:
         """What held little was no footer: more rows came."""

@@ -32,7 +32,8 @@ _FROM = _DIGITS + _BLANKS + _MINUS + _APOSTROPHES + _INVISIBLE
 _TO = "0123456789" * 3 + " " * len(_BLANKS) + "-" * len(_MINUS) + "'" * len(_APOSTROPHES)
 _SIGNS = "".join(sign for sign in map(chr, range(0x24, 0xFFFF)) if unicodedata.category(sign) == "Sc")
 _WORDS = {"kr", "zł", "Kč", "Ft", "Fr", "Fr.", "SFr.", "Rs", "Rs.", "R", "RM", "R$", "US$", "A$", "C$", "CA$", "AU$",
-          "NZ$", "HK$", "S$", "NT$", "MX$", "円", "元", "원", "лв", "лв.", "руб", "руб.", "lei", "TL", "د.إ", "ر.س", "د.ك", "ج.م"}  # fmt: skip
+          "NZ$", "HK$", "S$", "NT$", "MX$", "円", "元", "원", "лв", "лв.",
+          "руб", "руб.", "lei", "TL", "د.إ", "ر.س", "د.ك", "ج.م"}  # fmt: skip
 _CURRENCIES = {"円": {"JPY"}, "元": {"CNY"}, "원": {"KRW"}, "€": {"EUR"},
                "£": {"GBP", "EGP", "LBP", "SYP", "GIP", "FKP", "SHP"}, "¥": {"JPY", "CNY"}, "₹": {"INR"},
                "₩": {"KRW"}, "₺": {"TRY"}, "₽": {"RUB"}, "₪": {"ILS"}, "₫": {"VND"}, "₴": {"UAH"},
