@@ -64,9 +64,11 @@ def run() -> None:
     fill_descriptors()
     gc.set_threshold(100_000)  # what is loaded stays: looking through it over and over takes a twentieth of a run
     code = main()
-    from retention_kit.report.execution.forkserver import leave  # late: what only prints help imports next to nothing
+    from retention_kit.report.execution.forkserver import (
+        exit_quickly,  # late: what only prints help imports next to nothing
+    )
 
-    leave(code)
+    exit_quickly(code)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -32,7 +32,7 @@ def deliver(
     pauses: Sequence[float] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
-    """Send what is queued; the ledger records the outcomes. What is not taken after all `pauses` (seconds) stays queued.
+    """Send what is queued and record the outcomes; what is not taken after all `pauses` (seconds) stays queued.
 
     Only what was certainly not taken is tried again: 4xx replies and connections lost before a message's content; a
     server whose name is unknown, once only. `progress` gets a sentence on why and how long it waits. Raises

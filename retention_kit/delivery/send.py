@@ -92,14 +92,17 @@ def send_report(
 ) -> Sending:
     """Check a finished pack and mail its messages, one to each recipient, once.
 
-    `to` names those of the settings' recipients who get it now, or others, who get the whole report in its first
-    language. `settings` (default: ./retention.toml, never others that a pack names) hold the rest; `smtp_url` is
-    by default that of the environment variable RETENTION_KIT_SMTP_URL. A second call sends only what is missing.
-    `resend` sends a report that has changed since, as a correction; what may have arrived (`unknown`) goes out again
-    only with `resend` to recipients named in `to`. `dry_run` says what would be done and does nothing. A pack that the
-    gate blocks is sent to nobody, and its owner is told, once. `expected`: the period that the calendar says is over; `progress`
-    is told what is waited for.
-    Raises SettingsError where there is no server or recipient, the server refuses our password or cannot be trusted.
+    - `pack`: its folder, or what `build_report` returned.
+    - `to`: the recipients of the settings who get it now, or others, who get the whole report in its first language.
+    - `settings`: by default those of ./retention.toml, never others that a pack names.
+    - `smtp_url`: by default that of the environment variable RETENTION_KIT_SMTP_URL.
+    - `dry_run` reports what would be done and does nothing.
+    - `resend` sends a report that has changed since as a correction. What may have arrived (`unknown`) goes out again
+      only with `resend` to recipients named in `to`; otherwise a second call sends only what is missing.
+    - `expected`: the last complete period by the calendar; `progress` gets a sentence on what is waited for.
+
+    A pack that the gate blocks is sent to nobody, and its owner is told, once. Raises SettingsError where there is no
+    server or recipient, or the server refuses our password or cannot be trusted.
     """
     folder = Path(pack).resolve()  # "." is a pack too, and the outbox lies beside it
     manifest = manifests.read(folder)
@@ -125,10 +128,7 @@ def send_report(
         return Sending(period, verdict, tuple(Result(*_fields(one), "blocked", "") for one in recipients), dry_run)
     messages, absent = _messages(folder, manifest, recipients)
     if owner is None:
-        with reading(folder.parent) as ledger:
-            rows = [ledger.row(one.key) if ledger else None for one in messages]
-        planned = [(one, _decide(row, one.digest, resend, bool(to))) for one, row in zip(messages, rows, strict=True)]
-        results = absent | {one.to: _planned(one, *action) for one, action in planned}
+        results = absent | _dry_run(folder.parent, messages, resend, bool(to))
         return Sending(period, verdict, tuple(results[one] for one in recipients), is_dry=True)
     _refuse_localhost(headers.sender_of(messages[0].raw), owner.server)
     with sending(folder.parent) as outbox:
@@ -143,10 +143,18 @@ def send_report(
     return Sending(period, verdict, outcomes)
 
 
+def _dry_run(output: Path, messages: Sequence[Addressed], resend: bool, is_named: bool) -> dict[Recipient, Result]:
+    """What sending would do, by recipient."""
+    with reading(output) as ledger:
+        rows = [ledger.row(one.key) if ledger else None for one in messages]
+    actions = (_decide(row, one.digest, resend, is_named) for one, row in zip(messages, rows, strict=True))
+    return {one.to: _planned(one, *action) for one, action in zip(messages, actions, strict=True)}
+
+
 def _messages(
     folder: Path, manifest: dict, recipients: Sequence[Recipient]
 ) -> tuple[list[Addressed], dict[Recipient, Result]]:
-    """The message of each recipient, and the results of those for whom the pack has none; raises where it has for nobody."""
+    """Each recipient's message, and the results of those for whom the pack has none; raises where it has for nobody."""
     read = cache(Path.read_bytes)  # one message of many recipients is in memory once
     messages: list[Addressed] = []
     absent: dict[Recipient, Result] = {}
@@ -251,7 +259,7 @@ def _refuse_localhost(sender: str, server: Server) -> None:
 
 
 def _decide(row: Row | None, digest: str, resend: bool, is_named: bool) -> tuple[str, str]:
-    """What is to be done with a message, and why: send, correct, repeat, or leave it as already sent, changed or unknown."""
+    """What to do with a message, and why: send, correct, repeat, or leave it as already sent, changed or unknown."""
     if row is None or row.state in ("queued", "sending", "failed"):
         return ("correct" if row and row.revision else "send"), ""
     if row.state in ("unknown", "data"):

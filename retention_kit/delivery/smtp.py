@@ -31,7 +31,7 @@ State = Literal["sent", "failed", "deferred", "unknown"]
 
 
 class Outcome(NamedTuple):
-    """The result for one message. Deferred: certainly not taken, another try may do; unknown: it may have been taken."""
+    """The result for one message. Deferred: certainly not taken, try again; unknown: it may have been taken."""
 
     state: State
     reply: str
@@ -218,8 +218,8 @@ def _within(smtp: Connection, seconds: float) -> Iterator[None]:
 def connect(server: Server) -> Connection:
     """A connection that is encrypted, verified and logged in as the server's URL asks.
 
-    Raises Deferred where another try may do, and SettingsError where it will not: an untrusted certificate, no STARTTLS,
-    a refused password. Nothing of ours, and no password, is said before the certificate is verified.
+    Raises Deferred where a retry may help, and SettingsError where it cannot: an untrusted certificate, no STARTTLS, a
+    refused password. Nothing of ours, and no password, is said before the certificate is verified.
     """
     context = server.context or ssl.create_default_context()
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)

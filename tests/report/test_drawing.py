@@ -26,20 +26,20 @@ def bars(count: int) -> str:
 
 
 def here(spec: str) -> str:
-    assert drawing._artists == []
-    return drawing.draw(spec, FONTS)
+    assert drawing._processes == []
+    return drawing.render_svg(spec, FONTS)
 
 
 @pytest.fixture
 def artist():
     drawing.close()
     drawing.prepare(FONTS)
-    yield drawing._artists[0]
+    yield drawing._processes[0]
     drawing.close()
 
 
 def test_the_other_process_draws_the_same_picture(artist):
-    pictures = [drawing.draw(bars(count), FONTS) for count in (2, 3)]
+    pictures = [drawing.render_svg(bars(count), FONTS) for count in (2, 3)]
     assert not artist.has_ended
     drawing.close()
     assert pictures == [here(bars(count)) for count in (2, 3)]
@@ -49,19 +49,19 @@ def test_the_other_process_draws_the_same_picture(artist):
 def test_from_the_second_report_on_two_draw_side_by_side(artist):
     for _ in range(3):
         drawing.prepare(FONTS)
-    assert len(drawing._artists) == drawing.MOST == 2
-    assert drawing._artists[0] is artist
+    assert len(drawing._processes) == drawing.MOST == 2
+    assert drawing._processes[0] is artist
     with ThreadPoolExecutor(4) as pool:
-        pictures = list(pool.map(lambda count: drawing.draw(bars(count), FONTS), range(2, 10)))
-    assert not any(one.has_ended or one.waiting for one in drawing._artists)
+        pictures = list(pool.map(lambda count: drawing.render_svg(bars(count), FONTS), range(2, 10)))
+    assert not any(one.has_ended or one.waiting for one in drawing._processes)
     drawing.close()
     assert pictures == [here(bars(count)) for count in range(2, 10)]
 
 
 def test_what_cannot_be_drawn_is_told_and_the_next_picture_is_right(artist):
     with pytest.raises(ValueError, match="conversion failed"):
-        drawing.draw('{"mark": "no such mark", "data": {"values": []}}', FONTS)
-    picture = drawing.draw(bars(2), FONTS)
+        drawing.render_svg('{"mark": "no such mark", "data": {"values": []}}', FONTS)
+    picture = drawing.render_svg(bars(2), FONTS)
     assert not artist.has_ended
     drawing.close()
     assert picture == here(bars(2))
@@ -70,9 +70,9 @@ def test_what_cannot_be_drawn_is_told_and_the_next_picture_is_right(artist):
 def test_where_it_has_died_the_picture_is_drawn_here_and_another_one_may_be_started(artist):
     artist._process.kill()
     artist._process.wait()
-    assert drawing.draw(bars(2), FONTS).startswith("<svg")
+    assert drawing.render_svg(bars(2), FONTS).startswith("<svg")
     drawing.prepare(FONTS)
-    (another,) = drawing._artists
+    (another,) = drawing._processes
     assert another is not artist
     assert not another.has_ended
 
@@ -86,9 +86,9 @@ def test_interrupted_it_never_answers_the_question_before(artist, monkeypatch):
 
     monkeypatch.setattr(artist, "_answer", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        drawing.draw(bars(3), FONTS)
+        drawing.render_svg(bars(3), FONTS)
     assert artist._process.poll() is not None
-    picture = drawing.draw(bars(2), FONTS)
+    picture = drawing.render_svg(bars(2), FONTS)
     drawing.close()
     assert picture == here(bars(2))
 
@@ -96,9 +96,9 @@ def test_interrupted_it_never_answers_the_question_before(artist, monkeypatch):
 def test_a_fork_leaves_it_to_the_process_that_started_it(artist):
     pid = os.fork() if hasattr(os, "fork") else pytest.skip("there is no fork here")
     if not pid:
-        os._exit(len(drawing._artists))
+        os._exit(len(drawing._processes))
     assert os.waitpid(pid, 0)[1] == 0
-    assert drawing._artists == [artist]
+    assert drawing._processes == [artist]
 
 
 @pytest.mark.parametrize("ending", ["pass", "os.kill(os.getpid(), 9)"], ids=["ends", "is killed"])
@@ -106,8 +106,8 @@ def test_a_fork_leaves_it_to_the_process_that_started_it(artist):
 def test_it_ends_with_the_run_however_that_ends(ending):
     program = (
         "import os; from retention_kit.report.export import drawing; "
-        f"drawing.prepare({FONTS!r}); drawing.draw({bars(1)!r}, {FONTS!r}); "
-        f"print(drawing._artists[0]._process.pid, flush=True); {ending}"
+        f"drawing.prepare({FONTS!r}); drawing.render_svg({bars(1)!r}, {FONTS!r}); "
+        f"print(drawing._processes[0]._process.pid, flush=True); {ending}"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     pid, until = int(done.stdout), time.monotonic() + 20

@@ -172,8 +172,8 @@ def test_where_the_server_is_killed_the_next_notebook_has_another():
 def test_a_kernel_says_nothing_before_its_process_id_is_told(monkeypatch):
     """However long the server is kept from telling it."""
     slow = "def slow(pid):\n    if pid != os.getpid():\n        time.sleep(2)\n    lead(pid)\n"
-    program = f"import os, time\nfrom retention_kit.report.execution import forkserver\nlead = forkserver._lead\n{slow}" \
-              "forkserver._lead = slow\nforkserver.main()"  # fmt: skip
+    program = f"import os, time\nfrom retention_kit.report.execution import forkserver\nlead = forkserver._make_group\n{slow}" \
+              "forkserver._make_group = slow\nforkserver.main()"  # fmt: skip
     monkeypatch.setattr(kernels, "_PYTHON", [sys.executable, "-P", "-c"])
     monkeypatch.setattr(kernels, "_MODULE", program)
     monkeypatch.setattr(kernels, "_server", None)

@@ -323,7 +323,7 @@ def _render(document: NotebookNode, name: str, static: bool) -> RenderedFile:
 def write_files(
     building: Path, rendered: Sequence[RenderedFile], executed: Execution, scorecard: str, suffix: str
 ) -> None:
-    """Write the reports with their tables, the executed notebooks and the scorecard; a failed file leaves no older one."""
+    """Write reports with their tables, executed notebooks and scorecard; a failed file leaves no older one behind."""
     import nbformat
 
     for file in rendered:
@@ -370,7 +370,7 @@ def pass_gate(
         verdict = gate.verdict_of(findings)
         manifest["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
         manifest["record"][name] = record.record(building, name, plan.suffix)
-        unmet += [one.reason for one in findings if one.state == "blocked" and not one.is_told]
+        unmet += [one.reason for one in findings if one.state == "blocked" and not one.is_reported]
     manifest["state"] = "failed" if failures else manifest["state"]
     if failures or any(manifest["gate"][name]["state"] == "blocked" for name in plan.names.values()):
         # What failed is made again, also where a build of another language has since gone well.

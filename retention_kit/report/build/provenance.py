@@ -221,7 +221,7 @@ def _source(function: Callable) -> str:
 
 @cache
 def _function(function: Callable) -> str:
-    """A digest of a metric's function, so that an edit of one is not one of its neighbours; empty where no file has it."""
+    """A digest of a metric's function, which its neighbours do not change; empty where no file has it."""
     try:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
     except (OSError, TypeError):

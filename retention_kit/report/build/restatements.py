@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def digest_of_sent(plan: Plan, output: Path) -> str:
-    """A digest of the packs that `restatements` compares with: while they and the inputs are the same, so is the result."""
+    """A digest of the packs that `restatements` compares with: the same packs and inputs give the same result."""
     page = plan.page
     shown = {str(period) for period in trend_periods(page.data, page.period)}
     sent = [

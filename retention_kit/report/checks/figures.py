@@ -1,4 +1,4 @@
-"""What a scorecard lets a report say: its figures as the words print them, held against what was recorded and written."""
+"""The figures of a scorecard as they are printed, compared with what notebooks recorded and files say."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class Record:
     def missing_in_pdf(self, said: str, *, is_ordered: bool) -> list[str]:
         """The same for paper, where lines break: headlines, cards and rows of figures.
 
-        Of a page that runs from right to left, text cannot be had in the order of its reading: figures alone are asked for.
+        The text of a page that runs from right to left cannot be had in reading order: there, figures alone are compared.
         """
         parts = [*self.headlines, *(begin for _, begin, _ in self.cards), *(flat(" ".join(row)) for row in self.rows)]
         if is_ordered:
@@ -211,8 +211,8 @@ def _rarer(parts: Iterable[str], said: str, recorded: Iterable[str]) -> list[str
 def text_of_html(page: str) -> str:
     """All words of our own HTML, those that only a screen reader tells included; flat."""
     bare = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", page)
-    told = re.findall(r'aria-label="([^"]*)"', bare)
-    return flat(html.unescape(re.sub(r"<[^>]*>", " ", bare) + " " + " \n ".join(told)))
+    labels = re.findall(r'aria-label="([^"]*)"', bare)
+    return flat(html.unescape(re.sub(r"<[^>]*>", " ", bare) + " " + " \n ".join(labels)))
 
 
 def pages_of_pdf(content: bytes) -> int:

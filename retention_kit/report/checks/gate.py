@@ -1,9 +1,9 @@
 """The gate: says whether a pack may leave.
 
-When it is built, figures are read from its scorecard and held against its notebooks, HTML, PDF and message (`check_report`,
-`check_message`), and what was found is recorded with a digest of every part. Before anything leaves, `judge` asks whether
-the parts are still those, and for secrets. What is found is told in English, to whoever looks after the reports; what
-readers are told of it (`notices`) is in their language.
+At the build, the figures of the scorecard are compared with notebooks, HTML, PDF and message (`check_report`,
+`check_message`), and the findings are recorded with a digest of every part. Before a pack is sent, `judge` compares the
+parts with the record, and looks for secrets. Findings are in English, for the owner of the reports; the notices for
+readers (`notices`) are in their language.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from retention_kit.periods import Period
-from retention_kit.report.archive import manifest
+from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import (
     message as message_checks,
 )
@@ -53,21 +53,21 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
     `expected` is the period that the calendar says is the last complete one, by default that of `today`; without
     either, nobody asks how old the data are.
     """
-    told = manifest.read(folder)
-    if told.get("schema") != 1:
+    manifest = manifests.read(folder)
+    if manifest.get("schema") != 1:
         return Verdict("blocked", (f"{folder} is no pack: {REBUILD}.",))
     try:
-        findings = [*_standing(folder, told), *check_files(folder, told)]
-        for name in told["reports"]:
-            if Report(folder, told, name).is_there:
-                findings += _recorded(told.get("gate", {}).get(name, {}))
-                findings += report_checks.of_manifest(Report(folder, told, name))
+        findings = [*_standing(folder, manifest), *check_files(folder, manifest)]
+        for name in manifest["reports"]:
+            if Report(folder, manifest, name).is_there:
+                findings += _recorded(manifest.get("gate", {}).get(name, {}))
+                findings += report_checks.of_manifest(Report(folder, manifest, name))
                 if verdict_of(findings).state != "blocked":  # else it is told by what is wrong with it
-                    findings += _changed(folder, told, name)
-        late = _late(told, today, expected)
+                    findings += _changed(folder, manifest, name)
+        late = _late(manifest, today, expected)
     except Exception as error:  # a pack that somebody has broken is no reason to break, nor to send it
         return Verdict("blocked", (f"{folder} could not be checked ({type(error).__name__}): {REBUILD}.",))
-    if told["state"] != "ok" and verdict_of(findings).state != "blocked":
+    if manifest["state"] != "ok" and verdict_of(findings).state != "blocked":
         findings.append(Finding("blocked", f"A part of the report failed: {REBUILD}."))
     if late:
         findings.append(Finding("degraded", f"The data end on {late}, before the last period that is over."))
@@ -82,24 +82,24 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
     return Verdict(state, tuple(dict.fromkeys(one.reason for one in ordered)))
 
 
-def notices(found: Iterable[Finding], folder: Path, told: dict, name: str) -> list[str]:
-    """What the readers of a message are told of what was found, in their language."""
-    report = Report(folder, told, name)
+def notices(found: Iterable[Finding], folder: Path, manifest: dict, name: str) -> list[str]:
+    """The notices on findings for the readers of a message, in their language."""
+    report = Report(folder, manifest, name)
     last = report.words.date(date.fromisoformat(report.about["as_of"]) - timedelta(days=1))
-    period = report.words.period(str(told["period"]))
+    period = report.words.period(str(manifest["period"]))
     keys = dict.fromkeys(one.notice or "blocked" for one in found if one.notice or one.state == "blocked")
     return [report.words.text(f"mail.{key}", period=period, day=last) for key in keys]
 
 
 def late_notice(verdict: Verdict, words: Words) -> str:
-    """What readers are told when a report goes out whose data are older than expected; empty where they are not."""
+    """The notice for readers that the data of a report are older than expected; empty where they are not."""
     return words.text("mail.late", day=words.date(verdict.late)) if verdict.late else ""
 
 
-def check_files(folder: Path, told: dict[str, Any]) -> list[Finding]:
+def check_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
     """Secrets in the manifest, or in any file of a pack but its messages; a PDF's words are looked through, too."""
     known = secret_checks.given()
-    contents = {manifest.NAME: [json.dumps(told, ensure_ascii=False, default=str).encode()]}
+    contents = {manifests.NAME: [json.dumps(manifest, ensure_ascii=False, default=str).encode()]}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".eml"):
         content = contents.setdefault(path.relative_to(folder).as_posix(), [path.read_bytes()])
         if path.suffix == ".pdf":
@@ -113,23 +113,23 @@ def _leaks(name: str, contents: Iterable[bytes], known: dict[str, frozenset[byte
         yield f"{name} holds {leak}: take it out of the data or the settings, and {REBUILD}."
 
 
-def check_report(folder: Path, told: dict[str, Any], name: str) -> list[Finding]:
-    """What is found in one report of a pack: `told` is its manifest, `name` what its file names have in the middle."""
-    report = Report(folder, told, name)
+def check_report(folder: Path, manifest: dict[str, Any], name: str) -> list[Finding]:
+    """The findings on one report of a pack, from its `manifest`; `name` is the middle of its file names."""
+    report = Report(folder, manifest, name)
     return _collected(f"report.{name}", chain(report_checks.of_manifest(report), report_checks.of_files(report)))
 
 
-def check_message(folder: Path, told: dict[str, Any], name: str, found: Iterable[Finding] = ()) -> list[Finding]:
+def check_message(folder: Path, manifest: dict[str, Any], name: str, found: Iterable[Finding] = ()) -> list[Finding]:
     """What is found in the message of a report in which `found` was found already.
 
     It has to show the notices of a degraded report; a blocked one goes to nobody.
     """
-    report = Report(folder, told, name)
+    report = Report(folder, manifest, name)
     path = report.file("message", "eml")
     if not path.is_file():
-        return [Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_told=True)]
+        return [Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_reported=True)]
     degraded = [one for one in found if one.state == "degraded"]
-    raw, said = path.read_bytes(), notices(degraded, folder, told, name)
+    raw, said = path.read_bytes(), notices(degraded, folder, manifest, name)
     parts = [message_checks.payload_of(part) for part in message_checks.parse(raw).walk() if not part.is_multipart()]
     leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.given())]
     faults = (Finding("blocked", f"{path.name}: {fault}") for fault in _check_message(report, raw, said))
@@ -170,7 +170,7 @@ def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[
         ]
         if wrong:
             yield in_short(wrong, f"its {where} tells other figures than the scorecard, which has")
-    finding = flat(report.told["reports"][report.name]["headline"])
+    finding = flat(report.manifest["reports"][report.name]["headline"])
     if body.headlines != [finding]:
         yield f"its headline is not the finding of the report, {finding!r}."
     if finding not in flat_text:
@@ -191,17 +191,17 @@ def _cards_of(text: str, figures: Figures) -> list[str]:
     return [part for part in parts if part.startswith(labels)]
 
 
-def _standing(folder: Path, told: dict[str, Any]) -> Iterator[Finding]:
+def _standing(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
     """Whether the files are those that were written."""
-    for name in sorted(manifest.altered(folder, told)):
+    for name in sorted(manifests.altered(folder, manifest)):
         yield Finding("blocked", f"{name} is not what was written there: {REBUILD}.")
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or (
-            path.is_file() and name not in {*told["files"], manifest.NAME} and path.name not in _SYSTEMS
+            path.is_file() and name not in {*manifest["files"], manifests.NAME} and path.name not in _SYSTEMS
         ):
             yield Finding("blocked", f"{name} was put there by somebody else: {REBUILD}.")
-    for name, about in told.get("lists", {}).items():
+    for name, about in manifest.get("lists", {}).items():
         rows = _rows(folder / name)
         if rows is not None and rows != about["customers"]:
             yield Finding("blocked", f"{name} has {rows} customers, and its figure is {about['customers']}: {REBUILD}.")
@@ -222,9 +222,9 @@ def _recorded(verdict: dict[str, Any]) -> Iterator[Finding]:
     )
 
 
-def _changed(folder: Path, told: dict[str, Any], name: str) -> Iterator[Finding]:
+def _changed(folder: Path, manifest: dict[str, Any], name: str) -> Iterator[Finding]:
     """What of a report is not what was recorded when it was built."""
-    if not (recorded := told.get("record", {}).get(name)):
+    if not (recorded := manifest.get("record", {}).get(name)):
         yield Finding("blocked", f"Nothing was recorded of the parts of {name}: {REBUILD}.")
         return
     for file in recorded:
@@ -234,10 +234,10 @@ def _changed(folder: Path, told: dict[str, Any], name: str) -> Iterator[Finding]
         yield Finding("blocked", f"The {part} changed after it was built: {REBUILD}.")
 
 
-def _late(told: dict[str, Any], today: date | None, expected: Period | None) -> date | None:
+def _late(manifest: dict[str, Any], today: date | None, expected: Period | None) -> date | None:
     """The last day of the data, where a whole period is over since; the sample company's calendar stands still."""
     if expected is None and today is not None:
-        expected = Period.of(today, told["every"]).shift(-1)
-    as_of = date.fromisoformat(told["as_of"])
-    is_late = expected is not None and as_of < expected.end and not told["data"]["synthetic"]
+        expected = Period.of(today, manifest["every"]).shift(-1)
+    as_of = date.fromisoformat(manifest["as_of"])
+    is_late = expected is not None and as_of < expected.end and not manifest["data"]["synthetic"]
     return as_of - timedelta(days=1) if is_late else None

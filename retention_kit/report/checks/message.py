@@ -1,4 +1,4 @@
-"""What is wrong with a message as it is written, told from its bytes alone: headers and HTML that a value from data made."""
+"""The faults of a written message, from its bytes alone: headers and HTML that a value from the data made."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MOST_HTML = 80_000  # bytes, as a message is composed: this is read without what
 HEADERS = {"from", "subject", "date", "auto-submitted", "content-language", "mime-version", "content-type"}
 # Tags that mail programs take away, or that run, load or ask for something.
 FORBIDDEN = {
-    "applet", "audio", "base", "button", "canvas", "embed", "form", "frame", "frameset", "iframe", "input", "link", "math",
-    "noscript", "object", "script", "select", "svg", "template", "textarea", "video",
+    "applet", "audio", "base", "button", "canvas", "embed", "form", "frame", "frameset", "iframe", "input", "link",
+    "math", "noscript", "object", "script", "select", "svg", "template", "textarea", "video",
 }  # fmt: skip
 VOID = {"area", "br", "col", "hr", "img", "meta", "source", "track", "wbr"}
 LOADING = {"src", "srcset", "background", "poster", "data", "action", "formaction", "lowsrc", "xlink:href", "ping"}

@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"""\b(?:href|src)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)""")
 
 
 def record(folder: Path, name: str, suffix: str) -> dict[str, dict[str, str]]:
-    """The digests of the parts of one report: file name → part → digest; `name` as en.country-France, `suffix` its end."""
+    """The digests of one report, by file and part; `name` is such as en.country-France, `suffix` its end."""
     files = [file for made in FILES for file in files_of(made, name)]
     files += [f"message.{name}.eml", f"scorecard{suffix}.csv"]
     files += [

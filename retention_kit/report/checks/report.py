@@ -1,4 +1,4 @@
-"""What is wrong with one report of a pack: told from its files and its manifest alone."""
+"""The faults of one report of a pack, from its files and its manifest alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from retention_kit.report.archive import manifest
+from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.checks.figures import (
@@ -46,8 +46,8 @@ class Finding(NamedTuple):
 
     state: State
     reason: str
-    is_told: bool = False  # the build tells of it, too
-    notice: str = ""  # what readers are told: a key of the words
+    is_reported: bool = False  # the build reports it as well
+    notice: str = ""  # for readers: a key of the words
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Report:
     """One language, and one segment value or the whole, of a pack: what its files and its manifest say."""
 
     folder: Path
-    told: dict[str, Any]  # the manifest
+    manifest: dict[str, Any]
     name: str  # en, or en.country-France
 
     @property
@@ -69,7 +69,7 @@ class Report:
     @cached_property
     def about(self) -> dict[str, Any]:
         """What its build was made from; of a sibling, the manifest keeps it apart."""
-        return manifest.builds(self.told).get(self.suffix, self.told)
+        return manifests.builds(self.manifest).get(self.suffix, self.manifest)
 
     @cached_property
     def words(self) -> Words:
@@ -78,13 +78,13 @@ class Report:
     @cached_property
     def figures(self) -> Figures:
         return Figures(
-            read_scorecard(self.folder / f"scorecard{self.suffix}.csv"), str(self.told["period"]), self.words
+            read_scorecard(self.folder / f"scorecard{self.suffix}.csv"), str(self.manifest["period"]), self.words
         )
 
     @cached_property
     def sections(self) -> dict[str, str]:
         """The states of its sections, by their files' stems."""
-        return {stem: state for stem, state in self.told["sections"].items() if stem.endswith(f".{self.name}")}
+        return {stem: state for stem, state in self.manifest["sections"].items() if stem.endswith(f".{self.name}")}
 
     @cached_property
     def record(self) -> Record:
@@ -108,7 +108,7 @@ class Report:
     def sayable(self) -> set[str]:
         """Names that it may say although a customer is called the same."""
         company = self.about["settings"]["report"].get("company") or ""
-        return self.figures.named | {company, str(self.told["period"])}
+        return self.figures.named | {company, str(self.manifest["period"])}
 
     @cached_property
     def own_cells(self) -> str:
@@ -123,7 +123,7 @@ class Report:
     def _is_ours(self, stem: str) -> bool:
         section = stem.removesuffix(f".{self.name}")
         ours = templates_dir() / f"{section.partition('.')[0]}.ipynb"
-        return ours.is_file() and manifest.digest_of(ours) == self.about["templates"].get(section)
+        return ours.is_file() and manifests.digest_of(ours) == self.about["templates"].get(section)
 
     @property
     def is_there(self) -> bool:
@@ -139,35 +139,35 @@ def of_manifest(report: Report) -> Iterator[Finding]:
     """What the manifest tells of a report: its sections, sums and figures; and what readers have to know of it."""
     for stem, state in report.sections.items():
         if state != "ok":
-            yield Finding("blocked", f"The section {stem} failed.", is_told=True)
-    if report.suffix == report.told.get("suffix"):
-        for check in report.told["identities"]:
+            yield Finding("blocked", f"The section {stem} failed.", is_reported=True)
+    if report.suffix == report.manifest.get("suffix"):
+        for check in report.manifest["identities"]:
             if check["broken"]:
                 about = f" by {check['column']}" if check["column"] else ""
                 periods = ", ".join(check["broken"][:3])
                 yield Finding(
-                    "blocked", f"The identity of {check['name']}{about} does not hold in {periods}.", is_told=True
+                    "blocked", f"The identity of {check['name']}{about} does not hold in {periods}.", is_reported=True
                 )
     if not report.figures.rows:
-        yield Finding("blocked", f"scorecard{report.suffix}.csv tells nothing of {report.told['period']}.")
+        yield Finding("blocked", f"scorecard{report.suffix}.csv tells nothing of {report.manifest['period']}.")
     elif report.figures.is_empty:
-        yield Finding("blocked", f"Nobody was active in {report.told['period']}: its report is empty.")
-    leading = report.told["reports"][report.name]["figures"]
+        yield Finding("blocked", f"Nobody was active in {report.manifest['period']}: its report is empty.")
+    leading = report.manifest["reports"][report.name]["figures"]
     known = {name: row.value for name, row in report.figures.metrics.items()}
     if reason := in_short(
         [name for name in leading if name in known and known[name] != leading[name]],
-        f"Scorecard and {manifest.NAME} tell different figures",
+        f"Scorecard and {manifests.NAME} tell different figures",
     ):
         yield Finding("blocked", reason)
     if not report.about["complete"]:
-        reason = f"{report.told['period']} is not over: the data end before {report.about['as_of']}."
+        reason = f"{report.manifest['period']} is not over: the data end before {report.about['as_of']}."
         yield Finding("degraded", reason, notice="incomplete")
 
 
 def of_files(report: Report) -> Iterator[Finding]:
     """Where the files of a report tell other than its scorecard, lack something, or hold what they must not."""
     for error in report.record.errors:
-        yield Finding("blocked", f"A notebook of {report.name} ended with an error: {error}.", is_told=True)
+        yield Finding("blocked", f"A notebook of {report.name} ended with an error: {error}.", is_reported=True)
     if reason := in_short(report.record.faults(report.figures), "Scorecard and notebooks tell different figures"):
         yield Finding("blocked", reason)
     yield from _check_html(report)
@@ -184,14 +184,14 @@ def _check_html(report: Report) -> Iterator[Finding]:
     bare = re.sub(r"(?s)(<script\b[^>]*>).*?</script>", r"\1", page)
     failed = re.findall(r'(?s)<div class="notice failure"[^>]*>\s*<p class="title">(.*?)</p>', bare)
     for title in failed:
-        yield Finding("blocked", f"{path.name} has a part that failed: {flat(title)}.", is_told=True)
-    is_told = bool(failed)  # what follows from it is no news
+        yield Finding("blocked", f"{path.name} has a part that failed: {flat(title)}.", is_reported=True)
+    is_reported = bool(failed)  # what follows from it is no news
     if reason := in_short(report.record.missing_in(text_of_html(page)), f"{path.name} does not say what was recorded"):
-        yield Finding("blocked", reason, is_told)
+        yield Finding("blocked", reason, is_reported)
     pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
     drawn = [picture for picture in pictures if "<svg" in picture and _DRAWN.search(picture.partition("<svg")[2])]
     if missing := max(len(pictures), report.record.charts) - len(drawn):
-        yield Finding("blocked", f"{path.name} lacks {missing} of its {len(drawn) + missing} charts.", is_told)
+        yield Finding("blocked", f"{path.name} lacks {missing} of its {len(drawn) + missing} charts.", is_reported)
     if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
         yield Finding("blocked", f"{path.name} has a chart without a description.")
     yield from _named_customers(report, page)
@@ -235,17 +235,17 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding("blocked", f"{path.name} {error}.")
         return
-    if is_told := flat(report.words.text("document.failed")) in said:
-        yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
+    if is_reported := flat(report.words.text("document.failed")) in said:
+        yield Finding("blocked", f"{path.name} has a part that failed.", is_reported=True)
     missing = report.record.missing_in_pdf(said, is_ordered=report.words.direction == "ltr")
     if reason := in_short(missing, f"{path.name} does not say what was recorded"):
-        yield Finding("blocked", reason, is_told)
+        yield Finding("blocked", reason, is_reported)
 
 
 def _check_brief(report: Report) -> Iterator[Finding]:
     """One page, with the finding of the report and key figures as the scorecard has them."""
     html, pdf = report.file("brief", "html"), report.file("brief", "pdf")
-    wanted = [flat(report.told["reports"][report.name]["headline"])]
+    wanted = [flat(report.manifest["reports"][report.name]["headline"])]
     if html.is_file():
         page = html.read_text("utf-8", "replace")
         cards = [text_of_html(card) for card in re.findall(r'(?s)<li class="card">(.*?)</li>', page)]
@@ -274,17 +274,17 @@ def _check_brief(report: Report) -> Iterator[Finding]:
 
 
 def _unsaid(report: Report, path: Path, said: str, wanted: list[str]) -> Iterator[Finding]:
-    if is_told := flat(report.words.text("document.failed")) in said:
-        yield Finding("blocked", f"{path.name} has a part that failed.", is_told=True)
+    if is_reported := flat(report.words.text("document.failed")) in said:
+        yield Finding("blocked", f"{path.name} has a part that failed.", is_reported=True)
     if reason := in_short([part for part in wanted if part not in said], f"{path.name} does not say"):
-        yield Finding("blocked", reason, is_told)
+        yield Finding("blocked", reason, is_reported)
 
 
 def _missing(report: Report, path: Path) -> Iterator[Finding]:
     asked = report.about["parameters"]
     made = next(made for made in FILES if path.name in files_of(made, report.name))
     if made in asked["formats"] and report.language in asked["languages"]:
-        yield Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_told=True)
+        yield Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_reported=True)
 
 
 def _fetched(page: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ _NAMES = re.compile(
 )
 LEAST, LEAST_OF_MAIL = 8, 5
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://[^/\s:@]*:(.+)@[^@/\s]+")
-# The detectors of detect-secrets that know a key by itself: others ask for words around it, and would find some in digests.
+# The detectors of detect-secrets that know a key by itself: others ask for words around it, and digests trip them.
 DETECTORS = ("discord", "mailchimp", "npm", "sendgrid", "square_oauth")
 # What it does not know, or knows more narrowly. Kind of key: how it begins, which is quickly looked for, and all of it.
 SHAPES = {
@@ -32,7 +32,7 @@ SHAPES = {
     "an address of a Slack hook": ((b"hooks.slack.com/",), rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
     "a Stripe key": ((b"sk_live_", b"rk_live_"), rb"\b[sr]k_live_[A-Za-z0-9]{16,}"),
     "a Shopify token": ((b"shpat_", b"shpca_", b"shppa_", b"shpss_"), rb"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
-    "a HubSpot token": ((b"pat-na", b"pat-eu"), rb"\bpat-(?:na|eu)\d-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    "a HubSpot token": ((b"pat-na", b"pat-eu"), rb"\bpat-(?:na|eu)\d-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "an OpenAI key": ((b"sk-proj-", b"sk-ant-"), rb"\bsk-(?:proj|ant)-[\w-]{40,}"),
     "a PyPI token": ((b"pypi-AgE",), rb"\bpypi-AgE[\w-]{50,}"),
     "a Google API key": ((b"AIza",), rb"\bAIza[\w-]{35}(?![\w-])"),

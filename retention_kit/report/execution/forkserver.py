@@ -1,8 +1,8 @@
 """The fork server: a process of one thread that has imported what notebooks need, and forks a kernel for each of them.
 
-`kernels` starts it, `python -P -m retention_kit.report.execution.forkserver FD`, and asks for kernels on the socket FD. However the run
-ends, that socket closes; then every kernel is ended, and the server after them. For each kernel comes a socket of its
-own, on which the server tells its process id and at last its exit code, and the kernel between them that it is ready.
+`kernels` starts it, `python -P -m retention_kit.report.execution.forkserver FD`, and asks for kernels on the socket FD.
+However the run ends, that socket closes; then every kernel is ended, and the server after them. Each request brings a
+socket of its own, on which the server writes the process id and at last the exit code, and the kernel that it is ready.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is here stays shared with the kernels
     gc.enable()
-    place = _private()
+    folder = _socket_folder()
     with suppress(BrokenPipeError):  # the run may be over by now
-        control.sendall(f"{place}\n".encode())
-    if asked := _serve(control, parent):
-        _be_kernel(*asked)
+        control.sendall(f"{folder}\n".encode())
+    if request := _serve(control, parent):
+        _run_kernel(*request)
     else:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _import() -> None:
-    """What kernels need. The debugger, which no notebook of a batch meets, would take longer than pandas: it is left out."""
+    """Import what kernels need, without the debugger, which no notebook uses and which takes longer than pandas."""
     modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None bars an import
     modules.setdefault("debugpy", None)  # ipykernel does without what cannot be imported
     for name in IMPORTED:
@@ -67,7 +67,7 @@ def _import() -> None:
         del modules["debugpy"]  # a notebook's own wish is another matter
 
 
-def _private() -> str:
+def _socket_folder() -> str:
     """A new folder with a path short enough for sockets; empty where there is none, and ports have to serve."""
     roots = [root for root in (tempfile.gettempdir(), "/tmp") if len(root) <= LONGEST]
     return tempfile.mkdtemp(prefix="rk-", dir=roots[0]) if roots else ""
@@ -108,11 +108,11 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
                 if (request := _receive(control)) is None:
                     _end(kernels)
                     return None
-                told = request[1]
+                channel = request[1]
                 try:
-                    is_kernel = _fork(kernels, told)
+                    is_kernel = _fork(kernels, channel)
                 except OSError:  # closed without a word: this kernel cannot be had, others may
-                    told.close()
+                    channel.close()
                     continue
                 if is_kernel:
                     signal.set_wakeup_fd(-1)
@@ -124,8 +124,8 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
         return None
 
 
-def _fork(kernels: dict[int, socket.socket], told: socket.socket) -> bool:
-    """Fork a kernel, which waits until its process id has been told; gives whether this is it. Raises OSError."""
+def _fork(kernels: dict[int, socket.socket], channel: socket.socket) -> bool:
+    """Fork a kernel, which waits until its process id has been sent; gives whether this is it. Raises OSError."""
     ends = os.pipe()
     with os.fdopen(ends[0], "rb", 0) as wait, os.fdopen(ends[1], "wb", 0) as go:
         pid = os.fork()
@@ -133,9 +133,9 @@ def _fork(kernels: dict[int, socket.socket], told: socket.socket) -> bool:
             go.close()
             wait.read(1)  # until the other side is closed as well
             return True
-        _lead(pid)
-        kernels[pid] = told
-        if not _tell(told, f"{pid}\n"):
+        _make_group(pid)
+        kernels[pid] = channel
+        if not _send_line(channel, f"{pid}\n"):
             _kill(pid)
     return False
 
@@ -149,25 +149,25 @@ def _receive(control: socket.socket) -> tuple[dict, socket.socket] | None:
         return None
     if len(head) < 4 or not extra:
         return None
-    told = socket.socket(fileno=array.array("i", extra[0][2][:size])[0])
+    channel = socket.socket(fileno=array.array("i", extra[0][2][:size])[0])
     wanted, text = int.from_bytes(head, "big"), b""
     while len(text) < wanted:
         if not (more := control.recv(wanted - len(text))):
             return None
         text += more
-    return json.loads(text), told
+    return json.loads(text), channel
 
 
 def _reap(kernels: dict[int, socket.socket]) -> None:
-    """Tell how kernels ended; what they started and left behind ends with them."""
+    """Report the exit codes of kernels that ended; their leftover child processes are killed."""
     while kernels:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
         _kill(pid)
-        if told := kernels.pop(pid, None):
-            _tell(told, f"{os.waitstatus_to_exitcode(status)}\n")
-            told.close()
+        if channel := kernels.pop(pid, None):
+            _send_line(channel, f"{os.waitstatus_to_exitcode(status)}\n")
+            channel.close()
 
 
 def _end(kernels: dict[int, socket.socket]) -> None:
@@ -182,43 +182,43 @@ def _kill(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _lead(pid: int) -> None:
-    """A kernel and what it starts are a group, signalled together; both sides say so, whichever comes first."""
+def _make_group(pid: int) -> None:
+    """Make a kernel and its children one process group; server and kernel both do, whichever comes first."""
     with suppress(OSError):
         os.setpgid(pid, pid)
 
 
-def _tell(told: socket.socket, text: str) -> bool:
-    """Whether somebody waits for this kernel still."""
+def _send_line(channel: socket.socket, text: str) -> bool:
+    """Send a line about a kernel; returns whether somebody still listens."""
     try:
-        told.sendall(text.encode())
+        channel.sendall(text.encode())
     except OSError:
         return False
     return True
 
 
-def _be_kernel(asked: dict, told: socket.socket) -> None:
+def _run_kernel(request: dict, channel: socket.socket) -> None:
     """What a fork shares with its siblings is set apart, then it is a kernel like any other."""
     import numpy as np
     from ipykernel.kernelapp import IPKernelApp
 
-    _lead(os.getpid())
+    _make_group(os.getpid())
     os.environ.clear()
-    os.environ.update(asked["env"])
+    os.environ.update(request["env"])
     time.tzset()
-    os.chdir(asked["cwd"])
+    os.chdir(request["cwd"])
     random.seed()
     np.random.seed()
     application = IPKernelApp.instance(parent_handle=os.getppid())  # it ends where its parent has gone
-    application.initialize(asked["arguments"])
-    _tell(told, "ready\n")
-    told.close()
+    application.initialize(request["arguments"])
+    _send_line(channel, "ready\n")
+    channel.close()
     application.start()
-    leave(0)
+    exit_quickly(0)
 
 
-def leave(code: int) -> None:
-    """End as any Python does, but let the system take the memory: freeing it piece by piece takes longer than starting did.
+def exit_quickly(code: int) -> None:
+    """End as any Python does, but let the system free the memory: piece by piece it takes longer than starting did.
 
     What was left open is written first as well: a kernel that hangs after that is killed.
     """

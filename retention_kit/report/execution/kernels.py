@@ -43,41 +43,41 @@ STARTING, ENDING = 60, 1  # seconds that a kernel or the server may take to star
 
 
 class _Forked:
-    """A forked kernel, as the fork server tells of it: what a provisioner asks of a process."""
+    """A forked kernel, as the fork server reports it: what a provisioner asks of a process."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, told: socket.socket):
+    def __init__(self, channel: socket.socket):
         """Waits until the kernel can be talked to, so that a client's first call is answered."""
-        self._told = told
+        self._channel = channel
         self.returncode: int | None = None
-        told.settimeout(STARTING)
-        with told.makefile("rb", buffering=0) as lines:
+        channel.settimeout(STARTING)
+        with channel.makefile("rb", buffering=0) as lines:
             if not (number := lines.readline()):
                 raise BrokenPipeError("The fork server has ended.")
             self.pid = int(number)
             try:
-                said = lines.readline()
+                line = lines.readline()
             except TimeoutError:
                 self.kill()
-                said = b""
-        told.settimeout(None)
-        if said != b"ready\n":
-            self._end(said)
+                line = b""
+        channel.settimeout(None)
+        if line != b"ready\n":
+            self._end(line)
 
     def poll(self) -> int | None:
         """The exit code; None while the kernel runs."""
         if self.returncode is None:
             with suppress(BlockingIOError):
-                self._end(self._told.recv(64, socket.MSG_DONTWAIT))
+                self._end(self._channel.recv(64, socket.MSG_DONTWAIT))
         return self.returncode
 
-    def _end(self, said: bytes) -> None:
+    def _end(self, line: bytes) -> None:
         """Closed without a word, the socket says that the server is gone, and nobody else would end the kernel."""
-        if not said.strip():
+        if not line.strip():
             self.kill()
-        self.returncode = int(said.strip() or -signal.SIGKILL)
-        self._told.close()
+        self.returncode = int(line.strip() or -signal.SIGKILL)
+        self._channel.close()
 
     def wait(self) -> int | None:
         return self.returncode
@@ -122,14 +122,14 @@ class ForkServer:
         with self._asking:
             if self._place is None:
                 self._control.settimeout(STARTING)
-                said = b""
+                line = b""
                 with suppress(TimeoutError), self._control.makefile("rb", buffering=0) as lines:
-                    said = lines.readline()
+                    line = lines.readline()
                 self._control.settimeout(None)
-                if not said:
+                if not line:
                     self._process.kill()
                     raise BrokenPipeError("The fork server could not be started.")
-                self._place = said.decode().strip()
+                self._place = line.decode().strip()
         return self._place
 
     @property

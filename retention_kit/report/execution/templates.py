@@ -145,7 +145,7 @@ def run(
     environment: dict[str, str],
     clients: list[PapermillNotebookClient],
 ) -> tuple[NotebookNode, str]:
-    """Execute a checked template in a kernel of its own: the executed notebook and, where a cell failed, its last words.
+    """Execute a checked template in a kernel of its own: the executed notebook, and what a failed cell raised.
 
     The client is added to `clients`, so that another thread can `stop` it.
     """
@@ -182,19 +182,11 @@ def run(
             _keep_planned_errors(nb_man.nb)
 
     papermill_engines.register(NAME, Engine)
+    quiet = {"progress_bar": False, "log_output": False}
+    own = {"kept": kept, "clients": clients, "environment": environment}
     try:
         executed = execute_notebook(
-            notebook,
-            None,
-            parameters,
-            engine_name=NAME,
-            kernel_name=NAME,
-            language="python",
-            progress_bar=False,
-            log_output=False,
-            kept=kept,
-            clients=clients,
-            environment=environment,
+            notebook, None, parameters, engine_name=NAME, kernel_name=NAME, language="python", **quiet, **own
         )
     except PapermillExecutionError as error:
         return kept[0], f"{error.ename}: {error.evalue}".splitlines()[0]
@@ -206,7 +198,7 @@ def run(
 
 
 def _left(notebook: NotebookNode) -> str:
-    """What is to be told of a cell that ended its notebook by `sys.exit`, with whatever code: those after it have not run."""
+    """A sentence on a cell that ended its notebook by `sys.exit`, with whatever code; empty where none did."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "error" and output.ename == "SystemExit":
@@ -233,7 +225,7 @@ def _keep_planned_errors(notebook: NotebookNode) -> None:
 
 
 def _cut_short(notebook: NotebookNode, error: Exception) -> str:
-    """Leave what ended a run, which no output tells, as the error of the cell that was running; returns it in a line."""
+    """Record what ended a run, which is in no output, as the error of the cell that was running; returns it in a line."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from nbformat.v4 import new_output
 

@@ -1,8 +1,8 @@
 """Many charts in little room: what their specifications repeat stands once, and so do the keys of a table's rows.
 
 `templates/html/charts.js` turns it back. In packed JSON `{"$": 7}` is the shared value of that number, and
-`{"$keys": […], "$rows": [[…], …]}` are rows that all have these keys; a key of a chart's own that begins with $ has another
-$ before it.
+`{"$keys": […], "$rows": [[…], …]}` are rows that all have these keys; a key of a chart's own that begins with $ has
+another $ before it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def pack(values: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def compact(value: Any) -> str:
-    """JSON without blanks and with sorted keys, as a notebook read from disk has them: the same figures give the same bytes."""
+    """JSON without blanks and with sorted keys, as notebooks on disk have them: the same figures give the same bytes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 

@@ -1,6 +1,6 @@
-"""An executed notebook read as a document: its outputs and markdown as blocks in sections, for either exporter to lay out.
+"""An executed notebook as a document: its outputs and markdown as blocks in sections, for either exporter to lay out.
 
-Besides the kinds of `display.KINDS` a document holds `markdown` (a syntax tree), `image` (bytes as base64) and `printed`
+Besides the kinds of `blocks.KINDS` a document holds `markdown` (a syntax tree), `image` (bytes as base64) and `printed`
 (preformatted text). Code, warnings and tracebacks are left behind; a failed cell becomes a notice.
 """
 
@@ -78,7 +78,7 @@ def read(nb: NotebookNode, name: str = "") -> dict:
 
 
 def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
-    """The whole of each table that was cut, by the file that its caption names; `begin` begins their names, none without it."""
+    """The complete rows of each table that was cut, by file name; names begin with `begin`, and there are none without."""
     files: dict[str, list[list[str]]] = {}
     for block in blocks:
         whole = block.pop("whole", None)

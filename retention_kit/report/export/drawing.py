@@ -1,10 +1,10 @@
 """Vega-Lite specifications as SVG, drawn by vl-convert here or in a process of their own, and those as PNG.
 
 vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`
-for each report, which starts `python -P -m retention_kit.report.export.drawing FONTS`. It takes one question a line on its input
-and gives one answer a line on its output, both JSON, until its input ends. Where it cannot be started, or has ended,
-pictures are drawn here. From the second report on there are two: one more takes longer to start than the pictures of a
-single report would gain.
+for each report, which starts `python -P -m retention_kit.report.export.drawing FONTS`. It reads one specification a line
+and writes one answer a line, both JSON, until its input ends. Where it cannot be started, or has ended, pictures are
+drawn here. From the second report on there are two: another takes longer to start than the pictures of a single report
+would gain.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ MOST = 2  # processes that draw
 _FIRST = '{"mark":"bar","data":{"values":[]}}'  # Vega is ready once it has drawn anything
 
 
-def draw(spec: str, fonts: str) -> str:
+def render_svg(spec: str, fonts: str) -> str:
     """The picture of a specification in the report's font, which lies in the folder `fonts`; raises ValueError."""
-    if artists := [one for one in _artists if not one.has_ended]:
+    if processes := [one for one in _processes if not one.has_ended]:
         with suppress(OSError):
-            return min(artists, key=lambda one: len(one.waiting)).ask(spec)
-    return _drawn(spec, fonts)
+            return min(processes, key=lambda one: len(one.waiting)).ask(spec)
+    return _render_here(spec, fonts)
 
 
-def paint(svg: str, scale: float, fonts: str) -> bytes:
-    """A picture so drawn as PNG, `scale` times as large; raises ValueError. It takes no time to speak of, so it is done here."""
+def render_png(svg: str, scale: float, fonts: str) -> bytes:
+    """An SVG as PNG, `scale` times as large; raises ValueError. It is quick, so it is done in this process."""
     import vl_convert
 
     refuse_fork()
@@ -46,22 +46,22 @@ def paint(svg: str, scale: float, fonts: str) -> bytes:
 def prepare(fonts: str) -> None:
     """Let another process draw from now on, or one more; it is started without waiting until it is ready."""
     with _starting, suppress(OSError):
-        _artists[:] = [one for one in _artists if not one.has_ended]
-        if len(_artists) < MOST:
-            _artists.append(_Artist(fonts))
+        _processes[:] = [one for one in _processes if not one.has_ended]
+        if len(_processes) < MOST:
+            _processes.append(_DrawingProcess(fonts))
 
 
 @atexit.register
 def close() -> None:
     """End the other processes, if there are any."""
     with _starting:
-        artists, _artists[:] = _artists[:], []
-    for one in artists:
+        processes, _processes[:] = _processes[:], []
+    for one in processes:
         one.close()
 
 
-class _Artist:
-    """The other process, asked by any thread, one picture at a time; its death is an OSError."""
+class _DrawingProcess:
+    """A process that draws, used by any thread, one picture at a time; its death is an OSError."""
 
     def __init__(self, fonts: str):
         self._asking = threading.Lock()
@@ -121,7 +121,7 @@ class _Artist:
                 pipe.close()
 
 
-_artists: list[_Artist] = []
+_processes: list[_DrawingProcess] = []
 _starting = threading.Lock()
 
 
@@ -129,7 +129,7 @@ _has_drawn = _is_fork = False
 
 
 def refuse_fork() -> None:
-    """Raise ReportError in a fork of a process that has drawn or set type: what does so waits there for threads it lost."""
+    """Raise ReportError in a fork of a process that has drawn: drawing would wait there for threads that are gone."""
     global _has_drawn
     if _is_fork:
         raise ReportError(
@@ -140,16 +140,16 @@ def refuse_fork() -> None:
 
 
 def _forget() -> None:
-    """In a fork of this process: the other one's artists would take two for one."""
+    """In a fork of this process: the other one's processes would take two for one."""
     global _starting, _is_fork
-    _artists[:], _starting, _is_fork = [], threading.Lock(), _is_fork or _has_drawn
+    _processes[:], _starting, _is_fork = [], threading.Lock(), _is_fork or _has_drawn
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _drawn(spec: str, fonts: str) -> str:
+def _render_here(spec: str, fonts: str) -> str:
     import vl_convert
 
     refuse_fork()
@@ -163,10 +163,10 @@ def _drawn(spec: str, fonts: str) -> str:
 
 
 def _serve(fonts: str) -> None:
-    _drawn(_FIRST, fonts)
+    _render_here(_FIRST, fonts)
     for line in sys.stdin.buffer:
         try:
-            told = {"svg": _drawn(json.loads(line), fonts)}
+            told = {"svg": _render_here(json.loads(line), fonts)}
         except ValueError as error:
             told = {"error": str(error)}
         sys.stdout.buffer.write(f"{json.dumps(told)}\n".encode())

@@ -81,7 +81,7 @@ class RetentionHTMLExporter(TemplateExporter):
         resources["files"] = page.pop("files")
         for section in page["sections"]:
             for number, block in enumerate(section):
-                _dressed(block, page, resources, self._dress, f"{section[0]['id']}-{number}-")
+                _prepare_block(block, page, resources, self._prepare, f"{section[0]['id']}-{number}-")
         blocks = [block for section in page["sections"] for block in section]
         live = [block for block in blocks if block.get("live")]
         packed, shared = pack([block["live"] for block in live])
@@ -95,10 +95,10 @@ class RetentionHTMLExporter(TemplateExporter):
         page["policy"] = _policy(page["scripts"])
         return page
 
-    def _dress(self, block: dict, prefix: str) -> None:
+    def _prepare(self, block: dict, prefix: str) -> None:
         """Adds to a block what HTML needs; only what is made here is markup."""
         if block["kind"] == "chart":
-            block["picture"] = Markup(_own_ids(_bare(draw_svg(block["spec"])), prefix))
+            block["picture"] = Markup(_prefix_ids(_bare(draw_svg(block["spec"])), prefix))
             if self.interactive:
                 is_vega = "/vega/" in block["spec"].get("$schema", "")  # else it is Vega-Lite, whatever its version
                 block["live"] = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
@@ -130,12 +130,12 @@ class RetentionPDFExporter(Exporter):
         resources["files"] = page.pop("files")
         for section in page["sections"]:
             for block in section:
-                _dressed(block, page, resources, self._dress)
+                _prepare_block(block, page, resources, self._prepare)
         typeset = self._on_one_page if page["layout"] == "brief" else self._typeset
         with _typesetting:
             return typeset(page, resources), resources
 
-    def _dress(self, block: dict) -> None:
+    def _prepare(self, block: dict) -> None:
         """Adds to a block what Typst needs: pictures as data."""
         if block["kind"] == "chart":
             block["picture"] = draw_svg(block["spec"])
@@ -247,8 +247,8 @@ def draw(spec: dict) -> None:
         draw_svg(spec)
 
 
-def _dressed(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:
-    """Dresses a block; one that cannot be drawn becomes a notice, is told in `resources["failures"]`, and the rest stands."""
+def _prepare_block(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:
+    """Prepare a block for its format; one that cannot be drawn becomes a notice and one of `resources["failures"]`."""
     try:
         dress(block, *more)
     except ReportError as error:
@@ -278,7 +278,7 @@ _HIDDEN = re.compile(r'<text\b[^>]* opacity="0"[^>]*>[^<]*</text>')
 
 @lru_cache(maxsize=256)
 def _draw(spec: str) -> str:
-    return _HIDDEN.sub("", drawing.draw(spec, _fonts()))
+    return _HIDDEN.sub("", drawing.render_svg(spec, _fonts()))
 
 
 def _fonts() -> str:
@@ -295,7 +295,7 @@ def draw_svg(spec: dict) -> str:
 
 def draw_png(spec: dict, scale: float) -> bytes:
     """The same picture as PNG, `scale` times as large."""
-    return drawing.paint(draw_svg(spec), scale, _fonts())
+    return drawing.render_png(draw_svg(spec), scale, _fonts())
 
 
 @cache
@@ -330,10 +330,13 @@ def _policy(scripts: list[str]) -> str:
     """Nothing is fetched, and no script runs but ours, known by its hash: whatever the data say stays words."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
-# In the tags of an SVG that is described as a whole: roles of its parts, the font that the page sets, what draws nothing.
+# In the tags of an SVG that is described as a whole: roles of parts, the font that the page sets, what draws nothing.
 _NEEDLESS = re.compile(
     r' (?:aria-[\w-]+|role|class|font-family|pointer-events)="[^"]*"| opacity="1"'
     r'|<path[^>]* d="(?:|M0,0h0v0h0Z)"[^>]*/>|(?<=\d\.\d\d)\d+'
@@ -350,7 +353,7 @@ def _json(value: object) -> Markup:
     return Markup(compact(value).replace("<", r"\u003c"))
 
 
-def _own_ids(svg: str, prefix: str) -> str:
+def _prefix_ids(svg: str, prefix: str) -> str:
     """Every chart numbers its clips and gradients from one; on one page they need names of their own."""
     return re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[0] + prefix, svg)
 

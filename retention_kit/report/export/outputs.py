@@ -1,4 +1,4 @@
-"""What a cell shows, as blocks: the richest form of a MIME bundle that both formats can draw, and HTML piece by piece."""
+"""The outputs of a cell as blocks: the richest form of a MIME bundle that both formats can draw, and HTML in pieces."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def _of_row(row: Tag) -> list[Tag]:
 
 
 def _cells(rows: list[Tag]) -> list[list[str]]:
-    """The texts of table rows; a cell that spans columns is repeated, one that spans rows leaves blanks below itself."""
+    """The texts of table rows; a cell that spans columns is repeated, one that spans rows leaves blanks below it."""
     grid: list[list[str]] = []
     below: dict[int, int] = {}
     for row in rows:

@@ -33,7 +33,7 @@ def content(
     report: Path | None,
     one_page: Path | None = None,
 ) -> dict[str, Any]:
-    """Everything a message says, in final words; `table` is of `cohorts`, `report` and `one_page` the PDFs that may go with it.
+    """Everything a message says, in final words; `table` is of `cohorts`, `report` and `one_page` are PDFs to attach.
 
     Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, cards, attention, goals,
     charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language, direction.
@@ -96,7 +96,7 @@ def _plain(text: str) -> str:
 
 
 def _printable(value: Any) -> Any:
-    """All texts of a nested value as one line each that can be printed; of an endless one, both ends, where the figures are."""
+    """All texts of a nested value, each on one printable line; of a very long one both ends, where the figures are."""
     if isinstance(value, dict):
         return {name: _printable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -146,7 +146,7 @@ def _lead(page: Page, lead: list[str]) -> list[str]:
 
 
 def _why(page: Page) -> str:
-    """What explains the figures: the reasons of those who left, what a customer's revenue is made of, or the answers."""
+    """What explains the figures: the reasons of lost customers, the parts of revenue per customer, or the answers."""
     words = page.words
     if (told := page.reasons()) is not None:
         return words.text("story.sentence", finding=capitalised(told.data["title"]))

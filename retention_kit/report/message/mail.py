@@ -64,7 +64,7 @@ class Parts(NamedTuple):
 
 
 def parts(page: Page) -> Parts | None:
-    """Make them beforehand, and read templates and style; None where that fails, as the message's writer finds and says."""
+    """The parts, made beforehand, with templates and style read; None where that fails, which `write_message` reports."""
     try:
         _template("html"), _template("txt"), _inliner()
         return _parts(page)
@@ -106,8 +106,8 @@ def compose(
 ) -> EmailMessage:
     """The message of one page: mixed(alternative(plain, related(html, PNG…)), PDF), the PDF where it goes along.
 
-    `notices` stand at its top; `report` is the PDF, attached where the settings name no link and it is small enough; `brief`
-    is its one page, attached where there is one.
+    `notices` stand at its top; `report` is the PDF, attached where the settings name no link and it is small enough;
+    `brief` is its one page, attached where there is one.
     It is complete but for To and Message-ID, and the same page gives the same bytes. Raises ReportError where a chart
     cannot be drawn.
     """
