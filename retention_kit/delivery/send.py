@@ -90,15 +90,13 @@ def send_report(
     expected: Period | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Sending:
-    """Check a finished pack and mail its messages, one to each recipient, once.
+    """Check a finished pack (its folder, or a `Pack`) and mail its messages, one to each recipient, once.
 
-    - `pack`: its folder, or what `build_report` returned.
     - `to`: the recipients of the settings who get it now, or others, who get the whole report in its first language.
-    - `settings`: by default those of ./retention.toml, never others that a pack names.
-    - `smtp_url`: by default that of the environment variable RETENTION_KIT_SMTP_URL.
-    - `dry_run` reports what would be done and does nothing.
-    - `resend` sends a report that has changed since as a correction. What may have arrived (`unknown`) goes out again
-      only with `resend` to recipients named in `to`; otherwise a second call sends only what is missing.
+    - `settings`: by default ./retention.toml, never others that a pack names; `smtp_url`: by default the environment
+      variable RETENTION_KIT_SMTP_URL. `dry_run` reports what would be done and does nothing.
+    - `resend` sends a changed report as a correction, and what may have arrived (`unknown`) again, but that only to
+      recipients named in `to`; otherwise a second call sends only what is missing.
     - `expected`: the last complete period by the calendar; `progress` gets a sentence on what is waited for.
 
     A pack that the gate blocks is sent to nobody, and its owner is told, once. Raises SettingsError where there is no
