@@ -352,7 +352,7 @@ def _build_membership_changes(data: Dataset, granularity: Granularity) -> None:
     """When one becomes a customer and ceases to be one, for who reads it several times."""
     _build_missing(data, granularity, *views_read(data, granularity, "membership_changes"))
     data.live_engine.run(
-        f"CREATE OR REPLACE TEMP TABLE membership_changes AS {membership_changes_sql(data, granularity)[1:-1]}"
+        f"CREATE OR REPLACE TEMP TABLE membership_changes AS {membership_changes_sql(data, granularity).strip()[1:-1]}"
     )
 
 
