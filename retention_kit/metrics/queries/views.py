@@ -57,7 +57,6 @@ def run_query(
     **parts: str,
 ) -> pd.DataFrame:
     """The rows of a query on the tables, or with a granularity on the shared views that it reads (see `views_read`).
-
     Raises DataError where the engine cannot answer.
     """
     engine = data.live_engine
