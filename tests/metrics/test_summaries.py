@@ -1,5 +1,7 @@
 """Movements, cohorts and RFM on tables of a few rows, and the sums that must hold."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 import pytest
 
@@ -11,6 +13,7 @@ from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import customer_lists
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import summary
+from retention_kit.metrics.summary_rows import SUMMARY_ROWS, exact
 
 UTC = {"timezone": "UTC", "currency": "GBP"}
 
@@ -315,3 +318,15 @@ def test_what_the_engine_cannot_do_is_said_in_a_sentence(monkeypatch):
     for asked in (rk.scorecard, rk.rfm, rk.cohorts, lambda data: customer_lists(data, rk.Period.parse("2024-03"))):
         with pytest.raises(DataError, match=rf"^{room}: Out of Memory Error: could not allocate block\.$"):
             asked(data)
+
+
+def test_a_column_for_a_branch_that_its_query_has_not_is_refused(shop, monkeypatch):
+    """Else it would be 0 for everybody, and look like a figure."""
+
+    @dataclass(kw_only=True)
+    class Misspelt(SUMMARY_ROWS["purchases"]):
+        extra: int = exact(customer="1")
+
+    monkeypatch.setitem(SUMMARY_ROWS, "purchases", Misspelt)
+    with pytest.raises(ValueError, match=r"purchases\.sql has no branch 'customer': did you mean 'customers'\?"):
+        summary(shop, "purchases", Granularity("quarter"))

@@ -6,6 +6,7 @@ in their twelfths), so sums are exact. The SQL lies in `sql/`: one file a query.
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -225,13 +226,22 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
         parts[f"{option}_view"], parts[f"{option}_period"] = departures_view(data, granularity, mode)
     if name == "trailing":
         parts |= trailing_year_parts(data, granularity)
-    parts |= {branch: fill_placeholders(text, parts) for branch, text in select_lists(name).items()}
+    parts |= {branch: fill_placeholders(text, parts) for branch, text in _select_lists(name).items()}
     shared = sql("answers") if name in ("feedback", "scores") else ""
     placed = "spans" if row.is_state else "points"
     query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
     frame = run_query(data, query, granularity, segment, views_read(data, granularity, name), **parts)
     keys = ["segment_value", key] if key else ["segment_value"]
     return _spread(frame, keys, granularity.index(data.start), granularity.index(data.as_of - timedelta(days=1)), name)
+
+
+def _select_lists(name: str) -> dict[str, str]:
+    """Those of a summary's columns; raises ValueError where a column names a branch that the query does not have."""
+    lists, known = select_lists(name), re.findall(r"\$(\w+)_columns", sql(name))
+    for branch in (one.removesuffix("_columns") for one in lists):
+        if branch not in known:
+            raise ValueError(f"{name}.sql has no branch {branch!r}: {did_you_mean(branch, known)}")
+    return lists
 
 
 _SUMS = {  # by the kind of a column; squares pass as text, as no other type holds them
