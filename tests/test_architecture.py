@@ -1,8 +1,10 @@
 """The shape of the house: imports point one way, modules stay small, notebooks stay empty."""
 
 import ast
+import inspect
 import json
 import re
+import statistics
 import subprocess
 import sys
 import tomllib
@@ -10,11 +12,13 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import msgspec
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "retention_kit"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 NOTEBOOKS = sorted(path for folder in ("templates", "notebooks") for path in (ROOT / folder).glob("*.ipynb"))
 
 COMMON = "errors periods settings wording display"
@@ -169,6 +173,42 @@ def test_the_front_door_is_light():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: name_of(path) or "retention_kit")
 def test_modules_stay_small(path):
     assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: name_of(path) or "retention_kit")
+def test_functions_stay_small(path):
+    functions = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, FUNCTIONS)]
+    assert [one.name for one in functions if one.end_lineno - body_of(one) >= 60] == []
+
+
+def body_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The line that the code begins in: what explains it does not count."""
+    return function.body[0].end_lineno if ast.get_docstring(function) else function.lineno
+
+
+def test_what_users_call_is_explained():
+    """On the mean in four lines or more: what goes in and comes out, in which unit, what is refused, from which source."""
+    import retention_kit as rk
+    from retention_kit import settings
+    from retention_kit.data.engines.protocol import Engine
+    from retention_kit.metrics.catalogue import metric
+
+    exports = [getattr(rk, name) for name in rk.__all__ if name != "METRICS"]
+    metrics = [one.function for one in rk.METRICS.values()]
+    structs = [one for one in vars(settings).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    templates = "".join(path.read_text("utf-8") for path in NOTEBOOKS)
+    methods = [getattr(rk.Page, name) for name in sorted({*re.findall(r"page\.(\w+)\(", templates)})]
+    methods += [one for name, one in inspect.getmembers(Engine, callable) if name[0] != "_"]
+    lengths = {
+        name: statistics.mean(len((inspect.getdoc(one) or "").splitlines()) for one in group)
+        for name, group in {
+            "exports": [*exports, metric],
+            "metrics": metrics,
+            "settings": structs,
+            "methods": methods,
+        }.items()
+    }
+    assert {name: mean for name, mean in lengths.items() if mean < 4} == {}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -161,8 +161,13 @@ def load(
     nobody of before is missing: `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, …
     Raises DataError or SettingsError with one sentence where that cannot be done.
     """
-    frames = {"orders": orders, "subscriptions": subscriptions, "responses": responses, "rates": rates,
-              "known_customers": known_customers}  # fmt: skip
+    frames = {
+        "orders": orders,
+        "subscriptions": subscriptions,
+        "responses": responses,
+        "rates": rates,
+        "known_customers": known_customers,
+    }
     frames = {name: frame for name, frame in frames.items() if frame is not None}
     is_path = isinstance(source, str | Path)
     has_tables = bool(set(frames) & set(TABLES))
@@ -207,8 +212,13 @@ def sample(**settings: Any) -> Dataset:
     """
     from retention_kit.data.sample import COMPANY, CURRENCY, OPENED, TIMEZONE, sample_tables
 
-    own = {"company": COMPANY, "currency": CURRENCY, "timezone": TIMEZONE, "segments": ["channel"],
-           "first_known": str(OPENED)}  # fmt: skip
+    own = {
+        "company": COMPANY,
+        "currency": CURRENCY,
+        "timezone": TIMEZONE,
+        "segments": ["channel"],
+        "first_known": str(OPENED),
+    }
     data = load(**sample_tables(), **(own | settings))
     data.is_sample, data.origin, data.given = True, "", settings
     for source in data.sources:

@@ -110,8 +110,14 @@ def truth() -> pd.DataFrame:
         ("paid_yearly", {"": YEARLY}, "share of members"),
         ("trial", {"": TRIALS}, "share of members"),
         ("trial_paid", {"": TRIALS_PAID}, "share of ended trials"),
-        *((f"leaving_at_month_{n}", {plan.name: _hazard(plan.monthly, n) for plan in PLANS},
-           "chance at that renewal of a monthly plan, of those still members") for n in range(1, 13)),
+        *(
+            (
+                f"leaving_at_month_{n}",
+                {plan.name: _hazard(plan.monthly, n) for plan in PLANS},
+                "chance at that renewal of a monthly plan, of those still members",
+            )
+            for n in range(1, 13)
+        ),
         ("leaving_at_year_1", {plan.name: _hazard(plan.yearly, 1) for plan in PLANS}, "chance at that yearly renewal"),
         ("pause", {"": PAUSES}, "chance at a monthly renewal, of those who renew"),
         ("plan_change", {"year": PLAN_CHANGES[0], "month": PLAN_CHANGES[1]}, "chance at a renewal on the middle plan"),
@@ -124,7 +130,7 @@ def truth() -> pd.DataFrame:
         ("nps_staying", staying, "points, of answers of those who stay"),
         ("nps_leaving", leaving, "points, of answers within 90 days before leaving"),
         ("nps_effect_of_leaving", {name: leaving[name] - staying[name] for name in staying}, "points"),
-    ]  # fmt: skip
+    ]
     rows = [(name, group, float(value), what) for name, groups, what in facts for group, value in groups.items()]
     return pd.DataFrame(rows, columns=["name", "group", "value", "what"])
 

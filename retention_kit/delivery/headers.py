@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NOBODY = "retention-kit <reports@localhost>"  # the sender where the settings name none
 # What a recipient's own lines replace; Bcc and the like have no business in a pack's message.
 _OWN = {b"to", b"cc", b"bcc", b"date", b"message-id", b"references", b"in-reply-to", b"auto-submitted",
-        b"list-unsubscribe", b"list-unsubscribe-post", b"return-path"}  # fmt: skip
+        b"list-unsubscribe", b"list-unsubscribe-post", b"return-path"}  # fmt: skip  # words by the line
 
 
 def headers_of(raw: bytes) -> EmailMessage:

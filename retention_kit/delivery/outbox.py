@@ -183,7 +183,10 @@ class Outbox:
 
     def history(self, key: Key) -> list[tuple[int, str, str]]:
         """Every state that a message went through: revision, state and reply, the oldest first."""
-        query = "SELECT revision, state, reply FROM history WHERE series = ? AND period = ? AND recipient = ? ORDER BY rowid"
+        query = (
+            "SELECT revision, state, reply FROM history WHERE series = ? AND period = ? AND recipient = ? "
+            "ORDER BY rowid"
+        )
         return self._ledger.execute(query, key).fetchall()
 
     def _tell(self, key: Key, revision: int, state: str, reply: str, at: str) -> None:

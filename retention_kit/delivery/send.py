@@ -181,7 +181,8 @@ def settings_of(given: Settings | str | Path | None, manifest: dict) -> Settings
         return read_settings(path) if path.suffix == ".toml" else Settings()
     if others := manifests.other_settings(Path(manifest.get("data", {}).get("origin") or "")):
         raise SettingsError(
-            f"This pack names the settings {str(others)!r}, and they are not the retention.toml here: say whose recipients "
+            f"This pack names the settings {str(others)!r}, and they are not the retention.toml here: say whose "
+            "recipients "
             f"get it, with --data {shlex.quote(str(others))} or another."
         )
     here = Path("retention.toml")

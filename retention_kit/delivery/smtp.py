@@ -55,13 +55,11 @@ class Server:
     user: str = ""
     password: str = field(default="", repr=False)
     timeout: float = 60  # seconds for each answer
-    data_timeout: float = (
-        600  # for the answer to a whole message: giving up sooner leaves it unknown (RFC 5321, 4.5.3.2.6)
-    )
+    # For the answer to a whole message: giving up sooner leaves it unknown (RFC 5321, 4.5.3.2.6).
+    data_timeout: float = 600
     context: ssl.SSLContext | None = field(default=None, repr=False)  # whom to trust; default: whom the system trusts
-    deadline: float = (
-        300  # for connecting as a whole, and beyond `data_timeout` for a message, however much is answered
-    )
+    # For connecting as a whole, and beyond `data_timeout` for a message, however much is answered.
+    deadline: float = 300
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -398,5 +396,5 @@ def _reply_text(code: int, reply: bytes | str, server: Server) -> str:
         said = server.password, f"\0{server.user}\0{server.password}"
         for secret in (*said, *(b64encode(one.encode()).decode() for one in said)):
             text = text.replace(secret, "***")
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())[:_MAX_REPLY_LENGTH]
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split())[:_MAX_REPLY_LENGTH]

@@ -55,9 +55,17 @@ def status(output: Path, settings: Settings, day: date) -> Status:
         waiting = states["queued"] + states["sending"]
         manifest = built.get(str(period), {})
         lines.append(
-            Line(str(period), count, _built(manifest), _gate(manifest), states["sent"], states["failed"],
-                 states["unknown"] + states["data"], waiting)
-        )  # fmt: skip
+            Line(
+                str(period),
+                count,
+                _built(manifest),
+                _gate(manifest),
+                states["sent"],
+                states["failed"],
+                states["unknown"] + states["data"],
+                waiting,
+            )
+        )
     named = {address for address, *_ in addressed}
     # Who is no longer named is waited for by nobody, and a word to the owner is no report.
     awaited = [row for row in rows if row.is_report and row.recipient in named]
@@ -69,24 +77,28 @@ def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> 
     line = next(one for one in lines if one.period == str(due))
     if not line.built:
         found.append(
-            f"The report of {due} is missing since {due.end}: `retention-kit run` makes it once the data reach that day."
+            f"The report of {due} is missing since {due.end}: `retention-kit run` makes it once the data "
+            "reach that day."
         )
     elif line.built == "failed" or line.gate == "blocked":
         found.append(f"The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.")
     elif (missing := line.expected - sum(row.period == str(due) for row in rows)) > 0:
         found.append(
-            f"{missing} of {line.expected} messages of {due} were not sent yet: `retention-kit send {output / str(due)}`."
+            f"{missing} of {line.expected} messages of {due} were not sent yet: "
+            f"`retention-kit send {output / str(due)}`."
         )
     for row in rows:
         pack = output / row.period
         if row.state in ("unknown", "data"):
             found.append(
-                f"{row.period}: {row.recipient} may have it or not ({row.reply or 'it is being sent'}). Ask, and where it did "
+                f"{row.period}: {row.recipient} may have it or not ({row.reply or 'it is being sent'}). Ask, "
+                "and where it did "
                 f"not arrive: `retention-kit send {pack} --resend --to {row.recipient}`."
             )
         elif row.state in ("failed", "queued", "sending"):
             found.append(
-                f"{row.period}: {row.recipient} does not have it ({row.reply or row.state}): `retention-kit send {pack}`."
+                f"{row.period}: {row.recipient} does not have it ({row.reply or row.state}): "
+                f"`retention-kit send {pack}`."
             )
     return found
 

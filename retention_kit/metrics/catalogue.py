@@ -140,6 +140,14 @@ def ranked(by: str) -> list[str]:
     return sorted((name for name in METRICS if getattr(METRICS[name], by)), key=lambda name: getattr(METRICS[name], by))
 
 
+def _check_units(unit: str, parts: tuple[str, str], grows: str) -> None:
+    if grows not in ("", "value", "rest"):
+        raise UnknownNameError(f"A metric does not grow by {grows!r}: {did_you_mean(grows, ('value', 'rest'))}")
+    for given in (unit, *parts):
+        if given not in UNITS:
+            raise UnknownNameError(f"There is no unit {given!r}: {did_you_mean(given, UNITS)}")
+
+
 def metric(
     *,
     label: str,
@@ -169,11 +177,7 @@ def metric(
     where another module declares a metric of the same name.
     """
     parts = parts or ("money" if unit == "money" else "count", "count")
-    if grows not in ("", "value", "rest"):
-        raise UnknownNameError(f"A metric does not grow by {grows!r}: {did_you_mean(grows, ('value', 'rest'))}")
-    for given in (unit, *parts):
-        if given not in UNITS:
-            raise UnknownNameError(f"There is no unit {given!r}: {did_you_mean(given, UNITS)}")
+    _check_units(unit, parts, grows)
 
     def declare(function: Function) -> Function:
         name, (summary, *more) = function.__name__, [*inspect.signature(function).parameters, ""]

@@ -24,7 +24,7 @@ _IS_TOTAL = (
     "'somme'), false)"
 )
 _REPEATED = ("same line in another file", "identical row", "same order_id, other contents", "same response_id",
-             "same subscription_id and start, other contents")  # fmt: skip
+             "same subscription_id and start, other contents")  # fmt: skip  # words by the line
 
 
 def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> list[Count]:

@@ -9,7 +9,7 @@ from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.times import ENDS
 
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+            "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip  # words by the line
 _FAMILIES = dict.fromkeys(_NUMERIC, "number") | dict.fromkeys(
     ("DATE", "TIMESTAMP"), "time"
 )  # types that stack by themselves

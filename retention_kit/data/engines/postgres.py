@@ -45,20 +45,20 @@ FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(schema, place) WHERE
 _KINDS = {  # PostgreSQL's types by number, as DuckDB calls them; all others are taken as text
     16: "BOOLEAN", 20: "BIGINT", 21: "SMALLINT", 23: "INTEGER", 700: "FLOAT", 701: "DOUBLE", 1700: "DECIMAL",
     1082: "DATE", 1114: "TIMESTAMP", 1184: "TIMESTAMP WITH TIME ZONE",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _COLUMNS = {  # DuckDB's types as columns of PostgreSQL; all others are uploaded as text
     "BOOLEAN": "boolean", "TINYINT": "smallint", "SMALLINT": "smallint", "UTINYINT": "smallint", "INTEGER": "integer",
     "USMALLINT": "integer", "BIGINT": "bigint", "UINTEGER": "bigint", "UBIGINT": "numeric", "HUGEINT": "numeric",
     "FLOAT": "real", "DOUBLE": "double precision", "DECIMAL": "numeric", "DATE": "date", "TIMESTAMP": "timestamp",
     "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _DTYPES = {  # as DuckDB's frames have them: without and with missing values
     "BOOLEAN": ("bool", "boolean"), "BIGINT": ("int64", "Int64"), "SMALLINT": ("int16", "Int16"),
     "INTEGER": ("int32", "Int32"), "FLOAT": ("float32", "float32"), "DOUBLE": ("float64", "float64"),
     "DECIMAL": ("float64", "float64"), "DATE": ("datetime64[us]",) * 2, "TIMESTAMP": ("datetime64[us]",) * 2,
     "TIMESTAMP WITH TIME ZONE": ("datetime64[us, UTC]",) * 2, "VARCHAR": ("str", "str"),
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _TABLES = """
 SELECT n.nspname, c.relname, pg_table_is_visible(c.oid) FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -44,12 +44,12 @@ _KINDS = {  # Spark's types as DuckDB calls them; all others are taken as text
     "string": "VARCHAR", "boolean": "BOOLEAN", "tinyint": "TINYINT", "smallint": "SMALLINT", "int": "INTEGER",
     "bigint": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "date": "DATE", "timestamp_ntz": "TIMESTAMP",
     "timestamp": "TIMESTAMP WITH TIME ZONE", "timestamp_ltz": "TIMESTAMP WITH TIME ZONE",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 # DuckDB's types that Spark lacks, as they are handed over; what is in neither table is handed over as text
 _UPLOAD_TYPES = {
     "UTINYINT": "SMALLINT", "USMALLINT": "INTEGER", "UINTEGER": "BIGINT", "UBIGINT": "DECIMAL(20, 0)",
     "HUGEINT": "DECIMAL(38, 0)", "TIMESTAMP_S": "TIMESTAMP", "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _PARTITION_BITS = 33  # bits of monotonically_increasing_id() that count within a partition
 _PORT = 7077
 # A row as text, with its times to the last digit. Columns hashed by themselves would not do: missing ones are passed

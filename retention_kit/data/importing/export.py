@@ -22,7 +22,7 @@ from retention_kit.settings import Table
 SAMPLE = 5_000  # rows that are looked at
 _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?( ?(Z|UTC|[+-]\d\d:?\d\d))?"
 _DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y", "%Y/%m/%d", "%Y-%m-%d",
-         "%d %b %Y", "%b %d, %Y", "%d-%b-%Y")  # fmt: skip
+         "%d %b %Y", "%b %d, %Y", "%d-%b-%Y")  # fmt: skip  # words by the line
 _HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 

@@ -38,7 +38,7 @@ _GUESSES = {  # our columns by what theirs may be called, the likeliest first
     "ordered_at": ("(order|invoice|purchase|transaction).?date", "created", "date", "time"),
     "amount": ("net.?total|net.?sales", "total", "amount", "revenue", "gross", "value|paid", "price"),
     "currency": ("currency",),
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 
 
 class Mapping(NamedTuple):

@@ -36,7 +36,7 @@ _WORDS = {
         "neither easy nor "
         "difficult": 3, "neutral": 3, "easy": 4, "somewhat easy": 4, "very easy": 5, "extremely easy": 5,
     },
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _OF_WORDS = {"csat": ("csat", "1-5"), "ces": ("ces", "1-7"), "ease": ("ces", "1-5")}
 _SCALES = {"nps": ("0-10",), "csat": ("1-5", "1-7", "1-10", "0-2"), "ces": ("1-7", "1-5")}
 

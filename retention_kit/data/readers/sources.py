@@ -12,7 +12,7 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.remote import RemoteEngine
-from retention_kit.data.engines.sql_text import is_query, literal
+from retention_kit.data.engines.sql_text import is_query
 from retention_kit.data.readers.databases import SUFFIXES as DATABASES
 from retention_kit.data.readers.databases import content_files, database_file, read_database, tables_in
 from retention_kit.data.readers.exclusions import cells_as_text, export_limits, leave_out
@@ -27,18 +27,17 @@ from retention_kit.data.readers.files import (
 )
 from retention_kit.data.readers.frames import keep_frame, with_microseconds
 from retention_kit.data.readers.header import Names, name_key
+from retention_kit.data.readers.source_columns import check_query, error_sentence, select_columns
 from retention_kit.data.readers.text_files import TEXTS, text_columns
-from retention_kit.data.readers.union import FILE, LEFT, REST, define_where, missing_columns, union_sql
+from retention_kit.data.readers.union import LEFT, define_where, missing_columns, union_sql
 from retention_kit.data.readers.wanted_columns import aliased, header_names, match_spelling, wanted_columns
 from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.amounts import Hints
-from retention_kit.data.values.expressions import close_column, explain_error
 from retention_kit.data.values.typed_expressions import type_expression
 from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import SIDE_TABLES, TABLES, Table
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
-_FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space left")
 
 
 class Source(NamedTuple):
@@ -323,7 +322,7 @@ def _define_rows(
 
     What `where` asks for, and what is to be told of the expressions.
     """
-    selected, types, findings = _select_columns(engine, table, source, reader, label, hints)
+    selected, types, findings = select_columns(engine, table, source, reader, label, hints)
     columns = ", ".join(aliased(engine, text, name) for name, text in selected.items())
     query = f"SELECT {columns} FROM {reader} AS _theirs"
     if not source.where:
@@ -335,88 +334,7 @@ def _define_rows(
         if not isinstance(engine, DuckDB)
         else type_expression(engine, source.where, reader, f"{label}: {setting}", hints)
     )
-    _check_query(engine, f"SELECT * FROM {reader} AS _theirs WHERE {where}", label, setting, source.where, types)
+    check_query(engine, f"SELECT * FROM {reader} AS _theirs WHERE {where}", label, setting, source.where, types)
     order = selected["order_id"] if source.rows == "lines" else ""
     define_where(engine, relation_name, query, where, f"{reader} AS _theirs", order)
     return tuple(columns_used(types, [source.where])), findings + more
-
-
-def _select_columns(
-    engine: Engine, table: str, source: Table, reader: str, label: str, hints: Hints
-) -> tuple[dict[str, str], dict[str, str], list[Finding]]:
-    """SQL of each column under our name or, of those that nobody maps, theirs; the types of theirs; and what is to be
-    told.
-    """
-    types = engine.types(reader)
-    # Weights change every figure: where columns are mapped, only a mapped weight counts.
-    own = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name != "weight" or not source.columns]
-    ours = {**{name: name for name in own if name in types}, **source.columns}
-    constants = {"survey": source.survey, "scale": source.scale} if table == "responses" else {}
-    selected, findings = {}, []
-    for name, text in ours.items():
-        money = hints if name in ("amount", "refunded") else hints._replace(decimals=None)
-        selected[name], more = _expression(engine, text, types, reader, label, name, money)
-        findings += more
-    selected |= {name: literal(value) for name, value in constants.items() if value}
-    known = [column for column in types if column not in ours and column not in source.columns.values()]
-    for name in REQUIRED[table]:
-        if name not in selected:
-            raise DataError(f"{label} has no column {name!r}, which {table} need: {did_you_mean(name, known)}")
-    if source.rows == "lines" and "order_id" not in selected:
-        raise DataError(
-            f"{label} has no column 'order_id', by which rows = \"lines\" are summed: {did_you_mean('order_id', known)}"
-        )
-    in_expressions = columns_used(types, list(ours.values()))
-    taken = {text.lower() for text in [*selected, *ours.values(), *in_expressions, *REQUIRED[table], *OPTIONAL[table]]}
-    # Exports hold addresses and texts of every kind: of theirs only what is mapped can split the figures.
-    segments = None if not source.layout else {name.lower() for name in source.keep or ()}
-    others = [name for name in types if name.lower() not in taken and not name.startswith("_")]
-    selected |= {name: engine.quote(name) for name in others if segments is None or name.lower() in segments}
-    if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
-        selected["_like"] = engine.row_digest
-    selected |= {name: name for name in (FILE, REST) if name in types}
-    return selected, types, findings
-
-
-def _expression(
-    engine: Engine, text: str, types: dict[str, str], reader: str, label: str, name: str, hints: Hints
-) -> tuple[str, list[Finding]]:
-    """A column of theirs, or an SQL expression on them that the engine accepts; and what is to be told of it."""
-    for column in types:
-        if column.lower() == text.lower():  # as SQL compares names
-            return engine.quote(column), []
-    if re.fullmatch(r"[^\W\d]\w*", text):
-        raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, types)}")
-    setting = f"{name} = {text!r}"
-    sql, findings = (
-        (text, [])
-        if not isinstance(engine, DuckDB)
-        else type_expression(engine, text, reader, f"{label}: {setting}", hints)
-    )
-    beside = engine.quote(next(iter(types), "")) if types else "1"  # a sum over rows cannot stand by it
-    _check_query(
-        engine, f"SELECT {sql} AS one, {beside} AS beside FROM {reader} AS _theirs", label, setting, text, types
-    )
-    return f"({sql})", findings
-
-
-def _check_query(engine: Engine, query: str, label: str, setting: str, text: str, types: dict[str, str]) -> None:
-    """Raise where the engine does not accept a query, and say what of its expression it does not."""
-    try:
-        engine.types(f"({query})")
-    except engine.error as error:
-        nearest = close_column(text, types)
-        reason = (
-            f"did you mean {nearest!r}?" if nearest else explain_error(engine.embedded, error_sentence(error), types)
-        )
-        raise DataError(f"{label}: {setting} does not work: {reason}") from None
-
-
-def error_sentence(error: Exception) -> str:
-    """What an engine says first, as a sentence."""
-    text = str(error).strip().splitlines()[0].rstrip(".") + "."
-    if "disabled by configuration" in text:
-        text = f"Only the files that sources name can be read, by an expression too: {text.partition(' - ')[0]}."
-    if any(sign in text for sign in _FULL):
-        text = f"There is too little room in memory ([data] memory_limit) or on the disk for temporary files: {text}"
-    return text

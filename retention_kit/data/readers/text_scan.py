@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,94 +24,129 @@ class Plain(NamedTuple):
     has_quoted_line_ends: bool
 
 
+class _Odd(Exception):
+    """A record that is not plain: the file is read with the care that takes longer."""
+
+
 def plain_records(path: Path, delimiter: str, width: int, label: str) -> Plain | None:
     """Records and line ends of a UTF-8 file; None where one is odd: of another width, blank, quoted loosely, ended
     otherwise.
 
-    By induction over its quotes: each opens after a delimiter, a line end or the quote that it doubles, and closes
-    before one.
     Raises DataError where the file holds NUL, which no text does.
     """
+    if ord(delimiter) > 127:
+        return None
+    scan = _Scan(ord(delimiter), width, label)
+    try:
+        for body, ahead in _blocks(path):
+            scan.add(body, ahead)
+        plain = scan.end()
+    except _Odd:
+        return None
+    return None if _ends_alone(path, delimiter) else plain
+
+
+def _blocks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The bytes after a byte order mark, block by block, each with those one further on."""
     import numpy as np
 
-    sign = ord(delimiter)
-    if sign > 127:
-        return None
-    records = longest = line = 0
-    inside, before, is_quoted = 0, _LF, False
-    delimiters = length = 0  # of the record that goes on
-    ends = set()
     with path.open("rb") as file:
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
-        held = b""
-        while True:
+        held, chunk = b"", b"-"
+        while chunk:
             chunk = file.read(_BLOCK)
             whole = np.frombuffer(held + chunk, np.uint8)
-            if not whole.size:
-                break
-            # The last byte of a block waits for its neighbour.
-            body = whole if not chunk else whole[:-1]
-            ahead = np.append(whole[1:], _LF) if not chunk else whole[1:]
-            held = b"" if not chunk else whole[-1:].tobytes()
-            if not body.size:
-                continue
-            if not body.all():
-                line += int(np.count_nonzero(body[: int(np.argmin(body))] == _LF)) + 1
-                raise DataError(f"{label} line {line} holds a NUL character: it is no text file, or damaged.")
-            behind = np.concatenate((np.array([before], np.uint8), body[:-1]))
-            feeds = body == _LF
-            line += int(np.count_nonzero(feeds))
-            quotes = body == _QUOTE
-            places = np.flatnonzero(quotes)
-            outside = None
-            if places.size or inside:
-                opens = (np.arange(places.size) + inside) % 2 == 0
-                first, last = behind[places[opens]], ahead[places[~opens]]
-                if not (_is_edge(first, sign).all() and _is_edge(last, sign).all()):
-                    return None
-                # Where a quote stands the parity counts as inside, which changes nothing.
-                outside = (np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ inside) == 0
-                is_quoted |= bool((feeds & ~outside).any())
-                inside = (inside + places.size) % 2
-                feeds &= outside
-            returns = body == _CR
-            if outside is not None:
-                returns &= outside
-            if (returns & (ahead != _LF)).any():
-                return None
-            after_return = behind[feeds] == _CR
-            ends |= set(np.unique(after_return).tolist())
-            if len(ends) > 1:
-                return None
-            cuts = np.flatnonzero(feeds)
-            signs = body == sign
-            if outside is not None:
-                signs &= outside
-            found = np.flatnonzero(signs)
-            if cuts.size:
-                upto = np.searchsorted(found, cuts)
-                counts = np.diff(upto, prepend=0)
-                counts[0] += delimiters
-                sizes = np.diff(cuts, prepend=-1)
-                sizes[0] += length
-                if (counts != width - 1).any() or (sizes - 1 - after_return <= width - 1).any():
-                    return None
-                records += int(cuts.size)
-                longest = max(longest, int(sizes.max()))
-                delimiters, length = int(found.size - upto[-1]), int(body.size - cuts[-1] - 1)
-            else:
-                delimiters, length = delimiters + int(found.size), length + int(body.size)
-            before = int(body[-1])
-    if inside:
-        return None
-    if length:
-        if delimiters != width - 1 or length <= width - 1:
+            if not chunk:
+                if whole.size:
+                    yield whole, np.append(whole[1:], _LF)
+            else:  # the last byte of a block waits for its neighbour
+                held = whole[-1:].tobytes()
+                if whole.size > 1:
+                    yield whole[:-1], whole[1:]
+
+
+class _Scan:
+    """What is known of the records so far.
+
+    By induction over its quotes: each opens after a delimiter, a line end or the quote that it doubles, and closes
+    before one.
+    """
+
+    def __init__(self, delimiter: int, width: int, label: str):
+        self.delimiter, self.width, self.label = delimiter, width, label
+        self.records = self.longest = self.line = 0
+        self.is_inside, self.before, self.has_quoted_line_ends = 0, _LF, False
+        self.delimiters = self.length = 0  # of the record that goes on
+        self.returns: set[bool] = set()  # whether line ends have a carriage return
+
+    def add(self, body: np.ndarray, ahead: np.ndarray) -> None:
+        import numpy as np
+
+        if not body.all():
+            line = self.line + int(np.count_nonzero(body[: int(np.argmin(body))] == _LF)) + 1
+            raise DataError(f"{self.label} line {line} holds a NUL character: it is no text file, or damaged.")
+        behind = np.concatenate((np.array([self.before], np.uint8), body[:-1]))
+        feeds, returns, delimiters = body == _LF, body == _CR, body == self.delimiter
+        self.line += int(np.count_nonzero(feeds))
+        outside = self._outside(body, behind, ahead)
+        if outside is not None:
+            self.has_quoted_line_ends |= bool((feeds & ~outside).any())
+            for one in (feeds, returns, delimiters):
+                one &= outside
+        if (returns & (ahead != _LF)).any():
+            raise _Odd
+        after_return = behind[feeds] == _CR
+        self.returns |= set(np.unique(after_return).tolist())
+        if len(self.returns) > 1:
+            raise _Odd
+        self._count(body.size, np.flatnonzero(feeds), np.flatnonzero(delimiters), after_return)
+        self.before = int(body[-1])
+
+    def _outside(self, body: np.ndarray, behind: np.ndarray, ahead: np.ndarray) -> np.ndarray | None:
+        """Which bytes stand outside quotes; None where all do."""
+        import numpy as np
+
+        quotes = body == _QUOTE
+        places = np.flatnonzero(quotes)
+        if not (places.size or self.is_inside):
             return None
-        records, longest = records + 1, max(longest, length)
-    if _ends_alone(path, delimiter):
-        return None
-    return Plain(records, longest, "\r\n" if True in ends else "\n", is_quoted)
+        opens = (np.arange(places.size) + self.is_inside) % 2 == 0
+        first, last = behind[places[opens]], ahead[places[~opens]]
+        if not (_is_edge(first, self.delimiter).all() and _is_edge(last, self.delimiter).all()):
+            raise _Odd
+        # Where a quote stands the parity counts as inside, which changes nothing.
+        outside: np.ndarray = (np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ self.is_inside) == 0
+        self.is_inside = (self.is_inside + places.size) % 2
+        return outside
+
+    def _count(self, size: int, feeds: np.ndarray, delimiters: np.ndarray, after_return: np.ndarray) -> None:
+        """Count the records that end in a block, by the places of line feeds and delimiters in it."""
+        import numpy as np
+
+        if not feeds.size:
+            self.delimiters, self.length = self.delimiters + int(delimiters.size), self.length + size
+            return
+        upto = np.searchsorted(delimiters, feeds)
+        counts = np.diff(upto, prepend=0)
+        counts[0] += self.delimiters
+        sizes = np.diff(feeds, prepend=-1)
+        sizes[0] += self.length
+        if (counts != self.width - 1).any() or (sizes - 1 - after_return <= self.width - 1).any():
+            raise _Odd
+        self.records += int(feeds.size)
+        self.longest = max(self.longest, int(sizes.max()))
+        self.delimiters, self.length = int(delimiters.size - upto[-1]), int(size - feeds[-1] - 1)
+
+    def end(self) -> Plain:
+        """What the whole file is; its last record may go without a line end."""
+        if self.is_inside:
+            raise _Odd
+        if self.length:
+            if self.delimiters != self.width - 1 or self.length <= self.width - 1:
+                raise _Odd
+            self.records, self.longest = self.records + 1, max(self.longest, self.length)
+        return Plain(self.records, self.longest, "\r\n" if True in self.returns else "\n", self.has_quoted_line_ends)
 
 
 def _is_edge(values: np.ndarray, sign: int) -> np.ndarray:

@@ -33,7 +33,7 @@ _TO = "0123456789" * 3 + " " * len(_BLANKS) + "-" * len(_MINUS) + "'" * len(_APO
 _SIGNS = "".join(sign for sign in map(chr, range(0x24, 0xFFFF)) if unicodedata.category(sign) == "Sc")
 _WORDS = {"kr", "zł", "Kč", "Ft", "Fr", "Fr.", "SFr.", "Rs", "Rs.", "R", "RM", "R$", "US$", "A$", "C$", "CA$", "AU$",
           "NZ$", "HK$", "S$", "NT$", "MX$", "円", "元", "원", "лв", "лв.",
-          "руб", "руб.", "lei", "TL", "د.إ", "ر.س", "د.ك", "ج.م"}  # fmt: skip
+          "руб", "руб.", "lei", "TL", "د.إ", "ر.س", "د.ك", "ج.م"}  # fmt: skip  # words by the line
 _CURRENCIES = {"円": {"JPY"}, "元": {"CNY"}, "원": {"KRW"}, "€": {"EUR"},
                "£": {"GBP", "EGP", "LBP", "SYP", "GIP", "FKP", "SHP"}, "¥": {"JPY", "CNY"}, "₹": {"INR"},
                "₩": {"KRW"}, "₺": {"TRY"}, "₽": {"RUB"}, "₪": {"ILS"}, "₫": {"VND"}, "₴": {"UAH"},
@@ -41,10 +41,10 @@ _CURRENCIES = {"円": {"JPY"}, "元": {"CNY"}, "원": {"KRW"}, "€": {"EUR"},
                "Kč": {"CZK"}, "Ft": {"HUF"}, "US$": {"USD"}, "R$": {"BRL"}, "A$": {"AUD"}, "AU$": {"AUD"},
                "C$": {"CAD"},
                "CA$": {"CAD"}, "NZ$": {"NZD"}, "HK$": {"HKD"}, "RM": {"MYR"}, "د.ك": {"KWD"}, "ر.س": {"SAR"},
-               "د.إ": {"AED"}}  # fmt: skip
+               "د.إ": {"AED"}}  # fmt: skip  # words by the line
 _DOLLARS = {"USD", "CAD", "AUD", "NZD", "HKD", "SGD", "MXN", "TWD", "ARS", "CLP", "COP", "BSD", "BBD", "BZD", "BMD",
-            "JMD", "FJD",
-            "GYD", "KYD", "LRD", "NAD", "SRD", "TTD", "XCD", "UYU", "DOP", "BND", "SBD"}  # fmt: skip
+            "JMD", "FJD", "GYD", "KYD", "LRD", "NAD", "SRD", "TTD", "XCD", "UYU",
+            "DOP", "BND", "SBD"}  # fmt: skip  # words by the line
 _PLAIN = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
 _NUMBER = re.compile(r"[0-9][0-9., '٫]*|[.,٫][0-9]+")
 _SHAPES = 5_000  # of the values of one column that are looked at, the commonest first

@@ -15,13 +15,13 @@ MISSING = ("NULL", "N/A", "#N/A", "NA", "N.A.", "N/D", "NONE", "NAN", "NAT", "<N
            "[NULL]",
            "(NONE)", "(BLANK)", "(EMPTY)", "\\N", "-", "--", "---", "–", "—", "NIL", "UNDEFINED", "NOT AVAILABLE",
            "NOT APPLICABLE", "NOT SET", "(NOT SET)", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#N/V",
-           "00000000-0000-0000-0000-000000000000")  # fmt: skip
+           "00000000-0000-0000-0000-000000000000")  # fmt: skip  # words by the line
 GUESTS = ("GUEST", "GUESTS", "GUEST USER", "GUEST CUSTOMER", "GUEST CHECKOUT", "ANONYMOUS", "ANONYMOUS USER",
           "ANONYMOUS CUSTOMER",
           "ANON", "ANONYMIZED", "ANONYMISED", "REDACTED", "UNKNOWN", "UNKNOWN USER", "UNKNOWN CUSTOMER", "UNREGISTERED",
           "NO CUSTOMER",
           "NOBODY", "WALK-IN", "WALK IN", "WALKIN", "WALK-IN CUSTOMER", "WALK IN CUSTOMER",
-          "CASH CUSTOMER")  # fmt: skip
+          "CASH CUSTOMER")  # fmt: skip  # words by the line
 _NO_END = ("NEVER", "NEVER EXPIRES", "NEVER ENDS", "DOES NOT EXPIRE", "NO END", "NO END DATE", "NO EXPIRY", "OPEN",
            "OPEN-ENDED",
            "OPEN ENDED", "OPEN END", "ACTIVE", "ONGOING", "ON-GOING", "CURRENT", "CURRENTLY ACTIVE", "PRESENT",
@@ -30,10 +30,10 @@ _NO_END = ("NEVER", "NEVER EXPIRES", "NEVER ENDS", "DOES NOT EXPIRE", "NO END", 
            "UNTIL CANCELLED",
            "UNTIL CANCELED", "AUTO-RENEW", "AUTO-RENEWS", "AUTO RENEW", "NOT CANCELLED", "NOT CANCELED", "NOT ENDED",
            "NOT YET", "NO",
-           "TBD", "0", "0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "∞")  # fmt: skip
+           "TBD", "0", "0000-00-00", "0000-00-00 00:00", "0000-00-00 00:00:00", "∞")  # fmt: skip  # words by the line
 _UNANSWERED = ("NO ANSWER", "NO RESPONSE", "NOT ANSWERED", "UNANSWERED", "SKIPPED", "SKIP", "DON'T KNOW", "DON’T KNOW",
-               "DO NOT KNOW",
-               "DK", "NO OPINION", "NOT SURE", "PREFER NOT TO SAY", "PREFER NOT TO ANSWER")  # fmt: skip
+               "DO NOT KNOW", "DK", "NO OPINION", "NOT SURE", "PREFER NOT TO SAY",
+               "PREFER NOT TO ANSWER")  # fmt: skip  # words by the line
 # The columns whose words for nothing are empty cells: of those that a row cannot do without, the word is shown as
 # unreadable.
 EMPTY_WORDS = {
@@ -41,7 +41,7 @@ EMPTY_WORDS = {
     "ended_at": MISSING + _NO_END, "trial_ends_at": MISSING + _NO_END,
     "interval": MISSING, "status": MISSING, "cancel_reason": MISSING,
     "score": MISSING + _UNANSWERED, "scale": MISSING, "weight": MISSING, "first_at": MISSING,
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 
 
 def count_empty_words(engine: Engine, relation: str, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:

@@ -25,7 +25,7 @@ _LAST = {
 _FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", "optout", "subscribed", "subscription",
                    "verified", "marketing", "is", "has", "type", "kind", "group", "category", "class", "domain",
                    "country", "region", "state", "province", "city", "source", "channel", "product",
-                   "plan"])  # fmt: skip
+                   "plan"])  # fmt: skip  # words by the line
 
 
 def personal_reason(name: str) -> str:

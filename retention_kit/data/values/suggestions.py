@@ -80,14 +80,14 @@ _NUMBERS = (
         "spark": f"timestamp_micros({_WHOLE} DIV 1000)",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="ns", utc=True)',
     }),
-)  # fmt: skip
+)  # fmt: skip  # words by the line
 # Codes of the parts of a date in the words of strptime, PostgreSQL and Spark.
 _CODES = {
     "year": ("%Y", "YYYY", "yyyy"), "short": ("%y", "YY", "yy"), "month": ("%m", "MM", "M"), "day": ("%d", "DD", "d"),
     "name": ("%b", "Mon", "MMM"), "hour": ("%H", "HH24", "H"), "half": ("%I", "HH12", "h"), "minute": ("%M", "MI",
     "mm"),
     "second": ("%S", "SS", "ss"), "part": ("%f", "US", "SSSSSS"), "noon": ("%p", "AM", "a"),
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 
 
 def refuse_numbers(target: ExpressionTarget, name: str, forms: list[tuple[str, int, str, str]]) -> None:

@@ -29,7 +29,7 @@ _ORDER = {
     "COMPARE_GREATERTHANOREQUALTO": ">=",
 }
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
+            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip  # words by the line
 _TIMES = ("DATE", "TIMESTAMP")
 
 

@@ -28,12 +28,12 @@ _UNITS = {
     "quarter": "quarter", "quarters": "quarter", "quarterly": "quarter", "q": "quarter", "qtr": "quarter",
     "year": "year", "years": "year", "yearly": "year", "y": "year", "yr": "year", "yrs": "year", "annual": "year",
     "annually": "year", "annum": "year",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 # What is taken for half of a unit and for two of them is not known, but what to write instead is.
 _TWO_MEANINGS = {
     "biweekly": "2 weeks", "bimonthly": "2 months", "bimensual": "2 months", "biyearly": "6 months or 2 years",
     "biannual": "6 months or 2 years", "biannually": "6 months or 2 years", "bianually": "6 months or 2 years",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _SEVERAL = {
     "semiannual": (6, "month"), "semiannually": (6, "month"),
     "halfyear": (6, "month"), "halfyearly": (6, "month"), "biennial": (2, "year"), "biennially": (2, "year"),
@@ -48,7 +48,7 @@ _SEVERAL = {
     "semestral": (6, "month"), "anual": (1, "year"), "أسبوعي": (1, "week"), "أسبوعيا": (1, "week"), "شهري": (1,
     "month"),
     "شهريا": (1, "month"), "ربعسنوي": (1, "quarter"), "سنوي": (1, "year"), "سنويا": (1, "year"),
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6, "twelve": 12, "other": 2}
 _STATUSES = {
     "active": "active", "live": "active", "subscribed": "active", "running": "active", "enabled": "active",
@@ -68,7 +68,7 @@ _STATUSES = {
     "ended": "cancelled", "churned": "cancelled", "terminated": "cancelled", "lapsed": "cancelled",
     "deleted": "cancelled",
     "closed": "cancelled",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
 _GOOD = {"good", "bad"}
 

@@ -63,7 +63,7 @@ def customer_satisfaction_score(feedback: Feedback) -> Measure:
 
     A fraction by weight, with Wilson's interval (1927) at the effective sample size; `csat_top` chooses the boxes.
     Undefined, with a note, without a valid answer.
-    """
+    """  # noqa: E501  # a definition is one line
     f = feedback
     top = _top(f.satisfied, _answers(f, "csat"))
     return replace(top, crossed=(f.csat_crossed, f.csat_both, f.csat_before, f.csat_pairs))

@@ -116,7 +116,7 @@ def gross_revenue_retention(mrr: Mrr) -> Measure:
 
     A fraction of at most 1, with the interval of a ratio over customers (Cochran 1977, section 2.11); by event
     without one. Undefined, with a note, where nobody paid at the start.
-    """
+    """  # noqa: E501  # a definition is one line
     m = mrr
     if m.definitions.mrr_mode == "event":
         return _of_start(m, m.start - m.churned - m.contraction, None)

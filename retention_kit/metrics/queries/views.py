@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engines.sql_text import fill_placeholders, literal, segment_column
-from retention_kit.data.readers.sources import error_sentence
+from retention_kit.data.readers.source_columns import error_sentence
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import BEFORE, DAYS, Granularity, year_windows
 from retention_kit.settings import TABLES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -41,6 +41,10 @@ class Pack:
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def with_note(self, note: str) -> Pack:
+        """The same, with one more note, if any."""
+        return replace(self, note=" ".join(filter(None, [self.note, note])))
 
     def _repr_html_(self) -> str:
         return display_of(self).html()

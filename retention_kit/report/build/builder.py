@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -68,9 +68,9 @@ def build_report(
       there are.
     - `force`: build although a pack made from the same data, settings and code stands there, which is otherwise kept.
 
-    A section that fails is marked in the pack and named in `Pack.failures`. Raises SettingsError, DataError, PeriodError
-    or TemplateError for wrong input before anything is written, and ReportError where the pack cannot be made or
-    written; whatever goes wrong, the previous pack stays as it was.
+    A section that fails is marked in the pack and named in `Pack.failures`. Raises SettingsError, DataError,
+    PeriodError or TemplateError for wrong input before anything is written, and ReportError where the pack cannot be
+    made or written; whatever goes wrong, the previous pack stays as it was.
     """
     plan = make_plan(data, period, every, segment, languages, formats, only, templates, static)
     (pack,) = build_packs([plan], Path(output), force, jobs, lambda _, *done: progress(*done) if progress else None)
@@ -89,7 +89,7 @@ def build_packs(
 
     def finish_first() -> Pack:
         try:
-            return _indexed(pending.popleft().finish(), output)
+            return pending.popleft().finish().with_note(write_index(output))
         except BaseException:
             cancel_all()
             raise
@@ -109,7 +109,7 @@ def build_packs(
                     if pending and provenance.is_current(plan, folder):  # but what was sent before may have changed
                         yield finish_first()
                     if _is_current(plan, folder):
-                        yield _indexed(Pack(folder, period, is_new=False), output)
+                        yield Pack(folder, period, is_new=False).with_note(write_index(output))
                         continue
                 pending.append(start_pack(plan, folder, output, workers, partial(progress, period)))
                 if len(pending) > 1:
@@ -123,11 +123,6 @@ def build_packs(
                 yield finish_first()
         finally:
             cancel_all()
-
-
-def _indexed(pack: Pack, output: Path) -> Pack:
-    """The same pack, once the index of its output folder lists it."""
-    return replace(pack, note=" ".join(filter(None, [pack.note, write_index(output)])))
 
 
 def _is_current(plan: Plan, folder: Path) -> bool:
@@ -384,18 +379,18 @@ def _import_meanwhile(plan: Plan) -> Iterator[Callable[[], None]]:
 
     A run that fails waits as well, lest the process end in the middle of an import.
     """
-    thread = Thread(target=_import, args=(plan,), daemon=True)
+
+    def load() -> None:
+        with suppress(Exception):  # whatever is wrong shows, and is reported, where it is used
+            import papermill  # noqa: F401
+
+            from retention_kit.report.export import exporters
+
+            exporters.prepare(plan.formats, plan.static)
+
+    thread = Thread(target=load, daemon=True)
     thread.start()
     try:
         yield thread.join
     finally:
         thread.join()
-
-
-def _import(plan: Plan) -> None:
-    with suppress(Exception):  # whatever is wrong shows, and is reported, where it is used
-        import papermill  # noqa: F401
-
-        from retention_kit.report.export import exporters
-
-        exporters.prepare(plan.formats, plan.static)

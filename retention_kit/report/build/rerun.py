@@ -118,7 +118,8 @@ def _load(build: dict, source: str | None) -> Dataset:
     given = build["data"]["overrides"] | {"as_of": build["as_of"]}
     if "plugins" in given:
         raise SettingsError(
-            f"This pack was made with plug-ins that were given by keyword, {given['plugins']}, which run code: where you "
+            f"This pack was made with plug-ins that were given by keyword, {given['plugins']}, which run code: "
+            "where you "
             "trust them, name them in a retention.toml, and give that with --data."
         )
     if build["data"]["synthetic"]:

@@ -179,7 +179,8 @@ class Record:
     def missing_in_pdf(self, said: str, *, is_ordered: bool) -> list[str]:
         """The same for paper, where lines break: headlines, cards and rows of figures.
 
-        The text of a page that runs from right to left cannot be had in reading order: there, figures alone are compared.
+        The text of a page that runs from right to left cannot be had in reading order: there, figures alone are
+        compared.
         """
         parts = [*self.headlines, *(begin for _, begin, _ in self.cards), *(flat(" ".join(row)) for row in self.rows)]
         if is_ordered:

@@ -19,7 +19,7 @@ HEADERS = {"from", "subject", "date", "auto-submitted", "content-language", "mim
 FORBIDDEN = {
     "applet", "audio", "base", "button", "canvas", "embed", "form", "frame", "frameset", "iframe", "input", "link",
     "math", "noscript", "object", "script", "select", "svg", "template", "textarea", "video",
-}  # fmt: skip
+}  # fmt: skip  # words by the line
 VOID = {"area", "br", "col", "hr", "img", "meta", "source", "track", "wbr"}
 LOADING = {"src", "srcset", "background", "poster", "data", "action", "formaction", "lowsrc", "xlink:href", "ping"}
 WORDS = {"alt", "title", "aria-label"}  # attributes that say something, whatever that is

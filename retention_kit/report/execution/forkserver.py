@@ -28,11 +28,12 @@ from types import ModuleType
 
 # Importing vl-convert is harmless, but once used its threads are missed in a fork; so nothing here draws.
 IMPORTED = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "numpy", "pandas", "altair", "duckdb",
-            "jinja2", "vl_convert", "retention_kit.metrics.snapshot", "retention_kit.report.page")  # fmt: skip
+            "jinja2", "vl_convert", "retention_kit.metrics.snapshot",
+            "retention_kit.report.page")  # fmt: skip  # words by the line
 # What a kernel imports as it starts, by names that may change.
 STARTING = ("ipykernel.debugger", "IPython.core.debugger", "IPython.core.completerlib", "IPython.core.oinspect",
             "IPython.extensions.storemagic", "tornado.platform.asyncio", "tornado.queues", "babel.dates",
-            "encodings.idna", "faulthandler", "pdb")  # fmt: skip
+            "encodings.idna", "faulthandler", "pdb")  # fmt: skip  # words by the line
 LONGEST = 70  # characters of a folder for temporary files, as the path of a socket may have 104 or 108 in all
 
 

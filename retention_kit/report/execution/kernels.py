@@ -1,8 +1,8 @@
 """The kernels of the batch: this very Python, whatever kernels the machine has registered.
 
-Where the system can fork, kernels are forked from one process that has imported what notebooks need (`forkserver`). It is
-started once, serves all packs that this process builds, and ends with it. Elsewhere, and where it cannot be started or
-a kernel of it does not come up, kernels are started as ever.
+Where the system can fork, kernels are forked from one process that has imported what notebooks need (`forkserver`). It
+is started once, serves all packs that this process builds, and ends with it. Elsewhere, and where it cannot be started
+or a kernel of it does not come up, kernels are started as ever.
 """
 
 from __future__ import annotations

@@ -225,7 +225,7 @@ def _keep_planned_errors(notebook: NotebookNode) -> None:
 
 
 def _cut_short(notebook: NotebookNode, error: Exception) -> str:
-    """Record what ended a run, which is in no output, as the error of the cell that was running; returns it in a line."""
+    """Record what ended a run, as the error of the cell that was running; returns it in a line."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from nbformat.v4 import new_output
 

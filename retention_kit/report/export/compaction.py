@@ -36,7 +36,7 @@ def pack(values: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def compact(value: Any) -> str:
-    """JSON without blanks and with sorted keys, as notebooks on disk have them: the same figures give the same bytes."""
+    """JSON without blanks and with sorted keys, as notebooks on disk have them: same figures, same bytes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 

@@ -78,7 +78,7 @@ def read(nb: NotebookNode, name: str = "") -> dict:
 
 
 def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
-    """The complete rows of each table that was cut, by file name; names begin with `begin`, and there are none without."""
+    """The complete rows of each table that was cut, by file name: it begins with `begin`; without that, none."""
     files: dict[str, list[list[str]]] = {}
     for block in blocks:
         whole = block.pop("whole", None)

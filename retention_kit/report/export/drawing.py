@@ -1,10 +1,10 @@
 """Vega-Lite specifications as SVG, drawn by vl-convert here or in a process of their own, and those as PNG.
 
-vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls `prepare`
-for each report, which starts `python -P -m retention_kit.report.export.drawing FONTS`. It reads one specification a line
-and writes one answer a line, both JSON, until its input ends. Where it cannot be started, or has ended, pictures are
-drawn here. From the second report on there are two: another takes longer to start than the pictures of a single report
-would gain.
+vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls
+`prepare` for each report, which starts `python -P -m retention_kit.report.export.drawing FONTS`. It reads one
+specification a line and writes one answer a line, both JSON, until its input ends. Where it cannot be started, or has
+ended, pictures are drawn here. From the second report on there are two: another takes longer to start than the pictures
+of a single report would gain.
 """
 
 from __future__ import annotations

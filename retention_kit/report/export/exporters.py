@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import re
 import tempfile
@@ -35,12 +34,12 @@ from retention_kit.report.export import drawing
 from retention_kit.report.export.compaction import compact, pack
 from retention_kit.report.export.document import read
 from retention_kit.report.export.markdown import PLUGINS
+from retention_kit.report.export.pictures import PICTURE_FORMATS, picture_bytes
 
 if TYPE_CHECKING:
     import typst
 
 _typesetting = Lock()  # one compiler serves one page at a time
-_FORMATS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 
 
 class RetentionHTMLExporter(TemplateExporter):
@@ -105,8 +104,10 @@ class RetentionHTMLExporter(TemplateExporter):
         elif block["kind"] == "table":
             block["sortable"] = self.interactive and bool(block["keys"])
         elif block["kind"] == "image":
-            content = base64.b64encode(_picture(block)).decode()
-            block["source"] = f"data:{block['mime'] if block['mime'] in _FORMATS else 'image/png'};base64,{content}"
+            content = base64.b64encode(picture_bytes(block)).decode()
+            block["source"] = (
+                f"data:{block['mime'] if block['mime'] in PICTURE_FORMATS else 'image/png'};base64,{content}"
+            )
         elif block["kind"] == "markdown":
             block["html"] = Markup(_markdown_renderer().render_tokens(block["nodes"], BlockState()))
 
@@ -143,8 +144,8 @@ class RetentionPDFExporter(Exporter):
             for card in block["cards"]:
                 card["trend"] = str(sparkline(card["spark"]))
         elif block["kind"] == "image":
-            block["bytes"] = list(_picture(block))
-            block["format"] = _FORMATS.get(block["mime"], "png")
+            block["bytes"] = list(picture_bytes(block))
+            block["format"] = PICTURE_FORMATS.get(block["mime"], "png")
 
     def _on_one_page(self, page: dict, resources: dict) -> bytes:
         """Typst sets it smaller; where that is not enough, what needs attention is told in fewer sentences."""
@@ -189,7 +190,8 @@ def _boxes(message: str, page: dict) -> str:
     character = re.search(r'the text `"(.+?)"`', message)
     missing = character.group(1) if character else ""
     text = next((text for text in _texts(page) if missing and missing in text), missing)
-    return f"no font of the report has the letters of {shorten(text, 60)!r}: boxes stand for them, and the PDF is no PDF/UA."
+    letters = f"no font of the report has the letters of {shorten(text, 60)!r}"
+    return f"{letters}: boxes stand for them, and the PDF is no PDF/UA."
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -356,36 +358,6 @@ def _json(value: object) -> Markup:
 def _prefix_ids(svg: str, prefix: str) -> str:
     """Every chart numbers its clips and gradients from one; on one page they need names of their own."""
     return re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[0] + prefix, svg)
-
-
-def _picture(block: dict) -> bytes:
-    """The bytes of a picture, tried alone: inside the report it would take every page with it."""
-    import typst
-
-    drawing.refuse_fork()
-    content, name = "".join(block["content"]), _FORMATS.get(block["mime"], "png")
-    try:
-        picture = content.encode() if name == "svg" else base64.b64decode(content)
-        if block["mime"] not in _FORMATS:
-            picture = _as_png(picture)
-        source = f'#image(bytes(json(bytes(sys.inputs.picture))), format: "{name}")'
-        typst.compile(source.encode(), sys_inputs={"picture": json.dumps(list(picture))}, ignore_system_fonts=True)
-    except (ValueError, typst.TypstError) as error:
-        raise ReportError(f"A picture could not be drawn: {str(error).splitlines()[0]}.") from error
-    return picture
-
-
-def _as_png(picture: bytes) -> bytes:
-    """The first image of a GIF, WebP or BMP."""
-    from PIL import Image
-
-    made = io.BytesIO()
-    try:
-        with Image.open(io.BytesIO(picture)) as image:
-            image.convert("RGBA").save(made, "PNG")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise ValueError(str(error)) from None
-    return made.getvalue()
 
 
 def _formula(latex: str, svg: str, height: float, below: float) -> str:

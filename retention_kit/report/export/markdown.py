@@ -20,9 +20,9 @@ PLUGINS: list[Any] = ["table", "strikethrough", "footnotes", "task_lists", "url"
 _read = mistune.create_markdown(renderer="ast", plugins=PLUGINS)
 _STYLES = {
     "b": "strong", "strong": "strong", "i": "emphasis", "em": "emphasis", "var": "emphasis", "s": "strikethrough",
-    "del": "strikethrough", "strike": "strikethrough", "sub": "subscript", "sup": "superscript", "code": "code", "kbd": "code",
-    "u": "underline", "ins": "underline", "mark": "underline",
-}  # fmt: skip
+    "del": "strikethrough", "strike": "strikethrough", "sub": "subscript", "sup": "superscript",
+    "code": "code", "kbd": "code", "u": "underline", "ins": "underline", "mark": "underline",
+}  # fmt: skip  # words by the line
 _TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)[^>]*>")
 _ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*")
 _HIDDEN = re.compile(r"(?s)<!--.*?-->|<(script|style)\b.*?(?:</\1>|$)|<!--.*$")

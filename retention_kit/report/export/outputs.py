@@ -31,7 +31,7 @@ _INTERACTIVE = {  # what only its own script draws, and how it also shows a pict
 _NUMBER = re.compile(r"[-+−(]?\W?\d[\d.,  ’]*\W?[)kmb]?|[-–—]|nan|NaN|None|<NA>|NaT|")
 _BLOCKS = {"p", "div", "section", "article", "table", "ul", "ol", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "figure",
            "blockquote", "details", "summary", "dl", "dd", "dt", "center", "form", "main", "header", "footer", "hr",
-           "img", "svg", "canvas", "iframe", "video", "audio", "object", "embed"}  # fmt: skip
+           "img", "svg", "canvas", "iframe", "video", "audio", "object", "embed"}  # fmt: skip  # words by the line
 _UNDRAWN = {"canvas", "iframe", "video", "audio", "object", "embed"}
 
 

@@ -34,8 +34,10 @@ MOST_HTML = 80_000  # bytes; some programs cut a message off near 102,000
 NOBODY = "retention-kit <reports@localhost>"  # sends what names no sender; nobody can answer it
 _MARK = "<!--notices-->"
 # Of the preview; its class has the colour by night.
-_HEADER = Markup('<div class="from" style="max-width: 592px; margin: 0 auto; padding: 12px 24px 0; color: #5a6673; font:'
-                 ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> {}</div>')  # fmt: skip
+_HEADER = Markup(
+    '<div class="from" style="max-width: 592px; margin: 0 auto; padding: 12px 24px 0; color: #5a6673; font:'
+    ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> {}</div>'
+)
 
 
 class _Policy(policy.EmailPolicy):
@@ -64,7 +66,7 @@ class Parts(NamedTuple):
 
 
 def parts(page: Page) -> Parts | None:
-    """The parts, made beforehand, with templates and style read; None where that fails, which `write_message` reports."""
+    """The parts, made beforehand; None where that fails, which `write_message` reports."""
     try:
         _template("html"), _template("txt"), _inliner()
         return _parts(page)
@@ -187,10 +189,12 @@ def noted(message: EmailMessage, sentence: str) -> EmailMessage:
             continue
         body, kind = part.get_content(), part.get_content_subtype()
         if kind == "html":
-            row = Markup('<tr><td style="padding: 24px 24px 0"><table role="presentation" width="100%" style="width: 100%">'
-                         '<tr><td class="notice" style="padding: 14px 18px; border-left: 4px solid #d9b25f; background-color:'
-                         ' #fbf7ee; font-size: 14px; line-height: 21px; color: #1b2433"><strong>{}</strong></td></tr></table>'
-                         "</td></tr>")  # fmt: skip
+            row = Markup(
+                '<tr><td style="padding: 24px 24px 0"><table role="presentation" width="100%" style="width: 100%">'
+                '<tr><td class="notice" style="padding: 14px 18px; border-left: 4px solid #d9b25f; background-color:'
+                ' #fbf7ee; font-size: 14px; line-height: 21px; color: #1b2433"><strong>{}</strong></td></tr></table>'
+                "</td></tr>"
+            )
             body = body.replace(_MARK, f"{row.format(sentence)}{_MARK}", 1)
         else:
             body = f"! {sentence}\n\n{body}"
