@@ -32,7 +32,11 @@ class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks):
         return Blocks(filter(None, parts))
 
     def heading(self, name: str) -> Block:
-        """The title of a section, or of a metric's own page; an analyst's own section is called as its file is."""
+        """The title of a section, or of a metric's own page.
+
+        `name` is a section or a metric; a section of an analyst's own is called as its file is, with spaces for
+        underscores.
+        """
         try:
             text = METRICS[name].label if name in METRICS else self.words.text(f"sections.{name}")
         except KeyError:

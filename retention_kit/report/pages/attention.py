@@ -28,8 +28,10 @@ class Attention(Overview):
     """What needs attention, and the lists of customers beside the report."""
 
     def attention(self, most: int = 0) -> Block | None:
-        """What a reader should look into, in sentences: warnings of the data, then what costs most; `most` of them,
-        else all.
+        """What a reader should look into, in sentences: warnings of the data, then what costs most.
+
+        `most` sentences at most, else all. Money is in the report's currency, over twelve months. Nothing where there
+        is nothing to look into.
         """
         found = [*self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
         found.sort(key=lambda one: -one.money)
@@ -48,7 +50,11 @@ class Attention(Overview):
         return f"lists/{metric}{self.suffix}.csv"
 
     def lists(self) -> Block | None:
-        """Which customers are listed beside the report: the files, how many they name, and for how much money."""
+        """Which customers are listed beside the report: a table of the files.
+
+        Each row says how many customers a file names and for how much money, in the report's currency. Nothing where
+        no file names anybody.
+        """
         words = self.words
         rows = [
             [

@@ -178,8 +178,10 @@ class Overview(Context):
         return {"text": texts, "share": share}
 
     def goals(self, most: int = 0) -> Block | None:
-        """Every goal: where its figure stands, whether it is reached, by when, and who answers for it; `most` of them,
-        else all.
+        """Every goal as a row: where its figure stands, whether it is reached, by when, and who answers for it.
+
+        `most` of them at most, else all; what is left out is counted below. Nothing where the settings name no goal.
+        Values are in the unit of their figure.
         """
         words, body = self.words, [*self._goals_met(), *self._goals_done()]
         heads = ("figure", "value", "target", "state", "by", "owner")
