@@ -1,4 +1,6 @@
-"""What `retention-kit --help` cannot do without: Python, argparse, and a parser of the same size. It imports nothing of ours."""
+"""What `retention-kit --help` cannot do without: Python, argparse, and a parser of the same size. It imports nothing of
+ours.
+"""
 
 import argparse
 

@@ -1,4 +1,5 @@
-"""How often a report claims what is not there, simulated: `python benchmarks/chance.py` writes the last part of COVERAGE.md.
+"""How often a report claims what is not there, simulated: `python benchmarks/chance.py` writes the last part of
+COVERAGE.md.
 
 Companies in which nothing changes: customers come, buy, subscribe, answer and leave at rates of their own that stay as
 they are, and segment values are dealt to them by lot. Each of thirteen months is a report; a claim in it is false. Then
@@ -40,7 +41,9 @@ PRICE, BUYING, ONE_VALUE = (
 
 
 class Month(NamedTuple):
-    """One report: how many comparisons of each kind lie below 5% alone, of how many, and what the report claims by column."""
+    """One report: how many comparisons of each kind lie below 5% alone, of how many, and what the report claims by
+    column.
+    """
 
     below: Counter
     made: Counter
@@ -168,8 +171,12 @@ def said(reports: list[Month], column: str, *keys: tuple[str, str, str, str]) ->
 
 def page(reports: list[Month], powers: dict[str, list[Month]]) -> str:
     """The part of the file: false claims by report, each comparison alone, and power."""
-    kinds = {"previous": "a month before", "year_ago": "a year before", "rest": "a segment value against the others",
-             "earlier": "the newest cohort against earlier ones"}  # fmt: skip
+    kinds = {
+        "previous": "a month before",
+        "year_ago": "a year before",
+        "rest": "a segment value against the others",
+        "earlier": "the newest cohort against earlier ones",
+    }
     lines = [HEADING, "", f"{len(reports) // MONTHS} companies in which nothing changes, {MONTHS} reports each.", ""]
     lines += ["values of the column | reports that claim anything", "---|---"]
     lines += [f"{size} | {claimed(reports, name):.1%}" for name, size in COLUMNS.items()]
@@ -188,8 +195,13 @@ def page(reports: list[Month], powers: dict[str, list[Month]]) -> str:
         )
         told = ", ".join(f"{name} {rate:.1%}" for name, rate in sorted(rates.items()))
         lines.append(f"{words} | {below / max(made, 1):.1%} | {told}")
-    lines += ["", "With a true effect, how often the report of that month says so (column of twelve values):", "",
-              "effect | claimed as | reports", "---|---|---"]  # fmt: skip
+    lines += [
+        "",
+        "With a true effect, how often the report of that month says so (column of twelve values):",
+        "",
+        "effect | claimed as | reports",
+        "---|---|---",
+    ]
     for effect, keys in EFFECTS.items():
         names = " or ".join(dict.fromkeys(f"{metric} {value}".strip() for metric, _, _, value in keys))
         lines.append(f"{effect} | {names} | {said(powers[effect], 'twelve', *keys):.0%}")

@@ -1,8 +1,9 @@
-"""A company of any size, the same every time: `python benchmarks/company.py ORDERS FOLDER` writes its tables as Parquet.
+"""A company of any size, the same every time: `python benchmarks/company.py ORDERS FOLDER` writes its tables as
+Parquet.
 
-36 months of orders, in the order of time; a tenth as many customers, who join evenly and come back ever more rarely, every tenth a
-regular; about a fifth as many spells of subscription and a fiftieth as many survey answers. Every draw is a hash of
-the row's number, so DuckDB writes any size without keeping it in memory.
+36 months of orders, in the order of time; a tenth as many customers, who join evenly and come back ever more rarely,
+every tenth a regular; about a fifth as many spells of subscription and a fiftieth as many survey answers. Every draw is
+a hash of the row's number, so DuckDB writes any size without keeping it in memory.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Kill `report`, `run` and `send` at random points, again and again, and write benchmarks/FAULTS.md: what was lost, doubled or left.
+"""Kill `report`, `run` and `send` at random points, again and again, and write benchmarks/FAULTS.md: what was lost,
+doubled or left.
 
     python benchmarks/faults.py --trials 200
 
-Each trial begins one command and ends it with KILL, TERM or INT after a random part of the time that it takes. After all
-trials of a command it runs once more to its end.
+Each trial begins one command and ends it with KILL, TERM or INT after a random part of the time that it takes. After
+all trials of a command it runs once more to its end.
 """
 
 from __future__ import annotations
@@ -162,9 +163,16 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=["report", "run", "send"])
     arguments = parser.parse_args()
     with written(Path(__file__).with_name("FAULTS.md")) as lines:
-        lines += ["# Killed at random points", "", "`make faults` writes this page: each command is ended by KILL, TERM and INT in turn after a",
-                  "random part of its time, then runs once more to its end. Lost: a recipient whom nobody knows of; doubled: one who",
-                  "has a message twice.", "", f"| command | {' | '.join(COLUMNS)} |", f"|---|{'---:|' * len(COLUMNS)}"]  # fmt: skip
+        lines += [
+            "# Killed at random points",
+            "",
+            "`make faults` writes this page: each command is ended by KILL, TERM and INT in turn after a",
+            "random part of its time, then runs once more to its end. Lost: a recipient whom nobody knows of; doubled: one who",
+            "has a message twice.",
+            "",
+            f"| command | {' | '.join(COLUMNS)} |",
+            f"|---|{'---:|' * len(COLUMNS)}",
+        ]
         for name in arguments.only:
             counts = tried(name, arguments.trials, arguments.seed)
             lines.append(f"| `{name}` | {' | '.join(str(counts[column]) for column in COLUMNS)} |")

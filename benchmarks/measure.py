@@ -1,4 +1,5 @@
-"""Time and peak memory of commands, each a process of its own, repeated by turns: A B A B …, so that ratios are of one run.
+"""Time and peak memory of commands, each a process of its own, repeated by turns: A B A B …, so that ratios are of one
+run.
 
 It imports nothing heavy: a child's peak memory begins with that of its parent.
 """

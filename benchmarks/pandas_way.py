@@ -1,4 +1,5 @@
-"""The six summaries as somebody who knows pandas writes them: `groupby`, `drop_duplicates`, `merge`, no loops over rows.
+"""The six summaries as somebody who knows pandas writes them: `groupby`, `drop_duplicates`, `merge`, no loops over
+rows.
 
 Every function takes frames as `pd.read_parquet` gives them and returns one frame; a month is a whole number, which
 groups faster than a period of pandas.
@@ -13,12 +14,18 @@ def movements(orders: pd.DataFrame, first: int) -> pd.DataFrame:
     months = _months(orders)
     before = months.groupby("customer_id")["month"].shift()
     gap = months["month"] - before  # missing for a customer's first month
-    moves = pd.DataFrame({
-        "end": months.groupby("month").size(),
-        "new": months[before.isna()].groupby("month").size(),
-        "retained": months[gap == 1].groupby("month").size(),
-        "reactivated": months[gap > 1].groupby("month").size(),
-    }).fillna(0).astype("int64")  # fmt: skip
+    moves = (
+        pd.DataFrame(
+            {
+                "end": months.groupby("month").size(),
+                "new": months[before.isna()].groupby("month").size(),
+                "retained": months[gap == 1].groupby("month").size(),
+                "reactivated": months[gap > 1].groupby("month").size(),
+            }
+        )
+        .fillna(0)
+        .astype("int64")
+    )
     moves["start"] = moves["end"].shift(fill_value=0)
     moves["lost"] = moves["start"] - moves["retained"]
     return _from(moves, first)
@@ -30,9 +37,12 @@ def purchases(orders: pd.DataFrame, first: int) -> pd.DataFrame:
     buyers["first"] = buyers.groupby("customer_id")["month"].transform("min")
     buyers["repeats"], buyers["returns"] = buyers["size"] >= 2, buyers["first"] < buyers["month"]
     totals = buyers.groupby("month").agg(
-        buyers=("size", "size"), purchases=("size", "sum"), repeat_buyers=("repeats", "sum"),
-        returning_buyers=("returns", "sum"), customer_revenue=("sum", "sum"),
-    )  # fmt: skip
+        buyers=("size", "size"),
+        purchases=("size", "sum"),
+        repeat_buyers=("repeats", "sum"),
+        returning_buyers=("returns", "sum"),
+        customer_revenue=("sum", "sum"),
+    )
     guests = orders[orders["customer_id"].isna()]
     totals["guest_revenue"] = guests.groupby(months)["amount"].sum()
     return _from(totals.fillna({"guest_revenue": 0}), first)
@@ -52,10 +62,14 @@ def mrr(subscriptions: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
         came, is_new = both["before"] == 0, both["first_month"] == month
         stayed, left = (both["before"] > 0) & (both["now"] > 0), both["now"] == 0
         moves[month] = {
-            "start": both["before"].sum(), "new": change[came & is_new].sum(),
-            "expansion": change[stayed & (change > 0)].sum(), "contraction": -change[stayed & (change < 0)].sum(),
-            "churned": -change[left].sum(), "reactivation": change[came & ~is_new].sum(), "end": both["now"].sum(),
-        }  # fmt: skip
+            "start": both["before"].sum(),
+            "new": change[came & is_new].sum(),
+            "expansion": change[stayed & (change > 0)].sum(),
+            "contraction": -change[stayed & (change < 0)].sum(),
+            "churned": -change[left].sum(),
+            "reactivation": change[came & ~is_new].sum(),
+            "end": both["now"].sum(),
+        }
     return _from(pd.DataFrame.from_dict(moves, orient="index").astype("int64"), first)
 
 
@@ -82,12 +96,14 @@ def rfm(orders: pd.DataFrame, as_of: str) -> pd.DataFrame:
     )
     lives = days.groupby("customer_id")["day"].agg(["size", "min", "max"])
     repeats = days[days.duplicated("customer_id")].groupby("customer_id")["amount"].mean()
-    return pd.DataFrame({
-        "frequency": lives["size"] - 1,
-        "recency": (lives["max"] - lives["min"]).dt.days,
-        "T": (pd.Timestamp(as_of) - lives["min"]).dt.days - 1,
-        "monetary": repeats.reindex(lives.index).fillna(0.0),
-    }).reset_index()  # fmt: skip
+    return pd.DataFrame(
+        {
+            "frequency": lives["size"] - 1,
+            "recency": (lives["max"] - lives["min"]).dt.days,
+            "T": (pd.Timestamp(as_of) - lives["min"]).dt.days - 1,
+            "monetary": repeats.reindex(lives.index).fillna(0.0),
+        }
+    ).reset_index()
 
 
 def number(month: str) -> int:

@@ -173,7 +173,9 @@ def _scorecard_part(company: Company, found: dict[str, list[Sample]]) -> Part:
 
 
 def _against_others(company: Company, found: dict[str, list[Sample]]) -> list[Claim]:
-    """The scorecard, whoever is a customer, against others; with cohorts and RFM, which it does not hold, for information."""
+    """The scorecard, whoever is a customer, against others; with cohorts and RFM, which it does not hold, for
+    information.
+    """
     times = {way: _seconds(samples) for way, samples in found.items()}
     claims = []
     for way in (*OURS, "six"):
@@ -213,8 +215,13 @@ def startup(_: list[Company], rounds: int) -> list[Part]:
     part = Part("Start-up, whole processes")
     python = [sys.executable, "-c"]
     names = ["import retention_kit", "import pandas", "retention-kit --help", "bare parser --help", "python -c pass"]
-    commands = [[*python, names[0]], [*python, names[1]], [BIN / "retention-kit", "--help"],
-                [sys.executable, HERE / "bare_help.py", "--help"], [*python, "pass"]]  # fmt: skip
+    commands = [
+        [*python, names[0]],
+        [*python, names[1]],
+        [BIN / "retention-kit", "--help"],
+        [sys.executable, HERE / "bare_help.py", "--help"],
+        [*python, "pass"],
+    ]
     cases = [case(name, command) for name, command in zip(names, commands, strict=True)]
     for command in commands:
         run(command)
@@ -248,10 +255,13 @@ def redraw(companies: list[Company], rounds: int) -> list[Part]:
     middle, slowest, again = (_seconds(samples) for samples in found.values())
     part.rows = _rows(found)
     part.claims = [
-        Claim(f"change of selection in the explorer, {company.name}, against computing the summaries again: time",
-              ratios(middle, again), 0.25),
+        Claim(
+            f"change of selection in the explorer, {company.name}, against computing the summaries again: time",
+            ratios(middle, again),
+            0.25,
+        ),
         Claim(f"the slowest change of selection, {company.name}", slowest, 0.5, unit="s"),
-    ]  # fmt: skip
+    ]
     part.notes.append(
         "A change of period, metric, segment column, value or comparison, until cards and the open tab are drawn."
     )

@@ -1,7 +1,7 @@
 """All benchmarks in one run: `make bench` writes RESULTS.md beside this file.
 
-`make bench SIZE=100` goes up to 100 million orders, `ONLY=pack,startup` runs some parts and prints them without writing,
-`ROUNDS=5` repeats more often.
+`make bench SIZE=100` goes up to 100 million orders, `ONLY=pack,startup` runs some parts and prints them without
+writing, `ROUNDS=5` repeats more often.
 """
 
 from __future__ import annotations
@@ -25,8 +25,19 @@ import retention_kit
 FILE = Path(__file__).with_name("RESULTS.md")
 SIZES = (1.0, 10.0)  # millions of orders
 ROUNDS = {"pack": 2, "backfill": 1, "scorecard": 2, "peers": 2, "redraw": 2, "startup": 2, "export": 2}
-PACKAGES = ("retention-kit", "duckdb", "pandas", "numpy", "altair", "vl-convert-python", "typst", "nbconvert", "papermill",
-            "playwright", "pyarrow")  # fmt: skip
+PACKAGES = (
+    "retention-kit",
+    "duckdb",
+    "pandas",
+    "numpy",
+    "altair",
+    "vl-convert-python",
+    "typst",
+    "nbconvert",
+    "papermill",
+    "playwright",
+    "pyarrow",
+)
 
 
 def main() -> int:
@@ -61,7 +72,9 @@ def main() -> int:
 
 
 def _compile() -> None:
-    """Compile all packages, as installers and first runs do: else every process would, where no bytecode may be written."""
+    """Compile all packages, as installers and first runs do: else every process would, where no bytecode may be
+    written.
+    """
     for folder in (sysconfig.get_path("purelib"), retention_kit.__path__[0], FILE.parent):
         compileall.compile_dir(folder, quiet=2, workers=0)
 

@@ -1,4 +1,5 @@
-"""The six summaries in three ways, and the explorer's redraws, each in a process of its own: `python benchmarks/ways.py WAY FOLDER` prints JSON.
+"""The six summaries in three ways, and the explorer's redraws, each in a process of its own: `python benchmarks/ways.py
+WAY FOLDER` prints JSON.
 
 What it prints: `load` and `seconds` (data loaded, then the figures), `memory` (the peak of the process, bytes) and
 `figures`, which have to be the same in every way that tells them.
@@ -167,7 +168,9 @@ CHANGES = (  # of what is chosen in the explorer, one after the other
 
 
 def redraw(folder: Path) -> dict:
-    """Changes of what is chosen in the explorer, all summaries there: the median and the slowest; and the summaries computed again."""
+    """Changes of what is chosen in the explorer, all summaries there: the median and the slowest; and the summaries
+    computed again.
+    """
     import retention_kit as rk
 
     data, load = _loaded(folder, "orders")
@@ -233,8 +236,10 @@ def _of_scorecard(data: Dataset, rows: pd.DataFrame) -> Frames:
     }
     scores = {"nps": "net_promoter_score", "csat": "customer_satisfaction_score", "ces": "customer_effort_score"}
     scores = {name: column(metric) for name, metric in scores.items()}
-    made = {name: _by_month(pd.DataFrame(columns).reset_index()) for name, columns in
-            {"purchases": purchases, "feedback": scores}.items()}  # fmt: skip
+    made = {
+        name: _by_month(pd.DataFrame(columns).reset_index())
+        for name, columns in {"purchases": purchases, "feedback": scores}.items()
+    }
     return {**made, "mrr": _by_month(rk.mrr_movements(data))}
 
 

@@ -1,4 +1,6 @@
-"""What all tests share: the real data beside the checkout, two whole packs, a browser, repeatable random cases, and no silent skips."""
+"""What all tests share: the real data beside the checkout, two whole packs, a browser, repeatable random cases, and no
+silent skips.
+"""
 
 import os
 import shutil
@@ -14,7 +16,8 @@ import pytest
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
-# A shell lets what it begins in the background ignore Ctrl-C, and whatever that begins in turn: tests interrupt some of it.
+# A shell lets what it begins in the background ignore Ctrl-C, and whatever that begins in turn: tests interrupt some
+# of it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -23,7 +23,8 @@ NOTEBOOKS = sorted(path for folder in ("templates", "notebooks") for path in (RO
 
 COMMON = "errors periods settings wording display"
 # Each room and what it may import of ours; a room's name stands for all that is in it, and a room may import itself.
-# Rows are in the order in which data flows, so a row names earlier ones only. Where two rows fit, the longer one counts.
+# Rows are in the order in which data flows, so a row names earlier ones only. Where two rows fit, the longer one
+# counts.
 MAY_IMPORT = {
     "errors": "",
     "periods": "errors",

@@ -310,10 +310,30 @@ def test_an_address(text, address):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ann", "@b.c", "a@", "a b@c.d", "a@b@c.d", "a..b@c.d", ".a@c.d", "a@-b.c", "a@b_c.d", "a@[127.0.0.1]", "<a@b.c",
-     "a@b.c, d@e.f", "a@b.c\nBcc: x@y.z", "Ann\r\nBcc: x@y.z <a@b.c>", "Ann\u202e <a@b.c>", "a@b\u2028.c", "Ann\0 <a@b.c>",
-     "x" * 65 + "@b.c", "a@" + "b." * 130 + "c", "a@" + "b" * 64 + ".c"],
-)  # fmt: skip
+    [
+        "",
+        "ann",
+        "@b.c",
+        "a@",
+        "a b@c.d",
+        "a@b@c.d",
+        "a..b@c.d",
+        ".a@c.d",
+        "a@-b.c",
+        "a@b_c.d",
+        "a@[127.0.0.1]",
+        "<a@b.c",
+        "a@b.c, d@e.f",
+        "a@b.c\nBcc: x@y.z",
+        "Ann\r\nBcc: x@y.z <a@b.c>",
+        "Ann\u202e <a@b.c>",
+        "a@b\u2028.c",
+        "Ann\0 <a@b.c>",
+        "x" * 65 + "@b.c",
+        "a@" + "b." * 130 + "c",
+        "a@" + "b" * 64 + ".c",
+    ],
+)
 def test_what_is_no_address(text):
     with pytest.raises(SettingsError, match="is no email address: write it like"):
         parse_address(text)

@@ -24,8 +24,12 @@ FIGURES = [
     ("dup_headers", "2024-01", {}, ["amount"]),
     ("id_expr_big_merge", "2024-01", {"active_customers": 2}, []),
     ("id_expr_sci_merge", "2024-01", {"active_customers": 3}, []),
-    ("null_words_one_giant", "2024-02", {"active_customers": 20, "customer_retention_rate": 0,
-                                         "guest_revenue": 100}, ["NULL"]),
+    (
+        "null_words_one_giant",
+        "2024-02",
+        {"active_customers": 20, "customer_retention_rate": 0, "guest_revenue": 100},
+        ["NULL"],
+    ),
     ("woo_naive", "2024-01", {"guest_revenue": 30, "active_customers": 3}, ["0"]),
     ("woo_parent0", "2024-01", {"revenue": 20}, []),
     ("one_9999_order", "2024-01", {"revenue": 50}, ["date"]),
@@ -44,7 +48,7 @@ FIGURES = [
     ("totals_row_dated", "2024-01", {}, ["sums the others"]),
     ("shopify_where_paid_lines", "2024-01", {"revenue": 35}, ["order"]),
     ("where_null_status", "2024-01", {}, ["where"]),
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -119,9 +123,19 @@ def test_parquet_of_nanoseconds_with_a_zone(shared):
 
 
 ENCODINGS = {
-    "arnum": 32.5, "cp1252": 30.5, "cp1256": 30.5, "gforms": 120, "money": 1254.5, "neg": 100, "semi": 1254.5,
-    "sep": 120, "tab": 10.5, "title": 32, "utf16": 30.5, "utf8sig": 30.5,
-}  # fmt: skip
+    "arnum": 32.5,
+    "cp1252": 30.5,
+    "cp1256": 30.5,
+    "gforms": 120,
+    "money": 1254.5,
+    "neg": 100,
+    "semi": 1254.5,
+    "sep": 120,
+    "tab": 10.5,
+    "title": 32,
+    "utf16": 30.5,
+    "utf8sig": 30.5,
+}
 
 
 @pytest.mark.parametrize("name", ENCODINGS)

@@ -148,8 +148,10 @@ def test_an_amount_of_our_own_is_rounded_alike_whatever_lies_beside_it():
     ours = "customer_id  ordered_at  amount  currency\nAnn  2024-01-05  100.1255  GBP\n"
     alone = rk.load(orders=table(ours), **GBP)
     beside = rk.load(orders=table(ours + "Ben  2024-01-05  10  EUR\n"), rates=table(RATES), **GBP)
-    amounts = [data.engine.rows("SELECT amount FROM orders WHERE customer_id = 'Ann'")[0][0] / data.minor
-               for data in (alone, beside)]  # fmt: skip
+    amounts = [
+        data.engine.rows("SELECT amount FROM orders WHERE customer_id = 'Ann'")[0][0] / data.minor
+        for data in (alone, beside)
+    ]
     assert amounts == [100.13, 100.13]
 
 

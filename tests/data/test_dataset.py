@@ -172,7 +172,7 @@ def test_every_effect_names_the_money_concerned_where_there_is_any():
         Cy           R1        2024-01-09  -4.00    -
         Ann          R2        2024-01-10  34.50    1
         Dee          6         2024-02-10  6.00     -
-    """, as_of="2024-02-01")  # fmt: skip
+    """, as_of="2024-02-01")  # fmt: skip  # the table as on paper
     assert effects(data) == {
         "rows read": "",
         "identical row": "one is kept; 1,234.50 GBP not counted twice",
@@ -314,7 +314,7 @@ def test_other_currencies_are_refused_without_rates(codes, currency, found):
             customer_id  ordered_at  amount  currency
             Ann          2024-01-05  10      {first}
             Ben          2024-01-05  10      {second}
-        """, currency=currency)  # fmt: skip
+        """, currency=currency)  # fmt: skip  # the table as on paper
 
 
 def test_a_column_may_bear_any_name_even_one_of_ours():

@@ -44,8 +44,11 @@ SILENT = "2023-09"  # nobody buys, pays, leaves or answers, nor in the year befo
 
 # What divides is undefined where there is nothing to divide by; what counts is 0.
 DIVIDES = {name for name, one in rk.METRICS.items() if one.unit not in ("count", "money")} | {
-    "average_purchase_value", "average_revenue_per_customer", "average_revenue_per_account", "customer_lifetime_value",
-}  # fmt: skip
+    "average_purchase_value",
+    "average_revenue_per_customer",
+    "average_revenue_per_account",
+    "customer_lifetime_value",
+}
 
 
 def printed(capsys, *arguments: str) -> str:

@@ -16,10 +16,17 @@ from retention_kit.errors import DataError
 UTC = {"timezone": "UTC", "currency": "GBP"}
 GOOD = {
     "orders": {"customer_id": "Ann", "ordered_at": "2024-01-05", "amount": "10", "refunded": None},
-    "subscriptions": {"customer_id": "Ann", "started_at": "2024-01-05", "ended_at": "2024-03-05", "amount": "10",
-                      "interval": "month", "status": "active", "trial_ends_at": None},
+    "subscriptions": {
+        "customer_id": "Ann",
+        "started_at": "2024-01-05",
+        "ended_at": "2024-03-05",
+        "amount": "10",
+        "interval": "month",
+        "status": "active",
+        "trial_ends_at": None,
+    },
     "responses": {"customer_id": None, "responded_at": "2024-01-05", "survey": "nps", "score": "9", "scale": "0-10"},
-}  # fmt: skip
+}
 BAD = [  # table, check, what makes a row fail it
     ("orders", "unreadable date", {"ordered_at": "soon"}),
     ("orders", "unreadable amount", {"amount": "ten"}),

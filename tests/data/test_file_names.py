@@ -112,10 +112,17 @@ def test_the_list_of_reports_names_the_column_and_the_value_that_were_asked_for(
         assert f"{column} {value}" in (folder.parent / "index.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize(("only", "segment"), [
-    (["country", "France"], "country=France"), (["a=b", "="], "a=b=="), ([], ""), (None, ""),
-    ("country=France", "country=France"),  # of a pack made before
-    (5, "5"), ([5, None], "5=None"),  # of a broken one
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("only", "segment"),
+    [
+        (["country", "France"], "country=France"),
+        (["a=b", "="], "a=b=="),
+        ([], ""),
+        (None, ""),
+        ("country=France", "country=France"),  # of a pack made before
+        (5, "5"),
+        ([5, None], "5=None"),  # of a broken one
+    ],
+)
 def test_a_report_of_a_segment_value_is_never_taken_for_the_whole(only, segment):
     assert manifest.segment_of({"only": only}) == segment

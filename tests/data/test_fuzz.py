@@ -1,4 +1,5 @@
-"""Files of every kind that we read, spoiled byte by byte: what comes is a result or a sentence, soon and in little memory.
+"""Files of every kind that we read, spoiled byte by byte: what comes is a result or a sentence, soon and in little
+memory.
 
 `make fuzz` gives each kind a minute; the tests that want time try a few.
 """
@@ -63,8 +64,35 @@ by = "2024-12"
 from = "Reports <r@example.com>"
 to = ["a@example.com"]
 """
-TOKENS = [b"\0", b'"', b"'", b"\r", b"\n", b",", b";", b"\xff", b"\xef\xbb\xbf", b"[", b"]", b"{", b"}", b"=", b"%", b"\\", b"-1",
-          b"99999999999999999999", b"1e999", b"NaN", b"null", b"\xf0\x9f\x98\x80", b"\xe2\x80\xae", b"../", b"<", b"&", b"true"]  # fmt: skip
+TOKENS = [
+    b"\0",
+    b'"',
+    b"'",
+    b"\r",
+    b"\n",
+    b",",
+    b";",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"=",
+    b"%",
+    b"\\",
+    b"-1",
+    b"99999999999999999999",
+    b"1e999",
+    b"NaN",
+    b"null",
+    b"\xf0\x9f\x98\x80",
+    b"\xe2\x80\xae",
+    b"../",
+    b"<",
+    b"&",
+    b"true",
+]
 
 
 def made_by(write: Callable[[Path], object], name: str) -> bytes:
@@ -146,7 +174,7 @@ KINDS: dict[str, tuple[str, Callable[[], bytes], Callable[[Path], None]]] = {
     "manifest": ("m.json", lambda: made_by(lambda path: write_pack(path.parent), manifest.NAME), read_manifest),
     "eml": ("message.en.eml", message, read_message),
     "ledger": (LEDGER, lambda: made_by(ledger_of, "l"), read_ledger),
-}  # fmt: skip
+}
 
 
 def spoil(sound: bytes, chance: random.Random) -> bytes:

@@ -1,4 +1,6 @@
-"""Exports of other products: recognised, mapped and counted, in the settings as in memory; and what is none, a sentence."""
+"""Exports of other products: recognised, mapped and counted, in the settings as in memory; and what is none, a
+sentence.
+"""
 
 import csv
 import gzip
@@ -131,8 +133,11 @@ min_n = 2
 """
 
 
-@pytest.mark.parametrize("data", ["", "[data.orders]\npath = 'own.csv'\n", "orders = 'own.csv'\n",
-                                  "[[data.orders]]\npath = 'own.csv'\n"], ids=["none", "long", "short", "list"])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    ["", "[data.orders]\npath = 'own.csv'\n", "orders = 'own.csv'\n", "[[data.orders]]\npath = 'own.csv'\n"],
+    ids=["none", "long", "short", "list"],
+)
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_what_the_user_wrote_stays(here, data, newline):
     """Comments, keys and line ends stay; a source that was there is the first of two."""
@@ -220,7 +225,7 @@ def test_what_no_layout_fits_gets_a_proposal_with_its_guesses_marked(here, capsy
         ("How many people work for you?", ["2", "3"], None, None),
         ("How would you rate the food?", ["2", "3"], "csat", False),
     ],
-)  # fmt: skip
+)
 def test_wording_proposes_and_the_range_disposes(text, answers, survey, is_sure):
     found = read_questions([("column", text, answers)])
     assert [(one.survey, not one.doubt) for one in found] == ([(survey, is_sure)] if survey else [])
@@ -354,11 +359,20 @@ def test_without_any_one_column_an_export_is_imported_or_a_sentence(here, name, 
 
 KEPT = {"Plan tier": ["Basic", "Pro"], "Fulfilment": ["done", "late"], "Newsletter": ["yes", "no"]}
 UNKEPT = {
-    "Ship street": ["1 High St", "2 Low St"], "Phone": ["+44 20 7946 0000", "+44 20 7946 0001"], "IP": ["10.0.0.1", "10.0.0.2"],
-    "Where": ["https://a.example", "https://b.example"], "Reach": ["a@x.example", "b@x.example"], "Remark": ["good", "bad"],
-    "Items": ["1", "2"], "Weight": ["1.50", "2.50"], "Printed": ["2024-01-05", "2024-01-06"], "Same": ["x", "x"], "Nothing": ["", ""],
-    "Said": ["we were very glad to be there again", "we were not at all glad to be there"], "Handed": ["05.01.2024", "06.01.2024"],
-}  # fmt: skip
+    "Ship street": ["1 High St", "2 Low St"],
+    "Phone": ["+44 20 7946 0000", "+44 20 7946 0001"],
+    "IP": ["10.0.0.1", "10.0.0.2"],
+    "Where": ["https://a.example", "https://b.example"],
+    "Reach": ["a@x.example", "b@x.example"],
+    "Remark": ["good", "bad"],
+    "Items": ["1", "2"],
+    "Weight": ["1.50", "2.50"],
+    "Printed": ["2024-01-05", "2024-01-06"],
+    "Same": ["x", "x"],
+    "Nothing": ["", ""],
+    "Said": ["we were very glad to be there again", "we were not at all glad to be there"],
+    "Handed": ["05.01.2024", "06.01.2024"],
+}
 
 
 @pytest.mark.parametrize("name", ["shopify_orders", None])

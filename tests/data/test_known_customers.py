@@ -23,10 +23,16 @@ EARLY = "The data begin shortly before: who is seen for the first time may be an
 
 # a, b and c buy in January 2023; b again in March; d is new in March, e a year later.
 ORDERS = pd.DataFrame(
-    [("a", "2023-01-05"), ("b", "2023-01-20"), ("c", "2023-01-25"), ("b", "2023-03-02"), ("d", "2023-03-03"),
-     ("e", "2024-01-10")],
+    [
+        ("a", "2023-01-05"),
+        ("b", "2023-01-20"),
+        ("c", "2023-01-25"),
+        ("b", "2023-03-02"),
+        ("d", "2023-03-03"),
+        ("e", "2024-01-10"),
+    ],
     columns=["customer_id", "ordered_at"],
-).assign(amount=10.0)  # fmt: skip
+).assign(amount=10.0)
 SPELLS = pd.DataFrame(
     [("a", "2023-01-05", "2023-02-10"), ("b", "2023-01-20", None), ("a", "2023-04-01", None)],
     columns=["customer_id", "started_at", "ended_at"],
@@ -70,9 +76,14 @@ def test_the_note_stays_for_twelve_months_or_until_all_are_known(first_known, no
 
 
 def test_longer_and_shorter_periods_keep_the_note_too():
-    notes = {every: [note(load(), period) for period in periods] for every, periods in {
-        "week": ("2023-W01", "2023-W52", "2024-W01"), "quarter": ("2023-Q1", "2023-Q4", "2024-Q1"), "year": ("2023", "2024"),
-    }.items()}  # fmt: skip
+    notes = {
+        every: [note(load(), period) for period in periods]
+        for every, periods in {
+            "week": ("2023-W01", "2023-W52", "2024-W01"),
+            "quarter": ("2023-Q1", "2023-Q4", "2024-Q1"),
+            "year": ("2023", "2024"),
+        }.items()
+    }
     assert notes == {"week": [BEGIN, EARLY, ""], "quarter": [BEGIN, EARLY, ""], "year": [BEGIN, ""]}
 
 
@@ -145,8 +156,14 @@ def test_options_know_earlier_customers_too(options):
 def test_subscribers_of_before_bring_no_new_mrr(mode):
     """b's £10 of January come back; a's are new, and come back in April; a is no early churn of anybody."""
     modes = {"churn_mode": mode, "mrr_mode": {"endpoint": "snapshot", "event": "event"}[mode]}
-    data = rk.load(subscriptions=SPELLS, timezone="UTC", currency="GBP", as_of="2023-06-01",
-                   known_customers=pd.DataFrame({"customer_id": ["b"]}), **modes)  # fmt: skip
+    data = rk.load(
+        subscriptions=SPELLS,
+        timezone="UTC",
+        currency="GBP",
+        as_of="2023-06-01",
+        known_customers=pd.DataFrame({"customer_id": ["b"]}),
+        **modes,
+    )
     mrr = rk.mrr_movements(data).set_index("period")
     assert mrr.loc["2023-01", ["new", "reactivation"]].tolist() == [10, 10]
     movements = rk.customer_movements(data).set_index("period")
@@ -156,18 +173,29 @@ def test_subscribers_of_before_bring_no_new_mrr(mode):
 
 def test_whoever_is_known_only_since_the_data_begin_is_as_the_tables_say():
     known = pd.DataFrame(
-        [("a", "2022-12-31"), ("b", "2023-01-05"), ("c", "2023-01-01"), ("c", "2022-06-01"), ("d", None), (None, "2020-01-01"),
-         ("e", "once")],
+        [
+            ("a", "2022-12-31"),
+            ("b", "2023-01-05"),
+            ("c", "2023-01-01"),
+            ("c", "2022-06-01"),
+            ("d", None),
+            (None, "2020-01-01"),
+            ("e", "once"),
+        ],
         columns=["customer_id", "first_at"],
-    )  # fmt: skip
+    )
     data = load(known_customers=known)
     movements = rk.customer_movements(data).set_index("period")
     assert movements.loc["2023-01", ["new", "reactivated"]].tolist() == [1, 2]
     assert movements.loc["2023-03", ["new", "reactivated"]].tolist() == [0, 2]
     assert counted(data) == {
-        "rows read": 7, "no id": 1, "unreadable date": 1, "known only since the data begin": 1,
-        "several rows of one customer": 1, "never new: there before the data begin": 3,
-    }  # fmt: skip
+        "rows read": 7,
+        "no id": 1,
+        "unreadable date": 1,
+        "known only since the data begin": 1,
+        "several rows of one customer": 1,
+        "never new: there before the data begin": 3,
+    }
     assert list(data.quarantine["known_customers"]["check"]) == [
         "known only since the data begin",
         "no id",
@@ -272,8 +300,11 @@ def test_online_retail_of_one_year_with_the_customers_of_the_year_before(shared,
         f"{sales} < '2010-12-01' GROUP BY 1) TO '{(tmp_path / 'old.parquet').as_posix()}'"
     )
     toml = '[data.orders]\npath = "orders.parquet"\nrows = "lines"\n'
-    more = {"": (380, 885, EARLY), '[data]\nfirst_known = "2009-12-01"\n': (380, 885, ""),
-            '[data.known_customers]\npath = "old.parquet"\n': (124, 76, "")}  # fmt: skip
+    more = {
+        "": (380, 885, EARLY),
+        '[data]\nfirst_known = "2009-12-01"\n': (380, 885, ""),
+        '[data.known_customers]\npath = "old.parquet"\n': (124, 76, ""),
+    }
     for text, (february, december, said) in more.items():
         (tmp_path / "retention.toml").write_text(f'{text}{toml}[report]\ntimezone = "Europe/London"\n')
         data = rk.load(tmp_path / "retention.toml")

@@ -98,7 +98,7 @@ def test_each_line_is_judged_before_the_sum(lines):
         Ann          1         2024-01-06  ten
         Ann          1         2024-02-06  2.00
         Ben          2         2024-01-07  1.00
-    """, as_of="2024-02-01")  # fmt: skip
+    """, as_of="2024-02-01")  # fmt: skip  # the table as on paper
     assert data.engine.rows("SELECT order_id, amount FROM orders ORDER BY _row") == [("1", 500), ("2", 100)]
     assert checks(data) == {"unreadable date": 1, "unreadable amount": 1, "after the as-of date": 1}
     assert data.quarantine["orders"]["amount"].tolist() == ["3.00", "ten"]
@@ -176,7 +176,7 @@ def test_lines_of_several_currencies_convert_at_the_orders_date(lines, tmp_path)
         Ben          2         2024-01-05  3.33    EUR       -
         Ben          2         2024-01-07  6.67    EUR       -
         Ben          R2        2024-01-08  -10.00  EUR       2
-    """, '[data.rates]\npath = "rates.csv"')  # fmt: skip
+    """, '[data.rates]\npath = "rates.csv"')  # fmt: skip  # the table as on paper
     amounts = data.engine.rows("SELECT order_id, amount, refund, is_purchase FROM orders ORDER BY _row")
     assert amounts == [
         ("1", 900 * 10**4, 0, True),  # 1.00 + 10.00 × 0.8, the rate of the 5th

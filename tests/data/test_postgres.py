@@ -288,7 +288,7 @@ def test_columns_of_its_own_types(database):
     frame = table(ORDERS)
     name = put(database, frame, TYPED)
     execute(database, f"ALTER TABLE {name} ADD paid boolean DEFAULT true, ADD id uuid DEFAULT gen_random_uuid(), ADD tags json, "
-            f"ADD {quote('x' * 60)} text DEFAULT 'long'")  # fmt: skip
+            f"ADD {quote('x' * 60)} text DEFAULT 'long'")  # fmt: skip  # the table as on paper
     execute(database, f"INSERT INTO {name} VALUES ('x', 9, 'infinity', 1, 'web')")
     data = rk.load(database, orders=name, timezone="Asia/Tokyo", currency="EUR")
     assert set(data.segments) == {"channel", "paid", "tags", "x" * 60}
@@ -362,7 +362,7 @@ def test_tables_of_our_names_are_found_whatever_the_search_path(database):
     """Theirs while they are looked up, ours from then on, also where their schema comes before what is temporary."""
     execute(database, f"CREATE SCHEMA shop; CREATE TABLE shop.orders AS SELECT * FROM {put(database, table(ORDERS))}; "
             "CREATE TABLE shop.levels AS SELECT 1 AS a; CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA shop TO clerk; "
-            "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO clerk; ALTER ROLE clerk SET search_path = shop, pg_temp")  # fmt: skip
+            "GRANT SELECT ON ALL TABLES IN SCHEMA shop TO clerk; ALTER ROLE clerk SET search_path = shop, pg_temp")  # fmt: skip  # the table as on paper
     clerk = sqlalchemy.create_engine(database.url.set(username="clerk"))
     try:
         for data in (rk.load(clerk, currency="EUR"), rk.load(clerk, orders="SELECT * FROM orders", currency="EUR")):
@@ -552,10 +552,12 @@ def test_customers_of_before_and_of_one_day_are_told_alike(database, basis, mode
 
 def test_several_answers_of_a_customer_are_told_alike(database):
     """Their intervals go by customers, of parts and changes too."""
-    rows = [(who, f"2024-0{month}-{day + 1:02}", survey, (day * 3 + month) % 5 + 1, 1 + day % 3 / 2, who or "guest",
-             scale)
-            for survey, scale in (("nps", "0-10"), ("csat", "1-5"), ("ces", "1-7")) for month in (1, 2)
-            for day, who in enumerate(["a", "a", "b", None, "c", "a", "b", None])]  # fmt: skip
+    rows = [
+        (who, f"2024-0{month}-{day + 1:02}", survey, (day * 3 + month) % 5 + 1, 1 + day % 3 / 2, who or "guest", scale)
+        for survey, scale in (("nps", "0-10"), ("csat", "1-5"), ("ces", "1-7"))
+        for month in (1, 2)
+        for day, who in enumerate(["a", "a", "b", None, "c", "a", "b", None])
+    ]
     columns = ["customer_id", "responded_at", "survey", "score", "weight", "region", "scale"]
     options = {"timezone": "UTC", "answers": "all", "segments": ["region"]}
     here, there = both(database, options, responses=pd.DataFrame(rows, columns=columns))
@@ -613,25 +615,47 @@ def test_discounts_are_read_alike(database, mode):
 
 
 def test_words_for_nothing_guests_and_odd_amounts_are_read_alike(database):
-    spells = pd.DataFrame({
-        "customer_id": ["A", "B", "C", "D"], "started_at": "2024-01-05", "ended_at": ["never", "2024-02-01", "N/A", "0000-00-00"],
-        "amount": ["10", "€ 12.505", "(1.00)", "1,200.00"], "status": ["NULL", "active", "-", "on pause"], "interval": ["month", "\\N", "year", None],
-    })  # fmt: skip
+    spells = pd.DataFrame(
+        {
+            "customer_id": ["A", "B", "C", "D"],
+            "started_at": "2024-01-05",
+            "ended_at": ["never", "2024-02-01", "N/A", "0000-00-00"],
+            "amount": ["10", "€ 12.505", "(1.00)", "1,200.00"],
+            "status": ["NULL", "active", "-", "on pause"],
+            "interval": ["month", "\\N", "year", None],
+        }
+    )
     amounts = ["1,200.00", "$5", "€ 12.505", "2", "3", "4"]
-    orders = pd.DataFrame({
-        "customer_id": ["guest", "0", "-1", "shop@x.example", "guest@x.example", "guest@x.example"], "ordered_at": "2024-01-05",
-        "amount": amounts, "currency": ["USD", "EUR", "NULL", "EUR", "n/a", None], "order_id": list("abcdef"), "refunded": [None, "-", "1", "N/A", None, None],
-    })  # fmt: skip
-    answers = pd.DataFrame({
-        "responded_at": ["2024-01-05", "2024-01-06", "soon", "2024-01-06", "2024-01-07"], "survey": "nps", "score": ["9", "2", "8", "8", "skipped"],
-        "response_id": ["1", "1.0", "2", "2", None], "weight": ["1", "1", "NULL", "2", "-"],
-    })  # fmt: skip
+    orders = pd.DataFrame(
+        {
+            "customer_id": ["guest", "0", "-1", "shop@x.example", "guest@x.example", "guest@x.example"],
+            "ordered_at": "2024-01-05",
+            "amount": amounts,
+            "currency": ["USD", "EUR", "NULL", "EUR", "n/a", None],
+            "order_id": list("abcdef"),
+            "refunded": [None, "-", "1", "N/A", None, None],
+        }
+    )
+    answers = pd.DataFrame(
+        {
+            "responded_at": ["2024-01-05", "2024-01-06", "soon", "2024-01-06", "2024-01-07"],
+            "survey": "nps",
+            "score": ["9", "2", "8", "8", "skipped"],
+            "response_id": ["1", "1.0", "2", "2", None],
+            "weight": ["1", "1", "NULL", "2", "-"],
+        }
+    )
     given = {"timezone": "UTC", "currency": "EUR", "as_of": "2024-03-01"}
     rated = {"rates": rates(date(2024, 1, 1), date(2024, 3, 1), 9)}
     here, there = both(database, given, orders=orders, subscriptions=spells, responses=answers, **rated)
     assert here.quality.to_dict("records") == there.quality.to_dict("records")
-    assert {"word for an empty cell", "id that names nobody", "more decimals than the currency has", "sign of another currency",
-            "same response_id"} <= set(here.quality["check"])  # fmt: skip
+    assert {
+        "word for an empty cell",
+        "id that names nobody",
+        "more decimals than the currency has",
+        "sign of another currency",
+        "same response_id",
+    } <= set(here.quality["check"])
     assert rk.scorecard(here).equals(rk.scorecard(there))
 
 

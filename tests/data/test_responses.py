@@ -47,7 +47,7 @@ def test_satisfied_are_the_top_boxes_of_the_scale(scale, top, satisfied):
         2024-01-05    csat    4      {scale}
         2024-01-05    csat    4      {scale}
         2024-01-05    csat    {6 if scale == "1-7" else 3}      {scale}
-    """, csat_top=top)  # fmt: skip
+    """, csat_top=top)  # fmt: skip  # the table as on paper
     assert row(data, "customer_satisfaction_score", "2024-01")["numerator"] == satisfied
 
 
@@ -83,7 +83,7 @@ def test_the_last_answer_of_a_customer_and_period_counts_and_every_anonymous_one
         Ann          2024-02-02 09:00:00  nps     3
         -            2024-01-06 09:00:00  nps     10
         -            2024-01-06 09:00:00  nps     10
-    """, as_of="2024-03-01")  # fmt: skip
+    """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     assert checks(data) == {}, "two guests may well answer alike"
     assert row(data, "net_promoter_score", "2024-01")["n"] == 3
     assert value(data, "net_promoter_score", "2024-01") == 100  # Ann's 10 and two guests

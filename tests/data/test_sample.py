@@ -470,9 +470,14 @@ def answers(orders, spells, responses) -> pd.DataFrame:
     bought = orders[(orders["amount"] > 0) & orders["customer_id"].notna()].groupby("customer_id")
     ends = spells.loc[spells["status"] == "cancelled", ["customer_id", "ended_at"]].sort_values("ended_at")
     found = pd.merge_asof(
-        nps, ends, left_on="responded_at", right_on="ended_at", by="customer_id", direction="forward",
+        nps,
+        ends,
+        left_on="responded_at",
+        right_on="ended_at",
+        by="customer_id",
+        direction="forward",
         tolerance=sample.LEAVING_SOON,
-    )  # fmt: skip
+    )
     found["leaving"] = found["ended_at"].notna()
     buys_again = found["customer_id"].map(bought["ordered_at"].max()) > found["responded_at"]
     found["channel"] = found["customer_id"].map(bought["channel"].first())

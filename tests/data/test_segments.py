@@ -25,9 +25,26 @@ PERSONAL = {
     "free text": ["Note", "Notes", "comment", "cancellation_comments", "item description", "feedback"],
     "a birthday": ["birthday", "date_of_birthday"],
 }
-SEGMENTS = ["country", "Country", "channel", "plan", "Billing Country", "Billing City", "product_type", "vip", "age_group",
-            "Accepts Marketing", "email_opt_in", "Lineitem quantity", "source", "company_type", "number_of_items", "tags",
-            "invoice_type", "address_country"]  # fmt: skip
+SEGMENTS = [
+    "country",
+    "Country",
+    "channel",
+    "plan",
+    "Billing Country",
+    "Billing City",
+    "product_type",
+    "vip",
+    "age_group",
+    "Accepts Marketing",
+    "email_opt_in",
+    "Lineitem quantity",
+    "source",
+    "company_type",
+    "number_of_items",
+    "tags",
+    "invoice_type",
+    "address_country",
+]
 
 
 @pytest.mark.parametrize(("why", "name"), [(why, name) for why, names in PERSONAL.items() for name in names])

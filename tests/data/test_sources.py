@@ -517,7 +517,10 @@ def test_a_pattern_takes_parquet_and_workbooks_alike(tmp_path):
     for number in (1, 2):
         row = f"SELECT 'A{number}' AS customer_id, TIMESTAMP '2024-01-05 09:00:00' AS ordered_at, {number}.5 AS amount"
         duckdb.sql(row).write_parquet(str(tmp_path / f"p{number}.parquet"))
-        sheet(tmp_path / f"w{number}.xlsx", x=[["customer_id", "ordered_at", "amount"], [f"A{number}", at("2024-01-05 09:00"), number + 0.5]])  # fmt: skip
+        sheet(
+            tmp_path / f"w{number}.xlsx",
+            x=[["customer_id", "ordered_at", "amount"], [f"A{number}", at("2024-01-05 09:00"), number + 0.5]],
+        )
     sheet(tmp_path / "~$w1.xlsx", x=[["locked"]])
     for pattern in ("p*.parquet", "w*.xlsx", "*.xlsx", f"{tmp_path.as_posix()}/p?.parquet"):
         (tmp_path / "retention.toml").write_text(f'[data]\norders = "{pattern}"\n[report]\ntimezone = "UTC"')
@@ -630,19 +633,43 @@ def test_a_schema_may_be_called_as_anything_where_memory_is_limited(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ('engine = "sqlite:///shop.sqlite"\norders = "order"', "shop.sqlite has no table 'order': did you mean 'orders'?"),
-        ('engine = "sqlite:///shop.sqlite"\norders = "SELECT * FROM nowhere"', "shop.sqlite cannot be read: no such table: nowhere."),
-        ('engine = "duckdb:///shop.duckdb"\norders = "SELECT * FROM nowhere"', "shop.duckdb cannot be read: Catalog Error: Table with name nowhere does not exist"),
+        (
+            'engine = "sqlite:///shop.sqlite"\norders = "order"',
+            "shop.sqlite has no table 'order': did you mean 'orders'?",
+        ),
+        (
+            'engine = "sqlite:///shop.sqlite"\norders = "SELECT * FROM nowhere"',
+            "shop.sqlite cannot be read: no such table: nowhere.",
+        ),
+        (
+            'engine = "duckdb:///shop.duckdb"\norders = "SELECT * FROM nowhere"',
+            "shop.duckdb cannot be read: Catalog Error: Table with name nowhere does not exist",
+        ),
         ('engine = "sqlite:///shop.sqlit"\norders = "orders"', "There is no database 'shop.sqlit' in "),
-        ('engine = "sqlite:///shop.duckdb"\norders = "orders"', "data.engine: shop.duckdb is a database of duckdb, not of sqlite: write duckdb:///…."),
-        ('engine = "sqlite:///shop.sqlite"\norders = "blobs"', "shop.sqlite: the column 'customer_id' holds bytes in row 2: leave it out with a query."),
-        ('engine = "sqlite:///shop.sqlite"\norders = "thin"', "shop.sqlite: thin has no column 'ordered_at', which orders need: "),
-        ('engine = "sqlite:///shop.sqlite"\norders = "WITH x AS (SELECT 1) DELETE FROM orders"', "shop.sqlite cannot be read: a query of it does more than read its tables."),
-        ('engine = "sqlite:///shop.sqlite"\norders = "SELECT 1; DROP TABLE orders"', "shop.sqlite cannot be read: You can only execute one statement at a time."),
+        (
+            'engine = "sqlite:///shop.duckdb"\norders = "orders"',
+            "data.engine: shop.duckdb is a database of duckdb, not of sqlite: write duckdb:///….",
+        ),
+        (
+            'engine = "sqlite:///shop.sqlite"\norders = "blobs"',
+            "shop.sqlite: the column 'customer_id' holds bytes in row 2: leave it out with a query.",
+        ),
+        (
+            'engine = "sqlite:///shop.sqlite"\norders = "thin"',
+            "shop.sqlite: thin has no column 'ordered_at', which orders need: ",
+        ),
+        (
+            'engine = "sqlite:///shop.sqlite"\norders = "WITH x AS (SELECT 1) DELETE FROM orders"',
+            "shop.sqlite cannot be read: a query of it does more than read its tables.",
+        ),
+        (
+            'engine = "sqlite:///shop.sqlite"\norders = "SELECT 1; DROP TABLE orders"',
+            "shop.sqlite cannot be read: You can only execute one statement at a time.",
+        ),
         ('engine = "duckdb:///shop.duckdb"\norders = "SELECT 1; DROP TABLE orders"', "shop.duckdb cannot be read: "),
         ('orders = "notes.db"', "notes.db is neither a DuckDB nor an SQLite database."),
     ],
-)  # fmt: skip
+)
 def test_what_a_database_cannot_give_is_named(tmp_path, data, message):
     database(tmp_path / "shop.duckdb")
     with closing(sqlite3.connect(database(tmp_path / "shop.sqlite"))) as connection:

@@ -39,19 +39,27 @@ def shop(path, sql):
 # Views of DuckDB that read what is not theirs; `{}` is a file of the user's.
 READING = {
     "read_text": "CREATE VIEW orders AS SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, 1 AS amount, content AS country FROM read_text('{}')",
-    "environment": "CREATE VIEW orders AS " + ROWS.format("(SELECT decode(content) FROM read_blob('/proc/self/environ'))"),
-    "a file as a table": "CREATE VIEW inner_one AS SELECT 1 AS a; CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM inner_one, glob('{}*'))"),
-    "a macro": "CREATE MACRO told() AS (SELECT content FROM read_text('{}')); CREATE VIEW orders AS " + ROWS.format("told()"),
-    "a macro that gives a table": "CREATE MACRO told() AS TABLE SELECT content FROM read_text('{}'); CREATE VIEW orders AS " + ROWS.format("(SELECT content FROM told())"),
-    "a view behind a view": "CREATE VIEW one AS SELECT content FROM read_text('{}'); CREATE VIEW two AS FROM one; CREATE VIEW orders AS " + ROWS.format("(SELECT content FROM two)"),
-    "a common table": "CREATE VIEW orders AS WITH one AS (SELECT content FROM read_text('{}')) " + ROWS.format("(SELECT content FROM one)"),
+    "environment": "CREATE VIEW orders AS "
+    + ROWS.format("(SELECT decode(content) FROM read_blob('/proc/self/environ'))"),
+    "a file as a table": "CREATE VIEW inner_one AS SELECT 1 AS a; CREATE VIEW orders AS "
+    + ROWS.format("(SELECT count(*) FROM inner_one, glob('{}*'))"),
+    "a macro": "CREATE MACRO told() AS (SELECT content FROM read_text('{}')); CREATE VIEW orders AS "
+    + ROWS.format("told()"),
+    "a macro that gives a table": "CREATE MACRO told() AS TABLE SELECT content FROM read_text('{}'); CREATE VIEW orders AS "
+    + ROWS.format("(SELECT content FROM told())"),
+    "a view behind a view": "CREATE VIEW one AS SELECT content FROM read_text('{}'); CREATE VIEW two AS FROM one; CREATE VIEW orders AS "
+    + ROWS.format("(SELECT content FROM two)"),
+    "a common table": "CREATE VIEW orders AS WITH one AS (SELECT content FROM read_text('{}')) "
+    + ROWS.format("(SELECT content FROM one)"),
     "settings": "CREATE VIEW orders AS " + ROWS.format("(SELECT max(value) FROM duckdb_settings())"),
-    "settings by another name": "CREATE VIEW orders AS " + ROWS.format("(SELECT max(setting) FROM pg_catalog.pg_settings)"),
+    "settings by another name": "CREATE VIEW orders AS "
+    + ROWS.format("(SELECT max(setting) FROM pg_catalog.pg_settings)"),
     "settings one by one": "CREATE VIEW orders AS " + ROWS.format("current_setting('home_directory')"),
     "secrets": "CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM duckdb_secrets())"),
-    "what is asked as text": "CREATE TABLE t AS SELECT 1 AS a; CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM query('FROM t'))"),
+    "what is asked as text": "CREATE TABLE t AS SELECT 1 AS a; CREATE VIEW orders AS "
+    + ROWS.format("(SELECT count(*) FROM query('FROM t'))"),
     "no end": "CREATE VIEW orders AS " + ROWS.format("(SELECT count(*) FROM range(1000000000000000))"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", READING)
@@ -112,14 +120,18 @@ _AMOUNT = "SELECT 'A' AS customer_id, '2024-01-05' AS ordered_at, {} AS amount F
 # Views that take too long, or give too many rows: the limit that ends them, and what is said.
 ENDLESS = {
     "shop.duckdb without end": (
-        "SECONDS", 0.5, f"CREATE TABLE t AS SELECT 1 AS a FROM range(1000); CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('i')} n",
+        "SECONDS",
+        0.5,
+        f"CREATE TABLE t AS SELECT 1 AS a FROM range(1000); CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('i')} n",
     ),
     "shop.sqlite without end": ("SECONDS", 0.5, f"CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('sum(i)')} n"),
     "shop.duckdb of many rows": (
-        "ROWS", 50_000, f"CREATE TABLE t AS SELECT 1 AS a FROM range(2000); CREATE VIEW orders AS {_AMOUNT.format(1)} t AS a, t AS b",
+        "ROWS",
+        50_000,
+        f"CREATE TABLE t AS SELECT 1 AS a FROM range(2000); CREATE VIEW orders AS {_AMOUNT.format(1)} t AS a, t AS b",
     ),
     "shop.sqlite of many rows": ("ROWS", 50_000, f"CREATE VIEW orders AS {_ENDLESS} {_AMOUNT.format('i')} n"),
-}  # fmt: skip
+}
 SAID = {"SECONDS": r"its view takes more than 0\.5 seconds to read", "ROWS": r"its view .*gives more than .* rows.*"}
 
 

@@ -34,7 +34,7 @@ def test_spells_of_one_subscription_at_one_time_are_told(ended, is_told, other):
         customer_id  subscription_id  started_at  ended_at  amount
         Ann          1                2024-01-05  {ended}   100
         Ann          {other}          2024-02-15  -         10
-    """, as_of="2024-03-01")  # fmt: skip
+    """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     found = data.quality.set_index("check")["effect"].get("spell that begins before the one before it ends", "")
     assert bool(found) == (is_told and other == "1")
     assert not found or "10.00 GBP of MRR" in found
@@ -46,7 +46,7 @@ def test_that_the_newest_row_overlaps_is_told_though_the_data_end_with_it(day):
         customer_id  subscription_id  started_at  ended_at  amount
         Ann          1                2024-01-05  -         100
         Ann          1                2024-02-15  -         10
-    """, as_of=day)  # fmt: skip
+    """, as_of=day)  # fmt: skip  # the table as on paper
     assert "spell that begins before the one before it ends" in checks(data)
 
 
@@ -66,7 +66,7 @@ def test_a_months_worth_of_every_interval(amount, interval, mrr):
     data = subscriptions(f"""
         customer_id  subscription_id  started_at  ended_at  amount     interval
         Ann          1                2024-01-05  -         {amount}  {interval}
-    """, as_of="2024-02-01")  # fmt: skip
+    """, as_of="2024-02-01")  # fmt: skip  # the table as on paper
     assert data.engine.rows("SELECT mrr FROM subscriptions") == [(round(1200 * mrr),)]
     assert value(data, "mrr", "2024-01") == pytest.approx(mrr, abs=1e-8)
 
@@ -89,7 +89,7 @@ def test_which_states_carry_mrr(status, mrr):
     data = subscriptions(f"""
         customer_id  subscription_id  started_at  ended_at    amount  status
         Ann          1                2024-01-05  2024-02-15  10      {status}
-    """, as_of="2024-03-01")  # fmt: skip
+    """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     assert value(data, "mrr", "2024-01") == mrr
     assert value(data, "mrr", "2024-02") == 0, "every state counts until it ended"
     assert checks(data) == ({} if mrr else {f"spell without MRR: {status}": 1})
@@ -110,7 +110,7 @@ def test_spells_that_cannot_be_are_set_aside():
         Jo           10               2024-01-05  2024-03-01  90      month      free    2024-01-06
         Ann          1                2024-01-05  -           15      month      -       -
         Ann          1                2024-01-05  -           10      month      -       -
-    """, as_of="2024-02-01")  # fmt: skip
+    """, as_of="2024-02-01")  # fmt: skip  # the table as on paper
     assert checks(data) == {
         "spell without MRR: free": 2,
         "ended before it started": 1,
@@ -145,7 +145,7 @@ def test_mrr_starts_when_the_trial_ends():
         Ann          1                2024-01-20  -           10      2024-02-03
         Ben          2                2024-01-20  2024-01-27  10      2024-02-03
         Cy           3                2024-01-20  -           10      2024-01-10
-    """, as_of="2024-03-01")  # fmt: skip
+    """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     assert value(data, "mrr", "2024-01") == 10, "Cy, whose trial ended before the start"
     assert value(data, "new_customers", "2024-02") == 1, "Ann; Ben left within the trial"
     assert value(data, "lost_customers", "2024-02") == 0
@@ -161,7 +161,7 @@ def test_a_gap_of_at_most_24_hours_is_no_gap(resumed, reactivated, bridged):
         Ann          1                2024-01-05 00:00:00  2024-01-31 12:00:00  10
         Ann          2                {resumed}            -                    10
         Ben          3                2024-01-05 00:00:00  -                    10
-    """, as_of="2024-03-01")  # fmt: skip
+    """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     assert value(data, "reactivated_customers", "2024-02") == reactivated
     assert value(data, "customers_at_end", "2024-01") == (1 if reactivated else 2)
     assert checks(data) == ({"gap of at most 24 hours": 1} if bridged else {})
@@ -170,12 +170,28 @@ def test_a_gap_of_at_most_24_hours_is_no_gap(resumed, reactivated, bridged):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("interval", "monthh", r"'interval' is unknown in 3 of 3 rows, first in row 1 \('monthh'\): did you mean 'month'\?"),
-        ("status", "trialin", r"'status' is unknown in 3 of 3 rows, first in row 1 \('trialin'\): did you mean 'trialing'\?"),
-        ("customer_id", None, r"'customer_id' is empty in 3 of 3 rows, first in row 1: a subscription needs a customer\."),
-        ("ended_at", "2024-01-01", r"'ended_at' lies before started_at in 3 of 3 rows, first in row 1 \('2024-01-01'\): "),
+        (
+            "interval",
+            "monthh",
+            r"'interval' is unknown in 3 of 3 rows, first in row 1 \('monthh'\): did you mean 'month'\?",
+        ),
+        (
+            "status",
+            "trialin",
+            r"'status' is unknown in 3 of 3 rows, first in row 1 \('trialin'\): did you mean 'trialing'\?",
+        ),
+        (
+            "customer_id",
+            None,
+            r"'customer_id' is empty in 3 of 3 rows, first in row 1: a subscription needs a customer\.",
+        ),
+        (
+            "ended_at",
+            "2024-01-01",
+            r"'ended_at' lies before started_at in 3 of 3 rows, first in row 1 \('2024-01-01'\): ",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_every_row_gets_wrong_is_refused(column, value, message):
     frame = table("""
         customer_id  subscription_id  started_at  ended_at  amount  interval  status
@@ -200,7 +216,7 @@ def test_spells_without_mrr_are_counted_by_kind_and_once():
         Guy          7                2024-01-25  -           10      active    2024-02-08
         Hal          8                2024-01-05  2024-01-05  10      -         -
         Ida          9                2024-01-05  -           10      -         -
-    """, as_of="2024-02-01")  # fmt: skip
+    """, as_of="2024-02-01")  # fmt: skip  # the table as on paper
     kinds = ("paused", "trialing", "unpaid", "free", "amount 0", "trial never paid", "in trial", "ended as it started")
     assert checks(data) == {f"spell without MRR: {kind}": 1 for kind in kinds}
     paying = data.engine.rows("SELECT customer_id, mrr FROM subscriptions WHERE mrr > 0")
@@ -213,7 +229,7 @@ def test_overlapping_spells_all_count():
         Ann          1                2024-01-05  2024-03-05  10
         Ann          2                2024-02-05  -           20
         Ann          1                2024-02-10  2024-04-01  5
-    """, as_of="2024-05-01")  # fmt: skip
+    """, as_of="2024-05-01")  # fmt: skip  # the table as on paper
     assert checks(data) == {"spell that begins before the one before it ends": 1}
     spells = data.engine.rows("SELECT mrr, CAST(paid_until AS DATE) IS NULL FROM subscriptions ORDER BY _row")
     assert spells == [(12_000, False), (24_000, True), (6_000, False)]
@@ -225,7 +241,7 @@ def test_a_plan_change_within_a_day_is_neither_churn_nor_reactivation():
         customer_id  subscription_id  started_at           ended_at             amount  plan
         Ann          1                2024-01-05 00:00:00  2024-02-10 09:00:00  10      Basic
         Ann          1                2024-02-10 15:00:00  -                    25      Plus
-    """, as_of="2024-03-01")  # fmt: skip
+    """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     assert checks(data) == {"gap of at most 24 hours": 1}
     ends = data.engine.rows("SELECT CAST(paid_until AS VARCHAR) FROM subscriptions ORDER BY _row")
     assert ends == [("2024-02-10 15:00:00",), (None,)], "the first spell is stretched to the second"
@@ -239,10 +255,13 @@ def test_unreadable_ends_are_measured_against_the_ends_there_are():
         subscriptions(rows + "Ben  2024-01-05  31.2.2024  10\n" * 2)
 
 
-@pytest.mark.parametrize(("end", "start", "bridged"), [
-    ("2025-03-30 00:30:00", "2025-03-31 01:30:00", 1),  # 24 hours: one is skipped in between
-    ("2025-10-26 00:30:00", "2025-10-27 00:30:00", 0),  # 25 hours: one comes twice
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("end", "start", "bridged"),
+    [
+        ("2025-03-30 00:30:00", "2025-03-31 01:30:00", 1),  # 24 hours: one is skipped in between
+        ("2025-10-26 00:30:00", "2025-10-27 00:30:00", 0),  # 25 hours: one comes twice
+    ],
+)
 def test_24_hours_are_24_hours_also_where_clocks_change(end, start, bridged):
     text = f"""
         customer_id  subscription_id  started_at  ended_at  amount
@@ -256,14 +275,22 @@ def test_24_hours_are_24_hours_also_where_clocks_change(end, start, bridged):
 def test_who_joins_and_leaves_on_one_day_is_both_new_and_lost_where_every_departure_counts():
     """a comes and goes on 5 January, and again on 7 March; b comes that day too and stays."""
     spells = pd.DataFrame(
-        [("a", "2024-01-05 10:00", "2024-01-05 18:00"), ("a", "2024-03-07 09:00", "2024-03-07 12:00"),
-         ("b", "2024-01-05 10:00", None)],
+        [
+            ("a", "2024-01-05 10:00", "2024-01-05 18:00"),
+            ("a", "2024-03-07 09:00", "2024-03-07 12:00"),
+            ("b", "2024-01-05 10:00", None),
+        ],
         columns=["customer_id", "started_at", "ended_at"],
-    ).assign(amount=10.0, cancel_reason=["price", None, None])  # fmt: skip
+    ).assign(amount=10.0, cancel_reason=["price", None, None])
     of = {"subscriptions": spells, "timezone": "UTC", "currency": "GBP", "as_of": "2024-05-01"}
     columns, months = ["start", "new", "reactivated", "lost", "end"], ["2024-01", "2024-03"]
-    moves = {mode: rk.customer_movements(rk.load(**of, churn_mode=mode)).set_index("period")[columns].loc[months].values.tolist()
-             for mode in ("endpoint", "event")}  # fmt: skip
+    moves = {
+        mode: rk.customer_movements(rk.load(**of, churn_mode=mode))
+        .set_index("period")[columns]
+        .loc[months]
+        .values.tolist()
+        for mode in ("endpoint", "event")
+    }
     assert moves == {"endpoint": [[0, 1, 0, 0, 1], [1, 0, 0, 0, 1]], "event": [[0, 2, 0, 1, 1], [1, 0, 1, 1, 1]]}
     data = rk.load(**of, churn_mode="event")
     assert not any(one.broken for one in identities(data, "month"))
@@ -285,7 +312,7 @@ def test_a_discount_lowers_what_its_customer_pays_while_it_runs():
         Cy           5                2024-01-05  2024-05-10  10      month     moved
         Cy           6                2024-02-10  2024-03-10  -12     month     -
         Dee          7                2024-01-05  -           -3      month     -
-    """, as_of="2024-06-01")  # fmt: skip
+    """, as_of="2024-06-01")  # fmt: skip  # the table as on paper
     months = [f"2024-0{month}" for month in range(1, 6)]
     assert [value(data, "mrr", month) for month in months] == [40 + 10 + 10, 35 + 3, 50 + 10 + 10, 50 + 5 + 10, 55]
     assert [value(data, "lost_customers", month) for month in months[1:]] == [1, 0, 0, 1], "Cy paid nothing for a while"
@@ -308,7 +335,7 @@ def test_a_discount_is_bridged_as_its_subscription_is():
         Ann          2                2024-01-05  2024-01-31 12:00:00  -10
         Ann          1                2024-02-01  -                    50
         Ann          2                2024-02-01  -                    -10
-    """, as_of="2024-03-01")  # fmt: skip
+    """, as_of="2024-03-01")  # fmt: skip  # the table as on paper
     assert [value(data, "mrr", month) for month in ("2024-01", "2024-02")] == [40, 40]
     assert checks(data) == {"discount": 2, "gap of at most 24 hours": 1}
 

@@ -146,9 +146,16 @@ def test_mixed_clocks_in_one_column_stay_refused():
 
 @pytest.mark.parametrize(
     "text",
-    ["2024-03-31 23:30:00 UTC", "2024-03-31 23:30 GMT", "2024-03-31 23:30:00 +0000", "2024-03-31 18:30:00 -0500",
-     "2024-03-31T23:30:00.5z", "2024-03-31 19:30:00 America/New_York", "2024-04-01 00:30:00+01"],
-)  # fmt: skip
+    [
+        "2024-03-31 23:30:00 UTC",
+        "2024-03-31 23:30 GMT",
+        "2024-03-31 23:30:00 +0000",
+        "2024-03-31 18:30:00 -0500",
+        "2024-03-31T23:30:00.5z",
+        "2024-03-31 19:30:00 America/New_York",
+        "2024-04-01 00:30:00+01",
+    ],
+)
 def test_a_time_may_name_its_zone_in_many_ways(text):
     assert orders(text, timezone="Europe/London").start == date(2024, 4, 1)
 

@@ -62,8 +62,10 @@ def workbook(path, more="", rows=f'<row r="1">{HEAD}</row><row r="2">{ROW}</row>
 def test_rows_of_merged_cells_have_their_value(tmp_path):
     """A customer's cell over three orders, a title over all columns, and a total under the amounts."""
     rows = [[("A", "Orders of 2024")], [*zip("ABC", ("customer_id", "ordered_at", "amount"), strict=True)]]
-    rows += [[*([("A", who)] if who else []), ("B", f"2024-01-0{day}"), ("C", "10")]
-             for day, who in enumerate(["Ann", "", "", "Ben", ""], start=1)]  # fmt: skip
+    rows += [
+        [*([("A", who)] if who else []), ("B", f"2024-01-0{day}"), ("C", "10")]
+        for day, who in enumerate(["Ann", "", "", "Ben", ""], start=1)
+    ]
     text = "".join(
         f'<row r="{place}">{"".join(cell(f"{letter}{place}", text) for letter, text in row)}</row>'
         for place, row in enumerate(rows, start=1)

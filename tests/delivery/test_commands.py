@@ -334,9 +334,14 @@ def test_status_of_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("day", "every", "period"),
-    [("2024-02-29", "month", "2024-01"), ("2024-03-01", "month", "2024-02"), ("2024-01-01", "week", "2023-W52"),
-     ("2024-12-31", "year", "2023"), ("2024-04-01", "quarter", "2024-Q1")],
-)  # fmt: skip
+    [
+        ("2024-02-29", "month", "2024-01"),
+        ("2024-03-01", "month", "2024-02"),
+        ("2024-01-01", "week", "2023-W52"),
+        ("2024-12-31", "year", "2023"),
+        ("2024-04-01", "quarter", "2024-Q1"),
+    ],
+)
 def test_what_is_over_is_expected(day, every, period):
     assert str(last_complete(date.fromisoformat(day), every)) == period
 

@@ -63,8 +63,12 @@ def test_one_row_for_a_report_and_a_person(tmp_path):
         assert [row.revision for row in outbox.rows()] == [1]
         assert (corrected.attempts, corrected.file == first.file) == (0, True), "they share what follows"
         assert outbox.history(KEY) == [
-            (0, "queued", ""), (0, "sending", ""), (0, "queued", "450 later"), (0, "queued", ""), (1, "queued", ""),
-        ]  # fmt: skip
+            (0, "queued", ""),
+            (0, "sending", ""),
+            (0, "queued", "450 later"),
+            (0, "queued", ""),
+            (1, "queued", ""),
+        ]
 
 
 def test_what_a_crash_leaves_is_settled(tmp_path):

@@ -333,8 +333,10 @@ def test_each_segment_and_language_its_own(tmp_path, room):
     settings = mail_settings(ANN, recipients=groups)
     made = send(pack, room, settings=settings)
     assert [one[:4] for one in made.results] == [
-        (ANN, "en", "", "sent"), (ANN, "en", "country=France", "sent"), ("ali@example.com", "ar", "", "sent"),
-    ]  # fmt: skip
+        (ANN, "en", "", "sent"),
+        (ANN, "en", "country=France", "sent"),
+        ("ali@example.com", "ar", "", "sent"),
+    ]
     bodies = [body(taken.content) for taken in room.handler.taken]
     assert bodies == [body(packed[name]) for name in ("en", "en.country=France", "ar")]
     assert states(send(pack, room, "Ali@Example.com", settings=settings)) == {"ali@example.com": "already sent"}
@@ -359,8 +361,10 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(pack, room, monkeypa
     write_pack(pack, {"en": message(text="Retention is 46.1%.")})
     planned = rk.send_report(pack, settings=mail_settings(), dry_run=True, resend=True)
     assert [(one.state, one.reply) for one in planned.results] == [
-        ("to be sent", "as a correction"), ("to be sent", ""), ("to be sent", ""),
-    ]  # fmt: skip
+        ("to be sent", "as a correction"),
+        ("to be sent", ""),
+        ("to be sent", ""),
+    ]
     assert len(room.handler.taken) == 1
 
 
@@ -461,8 +465,10 @@ def test_the_owner_hears_of_other_reasons_again(tmp_path, room, monkeypatch):
     for reason in ("the chart is missing", "the chart is missing", "a figure differs"):
         monkeypatch.setattr(gate, "judge", lambda *_, reason=reason: gate.Verdict("blocked", (reason,)))
         send(pack, room, settings=settings)
-    assert [reason in parsed(taken).get_content() for taken, reason in zip(
-        room.handler.taken, ("the chart is missing", "a figure differs"), strict=True)] == [True, True]  # fmt: skip
+    assert [
+        reason in parsed(taken).get_content()
+        for taken, reason in zip(room.handler.taken, ("the chart is missing", "a figure differs"), strict=True)
+    ] == [True, True]
 
 
 def test_the_owner_hears_whom_it_did_not_reach(pack, room):

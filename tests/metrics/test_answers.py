@@ -42,11 +42,13 @@ def test_answers_of_one_customer_count_for_less_than_those_of_several():
         Ben          2024-01-09    nps     0
         -            2024-01-09    nps     9
         -            2024-01-09    nps     8
-    """), answers="all", **UTC)  # fmt: skip
+    """), answers="all", **UTC)  # fmt: skip  # the table as on paper
     found = row(data, "net_promoter_score", "2024-01")
     assert (found["value"], found["n"]) == (40, 5)  # 100 × (3 - 1) / 5
-    # An answer less the mean of 0.4: 0.6 and 0.6 (Ann), -1.4 (Ben), 0.6, -0.4. Squared answer by answer they are 3.2; squared
-    # by customer 1.2² + 1.4² + 0.6² + 0.4² = 3.92. Five answers (÷ 4/5) are (5/1)² of Kish's, four customers of 2, 1, 1 and 1
+    # An answer less the mean of 0.4: 0.6 and 0.6 (Ann), -1.4 (Ben), 0.6, -0.4. Squared answer by answer they are 3.2;
+    # squared
+    # by customer 1.2² + 1.4² + 0.6² + 0.4² = 3.92. Five answers (÷ 4/5) are (5/1)² of Kish's, four customers of 2, 1,
+    # 1 and 1
     # answers count as 5² / 7, so (÷ 1 - 7/25).
     size = 5 / ((3.92 / (1 - 7 / 25)) / (3.2 / (1 - 1 / 5)))
     assert (found["low"], found["high"]) == pytest.approx(nps_interval(0.6 * size, 0.2 * size, size))
@@ -76,7 +78,9 @@ def test_many_answers_of_a_single_customer_are_one():
 
 
 def test_customers_of_unlike_answers_are_no_more_certain_than_independent_answers():
-    """Each customer gave the best and the worst answer: their sums are all the same, yet the interval is not of no width."""
+    """Each customer gave the best and the worst answer: their sums are all the same, yet the interval is not of no
+    width.
+    """
     rows = [(f"c{who}", "2024-01-05", "csat", score) for who in range(10) for score in (1, 5)]
     data = rk.load(responses=pd.DataFrame(rows, columns=COLUMNS[:4]), answers="all", **UTC)
     assert interval(data, "csat") == pytest.approx(wilson(10, 20))
@@ -201,7 +205,9 @@ def test_where_everyone_answers_once_nothing_differs(rows, top):
 
 
 def test_more_answers_of_the_same_customers_do_not_make_a_figure_more_certain():
-    """Twenty customers who say the same four times are as certain as when they say it once; a metric's n is the answers."""
+    """Twenty customers who say the same four times are as certain as when they say it once; a metric's n is the
+    answers.
+    """
     said = [
         (f"c{who}", f"2024-01-{10 + again}", "csat", 5 if who % 3 else 2) for who in range(20) for again in range(4)
     ]

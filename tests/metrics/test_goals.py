@@ -186,8 +186,10 @@ def test_both_forms_are_one(tmp_path):
     short.mkdir()
     long.mkdir()
     keys = 'target = 0.9\nby = "2024-12"\nowner = "Ann"\n'
-    given = (project(short, f"[goals.customer_retention_rate]\n{keys}"),
-             project(long, f'[[goals]]\nmetric = "customer_retention_rate"\n{keys}'))  # fmt: skip
+    given = (
+        project(short, f"[goals.customer_retention_rate]\n{keys}"),
+        project(long, f'[[goals]]\nmetric = "customer_retention_rate"\n{keys}'),
+    )
     one, other = (rk.load(folder).settings.goals for folder in given)
     assert one == other
 

@@ -160,10 +160,16 @@ def test_ratios_of_mrr_are_as_certain_as_resampling_says(data, accounts, metric)
 
 
 PAIRED = {
-    "average_purchase_value", "purchase_frequency", "average_revenue_per_customer", "repeat_purchase_rate",
-    "returning_customer_rate", "average_revenue_per_account", "net_promoter_score", "customer_satisfaction_score",
+    "average_purchase_value",
+    "purchase_frequency",
+    "average_revenue_per_customer",
+    "repeat_purchase_rate",
+    "returning_customer_rate",
+    "average_revenue_per_account",
+    "net_promoter_score",
+    "customer_satisfaction_score",
     "customer_effort_score",
-}  # fmt: skip
+}
 
 
 def test_a_change_has_the_interval_of_a_difference(data):

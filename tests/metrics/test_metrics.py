@@ -88,8 +88,14 @@ def test_recurring_revenue(metric, february, march):
 
 
 def test_reactivation_can_be_left_out_of_the_quick_ratio():
-    late = pd.concat([MEMBERS, MEMBERS[MEMBERS["customer_id"] == "Ann"].assign(customer_id="Zoe", subscription_id="z",
-                                                                            ended_at="2024-03-10")])  # fmt: skip
+    late = pd.concat(
+        [
+            MEMBERS,
+            MEMBERS[MEMBERS["customer_id"] == "Ann"].assign(
+                customer_id="Zoe", subscription_id="z", ended_at="2024-03-10"
+            ),
+        ]
+    )
     data = rk.load(subscriptions=late, as_of="2024-04-01", **UTC)
     assert value(data, "quick_ratio", "2024-03") == 65 / 10
     data = rk.load(subscriptions=late, as_of="2024-04-01", quick_ratio_reactivation=False, **UTC)
@@ -111,8 +117,10 @@ def test_a_change_there_and_back_shows_only_in_the_events():
     ends = rk.load(subscriptions=UP_AND_DOWN, as_of="2024-03-01", **UTC)
     events = rk.load(subscriptions=UP_AND_DOWN, as_of="2024-03-01", mrr_mode="event", **UTC)
     columns = ["start", "new", "expansion", "contraction", "churned", "reactivation", "fx", "end"]
-    february = [frame.set_index("period").loc["2024-02", columns].tolist()
-                for frame in (rk.mrr_movements(ends), rk.mrr_movements(events))]  # fmt: skip
+    february = [
+        frame.set_index("period").loc["2024-02", columns].tolist()
+        for frame in (rk.mrr_movements(ends), rk.mrr_movements(events))
+    ]
     assert february == [[30, 0, 10, 0, 0, 0, 0, 40], [30, 0, 20, 10, 10, 10, 0, 40]]
     assert value(ends, "gross_revenue_retention", "2024-02") == 1
     assert value(events, "gross_revenue_retention", "2024-02") == pytest.approx(1 - 20 / 30)
@@ -241,10 +249,18 @@ def test_a_customer_for_some_days_after_a_purchase(days, january, february):
     """)
     data = rk.load(orders=orders, as_of="2024-03-01", inactivity_days=days, **UTC)
     found = {
-        period: {name: value(data, name, period) for name in ("customers_at_start", "customers_at_end", "new_customers",
-                                                              "lost_customers", "early_churned_customers")}
+        period: {
+            name: value(data, name, period)
+            for name in (
+                "customers_at_start",
+                "customers_at_end",
+                "new_customers",
+                "lost_customers",
+                "early_churned_customers",
+            )
+        }
         for period in ("2024-01", "2024-02")
-    }  # fmt: skip
+    }
     at_end, early = january
     assert (found["2024-01"]["customers_at_end"], found["2024-01"]["early_churned_customers"]) == (at_end, early)
     at_start, ann_stays = february

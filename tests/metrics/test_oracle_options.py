@@ -82,8 +82,9 @@ def hard_figures(basis: str, **options) -> list[dict]:
 def test_options_matter(case):
     """An option that moves no figure of the hard cases would be compared with nothing."""
     basis, options, metrics = case
-    seen = [[[figures[metric] for metric in metrics] for figures in hard_figures(basis, **given)]
-            for given in ({}, options)]  # fmt: skip
+    seen = [
+        [[figures[metric] for metric in metrics] for figures in hard_figures(basis, **given)] for given in ({}, options)
+    ]
     without_effect = basis == "orders" and options == {"churn_mode": "event"}  # buyers of a period know no days
     assert (seen[0] == seen[1]) == without_effect
 
@@ -220,8 +221,15 @@ def test_lines(tmp_path):
         assert cases.cohort_differences(data, books, every) == []
 
 
-@pytest.mark.parametrize(("basis", "options"), [("orders", {}), ("orders", {"inactivity_days": 20, "churn_mode": "event"}),
-                                                ("subscriptions", {}), ("subscriptions", {"mrr_mode": "event"})])  # fmt: skip
+@pytest.mark.parametrize(
+    ("basis", "options"),
+    [
+        ("orders", {}),
+        ("orders", {"inactivity_days": 20, "churn_mode": "event"}),
+        ("subscriptions", {}),
+        ("subscriptions", {"mrr_mode": "event"}),
+    ],
+)
 def test_customers_of_before(basis, options):
     """Every third customer was there before: never new, in no cohort, at the first purchase or payment come back."""
     tables = cases.many_tricky_tables(range(3))

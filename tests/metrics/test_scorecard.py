@@ -79,8 +79,11 @@ def test_metrics_and_periods_keep_the_order_asked_for(shop):
     asked = {"metrics": ["revenue", "customers_at_end"], "periods": ["2024-02", "2024-01"]}
     frame = rk.scorecard(shop, **asked)
     assert list(zip(frame["metric"], frame["period"], strict=True)) == [
-        ("revenue", "2024-02"), ("revenue", "2024-01"), ("customers_at_end", "2024-02"), ("customers_at_end", "2024-01"),
-    ]  # fmt: skip
+        ("revenue", "2024-02"),
+        ("revenue", "2024-01"),
+        ("customers_at_end", "2024-02"),
+        ("customers_at_end", "2024-01"),
+    ]
 
 
 def test_the_default_is_the_last_complete_period(shop):
@@ -258,8 +261,12 @@ def test_a_goal_is_reached_missed_or_open(with_goals, goal, metric, status):
 def test_a_goal_is_of_the_whole_not_of_its_parts(with_goals):
     frame = rk.scorecard(with_goals("[goals.revenue]\ntarget = 100"), "2024-02", metrics=["revenue"], segment="country")
     assert dict(zip(frame["segment_value"], frame["status"], strict=True)) == {
-        "": "reached", "(none)": "", "France": "", "Malta": "", "UK": "",
-    }  # fmt: skip
+        "": "reached",
+        "(none)": "",
+        "France": "",
+        "Malta": "",
+        "UK": "",
+    }
 
 
 def test_a_goal_of_an_undefined_figure_has_no_status(with_goals):

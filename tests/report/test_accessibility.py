@@ -68,8 +68,9 @@ def test_axe_finds_no_violation(axe, page, report):
     Opened(page, report)
     found = page.evaluate("axe.run()")
     assert len(found["passes"]) > 30
-    assert [(rule["id"], node["target"], node["failureSummary"])
-            for rule in found["violations"] for node in rule["nodes"]] == []  # fmt: skip
+    assert [
+        (rule["id"], node["target"], node["failureSummary"]) for rule in found["violations"] for node in rule["nodes"]
+    ] == []
 
 
 @pytest.mark.parametrize("report", ["sample_pack"], indirect=True)

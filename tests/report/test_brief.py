@@ -25,8 +25,16 @@ from retention_kit.report.execution.plan import make_plan
 from retention_kit.report.export.exporters import exporter_of, page_count
 from retention_kit.report.page import Page
 
-GOALS = ("customer_retention_rate", "repeat_purchase_rate", "average_revenue_per_customer", "revenue", "net_revenue",
-         "active_customers", "purchase_frequency", "average_purchase_value")  # fmt: skip
+GOALS = (
+    "customer_retention_rate",
+    "repeat_purchase_rate",
+    "average_revenue_per_customer",
+    "revenue",
+    "net_revenue",
+    "active_customers",
+    "purchase_frequency",
+    "average_purchase_value",
+)
 
 
 def orders(size: float, customers: int, name: str) -> pd.DataFrame:
@@ -129,8 +137,13 @@ def test_the_pack_knows_its_brief(built, capsys):
     assert out.splitlines()[-1] == "open reports/2024-08/brief.en.html"
 
 
-@pytest.mark.parametrize(("link", "attached"), [("", ["retention-2024-08-brief.en.pdf", "retention-2024-08.en.pdf"]),
-                                                ("https://example.com/reports", ["retention-2024-08-brief.en.pdf"])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("link", "attached"),
+    [
+        ("", ["retention-2024-08-brief.en.pdf", "retention-2024-08.en.pdf"]),
+        ("https://example.com/reports", ["retention-2024-08-brief.en.pdf"]),
+    ],
+)
 def test_the_mail_brings_the_page_along(built, link, attached):
     if link:
         file = built.parents[1] / "retention.toml"

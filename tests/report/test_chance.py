@@ -1,4 +1,6 @@
-"""A report claims nothing where nothing changes, and something where something does: a few companies of benchmarks/chance.py."""
+"""A report claims nothing where nothing changes, and something where something does: a few companies of
+benchmarks/chance.py.
+"""
 
 from __future__ import annotations
 

@@ -117,8 +117,11 @@ def test_a_trend_can_be_held_against_the_year_before():
     rows = trend_rows([0.38, 0.39, 0.456, 0.22], incomplete=[3]).assign(year_ago=[None, 0.35, 0.4, 0.9])
     drawing = series.trend(rows, WORDS, before="year_ago")
     assert [(row["earlier"], row["before"]) for row in rows_of(drawing)] == [
-        (None, "–"), (0.35, "35.0%"), (0.4, "40.0%"), (0.9, "90.0%")
-    ]  # fmt: skip
+        (None, "–"),
+        (0.35, "35.0%"),
+        (0.4, "40.0%"),
+        (0.9, "90.0%"),
+    ]
     assert "a year before" in shown(drawing)
     assert " Pale line: a year before, 90.0% for December 2011." in drawing.alt
     fields = [layer["encoding"]["y"]["field"] for layer in drawing.spec["layer"] if "y" in layer["encoding"]]

@@ -23,11 +23,14 @@ WORDS = Words("en", "GBP")
 
 CELLS = pd.DataFrame(
     [  # a cohort of 4 and one of 2, seen until the middle of March
-        ("2024-01", 0, "2024-01", 4, 4, True), ("2024-01", 1, "2024-02", 4, 2, True), ("2024-01", 2, "2024-03", 4, 1, False),
-        ("2024-02", 0, "2024-02", 2, 2, True), ("2024-02", 1, "2024-03", 2, 0, False),
+        ("2024-01", 0, "2024-01", 4, 4, True),
+        ("2024-01", 1, "2024-02", 4, 2, True),
+        ("2024-01", 2, "2024-03", 4, 1, False),
+        ("2024-02", 0, "2024-02", 2, 2, True),
+        ("2024-02", 1, "2024-03", 2, 0, False),
     ],
     columns=["cohort", "age", "period", "size", "active", "complete"],
-)  # fmt: skip
+)
 CELLS = CELLS.assign(retention=CELLS["active"] / CELLS["size"], value=CELLS["active"] / CELLS["size"])
 AVERAGE = pd.DataFrame({"age": [1, 2], "active": [6, 3], "size": [12, 10], "retention": [0.5, 0.3]})
 LINES = pd.DataFrame(
@@ -57,9 +60,12 @@ def test_is_valid_vega_lite_and_the_same_bytes_every_time(draw):
 def test_a_heat_map_has_no_cell_for_what_is_not_yet_seen_and_sets_the_running_period_apart():
     cells = {(row["cohort"], row["age"]): (row["text"], row["kind"]) for row in rows_of(DRAWINGS["heat map"]())}
     assert cells == {
-        ("Jan 2024", 0): ("100", "first"), ("Jan 2024", 1): ("50", "later"), ("Jan 2024", 2): ("25", "running"),
-        ("Feb 2024", 0): ("100", "first"), ("Feb 2024", 1): ("0", "running"),
-    }  # fmt: skip
+        ("Jan 2024", 0): ("100", "first"),
+        ("Jan 2024", 1): ("50", "later"),
+        ("Jan 2024", 2): ("25", "running"),
+        ("Feb 2024", 0): ("100", "first"),
+        ("Feb 2024", 1): ("0", "running"),
+    }
 
 
 def test_a_heat_map_shows_sizes_beside_the_cohorts_and_words_on_its_axis():
@@ -94,8 +100,12 @@ def test_a_cell_of_a_heat_map_can_be_chosen():
     drawing = cohort_charts.heat_map(CELLS, WORDS, "month", "fraction", select=True)
     plain = DRAWINGS["heat map"]()
     assert [(row["cohort_id"], row["period"]) for row in rows_of(drawing)] == [
-        ("2024-01", "2024-01"), ("2024-01", "2024-02"), ("2024-01", "2024-03"), ("2024-02", "2024-02"), ("2024-02", "2024-03"),
-    ]  # fmt: skip
+        ("2024-01", "2024-01"),
+        ("2024-01", "2024-02"),
+        ("2024-01", "2024-03"),
+        ("2024-02", "2024-02"),
+        ("2024-02", "2024-03"),
+    ]
     (param,) = drawing.spec["params"]
     assert (param["name"], param["select"]["type"], param["select"]["fields"]) == (
         "cell",
@@ -153,7 +163,9 @@ def by_day(colour: str) -> list[float]:
 
 
 def by_night(colour: str) -> list[float]:
-    """As the report's style shows pictures in the dark: invert(.92) hue-rotate(180deg), by the matrix of the CSS filter."""
+    """As the report's style shows pictures in the dark: invert(.92) hue-rotate(180deg), by the matrix of the CSS
+    filter.
+    """
     inverted = [0.92 - 0.84 * part for part in by_day(colour)]
     rows = (-0.574, 1.430, 0.144), (0.426, 0.430, 0.144), (0.426, 1.430, -0.856)
     turned = [sum(weight * part for weight, part in zip(row, inverted, strict=True)) for row in rows]
@@ -199,7 +211,8 @@ def test_tenths_show_shares_over_money_and_mark_the_best():
     assert drawing.alt.endswith("1: £600 (60.0%), 2: £300 (30.0%), 3: £100 (10.0%).")
 
 
-# Whole pages. A customer of January, before whose end not all are known; 100 who first bought in February, half of whom did again
+# Whole pages. A customer of January, before whose end not all are known; 100 who first bought in February, half of
+# whom did again
 # in March; 100 who first bought in March, so many of whom did again in April; and one of April.
 def orders(returning: int) -> pd.DataFrame:
     rows = [("z", "2024-01-05", 7.0), *((f"a{number}", "2024-02-10", 10.0) for number in range(100))]
@@ -264,15 +277,20 @@ def test_revenue_of_a_cohort_counts_those_who_left_with_nothing():
 
 SPELLS = pd.DataFrame(
     [  # who joins in January to April, and stays how long: cohorts of 2, 1, 1 and 1
-        ("a", "2024-01-01", None), ("b", "2024-01-01", "2024-02-01"), ("c", "2024-02-01", None),
-        ("d", "2024-03-01", "2024-04-01"), ("e", "2024-04-01", None),
+        ("a", "2024-01-01", None),
+        ("b", "2024-01-01", "2024-02-01"),
+        ("c", "2024-02-01", None),
+        ("d", "2024-03-01", "2024-04-01"),
+        ("e", "2024-04-01", None),
     ],
     columns=["customer_id", "started_at", "ended_at"],
-).assign(amount=12.0)  # fmt: skip
+).assign(amount=12.0)
 
 
 def test_the_average_of_curves_weighs_cohorts_by_size_and_takes_three_at_least():
-    """Month 1: a but not b, c, not d, and e: 3 of 5. Month 2: a but not b, c, not d: 2 of 4. Month 3 has two cohorts only."""
+    """Month 1: a but not b, c, not d, and e: 3 of 5. Month 2: a but not b, c, not d: 2 of 4. Month 3 has two cohorts
+    only.
+    """
     data = rk.load(subscriptions=SPELLS, timezone="UTC", currency="GBP", as_of="2024-06-01")
     block = Page("2024-05", data=data).curves().data
     assert block["title"] == "On average 60.0% of a cohort are active in month 1, and 50.0% in month 2"

@@ -33,12 +33,20 @@ SPELLS = """
 """
 ANSWERS = pd.DataFrame(
     [
-        ("2024-01-05", "nps", 10), ("2024-01-06", "nps", 10), ("2024-01-07", "nps", 7), ("2024-01-08", "nps", 0),
-        ("2024-01-05", "csat", 5), ("2024-01-06", "csat", 4), ("2024-01-07", "csat", 4), ("2024-01-08", "csat", 2),
-        ("2024-01-05", "ces", 7), ("2024-01-06", "ces", 1), ("2024-02-06", "ces", 5),
+        ("2024-01-05", "nps", 10),
+        ("2024-01-06", "nps", 10),
+        ("2024-01-07", "nps", 7),
+        ("2024-01-08", "nps", 0),
+        ("2024-01-05", "csat", 5),
+        ("2024-01-06", "csat", 4),
+        ("2024-01-07", "csat", 4),
+        ("2024-01-08", "csat", 2),
+        ("2024-01-05", "ces", 7),
+        ("2024-01-06", "ces", 1),
+        ("2024-02-06", "ces", 5),
     ],
     columns=["responded_at", "survey", "score"],
-)  # fmt: skip
+)
 
 
 def subscriptions(spells: str = SPELLS, period: str = "2024-02", as_of: str = "2024-03-01", **settings) -> Page:
@@ -126,7 +134,9 @@ def test_a_waterfall_says_what_happened(spells, period, as_of, title):
 
 
 def test_a_waterfall_shows_where_the_changes_are_and_levels_as_marks():
-    """Of 10,000 a change of 7 would be nothing on an axis from zero; what has no length has no bar to be read from zero."""
+    """Of 10,000 a change of 7 would be nothing on an axis from zero; what has no length has no bar to be read from
+    zero.
+    """
     steps = [
         {"name": "start", "value": 10_000, "before": 10_000, "after": 10_000},
         {"name": "new", "value": 7, "before": 10_000, "after": 10_007},
@@ -184,8 +194,13 @@ def test_answers_stand_over_their_whole_scale_the_best_first():
 def test_recommendations_count_as_the_score_counts_them():
     groups = {row["score"]: row["group"] for row in rows_of(survey().answers("nps"))}
     assert [groups[score] for score in ("10", "9", "8", "7", "6", "0")] == [
-        "promoters (9–10)", "promoters (9–10)", "passives (7–8)", "passives (7–8)", "detractors (0–6)", "detractors (0–6)",
-    ]  # fmt: skip
+        "promoters (9–10)",
+        "promoters (9–10)",
+        "passives (7–8)",
+        "passives (7–8)",
+        "detractors (0–6)",
+        "detractors (0–6)",
+    ]
     assert len(groups) == 11
 
 

@@ -62,7 +62,9 @@ def of_the_docs() -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> tuple[Path, list[int]]:
-    """A pack with four notebooks of an analyst's and one section of ours, and the exit codes of the two runs that made it."""
+    """A pack with four notebooks of an analyst's and one section of ours, and the exit codes of the two runs that made
+    it.
+    """
     folder = tmp_path_factory.mktemp("dropped")
     (folder / "own").mkdir()
     code = nbf.new_code_cell
@@ -122,8 +124,17 @@ def test_a_plain_notebook_is_laid_out_in_html(pack):
 
 def test_a_plain_notebook_is_laid_out_in_pdf(pack):
     text = pdf_text(pack)
-    for words in ("We looked at three price lists, by hand", "the new one", "As a customer said.", "old 12", "In detail",
-                  "0 France 61 12.5", "<b>Malta</b>", "printed words", "42"):  # fmt: skip
+    for words in (
+        "We looked at three price lists, by hand",
+        "the new one",
+        "As a customer said.",
+        "old 12",
+        "In detail",
+        "0 France 61 12.5",
+        "<b>Malta</b>",
+        "printed words",
+        "42",
+    ):
         assert words in text
     with pikepdf.open(pack / "report.en.pdf") as document:
         pictures = [

@@ -278,7 +278,7 @@ def test_what_is_not_ours_is_left_alone(place):
 def limited(command: list[str], size: int) -> subprocess.CompletedProcess:
     """A run that can write no file of more than `size` bytes."""
     program = f"import resource, sys\nresource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n" \
-              f"from retention_kit.cli import main\nsys.exit(main({command!r}))"  # fmt: skip
+              f"from retention_kit.cli import main\nsys.exit(main({command!r}))"  # fmt: skip  # the table as on paper
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 

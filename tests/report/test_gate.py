@@ -270,7 +270,10 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda pack: (pack / "report.en.html").write_bytes((pack / "report.en.html").read_bytes()[:-2000]),
         "The words of report.en.html changed after it was built: build the report again.",
     ),
-    "HTML gone": (lambda pack: (pack / "report.en.html").unlink(), "report.en.html is not there: build the report again."),
+    "HTML gone": (
+        lambda pack: (pack / "report.en.html").unlink(),
+        "report.en.html is not there: build the report again.",
+    ),
     "PDF gone": (lambda pack: (pack / "report.en.pdf").unlink(), "report.en.pdf is not there: build the report again."),
     "PDF cut off": (
         lambda pack: (pack / "report.en.pdf").write_bytes((pack / "report.en.pdf").read_bytes()[:1000]),
@@ -282,7 +285,9 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "scorecard gone": (lambda pack: (pack / "scorecard.csv").unlink(), "scorecard.csv tells nothing of 2025-12."),
     "figure of the scorecard": (
-        lambda pack: edit(pack / "scorecard.csv", "Customer retention,2025-12,,,0.96", "Customer retention,2025-12,,,0.95"),
+        lambda pack: edit(
+            pack / "scorecard.csv", "Customer retention,2025-12,,,0.96", "Customer retention,2025-12,,,0.95"
+        ),
         "Scorecard and notebooks tell different figures: 'Customer retention 95.9%'",
     ),
     "figure of the manifest": (
@@ -311,7 +316,9 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "figure of the PDF": (change_pdf, f"report.en.pdf does not say what was recorded: '{FINDING}'"),
     "external script": (
-        lambda pack: edit(pack / "report.en.html", "</head>", '<script src="https://example.com/x.js"></script></head>'),
+        lambda pack: edit(
+            pack / "report.en.html", "</head>", '<script src="https://example.com/x.js"></script></head>'
+        ),
         "report.en.html asks for a file of another place: 'https://example.com/x.js'",
     ),
     "external picture": (
@@ -327,7 +334,7 @@ PACK_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "The content of notebooks/cohorts.en.ipynb changed after it was built",
     ),
     "failed somewhere": (lambda pack: retell(pack, state="failed"), "A part of the report failed"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PACK_DEFECTS)
@@ -449,9 +456,18 @@ MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "iframe": (put('<iframe src="https://example.com"></iframe>'), "it has a <iframe>"),
     "form": (put('<form action="https://example.com"></form>'), "it has a <form>"),
     "data: picture": (resub(r'src="cid:[^"]+"', 'src="data:image/png;base64,AAAA"'), "a <img> loads 'data:image/png"),
-    "external picture": (resub(r'src="cid:[^"]+"', 'src="https://example.com/x.png"'), "a <img> loads 'https://example.com"),
-    "tracking pixel": (put('<img src="http://example.com/p" width="1" height="1" alt="">'), "loads 'http://example.com/p'"),
-    "background picture": (put('<table background="//example.com/x"></table>'), "loads '//example.com/x' in its background"),
+    "external picture": (
+        resub(r'src="cid:[^"]+"', 'src="https://example.com/x.png"'),
+        "a <img> loads 'https://example.com",
+    ),
+    "tracking pixel": (
+        put('<img src="http://example.com/p" width="1" height="1" alt="">'),
+        "loads 'http://example.com/p'",
+    ),
+    "background picture": (
+        put('<table background="//example.com/x"></table>'),
+        "loads '//example.com/x' in its background",
+    ),
     "style that loads": (put('<p style="background:url(//example.com/x)">.</p>'), "the style of a <p> loads something"),
     "event handler": (resub("<h1", '<h1 onclick="x()"'), "a <h1> has onclick"),
     "javascript: link": (put('<p><a href=" java\nscript:alert(1)">x</a></p>'), "a link leads to ' java"),
@@ -467,21 +483,39 @@ MESSAGE_DEFECTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no HTML part": (without("html"), "it has no HTML part"),
     "no subject": (head(b"Subject: ", b"Subject: =?utf-8?q?_?=\r\nKeywords: "), "it has no subject"),
     "no sender": (head(b"From: ", b"Comments: "), "it names no sender"),
-    "smuggled header": (head(b"Subject: ", b"Bcc: x@example.com\r\nSubject: "), "it has a header 'bcc' that is not ours"),
+    "smuggled header": (
+        head(b"Subject: ", b"Bcc: x@example.com\r\nSubject: "),
+        "it has a header 'bcc' that is not ours",
+    ),
     "header newline": (
         head(b"Subject: ", b"Subject: =?utf-8?q?a=0D=0ABcc:_x=40example.com?= "),
         "its header 'Subject' holds a line break",
     ),
     "two subjects": (head(b"Subject: ", b"Subject: x\r\nSubject: "), "it has the header 'subject' 2 times"),
-    "figure in the HTML part": (swap(">96.9%<", ">69.9%<"), "its HTML tells other figures than the scorecard, which has: 'Customer retention 96.9%'"),
-    "figure in the text part": (swap("Customer retention: 96.9%", "Customer retention: 69.9%", "text"), "its text tells other figures than the scorecard, which has: 'Customer retention 96.9%'"),
+    "figure in the HTML part": (
+        swap(">96.9%<", ">69.9%<"),
+        "its HTML tells other figures than the scorecard, which has: 'Customer retention 96.9%'",
+    ),
+    "figure in the text part": (
+        swap("Customer retention: 96.9%", "Customer retention: 69.9%", "text"),
+        "its text tells other figures than the scorecard, which has: 'Customer retention 96.9%'",
+    ),
     "share in both": (both("1,119 of 1,155", "1,155 of 1,119"), "which has: '1,119 of 1,155'"),
     "interval in both": (both("95.7% to 97.7%", "95.9% to 97.7%"), "which has: '95% 95.7% to 97.7%'"),
     "change in both": (both("+3.5% vs Nov 2025", "+5.3% vs Nov 2025"), "which has: '+3.5% vs Nov 2025'"),
-    "figure of a chart's alt text": (swap("Highest 97.3%", "Highest 99.3%"), "its text and its HTML tell other figures: '97.3', '99.3'"),
-    "finding in both": (both(FINDING, FINDING.replace("96.9", "97.9")), f"its headline is not the finding of the report, '{FINDING}'"),
-    "customer id": (both("Needs attention", "Needs attention: C0828"), "it names 1 of the customers that the lists hold"),
-}  # fmt: skip
+    "figure of a chart's alt text": (
+        swap("Highest 97.3%", "Highest 99.3%"),
+        "its text and its HTML tell other figures: '97.3', '99.3'",
+    ),
+    "finding in both": (
+        both(FINDING, FINDING.replace("96.9", "97.9")),
+        f"its headline is not the finding of the report, '{FINDING}'",
+    ),
+    "customer id": (
+        both("Needs attention", "Needs attention: C0828"),
+        "it names 1 of the customers that the lists hold",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", MESSAGE_DEFECTS)
@@ -508,7 +542,7 @@ LATER_DEFECTS: dict[str, Callable[[Path], object]] = {
     "cut off": lambda pack: rewrite(pack, html=lambda body: body[:-500]),
     "bare line feed": head(b"\r\n\r\n", b"\r\n\n"),
     "not ASCII": head(b"Subject: ", "Subject: é".encode()),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LATER_DEFECTS)
@@ -575,16 +609,19 @@ PLACES = {
         pack / "notebooks" / "cohorts.en.ipynb", '"cells": [', f'"x": {json.dumps(SECRET)}, "cells": ['
     ),
     "manifest.json": lambda pack: retell(pack, parameters={"templates": SECRET}),
-    "report.en.pdf": lambda pack: change_pdf(pack, FINDING, "p&ss w\\\"rd/7"),
+    "report.en.pdf": lambda pack: change_pdf(pack, FINDING, 'p&ss w\\"rd/7'),
     "message.en.eml": put("<p>p&amp;ss w&quot;rd/7</p>"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize(("variable", "value"), [
-    ("RETENTION_KIT_SMTP_URL", "smtp://reports:p%26ss%20w%22rd%2F7@mail.example.com:587"),
-    ("SHOP_API_KEY", SECRET),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RETENTION_KIT_SMTP_URL", "smtp://reports:p%26ss%20w%22rd%2F7@mail.example.com:587"),
+        ("SHOP_API_KEY", SECRET),
+    ],
+)
 def test_a_secret_of_the_environment_is_caught_anywhere(pack, monkeypatch, place, variable, value):
     monkeypatch.setenv(variable, value)
     told = manifest.read(pack)
@@ -600,8 +637,13 @@ def test_a_secret_of_the_environment_is_caught_anywhere(pack, monkeypatch, place
 
 
 def test_what_is_no_secret_is_none(tmp_path):
-    ordinary = {"PWD": "/home/reports", "SHORT_TOKEN": "web", "APP_SECRET": str(tmp_path), "COMPASS": "Customer retention",
-                "HOMEPAGE": "https://example.com/a:b"}  # fmt: skip
+    ordinary = {
+        "PWD": "/home/reports",
+        "SHORT_TOKEN": "web",
+        "APP_SECRET": str(tmp_path),
+        "COMPASS": "Customer retention",
+        "HOMEPAGE": "https://example.com/a:b",
+    }
     assert secret_checks.given(ordinary) == {}
     known = secret_checks.given({"SHOP_TOKEN": "12345678"})
     assert [*secret_checks.leaks(b"id,12345678\n", known)] == ["the secret of the environment variable SHOP_TOKEN"]

@@ -77,8 +77,13 @@ def test_kernels_share_nothing_that_matters(tmp_path, monkeypatch):
         said.append(lines)
     assert [lines[1] for lines in said] == ["False False"] * 2
     assert len({number for lines in said for number in lines[3].split()}) == 4
-    seeded = subprocess.run([sys.executable, "-c", "print(hash('retention'))"], env={**os.environ, "PYTHONHASHSEED": "0"},
-                            capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    seeded = subprocess.run(
+        [sys.executable, "-c", "print(hash('retention'))"],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     assert [lines[4] for lines in said] == [f"{word} {tmp_path} {seeded} JST" for word in ("first", "second")]
 
 
@@ -112,8 +117,11 @@ def test_what_a_kernel_runs_is_not_in_the_history_of_the_user(is_forked, tmp_pat
     """A file that all kernels of a user share, and would wait for each other to write."""
     if not is_forked:
         monkeypatch.delattr(os, "fork")
-    lines, problem = run("print(get_ipython().profile_dir.location)", "print(len(In))",
-                         environment={**os.environ, "IPYTHONDIR": str(tmp_path)})  # fmt: skip
+    lines, problem = run(
+        "print(get_ipython().profile_dir.location)",
+        "print(len(In))",
+        environment={**os.environ, "IPYTHONDIR": str(tmp_path)},
+    )
     assert not problem
     assert Path(lines[0]).parent == tmp_path
     assert int(lines[1]) > 1  # it has a history of its own
@@ -158,8 +166,10 @@ def test_a_kernel_that_dies_ends_its_own_section_only(server, source, why):
 
 def test_where_the_server_is_killed_the_next_notebook_has_another():
     kernels.prepare()
-    (printed, *_), problem = run("import os, signal, sys, time\nprint(os.getpid(), os.getppid(), flush=True)",
-                                 "os.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(600)")  # fmt: skip
+    (printed, *_), problem = run(
+        "import os, signal, sys, time\nprint(os.getpid(), os.getppid(), flush=True)",
+        "os.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(600)",
+    )
     kernel, server = map(int, printed.split())
     assert problem == "DeadKernelError: The Python that ran it ended in the middle of a cell."
     assert is_gone(kernel)
@@ -173,7 +183,7 @@ def test_a_kernel_says_nothing_before_its_process_id_is_told(monkeypatch):
     """However long the server is kept from telling it."""
     slow = "def slow(pid):\n    if pid != os.getpid():\n        time.sleep(2)\n    lead(pid)\n"
     program = f"import os, time\nfrom retention_kit.report.execution import forkserver\nlead = forkserver._make_group\n{slow}" \
-              "forkserver._make_group = slow\nforkserver.main()"  # fmt: skip
+              "forkserver._make_group = slow\nforkserver.main()"  # fmt: skip  # the table as on paper
     monkeypatch.setattr(kernels, "_PYTHON", [sys.executable, "-P", "-c"])
     monkeypatch.setattr(kernels, "_MODULE", program)
     monkeypatch.setattr(kernels, "_server", None)
@@ -269,7 +279,7 @@ def test_a_kernel_that_is_not_ready_in_time_is_told_with_the_time(monkeypatch):
 def test_one_server_serves_a_process_and_ends_with_it(is_killed):
     """Whether the process ends by itself, even before the server is ready, or by a signal that it cannot see."""
     program = "import os, signal\nfrom retention_kit.report.execution import kernels\nserver = kernels.prepare()\n" \
-              "assert kernels.prepare() is server\nprint(server._process.pid, flush=True)\n"  # fmt: skip
+              "assert kernels.prepare() is server\nprint(server._process.pid, flush=True)\n"  # fmt: skip  # the table as on paper
     killed = "print(server.place, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     command = [sys.executable, "-c", program + killed * is_killed]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)

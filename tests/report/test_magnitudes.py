@@ -53,9 +53,15 @@ def company(magnitude: float, currency: str, is_long: bool) -> rk.data.dataset.D
         columns=["customer_id", "responded_at", "survey", "score"],
     )
     return rk.load(
-        orders=orders, subscriptions=plans, responses=answers, currency=currency, timezone="UTC",
-        company=LONG.strip(", ") if is_long else "Shop", as_of="2025-03-01", segments=["country"],
-    )  # fmt: skip
+        orders=orders,
+        subscriptions=plans,
+        responses=answers,
+        currency=currency,
+        timezone="UTC",
+        company=LONG.strip(", ") if is_long else "Shop",
+        as_of="2025-03-01",
+        segments=["country"],
+    )
 
 
 @cache
@@ -70,9 +76,15 @@ def notebook(*case) -> nbformat.NotebookNode:
         for cell in template.cells:
             if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
                 cells.append(_run(cell.source, names))
-    about = {"title": "Customer retention report", "company": data.settings.report.company,
-             "subtitle": "Customer retention report", "period_label": "January 2025", "as_of_label": "Data to 28 Feb 2025",
-             "language": "en", "direction": "ltr"}  # fmt: skip
+    about = {
+        "title": "Customer retention report",
+        "company": data.settings.report.company,
+        "subtitle": "Customer retention report",
+        "period_label": "January 2025",
+        "as_of_label": "Data to 28 Feb 2025",
+        "language": "en",
+        "direction": "ltr",
+    }
     return nbf.new_notebook(cells=cells, metadata={"retention_kit": about})
 
 

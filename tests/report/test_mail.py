@@ -72,8 +72,13 @@ def with_mail(data, company: str | None = None, goals: dict | None = None, **giv
 
 def orders_of(rows: list[tuple], **settings) -> Page:
     frame = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount", "country"][: len(rows[0])])
-    return Page("2024-02", "month", settings.pop("segment", ""), "en",
-                rk.load(orders=frame, timezone="UTC", currency="GBP", as_of=date(2024, 3, 1), **settings))  # fmt: skip
+    return Page(
+        "2024-02",
+        "month",
+        settings.pop("segment", ""),
+        "en",
+        rk.load(orders=frame, timezone="UTC", currency="GBP", as_of=date(2024, 3, 1), **settings),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +116,16 @@ def test_it_is_built_as_programs_expect_it(whole, tmp_path):
     report.write_bytes(b"%PDF-1.7 small")
     read = Read(compose(whole, report=report))
     assert read.types == [
-        "multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html",
-        "image/png", "image/png", "image/png", "application/pdf",
-    ]  # fmt: skip
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "image/png",
+        "image/png",
+        "application/pdf",
+    ]
     assert read.files == {"retention-2025-12.en.pdf": b"%PDF-1.7 small"}
     assert read.parsed["From"] == "retention-kit <reports@localhost>"
     assert read.parsed["Content-Language"] == "en"
@@ -283,8 +295,9 @@ def test_the_same_bytes_on_another_day_in_another_place(read, whole, environment
         "page = Page('2025-12', 'month', 'channel', 'en', rk.sample())\n"
         "print(hashlib.sha256(to_bytes(compose(page))).hexdigest())"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
-                          env={**os.environ, **environment})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ, **environment}
+    )
     assert done.stdout.strip() == hashlib.sha256(read.raw).hexdigest()
     assert to_bytes(compose(whole)) == read.raw
 
@@ -292,10 +305,15 @@ def test_the_same_bytes_on_another_day_in_another_place(read, whole, environment
 def test_sixty_cohorts_and_fifty_segments_fit(monkeypatch):
     first = date(2019, 3, 1)
     rows = [
-        (f"c{number}", str(first + timedelta(days=month * 30.44 // 1 + number % 9)), 10 + number % 7, f"Land {number % 50}")
+        (
+            f"c{number}",
+            str(first + timedelta(days=month * 30.44 // 1 + number % 9)),
+            10 + number % 7,
+            f"Land {number % 50}",
+        )
         for number in range(1500)
         for month in range(number % 60, 60, 1 + number % 3)
-    ]  # fmt: skip
+    ]
     page = orders_of(rows, segment="country")
     read = Read(compose(page))
     assert len(read.page.select(".cohorts tr")) == 14
@@ -329,14 +347,21 @@ def test_hostile_names_are_words_and_nothing_else(name):
         for month in (1, 2)
         if number % 3 or month == 1
     ]
-    rows += [(f"d{number}", f"2024-0{month}-04", 10.0, "other") for number in range(80) for month in (1, 2)]  # fmt: skip
+    rows += [(f"d{number}", f"2024-0{month}-04", 10.0, "other") for number in range(80) for month in (1, 2)]
     weak = orders_of(rows, segment="country")
     weak.data = with_mail(weak.data, company=name)
     alone = Page("2024-02", "month", f"country={segment}", "en", weak.data)
     for page in (weak, alone):
         read = Read(compose(page, notices=[name]))
-        assert sorted(read.parsed.keys()) == ["Auto-Submitted", "Content-Language", "Content-Type", "Date", "From",
-                                              "MIME-Version", "Subject"]  # fmt: skip
+        assert sorted(read.parsed.keys()) == [
+            "Auto-Submitted",
+            "Content-Language",
+            "Content-Type",
+            "Date",
+            "From",
+            "MIME-Version",
+            "Subject",
+        ]
         subject = str(read.parsed["Subject"])
         assert len(subject) < 300
         for text in (subject, read.html, read.text):
@@ -384,10 +409,13 @@ def test_each_basis_has_its_message(shared, tmp_path):
     from test_real_data import airport
 
     subscriptions = pd.DataFrame(
-        [("a", "2024-01-01", None, 10.0, "basic"), ("b", "2024-01-01", "2024-02-10", 20.0, "pro"),
-         ("c", "2024-02-05", None, 30.0, "pro")],
+        [
+            ("a", "2024-01-01", None, 10.0, "basic"),
+            ("b", "2024-01-01", "2024-02-10", 20.0, "pro"),
+            ("c", "2024-02-05", None, 30.0, "pro"),
+        ],
         columns=["customer_id", "started_at", "ended_at", "amount", "plan"],
-    )  # fmt: skip
+    )
     paying = rk.load(subscriptions=subscriptions, timezone="UTC", currency="GBP", as_of=date(2024, 4, 1))
     buying = rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of=date(2024, 3, 1))
     asked = rk.load(airport(tmp_path, shared, 'weight = "weight"'))

@@ -164,12 +164,16 @@ def test_the_headline_speaks_of_what_moved_else_of_the_first_leading_figure_that
 # Retention of February 2/3, of March so far 1/3.
 ORDERS = pd.DataFrame(
     [
-        ("a", "2024-01-05", 10.0), ("b", "2024-01-06", 20.0), ("c", "2024-01-31", 5.0),
-        ("a", "2024-02-03", 10.0), ("b", "2024-02-04", 30.0), ("d", "2024-02-28", 7.0),
+        ("a", "2024-01-05", 10.0),
+        ("b", "2024-01-06", 20.0),
+        ("c", "2024-01-31", 5.0),
+        ("a", "2024-02-03", 10.0),
+        ("b", "2024-02-04", 30.0),
+        ("d", "2024-02-28", 7.0),
         ("a", "2024-03-05", 10.0),
     ],
     columns=["customer_id", "ordered_at", "amount"],
-)  # fmt: skip
+)
 
 
 def page(period: str, orders: pd.DataFrame = ORDERS, segment: str = "", **settings) -> Page:

@@ -1,4 +1,6 @@
-"""What analysts' cells show: each output appears on the page as in JupyterLab, or as a notice, and takes no page with it."""
+"""What analysts' cells show: each output appears on the page as in JupyterLab, or as a notice, and takes no page with
+it.
+"""
 
 import base64
 import io
@@ -76,8 +78,10 @@ def test_what_cannot_be_drawn_is_a_notice_and_a_failure(bundle, exporter):
 
 
 HTML = {
-    "text around a table": ("<p>Before</p><table><tr><th>a</th></tr><tr><td>1</td></tr></table>After",
-                            ["text", "table", "text"]),
+    "text around a table": (
+        "<p>Before</p><table><tr><th>a</th></tr><tr><td>1</td></tr></table>After",
+        ["text", "table", "text"],
+    ),
     "a table without a head": ("<table><tr><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr></table>", ["table"]),
     "a table in a table": ("<table><tr><td><table><tr><td>x</td></tr></table></td></tr></table>", ["table"]),
     "a comment": ("<!-- secret --><p>shown</p>", ["text"]),
@@ -85,14 +89,19 @@ HTML = {
     "what is hidden": ("<div style='display: none'>secret</div><p>shown</p>", ["text"]),
     "a list": ("<ul><li>one</li><li>two</li></ul>", ["text", "text"]),
     "preformatted": ("<pre>a  b\n c</pre>", ["printed"]),
-    "a drawing": ("<div><svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><path d='M0 0h9'/></svg></div>",
-                  ["image"]),
+    "a drawing": (
+        "<div><svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><path d='M0 0h9'/></svg></div>",
+        ["image"],
+    ),
     "a picture inside": (f"<p>See</p><img alt='a' src='data:image/png;base64,{picture('png')}'>", ["text", "image"]),
     "lines": ("one<br>two", ["text", "text"]),
     "inline tags": ("<p>a <b>b</b> <i>c</i></p>", ["text"]),
-    "a figure": ("<figure><table><tr><td>1</td></tr></table><figcaption>Caption</figcaption></figure>", ["table", "text"]),
+    "a figure": (
+        "<figure><table><tr><td>1</td></tr></table><figcaption>Caption</figcaption></figure>",
+        ["table", "text"],
+    ),
     "nothing": ("<div></div>", ["printed"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HTML)
@@ -161,7 +170,7 @@ MARKDOWN = {
     "[safe](https://example.com)": ('href="https://example.com"', "safe"),
     "[unsafe](javascript:secret)": ("unsafe", "unsafe"),
     "<b>never closed": ("never closed", "never closed"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("source", MARKDOWN)
@@ -222,8 +231,12 @@ PARAMETERS = 'period: str = ""'
 
 
 def own(tmp_path, source, tags=()):
-    nb = nbf.new_notebook(cells=[nbf.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-                                 nbf.new_code_cell(source, metadata={"tags": list(tags)})])  # fmt: skip
+    nb = nbf.new_notebook(
+        cells=[
+            nbf.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+            nbf.new_code_cell(source, metadata={"tags": list(tags)}),
+        ]
+    )
     path = tmp_path / "own.ipynb"
     nbformat.write(nb, path)
     return Section(path)

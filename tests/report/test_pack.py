@@ -401,8 +401,9 @@ def test_a_plug_in_metric_gets_its_row_and_its_section(guest_share, tmp_path):
 @pytest.fixture(scope="module")
 def hostile():
     """A customer for each value, who buys in both months."""
-    rows = [(f"c{number}", f"2024-0{month}-05", 10.0, value)
-            for number, value in enumerate(HOSTILE) for month in (1, 2)]  # fmt: skip
+    rows = [
+        (f"c{number}", f"2024-0{month}-05", 10.0, value) for number, value in enumerate(HOSTILE) for month in (1, 2)
+    ]
     orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount", "country"])
     return rk.load(orders=orders, timezone="UTC", currency="GBP")
 
@@ -466,11 +467,14 @@ def test_an_unchanged_pack_is_left_as_it_stands(data, tmp_path, monkeypatch, sta
         rk.build_report(other, **options)
 
 
-@pytest.mark.parametrize(("origin", "hint"), [
-    ("(localhost/shop)", "they came through a connection, which only the program that built the pack has"),
-    ("(DataFrames)", "they were DataFrames"),
-    ("shop.duckdb", "run this where the pack was built"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("origin", "hint"),
+    [
+        ("(localhost/shop)", "they came through a connection, which only the program that built the pack has"),
+        ("(DataFrames)", "they were DataFrames"),
+        ("shop.duckdb", "run this where the pack was built"),
+    ],
+)
 @pytest.mark.usefixtures("standing")
 def test_data_that_are_gone_are_told_for_what_they_were(tmp_path, origin, hint):
     path = tmp_path / "2024-02" / "manifest.json"
@@ -530,8 +534,13 @@ def own_metric(purchases):
 
 @pytest.mark.usefixtures("kernelless")
 def test_an_edited_metric_or_own_template_is_made_again(data, tmp_path):
-    options = {"period": "2024-02", "output": tmp_path / "reports", "formats": ["html"], "static": True,
-               "only": ["overview"]}  # fmt: skip
+    options = {
+        "period": "2024-02",
+        "output": tmp_path / "reports",
+        "formats": ["html"],
+        "static": True,
+        "only": ["overview"],
+    }
     module = tmp_path / "own_metrics.py"
 
     def edited(text: str) -> bool:

@@ -53,7 +53,9 @@ def children(tag: pikepdf.Dictionary) -> list[pikepdf.Dictionary]:
 
 @cache
 def lines(path: Path) -> list[list[tuple[float, str]]]:
-    """Of each page: its lines of text with their height above its lower edge, highest first; header and footer left out."""
+    """Of each page: its lines of text with their height above its lower edge, highest first; header and footer left
+    out.
+    """
     pages = []
     for page in PdfReader(path).pages:
         found: dict[float, str] = {}
@@ -129,8 +131,9 @@ def test_every_table_has_its_header_and_equal_rows(pdf, either):
         assert (str(head.S), str(body.S)) == ("/THead", "/TBody")
         (names,) = children(head)
         assert {str(cell.S) for cell in children(names)} == {"/TH"}
-        assert {str(cell.A.Scope if isinstance(cell.A, pikepdf.Dictionary) else cell.A[0].Scope)
-                for cell in children(names)} == {"/Column"}  # fmt: skip
+        assert {
+            str(cell.A.Scope if isinstance(cell.A, pikepdf.Dictionary) else cell.A[0].Scope) for cell in children(names)
+        } == {"/Column"}
         assert {len(children(row)) for row in children(body)} == {len(children(names))}
 
 

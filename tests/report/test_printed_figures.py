@@ -1,4 +1,6 @@
-"""Every figure that a report prints is one of its scorecard, as the words write it: cards, tables, findings, alt texts, HTML and PDF alike."""
+"""Every figure that a report prints is one of its scorecard, as the words write it: cards, tables, findings, alt texts,
+HTML and PDF alike.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +60,13 @@ class Printed:
 
     def of(self, metric: str, *periods: str, segments: bool = False) -> list[dict]:
         """The rows of a metric: of some periods, or of all; of the whole, or of the segments, too."""
-        return [row for row in self.rows if row["metric"] == metric and (not periods or row["period"] in periods)
-                and (segments or not row["segment"])]  # fmt: skip
+        return [
+            row
+            for row in self.rows
+            if row["metric"] == metric
+            and (not periods or row["period"] in periods)
+            and (segments or not row["segment"])
+        ]
 
     def figures(self, text: str) -> set[str]:
         """The figures in a text; the names of periods and the level of the intervals are none."""
@@ -93,8 +100,11 @@ class Printed:
 
     def _spelled(self, period: str) -> set[str]:
         one = Period.parse(period)
-        return {form for near in (one, one.shift(-1), one.shift(-12))
-                for form in (str(near), self.words.period(near), self.words.period(near, "short"))}  # fmt: skip
+        return {
+            form
+            for near in (one, one.shift(-1), one.shift(-12))
+            for form in (str(near), self.words.period(near), self.words.period(near, "short"))
+        }
 
 
 def _read(row: dict[str, str]) -> dict:
@@ -184,9 +194,13 @@ def moved_in(pack: Path) -> dict[str, set[str]]:
         now = rows[rows["period"] == printed.period].select_dtypes("number")
         now = now.assign(share=now["lost"] / now["lost"].sum()) if name == "reasons" else now
         units = {"share": ["fraction"]} if name != "mrr" else {}
-        forms = [printed.words.value(abs(value), unit, style)
-                 for column in now for value in now[column] for style in ("short", "full")
-                 for unit in units.get(column, ["money"] if name == "mrr" else ["count", "money"])]  # fmt: skip
+        forms = [
+            printed.words.value(abs(value), unit, style)
+            for column in now
+            for value in now[column]
+            for style in ("short", "full")
+            for unit in units.get(column, ["money"] if name == "mrr" else ["count", "money"])
+        ]
         told[name] = printed.figures(" ".join(forms))
     return told
 
@@ -201,8 +215,11 @@ def test_the_first_words_name_figures_of_the_period_only(either, printed, moved)
         row["value"] for row in printed.rows if row["metric"] == "lost_customers" and row["period"] < printed.period
     ]
     of_period = [row for row in printed.rows if row["period"] == printed.period and not row["segment"]]
-    money += [abs(row["change"]) * row["denominator"] for row in of_period if row["unit"] == "money"
-              and None not in (row["change"], row["denominator"])]  # fmt: skip
+    money += [
+        abs(row["change"]) * row["denominator"]
+        for row in of_period
+        if row["unit"] == "money" and None not in (row["change"], row["denominator"])
+    ]
     listed = [printed.words.value(value, "money") for value in money]
     listed.append(printed.words.value(int(median(before[-12:]) + 0.5), "count"))
     allowed = printed.allowed(row for row in printed.rows if row["period"] == printed.period)

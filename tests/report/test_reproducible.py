@@ -17,7 +17,9 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def elsewhere(sample_pack, tmp_path_factory):
-    """The folder of packs of the sample company, as another process makes it: another seed, zone, language, place and pace."""
+    """The folder of packs of the sample company, as another process makes it: another seed, zone, language, place and
+    pace.
+    """
     folder = tmp_path_factory.mktemp("elsewhere")
     other = {"PYTHONHASHSEED": "12345", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "COLUMNS": "40"}
     command = [sys.executable, "-m", "retention_kit.cli", "report", "--jobs", "1", "--output", "packs"]

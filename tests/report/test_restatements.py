@@ -111,11 +111,21 @@ def test_what_is_no_pack_of_ours_does_not_break_the_index():
         "2024-01": "not JSON",
         "2023-12": "[]",
         "2023-11": json.dumps({"schema": 1, "period": "2023-11"}),
-        "2023-10": json.dumps(known | {"period": "2023-10", "state": 7, "reports": {"en": 1, "<b>": {}}, "settings": 3}),
-        "2023-09": json.dumps(known | {"period": "2023-09", "as_of": "soon", "complete": False, "reports": {"en": {"figures": {"revenue": "<b>"}}}}),
+        "2023-10": json.dumps(
+            known | {"period": "2023-10", "state": 7, "reports": {"en": 1, "<b>": {}}, "settings": 3}
+        ),
+        "2023-09": json.dumps(
+            known
+            | {
+                "period": "2023-09",
+                "as_of": "soon",
+                "complete": False,
+                "reports": {"en": {"figures": {"revenue": "<b>"}}},
+            }
+        ),
         "notes": json.dumps(known),
         "2023-08": json.dumps(known),
-    }  # fmt: skip
+    }
     for name, text in broken.items():
         (output / name).mkdir()
         (output / name / "manifest.json").write_text(text, "utf-8")
@@ -179,8 +189,13 @@ def test_a_backfill_made_twice_is_the_same_to_the_byte():
     for output in ("once", "twice"):
         assert report("--from", "2024-01", "--to", "2024-03", "--segment", "country", "--output", output) == 0
     once, twice = contents(Path("once")), contents(Path("twice"))
-    assert {"index.html", "2024-02/manifest.json", "2024-02/scorecard.csv", "2024-02/report.en.html",
-            "2024-02/lists/lost_customers.csv"} <= set(once)  # fmt: skip
+    assert {
+        "index.html",
+        "2024-02/manifest.json",
+        "2024-02/scorecard.csv",
+        "2024-02/report.en.html",
+        "2024-02/lists/lost_customers.csv",
+    } <= set(once)
     assert [name for name in once if once[name] != twice.get(name)] == []
     assert set(once) == set(twice)
     assert report("--from", "2024-01", "--to", "2024-03", "--segment", "country", "--output", "once", "--force") == 0

@@ -1,4 +1,6 @@
-"""Secrets are known by a kept rule set: each rule finds what it describes wherever a pack may hold it, and nothing else."""
+"""Secrets are known by a kept rule set: each rule finds what it describes wherever a pack may hold it, and nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -33,19 +35,34 @@ def test_each_rule_finds_what_it_describes(name):
     look()
 
 
-@pytest.mark.parametrize("write", [
-    lambda content: content,
-    base64.b64encode,
-    lambda content: content.hex().encode(),
-    lambda content: b"\n".join(hashlib.sha256(content[at : at + 9]).hexdigest().encode() for at in range(0, 9_000, 9)),
-], ids=["bytes", "Base64", "hex", "digests"])  # fmt: skip
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda content: content,
+        base64.b64encode,
+        lambda content: content.hex().encode(),
+        lambda content: b"\n".join(
+            hashlib.sha256(content[at : at + 9]).hexdigest().encode() for at in range(0, 9_000, 9)
+        ),
+    ],
+    ids=["bytes", "Base64", "hex", "digests"],
+)
 def test_pictures_fonts_and_digests_hold_no_secret(write):
     assert [*secret_checks.leaks(write(random.Random(17).randbytes(400_000)), {})] == []
 
 
-@pytest.mark.parametrize("name", [
-    "lip_gloss_and_balm_of_summer", "prf_professional_line_items", "sk_live_without_any_figures", "ion_" + "x" * 42,
-    "skills_test_2025", "tooltip_retention_rate_2025_12", "pat.pending.2025", "https://example.com/reports/2025-12",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lip_gloss_and_balm_of_summer",
+        "prf_professional_line_items",
+        "sk_live_without_any_figures",
+        "ion_" + "x" * 42,
+        "skills_test_2025",
+        "tooltip_retention_rate_2025_12",
+        "pat.pending.2025",
+        "https://example.com/reports/2025-12",
+    ],
+)
 def test_names_are_no_secrets(name):
     assert [*secret_checks.leaks(f"segment,{name},12\n".encode(), {})] == []

@@ -234,15 +234,19 @@ DEFECTS: dict[str, Sow] = {
     "another customer": lines(LOST, lambda rows: [*rows[:-1], re.sub(r"^[^,]*", "C99999", rows[-1])]),
     "money of a customer": lines(LOST, lambda rows: [*rows[:-1], re.sub(r"\d+(?=\D*$)", "777", rows[-1])]),
     "a list under another name": lambda pack: shutil.copy(pack / LOST, pack / "lists" / "all.csv"),
-    "a figure of before": lines("scorecard.csv", lambda rows: [*rows[:-1], re.sub(r"\d(?=[^\d]*$)", "7", rows[-1]) + ""]),
+    "a figure of before": lines(
+        "scorecard.csv", lambda rows: [*rows[:-1], re.sub(r"\d(?=[^\d]*$)", "7", rows[-1]) + ""]
+    ),
     "a row of figures twice": lines("scorecard.csv", lambda rows: [*rows, rows[5]]),
-    "a cell of a notebook": lambda pack: edit(pack / "notebooks" / "revenue.en.ipynb", '"source": [', '"source": ["1 + 1\\n",'),
+    "a cell of a notebook": lambda pack: edit(
+        pack / "notebooks" / "revenue.en.ipynb", '"source": [', '"source": ["1 + 1\\n",'
+    ),
     # What does not belong.
     "a file beside": beside("notes.txt"),
     "a hidden file": beside(".htaccess", "Options +Indexes"),
     "a notebook beside": beside("notebooks/extra.ipynb", "{}"),
     "a link beside": lambda pack: (pack / "more.csv").symlink_to("/etc/passwd"),
-}  # fmt: skip
+}
 
 
 def test_there_are_as_many_as_were_promised():

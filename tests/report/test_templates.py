@@ -18,11 +18,15 @@ from retention_kit.report.execution import templates as library
 PARAMETERS = 'period: str = ""\nevery: str = ""\nsegment: str = ""\nlanguage: str = ""\ndata: str = ""'
 ORDERS = pd.DataFrame(
     [
-        ("a", "2024-01-05", 10.0), ("b", "2024-01-06", 20.0), ("c", "2024-01-07", 5.0),
-        ("a", "2024-02-03", 10.0), ("b", "2024-02-04", 30.0), ("d", "2024-02-29", 7.0),
+        ("a", "2024-01-05", 10.0),
+        ("b", "2024-01-06", 20.0),
+        ("c", "2024-01-07", 5.0),
+        ("a", "2024-02-03", 10.0),
+        ("b", "2024-02-04", 30.0),
+        ("d", "2024-02-29", 7.0),
     ],
     columns=["customer_id", "ordered_at", "amount"],
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

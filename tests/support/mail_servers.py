@@ -1,4 +1,6 @@
-"""A real Postfix, which takes mail with STARTTLS and a password, and a real Dovecot, which keeps and gives it: on loopback, for tests."""
+"""A real Postfix, which takes mail with STARTTLS and a password, and a real Dovecot, which keeps and gives it: on
+loopback, for tests.
+"""
 
 from __future__ import annotations
 

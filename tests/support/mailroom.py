@@ -60,9 +60,15 @@ def write_pack(folder: Path, messages: dict[str, bytes] | None = None, company: 
         files[f"message.{name}.eml"] = hashlib.sha256(raw).hexdigest()
     report = {"company": company, "languages": ["en"]}
     manifest = {
-        "schema": 1, "state": "ok", "period": folder.name, "every": "month", "complete": True,
-        "settings": {"report": report}, "reports": reports, "files": files,
-    }  # fmt: skip
+        "schema": 1,
+        "state": "ok",
+        "period": folder.name,
+        "every": "month",
+        "complete": True,
+        "settings": {"report": report},
+        "reports": reports,
+        "files": files,
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest | told), "utf-8")
     return folder
 

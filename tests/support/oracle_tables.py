@@ -374,7 +374,9 @@ def read_subscriptions(books: Books, table: list[dict]) -> None:
 
 
 def bridged(spells: list[Spell], discounts: list[Spell]) -> tuple[list[Spell], list[Spell]]:
-    """One customer's spells, a gap of at most a day without any closed by what ended at its beginning; and the discounts."""
+    """One customer's spells, a gap of at most a day without any closed by what ended at its beginning; and the
+    discounts.
+    """
     reach = min(spells, key=lambda spell: spell.at).end
     for following in sorted(spells, key=lambda spell: spell.at)[1:]:
         if reach < following.at <= reach + timedelta(hours=24):
@@ -386,7 +388,9 @@ def bridged(spells: list[Spell], discounts: list[Spell]) -> tuple[list[Spell], l
 
 
 def lowered(books: Books, spells: list[Spell], discounts: list[Spell]) -> list[Spell]:
-    """One customer's spells less the discounts in their currency: cut at every bound, the first of the table lowered first."""
+    """One customer's spells less the discounts in their currency: cut at every bound, the first of the table lowered
+    first.
+    """
     pieces = []
     for currency in {spell.currency for spell in spells}:
         own = [spell for spell in spells if spell.currency == currency]

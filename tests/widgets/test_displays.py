@@ -1,4 +1,6 @@
-"""What one sees as the last line of a cell: the same figures in words, harmless whatever the data hold, by day and by night."""
+"""What one sees as the last line of a cell: the same figures in words, harmless whatever the data hold, by day and by
+night.
+"""
 
 from __future__ import annotations
 
@@ -98,13 +100,19 @@ def test_a_scorecard_shows_its_figures_in_words(data):
 def test_by_segment_and_over_periods_a_scorecard_says_which(data):
     parts = rk.scorecard(data, "2024-02", segment="country", metrics=["revenue"])
     assert [row[:3] for row in read(parts).rows] == [
-        ["Figure", "country", "Value"], ["Revenue", "all", "£37.50"], ["Revenue", "France", "£17.50"], ["Revenue", "Spain", "£20.00"],
-    ]  # fmt: skip
+        ["Figure", "country", "Value"],
+        ["Revenue", "all", "£37.50"],
+        ["Revenue", "France", "£17.50"],
+        ["Revenue", "Spain", "£20.00"],
+    ]
     trend = rk.scorecard(data, periods="all", metrics=["active_customers"])
     assert read(trend).said == ["Figures, January 2024 to March 2024"]
     assert [row[1:3] for row in read(trend).rows] == [
-        ["Period", "Value"], ["Jan 2024", "3"], ["Feb 2024", "3"], ["Mar 2024 (incomplete)", "1"],
-    ]  # fmt: skip
+        ["Period", "Value"],
+        ["Jan 2024", "3"],
+        ["Feb 2024", "3"],
+        ["Mar 2024 (incomplete)", "1"],
+    ]
     assert read(rk.scorecard(data, "2024-03", metrics=["revenue"])).said == ["Figures, March 2024 (incomplete)"]
 
 
@@ -244,8 +252,9 @@ def test_part_of_the_cohorts_shows_well_and_what_is_no_cohort_as_a_frame(data):
     ],
 )
 def test_a_measure_says_what_it_is_made_of(measure, said):
-    """[5, 6] has a mean of 5.5 and a standard error of 0.5. Of forty answers, with 3 added, p = d = 20.75 / 43: 100 · 1.96 ·
-    √(2p / 43) = 29.36, and they are no small sample."""
+    """[5, 6] has a mean of 5.5 and a standard error of 0.5. Of forty answers, with 3 added, p = d = 20.75 / 43: 100 ·
+    1.96 · √(2p / 43) = 29.36, and they are no small sample.
+    """
     assert str(measure()) == repr(measure()) == said
     assert " · ".join(read(measure()).said) == said
 
@@ -287,8 +296,15 @@ def test_a_dataset_of_answers_names_no_customers():
 @pytest.fixture
 def pack(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "our reports" / "2024-02"
-    for name in ("report.en.html", "report.en.pdf", "scorecard.csv", "manifest.json", "lists/lost_customers.csv",
-                 "lists/new_customers.country-#1.csv", "notebooks/overview.en.ipynb"):  # fmt: skip
+    for name in (
+        "report.en.html",
+        "report.en.pdf",
+        "scorecard.csv",
+        "manifest.json",
+        "lists/lost_customers.csv",
+        "lists/new_customers.country-#1.csv",
+        "notebooks/overview.en.ipynb",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     monkeypatch.chdir(tmp_path)
@@ -308,9 +324,16 @@ def test_a_pack_links_its_files_from_the_working_directory(pack):
     ]
     assert shown.links == [
         f"our%20reports/2024-02/{name}"
-        for name in ("report.en.html", "report.en.pdf", "scorecard.csv", "lists/lost_customers.csv",
-                     "lists/new_customers.country-%231.csv", "notebooks/overview.en.ipynb", "manifest.json")
-    ]  # fmt: skip
+        for name in (
+            "report.en.html",
+            "report.en.pdf",
+            "scorecard.csv",
+            "lists/lost_customers.csv",
+            "lists/new_customers.country-%231.csv",
+            "notebooks/overview.en.ipynb",
+            "manifest.json",
+        )
+    ]
     assert str(Pack(Path("our reports/2024-02"), "2024-02")).splitlines() == shown.said
 
 

@@ -1,4 +1,6 @@
-"""The explorer without a browser: its figures are the scorecard's, it never blocks the kernel, and it answers in sentences."""
+"""The explorer without a browser: its figures are the scorecard's, it never blocks the kernel, and it answers in
+sentences.
+"""
 
 import asyncio
 import io
@@ -95,8 +97,13 @@ def by_key(rows: list[dict]) -> dict[tuple, dict]:
 def selections(draw):
     """A selection by numbers, which the data turn into names."""
     number = st.integers(0, 10_000)
-    return {"every": draw(st.sampled_from(EVERY)), "compare": draw(st.sampled_from(COMPARE)),
-            "period": draw(number), "metric": draw(number), "values": draw(st.none() | st.sets(number, max_size=3))}  # fmt: skip
+    return {
+        "every": draw(st.sampled_from(EVERY)),
+        "compare": draw(st.sampled_from(COMPARE)),
+        "period": draw(number),
+        "metric": draw(number),
+        "values": draw(st.none() | st.sets(number, max_size=3)),
+    }
 
 
 @pytest.mark.long
@@ -195,7 +202,12 @@ def _loaded_once():
 
 def test_it_begins_with_the_last_complete_period_and_the_leading_metric(fresh, shop):
     assert (fresh.period, fresh.every, fresh.metric, fresh.segment, fresh.compare) == (
-        "2025-12", "month", "customer_retention_rate", "", "previous")  # fmt: skip
+        "2025-12",
+        "month",
+        "customer_retention_rate",
+        "",
+        "previous",
+    )
     assert fresh.parameters == {
         "period": "2025-12",
         "every": "month",
@@ -461,8 +473,14 @@ def test_without_a_company_the_status_speaks_of_the_data():
 
 
 def test_the_download_is_the_whole_list_and_harmless(monkeypatch):
-    orders = pd.DataFrame({"customer_id": ["=cmd()", "b"] + [f"c{number}" for number in range(300)], "amount": 5.0,
-                           "ordered_at": "2025-01-05", "@place": "+44"})  # fmt: skip
+    orders = pd.DataFrame(
+        {
+            "customer_id": ["=cmd()", "b"] + [f"c{number}" for number in range(300)],
+            "amount": 5.0,
+            "ordered_at": "2025-01-05",
+            "@place": "+44",
+        }
+    )
     explorer = rk.explore(rk.load(orders=orders, currency="GBP", as_of="2025-02-01"), segment="@place")
     explorer.show_customers("active")
     explorer.wait()
@@ -477,8 +495,14 @@ def test_the_download_is_the_whole_list_and_harmless(monkeypatch):
 
 def test_names_from_the_data_are_never_markup():
     evil = "<img src=x onerror=alert(1)>"
-    orders = pd.DataFrame({"customer_id": [f"{evil}{number % 9}" for number in range(40)], "amount": 5.0, evil: [evil, "b"] * 20,
-                           "ordered_at": [f"2025-0{1 + number % 4}-05" for number in range(40)]})  # fmt: skip
+    orders = pd.DataFrame(
+        {
+            "customer_id": [f"{evil}{number % 9}" for number in range(40)],
+            "amount": 5.0,
+            evil: [evil, "b"] * 20,
+            "ordered_at": [f"2025-0{1 + number % 4}-05" for number in range(40)],
+        }
+    )
     data = rk.load(orders=orders, currency="GBP", as_of="2025-05-01", company=evil)
     explorer = rk.explore(data, segment=evil, metric="active_customers")
     for tab in TABS:

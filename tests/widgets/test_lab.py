@@ -29,8 +29,11 @@ ROOT = Path(__file__).parents[2]
 TEMPLATES = sorted(path.name for path in templates_dir().glob("*.ipynb"))
 SECONDS = 90  # until anything that is waited for has to be there
 # JupyterLab's own news and updates would ask the network; nothing of it is the project's.
-QUIET = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-         "--LabApp.extension_manager=readonly")  # fmt: skip
+QUIET = (
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, wherever one looks
@@ -73,8 +76,15 @@ def served(folder: Path, private: Path, **more: object) -> Iterator[tuple[subpro
         place = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(values), "utf-8")
-    own = {"HOME": "", "IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data",
-           "JUPYTER_RUNTIME_DIR": "runtime", "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}  # fmt: skip
+    own = {
+        "HOME": "",
+        "IPYTHONDIR": "ipython",
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     environment |= {name: str(private / place) for name, place in own.items()}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -339,7 +349,9 @@ def figure(data: rk.Dataset, metric: str, period: str, segment: str = "") -> str
     ],
 )
 def test_an_analyst_explores_and_builds_a_report(request, chromium, tmp_path, company, periods, column, value):
-    """The sample by day, and Online Retail by night: figures change with what is chosen, and the pack is that of the choice."""
+    """The sample by day, and Online Retail by night: figures change with what is chosen, and the pack is that of the
+    choice.
+    """
     folder = tmp_path / "ours"
     begin(folder)
     if company == "retail":
@@ -387,7 +399,9 @@ CUT = """cards => cards.filter(card => card.scrollWidth > card.clientWidth + 1 |
 
 @pytest.mark.browser
 def test_the_explorer_keeps_its_keys_opens_the_report_whole_and_fits(chromium, tmp_path):
-    """A control's keys do not reach the cell, a link opens the page with its charts, and no card is cut where it is narrow."""
+    """A control's keys do not reach the cell, a link opens the page with its charts, and no card is cut where it is
+    narrow.
+    """
     folder = tmp_path / "ours"
     begin(folder)
     metric = "customer_retention_rate"
