@@ -350,7 +350,7 @@ def _refuse_unreachable(url: str) -> None:
 @contextmanager
 def _spark_errors() -> Iterator[None]:
     """Turn Spark's errors into SparkError, one sentence each."""
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it ships no types
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     try:
