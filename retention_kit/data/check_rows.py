@@ -28,8 +28,7 @@ class Rows(NamedTuple):
     """How many rows a check has in a table, and the first of them.
 
     `frame` has those that came as rows: check, row (its number), file, then their columns. `lines` has those that are
-    no
-    rows of the table, such as footers: check, file, line (of a sheet, its row), text.
+    no rows of the table, such as footers: check, file, line (of a sheet, its row), text.
     """
 
     rows: int

@@ -1,6 +1,6 @@
 """Every check of the quality frame, declared once: what it means for the figures, whether it sets rows aside, and from
-which
-share of a table's rows it is no dirt but a table mapped or written wrongly."""
+which share of a table's rows it is no dirt but a table mapped or written wrongly.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ def _unpaid(why: str) -> Check:
 
 
 # Copies, guests, refunds, free items, answers left out and what the user leaves out are common in good data: no share
-# of
-# them is told as a fault.
+# of them is told as a fault.
 CHECKS = {
     "naive times without a time zone": Check("read as UTC; set [report] timezone"),
     "long text, cut": Check("its first 200 characters and a digest stand for it, so that values stay apart"),

@@ -39,8 +39,8 @@ class Dataset:
     """Cleaned tables on an engine, with what cleaning did.
 
     `quality` has the columns table, check, rows, effect; `quarantine` gives the set-aside rows back; `warnings` are the
-    checks that 5% of the rows or more fail, a sentence each.
-    `as_of` is the local midnight up to which data are known; `starts` is the first local date in each table.
+    checks that 5% of the rows or more fail, a sentence each. `as_of` is the local midnight up to which data are known;
+    `starts` is the first local date in each table.
     """
 
     settings: Settings
@@ -91,8 +91,7 @@ class Dataset:
         """The local date from which on everybody first seen in a table is new, not a customer of before the data.
 
         `[data] first_known` says it; with a table of `known_customers` it is the table's start. Else spells are taken
-        to
-        tell when a customer began, and orders to hold customers of before among the new ones of their first twelve
+        to tell when a customer began, and orders to hold customers of before among the new ones of their first twelve
         months.
         """
         start = self.starts.get(table, self.start)
@@ -150,16 +149,14 @@ def load(
 
     `source` is a `retention.toml`, a folder that holds one or holds the tables, or a single file: a table, an export
     that is recognised by its header, or a workbook or database that holds some. Or give the tables as DataFrames
-    (pandas, Polars) or Arrow tables; or `source`
-    as an SQLAlchemy engine or connection, or a Spark session, and the tables as names or queries there (without any:
-    those that bear our names). Of a connection its engine is used, in a session of its own, which sees neither its open
-    transaction nor its temporary tables. Several currencies need `rates`: date, currency, rate (of the report's
-    currency
-    per unit of it). `known_customers` (customer_id, perhaps first_at) are those of before the data begin, who are never
-    new. Further keywords replace keys of [report] and [definitions], and `first_known` of [data], the date from which
-    on
-    nobody of before is missing: `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, …
-    Raises DataError or SettingsError with one sentence where that cannot be done.
+    (pandas, Polars) or Arrow tables; or `source` as an SQLAlchemy engine or connection, or a Spark session, and the
+    tables as names or queries there (without any: those that bear our names). Of a connection its engine is used, in a
+    session of its own, which sees neither its open transaction nor its temporary tables. Several currencies need
+    `rates`: date, currency, rate (of the report's currency per unit of it). `known_customers` (customer_id, perhaps
+    first_at) are those of before the data begin, who are never new. Further keywords replace keys of [report] and
+    [definitions], and `first_known` of [data], the date from which on nobody of before is missing:
+    `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, … Raises DataError or SettingsError with one
+    sentence where that cannot be done.
     """
     frames = {
         "orders": orders,

@@ -37,8 +37,7 @@ from retention_kit.settings import Settings
 from retention_kit.wording import money_decimals
 
 # Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines
-# whose
-# figures are, since a status may have changed from one export to the next.
+# whose figures are, since a status may have changed from one export to the next.
 _OVERLAP = """UNION ALL
 SELECT _row, 'same line in another file' AS problem FROM (
     SELECT _row, row_number() OVER (PARTITION BY _source, order_id, ordered_at, amount, customer_id, refund_of,

@@ -29,8 +29,8 @@ _REPEATED = ("same line in another file", "identical row", "same order_id, other
 
 def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> list[Count]:
     """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of
-    those
-    since the total before; of nobody, of all rows of their file."""
+    those since the total before; of nobody, of all rows of their file.
+    """
     part = "_source * 1000000 + coalesce(_file_number, 0)" if columns.has_files else "0"
     usable = (
         f"SELECT _row, customer_id, currency, amount, {part} AS part, {_IS_TOTAL} AS is_named "
@@ -58,8 +58,8 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
 
 def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
     """The candidates, row, customer, currency and amount each, that are the sum of all rows before them, with or
-    without
-    refunds: one look at the table."""
+    without refunds: one look at the table.
+    """
     sums = ", ".join(
         f"sum(CASE WHEN {before} {sign} THEN amount END), count(CASE WHEN {before} {sign} THEN 1 END)"
         for row, _, _, _, part, _ in candidates

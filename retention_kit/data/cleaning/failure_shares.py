@@ -141,8 +141,8 @@ def _of_values(engine: Engine, table: str, columns: Columns, check: str, found: 
 
 def _refuse_scales(engine: Engine, found: FailedRows) -> None:
     """Raise for the first survey most of whose answers lie outside its scale; single codes outside, such as for `don't
-    know`,
-    are common."""
+    know`, are common.
+    """
     asked = engine.rows(
         "SELECT survey, min(scale), count(*), count(CASE WHEN problem IS NOT NULL THEN 1 END) FROM responses_typed "
         "WHERE problem IS NULL OR problem = 'score outside the scale' GROUP BY survey ORDER BY survey"

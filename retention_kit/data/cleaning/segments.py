@@ -2,11 +2,9 @@
 rule.
 
 The rule leaves out what names or reaches one person (ids, names, addresses, phones, emails, IPs, URLs), free text,
-columns
-of more than 200 values that are also more than 5% of the rows, and columns with a value of its own in every row where
-those
-are more than 50. It looks at the first 50,000 rows of each source, so that it takes as long for a large table as for a
-small one.
+columns of more than 200 values that are also more than 5% of the rows, and columns with a value of its own in every row
+where those are more than 50. It looks at the first 50,000 rows of each source, so that it takes as long for a large
+table as for a small one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Spark as engine: cleaning and summaries run in its cluster, and only small frames come back.
 
 All happens in a session of our own beside the user's (`newSession`), which shares its executors and its cache but has
-its
-own views and settings: theirs are neither changed nor met. What our SQL makes as a table is a view whose rows are
+its own views and settings: theirs are neither changed nor met. What our SQL makes as a table is a view whose rows are
 persisted (memory, then disk), until the engine is let go of.
 """
 

@@ -1,8 +1,7 @@
 """The layouts: what each vendor's export looks like, and how its columns become ours.
 
 A layout is declared in a TOML of its own beside this module, and nowhere else. Its names of columns are found in a
-header
-whatever their case, spaces, dots and underscores; `*` stands for any text, as in `Created (*)`.
+header whatever their case, spaces, dots and underscores; `*` stands for any text, as in `Created (*)`.
 """
 
 from __future__ import annotations

@@ -29,8 +29,7 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
 
     pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where
-    it is
-    no frame, or a column holds what no table does.
+    it is no frame, or a column holds what no table does.
     """
     import duckdb
     import pandas as pd

@@ -118,8 +118,7 @@ def read_table(
     """One source of a table with its columns under our names; raises DataError, naming file and column.
 
     `decimals` are those of the report's currency, by which expressions read amounts. Of text files those columns are
-    kept
-    that are mapped, that `segments` names, or that may be segments.
+    kept that are mapped, that `segments` names, or that may be segments.
     """
     name, relation_name = f"_{table}_{number}", f"{table}_source_{number}"
     is_in_database = is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS + DATABASES

@@ -1,8 +1,7 @@
 """Text files as tables: CSV and its relatives, plain or packed, every decision ours and the number of rows checked.
 
 The definition of a record is that of Python's `csv`: a quote counts only where a field begins. Files without oddities
-are
-read in place by the engine, the others as a copy of what `csv` reads.
+are read in place by the engine, the others as a copy of what `csv` reads.
 """
 
 from __future__ import annotations

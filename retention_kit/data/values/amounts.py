@@ -1,12 +1,9 @@
 """Columns of text as numbers: `1,200.00`, `1.200,00`, `1 200,00`, `€ 12.50`, `(5.00)`, `5.00-`, Arabic digits.
 
 How a column is read is decided once, by all of its values. Some decide: two separators, groups, or decimals that no
-group of
-three could be. Where none does, a lone comma before three digits groups thousands, and so does a lone point in a file
-whose
-cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is told, with
-an example,
-unless the currency has none.
+group of three could be. Where none does, a lone comma before three digits groups thousands, and so does a lone point in
+a file whose cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is
+told, with an example, unless the currency has none.
 """
 
 from __future__ import annotations

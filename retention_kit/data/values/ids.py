@@ -1,11 +1,9 @@
 """Ids as one text each, however a file, a frame or a database writes them, and what is odd about them.
 
 `17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids stay as they are. Words that
-programs
-write for a missing value are nobody, and so is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is nobody
-where
-it stands for guests: where all other ids are positive whole numbers and none is 1, else where it has more rows than any
-other id. So is an address such as `guest@shop.example` that has more rows than any other id.
+programs write for a missing value are nobody, and so is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is
+nobody where it stands for guests: where all other ids are positive whole numbers and none is 1, else where it has more
+rows than any other id. So is an address such as `guest@shop.example` that has more rows than any other id.
 """
 
 from __future__ import annotations

@@ -60,8 +60,7 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
     """SQL: the scale of answers that name none, and what is to be told of it; raise where they may be on several.
 
     `survey`, `score` and `scale` are SQL of trimmed text of the raw view of responses. Each source is judged by itself,
-    so
-    that two whose answers lie on different scales are not taken for one.
+    so that two whose answers lie on different scales are not taken for one.
     """
     counted = engine.rows(
         f"SELECT said, source, answer, times FROM (SELECT lower({survey}) AS said, _source AS source, {score} AS "

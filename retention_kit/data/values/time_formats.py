@@ -7,8 +7,7 @@ from typing import NamedTuple
 from zoneinfo import available_timezones
 
 # Forms that are ISO already, by far the commonest, are found by a pattern, which costs a fifth of a translation: a
-# date,
-# a time without and one with an offset. Digits from 0 to 8 are in no other form.
+# date, a time without and one with an offset. Digits from 0 to 8 are in no other form.
 ISO = _DATE, _TIME, _INSTANT = "1", "2", "3"
 _CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 _OFFSET = r"(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"

@@ -1,9 +1,8 @@
 """Times as SQL: a column of any type, or of texts in any common way of writing, as local time of the report.
 
 Texts are read by their forms. A form is a text with its digits as 9 (`99/99/9999 9:99 PM`); the engine counts those of
-a
-column, here each is parse_form to its end or not at all, and the engine moves its parts into ISO 8601, the one way that
-every engine reads alike.
+a column, here each is parse_form to its end or not at all, and the engine moves its parts into ISO 8601, the one way
+that every engine reads alike.
 """
 
 from __future__ import annotations

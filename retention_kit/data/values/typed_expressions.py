@@ -1,8 +1,7 @@
 """SQL expressions of the user's on columns of text: what they compute with is read as a number, the rest stays text.
 
 The embedded engine's own parser takes an expression apart, and its binder says of which type each part is. Numbers are
-read
-as amounts are (`amounts.py`): each text by all of its values.
+read as amounts are (`amounts.py`): each text by all of its values.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ def type_expression(engine: DuckDB, text: str, relation: str, label: str, hints:
     to be told.
 
     `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row,
-    and
-    where the values of a text that is computed with do not agree in how numbers are written.
+    and where the values of a text that is computed with do not agree in how numbers are written.
     """
     try:
         return _type_expression(engine, text, relation, label, hints)

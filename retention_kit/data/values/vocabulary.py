@@ -2,8 +2,7 @@
 engines.
 
 Only words that mean the same everywhere are known here: what means one thing at one vendor and another at the next,
-such as
-Recurly's `canceled`, belongs in the vendor's mapping.
+such as Recurly's `canceled`, belongs in the vendor's mapping.
 """
 
 from __future__ import annotations
@@ -146,8 +145,8 @@ def is_good_or_bad(text: str) -> bool:
 
 def parse_score(text: object) -> Decimal | None:
     """The number of an answer, at either end of its label: 10 of `10 - Extremely likely`, 5 of `Very satisfied (5)`, 4
-    of
-    `4/5`; good is 1 and bad 0. None where there is none, or another one at the other end."""
+    of `4/5`; good is 1 and bad 0. None where there is none, or another one at the other end.
+    """
     answer = str(text).translate(_DIGITS).strip()
     plain = answer.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", answer) else answer
     try:
@@ -171,8 +170,7 @@ def subscription_words(engine: Engine, texts: dict[str, str]) -> dict[str, str]:
     """SQL parts of the subscriptions' interval and status, given as trimmed text of their raw view.
 
     `interval` and `status` in our words, `intervals` (a list of those known) and `yearly` (what `amount` comes to in a
-    year:
-    whole for every interval of ours, else rounded to a twelfth of a minor unit a month).
+    year: whole for every interval of ours, else rounded to a twelfth of a minor unit a month).
     """
     billed, statuses = (
         _meanings(engine, texts[name], read) for name, read in (("interval", parse_interval), ("status", parse_status))

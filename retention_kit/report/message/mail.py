@@ -109,9 +109,8 @@ def compose(
     """The message of one page: mixed(alternative(plain, related(html, PNG…)), PDF), the PDF where it goes along.
 
     `notices` stand at its top; `report` is the PDF, attached where the settings name no link and it is small enough;
-    `brief` is its one page, attached where there is one.
-    It is complete but for To and Message-ID, and the same page gives the same bytes. Raises ReportError where a chart
-    cannot be drawn.
+    `brief` is its one page, attached where there is one. It is complete but for To and Message-ID, and the same page
+    gives the same bytes. Raises ReportError where a chart cannot be drawn.
     """
     drawn, table = made or _parts(page)
     said = content(page, drawn, table, notices, report, brief)

@@ -1,5 +1,6 @@
 -- name: orders_converted
--- Orders in the report's currency. A refund converts as the order it names, if in the same currency: all of it stays all.
+-- Orders in the report's currency. A refund converts as the order it names, if in the same currency: all of it stays
+-- all.
 CREATE TABLE orders_converted AS
 WITH sales AS (
     SELECT order_id, currency, rate_day FROM $rows WHERE refund_of IS NULL AND amount >= 0

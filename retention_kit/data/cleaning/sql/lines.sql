@@ -1,5 +1,6 @@
 -- name: lines
--- Order lines, summed: of each order at its earliest time. What was refunded of the order stands on one line or on each: it counts once. Whole orders beside them stay as they are.
+-- Order lines, summed: of each order at its earliest time. What was refunded of the order stands on one line or on
+-- each: it counts once. Whole orders beside them stay as they are.
 CREATE TABLE $into AS
 WITH lines AS (
     SELECT _row, customer_id, order_id, ordered_at, amount, refund_of, refunded, $currency AS currency, own, has_several $extras

@@ -1,5 +1,6 @@
 -- name: orders_known
--- What is known at the as-of date. `rate_day` is the day at whose rate it converts; `own` tells lines without an order_id apart.
+-- What is known at the as-of date. `rate_day` is the day at whose rate it converts; `own` tells lines without an
+-- order_id apart.
 CREATE VIEW orders_known AS
 SELECT _row, _is_line, customer_id, order_id, ordered_at, amount, refund_of, refunded, currency $extras,
        CAST(ordered_at AS DATE) AS rate_day, CASE WHEN order_id IS NULL THEN _row END AS own, false AS has_several

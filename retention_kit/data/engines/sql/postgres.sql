@@ -1,5 +1,5 @@
--- What PostgreSQL lacks of the words that our SQL uses (data/engines/dialects.py), for one session. Texts are read as DuckDB reads
--- them: PostgreSQL would also take 'today', 'Nov 30' or 'infinity', and raise where a text is no date.
+-- What PostgreSQL lacks of the words that our SQL uses (data/engines/dialects.py), for one session. Texts are read as
+-- DuckDB reads them: PostgreSQL would also take 'today', 'Nov 30' or 'infinity', and raise where a text is no date.
 
 CREATE FUNCTION pg_temp.rounded(value double precision) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
     SELECT trunc(value) + CASE WHEN abs(value - trunc(value)) >= 0.5 THEN sign(value) ELSE 0 END

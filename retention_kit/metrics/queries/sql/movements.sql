@@ -1,7 +1,6 @@
--- Customer movements: a state counts in every period of its run, a move in the period in which it happens.
--- Retained is who was one at the start and does not cease to be one. First active here and no customer at the end:
--- left as
--- soon as come (early_churned).
+-- Customer movements: a state counts in every period of its run, a move in the period in which it happens. Retained is
+-- who was one at the start and does not cease to be one. First active here and no customer at the end: left as soon as
+-- come (early_churned).
 WITH moves AS (
     SELECT customer_id, from_period, until_period, $at_end_columns FROM $members AS members
     UNION ALL

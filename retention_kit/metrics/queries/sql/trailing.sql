@@ -1,7 +1,6 @@
 -- What customers bought in the twelve months up to each period's end, and whether in the twelve months before those.
--- What
--- is bought enters with its period, leaves when the twelve months have moved on, and is forgotten twelve months later.
--- Where a sum changes by an amount, its square changes by that amount times (the sum after + the sum before).
+-- What is bought enters with its period, leaves when the twelve months have moved on, and is forgotten twelve months
+-- later. Where a sum changes by an amount, its square changes by that amount times (the sum after + the sum before).
 WITH held AS (
     $held
 ),
