@@ -22,6 +22,35 @@ SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its
     "trailing_year": TrailingYear,
 }
 SMALL = 30  # below this n a rate or mean is shown with a note
+# Of a scorecard: a row a figure. Those of numbers are floats, NaN where undefined.
+COLUMNS = (
+    "metric",
+    "label",
+    "period",
+    "segment",
+    "segment_value",
+    "value",
+    "unit",
+    "numerator",
+    "denominator",
+    "n",
+    "low",
+    "high",
+    "previous",
+    "change",
+    "change_low",
+    "change_high",
+    "year_ago",
+    "complete",
+    "target",
+    "status",
+    "note",
+)
+NUMBERS = tuple(
+    name
+    for name in COLUMNS
+    if name not in ("metric", "label", "period", "segment", "segment_value", "unit", "complete", "status", "note")
+)
 BEGIN = "The data begin in this period: earlier customers count as new."
 EARLY = "The data begin shortly before: who is seen for the first time may be an earlier customer."
 UNITS = ("fraction", "count", "money", "points", "ratio", "years")

@@ -12,31 +12,11 @@ import pandas as pd
 
 from retention_kit.display import Cell, Display, Table
 from retention_kit.errors import RetentionKitError
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import COLUMNS, METRICS
 from retention_kit.periods import Period
 from retention_kit.wording import DASH, Words
 
-_FIGURE = (
-    "metric",
-    "label",
-    "period",
-    "segment",
-    "segment_value",
-    "value",
-    "unit",
-    "numerator",
-    "denominator",
-    "n",
-    "low",
-    "high",
-    "change",
-    "year_ago",
-    "complete",
-    "target",
-    "status",
-    "note",
-)
-_KNOWN = {*_FIGURE, "previous", "change_low", "change_high"}
+_FIGURE = tuple(name for name in COLUMNS if name not in ("previous", "change_low", "change_high"))  # that are shown
 _COHORT = ("cohort", "age", "period", "size", "active", "retention", "complete")
 DEEP = 0.5  # the shade of the highest share, on which dark and light text are legible
 
@@ -107,7 +87,7 @@ class Scorecard(DisplayedFrame):
             if name in always or (name not in ("segment", "period") and {*cells} - {"", DASH})
         }
         for name in self.columns:  # what the user has added
-            if name not in _KNOWN:
+            if name not in COLUMNS:
                 made[name], heads[name] = [str(value) for value in self[name]], str(name)
         worded = frozenset(place for place, name in enumerate(made) if name in ("label", "segment", "period", "note"))
         if len(periods) > 1:

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS, SMALL, SUMMARIES, Measure, Metric
+from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.formulas import difference, paired
 from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
 from retention_kit.metrics.queries.spans import Granularity
@@ -31,30 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
-
-COLUMNS = (
-    "metric",
-    "label",
-    "period",
-    "segment",
-    "segment_value",
-    "value",
-    "unit",
-    "numerator",
-    "denominator",
-    "n",
-    "low",
-    "high",
-    "previous",
-    "change",
-    "change_low",
-    "change_high",
-    "year_ago",
-    "complete",
-    "target",
-    "status",
-    "note",
-)
 
 
 def scorecard(
@@ -89,20 +65,7 @@ def scorecard(
             parts = [(column, only)] if only else [(None, ""), *((column, value) for value in values)]
             rows += [_row(data, figures, one, when, *part) for part in parts]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    for name in (
-        "value",
-        "numerator",
-        "denominator",
-        "n",
-        "low",
-        "high",
-        "previous",
-        "change",
-        "change_low",
-        "change_high",
-        "year_ago",
-        "target",
-    ):
+    for name in NUMBERS:
         frame[name] = frame[name].astype("float64")
     frame = Scorecard(frame)
     frame.attrs |= {"absent": missing_metrics(data), "currency": data.settings.report.currency}

@@ -323,15 +323,3 @@ def columns(name: str, kind: str = "") -> dict[str, Column]:
 
 def _declared(row: type[SummaryRow]) -> Iterator[Field[Any]]:
     return (one for one in fields(row) if "column" in one.metadata)
-
-
-def select_lists(name: str) -> dict[str, str]:
-    """The SELECT list of each branch of a summary's query: every column, 0 where the branch does not give it."""
-    declared = columns(name)
-    branches = dict.fromkeys(branch for column in declared.values() for branch in column.branches)
-    return {
-        f"{branch}_columns": ", ".join(
-            f'{column.branches.get(branch, "0")} AS "{one}"' for one, column in declared.items()
-        )
-        for branch in branches
-    }

@@ -28,7 +28,7 @@ from retention_kit.metrics.queries.views import (
     trailing_year_parts,
     views_read,
 )
-from retention_kit.metrics.summary_rows import SUMMARY_ROWS, columns, select_lists
+from retention_kit.metrics.summary_rows import SUMMARY_ROWS, columns
 from retention_kit.periods import Period, add_months, check_every
 
 if TYPE_CHECKING:
@@ -236,12 +236,20 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
 
 
 def _select_lists(name: str) -> dict[str, str]:
-    """Those of a summary's columns; raises ValueError where a column names a branch that the query does not have."""
-    lists, known = select_lists(name), re.findall(r"\$(\w+)_columns", sql(name))
-    for branch in (one.removesuffix("_columns") for one in lists):
+    """The SELECT list of each branch of a summary's query: every column, 0 where the branch does not give it.
+
+    Raises ValueError where a column names a branch that the query does not have.
+    """
+    declared, known = columns(name), re.findall(r"\$(\w+)_columns", sql(name))
+    for branch in (branch for column in declared.values() for branch in column.branches):
         if branch not in known:
             raise ValueError(f"{name}.sql has no branch {branch!r}: {did_you_mean(branch, known)}")
-    return lists
+    return {
+        f"{branch}_columns": ", ".join(
+            f'{column.branches.get(branch, "0")} AS "{one}"' for one, column in declared.items()
+        )
+        for branch in known
+    }
 
 
 _SUMS = {  # by the kind of a column; squares pass as text, as no other type holds them
