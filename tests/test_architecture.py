@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "metrics.insights": "periods metrics.catalogue metrics.formulas",
     "metrics.goals": f"{COMMON} metrics.catalogue",
     "metrics.queries": f"{COMMON} data metrics.summary_rows",
+    "metrics.forecasts": f"{COMMON} data metrics.summary_rows metrics.catalogue metrics.formulas metrics.queries",
     "metrics.definitions": f"{COMMON} data.values metrics.summary_rows metrics.catalogue metrics.formulas",
     "metrics": f"{COMMON} plugins data metrics",
     "report.blocks": "errors",

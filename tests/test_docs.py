@@ -24,6 +24,7 @@ from retention_kit import errors
 from retention_kit.cli import main, parser
 from retention_kit.metrics.catalogue import METRICS, SUMMARIES, Measure, metric
 from retention_kit.settings import (
+    AtRisk,
     Data,
     Definitions,
     Mail,
@@ -157,6 +158,7 @@ KINDS = {
     "[report]": Report,
     "[definitions]": Definitions,
     "[goals]": Goal,
+    "[at_risk]": AtRisk,
     "[mail]": Mail,
     "[[mail.recipients]]": Recipients,
 }

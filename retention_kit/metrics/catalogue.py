@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from retention_kit.display import Display, printable
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
-from retention_kit.metrics.summary_rows import Feedback, Movements, Mrr, Purchases, TrailingYear
+from retention_kit.metrics.summary_rows import Feedback, Lives, Movements, Mrr, Purchases, TrailingYear
 from retention_kit.wording import Words
 
 SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its only parameter
@@ -20,6 +20,7 @@ SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its
     "mrr": Mrr,
     "feedback": Feedback,
     "trailing_year": TrailingYear,
+    "lives": Lives,
 }
 SMALL = 30  # below this n a rate or mean is shown with a note
 # Of a scorecard: a row a figure. Those of numbers are floats, NaN where undefined.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, SMALL, SUMMARIES, Measure, Metric
+from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.formulas import difference, paired
 from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
 from retention_kit.metrics.queries.spans import Granularity
@@ -24,7 +25,7 @@ from retention_kit.metrics.queries.summaries import (
     table_of,
 )
 from retention_kit.metrics.queries.trailing_year import trailing_year
-from retention_kit.metrics.summary_rows import TrailingYear
+from retention_kit.metrics.summary_rows import Lives, TrailingYear
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class _Measures:
         self.measure = lru_cache(maxsize=None)(self._measure)
         self._rows = lru_cache(maxsize=None)(self._read_rows)
         self._trailing = lru_cache(maxsize=None)(self._read_trailing)
+        self._lives = lru_cache(maxsize=None)(self._read_lives)
 
     def values(self, one: Metric, period: Period, column: str) -> list[str]:
         """The segment values that a metric's summary knows, in order; none where the summary is empty."""
@@ -179,8 +181,11 @@ class _Measures:
         return Period.of(self._data.starts.get(table_of(self._data, name), self._data.start), every)
 
     def _measure(self, one: Metric, period: Period, column: str | None, value: str) -> Measure:
+        row: Any
         if one.summary == "trailing_year":
             row = self._trailing(period, column).get(value)
+        elif one.summary == "lives":
+            row = self._lives(period, column).get(value)
         else:
             row = self._rows(one.summary, period.every, column).get((value, period.index))
         if row is None:
@@ -188,7 +193,7 @@ class _Measures:
         return _apply_minimum_n(_evaluate(one, row), self._data.settings.definitions.min_n)
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], Any]:
-        if name == "trailing_year":  # its values are those of the customers
+        if name in ("trailing_year", "lives"):  # whose values are those of the customers
             name = "movements"
         frame = in_currency(self._data, name, summary(self._data, name, Granularity(every), column))
         first, table = self.first(name, every).index, table_of(self._data, name)
@@ -209,6 +214,10 @@ class _Measures:
     def _read_trailing(self, period: Period, column: str | None) -> dict[str, TrailingYear]:
         rows = _plain_rows(trailing_year(self._data, period, column))
         return {row["segment_value"]: TrailingYear(**row, definitions=self._data.settings.definitions) for row in rows}
+
+    def _read_lives(self, period: Period, column: str | None) -> dict[str, Lives]:
+        rows = lives(self._data, period, column)
+        return {row["segment_value"]: Lives(**row, definitions=self._data.settings.definitions) for row in rows}
 
 
 def _evaluate(one: Metric, row: Any) -> Measure:
@@ -255,7 +264,7 @@ def _row(
     change, bounds = None, None
     if complete and measure.value is not None and before.value is not None:
         change = measure.value - before.value
-        if one.summary != "trailing_year":  # whose two years share eleven months of twelve
+        if one.summary not in ("trailing_year", "lives"):  # whose two years share eleven months of twelve
             bounds = difference(measure, before, paired(measure, before))
     settings, part = data.settings, f"{column}={value}" if column else ""
     goal = goal_of(settings.goals, one.name, period, part, settings.report.every)

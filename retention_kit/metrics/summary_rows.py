@@ -300,6 +300,27 @@ class TrailingYear:
     definitions: Definitions
 
 
+@dataclass(kw_only=True)
+class Lives:
+    """What a lifetime model says of the customers at a period's end, for one segment value; see `forecasts.lives`.
+
+    Money is in the report's currency, over the months of `horizon_months`, discounted by the yearly `discount`.
+    """
+
+    segment_value: str
+    customers: int  # in the model: with a purchase so far, or paying at the end
+    purchases: float | None  # expected; for subscriptions renewals
+    value: float | None  # expected, summed over the customers
+    low: float | None  # the ends of its 95% interval, of the parameters alone; None where there is none
+    high: float | None
+    at_risk: int | None  # customers at risk
+    at_stake: float | None  # the money that they may take along
+    reason: str  # why `value` is undefined, in a sentence; else empty
+    at_risk_reason: str  # why `at_risk` is; else empty
+    note: str  # what the model warns of
+    definitions: Definitions
+
+
 SUMMARY_ROWS: dict[str, type[SummaryRow]] = {
     "movements": Movements,
     "mrr": Mrr,

@@ -132,6 +132,18 @@ class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
     )
     ces_top: Annotated[int, Meta(ge=1, le=9)] | Literal["mean"] | None = None  # how many are "easy"; else 3, of 1-5 two
     min_n: Annotated[int, Meta(ge=1)] = 1  # rates and means of fewer are not shown
+    discount: Annotated[float, Meta(ge=0, le=1)] = 0.10  # a year, of money that is expected
+    horizon_months: Annotated[int, Meta(ge=1, le=60)] = 12  # how far forecasts look
+
+
+class AtRisk(Struct, frozen=True, forbid_unknown_fields=True):
+    """The lists of customers at risk and of second purchases: `[at_risk]`.
+
+    `capacity` is how many customers a list names at most: as many as a team can ask in a period.
+    The figure counts all of them; the report says where a list is shorter.
+    """
+
+    capacity: Annotated[int, Meta(ge=1)] = 100
 
 
 class Recipient(NamedTuple):
@@ -189,6 +201,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     report: Report = field(default_factory=Report)
     definitions: Definitions = field(default_factory=Definitions)
     goals: dict[str, Goal] = field(default_factory=dict)
+    at_risk: AtRisk = field(default_factory=AtRisk)
     mail: Mail = field(default_factory=Mail)
 
 
@@ -280,6 +293,7 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
         "data": Data,
         "report": Report,
         "definitions": Definitions,
+        "at_risk": AtRisk,
         "mail": Mail,
         "recipients": Recipients,
     }

@@ -54,7 +54,7 @@ def missing_reason(data: Dataset, summary: str) -> str | None:
     table = table_of(data, summary)
     if table in data.tables:
         return None
-    either = "orders or subscriptions" if summary in ("movements", "cohorts", "trailing_year") else table
+    either = "orders or subscriptions" if summary in ("movements", "cohorts", "trailing_year", "lives") else table
     return f"It needs {either}, and the data hold none."
 
 

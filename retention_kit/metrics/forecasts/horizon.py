@@ -1,0 +1,38 @@
+"""What all forecasts share: the date that they are made at, the months ahead, and rows that say nothing."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.settings import Definitions
+
+MONTH = 365.25 / 12  # days
+
+
+def cut_of(data: Dataset, period: Period) -> date:
+    """The date that a period's forecast is made at: its end, or the as-of date if that is earlier."""
+    return min(period.end, data.as_of)
+
+
+def discounts(definitions: Definitions) -> list[float]:
+    """What money at the end of each month of the horizon is worth at its start."""
+    monthly = (1 + definitions.discount) ** (-1 / 12)
+    return [monthly**month for month in range(1, definitions.horizon_months + 1)]
+
+
+def undefined(segment_value: str, reason: str, customers: int = 0) -> dict[str, Any]:
+    """The fields of a `Lives` row of which nothing can be said, and why."""
+    missing = dict.fromkeys(("purchases", "value", "low", "high", "at_risk", "at_stake"))
+    return {
+        "segment_value": segment_value,
+        "customers": customers,
+        "reason": reason,
+        "at_risk_reason": reason,
+        "note": "",
+        **missing,
+    }

@@ -1,0 +1,28 @@
+"""What is expected of the customers at a period's end, by the lifetime model of the table that decides who is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.metrics.forecasts import buyers, members
+from retention_kit.metrics.forecasts.horizon import undefined
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.summaries import summary
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+
+NOBODY = "There are no customers to forecast."
+
+
+def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dict[str, Any]]:
+    """The fields of a `Lives` row for each segment value at the period's end, or at the as-of date if that is earlier.
+
+    The parameters are those of all customers, a segment value sums over its own. Raises DataError where only saved
+    summaries are at hand that do not hold it.
+    """
+    forecast = members if data.basis == "subscriptions" else buyers
+    rows = {row["segment_value"]: row for row in forecast.rows(data, period, segment)}
+    known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
+    return [*rows.values(), *(undefined(value, NOBODY) for value in known if value not in rows)]
