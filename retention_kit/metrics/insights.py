@@ -13,6 +13,7 @@ from math import erfc, sqrt
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.catalogue import METRICS, SMALL, Measure
+from retention_kit.metrics.decomposition import rate_and_mix, shapley  # noqa: F401  where people look for them
 from retention_kit.metrics.formulas import Z95, difference, share
 from retention_kit.periods import Period
 
