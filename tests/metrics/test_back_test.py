@@ -1,0 +1,78 @@
+"""Whether a forecast beats a plain rule, worked out by hand on a few customers."""
+
+import numpy as np
+import pytest
+
+from retention_kit.metrics.forecasts.back_test import Comparison, Score, compare, rising_rule, verdict
+
+# Ten customers in four rows: two of .9, both gone; three of .6, two gone; one of .4, gone; four of .1, none gone.
+MODEL, GONE, CUSTOMERS = np.array([0.9, 0.6, 0.4, 0.1]), np.array([2, 2, 1, 0]), np.array([2, 3, 1, 4])
+DAYS = np.array([50, 100, 10, 50])  # of silence: what the plain rule ranks by
+PLAIN = np.array([0.3, 0.7, 0.2, 0.3])
+
+
+def test_pencil_scores():
+    found = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS)
+    assert (found.customers, found.gone) == (10, 5)
+    assert found.constant == 0.25  # .5 × .5
+    # 2 × .1² + 2 × .4² + .6² + .6² + 4 × .1², over 10
+    assert found.model.brier == pytest.approx((0.02 + 0.32 + 0.36 + 0.36 + 0.04) / 10)
+    # 2 × .7² + 4 × .3² (50 days) + 2 × .3² + .7² (100) + .8² (10)
+    assert found.plain.brier == pytest.approx((0.98 + 0.36 + 0.18 + 0.49 + 0.64) / 10)
+    # Pairs of one gone and one not, 5 × 5. The model: 2 × 5 + 2 × (4 + 1/2) + 1 × 4. Days: 2 × (4 + 1/2) + 2 × (4 / 2)
+    assert found.model.auc == pytest.approx((10 + 9 + 4) / 25)
+    assert found.plain.auc == pytest.approx((2 * 4.5 + 2 * 2 + 0) / 25)
+    # A tenth is one customer: of the two at .9, or of the three at 100 days, of whom two of three were gone
+    assert (found.model.lift, found.plain.lift) == pytest.approx((2.0, 2 / 3 / 0.5))
+
+
+def test_bins_hold_everybody_once():
+    found = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS).bins
+    assert [one.customers for one in found] == [4, 1, 3, 2]
+    assert [one.actual for one in found] == pytest.approx([0, 1, 2 / 3, 1])
+    assert [one.predicted for one in found] == pytest.approx([0.1, 0.4, 0.6, 0.9])
+    spread = np.linspace(0, 1, 1000)
+    many = compare(spread, spread, spread, (spread > 0.5).astype(int), np.ones(1000)).bins
+    assert [one.customers for one in many] == [100] * 10
+    assert all(one.low - 1e-12 <= one.actual <= one.high + 1e-12 for one in many)
+
+
+def scored(model: tuple[float, float], plain: tuple[float, float]) -> Comparison:
+    """A comparison with these Brier scores and areas."""
+    return Comparison(100, 50, Score(*model, 1), Score(*plain, 1), 0.25, ())
+
+
+@pytest.mark.parametrize(
+    ("model", "plain", "months", "said"),
+    [
+        ((0.95, 0.8), (1.0, 0.8), 24, "better"),  # 5% lower is enough, and so is the same ranking
+        ((0.951, 0.9), (1.0, 0.8), 24, "no_better"),
+        ((0.5, 0.79), (1.0, 0.8), 24, "no_better"),  # calibrated, but it ranks worse
+        ((0.5, 0.9), (1.0, 0.8), 13, "better"),
+        ((0.5, 0.9), (1.0, 0.8), 12, "short"),
+    ],
+)
+def test_verdict(model, plain, months, said):
+    assert verdict(scored(model, plain), months) == said
+
+
+def test_without_a_window_there_is_no_verdict():
+    assert verdict(None, 36) == "short"
+
+
+def test_the_plain_rule_rises():
+    """Of 10, 20, 30 days .2, .6 and .4 were gone, of as many: the last two are pooled to .5."""
+    rule = rising_rule(np.array([10, 20, 30]), np.array([2, 6, 4]), np.array([10, 10, 10]))
+    assert rule(np.array([0, 10, 15, 20, 30, 99])) == pytest.approx([0.2, 0.2, 0.35, 0.5, 0.5, 0.5])
+
+
+def test_who_is_alike_may_stand_in_one_row_or_in_many():
+    def each(values):
+        return np.repeat(values, CUSTOMERS)
+
+    gone = np.concatenate([np.arange(n) < out for n, out in zip(CUSTOMERS, GONE, strict=True)]).astype(int)
+    apart = compare(each(MODEL), each(PLAIN), each(DAYS), gone, np.ones(10))
+    together = compare(MODEL, PLAIN, DAYS, GONE, CUSTOMERS)
+    for ours, theirs in ((apart.model, together.model), (apart.plain, together.plain)):
+        assert [ours.brier, ours.auc, ours.lift] == pytest.approx([theirs.brier, theirs.auc, theirs.lift])
+    assert len(apart.bins) == len(together.bins)
