@@ -3,6 +3,7 @@
 RetentionKitError
 ├── SettingsError      a setting is unknown or has an impossible value   (ValueError)
 ├── DataError          a table cannot be found, read or used             (ValueError)
+│   └── ModelError     a lifetime model cannot be fitted or asked        (DataError)
 ├── PeriodError        a period is malformed or lies outside the data    (ValueError)
 ├── UnknownNameError   no metric, template or column of that name        (LookupError)
 ├── TemplateError      a notebook template cannot take its parameters    (ValueError)
@@ -23,6 +24,10 @@ class SettingsError(RetentionKitError, ValueError):
 
 class DataError(RetentionKitError, ValueError):
     """A table cannot be found, read or used."""
+
+
+class ModelError(DataError):
+    """A lifetime model cannot be fitted to what there is, or cannot tell what it is asked for."""
 
 
 class PeriodError(RetentionKitError, ValueError):

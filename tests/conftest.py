@@ -5,6 +5,8 @@ silent skips.
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import sleep
@@ -70,6 +72,20 @@ def retail_pack(shared, tmp_path_factory) -> Path:
         return rk.build_report(data, "2011-11", output=place / "reports").path
 
     return _made_once(tmp_path_factory, "retail", make)
+
+
+@pytest.fixture(scope="session")
+def cdnow(tmp_path_factory) -> Path:
+    """The folder of the CDNOW files, inside a package that is unpacked and not imported."""
+    target, package = tmp_path_factory.mktemp("cdnow"), "Lifetimes==0.11.3"
+    uv = shutil.which("uv", path=Path(sys.executable).parent)
+    tool = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+    done = subprocess.run(
+        [*tool, "--quiet", "--no-deps", "--target", target, package], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"the package {package}, which holds the CDNOW files, cannot be downloaded")
+    return target / "lifetimes" / "datasets"
 
 
 @pytest.fixture(params=["sample_pack", "retail_pack"])

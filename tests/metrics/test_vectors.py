@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +11,7 @@ import pytest
 import retention_kit as rk
 from retention_kit.metrics import formulas
 
-MODELS = {f"PUB-{number}" for number in range(12, 18)}  # they fit lifetime models, which are not here yet
+MODELS = {f"PUB-{number}" for number in range(12, 18)}  # in test_models.py
 
 
 def scores_of(counts: dict[str, int]) -> list[int]:
@@ -141,7 +138,7 @@ def vectors(shared) -> dict[str, dict]:
     return {vector["id"]: vector for vector in listed}
 
 
-def test_only_what_needs_a_lifetime_model_is_left_out(vectors):
+def test_every_vector_is_checked(vectors):
     required = {name for name, vector in vectors.items() if vector.get("required", True)}
     assert set(vectors) - required == {"PUB-09"}, "the day-summed rule is not one of our metrics"
     assert required - {*CHECKS, "PUB-18"} == MODELS
@@ -164,20 +161,6 @@ def test_published_nps_interval_is_near_ours():
     measure = rk.nps([10] * 70 + [8] * 20 + [0] * 10)
     assert measure.n == 100
     assert (measure.low, measure.high) == (pytest.approx(47, abs=3), pytest.approx(73, abs=3))
-
-
-@pytest.fixture(scope="session")
-def cdnow(tmp_path_factory) -> Path:
-    """The folder of the CDNOW files, inside a package that is unpacked and not imported."""
-    target, package = tmp_path_factory.mktemp("cdnow"), "Lifetimes==0.11.3"
-    uv = shutil.which("uv", path=Path(sys.executable).parent)
-    tool = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
-    done = subprocess.run(
-        [*tool, "--quiet", "--no-deps", "--target", target, package], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"the package {package}, which holds the CDNOW files, cannot be downloaded")
-    return target / "lifetimes" / "datasets"
 
 
 def read_cdnow(path: Path):

@@ -1,0 +1,244 @@
+"""BG/NBD: how often customers will buy who are free to leave without a word. Source: Fader, Hardie and Lee (2005).
+
+While customers buy, they do so at a rate λ that varies among them as Gamma(r, α); after each purchase they leave for
+good with a chance p that varies as Beta(a, b).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from retention_kit.errors import ModelError
+from retention_kit.metrics.models.expectation import purchases_while_alive
+from retention_kit.metrics.models.inputs import FEWEST, Rows, purchases, thinned
+from retention_kit.metrics.models.maximum import Maximum, climb, in_logs, search
+
+SAMPLE = 10_000  # customers that a search from afar looks at
+SPAN = 10.0  # what the longest T becomes, so that α is of the size of the others
+LOWER = np.log([1e-6, 1e-6, 1e-6, 1e-6])
+UPPER = np.log([1e3, 1e9, 5e3, 5e3])  # r; α; a + b at most 10,000
+BLOCK = 1 << 16  # rows that are computed at once
+
+# Beyond these the parameters only say that a limit of the model fits as well.
+ALIKE = 100.0  # r: the rates of customers hardly differ
+LEAVING = 1e-3  # a / (a + b): hardly anybody leaves
+
+
+@dataclass(frozen=True)
+class BgNbd:
+    """A fitted BG/NBD model; times are in the unit of what it was fitted to.
+
+    `covariance` is that of the logarithms of r, α, a and b (None where it has no meaning), `warnings` are sentences on
+    why not to rely on it, `repeat_buyers` the customers with a repeat purchase.
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    log_likelihood: float
+    covariance: np.ndarray | None
+    warnings: tuple[str, ...]
+    customers: float
+    repeat_buyers: float
+
+    @property
+    def log_parameters(self) -> np.ndarray:
+        """The logarithms of r, α, a and b, which `covariance` is of."""
+        return np.log([self.r, self.alpha, self.a, self.b])
+
+    def replaced(self, log_parameters: Sequence[float] | np.ndarray) -> BgNbd:
+        """The same model with other parameters, given as logarithms of r, α, a and b."""
+        r, alpha, a, b = (float(value) for value in np.exp(log_parameters))
+        return replace(self, r=r, alpha=alpha, a=a, b=b)
+
+    def probability_alive(self, x: Any, t_x: Any, T: Any) -> np.ndarray:
+        """The chance that a customer has not left by T.
+
+        It is 1 without a repeat purchase, since customers leave only after one; `probability_no_purchase` is the figure
+        to show.
+        """
+        x, t_x, T = _numbers(x, t_x, T)
+        silent = (self.r + x) * (np.log(self.alpha + T) - np.log(self.alpha + t_x))
+        left = np.log(self.a) - np.log(np.where(x > 0, self.b + x - 1, 1.0)) + silent
+        return np.where(x > 0, 1 / (1 + np.exp(np.minimum(left, 700.0))), 1.0)
+
+    def probability_no_purchase(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
+        """The chance of no purchase in the time t after T: has left, or stays away for so long."""
+        t, x, t_x, T = _numbers(t, x, t_x, T)
+        buys = -np.expm1(-(self.r + x) * np.log1p(t / (self.alpha + T)))
+        return 1 - self.probability_alive(x, t_x, T) * buys
+
+    def expected_purchases(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
+        """How many purchases a customer is expected to make in the time t after T."""
+        t, x, t_x, T = _numbers(t, x, t_x, T)
+        alive = purchases_while_alive(self.r, self.a, self.b, x, t / (self.alpha + T))
+        return self.probability_alive(x, t_x, T) * alive
+
+    def usual_gap(self, q: Any, x: Any, t_x: Any) -> np.ndarray:
+        """The time within which a customer who stays buys again with chance q, counted from the last purchase."""
+        q, x, t_x = _numbers(q, x, t_x)
+        return (self.alpha + t_x) * np.expm1(-np.log1p(-q) / (self.r + x))
+
+
+def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None, start: Any = None) -> BgNbd:
+    """Fit a BG/NBD model by maximum likelihood.
+
+    `frequency` are the repeat purchases of each customer, `recency` the time from the first to the last and `T` that
+    from the first to the cut, in any unit; `counts` says how often each row occurs. `start`, the (r, α, a, b) of a
+    neighbouring fit, saves the search from afar. Raises ModelError for impossible rows, and where fewer than 20
+    customers bought again (unless they did so 200 times in all).
+    """
+    rows = purchases(frequency, recency, T, counts)
+    again = rows.x > 0
+    buyers, repeats = float(rows.counts[again].sum()), float(rows.counts @ rows.x)
+    if buyers < FEWEST and repeats < 10 * FEWEST:
+        raise ModelError(
+            f"Too few repeat buyers: {buyers:,.0f} of {rows.counts.sum():,.0f} customers bought again, and a model of "
+            f"purchases needs {FEWEST}."
+        )
+    unit = float(rows.T.max()) / SPAN
+    scaled = rows._replace(t_x=rows.t_x / unit, T=rows.T / unit)
+    found = _fit(scaled, None if start is None else np.log(np.asarray(start, dtype=float) / [1, unit, 1, 1]))
+    r, alpha, a, b = (float(value) for value in found.parameters)
+    warnings = _warnings(r, a, b, buyers, found)
+    doubtful = r > ALIKE or a < LEAVING * (a + b)
+    return BgNbd(
+        r=r,
+        alpha=alpha * unit,
+        a=a,
+        b=b,
+        log_likelihood=found.log_likelihood - repeats * float(np.log(unit)),
+        covariance=None if doubtful else found.covariance,
+        warnings=warnings,
+        customers=float(rows.counts.sum()),
+        repeat_buyers=buyers,
+    )
+
+
+def _fit(rows: Rows, start: np.ndarray | None) -> Maximum:
+    """The maximum for rows whose longest T is 10, from a start or from two far ones, of which the better counts."""
+    whole = _Likelihood(rows)
+    if start is not None and np.isfinite(start).all():
+        found = climb(whole, start, LOWER, UPPER)
+        if found.settled and not found.at_bound.any():
+            return found
+    few = thinned(rows, SAMPLE)
+    part = whole if few is rows else _Likelihood(few)
+    rate = float(rows.counts @ rows.x) / float(rows.counts @ rows.T)
+    far = [np.log([r, r / rate, a, b]) for r, a, b in ((0.5, 0.5, 2.0), (2.0, 2.0, 2.0))]
+    tried = [climb(part, search(part, one, LOWER, UPPER), LOWER, UPPER) for one in far]
+    near = max(tried, key=lambda one: one.log_likelihood)
+    return near if part is whole else climb(whole, np.log(near.parameters), LOWER, UPPER)
+
+
+def _warnings(r: float, a: float, b: float, buyers: float, found: Maximum) -> tuple[str, ...]:
+    said = []
+    if buyers < FEWEST:
+        said.append(f"Few repeat buyers ({buyers:,.0f}): the model says little about other customers.")
+    nobody_leaves, all_alike = a < LEAVING * (a + b), r > ALIKE
+    if nobody_leaves:
+        said.append("The model is at a limit: nobody seems to leave, so it expects purchases to go on for ever.")
+    if all_alike:
+        said.append("The model is at a limit: all customers seem to buy at the same rate.")
+    if found.at_bound.any() and not (nobody_leaves or all_alike):
+        names = [name for name, at in zip(("r", "alpha", "a", "b"), found.at_bound, strict=True) if at]
+        said.append(f"The model is at a bound: the data do not tell {' and '.join(names)}.")
+    if not said and found.covariance is None:
+        said.append("The parameters cannot be told apart by these data, so there is no interval.")
+    return tuple(said)
+
+
+def _numbers(*values: Any) -> list[np.ndarray]:
+    return [np.asarray(value, dtype=float) for value in values]
+
+
+class _Likelihood:
+    """The log-likelihood of rows, with its gradient and Hessian by log r, log α, log a and log b.
+
+    Written with s, the log odds that a customer left after the last purchase against never (Hardie's note 027), so that
+    no term overflows.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.times, place = np.unique(np.concatenate((rows.t_x, rows.T)), return_inverse=True)
+        self.counts, self.customers = rows.counts, float(rows.counts.sum())
+        self.xs, self.x_of = np.unique(rows.x, return_inverse=True)
+        self.with_x = np.bincount(self.x_of, weights=rows.counts)
+        first = int(np.searchsorted(rows.x, 0.5))  # rows come by x: those without a repeat purchase are the first
+        T_of = place[len(rows.x) :].astype(np.int32)
+        self.never = np.bincount(T_of[:first], weights=rows.counts[:first], minlength=len(self.times))
+        self.again = slice(first, None)
+        self.x_again, self.n_again = rows.x[first:], rows.counts[first:]
+        self.t_of, self.T_of = place[first : len(rows.x)].astype(np.int32), T_of[first:]
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        r, alpha, a, b = parameters = np.exp(theta)
+        value, gradient, hessian = self._of_x(r, alpha, a, b)
+        logs, shares = np.log(alpha + self.times), 1 / (alpha + self.times)
+        value -= r * float(self.never @ logs)
+        gradient[:2] -= float(self.never @ logs), r * float(self.never @ shares)
+        hessian[0, 1] -= float(self.never @ shares)
+        hessian[1, 1] += r * float(self.never @ shares**2)
+        for begin in range(0, len(self.x_again), BLOCK):
+            value += self._block(slice(begin, begin + BLOCK), r, a, b, logs, shares, gradient, hessian)
+        hessian = np.triu(hessian) + np.triu(hessian, 1).T
+        return value, *in_logs(parameters, gradient, hessian)
+
+    def _of_x(self, r: float, alpha: float, a: float, b: float) -> tuple[float, np.ndarray, np.ndarray]:
+        """The terms that depend on the number of repeat purchases only."""
+        from scipy.special import gammaln, polygamma, psi
+
+        x, n, total = self.xs, self.with_x, self.customers
+
+        def summed(of: Any, at: float) -> float:
+            return float(n @ (of(at + x) - of(at)))
+
+        def curve(at: np.ndarray | float) -> np.ndarray:
+            return polygamma(1, at)
+
+        value = summed(gammaln, r) + summed(gammaln, b) - summed(gammaln, a + b) + total * r * np.log(alpha)
+        both = -summed(psi, a + b)
+        gradient = np.array([summed(psi, r) + total * np.log(alpha), total * r / alpha, both, both + summed(psi, b)])
+        hessian = np.zeros((4, 4))
+        hessian[0, 0], hessian[0, 1] = summed(curve, r), total / alpha
+        hessian[1, 1] = -total * r / alpha**2
+        hessian[2, 2] = hessian[2, 3] = -summed(curve, a + b)
+        hessian[3, 3] = hessian[2, 3] + summed(curve, b)
+        return float(value), gradient, hessian
+
+    def _block(
+        self,
+        part: slice,
+        r: float,
+        a: float,
+        b: float,
+        logs: np.ndarray,
+        shares: np.ndarray,
+        gradient: np.ndarray,
+        hessian: np.ndarray,
+    ) -> float:
+        """Rows with a repeat purchase: adds to the derivatives, gives what to add to the value."""
+        x, n = self.x_again[part], self.n_again[part]
+        t_of, T_of = self.t_of[part], self.T_of[part]
+        log_t, log_T, share_t, share_T = logs[t_of], logs[T_of], shares[t_of], shares[T_of]
+        rate, last = r + x, 1 / (b + x - 1)
+        s = np.log(a * last) + rate * (log_T - log_t)
+        small = np.exp(-np.abs(s))
+        left = np.where(s >= 0, 1.0, small) / (1 + small)  # w, the chance to have left
+        stayed, either = 1 - left, small / (1 + small) ** 2
+        value = float(n @ (np.maximum(s, 0) + np.log1p(small) - rate * log_T))
+        n_left, n_stayed = n * left, n * stayed
+        log_both, share_both = n_stayed @ log_T + n_left @ log_t, n_stayed * share_T + n_left * share_t
+        gradient += [-log_both, -(rate @ share_both), n_left.sum() / a, -(n_left @ last)]
+        apart = np.stack((log_T - log_t, rate * (share_T - share_t), np.full_like(x, 1 / a), -last))
+        hessian += (apart * (n * either)) @ apart.T
+        hessian[0, 1] -= share_both.sum()
+        hessian[1, 1] += rate @ (n_stayed * share_T**2 + n_left * share_t**2)
+        hessian[2, 2] -= n_left.sum() / a**2
+        hessian[3, 3] += n_left @ last**2
+        return value

@@ -1,0 +1,134 @@
+"""What the models are given: checked, with one sentence for what cannot be, and collapsed to rows with counts."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from retention_kit.errors import ModelError
+
+FEWEST = 20  # customers with a repeat purchase that a model is fitted to
+
+
+class Rows(NamedTuple):
+    """Different (x, t_x, T) in ascending order, and how many customers have each."""
+
+    x: np.ndarray
+    t_x: np.ndarray
+    T: np.ndarray
+    counts: np.ndarray
+
+
+def column(name: str, values: Any) -> np.ndarray:
+    """Finite numbers of one dimension; whole numbers stay so."""
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "iu":
+            found = found.astype(float)
+    except (TypeError, ValueError):
+        raise ModelError(f"{name} has to hold numbers only.") from None
+    if found.ndim != 1:
+        raise ModelError(f"{name} has to be one column of numbers, not of {found.ndim} dimensions.")
+    if found.dtype.kind == "f":
+        _refuse(~np.isfinite(found), found, f"{name} has to hold finite numbers")
+    return found
+
+
+def same_length(**columns: np.ndarray) -> None:
+    """Refuse columns of different lengths, and empty ones."""
+    lengths = {name: len(found) for name, found in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ModelError(f"Columns differ in length: {', '.join(f'{n} has {k}' for n, k in lengths.items())}.")
+    if not all(lengths.values()):
+        raise ModelError(f"There are no customers: {', '.join(lengths)} are empty.")
+
+
+def counts_of(counts: Any, rows: int) -> np.ndarray | None:
+    """How often each row occurs; None where it is once."""
+    if counts is None:
+        return None
+    found = column("counts", counts)
+    if len(found) != rows:
+        raise ModelError(f"Columns differ in length: counts has {len(found)}, the others have {rows}.")
+    _refuse(found < 0, found, "counts cannot be negative")
+    if not (found > 0).any():
+        raise ModelError("There are no customers: all counts are 0.")
+    return found.astype(float)
+
+
+def frequencies(frequency: Any) -> np.ndarray:
+    """Numbers of repeat purchases."""
+    x = column("frequency", frequency)
+    wrong = x < 0
+    if x.dtype.kind == "f":
+        wrong |= x != np.floor(x)
+    _refuse(wrong, x, "frequency counts the purchases after the first: a whole number, 0 or more")
+    return x
+
+
+def purchases(frequency: Any, recency: Any, age: Any, counts: Any = None) -> Rows:
+    """The rows of a model of purchases, collapsed; raises ModelError for what cannot be."""
+    x, t_x, T = frequencies(frequency), column("recency", recency), column("T", age)
+    same_length(frequency=x, recency=t_x, T=T)
+    many = counts_of(counts, len(x))
+    _refuse(t_x < 0, t_x, "recency is the time from the first purchase to the last: 0 or more")
+    slack = 1e-9 * float(T.max()) if T.dtype.kind == "f" or t_x.dtype.kind == "f" else 0
+    _refuse(t_x > T + slack, t_x, "recency cannot be larger than T, the time from the first purchase to the cut")
+    _refuse((t_x == 0) & (x > 0), x, "a repeat purchase comes after the first: recency cannot be 0 with frequency")
+    _refuse((t_x > 0) & (x == 0), t_x, "without a repeat purchase recency has to be 0")
+    return _collapsed(x, t_x, T, many)
+
+
+def _refuse(wrong: np.ndarray, values: np.ndarray, sentence: str) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        more = int(np.count_nonzero(wrong)) - 1
+        others = f", and in {more:,} more" if more else ""
+        raise ModelError(f"{sentence[0].upper()}{sentence[1:]}; it is {values[row]:g} in row {row + 1}{others}.")
+
+
+def _collapsed(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, counts: np.ndarray | None) -> Rows:
+    """Equal rows as one. One whole number stands for the three: sorting it is far faster than sorting rows."""
+    (x_values, x_codes), (t_values, t_codes), (T_values, T_codes) = map(_coded, (x, t_x, T))
+    size_t, size_T = len(t_values), len(T_values)
+    if len(x_values) * size_t * size_T >= 2**62:  # more than a key can tell apart: nothing to collapse
+        order = np.lexsort((T, t_x, x))
+        many = np.ones(len(x)) if counts is None else counts[order]
+        return Rows(x[order].astype(float), t_x[order].astype(float), T[order].astype(float), many)
+    key = x_codes.astype(np.int64)
+    key *= size_t
+    np.add(key, t_codes, out=key, casting="unsafe")
+    key *= size_T
+    np.add(key, T_codes, out=key, casting="unsafe")
+    if counts is None:
+        key.sort()
+        begins = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+        many = np.diff(np.append(begins, len(key))).astype(float)
+        key = key[begins]
+    else:
+        key, inverse = np.unique(key, return_inverse=True)
+        many = np.bincount(inverse, weights=counts)
+        key, many = key[many > 0], many[many > 0]
+    key, T_code = np.divmod(key, size_T)
+    x_code, t_code = np.divmod(key, size_t)
+    return Rows(x_values[x_code], t_values[t_code], T_values[T_code], many)
+
+
+def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values that occur, ascending, and which one each row has; small whole numbers are their own code."""
+    largest = float(values.max())
+    if largest < 2**20 and (values.dtype.kind in "iu" or bool((values == np.floor(values)).all())):
+        return np.arange(largest + 1), values
+    found, codes = np.unique(values, return_inverse=True)
+    return found.astype(float), codes
+
+
+def thinned(rows: Rows, size: int) -> Rows:
+    """About `size` customers of many, evenly through the order of rows: the same ones whatever order they came in."""
+    total = np.cumsum(rows.counts)
+    if total[-1] <= size:
+        return rows
+    places = (np.arange(size) + 0.5) * (total[-1] / size)
+    chosen, many = np.unique(np.searchsorted(total, places), return_counts=True)
+    return Rows(rows.x[chosen], rows.t_x[chosen], rows.T[chosen], many.astype(float))

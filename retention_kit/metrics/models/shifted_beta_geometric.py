@@ -1,0 +1,188 @@
+"""Shifted beta-geometric: how long customers stay who have to renew. Source: Fader and Hardie (2007, 2010).
+
+At each renewal a customer leaves with a chance that varies among customers as Beta(α, β). So those who stay long are
+those who hardly ever leave, and the share that leaves falls from renewal to renewal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from retention_kit.errors import ModelError
+from retention_kit.metrics.models.inputs import column, same_length
+from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
+
+LOWER, UPPER = np.log([1e-6, 1e-6]), np.log([1e4, 1e4])
+RIDGE = 1e3  # α + β above which all customers are as good as alike
+RISING = 2.0  # standard errors
+EVERYBODY = "All customers left, so there is nobody left to project."
+
+
+@dataclass(frozen=True)
+class ShiftedBetaGeometric:
+    """A fitted shifted beta-geometric model; time is counted in renewals.
+
+    `covariance` is that of the logarithms of α and β (None where it has no meaning), `warnings` are sentences on why
+    not to rely on it.
+    """
+
+    alpha: float
+    beta: float
+    log_likelihood: float
+    covariance: np.ndarray | None
+    warnings: tuple[str, ...]
+
+    @property
+    def log_parameters(self) -> np.ndarray:
+        """The logarithms of α and β, which `covariance` is of."""
+        return np.log([self.alpha, self.beta])
+
+    def replaced(self, log_parameters: Sequence[float] | np.ndarray) -> ShiftedBetaGeometric:
+        """The same model with other parameters, given as logarithms of α and β."""
+        alpha, beta = (float(value) for value in np.exp(log_parameters))
+        return replace(self, alpha=alpha, beta=beta)
+
+    def survival(self, t: Any) -> np.ndarray:
+        """The share of new customers that is still there after t renewals."""
+        from scipy.special import betaln
+
+        return np.exp(betaln(self.alpha, self.beta + np.asarray(t, dtype=float)) - betaln(self.alpha, self.beta))
+
+    def hazard(self, t: Any) -> np.ndarray:
+        """The share that leaves at renewal t (1, 2, …) of those who were there before it."""
+        return self.alpha / (self.alpha + self.beta + np.asarray(t, dtype=float) - 1)
+
+    def retention(self, t: Any) -> np.ndarray:
+        """The share that renews at renewal t (1, 2, …) of those who were there before it."""
+        return 1 - self.hazard(t)
+
+    def residual_lifetime(self, n: Any, discount: float) -> np.ndarray:
+        """Discounted renewals still to come of a customer in the n-th period, whose n-th renewal is next.
+
+        `discount` is that of one period, and the next renewal counts in full. Source: Fader and Hardie (2010). Without
+        a discount it has no end where α is at most 1: then ModelError is raised.
+        """
+        from scipy.special import hyp2f1
+
+        if not discount >= 0:
+            raise ModelError(f"A discount is a share a period, 0 or more: {discount:g} is none.")
+        age = self.beta + np.asarray(n, dtype=float) - 1
+        if discount == 0:
+            if self.alpha <= 1:
+                raise ModelError(
+                    f"Without a discount the expected lifetime has no end: alpha is {self.alpha:.3g}, and has to be "
+                    "above 1."
+                )
+            return age / (self.alpha - 1)
+        return age / (self.alpha + age) * hyp2f1(1, age + 1, self.alpha + age + 1, 1 / (1 + discount))
+
+
+def fit_sbg(alive: Any) -> ShiftedBetaGeometric:
+    """Fit a shifted beta-geometric model to one cohort, or to several of different age.
+
+    `alive` are the customers of a cohort at the start and after renewals 1, 2, …, or a list of such. Raises ModelError
+    where a cohort grows, fewer than two renewals are known, nobody left, or all did.
+    """
+    if len(alive) == 0:
+        raise ModelError("There are no customers: alive is empty.")
+    cohorts = alive if np.ndim(alive[0]) else [alive]
+    found = [column("alive", cohort) for cohort in cohorts]
+    for cohort in found:
+        if (cohort < 0).any():
+            raise ModelError(f"alive counts customers: {cohort.min():g} is below 0.")
+        if (np.diff(cohort) > 0).any():
+            at = int(np.argmax(np.diff(cohort) > 0))
+            raise ModelError(
+                f"A cohort cannot grow: {cohort[at]:g} customers became {cohort[at + 1]:g} at renewal {at + 1}."
+            )
+    renewals = max(len(cohort) - 1 for cohort in found)
+    exposed, lost = np.zeros(max(renewals, 1)), np.zeros(max(renewals, 1))
+    for cohort in found:
+        exposed[: len(cohort) - 1] += cohort[:-1]
+        lost[: len(cohort) - 1] += -np.diff(cohort)
+    if exposed.any() and not any(cohort[-1] for cohort in found):
+        raise ModelError(EVERYBODY)
+    return fit_sbg_renewals(exposed, lost)
+
+
+def fit_sbg_renewals(exposed: Any, lost: Any) -> ShiftedBetaGeometric:
+    """Fit a shifted beta-geometric model to how many customers came to renewals 1, 2, …, and how many left at each.
+
+    Raises ModelError where fewer than two renewals are known, nobody left, or all did.
+    """
+    exposed, lost = column("exposed", exposed).astype(float), column("lost", lost).astype(float)
+    same_length(exposed=exposed, lost=lost)
+    if (wrong := (lost < 0) | (lost > exposed)).any():
+        at = int(np.argmax(wrong))
+        raise ModelError(
+            f"Of {exposed[at]:g} customers {lost[at]:g} cannot leave at renewal {at + 1}: it has to be between 0 and "
+            "their number."
+        )
+    if not exposed.any():
+        raise ModelError("There are no customers who came to a renewal.")
+    if not lost.any():
+        raise ModelError("Nobody left, so there is nothing to project from.")
+    if np.array_equal(lost, exposed):
+        raise ModelError(EVERYBODY)
+    if np.count_nonzero(exposed) < 2:
+        raise ModelError("One renewal is known, and a projection needs two at least.")
+    if (
+        exposed[-1] > 0
+        and not (exposed - lost)[np.flatnonzero(exposed)[-1]]
+        and (lost >= exposed)[-1]
+        and len(lost) < 2
+    ):
+        raise ModelError("All customers left, so nobody is left to project.")
+    found = climb(_Likelihood(exposed, lost), np.log([1.0, 1.0]), LOWER, UPPER)
+    alpha, beta = (float(value) for value in found.parameters)
+    ridge = alpha + beta > RIDGE
+    return ShiftedBetaGeometric(
+        alpha=alpha,
+        beta=beta,
+        log_likelihood=found.log_likelihood,
+        covariance=None if ridge else found.covariance,
+        warnings=_warnings(exposed, lost, ridge, found),
+    )
+
+
+def _warnings(exposed: np.ndarray, lost: np.ndarray, ridge: bool, found: Maximum) -> tuple[str, ...]:
+    if not ridge and not found.at_bound.any():
+        return ()
+    share = float(lost.sum() / exposed.sum())
+    if _rises(exposed, lost):
+        return (
+            "The share that leaves rises from renewal to renewal, which this model cannot show: it takes one share of "
+            f"{share:.1%} for all.",
+        )
+    return (f"The model is at a limit: the share that leaves, {share:.1%}, does not fall from renewal to renewal.",)
+
+
+def _rises(exposed: np.ndarray, lost: np.ndarray) -> bool:
+    """Whether the hazard rises by more than chance: the score test for a trend of proportions."""
+    t, share = np.arange(len(lost)), lost.sum() / exposed.sum()
+    centred = t - exposed @ t / exposed.sum()
+    variance = share * (1 - share) * float(exposed @ centred**2)
+    return bool(variance > 0 and float(centred @ lost) > RISING * variance**0.5)
+
+
+class _Likelihood:
+    """The log-likelihood of losses at renewals, with its gradient and Hessian by log α and log β."""
+
+    def __init__(self, exposed: np.ndarray, lost: np.ndarray) -> None:
+        self.exposed, self.kept, self.lost = exposed, exposed - lost, float(lost.sum())
+        self.t = np.arange(len(lost), dtype=float)
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        alpha, beta = parameters = np.exp(theta)
+        stay, both = beta + self.t, alpha + beta + self.t
+        value = self.lost * theta[0] + self.kept @ np.log(stay) - self.exposed @ np.log(both)
+        all_of = float(self.exposed @ (1 / both))
+        gradient = np.array([self.lost / alpha - all_of, float(self.kept @ (1 / stay)) - all_of])
+        hessian = np.full((2, 2), float(self.exposed @ (1 / both**2)))
+        hessian[0, 0] -= self.lost / alpha**2
+        hessian[1, 1] -= float(self.kept @ (1 / stay**2))
+        return float(value), *in_logs(parameters, gradient, hessian)
