@@ -12,6 +12,7 @@ from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
+from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.metrics.queries.summaries import concentration, periods_of
 
 LIFETIME = ("customer_lifespan", "customer_lifetime_value")  # take a query or several for every period
@@ -176,6 +177,11 @@ def differences(
         found += _both("lists", data, other, customer_lists, period=period, columns=segments)
         found += _both("active", data, other, active_customers, period=period, columns=segments)
         found += _both("concentration", data, other, concentration, period=period)
+    if data.basis == "subscriptions":
+        cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]
+        for ask in (renewals, survival_times):
+            for cut, segment in [(cuts[0], None), *((cut, segment) for cut in cuts[1:3] for segment in segments)]:
+                found += _both(ask.__name__, data, other, ask, cut=cut, segment=segment)
     found += _both("rfm", data, other, rk.rfm)
     for key, frame in data.summaries.items():
         found += _unlike(f"summary {key}", frame, other.summaries[key])

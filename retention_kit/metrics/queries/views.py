@@ -54,14 +54,16 @@ def run_query(
     granularity: Granularity | None = None,
     segment: str | None = None,
     views: Iterable[str] = (),
+    prepare: Callable[[], None] = lambda: None,
     **parts: str,
 ) -> pd.DataFrame:
-    """The rows of a query on the tables, or with a granularity on the shared views that it reads (see `views_read`).
-    Raises DataError where the engine cannot answer.
+    """The rows of a query on the tables, or with a granularity on the shared views that it reads (see `views_read`);
+    `prepare` makes what else it reads. Raises DataError where the engine cannot answer.
     """
     engine = data.live_engine
     try:
         with engine.lock:  # the views of one thread are not to be another's
+            prepare()
             if granularity is not None:
                 build_views(data, granularity, segment, views)
             return engine.frame(query, **parts)
@@ -154,10 +156,8 @@ def trailing_year_parts(data: Dataset, granularity: Granularity) -> dict[str, st
     sums.
     """
     by_days = "day" in _windows(data, granularity)
-    parts = {
-        "windows": "windows_of_days" if by_days else sql("windows_of_periods"),
-        "end": end_index(data, granularity),
-    }
+    parts = {"windows": "windows_of_days" if by_days else sql("windows_of_periods")}
+    parts["end"] = end_index(data, granularity)
     return parts | {"held": fill_placeholders(sql("held_by_days" if by_days else "held_by_periods"), parts)}
 
 
@@ -212,11 +212,8 @@ def _build_missing(data: Dataset, granularity: Granularity, *views: str) -> None
 
 def _build_purchases(data: Dataset, granularity: Granularity) -> None:
     """What each customer bought in each period, with the sums of twelve months where these are as many periods each."""
-    days, windows = (
-        "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0",
-        _windows(data, granularity),
-    )
-    years = ""
+    days = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0"
+    windows, years = _windows(data, granularity), ""
     if "day" not in windows:
         years = fill_placeholders(
             sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}

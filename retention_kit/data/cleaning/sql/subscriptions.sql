@@ -38,7 +38,8 @@ SELECT counted.customer_id, counted.subscription_id, counted.started_at, counted
        counted.paid_from,
        CASE WHEN counted.is_paid THEN coalesce(gaps.next_from, counted.paid_until) ELSE counted.paid_until END
            AS paid_until,
-       CAST(CASE WHEN counted.is_paid THEN counted.mrr ELSE 0 END AS BIGINT) AS mrr, counted.currency, counted.status,
+       CAST(CASE WHEN counted.is_paid THEN counted.mrr ELSE 0 END AS BIGINT) AS mrr, counted.currency, counted.billed,
+       counted.status,
        CASE WHEN NOT counted.is_paid THEN counted.unpaid_kind END AS unpaid_kind,
        gaps.next_from IS NOT NULL AND counted.is_paid AS is_bridged
        $counted_extras
@@ -94,13 +95,13 @@ WITH cut AS (
     JOIN subscriptions_stretches AS stretches ON stretches.customer_id = spells.customer_id AND stretches.code = spells.code
         AND stretches.moment >= spells.paid_from AND (spells.paid_until IS NULL OR stretches.moment < spells.paid_until)
 )
-SELECT customer_id, subscription_id, started_at, _row, cancel_reason, paid_from, paid_until, mrr, currency, status,
+SELECT customer_id, subscription_id, started_at, _row, cancel_reason, paid_from, paid_until, mrr, currency, billed, status,
        unpaid_kind, is_bridged $extras
 FROM subscriptions_spells
 WHERE mrr = 0 OR (customer_id, coalesce(currency, '')) NOT IN (SELECT customer_id, code FROM subscriptions_discounts)
 UNION ALL
 SELECT customer_id, subscription_id, started_at, _row,
        CASE WHEN until = paid_until THEN cancel_reason END AS cancel_reason, moment AS paid_from, until AS paid_until,
-       CAST(greatest(0, least(mrr, so_far - discount)) AS BIGINT) AS mrr, currency, status, unpaid_kind,
+       CAST(greatest(0, least(mrr, so_far - discount)) AS BIGINT) AS mrr, currency, billed, status, unpaid_kind,
        is_bridged AND until = paid_until AS is_bridged $extras
 FROM cut;

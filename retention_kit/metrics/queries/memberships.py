@@ -1,0 +1,128 @@
+"""How long subscribers stay: renewals, survival times and who pays at a date, collapsed on the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.errors import DataError
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.summaries import check_segment
+from retention_kit.metrics.queries.views import NONE, build_views, run_query, segment_parts, sql
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+GRACE = 3  # days after a renewal was due in which an end still counts as its own
+STEPS = {"day": 1, "week": 1, "month": 1, "quarter": 3, "year": 12}  # units from one renewal to the next: see `renewals`
+
+
+def traits_of(data: Dataset) -> tuple[str, ...]:
+    """The columns that tell subscribers apart: the plan, then the segments that the report shows."""
+    wanted = ["plan", *data.settings.report.segments]
+    return tuple(dict.fromkeys(column for column in wanted if column in data.segments))
+
+
+def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
+    """Subscriptions up to a date, collapsed. Columns: segment_value; billed, the interval; outcome: member (one of each
+    customer who pays then), lost, or kept (until another took over, or so far); units, whole months since the start,
+    weeks or days where these are billed (of a lost one before the renewal that it did not make); a column `trait_0`, …
+    for each of `traits_of`; customers; mrr at the date, of members, in the report's currency.
+    """
+    key = SummaryKey("renewals", (cut, traits_of(data)), segment)
+    if key not in data.summaries:
+        frame = _ask(data, "renewals", cut, segment, traits_of(data))
+        data.summaries[key] = frame.assign(mrr=frame["mrr"] / (data.minor * 12))
+    return data.summaries[key]
+
+
+def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
+    """How long customers paid until they were lost for the first time, or so far, at a date. Columns: segment_value,
+    lost (0 or 1), months (whole ones; of a lost one with the last that was begun), customers.
+    """
+    key = SummaryKey("survival", cut, segment)
+    if key not in data.summaries:
+        data.summaries[key] = _ask(data, "survival", cut, segment)
+    return data.summaries[key]
+
+
+def _ask(data: Dataset, name: str, cut: date, segment: str | None, traits: Iterable[str] = ()) -> pd.DataFrame:
+    if data.engine is None:
+        raise DataError(f"The figures kept for the report hold no {name} up to {cut} by {segment or 'whole'}.")
+    check_segment(data, segment)
+    granularity, span = span_before(cut)
+    ends = {"renewals": "until", "survival": "MIN(run_until)"}[name]
+    anchored = {"renewals": "anchored", "survival": "since"}[name]
+    parts = {
+        "cut": f"DATE '{cut}'",
+        "eve": f"DATE '{cut - timedelta(days=1)}'",
+        "day_before": f"({ends} - CAST(1 AS INTEGER))",
+        "days_before": f"({ends} - CAST({GRACE + 1} AS INTEGER))",
+        "months": months_between(anchored, "ends"),
+        "span": str(span),
+        **segment_parts(segment),
+    }
+    if name == "renewals":
+        parts |= _trait_parts([*traits], span)
+
+    def prepare() -> None:
+        _build_stretches(data, granularity)
+        for number, column in enumerate(traits):
+            _build_trait(data, granularity, number, column)
+
+    return run_query(data, sql(name), granularity, segment, ["levels"], prepare, **parts)
+
+
+def span_before(cut: date) -> tuple[Granularity, int]:
+    """A grid of months one of which ends at the date, and its number."""
+    granularity = Granularity("month") if cut.day == 1 else Granularity("", 1, cut)
+    return granularity, granularity.index(cut - timedelta(days=1))
+
+
+def months_between(first: str, last: str) -> str:
+    """SQL for the whole months from a date to another; a day that a month lacks is its last."""
+    short = f"EXTRACT(day FROM {last}) < least(EXTRACT(day FROM {first}), EXTRACT(day FROM last_day({last})))"
+    return (
+        f"((EXTRACT(year FROM {last}) - EXTRACT(year FROM {first})) * 12 + EXTRACT(month FROM {last}) "
+        f"- EXTRACT(month FROM {first}) - CASE WHEN {short} THEN 1 ELSE 0 END)"
+    )
+
+
+def _build_stretches(data: Dataset, granularity: Granularity) -> None:
+    """The table of paid time, once for as long as other views stand."""
+    build_views(data, granularity, None)
+    engine = data.live_engine
+    if "paid_stretches" not in engine.prepared:
+        day = "EXTRACT(day FROM until) = least(EXTRACT(day FROM {0}), EXTRACT(day FROM last_day(until)))"
+        parts = {"day_of_start": day.format("started"), "day_of_payment": day.format("since")}
+        engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", **parts)
+        engine.prepared["paid_stretches"] = True
+
+
+def _build_trait(data: Dataset, granularity: Granularity, number: int, column: str) -> None:
+    """The value of one column that each customer has in each span, beside that of a segment asked for."""
+    engine, name = data.live_engine, f"trait_{number}"
+    if engine.prepared.get(name) != column:
+        build_views(data, granularity, column)
+        engine.run(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM customer_values")
+        engine.prepared[name] = column
+
+
+def _trait_parts(traits: list[str], span: int) -> dict[str, str]:
+    """SQL of the columns of `traits_of`: selected, joined, and what everything is grouped by."""
+    numbers = range(len(traits))
+    groups = range(1, 5 + len(traits))
+    return {
+        "traits": "".join(f", coalesce(t{one}.value, {literal(NONE)}) AS trait_{one}" for one in numbers),
+        "joins": "\n".join(
+            f"LEFT JOIN trait_{one} AS t{one} ON t{one}.customer_id = counted.customer_id "
+            f"AND t{one}.from_period <= {span} AND t{one}.until_period > {span}"
+            for one in numbers
+        ),
+        "groups": ", ".join(map(str, groups)),
+    }
