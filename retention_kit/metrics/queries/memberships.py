@@ -11,7 +11,7 @@ from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import check_segment
-from retention_kit.metrics.queries.views import NONE, build_views, run_query, segment_parts, sql
+from retention_kit.metrics.queries.views import NONE, VIEWS, build_views, run_query, segment_parts, sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 GRACE = 3  # days after a renewal was due in which an end still counts as its own
-STEPS = {"day": 1, "week": 1, "month": 1, "quarter": 3, "year": 12}  # units from one renewal to the next: see `renewals`
+STEPS = {
+    "day": 1,
+    "week": 1,
+    "month": 1,
+    "quarter": 3,
+    "year": 12,
+}  # units from one renewal to the next: see `renewals`
 
 
 def traits_of(data: Dataset) -> tuple[str, ...]:
@@ -69,13 +75,8 @@ def _ask(data: Dataset, name: str, cut: date, segment: str | None, traits: Itera
     }
     if name == "renewals":
         parts |= _trait_parts([*traits], span)
-
-    def prepare() -> None:
-        _build_stretches(data, granularity)
-        for number, column in enumerate(traits):
-            _build_trait(data, granularity, number, column)
-
-    return run_query(data, sql(name), granularity, segment, ["levels"], prepare, **parts)
+    views = ["levels", "paid_stretches", *(["traits"] if name == "renewals" else [])]
+    return run_query(data, sql(name), granularity, segment, views, **parts)
 
 
 def span_before(cut: date) -> tuple[Granularity, int]:
@@ -93,24 +94,21 @@ def months_between(first: str, last: str) -> str:
     )
 
 
-def _build_stretches(data: Dataset, granularity: Granularity) -> None:
-    """The table of paid time, once for as long as other views stand."""
-    build_views(data, granularity, None)
-    engine = data.live_engine
-    if "paid_stretches" not in engine.prepared:
-        day = "EXTRACT(day FROM until) = least(EXTRACT(day FROM {0}), EXTRACT(day FROM last_day(until)))"
-        parts = {"day_of_start": day.format("started"), "day_of_payment": day.format("since")}
-        engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", **parts)
-        engine.prepared["paid_stretches"] = True
+def _build_stretches(data: Dataset, granularity: Granularity) -> None:  # noqa: ARG001
+    """The time that customers pay for."""
+    day = "EXTRACT(day FROM until) = least(EXTRACT(day FROM {0}), EXTRACT(day FROM last_day(until)))"
+    parts = {"day_of_start": day.format("started"), "day_of_payment": day.format("since")}
+    data.live_engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", **parts)
 
 
-def _build_trait(data: Dataset, granularity: Granularity, number: int, column: str) -> None:
-    """The value of one column that each customer has in each span, beside that of a segment asked for."""
-    engine, name = data.live_engine, f"trait_{number}"
-    if engine.prepared.get(name) != column:
+def _build_traits(data: Dataset, granularity: Granularity) -> None:
+    """The values that each customer has in the columns of `traits_of`, beside that of a segment asked for."""
+    for number, column in enumerate(traits_of(data)):
         build_views(data, granularity, column)
-        engine.run(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM customer_values")
-        engine.prepared[name] = column
+        data.live_engine.run(f"CREATE OR REPLACE TEMP TABLE trait_{number} AS SELECT * FROM customer_values")
+
+
+VIEWS |= {"paid_stretches": _build_stretches, "traits": _build_traits}
 
 
 def _trait_parts(traits: list[str], span: int) -> dict[str, str]:

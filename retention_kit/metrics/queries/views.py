@@ -54,16 +54,14 @@ def run_query(
     granularity: Granularity | None = None,
     segment: str | None = None,
     views: Iterable[str] = (),
-    prepare: Callable[[], None] = lambda: None,
     **parts: str,
 ) -> pd.DataFrame:
-    """The rows of a query on the tables, or with a granularity on the shared views that it reads (see `views_read`);
-    `prepare` makes what else it reads. Raises DataError where the engine cannot answer.
+    """The rows of a query on the tables, or with a granularity on the shared views that it reads (see `views_read`).
+    Raises DataError where the engine cannot answer.
     """
     engine = data.live_engine
     try:
         with engine.lock:  # the views of one thread are not to be another's
-            prepare()
             if granularity is not None:
                 build_views(data, granularity, segment, views)
             return engine.frame(query, **parts)
@@ -178,7 +176,7 @@ def end_index(data: Dataset, granularity: Granularity) -> str:
 
 
 def views_read(data: Dataset, granularity: Granularity, query: str) -> list[str]:
-    """The shared views that one of our queries reads, as the basis and the settings have it; keys of `_VIEWS`."""
+    """The shared views that one of our queries reads, as the basis and the settings have it; keys of `VIEWS`."""
     is_orders, has_membership = data.basis == "orders", members_sql(data) == "membership"
     active_sql = ["purchases_by_period" if is_orders else "customers"]
     changes = ["customers" if has_membership else "purchases_by_period"]
@@ -206,7 +204,7 @@ def _build_missing(data: Dataset, granularity: Granularity, *views: str) -> None
     standing = data.live_engine.prepared
     for name in views:
         if name not in standing:
-            _VIEWS[name](data, granularity)
+            VIEWS[name](data, granularity)
             standing[name] = True
 
 
@@ -385,8 +383,8 @@ def _build_top_values(data: Dataset, segment: str) -> None:
     )
 
 
-# How each shared view, or group of views that are built together, is built.
-_VIEWS: dict[str, Callable[[Dataset, Granularity], None]] = {
+# How each shared view, or group of views that are built together, is built; `memberships` adds its own.
+VIEWS: dict[str, Callable[[Dataset, Granularity], None]] = {
     "purchases_by_period": _build_purchases,
     "trailing_days": _build_trailing_days,
     "windows_of_days": _build_windows_of_days,
