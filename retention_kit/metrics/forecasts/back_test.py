@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from retention_kit.metrics.formulas import wilson
@@ -58,6 +59,27 @@ class Comparison:
     def is_better(self) -> bool:
         """Whether the model's Brier score is 5% lower and its ranking no worse."""
         return self.model.brier <= (1 - BETTER) * self.plain.brier and self.model.auc >= self.plain.auc
+
+
+@dataclass(frozen=True)
+class BackTest:
+    """A model made at `cut`, after `history` months of data, held against the `months` that followed.
+
+    `purchases` (for subscriptions month ends paid) and `money` are what it predicted and what happened. `comparison` is
+    None where no model could be made then.
+    """
+
+    cut: date
+    months: int
+    history: int
+    comparison: Comparison | None
+    purchases: tuple[float, float]
+    money: tuple[float, float]
+
+    @property
+    def verdict(self) -> str:
+        """See `verdict`."""
+        return verdict(self.comparison, self.history)
 
 
 def compare(

@@ -1,15 +1,130 @@
-"""What is expected of customers who pay a subscription."""
+"""What is expected of customers who pay a subscription: who leaves at which renewal, and the MRR that stays.
+
+Who pauses has not left: where pauses counted as leaving, they would hide who leaves for good. Customers who are alike
+to the model stand in one row.
+"""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.periods import Period
+import numpy as np
+
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.errors import DataError, ModelError
+from retention_kit.metrics.forecasts.back_test import BackTest, compare
+from retention_kit.metrics.forecasts.horizon import cut_of, discounts, undefined
+from retention_kit.metrics.forecasts.renewal_model import Alike, RenewalModel, deviation, fit_renewals, fit_tenure
+from retention_kit.metrics.formulas import Z95
+from retention_kit.metrics.queries.memberships import renewals, renewals_and_after, traits_of
+from retention_kit.metrics.queries.summaries import check_segment
+from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from retention_kit.data.dataset import Dataset
 
+TWICE = (
+    2  # the chance to leave within a month, over that of the customers of the same plan, from which on one is at risk
+)
+FEW = 500  # subscriptions seen, below which the interval does not hold what it says
 
-def rows(data: Dataset, period: Period, segment: str | None) -> list[dict[str, Any]]:  # noqa: ARG001
-    """The fields of a `Lives` row for each segment value with customers; none so far."""
-    return []
+
+def rows(data: Dataset, period: Period, segment: str | None) -> list[dict[str, Any]]:
+    """The fields of a `Lives` row for each segment value with customers who pay; see `lives.lives`."""
+    key = SummaryKey("lives", str(period), segment)
+    if key not in data.summaries:
+        check_segment(data, segment)
+        if data.engine is None:
+            raise DataError(f"The figures kept for the report hold no forecast of {period} by {segment or 'whole'}.")
+        cut = cut_of(data, period)
+        whole = renewals(data, cut)
+        members = members_of(whole if segment is None else renewals(data, cut, segment))
+        data.summaries[key] = _rows(data, whole, members) if len(members) else []
+    return data.summaries[key]
+
+
+def members_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of customers who pay at the date."""
+    return frame[frame["outcome"] == "member"].reset_index(drop=True)
+
+
+def at_risk(data: Dataset, chance: np.ndarray, members: Alike) -> np.ndarray:
+    """Which rows' `chance` to leave within a month is at least twice that of the customers of their plan."""
+    plan = members.traits[0] if "plan" in traits_of(data)[:1] else np.zeros(len(chance), int)
+    usual = np.bincount(plan, chance * members.customers) / np.maximum(np.bincount(plan, members.customers), 1)
+    return (chance > 0) & (chance >= TWICE * usual[plan])
+
+
+def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row of sums for each segment value."""
+    values, place = np.unique(members["segment_value"].to_numpy(object), return_inverse=True)
+    alike, everybody = Alike(members), Alike(whole)
+    customers = np.bincount(place, alike.customers, len(values))
+    try:
+        model = fit_renewals(everybody)
+    except ModelError as error:
+        return [undefined(str(value), str(error), int(n)) for value, n in zip(values, customers, strict=True)]
+    worth = np.array(discounts(data.settings.definitions))
+
+    def expected(one: RenewalModel) -> np.ndarray:
+        return np.bincount(place, alike.mrr * (one.staying(alike, len(worth)) @ worth), len(values))
+
+    value, stays = expected(model), model.staying(alike, len(worth))
+    spread = deviation(model, expected) if everybody.customers.sum() >= FEW else None
+    factor = None if spread is None else np.exp(Z95 * spread)
+    is_high = at_risk(data, 1 - stays[:, 0], alike)
+    counts = np.bincount(place, alike.customers * is_high, len(values))
+    stakes = np.bincount(place, alike.mrr * (1 - stays[:, -1]) * is_high, len(values))
+    paid = np.bincount(place, alike.customers * stays.sum(axis=1), len(values))
+    return [
+        {
+            "segment_value": str(name),
+            "customers": int(customers[number]),
+            "purchases": float(paid[number]),
+            "value": float(value[number]),
+            "low": None if factor is None else float(value[number] / factor[number]),
+            "high": None if factor is None else float(value[number] * factor[number]),
+            "at_risk": int(counts[number]),
+            "at_stake": float(stakes[number]),
+            "reason": "",
+            "at_risk_reason": "",
+            "note": " ".join(model.warnings),
+        }
+        for number, name in enumerate(values)
+    ]
+
+
+def back_test(data: Dataset, period: Period) -> BackTest:
+    """The same model made a horizon earlier, held against who had left by the period's end, and what was paid."""
+    months = data.settings.definitions.horizon_months
+    cut = cut_of(data, period)
+    key = SummaryKey("back_test", str(period))
+    if key not in data.summaries:
+        data.summaries[key] = _back_test(data, add_months(cut, -months), months)
+    return data.summaries[key]
+
+
+def _back_test(data: Dataset, cut: date, months: int) -> BackTest:
+    start = data.starts["subscriptions"]
+    history = (cut.year - start.year) * 12 + cut.month - start.month - (cut.day < start.day)
+    nothing = BackTest(cut, months, max(history, 0), None, (0.0, 0.0), (0.0, 0.0))
+    if history <= 0:
+        return nothing
+    frame = renewals_and_after(data, cut, months)
+    happened = members_of(frame)
+    everybody, members = Alike(frame), Alike(happened)
+    try:
+        model = fit_renewals(everybody)
+    except ModelError:
+        return nothing
+    if not len(happened):
+        return nothing
+    stays, tenure = model.staying(members, months), fit_tenure(everybody).leaving(members, months)
+    gone = happened["gone"].to_numpy(float)
+    comparison = compare(1 - stays[:, -1], tenure, tenure, gone, members.customers)
+    paid = float(members.customers @ stays.sum(axis=1)), float(happened["months_paid"].sum())
+    money = float(members.mrr @ stays.sum(axis=1)), float(happened["paid"].sum())
+    return BackTest(cut, months, history, comparison, paid, money)

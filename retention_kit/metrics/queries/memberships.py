@@ -12,6 +12,7 @@ from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import check_segment
 from retention_kit.metrics.queries.views import NONE, VIEWS, build_views, run_query, segment_parts, sql
+from retention_kit.periods import add_months
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,21 +36,47 @@ def traits_of(data: Dataset) -> tuple[str, ...]:
 
 
 def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
-    """Subscriptions up to a date, collapsed. Columns: segment_value; billed, the interval; outcome: member (one of each
-    customer who pays then), lost, or kept (until another took over, or so far); units, whole months since the start,
-    weeks or days where these are billed (of a lost one before the renewal that it did not make); a column `trait_0`, …
-    for each of `traits_of`; customers; mrr at the date, of members, in the report's currency.
+    """Subscriptions up to a date, collapsed; a pause is no end.
+
+    Columns: segment_value; billed, the interval; outcome: member (one of each customer who pays then), lost, or kept
+    (until another took over, or so far); units, whole months since the start, weeks or days where these are billed (of
+    a lost one before the renewal that it did not make); a column `trait_0`, … for each of `traits_of`; customers; mrr
+    at the date, of members, in the report's currency.
     """
-    key = SummaryKey("renewals", (cut, traits_of(data)), segment)
-    if key not in data.summaries:
-        frame = _ask(data, "renewals", cut, segment, traits_of(data))
-        data.summaries[key] = frame.assign(mrr=frame["mrr"] / (data.minor * 12))
-    return data.summaries[key]
+    frame = _ask(data, "renewals", cut, segment, **_trait_parts(traits_of(data), span_before(cut)[1]), later="")
+    return frame.assign(mrr=frame["mrr"] / (data.minor * 12))
+
+
+def renewals_and_after(data: Dataset, cut: date, months: int) -> pd.DataFrame:
+    """`renewals` of all customers, and what happened to the members in the months after the date.
+
+    More columns: gone, who was lost by the end; months_paid, month ends at which they paid; paid, their MRR at those,
+    in the report's currency.
+    """
+    span = span_before(cut)[1]
+    parts = _trait_parts(traits_of(data), span)
+    is_member, held = "counted.outcome = 'member'", "least(until_period, {1}) - greatest(from_period, {0})"
+    held = held.format(span + 1, span + 1 + months)
+    parts["joins"] += (
+        f" LEFT JOIN (SELECT customer_id, SUM(mrr * ({held})) AS paid, SUM({held}) AS months FROM levels WHERE mrr > 0 "
+        f"AND from_period <= {span + months} AND until_period > {span + 1} GROUP BY customer_id) AS after "
+        f"ON after.customer_id = counted.customer_id AND {is_member}"
+    )
+    is_gone = f"{is_member} AND run_until < DATE '{add_months(cut, months)}'"
+    sums = {
+        "gone": f"CASE WHEN {is_gone} THEN 1 ELSE 0 END",
+        "months_paid": "coalesce(after.months, 0)",
+        "paid": "coalesce(after.paid, 0)",
+    }
+    later = "".join(f", CAST(SUM({value}) AS BIGINT) AS {name}" for name, value in sums.items())
+    frame = _ask(data, "renewals", cut, None, **parts, later=later)
+    return frame.assign(**{name: frame[name] / (data.minor * 12) for name in ("mrr", "paid")})
 
 
 def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
-    """How long customers paid until they were lost for the first time, or so far, at a date. Columns: segment_value,
-    lost (0 or 1), months (whole ones; of a lost one with the last that was begun), customers.
+    """How long customers stayed until they were lost for the first time, or so far, at a date; a pause is no loss.
+
+    Columns: segment_value, lost (0 or 1), months (whole ones; of a lost one with the last that was begun), customers.
     """
     key = SummaryKey("survival", cut, segment)
     if key not in data.summaries:
@@ -57,13 +84,12 @@ def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.D
     return data.summaries[key]
 
 
-def _ask(data: Dataset, name: str, cut: date, segment: str | None, traits: Iterable[str] = ()) -> pd.DataFrame:
+def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
     if data.engine is None:
         raise DataError(f"The figures kept for the report hold no {name} up to {cut} by {segment or 'whole'}.")
     check_segment(data, segment)
     granularity, span = span_before(cut)
-    ends = {"renewals": "until", "survival": "MIN(run_until)"}[name]
-    anchored = {"renewals": "anchored", "survival": "since"}[name]
+    ends, anchored = ("MIN(run_until)", "since") if name == "survival" else ("until", "anchored")
     parts = {
         "cut": f"DATE '{cut}'",
         "eve": f"DATE '{cut - timedelta(days=1)}'",
@@ -72,11 +98,12 @@ def _ask(data: Dataset, name: str, cut: date, segment: str | None, traits: Itera
         "months": months_between(anchored, "ends"),
         "span": str(span),
         **segment_parts(segment),
+        **more,
     }
-    if name == "renewals":
-        parts |= _trait_parts([*traits], span)
-    views = ["levels", "paid_stretches", *(["traits"] if name == "renewals" else [])]
-    return run_query(data, sql(name), granularity, segment, views, **parts)
+    is_by_trait = name != "survival"
+    views = ["levels", "paid_stretches", *(["traits"] if is_by_trait else [])]
+    query = sql("subscriptions_so_far") + sql(name) if is_by_trait else sql(name)
+    return run_query(data, query, granularity, segment, views, **parts)
 
 
 def span_before(cut: date) -> tuple[Granularity, int]:
@@ -111,10 +138,10 @@ def _build_traits(data: Dataset, granularity: Granularity) -> None:
 VIEWS |= {"paid_stretches": _build_stretches, "traits": _build_traits}
 
 
-def _trait_parts(traits: list[str], span: int) -> dict[str, str]:
+def _trait_parts(traits: Iterable[str], span: int) -> dict[str, str]:
     """SQL of the columns of `traits_of`: selected, joined, and what everything is grouped by."""
-    numbers = range(len(traits))
-    groups = range(1, 5 + len(traits))
+    numbers = range(len([*traits]))
+    groups = range(1, 5 + len(numbers))
     return {
         "traits": "".join(f", coalesce(t{one}.value, {literal(NONE)}) AS trait_{one}" for one in numbers),
         "joins": "\n".join(

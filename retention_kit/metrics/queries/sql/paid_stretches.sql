@@ -1,18 +1,22 @@
 -- The time that customers pay for, by billing interval and without gaps: [since, until), with $as_of where it goes on.
--- `run_until` is where all of the customer's paid time around it ends, `run` its number. Renewals are counted from
+-- Who pauses has not left: pauses, up to 24 hours away, join what lies around them. `run_until` is where all of the customer's paid time around it ends, `run` its number. Renewals are counted from
 -- `anchored`: where trials come first, from the day of the month on which such subscriptions mostly end.
 CREATE OR REPLACE TEMP TABLE paid_stretches AS
 WITH spells AS (
     SELECT customer_id, billed, CAST(started_at AS DATE) AS started, CAST(paid_from AS DATE) AS since,
-           coalesce(CAST(paid_until AS DATE), $as_of) AS until, paid_until IS NOT NULL AS has_ended
+           coalesce(CAST(paid_until AS DATE), $as_of) AS until, 1 AS is_paid
     FROM subscriptions WHERE mrr > 0
+    UNION ALL
+    SELECT customer_id, billed, NULL, CAST(started_at - INTERVAL 24 HOUR AS DATE),
+           least(coalesce(CAST(paid_until + INTERVAL 24 HOUR AS DATE), $as_of), $as_of), 0
+    FROM subscriptions WHERE status = 'paused'
 ),
 habits AS (
     SELECT SUM(CASE WHEN $day_of_start THEN 1 ELSE 0 END) > SUM(CASE WHEN $day_of_payment THEN 1 ELSE 0 END) AS by_start
-    FROM spells WHERE has_ended AND started < since AND billed IN ('month', 'quarter', 'year')
+    FROM spells WHERE until < $as_of AND started < since AND billed IN ('month', 'quarter', 'year')
 ),
 marked AS (
-    SELECT customer_id, billed, since, until,
+    SELECT customer_id, billed, since, until, is_paid,
            CASE WHEN by_start AND billed IN ('month', 'quarter', 'year') THEN started ELSE since END AS anchored,
            max(until) OVER (PARTITION BY customer_id, billed ORDER BY since, until
                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached,
@@ -22,7 +26,7 @@ marked AS (
     WHERE until > since
 ),
 numbered AS (
-    SELECT customer_id, billed, since, until, anchored,
+    SELECT customer_id, billed, since, until, is_paid, anchored,
            SUM(CASE WHEN since <= reached THEN 0 ELSE 1 END)
                OVER (PARTITION BY customer_id, billed ORDER BY since, until) AS stretch,
            SUM(CASE WHEN since <= reached_by_any THEN 0 ELSE 1 END)
@@ -30,8 +34,9 @@ numbered AS (
     FROM marked
 ),
 stretches AS (
-    SELECT customer_id, billed, stretch, run, MIN(since) AS since, MAX(until) AS until, MIN(anchored) AS anchored
-    FROM numbered GROUP BY customer_id, billed, stretch, run
+    SELECT customer_id, billed, stretch, run, MAX(until) AS until,
+           MIN(CASE WHEN is_paid = 1 THEN since END) AS since, MIN(CASE WHEN is_paid = 1 THEN anchored END) AS anchored
+    FROM numbered GROUP BY customer_id, billed, stretch, run HAVING MAX(is_paid) = 1
 )
 SELECT customer_id, billed, since, until, anchored, CAST(run AS INTEGER) AS run,
        MIN(since) OVER (PARTITION BY customer_id, run) AS run_since,

@@ -2,7 +2,7 @@
 WITH lives AS (
     SELECT customer_id, MIN(run_since) AS since, CASE WHEN MIN(run_until) < $cut THEN 1 ELSE 0 END AS lost,
            CASE WHEN MIN(run_until) < $cut THEN $days_before ELSE $eve END AS ends
-    FROM paid_stretches WHERE run = 1 AND since < $cut GROUP BY customer_id
+    FROM paid_stretches WHERE since < $cut GROUP BY customer_id
 )
 SELECT coalesce(v.value, $missing) AS segment_value, lost,
        CAST(greatest($months, 0) + lost AS INTEGER) AS months, COUNT(*) AS customers

@@ -1,0 +1,261 @@
+"""Subscribers: which renewals they come to and miss, how long they stay, what is expected of them, who is at risk."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import retention_kit as rk
+from pencil import table
+from retention_kit.data.sample import truth
+from retention_kit.errors import DataError
+from retention_kit.metrics.forecasts.members import _back_test, back_test, rows
+from retention_kit.metrics.forecasts.renewal_model import Alike, _by_renewal, fit_renewals, fit_tenure
+from retention_kit.metrics.formulas import wilson
+from retention_kit.metrics.queries.memberships import renewals, survival_times
+from retention_kit.periods import Period
+
+CUT = date(2024, 7, 1)
+# What happens to whom, and what stands of them: interval, outcome, whole months (weeks, days).
+SPELLS = """
+customer_id  started_at  ended_at    amount  interval  status     trial_ends_at
+on time      2024-01-10  2024-04-10  10      month     cancelled  -
+a day late   2024-01-10  2024-04-11  10      month     cancelled  -
+mid-month    2024-01-10  2024-04-25  10      month     cancelled  -
+runs         2024-01-31  -           10      month     active     -
+by year      2023-05-20  2024-05-20  120     year      cancelled  -
+quarter      2024-01-05  -           30      quarter   active     -
+week         2024-06-03  2024-06-17  5       week      cancelled  -
+day          2024-06-20  2024-06-24  1       day       cancelled  -
+upgrade      2024-01-15  2024-03-15  10      month     active     -
+upgrade      2024-03-15  -           20      month     active     -
+to year      2024-01-15  2024-03-15  10      month     active     -
+to year      2024-03-15  -           120     year      active     -
+two at once  2024-01-01  2024-03-01  10      month     cancelled  -
+two at once  2024-02-01  -           10      month     active     -
+pause        2024-01-08  2024-03-08  10      month     active     -
+pause        2024-03-08  2024-05-08  10      month     paused     -
+pause        2024-05-08  -           10      month     active     -
+is paused    2024-01-08  2024-06-08  10      month     active     -
+is paused    2024-06-08  -           10      month     paused     -
+came back    2024-01-12  2024-02-12  10      month     cancelled  -
+came back    2024-05-12  -           10      month     active     -
+never paid   2024-01-12  2024-01-26  10      month     trialing   2024-01-26
+later        2024-08-01  -           10      month     active     -
+"""
+STANDS = {
+    "on time": [("month", "lost", 2)],  # came to the third renewal and did not make it
+    "a day late": [("month", "lost", 2)],  # still at the third
+    "mid-month": [("month", "lost", 3)],  # in the fourth month, so at the fourth
+    "runs": [("month", "member", 5)],  # June has no 31st: its last day counts
+    "by year": [("year", "lost", 11)],
+    "quarter": [("quarter", "member", 5)],
+    "week": [("week", "lost", 1)],
+    "day": [("day", "lost", 3)],
+    "upgrade": [("month", "member", 5)],
+    "to year": [("month", "kept", 2), ("year", "member", 3)],
+    "two at once": [("month", "member", 5)],
+    "pause": [("month", "member", 5)],
+    "is paused": [("month", "kept", 5)],
+    "came back": [("month", "lost", 0), ("month", "member", 1)],
+    "never paid": [],
+    "later": [],
+}
+
+
+def stands(data, cut: date = CUT) -> dict[str, list[tuple[str, str, int]]]:
+    """What the query says of each customer, each being a segment value of its own."""
+    frame = renewals(data, cut, "who")
+    found: dict[str, list[tuple[str, str, int]]] = {}
+    for row in frame.itertuples():
+        found.setdefault(row.segment_value, []).append((row.billed, row.outcome, row.units))
+    return found
+
+
+@pytest.fixture(scope="module")
+def pencil():
+    spells = table(SPELLS)
+    frame = spells.assign(subscription_id=[str(place) for place in range(len(spells))], who=spells["customer_id"])
+    return rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of="2024-09-01")
+
+
+@pytest.fixture(scope="module")
+def company():
+    return rk.sample()
+
+
+def test_renewals_by_hand(pencil):
+    assert stands(pencil) == {name: rows for name, rows in STANDS.items() if rows}
+
+
+def test_what_happens_after_the_date_changes_nothing(pencil):
+    spells = table(SPELLS)
+    known = spells[spells["started_at"] < str(CUT)]
+    frame = known.assign(subscription_id=[str(place) for place in range(len(known))], who=known["customer_id"])
+    earlier = rk.load(subscriptions=frame, timezone="UTC", currency="GBP", segments=["who"], as_of=CUT)
+    assert stands(earlier) == stands(pencil)
+
+
+def test_survival_times_by_hand(pencil):
+    """First paid until first lost; a pause is no loss, and who came back had left."""
+    frame = survival_times(pencil, CUT, "who").set_index("segment_value")
+    found = {name: (row["months"], bool(row["lost"])) for name, row in frame.iterrows()}
+    assert found == {
+        "on time": (3, True),
+        "a day late": (3, True),
+        "mid-month": (4, True),
+        "runs": (5, False),
+        "by year": (12, True),
+        "quarter": (5, False),
+        "week": (1, True),
+        "day": (1, True),
+        "upgrade": (5, False),
+        "to year": (5, False),
+        "two at once": (5, False),
+        "pause": (5, False),
+        "is paused": (5, False),
+        "came back": (1, True),
+    }
+
+
+@pytest.mark.parametrize(("ends", "anniversary"), [("2024-03-10", 10), ("2024-03-24", 24)])
+def test_renewals_count_from_the_day_on_which_subscriptions_end(ends, anniversary):
+    """After a trial some shops bill from its end, others from the start: what has ended says which."""
+    data = rk.load(
+        subscriptions=table(f"""
+            customer_id  started_at  ended_at  amount  trial_ends_at
+            a            2024-01-10  {ends}    10      2024-01-24
+            b            2024-01-10  -         10      2024-01-24
+        """),
+        timezone="UTC", currency="GBP", as_of="2024-05-15",
+    )  # fmt: skip  # the table as on paper
+    frame = renewals(data, date(2024, 5, 15)).set_index("outcome")
+    assert frame.loc["member", "units"] == (4 if anniversary == 10 else 3)
+
+
+def test_the_members_are_the_customers_who_pay_with_their_mrr(company):
+    data = company
+    movements, mrr = rk.customer_movements(data).set_index("period"), rk.mrr_movements(data).set_index("period")
+    for period in ("2023-06", "2024-12", "2025-12"):
+        frame = renewals(data, Period.parse(period).end)
+        members = frame[frame["outcome"] == "member"]
+        assert members["customers"].sum() == movements.loc[period, "end"]
+        assert members["mrr"].sum() == pytest.approx(mrr.loc[period, "end"], abs=1e-6)
+
+
+def test_expectation_by_hand():
+    """Half leave at each renewal: a monthly member halves every month, a yearly one when the year is over."""
+    frame = pd.DataFrame({
+        "billed": ["month", "year"], "outcome": ["member", "member"], "units": [0, 9], "customers": [1, 1],
+        "mrr": [1.0, 1.0],
+    })  # fmt: skip
+    alike = Alike(frame)
+    lost = pd.DataFrame({
+        "billed": ["month", "month", "year", "year"], "outcome": ["lost", "kept", "lost", "kept"],
+        "units": [0, 1, 11, 12], "customers": [10**7] * 4, "mrr": [0.0] * 4,
+    })  # fmt: skip
+    model = fit_renewals(Alike(lost))
+    stays = model.staying(alike, 4)
+    assert stays[0] == pytest.approx([0.5, 0.25, 0.125, 0.0625], abs=1e-5)
+    assert stays[1] == pytest.approx([1, 1, 0.5, 0.5], abs=1e-5)
+    assert len(model.warnings) == 2
+    assert "Billed by the month: only the first renewal is known" in model.warnings[0]
+
+
+def test_the_plain_rule_by_hand():
+    """Of a hundred thousand one in ten leaves in the first month, of the others half in the second."""
+    frame = pd.DataFrame({
+        "billed": ["month"] * 3, "outcome": ["lost", "lost", "member"], "units": [0, 1, 2],
+        "customers": [10_000, 45_000, 45_000], "mrr": [0.0, 0.0, 1.0],
+    })  # fmt: skip
+    rule = fit_tenure(Alike(frame))
+    assert rule.stays[:3] == pytest.approx([1, 0.9, 0.45], abs=1e-3)
+    new = Alike(frame.iloc[[2]].assign(units=0))
+    assert rule.leaving(new, 2) == pytest.approx([0.55], abs=1e-3)
+
+
+def test_hazards_of_the_sample_company_are_found_again(company):
+    """Of 36 monthly hazards, before 2025 changes them, at least 33 lie inside their interval."""
+    alike = Alike(renewals(company, date(2025, 1, 1)))
+    exposed, lost, group = _by_renewal(alike)
+    monthly, plans = alike.intervals[group[:, 0]] == "month", alike.values[0][group[:, 1]]
+    known, inside = truth().set_index(["name", "group"])["value"], 0
+    for renewal in range(1, 13):
+        for plan in ("Basic", "Plus", "Pro"):
+            chosen = monthly & (plans == plan)
+            low, high = wilson(lost[chosen, renewal - 1].sum(), exposed[chosen, renewal - 1].sum())
+            inside += low <= known[f"leaving_at_month_{renewal}", plan] <= high
+    assert inside >= 33
+
+
+def test_the_sample_companys_leavers_are_foreseen(company):
+    """Made on 2025-01-01 for six months: at least 3% below the plain rule's Brier score, as many leavers as there were."""
+    test = _back_test(company, date(2025, 1, 1), 6)
+    found = test.comparison
+    assert found.model.brier <= 0.97 * found.plain.brier
+    assert found.model.auc > found.plain.auc
+    predicted = sum(one.customers * one.predicted for one in found.bins)
+    assert 0.9 <= predicted / found.gone <= 1.1
+    assert 0.9 <= test.money[0] / test.money[1] <= 1.1
+
+
+def test_verdict_of_the_sample_company(company):
+    data = company
+    test = back_test(data, Period.parse("2025-12"))
+    assert (test.verdict, test.history) == ("better", 23)
+    assert back_test(data, Period.parse("2024-12")).verdict == "short"
+
+
+def test_segments_sum_to_the_whole_and_a_year_is_worth_less_than_its_mrr(company):
+    data = company
+    (whole,) = rows(data, Period.parse("2025-12"), None)
+    parts = rows(data, Period.parse("2025-12"), "plan")
+    for name in ("customers", "purchases", "value", "at_risk", "at_stake"):
+        assert sum(part[name] for part in parts) == pytest.approx(whole[name], rel=1e-12)
+    mrr = rk.mrr_movements(data)["end"].iloc[-1]
+    assert 0 < whole["low"] < whole["value"] < whole["high"] < 12 * mrr
+
+
+def test_too_few_who_left_are_refused_in_a_sentence(pencil):
+    (row,) = rows(pencil, Period.parse("2024-06"), None)
+    assert row["value"] is None
+    assert row["customers"] == 7
+    assert row["reason"] == "Fewer than 20 subscriptions have ended, which is too few to project from."
+
+
+def test_saved_summaries_hold_what_was_asked_and_no_more(company, tmp_path):
+    from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
+
+    data, period = company, Period.parse("2025-12")
+    asked = rows(data, period, None), back_test(data, period)
+    save_snapshot(data, tmp_path / "summaries")
+    saved = load_snapshot(tmp_path / "summaries")
+    assert (rows(saved, period, None), back_test(saved, period)) == asked
+    with pytest.raises(DataError, match="hold no forecast of 2025-11 by whole"):
+        rows(saved, Period.parse("2025-11"), None)
+
+
+def test_simulated_members_are_found_again():
+    """A monthly plan drawn from a known curve, and a channel that leaves twice as often."""
+    rng = np.random.default_rng(4)
+    n, renewal = 20_000, np.arange(24)
+    twice = rng.random(n) < 0.5
+    chance = np.minimum(rng.beta(1.0, 9.0, n) * np.where(twice, 2.0, 1.0), 1.0)
+    leaves = rng.random((n, len(renewal))) < chance[:, None]
+    left = leaves.any(axis=1)
+    units = np.where(left, leaves.argmax(axis=1), len(renewal))
+    frame = pd.DataFrame(
+        {"units": units, "outcome": np.where(left, "lost", "member"), "trait_0": np.where(twice, "b", "a")}
+    )
+    frame = frame.groupby(["units", "outcome", "trait_0"]).size().rename("customers").reset_index()
+    alike = Alike(frame.assign(billed="month", mrr=1.0))
+    model = fit_renewals(alike)
+    exposed, lost, _ = _by_renewal(alike)
+    share = lost.sum(axis=0) / exposed.sum(axis=0)
+    assert model.curves["month"].hazard(np.arange(1, 25)) == pytest.approx(share, abs=0.02)
+    assert model.factors[0]["b"] / model.factors[0]["a"] == pytest.approx(
+        (lost[1].sum() / exposed[1].sum()) / (lost[0].sum() / exposed[0].sum()), rel=0.15
+    )
