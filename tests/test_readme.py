@@ -20,6 +20,7 @@ FAMILIES = {  # by the summary that a metric reads
     "movements": "Customers",
     "purchases": "Purchases",
     "trailing_year": "Lifetime value",
+    "lives": "Forecasts",
     "mrr": "Recurring revenue",
     "feedback": "Surveys",
 }

@@ -48,6 +48,8 @@ DIVIDES = {name for name, one in rk.METRICS.items() if one.unit not in ("count",
     "average_revenue_per_customer",
     "average_revenue_per_account",
     "customer_lifetime_value",
+    "predicted_lifetime_value",  # and what is forecast, of too few to forecast
+    "customers_at_risk",
 }
 
 

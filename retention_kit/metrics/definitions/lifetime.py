@@ -1,10 +1,10 @@
-"""How long customers stay and what they are worth, over the twelve months that end with the period."""
+"""How long customers stay and what they are worth, by the twelve months that end with the period and by models."""
 
 from dataclasses import replace
 
 from retention_kit.metrics.catalogue import Measure, metric
 from retention_kit.metrics.formulas import lifetime_value, mean, product, wilson
-from retention_kit.metrics.summary_rows import TrailingYear
+from retention_kit.metrics.summary_rows import Lives, TrailingYear
 
 
 @metric(
@@ -74,3 +74,55 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     if low is not None and high is not None:  # the mean is of what a customer spends in a year, or in a month
         low, high = low * 12 / year.months, high * 12 / year.months
     return Measure(value, yearly, 1 / years, n, low, high)
+
+
+@metric(
+    label="Predicted lifetime value",
+    unit="money",
+    better="higher",
+    formula="money expected in the next 12 months, discounted / customers so far",
+    source="BG/NBD (Fader, Hardie and Lee 2005) × Gamma-Gamma (Fader and Hardie 2013); subscriptions: shifted "
+    "beta-geometric (Fader and Hardie 2007)",
+    competing="The simple customer lifetime value takes the pace of the last year for everybody and for ever; "
+    "this one looks 12 months ahead, and expects less of those who have long been silent.",
+    template="lifetime_value",
+    options=("discount", "horizon_months"),
+)
+def predicted_lifetime_value(lives: Lives) -> Measure:
+    """Money expected from a customer in the next twelve months, discounted to today, by a model of their purchases.
+
+    Money, per customer with a purchase so far (for subscriptions: paying at the end). Months are of 365.25 / 12 days;
+    what is expected in one counts at its end, and money a year later is worth less by `discount`. The interval is that
+    of the parameters, by the delta method on the logarithm. Undefined, with a note, where the model has too little to
+    go by.
+    """
+    row = lives
+    if row.value is None or not row.customers:
+        return Measure(None, n=row.customers, note=row.reason)
+    low, high = (end if end is None else end / row.customers for end in (row.low, row.high))
+    return Measure(row.value / row.customers, row.value, row.customers, row.customers, low, high, row.note)
+
+
+@metric(
+    label="Customers at risk",
+    unit="count",
+    better="lower",
+    formula="customers overdue by their own rhythm, of whom no purchase is likelier than one; "
+    "subscribers likelier to leave than usual on their plan",
+    source="BG/NBD (Fader, Hardie and Lee 2005); subscriptions: shifted beta-geometric (Fader and Hardie 2007)",
+    competing="A fixed number of silent days for everybody names customers who buy seldom and misses those who "
+    "bought often.",
+    template="at_risk",
+    options=("horizon_months",),
+)
+def customers_at_risk(lives: Lives) -> Measure:
+    """Customers who are overdue by their own rhythm, and who will more likely buy nothing in the next twelve months.
+
+    A number of customers, of those with a repeat purchase: silent for longer than half of their own gaps, and with a
+    chance of at least .5 of no purchase in the horizon. Of subscribers those whose chance to leave at the next renewal
+    is twice that of their plan. Undefined, with a note, where the model has too little to go by.
+    """
+    row = lives
+    if row.at_risk is None:
+        return Measure(None, n=row.customers, note=row.at_risk_reason)
+    return Measure(row.at_risk, n=row.customers)

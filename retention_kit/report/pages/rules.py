@@ -48,6 +48,5 @@ def _unused_options(data: Dataset) -> set[str]:
 def _describe(name: str, value: str | bool | float | None, words: Words) -> str:
     if isinstance(value, str | bool) or value is None:
         return words.text(f"rules.{name}.{str(value).lower()}")
-    return words.text(
-        f"rules.{name}.number", value=words.value(value, "years" if name == "lifespan_years" else "count")
-    )
+    unit = {"lifespan_years": "years", "discount": "fraction"}.get(name, "count")
+    return words.text(f"rules.{name}.number", value=words.value(value, unit))

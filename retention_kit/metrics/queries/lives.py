@@ -1,0 +1,52 @@
+"""Customers who buy as a lifetime model sees them: collapsed on the engine, alike ones in one row."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.views import run_query, segment_parts, sql
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+MOST_SPENDERS = 20_000  # repeat buyers whose spend is fetched, one by one
+
+
+def alike_buyers(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
+    """The customers with a purchase before a period's end, or the as-of date if that is earlier, by segment value.
+
+    Columns: segment_value; frequency, days with a purchase after the first such day; recency_days and age_days, from
+    that first day to the last purchase and to the day before the end; customers, how many are alike in all of that;
+    repeat_amount and recent_amount, what they spent after the first day and in the twelve months up to the last
+    purchase, in minor units.
+    """
+    ends = min(period.end, data.as_of)
+    granularity = Granularity(period.every) if segment else None
+    parts = {"period": str(period.index), **segment_parts(segment)}
+    return run_query(data, sql("lives") + sql("lives_alike"), granularity, segment, **_dates(ends), **parts)
+
+
+def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
+    """What repeat buyers spent before a date, of 20,000 of them at most, in an order that tells nobody apart.
+
+    Columns: frequency, repeat_amount (minor units). Who is drawn follows from a digest of the ids.
+    """
+    return run_query(data, sql("lives") + sql("lives_spend"), None, None, **_dates(ends), most=str(MOST_SPENDERS))
+
+
+def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
+    """The customers with a purchase before a date, and what they bought from it to another one.
+
+    Columns: those of `alike_buyers` without segment_value; later_purchases, days with a purchase from `ends` to before
+    `until`; later_amount, what all of them spent then, in minor units.
+    """
+    return run_query(data, sql("lives") + sql("lives_later"), None, None, **_dates(ends), until=f"DATE '{until}'")
+
+
+def _dates(ends: date) -> dict[str, str]:
+    return {"ends": f"DATE '{ends}'"}

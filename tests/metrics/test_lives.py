@@ -1,0 +1,123 @@
+"""What is expected of customers who buy: against published references, the oracle and a pencil."""
+
+import re
+
+import duckdb
+import pytest
+
+import oracle_cases as cases
+import oracle_lives
+import retention_kit as rk
+from pencil import table
+from retention_kit.metrics.forecasts.buyers import fit_of
+from retention_kit.metrics.forecasts.lives import lives
+from retention_kit.metrics.queries.lives import alike_buyers
+from retention_kit.periods import Period
+from test_real_data import SALES, TWO_YEARS
+
+METRICS = ["predicted_lifetime_value", "customers_at_risk"]
+
+
+@pytest.fixture(scope="module")
+def two_years(shared):
+    """Online Retail, two years of it: the sales of known customers, a row for each invoice."""
+    lines = (shared / "data" / TWO_YEARS).as_posix()
+    orders = duckdb.sql(
+        f"SELECT CustomerID AS customer_id, InvoiceNo AS order_id, min(InvoiceDate) AS ordered_at, "
+        f"sum(Quantity * UnitPrice) AS amount FROM '{lines}' WHERE {SALES} AND CustomerID IS NOT NULL GROUP BY 1, 2"
+    ).df()
+    return rk.load(orders=orders, timezone="Europe/London", currency="GBP", as_of="2011-12-10")
+
+
+def test_online_retail_is_what_the_reference_says(two_years):
+    """Reference: another program's fit of the same 5,878 customers, in weeks."""
+    fit = fit_of(two_years, Period.parse("2011-12"))
+    model, spend = fit.purchases, fit.spend
+    assert (model.customers, model.repeat_buyers) == (5878, 4189)
+    assert [model.r, model.alpha, model.a, model.b] == pytest.approx([0.66353, 9.03365, 0.10864, 2.41570], abs=6e-6)
+    assert [spend.p, spend.q, spend.v] == pytest.approx([2.1616, 3.5051, 466.17], rel=2e-5)
+    [row] = lives(two_years, Period.parse("2011-12"))
+    assert row["purchases"] == pytest.approx(18523.1, abs=0.05)
+    assert row["value"] / row["customers"] == pytest.approx(1491.13, abs=0.005)
+    assert row["low"] < row["value"] < row["high"]
+    assert "Customers who buy more often spend more at a time" in row["note"]
+
+
+@pytest.mark.parametrize("segment", [None, "channel"])
+def test_the_oracle_agrees(segment):
+    data, books = cases.company("orders")
+    period = Period.parse("2025-06")
+    wanted = oracle_lives.figures(books, period.end, segment)
+    found = rk.scorecard(data, period, segment=segment, metrics=METRICS)
+    found = found[found["segment"] == (segment or "")].set_index(["segment_value", "metric"])["value"]
+    assert {value for value, _ in found.index} == {*wanted}
+    for value, expected in wanted.items():
+        assert found[value, "predicted_lifetime_value"] == pytest.approx(expected["predicted_lifetime_value"], rel=1e-5)
+        assert found[value, "customers_at_risk"] == expected["customers_at_risk"]
+    stakes = {row["segment_value"]: row["at_stake"] for row in lives(data, period, segment)}
+    assert stakes == pytest.approx({value: expected["at_stake"] for value, expected in wanted.items()}, rel=1e-5)
+
+
+def test_parts_sum_to_the_whole():
+    """The parameters are those of all customers, so a whole is the sum of its parts."""
+    data, _ = cases.company("orders")
+    [whole] = lives(data, Period.parse("2025-06"))
+    parts = lives(data, Period.parse("2025-06"), "channel")
+    for name in ("customers", "purchases", "value", "at_risk", "at_stake"):
+        assert sum(part[name] for part in parts) == pytest.approx(whole[name], rel=1e-12)
+
+
+def test_the_horizon_and_the_discount_are_settings():
+    value = {}
+    for options in ({}, {"discount": 0.0}, {"horizon_months": 6}, {"horizon_months": 6, "discount": 0.0}):
+        data = rk.load(orders=cases.tables()["orders"], timezone="UTC", currency="GBP", **options)
+        [row] = rk.scorecard(data, "2025-06", metrics=["predicted_lifetime_value"])["value"]
+        value[tuple(options)] = row
+    assert value["horizon_months",] < value[()] < value["discount",] < 1.1 * value[()]
+    assert value["horizon_months",] < value["horizon_months", "discount"]
+
+
+TWENTY = "customer_id  ordered_at  amount\n" + "".join(
+    f"c{n}  2023-{1 + n % 6:02}-{1 + n}  10.00\nc{n}  2023-{2 + n % 6 + n % 5:02}-{1 + n}  {10 + n}.00\n"
+    for n in range(20)
+)
+
+
+def loaded(text: str, **options):
+    return rk.load(orders=table(text), timezone="UTC", currency="GBP", **options)
+
+
+@pytest.mark.parametrize(("buyers", "refused"), [(10, True), (19, True), (20, False)])
+def test_few_repeat_buyers_are_refused_in_a_sentence(buyers, refused):
+    text = "\n".join(TWENTY.splitlines()[: 1 + 2 * buyers])
+    found = rk.scorecard(loaded(text, as_of="2024-01-01"), "2023-12", metrics=METRICS).set_index("metric")
+    assert found["value"].isna().all() == refused
+    for note in found["note"] if refused else ():
+        assert re.fullmatch(rf"Too few repeat buyers: .* of {buyers} customers .*\.", note)
+    if not refused:
+        assert found.loc["predicted_lifetime_value", "n"] == 20
+        assert "Less than two years of data" in found.loc["predicted_lifetime_value", "note"]
+        assert found["low"].isna().all()  # the interval of so few would not hold what it says
+
+
+def test_spend_that_cannot_be_modelled_leaves_the_rest():
+    """All orders are of amount 0: there is no money to forecast, but who is at risk is known."""
+    free = re.sub(r"\d+\.00", "0.00", TWENTY)
+    found = rk.scorecard(loaded(free, as_of="2024-01-01", zero_orders="purchase"), "2023-12", metrics=METRICS)
+    found = found.set_index("metric")
+    assert found["value"].isna().tolist() == [True, False]
+    assert found.loc["predicted_lifetime_value", "note"].endswith(".")
+
+
+def test_before_the_first_purchase_there_is_nobody():
+    data = loaded(TWENTY, as_of="2024-01-01")
+    [row] = lives(data, Period.parse("2022-12"))
+    assert (row["customers"], row["value"], row["reason"]) == (0, None, "There are no customers to forecast.")
+
+
+def test_only_days_with_a_purchase_count():
+    """Two orders of one day are one purchase, and a guest's is nobody's."""
+    text = "customer_id  ordered_at  amount\nA  2023-01-01  5.00\nA  2023-01-01  6.00\n-  2023-02-01  7.00\n"
+    [row] = alike_buyers(loaded(text, as_of="2024-01-01"), Period.parse("2023-12")).to_dict("records")
+    assert (row["frequency"], row["recency_days"], row["age_days"], row["customers"]) == (0, 0, 364, 1)
+    assert (row["repeat_amount"], row["recent_amount"]) == (0, 1100)
