@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import pypdfium2
 
 SLACK = 0.8  # points: boxes of letters reach a little over the ink
@@ -48,13 +48,14 @@ def overlapping(words: list[Word]) -> list[str]:
     """Pairs of words of which one lies over the other."""
     faults = []
     for number in sorted({word.page for word in words}):
-        for one, other in combinations([word for word in words if word.page == number], 2):
-            if one[1:] == other[1:]:  # drawn twice, the first time as its own halo
-                continue
-            across = min(one.right, other.right) - max(one.left, other.left)
-            along = min(one.top, other.top) - max(one.bottom, other.bottom)
-            height = min(one.top - one.bottom, other.top - other.bottom)
-            if across > SLACK and along > max(SLACK, 0.3 * height):
+        page = [word for word in words if word.page == number]
+        left, bottom, right, top = np.array([word[2:] for word in page]).T
+        across = np.minimum.outer(right, right) - np.maximum.outer(left, left)
+        along = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
+        height = np.minimum.outer(top - bottom, top - bottom)
+        over = np.triu((across > SLACK) & (along > np.maximum(SLACK, 0.3 * height)), 1)
+        for one, other in ((page[place], page[than]) for place, than in np.argwhere(over)):
+            if one[1:] != other[1:]:  # drawn twice, the first time as its own halo
                 faults.append(f"page {number}: {one.text!r} over {other.text!r}")
     return faults
 
