@@ -38,8 +38,8 @@ def _check(arguments: argparse.Namespace) -> int:
         return DONE
     for warning in data.warnings:
         print(f"Warning: {printable(warning)}")
-    found = [(row.table, row.check, f"{row.rows:,}", printable(row.effect)) for row in data.quality.itertuples()]
-    print_table(("table", "check", "rows", "effect"), found, numbers=(2,))
+    rows = [(row.table, row.check, f"{row.rows:,}", printable(row.effect)) for row in data.quality.itertuples()]
+    print_table(("table", "check", "rows", "effect"), rows, numbers=(2,))
     segments = printable(", ".join(data.segments)) or "none"
     print(
         f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
@@ -55,16 +55,18 @@ def _print_rows(data: Dataset, check: str) -> None:
     """The first rows of each table, as they came, with their number in the table; those outside it with their line."""
     from retention_kit.data.check_rows import rows_of
 
-    for name, found in rows_of(data, check or None).items():
-        shown = [frame.head(SHOWN) for frame in (found.frame, found.lines) if len(frame)]
-        some = sum(map(len, shown))
-        many = f"{found.rows:,} row{'s' * (found.rows != 1)}"
-        if not shown:
-            told = data.quality.loc[data.quality["check"] == check, "effect"]
-            print(f"{name}: {many}, which cannot be shown{''.join(f'; {printable(effect)}' for effect in told[:1])}.")
+    for name, check_rows in rows_of(data, check or None).items():
+        frames = [frame.head(SHOWN) for frame in (check_rows.frame, check_rows.lines) if len(frame)]
+        some = sum(map(len, frames))
+        many = f"{check_rows.rows:,} row{'s' * (check_rows.rows != 1)}"
+        if not frames:
+            effects = data.quality.loc[data.quality["check"] == check, "effect"]
+            print(
+                f"{name}: {many}, which cannot be shown{''.join(f'; {printable(effect)}' for effect in effects[:1])}."
+            )
             continue
-        print(f"{name}: {many}{f', the first {some} of them' if found.rows > some >= SHOWN else ''}:")
-        for frame in shown:
+        print(f"{name}: {many}{f', the first {some} of them' if check_rows.rows > some >= SHOWN else ''}:")
+        for frame in frames:
             cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
             print_table(tuple(map(printable, frame.columns)), cells)
 

@@ -42,10 +42,10 @@ def _import(arguments: argparse.Namespace) -> int:
         layout_of(arguments.layout)
     from retention_kit.data.importing.importer import import_files
 
-    made = import_files(list(dict.fromkeys(arguments.files)), arguments.layout, SETTINGS)
-    for one in made:
+    imported = import_files(list(dict.fromkeys(arguments.files)), arguments.layout, SETTINGS)
+    for one in imported:
         _print_import(one)
-    if any(one.sources for one in made):
+    if any(one.sources for one in imported):
         if not read_settings(SETTINGS).report.timezone:
             print('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
         print(f"Written to {SETTINGS}, to be seen and edited. Next:\n  retention-kit check\n  retention-kit report")
@@ -68,8 +68,8 @@ def _print_import(one: Imported) -> None:
         print(f"  {what}: {source.kept:,} of {rows:,} rows" + (" (unsure, commented out)" if mapping.doubt else ""))
         for why, count in source.left:
             print(f"    left out: {count:,} {why}")
-        for ours, said in mapping.comments.items():
-            print(f"    {ours} = {mapping.source.columns[ours]}  ({said})")
+        for ours, comment in mapping.comments.items():
+            print(f"    {ours} = {mapping.source.columns[ours]}  ({comment})")
         if mapping.doubt:
             print(f"    unsure: {mapping.doubt}")
     if one.beside:
@@ -82,5 +82,5 @@ def _print_import(one: Imported) -> None:
 
 def _question(score: str) -> str:
     """The column of a score, also where words of it are read as numbers."""
-    found = re.match(r'CASE lower\(trim\("(.+?)"\)\)\n', score)
-    return found[1] if found else score
+    match = re.match(r'CASE lower\(trim\("(.+?)"\)\)\n', score)
+    return match[1] if match else score

@@ -28,8 +28,8 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    shown = [number for number in range(len(heads)) if any(row[number] for row in rows)]
-    for number in shown:
+    filled = [number for number in range(len(heads)) if any(row[number] for row in rows)]
+    for number in filled:
         is_last = number == len(heads) - 1
         table.add_column(
             heads[number],
@@ -38,6 +38,6 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers:
             min_width=20 if is_last else None,
         )
     for row in rows:
-        table.add_row(*(Text(str(row[number])) for number in shown))
+        table.add_row(*(Text(str(row[number])) for number in filled))
     # Only the last column, of sentences, is ever broken; into a file or pipe every line stays whole, however long.
     Console(width=max(get_terminal_size().columns, 160) if sys.stdout.isatty() else 10_000).print(table)

@@ -111,8 +111,8 @@ def begin(folder: Path) -> None:
         (folder / "notebooks" / notebook.name).write_text(text, "utf-8")
     shutil.copyfile(shipped("notebooks") / PLUGIN, folder / PLUGIN)  # where retention.toml looks for it
     # To cron a bare % is the end of the line.
-    place, python = (shlex.quote(str(path)).replace("%", r"\%") for path in (folder.resolve(), sys.executable))
-    (folder / "schedule.cron").write_text(_SCHEDULE.format(folder=place, python=python), "utf-8")
+    directory, python = (shlex.quote(str(path)).replace("%", r"\%") for path in (folder.resolve(), sys.executable))
+    (folder / "schedule.cron").write_text(_SCHEDULE.format(folder=directory, python=python), "utf-8")
     (folder / "retention.toml").write_text(_SETTINGS, "utf-8")
 
 

@@ -36,8 +36,8 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     """What an encoding lacks in its letters, else by number: a minus stays a minus."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    made = error.object[error.start : error.end].translate(_PLAIN)
-    return made.encode("ascii", "backslashreplace").decode(), error.end
+    replacement = error.object[error.start : error.end].translate(_PLAIN)
+    return replacement.encode("ascii", "backslashreplace").decode(), error.end
 
 
 codecs.register_error(_HANDLER, _plain)

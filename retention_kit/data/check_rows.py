@@ -42,16 +42,16 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
     Raises UnknownNameError for a check that found nothing, DataError where only summaries are at hand.
     """
     data.live_engine  # noqa: B018, raises where there are no rows
-    found = data.quality[data.quality["check"] != "rows read"]
-    if check is not None and check not in set(found["check"]):
+    findings = data.quality[data.quality["check"] != "rows read"]
+    if check is not None and check not in set(findings["check"]):
         raise UnknownNameError(
-            f"No row is in a check called {check!r}: {did_you_mean(check, sorted(set(found['check'])))}"
+            f"No row is in a check called {check!r}: {did_you_mean(check, sorted(set(findings['check'])))}"
         )
     outside = {one.check for parts in data.parts.values() for part in parts for one in part.findings if one.examples}
-    names = dict.fromkeys(found["check"])
+    names = dict.fromkeys(findings["check"])
     chosen = [check] if check else [name for name in names if sets_aside(name) or name in outside]
     every = {}
-    for table, rows in found[found["check"].isin(chosen)].groupby("table", sort=False):
+    for table, rows in findings[findings["check"].isin(chosen)].groupby("table", sort=False):
         checks = list(dict.fromkeys(rows["check"]))
         every[table] = Rows(int(rows["rows"].sum()), _frame(data, table, checks), _lines(data, table, checks))
     return every
@@ -97,9 +97,9 @@ def _rows_in_table(data: Dataset, table: str, checks: list[str]) -> pd.DataFrame
     file_column = ""
     if files:
         cases = " ".join(
-            f"WHEN came._source = {number} AND came.{FILE} = {place} THEN {literal(name)}"
+            f"WHEN came._source = {number} AND came.{FILE} = {index} THEN {literal(name)}"
             for number, source in enumerate(data.parts[table])
-            for place, name in enumerate(source.files)
+            for index, name in enumerate(source.files)
         )
         file_column = f', CASE {cases} END AS "file"'
     return data.live_engine.frame(

@@ -68,13 +68,13 @@ def _fill_variables(url: str) -> str:
     """Variables before the last @ or behind a ? are a name or a password, whose signs an address writes otherwise."""
     user, mark, rest = url.rpartition("@")
 
-    def value(found: re.Match) -> str:
-        if found[1] not in os.environ:
-            raise SettingsError(f"data.engine: the environment has no variable {found[1]}.")
-        return os.environ[found[1]]
+    def value(match: re.Match) -> str:
+        if match[1] not in os.environ:
+            raise SettingsError(f"data.engine: the environment has no variable {match[1]}.")
+        return os.environ[match[1]]
 
-    def escaped(found: re.Match) -> str:
-        return in_url(value(found), safe="")
+    def escaped(match: re.Match) -> str:
+        return in_url(value(match), safe="")
 
     pattern = r"\$\{(\w+)\}"
     host, question_mark, options = rest.partition("?")

@@ -266,7 +266,7 @@ def _subscriptions(rng: np.random.Generator, customers: pd.DataFrame) -> pd.Data
     trial_ends_at = member["trial_ends"].where(spells["since"] == 0)
     price = _column(PLANS, "price")[spells["plan"]]
     reason = pd.Series(rng.choice(list(REASONS), len(spells), p=list(REASONS.values())))
-    told = (spells["status"] == "cancelled") & (rng.random(len(spells)) < REASON_GIVEN)
+    is_given = (spells["status"] == "cancelled") & (rng.random(len(spells)) < REASON_GIVEN)
     subscriptions = pd.DataFrame(
         {
             "customer_id": customers["customer_id"].to_numpy()[member["customer"]],
@@ -277,7 +277,7 @@ def _subscriptions(rng: np.random.Generator, customers: pd.DataFrame) -> pd.Data
             "interval": np.where(member["yearly"], "year", "month"),
             "plan": _column(PLANS, "name")[spells["plan"]],
             "trial_ends_at": trial_ends_at,
-            "cancel_reason": reason.where(told),
+            "cancel_reason": reason.where(is_given),
             "status": spells["status"].mask(trial_ends_at >= AS_OF, "trialing"),
         }
     ).sort_values("started_at", kind="stable", ignore_index=True)

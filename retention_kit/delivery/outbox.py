@@ -93,8 +93,8 @@ class Outbox:
 
     def row(self, key: Key) -> Row | None:
         """What the ledger says of one message."""
-        found = self._rows("WHERE series = ? AND period = ? AND recipient = ?", key)
-        return found[0] if found else None
+        rows = self._rows("WHERE series = ? AND period = ? AND recipient = ?", key)
+        return rows[0] if rows else None
 
     def rows(self) -> list[Row]:
         """All of it, by period, series and recipient."""
@@ -102,9 +102,11 @@ class Outbox:
 
     def root(self, key: Key) -> str:
         """The Message-ID that a recipient's thread of a series began with; empty where nothing has reached them yet."""
-        told = "(state IN ('sent', 'unknown', 'data') OR revision > 0)"
-        found = self._rows(f"WHERE series = ? AND recipient = ? AND {told} ORDER BY rowid LIMIT 1", (key[0], key[2]))
-        return found[0].root if found else ""
+        condition = "(state IN ('sent', 'unknown', 'data') OR revision > 0)"
+        rows = self._rows(
+            f"WHERE series = ? AND recipient = ? AND {condition} ORDER BY rowid LIMIT 1", (key[0], key[2])
+        )
+        return rows[0].root if rows else ""
 
     def is_waiting(self, row: Row) -> bool:
         """Whether a message was queued before, did not go out, and is still there as it was."""
@@ -216,8 +218,8 @@ def sending(output: Path) -> Iterator[Outbox]:
         try:
             is_alone = held.enter_context(output_lock(folder))
         except SettingsError as error:
-            said = str(error).replace(": wait until it is done, or give another --output", ": wait until it is done")
-            raise ReportError(said) from None
+            message = str(error).replace(": wait until it is done, or give another --output", ": wait until it is done")
+            raise ReportError(message) from None
         if not is_alone:
             raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two senders could send twice.")
         ledger = held.enter_context(_opened(folder, "rwc"))

@@ -209,14 +209,14 @@ def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Reci
                 'There is nobody to send to: name them in retention.toml ([mail], to = ["…"]) or by --to.'
             )
         return known
-    found: dict[tuple, Recipient] = {}
+    recipients: dict[tuple, Recipient] = {}
     for address, name in map(parse_address, [to] if isinstance(to, str) else to):
         theirs = [one for one in known if one.address.lower() == address.lower()]
         for one in theirs or [Recipient(address, name, first)]:
-            found[one.address.lower(), one.language, one.segment] = one
-    if not found:
+            recipients[one.address.lower(), one.language, one.segment] = one
+    if not recipients:
         raise SettingsError("There is nobody to send to: `to` is empty.")
-    return [*found.values()]
+    return [*recipients.values()]
 
 
 def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Path], bytes]) -> Addressed:

@@ -243,8 +243,8 @@ def connect(server: Server) -> Connection:
         if smtp:
             smtp.close()
         if isinstance(error, _ConnectTimeout):
-            said = f"{server} was not found and connected within {server.deadline:g} seconds"
-            raise Deferred(said) from None
+            sentence = f"{server} was not found and connected within {server.deadline:g} seconds"
+            raise Deferred(sentence) from None
         if isinstance(error, (smtplib.SMTPException, OSError)):
             raise _explained(error, server) from None  # a traceback could show what was said to the server
         raise
@@ -265,14 +265,14 @@ def _explained(error: Exception, server: Server) -> Exception:
         lacks = "STARTTLS" if "STARTTLS" in str(error) else "a way to log in that we know"
         return SettingsError(f"{server} does not offer {lacks}: nothing is sent there.")
     if isinstance(error, smtplib.SMTPResponseException):
-        said = _reply_text(error.smtp_code, error.smtp_error, server)
+        reply = _reply_text(error.smtp_code, error.smtp_error, server)
         if 400 <= error.smtp_code < 500 or error.smtp_code < 0:
-            return Deferred(f"{server} answered {said}")
+            return Deferred(f"{server} answered {reply}")
         if isinstance(error, smtplib.SMTPAuthenticationError):
             return SettingsError(
-                f"{server} refused the user name or password of {VARIABLE} ({said}): nothing is sent there."
+                f"{server} refused the user name or password of {VARIABLE} ({reply}): nothing is sent there."
             )
-        return SettingsError(f"{server} refused us ({said}): nothing is sent there.")
+        return SettingsError(f"{server} refused us ({reply}): nothing is sent there.")
     if _is_silence(error):
         return Deferred(f"{server} did not answer within {server.timeout:g} seconds")
     if isinstance(error, socket.gaierror):
@@ -343,8 +343,8 @@ def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, c
         options.append("BODY=8BITMIME")
     code, reply = smtp.mail(sender, options)
     if code in (530, 534, 535):
-        said = _reply_text(code, reply, server)
-        raise SettingsError(f"{server} takes nothing without another login ({said}): see {VARIABLE}.")
+        reply_text = _reply_text(code, reply, server)
+        raise SettingsError(f"{server} takes nothing without another login ({reply_text}): see {VARIABLE}.")
     if code == 250:
         code, reply = smtp.rcpt(recipient)
         if code in (250, 251):
@@ -393,8 +393,8 @@ def _reply_text(code: int, reply: bytes | str, server: Server) -> str:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     text = f"{code} {text}" if code > 0 else text
     if server.password:
-        said = server.password, f"\0{server.user}\0{server.password}"
-        for secret in (*said, *(b64encode(one.encode()).decode() for one in said)):
+        secrets = server.password, f"\0{server.user}\0{server.password}"
+        for secret in (*secrets, *(b64encode(one.encode()).decode() for one in secrets)):
             text = text.replace(secret, "***")
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(printable.split())[:_MAX_REPLY_LENGTH]

@@ -73,34 +73,34 @@ def status(output: Path, settings: Settings, day: date) -> Status:
 
 
 def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> list[str]:
-    found = []
+    problems = []
     line = next(one for one in lines if one.period == str(due))
     if not line.built:
-        found.append(
+        problems.append(
             f"The report of {due} is missing since {due.end}: `retention-kit run` makes it once the data "
             "reach that day."
         )
     elif line.built == "failed" or line.gate == "blocked":
-        found.append(f"The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.")
+        problems.append(f"The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.")
     elif (missing := line.expected - sum(row.period == str(due) for row in rows)) > 0:
-        found.append(
+        problems.append(
             f"{missing} of {line.expected} messages of {due} were not sent yet: "
             f"`retention-kit send {output / str(due)}`."
         )
     for row in rows:
         pack = output / row.period
         if row.state in ("unknown", "data"):
-            found.append(
+            problems.append(
                 f"{row.period}: {row.recipient} may have it or not ({row.reply or 'it is being sent'}). Ask, "
                 "and where it did "
                 f"not arrive: `retention-kit send {pack} --resend --to {row.recipient}`."
             )
         elif row.state in ("failed", "queued", "sending"):
-            found.append(
+            problems.append(
                 f"{row.period}: {row.recipient} does not have it ({row.reply or row.state}): "
                 f"`retention-kit send {pack}`."
             )
-    return found
+    return problems
 
 
 def _built(manifest: dict) -> str:

@@ -82,8 +82,8 @@ def _quality(page: Page) -> list[Block]:
     ]
     for table, rows in page.data.quality.groupby("table", sort=False):
         read = {"table": table, "rows": words.value(rows.loc[rows["check"] == READ, "rows"].sum(), "count")}
-        found = rows[rows["check"] != READ]
-        body = [[row.check, words.value(row.rows, "count"), row.effect] for row in found.itertuples()]
+        noted = rows[rows["check"] != READ]
+        body = [[row.check, words.value(row.rows, "count"), row.effect] for row in noted.itertuples()]
         if body:
             blocks.append(Block("table", title=text("quality.title", **read), columns=columns, rows=body))
         else:
@@ -141,7 +141,7 @@ def _provenance(page: Page) -> list[Block]:
         )
         terms.append({"term": table, "text": rows, "details": [*files]})
     packages = {name: version(name) for name in PACKAGES}
-    made = [
+    lines = [
         text("provenance.package", name=name, version=packages[name]) for name in PACKAGES if name != "retention-kit"
     ]
     asof = {"day": words.date(data.as_of), "last": page.last_day(), "zone": data.settings.report.timezone or "UTC"}
@@ -151,7 +151,7 @@ def _provenance(page: Page) -> list[Block]:
             "provenance.made",
             version=packages["retention-kit"],
             python=platform.python_version(),
-            packages=join_items(made, words),
+            packages=join_items(lines, words),
         ),
     ]
     return [

@@ -301,8 +301,8 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     fields = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     for key, value in raw.items():
         if key not in fields:
-            place = f"[{where}] has" if where else "there is"
-            raise SettingsError(f"{place} no setting {key!r}: {did_you_mean(key, fields)}")
+            where_text = f"[{where}] has" if where else "there is"
+            raise SettingsError(f"{where_text} no setting {key!r}: {did_you_mean(key, fields)}")
         path = f"{where}.{key}".lstrip(".")
         for text in value if isinstance(value, list) else [value]:
             choices = _choices(_hints(kind)[fields[key]])
@@ -323,13 +323,13 @@ def _choices(hint: Any) -> list[str]:
 
 def _sentence(message: str) -> str:
     """msgspec's message with the place in front, as TOML writes it."""
-    problem, _, place = message.partition(" - at `$.")
+    problem, _, path = message.partition(" - at `$.")
     problem = re.sub(r"^Expected `(.+)`, got `(.+)`$", r"expected \1, got \2", problem)
     if "matching regex" in problem:
-        problem = f"not a size, write it like {'5MB' if place.startswith('mail') else '6GB'}"
+        problem = f"not a size, write it like {'5MB' if path.startswith('mail') else '6GB'}"
     if "RFC3339" in problem:
         problem = "not a date, write it like 2011-12-10"
-    return f"{place.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if place else f"{problem}."
+    return f"{path.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if path else f"{problem}."
 
 
 def _check_mail(mail: Mail) -> None:
@@ -363,8 +363,8 @@ def _check_text(source: Table) -> None:
     """Raise SettingsError for an encoding or a delimiter that no text file has."""
     if source.encoding is not None:
         try:
-            found = codecs.lookup(source.encoding)
-            is_text = found._is_text_encoding and found.name not in _NO_TEXT_FILES
+            codec = codecs.lookup(source.encoding)
+            is_text = codec._is_text_encoding and codec.name not in _NO_TEXT_FILES
         except LookupError:
             is_text = False
         if not is_text:

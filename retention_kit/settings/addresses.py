@@ -14,11 +14,11 @@ SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 def parse_address(text: str) -> tuple[str, str]:
     """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for neither."""
     wrong = SettingsError(f"{text!r} is no email address: write it like Ann Lee <ann@example.com>.")
-    found = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
+    match = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
     joiners = dict.fromkeys(map(ord, "\u200c\u200d"))  # names of some languages hold them
-    if not found or not text.translate(joiners).isprintable():
+    if not match or not text.translate(joiners).isprintable():
         raise wrong
-    name, address = (found[1] or "").strip(), found[2] or found[3] or ""
+    name, address = (match[1] or "").strip(), match[2] or match[3] or ""
     local, _, domain = address.rpartition("@")
     if local and not local.isascii():
         raise SettingsError(

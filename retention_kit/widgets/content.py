@@ -86,8 +86,8 @@ class Content:
         return steps
 
     def _step(self, name: str, run: Callable[[], object], column: str) -> Step:
-        said = self.words.text(f"explorer.step.{name}")
-        return Step(self.words.text("explorer.step.by", step=said, column=column) if column else said, run)
+        text = self.words.text(f"explorer.step.{name}")
+        return Step(self.words.text("explorer.step.by", step=text, column=column) if column else text, run)
 
     # What it says.
 
@@ -130,10 +130,10 @@ class Content:
         """What the data are, in a sentence; another one where several values are chosen, as not all is of those."""
         company = self.data.settings.report.company
         key = "explorer.state" + "_sample" * self.data.is_sample + "_unnamed" * (not company)
-        said = [self.words.text(key, company=company, day=self.page.last_day())]
+        sentences = [self.words.text(key, company=company, day=self.page.last_day())]
         if len(self.selection.values) > 1:
-            said.append(self.words.text("explorer.several"))
-        return " ".join(said)
+            sentences.append(self.words.text("explorer.several"))
+        return " ".join(sentences)
 
     # What it shows.
 
@@ -276,7 +276,7 @@ class Content:
     def customer_table(self, frame: pd.DataFrame, listing: Listing) -> Block:
         """The first customers of a list, with how many there are."""
         words, shown = self.words, frame.head(MOST_ROWS)
-        said = {
+        texts = {
             "list": self._called(listing),
             "all": words.value(len(frame), "count"),
             "shown": words.value(len(shown), "count"),
@@ -288,7 +288,7 @@ class Content:
             [self._cell(name, value) for name, value in zip(frame.columns, row, strict=True)]
             for row in shown.itertuples(index=False, name=None)
         ]
-        title = words.text("explorer.customers_some" if len(shown) < len(frame) else "explorer.customers_all", **said)
+        title = words.text("explorer.customers_some" if len(shown) < len(frame) else "explorer.customers_all", **texts)
         return Block("table", title=title, columns=columns, rows=rows)
 
     def about(self) -> list[Block]:
@@ -300,12 +300,12 @@ class Content:
                 current = sections.setdefault(block.data["id"], [])
             current.append(block)
         definitions = sections["definitions"]
-        place = next(number for number, block in enumerate(definitions) if block.kind == "terms")
-        terms = Block("terms", items=[item for item in definitions[place].data["items"] if item["term"] == one.label])
-        said = [block for block in definitions[:place] if block.kind == "text"]
+        index = next(number for number, block in enumerate(definitions) if block.kind == "terms")
+        terms = Block("terms", items=[item for item in definitions[index].data["items"] if item["term"] == one.label])
+        intro = [block for block in definitions[:index] if block.kind == "text"]
         in_force = rules.describe_options([one], self.data, self.words)
         notice = Block("notice", title=self.words.text("rules.title"), items=in_force) if in_force else None
-        blocks = [page.figures(one.name), definitions[0], terms, *said, notice]
+        blocks = [page.figures(one.name), definitions[0], terms, *intro, notice]
         return [*filter(None, blocks), *sections["quality"], *sections["provenance"]]
 
     def _table(self, rows: pd.DataFrame, head: str, name: Callable[[Any], str]) -> Block:
@@ -333,7 +333,7 @@ class Content:
             )
             if row.note:
                 notes.append(text("figures.note", label=name(row), note=row.note))
-        columns = [{"label": label, "align": "end" if place else "start"} for place, label in enumerate(heads)]
+        columns = [{"label": label, "align": "end" if index else "start"} for index, label in enumerate(heads)]
         return Block("table", columns=columns, rows=body, caption=" ".join(notes))
 
     def _sentence(self, key: str, **said: str) -> TitledChart:
@@ -341,13 +341,13 @@ class Content:
 
     def _called(self, listing: Listing) -> str:
         if listing.kind == CELL:
-            said = {"cohort": self.words.period(listing.cohort), "period": self.words.period(listing.period)}
-            return self.words.text("explorer.list.cell", **said)
-        said = {
+            texts = {"cohort": self.words.period(listing.cohort), "period": self.words.period(listing.period)}
+            return self.words.text("explorer.list.cell", **texts)
+        texts = {
             "list": self.words.text(f"explorer.list.{listing.kind}"),
             "period": self.words.period(self.selection.period),
         }
-        return self.words.text("explorer.list_of", **said)
+        return self.words.text("explorer.list_of", **texts)
 
     def _column(self, name: str) -> str:
         """The head of a column of ours; a segment column is called as it is."""

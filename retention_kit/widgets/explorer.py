@@ -278,17 +278,17 @@ class Explorer(W.VBox):
         if self._shown is not None:
             self._follow(self._shown.selection)
             self._controls.set(self._wanted, self._shown.values())
-        said = self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words)
-        self._status.rest(said, is_error=not is_cancelled)
+        message = self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words)
+        self._status.rest(message, is_error=not is_cancelled)
         self.remove_class("rk-busy")
 
     def _list(self, listing: Listing) -> None:
         """Go to a list of customers."""
-        self._listing, place = listing, TABS.index("customers")
-        if self._tabs.selected_index == place:
+        self._listing, tab = listing, TABS.index("customers")
+        if self._tabs.selected_index == tab:
             self._go(self._wanted)
         else:
-            self._tabs.selected_index = place  # which opens it
+            self._tabs.selected_index = tab  # which opens it
 
     def _save(self) -> None:
         try:

@@ -36,8 +36,8 @@ class ChosenPage(Page):
             for period, part in rows.groupby("period", sort=False):
                 self.computed[keys[period]] = part
         rows = pd.concat([self.computed[key] for key in keys.values()])
-        place = {name: number for number, name in enumerate(METRICS)}
-        rows = rows.sort_values("metric", key=lambda names: names.map(place), kind="stable", ignore_index=True)
+        order = {name: number for number, name in enumerate(METRICS)}
+        rows = rows.sort_values("metric", key=lambda names: names.map(order), kind="stable", ignore_index=True)
         rows.attrs = dict(self.computed[next(iter(keys.values()))].attrs)
         return rows.assign(segment="", segment_value="") if self.only else rows
 

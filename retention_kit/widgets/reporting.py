@@ -88,14 +88,14 @@ class Reporting(W.VBox):
 
     def _built(self, pack: Pack) -> None:
         self.pack, self.button.disabled = pack, False
-        words, said = self._words, {"period": self._words.period(pack.period)}
+        words, texts = self._words, {"period": self._words.period(pack.period)}
         if pack.failures:
-            failed = words.text("explorer.built_failed", failures="; ".join(pack.failures), **said)
+            failed = words.text("explorer.built_failed", failures="; ".join(pack.failures), **texts)
             self._progress.rest(failed, is_error=True)
         else:
-            self._progress.rest(words.text("explorer.built" if pack.is_new else "explorer.built_same", **said))
-        found = [path for pattern in _FILES for path in sorted(pack.path.glob(pattern))]
-        self._link(near(pack.path), found)
+            self._progress.rest(words.text("explorer.built" if pack.is_new else "explorer.built_same", **texts))
+        paths = [path for pattern in _FILES for path in sorted(pack.path.glob(pattern))]
+        self._link(near(pack.path), paths)
 
     def _failed(self, error: Exception) -> None:
         self.button.disabled = False
@@ -111,9 +111,7 @@ class Reporting(W.VBox):
         Pages are opened in a tab of their own by `front.js`, as JupyterLab would not run their charts.
         """
         places = [near(path) for path in paths]
-        links = [
-            Markup('<a href="{}" target="_blank">{}</a>').format(quote(place), Path(place).name) for place in places
-        ]
+        links = [Markup('<a href="{}" target="_blank">{}</a>').format(quote(file), Path(file).name) for file in places]
         page = Markup("<p>{} {}</p>").format(escape(text), Markup(" · ").join(links)) if links else ""
         output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": str(page), "text/plain": ""}}
         self._links.outputs = (output,) if page else ()

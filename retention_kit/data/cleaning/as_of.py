@@ -21,7 +21,7 @@ def known_span(
     until = as_of or tomorrow
     ended = {"subscriptions": f"max(CASE WHEN ended_at < TIMESTAMP '{tomorrow}' THEN ended_at END)"}
     before = f"< TIMESTAMP '{until}'"
-    found = engine.rows(
+    rows = engine.rows(
         " UNION ALL ".join(
             f"SELECT '{name}' AS name, CAST(min({WHEN[name]}) AS DATE) AS day, max({WHEN[name]}) AS moment, "
             f"{ended.get(name, 'CAST(NULL AS TIMESTAMP)')} AS ended FROM {name}_typed "
@@ -29,7 +29,7 @@ def known_span(
             for name in tables
         )
     )
-    starts = {name: day for name, day, *_ in found if day is not None}
+    starts = {name: day for name, day, *_ in rows if day is not None}
     if as_of:
         return as_of, starts
     if not starts:
@@ -40,5 +40,5 @@ def known_span(
             if is_later
             else "The tables hold no usable row."
         )
-    last = max(moment for _, _, *moments in found for moment in moments if moment is not None)
+    last = max(moment for _, _, *moments in rows for moment in moments if moment is not None)
     return last.date() + timedelta(days=1), starts

@@ -130,7 +130,7 @@ class Columns:
         names = [*REQUIRED[self._table], *OPTIONAL[self._table]]
         texts = {name: self.text(name) for name in IDS if name in names and name in self._types}
         ids = read_ids(self._engine, self._table, texts, self._types, fold=any(source.fold for source in sources))
-        self.findings += ids.found
+        self.findings += ids.findings
         for name in names:
             if name in self._times:
                 self.sql[name] = local_column(name)
@@ -351,8 +351,8 @@ class Columns:
 
 def _stepwise(part: str, clocks: list[TimeColumn]) -> str:
     """A source with the columns of its clocks, each made from those before it."""
-    made = part
+    relation = part
     for step in range(max((len(clock.steps) for clock in clocks), default=0)):
         every = [item for clock in clocks for item in (clock.steps[step].items() if step < len(clock.steps) else ())]
-        made = f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {made}) AS came"
-    return made
+        relation = f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {relation}) AS came"
+    return relation

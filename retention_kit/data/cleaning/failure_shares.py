@@ -71,16 +71,16 @@ def judge(engine: Engine, table: str, columns: Columns, money: Money) -> JudgedR
     """Count a table's rows and those set aside, with the values that did it; raise where over half fail one check."""
     counts = engine.rows(f"SELECT problem, count(*) FROM {table}_typed GROUP BY problem")
     rows = sum(count for _, count in counts)
-    failed = dict(sorted(found for found in counts if found[0] is not None))
+    failed = dict(sorted(failure for failure in counts if failure[0] is not None))
     values = _values(engine, table, columns, money, [check for check in failed if CHECKS[check].column])
     failing = {}
     for check, count in failed.items():
-        found = FailedRows(count, rows, _typical(values.get(check, [])))
+        failure = FailedRows(count, rows, _typical(values.get(check, [])))
         if count <= REFUSED * rows and CHECKS[check].of_values:
-            found = _of_values(engine, table, columns, check, found)
-        failing[check] = found
-        if CHECKS[check].share == "refused" and found.rows > REFUSED * found.of:
-            raise DataError(_refusal(engine, table, check, found))
+            failure = _of_values(engine, table, columns, check, failure)
+        failing[check] = failure
+        if CHECKS[check].share == "refused" and failure.rows > REFUSED * failure.of:
+            raise DataError(_refusal(engine, table, check, failure))
     if "score outside the scale" in failing:
         _refuse_scales(engine, failing["score outside the scale"])
     return JudgedRows(rows, failing)
@@ -94,7 +94,7 @@ def _values(engine: Engine, table: str, columns: Columns, money: Money, checks: 
     texts = ", ".join(f"{columns.text(name)} AS said_{name}" for name in sorted(named))
     cases = " ".join(f"WHEN {literal(check)} THEN said_{_column(table, check)}" for check in checks)
     currency, amount = ("currency", "abs(amount)") if table != "responses" else ("CAST(NULL AS VARCHAR)", "0")
-    found = engine.rows(
+    rows = engine.rows(
         "SELECT problem, said, currency, found, worth, first FROM (SELECT problem, said, currency, found, worth, "
         "first, "
         "row_number() OVER (PARTITION BY problem ORDER BY found DESC, first) AS place FROM (SELECT problem, said, "
@@ -107,7 +107,7 @@ def _values(engine: Engine, table: str, columns: Columns, money: Money, checks: 
         f"WHERE place <= {_LOOKED_AT} ORDER BY problem, place"
     )
     every: dict[str, dict[str | None, Value]] = {}
-    for check, text, code, count, units, first in found:
+    for check, text, code, count, units, first in rows:
         before = every.setdefault(check, {}).get(text, Value(text, 0, first))
         amounts = (*before.amounts, *([money.format(units, code)] if units else []))
         every[check][text] = Value(text, before.rows + count, min(before.first, first), amounts)
@@ -131,15 +131,15 @@ def _shape(text: str | None) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d", "9", text or ""))
 
 
-def _of_values(engine: Engine, table: str, columns: Columns, check: str, found: FailedRows) -> FailedRows:
+def _of_values(engine: Engine, table: str, columns: Columns, check: str, failure: FailedRows) -> FailedRows:
     """Most spells run, so few have an end that could be read: judged by the values there are; one bad end is dirt."""
     ((filled,),) = engine.rows(f"SELECT count({columns.text(_column(table, check))}) FROM {table}_raw")
-    if found.rows < 2 or found.rows <= REFUSED * filled:
-        return found
-    return found._replace(of=filled, base="rows that hold a value")
+    if failure.rows < 2 or failure.rows <= REFUSED * filled:
+        return failure
+    return failure._replace(of=filled, base="rows that hold a value")
 
 
-def _refuse_scales(engine: Engine, found: FailedRows) -> None:
+def _refuse_scales(engine: Engine, failure: FailedRows) -> None:
     """Raise for the first survey most of whose answers lie outside its scale; single codes outside, such as for `don't
     know`, are common.
     """
@@ -152,12 +152,12 @@ def _refuse_scales(engine: Engine, found: FailedRows) -> None:
             raise DataError(
                 f"The responses column 'score' lies outside the scale {scale} in {outside:,} of {rows:,} {survey} "
                 "answers, "
-                f"{found.first_row}: set the scale that was asked (scale = …), or give the scores on it."
+                f"{failure.first_row}: set the scale that was asked (scale = …), or give the scores on it."
             )
 
 
-def _refusal(engine: Engine, table: str, check: str, found: FailedRows) -> str:
-    definition, column, typical = CHECKS[check], _column(table, check), found.values[0]
+def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> str:
+    definition, column, typical = CHECKS[check], _column(table, check), failure.values[0]
     choices = definition.choices
     if check == "unknown scale":
         ((survey,),) = engine.rows(f"SELECT survey FROM responses_typed WHERE _row = {typical.first}")
@@ -170,8 +170,8 @@ def _refusal(engine: Engine, table: str, check: str, found: FailedRows) -> str:
     else:
         hint = f"{definition.hint}{', or map it with an expression' if definition.fault == 'is unreadable' else ''}."
     return (
-        f"The {table} column {column!r} {definition.fault} in {found.rows:,} of {found.of:,} {found.base}, "
-        f"{found.first_row}: {hint}"
+        f"The {table} column {column!r} {definition.fault} in {failure.rows:,} of {failure.of:,} {failure.base}, "
+        f"{failure.first_row}: {hint}"
     )
 
 

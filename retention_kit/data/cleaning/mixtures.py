@@ -35,8 +35,8 @@ def refuse_mixed_scales(engine: Engine) -> None:
         asked.setdefault(survey, []).append(scale)
     for survey, found in asked.items():
         if len(found) > 1:
-            said = " and ".join(found)
-            raise DataError(f"The {survey} answers are on different scales, {said}: one survey needs one scale.")
+            names = " and ".join(found)
+            raise DataError(f"The {survey} answers are on different scales, {names}: one survey needs one scale.")
 
 
 def refuse_tops(engine: Engine, chosen: Definitions) -> None:

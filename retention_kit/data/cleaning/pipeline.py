@@ -167,5 +167,5 @@ class Cleaning:
         for statement in sql:
             self.engine.run(statement, **parts | self.parts)
 
-    def _add(self, table: str, found: Iterable[Finding]) -> None:
-        self.counts += [Count(table, one.check, one.rows, detail=one.detail) for one in found]
+    def _add(self, table: str, findings: Iterable[Finding]) -> None:
+        self.counts += [Count(table, one.check, one.rows, detail=one.detail) for one in findings]

@@ -42,7 +42,7 @@ class _Query(NamedTuple):
     units: str = ""
     currency: str = ""  # the report's
     parts: int = 1  # that a unit is kept in
-    found: str = ""  # the rows themselves, where the relation has none
+    row_source: str = ""  # the rows themselves, where the relation has none
 
     def sums(self) -> tuple[str, str]:
         """How many rows it finds and what they are worth, among all of the relation."""
@@ -51,7 +51,7 @@ class _Query(NamedTuple):
 
     def rows_sql(self) -> str:
         """The number of each row that the check found, with its name."""
-        return f"SELECT _row, {self.check} AS said FROM {self.found or f'{self.relation} WHERE {self.where}'}"
+        return f"SELECT _row, {self.check} AS said FROM {self.row_source or f'{self.relation} WHERE {self.where}'}"
 
 
 _COUNTS = {
@@ -64,8 +64,8 @@ _COUNTS = {
             rows="copies",
             units="copies * amount",
             currency="currency",
-            found="orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of AND order_id IS NOT NULL "
-            "AND _like IN "
+            row_source="orders_typed WHERE _is_line AND problem IS NULL AND ordered_at < $as_of "
+            "AND order_id IS NOT NULL AND _like IN "
             "(SELECT _like FROM orders_typed WHERE _is_line AND problem IS NULL GROUP BY _like HAVING count(*) > 1)",
         ),
         _Query("'order of several customers'", "orders", "has_several", units="amount"),
@@ -160,14 +160,14 @@ def count_checks(
         if (columns.has_lines or " line'" not in query.check) and (judged.failing or query.check != "problem")
     ]
     parts = known | {"is_cut": is_capped(engine, table)}
-    found: dict[str, Count] = {}
-    for place, check, code, size, units in sorted(
+    counts: dict[str, Count] = {}
+    for index, check, code, size, units in sorted(
         _counted(engine, queries, parts), key=lambda row: (*row[:2], row[2] is None, row[2] or "")
     ):
-        before = found.get(check, Count(table, check, 0))
-        said = (money.format(units / queries[place].parts, code),) if units else ()
-        found[check] = Count(table, check, before.rows + size, before.amounts + said)
-    return [count._replace(failing=judged.failing.get(check)) for check, count in found.items()]
+        before = counts.get(check, Count(table, check, 0))
+        amounts = (money.format(units / queries[index].parts, code),) if units else ()
+        counts[check] = Count(table, check, before.rows + size, before.amounts + amounts)
+    return [count._replace(failing=judged.failing.get(check)) for check, count in counts.items()]
 
 
 def _counted(
@@ -177,17 +177,17 @@ def _counted(
     read once.
     """
     together = defaultdict(list)
-    for place, query in enumerate(queries):
-        made = "" if query.check.endswith("'") else query.check  # of each row
-        together[query.relation, made, query.currency].append(place)
-    for (relation, made, currency), places in together.items():
-        sums = ", ".join(sql for place in places for sql in queries[place].sums())
-        by = ", ".join(filter(None, (made, currency)))
-        asked = f"SELECT {made or 'NULL'}, {currency or 'NULL'}, {sums} FROM {relation}{f' GROUP BY {by}' * bool(by)}"
+    for index, query in enumerate(queries):
+        name = "" if query.check.endswith("'") else query.check  # of each row
+        together[query.relation, name, query.currency].append(index)
+    for (relation, name, currency), places in together.items():
+        sums = ", ".join(sql for index in places for sql in queries[index].sums())
+        by = ", ".join(filter(None, (name, currency)))
+        asked = f"SELECT {name or 'NULL'}, {currency or 'NULL'}, {sums} FROM {relation}{f' GROUP BY {by}' * bool(by)}"
         for check, code, *counted in engine.rows(asked, **parts):
-            for place, size, units in zip(places, counted[::2], counted[1::2], strict=True):
+            for index, size, units in zip(places, counted[::2], counted[1::2], strict=True):
                 if size:
-                    yield place, check or queries[place].check.strip("'"), code, size, units
+                    yield index, check or queries[index].check.strip("'"), code, size, units
 
 
 def queries_of_rows(table: str, checks: list[str]) -> list[str]:
@@ -273,5 +273,7 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
 
 def _effect(count: Count) -> str:
     money = " and ".join(count.amounts)
-    effect = re.sub("<(.*?)>", lambda said: said[1].format(money=money) if money else "", get_check(count.check).effect)
+    effect = re.sub(
+        "<(.*?)>", lambda match: match[1].format(money=money) if money else "", get_check(count.check).effect
+    )
     return "; ".join(filter(None, (effect, count.failing.examples if count.failing else "", count.detail)))

@@ -13,14 +13,14 @@ SCALE = 10**4  # with several currencies, money is kept in ten-thousandths of a 
 
 def foreign_currencies(tables: dict[str, Columns], report: str, has_rates: bool) -> tuple[str, ...]:
     """The currencies of the tables' rows besides the report's; raises DataError where they need rates and have none."""
-    found: set[str] = set()
+    currencies: set[str] = set()
     for name, columns in tables.items():
         codes = columns.currencies()
         foreign = [code for code in codes if code]
         if foreign and (report == "XXX" or not has_rates):
             _refuse_without_rates(name, codes, foreign, report)
-        found.update(foreign)
-    return tuple(sorted(found))
+        currencies.update(foreign)
+    return tuple(sorted(currencies))
 
 
 def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str], report: str) -> None:

@@ -58,16 +58,16 @@ def stacked_names(every: list[dict[str, str]]) -> list[str]:
 def spellings(kinds: dict[str, str], names: list[str]) -> dict[str, str]:
     """Stacked column → how one source spells it, of those that it has."""
     loosely = {name.lower(): name for name in kinds if name not in names}
-    found = {name: name if name in kinds else loosely.get(name.lower()) for name in names}
-    return {name: said for name, said in found.items() if said is not None}
+    spelled = {name: name if name in kinds else loosely.get(name.lower()) for name in names}
+    return {name: spelling for name, spelling in spelled.items() if spelling is not None}
 
 
-def stacked_column(name: str, said: str | None, kinds: list[str]) -> str:
+def stacked_column(name: str, spelling: str | None, kinds: list[str]) -> str:
     """A column as it is stacked: missing where a source lacks it, text where sources differ in more than precision."""
-    if said is None:
+    if spelling is None:
         return f"CAST(NULL AS {kinds[0]}) AS {quote(name)}"
-    families = {next((_FAMILIES[start] for start in _FAMILIES if found.startswith(start)), found) for found in kinds}
-    return f"{quote(said) if len(families) <= 1 else f'CAST({quote(said)} AS VARCHAR)'} AS {quote(name)}"
+    families = {next((_FAMILIES[start] for start in _FAMILIES if kind.startswith(start)), kind) for kind in kinds}
+    return f"{quote(spelling) if len(families) <= 1 else f'CAST({quote(spelling)} AS VARCHAR)'} AS {quote(name)}"
 
 
 def times(table: str) -> list[str]:

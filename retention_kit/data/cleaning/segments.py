@@ -74,21 +74,21 @@ def _why_by_values(engine: Engine, sources: list[Source], names: list[str]) -> d
     for source in sources:
         kinds = {name.lower(): name for name in engine.types(source.name)}
         texts = (
-            f"{_text(kinds[name.lower()]) if name.lower() in kinds else 'CAST(NULL AS VARCHAR)'} AS said_{place}"
-            for place, name in enumerate(names)
+            f"{_text(kinds[name.lower()]) if name.lower() in kinds else 'CAST(NULL AS VARCHAR)'} AS said_{index}"
+            for index, name in enumerate(names)
         )
         came = f"(SELECT {', '.join(texts)} FROM {source.name} LIMIT {_LOOKED_AT}) AS first_rows"
         parts.append(f"SELECT * FROM {came}")
     counts = ", ".join(
-        f"count(said_{place}), count(DISTINCT said_{place}), "
-        f"count(DISTINCT CASE WHEN regexp_matches(said_{place}, {literal(_PERSONAL)}) THEN said_{place} END), "
-        f"count(DISTINCT CASE WHEN regexp_matches(said_{place}, {literal(_TEXT)}) THEN said_{place} END)"
-        for place in range(len(names))
+        f"count(said_{index}), count(DISTINCT said_{index}), "
+        f"count(DISTINCT CASE WHEN regexp_matches(said_{index}, {literal(_PERSONAL)}) THEN said_{index} END), "
+        f"count(DISTINCT CASE WHEN regexp_matches(said_{index}, {literal(_TEXT)}) THEN said_{index} END)"
+        for index in range(len(names))
     )
-    ((rows, *found),) = engine.rows(f"SELECT count(*), {counts} FROM ({' UNION ALL '.join(parts)}) AS looked_at")
+    ((rows, *figures),) = engine.rows(f"SELECT count(*), {counts} FROM ({' UNION ALL '.join(parts)}) AS looked_at")
     whys = {}
-    for place, name in enumerate(names):
-        filled, values, personal, texts = found[place * 4 : place * 4 + 4]
+    for index, name in enumerate(names):
+        filled, values, personal, texts = figures[index * 4 : index * 4 + 4]
         if personal * 2 > values:
             whys[name] = "an address, phone number or link"
         elif texts * 2 > values:

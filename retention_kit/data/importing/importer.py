@@ -39,7 +39,7 @@ def settings_for(place: Path) -> Settings | None:
     """Settings in memory for an export, or a folder of nothing else; None where it is none, or has our own names."""
     paths = sorted(place.iterdir()) if place.is_dir() else [place]
     paths = [path for path in paths if path.suffix.lower() in FORMATS and not path.name.startswith("~$")]
-    found = []
+    sources = []
     for path in paths:
         try:
             # A text's header is looked at before all of it is read.
@@ -51,18 +51,18 @@ def settings_for(place: Path) -> Settings | None:
         recognised = None if our_table(export.header) else map_export(export, path.name)
         if recognised is None:
             return None
-        found.append(recognised)
+        sources.append(recognised)
     tables: dict[str, Any] = {}
-    if not found:
+    if not sources:
         return None
-    for one in [mapping for recognised in found for mapping in recognised.mappings if not mapping.doubt]:
+    for one in [mapping for recognised in sources for mapping in recognised.mappings if not mapping.doubt]:
         tables.setdefault(one.table, []).append(one.source)
     if not tables:
         raise DataError(
             f"{paths[0].name}: which survey its questions are of is not sure; retention-kit import writes them out "
             "to choose from."
         )
-    return Settings(data=Data(**tables), report=Report(**report_keys(found)))
+    return Settings(data=Data(**tables), report=Report(**report_keys(sources)))
 
 
 def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Imported]:
@@ -106,14 +106,14 @@ def _path_in_settings(path: Path, folder: Path) -> str:
 
 def _mapped(settings: Settings, folder: Path) -> set[Path]:
     """The files that are sources already."""
-    found: set[Path] = set()
+    files: set[Path] = set()
     for table in ("orders", "subscriptions", "responses"):
         for source in settings.data.sources(table):
             try:
-                found |= {file.resolve() for file in resolve_files(source.path, folder)}
+                files |= {file.resolve() for file in resolve_files(source.path, folder)}
             except (DataError, ValueError, OSError):
                 continue  # a table of a database, or a file that is no longer there
-    return found
+    return files
 
 
 def _count(mapping: Mapping, folder: Path) -> CountedSource:

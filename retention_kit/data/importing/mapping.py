@@ -129,8 +129,8 @@ def _sql_line(text: str) -> str:
 
 def _zone_of(columns: dict[str, str]) -> str | None:
     """The zone that a column of times says in brackets: `Created (UTC)`."""
-    found = [re.search(r"\(([\w/+-]+)\)", text) for ours, text in columns.items() if ours.endswith("_at")]
-    return next((zone for one in found if one and (zone := iana_zone(one[1]))), None)
+    matches = [re.search(r"\(([\w/+-]+)\)", text) for ours, text in columns.items() if ours.endswith("_at")]
+    return next((zone for one in matches if one and (zone := iana_zone(one[1]))), None)
 
 
 def _currency(export: Export, columns: dict[str, str]) -> str | None:
@@ -184,25 +184,25 @@ def _kept(export: Export, source: Table) -> list[str]:
     """The columns beside the mapped ones that can split the figures: few words, each of several rows, that name
     nobody.
     """
-    said = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
-    found = []
+    expressions = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
+    kept = []
     for name in export.header:
         values = [value for value in export.values(name) if value.upper() not in MISSING]
         several = Counter(values)
         is_few = 2 <= len(several) <= max(_FEW, _SHARE * len(export.rows)) and 2 * len(several) <= len(values)
-        if not is_few or name.lower() in said or personal_reason(name) or any(map(is_personal, several)):
+        if not is_few or name.lower() in expressions or personal_reason(name) or any(map(is_personal, several)):
             continue
         is_number = any(re.fullmatch(_AMOUNT, value) for value in several)
         few = [*several][:50]
         is_time = time_sql("x", few)[0] != "x" or any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", one) for one in few)
         if not is_number and not is_time:
-            found.append(name)
-    return found
+            kept.append(name)
+    return kept
 
 
 def _columns_of(given: str | list[str], header: list[str]) -> list[str]:
-    found = [resolve(text, header) or "" for text in ([given] if isinstance(given, str) else given)]
-    return [column for text in found for column in ([text] if text in header else re.findall(r'"([^"]+)"', text))]
+    names = [resolve(text, header) or "" for text in ([given] if isinstance(given, str) else given)]
+    return [column for text in names for column in ([text] if text in header else re.findall(r'"([^"]+)"', text))]
 
 
 def propose(export: Export, path: str) -> Recognised:

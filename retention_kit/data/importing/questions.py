@@ -53,19 +53,19 @@ class Question(NamedTuple):
 
 def read_questions(columns: list[tuple[str, str, list[str]]]) -> list[Question]:
     """The questions among some columns, each given with its text and answers; of one survey only the first is sure."""
-    found: list[Question] = []
+    questions: list[Question] = []
     for column, text, answers in columns:
         question = _question(column, " ".join(text.split()), answers)
-        if question and question.survey == "comment" and not found:
+        if question and question.survey == "comment" and not questions:
             continue
-        if question and not question.doubt and question.survey in _sure(found) - {"comment"}:
+        if question and not question.doubt and question.survey in _sure(questions) - {"comment"}:
             question = question._replace(doubt=f"another question is taken for {question.survey}")
-        found += [question] if question else []
-    return found
+        questions += [question] if question else []
+    return questions
 
 
-def _sure(found: list[Question]) -> set[str]:
-    return {question.survey for question in found if not question.doubt}
+def _sure(questions: list[Question]) -> set[str]:
+    return {question.survey for question in questions if not question.doubt}
 
 
 def _question(column: str, text: str, answers: list[str]) -> Question | None:
@@ -123,15 +123,15 @@ def _nearest(numbers: list[int]) -> str:
 
 def _number(answer: str) -> int | None:
     """The number at the beginning of an answer, such as 10 of `10 - Extremely likely`."""
-    found = re.fullmatch(r"\s*(\d{1,2})(?:\.0+)?(?:\s*[-–—:=.(/].*|\s+\D.*)?", answer, re.S)
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"\s*(\d{1,2})(?:\.0+)?(?:\s*[-–—:=.(/].*|\s+\D.*)?", answer, re.S)
+    return int(match[1]) if match else None
 
 
-def _reads(words: dict[str, int], said: set[str]) -> bool:
+def _reads(words: dict[str, int], answers: set[str]) -> bool:
     """Whether each answer is a word of a scale or a number of it, and two words never have one number."""
-    values = [words[answer] for answer in said if answer in words]
+    values = [words[answer] for answer in answers if answer in words]
     most = max(words.values())
-    others = [_number(answer) for answer in said if answer not in words]
+    others = [_number(answer) for answer in answers if answer not in words]
     return (
         bool(values)
         and len(set(values)) == len(values)

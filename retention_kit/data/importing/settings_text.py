@@ -75,9 +75,9 @@ def write_safely(path: Path, text: str) -> None:
         staged.unlink(missing_ok=True)
 
 
-def report_keys(found: list[Recognised]) -> dict[str, Any]:
+def report_keys(recognised: list[Recognised]) -> dict[str, Any]:
     """What [report] has to say for such exports: their currency, where they have one in common."""
-    currencies = {one.currency for one in found if one.currency}
+    currencies = {one.currency for one in recognised if one.currency}
     return {"currency": currencies.pop()} if len(currencies) == 1 else {}
 
 
@@ -115,7 +115,7 @@ def _with_key(text: str, key: str, value: str) -> str:
     line = f"{key} = {toml_text(value)}"
     header = re.compile(r"^([ \t]*\[[ \t]*report[ \t]*\][^\n]*)$", re.M)
     if header.search(text):
-        return header.sub(lambda found: f"{found[1]}\n{line}", text, count=1)
+        return header.sub(lambda match: f"{match[1]}\n{line}", text, count=1)
     return f"{text}[report]\n{line}\n"
 
 

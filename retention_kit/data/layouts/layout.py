@@ -83,12 +83,12 @@ class Layout(Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def layouts() -> dict[str, Layout]:
     """All layouts by name."""
-    found = {}
+    known = {}
     for path in sorted(files(__package__).iterdir(), key=lambda path: path.name):
         if path.name.endswith(".toml"):
             name = path.name.removesuffix(".toml")
-            found[name] = msgspec.convert({"name": name} | tomllib.loads(path.read_text("utf-8")), Layout)
-    return found
+            known[name] = msgspec.convert({"name": name} | tomllib.loads(path.read_text("utf-8")), Layout)
+    return known
 
 
 def layout_of(name: str) -> Layout:
@@ -112,8 +112,8 @@ def find_column(names: list[str], header: list[str]) -> str | None:
     """The first column of a header that bears one of the names, earlier names first."""
     loose = [_loose(column) for column in header]
     for name in names:
-        for column, said in zip(header, loose, strict=True):
-            if fnmatchcase(said, _loose(name).replace("[", "[[]")):
+        for column, loosened in zip(header, loose, strict=True):
+            if fnmatchcase(loosened, _loose(name).replace("[", "[[]")):
                 return column
     return None
 

@@ -67,8 +67,8 @@ def _unclosed(raw: list[str], line: int, delimiter: str, label: str) -> str:
     text, separator = "".join(raw), re.escape(delimiter)
     field = re.compile(rf'"(?:[^"]|"")*"(?={separator}|[\r\n]|$)|(?!")[^{separator}\r\n]*')
     position = 0
-    while found := field.match(text, position):
-        position = found.end() + 1
+    while match := field.match(text, position):
+        position = match.end() + 1
         if position > len(text):
             break
     line += len(text[:position].splitlines()) - (1 if position and text[:position][-1] not in "\r\n" else 0)

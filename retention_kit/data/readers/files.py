@@ -80,8 +80,8 @@ def read_file(
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
         return quote(name), *read_text(engine, path, name, names, options, wanted)
     if ending == ".xlsx":
-        columns, rows, found = _read_sheet(path, source, table, names)
-        return register_cells(engine, name, columns, rows), found, None
+        columns, rows, findings = _read_sheet(path, source, table, names)
+        return register_cells(engine, name, columns, rows), findings, None
     raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
 
 

@@ -52,8 +52,8 @@ class Names:
 
     def is_header(self, cells: Iterable[Any]) -> bool:
         """Whether a record names all that the table needs."""
-        found = set(map(name_key, cells))
-        return bool(self.required) and all(any(names <= found for names in choices) for choices in self._choices)
+        keys = set(map(name_key, cells))
+        return bool(self.required) and all(any(names <= keys for names in choices) for choices in self._choices)
 
     def least(self, columns: Iterable[str]) -> int:
         """How many cells a row below these columns needs, so that it has all that the table cannot do without."""

@@ -96,9 +96,9 @@ def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | No
             records = checked_records(file, opened.delimiter, opened.label)
             first = [*islice(sorter.rows(records, opened.header), most)]
     columns, rows = stacked_cells([header.columns for header in sorter.headers], first)
-    empty = [place for place, name in enumerate(columns) if _is_unnamed(name) and not any(row[place] for row in rows)]
-    kept = [place for place in range(len(columns)) if place not in empty]
-    return [columns[place] for place in kept], [[row[place] or None for place in kept] for row in rows]
+    empty = [index for index, name in enumerate(columns) if _is_unnamed(name) and not any(row[index] for row in rows)]
+    kept = [index for index in range(len(columns)) if index not in empty]
+    return [columns[index] for index in kept], [[row[index] or None for index in kept] for row in rows]
 
 
 def read_text(
@@ -117,11 +117,11 @@ def read_text(
     """
     with private_folder(engine.copy_folder) as folder:
         opened = _opened(path, names, options, folder)
-        found = _read_in_place(engine, name, opened, names, options, wanted)
-        if found is None:
-            found = _read_copied(engine, name, opened, names, options, wanted, folder)
+        result = _read_in_place(engine, name, opened, names, options, wanted)
+        if result is None:
+            result = _read_copied(engine, name, opened, names, options, wanted, folder)
         _drop_unnamed(engine, name)
-        return _encoded(engine, name, opened) + found, opened.delimiter
+        return _encoded(engine, name, opened) + result, opened.delimiter
 
 
 def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Opened:
@@ -136,8 +136,8 @@ def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Op
         head = file.read(_HEAD_CHARACTERS)
     if not head.strip("\ufeff\r\n\t ,;|"):
         raise DataError(f"{label} is empty.")
-    said = re.match(r'"?sep=(.)"?[,;\t|]*[\r\n]', head, re.IGNORECASE)
-    choices = options.delimiter or dict.fromkeys([*(said[1] if said else ""), *DELIMITERS])
+    match = re.match(r'"?sep=(.)"?[,;\t|]*[\r\n]', head, re.IGNORECASE)
+    choices = options.delimiter or dict.fromkeys([*(match[1] if match else ""), *DELIMITERS])
     best = max((_looked_at(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
     _, delimiter, header, records = best
     if not records:
@@ -211,10 +211,12 @@ def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Finding]:
     if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
         return []
     if encoding.damaged:
-        shown = "; ".join(f"line {line} holds {said}" for line, said in encoding.damaged[:3])
+        examples = "; ".join(f"line {line} holds {text}" for line, text in encoding.damaged[:3])
         more = f", and {len(encoding.damaged) - 3} more" if encoding.damaged[3:] else ""
-        told = f"{opened.label} is UTF-8 but for a few bytes: {shown}{more}"
-        return [Finding("damaged characters", len(encoding.damaged), told, encoding.damaged[:EXAMPLES], opened.label)]
+        sentence = f"{opened.label} is UTF-8 but for a few bytes: {examples}{more}"
+        return [
+            Finding("damaged characters", len(encoding.damaged), sentence, encoding.damaged[:EXAMPLES], opened.label)
+        ]
     rows = _rows_of(engine, name)
     guessed = "" if encoding.is_sure else f': if names look wrong, set encoding = "{encoding.name}" or another'
     return [Finding("encoding", rows, f"{opened.label} is read as {encoding.name}{guessed}")]

@@ -84,8 +84,12 @@ def aliased(engine: Engine, text: str, name: str) -> str:
     """SQL of a column under a name; of one that differs in capitals alone the embedded engine would keep the table's
     spelling.
     """
-    said = engine.quote(name)
-    return f"CASE WHEN true THEN {text} END AS {said}" if text.lower() == said.lower() != text else f"{text} AS {said}"
+    quoted = engine.quote(name)
+    return (
+        f"CASE WHEN true THEN {text} END AS {quoted}"
+        if text.lower() == quoted.lower() != text
+        else f"{text} AS {quoted}"
+    )
 
 
 def _rename_columns(

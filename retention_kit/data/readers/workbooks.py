@@ -93,9 +93,9 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
     return size, is_merged
 
 
-def _number(letters: bytes) -> int:
+def _number(column: bytes) -> int:
     """AA → 27."""
     number = 0
-    for letter in letters.upper():
+    for letter in column.upper():
         number = number * 26 + letter - 64
     return number

@@ -43,7 +43,7 @@ class Ids(NamedTuple):
     """How the id columns of a table are read, by name, and what was found in them."""
 
     sql: dict[str, str]
-    found: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str, str], *, fold: bool) -> Ids:
@@ -57,20 +57,20 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
         text = texts["customer_id"]
         counts_sql += [f"count(CASE WHEN {text} <> {folded}({text}) THEN 1 END)" for folded in ("upper", "lower")]
     counts = engine.rows(f"SELECT {', '.join(counts_sql)} FROM {table}_raw")[0] if counts_sql else ()
-    sql, nobody, found = {}, [], []
+    sql, nobody, findings = {}, [], []
     for (name, text), odd in zip(texts.items(), counts, strict=False):
         if not odd:
             sql[name] = f"lower({text})" if fold and not _is_whole(kinds[name]) else text
             continue
         sql[name], words, cut = _read(engine, table, name, text, fold=fold)
         nobody += words
-        found += cut
+        findings += cut
     if nobody:
         examples = ", ".join(f"{name} {word!r} ({rows:,})" for name, word, rows in nobody[:6])
-        found.append(Finding("id that names nobody", sum(rows for *_, rows in nobody), examples))
+        findings.append(Finding("id that names nobody", sum(rows for *_, rows in nobody), examples))
     if look_at_case and all(counts[-2:]):
-        found += _alike_but_for_case(engine, table, sql["customer_id"])
-    return Ids(sql, tuple(found))
+        findings += _alike_but_for_case(engine, table, sql["customer_id"])
+    return Ids(sql, tuple(findings))
 
 
 def _is_whole(kind: str) -> bool:
@@ -86,8 +86,8 @@ def _is_odd(name: str, text: str, kind: str) -> str:
     """Whether an id is not to be taken as it is written: of whole numbers, which are written in one way, 0 and -1."""
     if _is_whole(kind):
         return f"{quote(name)} IN (0, -1)"
-    said = f"^({'|'.join(map(regex_literal, _nobody(name)))})$"
-    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, said, *([_ADDRESS] if name == "customer_id" else [])])
+    pattern = f"^({'|'.join(map(regex_literal, _nobody(name)))})$"
+    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, pattern, *([_ADDRESS] if name == "customer_id" else [])])
     return f"regexp_matches({text}, {literal(f'(?i){odd}')})"
 
 
@@ -161,12 +161,12 @@ def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
 def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, int]]:
     """Addresses such as `guest@shop.example` under which more rows stand than under any other id, in small letters."""
     came = f"FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE"
-    found = engine.rows(
+    rows_by_address = engine.rows(
         f"SELECT said, count(*) {came} regexp_matches(said, '{_ADDRESS}') GROUP BY said ORDER BY count(*) DESC, said "
         "LIMIT 100"
     )
     busiest = _busiest(engine, f"{came} NOT regexp_matches(said, '{_ADDRESS}')")
-    return [(said, rows) for said, rows in found if rows > busiest]
+    return [(address, rows) for address, rows in rows_by_address if rows > busiest]
 
 
 def _busiest(engine: Engine, ids: str) -> int:
@@ -185,11 +185,11 @@ def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Findi
     customers, rows = engine.rows(f"SELECT count(*), CAST(sum(times) AS BIGINT) FROM ({alike}) AS alike")[0]
     if customers:
         examples = engine.rows(f"SELECT one, other FROM ({alike}) AS alike ORDER BY folded LIMIT 3")
-        said = ", ".join(f"{one!r} and {other!r}" for one, other in examples)
+        pairs = ", ".join(f"{one!r} and {other!r}" for one, other in examples)
         yield Finding(
             "ids that differ only in case",
             rows,
-            f'{customers:,} such as {said}; [data.{table}] case = "fold" makes them one',
+            f'{customers:,} such as {pairs}; [data.{table}] case = "fold" makes them one',
         )
 
 

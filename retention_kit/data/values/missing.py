@@ -53,7 +53,7 @@ def count_empty_words(engine: Engine, relation: str, texts: Mapping[str, str]) -
     counts = ", ".join(
         f"count(CASE WHEN {_is_word(text, EMPTY_WORDS[name])} THEN 1 END)" for name, text in texts.items()
     )
-    (found,) = engine.rows(f"SELECT {counts} FROM {relation} AS came")
+    (counts_found,) = engine.rows(f"SELECT {counts} FROM {relation} AS came")
     return {
         name: dict(
             engine.rows(
@@ -61,7 +61,7 @@ def count_empty_words(engine: Engine, relation: str, texts: Mapping[str, str]) -
                 f"WHERE {_is_word(text, EMPTY_WORDS[name])}) AS words GROUP BY word ORDER BY count(*) DESC, word"
             )
         )
-        for (name, text), rows in zip(texts.items(), found, strict=True)
+        for (name, text), rows in zip(texts.items(), counts_found, strict=True)
         if rows
     }
 

@@ -102,8 +102,8 @@ class Form(NamedTuple):
     def digits(self, text: str, name: str, width: int = 2) -> str:
         """SQL: the digits of a part, with zeros before them."""
         length = min(len(self._part(name)), 6)  # of a second, millionths: what is finer is cut off
-        found = f"substr({text}, {self._match.start(name) + 1}, {length})"
-        return f"'{'0' * (width - length)}' || {found}" if length < width else found
+        digits_sql = f"substr({text}, {self._match.start(name) + 1}, {length})"
+        return f"'{'0' * (width - length)}' || {digits_sql}" if length < width else digits_sql
 
     def iso(self, text: str, day_first: bool) -> str:
         """SQL: the text in ISO 8601."""

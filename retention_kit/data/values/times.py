@@ -178,11 +178,11 @@ def _of_iso(
         return _named_zones(clock, iso, form_column, parsed, report, span, only)
     if not any(form.is_timed for form in parsed):
         return clock._replace(moment=only(local))
-    made = _of_naive(clock, only(local, timed), zone, report, _within(span))._replace(is_naive=True)
+    moment = _of_naive(clock, only(local, timed), zone, report, _within(span))._replace(is_naive=True)
     if all(form.is_timed for form in parsed):
-        return made
+        return moment
     # A bare date is that date's midnight by any clock.
-    return made._replace(moment=f"CASE WHEN {timed} THEN {made.moment} ELSE {only(local)} END")
+    return moment._replace(moment=f"CASE WHEN {timed} THEN {moment.moment} ELSE {only(local)} END")
 
 
 def _named_zones(
@@ -235,18 +235,18 @@ def _year(time: str) -> str:
 
 def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> list[Form]:
     """The forms of a column with how often they occur, the commonest first."""
-    found = engine.rows(
+    rows = engine.rows(
         f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} "
         "AS form "
         f"FROM (SELECT {text} AS said FROM {part}) AS came WHERE said IS NOT NULL) AS typed GROUP BY form "
         f"ORDER BY count(*) DESC, form LIMIT {_MOST + 1}"
     )
-    if len(found) > _MOST:
+    if len(rows) > _MOST:
         raise DataError(
             f"The {target.table} column {name!r} holds no dates: its values are written in more than {_MOST:,} ways, "
-            f"such as {found[0][2]!r}: see which column is which."
+            f"such as {rows[0][2]!r}: see which column is which."
         )
-    return [Form(mask, parse_form(mask), *more) for mask, *more in found]
+    return [Form(mask, parse_form(mask), *more) for mask, *more in rows]
 
 
 def _order(

@@ -310,13 +310,13 @@ def _substitute(node: Any, nodes: dict[str, dict]) -> Any:
         return [_substitute(part, nodes) for part in node]
     if not isinstance(node, dict):
         return node
-    if node.get("class") == "COLUMN_REF" and (found := nodes.get(node["column_names"][-1])):
-        return found
+    if node.get("class") == "COLUMN_REF" and (replacement := nodes.get(node["column_names"][-1])):
+        return replacement
     return {key: _substitute(part, nodes) for key, part in node.items()}
 
 
 def _with(node: dict, arguments: list[dict]) -> dict:
-    parts = [part | {"expression": found} for part, found in zip(node["arguments"], arguments, strict=True)]
+    parts = [part | {"expression": argument} for part, argument in zip(node["arguments"], arguments, strict=True)]
     return node | {"arguments": parts}
 
 

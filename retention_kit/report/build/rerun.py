@@ -76,14 +76,14 @@ def rerun(
         for suffix, build in builds.items():
             plan = _plan(before, suffix, build, pack, data, templates)
             make_pack(plan, folder, pack.resolve().parent, jobs, progress)
-            found = changes(build, manifests.builds(manifests.read(folder))[plan.suffix])
-            every += [one for one in found if one not in every]
+            named_changes = changes(build, manifests.builds(manifests.read(folder))[plan.suffix])
+            every += [one for one in named_changes if one not in every]
             name = f"scorecard{suffix}.csv"
-            differing = _figures(pack / name, folder / name, found, name in manifests.altered(pack, before))
+            differing = _figures(pack / name, folder / name, named_changes, name in manifests.altered(pack, before))
             figures += [one for one in differing if one not in figures]  # a segment's own scorecard repeats its rows
         files = _files(pack, before, manifests.read(folder), every)
-    shown = {f"scorecard{suffix}.csv" for suffix in builds} if figures else set()
-    return Rerun(figures, {name: causes for name, causes in files.items() if name not in shown}, every)
+    compared = {f"scorecard{suffix}.csv" for suffix in builds} if figures else set()
+    return Rerun(figures, {name: causes for name, causes in files.items() if name not in compared}, every)
 
 
 def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | None, templates: str | None) -> Plan:
@@ -139,7 +139,7 @@ def _load(build: dict, source: str | None) -> Dataset:
     return load(origin, **given)
 
 
-def _figures(before: Path, now: Path, found: list[Change], is_altered: bool) -> list[Difference]:
+def _figures(before: Path, now: Path, named_changes: list[Change], is_altered: bool) -> list[Difference]:
     """The rows of two scorecards that differ, cell by cell, in the order in which they were written."""
     then, today = ({tuple(row[key] for key in _KEYS): row for row in read_scorecard(path)} for path in (before, now))
     differences = []
@@ -148,18 +148,18 @@ def _figures(before: Path, now: Path, found: list[Change], is_altered: bool) -> 
         columns = tuple(name for name in COLUMNS if name not in _KEYS and rows[0].get(name) != rows[1].get(name))
         if not columns:
             continue
-        shown = "value" if "value" in columns else columns[0]
+        column = "value" if "value" in columns else columns[0]
         metric, period, segment, value = key
-        causes = (ALTERED,) * is_altered + causes_of(metric, found)
-        before_cell, now_cell = (row[shown] if row else "(no row)" for row in rows)
+        causes = (ALTERED,) * is_altered + causes_of(metric, named_changes)
+        before_cell, now_cell = (row[column] if row else "(no row)" for row in rows)
         name = f"{segment}={value}" if segment else ""
         differences.append(Difference(metric, period, name, columns, before_cell, now_cell, causes))
     return differences
 
 
-def _files(pack: Path, before: dict, now: dict, found: list[Change]) -> dict[str, tuple[str, ...]]:
+def _files(pack: Path, before: dict, now: dict, causes: list[Change]) -> dict[str, tuple[str, ...]]:
     """The files that differ, with the causes: what was written then and now, and what has been altered since."""
     altered = manifests.altered(pack, before)
     differing = {name for name, _ in before["files"].items() ^ now["files"].items()}
-    kinds = tuple(kind for kind in KINDS if kind in {one.kind for one in found})
+    kinds = tuple(kind for kind in KINDS if kind in {one.kind for one in causes})
     return {name: (ALTERED,) * (name in altered) + kinds * (name in differing) for name in sorted(differing | altered)}

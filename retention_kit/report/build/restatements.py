@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def digest_of_sent(plan: Plan, output: Path) -> str:
     """A digest of the packs that `restatements` compares with: the same packs and inputs give the same result."""
     page = plan.page
-    shown = {str(period) for period in trend_periods(page.data, page.period)}
+    periods = {str(period) for period in trend_periods(page.data, page.period)}
     sent = [
         (
             pack.folder.name,
@@ -32,7 +32,7 @@ def digest_of_sent(plan: Plan, output: Path) -> str:
             manifests.digest_if(_scorecard(pack, plan)),
         )
         for pack in stored_packs(output)
-        if str(pack.period) in shown and pack.period < page.period
+        if str(pack.period) in periods and pack.period < page.period
     ]
     return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
 
@@ -48,9 +48,9 @@ def restatements(plan: Plan, output: Path) -> Restatements:
     """
     page, restated = plan.page, []
     now, today = provenance.describe(plan), {(row.period, row.metric): row for row in page.rows.itertuples()}
-    shown = {period for period, _ in today}
+    periods = {period for period, _ in today}
     for pack in stored_packs(output):
-        if str(pack.period) not in shown or pack.period >= page.period:
+        if str(pack.period) not in periods or pack.period >= page.period:
             continue
         build = manifests.builds(pack.manifest).get(plan.suffix)
         try:

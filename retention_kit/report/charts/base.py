@@ -208,8 +208,8 @@ def layered_spec(
 
 def _inner(chart: alt.Chart, *only: str) -> dict:
     # It has data above it, or Altair would give it empty ones.
-    made = chart.to_dict(validate=False, context={"top_level": False, "data": None})
-    return {name: made[name] for name in only or made}
+    specification = chart.to_dict(validate=False, context={"top_level": False, "data": None})
+    return {name: specification[name] for name in only or specification}
 
 
 def join_items(items: list[str], words: Words) -> str:

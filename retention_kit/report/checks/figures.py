@@ -29,7 +29,7 @@ def flat(text: str) -> str:
 
 def figures_in(text: str) -> set[str]:
     """The numbers in a text, without signs, currencies and the point that ends a sentence."""
-    return {found.rstrip(".,٫٬") for found in _FIGURE.findall(text)}
+    return {figure.rstrip(".,٫٬") for figure in _FIGURE.findall(text)}
 
 
 def in_short(what: Iterable[str], where: str) -> str:
@@ -70,23 +70,23 @@ class Figures:
 
     def label_of(self, card: str) -> str:
         """The longest label that the text of a card begins with: one may begin with another."""
-        found = [label for label in self.rows if card.startswith((f"{flat(label)} ", f"{flat(label)}: "))]
-        return max(found, key=len, default="")
+        labels = [label for label in self.rows if card.startswith((f"{flat(label)} ", f"{flat(label)}: "))]
+        return max(labels, key=len, default="")
 
     def key_figure(self, label: str) -> str:
         """A metric and its value as a card begins, flat."""
         row = self.rows[label]
         return flat(f"{row.label} {self.words.value(row.value, row.unit)}")
 
-    def card_faults(self, label: str, said: str) -> Iterator[str]:
+    def card_faults(self, label: str, text: str) -> Iterator[str]:
         """What a card of a metric must say and does not; `said` is all of its text, flat."""
         row = self.rows.get(label)
         if row is None:
-            yield f"{label} {said}"
+            yield f"{label} {text}"
             return
-        yield from (part for part in map(flat, self._of_card(row, said)) if part not in said)
+        yield from (part for part in map(flat, self._of_card(row, text)) if part not in text)
 
-    def _of_card(self, row: Any, said: str) -> Iterator[str]:
+    def _of_card(self, row: Any, text: str) -> Iterator[str]:
         words = self.words
         yield f"{row.label} {words.value(row.value, row.unit)}"
         befores = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
@@ -94,7 +94,7 @@ class Figures:
             period = words.period(before, "short") if before else ""
             end = flat(words.text("card.change", change="", period=period))
             if (
-                period and end in said and narrative.is_known(getattr(row, name))
+                period and end in text and narrative.is_known(getattr(row, name))
             ):  # cards may be asked to compare otherwise
                 yield words.text("card.change", change=narrative.signed(row, words, name), period=period)
         if row.metric in METRICS and row.unit != "points" and narrative.is_known(row.denominator):
@@ -104,12 +104,12 @@ class Figures:
 
 def _row(cells: dict[str, str]) -> SimpleNamespace:
     """A row of the file as the formats read it: numbers, None where nothing stands, texts without their guard."""
-    said = {
+    values = {
         name: re.sub(r"^'(?=[=+\-@\t\r])", "", cell) if name in TEXTS else _number(cell)
         for name, cell in cells.items()
         if name != "complete"
     }
-    return SimpleNamespace(**said, complete=cells["complete"] == "True")
+    return SimpleNamespace(**values, complete=cells["complete"] == "True")
 
 
 def _number(cell: str) -> float | None:
@@ -149,9 +149,9 @@ class Record:
                 changes = [change[name] for change in card["changes"] for name in ("text", "detail")]
                 goal = (card["goal"] or {}).get("text", "")
                 first = [card["label"], card["value"], *(changes[:1] or [card["detail"]])]
-                said = [card["label"], card["value"], *changes, card["detail"], goal, card["note"]]
-                self.cards.append((card["label"], flat(" ".join(first)), flat(" ".join(said))))
-            self.lines += [said for *_, said in self.cards[-len(data["cards"]) :]]
+                parts = [card["label"], card["value"], *changes, card["detail"], goal, card["note"]]
+                self.cards.append((card["label"], flat(" ".join(first)), flat(" ".join(parts))))
+            self.lines += [parts for *_, parts in self.cards[-len(data["cards"]) :]]
             return
         heads = [column["label"] for column in data.get("columns", [])]
         if heads[:2] == [words.text("figures.metric"), words.text("figures.value")]:
@@ -165,18 +165,18 @@ class Record:
 
     def faults(self, figures: Figures) -> list[str]:
         """Where notebooks and scorecard tell different figures."""
-        wrong = [part for label, _, said in self.cards for part in figures.card_faults(label, said)]
+        wrong = [part for label, _, text in self.cards for part in figures.card_faults(label, text)]
         for row in self.rows:
             known = figures.table_row(row[0]) or [row[0]]
             if row[: len(known)] != known or len(known) == 1:
                 wrong.append(" ".join(row))
         return wrong
 
-    def missing_in(self, said: str) -> list[str]:
+    def missing_in(self, text: str) -> list[str]:
         """What the HTML says less often than was recorded; `said` is all of its text, flat."""
-        return _rarer(self.lines, said, self.lines)
+        return _rarer(self.lines, text, self.lines)
 
-    def missing_in_pdf(self, said: str, *, is_ordered: bool) -> list[str]:
+    def missing_in_pdf(self, text: str, *, is_ordered: bool) -> list[str]:
         """The same for paper, where lines break: headlines, cards and rows of figures.
 
         The text of a page that runs from right to left cannot be had in reading order: there, figures alone are
@@ -185,28 +185,28 @@ class Record:
         parts = [*self.headlines, *(begin for _, begin, _ in self.cards), *(flat(" ".join(row)) for row in self.rows)]
         if is_ordered:
             rows = {flat(" ".join(row)): row for row in self.rows}
-            missing = _rarer(parts, said, [*parts, *self.titles])
-            return [part for part in missing if part not in rows or not _is_split(rows[part], said)]
-        known = figures_in(said)
+            missing = _rarer(parts, text, [*parts, *self.titles])
+            return [part for part in missing if part not in rows or not _is_split(rows[part], text)]
+        known = figures_in(text)
         return [part for part in parts if not figures_in(part) <= known]
 
 
-def _is_split(row: list[str], said: str) -> bool:
+def _is_split(row: list[str], text: str) -> bool:
     """Whether a row stands in several tables below one another, its first cell in each: too wide for one on paper."""
     start = 1
     while start < len(row):
         ends = range(len(row), start, -1)
-        end = next((end for end in ends if flat(" ".join([row[0], *row[start:end]])) in said), None)
+        end = next((end for end in ends if flat(" ".join([row[0], *row[start:end]])) in text), None)
         if end is None:
             return False
         start = end
     return True
 
 
-def _rarer(parts: Iterable[str], said: str, recorded: Iterable[str]) -> list[str]:
+def _rarer(parts: Iterable[str], text: str, recorded: Iterable[str]) -> list[str]:
     """The parts that a text has less often than the record: another that says the same does not stand in for one."""
     whole = "\n".join(recorded)
-    return [part for part in dict.fromkeys(parts) if said.count(part) < whole.count(part)]
+    return [part for part in dict.fromkeys(parts) if text.count(part) < whole.count(part)]
 
 
 def text_of_html(page: str) -> str:

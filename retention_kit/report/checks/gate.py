@@ -82,12 +82,12 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
     return Verdict(state, tuple(dict.fromkeys(one.reason for one in ordered)))
 
 
-def notices(found: Iterable[Finding], folder: Path, manifest: dict, name: str) -> list[str]:
+def notices(findings: Iterable[Finding], folder: Path, manifest: dict, name: str) -> list[str]:
     """The notices on findings for the readers of a message, in their language."""
     report = Report(folder, manifest, name)
     last = report.words.date(date.fromisoformat(report.about["as_of"]) - timedelta(days=1))
     period = report.words.period(str(manifest["period"]))
-    keys = dict.fromkeys(one.notice or "blocked" for one in found if one.notice or one.state == "blocked")
+    keys = dict.fromkeys(one.notice or "blocked" for one in findings if one.notice or one.state == "blocked")
     return [report.words.text(f"mail.{key}", period=period, day=last) for key in keys]
 
 
@@ -119,7 +119,7 @@ def check_report(folder: Path, manifest: dict[str, Any], name: str) -> list[Find
     return _collected(f"report.{name}", chain(report_checks.of_manifest(report), report_checks.of_files(report)))
 
 
-def check_message(folder: Path, manifest: dict[str, Any], name: str, found: Iterable[Finding] = ()) -> list[Finding]:
+def check_message(folder: Path, manifest: dict[str, Any], name: str, findings: Iterable[Finding] = ()) -> list[Finding]:
     """What is found in the message of a report in which `found` was found already.
 
     It has to show the notices of a degraded report; a blocked one goes to nobody.
@@ -128,26 +128,26 @@ def check_message(folder: Path, manifest: dict[str, Any], name: str, found: Iter
     path = report.file("message", "eml")
     if not path.is_file():
         return [Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_reported=True)]
-    degraded = [one for one in found if one.state == "degraded"]
-    raw, said = path.read_bytes(), notices(degraded, folder, manifest, name)
+    degraded = [one for one in findings if one.state == "degraded"]
+    raw, expected = path.read_bytes(), notices(degraded, folder, manifest, name)
     parts = [message_checks.payload_of(part) for part in message_checks.parse(raw).walk() if not part.is_multipart()]
     leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.given())]
-    faults = (Finding("blocked", f"{path.name}: {fault}") for fault in _check_message(report, raw, said))
+    faults = (Finding("blocked", f"{path.name}: {fault}") for fault in _check_message(report, raw, expected))
     return _collected(path.name, faults) + leaks
 
 
 def _collected(what: str, findings: Iterator[Finding]) -> list[Finding]:
     """All that is found; what cannot be read is no reason to break, nor to send it."""
-    found = []
+    collected = []
     try:
         for one in findings:
-            found.append(one)
+            collected.append(one)
     except Exception as error:
-        found.append(Finding("blocked", f"{what} could not be checked ({type(error).__name__}): {REBUILD}."))
-    return found
+        collected.append(Finding("blocked", f"{what} could not be checked ({type(error).__name__}): {REBUILD}."))
+    return collected
 
 
-def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[str]:
+def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Iterator[str]:
     """The faults of a message; what it tells is held against the scorecard, its finding against the manifest."""
     yield from (f"{fault}." for fault in message_checks.faults(raw))
     message = message_checks.parse(raw)
@@ -175,7 +175,7 @@ def _check_message(report: Report, raw: bytes, said: Iterable[str]) -> Iterator[
         yield f"its headline is not the finding of the report, {finding!r}."
     if finding not in flat_text:
         yield f"its text does not tell the finding of the report, {finding!r}."
-    for notice in map(flat, said):
+    for notice in map(flat, expected):
         if notice not in body.text or notice not in flat_text:
             yield f"it does not show the notice {notice!r}."
     subject = str(message["Subject"])

@@ -94,15 +94,15 @@ def read(html: str) -> Body:
     return reader.body
 
 
-def named_customers(text: str, customers: Iterable[str], said: set[str]) -> list[str]:
+def named_customers(text: str, customers: Iterable[str], sayable: set[str]) -> list[str]:
     """The customers that a text names; `said` are names that it may say, as a segment's value."""
     words = set(re.findall(r"[^\s,;:()]+", text))
     words |= {word.strip(".'\"!?") for word in words}
-    found = []
+    named = []
     for one in dict.fromkeys(customers):
-        if one.strip().partition(" ")[0] in words and _TELLING.fullmatch(one) and one not in said:
-            found += [one] if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text) else []
-    return found
+        if one.strip().partition(" ")[0] in words and _TELLING.fullmatch(one) and one not in sayable:
+            named += [one] if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text) else []
+    return named
 
 
 def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
@@ -223,5 +223,5 @@ class _Reader(HTMLParser):
 def figure_faults(html: str, text: str) -> list[str]:
     """Which figures the two parts of a message tell differently: the text says everything that the HTML does."""
     html, text = (re.sub(r"(?:https?|mailto):\S+", " ", one) for one in (html, text))  # links are no words of both
-    found = sorted(figures_in(html) ^ figures_in(text))
-    return [in_short(found, "its text and its HTML tell other figures")] if found else []
+    differing = sorted(figures_in(html) ^ figures_in(text))
+    return [in_short(differing, "its text and its HTML tell other figures")] if differing else []

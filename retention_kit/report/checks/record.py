@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"""\b(?:href|src)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)""")
 
 def record(folder: Path, name: str, suffix: str) -> dict[str, dict[str, str]]:
     """The digests of one report, by file and part; `name` is such as en.country-France, `suffix` its end."""
-    files = [file for made in FILES for file in files_of(made, name)]
+    files = [file for output in FILES for file in files_of(output, name)]
     files += [f"message.{name}.eml", f"scorecard{suffix}.csv"]
     files += [
         path.relative_to(folder).as_posix()
@@ -33,7 +33,7 @@ def record(folder: Path, name: str, suffix: str) -> dict[str, dict[str, str]]:
         for path in sorted(folder.glob(pattern))
     ]
     return {
-        file: {part: _digest(said) for part, said in parts(folder / file)}
+        file: {part: _digest(content) for part, content in parts(folder / file)}
         for file in files
         if (folder / file).is_file()
     }
@@ -44,7 +44,7 @@ def changed(folder: Path, recorded: dict[str, dict[str, str]]) -> Iterator[str]:
     for file, before in recorded.items():
         if not (folder / file).is_file():
             continue
-        now = {part: _digest(said) for part, said in parts(folder / file)}
+        now = {part: _digest(content) for part, content in parts(folder / file)}
         yield from (f"{part} of {file}" for part in {**before, **now} if before.get(part) != now.get(part))
 
 
@@ -62,8 +62,8 @@ def parts(path: Path) -> Iterator[tuple[str, str | bytes]]:
 def _of_page(page: str) -> Iterator[tuple[str, str]]:
     yield "title", "".join(_TITLE.findall(page))
     for what, pattern in (("picture", _PICTURE), ("specification", _SPECIFICATION)):
-        for number, found in enumerate(pattern.findall(page), 1):
-            yield f"{what} {number}", found
+        for number, piece in enumerate(pattern.findall(page), 1):
+            yield f"{what} {number}", piece
     yield "styles", "".join(_STYLE.findall(page))
     page = _SPECIFICATION.sub("", page)
     yield "scripts", "".join(_SCRIPT.findall(page))
@@ -91,5 +91,7 @@ def _of_message(raw: bytes) -> Iterator[tuple[str, str | bytes]]:
             yield f"{kind} {numbers[kind]}", message_checks.payload_of(part)
 
 
-def _digest(said: str | bytes) -> str:
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said).hexdigest()[:32]
+def _digest(content: str | bytes) -> str:
+    return hashlib.sha256(
+        content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    ).hexdigest()[:32]

@@ -96,13 +96,13 @@ class Report:
     @cached_property
     def customers(self) -> list[str]:
         """The customers that the lists of the pack name."""
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         for path in sorted((self.folder / "lists").glob("*.csv")):
             with path.open(encoding="utf-8", newline="") as file:
                 rows = csv.reader(file)
-                place = next(rows).index("customer_id")
-                found |= dict.fromkeys(row[place] for row in rows)
-        return [*found]
+                column = next(rows).index("customer_id")
+                names |= dict.fromkeys(row[column] for row in rows)
+        return [*names]
 
     @cached_property
     def sayable(self) -> set[str]:
@@ -128,7 +128,7 @@ class Report:
     @property
     def is_there(self) -> bool:
         """Whether any of its files lies in the pack."""
-        names = [name for made in FILES for name in files_of(made, self.name)]
+        names = [name for output in FILES for name in files_of(output, self.name)]
         return any((self.folder / name).is_file() for name in [*names, self.file("message", "eml").name])
 
     def file(self, kind: str, suffix: str) -> Path:
@@ -205,13 +205,13 @@ def _check_html(report: Report) -> Iterator[Finding]:
 def _named_customers(report: Report, page: str) -> Iterator[Finding]:
     """Customers whom a page names, beyond its figures: ours never do, and of an analyst's own section it is said."""
     telling = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]
-    found = named_customers(text_of_html(page), telling, report.sayable)
-    if theirs := [one for one in found if one in report.own_cells]:
+    named = named_customers(text_of_html(page), telling, report.sayable)
+    if theirs := [one for one in named if one in report.own_cells]:
         yield Finding("degraded", f"report.{report.name}.html names {len(theirs)} customers in a section of its own.")
-    if len(found) > len(theirs):
+    if len(named) > len(theirs):
         yield Finding(
             "blocked",
-            f"report.{report.name}.html names {len(found) - len(theirs)} of the customers that the lists hold.",
+            f"report.{report.name}.html names {len(named) - len(theirs)} of the customers that the lists hold.",
         )
 
 
@@ -231,13 +231,13 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
         yield from _missing(report, path)
         return
     try:
-        said = text_of_pdf(path.read_bytes())
+        text = text_of_pdf(path.read_bytes())
     except ValueError as error:
         yield Finding("blocked", f"{path.name} {error}.")
         return
-    if is_reported := flat(report.words.text("document.failed")) in said:
+    if is_reported := flat(report.words.text("document.failed")) in text:
         yield Finding("blocked", f"{path.name} has a part that failed.", is_reported=True)
-    missing = report.record.missing_in_pdf(said, is_ordered=report.words.direction == "ltr")
+    missing = report.record.missing_in_pdf(text, is_ordered=report.words.direction == "ltr")
     if reason := in_short(missing, f"{path.name} does not say what was recorded"):
         yield Finding("blocked", reason, is_reported)
 
@@ -264,33 +264,33 @@ def _check_brief(report: Report) -> Iterator[Finding]:
         return
     content = pdf.read_bytes()
     try:
-        said, count = text_of_pdf(content), pages_of_pdf(content)
+        text, count = text_of_pdf(content), pages_of_pdf(content)
     except ValueError as error:
         yield Finding("blocked", f"{pdf.name} {error}.")
         return
-    yield from _unsaid(report, pdf, said, wanted if report.words.direction == "ltr" else [])
+    yield from _unsaid(report, pdf, text, wanted if report.words.direction == "ltr" else [])
     if count != 1:
         yield Finding("blocked", f"{pdf.name} has {count} pages and is to have one.")
 
 
-def _unsaid(report: Report, path: Path, said: str, wanted: list[str]) -> Iterator[Finding]:
-    if is_reported := flat(report.words.text("document.failed")) in said:
+def _unsaid(report: Report, path: Path, text: str, wanted: list[str]) -> Iterator[Finding]:
+    if is_reported := flat(report.words.text("document.failed")) in text:
         yield Finding("blocked", f"{path.name} has a part that failed.", is_reported=True)
-    if reason := in_short([part for part in wanted if part not in said], f"{path.name} does not say"):
+    if reason := in_short([part for part in wanted if part not in text], f"{path.name} does not say"):
         yield Finding("blocked", reason, is_reported)
 
 
 def _missing(report: Report, path: Path) -> Iterator[Finding]:
     asked = report.about["parameters"]
-    made = next(made for made in FILES if path.name in files_of(made, report.name))
-    if made in asked["formats"] and report.language in asked["languages"]:
+    output = next(output for output in FILES if path.name in files_of(output, report.name))
+    if output in asked["formats"] and report.language in asked["languages"]:
         yield Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_reported=True)
 
 
 def _fetched(page: str) -> Iterator[str]:
     """What in HTML asks for another file, in tags and styles: a link asks for nothing until somebody follows it."""
     for style in re.findall(r"(?s)<style\b[^>]*>(.*?)</style>", page):
-        yield from (found[0] for found in _STYLED.finditer(style))
+        yield from (match[0] for match in _STYLED.finditer(style))
     tags = _Tags()
     for tag in _OUTWARD.findall(page):
         tags.feed(tag)
@@ -298,7 +298,7 @@ def _fetched(page: str) -> Iterator[str]:
         if name in LOADING and tag != "a" and _ELSEWHERE.match(value):
             yield value
         elif name not in WORDS:  # whatever those say are names and words
-            yield from (found[0] for found in _STYLED.finditer(value))
+            yield from (match[0] for match in _STYLED.finditer(value))
 
 
 class _Tags(HTMLParser):

@@ -44,15 +44,15 @@ SHAPES = {
 
 def given(environment: Mapping[str, str] = os.environ) -> dict[str, frozenset[bytes]]:
     """The secrets of the environment: the variable that has each → all the ways in which a file may spell it."""
-    found = {}
+    known = {}
     for name, value in environment.items():
         secrets = {value} if _NAMES.search(name.upper()) and len(value) >= LEAST and not _is_path(value) else set()
         if address := _ADDRESS.match(value):
             least = LEAST_OF_MAIL if name == "RETENTION_KIT_SMTP_URL" else LEAST
             secrets |= {one for one in (address[1], unquote(address[1])) if len(one) >= least}
         if secrets:
-            found[name] = frozenset(spelled for one in secrets for spelled in _spellings(one))
-    return found
+            known[name] = frozenset(spelled for one in secrets for spelled in _spellings(one))
+    return known
 
 
 def leaks(content: bytes, known: Mapping[str, frozenset[bytes]]) -> Iterator[str]:
@@ -66,7 +66,7 @@ def leaks(content: bytes, known: Mapping[str, frozenset[bytes]]) -> Iterator[str
     text = content.decode("latin-1")
     for kind, pattern in _rules():
         # A word of letters alone is a name rather than a key.
-        if any(re.search("[0-9]", found[0]) for found in pattern.finditer(text)):
+        if any(re.search("[0-9]", match[0]) for match in pattern.finditer(text)):
             yield f"a secret of the kind {kind}"
 
 

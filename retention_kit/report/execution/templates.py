@@ -49,31 +49,36 @@ def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -
     (`is_whole`); it is left out where the data give none of them. Metrics that name no template are served by `kpi`.
     Templates that no metric names follow at the end.
     """
-    found = {path.stem: path for place in (templates_dir(), folder) if place for path in sorted(place.glob("*.ipynb"))}
+    paths = {
+        path.stem: path
+        for directory in (templates_dir(), folder)
+        if directory
+        for path in sorted(directory.glob("*.ipynb"))
+    }
     if folder is not None and not list(folder.glob("*.ipynb")):
         raise TemplateError(f"The folder {str(folder)!r} holds no notebook template (*.ipynb).")
-    _check_names(found)
+    _check_names(paths)
     reasons = missing_metrics(data)
     known = [one for one in METRICS.values() if one.name not in reasons]
-    wanted = {one.template for one in known if one.template in found} | {"overview"}
+    wanted = {one.template for one in known if one.template in paths} | {"overview"}
     if is_whole and missing_reason(data, "cohorts") is None:
         wanted.add("cohorts")
-    own = [name for name in found if folder and (folder / f"{name}.ipynb") == found[name]]
+    own = [name for name in paths if folder and (folder / f"{name}.ipynb") == paths[name]]
     plan: list[Section] = []
-    for name in (*ORDER, *sorted({*found} - {*ORDER, "kpi"})):
-        if name in found and (name in wanted or name in own):
-            plan.append(Section(found[name]))
+    for name in (*ORDER, *sorted({*paths} - {*ORDER, "kpi"})):
+        if name in paths and (name in wanted or name in own):
+            plan.append(Section(paths[name]))
         if name == "retention":  # the figures without a page of their own follow the first one
             plan += [
-                Section(found["kpi"], one.name) for one in known if one.template not in found or one.template == "kpi"
+                Section(paths["kpi"], one.name) for one in known if one.template not in paths or one.template == "kpi"
             ]
     return plan
 
 
-def _check_names(found: dict[str, Path]) -> None:
+def _check_names(paths: dict[str, Path]) -> None:
     """Raise TemplateError for names that are no file's on Windows, or one file's where capitals make no difference."""
-    for name, path in found.items():
-        others = [other for other in found if other != name and other.lower() == name.lower()]
+    for name, path in paths.items():
+        others = [other for other in paths if other != name and other.lower() == name.lower()]
         if others:
             raise TemplateError(f"{path.name} and {others[0]}.ipynb differ in capitals alone: rename one.")
         if len(name) > 60 or _UNSAFE.search(name):
@@ -120,8 +125,8 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
             (cell.cell_type, str.strip(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells
         ]
     except Exception as error:  # the library says in many ways that a file is none
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise TemplateError(f"{name} is not a notebook: {said[0]}.") from None
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise TemplateError(f"{name} is not a notebook: {lines[0]}.") from None
     tagged = [cell for cell, (*_, tags) in zip(notebook.cells, kinds, strict=True) if "parameters" in tags]
     if len(tagged) != 1:
         raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")
@@ -229,17 +234,17 @@ def _cut_short(notebook: NotebookNode, error: Exception) -> str:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from nbformat.v4 import new_output
 
-    name, said = type(error).__name__, str(error).split("\n")[0]
+    name, sentence = type(error).__name__, str(error).split("\n")[0]
     if isinstance(error, CellTimeoutError):
-        said = f"A cell ran for more than {CELL_TIMEOUT} seconds and was ended."
+        sentence = f"A cell ran for more than {CELL_TIMEOUT} seconds and was ended."
     elif isinstance(error, DeadKernelError):
-        said = "The Python that ran it ended in the middle of a cell."
+        sentence = "The Python that ran it ended in the middle of a cell."
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     cell = ([cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")] or cells)[-1]
     where = [line for output in cell.outputs if output.output_type == "error" for line in output.traceback]
     cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
-    cell.outputs.append(new_output("error", ename=name, evalue=said, traceback=[*where, f"{name}: {error}"]))
-    return f"{name}: {said}"
+    cell.outputs.append(new_output("error", ename=name, evalue=sentence, traceback=[*where, f"{name}: {error}"]))
+    return f"{name}: {sentence}"
 
 
 def stop(clients: list[PapermillNotebookClient]) -> None:

@@ -78,9 +78,9 @@ def _packed(node: _Node | Any, counts: Counter[str], numbers: dict[str, int], sh
     if node.text in numbers:
         return {"$": numbers[node.text]}
     parts = [_packed(part, counts, numbers, shared) for part in node.parts]
-    made = parts if node.keys is None else dict(zip(node.keys, parts, strict=True))
+    packed = parts if node.keys is None else dict(zip(node.keys, parts, strict=True))
     if counts[node.text] < 2:
-        return made
-    shared.append(made)
+        return packed
+    shared.append(packed)
     numbers[node.text] = len(shared) - 1
     return {"$": numbers[node.text]}

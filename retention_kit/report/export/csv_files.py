@@ -106,5 +106,5 @@ def escape_formula(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    made = _FORMULA.sub("'", value)
-    return f"'{made}" if made.startswith(("\t", "\r", "\n")) else made
+    escaped = _FORMULA.sub("'", value)
+    return f"'{escaped}" if escaped.startswith(("\t", "\r", "\n")) else escaped

@@ -97,8 +97,8 @@ def _blocks(nb: NotebookNode, labels: dict) -> Iterator[dict]:
             yield from read_markdown(cell.source, cell.get("attachments"), lambda text: read_html(text, labels))
         for output in cell.get("outputs", []):
             if output.output_type == "error":
-                said = strip_ansi(output.evalue).strip().split("\n")[0] or output.ename
-                yield as_block("notice", tone="failure", title=labels["failed"], items=[said])
+                message = strip_ansi(output.evalue).strip().split("\n")[0] or output.ename
+                yield as_block("notice", tone="failure", title=labels["failed"], items=[message])
             elif output.output_type == "stream":
                 if output.name == "stdout" and output.text.strip():
                     yield {"kind": "printed", "text": strip_ansi(output.text).rstrip()}

@@ -166,10 +166,10 @@ def _serve(fonts: str) -> None:
     _render_here(_FIRST, fonts)
     for line in sys.stdin.buffer:
         try:
-            told = {"svg": _render_here(json.loads(line), fonts)}
+            answer = {"svg": _render_here(json.loads(line), fonts)}
         except ValueError as error:
-            told = {"error": str(error)}
-        sys.stdout.buffer.write(f"{json.dumps(told)}\n".encode())
+            answer = {"error": str(error)}
+        sys.stdout.buffer.write(f"{json.dumps(answer)}\n".encode())
         sys.stdout.buffer.flush()
 
 

@@ -20,14 +20,14 @@ def formulas(markdown: mistune.Markdown) -> None:
     markdown.block.register("block_formula", _BLOCK, _block, before="list")
 
 
-def _inline(_: Any, found: re.Match, state: Any) -> int:
-    state.append_token(node_of(found["inline_latex"]))
-    return found.end()
+def _inline(_: Any, match: re.Match, state: Any) -> int:
+    state.append_token(node_of(match["inline_latex"]))
+    return match.end()
 
 
-def _block(_: Any, found: re.Match, state: Any) -> int:
-    state.append_token({"type": "paragraph", "children": [node_of(found["block_latex"].strip())]})
-    return found.end() + 1
+def _block(_: Any, match: re.Match, state: Any) -> int:
+    state.append_token({"type": "paragraph", "children": [node_of(match["block_latex"].strip())]})
+    return match.end() + 1
 
 
 def node_of(latex: str) -> dict[str, Any]:

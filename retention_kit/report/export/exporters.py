@@ -357,7 +357,7 @@ def _json(value: object) -> Markup:
 
 def _prefix_ids(svg: str, prefix: str) -> str:
     """Every chart numbers its clips and gradients from one; on one page they need names of their own."""
-    return re.sub(r'(\bid="|url\(#|href="#)', lambda found: found[0] + prefix, svg)
+    return re.sub(r'(\bid="|url\(#|href="#)', lambda match: match[0] + prefix, svg)
 
 
 def _formula(latex: str, svg: str, height: float, below: float) -> str:

@@ -70,10 +70,10 @@ def _pieces(node: dict, attachments: dict, block: Callable[[str], Iterator[dict]
             yield {"kind": "markdown", "nodes": [plain]}
         for image in _images(node):
             kind, _, name = image["attrs"]["url"].partition(":")
-            found = attachments.get(html.unescape(name), {}) if kind == "attachment" else {}
+            images = attachments.get(html.unescape(name), {}) if kind == "attachment" else {}
             if kind == "data" and (inside := re.match(r"(image/[\w+.-]+);base64,(.*)", name, re.DOTALL)):
-                found = {inside[1]: inside[2]}
-            for mime, content in found.items():
+                images = {inside[1]: inside[2]}
+            for mime, content in images.items():
                 yield {"kind": "image", "mime": mime, "content": content, "alt": text_of(image)}
 
 
@@ -156,11 +156,11 @@ def _alert(children: list[dict]) -> list[dict]:
     """`[!NOTE]` at the head of a quotation as its title."""
     first = next((child for child in children if child["type"] == "paragraph"), None)
     words = first["children"][0] if first and first["children"] else {}
-    if first and (found := _ALERT.match(words.get("raw", ""))):
-        rest = [{**words, "raw": words["raw"][found.end() :]}, *first["children"][1:]]
+    if first and (match := _ALERT.match(words.get("raw", ""))):
+        rest = [{**words, "raw": words["raw"][match.end() :]}, *first["children"][1:]]
         while rest and (rest[0]["type"] == "softbreak" or rest[0].get("raw") == ""):
             rest.pop(0)
-        strong = {"type": "strong", "children": [{"type": "text", "raw": found[1].capitalize()}]}
+        strong = {"type": "strong", "children": [{"type": "text", "raw": match[1].capitalize()}]}
         title = {"type": "paragraph", "children": [strong]}
         return [title, *([{**first, "children": rest}] if rest else []), *(one for one in children if one is not first)]
     return children

@@ -71,13 +71,13 @@ def read_bundle(bundle: dict, labels: dict) -> Iterator[dict]:
     if spec := _embedded_chart(page):
         yield as_block("chart", alt=_description(spec) or labels["undescribed"], spec=spec)
         return
-    shown = list(read_html(page, labels))
-    if shown:
-        yield from shown
+    blocks = list(read_html(page, labels))
+    if blocks:
+        yield from blocks
     elif "application/json" in bundle and "text/plain" not in bundle:
         yield {"kind": "printed", "text": str(bundle["application/json"])}
-    elif said := strip_ansi("".join(bundle.get("text/plain", ""))).rstrip():
-        yield {"kind": "printed", "text": said}
+    elif plain := strip_ansi("".join(bundle.get("text/plain", ""))).rstrip():
+        yield {"kind": "printed", "text": plain}
 
 
 def _undrawn(what: str, labels: dict) -> dict:
@@ -112,7 +112,7 @@ def read_html(text: str, labels: dict) -> Iterator[dict]:
 def _of_children(parent: Tag, labels: dict) -> Iterator[dict]:
     words: list[str] = []
 
-    def said() -> Iterator[dict]:
+    def texts() -> Iterator[dict]:
         text = " ".join("".join(words).split())
         words.clear()
         if text:
@@ -124,13 +124,13 @@ def _of_children(parent: Tag, labels: dict) -> Iterator[dict]:
         elif not isinstance(child, Tag) or "display:none" in str(child.get("style", "")).replace(" ", ""):
             continue
         elif child.name == "br":
-            yield from said()
+            yield from texts()
         elif child.name in _BLOCKS or child.find(_BLOCKS):
-            yield from said()
+            yield from texts()
             yield from _of_block(child, labels)
         else:
             words.append(child.get_text())
-    yield from said()
+    yield from texts()
 
 
 def _of_block(tag: Tag, labels: dict) -> Iterator[dict]:
@@ -141,10 +141,10 @@ def _of_block(tag: Tag, labels: dict) -> Iterator[dict]:
     elif tag.name == "svg":
         yield {"kind": "image", "mime": "image/svg+xml", "content": str(tag), "alt": labels["undescribed"]}
     elif tag.name == "img":
-        found = re.match(r"data:(image/[\w+.-]+);base64,(.*)", str(tag.get("src", "")), re.DOTALL)
+        match = re.match(r"data:(image/[\w+.-]+);base64,(.*)", str(tag.get("src", "")), re.DOTALL)
         alt = str(tag.get("alt", "")) or labels["undescribed"]
-        if found and found[1] in IMAGES:
-            yield {"kind": "image", "mime": found[1], "content": found[2], "alt": alt}
+        if match and match[1] in IMAGES:
+            yield {"kind": "image", "mime": match[1], "content": match[2], "alt": alt}
         else:
             yield _undrawn("a picture of another place: show its file, IPython.display.Image(filename=…)", labels)
     elif tag.name in _UNDRAWN:
@@ -153,8 +153,8 @@ def _of_block(tag: Tag, labels: dict) -> Iterator[dict]:
         for number, item in enumerate(tag.find_all("li", recursive=False), 1):
             mark = "•" if tag.name == "ul" else f"{number}."
             inner = list(_of_children(item, labels))
-            for place, one in enumerate(inner):
-                if place == 0 and one["kind"] == "text":
+            for index, one in enumerate(inner):
+                if index == 0 and one["kind"] == "text":
                     one["text"] = f"{mark} {one['text']}"
                 yield one
     else:
@@ -187,7 +187,7 @@ def read_table(table: Tag) -> dict:
     ]
     names += [""] * (width - len(names))
     cells = [row + [""] * (width - len(row)) for row in cells]
-    numeric = [bool(cells) and all(_NUMBER.fullmatch(row[place]) for row in cells) for place in range(width)]
+    numeric = [bool(cells) and all(_NUMBER.fullmatch(row[index]) for row in cells) for index in range(width)]
     columns = [
         {"label": label, "align": "end" if right else "start"} for label, right in zip(names, numeric, strict=True)
     ]

@@ -40,10 +40,10 @@ def _as_png(picture: bytes) -> bytes:
     """The first image of a GIF, WebP or BMP."""
     from PIL import Image
 
-    made = io.BytesIO()
+    buffer = io.BytesIO()
     try:
         with Image.open(io.BytesIO(picture)) as image:
-            image.convert("RGBA").save(made, "PNG")
+            image.convert("RGBA").save(buffer, "PNG")
     except (OSError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
-    return made.getvalue()
+    return buffer.getvalue()
