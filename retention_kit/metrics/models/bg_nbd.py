@@ -15,13 +15,13 @@ import numpy as np
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.expectation import purchases_while_alive
 from retention_kit.metrics.models.inputs import FEWEST, Rows, purchases, thinned
-from retention_kit.metrics.models.maximum import Maximum, climb, in_logs, search
+from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 
 SAMPLE = 10_000  # customers that a search from afar looks at
 SPAN = 10.0  # what the longest T becomes, so that α is of the size of the others
 LOWER = np.log([1e-6, 1e-6, 1e-6, 1e-6])
 UPPER = np.log([1e3, 1e9, 5e3, 5e3])  # r; α; a + b at most 10,000
-BLOCK = 1 << 16  # rows that are computed at once
+BLOCK = 1 << 13  # rows that are computed at once: in the cache, and by one thread, so the same sum every time
 
 # Beyond these the parameters only say that a limit of the model fits as well.
 ALIKE = 100.0  # r: the rates of customers hardly differ
@@ -131,7 +131,7 @@ def _fit(rows: Rows, start: np.ndarray | None) -> Maximum:
     part = whole if few is rows else _Likelihood(few)
     rate = float(rows.counts @ rows.x) / float(rows.counts @ rows.T)
     far = [np.log([r, r / rate, a, b]) for r, a, b in ((0.5, 0.5, 2.0), (2.0, 2.0, 2.0))]
-    tried = [climb(part, search(part, one, LOWER, UPPER), LOWER, UPPER) for one in far]
+    tried = [climb(part, one, LOWER, UPPER) for one in far]
     near = max(tried, key=lambda one: one.log_likelihood)
     return near if part is whole else climb(whole, np.log(near.parameters), LOWER, UPPER)
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-NODES = 600  # of the quadrature: sixty digits of another computation agree to 1e-13
-LOST = 1e-5  # of 1: what a difference may leave before its digits are too few
+STEP = 0.05  # of the quadrature: a computation with sixty digits agrees to 1e-12
+LOST = 1e-3  # of 1: what a difference may leave before its digits are too few
+SHORTEST, LONGEST = 1e-3, 50.0  # t / (α + T) where the series of the Euler form has its digits
 
 
 def purchases_while_alive(r: float, a: float, b: float, x: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """Expected purchases in a time t after T of a customer who is still one at T; tau is t / (α + T).
 
     Fader, Hardie and Lee's (2005) equation 10 after Euler's transformation, which keeps large x finite. Where that is
-    not finite, outside what is possible, or a difference of equal numbers (a near 1, t near 0), the mean over the
-    chances p of leaving is taken by quadrature.
+    not finite, outside what is possible, or a difference of nearly equal numbers (a near 1, t near 0, t very long), the
+    mean over the chances p of leaving is taken by quadrature.
     """
     x, tau = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(tau, dtype=float))
-    shape = x.shape
-    pairs, place = np.unique(np.stack((x.ravel(), tau.ravel())), axis=1, return_inverse=True)
-    found = _by_euler(r, a, b, *pairs)
-    lost = np.flatnonzero(np.isnan(found))
-    for value in np.unique(pairs[0, lost]):
-        rows = lost[pairs[0, lost] == value]
-        found[rows] = _by_quadrature(r + value, a, b + value, pairs[1, rows])
-    return found[place].reshape(shape)
+    found = _by_euler(r, a, b, x, tau)
+    lost = np.isnan(found)
+    for value in np.unique(x[lost]):
+        rows = lost & (x == value)
+        found[rows] = _by_quadrature(r + value, a, b + value, tau[rows])
+    return found
 
 
 def _by_euler(r: float, a: float, b: float, x: np.ndarray, tau: np.ndarray) -> np.ndarray:
@@ -34,8 +33,10 @@ def _by_euler(r: float, a: float, b: float, x: np.ndarray, tau: np.ndarray) -> n
     with np.errstate(all="ignore"):
         less = np.exp((1 - a) * np.log1p(tau)) * hyp2f1(a + b - 1 - r, a - 1, c, tau / (1 + tau))
         found = c / (a - 1) * (1 - less)
-        sound = (np.abs(1 - less) > LOST) & (found >= 0) & (found <= (r + x) * tau) & (np.abs(less) < 1 / LOST)
-    return np.where(sound, found, np.nan)
+        sound = (
+            (np.abs(1 - less) > LOST) & (found >= 0) & (found <= (r + x) * tau) & (tau >= SHORTEST) & (tau <= LONGEST)
+        )
+    return np.asarray(np.where(sound, found, np.nan))
 
 
 def _by_quadrature(rate: float, a: float, b: float, tau: np.ndarray) -> np.ndarray:
@@ -48,7 +49,7 @@ def _by_quadrature(rate: float, a: float, b: float, tau: np.ndarray) -> np.ndarr
     spread = np.sqrt(1 / a + 1 / b)
     scale = min(1.0, float(spread))
     left, right = (np.arcsinh((45 / tail + 10 * spread) / scale) for tail in (a, b))
-    steps = np.linspace(-left, right, NODES)
+    steps = np.linspace(-left, right, int((left + right) / STEP) + 1)
     odds = np.log(a / b) + scale * np.sinh(steps)
     density = a * odds - (a + b) * np.logaddexp(0, odds) + np.log(np.cosh(steps))
     weights = np.exp(density - density.max())

@@ -14,10 +14,10 @@ import numpy as np
 
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.inputs import FEWEST, column, counts_of, frequencies, same_length
-from retention_kit.metrics.models.maximum import Maximum, climb, in_logs, search
+from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 
 LOWER, UPPER = np.log([1e-3, 1e-3, 1e-9]), np.log([1e4, 1e4, 1e9])
-BLOCK = 1 << 16
+BLOCK = 1 << 13
 RELATED = 0.2  # a correlation of logarithms above which forecasts of money were 15% low
 
 
@@ -87,7 +87,7 @@ def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaG
     unit = float(n @ m / n.sum())
     likelihood = _Likelihood(x, m / unit, n)
     starts = [np.log([p, q, 2.0]) for p, q in ((1.0, 3.0), (6.0, 4.0))]
-    tried = [climb(likelihood, search(likelihood, start, LOWER, UPPER), LOWER, UPPER) for start in starts]
+    tried = [climb(likelihood, start, LOWER, UPPER) for start in starts]
     found = max(tried, key=lambda one: one.log_likelihood)
     p, q, v = (float(value) for value in found.parameters)
     related = _log_correlation(x, m, n)

