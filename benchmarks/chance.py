@@ -21,6 +21,7 @@ import pandas as pd
 
 import retention_kit as rk
 from retention_kit.metrics.catalogue import METRICS, ranked
+from retention_kit.metrics.change_parts import part_claims, segment_changes
 from retention_kit.metrics.insights import Claim, segment_claims, significant
 from retention_kit.report.page import Page
 
@@ -30,6 +31,7 @@ COLUMNS = {"six": 6, "twelve": 12, "twenty": 20, "forty": 40}  # segment columns
 BEGIN, LAST, AS_OF = "2021-01-01", "2024-12", "2025-01-01"  # in four years nearly all of the first customers are gone
 DAYS = (pd.Timestamp(AS_OF) - pd.Timestamp(BEGIN)).days
 LIFETIME = 240  # days, on average
+EXPLAINED = ("customer_retention_rate", "net_promoter_score", "revenue", "mrr")  # whose changes are split by segment
 HEADING = "## How often a report claims what is not there"
 FILE = Path(__file__).with_name("COVERAGE.md")
 
@@ -131,6 +133,9 @@ def months(number: int, effect: str = "") -> list[Month]:
                 for name in ranked("by_segment")
                 for claim in segment_claims(now[now["metric"] == name], page.row(name), column)
             ]
+            changes = segment_changes(data, period, column, EXPLAINED)
+            for _, rows_of_one in changes.groupby("metric", sort=False):
+                more += part_claims(rows_of_one, column, page.base, period)
             held[column] = significant(own + more)
             claims += more
         found.append(Month(_below(claims), Counter(map(_kind, claims)), held))
@@ -175,6 +180,8 @@ def page(reports: list[Month], powers: dict[str, list[Month]]) -> str:
         "previous": "a month before",
         "year_ago": "a year before",
         "rest": "a segment value against the others",
+        "part": "a segment value a month before",
+        "mix": "the mix of segment values a month before",
         "earlier": "the newest cohort against earlier ones",
     }
     lines = [HEADING, "", f"{len(reports) // MONTHS} companies in which nothing changes, {MONTHS} reports each.", ""]

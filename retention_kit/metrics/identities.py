@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retention_kit.metrics.decomposition import rate_and_mix
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import available_summaries, missing_reason, summary
 from retention_kit.metrics.summary_rows import columns
@@ -69,6 +70,7 @@ def identities(data: Dataset, every: str, segments: tuple[str, ...] = ()) -> lis
         check("answers", f, f["promoters"] + f["passives"] + f["detractors"], f["nps_weight"])
     for column in segments:
         check("segments", *_parts_and_whole(data, granularity, column), column)
+        check("change", *_parts_of_changes(data, granularity, column), column)
     return found
 
 
@@ -85,3 +87,31 @@ def _parts_and_whole(data: Dataset, granularity: Granularity, column: str) -> tu
         parts.append(summary(data, name, granularity, column).groupby("period")[figures].sum().stack())
     whole, part = pd.concat(wholes), pd.concat(parts)
     return whole.index.to_frame(index=False), part.reset_index(drop=True), whole.reset_index(drop=True)
+
+
+def _parts_of_changes(
+    data: Dataset, granularity: Granularity, column: str
+) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """The changes of retention and of the net promoter score since the period before: the periods, what their segment
+    values and the mix add up to, and what they are.
+    """
+    import pandas as pd
+
+    rows: list[tuple[int, float, float]] = []
+    rates = (("movements", "retained", "", "start"), ("feedback", "promoters", "detractors", "nps_weight"))
+    for name, plus, minus, below in rates:
+        if missing_reason(data, name):
+            continue
+        frame = summary(data, name, granularity, column)
+        top = frame[plus] - frame[minus] if minus else frame[plus]
+        frame = frame.assign(pair=list(zip(top.astype(float), frame[below].astype(float), strict=True)))
+        counts = {
+            index: dict(zip(part["segment_value"], part["pair"], strict=True))
+            for index, part in frame.groupby("period")
+        }
+        for index in counts:
+            split = rate_and_mix(counts.get(index - 1, {}), counts[index])
+            if split.change is not None:  # beside 2, so that the tolerance is of the scale of a rate
+                rows.append((index, 2 + split.change - split.unexplained, 2 + split.change))
+    found = pd.DataFrame(rows, columns=["period", "left", "right"]).astype({"left": "float64", "right": "float64"})
+    return found, found["left"], found["right"]

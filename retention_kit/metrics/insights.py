@@ -28,8 +28,9 @@ LEVEL = 0.05  # how often a report may claim something where nothing changed
 class Claim:
     """One comparison: of a metric, or of one segment `value` of it, `against` something, with its p-value.
 
-    `against` is previous or year_ago (periods), goal, rest (the other customers) or earlier (cohorts). Claims of a
-    family with the same `twin` say the same thing twice, such as retention and churn, and count once.
+    `against` is previous or year_ago (periods), goal, rest (the other customers), earlier (cohorts), or part or mix
+    (what a value, or the mix of values, adds to a change). Claims of a family with the same `twin` say the same thing
+    twice, such as retention and churn, and count once.
     """
 
     family: tuple[str, ...]
@@ -42,7 +43,7 @@ class Claim:
     @property
     def key(self) -> tuple[str, str, str, str]:
         """What it is about: metric, against, segment column and value."""
-        column = self.family[-1] if self.against == "rest" else ""
+        column = self.family[-1] if self.against in ("rest", "part", "mix") else ""
         return self.metric, self.against, column, self.value
 
 

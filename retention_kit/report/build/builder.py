@@ -229,6 +229,8 @@ def compute_figures(plan: Plan) -> Figures:
     if missing_reason(data, "scores") is None:
         answer_counts(data, page.every)
     largest_change(data, period)
+    for column in page.columns:
+        page.changes(column)
     lists = customer_lists(data, period, page.columns, page.alone)
     list_totals(data, period, page.columns, page.alone, lists)
     return Figures(scorecard_of(page), lists, checks)

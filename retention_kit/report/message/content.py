@@ -35,8 +35,8 @@ def content(
 ) -> dict[str, Any]:
     """Everything a message says, in final words; `table` is of `cohorts`, `report` and `one_page` are PDFs to attach.
 
-    Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, cards, attention, goals,
-    charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language, direction.
+    Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, cards, attention, why,
+    goals, charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language, direction.
     """
     text, settings = page.words.text, page.data.settings
     company = brief(settings.report.company)
@@ -44,7 +44,7 @@ def content(
     headline, lead = first["text"], first["lead"]
     block = page.cards()
     cards = block.data["cards"] if block else []
-    attention = page.attention(MOST)
+    attention, why = page.attention(MOST), page.why()
     link = settings.mail.link or ""
     attached, is_brief = (
         pdf is not None and pdf.stat().st_size <= settings.mail.attach_bytes for pdf in (report, one_page)
@@ -66,6 +66,7 @@ def content(
         "lead": _lead(page, lead),
         "cards": cards,  # without their goals, which have a part of their own
         "attention": {"title": text("attention.title"), "items": attention.data["items"]} if attention else None,
+        "why": {"title": why.data["title"], "items": why.data["items"]} if why else None,
         "goals": _goals(page),
         "charts": [vars(one) | {"cid": one.cid} for one in pictures],
         "cohorts": table,

@@ -1,0 +1,260 @@
+"""What each segment value adds to the change of a figure since the period before, and how sure that is.
+
+Rates are split as in `decomposition`; sums, such as revenue, by the change of each value's own sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import fsum, sqrt
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.metrics.catalogue import SMALL
+from retention_kit.metrics.decomposition import Decomposition, rate_and_mix
+from retention_kit.metrics.formulas import Z95
+from retention_kit.metrics.insights import Claim, by_length, p_value
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.summaries import in_currency, summary
+from retention_kit.metrics.scorecard import scorecard
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+COLUMNS = (
+    "metric",
+    "value",
+    "before_numerator",
+    "before_denominator",
+    "numerator",
+    "denominator",
+    "before",
+    "now",
+    "low",
+    "high",
+    "n_before",
+    "n",
+)
+
+
+@dataclass(frozen=True)
+class ChangePart:
+    """A part of a figure's change, in its unit: `amount`, with the half width of its 95% interval (None: unknown).
+
+    Of a segment `value` it is what the value's own figure did, from `before` to `now`; of no value (""), what the mix
+    of the values did, or guests. `p` is of that figure's own change, or of the mix; None where it is not to be tested.
+    """
+
+    value: str
+    amount: float
+    half: float | None
+    p: float | None = None
+    before: float | None = None
+    now: float | None = None
+
+    @property
+    def against(self) -> str:
+        """What kind of claim it makes: that a value changed (part), or the mix of values (mix)."""
+        return "part" if self.value else "mix"
+
+
+def segment_changes(data: Dataset, period: Period, column: str, metrics: Sequence[str]) -> pd.DataFrame:
+    """Each value of a segment column in a period and the one before: what the change of the metrics is made of.
+
+    Columns as in `COLUMNS`, NaN where unknown: numerators (of scores in points) and denominators of then and now, the
+    value's own figure `before` and `now`, the bounds `low` and `high` of its change (95%), and the n of both. Of sums
+    the numerator is the sum, and there is no denominator; what guests spent is a row of its own, with the value "".
+    Empty for the first period.
+    """
+    import pandas as pd
+
+    before = period.shift(-1)
+    if before.index < Period.of(data.start, period.every).index:
+        return pd.DataFrame(columns=list(COLUMNS))
+    rates = [name for name in metrics if name not in _SUMS]
+    rows = [_sums(data, name, period, column) for name in metrics if name in _SUMS]
+    if rates:
+        frame = scorecard(data, periods=[before, period], segment=column, metrics=rates)
+        rows.append(_rates(frame[frame["segment"] == column], str(before), str(period)))
+    frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(COLUMNS))
+    return frame[list(COLUMNS)]
+
+
+def _rates(frame: pd.DataFrame, before: str, now: str) -> pd.DataFrame:
+    """Rows of a scorecard of two periods, one beside the other."""
+    scale = frame["unit"].map({"points": 100}).fillna(1)
+    frame = frame.assign(numerator=frame["numerator"] * scale).rename(columns={"segment_value": "segment_value_"})
+    names = ["numerator", "denominator", "value", "n"]
+    then, today = (frame[frame["period"] == one].set_index(["metric", "segment_value_"]) for one in (before, now))
+    joined = (
+        today[[*names, "change_low", "change_high"]].join(then[names].add_suffix("_then"), how="outer").reset_index()
+    )
+    return joined.rename(
+        columns={
+            "segment_value_": "value",
+            "value": "now",
+            "value_then": "before",
+            "numerator_then": "before_numerator",
+            "denominator_then": "before_denominator",
+            "n_then": "n_before",
+            "change_low": "low",
+            "change_high": "high",
+        }
+    )
+
+
+def _sums(data: Dataset, metric: str, period: Period, column: str) -> pd.DataFrame:
+    """Rows of a summary of two periods: sums with the spread of their changes over the customers."""
+    import numpy as np
+    import pandas as pd
+
+    name, total, spread, count = _SUMS[metric]
+    frame = in_currency(data, name, summary(data, name, Granularity(period.every), column))
+    then, now = (
+        frame[frame["period"] == index].drop(columns="period").set_index("segment_value")
+        for index in (period.index - 1, period.index)
+    )
+    values = now.index.union(then.index)
+    then, now = then.reindex(values, fill_value=0), now.reindex(values, fill_value=0)
+    half = Z95 * np.sqrt(np.maximum(spread(now, then).astype(float), 0.0))
+    change = now[total] - then[total]
+    rows = {
+        "metric": metric,
+        "value": values,
+        "before_numerator": then[total],
+        "numerator": now[total],
+        "before": then[total],
+        "now": now[total],
+        "low": change - half,
+        "high": change + half,
+        "n_before": count(now, then)[1],
+        "n": count(now, then)[0],
+    }
+    found = pd.DataFrame(rows).reset_index(drop=True).reindex(columns=list(COLUMNS))
+    if name != "purchases":
+        return found
+    guests = {"metric": metric, "value": "", "before_numerator": then["guest_revenue"].sum()}
+    guests |= {"numerator": now["guest_revenue"].sum(), "n": 0, "n_before": 0}
+    return pd.concat([found, pd.DataFrame([guests]).reindex(columns=list(COLUMNS)).astype(found.dtypes)])
+
+
+# Of a sum: its summary, column, the variance of its change (each customer's change squared) and the n of both periods.
+_SUMS: dict[str, tuple[str, str, Any, Any]] = {
+    "revenue": (
+        "purchases",
+        "customer_revenue",
+        lambda now, then: now["revenue_squared"] + then["revenue_squared"] - 2 * now["revenue_crossed"],
+        lambda now, then: (now["buyers"], then["buyers"]),
+    ),
+    "mrr": (
+        "mrr",
+        "end",
+        lambda now, _: (
+            now["new_squared"] + now["expansion_squared"] + now["reactivation_squared"] + now["loss_squared"]
+        ),
+        lambda now, _: (now["changes"], now["changes"]),
+    ),
+}
+
+
+def decomposed(rows: pd.DataFrame) -> Decomposition:
+    """The change of one metric, from its rows of `segment_changes`."""
+    before, now = (
+        {
+            row.value: (_number(getattr(row, f"{when}numerator")), _number(getattr(row, f"{when}denominator")))
+            for row in rows.itertuples()
+        }
+        for when in ("before_", "")
+    )
+    return rate_and_mix(before, now)
+
+
+def change_parts(rows: pd.DataFrame, base: str, period: Period) -> list[ChangePart]:
+    """What segment values add to the change of one metric (rows of `segment_changes`), the mix of a rate last.
+
+    Parts that are not to be tested have no p: values without an interval, or with fewer than 30 in either period. A
+    change of a value no larger than the lengths of the periods explain has a p of 1. `base` is what makes a customer.
+    """
+    if rows.empty:
+        return []
+    metric = rows["metric"].iloc[0]
+    if metric in _SUMS:
+        parts = [
+            ChangePart(
+                row.value, row.numerator - row.before_numerator, _half(row), _p(row, base, period), row.before, row.now
+            )
+            for row in rows.itertuples()
+            if row.value
+        ]
+        guests = rows[rows["value"] == ""]
+        return [*parts, *(ChangePart("", row.numerator - row.before_numerator, None) for row in guests.itertuples())]
+    split = decomposed(rows)
+    if split.change is None:
+        return []
+    known = {row.value: row for row in rows.itertuples()}
+    parts = []
+    for value, part in split.parts.items():
+        row = known[value]
+        half = _half(row)
+        amount = None if half is None else part.weight * half
+        parts.append(ChangePart(value, part.rate, amount, _p(row, base, period), row.before, row.now))
+    return [*parts, _mix(split, rows)]
+
+
+def part_claims(rows: pd.DataFrame, column: str, base: str, period: Period) -> list[Claim]:
+    """What the values of a column claim about the change of one metric: one family, with the mix in it."""
+    parts = change_parts(rows, base, period)
+    if sum(part.p is not None for part in parts if part.value) < 2:
+        return []  # one value is the whole
+    metric = rows["metric"].iloc[0]
+    family = ("change", metric, column)
+    return [Claim(family, metric, part.against, part.p, part.value) for part in parts if part.p is not None]
+
+
+def is_within_chance(parts: Sequence[ChangePart]) -> bool:
+    """Whether chance alone explains what some parts add up to; not where one of them that has a value is without an
+    interval.
+    """
+    told = [part for part in parts if part.half is not None or (part.value and part.amount)]
+    halves = [part.half for part in told if part.half is not None]
+    if len(halves) < len(told):
+        return False
+    return abs(fsum(part.amount for part in told)) <= sqrt(fsum(half**2 for half in halves))
+
+
+def _mix(split: Decomposition, rows: pd.DataFrame) -> ChangePart:
+    """What the mix did, against what the lot of who comes makes of the weights of as many customers (multinomial)."""
+    before, now = float(rows["before_denominator"].sum()), float(rows["denominator"].sum())
+    whole = (rows["before_numerator"].sum() / before + rows["numerator"].sum() / now) / 2
+    variance, sizes = 0.0, (float(rows["n_before"].sum()), float(rows["n"].sum()))
+    for size, all_, name in zip(sizes, (before, now), ("before_denominator", "denominator"), strict=True):
+        weights = rows[name].fillna(0) / all_
+        then, today = (rows[f"{when}numerator"] / rows[f"{when}denominator"] for when in ("before_", ""))
+        off = ((then.fillna(today) + today.fillna(then)) / 2 - whole).fillna(0)
+        if size:
+            variance += float((weights * off**2).sum() - (weights * off).sum() ** 2) / size
+    half = Z95 * sqrt(max(variance, 0.0))
+    p = p_value(split.mix, split.mix - half, split.mix + half) if half and min(sizes) >= SMALL else None
+    return ChangePart("", split.mix, half, p)
+
+
+def _p(row: Any, base: str, period: Period) -> float | None:
+    """Of a value's own change; None where it is not tested."""
+    if not min(row.n, row.n_before) >= SMALL or _half(row) is None:
+        return None
+    other = period.shift(-1)
+    return p_value(row.now - row.before, row.low, row.high, by_length(row.metric, base, row.before, period, other))
+
+
+def _half(row: Any) -> float | None:
+    """The wider side of the interval of a value's own change."""
+    if row.low != row.low or row.now != row.now or row.before != row.before:
+        return None
+    return max(row.now - row.before - row.low, row.high - (row.now - row.before))
+
+
+def _number(cell: float) -> float:
+    return 0.0 if cell != cell else float(cell)
