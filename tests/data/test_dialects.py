@@ -19,6 +19,7 @@ from retention_kit.errors import DataError
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
 from retention_kit.metrics.queries.summaries import concentration, largest_change, periods_of
+from retention_kit.metrics.queries.value_segments import value_segments
 from same_figures import TABLES
 from test_oracle_options import rates
 
@@ -92,6 +93,7 @@ def ask_everything(data, lengths=("month",)) -> None:
         customer_lists(data, period, ["country"])
         active_customers(data, period)
         concentration(data, period)
+        value_segments(data, period)
         largest_change(data, period)
     identities(data, "month", ("country",))
     rk.rfm(data)

@@ -11,6 +11,7 @@ import vl_convert
 
 import retention_kit as rk
 from retention_kit.metrics.queries.summaries import concentration, missing_reason
+from retention_kit.metrics.queries.value_segments import value_segments
 from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 from retention_kit.report.charts import cohorts as cohort_charts
 from retention_kit.report.charts import concentration as concentration_chart
@@ -32,10 +33,10 @@ CELLS = pd.DataFrame(
     columns=["cohort", "age", "period", "size", "active", "complete"],
 )
 CELLS = CELLS.assign(retention=CELLS["active"] / CELLS["size"], value=CELLS["active"] / CELLS["size"])
-AVERAGE = pd.DataFrame({"age": [1, 2], "active": [6, 3], "size": [12, 10], "retention": [0.5, 0.3]})
+AVERAGE = pd.DataFrame({"age": [1, 2], "active": [6, 3], "size": [12, 10], "value": [0.5, 0.3]})
 LINES = pd.DataFrame(
     [("2024-01", 1, 8, 0.75), ("2024-01", 2, 8, 0.25), ("2024-02", 1, 4, 0.0)],
-    columns=["cohort", "age", "size", "retention"],
+    columns=["cohort", "age", "size", "value"],
 )
 TENTHS = pd.DataFrame(
     {"tenth": [1, 2, 3], "customers": [3, 3, 2], "revenue": [600.0, 300.0, 100.0], "share": [0.6, 0.3, 0.1]}
@@ -44,6 +45,7 @@ TENTHS = pd.DataFrame(
 DRAWINGS = {
     "heat map": lambda: cohort_charts.heat_map(CELLS, WORDS, "month", "fraction"),
     "curves": lambda: cohort_charts.curves(LINES, AVERAGE, "2024-01", WORDS, "month"),
+    "value curves": lambda: cohort_charts.curves(LINES, AVERAGE, "2024-01", WORDS, "month", "money"),
     "tenths": lambda: concentration_chart.revenue_by_tenth(TENTHS, 2, WORDS),
 }
 
@@ -331,16 +333,20 @@ def test_a_kernel_draws_what_its_parent_asked_for(tmp_path):
     parent = page(orders(50))
     assert missing_reason(parent.data, "concentration") is None
     concentration(parent.data, parent.period)
-    blocks = [parent.cohorts(), parent.curves(), parent.cohort_revenue(), parent.value()]
+    value_segments(parent.data, parent.period)
+    asked = ("cohorts", "curves", "cohort_revenue", "value", "value_groups")
+    blocks = [getattr(parent, name)() for name in asked]
+    assert all(blocks[2:]), "or this would prove nothing"
     save_snapshot(parent.data, tmp_path / "summaries.duckdb")
     kernel = Page("2024-04", data=load_snapshot(tmp_path / "summaries.duckdb"))
-    assert [kernel.cohorts(), kernel.curves(), kernel.cohort_revenue(), kernel.value()] == blocks
+    assert [getattr(kernel, name)() for name in asked] == blocks
 
 
 def test_one_segment_value_alone_has_no_cohorts_and_no_section_for_them():
     """A customer may change their segment value, so a cohort of one value could grow."""
     france = page(orders(50).assign(country="France"), segment="country=France")
     assert [france.cohorts(), france.curves(), france.cohort_revenue(), france.value()] == [None] * 4
+    assert (france.value_curves(), france.value_groups()) == (None, [])
     assert "cohorts" in {section.name for section in library.sections(france.data)}
     assert "cohorts" not in {section.name for section in library.sections(france.data, is_whole=False)}
 

@@ -14,6 +14,7 @@ from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
 from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.metrics.queries.summaries import concentration, periods_of
+from retention_kit.metrics.queries.value_segments import value_segments
 
 LIFETIME = ("customer_lifespan", "customer_lifetime_value")  # take a query or several for every period
 FEW = {"week": 3, "month": 10**6, "quarter": 3, "year": 2}  # how many of the last periods are looked at
@@ -177,6 +178,7 @@ def differences(
         found += _both("lists", data, other, customer_lists, period=period, columns=segments)
         found += _both("active", data, other, active_customers, period=period, columns=segments)
         found += _both("concentration", data, other, concentration, period=period)
+        found += _both("value segments", data, other, value_segments, period=period)
     if data.basis == "subscriptions":
         cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]
         for ask in (renewals, survival_times):

@@ -44,7 +44,7 @@ _UNPLACED = ",\nplaced AS (SELECT '' AS segment_value, moves.* FROM moves)"
 
 def table_of(data: Dataset, summary: str) -> str:
     """The table that a summary speaks of; for what is about customers, the one that decides who is one."""
-    if summary in ("rfm", "concentration"):
+    if summary in ("rfm", "concentration", "value_segments"):
         return "orders"
     return (summary in SUMMARY_ROWS and SUMMARY_ROWS[summary].table) or data.basis
 

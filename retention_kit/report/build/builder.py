@@ -18,6 +18,7 @@ from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.identities import Identity, identities
 from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
 from retention_kit.metrics.queries.summaries import concentration, largest_change, missing_reason
+from retention_kit.metrics.queries.value_segments import value_segments
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.folder import output_lock, staging_dir, swap, wrap_os_errors
@@ -226,6 +227,7 @@ def compute_figures(plan: Plan) -> Figures:
     checks = identities(data, page.every, (page.alone[0],) if page.alone else tuple(page.columns))
     if missing_reason(data, "concentration") is None:
         concentration(data, period)
+        value_segments(data, period)
     if missing_reason(data, "scores") is None:
         answer_counts(data, page.every)
     largest_change(data, period)

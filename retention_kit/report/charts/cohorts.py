@@ -101,17 +101,21 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
 
 
 @without_schema_checks
-def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words, every: str) -> ChartSpec | None:
-    """Retention by age, from age 1: every cohort a thin line, the average of all a thick one, one cohort in colour.
+def curves(
+    cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words, every: str, unit: str = "fraction"
+) -> ChartSpec | None:
+    """A figure by age, such as retention: every cohort a thin line, the average of all a thick one, one in colour.
 
-    `cells` and `average` have age and retention, `cells` cohort besides; `chosen` is the cohort to point out, or "".
+    `cells` and `average` have age, size and `value`, in `unit`, `cells` cohort besides; `chosen` is the cohort to point
+    out, or "".
     """
     if len(average) < 2:
         return None
-    lines = [_point(row, words) for row in cells.to_dict("records")]
-    mean = [_point(row, words) | {"cohort": words.text("charts.curves.average")} for row in average.to_dict("records")]
+    lines = [_point(row, words, unit) for row in cells.to_dict("records")]
+    named = {"cohort": words.text("charts.curves.average")}
+    mean = [_point(row, words, unit) | named for row in average.to_dict("records")]
     own = [line for line, cohort in zip(lines, cells["cohort"], strict=True) if cohort == chosen]
-    y = quantitative(alt.Y, "fraction", words, axis_domain("fraction", None, lines + mean))
+    y = quantitative(alt.Y, unit, words, axis_domain(unit, None, lines + mean))
     ages = [point["age"] for point in mean]
     axis = alt.Axis(values=ages, format="d", grid=False, labelOverlap=True, labelSeparation=6, labelFlush=False)
     scale = alt.Scale(domain=[ages[0], ages[-1]], nice=False, zero=False)
@@ -125,7 +129,7 @@ def curves(cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words
         away = -16 if own[-1]["value"] > beside else 18  # on the side where the average is not
         layers += _highlighted(own, "chosen", TEAL, y, words, align="center" if len(own) > 1 else "left", dy=away)
     spec = layered_spec(layers, words, None, x, right=84, height=300)
-    return ChartSpec(spec, _curves_alt(mean, own, words, every))
+    return ChartSpec(spec, _curves_alt(mean, own, words, every, unit))
 
 
 def _is_kind(kind: str) -> str:
@@ -159,10 +163,10 @@ def _selection_fields(row: dict) -> dict:
     return {"cohort_id": str(row["cohort"]), "period": str(row["period"])}
 
 
-def _point(row: dict, words: Words) -> dict:
-    value = as_float(row["retention"])
+def _point(row: dict, words: Words, unit: str) -> dict:
+    value = as_float(row["value"])
     cohort = words.period(row["cohort"], "tick") if "cohort" in row else ""
-    figure, size = words.value(value, "fraction"), words.value(int(row["size"]), "count")
+    figure, size = words.value(value, unit), words.value(int(row["size"]), "count")
     return {
         "cohort": cohort,
         "age": int(row["age"]),
@@ -201,9 +205,9 @@ def _heat_alt(records: list[dict], cohorts: list[str], words: Words, every: str)
     return " ".join(sentences)
 
 
-def _curves_alt(mean: list[dict], own: list[dict], words: Words, every: str) -> str:
+def _curves_alt(mean: list[dict], own: list[dict], words: Words, every: str, unit: str) -> str:
     ages = words.text(f"charts.cohorts.age.{every}")
-    sentences = [words.text("charts.curves.alt", ages=ages)]
+    sentences = [words.text("charts.curves.alt_money" if unit == "money" else "charts.curves.alt", ages=ages)]
     for points in filter(None, (mean, own)):
         figures = [f"{point['age']}: {point['figure']}" for point in points]
         sentences.append(words.text("charts.curves.line", name=points[0]["cohort"], figures=join_items(figures, words)))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 AGE = 3  # at which a new cohort is compared with the earlier ones; younger data are compared at 2 or 1
 FEW = 3  # cohorts that an average takes
+MONTHS = {"week": 12 / 52, "month": 1, "quarter": 3, "year": 12}  # in a period, as MRR counts them
 BEST = 2  # tenths of the customers that a title speaks of
 
 
@@ -104,14 +105,14 @@ class CustomerBlocks(Context):
         cells = cells[self._is_comparable(cells) & (cells["age"] < TREND)]
         average = cells.groupby("age").agg({"active": "sum", "size": "sum", "cohort": "count"}).reset_index()
         average = average[average["cohort"] >= FEW].drop(columns="cohort")
-        average["retention"] = average["active"] / average["size"]
+        average["value"] = average["active"] / average["size"]
         chosen, *_ = _newest(cells)
-        cells = cells[cells["age"].isin(average["age"])]
+        cells = cells[cells["age"].isin(average["age"])].assign(value=cells["retention"])
         chart = cohort_charts.curves(cells, average, chosen, self.words, self.every)
         if chart is None:
             return None
         ends = {
-            name: {"age": int(row["age"]), "value": self.words.value(row["retention"], "fraction")}
+            name: {"age": int(row["age"]), "value": self.words.value(row["value"], "fraction")}
             for name, row in (("first", average.iloc[0]), ("last", average.iloc[-1]))
         }
         title = self.words.text("cohorts.curves_title", every=self._every(), **ends)
@@ -140,6 +141,36 @@ class CustomerBlocks(Context):
         }
         title = self.words.text(f"cohorts.revenue_{self.data.basis}_title", every=self._every(), age=age, **texts)
         return self.chart(chart, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
+
+    def value_curves(self) -> Block | None:
+        """What a customer of each cohort has brought in all by its age, those who left counted with nothing.
+
+        The block `chart`: revenue so far in money per customer the cohort began with, by periods since the first; the
+        average adds up what three cohorts or more brought at each age. For subscriptions the MRR at the end of each
+        period is what is brought in each of its months. None where fewer than two ages can be shown.
+        """
+        cells = self._cells(2 * TREND - 1)
+        if cells is None:
+            return None
+        begun, months = self._begun(cells), MONTHS[self.every] if self.data.basis == "subscriptions" else 1
+        cells = cells[cells["complete"] & ~cells["may_hold_earlier"] & (cells["age"] < TREND)]
+        cells = cells.assign(paid=cells["revenue"] * months).sort_values(["cohort", "age"])
+        cells["value"] = cells.groupby("cohort")["paid"].cumsum() / cells["size"]
+        average = cells.groupby("age").agg({"paid": "sum", "size": "sum", "cohort": "count"}).reset_index()
+        average = average[average["cohort"] >= FEW].drop(columns="cohort")
+        average["value"] = (average["paid"] / average["size"]).cumsum()
+        chosen, *_ = _newest(cells[cells["age"] > 0])
+        cells = cells[cells["age"].isin(average["age"])]
+        chart = cohort_charts.curves(cells, average, chosen, self.words, self.every, "money")
+        if chart is None:
+            return None
+        ends = {
+            name: {"age": int(row["age"]), "value": self.words.value(row["value"], "money")}
+            for name, row in (("first", average.iloc[0]), ("last", average.iloc[-1]))
+        }
+        title = self.words.text("cohorts.value_curves_title", every=self._every(), **ends)
+        caption = self.words.text(f"cohorts.value_curves_{self.data.basis}", every=self._every())
+        return self.chart(chart, title, [caption, *begun])
 
     def value(self) -> Block | None:
         """How the revenue of twelve months spreads over the customers: by tenths of them, the best first.

@@ -1,0 +1,117 @@
+"""What a page shows about value segments: which groups of customers bring what, and how they moved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.metrics.catalogue import SMALL
+from retention_kit.metrics.queries.summaries import missing_reason
+from retention_kit.metrics.queries.value_segments import GROUPS, NONE_YET, value_segments
+from retention_kit.report.blocks import Block
+from retention_kit.report.pages.context import Blocks, Context
+from retention_kit.wording import DASH
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ValueGroupBlocks(Context):
+    """What a page shows about value segments."""
+
+    def value_groups(self) -> Blocks:
+        """Customers by when they last bought and by how often and how much: the groups, then who moved between them.
+
+        A list of two blocks `table`: per group its customers at the period's end and start, and what they spent in the
+        twelve months up to the end, in the report's currency; then how many went from which group to which. Empty
+        without orders, with fewer than thirty customers, or where one segment value is looked at alone.
+        """
+        if self.only or missing_reason(self.data, "value_segments"):
+            return Blocks()
+        moves = value_segments(self.data, self.period)
+        now = moves[moves["now"] != NONE_YET].groupby("now")[["customers", "revenue"]].sum()
+        if now["customers"].sum() < SMALL:
+            return Blocks()
+        before = moves[moves["before"] != NONE_YET].groupby("before")["customers"].sum()
+        return Blocks(filter(None, [self._group_table(now, before), self._moved_table(moves, int(before.sum()))]))
+
+    def _group_table(self, now: pd.DataFrame, before: pd.Series) -> Block:
+        words, all_ = self.words, now.sum()
+        now = now.reindex(GROUPS, fill_value=0)
+        body, best = [], now["revenue"].idxmax()
+        for name, row in now.iterrows():
+            then = int(before.get(name, 0))
+            body.append(
+                [
+                    self._group_name(str(name)),
+                    words.value(row["customers"], "count"),
+                    words.value(row["customers"] / all_["customers"], "fraction"),
+                    words.value(row["revenue"], "money", "full"),
+                    words.value(row["revenue"] / all_["revenue"] if all_["revenue"] else None, "fraction"),
+                    words.value(then, "count") if before.sum() else DASH,
+                    words.change(row["customers"] - then, "count") if before.sum() else DASH,
+                ]
+            )
+        body.append(self._group_sums(all_, before))
+        heads = ("group", "customers", "share", "revenue", "of_revenue", "before", "change")
+        texts = {
+            "group": words.text(f"value_groups.names.{best}"),
+            "share": words.value(now.loc[best, "customers"] / all_["customers"], "fraction"),
+            "revenue": words.value(now.loc[best, "revenue"] / all_["revenue"] if all_["revenue"] else None, "fraction"),
+            "last": words.date(min(self.period.end, self.data.as_of) - timedelta(days=1)),
+        }
+        columns = [
+            {
+                "label": words.text(f"value_groups.{head}", every=words.text(f"every.{self.every}")),
+                "align": "end" if place else "start",
+            }
+            for place, head in enumerate(heads)
+        ]
+        title, caption = words.text("value_groups.title", **texts), words.text("value_groups.caption", **texts)
+        return Block("table", title=title, columns=columns, rows=body, caption=caption)
+
+    def _group_sums(self, all_: pd.Series, before: pd.Series) -> list[str]:
+        words, then = self.words, int(before.sum())
+        whole = words.value(1, "fraction")
+        ends = [words.value(then, "count"), words.change(all_["customers"] - then, "count")] if then else [DASH, DASH]
+        money = words.value(all_["revenue"], "money", "full")
+        return [words.text("value_groups.all"), words.value(all_["customers"], "count"), whole, money, whole, *ends]
+
+    def _moved_table(self, moves: pd.DataFrame, before: int) -> Block | None:
+        """From which group, in rows, to which, in columns by their numbers; None where there was nobody before."""
+        if not before:
+            return None
+        words, names = self.words, [*GROUPS, NONE_YET]
+        counts = moves.pivot_table(index="before", columns="now", values="customers", aggfunc="sum", fill_value=0)
+        counts = counts.reindex(index=names, columns=names, fill_value=0).astype("int64")
+        counts["all"] = counts.sum(axis=1)
+        counts.loc["all"] = counts.sum()
+        stayed = sum(int(counts.loc[name, name]) for name in GROUPS)
+        rows = [
+            [
+                self._group_name(name),
+                *(
+                    DASH if not count or name == to == NONE_YET else words.value(count, "count")
+                    for to, count in row.items()
+                ),
+            ]
+            for name, row in counts.iterrows()
+        ]
+        labels = [words.text("value_groups.from"), *map(str, range(1, len(GROUPS) + 1))]
+        labels += [words.text("value_groups.gone"), words.text("value_groups.all")]
+        columns = [{"label": label, "align": "end" if place else "start"} for place, label in enumerate(labels)]
+        texts = {
+            "stayed": words.value(stayed, "count"),
+            "count": words.value(before, "count"),
+            "every": words.text(f"every.{self.every}"),
+            **self.named_periods(),
+        }
+        title, caption = words.text("value_groups.moves_title", **texts), words.text("value_groups.moves", **texts)
+        return Block("table", title=title, columns=columns, rows=rows, caption=caption)
+
+    def _group_name(self, name: str) -> str:
+        """A group with its number; who was in none, and all together, have none."""
+        if name in GROUPS:
+            number, text = [*GROUPS].index(name) + 1, self.words.text(f"value_groups.names.{name}")
+            return self.words.text("value_groups.numbered", number=number, name=text)
+        return self.words.text("value_groups.came" if name == NONE_YET else "value_groups.all")
