@@ -66,11 +66,11 @@ class Cleaning:
         report = settings.report
         columns = {}
         for name, parts in sources.items():
-            with wrap_errors(engine, f"The {name}"):
+            with wrap_errors(engine.error, f"The {name}"):
                 columns[name] = Columns.inspect(engine, name, parts, settings)
         rates, known_customers = columns.pop("rates", None), columns.pop("known_customers", None)
         foreign = foreign_currencies(columns, report.currency, rates is not None)
-        with wrap_errors(engine, "The rates"):
+        with wrap_errors(engine.error, "The rates"):
             rates_begin = make_rates(engine, rates, foreign)
         money = Money(report.currency, money_decimals(report.currency), SCALE if foreign else 1)
         known = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
@@ -80,7 +80,7 @@ class Cleaning:
         """Make `TABLE_typed` of every table, its bad rows set aside; raises DataError where too many are bad."""
         for name, columns in self.columns.items():
             sources = self.sources[name]
-            with wrap_errors(self.engine, f"The {name}"):
+            with wrap_errors(self.engine.error, f"The {name}"):
                 if name in IDENTITY:
                     columns.set_money(10**self.money.decimals, self.money.scale)
                 self._run(statements(_PACKAGE, f"{name}_typed").values(), columns.sql)
@@ -116,7 +116,7 @@ class Cleaning:
     def build_tables(self) -> None:
         """Make the clean tables, of rows before the as-of date, and count every check."""
         for name, columns in self.columns.items():
-            with wrap_errors(self.engine, f"The {name}"):
+            with wrap_errors(self.engine.error, f"The {name}"):
                 if name == "orders":
                     self._build_orders(columns)
                     self._add(name, dominant_customer(self.engine, self.sizes[name]))
@@ -129,7 +129,7 @@ class Cleaning:
             if name not in self.starts:
                 self.counts.append(Count(name, "no usable row", self.sizes[name]))
         if self.known_customers:
-            with wrap_errors(self.engine, "The known_customers"):
+            with wrap_errors(self.engine.error, "The known_customers"):
                 size, counts = make_known_customers(self.engine, self.known_customers, self.starts)
             self.sizes["known_customers"] = size
             self.counts += counts

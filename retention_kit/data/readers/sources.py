@@ -69,7 +69,9 @@ def find_tables(path: Path) -> dict[str, str]:
     if path.suffix.lower() == ".xlsx":
         names = sheets(path)
     elif path.suffix.lower() in DATABASES:
-        with wrap_errors(DuckDB(), path.name):
+        import duckdb
+
+        with wrap_errors(duckdb.Error, path.name):
             names = tables_in(path)
     else:
         return {guess_table(path): path.name}
@@ -92,7 +94,7 @@ def guess_table(path: Path) -> str:
         columns = text_columns(path, names)
     else:
         engine = DuckDB(files=[path])
-        with wrap_errors(engine, path.name):
+        with wrap_errors(engine.error, path.name):
             columns = [*engine.types(read_file(engine, path, Table(path=""), "", "_guess", names)[0])]
     keys = set(map(name_key, columns))
     by_name = [name for name in TABLES if path.stem.lower().startswith(name)]
@@ -136,7 +138,7 @@ def read_table(
         label, title = source.path, Path(source.path).name
         is_database = files[0].suffix.lower() in DATABASES and len(files) == 1
     if is_database:
-        with wrap_errors(engine, files[0].name):
+        with wrap_errors(engine.error, files[0].name):
             reader = read_database(embedded, files[0], text, name)
             reader, findings = match_spelling(embedded, table, source, reader, title)
         files = content_files(files[0])
@@ -147,7 +149,7 @@ def read_table(
         reader, file_names = union_sql(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         findings += _missing_columns(embedded, table, source, files, readers)
     # Expressions on a file are the embedded engine's, wherever its rows go.
-    with wrap_errors(engine, title):
+    with wrap_errors(engine.error, title):
         hints = Hints(source.decimal, delimiter, decimals)
         relation, excluded = _exclude_rows(
             embedded, source, with_microseconds(embedded, reader), title, relation_name, hints
@@ -181,7 +183,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
     else:
         name, digest = keep_frame(engine.embedded, table, frame)
         relation = engine.upload(name, with_microseconds(engine.embedded, name))
-    with wrap_errors(engine, f"The {label}"):
+    with wrap_errors(engine.error, f"The {label}"):
         relation, findings = match_spelling(engine, table, Table(path=""), relation, f"the {label}")
         _define_rows(engine, table, Table(path=""), relation, f"the {label}", relation_name, Hints())
         return Source(
@@ -196,7 +198,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
 def _read_from_database(engine: RemoteEngine, table: str, source: Table, relation_name: str) -> Source:
     """A table or query of the engine's own database."""
     label = f"{engine.database}: {' '.join(source.path.split())}"
-    with wrap_errors(engine, label):
+    with wrap_errors(engine.error, label):
         relation, findings = match_spelling(engine, table, source, engine.find_table(source.path), label)
         relation, excluded = _exclude_rows(engine, source, relation, label, relation_name, Hints())
         where_columns, _ = _define_rows(engine, table, source, relation, label, relation_name, Hints())
@@ -233,11 +235,11 @@ def _source(relation_name: str, label: str, digest: str, source: Table, **detail
 
 
 @contextmanager
-def wrap_errors(engine: Engine, label: str) -> Iterator[None]:
-    """Turn what the engine cannot do into one sentence about a source."""
+def wrap_errors(errors: type[Exception] | tuple[type[Exception], ...], label: str) -> Iterator[None]:
+    """Turn the errors of an engine into one sentence about a source."""
     try:
         yield
-    except engine.error as error:
+    except errors as error:
         raise DataError(f"{label} cannot be read: {error_sentence(error)}") from None
 
 
@@ -249,7 +251,7 @@ def _read_files(
     """
     readers, findings, delimiters = [], [], []
     for part, path in enumerate(files):
-        with wrap_errors(engine, path.name):
+        with wrap_errors(engine.error, path.name):
             reader, in_file, delimiter = read_file(engine, path, source, table, f"{name}_{part}", names, choose_columns)
             reader, renamed = match_spelling(engine, table, source, reader, path.name)
         readers.append(reader)

@@ -81,12 +81,22 @@ _NUMBERS = (
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="ns", utc=True)',
     }),
 )  # fmt: skip  # words by the line
-# Codes of the parts of a date in the words of strptime, PostgreSQL and Spark.
+# Codes of the parts of a date, in the words of each dialect.
+_STRPTIME = {
+    "year": "%Y", "short": "%y", "month": "%m", "day": "%d", "name": "%b", "hour": "%H", "half": "%I",
+    "minute": "%M", "second": "%S", "part": "%f", "noon": "%p",
+}  # fmt: skip  # words by the line
 _CODES = {
-    "year": ("%Y", "YYYY", "yyyy"), "short": ("%y", "YY", "yy"), "month": ("%m", "MM", "M"), "day": ("%d", "DD", "d"),
-    "name": ("%b", "Mon", "MMM"), "hour": ("%H", "HH24", "H"), "half": ("%I", "HH12", "h"), "minute": ("%M", "MI",
-    "mm"),
-    "second": ("%S", "SS", "ss"), "part": ("%f", "US", "SSSSSS"), "noon": ("%p", "AM", "a"),
+    "duckdb": _STRPTIME,
+    "pandas": _STRPTIME,
+    "postgres": {
+        "year": "YYYY", "short": "YY", "month": "MM", "day": "DD", "name": "Mon", "hour": "HH24", "half": "HH12",
+        "minute": "MI", "second": "SS", "part": "US", "noon": "AM",
+    },
+    "spark": {
+        "year": "yyyy", "short": "yy", "month": "M", "day": "d", "name": "MMM", "hour": "H", "half": "h",
+        "minute": "mm", "second": "ss", "part": "SSSSSS", "noon": "a",
+    },
 }  # fmt: skip  # words by the line
 
 
@@ -121,7 +131,7 @@ def order_offers(target: ExpressionTarget, name: str, forms: list[Form]) -> str:
 
 def _codes(form: Form, order: tuple[str, str], dialect: str) -> str:
     """A form in the codes of a dialect, its separators as they stand."""
-    column = {"duckdb": 0, "pandas": 0, "postgres": 1, "spark": 2}[dialect]
+    codes = _CODES[dialect]
     assert form.parts  # only parsed forms are offered
     parts, pattern, end_of_last = form.parts, "", 0
     code_names = {name: name for name in ("year", "month", "day", "name", "minute", "second", "part")}
@@ -129,11 +139,11 @@ def _codes(form: Form, order: tuple[str, str], dialect: str) -> str:
     code_names |= {"year": "year" if len(parts["year"]) == 4 else "short"}
     spans = sorted((parts.start(part), parts.end(part), part) for part in code_names if form.has(part))
     for start, end, part in spans:
-        pattern += _plain(form.mask[end_of_last:start], dialect) + _CODES[code_names[part]][column]
+        pattern += _plain(form.mask[end_of_last:start], dialect) + codes[code_names[part]]
         end_of_last = end
     if form.has("half"):
         pattern, end_of_last = (
-            f"{pattern}{form.mask[end_of_last : parts.start('half')]}{_CODES['noon'][column]}",
+            f"{pattern}{form.mask[end_of_last : parts.start('half')]}{codes['noon']}",
             parts.start("half") + 2,
         )
     return pattern
