@@ -66,7 +66,8 @@ class BackTest:
     """A model made at `cut`, after `history` months of data, held against the `months` that followed.
 
     `purchases` (for subscriptions month ends paid) and `money` are what it predicted and what happened. `comparison` is
-    None where no model could be made then.
+    None where no model could be made then. `is_flattered` says that the plain rule learned its chances from what it is
+    held against, as there was nothing earlier to learn from: it looks better than it is.
     """
 
     cut: date
@@ -75,6 +76,7 @@ class BackTest:
     comparison: Comparison | None
     purchases: tuple[float, float]
     money: tuple[float, float]
+    is_flattered: bool = False
 
     @property
     def verdict(self) -> str:

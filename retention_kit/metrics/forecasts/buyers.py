@@ -122,7 +122,7 @@ def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
         return [undefined(value, fit.reason, int(customers[value])) for value in values]
     place = frame["segment_value"].map({value: number for number, value in enumerate(values)}).to_numpy()
     chosen = data.settings.definitions
-    forecast = Forecast(frame, place, len(values), data.minor)
+    forecast = Forecast(frame, data.minor, place, len(values))
     bought = forecast.purchases(fit.purchases, [0.0] * (chosen.horizon_months - 1) + [1.0])
     money, low, high = forecast.money(fit, discounts(chosen))
     is_at_risk, chance = at_risk(fit.purchases, horizon_weeks(data), frame)
@@ -149,10 +149,10 @@ def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
 class Forecast:
     """Sums over rows of customers who are alike, by the number of their segment value."""
 
-    def __init__(self, frame: pd.DataFrame, place: np.ndarray, values: int, minor: int):
+    def __init__(self, frame: pd.DataFrame, minor: int, place: np.ndarray | None = None, values: int = 1):
         import numpy as np
 
-        self.place, self.values = place, values
+        self.place, self.values = np.zeros(len(frame), int) if place is None else place, values
         self.x, self.t_x, self.T = times(frame)
         self.customers = frame["customers"].to_numpy(float)
         self.spent = frame["repeat_amount"].to_numpy(float) / minor
@@ -195,6 +195,14 @@ class Forecast:
         factor = np.exp(Z95 * np.sqrt(np.maximum(variance, 0)))
         return money, money / factor, money * factor
 
+    def totals_within(self, fit: Fit, weeks: float) -> tuple[float, float]:
+        """Purchases and money expected of all within so many weeks, undiscounted; money 0 where it has no model."""
+        if fit.purchases is None:
+            return 0.0, 0.0
+        bought = self._within(fit.purchases, weeks)
+        money = 0.0 if fit.spend is None else float(bought @ self._spend(fit.spend))
+        return float(bought @ self.customers), money
+
     def _spend(self, spend: GammaGamma) -> np.ndarray:
         """What the customers of each row spend at a purchase, all of them added up."""
         import numpy as np
@@ -207,12 +215,17 @@ class Forecast:
         """For one customer of each row, the expected purchases up to each month's end, times these weights, summed."""
         import numpy as np
 
-        found = np.zeros(len(self.x_of))
+        found = np.zeros(len(self.x))
         for month, weight in enumerate(weights, 1):
             if weight:
-                tau = month * MONTH / WEEK / (model.alpha + self.T_of)
-                found += weight * purchases_while_alive(model.r, model.a, model.b, self.x_of, tau)
-        return found[self.pair] * model.probability_alive(self.x, self.t_x, self.T)
+                found += weight * self._within(model, month * MONTH / WEEK)
+        return found
+
+    def _within(self, model: BgNbd, weeks: float) -> np.ndarray:
+        """For one customer of each row, the expected purchases within so many weeks."""
+        tau = weeks / (model.alpha + self.T_of)
+        alive = purchases_while_alive(model.r, model.a, model.b, self.x_of, tau)
+        return alive[self.pair] * model.probability_alive(self.x, self.t_x, self.T)
 
 
 def _slopes(model: Any, total: Callable[[Any], np.ndarray]) -> np.ndarray:

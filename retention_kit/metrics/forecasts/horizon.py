@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -36,3 +37,15 @@ def undefined(segment_value: str, reason: str, customers: int = 0) -> dict[str, 
         "note": "",
         **missing,
     }
+
+
+def horizon_column(name: str, data: Dataset) -> str:
+    """The head of a list's column that speaks of the horizon."""
+    return f"{name}_{data.settings.definitions.horizon_months}_months"
+
+
+def is_control(customer_id: str) -> bool:
+    """Whether a customer is one of the tenth that is not to be asked, by a digest of the id, so that the effect of
+    asking can be measured: always the same, on every engine.
+    """
+    return int(hashlib.sha256(customer_id.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16) % 10 == 0

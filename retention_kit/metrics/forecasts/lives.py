@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.metrics.forecasts import buyers, members
+from retention_kit.metrics.forecasts import buyers, buyers_back_test, members
+from retention_kit.metrics.forecasts.back_test import BackTest
 from retention_kit.metrics.forecasts.horizon import undefined
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import summary
@@ -29,3 +30,12 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
     rows = {row["segment_value"]: row for row in forecast.rows(data, period, segment)}
     known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
     return [*rows.values(), *(undefined(value, NOBODY[data.basis]) for value in known if value not in rows)]
+
+
+def back_test(data: Dataset, period: Period) -> BackTest:
+    """The same model made a horizon before the period's end, held against what then happened, of all customers.
+
+    Raises DataError where only saved summaries are at hand that do not hold it.
+    """
+    forecast = members if data.basis == "subscriptions" else buyers_back_test
+    return forecast.back_test(data, period)

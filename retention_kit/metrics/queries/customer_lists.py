@@ -102,7 +102,7 @@ def customer_lists(
         wanted = is_wanted & (frame["kind"] == kind)
         part = frame.loc[wanted, ["customer_id", *_COLUMNS[data.basis][kind]]]
         part = part.assign(**{money: part[money] / unit})
-        lists[metric] = _with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
+        lists[metric] = with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
     return lists
 
 
@@ -135,7 +135,7 @@ def active_customers(
         for index in part["cohort"].unique()
     }
     part = part.assign(cohort=part["cohort"].map(names).astype("str"), paid=part["paid"] / _unit(data))
-    return _with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
+    return with_segment_values(part, [value[wanted] for value in values]).reset_index(drop=True)
 
 
 def _by_column(
@@ -167,7 +167,7 @@ def _unit(data: Dataset) -> int:
     return data.minor * (12 if data.basis == "subscriptions" else 1)
 
 
-def _with_segment_values(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
+def with_segment_values(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
     """A list with its segment values; a segment column that is named like one of ours is told apart."""
     for value in values:
         name = f"segment.{value.name}" if value.name in frame else value.name

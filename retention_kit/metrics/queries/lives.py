@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from retention_kit.data.engines.sql_text import literal
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.views import run_query, segment_parts, sql
 from retention_kit.periods import Period
@@ -46,6 +47,25 @@ def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
     `until`; later_amount, what all of them spent then, in minor units.
     """
     return run_query(data, sql("lives") + sql("lives_later"), None, None, **_dates(ends), until=f"DATE '{until}'")
+
+
+def second_purchase_gaps(data: Dataset, ends: date) -> pd.DataFrame:
+    """How long customers took to buy again, of those who did before a date. Columns: days, customers."""
+    return run_query(data, sql("lives") + sql("lives_gaps"), None, None, **_dates(ends))
+
+
+def listed_buyers(
+    data: Dataset, name: str, period: Period, segment: str | None, only: tuple[str, str] | None, **parts: str
+) -> pd.DataFrame:
+    """The rows of a list of customers who buy, in one order whatever the segment.
+
+    Columns: customer_id, those of `alike_buyers` without its sums, last_day, recent_amount (minor units; of the twelve
+    months up to the last purchase), segment_value, and in_all, how many there are besides those that `parts` leave out.
+    """
+    wanted = "1 = 1" if only is None else f"segment_value = {literal(only[1])}"
+    given = {"period": str(period.index), "wanted": wanted, **segment_parts(segment), **parts}
+    granularity, dates = Granularity(period.every) if segment else None, _dates(min(period.end, data.as_of))
+    return run_query(data, sql("lives") + sql(f"listed_{name}"), granularity, segment, **dates, **given)
 
 
 def _dates(ends: date) -> dict[str, str]:

@@ -1,0 +1,78 @@
+"""Lists of whom to ask: customers at risk, and customers who may buy a second time, for the team."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.errors import DataError
+from retention_kit.metrics.forecasts import buyers_lists
+from retention_kit.metrics.queries.summaries import check_segment, missing_reason
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+RISK_LISTS = {"at_risk": "customers_at_risk", "second_purchase": ""}  # a list, and the metric that counts it
+
+
+class RiskTotal(NamedTuple):
+    """What stands on one list: how many it names, of how many, and the money that those have at stake."""
+
+    customers: int
+    in_all: int
+    money: float
+    columns: tuple[str, ...]
+
+
+def risk_lists(
+    data: Dataset, period: Period, columns: Iterable[str] = (), only: tuple[str, str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """The customers at risk at a period's end, and those who may buy a second time, by the name of the list.
+
+    As many as `[at_risk] capacity` says, the most money first; `attrs["in_all"]` counts those left out too. A list that
+    the data cannot give is not there. Columns: customer_id; value_at_stake, revenue_12_months (up to the last purchase)
+    times the chance of no purchase, which has the horizon in its head; purchases, last_purchase, usual_gap_days (within
+    which half of a customer's own gaps lie; of who bought once, half of the times to a second purchase), overdue_since,
+    act_by (within which four in five lie), new_on_list, why, control (one in ten, not to be asked); then the value of
+    each segment column. `only`, a segment column and its value, leaves the others out.
+    """
+    if missing_reason(data, "lives") or data.basis == "subscriptions":
+        return {}
+    if data.engine is None:
+        raise DataError("The figures kept for the report hold no customers: load the data to see them.")
+    columns = [*columns]
+    for column in columns:
+        check_segment(data, column)
+    return buyers_lists.lists(data, period, columns, only)
+
+
+def stake_column(frame: pd.DataFrame) -> str:
+    """The column of a list that holds the money at stake."""
+    return next(name for name in frame if name.endswith("_at_stake"))
+
+
+def risk_totals(
+    data: Dataset,
+    period: Period,
+    columns: Iterable[str] = (),
+    only: tuple[str, str] | None = None,
+    lists: dict[str, pd.DataFrame] | None = None,
+) -> dict[str, RiskTotal]:
+    """What the lists hold, by their names; empty where no customers are at hand. Computed once for each period.
+
+    `lists` are the `risk_lists` of the same period, where they have been made.
+    """
+    key = SummaryKey("risk_lists", str(period), only)
+    if key not in data.summaries:
+        if lists is None and data.engine is None:
+            return {}
+        made = risk_lists(data, period, columns, only) if lists is None else lists
+        data.summaries[key] = {
+            name: RiskTotal(len(rows), rows.attrs["in_all"], float(rows[stake_column(rows)].sum()), tuple(rows.columns))
+            for name, rows in made.items()
+        }
+    return data.summaries[key]
