@@ -1,4 +1,5 @@
--- How many whole months customers paid for before they were lost for the first time, or so far (`lost` = 0), at $cut.
+-- How many whole months customers stayed before they were lost for the first time, or so far (`lost` = 0), at $cut; by
+-- the segment value that they began with, as the later ones are of those alone who stayed to have them.
 WITH lives AS (
     SELECT customer_id, MIN(run_since) AS since, CASE WHEN MIN(run_until) < $cut THEN 1 ELSE 0 END AS lost,
            CASE WHEN MIN(run_until) < $cut THEN $days_before ELSE $eve END AS ends
@@ -7,6 +8,6 @@ WITH lives AS (
 SELECT coalesce(v.value, $missing) AS segment_value, lost,
        CAST(greatest($months, 0) + lost AS INTEGER) AS months, COUNT(*) AS customers
 FROM lives
-LEFT JOIN $values v ON v.customer_id = lives.customer_id AND v.from_period <= $span AND v.until_period > $span
+LEFT JOIN $values v ON v.customer_id = lives.customer_id AND v.from_period <= $began AND v.until_period > $began
 GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3

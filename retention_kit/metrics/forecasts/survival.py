@@ -1,0 +1,142 @@
+"""How long subscribers stay, by the values of a column: Kaplan-Meier curves, and how they would go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.errors import DataError, ModelError
+from retention_kit.metrics.catalogue import SMALL
+from retention_kit.metrics.forecasts.horizon import cut_of
+from retention_kit.metrics.forecasts.renewal_model import Alike, fit_renewals
+from retention_kit.metrics.models import kaplan_meier, log_rank
+from retention_kit.metrics.queries.memberships import renewals, survival_times
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+MOST = 4  # values with a curve of their own
+SEEN = 10  # customers who have to be followed still where a curve is drawn
+AHEAD = 12  # months of projection
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One group: its `values` of the column, `customers`, what was `seen` (`models.kaplan_meier`, as far as ten are
+    followed, `longest` months) and what is `projected` (month and share, from there on; empty where nothing is).
+    """
+
+    values: tuple[str, ...]
+    customers: int
+    lost: int
+    seen: pd.DataFrame
+    longest: int
+    median: float | None
+    projected: pd.DataFrame
+    at_risk: tuple[float, ...]  # by months
+
+    def at(self, month: int) -> pd.Series | None:
+        """What is known of a month: the row of the last loss before its end; None before the first and after the
+        last.
+        """
+        rows = self.seen[self.seen["time"] <= month]
+        return None if month > self.longest or rows.empty else rows.iloc[-1]
+
+    def followed(self, month: int) -> int:
+        """How many customers were followed until then."""
+        return int(self.at_risk[month]) if month < len(self.at_risk) else 0
+
+
+def survival_curves(data: Dataset, period: Period, column: str | None) -> tuple[list[Curve], float | None]:
+    """The curves of the largest values of a column, then of the others together; and the p of the log-rank test.
+
+    Without a column, or with one group, there is one curve and no p. Values of fewer than 30 customers are of the
+    others, and so are all but the four largest. Empty where nobody ever paid.
+    """
+    times = survival_times(data, cut_of(data, period), column)
+    if times.empty:
+        return [], None
+    sizes = times.groupby("segment_value")["customers"].sum().sort_values(ascending=False, kind="stable")
+    own = [*sizes[sizes >= SMALL].index[:MOST]]
+    others = tuple(value for value in sizes.index if value not in own)
+    groups = [*((value,) for value in own), *([others] if others else [])]
+    if not own:
+        groups = [tuple(sizes.index)]
+    number = {value: place for place, group in enumerate(groups) for value in group}
+    times = times.assign(group=times["segment_value"].map(number))
+    ahead = projection(data, period, column)
+    curves = [
+        _curve(group, times[times["group"] == place], ahead[ahead["segment_value"].isin(group)])
+        for place, group in enumerate(groups)
+    ]
+    p = None
+    if len(curves) > 1:
+        _, p = log_rank(times["months"], times["lost"], times["group"], times["customers"])
+    return curves, p
+
+
+def _curve(values: tuple[str, ...], times: pd.DataFrame, ahead: pd.DataFrame) -> Curve:
+    """The curve of some values; `ahead` is the `projection` of each."""
+    import pandas as pd
+
+    months, n = times["months"].to_numpy(int), times["customers"].to_numpy(float)
+    at_risk = np.cumsum(np.bincount(months, n)[::-1])[::-1]
+    seen = kaplan_meier(times["months"], times["lost"], times["customers"])
+    longest = int(np.flatnonzero(at_risk >= SEEN).max(initial=0))
+    median, known = seen.attrs["median"], seen[seen["time"] <= longest].reset_index(drop=True)
+    projected = pd.DataFrame({"month": [], "share": []})
+    if len(ahead) and len(known):
+        weights = ahead["customers"] * ahead["share"]
+        share = weights.groupby(ahead["month"]).sum() / ahead.groupby("month")["customers"].sum()
+        share = share[(share.index >= longest) & (share.index <= longest + AHEAD)]
+        scaled = share / share.iloc[0] * known["survival"].iloc[-1]
+        projected = pd.DataFrame({"month": scaled.index, "share": scaled.to_numpy()})
+    if median is not None and median > longest:
+        median = None
+    return Curve(values, int(n.sum()), int(n @ times["lost"]), known, longest, median, projected, tuple(at_risk))
+
+
+def projection(data: Dataset, period: Period, column: str | None) -> pd.DataFrame:
+    """What the renewal model expects of new subscribers like those of each value: the share that is still there.
+
+    Columns: segment_value, month (0 to twelve beyond the longest seen), share, customers (who began so far). Empty
+    where there is no model.
+    """
+    import pandas as pd
+
+    key = SummaryKey("projection", str(period), column)
+    if key not in data.summaries:
+        if data.engine is None:
+            raise DataError(f"The figures kept for the report hold no projection of {period} by {column or 'whole'}.")
+        cut = cut_of(data, period)
+        frame = renewals(data, cut, column)
+        try:
+            model = fit_renewals(Alike(frame if column is None else renewals(data, cut)))
+        except ModelError:
+            data.summaries[key] = pd.DataFrame({"segment_value": [], "month": [], "share": [], "customers": []})
+            return data.summaries[key]
+        traits = [name for name in frame if name.startswith("trait_")]
+        began = frame.groupby(["segment_value", "billed", *traits], as_index=False)["customers"].sum()
+        began = began.assign(outcome="member", units=0, mrr=0.0)
+        months = int(survival_times(data, cut, column)["months"].max()) + AHEAD
+        alike = Alike(began)
+        stays = np.hstack([np.ones((len(began), 1)), model.staying(alike, months)]) * alike.customers[:, None]
+        values, place = np.unique(began["segment_value"].to_numpy(object), return_inverse=True)
+        sums = np.zeros((len(values), months + 1))
+        np.add.at(sums, place, stays)
+        n = np.bincount(place, alike.customers, len(values))
+        data.summaries[key] = pd.DataFrame(
+            {
+                "segment_value": np.repeat(values, months + 1),
+                "month": np.tile(np.arange(months + 1), len(values)),
+                "share": (sums / n[:, None]).ravel(),
+                "customers": np.repeat(n, months + 1),
+            }
+        )
+    return data.summaries[key]
