@@ -11,11 +11,12 @@ from retention_kit.report.pages.context import Blocks
 from retention_kit.report.pages.customers import CustomerBlocks
 from retention_kit.report.pages.mrr import MrrBlocks
 from retention_kit.report.pages.surveys import SurveyBlocks
+from retention_kit.report.pages.survival import SurvivalBlocks
 from retention_kit.report.pages.value_groups import ValueGroupBlocks
 from retention_kit.report.pages.why import WhyBlocks
 
 
-class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks, WhyBlocks, ValueGroupBlocks):
+class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks, SurvivalBlocks, WhyBlocks, ValueGroupBlocks):
     """One period of one dataset in one language, as the templates show it; parameters as in `Context`.
 
     Every method that a template calls gives one block, a list of blocks, or None where there is nothing to show.

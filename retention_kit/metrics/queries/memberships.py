@@ -76,7 +76,8 @@ def renewals_and_after(data: Dataset, cut: date, months: int) -> pd.DataFrame:
 def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
     """How long customers stayed until they were lost for the first time, or so far, at a date; a pause is no loss.
 
-    Columns: segment_value (that they began with), lost (0 or 1), months (whole ones; of a lost one with the last that was begun), customers.
+    Columns: segment_value (that they began with), lost (0 or 1), months (whole ones; of a lost one with the last that
+    was begun), customers.
     """
     key = SummaryKey("survival", cut, segment)
     if key not in data.summaries:

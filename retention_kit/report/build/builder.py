@@ -233,6 +233,7 @@ def compute_figures(plan: Plan) -> Figures:
     largest_change(data, period)
     for column in page.columns:
         page.changes(column)
+    page.claims()
     lists = customer_lists(data, period, page.columns, page.alone)
     list_totals(data, period, page.columns, page.alone, lists)
     return Figures(scorecard_of(page), lists, checks)

@@ -1,0 +1,99 @@
+"""How long subscribers stay: curves of groups on tables that one can follow by hand, and what the page says of them."""
+
+import pandas as pd
+import pytest
+
+import retention_kit as rk
+from retention_kit.metrics.forecasts.survival import survival_curves
+from retention_kit.periods import Period
+from retention_kit.report.charts.survival import survival
+from retention_kit.report.page import Page
+from retention_kit.wording import Words
+
+UTC = {"timezone": "UTC", "currency": "GBP"}
+
+
+def company(**left: list[int]) -> rk.data.dataset.Dataset:
+    """Forty customers of each plan who begin on 2023-01-10 and leave after so many months, the others not."""
+    rows = [
+        (
+            f"{plan}{who}",
+            "2023-01-10",
+            None if months is None else f"{pd.Timestamp('2023-01-10') + pd.DateOffset(months=months):%Y-%m-%d}",
+            plan,
+        )
+        for plan, gone in left.items()
+        for who, months in enumerate([*gone, *[None] * (40 - len(gone))])
+    ]
+    frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "ended_at", "plan"])
+    return rk.load(
+        subscriptions=frame.assign(amount=10, subscription_id=frame.index.astype(str)), as_of="2024-03-01", **UTC
+    )
+
+
+def test_curves_by_hand():
+    """Of forty Basics ten leave after one month and ten after three: 75%, then 50%; of the Pros nobody does."""
+    data = company(Basic=[1] * 10 + [3] * 10, Pro=[])
+    (basic, pro), p = survival_curves(data, Period.parse("2024-02"), "plan")
+    assert (basic.values, basic.customers, basic.lost, basic.median) == (("Basic",), 40, 20, 3)
+    assert basic.seen["survival"].tolist() == [0.75, 0.5]
+    assert [basic.followed(month) for month in (0, 1, 2, 3, 4, 13, 14)] == [40, 40, 30, 30, 20, 20, 0]
+    assert basic.at(12)["survival"] == 0.5
+    assert pro.at(12) is None
+    assert pro.longest == 13
+    assert p < 1e-5
+    assert basic.projected["month"].iloc[0] == 13  # where the data end
+    assert basic.projected["share"].iloc[0] == 0.5
+    assert (basic.projected["share"].diff().dropna() <= 0).all()
+
+
+def test_small_values_are_one_group():
+    rows = [(f"{plan}{who}", "2023-01-10", plan) for plan, n in {"a": 40, "b": 20, "c": 5}.items() for who in range(n)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "started_at", "plan"])
+    data = rk.load(subscriptions=frame.assign(amount=10, ended_at=None), as_of="2024-03-01", **UTC)
+    curves, _ = survival_curves(data, Period.parse("2024-02"), "plan")
+    assert [curve.values for curve in curves] == [("a",), ("b", "c")]
+
+
+def test_the_page_says_what_holds():
+    differ = Page("2024-02", data=company(Basic=[1] * 10 + [3] * 12, Pro=[5]))
+    chart, table = differ.survival()
+    assert chart.data["title"] == "97.5% of Pro stay for 12 months, and 45.0% of Basic"
+    assert "The lines differ by more than chance explains (log-rank test, p < 0.001)." in chart.data["caption"]
+    assert table.data["rows"][0] == ["Basic", "40", "3 months", "45.0% (29.3% to 59.5%)", "18 · 18"]
+    alike = Page("2024-02", data=company(Basic=[1, 3, 5, 7], Pro=[2, 4, 6]))
+    chart, _ = alike.survival()
+    assert chart.data["title"] == "90.0% to 92.5% stay for 12 months; by plan they differ within chance"
+    assert "Dashed" not in chart.data["caption"]  # seven have left: too few to project
+    assert chart.data["caption"].endswith("of all that is compared here.")
+
+
+@pytest.mark.parametrize("left", [{"Basic": []}, {"Basic": [1, 2, 3, 4]}])
+def test_while_hardly_anybody_has_left_there_is_none(left):
+    assert list(Page("2024-02", data=company(**left)).survival()) == []
+
+
+def test_orders_and_single_segment_values_have_none():
+    orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-01", "2024-02-01"], "amount": [1, 2]})
+    assert list(Page(data=rk.load(orders=orders, **UTC)).survival()) == []
+    assert list(Page("2024-02", segment="plan=Basic", data=company(Basic=[1] * 30, Pro=[])).survival()) == []
+
+
+def test_the_chart_steps_and_goes_on_in_dashes():
+    seen = pd.DataFrame(
+        {
+            "group": ["a", "a"],
+            "month": [0, 2],
+            "share": [1.0, 0.5],
+            "low": [1.0, 0.3],
+            "high": [1.0, 0.7],
+            "at_risk": [10, 10],
+        }
+    )
+    ahead = pd.DataFrame({"group": ["a", "a"], "month": [2, 14], "share": [0.5, 0.25]})
+    chart = survival(seen, ahead, Words("en", "GBP"))
+    band, line, _, dashed = chart.spec["layer"]
+    assert band["mark"]["interpolate"] == line["mark"]["interpolate"] == "step-after"
+    assert dashed["mark"]["strokeDash"]
+    assert chart.alt.endswith("a: 50.0% in month 2, projected to be 25.0% in month 14.")
+    assert survival(seen.iloc[:0], ahead, Words("en", "GBP")) is None
