@@ -14,11 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.errors import ReportError
-from retention_kit.metrics.breakdowns import answer_counts
-from retention_kit.metrics.identities import Identity, identities
-from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
-from retention_kit.metrics.queries.summaries import concentration, largest_change, missing_reason
-from retention_kit.metrics.queries.value_segments import value_segments
+from retention_kit.metrics.identities import Identity
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.folder import output_lock, staging_dir, swap, wrap_os_errors
@@ -27,15 +23,15 @@ from retention_kit.report.archive.index import write_index
 from retention_kit.report.archive.pack import Pack
 from retention_kit.report.build import provenance
 from retention_kit.report.build.assemble import assemble, brief
+from retention_kit.report.build.figures import Figures, compute_figures
 from retention_kit.report.build.restatements import digest_of_sent, restatements
 from retention_kit.report.changes import Restatements
 from retention_kit.report.execution.plan import Plan, make_plan
 from retention_kit.report.execution.runner import Execution, NotebookRun, Progress, Workers, run_notebooks
-from retention_kit.report.export.csv_files import rows_csv, scorecard_of, write_lists
+from retention_kit.report.export.csv_files import rows_csv, write_lists
 from retention_kit.report.export.drawing import refuse_fork
 
 if TYPE_CHECKING:
-    import pandas as pd
     from nbformat import NotebookNode
 
     from retention_kit.data.dataset import Dataset
@@ -142,14 +138,6 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Progr
         return start_pack(plan, folder, output, workers, progress).finish()
 
 
-class Figures(NamedTuple):
-    """What is computed once for all files of a pack."""
-
-    scorecard: str  # as CSV
-    lists: Mapping[str, pd.DataFrame]  # of customers, by metric
-    checks: list[Identity]
-
-
 def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progress: Progress) -> PendingPack:
     """Compute the figures and start the notebooks of a pack, in a copy of the one that stands at `folder`, if any.
 
@@ -218,25 +206,6 @@ class PendingPack:
     def cancel(self) -> None:
         """End the notebooks and remove what was written."""
         self.resources.close()
-
-
-def compute_figures(plan: Plan) -> Figures:
-    """The scorecard, the lists and the checks of a pack, and every summary that kernels cannot ask for themselves."""
-    page = plan.page
-    data, period = page.data, page.period
-    checks = identities(data, page.every, (page.alone[0],) if page.alone else tuple(page.columns))
-    if missing_reason(data, "concentration") is None:
-        concentration(data, period)
-        value_segments(data, period)
-    if missing_reason(data, "scores") is None:
-        answer_counts(data, page.every)
-    largest_change(data, period)
-    for column in page.columns:
-        page.changes(column)
-    page.claims()
-    lists = customer_lists(data, period, page.columns, page.alone)
-    list_totals(data, period, page.columns, page.alone, lists)
-    return Figures(scorecard_of(page), lists, checks)
 
 
 def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, NotebookNode], Plan, list[str]]:

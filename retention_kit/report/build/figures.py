@@ -1,0 +1,44 @@
+"""What is computed once for all files of a pack, before the notebooks run, which cannot ask for it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.metrics.breakdowns import answer_counts
+from retention_kit.metrics.identities import Identity, identities
+from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
+from retention_kit.metrics.queries.summaries import concentration, largest_change, missing_reason
+from retention_kit.metrics.queries.value_segments import value_segments
+from retention_kit.report.execution.plan import Plan
+from retention_kit.report.export.csv_files import scorecard_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Figures(NamedTuple):
+    """What is computed once for all files of a pack."""
+
+    scorecard: str  # as CSV
+    lists: Mapping[str, pd.DataFrame]  # of customers, by metric
+    checks: list[Identity]
+
+
+def compute_figures(plan: Plan) -> Figures:
+    """The scorecard, the lists and the checks of a pack, and every summary that kernels cannot ask for themselves."""
+    page = plan.page
+    data, period = page.data, page.period
+    checks = identities(data, page.every, (page.alone[0],) if page.alone else tuple(page.columns))
+    if missing_reason(data, "concentration") is None:
+        concentration(data, period)
+        value_segments(data, period)
+    if missing_reason(data, "scores") is None:
+        answer_counts(data, page.every)
+    largest_change(data, period)
+    for column in page.columns:
+        page.changes(column)
+    page.claims()
+    lists = customer_lists(data, period, page.columns, page.alone)
+    list_totals(data, period, page.columns, page.alone, lists)
+    return Figures(scorecard_of(page), lists, checks)
