@@ -63,9 +63,10 @@ class BgNbd:
         to show.
         """
         x, t_x, T = _numbers(x, t_x, T)
-        silent = (self.r + x) * (np.log(self.alpha + T) - np.log(self.alpha + t_x))
-        left = np.log(self.a) - np.log(np.where(x > 0, self.b + x - 1, 1.0)) + silent
-        return np.where(x > 0, 1 / (1 + np.exp(np.minimum(left, 700.0))), 1.0)
+        silent = (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
+        odds = np.log(self.a) - np.log(np.where(x > 0, self.b + x - 1, 1.0)) + silent  # of having left
+        small = np.exp(-np.abs(odds))
+        return np.where(x > 0, np.where(odds > 0, small, 1.0) / (1 + small), 1.0)
 
     def probability_no_purchase(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
         """The chance of no purchase in the time t after T: has left, or stays away for so long."""
