@@ -77,8 +77,8 @@ def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaG
     x, m, n = x[used], m[used], n[used]
     if (m <= 0).any():
         raise ModelError(
-            f"The model of spend cannot take the amounts of {np.count_nonzero(m <= 0):,} repeat buyers: a mean spend of "
-            "0 or less. Leave out purchases without an amount."
+            f"The model of spend cannot take the amounts of {np.count_nonzero(m <= 0):,} repeat buyers: a mean spend "
+            "of 0 or less. Leave out purchases without an amount."
         )
     if n.sum() < FEWEST:
         raise ModelError(f"Too few repeat buyers: {n.sum():,.0f}, and a model of their spend needs {FEWEST}.")
