@@ -12,10 +12,14 @@ import retention_kit as rk
 from pencil import table
 from retention_kit.data.sample import truth
 from retention_kit.errors import DataError
-from retention_kit.metrics.forecasts.members import _back_test, back_test, rows
+from retention_kit.metrics.forecasts.lists import risk_lists
+from retention_kit.metrics.forecasts.members import back_test, made_at, rows
+from retention_kit.metrics.forecasts.members_lists import _next_renewal
 from retention_kit.metrics.forecasts.renewal_model import Alike, _by_renewal, fit_renewals, fit_tenure
 from retention_kit.metrics.formulas import wilson
-from retention_kit.metrics.queries.memberships import renewals, survival_times
+from retention_kit.metrics.queries.memberships import listed_members, renewals, survival_times
+from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period
 
 CUT = date(2024, 7, 1)
@@ -193,7 +197,7 @@ def test_hazards_of_the_sample_company_are_found_again(company):
 
 def test_the_sample_companys_leavers_are_foreseen(company):
     """Made on 2025-01-01 for six months: at least 3% below the plain rule's Brier score, as many leavers as there were."""
-    test = _back_test(company, date(2025, 1, 1), 6)
+    test = made_at(company, date(2025, 1, 1), 6)
     found = test.comparison
     assert found.model.brier <= 0.97 * found.plain.brier
     assert found.model.auc > found.plain.auc
@@ -205,8 +209,8 @@ def test_the_sample_companys_leavers_are_foreseen(company):
 def test_verdict_of_the_sample_company(company):
     data = company
     test = back_test(data, Period.parse("2025-12"))
-    assert (test.verdict, test.history) == ("better", 23)
-    assert back_test(data, Period.parse("2024-12")).verdict == "short"
+    assert (test.verdict, test.history) == ("better", 35)
+    assert back_test(data, Period.parse("2023-12")).verdict == "short"
 
 
 def test_segments_sum_to_the_whole_and_a_year_is_worth_less_than_its_mrr(company):
@@ -259,3 +263,44 @@ def test_simulated_members_are_found_again():
     assert model.factors[0]["b"] / model.factors[0]["a"] == pytest.approx(
         (lost[1].sum() / exposed[1].sum()) / (lost[0].sum() / exposed[0].sum()), rel=0.15
     )
+
+
+def test_the_list_names_those_who_are_counted(company):
+    """As many as the metric says, the most MRR at stake first; who stood on the list a month before is not new."""
+    period = Period.parse("2025-12")
+    frame = risk_lists(company, period, ["channel"])["at_risk"]
+    (whole,) = rows(company, period, None)
+    assert (len(frame), frame.attrs["in_all"]) == (100, whole["at_risk"])
+    assert frame["mrr_at_stake"].is_monotonic_decreasing
+    chance = frame["probability_of_leaving_12_months"]
+    assert (frame["mrr"] * chance).to_numpy() == pytest.approx(frame["mrr_at_stake"].to_numpy(), abs=0.01)
+    before = {*risk_lists(company, period.shift(-1))["at_risk"]["customer_id"]}
+    assert frame["new_on_list"].tolist() == [one not in before for one in frame["customer_id"]]
+    web = risk_lists(company, period, ["channel"], ("channel", "web"))["at_risk"]
+    part = next(row for row in rows(company, period, "channel") if row["segment_value"] == "web")
+    assert (len(web), {*web["channel"]}) == (part["at_risk"], {"web"})
+    assert web["mrr_at_stake"].sum() == pytest.approx(part["at_stake"])
+    known = run_query(company, "SELECT customer_id FROM levels WHERE mrr > 0", Granularity("month"), None, ["levels"])
+    assert {*frame["customer_id"]} <= {*known["customer_id"]}
+
+
+@pytest.mark.parametrize(
+    ("billed", "started", "renews"),
+    [
+        ("month", "2023-12-31", "2024-06-30"),
+        ("quarter", "2024-02-10", "2024-08-10"),
+        ("year", "2022-06-04", "2024-06-04"),
+        ("week", "2024-05-01", "2024-06-05"),
+        ("day", "2024-05-01", "2024-06-01"),
+    ],
+)
+def test_the_next_renewal_is_the_first_that_has_not_come(billed, started, renews):
+    """As of 2024-06-01: a month without a 31st renews on its last day."""
+    row = pd.DataFrame(
+        {"customer_id": ["a"], "started_at": [started], "ended_at": [None], "amount": [10], "interval": [billed]}
+    )
+    data = rk.load(subscriptions=row, timezone="UTC", currency="GBP", as_of="2024-06-01")
+    kinds = renewals(data, data.as_of)[["billed", "units"]].assign(leaving=0.5, chance=0.1, usual=0.05)
+    kinds = kinds.rename(columns={"units": "kind_units"})
+    (found,) = listed_members(data, data.as_of, None, None, kinds, "mrr", 9).itertuples()
+    assert _next_renewal(found) == renews

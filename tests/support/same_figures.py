@@ -10,6 +10,7 @@ from pandas.testing import assert_frame_equal
 import retention_kit as rk
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.breakdowns import answer_counts
+from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
 from retention_kit.metrics.queries.memberships import renewals, survival_times
@@ -184,6 +185,8 @@ def differences(
         for ask in (renewals, survival_times):
             for cut, segment in [(cuts[0], None), *((cut, segment) for cut in cuts[1:3] for segment in segments)]:
                 found += _both(ask.__name__, data, other, ask, cut=cut, segment=segment)
+        last = periods_of(data, "month")[-1]
+        found += _both("customers at risk", data, other, risk_lists, period=last, columns=segments)
     found += _both("rfm", data, other, rk.rfm)
     for key, frame in data.summaries.items():
         found += _unlike(f"summary {key}", frame, other.summaries[key])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
-from retention_kit.metrics.forecasts import buyers_lists
+from retention_kit.metrics.forecasts import buyers_lists, members_lists
 from retention_kit.metrics.queries.summaries import check_segment, missing_reason
 from retention_kit.periods import Period
 
@@ -38,16 +38,18 @@ def risk_lists(
     times the chance of no purchase, which has the horizon in its head; purchases, last_purchase, usual_gap_days (within
     which half of a customer's own gaps lie; of who bought once, half of the times to a second purchase), overdue_since,
     act_by (within which four in five lie), new_on_list, why, control (one in ten, not to be asked); then the value of
-    each segment column. `only`, a segment column and its value, leaves the others out.
+    each segment column. For subscriptions see `members_lists.lists`. `only`, a segment column and its value, leaves the
+    others out.
     """
-    if missing_reason(data, "lives") or data.basis == "subscriptions":
+    if missing_reason(data, "lives"):
         return {}
     if data.engine is None:
         raise DataError("The figures kept for the report hold no customers: load the data to see them.")
     columns = [*columns]
     for column in columns:
         check_segment(data, column)
-    return buyers_lists.lists(data, period, columns, only)
+    forecast = members_lists if data.basis == "subscriptions" else buyers_lists
+    return forecast.lists(data, period, columns, only)
 
 
 def stake_column(frame: pd.DataFrame) -> str:

@@ -51,11 +51,13 @@ def members_of(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["outcome"] == "member"].reset_index(drop=True)
 
 
-def at_risk(data: Dataset, chance: np.ndarray, members: Alike) -> np.ndarray:
-    """Which rows' `chance` to leave within a month is at least twice that of the customers of their plan."""
-    plan = members.traits[0] if "plan" in traits_of(data)[:1] else np.zeros(len(chance), int)
+def usual_chance(data: Dataset, chance: np.ndarray, members: Alike) -> np.ndarray:
+    """Of each row the mean `chance` to leave within a month of the customers of the same plan; of whom it is at least
+    twice as high, they are at risk.
+    """
+    plan = members.traits[0] if traits_of(data)[:1] == ("plan",) else np.zeros(len(chance), int)
     usual = np.bincount(plan, chance * members.customers) / np.maximum(np.bincount(plan, members.customers), 1)
-    return (chance > 0) & (chance >= TWICE * usual[plan])
+    return usual[plan]
 
 
 def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dict[str, Any]]:
@@ -75,7 +77,8 @@ def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dic
     value, stays = expected(model), model.staying(alike, len(worth))
     spread = deviation(model, expected) if everybody.customers.sum() >= FEW else None
     factor = None if spread is None else np.exp(Z95 * spread)
-    is_high = at_risk(data, 1 - stays[:, 0], alike)
+    chance = 1 - stays[:, 0]
+    is_high = (chance > 0) & (chance >= TWICE * usual_chance(data, chance, alike))
     counts = np.bincount(place, alike.customers * is_high, len(values))
     stakes = np.bincount(place, alike.mrr * (1 - stays[:, -1]) * is_high, len(values))
     paid = np.bincount(place, alike.customers * stays.sum(axis=1), len(values))
@@ -99,19 +102,21 @@ def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dic
 
 def back_test(data: Dataset, period: Period) -> BackTest:
     """The same model made a horizon earlier, held against who had left by the period's end, and what was paid."""
-    months = data.settings.definitions.horizon_months
-    cut = cut_of(data, period)
     key = SummaryKey("back_test", str(period))
     if key not in data.summaries:
-        data.summaries[key] = _back_test(data, add_months(cut, -months), months)
+        if data.engine is None:
+            raise DataError(f"The figures kept for the report hold no back-test of {period}.")
+        ends, months = cut_of(data, period), data.settings.definitions.horizon_months
+        data.summaries[key] = made_at(data, add_months(ends, -months), months)
     return data.summaries[key]
 
 
-def _back_test(data: Dataset, cut: date, months: int) -> BackTest:
-    start = data.starts["subscriptions"]
-    history = (cut.year - start.year) * 12 + cut.month - start.month - (cut.day < start.day)
-    nothing = BackTest(cut, months, max(history, 0), None, (0.0, 0.0), (0.0, 0.0))
-    if history <= 0:
+def made_at(data: Dataset, cut: date, months: int) -> BackTest:
+    """The model of a date, held against the months after it; the history counts to their end."""
+    start, ends = data.starts["subscriptions"], add_months(cut, months)
+    history = max((ends.year - start.year) * 12 + ends.month - start.month - (ends.day < start.day), 0)
+    nothing = BackTest(cut, months, history, None, (0.0, 0.0), (0.0, 0.0))
+    if cut <= start:
         return nothing
     frame = renewals_and_after(data, cut, months)
     happened = members_of(frame)

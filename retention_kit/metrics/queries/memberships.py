@@ -86,6 +86,34 @@ def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.D
     return data.summaries[key]
 
 
+def listed_members(
+    data: Dataset, cut: date, segment: str | None, value: str | None, kinds: pd.DataFrame, rank: str, most: int
+) -> pd.DataFrame:
+    """The members at a date who are of some kinds, the first by the SQL of `rank`; `value` leaves other segment values
+    out.
+
+    `kinds` have billed, kind_units, the traits, and leaving, chance and usual, which each row gets. More columns:
+    customer_id, units, mrr (twelfths of a minor unit), since, anchored (dates as text; renewals count from the latter),
+    segment_value, and in_all, how many there are besides those that `most` leaves out.
+    """
+    span, traits = span_before(cut)[1], traits_of(data)
+    parts = _trait_parts(traits, span) | {
+        "alike": "".join(
+            f" AND kinds.trait_{one} = coalesce(t{one}.value, {literal(NONE)})" for one in range(len(traits))
+        ),
+        "wanted": "1 = 1" if value is None else f"segment_value = {literal(value)}",
+        "rank": rank,
+        "most": str(most),
+    }
+    engine = data.live_engine
+    with engine.lock:
+        engine.register("member_kinds", kinds.reset_index(drop=True))
+        try:
+            return _ask(data, "listed_members", cut, segment, **parts)
+        finally:
+            engine.unregister("member_kinds")
+
+
 def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
     if data.engine is None:
         raise DataError(f"The figures kept for the report hold no {name} up to {cut} by {segment or 'whole'}.")
