@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 import retention_kit as rk
+from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.change_parts import part_claims, segment_changes
 from retention_kit.metrics.insights import Claim, segment_claims, significant
@@ -119,11 +120,14 @@ def months(number: int, effect: str = "") -> list[Month]:
     known = [rk.Period.parse(LAST).shift(-back) for back in range(count + 13)]
     claiming = [name for name, one in METRICS.items() if one.summary in ("movements", "purchases", "mrr", "feedback")]
     rows = rk.scorecard(data, periods=known, metrics=claiming)
-    parts = {name: rk.scorecard(data, periods=periods, metrics=ranked("by_segment"), segment=name) for name in COLUMNS}
+    parts = {
+        name: rk.scorecard(data, periods=known[: count + 1], metrics=ranked("by_segment"), segment=name)
+        for name in COLUMNS
+    }
     found = []
     for period in periods:
         page = Page(str(period), data=data)
-        page.computed[("trend", "", str(period), *METRICS)] = rows[rows["period"] <= str(period)]
+        page.computed[SummaryKey("trend", str(period), "", (*METRICS,))] = rows[rows["period"] <= str(period)]
         own = page.claims()
         held, claims = {}, list(own)
         for column, frame in parts.items():
@@ -133,7 +137,7 @@ def months(number: int, effect: str = "") -> list[Month]:
                 for name in ranked("by_segment")
                 for claim in segment_claims(now[now["metric"] == name], page.row(name), column)
             ]
-            changes = segment_changes(data, period, column, EXPLAINED)
+            changes = segment_changes(data, period, column, EXPLAINED, frame)
             for _, rows_of_one in changes.groupby("metric", sort=False):
                 more += part_claims(rows_of_one, column, page.base, period)
             held[column] = significant(own + more)

@@ -61,13 +61,15 @@ class ChangePart:
         return "part" if self.value else "mix"
 
 
-def segment_changes(data: Dataset, period: Period, column: str, metrics: Sequence[str]) -> pd.DataFrame:
+def segment_changes(
+    data: Dataset, period: Period, column: str, metrics: Sequence[str], rows: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Each value of a segment column in a period and the one before: what the change of the metrics is made of.
 
     Columns as in `COLUMNS`, NaN where unknown: numerators (of scores in points) and denominators of then and now, the
     value's own figure `before` and `now`, the bounds `low` and `high` of its change (95%), and the n of both. Of sums
     the numerator is the sum, and there is no denominator; what guests spent is a row of its own, with the value "".
-    Empty for the first period.
+    Empty for the first period. `rows` is a scorecard of both periods by the column, where one is at hand.
     """
     import pandas as pd
 
@@ -75,11 +77,13 @@ def segment_changes(data: Dataset, period: Period, column: str, metrics: Sequenc
     if before.index < Period.of(data.start, period.every).index:
         return pd.DataFrame(columns=list(COLUMNS))
     rates = [name for name in metrics if name not in _SUMS]
-    rows = [_sums(data, name, period, column) for name in metrics if name in _SUMS]
+    found = [_sums(data, name, period, column) for name in metrics if name in _SUMS]
     if rates:
-        frame = scorecard(data, periods=[before, period], segment=column, metrics=rates)
-        rows.append(_rates(frame[frame["segment"] == column], str(before), str(period)))
-    frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=list(COLUMNS))
+        if rows is None:
+            rows = scorecard(data, periods=[before, period], segment=column, metrics=rates)
+        wanted = (rows["segment"] == column) & rows["metric"].isin(rates)
+        found.append(_rates(rows[wanted], str(before), str(period)))
+    frame = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
     return frame[list(COLUMNS)]
 
 
