@@ -13,6 +13,7 @@ from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
+from retention_kit.metrics.queries.later_retention import later_retention
 from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.metrics.queries.summaries import concentration, periods_of
 from retention_kit.metrics.queries.value_segments import value_segments
@@ -180,6 +181,7 @@ def differences(
         found += _both("active", data, other, active_customers, period=period, columns=segments)
         found += _both("concentration", data, other, concentration, period=period)
         found += _both("value segments", data, other, value_segments, period=period)
+    found += _both("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
     if data.basis == "subscriptions":
         cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]
         for ask in (renewals, survival_times):

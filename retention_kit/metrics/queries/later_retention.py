@@ -1,0 +1,68 @@
+"""What customers who answered a survey did afterwards: whether they stayed, by their score."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.errors import DataError
+from retention_kit.metrics.queries.memberships import span_before
+from retention_kit.metrics.queries.summaries import missing_reason
+from retention_kit.metrics.queries.views import run_query, sql
+from retention_kit.periods import Period, add_months
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+MONTHS = 3  # after an answer; with `inactivity_days` so many days
+
+
+class Window(NamedTuple):
+    """Answers from `begins` to before `ends`; all of their later time is known."""
+
+    begins: date
+    ends: date
+    days: int | None  # of later time; None: three months
+
+
+def window_of(data: Dataset, period: Period) -> Window:
+    """Twelve months of answers, the last that can be followed up to a period's end."""
+    cut = min(period.end, data.as_of)
+    days = data.settings.definitions.inactivity_days if data.basis == "orders" else None
+    ends = add_months(cut, -MONTHS) if days is None else cut - timedelta(days=days)
+    return Window(add_months(ends, -12), ends, days)
+
+
+def later_retention(data: Dataset, period: Period) -> pd.DataFrame | None:
+    """Customers who answered in the `window_of` a period, by survey and score, and how many of them stayed.
+
+    The first answer of each that was given as a customer: one who paid, and still does three months later; or who had
+    bought within twelve months, and bought again within three months or the time of inactivity. Columns: survey, score,
+    high (of the scale), customers, kept; the row of the survey "" counts all who were customers in the window. None
+    where the data hold no answers or no customers.
+    """
+    if missing_reason(data, "feedback") or missing_reason(data, "movements"):
+        return None
+    key = SummaryKey("later_retention", str(period))
+    if key not in data.summaries:
+        if data.engine is None:
+            raise DataError(
+                f"The figures kept for the report hold nothing of what followed the answers up to {period}."
+            )
+        window = window_of(data, period)
+        later = f"CAST(day + INTERVAL {MONTHS} MONTH AS DATE)"
+        if window.days is not None:
+            later = f"(day + CAST({window.days} AS INTEGER))"
+        parts = {"begins": f"DATE '{window.begins}'", "ends": f"DATE '{window.ends}'", "later": later}
+        if data.basis == "orders":
+            parts["later"] = parts["later"].replace("day +", "answered.day +")
+            parts["earliest"] = f"DATE '{add_months(window.begins, -12)}'"
+            data.summaries[key] = run_query(data, sql("later_retention_orders"), None, None, (), **parts)
+        else:
+            granularity, _ = span_before(window.ends)
+            query = sql("later_retention_subscriptions")
+            data.summaries[key] = run_query(data, query, granularity, None, ["paid_stretches"], **parts)
+    return data.summaries[key]

@@ -1,0 +1,148 @@
+"""What a page shows of what customers did after they answered a survey."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.data.values.scales import top_boxes
+from retention_kit.metrics.catalogue import SMALL, Measure
+from retention_kit.metrics.formulas import difference, share
+from retention_kit.metrics.insights import Claim, p_value
+from retention_kit.metrics.queries.later_retention import MONTHS, later_retention, window_of
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts import series
+from retention_kit.report.charts.base import ChartSpec, join_items
+from retention_kit.report.pages.context import Context
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUPS = {
+    "nps": ("detractors", "passives", "promoters"),
+    "csat": ("rest", "top"),
+    "ces": ("rest", "top"),
+}  # worst first
+
+
+class LaterBlocks(Context):
+    """What a page shows of what customers did after they answered a survey."""
+
+    def claims(self) -> list[Claim]:
+        """Those of the other blocks, and that those who scored worst and best stay in different shares."""
+        found = super().claims()
+        for survey, groups in GROUPS.items():
+            shares = self._later_shares(survey)
+            worst, best = shares.get(groups[0]), shares.get(groups[-1])
+            if worst is None or best is None or min(worst.n or 0, best.n or 0) < SMALL:
+                continue
+            bounds = difference(worst, best)
+            if bounds is not None and worst.value is not None and best.value is not None:
+                p = p_value(worst.value - best.value, *bounds)
+                found.append(Claim(("later",), "later_retention", "answers", p, value=survey))
+        return found
+
+    def later_retention(self, survey: str) -> Block | None:
+        """Whether customers stayed after they answered a survey (nps, csat or ces), by what they answered.
+
+        The block `chart`: the share that stayed, with its interval, for each group of answers; no cause is claimed.
+        None of fewer than 30 customers who answered, or where one segment value is looked at alone.
+        """
+        shares, frame = self._later_shares(survey), self._later()
+        asked = sum(one.n or 0 for one in shares.values())
+        if frame is None or asked < SMALL or len(shares) < 2:
+            return None
+        labels = {name: self._answer_label(survey, name) for name in shares}
+        rows = _rows(
+            shares, labels, str(self.period), self.words.text(f"later.kept_{self.base}", **self._later_texts())
+        )
+        chart = series.segments(rows, self.words)
+        if chart is None:
+            return None
+        customers = float(frame.loc[frame["survey"] == "", "customers"].iloc[0])
+        texts = self._later_texts() | {
+            "survey": self.words.text(f"charts.answers.{survey}"),
+            "n": self.words.value(asked, "count"),
+            "all": self.words.value(customers, "count"),
+            "share": self.words.value(asked / customers if customers else None, "fraction"),
+        }
+        caption = [self.words.text(f"later.caption_{self.base}", **texts), self.words.text("later.no_cause")]
+        said = [
+            f"{labels[name]} {self.words.value(one.value, 'fraction')} ({self.words.value(one.n, 'count')})"
+            for name, one in shares.items()
+        ]
+        alt = self.words.text("later.alt", label=rows["label"].iloc[0], figures=join_items(said, self.words))
+        return self.chart(ChartSpec(chart.spec, alt), self._later_title(survey, shares, labels), caption)
+
+    def _later(self) -> pd.DataFrame | None:
+        return None if self.only else later_retention(self.data, self.period)
+
+    def _later_shares(self, survey: str) -> dict[str, Measure]:
+        """By group of answers, the worst first, the share that stayed."""
+        frame = self._later()
+        if frame is None or (frame := frame[frame["survey"] == survey]).empty:
+            return {}
+        pairs = zip(frame["score"], frame["high"], strict=True)
+        group = [self._answer_group(survey, score, high) for score, high in pairs]
+        sums = frame.assign(group=group).groupby("group")[["kept", "customers"]].sum()
+        known = [name for name in GROUPS[survey] if name in sums.index]
+        return {name: share(int(sums.loc[name, "kept"]), int(sums.loc[name, "customers"]), "") for name in known}
+
+    def _answer_group(self, survey: str, score: float, high: float) -> str:
+        if survey == "nps":
+            return "promoters" if score >= 9 else "passives" if score >= 7 else "detractors"
+        chosen = self.data.settings.definitions
+        top = chosen.csat_top if survey == "csat" else chosen.ces_top
+        boxes = top_boxes(survey, int(high)) if not isinstance(top, int) else top
+        return "top" if score > high - boxes else "rest"
+
+    def _answer_label(self, survey: str, group: str) -> str:
+        if survey == "nps":
+            return self.words.text(f"charts.nps.{group}")
+        return self.words.text(f"charts.answers.{group}_{survey}" if group == "top" else "charts.answers.rest")
+
+    def _later_title(self, survey: str, shares: dict[str, Measure], labels: dict[str, str]) -> str:
+        """Whether those who scored worst stay less than those who scored best, where that is more than chance."""
+        (worst, low), (best, high) = next(iter(shares.items())), list(shares.items())[-1]
+        texts = self._later_texts() | {
+            "worst": labels[worst],
+            "best": labels[best],
+            "low": self.words.value(low.value, "fraction"),
+            "high": self.words.value(high.value, "fraction"),
+        }
+        is_real = self.holds("later_retention", "answers", value=survey)
+        few = min(low.n or 0, high.n or 0) < SMALL
+        kind = "differ" if is_real else "few" if few else "alike"
+        return self.words.text(f"later.title_{kind}_{self.base}", **texts)
+
+    def _later_texts(self) -> dict[str, object]:
+        window = window_of(self.data, self.period)
+        return {
+            "months": MONTHS,
+            "days": window.days,
+            "first": self.words.date(window.begins),
+            "last": self.words.date(window.ends - timedelta(days=1)),
+        }
+
+
+def _rows(shares: dict[str, Measure], labels: dict[str, str], period: str, label: str) -> pd.DataFrame:
+    """The shares as the chart of segments takes them, the best first."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "label": label,
+                "segment": "",
+                "segment_value": labels[name],
+                "period": period,
+                "value": one.value,
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "unit": "fraction",
+                "complete": True,
+            }
+            for name, one in reversed(shares.items())
+        ]
+    )
