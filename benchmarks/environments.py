@@ -15,7 +15,10 @@ UV = Path(sys.executable).with_name("uv")
 PACKAGES = {
     "repeatradar": ("repeatradar==1.0.0", "pandas<3", "pyarrow"),
     "lifetimes": ("lifetimes==0.11.3", "pandas<2", "numpy<2", "pyarrow<15"),  # reads what pandas 2 has removed
+    "lifelines": ("lifelines==0.30.3",),
+    "pymc_marketing": ("pymc-marketing==1.3.0",),
 }
+OTHER_PYTHON = {"pymc_marketing": os.environ.get("RETENTION_KIT_PYTHON", "3.12")}  # newer than ours may be
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -26,11 +29,13 @@ class NotThere(Exception):
 
 def environment(name: str) -> Path:
     """The Python of an environment that holds a package, made where there is none."""
+    own = OTHER_PYTHON.get(name, sys.executable)
     place = KEPT / f"{name}-{_digest(' '.join(PACKAGES[name]) + sys.version)}"
     python, done = place / "bin" / "python", place / "done"
     if not done.is_file():
         try:
-            subprocess.run([UV, "venv", "--quiet", "--clear", "--python", sys.executable, place], check=True)
+            make = [UV, "venv", "--quiet", "--clear", "--no-python-downloads", "--python", own, place]
+            subprocess.run(make, check=True, capture_output=True, text=True)
             install = [UV, "pip", "install", "--quiet", "--python", python, *PACKAGES[name]]
             subprocess.run(install, check=True, capture_output=True, text=True, timeout=300)
         except (OSError, subprocess.SubprocessError) as error:
@@ -53,6 +58,16 @@ def company(millions: float) -> Path:
     if not (folder / "retention.toml").is_file():
         subprocess.run([sys.executable, script, str(orders), folder], check=True)
     return folder
+
+
+def customers(n: int) -> Path:
+    """The file of made-up customers of a BG/NBD world, made where there is none."""
+    script = HERE / "bg_nbd_fit.py"
+    path = KEPT / f"customers-{n}-{_digest(script.read_text())}.npz"
+    if not path.is_file():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, script, path, str(n)], check=True)
+    return path
 
 
 def _digest(text: str) -> str:

@@ -13,7 +13,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from environments import NotThere, browser, environment
+from environments import NotThere, browser, customers, environment
 from measure import Case, Failed, Sample, by_turns, case, run, together
 from results import Claim, Part, Row, ratios
 from shop_export import LINES, write_export
@@ -292,6 +292,31 @@ def export(_: list[Company], rounds: int) -> list[Part]:
     return [part]
 
 
+def lifetimes(_: list[Company], rounds: int) -> list[Part]:
+    """BG/NBD fitted to 100,000 customers against lifetimes, and to 10 million; seconds are those of the processor."""
+    few, many = customers(100_000), customers(10_000_000)
+    part = Part("BG/NBD, CPU seconds of a fit")
+    ours = [sys.executable, HERE / "bg_nbd_fit.py"]
+    cases = [case("retention-kit, 100,000 customers", [*ours, few])]
+    try:
+        peer = [environment("lifetimes"), HERE / "peers" / "lifetimes_fit.py", few]
+        cases.append(case("lifetimes, 100,000 customers", peer))
+    except NotThere as error:
+        part.notes.append(f"lifetimes is missing: {error}")
+    cases.append(case("retention-kit, 10 million customers", [*ours, many]))
+    found = by_turns(cases, rounds, say)
+    part.rows = _rows(found)
+    fits = list(found.values())
+    if len(fits) == 3:
+        figures = [one[0].told["figures"] for one in fits[:2]]
+        part.notes.append(agreement({"ours": figures[0], "lifetimes": figures[1]}, within=1e-3))
+        text = "BG/NBD of 100,000 customers against lifetimes: CPU time"
+        part.claims.append(Claim(text, ratios(_seconds(fits[0]), _seconds(fits[1])), 0.5))
+    used = [one.memory / 2**30 for one in fits[-1]]
+    part.claims.append(Claim("BG/NBD of 10 million customers: memory", used, 1, unit="GiB"))
+    return [part]
+
+
 PARTS = {
     "pack": pack,
     "backfill": backfill,
@@ -300,10 +325,11 @@ PARTS = {
     "redraw": redraw,
     "startup": startup,
     "export": export,
+    "lifetimes": lifetimes,
 }
 
 
-def agreement(figures: dict[str, dict[str, float]]) -> str:
+def agreement(figures: dict[str, dict[str, float]], within: float = 1e-9) -> str:
     """A sentence on how many figures are the same in all ways; raises Failed where one differs."""
     (first, known), *others = figures.items()
     shared = 0
@@ -311,7 +337,7 @@ def agreement(figures: dict[str, dict[str, float]]) -> str:
         common = known.keys() & told.keys()
         shared += len(common)
         for key in sorted(common):
-            if not isclose(known[key], told[key], rel_tol=1e-9):
+            if not isclose(known[key], told[key], rel_tol=within):
                 raise Failed(f"{key} is {known[key]} by {first} and {told[key]} by {name}.")
         if not common:
             raise Failed(f"{first} and {name} have no figure in common.")
