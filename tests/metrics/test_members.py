@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import oracle_members
 import retention_kit as rk
 from pencil import table
 from retention_kit.data.sample import truth
@@ -304,3 +305,22 @@ def test_the_next_renewal_is_the_first_that_has_not_come(billed, started, renews
     kinds = kinds.rename(columns={"units": "kind_units"})
     (found,) = listed_members(data, data.as_of, None, None, kinds, "mrr", 9).itertuples()
     assert _next_renewal(found) == renews
+
+
+def test_a_second_calculation_agrees(company):
+    """Customer by customer, with another fit: the same members, value and customers at risk."""
+    spells = run_query(
+        company,
+        "SELECT customer_id, started_at, paid_from, paid_until, mrr, status, billed, _row FROM subscriptions",
+    )
+    period = Period.parse("2025-12")
+    at = period.index
+    query = f"SELECT customer_id, value FROM customer_values WHERE from_period <= {at} AND until_period > {at}"
+    for column in ("plan", "channel"):
+        values = run_query(company, query, Granularity("month"), column).set_index("customer_id")["value"]
+        spells[column] = spells["customer_id"].map(values).astype(object).fillna("(none)")
+    value, at_risk, at_stake = oracle_members.forecast(oracle_members.times_of(spells, period.end))
+    (whole,) = rows(company, period, None)
+    assert whole["value"] == pytest.approx(value, rel=1e-5)
+    assert whole["at_risk"] == at_risk
+    assert whole["at_stake"] == pytest.approx(at_stake, rel=1e-4)
