@@ -96,6 +96,9 @@ def _rates(frame: pd.DataFrame, before: str, now: str) -> pd.DataFrame:
     joined = (
         today[[*names, "change_low", "change_high"]].join(then[names].add_suffix("_then"), how="outer").reset_index()
     )
+    value, made_of = joined["value"], joined["numerator"] / joined["denominator"]
+    off = (value - made_of).abs() > 1e-9 * value.abs().clip(lower=1)  # somebody's own, which is no ratio of its parts
+    joined = joined[~joined["metric"].isin(joined.loc[off, "metric"])]
     return joined.rename(
         columns={
             "segment_value_": "value",

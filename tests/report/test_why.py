@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import retention_kit as rk
-from retention_kit.metrics.change_parts import change_parts, decomposed
+from retention_kit.metrics.change_parts import change_parts, decomposed, segment_changes
 from retention_kit.metrics.identities import identities
 from retention_kit.report.page import Page
 
@@ -144,6 +144,14 @@ def test_the_parts_add_up_to_the_change(sample, column, period):
     for made in (looked._revenue_parts(), looked._mrr_parts()):
         change = looked.row("revenue" if "guests" in made else "mrr").change
         assert fsum(made.values()) == pytest.approx(change, rel=1e-9)
+
+
+def test_what_is_no_ratio_of_its_parts_is_not_split(sample):
+    """A metric of somebody's own may divide otherwise than it says; its parts would not add up."""
+    name, period = "customer_retention_rate", rk.Period.parse("2025-12")
+    rows = rk.scorecard(sample, periods=["2025-11", "2025-12"], segment="channel", metrics=[name])
+    assert len(segment_changes(sample, period, "channel", [name], rows)) == 4
+    assert segment_changes(sample, period, "channel", [name], rows.assign(value=1 - rows["value"])).empty
 
 
 def test_the_report_asserts_it(sample):

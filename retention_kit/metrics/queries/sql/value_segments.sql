@@ -1,30 +1,44 @@
 -- Customers by their value group at the ends of two periods, and what they spent in the twelve months up to each. Orders
 -- of one day are one occasion. 0: no purchase in those twelve months.
-WITH bought AS (
-    SELECT 1 AS is_now, customer_id, day, amount FROM orders
-    WHERE is_purchase AND customer_id IS NOT NULL AND day >= $begins AND day < $ends
-    UNION ALL
-    SELECT 0, customer_id, day, amount FROM orders
-    WHERE is_purchase AND customer_id IS NOT NULL AND day >= $earlier AND day < $starts
+WITH days AS (
+    SELECT customer_id, day, CAST(SUM(amount) AS BIGINT) AS amount
+    FROM orders
+    WHERE is_purchase AND customer_id IS NOT NULL AND day >= $earlier AND day < $ends
+    GROUP BY customer_id, day
 ),
 spent AS (
-    SELECT is_now, customer_id, MAX(day) AS last_day, COUNT(DISTINCT day) AS days, CAST(SUM(amount) AS BIGINT) AS amount
-    FROM bought
-    GROUP BY is_now, customer_id
+    SELECT 1 AS is_now, customer_id, date_diff('day', $earlier, MAX(day)) AS last_day, COUNT(*) AS days,
+           CAST(SUM(amount) AS BIGINT) AS amount
+    FROM days
+    WHERE day >= $begins
+    GROUP BY customer_id
+    UNION ALL
+    SELECT 0, customer_id, date_diff('day', $earlier, MAX(day)), COUNT(*), CAST(SUM(amount) AS BIGINT)
+    FROM days
+    WHERE day < $starts
+    GROUP BY customer_id
+),
+-- How many have each value: ranks follow from these, and they are far fewer than customers to sort.
+counted AS (
+    SELECT is_now, 'recency' AS kind, CAST(last_day AS BIGINT) AS value, COUNT(*) AS n FROM spent GROUP BY 1, 3
+    UNION ALL
+    SELECT is_now, 'frequency', days, COUNT(*) FROM spent GROUP BY 1, 3
+    UNION ALL
+    SELECT is_now, 'money', amount, COUNT(*) FROM spent GROUP BY 1, 3
 ),
 fifths AS (
-    SELECT is_now, customer_id, amount,
-           1 + CAST(floor((rank() OVER (PARTITION BY is_now ORDER BY last_day) - 1) * 5.0
-                          / COUNT(*) OVER (PARTITION BY is_now)) AS INTEGER) AS recency,
-           1 + CAST(floor((rank() OVER (PARTITION BY is_now ORDER BY days) - 1) * 5.0
-                          / COUNT(*) OVER (PARTITION BY is_now)) AS INTEGER) AS frequency,
-           1 + CAST(floor((rank() OVER (PARTITION BY is_now ORDER BY amount) - 1) * 5.0
-                          / COUNT(*) OVER (PARTITION BY is_now)) AS INTEGER) AS money
-    FROM spent
+    SELECT is_now, kind, value,
+           1 + CAST(floor((CAST(SUM(n) OVER (PARTITION BY is_now, kind ORDER BY value) AS BIGINT) - n) * 5.0
+                          / CAST(SUM(n) OVER (PARTITION BY is_now, kind) AS BIGINT)) AS INTEGER) AS fifth
+    FROM counted
 ),
 scored AS (
-    SELECT is_now, customer_id, amount, recency, CAST(floor((frequency + money + 1) / 2.0) AS INTEGER) AS worth
-    FROM fifths
+    SELECT spent.is_now, customer_id, amount, lately.fifth AS recency,
+           CAST(floor((often.fifth + much.fifth + 1) / 2.0) AS INTEGER) AS worth
+    FROM spent
+    JOIN fifths AS lately ON lately.kind = 'recency' AND lately.is_now = spent.is_now AND lately.value = last_day
+    JOIN fifths AS often ON often.kind = 'frequency' AND often.is_now = spent.is_now AND often.value = days
+    JOIN fifths AS much ON much.kind = 'money' AND much.is_now = spent.is_now AND much.value = amount
 ),
 placed AS (
     SELECT customer_id,
