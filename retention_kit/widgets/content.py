@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
 from retention_kit.metrics.catalogue import METRICS, ranked
+from retention_kit.metrics.forecasts.lists import RISK_LISTS, STAKES, risk_lists, risk_names
 from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import available_summaries, missing_reason, summary
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 TABS = ("trend", "movements", "cohorts", "segments", "customers", "about")
 ACTIVE, CELL = "active", "cell"
 MOST_ROWS = 200  # of customers that a table shows
-_MONEY = ("paid", "mrr", "revenue_12_months")
-_DATES = ("last_purchase", "paid_until", "paid_since")
+_MONEY = ("paid", "mrr", "revenue_12_months", *STAKES)
+_DATES = ("last_purchase", "paid_until", "paid_since", "overdue_since", "act_by")
 
 
 class Listing(NamedTuple):
@@ -247,7 +248,7 @@ class Content:
         """The lists of customers that there are: label and kind."""
         if missing_reason(self.data, "movements"):
             return []
-        return [(self.words.text(f"explorer.list.{kind}"), kind) for kind in (ACTIVE, *LISTS)]
+        return [(self.words.text(f"explorer.list.{kind}"), kind) for kind in (ACTIVE, *LISTS, *risk_names(self.data))]
 
     def customers(self, listing: Listing) -> pd.DataFrame:
         """The customers of a list, all of them; none where the data know no customers."""
@@ -264,6 +265,9 @@ class Content:
             if listing.kind in LISTS:
                 lists = customer_lists(self.data, period, columns, only)
                 frames = {Listing(kind): frame for kind, frame in lists.items()}
+            elif listing.kind in RISK_LISTS:
+                asked, nobody = risk_lists(self.data, period, columns, only), pd.DataFrame({"customer_id": []})
+                frames = {Listing(kind): asked.get(kind, nobody) for kind in RISK_LISTS}
             else:
                 cohort = listing.cohort or None
                 frames = {listing: active_customers(self.data, period, cohort, columns, only)}

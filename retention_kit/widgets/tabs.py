@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as W
 
 from retention_kit.errors import UnknownNameError, did_you_mean
+from retention_kit.metrics.forecasts.lists import risk_names
 from retention_kit.metrics.queries.customer_lists import LISTS
 from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
@@ -172,7 +173,7 @@ def checked_listing(data: Dataset, every: str, kind: str, cohort: str, period: s
         if not (cohort and period):
             raise UnknownNameError("Those of a cohort are listed in a period: name both, `cohort` and `period`.")
         return Listing(CELL, *(str(pick_period(data, str(text), every)) for text in (cohort, period)))
-    known = (ACTIVE, *LISTS)
+    known = (ACTIVE, *LISTS, *risk_names(data))
     if kind not in known:
         raise UnknownNameError(f"There is no list {kind!r}: {did_you_mean(kind, known)}")
     return Listing(kind)

@@ -10,11 +10,13 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.data.summary_key import SummaryKey
+from retention_kit.metrics.forecasts.lists import STAKES, risk_lists, risk_totals
 from retention_kit.metrics.insights import usual_value
 from retention_kit.metrics.queries.customer_lists import LISTS, customer_lists, list_totals
 from retention_kit.periods import Period
 from retention_kit.report.export.csv_files import write_lists
 from retention_kit.report.page import Page
+from retention_kit.wording import DASH
 
 
 def spells(lost: dict[str, int], stay: int = 5) -> pd.DataFrame:
@@ -82,20 +84,28 @@ def test_what_costs_most_comes_first(tmp_path, target, first):
 def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):
     sample = Page("2025-12", segment=only, data=rk.sample(**options))
     lists = customer_lists(sample.data, sample.period, only=sample.alone)
+    lists |= (asked := risk_lists(sample.data, sample.period, only=sample.alone))
     write_lists(sample, lists, tmp_path)
     shown = {row[0]: row for row in sample.lists().data["rows"]}
-    assert set(shown) == {f"lists/{metric}{sample.suffix}.csv" for metric in LISTS}
-    for metric, total in list_totals(sample.data, sample.period, only=sample.alone).items():
-        file = sample.list_file(metric)
+    assert set(shown) == {f"lists/{name}{sample.suffix}.csv" for name in (*LISTS, *asked)}
+    totals = list_totals(sample.data, sample.period, only=sample.alone)
+    for name, total in (totals | risk_totals(sample.data, sample.period, only=sample.alone)).items():
+        file = sample.list_file(name)
         with (tmp_path / file).open(encoding="utf-8", newline="") as opened:
             rows = list(csv.DictReader(opened))
-        money = [row.get("mrr", row.get("revenue_12_months")) for row in rows]
+        by = next(one for one in (*STAKES, "mrr", "revenue_12_months") if one in rows[0])
+        money = [row[by] for row in rows]
         assert all(re.fullmatch(r"\d+(\.\d{1,2})?", one) for one in money), "pence, no twelfths of them"
-        assert len(rows) == total.customers == sample.row(metric).value
+        assert len(rows) == total.customers
         assert sum(map(float, money)) == pytest.approx(total.money, abs=0.005 * len(rows))
-        assert shown[file][1:3] == [sample.words.value(len(rows), "count"), sample.words.value(total.money, "money")]
-        assert shown[file][3] == ", ".join(rows[0])
-    lost = next(item for item in sample.attention().data["items"] if "lists/" in item)
+        said = sample.words.value(total.money, "money")
+        figures = [said] if not asked else [DASH, said] if name in asked else [said, DASH]
+        columns = [*rows[0]] if name not in asked else [*[*rows[0]][:3], f"{len(rows[0]) - 3} more"]
+        assert shown[file][1:] == [sample.words.value(len(rows), "count"), *figures, ", ".join(columns)]
+        counted = {"at_risk": "customers_at_risk", "second_purchase": None}.get(name, name)
+        if counted is not None:
+            assert getattr(total, "in_all", total.customers) == sample.row(counted).value
+    lost = next(item for item in sample.attention().data["items"] if "lists/lost_customers" in item)
     assert shown[sample.list_file("lost_customers")][2] in lost
 
 

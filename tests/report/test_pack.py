@@ -28,6 +28,7 @@ import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import DataError, ReportError, UnknownNameError
 from retention_kit.metrics.catalogue import METRICS, Measure, metric
+from retention_kit.metrics.forecasts.lists import RISK_LISTS
 from retention_kit.metrics.queries.customer_lists import LISTS
 from retention_kit.metrics.snapshot import SNAPSHOT
 from retention_kit.report.archive import manifest
@@ -137,7 +138,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_pack_holds_what_the_contract_names(either):
     sections = json.loads((either / "manifest.json").read_text("utf-8"))["sections"]
     notebooks = {f"notebooks/{stem}.ipynb" for stem in sections}
-    lists = {f"lists/{metric}.csv" for metric in LISTS}
+    listed = json.loads((either / "manifest.json").read_text("utf-8"))["lists"]
+    lists = {f"lists/{name}.csv" for name in LISTS} | {*listed}
+    assert {*listed} - {f"lists/{name}.csv" for name in RISK_LISTS} == {f"lists/{name}.csv" for name in LISTS}
     reports = {"report.en.html", "report.en.pdf", "message.en.eml"}
     assert set(contents(either)) == {"manifest.json", "scorecard.csv"} | reports | notebooks | lists
 

@@ -114,6 +114,7 @@ def test_sections_follow_the_reading_order(data, guest_share):
         "lifetime_value",
         "revenue",
         "cohorts",
+        "at_risk",
     ]
     sample = [section.path.stem for section in library.sections(rk.sample())]
     assert [name for name in library.ORDER if name in sample] == [name for name in sample if name != "kpi"]

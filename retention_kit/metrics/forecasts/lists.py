@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-RISK_LISTS = {"at_risk": "customers_at_risk", "second_purchase": ""}  # a list, and the metric that counts it
+RISK_LISTS = ("at_risk", "second_purchase")
+STAKES = ("value_at_stake", "mrr_at_stake")  # the columns that hold the money at stake
 
 
 class RiskTotal(NamedTuple):
@@ -41,7 +42,7 @@ def risk_lists(
     each segment column. For subscriptions see `members_lists.lists`. `only`, a segment column and its value, leaves the
     others out.
     """
-    if missing_reason(data, "lives"):
+    if not risk_names(data):
         return {}
     if data.engine is None:
         raise DataError("The figures kept for the report hold no customers: load the data to see them.")
@@ -52,9 +53,16 @@ def risk_lists(
     return forecast.lists(data, period, columns, only)
 
 
+def risk_names(data: Dataset) -> list[str]:
+    """The lists that data of their kind have, however few customers they hold."""
+    if missing_reason(data, "lives"):
+        return []
+    return [*RISK_LISTS] if data.basis == "orders" else ["at_risk"]
+
+
 def stake_column(frame: pd.DataFrame) -> str:
     """The column of a list that holds the money at stake."""
-    return next(name for name in frame if name.endswith("_at_stake"))
+    return next(name for name in STAKES if name in frame)
 
 
 def risk_totals(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.metrics.breakdowns import answer_counts
+from retention_kit.metrics.forecasts.lists import risk_lists, risk_totals
+from retention_kit.metrics.forecasts.lives import back_test
 from retention_kit.metrics.identities import Identity, identities
 from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
 from retention_kit.metrics.queries.summaries import concentration, largest_change, missing_reason
@@ -21,7 +23,7 @@ class Figures(NamedTuple):
     """What is computed once for all files of a pack."""
 
     scorecard: str  # as CSV
-    lists: Mapping[str, pd.DataFrame]  # of customers, by metric
+    lists: Mapping[str, pd.DataFrame]  # of customers, by the metric or the name of the list
     checks: list[Identity]
 
 
@@ -41,4 +43,9 @@ def compute_figures(plan: Plan) -> Figures:
     page.claims()
     lists = customer_lists(data, period, page.columns, page.alone)
     list_totals(data, period, page.columns, page.alone, lists)
-    return Figures(scorecard_of(page), lists, checks)
+    scorecard = scorecard_of(page)
+    asked = risk_lists(data, period, page.columns, page.alone)
+    risk_totals(data, period, page.columns, page.alone, asked)
+    if missing_reason(data, "lives") is None:
+        back_test(data, period)
+    return Figures(scorecard, lists | asked, checks)

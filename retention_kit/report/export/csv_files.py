@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.metrics.forecasts.lists import RISK_LISTS, STAKES
 from retention_kit.metrics.queries.customer_lists import LISTS, money_column
 from retention_kit.metrics.scorecard import COLUMNS, records
 from retention_kit.wording import money_decimals
@@ -63,20 +64,21 @@ def read_scorecard(path: Path) -> list[dict[str, str]]:
 
 
 def write_lists(page: Page, lists: Mapping[str, pd.DataFrame], pack: Path) -> None:
-    """The customers behind "did not return", "new" and "came back", a file each in `lists`: for the team, never mailed.
+    """The customers behind "did not return", "new" and "came back", and whom to ask, a file each in `lists`: for the
+    team, never mailed.
 
-    A list has as many rows as its figure says, and is gone where the data no longer give that figure. Money is rounded
-    to the currency's minor unit.
+    A list has as many rows as its figure says, those of whom to ask as many as `[at_risk] capacity` does, and is gone
+    where the data no longer give it. Money is rounded to the currency's minor unit.
     """
-    decimals, money = money_decimals(page.data.settings.report.currency), money_column(page.data)
-    for metric in LISTS:
-        path = pack / page.list_file(metric)
-        if metric not in lists:
+    decimals, money = money_decimals(page.data.settings.report.currency), {money_column(page.data), *STAKES}
+    for name in (*LISTS, *RISK_LISTS):
+        path = pack / page.list_file(name)
+        if name not in lists:
             path.unlink(missing_ok=True)
             continue
         path.parent.mkdir(exist_ok=True)
         path.parent.chmod(0o700)  # customers by name: for whoever made the pack
-        rows = lists[metric].assign(**{money: lists[metric][money].round(decimals)})
+        rows = lists[name].assign(**{one: lists[name][one].round(decimals) for one in lists[name] if one in money})
         path.write_text(frame_csv(rows), "utf-8", newline="")
 
 

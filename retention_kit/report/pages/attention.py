@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from retention_kit.metrics.catalogue import METRICS, SMALL
+from retention_kit.metrics.forecasts.lists import RiskTotal
 from retention_kit.metrics.insights import usual_value
 from retention_kit.metrics.queries.customer_lists import ListTotal, list_totals, money_column
 from retention_kit.report.blocks import Block
@@ -13,8 +14,10 @@ from retention_kit.report.charts.base import join_items
 from retention_kit.report.pages import narrative, tables
 from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.overview import Overview
+from retention_kit.wording import DASH
 
 MOST = 6  # sentences, and goals, where room is scarce
+SOME = 3  # columns that a list with many is told by
 
 
 class Finding(NamedTuple):
@@ -33,7 +36,7 @@ class Attention(Overview):
         `most` sentences at most, else all. Money is in the report's currency, over twelve months. Nothing where there
         is nothing to look into.
         """
-        found = [*self._lost(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
+        found = [*self._lost(), *self._at_risk(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
         found.sort(key=lambda one: -one.money)
         items = [*self.data.warnings, *(one.text for one in found)]
         if 0 < most < len(items):
@@ -45,31 +48,30 @@ class Attention(Overview):
         """What the lists beside the report hold, by the metric that counts their rows."""
         return list_totals(self.data, self.period, self.columns, self.alone)
 
-    def list_file(self, metric: str) -> str:
-        """Where a list lies in the pack."""
-        return f"lists/{metric}{self.suffix}.csv"
-
     def lists(self) -> Block | None:
         """Which customers are listed beside the report: a table of the files.
 
-        Each row says how many customers a file names and for how much money, in the report's currency. Nothing where
-        no file names anybody.
+        Each row says how many customers a file names and for how much money, in the report's currency: paid or spent,
+        or of those to be asked at stake. Nothing where no file names anybody.
         """
-        words = self.words
-        rows = [
-            [
-                self.list_file(metric),
-                words.value(total.customers, "count"),
-                words.value(total.money, "money"),
-                ", ".join(total.columns),
-            ]
-            for metric, total in self.list_totals().items()
-            if total.customers
-        ]
-        money = money_column(self.data)
-        heads = ("file", "customers", money, "columns")
+        words, risks = self.words, self.risk_totals()
+        rows = []
+        totals: dict[str, ListTotal | RiskTotal] = {**self.list_totals(), **risks}
+        for name, total in totals.items():
+            money = [words.value(total.money, "money")]
+            money = [DASH, *money] if name in risks else [*money, DASH] if risks else money
+            if total.customers:
+                count = words.value(total.customers, "count")
+                rows.append([self.list_file(name), count, *money, self._columns_named(total.columns)])
+        numbers = ["customers", money_column(self.data), *(["at_stake"] if risks else [])]
         caption = words.text("lists.caption")
-        return tables.titled(words, "lists", heads, rows, ("customers", money), caption) if rows else None
+        return tables.titled(words, "lists", ["file", *numbers, "columns"], rows, numbers, caption) if rows else None
+
+    def _columns_named(self, columns: tuple[str, ...]) -> str:
+        """The columns of a list, the first few of many."""
+        more = len(columns) - SOME if len(columns) > 2 * SOME else 0
+        names = [*columns[: len(columns) - more]]
+        return ", ".join([*names, self.words.text("chart.more_names", count=more)] if more else names)
 
     def _lost(self) -> Iterator[Finding]:
         row = self.row("lost_customers")
@@ -88,6 +90,21 @@ class Attention(Overview):
         money = words.value(total.money, "money")
         sentence = text(f"attention.money_{self.data.basis}", said=sentence, money=money)
         yield Finding(f"{sentence} {text('attention.list', file=self.list_file('lost_customers'))}", total.money)
+
+    def _at_risk(self) -> Iterator[Finding]:
+        """Who is at risk, where the list of them is at hand."""
+        row, total = self.row("customers_at_risk"), self.risk_totals().get("at_risk")
+        if row is None or not narrative.is_known(row.value) or total is None or not total.customers:
+            return
+        texts = {
+            "count": self.words.value(row.value, "count"),
+            "months": self.words.value(self.data.settings.definitions.horizon_months, "count"),
+            "listed": self.words.value(total.customers, "count"),
+            "money": self.words.value(total.money, "money"),
+            "file": self.list_file("at_risk"),
+        }
+        kind = "some" if total.in_all > total.customers else "all"
+        yield Finding(self.words.text(f"attention.at_risk_{self.data.basis}_{kind}", **texts), total.money)
 
     def _missed_goals(self) -> Iterator[Finding]:
         for row in self.now(METRICS).itertuples():

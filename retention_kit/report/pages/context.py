@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS, SMALL, Metric, ranked
+from retention_kit.metrics.forecasts.lists import RiskTotal, risk_totals
 from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, segment_claims, significant
 from retention_kit.metrics.queries.summaries import largest_change, pick_period
 from retention_kit.metrics.scorecard import missing_metrics, scorecard, segment_values, split_segment
@@ -106,6 +107,14 @@ class Context:
         """What makes a customer, as the sentences tell it apart."""
         is_window = self.data.basis == "orders" and self.data.settings.definitions.inactivity_days
         return "inactivity" if is_window else self.data.basis
+
+    def list_file(self, name: str) -> str:
+        """Where a list of customers lies in the pack."""
+        return f"lists/{name}{self.suffix}.csv"
+
+    def risk_totals(self) -> dict[str, RiskTotal]:
+        """What the lists of whom to ask hold, by their names."""
+        return risk_totals(self.data, self.period, self.columns, self.alone)
 
     def last_day(self) -> str:
         """The last day that the data know, in words."""

@@ -1,0 +1,65 @@
+"""Forecast against what happened, drawn as one point for each tenth of the customers. It computes no figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retention_kit.report.charts.base import (
+    GREY,
+    MUTED,
+    TEAL,
+    ChartSpec,
+    alt,
+    join_items,
+    layered_spec,
+    quantitative,
+    tooltips,
+    without_schema_checks,
+)
+from retention_kit.wording import Words
+
+HEIGHT = 300
+
+
+@without_schema_checks
+def calibration(bins: list[dict[str, Any]], words: Words) -> ChartSpec | None:
+    """A point for each tenth of the customers: the predicted share across, the actual one up, with its interval.
+
+    `bins` have predicted, actual, low, high (fractions) and customers; on the diagonal a forecast came true.
+    """
+    if not bins:
+        return None
+    rows = [
+        {
+            "predicted": one["predicted"],
+            "value": one["actual"],
+            "low": one["low"],
+            "high": one["high"],
+            "figure": words.value(one["actual"], "fraction"),
+            "forecast": words.value(one["predicted"], "fraction"),
+            "interval": words.text(
+                "charts.interval", low=words.value(one["low"], "fraction"), high=words.value(one["high"], "fraction")
+            ),
+            "n": words.value(one["customers"], "count"),
+        }
+        for one in bins
+    ]
+    x, y = quantitative(alt.X, "fraction", words, [0, 1]), quantitative(alt.Y, "fraction", words, [0, 1])
+    titles = words.text("charts.calibration.predicted"), words.text("charts.calibration.actual")
+    across, up, low, start, end = (
+        encoding.title(titles[is_up])
+        for encoding, is_up in ((x("predicted"), 0), (y("value"), 1), (y("low"), 1), (x("at"), 0), (y("at"), 1))
+    )
+    ideal = alt.Chart(alt.InlineData(values=[{"at": 0}, {"at": 1}], name="ideal"))
+    tips = tooltips(words, "forecast", "figure", "interval", "n")
+    base = alt.Chart()
+    layers = [
+        base.mark_rule(color=GREY, strokeWidth=2).encode(across, low, alt.Y2("high:Q")),
+        base.mark_circle(color=TEAL, size=70, opacity=1).encode(across, up, tooltip=tips),
+    ]
+    spec = layered_spec(layers, words, rows, right=24, height=HEIGHT)
+    line = ideal.mark_line(color=MUTED, strokeWidth=1, strokeDash=[4, 4]).encode(start, end)
+    made = line.to_dict(validate=False, context={"top_level": False})
+    spec["layer"].insert(0, {name: made[name] for name in ("mark", "encoding", "data")})
+    points = [words.text("charts.calibration.point", **row) for row in rows]
+    return ChartSpec(spec, words.text("charts.calibration.alt", points=join_items(points, words)))

@@ -1,0 +1,197 @@
+"""What a page shows about what comes: who is at risk, what customers are worth, and whether the forecast can be
+trusted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.metrics.forecasts.back_test import FULL, HIGH_RATIO, LOW_RATIO, BackTest
+from retention_kit.metrics.forecasts.lives import back_test, lives
+from retention_kit.metrics.queries.summaries import missing_reason
+from retention_kit.report.blocks import Block
+from retention_kit.report.charts.calibration import calibration
+from retention_kit.report.pages import narrative
+from retention_kit.report.pages.context import Blocks
+from retention_kit.report.pages.metric import MetricBlocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ALIKE = 0.05  # of the simple value, by which the predicted one may differ unsaid
+
+
+class RiskBlocks(MetricBlocks):
+    """What a page shows about what comes: who is at risk, and whether the forecast can be trusted."""
+
+    def at_risk(self) -> Block | None:
+        """How many customers are at risk, with how much money, and where they are listed.
+
+        The block `notice` with a sentence for each; money is in the report's currency. None where nobody is at risk,
+        or the data are too few to say.
+        """
+        row = self._expected()
+        if row is None or not row["at_risk"]:
+            return None
+        words, months = self.words, self.data.settings.definitions.horizon_months
+        texts = {
+            "count": words.value(row["at_risk"], "count"),
+            "customers": words.value(row["customers"], "count"),
+            "money": words.value(row["at_stake"], "money"),
+            "months": words.value(months, "count"),
+            "period": words.period(self.period),
+        }
+        items = [words.text(f"at_risk.finding_{self.data.basis}", **texts), *self._listed()]
+        return Block("notice", title=words.text("at_risk.title", **texts), items=items)
+
+    def back_test(self) -> Blocks:
+        """Whether the forecast is worth more than a plain rule: the same one made earlier, held against what happened.
+
+        A list of blocks: a `text` with the verdict; the `chart` of forecast against actual shares by tenths of the
+        customers; a `table` of what was predicted and what happened, and one of the scores beside the plain rule. Only
+        the text where the data are too short, nothing where there is no forecast at all.
+        """
+        row = self._expected()
+        if row is None or row["at_risk"] is None:
+            return Blocks()
+        found = back_test(self.data, self.period)
+        said = Block("text", text=" ".join(self._verdict(found)))
+        return Blocks(filter(None, [said, self._calibration(found), self._happened(found), self._scores(found)]))
+
+    def lifetime_values(self) -> Blocks:
+        """The simple lifetime value, its lifespan and the predicted one over thirteen periods, and why the two differ.
+
+        A list of blocks: those of `trends`, then a `text` that says by how much the predicted value differs and why,
+        where both are defined. Empty where the data lack the table.
+        """
+        shown = self.trends("customer_lifetime_value", "customer_lifespan", "predicted_lifetime_value")
+        return Blocks(filter(None, [*shown, self._beside_simple()]))
+
+    def _expected(self) -> dict[str, Any] | None:
+        """The forecast of this page's customers; None where the data have none."""
+        if missing_reason(self.data, "lives"):
+            return None
+        column, value = self.alone or (None, "")
+        rows = lives(self.data, self.period, column)
+        return next((row for row in rows if row["segment_value"] == value), None)
+
+    def _listed(self) -> Iterator[str]:
+        """Which files name whom."""
+        for name, total in self.risk_totals().items():
+            if total.customers:
+                kind = "some" if total.in_all > total.customers else "all"
+                texts = {
+                    "file": self.list_file(name),
+                    "listed": self.words.value(total.customers, "count"),
+                    "all": self.words.value(total.in_all, "count"),
+                    "money": self.words.value(total.money, "money"),
+                }
+                yield self.words.text(f"at_risk.list_{name}_{kind}", **texts)
+        if any(total.customers for total in self.risk_totals().values()):
+            yield self.words.text("at_risk.control")
+
+    def _verdict(self, found: BackTest) -> Iterator[str]:
+        """Sentences: the verdict, what it rests on, and what a reader should be warned of."""
+        words, text = self.words, self.words.text
+        texts = {
+            "cut": words.date(found.cut),
+            "months": words.value(found.months, "count"),
+            "history": words.value(found.history, "count"),
+            "end": words.period(self.period),
+        }
+        if (comparison := found.comparison) is None:
+            yield text("back_test.none", **texts)
+            return
+        basis = self.data.basis
+        figures = {
+            "model": words.value(comparison.model.brier, "ratio", "full"),
+            "plain": words.value(comparison.plain.brier, "ratio", "full"),
+            "constant": words.value(comparison.constant, "ratio", "full"),
+        }
+        yield text(f"back_test.{found.verdict}_{basis}", **texts)
+        yield text(f"back_test.brier_{basis}", **texts, **figures)
+        if found.is_flattered:
+            yield text("back_test.flattered", **texts)
+        ratio = _ratio(found.purchases)
+        if ratio is not None and not LOW_RATIO <= ratio <= HIGH_RATIO:
+            more = text("back_test.too_many" if ratio > 1 else "back_test.too_few", ratio=words.value(ratio, "ratio"))
+            yield more
+        if found.verdict != "short" and found.history < FULL:
+            yield text("back_test.warned", **texts)
+        if found.verdict != "better":
+            yield text(f"back_test.ranked_{basis}")
+
+    def _calibration(self, found: BackTest) -> Block | None:
+        if found.comparison is None:
+            return None
+        words, bins = self.words, [vars(one) for one in found.comparison.bins]
+        chart = calibration(bins, words)
+        if chart is None:
+            return None
+        texts = {
+            "cut": words.date(found.cut),
+            "months": words.value(found.months, "count"),
+            "n": words.value(found.comparison.customers, "count"),
+            "gone": words.value(found.comparison.gone, "count"),
+        }
+        basis = self.data.basis
+        title, caption = (words.text(f"back_test.{part}_{basis}", **texts) for part in ("chart", "caption"))
+        return self.chart(chart, title, [caption])
+
+    def _happened(self, found: BackTest) -> Block | None:
+        """What was predicted beside what happened."""
+        if found.comparison is None:
+            return None
+        words, rows = self.words, []
+        for name, pair, unit in (("purchases", found.purchases, "count"), ("money", found.money, "money")):
+            figures = [words.value(round(one) if unit == "count" else one, unit) for one in pair]
+            ratio = words.value(_ratio(pair), "ratio")
+            rows.append([words.text(f"back_test.{name}_{self.data.basis}"), *figures, ratio])
+        return self._table("happened", ["what", "predicted", "actual", "ratio"], rows)
+
+    def _scores(self, found: BackTest) -> Block | None:
+        """How good the model was, beside the plain rule and one chance for all."""
+        if found.comparison is None:
+            return None
+        model, plain = found.comparison.model, found.comparison.plain
+        scores = {
+            "brier": (model.brier, plain.brier, found.comparison.constant),
+            "auc": (model.auc, plain.auc, 0.5),
+            "lift": (model.lift, plain.lift, 1.0),
+        }
+        rows = [
+            [self.words.text(f"back_test.{name}"), *(self.words.value(one, "ratio", "full") for one in given)]
+            for name, given in scores.items()
+        ]
+        return self._table("scores", ["measure", "model", f"plain_{self.data.basis}", "constant"], rows)
+
+    def _table(self, name: str, heads: list[str], rows: list[list[str]]) -> Block:
+        words = self.words
+        columns = [
+            {"label": words.text(f"back_test.{head}"), "align": "end" if place else "start"}
+            for place, head in enumerate(heads)
+        ]
+        return Block("table", title=words.text(f"back_test.{name}_title"), columns=columns, rows=rows)
+
+    def _beside_simple(self) -> Block | None:
+        predicted, simple = self.row("predicted_lifetime_value"), self.row("customer_lifetime_value")
+        if predicted is None or simple is None:
+            return None
+        if not narrative.is_known(predicted.value) or not narrative.is_known(simple.value):
+            return None
+        words, less = self.words, simple.value - predicted.value
+        kind = "alike" if abs(less) <= ALIKE * simple.value else "less" if less > 0 else "more"
+        texts = {
+            "predicted": words.value(predicted.value, "money"),
+            "simple": words.value(simple.value, "money"),
+            "by": words.value(abs(less), "money"),
+            "share": words.value(abs(less) / simple.value, "fraction"),
+            "months": words.value(self.data.settings.definitions.horizon_months, "count"),
+        }
+        lifespan = self.row("customer_lifespan")
+        texts["years"] = words.value(lifespan.value if lifespan is not None else None, "years")
+        return Block("text", text=words.text(f"predicted.{kind}_{self.data.basis}", **texts))
+
+
+def _ratio(pair: tuple[float, float]) -> float | None:
+    return pair[0] / pair[1] if pair[1] else None
