@@ -180,6 +180,29 @@ def test_impossible_customers_are_refused(rows, sentence):
     assert isinstance(error.value, DataError)
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (lambda: bg_nbd(1, 10, 1, 2).expected_purchases(-1, 2, 5, 9), "t has to be a number from 0; it is -1"),
+        (lambda: bg_nbd(1, 10, 1, 2).expected_purchases(1, [2, -2], 5, 9), "x has to be a number from 0; it is -2"),
+        (lambda: bg_nbd(1, 10, 1, 2).probability_alive(2, math.nan, 9), "t_x has to be a number from 0; it is nan"),
+        (lambda: bg_nbd(1, 10, 1, 2).probability_no_purchase(1, 2, 5, "T"), "T has to hold numbers only"),
+        (lambda: bg_nbd(1, 10, 1, 2).usual_gap(1, 2, 5), "q is a chance below 1: 1 is none"),
+        (
+            lambda: gamma_gamma(2, 3, 10).expected_value([0, 1], [math.nan, -5]),
+            "monetary has to be a number from 0; it is -5",
+        ),
+        (lambda: sbg(1, 2).survival(-1), "t has to be a number from 0; it is -1"),
+        (lambda: sbg(1, 2).retention(0), "t has to be a number from 1; it is 0"),
+        (lambda: sbg(1, 2).residual_lifetime(0, 0.1), "n has to be a number from 1; it is 0"),
+        (lambda: log_rank([1, 2, 3], [1, 1, 1], ["a", None, "b"]), "row 2 is in none"),
+    ],
+)
+def test_impossible_questions_are_refused(question, sentence):
+    with pytest.raises(ModelError, match=sentence):
+        question()
+
+
 def test_columns_that_do_not_fit_together_are_refused():
     with pytest.raises(ModelError, match="frequency has 2, recency has 1, T has 2"):
         fit_bg_nbd([1, 2], [1], [2, 3])
@@ -407,7 +430,7 @@ def test_the_unit_of_time_changes_alpha_only():
 def test_a_neighbouring_fit_is_a_start():
     x, t_x, T = simulated(30_000, 0.8, 40, 0.4, 2.5)
     cold = fit_bg_nbd(x, t_x, T)
-    for start in ((0.9, 50, 0.3, 2), (30, 1e-3, 4e3, 1e-3), (math.nan, 1, 1, 1)):
+    for start in ((0.9, 50, 0.3, 2), (30, 1e-3, 4e3, 1e-3), (math.nan, 1, 1, 1), (0, 1, 1, 1)):
         warm = fit_bg_nbd(x, t_x, T, start=start)
         assert warm.log_parameters == pytest.approx(cold.log_parameters, abs=1e-9)
         assert warm.covariance == pytest.approx(cold.covariance, rel=1e-4)

@@ -14,7 +14,7 @@ import numpy as np
 
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.expectation import purchases_while_alive
-from retention_kit.metrics.models.inputs import FEWEST, Rows, purchases, thinned
+from retention_kit.metrics.models.inputs import FEWEST, Rows, asked, purchases, thinned
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 
 SAMPLE = 10_000  # customers that a search from afar looks at
@@ -62,7 +62,7 @@ class BgNbd:
         It is 1 without a repeat purchase, since customers leave only after one; `probability_no_purchase` is the figure
         to show.
         """
-        x, t_x, T = _numbers(x, t_x, T)
+        x, t_x, T = asked(x=x, t_x=t_x, T=T)
         silent = (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
         odds = np.log(self.a) - np.log(np.where(x > 0, self.b + x - 1, 1.0)) + silent  # of having left
         small = np.exp(-np.abs(odds))
@@ -70,19 +70,21 @@ class BgNbd:
 
     def probability_no_purchase(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
         """The chance of no purchase in the time t after T: has left, or stays away for so long."""
-        t, x, t_x, T = _numbers(t, x, t_x, T)
+        t, x, t_x, T = asked(t=t, x=x, t_x=t_x, T=T)
         buys = -np.expm1(-(self.r + x) * np.log1p(t / (self.alpha + T)))
         return 1 - self.probability_alive(x, t_x, T) * buys
 
     def expected_purchases(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
         """How many purchases a customer is expected to make in the time t after T."""
-        t, x, t_x, T = _numbers(t, x, t_x, T)
+        t, x, t_x, T = asked(t=t, x=x, t_x=t_x, T=T)
         alive = purchases_while_alive(self.r, self.a, self.b, x, t / (self.alpha + T))
         return self.probability_alive(x, t_x, T) * alive
 
     def usual_gap(self, q: Any, x: Any, t_x: Any) -> np.ndarray:
         """The time within which a customer who stays buys again with chance q, counted from the last purchase."""
-        q, x, t_x = _numbers(q, x, t_x)
+        q, x, t_x = asked(q=q, x=x, t_x=t_x)
+        if (q >= 1).any():
+            raise ModelError(f"q is a chance below 1: {q.max():g} is none.")
         return (self.alpha + t_x) * np.expm1(-np.log1p(-q) / (self.r + x))
 
 
@@ -104,7 +106,7 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None, start: 
         )
     unit = float(rows.T.max()) / SPAN
     scaled = rows._replace(t_x=rows.t_x / unit, T=rows.T / unit)
-    found = _fit(scaled, None if start is None else np.log(np.asarray(start, dtype=float) / [1, unit, 1, 1]))
+    found = _fit(scaled, None if start is None else np.asarray(start, dtype=float) / [1, unit, 1, 1])
     r, alpha, a, b = (float(value) for value in found.parameters)
     warnings = _warnings(r, a, b, buyers, found)
     doubtful = r > ALIKE or a < LEAVING * (a + b)
@@ -124,8 +126,8 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None, start: 
 def _fit(rows: Rows, start: np.ndarray | None) -> Maximum:
     """The maximum for rows whose longest T is 10, from a start or from two far ones, of which the better counts."""
     whole = _Likelihood(rows)
-    if start is not None and np.isfinite(start).all():
-        found = climb(whole, start, LOWER, UPPER)
+    if start is not None and (np.isfinite(start) & (start > 0)).all():
+        found = climb(whole, np.log(start), LOWER, UPPER)
         if found.settled and not found.at_bound.any():
             return found
     few = thinned(rows, SAMPLE)
@@ -152,10 +154,6 @@ def _warnings(r: float, a: float, b: float, buyers: float, found: Maximum) -> tu
     if not said and found.covariance is None:
         said.append("The parameters cannot be told apart by these data, so there is no interval.")
     return tuple(said)
-
-
-def _numbers(*values: Any) -> list[np.ndarray]:
-    return [np.asarray(value, dtype=float) for value in values]
 
 
 class _Likelihood:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from retention_kit.errors import ModelError
-from retention_kit.metrics.models.inputs import FEWEST, column, counts_of, frequencies, same_length
+from retention_kit.metrics.models.inputs import FEWEST, asked, column, counts_of, frequencies, same_length
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 
 LOWER, UPPER = np.log([1e-3, 1e-3, 1e-9]), np.log([1e4, 1e4, 1e9])
@@ -53,13 +53,14 @@ class GammaGamma:
         Without any (frequency 0) it is the mean of all customers, which does not exist where q is at most 1: then
         ModelError is raised. It is linear in frequency × monetary.
         """
-        x, m = np.asarray(frequency, dtype=float), np.asarray(monetary, dtype=float)
+        (x,) = asked(frequency=frequency)
+        (m,) = asked(monetary=np.where(x > 0, monetary, 0.0))
         below = self.p * x + self.q - 1
         if (below <= 0).any():
             raise ModelError(
                 f"The mean spend of all customers does not exist: q is {self.q:.3g}, and has to be above 1."
             )
-        return self.p * (self.v + np.where(x > 0, x * m, 0.0)) / below
+        return self.p * (self.v + x * m) / below
 
 
 def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaGamma:

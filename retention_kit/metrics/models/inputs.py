@@ -124,6 +124,21 @@ def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found.astype(float), codes
 
 
+def asked(least: float = 0.0, **values: Any) -> list[np.ndarray]:
+    """What a fitted model is asked for, as numbers; refuses those below the least and those that are none."""
+    found = []
+    for name, value in values.items():
+        try:
+            numbers = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            raise ModelError(f"{name} has to hold numbers only.") from None
+        if not (wanted := (numbers >= least) & np.isfinite(numbers)).all():
+            first = numbers.ravel()[np.argmin(wanted)]
+            raise ModelError(f"{name} has to be a number from {least:g}; it is {first:g}.")
+        found.append(numbers)
+    return found
+
+
 def thinned(rows: Rows, size: int) -> Rows:
     """About `size` customers of many, evenly through the order of rows: the same ones whatever order they came in."""
     total = np.cumsum(rows.counts)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from retention_kit.errors import ModelError
-from retention_kit.metrics.models.inputs import column, same_length
+from retention_kit.metrics.models.inputs import asked, column, same_length
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 
 LOWER, UPPER = np.log([1e-6, 1e-6]), np.log([1e4, 1e4])
@@ -50,11 +50,13 @@ class ShiftedBetaGeometric:
         """The share of new customers that is still there after t renewals."""
         from scipy.special import betaln
 
-        return np.exp(betaln(self.alpha, self.beta + np.asarray(t, dtype=float)) - betaln(self.alpha, self.beta))
+        (t,) = asked(t=t)
+        return np.exp(betaln(self.alpha, self.beta + t) - betaln(self.alpha, self.beta))
 
     def hazard(self, t: Any) -> np.ndarray:
         """The share that leaves at renewal t (1, 2, …) of those who were there before it."""
-        return self.alpha / (self.alpha + self.beta + np.asarray(t, dtype=float) - 1)
+        (t,) = asked(1, t=t)
+        return np.asarray(self.alpha / (self.alpha + self.beta + t - 1))
 
     def retention(self, t: Any) -> np.ndarray:
         """The share that renews at renewal t (1, 2, …) of those who were there before it."""
@@ -70,7 +72,8 @@ class ShiftedBetaGeometric:
 
         if not discount >= 0:
             raise ModelError(f"A discount is a share a period, 0 or more: {discount:g} is none.")
-        age = self.beta + np.asarray(n, dtype=float) - 1
+        (n,) = asked(1, n=n)
+        age = self.beta + n - 1
         if discount == 0:
             if self.alpha <= 1:
                 raise ModelError(

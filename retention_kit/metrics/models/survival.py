@@ -53,6 +53,8 @@ def log_rank(durations: Any, events: Any, groups: Any, counts: Any = None) -> tu
     time, left, n = _spells(durations, events, counts)
     codes, names = pd.factorize(np.asarray(groups))
     same_length(durations=time, groups=codes)
+    if (codes < 0).any():
+        raise ModelError(f"Everybody has to be in a group; row {int(np.argmin(codes)) + 1} is in none.")
     if len(names) < 2:
         raise ModelError("A comparison of survival needs two groups at least.")
     times, at_risk, lost = _by_time(time, left, n)
