@@ -28,8 +28,10 @@ from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import import_files
 from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError, SettingsError
+from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.queries.views import run_query
-from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
+from retention_kit.periods import Period
+from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences, forecast_differences
 from test_interrupt import interrupted
 from test_oracle_options import rates
 from test_real_data import LINES, invoices, lines
@@ -38,6 +40,7 @@ pytestmark = pytest.mark.server
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
 sqlalchemy = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
 NUMBERS = count()
+DECEMBER = Period.parse("2025-12")
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,13 @@ def test_the_sample_company(database, basis, every):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
     data, other = both(database, options, **cases.tables())
     assert differences(data, other, ["channel"], every) == []
+
+
+def test_subscribers_are_forecast_alike(database):
+    tables = {name: frame for name, frame in sample_tables().items() if name != "orders"}
+    data, other = both(database, {"timezone": "Europe/London", "currency": "GBP"}, **tables)
+    assert len(risk_lists(data, DECEMBER)["at_risk"]) == 100
+    assert forecast_differences(data, other, DECEMBER, ["plan"]) == []
 
 
 def test_online_retail_by_invoices(database, shared, tmp_path):

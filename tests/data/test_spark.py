@@ -24,8 +24,9 @@ from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.sample import sample_tables
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.views import run_query
+from retention_kit.periods import Period
 from retention_kit.settings import Data
-from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences
+from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences, forecast_differences
 from test_interrupt import interrupted
 from test_oracle_options import rates
 from test_real_data import LINES, lines
@@ -104,6 +105,13 @@ def test_the_sample_company(session, basis):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
     data, other = both(session, options, **{name: every_fourth(frame) for name, frame in cases.tables().items()})
     assert differences(data, other, ["channel"], months=2) == []
+
+
+def test_subscribers_are_forecast_alike(session):
+    tables = {name: frame for name, frame in sample_tables().items() if name != "orders"}
+    data, other = both(session, {"timezone": "Europe/London", "currency": "GBP"}, **tables)
+    period = Period.parse("2025-12")
+    assert forecast_differences(data, other, period, ["plan"]) == []
 
 
 def test_online_retail_by_lines(session, shared, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections import defaultdict
 from datetime import date, timedelta
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -28,12 +29,15 @@ def times_of(spells: pd.DataFrame, cut: date) -> list[dict]:
 
     `spells` are cleaned ones: customer_id, started_at, paid_from, paid_until, mrr, status, billed, plan and channel.
     """
-    found = []
-    for customer, rows in spells.groupby("customer_id"):
-        kept = rows[(rows["mrr"] > 0) | (rows["status"] == "paused")]
-        kept = kept.sort_values(["paid_from", "_row"])
+    found, at_cut = [], pd.Timestamp(cut)
+    counted = [
+        row for row in spells.rename(columns={"_row": "number"}).itertuples() if row.mrr > 0 or row.status == "paused"
+    ]
+    counted.sort(key=lambda row: (row.customer_id, row.paid_from, row.number))
+    for customer, rows in groupby(counted, lambda row: row.customer_id):
+        kept = [*rows]
         merged: list[dict] = []
-        for row in kept.itertuples():
+        for row in kept:
             since = row.paid_from.date()
             until = cut if pd.isna(row.paid_until) or row.paid_until.date() >= cut else row.paid_until.date()
             if since >= cut or (until <= since and row.mrr > 0):
@@ -44,13 +48,14 @@ def times_of(spells: pd.DataFrame, cut: date) -> list[dict]:
                 merged.append({"start": row.started_at.date(), "until": until, "billed": row.billed})
             if merged:
                 merged[-1] |= {"plan": row.plan, "channel": row.channel}
-        pays = kept[(kept["mrr"] > 0) & (kept["paid_from"] < pd.Timestamp(cut))]
-        pays = pays[pays["paid_until"].isna() | (pays["paid_until"] >= pd.Timestamp(cut))]
+        pays = [
+            row.mrr for row in kept if row.paid_from < at_cut and (pd.isna(row.paid_until) or row.paid_until >= at_cut)
+        ]
         for one in merged:
             one |= {"customer": customer, "lost": one["until"] < cut, "mrr": 0.0}
             one["months"] = whole_months(one["start"], one["until"] - timedelta(days=4 if one["lost"] else 1))
         if merged and not merged[-1]["lost"]:
-            merged[-1]["mrr"] = float(pays["mrr"].sum())
+            merged[-1]["mrr"] = float(sum(pays))
         found += merged
     return found
 

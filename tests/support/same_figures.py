@@ -10,6 +10,7 @@ from pandas.testing import assert_frame_equal
 import retention_kit as rk
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.breakdowns import answer_counts
+from retention_kit.metrics.forecasts import members
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
@@ -193,6 +194,18 @@ def differences(
     for key, frame in data.summaries.items():
         found += _unlike(f"summary {key}", frame, other.summaries[key])
     return found
+
+
+def forecast_differences(data, other, period, segments: Iterable[str] = ()) -> list[str]:
+    """The same of what is expected of subscribers: parameters aside, which follow from rows that are alike."""
+    found = []
+    for ask in (members.rows, survival_times):
+        when = {"period": period, "segment": None} if ask is members.rows else {"cut": period.end}
+        found += _both(ask.__name__, data, other, ask, **when)
+    found += _both("back-test", data, other, members.back_test, period=period)
+    found += _both("later retention", data, other, later_retention, period=period)
+    found += _both("renewals", data, other, renewals, cut=period.end, segment=None)
+    return found + _both("customers at risk", data, other, risk_lists, period=period, columns=[*segments])
 
 
 def _both(name: str, data, other, ask, **options) -> list[str]:
