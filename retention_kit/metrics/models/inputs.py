@@ -9,6 +9,7 @@ import numpy as np
 from retention_kit.errors import ModelError
 
 FEWEST = 20  # customers with a repeat purchase that a model is fitted to
+KEYS = 2**62  # that one whole number can tell apart
 
 
 class Rows(NamedTuple):
@@ -92,7 +93,7 @@ def _collapsed(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, counts: np.ndarray
     """Equal rows as one. One whole number stands for the three: sorting it is far faster than sorting rows."""
     (x_values, x_codes), (t_values, t_codes), (T_values, T_codes) = map(_coded, (x, t_x, T))
     size_t, size_T = len(t_values), len(T_values)
-    if len(x_values) * size_t * size_T >= 2**62:  # more than a key can tell apart: nothing to collapse
+    if len(x_values) * size_t * size_T >= KEYS:  # hardly two are equal, so there is nothing to collapse
         order = np.lexsort((T, t_x, x))
         many = np.ones(len(x)) if counts is None else counts[order]
         return Rows(x[order].astype(float), t_x[order].astype(float), T[order].astype(float), many)
