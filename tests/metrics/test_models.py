@@ -78,6 +78,19 @@ def test_bg_nbd_of_cdnow(vectors, customers, cdnow_model):
     assert (found.customers, found.repeat_buyers, found.warnings) == (2357, 946, ())
 
 
+def test_calibration_of_cdnow(cdnow, customers, cdnow_model):
+    """By repeat purchases so far, 0 to 7 and more: days with a purchase in the 39 weeks after September 1997."""
+    names = ["master", "ID", "day", "discs", "amount"]
+    log = pd.read_csv(cdnow / "CDNOW_sample.txt", sep=r"\s+", names=names)[["ID", "day"]].drop_duplicates()
+    bought = log[log["day"] > 19970930].groupby("ID").size().reindex(customers["ID"], fill_value=0)
+    rows = [customers[name].to_numpy() for name in ("frequency", "recency", "T")]
+    group = np.minimum(rows[0], 7)
+    predicted = pd.Series(cdnow_model.expected_purchases(39, *rows)).groupby(group).mean()
+    actual = pd.Series(bought.to_numpy()).groupby(group).mean()
+    assert predicted.tolist() == pytest.approx([0.225, 0.523, 1.044, 1.520, 2.164, 2.654, 3.504, 6.157], abs=6e-4)
+    assert actual.tolist() == pytest.approx([0.237, 0.697, 1.393, 1.560, 2.532, 2.947, 3.862, 6.359], abs=6e-4)
+
+
 def test_one_customer_of_cdnow(vectors):
     given, expected = vectors["PUB-13"]["input"], vectors["PUB-13"]["expected"]
     model, customer = bg_nbd(*given["params"]), (given["x"], given["t_x"], given["T"])
