@@ -89,10 +89,11 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     options=("discount", "horizon_months"),
 )
 def predicted_lifetime_value(lives: Lives) -> Measure:
-    """Money expected from a customer in the next twelve months, discounted to today, by a model of their purchases.
+    """Money expected from a customer in the next twelve months, discounted to today, by a model of what they do.
 
-    Money, per customer with a purchase so far (for subscriptions: paying at the end). Months are of 365.25 / 12 days;
-    what is expected in one counts at its end, and money a year later is worth less by `discount`. The interval is that
+    Money, per customer with a purchase so far (for subscriptions: paying at the end, and their MRR at the months' ends
+    while they are expected to stay). Months are of 365.25 / 12 days; what is expected in one counts at its end, and
+    money a year later is worth less by `discount`. The interval is that
     of the parameters, by the delta method on the logarithm. Undefined, with a note, where the model has too little to
     go by.
     """
@@ -108,7 +109,7 @@ def predicted_lifetime_value(lives: Lives) -> Measure:
     unit="count",
     better="lower",
     formula="customers overdue by their own rhythm, of whom no purchase is likelier than one; "
-    "subscribers likelier to leave than usual on their plan",
+    "subscribers at least twice as likely to leave within a month as customers on their plan are on average",
     source="BG/NBD (Fader, Hardie and Lee 2005); subscriptions: shifted beta-geometric (Fader and Hardie 2007)",
     competing="A fixed number of silent days for everybody names customers who buy seldom and misses those who "
     "bought often.",
@@ -116,11 +117,12 @@ def predicted_lifetime_value(lives: Lives) -> Measure:
     options=("horizon_months",),
 )
 def customers_at_risk(lives: Lives) -> Measure:
-    """Customers who are overdue by their own rhythm, and who will more likely buy nothing in the next twelve months.
+    """Customers overdue by their own rhythm who more likely buy no more; subscribers twice as likely to leave as usual.
 
     A number of customers, of those with a repeat purchase: silent for longer than half of their own gaps, and with a
-    chance of at least .5 of no purchase in the horizon. Of subscribers those whose chance to leave at the next renewal
-    is twice that of their plan. Undefined, with a note, where the model has too little to go by.
+    chance of at least .5 of no purchase in the horizon. Of subscribers those whose chance to leave within a month is at
+    least twice the mean of the customers on their plan. Who pauses has not left. Undefined, with a note, where the
+    model has too little to go by.
     """
     row = lives
     if row.at_risk is None:

@@ -14,10 +14,7 @@ from retention_kit.periods import Period
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
-NOBODY = {
-    "orders": "There are no customers to forecast.",
-    "subscriptions": "Subscriptions are not forecast.",
-}
+NOBODY = "There are no customers to forecast."
 
 
 def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dict[str, Any]]:
@@ -29,7 +26,7 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
     forecast = members if data.basis == "subscriptions" else buyers
     rows = {row["segment_value"]: row for row in forecast.rows(data, period, segment)}
     known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
-    return [*rows.values(), *(undefined(value, NOBODY[data.basis]) for value in known if value not in rows)]
+    return [*rows.values(), *(undefined(value, NOBODY) for value in known if value not in rows)]
 
 
 def back_test(data: Dataset, period: Period) -> BackTest:

@@ -120,7 +120,7 @@ def _why(row: Any, words: Words, has_plan: bool) -> str:
     return words.text(
         "lists.why_member_of_plan" if has_plan else "lists.why_member",
         count=words.value(row.units // STEPS[row.billed], "count"),
-        billed=words.text(f"every.{row.billed}"),
+        billed=words.text(f"billed.{row.billed}"),
         chance=words.value(row.chance, "fraction"),
         usual=words.value(row.usual, "fraction"),
         plan=row.trait_0 if has_plan else "",

@@ -40,6 +40,7 @@ class RiskBlocks(MetricBlocks):
             "money": words.value(row["at_stake"], "money"),
             "months": words.value(months, "count"),
             "period": words.period(self.period),
+            "plan": words.text("at_risk.on_plan") if "plan" in self.data.segments else "",
         }
         items = [words.text(f"at_risk.finding_{self.data.basis}", **texts), *self._listed()]
         return Block("notice", title=words.text("at_risk.title", **texts), items=items)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention_kit.data.values.scales import top_boxes
 from retention_kit.metrics.catalogue import SMALL, Measure
 from retention_kit.metrics.formulas import difference, share
-from retention_kit.metrics.insights import Claim, p_value
+from retention_kit.metrics.insights import LEVEL, Claim, p_value
 from retention_kit.metrics.queries.later_retention import MONTHS, later_retention, window_of
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
@@ -33,12 +33,8 @@ class LaterBlocks(Context):
         found = super().claims()
         for survey, groups in GROUPS.items():
             shares = self._later_shares(survey)
-            worst, best = shares.get(groups[0]), shares.get(groups[-1])
-            if worst is None or best is None or min(worst.n or 0, best.n or 0) < SMALL:
-                continue
-            bounds = difference(worst, best)
-            if bounds is not None and worst.value is not None and best.value is not None:
-                p = p_value(worst.value - best.value, *bounds)
+            ends = [shares[name] for name in (groups[0], groups[-1]) if name in shares]
+            if len(ends) == 2 and (p := _p_of(*ends)) is not None:
                 found.append(Claim(("later",), "later_retention", "answers", p, value=survey))
         return found
 
@@ -67,6 +63,9 @@ class LaterBlocks(Context):
             "share": self.words.value(asked / customers if customers else None, "fraction"),
         }
         caption = [self.words.text(f"later.caption_{self.base}", **texts), self.words.text("later.no_cause")]
+        p = _p_of(*shares.values())
+        if p is not None and p <= LEVEL and not self.holds("later_retention", "answers", value=survey):
+            caption.insert(1, self.words.text("later.many"))
         said = [
             f"{labels[name]} {self.words.value(one.value, 'fraction')} ({self.words.value(one.n, 'count')})"
             for name, one in shares.items()
@@ -123,6 +122,15 @@ class LaterBlocks(Context):
             "first": self.words.date(window.begins),
             "last": self.words.date(window.ends - timedelta(days=1)),
         }
+
+
+def _p_of(worst: Measure, *others: Measure) -> float | None:
+    """The p of the difference between the first share and the last; None where either is of few."""
+    best = others[-1] if others else worst
+    bounds = difference(worst, best)
+    if bounds is None or worst.value is None or best.value is None or min(worst.n or 0, best.n or 0) < SMALL:
+        return None
+    return p_value(worst.value - best.value, *bounds)
 
 
 def _rows(shares: dict[str, Measure], labels: dict[str, str], period: str, label: str) -> pd.DataFrame:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 2  # by which there are curves
 FEW_LOST = 5  # losses below which a curve says nothing
-TOLD = (12, 6, 3, 1)  # months that a title may speak of, the first that all groups have reached
+TOLD = (12, 6, 3)  # months that a title may speak of, the first that all groups have reached
 FOLLOWED = (6, 12, 24)  # months at which the table says how many are followed
 
 
