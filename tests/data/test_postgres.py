@@ -150,6 +150,14 @@ def test_online_retail_by_lines(server, database, shared, tmp_path):
     assert round(value(other, "average_revenue_per_customer", "2011-11"), 2) == 698.21  # as published
 
 
+def test_buyers_are_forecast_alike(database):
+    """The models of the sample company's buyers, and whom they name: parameters and lists to the last digit."""
+    options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.AS_OF)}
+    data, other = both(database, options, orders=cases.tables()["orders"])
+    assert forecast_differences(data, other, DECEMBER, ["channel"]) == []
+    assert len(risk_lists(other, DECEMBER)["at_risk"]) == 100
+
+
 OPTIONS = [
     ("orders", {"inactivity_days": 45, "returning": "shopify", "count": "days", "answers": "all", "csat_top": 1}),
     ("orders", {"inactivity_days": 20, "churn_mode": "event", "zero_orders": "purchase", "ces_top": "mean"}),

@@ -114,6 +114,12 @@ def test_subscribers_are_forecast_alike(session):
     assert forecast_differences(data, other, period, ["plan"]) == []
 
 
+def test_buyers_are_forecast_alike(session):
+    options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "as_of": str(cases.AS_OF)}
+    data, other = both(session, options, orders=every_fourth(cases.tables()["orders"]))
+    assert forecast_differences(data, other, rk.Period.parse("2025-12"), ["channel"]) == []
+
+
 def test_online_retail_by_lines(session, shared, tmp_path):
     """Lines, since all that is done to invoices is done to the orders that become of them; of every twentieth invoice."""
     frame = pd.read_parquet(shared / "data" / LINES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterable
 
 import pandas as pd
@@ -10,8 +12,9 @@ from pandas.testing import assert_frame_equal
 import retention_kit as rk
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.breakdowns import answer_counts
-from retention_kit.metrics.forecasts import members
+from retention_kit.metrics.forecasts.buyers import fit_of
 from retention_kit.metrics.forecasts.lists import risk_lists
+from retention_kit.metrics.forecasts.lives import back_test, lives
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
 from retention_kit.metrics.queries.later_retention import later_retention
@@ -19,7 +22,9 @@ from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.metrics.queries.summaries import concentration, periods_of
 from retention_kit.metrics.queries.value_segments import value_segments
 
-LIFETIME = ("customer_lifespan", "customer_lifetime_value")  # take a query or several for every period
+LIFETIME = (  # take a query or several for every period
+    *("customer_lifespan", "customer_lifetime_value", "predicted_lifetime_value", "customers_at_risk"),
+)
 FEW = {"week": 3, "month": 10**6, "quarter": 3, "year": 2}  # how many of the last periods are looked at
 TABLES = (rk.customer_movements, rk.mrr_movements, rk.churn_reasons, answer_counts, rk.cohorts)
 
@@ -188,8 +193,7 @@ def differences(
         for ask in (renewals, survival_times):
             for cut, segment in [(cuts[0], None), *((cut, segment) for cut in cuts[1:3] for segment in segments)]:
                 found += _both(ask.__name__, data, other, ask, cut=cut, segment=segment)
-        last = periods_of(data, "month")[-1]
-        found += _both("customers at risk", data, other, risk_lists, period=last, columns=segments)
+    found += forecast_differences(data, other, periods_of(data, "month")[-1], segments)
     found += _both("rfm", data, other, rk.rfm)
     for key, frame in data.summaries.items():
         found += _unlike(f"summary {key}", frame, other.summaries[key])
@@ -197,15 +201,16 @@ def differences(
 
 
 def forecast_differences(data, other, period, segments: Iterable[str] = ()) -> list[str]:
-    """The same of what is expected of subscribers: parameters aside, which follow from rows that are alike."""
-    found = []
-    for ask in (members.rows, survival_times):
-        when = {"period": period, "segment": None} if ask is members.rows else {"cut": period.end}
-        found += _both(ask.__name__, data, other, ask, **when)
-    found += _both("back-test", data, other, members.back_test, period=period)
+    """What the two expect of customers otherwise: the fitted models, sums by segment value, the back-test, the lists."""
+    found = _both("customers at risk", data, other, risk_lists, period=period, columns=[*segments])
+    for segment in (None, *segments):
+        found += _both("forecast", data, other, lives, period=period, segment=segment)
+    found += _both("back-test", data, other, back_test, period=period)
+    if data.basis == "orders":
+        return found + _both("fit", data, other, fit_of, period=period)
     found += _both("later retention", data, other, later_retention, period=period)
-    found += _both("renewals", data, other, renewals, cut=period.end, segment=None)
-    return found + _both("customers at risk", data, other, risk_lists, period=period, columns=[*segments])
+    found += _both("survival times", data, other, survival_times, cut=period.end)
+    return found + _both("renewals", data, other, renewals, cut=period.end, segment=None)
 
 
 def _both(name: str, data, other, ask, **options) -> list[str]:
@@ -218,9 +223,18 @@ def _both(name: str, data, other, ask, **options) -> list[str]:
     return _unlike(f"{name} {options}", *answers)
 
 
+def _plain(value: object) -> object:
+    """What JSON cannot hold as it can: to the last digit of a number."""
+    return (
+        vars(value) if dataclasses.is_dataclass(value) else value.tolist() if hasattr(value, "tolist") else str(value)
+    )
+
+
 def _unlike(name: str, one, other, types: bool = True) -> list[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         return [line for key in one for line in _unlike(f"{name} {key}", one[key], other[key])]
+    if dataclasses.is_dataclass(one):  # it may hold arrays
+        one, other = (json.dumps(vars(each), default=_plain) for each in (one, other))
     if not (isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame)):
         return [] if one == other else [f"{name}: {one} {other}"]
     if not types:  # what came as nanoseconds is kept as microseconds elsewhere

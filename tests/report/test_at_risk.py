@@ -1,0 +1,112 @@
+"""The section on what comes: whole, refused in a sentence, or absent; never half, and never with a name in it."""
+
+import pandas as pd
+import pytest
+
+import oracle_cases as cases
+import retention_kit as rk
+from retention_kit.metrics.forecasts.back_test import BackTest, Comparison, Score
+from retention_kit.metrics.forecasts.lists import risk_lists
+from retention_kit.metrics.forecasts.lives import lives
+from retention_kit.report.execution import templates as library
+from retention_kit.report.page import Page
+
+
+def shown(page: Page) -> list:
+    """The blocks of the section, in order, without its heading."""
+    parts = [page.at_risk(), page.trend("customers_at_risk"), *page.back_test(), *page.segments("customers_at_risk")]
+    return [block for block in parts if block is not None]
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    """The sample company as a shop."""
+    orders = cases.tables()["orders"]
+    return Page("2025-11", data=rk.load(orders=orders, timezone=cases.ZONE, currency="GBP", segments=["channel"]))
+
+
+def test_the_section_is_whole(page):
+    assert [block.kind for block in shown(page)] == ["notice", "chart", "text", "chart", "table", "table"]
+    [row] = lives(page.data, page.period)
+    notice = page.at_risk()
+    count = page.words.value(row["at_risk"], "count")
+    assert notice.data["title"] == f"{count} customers at risk at the end of November 2025"
+    assert page.words.value(row["at_stake"], "money") in notice.data["items"][0]
+    assert f"lists/at_risk.csv, the 100 with the most at stake, of {count}" in notice.data["items"][1]
+
+
+def test_nobody_is_named(page):
+    said = str([block.data for block in [*shown(page), page.attention(), page.lists()]])
+    names = [name for frame in risk_lists(page.data, page.period).values() for name in frame["customer_id"]]
+    assert len(names) > 100
+    assert [name for name in names if name in said] == []
+
+
+def found(verdict: str, **more) -> BackTest:
+    """A back-test with this verdict."""
+    briers = {"better": (0.1, 0.2), "no_better": (0.2, 0.1), "short": (0.1, 0.2)}[verdict]
+    scores = [Score(brier, 0.7, 1.5) for brier in briers]
+    given = {"history": 12 if verdict == "short" else 30, "purchases": (95.0, 100.0), "money": (1.0, 1.0)} | more
+    comparison = Comparison(100, 50, *scores, 0.25, ())
+    return BackTest(cut=pd.Timestamp("2024-12-01").date(), months=12, comparison=comparison, **given)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "more", "said", "unsaid"),
+    [
+        ("better", {}, ["better than a plain rule", "off by 0.1000", "alone it was off by 0.2000"], ["care", "ranked"]),
+        ("better", {"history": 18}, ["better than a plain rule", "shorter than two years"], ["ranked"]),
+        ("better", {"purchases": (150.0, 100.0)}, ["1.50 times as many as came"], []),
+        ("better", {"purchases": (79.0, 100.0)}, ["0.79 times as many as came"], []),
+        ("better", {"is_flattered": True}, ["looks better than it is"], []),
+        ("no_better", {}, ["no better than a plain rule", "ranked by money alone"], ["care"]),
+        (
+            "short",
+            {},
+            ["too short to tell", "they hold 12 months", "ranked by money alone"],
+            ["better than a plain rule."],
+        ),
+    ],
+)
+def test_the_verdict_is_a_sentence(page, monkeypatch, verdict, more, said, unsaid):
+    monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: found(verdict, **more))
+    first = page.back_test()[0].data["text"]
+    assert [part for part in said if part not in first] == []
+    assert [part for part in unsaid if part in first] == []
+
+
+def test_without_a_model_of_then_there_is_one_sentence(page, monkeypatch):
+    nothing = BackTest(pd.Timestamp("2024-12-01").date(), 12, 9, None, (0.0, 0.0), (0.0, 0.0))
+    monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: nothing)
+    [block] = page.back_test()
+    assert block.data["text"].startswith("The data are too short to tell")
+
+
+def orders(customers: int) -> pd.DataFrame:
+    rows = [(f"c{n}", f"2024-0{month}-1{n % 9}", 5.0) for n in range(customers) for month in (1, 3)]
+    return pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
+
+
+def test_of_ten_customers_one_sentence_says_why_not():
+    few = Page("2024-05", data=rk.load(orders=orders(10), timezone="UTC", currency="GBP", as_of="2024-06-01"))
+    [block] = shown(few)
+    assert block.kind == "text"
+    assert "Too few repeat buyers: 10 of 10" in block.data["text"]
+    assert few.lists() is None or "at_risk" not in str(few.lists().data)
+
+
+def test_without_customers_there_is_no_section():
+    answers = pd.DataFrame({"responded_at": ["2024-02-01", "2024-02-29"], "survey": "nps", "score": 9})
+    data = rk.load(responses=answers, timezone="UTC")
+    assert "at_risk" not in [section.name for section in library.sections(data)]
+    nobody = Page("2024-02", data=data)
+    assert (nobody.at_risk(), [*nobody.back_test()], [*nobody.lifetime_values()]) == (None, [], [])
+
+
+def test_both_lifetime_values_are_held_beside_each_other(page):
+    *charts, text = page.lifetime_values()
+    assert [chart.kind for chart in charts] == ["chart"] * 3
+    predicted, simple = (page.row(name).value for name in ("predicted_lifetime_value", "customer_lifetime_value"))
+    for value in (predicted, simple, abs(simple - predicted)):
+        assert page.words.value(value, "money") in text.data["text"]
+    assert ("less than" in text.data["text"]) == (predicted < simple)
