@@ -53,32 +53,43 @@ class Curve:
         return int(self.at_risk[month]) if month < len(self.at_risk) else 0
 
 
-def survival_curves(data: Dataset, period: Period, column: str | None) -> tuple[list[Curve], float | None]:
-    """The curves of the largest values of a column, then of the others together; and the p of the log-rank test.
+def survival_curves(data: Dataset, period: Period, column: str | None) -> list[Curve]:
+    """The curves of the largest values of a column, then of the others together; without a column there is one.
 
-    Without a column, or with one group, there is one curve and no p. Values of fewer than 30 customers are of the
-    others, and so are all but the four largest. Empty where nobody ever paid.
+    Values of fewer than 30 customers are of the others, and so are all but the four largest. Empty where nobody ever
+    paid.
     """
+    times, groups = _grouped(data, period, column)
+    ahead = projection(data, period, column) if groups else None
+    return [
+        _curve(group, times[times["group"] == place], ahead[ahead["segment_value"].isin(group)])
+        for place, group in enumerate(groups)
+        if ahead is not None
+    ]
+
+
+def survival_difference(data: Dataset, period: Period, column: str) -> float | None:
+    """The p of the log-rank test of the groups that have `survival_curves`; None of fewer than two. Computed once."""
+    key = SummaryKey("log_rank", str(period), column)
+    if key not in data.summaries:
+        times, groups = _grouped(data, period, column)
+        found = len(groups) > 1
+        p = log_rank(times["months"], times["lost"], times["group"], times["customers"])[1] if found else None
+        data.summaries[key] = p
+    return data.summaries[key]
+
+
+def _grouped(data: Dataset, period: Period, column: str | None) -> tuple[pd.DataFrame, list[tuple[str, ...]]]:
+    """The survival times with the number of their `group`, and the values of each group."""
     times = survival_times(data, cut_of(data, period), column)
     if times.empty:
-        return [], None
+        return times, []
     sizes = times.groupby("segment_value")["customers"].sum().sort_values(ascending=False, kind="stable")
     own = [*sizes[sizes >= SMALL].index[:MOST]]
     others = tuple(value for value in sizes.index if value not in own)
     groups = [*((value,) for value in own), *([others] if others else [])]
-    if not own:
-        groups = [tuple(sizes.index)]
     number = {value: place for place, group in enumerate(groups) for value in group}
-    times = times.assign(group=times["segment_value"].map(number))
-    ahead = projection(data, period, column)
-    curves = [
-        _curve(group, times[times["group"] == place], ahead[ahead["segment_value"].isin(group)])
-        for place, group in enumerate(groups)
-    ]
-    p = None
-    if len(curves) > 1:
-        _, p = log_rank(times["months"], times["lost"], times["group"], times["customers"])
-    return curves, p
+    return times.assign(group=times["segment_value"].map(number)), groups
 
 
 def _curve(values: tuple[str, ...], times: pd.DataFrame, ahead: pd.DataFrame) -> Curve:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention_kit.metrics.breakdowns import answer_counts
 from retention_kit.metrics.forecasts.lists import risk_lists, risk_totals
 from retention_kit.metrics.forecasts.lives import back_test
+from retention_kit.metrics.forecasts.survival import survival_curves
 from retention_kit.metrics.identities import Identity, identities
 from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
 from retention_kit.metrics.queries.summaries import concentration, largest_change, missing_reason
 from retention_kit.metrics.queries.value_segments import value_segments
 from retention_kit.report.execution.plan import Plan
 from retention_kit.report.export.csv_files import scorecard_of
+from retention_kit.report.pages.survival import survival_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,8 @@ def compute_figures(plan: Plan) -> Figures:
     for column in page.columns:
         page.changes(column)
     page.claims()
+    for by in survival_columns(page):
+        survival_curves(data, period, by)
     lists = customer_lists(data, period, page.columns, page.alone)
     list_totals(data, period, page.columns, page.alone, lists)
     scorecard = scorecard_of(page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.forecasts.survival import Curve, survival_curves
+from retention_kit.metrics.forecasts.survival import Curve, survival_curves, survival_difference
 from retention_kit.metrics.insights import Claim
 from retention_kit.metrics.queries.memberships import traits_of
 from retention_kit.report.blocks import Block
@@ -39,7 +39,7 @@ class SurvivalBlocks(Context):
         """Those of the other blocks, and that the values of a column stay for different times."""
         found = super().claims()
         for column in survival_columns(self):
-            _, p = survival_curves(self.data, self.period, column)
+            p = None if column is None else survival_difference(self.data, self.period, column)
             if p is not None and column is not None:
                 found.append(Claim(("survival",), "survival", "groups", p, value=column))
         return found
@@ -56,10 +56,11 @@ class SurvivalBlocks(Context):
     def _survival_by(self, column: str | None) -> list[Block]:
         import pandas as pd
 
-        curves, p = survival_curves(self.data, self.period, column)
+        curves = survival_curves(self.data, self.period, column)
+        p = None if column is None else survival_difference(self.data, self.period, column)
         if sum(curve.lost for curve in curves) < FEW_LOST:
             return []
-        named = [(self._group(curve, column), curve) for curve in curves]
+        named = [(self._group(curve) if len(curves) > 1 else "", curve) for curve in curves]
         seen = pd.concat([_steps(curve).assign(group=name) for name, curve in named], ignore_index=True)
         projected = pd.concat([curve.projected.assign(group=name) for name, curve in named], ignore_index=True)
         chart = survival(seen, projected, self.words)
@@ -80,9 +81,8 @@ class SurvivalBlocks(Context):
 
         return self.words.date(min(self.period.end, self.data.as_of) - timedelta(days=1))
 
-    def _group(self, curve: Curve, column: str | None) -> str:
-        if column is None:
-            return ""
+    def _group(self, curve: Curve) -> str:
+        """The name of a group: its value, or how many it has."""
         if len(curve.values) == 1:
             return curve.values[0]
         return self.words.text("survival.others", count=self.words.value(len(curve.values), "count"))
