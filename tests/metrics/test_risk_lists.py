@@ -42,6 +42,14 @@ def test_online_retail_beats_the_plain_rule(two_years):  # noqa: F811
     assert sum(one.customers for one in comparison.bins) == comparison.customers == 4969
 
 
+def test_a_plain_rule_of_ten_days_is_no_straw_man(two_years):  # noqa: F811
+    """A year before the cut the data were ten days old: whom they knew then says nothing of a year of silence."""
+    found = made_at(two_years, date(2010, 12, 10), date(2011, 12, 10), 12)
+    assert found.is_flattered
+    assert found.comparison.plain.brier < found.comparison.constant
+    assert found.verdict == "no_better"
+
+
 def test_cdnow_over_39_weeks_does_not(cdnow):
     """All customers came within twelve weeks, nine months before: the plain rule ranks them better."""
     data = read_cdnow(cdnow / "CDNOW_sample.txt")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
@@ -24,7 +24,7 @@ def back_test(data: Dataset, period: Period) -> BackTest:
     """What the models of a horizon before the period's end said of the time since, beside what happened.
 
     The plain rule ranks by the days since the last purchase; how many so long silent buy nothing it has from the same
-    time before, or where nobody had bought by then from the very time that it is held against.
+    time before, or where too little was known by then from the very time that it is held against.
     """
     key = SummaryKey("back_test", str(period))
     if key not in data.summaries:
@@ -51,8 +51,11 @@ def made_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:
     customers, silent = frame["customers"].to_numpy(float), _silent(frame)
     gone = customers * (frame["later_purchases"] == 0).to_numpy()
     chance = models.purchases.probability_no_purchase(weeks, *times(frame))
-    before = later_purchases(data, cut - timedelta(days=(until - cut).days), cut)
-    learned = frame if before.empty else before
+    # Who has been silent for as long as the horizon has to be seen: else the plain rule would be a straw man.
+    earlier = cut - (until - cut)
+    before = later_purchases(data, earlier, cut)
+    is_flattered = before.empty or earlier - start < until - cut
+    learned = frame if is_flattered else before
     n = learned["customers"].to_numpy(float)
     rule = rising_rule(_silent(learned), n * (learned["later_purchases"] == 0).to_numpy(), n)
     expected = Forecast(frame, data.minor).totals_within(models, weeks)
@@ -64,7 +67,7 @@ def made_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:
         compare(chance, rule(silent), silent, gone, customers),
         (expected[0], bought),
         (expected[1], float(frame["later_amount"].sum()) / data.minor),
-        before.empty,
+        is_flattered,
     )
 
 
