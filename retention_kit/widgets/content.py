@@ -78,10 +78,9 @@ class Content:
             for name in available_summaries(data)
         ]
         steps.append(self._step("figures", lambda: self.scorecard, ""))
-        if (
-            missing_reason(data, "cohorts") is None
-        ):  # what is more than chance is judged for all figures and cohorts together
+        if missing_reason(data, "cohorts") is None:
             steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Granularity(chosen.every)), ""))
+        steps.append(self._step("chance", lambda: self.page.claims(), ""))  # of all that the report compares
         if listing is not None and not missing_reason(data, "movements"):
             steps.append(self._step("customers", lambda: self.customers(listing), ""))
         return steps
