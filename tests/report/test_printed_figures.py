@@ -21,6 +21,7 @@ import retention_kit as rk
 from retention_kit.errors import DataError
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
+from retention_kit.report.page import Page
 from retention_kit.report.pages import narrative
 from retention_kit.wording import DASH, MINUS, Words
 from test_pack import pages_of, read_html, scorecard
@@ -178,8 +179,9 @@ def moved(either) -> dict[str, set[str]]:
 
 @cache
 def moved_in(pack: Path) -> dict[str, set[str]]:
-    """What the library tells of the period's customers, MRR and reasons, as the words write it."""
-    printed, about = printed_in(pack), json.loads((pack / "manifest.json").read_text("utf-8"))["data"]
+    """What the library tells of the period's customers, MRR, reasons and why figures changed, as the words write it."""
+    printed, manifest = printed_in(pack), json.loads((pack / "manifest.json").read_text("utf-8"))
+    about = manifest["data"]
     data = rk.sample() if about["synthetic"] else rk.load(about["origin"])
     told = {}
     for name, frame_of in {
@@ -202,15 +204,22 @@ def moved_in(pack: Path) -> dict[str, set[str]]:
             for unit in units.get(column, ["money"] if name == "mrr" else ["count", "money"])
         ]
         told[name] = printed.figures(" ".join(forms))
+    why = Page(printed.period, segment=manifest["parameters"]["segment"], data=data).why()
+    told["why"] = printed.figures(" ".join(why.data["items"]) if why else "")
     return told
 
 
 def test_the_first_words_name_figures_of_the_period_only(either, printed, moved):
-    """The headline, the sentences under it and what needs attention, with what the lists hold and what is usual."""
+    """The headline, the sentences under it, why figures changed, as the library tells it, and what needs attention, with
+    what the lists hold and what is usual.
+    """
     first = printed.page.find("section")
     lost = pd.read_csv(either / "lists" / "lost_customers.csv")
     money = [lost[name].sum() for name in ("mrr", "revenue_12_months") if name in lost]
     assert money
+    risk = either / "lists" / "at_risk.csv"
+    at_risk = pd.read_csv(risk) if risk.exists() else pd.DataFrame()
+    money += [at_risk[name].sum() for name in at_risk if name.endswith("_at_stake")]
     before = [
         row["value"] for row in printed.rows if row["metric"] == "lost_customers" and row["period"] < printed.period
     ]
@@ -225,7 +234,11 @@ def test_the_first_words_name_figures_of_the_period_only(either, printed, moved)
     allowed = printed.allowed(row for row in printed.rows if row["period"] == printed.period)
     for part in (first.h1, *first.select(".lead"), *first.select(".notice")):
         assert (
-            printed.figures(texts(part)) - allowed - moved.get("mrr", set()) - printed.figures(" ".join(listed))
+            printed.figures(texts(part))
+            - allowed
+            - moved.get("mrr", set())
+            - moved["why"]
+            - printed.figures(" ".join(listed))
             == set()
         )
     assert printed.figures(texts(first.h1))
