@@ -249,7 +249,8 @@ def test_the_pdf_has_contents_bookmarks_and_page_numbers(either):
         assert str(document.Root.Lang) == "en"
     assert [number for number, page in enumerate(pages, 1) if f"Page {number} of {len(pages)}" not in page] == []
     for section in sections:
-        assert re.search(rf"Contents .*{re.escape(section)} \d+", pages[0])
+        # They follow the first section, which may fill a page.
+        assert re.search(rf"Contents .*{re.escape(section)} \d+", " ".join(pages[:2]))
 
 
 def test_html_stays_within_its_budget(either):
