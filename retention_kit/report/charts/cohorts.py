@@ -120,8 +120,9 @@ def curves(
     axis = alt.Axis(values=ages, format="d", grid=False, labelOverlap=True, labelSeparation=6, labelFlush=False)
     scale = alt.Scale(domain=[ages[0], ages[-1]], nice=False, zero=False)
     x = alt.X("age:Q", title=words.text(f"charts.cohorts.age.{every}"), axis=axis, scale=scale)
+    thin = [{name: line[name] for name in ("cohort", "age", "value")} for line in lines]  # nobody points at them
     layers = [
-        alt.Chart(inline_data(lines)).mark_line(color=GREY, strokeWidth=1).encode(y("value"), alt.Detail("cohort:N")),
+        alt.Chart(inline_data(thin)).mark_line(color=GREY, strokeWidth=1).encode(y("value"), alt.Detail("cohort:N")),
         *_highlighted(mean, "average", INK, y, words, align="left", dx=8),
     ]
     if own:
