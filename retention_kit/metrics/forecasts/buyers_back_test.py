@@ -9,7 +9,7 @@ from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts.back_test import BackTest, compare, rising_rule
 from retention_kit.metrics.forecasts.buyers import WEEK, Fit, Forecast, fit, times
-from retention_kit.metrics.forecasts.horizon import cut_of
+from retention_kit.metrics.forecasts.horizon import cut_of, whole_months
 from retention_kit.metrics.queries.lives import later_purchases
 from retention_kit.periods import Period, add_months
 
@@ -26,7 +26,7 @@ def back_test(data: Dataset, period: Period) -> BackTest:
     The plain rule ranks by the days since the last purchase; how many so long silent buy nothing it has from the same
     time before, or where too little was known by then from the very time that it is held against.
     """
-    key = SummaryKey("back_test", str(period))
+    key = SummaryKey("buyers_back_test", str(period))
     if key not in data.summaries:
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no back-test of {period}.")
@@ -42,7 +42,7 @@ def made_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:
     made today goes by.
     """
     start = data.starts["orders"]
-    history = max((until.year - start.year) * 12 + until.month - start.month - (until.day < start.day), 0)
+    history = whole_months(start, until)
     frame = later_purchases(data, cut, until)
     models = Fit(None, None, "", "", "") if frame.empty else fit(data, frame, cut)
     if models.purchases is None:

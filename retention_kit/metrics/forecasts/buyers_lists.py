@@ -28,14 +28,11 @@ FEWEST = 20  # second purchases from which dates for others follow
 Only = tuple[str, str] | None
 
 
-def lists(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> dict[str, pd.DataFrame]:
-    """See `lists.risk_lists`; those that the data allow."""
-    found = {"at_risk": _at_risk(data, period, columns, only), "second_purchase": _second(data, period, columns, only)}
-    return {name: frame for name, frame in found.items() if frame is not None}
+def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> pd.DataFrame | None:
+    """Who is at risk: by the model the most money at stake first, by the plain rule the most money.
 
-
-def _at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> pd.DataFrame | None:
-    """Who is at risk: by the model the most money at stake first, by the plain rule the most money."""
+    Columns as `lists.risk_lists` has them; None where there is no model.
+    """
     import numpy as np
 
     model = fit_of(data, period).purchases
@@ -53,8 +50,11 @@ def _at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) 
     return _shaped(data, "at_risk", rows, values, in_all, chance, (usual, latest), known)
 
 
-def _second(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> pd.DataFrame | None:
-    """Who bought once, as long ago as others did who then came back: from the half of them to four in five."""
+def second_purchase(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> pd.DataFrame | None:
+    """Who bought once, as long ago as others did who then came back: from the half of them to four in five.
+
+    Columns as `lists.risk_lists` has them; None where fewer than 20 came back.
+    """
     import numpy as np
 
     gaps = _gaps(data, period)

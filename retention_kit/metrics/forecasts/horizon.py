@@ -20,6 +20,11 @@ def cut_of(data: Dataset, period: Period) -> date:
     return min(period.end, data.as_of)
 
 
+def whole_months(start: date, end: date) -> int:
+    """How many whole months lie between two dates; 0 where they stand the other way round."""
+    return max((end.year - start.year) * 12 + end.month - start.month - (end.day < start.day), 0)
+
+
 def discounts(definitions: Definitions) -> list[float]:
     """What money at the end of each month of the horizon is worth at its start."""
     monthly = (1 + definitions.discount) ** (-1 / 12)

@@ -34,13 +34,15 @@ def risk_lists(
 ) -> dict[str, pd.DataFrame]:
     """The customers at risk at a period's end, and those who may buy a second time, by the name of the list.
 
+    Who is at risk pays a subscription or buys, as `basis` decides; who may buy a second time is known from orders.
+
     As many as `[at_risk] capacity` says, the most money first; `attrs["in_all"]` counts those left out too. A list that
     the data cannot give is not there. Columns: customer_id; value_at_stake, revenue_12_months (up to the last purchase)
     times the chance of no purchase, which has the horizon in its head; purchases, last_purchase, usual_gap_days (within
     which half of a customer's own gaps lie; of who bought once, half of the times to a second purchase), overdue_since,
     act_by (within which four in five lie), new_on_list, why, control (one in ten, not to be asked); then the value of
-    each segment column. For subscriptions see `members_lists.lists`. `only`, a segment column and its value, leaves the
-    others out.
+    each segment column. For subscriptions see `members_lists.at_risk`. `only`, a segment column and its value, leaves
+    the others out.
     """
     if not risk_names(data):
         return {}
@@ -50,14 +52,20 @@ def risk_lists(
     for column in columns:
         check_segment(data, column)
     forecast = members_lists if data.basis == "subscriptions" else buyers_lists
-    return forecast.lists(data, period, columns, only)
+    made = {
+        "at_risk": forecast.at_risk(data, period, columns, only),
+        "second_purchase": buyers_lists.second_purchase(data, period, columns, only)
+        if "second_purchase" in risk_names(data)
+        else None,
+    }
+    return {name: frame for name, frame in made.items() if frame is not None}
 
 
 def risk_names(data: Dataset) -> list[str]:
     """The lists that data of their kind have, however few customers they hold."""
     if missing_reason(data, "lives"):
         return []
-    return [*RISK_LISTS] if data.basis == "orders" else ["at_risk"]
+    return [*RISK_LISTS] if "orders" in data.tables else ["at_risk"]
 
 
 def stake_column(frame: pd.DataFrame) -> str:

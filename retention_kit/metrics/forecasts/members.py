@@ -14,7 +14,7 @@ import numpy as np
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, ModelError
 from retention_kit.metrics.forecasts.back_test import BackTest, compare
-from retention_kit.metrics.forecasts.horizon import cut_of, discounts, undefined
+from retention_kit.metrics.forecasts.horizon import cut_of, discounts, undefined, whole_months
 from retention_kit.metrics.forecasts.renewal_model import Alike, RenewalModel, deviation, fit_renewals, fit_tenure
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.queries.memberships import renewals, renewals_and_after, traits_of
@@ -102,7 +102,7 @@ def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dic
 
 def back_test(data: Dataset, period: Period) -> BackTest:
     """The same model made a horizon earlier, held against who had left by the period's end, and what was paid."""
-    key = SummaryKey("back_test", str(period))
+    key = SummaryKey("members_back_test", str(period))
     if key not in data.summaries:
         if data.engine is None:
             raise DataError(f"The figures kept for the report hold no back-test of {period}.")
@@ -114,7 +114,7 @@ def back_test(data: Dataset, period: Period) -> BackTest:
 def made_at(data: Dataset, cut: date, months: int) -> BackTest:
     """The model of a date, held against the months after it; the history counts to their end."""
     start, ends = data.starts["subscriptions"], add_months(cut, months)
-    history = max((ends.year - start.year) * 12 + ends.month - start.month - (ends.day < start.day), 0)
+    history = whole_months(start, ends)
     nothing = BackTest(cut, months, history, None, (0.0, 0.0), (0.0, 0.0))
     if cut <= start:
         return nothing

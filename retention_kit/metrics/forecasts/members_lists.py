@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 Only = tuple[str, str] | None
 
 
-def lists(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> dict[str, pd.DataFrame]:
-    """See `lists.risk_lists`: who is at risk, by the model the most MRR at stake first, by the plain rule the most MRR.
+def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> pd.DataFrame | None:
+    """Who is at risk: by the model the most MRR at stake first, by the plain rule the most MRR.
 
     Columns: customer_id; mrr_at_stake, mrr times the chance of leaving, which has the horizon in its head;
     tenure_months, whole ones since the first payment; billed, the interval, and plan, where the data have it; act_by,
     the date of the next renewal; new_on_list, why, control; then the value of each segment column.
     """
     if (kinds := _kinds(data, period)) is None:
-        return {}
+        return None
     rank = "mrr * leaving" if back_test(data, period).verdict == "better" else "mrr"
     rows, values = _asked(data, period, columns, only, kinds, rank)
     known: set[str] = set()
     if (before := _kinds(data, period.shift(-1))) is not None:
         known = {*_asked(data, period.shift(-1), (), only, before, rank)[0]["customer_id"]}
-    return {"at_risk": _shaped(data, period, rows, values, known)}
+    return _shaped(data, period, rows, values, known)
 
 
 def _kinds(data: Dataset, period: Period) -> pd.DataFrame | None:

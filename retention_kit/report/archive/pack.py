@@ -81,7 +81,7 @@ def lists_of(pack: Pack) -> list[str]:
     words = Words("en", manifest["settings"]["report"]["currency"])
     return [
         words.text(
-            f"shown.pack.list_{manifest['data']['basis']}",
+            "shown.pack.list_at_stake" if total.get("at_stake") else f"shown.pack.list_{manifest['data']['basis']}",
             file=name,
             customers=words.value(total["customers"], "count"),
             money=words.value(total["money"], "money"),

@@ -184,11 +184,15 @@ def _reports(plan: Plan) -> dict[str, dict]:
 
 
 def _lists(page: Page) -> dict[str, dict]:
-    """How many customers each list holds, and their money, by the list's file."""
+    """How many customers each list holds, and their money, by the list's file; whether that is at stake."""
     decimals = money_decimals(page.data.settings.report.currency)
     totals: dict[str, ListTotal | RiskTotal] = {**page.list_totals(), **page.risk_totals()}
     return {
-        page.list_file(name): {"customers": total.customers, "money": round(total.money, decimals)}
+        page.list_file(name): {
+            "customers": total.customers,
+            "money": round(total.money, decimals),
+            "at_stake": isinstance(total, RiskTotal),
+        }
         for name, total in totals.items()
     }
 

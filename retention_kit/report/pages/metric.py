@@ -83,6 +83,8 @@ class MetricBlocks(Context):
             return None
         rows = rows_for(self.parts(column), metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)]
+        if not narrative.is_known(whole.value) and rows["value"].isna().all():
+            return None  # the trend says why
         title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
         tested = int((rows["n"] >= SMALL).sum())
         if not tested:
