@@ -148,6 +148,13 @@ class Metric:
     by_segment: bool  # whether its segment values are judged against the other customers
     function: Callable[[Any], Measure]
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether the figures of two periods rest on much the same, so that their intervals say nothing of a change:
+        the last twelve months, or all that customers have done so far.
+        """
+        return self.summary in ("trailing_year", "lives")
+
 
 def history_note(row: Movements | Purchases) -> str:
     """What is to be said where customers of before the data may count as new; else nothing."""

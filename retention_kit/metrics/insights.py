@@ -99,7 +99,7 @@ def change_claims(rows: pd.DataFrame, period: Period, base: str) -> list[Claim]:
     known = {(row.metric, row.period): row for row in rows.itertuples() if row.metric in METRICS}
     found = []
     for (name, when), row in known.items():
-        if when != str(period) or not row.complete or METRICS[name].summary == "trailing_year":
+        if when != str(period) or not row.complete or METRICS[name].overlaps:
             continue
         for against, other in (("previous", period.shift(-1)), ("year_ago", period.year_ago())):
             before = known.get((name, str(other)))

@@ -264,7 +264,7 @@ def _row(
     change, bounds = None, None
     if complete and measure.value is not None and before.value is not None:
         change = measure.value - before.value
-        if one.summary not in ("trailing_year", "lives"):  # whose two years share eleven months of twelve
+        if not one.overlaps:
             bounds = difference(measure, before, paired(measure, before))
     settings, part = data.settings, f"{column}={value}" if column else ""
     goal = goal_of(settings.goals, one.name, period, part, settings.report.every)

@@ -87,15 +87,15 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     "this one looks 12 months ahead, and expects less of those who have long been silent.",
     template="lifetime_value",
     options=("discount", "horizon_months"),
+    card=9,
 )
 def predicted_lifetime_value(lives: Lives) -> Measure:
     """Money expected from a customer in the next twelve months, discounted to today, by a model of what they do.
 
     Money, per customer with a purchase so far (for subscriptions: paying at the end, and their MRR at the months' ends
     while they are expected to stay). Months are of 365.25 / 12 days; what is expected in one counts at its end, and
-    money a year later is worth less by `discount`. The interval is that
-    of the parameters, by the delta method on the logarithm. Undefined, with a note, where the model has too little to
-    go by.
+    money a year later is worth less by `discount`. The interval is that of the parameters, by the delta method on the
+    logarithm. Undefined, with a note, where the model has too little to go by.
     """
     row = lives
     if row.value is None or not row.customers:
@@ -115,6 +115,7 @@ def predicted_lifetime_value(lives: Lives) -> Measure:
     "bought often.",
     template="at_risk",
     options=("horizon_months",),
+    card=15,
 )
 def customers_at_risk(lives: Lives) -> Measure:
     """Customers overdue by their own rhythm who more likely buy no more; subscribers twice as likely to leave as usual.

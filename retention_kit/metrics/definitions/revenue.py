@@ -109,7 +109,7 @@ def net_revenue_churn_rate(mrr: Mrr) -> Measure:
     grows="rest",
     parts=("money", "money"),
     options=("mrr_mode",),
-    card=13,
+    card=14,
 )
 def gross_revenue_retention(mrr: Mrr) -> Measure:
     """Share of the starting MRR that the same customers still pay, upgrades left out; at the exchange rates of the start.
@@ -181,7 +181,7 @@ def quick_ratio(mrr: Mrr) -> Measure:
     source="textbook (ARPA)",
     competing="Dividing by subscriptions, or by free accounts too.",
     template="revenue",
-    card=12,
+    card=13,
 )
 def average_revenue_per_account(mrr: Mrr) -> Measure:
     """Mean MRR of a paying customer at the period's end.

@@ -166,7 +166,7 @@ class Attention(Overview):
 def _is_mean(row: Any) -> bool:
     """Whether a figure is money per customer, account or purchase of its own period."""
     one = METRICS[row.metric]
-    is_own = one.summary != "trailing_year" and one.parts == ("money", "count")
+    is_own = not one.overlaps and one.parts == ("money", "count")
     return row.unit == "money" and is_own and narrative.is_known(row.denominator)
 
 
@@ -174,6 +174,6 @@ def _money(row: Any, gap: float) -> float:
     """What a gap in a figure comes to: of a sum the gap itself, of a mean the gap of everybody; 0
     where it is no money.
     """
-    if row.unit != "money" or METRICS[row.metric].summary == "trailing_year":
+    if row.unit != "money" or METRICS[row.metric].overlaps:
         return 0.0
     return abs(gap) * (row.denominator if _is_mean(row) else 1)

@@ -254,7 +254,7 @@ class Overview(Context):
         one = METRICS[row.metric]
         if goal.start is not None:
             return number(goal.start, one, f"goals.{goal.id or one.name}.start"), None
-        if one.summary == "trailing_year" or self.only:
+        if one.overlaps or self.only:
             return None, None
         first = [period for period in periods_of(self.data, self.every) if period.is_complete(self.data.as_of)]
         if goal.start_date:
