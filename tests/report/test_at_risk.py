@@ -1,5 +1,8 @@
 """The section on what comes: whole, refused in a sentence, or absent; never half, and never with a name in it."""
 
+from dataclasses import replace
+
+import msgspec
 import pandas as pd
 import pytest
 
@@ -8,8 +11,10 @@ import retention_kit as rk
 from retention_kit.metrics.forecasts.back_test import BackTest, Comparison, Score
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import lives
+from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
+from retention_kit.settings.goals import Goal
 
 
 def shown(page: Page) -> list:
@@ -33,6 +38,28 @@ def test_the_section_is_whole(page):
     assert notice.data["title"] == f"{count} customers at risk at the end of November 2025"
     assert page.words.value(row["at_stake"], "money") in notice.data["items"][0]
     assert f"lists/at_risk.csv, the 100 with the most at stake, of {count}" in notice.data["items"][1]
+
+
+def test_goals_of_what_comes_need_no_rows(page, tmp_path):
+    """A notebook has the summaries alone: where a goal began, long ago, is not forecast anew for it."""
+    goals = {name: Goal(target=50, by="2026-06") for name in ("predicted_lifetime_value", "customers_at_risk")}
+    data = replace(page.data, settings=msgspec.structs.replace(page.data.settings, goals=goals))
+    asked = Page("2025-11", data=data)
+    assert asked.goals() is not None
+    save_snapshot(data, tmp_path / "saved")
+    in_notebook = Page("2025-11", data=load_snapshot(tmp_path / "saved"))
+    assert [block.data for block in (in_notebook.goals(), in_notebook.cards())] == [
+        block.data for block in (asked.goals(), asked.cards())
+    ]
+
+
+def test_the_change_of_a_forecast_is_no_claim(page):
+    """Two forecasts a month apart rest on the same customers: their intervals say nothing of the change."""
+    row = page.row("predicted_lifetime_value")
+    assert row.low == row.low
+    assert row.change == row.change
+    assert row.change_low != row.change_low
+    assert not [one for one in page.claims() if one.metric in ("predicted_lifetime_value", "customers_at_risk")]
 
 
 def test_nobody_is_named(page):
