@@ -46,12 +46,38 @@ STILL = [
 ]
 
 
+# The same at once, where they move different metrics.
+TOGETHER = [
+    (
+        "orders",
+        {"returning": "shopify", "lifespan_years": 3, "answers": "all", "csat_top": 1, "ces_top": 2},
+        oracle.ORDER_METRICS + oracle.LIFETIME_METRICS + oracle.SURVEY_METRICS,
+    ),
+    (
+        "orders",
+        {"count": "days", "answers": "all", "csat_top": 3, "ces_top": 1},
+        oracle.ORDER_METRICS + oracle.SURVEY_METRICS,
+    ),
+    (
+        "orders",
+        {"zero_orders": "purchase", "ces_top": "mean"},
+        STATES + oracle.LIFETIME_METRICS + oracle.ORDER_METRICS + oracle.SURVEY_METRICS,
+    ),
+    STILL[4],
+    (
+        "subscriptions",
+        {"quick_ratio_reactivation": False, "lifespan_years": 2.5},
+        oracle.MRR_METRICS + oracle.LIFETIME_METRICS,
+    ),
+]
+
+
 def named(case) -> str:
     basis, options, _ = case
     return f"{basis} {options}"
 
 
-@pytest.mark.parametrize("case", MOVING + STILL, ids=named)
+@pytest.mark.parametrize("case", MOVING + TOGETHER, ids=named)
 def test_hard_cases(case):
     basis, options, metrics = case
     data, books = cases.tricky(range(6), basis, **options)
