@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
 from retention_kit.metrics.catalogue import METRICS, ranked
+from retention_kit.metrics.forecasts.horizon import horizon_kind
 from retention_kit.metrics.forecasts.lists import RISK_LISTS, STAKES, risk_lists, risk_names
 from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
 from retention_kit.metrics.queries.spans import Granularity
@@ -38,6 +39,8 @@ TABS = ("trend", "movements", "cohorts", "segments", "customers", "about")
 ACTIVE, CELL = "active", "cell"
 MOST_ROWS = 200  # of customers that a table shows
 _MONEY = ("paid", "mrr", "revenue_12_months", *STAKES)
+_COUNTS = ("purchases", "usual_gap_days", "tenure_months")
+_ANSWERS = ("new_on_list", "control")
 _DATES = ("last_purchase", "paid_until", "paid_since", "overdue_since", "act_by")
 
 
@@ -272,7 +275,9 @@ class Content:
                 frames = {listing: active_customers(self.data, period, cohort, columns, only)}
             for kind, frame in frames.items():
                 name = f"segment.{column}" if f"segment.{column}" in frame else column
-                frame = frame[frame[name].isin(chosen.values)] if name and chosen.values else frame
+                if name and chosen.values:
+                    frame = frame[frame[name].isin(chosen.values)]
+                    frame.attrs = {}  # how many there are in all is of all values
                 self.computed[(kind, *key[1:])] = frame.reset_index(drop=True)
         return self.computed[key]
 
@@ -284,14 +289,18 @@ class Content:
             "all": words.value(len(frame), "count"),
             "shown": words.value(len(shown), "count"),
         }
+        numbers = [name in (*_MONEY, *_COUNTS) or bool(horizon_kind(name)) for name in frame.columns]
         columns = [
-            {"label": self._column(name), "align": "end" if name in _MONEY else "start"} for name in frame.columns
+            {"label": self._column(name), "align": "end" if is_number else "start"}
+            for name, is_number in zip(frame.columns, numbers, strict=True)
         ]
         rows = [
             [self._cell(name, value) for name, value in zip(frame.columns, row, strict=True)]
             for row in shown.itertuples(index=False, name=None)
         ]
         title = words.text("explorer.customers_some" if len(shown) < len(frame) else "explorer.customers_all", **texts)
+        if (in_all := frame.attrs.get("in_all", 0)) > len(frame):
+            title = words.text("explorer.customers_most", said=title, count=words.value(in_all, "count"))
         return Block("table", title=title, columns=columns, rows=rows)
 
     def about(self) -> list[Block]:
@@ -354,7 +363,9 @@ class Content:
 
     def _column(self, name: str) -> str:
         """The head of a column of ours; a segment column is called as it is."""
-        known = self.words.table("explorer.column")
+        known, kind = self.words.table("explorer.column"), horizon_kind(name)
+        if kind:
+            return known[kind].format(months=self.words.value(self.data.settings.definitions.horizon_months, "count"))
         return known.get(name) or str(name).removeprefix("segment.")
 
     def _cell(self, name: str, value: Any) -> str:
@@ -366,6 +377,10 @@ class Content:
             return self.words.value(float(value), "money", "full")
         if name in _DATES:
             return self.words.date(pd.Timestamp(value).date())
+        if horizon_kind(name):
+            return self.words.value(float(value), "fraction")
+        if name in _ANSWERS:
+            return self.words.text(f"explorer.{'yes' if value else 'no'}")
         return str(value)
 
 

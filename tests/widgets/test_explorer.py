@@ -34,7 +34,7 @@ from retention_kit.report.pages import narrative
 pytest.importorskip("anywidget", reason="the lab extra is not installed")
 
 from retention_kit.widgets.background import Step, Task, Work
-from retention_kit.widgets.content import TABS
+from retention_kit.widgets.content import TABS, Listing
 from retention_kit.widgets.explorer import CHOSEN
 from retention_kit.widgets.selection import COMPARE
 
@@ -397,6 +397,20 @@ def test_a_click_on_a_cell_shows_its_customers(fresh, data):
     assert soup(opened(fresh, "customers")).select_one(".title").get_text() == (
         f"Cohort of March 2025, active in June 2025: {size} in all."
     )
+
+
+def test_whom_to_ask_is_listed_in_words(fresh, data):
+    fresh._list(Listing("at_risk"))
+    table = soup(opened(fresh, "customers"))
+    in_all = int(rk.scorecard(data, "2025-12", metrics="customers_at_risk")["value"].item())
+    assert table.select_one(".title").get_text() == (
+        f"At risk, December 2025: 100 in all. They have the most at stake, of {in_all}."
+    )
+    assert "Leaves within 12 months" in [head.get_text() for head in table.select("thead th")]
+    first = [cell.get_text() for cell in table.select_one("tbody tr").select("td")]
+    assert any(cell.endswith("%") for cell in first)
+    assert {"yes", "no"} & {*first}
+    assert not {"True", "False"} & {*first}
 
 
 def test_the_cell_can_be_chosen_by_keyboard_too(fresh):

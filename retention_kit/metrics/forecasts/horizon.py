@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from retention_kit.settings import Definitions
 
 MONTH = 365.25 / 12  # days
+HORIZON_KINDS = ("probability_no_purchase", "probability_of_leaving")  # columns of lists that speak of the horizon
 
 
 def cut_of(data: Dataset, period: Period) -> date:
@@ -47,6 +49,12 @@ def undefined(segment_value: str, reason: str, customers: int = 0) -> dict[str, 
 def horizon_column(name: str, data: Dataset) -> str:
     """The head of a list's column that speaks of the horizon."""
     return f"{name}_{data.settings.definitions.horizon_months}_months"
+
+
+def horizon_kind(column: str) -> str:
+    """What a list's column says of the horizon, its head without the months; empty of other columns."""
+    kind = re.sub(r"_\d+_months$", "", column)
+    return kind if kind != column and kind in HORIZON_KINDS else ""
 
 
 def is_control(customer_id: str) -> bool:
