@@ -56,6 +56,13 @@ def test_verdict(model, plain, months, said):
     assert verdict(scored(model, plain), months) == said
 
 
+@pytest.mark.parametrize("gone", [0, 100])
+def test_where_all_or_none_were_gone_no_model_is_better(gone):
+    """There is no ranking of them, and one chance for all is perfect."""
+    comparison = Comparison(100, gone, Score(0.001, 0.5, 1), Score(0.01, 0.5, 1), 0.0, ())
+    assert verdict(comparison, 36) == "no_better"
+
+
 def test_without_a_window_there_is_no_verdict():
     assert verdict(None, 36) == "short"
 

@@ -161,6 +161,19 @@ def test_the_plain_rule_ranks_where_the_model_is_no_better(lists, monkeypatch):
     assert set(found) == set(RISK_LISTS)
 
 
+def test_who_buys_daily_is_said_to():
+    """Sixty customers who bought every day and stopped: their usual gap is not 0 days in words."""
+    rows = [
+        (f"c{who}", f"{pd.Timestamp('2024-01-01') + pd.Timedelta(days=day):%Y-%m-%d}", 5.0)
+        for who in range(60)
+        for day in range(20 + who % 40)
+    ]
+    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
+    data = rk.load(orders=orders, timezone="UTC", currency="GBP", as_of="2024-04-01")
+    why = risk_lists(data, Period.parse("2024-03"))["at_risk"]["why"].iloc[0]
+    assert why == "Usually buys again within a day, and has now been silent for 33 days, after 59 purchases."
+
+
 def test_one_in_ten_is_left_alone():
     ids = [hashlib.md5(str(n).encode()).hexdigest()[:8] for n in range(5000)]
     chosen = [is_control(one) for one in ids]

@@ -8,12 +8,14 @@ import pytest
 
 import oracle_cases as cases
 import retention_kit as rk
+from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.forecasts.back_test import BackTest, Comparison, Score
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 from retention_kit.report.execution import templates as library
 from retention_kit.report.page import Page
+from retention_kit.report.pages.rules import in_force
 from retention_kit.settings.goals import Goal
 
 
@@ -35,9 +37,32 @@ def test_the_section_is_whole(page):
     [row] = lives(page.data, page.period)
     notice = page.at_risk()
     count = page.words.value(row["at_risk"], "count")
-    assert notice.data["title"] == f"{count} customers at risk at the end of November 2025"
+    assert notice.data["title"] == f"Customers at risk at the end of November 2025: {count}"
     assert page.words.value(row["at_stake"], "money") in notice.data["items"][0]
-    assert f"lists/at_risk.csv, the 100 with the most at stake, of {count}" in notice.data["items"][1]
+    assert f"lists/at_risk.csv, 100 of {count}, " in notice.data["items"][1]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "those"),
+    [("better", "with the most at stake"), ("no_better", "who spent the most"), ("short", "who spent the most")],
+)
+def test_a_cut_list_says_what_it_is_ranked_by(page, monkeypatch, verdict, those):
+    monkeypatch.setattr("retention_kit.report.pages.at_risk.back_test", lambda *_: found(verdict))
+    assert f", those {those}; they stand for " in page.at_risk().data["items"][1]
+
+
+def test_of_one_value_alone_the_test_says_that_it_is_of_all(page):
+    alone = Page("2025-11", segment="channel=web", data=page.data)
+    said = "The test is of all customers together"
+    assert [said in one.back_test()[0].data["text"] for one in (page, alone)] == [False, True]
+
+
+def test_other_definitions_leave_no_contradiction(page):
+    chosen = msgspec.structs.replace(page.data.settings.definitions, horizon_months=3, discount=0.0)
+    data = replace(page.data, settings=msgspec.structs.replace(page.data.settings, definitions=chosen))
+    said = in_force(METRICS["predicted_lifetime_value"], data, page.words)
+    assert said == "Expected money is not discounted. Forecasts look 3 months ahead."
+    assert "unless another horizon is set" in METRICS["predicted_lifetime_value"].definition
 
 
 def test_goals_of_what_comes_need_no_rows(page, tmp_path):

@@ -80,14 +80,14 @@ def test_buyers_by_hand():
     assert counts(data)["csat", 1] == (1, 1)
 
 
-def company(unhappy: int, happy: int) -> rk.data.dataset.Dataset:
-    """A hundred detractors and a hundred promoters of whom so many leave a month after their answer."""
+def company(unhappy: int, happy: int, worst: int = 2) -> rk.data.dataset.Dataset:
+    """A hundred detractors (or who scored `worst`) and a hundred promoters of whom so many leave a month after their answer."""
     who = [f"{kind}{number}" for kind in ("bad", "good") for number in range(100)]
     left = [number < most for most in (unhappy, happy) for number in range(100)]
     spells = pd.DataFrame({"customer_id": who, "started_at": "2023-01-01", "amount": 10})
     spells["ended_at"] = ["2024-02-10" if one else None for one in left]
     answers = pd.DataFrame({"customer_id": who, "responded_at": "2024-01-10", "survey": "nps"})
-    answers["score"] = [2] * 100 + [10] * 100
+    answers["score"] = [worst] * 100 + [10] * 100
     return rk.load(subscriptions=spells, responses=answers, **UTC)
 
 
@@ -100,6 +100,12 @@ def test_the_page_says_more_than_chance_only_where_it_is():
     assert block.data["caption"].endswith("the score need not be the reason.")
     block = Page("2024-12", data=company(12, 8)).later_retention("nps")
     assert block.data["title"].endswith("were still customers: within chance")
+
+
+def test_without_the_worst_answers_nothing_is_within_chance():
+    """Where nobody is a detractor, passives and promoters are not tested against each other."""
+    block = Page("2024-12", data=company(12, 8, worst=7)).later_retention("nps")
+    assert block.data["title"] == "Still customers 3 months after they answered: too few to compare"
 
 
 def test_there_is_none_without_answers_of_customers():

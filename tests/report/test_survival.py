@@ -68,6 +68,15 @@ def test_the_page_says_what_holds():
     assert chart.data["caption"].endswith("of all that is compared here.")
 
 
+def test_who_all_stayed_stay_in_the_table_too():
+    """Of forty Pros nobody leaves in thirteen months: 100%, not unknown. Of the Basics all leave: no interval."""
+    _, table = Page("2024-02", data=company(Basic=[1] * 40, Pro=[])).survival()
+    assert {row[0]: row[3] for row in table.data["rows"]} == {"Basic": "0.0%", "Pro": "100.0%"}
+    chart, table = Page("2024-02", data=company(Basic=[12] * 40, Pro=[12] * 40)).survival()
+    assert chart.data["title"] == "0.0% stay for 12 months, by plan all alike"
+    assert [row[3] for row in table.data["rows"]] == ["0.0%", "0.0%"]
+
+
 @pytest.mark.parametrize("left", [{"Basic": []}, {"Basic": [1, 2, 3, 4]}])
 def test_while_hardly_anybody_has_left_there_is_none(left):
     assert list(Page("2024-02", data=company(**left)).survival()) == []

@@ -80,22 +80,22 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     label="Predicted lifetime value",
     unit="money",
     better="higher",
-    formula="money expected in the next 12 months, discounted / customers so far",
+    formula="money expected in the next 12 months (or another horizon), discounted / customers so far",
     source="BG/NBD (Fader, Hardie and Lee 2005) × Gamma-Gamma (Fader and Hardie 2013); subscriptions: shifted "
     "beta-geometric (Fader and Hardie 2007)",
     competing="The simple customer lifetime value takes the pace of the last year for everybody and for ever; "
-    "this one looks 12 months ahead, and expects less of those who have long been silent.",
+    "this one looks no further than the horizon, and expects less of those who have long been silent.",
     template="lifetime_value",
     options=("discount", "horizon_months"),
     card=9,
 )
 def predicted_lifetime_value(lives: Lives) -> Measure:
-    """Money expected from a customer in the next twelve months, discounted to today, by a model of what they do.
+    """Money expected from a customer in the next twelve months, unless another horizon is set, by a model.
 
-    Money, per customer with a purchase so far (for subscriptions: paying at the end, and their MRR at the months' ends
-    while they are expected to stay). Months are of 365.25 / 12 days; what is expected in one counts at its end, and
-    money a year later is worth less by `discount`. The interval is that of the parameters, by the delta method on the
-    logarithm. Undefined, with a note, where the model has too little to go by.
+    Money, discounted to today, per customer with a purchase so far (for subscriptions: paying at the end, and their MRR
+    at the months' ends while they are expected to stay). Months are of 365.25 / 12 days; what is expected in one counts
+    at its end, and money a year later is worth less by `discount`. The interval is that of the parameters, by the delta
+    method on the logarithm. Undefined, with a note, where the model has too little to go by.
     """
     row = lives
     if row.value is None or not row.customers:

@@ -57,7 +57,11 @@ class Comparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether the model's Brier score is 5% lower and its ranking no worse."""
+        """Whether the model's Brier score is 5% lower and its ranking no worse; never where all or none were gone, of
+        whom there is no ranking.
+        """
+        if not 0 < self.gone < self.customers:
+            return False
         return self.model.brier <= (1 - BETTER) * self.plain.brier and self.model.auc >= self.plain.auc
 
 

@@ -139,7 +139,7 @@ def _shaped(
     revenue = rows["recent_amount"] / data.minor
     whys = [
         words.text(
-            f"lists.why_{name}",
+            f"lists.why_{name}" + ("_daily" if name == "at_risk" and gap <= 1 else ""),
             gap=words.value(int(gap), "count"),
             silent=words.value(int(days), "count"),
             count=words.value(int(repeats) + 1, "count"),

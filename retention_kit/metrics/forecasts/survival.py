@@ -106,8 +106,9 @@ def _curve(values: tuple[str, ...], times: pd.DataFrame, ahead: pd.DataFrame) ->
         weights = ahead["customers"] * ahead["share"]
         share = weights.groupby(ahead["month"]).sum() / ahead.groupby("month")["customers"].sum()
         share = share[(share.index >= longest) & (share.index <= longest + AHEAD)]
-        scaled = share / share.iloc[0] * known["survival"].iloc[-1]
-        projected = pd.DataFrame({"month": scaled.index, "share": scaled.to_numpy()})
+        if share.iloc[0] > 0:
+            scaled = share / share.iloc[0] * known["survival"].iloc[-1]
+            projected = pd.DataFrame({"month": scaled.index, "share": scaled.to_numpy()})
     if median is not None and median > longest:
         median = None
     return Curve(values, int(n.sum()), int(n @ times["lost"]), known, longest, median, projected, tuple(at_risk))

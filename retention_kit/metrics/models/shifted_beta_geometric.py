@@ -133,13 +133,6 @@ def fit_sbg_renewals(exposed: Any, lost: Any) -> ShiftedBetaGeometric:
         raise ModelError(EVERYBODY)
     if np.count_nonzero(exposed) < 2:
         raise ModelError("One renewal is known, and a projection needs two at least.")
-    if (
-        exposed[-1] > 0
-        and not (exposed - lost)[np.flatnonzero(exposed)[-1]]
-        and (lost >= exposed)[-1]
-        and len(lost) < 2
-    ):
-        raise ModelError("All customers left, so nobody is left to project.")
     found = climb(_Likelihood(exposed, lost), np.log([1.0, 1.0]), LOWER, UPPER)
     alpha, beta = (float(value) for value in found.parameters)
     ridge = alpha + beta > RIDGE

@@ -87,6 +87,9 @@ class RiskBlocks(MetricBlocks):
                     "all": self.words.value(total.in_all, "count"),
                     "money": self.words.value(total.money, "money"),
                 }
+                if name == "at_risk" and kind == "some":
+                    is_better = back_test(self.data, self.period).verdict == "better"
+                    kind = f"some_{'stake' if is_better else self.data.basis}"
                 yield self.words.text(f"at_risk.list_{name}_{kind}", **texts)
         if any(total.customers for total in self.risk_totals().values()):
             yield self.words.text("at_risk.control")
@@ -111,6 +114,8 @@ class RiskBlocks(MetricBlocks):
         }
         yield text(f"back_test.{found.verdict}_{basis}", **texts)
         yield text(f"back_test.brier_{basis}", **texts, **figures)
+        if self.alone:
+            yield text("back_test.everybody")
         if found.is_flattered:
             yield text("back_test.flattered", **texts)
         ratio = _ratio(found.purchases)

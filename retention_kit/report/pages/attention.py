@@ -102,6 +102,7 @@ class Attention(Overview):
             "listed": self.words.value(total.customers, "count"),
             "money": self.words.value(total.money, "money"),
             "file": self.list_file("at_risk"),
+            "plan": self.words.text("at_risk.on_plan") if "plan" in self.data.segments else "",
         }
         kind = "some" if total.in_all > total.customers else "all"
         yield Finding(self.words.text(f"attention.at_risk_{self.data.basis}_{kind}", **texts), total.money)

@@ -110,7 +110,7 @@ class LaterBlocks(Context):
             "high": self.words.value(high.value, "fraction"),
         }
         is_real = self.holds("later_retention", "answers", value=survey)
-        few = min(low.n or 0, high.n or 0) < SMALL
+        few = min(low.n or 0, high.n or 0) < SMALL or (worst, best) != (GROUPS[survey][0], GROUPS[survey][-1])
         kind = "differ" if is_real else "few" if few else "alike"
         return self.words.text(f"later.title_{kind}_{self.base}", **texts)
 

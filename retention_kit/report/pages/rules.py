@@ -48,5 +48,7 @@ def _unused_options(data: Dataset) -> set[str]:
 def _describe(name: str, value: str | bool | float | None, words: Words) -> str:
     if isinstance(value, str | bool) or value is None:
         return words.text(f"rules.{name}.{str(value).lower()}")
+    if name == "discount" and not value:
+        return words.text("rules.discount.nothing")
     unit = {"lifespan_years": "years", "discount": "fraction"}.get(name, "count")
     return words.text(f"rules.{name}.number", value=words.value(value, unit))

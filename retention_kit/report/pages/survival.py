@@ -107,8 +107,21 @@ class SurvivalBlocks(Context):
             return self.words.text("survival.title")
         if len(named) == 1:
             return self.words.text("survival.title_all", **texts)
+        if texts["high"] == texts["low"]:
+            return self.words.text("survival.title_same", **texts)
         is_real = self.holds("survival", "groups", value=column or "")
         return self.words.text("survival.title_differ" if is_real else "survival.title_alike", **texts)
+
+    def _staying(self, curve: Curve, month: int) -> str:
+        """The share still there after so many months, with its interval where there is one; a dash if not seen yet."""
+        if month > curve.longest:
+            is_over = len(curve.seen) > 0 and curve.seen["survival"].iloc[-1] == 0
+            return self.words.value(0.0, "fraction") if is_over else DASH
+        share, row = self.words.value(_share(curve, month), "fraction"), curve.at(month)
+        if row is None or row["low"] != row["low"]:
+            return share
+        low, high = (self.words.value(row[one], "fraction") for one in ("low", "high"))
+        return self.words.text("survival.share", share=share, low=low, high=high)
 
     def _survival_table(self, named: list[tuple[str, Curve]], column: str | None) -> Block:
         words, year = self.words, 12
@@ -118,17 +131,12 @@ class SurvivalBlocks(Context):
         heads.append(words.text("survival.followed", months=" · ".join(map(str, followed))))
         body = []
         for name, curve in named:
-            row = curve.at(year)
-            stay = DASH
-            if row is not None:
-                share, low, high = (words.value(row[one], "fraction") for one in ("survival", "low", "high"))
-                stay = words.text("survival.share", share=share, low=low, high=high)
             body.append(
                 [
                     name or words.text("charts.whole"),
                     words.value(curve.customers, "count"),
                     DASH if curve.median is None else words.text("survival.months", count=f"{curve.median:g}"),
-                    stay,
+                    self._staying(curve, year),
                     " · ".join(words.value(curve.followed(month), "count") for month in followed),
                 ]
             )

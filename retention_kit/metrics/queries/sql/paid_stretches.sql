@@ -1,6 +1,7 @@
 -- The time that customers pay for, by billing interval and without gaps: [since, until), with $as_of where it goes on.
--- Who pauses has not left: pauses, up to 24 hours away, join what lies around them. `run_until` is where all of the customer's paid time around it ends, `run` its number. Renewals are counted from
--- `anchored`: where trials come first, from the day of the month on which such subscriptions mostly end.
+-- Who pauses has not left: pauses, up to 24 hours away, join what lies around them. `run_until` is where all of the
+-- customer's paid time around it ends, `run` its number. Renewals are counted from `anchored`: where trials come first,
+-- from the day of the month on which such subscriptions mostly end.
 CREATE OR REPLACE TEMP TABLE paid_stretches AS
 WITH spells AS (
     SELECT customer_id, billed, CAST(started_at AS DATE) AS started, CAST(paid_from AS DATE) AS since,

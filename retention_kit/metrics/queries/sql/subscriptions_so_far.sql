@@ -1,7 +1,7 @@
 -- Subscriptions up to $cut, collapsed: by billing interval, what became of them, and how many whole months (weeks or
 -- days, where these are billed) they went on for. One of each customer who pays at the cut is the `member`, with what
--- they pay then; others of theirs, paused ones and what was followed by another interval are `kept`. What ends up to three days
--- after a renewal was due ends with it.
+-- they pay then; others of theirs, paused ones and what was followed by another interval are `kept`. What ends up to
+-- three days after a renewal was due ends with it.
 WITH seen AS (
     SELECT customer_id, billed, since, anchored, run_until,
            CASE WHEN until >= $cut THEN 'member' WHEN until = run_until THEN 'lost' ELSE 'kept' END AS outcome,
