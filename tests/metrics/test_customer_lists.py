@@ -15,7 +15,7 @@ import pytest
 import retention_kit as rk
 from pencil import table
 from retention_kit.errors import DataError, PeriodError, UnknownNameError
-from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
+from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists, money_sum
 from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
 from retention_kit.report.execution import templates as library
@@ -72,6 +72,13 @@ def test_lists_of_payers():
     assert rows(lists["reactivated_customers"]) == [("e", "2024-03-02", 9.0, "France")]
     french = customer_lists(data, Period.parse("2024-03"), only=("country", "France"))
     assert [row[0] for frame in french.values() for row in rows(frame)] == ["a", "e"]
+
+
+def test_the_sum_of_a_list_prints_as_the_movement_does():
+    """Three pay 290 a year, a twelfth of which is no float: the sum is 631.50, not 631.4999."""
+    amounts = [99.0] * 4 + [29.0] * 5 + [290 / 12] * 3 + [9.0] * 2
+    assert sum(amounts) != 631.5
+    assert money_sum(pd.Series(amounts)) == 631.5
 
 
 def test_by_event_every_departure_is_a_row():

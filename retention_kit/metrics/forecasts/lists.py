@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts import buyers_lists, members_lists
+from retention_kit.metrics.queries.customer_lists import money_sum
 from retention_kit.metrics.queries.summaries import check_segment, missing_reason
 from retention_kit.periods import Period
 
@@ -90,7 +91,7 @@ def risk_totals(
             return {}
         made = risk_lists(data, period, columns, only) if lists is None else lists
         data.summaries[key] = {
-            name: RiskTotal(len(rows), rows.attrs["in_all"], float(rows[stake_column(rows)].sum()), tuple(rows.columns))
+            name: RiskTotal(len(rows), rows.attrs["in_all"], money_sum(rows[stake_column(rows)]), tuple(rows.columns))
             for name, rows in made.items()
         }
     return data.summaries[key]

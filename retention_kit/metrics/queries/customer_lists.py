@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.summary_key import SummaryKey
@@ -68,10 +69,15 @@ def list_totals(
             return {}
         made = customer_lists(data, period, columns, only) if lists is None else lists
         data.summaries[key] = {
-            metric: ListTotal(len(rows), float(rows[money_column(data)].sum()), tuple(rows.columns))
+            metric: ListTotal(len(rows), money_sum(rows[money_column(data)]), tuple(rows.columns))
             for metric, rows in made.items()
         }
     return data.summaries[key]
+
+
+def money_sum(amounts: pd.Series) -> float:
+    """A sum of money without what floats add to it: 631.5, not 631.4999999999999, which would print as another."""
+    return round(fsum(amounts), 6)
 
 
 def money_column(data: Dataset) -> str:
