@@ -440,15 +440,6 @@ def test_the_unit_of_time_changes_alpha_only():
     assert days.covariance == pytest.approx(weeks.covariance, rel=1e-6)
 
 
-def test_a_neighbouring_fit_is_a_start():
-    x, t_x, T = simulated(30_000, 0.8, 40, 0.4, 2.5)
-    cold = fit_bg_nbd(x, t_x, T)
-    for start in ((0.9, 50, 0.3, 2), (30, 1e-3, 4e3, 1e-3), (math.nan, 1, 1, 1), (0, 1, 1, 1)):
-        warm = fit_bg_nbd(x, t_x, T, start=start)
-        assert warm.log_parameters == pytest.approx(cold.log_parameters, abs=1e-9)
-        assert warm.covariance == pytest.approx(cold.covariance, rel=1e-4)
-
-
 def test_parameters_of_spend_are_found_again():
     rng = np.random.default_rng(4)
     p, q, v = 4.0, 3.5, 30.0

@@ -67,19 +67,15 @@ def fit_of(data: Dataset, period: Period, frame: pd.DataFrame | None = None) -> 
     """The models of all customers at a period's end; `frame` are its `alike_buyers`, where they are at hand."""
     if (key := fit_key(period)) not in data.summaries:
         frame = alike_buyers(data, period) if frame is None else frame
-        near = next((data.summaries.get(fit_key(period.shift(step))) for step in (1, -1)), None)
-        data.summaries[key] = fit(data, frame, cut_of(data, period), near)
+        data.summaries[key] = fit(data, frame, cut_of(data, period))
     return data.summaries[key]
 
 
-def fit(data: Dataset, frame: pd.DataFrame, cut: date, near: Fit | None = None) -> Fit:
-    """Fit both models to the customers before a date; `near` is the fit of a date nearby, to begin from."""
-    start = None
-    if near is not None and near.purchases is not None:
-        start = (near.purchases.r, near.purchases.alpha, near.purchases.a, near.purchases.b)
+def fit(data: Dataset, frame: pd.DataFrame, cut: date) -> Fit:
+    """Fit both models to the customers before a date."""
     try:
         x, t_x, T = times(frame)
-        purchases = fit_bg_nbd(x, t_x, T, frame["customers"], start)
+        purchases = fit_bg_nbd(x, t_x, T, frame["customers"])
     except ModelError as error:
         return Fit(None, None, str(error), str(error), "")
     notes = [*purchases.warnings, *([SHORT_NOTE] if data.starts["orders"] > add_months(cut, -24) else [])]

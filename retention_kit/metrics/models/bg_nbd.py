@@ -88,13 +88,12 @@ class BgNbd:
         return (self.alpha + t_x) * np.expm1(-np.log1p(-q) / (self.r + x))
 
 
-def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None, start: Any = None) -> BgNbd:
+def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNbd:
     """Fit a BG/NBD model by maximum likelihood.
 
     `frequency` are the repeat purchases of each customer, `recency` the time from the first to the last and `T` that
-    from the first to the cut, in any unit; `counts` says how often each row occurs. `start`, the (r, α, a, b) of a
-    neighbouring fit, saves the search from afar. Raises ModelError for impossible rows, and where fewer than 20
-    customers bought again (unless they did so 200 times in all).
+    from the first to the cut, in any unit; `counts` says how often each row occurs. Raises ModelError for
+    impossible rows, and where fewer than 20 customers bought again (unless they did so 200 times in all).
     """
     rows = purchases(frequency, recency, T, counts)
     again = rows.x > 0
@@ -106,7 +105,7 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None, start: 
         )
     unit = float(rows.T.max()) / SPAN
     scaled = rows._replace(t_x=rows.t_x / unit, T=rows.T / unit)
-    found = _fit(scaled, None if start is None else np.asarray(start, dtype=float) / [1, unit, 1, 1])
+    found = _fit(scaled)
     r, alpha, a, b = (float(value) for value in found.parameters)
     warnings = _warnings(r, a, b, buyers, found)
     doubtful = r > ALIKE or a < LEAVING * (a + b)
@@ -123,13 +122,12 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None, start: 
     )
 
 
-def _fit(rows: Rows, start: np.ndarray | None) -> Maximum:
-    """The maximum for rows whose longest T is 10, from a start or from two far ones, of which the better counts."""
+def _fit(rows: Rows) -> Maximum:
+    """The maximum for rows whose longest T is 10, from two far starts, of which the better counts.
+
+    No start from a neighbouring fit: the last digits would depend on what was asked before.
+    """
     whole = _Likelihood(rows)
-    if start is not None and (np.isfinite(start) & (start > 0)).all():
-        found = climb(whole, np.log(start), LOWER, UPPER)
-        if found.settled and not found.at_bound.any():
-            return found
     few = thinned(rows, SAMPLE)
     part = whole if few is rows else _Likelihood(few)
     rate = float(rows.counts @ rows.x) / float(rows.counts @ rows.T)
