@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -16,7 +17,14 @@ from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.members import back_test, made_at, rows
 from retention_kit.metrics.forecasts.members_lists import _next_renewal
-from retention_kit.metrics.forecasts.renewal_model import Alike, _by_renewal, fit_renewals, fit_tenure
+from retention_kit.metrics.forecasts.renewal_model import (
+    Alike,
+    _by_renewal,
+    _spread,
+    deviation,
+    fit_renewals,
+    fit_tenure,
+)
 from retention_kit.metrics.formulas import wilson
 from retention_kit.metrics.queries.memberships import listed_members, renewals, survival_times
 from retention_kit.metrics.queries.spans import Granularity
@@ -264,6 +272,43 @@ def test_simulated_members_are_found_again():
     assert model.factors[0]["b"] / model.factors[0]["a"] == pytest.approx(
         (lost[1].sum() / exposed[1].sum()) / (lost[0].sum() / exposed[0].sum()), rel=0.15
     )
+
+
+def test_what_chance_does_to_the_factors_of_a_trait():
+    """Of 60 monthly losses 40 are of a and 20 of b: the variance of either is 40 × 20 / 60, over (40 + 20)² and
+    (20 + 20)². All 30 yearly losses are of c, which leaves nothing to chance.
+    """
+    spread = _spread(np.array([40.0, 20.0, 30.0]), np.array([0, 1, 2]), np.array([0, 0, 1]))
+    dealt = 40 * 20 / 60
+    expected = [[dealt / 60**2, -dealt / 60 / 40, 0], [-dealt / 60 / 40, dealt / 40**2, 0], [0, 0, 0]]
+    assert spread == pytest.approx(np.array(expected), abs=1e-15)
+
+
+def test_the_interval_is_as_wide_as_chance_for_the_whole_and_for_each_plan():
+    """Against a bootstrap: the curves alone would leave a plan's interval a third too narrow."""
+    rng = np.random.default_rng(11)
+    n = 900
+    plan = np.array(["a", "b", "c"], object)[np.arange(n) % 3]
+    leaves = rng.random((n, 24)) < rng.beta(1.0, 12.0, n)[:, None]
+    left = leaves.any(axis=1) & (leaves.argmax(axis=1) < (seen := rng.integers(2, 24, n)))
+    units = np.where(left, leaves.argmax(axis=1), seen)
+    frame = pd.DataFrame({"units": units, "outcome": np.where(left, "lost", "member"), "trait_0": plan})
+    frame = frame.groupby([*frame]).size().rename("customers").reset_index().assign(billed="month", mrr=1.0)
+    members = Alike(frame[frame["outcome"] == "member"].assign(mrr=lambda one: one["customers"]))
+    worth, groups = np.ones(12), ((members.traits[0], 3), (np.zeros(len(members.mrr), int), 1))
+
+    def logs(model) -> np.ndarray:
+        money = members.mrr * (model.staying(members, 12) @ worth)
+        return np.log(np.concatenate([np.bincount(place, money, size) for place, size in groups]))
+
+    model = fit_renewals(Alike(frame))
+    told = np.concatenate([deviation(model, members, worth, place, size) for place, size in groups])
+    draws = [frame.assign(customers=rng.poisson(frame["customers"])) for _ in range(120)]
+    seen_in = np.std([logs(fit_renewals(Alike(one[one["customers"] > 0]))) for one in draws], axis=0)
+    assert told == pytest.approx(seen_in, rel=0.25)
+    alone = [np.zeros_like(spread) for spread in model.spreads]
+    narrow = deviation(replace(model, spreads=tuple(alone)), members, worth, *groups[0])
+    assert (narrow < 0.85 * told[:3]).all()
 
 
 def test_the_list_names_those_who_are_counted(company):

@@ -15,7 +15,7 @@ from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, ModelError
 from retention_kit.metrics.forecasts.back_test import BackTest, compare
 from retention_kit.metrics.forecasts.horizon import cut_of, discounts, undefined, whole_months
-from retention_kit.metrics.forecasts.renewal_model import Alike, RenewalModel, deviation, fit_renewals, fit_tenure
+from retention_kit.metrics.forecasts.renewal_model import Alike, deviation, fit_renewals, fit_tenure
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.queries.memberships import renewals, renewals_and_after, traits_of
 from retention_kit.metrics.queries.summaries import check_segment
@@ -70,12 +70,9 @@ def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dic
     except ModelError as error:
         return [undefined(str(value), str(error), int(n)) for value, n in zip(values, customers, strict=True)]
     worth = np.array(discounts(data.settings.definitions))
-
-    def expected(one: RenewalModel) -> np.ndarray:
-        return np.bincount(place, alike.mrr * (one.staying(alike, len(worth)) @ worth), len(values))
-
-    value, stays = expected(model), model.staying(alike, len(worth))
-    spread = deviation(model, expected) if everybody.customers.sum() >= FEW else None
+    stays = model.staying(alike, len(worth))
+    value = np.bincount(place, alike.mrr * (stays @ worth), len(values))
+    spread = deviation(model, alike, worth, place, len(values)) if everybody.customers.sum() >= FEW else None
     factor = None if spread is None else np.exp(Z95 * spread)
     chance = 1 - stays[:, 0]
     is_high = (chance > 0) & (chance >= TWICE * usual_chance(data, chance, alike))

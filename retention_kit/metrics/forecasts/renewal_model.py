@@ -5,7 +5,6 @@ Source: Fader and Hardie (2007). The factors are shrunk towards 1: (losses obser
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -82,6 +81,7 @@ class RenewalModel:
 
     curves: dict[str, Curve]
     factors: tuple[dict[str, float], ...]  # of each trait: value → factor
+    spreads: tuple[np.ndarray, ...]  # of each trait: the covariance of the logarithms of its factors
     warnings: tuple[str, ...]
 
     def factor(self, rows: Alike) -> np.ndarray:
@@ -91,9 +91,12 @@ class RenewalModel:
             found *= np.array([factors.get(value, 1.0) for value in values], float)[place]
         return found
 
-    def staying(self, rows: Alike, months: int) -> np.ndarray:
-        """The chance of each row's customers to stay to the end of 1, 2, … months: a row each, a column a month."""
-        found, due, factor = np.ones((len(rows.units), months)), rows.due(months), self.factor(rows)
+    def staying(self, rows: Alike, months: int, scale: float = 1.0) -> np.ndarray:
+        """The chance of each row's customers to stay to the end of 1, 2, … months: a row each, a column a month.
+
+        `scale` multiplies their chance to leave.
+        """
+        found, due, factor = np.ones((len(rows.units), months)), rows.due(months), self.factor(rows) * scale
         for number, billed in enumerate(rows.intervals):
             of = np.flatnonzero(rows.billed == number)
             most = int(due[of].max(initial=0))
@@ -124,11 +127,23 @@ def fit_renewals(rows: Alike) -> RenewalModel:
         curves[billed], said = _curve(exposed[of].sum(axis=0), lost[of].sum(axis=0), usual)
         warnings += [f"Billed by the {billed}: {one[0].lower()}{one[1:]}" for one in said]
         expected[of] = exposed[of] * curves[billed].hazard(np.arange(1, exposed.shape[1] + 1))
-    factors = []
+    factors, spreads = [], []
     for number, values in enumerate(rows.values, 1):
         observed, foreseen = (np.bincount(group[:, number], n.sum(axis=1), len(values)) for n in (lost, expected))
         factors.append(dict(zip(values, (observed + SHRUNK) / (foreseen + SHRUNK), strict=True)))
-    return RenewalModel(curves, tuple(factors), tuple(warnings))
+        spreads.append(_spread(lost.sum(axis=1), group[:, number], group[:, 0]))
+    return RenewalModel(curves, tuple(factors), tuple(spreads), tuple(warnings))
+
+
+def _spread(lost: np.ndarray, trait: np.ndarray, billed: np.ndarray) -> np.ndarray:
+    """The covariance of the logarithms of a trait's factors: how chance deals out the losses of an interval to its
+    values (multinomial). How many those are is the curve's own uncertainty.
+    """
+    size = (int(trait.max()) + 1, int(billed.max()) + 1)
+    losses = np.bincount(trait * size[1] + billed, lost, size[0] * size[1]).reshape(size)
+    covariance = np.diag(losses.sum(axis=1)) - losses / np.maximum(losses.sum(axis=0), 1.0) @ losses.T
+    slopes = 1 / (losses.sum(axis=1) + SHRUNK)
+    return covariance * np.outer(slopes, slopes)
 
 
 def _by_renewal(rows: Alike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -162,21 +177,37 @@ def _curve(exposed: np.ndarray, lost: np.ndarray, usual: float) -> tuple[Curve, 
     return Share(float(share), np.array([[(1 - share) / (share * (exposed.sum() + SHRUNK))]])), said
 
 
-def deviation(model: RenewalModel, totals: Callable[[RenewalModel], np.ndarray]) -> np.ndarray | None:
-    """The standard error of the logarithms of `totals(model)`, by the delta method; None where one is not positive."""
-    if not (totals(model) > 0).all():
+def deviation(model: RenewalModel, rows: Alike, worth: np.ndarray, place: np.ndarray, groups: int) -> np.ndarray | None:
+    """The standard error of the logarithm of each group's MRR to come, by the delta method; None where one has none.
+
+    `worth` is what the MRR at the end of each month counts, `place` the group of each row.
+    """
+
+    def each(one: RenewalModel, scale: float = 1.0) -> np.ndarray:
+        return rows.mrr * (one.staying(rows, len(worth), scale) @ worth)
+
+    whole = np.bincount(place, each(model), groups)
+    if not (whole > 0).all():
         return None
-    variance, step = np.zeros(1), 1e-4
+    variance, step = np.zeros(groups), 1e-4
     for billed, curve in model.curves.items():
         if curve.covariance is None:
             return None
         at, slopes = curve.log_parameters, []
         for number in range(len(at)):
             move = step * (np.arange(len(at)) == number)
-            above, below = totals(model.moved(billed, at + move)), totals(model.moved(billed, at - move))
-            slopes.append((np.log(above) - np.log(below)) / (2 * step))
+            above, below = each(model.moved(billed, at + move)), each(model.moved(billed, at - move))
+            slopes.append(np.bincount(place, above - below, groups) / (2 * step * whole))
         by = np.array(slopes)
-        variance = variance + ((by.T @ curve.covariance) * by.T).sum(axis=1)
+        variance += ((by.T @ curve.covariance) * by.T).sum(axis=1)
+    slope = (each(model, np.exp(step)) - each(model, np.exp(-step))) / (2 * step)  # by the log of a row's own factor
+    traits = zip(model.factors, model.spreads, rows.values, rows.traits, strict=True)
+    for factors, spread, values, trait in traits:
+        number_of = {value: number for number, value in enumerate(factors)}
+        column = np.array([number_of[value] for value in values], int)[trait]
+        size = (groups, len(factors))
+        by = np.bincount(place * size[1] + column, slope, size[0] * size[1]).reshape(size) / whole[:, None]
+        variance += ((by @ spread) * by).sum(axis=1)
     return np.sqrt(np.maximum(variance, 0.0))
 
 
