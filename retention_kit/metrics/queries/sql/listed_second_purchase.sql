@@ -1,13 +1,12 @@
 -- Who bought on one day only, and is at least $usual and at most $latest days from it.
 , waiting AS (
-    SELECT lives.customer_id, frequency, recency_days, age_days, last_day, recent_amount,
+    SELECT lives.customer_id, last_day, age_days, recency_days, frequency, recent_amount,
            coalesce(v.value, $missing) AS segment_value
     FROM lives
     LEFT JOIN $values v ON v.customer_id = lives.customer_id AND v.from_period <= $period AND v.until_period > $period
     WHERE frequency = 0 AND age_days + 1 > $usual AND age_days + 1 <= $latest
 )
-SELECT customer_id, frequency, recency_days, age_days, last_day, recent_amount, segment_value,
-       CAST(COUNT(*) OVER () AS BIGINT) AS in_all
+SELECT waiting.*, CAST(COUNT(*) OVER () AS BIGINT) AS in_all
 FROM waiting
 WHERE $wanted
 ORDER BY $rank DESC, age_days DESC, customer_id
