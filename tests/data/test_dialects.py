@@ -16,8 +16,12 @@ from retention_kit.data import choose_engine, dataset
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import fill_placeholders
 from retention_kit.errors import DataError
+from retention_kit.metrics.forecasts.lists import risk_lists
+from retention_kit.metrics.forecasts.lives import back_test
+from retention_kit.metrics.forecasts.survival import survival_curves
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
+from retention_kit.metrics.queries.later_retention import later_retention
 from retention_kit.metrics.queries.summaries import concentration, largest_change, periods_of
 from retention_kit.metrics.queries.value_segments import value_segments
 from same_figures import TABLES
@@ -99,6 +103,16 @@ def ask_everything(data, lengths=("month",)) -> None:
     rk.rfm(data)
 
 
+def ask_ahead(data) -> None:
+    """What is asked for forecasts, and of what came after an answer."""
+    period = periods_of(data, "month")[-1]
+    risk_lists(data, period, ["channel"])
+    back_test(data, period)
+    later_retention(data, period)
+    if data.basis == "subscriptions":
+        survival_curves(data, period, "channel")
+
+
 @pytest.fixture(scope="module")
 def statements(tmp_path_factory) -> list[str]:
     """Those of loading hard cases, with lines, zones and currencies, and of every figure under every option."""
@@ -128,6 +142,8 @@ def statements(tmp_path_factory) -> list[str]:
         ask_everything(data)
         days = pd.DataFrame({"customer_id": ["A", "A"], "ordered_at": ["2022-01-05", "2024-04-03"], "amount": [1, 2]})
         rk.scorecard(rk.load(orders=days, as_of="2024-04-20"), every="week")  # whose days leave a year apart
+        for basis in ("orders", "subscriptions"):  # the hard cases hold too few customers to forecast
+            ask_ahead(rk.load(**cases.tables(), timezone=cases.ZONE, currency=cases.CURRENCY, basis=basis))
     return list(Recorder.said.values())
 
 

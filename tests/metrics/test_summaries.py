@@ -254,7 +254,18 @@ def everything():
     return rk.load(orders=ORDERS, subscriptions=SPELLS, responses=table(answers), **UTC, as_of="2024-04-01")
 
 
-NAMES = ["customers", "retained", "cohorts", "mrr", "reasons", "reasons_lost", "cohort_mrr", "answers", "segments", "change"]
+NAMES = [
+    "customers",
+    "retained",
+    "cohorts",
+    "mrr",
+    "reasons",
+    "reasons_lost",
+    "cohort_mrr",
+    "answers",
+    "segments",
+    "change",
+]
 
 
 def test_identities_hold(everything):
