@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 LATEST = 0.8  # of the gaps of a customer who stays: by then one is to be asked
+GONE = 0.2  # below this chance to be a customer still, one is to be won back
 FEWEST = 20  # second purchases from which dates for others follow
 
 Only = tuple[str, str] | None
@@ -47,7 +48,12 @@ def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -
     if (before := fit_of(data, period.shift(-1)).purchases) is not None:
         parts = _at_risk_parts(data, before, is_better)
         known = {*_asked(data, "at_risk", period.shift(-1), (), only, parts)[0]["customer_id"]}
-    return _shaped(data, "at_risk", rows, values, in_all, chance, (usual, latest), known)
+    shaped = _shaped(data, "at_risk", rows, values, in_all, chance, (usual, latest), known)
+    words, is_gone = Words(data.settings.report.languages[0]), model.probability_alive(x, t_x, T) < GONE
+    whys = [
+        words.text("lists.why_gone", why=why) if gone else why for why, gone in zip(shaped["why"], is_gone, strict=True)
+    ]
+    return shaped.assign(why=whys)
 
 
 def second_purchase(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> pd.DataFrame | None:
