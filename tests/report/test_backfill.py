@@ -12,6 +12,7 @@ import pytest
 import retention_kit as rk
 from retention_kit.errors import DataError, ReportError
 from retention_kit.report.build import builder as packing
+from retention_kit.report.build import figures
 from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import Plan, make_plan
 from test_restatements import contents, kernelless, project, report, restate, restated
@@ -158,14 +159,14 @@ def test_what_interrupts_one_notebook_ends_those_that_wait(monkeypatch):
 
 
 def test_where_one_cannot_be_begun_the_one_before_is_finished(monkeypatch):
-    identities = packing.identities
+    identities = figures.identities
 
     def fail(data, every, columns) -> list:
         if (OUTPUT / "2024-01").exists():
             raise DataError("No.")
         return identities(data, every, columns)
 
-    monkeypatch.setattr(packing, "identities", fail)
+    monkeypatch.setattr(figures, "identities", fail)
     packs = backfill()
     assert [next(packs).period, next(packs).period] == ["2024-01", "2024-02"]
     with pytest.raises(DataError, match="No"):

@@ -24,6 +24,7 @@ from retention_kit.report.archive import folder as places
 from retention_kit.report.archive import manifest
 from retention_kit.report.archive.folder import BEFORE, LOCK, output_lock, staging_dir
 from retention_kit.report.build import builder as packing
+from retention_kit.report.build import figures
 from retention_kit.report.execution import kernels, runner
 from test_kernels import is_gone
 from test_pack import contents
@@ -180,8 +181,8 @@ def test_nothing_is_computed_without_the_lock(place, monkeypatch):
         asked.append(is_taken(place.output))
         raise KeyboardInterrupt
 
-    for name in ("_is_current", "identities"):
-        monkeypatch.setattr(packing, name, ask)
+    for module, name in ((packing, "_is_current"), (figures, "identities")):
+        monkeypatch.setattr(module, name, ask)
         with pytest.raises(KeyboardInterrupt):
             rk.build_report(rk.load(place.folder), "2024-02", output=place.output, force=name == "identities")
     assert asked == [True, True]
@@ -230,7 +231,7 @@ def test_a_run_that_comes_to_nothing_leaves_nothing(place, capsys):
 
 
 def test_only_what_is_not_written_is_told_as_not_written(place, monkeypatch, capsys):
-    monkeypatch.setattr(packing, "identities", lambda *_: refuse(errno.ECONNRESET))
+    monkeypatch.setattr(figures, "identities", lambda *_: refuse(errno.ECONNRESET))
     assert main(place.command("overview")) == 1
     assert capsys.readouterr().err.splitlines()[-1] == f"retention-kit: {os.strerror(errno.ECONNRESET)}."
     assert not place.output.exists()

@@ -206,6 +206,8 @@ def forecast_differences(data, other, period, segments: Iterable[str] = ()) -> l
     for segment in (None, *segments):
         found += _both("forecast", data, other, lives, period=period, segment=segment)
     found += _both("back-test", data, other, back_test, period=period)
+    if data.basis not in data.tables:
+        return found
     if data.basis == "orders":
         return found + _both("fit", data, other, fit_of, period=period)
     found += _both("later retention", data, other, later_retention, period=period)

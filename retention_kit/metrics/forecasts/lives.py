@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts import buyers, buyers_back_test, members
 from retention_kit.metrics.forecasts.back_test import BackTest
 from retention_kit.metrics.forecasts.horizon import undefined
 from retention_kit.metrics.queries.spans import Granularity
-from retention_kit.metrics.queries.summaries import summary
+from retention_kit.metrics.queries.summaries import missing_reason, summary
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ NOBODY = "There are no customers to forecast."
 def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dict[str, Any]]:
     """The fields of a `Lives` row for each segment value at the period's end, or at the as-of date if that is earlier.
 
-    The parameters are those of all customers, a segment value sums over its own. Raises DataError where only saved
-    summaries are at hand that do not hold it.
+    The parameters are those of all customers, a segment value sums over its own. Raises DataError where the data lack
+    the table, or only saved summaries are at hand that do not hold it.
     """
+    if reason := missing_reason(data, "lives"):
+        raise DataError(f"There is no forecast: {reason}")
     forecast = members if data.basis == "subscriptions" else buyers
     rows = {row["segment_value"]: row for row in forecast.rows(data, period, segment)}
     known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
@@ -32,7 +35,9 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
 def back_test(data: Dataset, period: Period) -> BackTest:
     """The same model made a horizon before the period's end, held against what then happened, of all customers.
 
-    Raises DataError where only saved summaries are at hand that do not hold it.
+    Raises DataError where the data lack the table, or only saved summaries are at hand that do not hold it.
     """
+    if reason := missing_reason(data, "lives"):
+        raise DataError(f"There is no back-test: {reason}")
     forecast = members if data.basis == "subscriptions" else buyers_back_test
     return forecast.back_test(data, period)
