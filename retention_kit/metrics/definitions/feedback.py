@@ -54,7 +54,7 @@ def net_promoter_score(feedback: Feedback) -> Measure:
     competing="The mean as a share of the maximum; top boxes from 7 on a scale of 1-10.",
     template="feedback",
     options=("csat_top", "answers"),
-    card=10,
+    card=9,
     mail_chart=6,
     by_segment=True,
 )
@@ -78,7 +78,7 @@ def customer_satisfaction_score(feedback: Feedback) -> Measure:
     competing="The top two boxes only, or the mean of the scale.",
     template="feedback",
     options=("ces_top", "answers"),
-    card=11,
+    card=10,
     mail_chart=7,
     by_segment=True,
 )

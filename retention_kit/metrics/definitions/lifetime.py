@@ -87,7 +87,7 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     "this one looks no further than the horizon, and expects less of those who have long been silent.",
     template="lifetime_value",
     options=("discount", "horizon_months"),
-    card=9,
+    card=12,
 )
 def predicted_lifetime_value(lives: Lives) -> Measure:
     """Money expected from a customer in the next twelve months, unless another horizon is set, by a model.

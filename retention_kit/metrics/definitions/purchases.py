@@ -148,7 +148,7 @@ def net_revenue(purchases: Purchases) -> Measure:
     competing="Guests' purchases and purchases of value 0 among them.",
     template="revenue",
     options=("zero_orders",),
-    card=12,
+    card=11,
 )
 def average_purchase_value(purchases: Purchases) -> Measure:
     """Mean value of a purchase of an identified customer.
