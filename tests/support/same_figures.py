@@ -193,7 +193,6 @@ def differences(
         for ask in (renewals, survival_times):
             for cut, segment in [(cuts[0], None), *((cut, segment) for cut in cuts[1:3] for segment in segments)]:
                 found += _both(ask.__name__, data, other, ask, cut=cut, segment=segment)
-    found += forecast_differences(data, other, periods_of(data, "month")[-1], segments)
     found += _both("rfm", data, other, rk.rfm)
     for key, frame in data.summaries.items():
         found += _unlike(f"summary {key}", frame, other.summaries[key])
