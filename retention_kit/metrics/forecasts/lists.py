@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
-from retention_kit.metrics.forecasts import buyers_lists, members_lists
 from retention_kit.metrics.queries.customer_lists import money_sum
 from retention_kit.metrics.queries.summaries import check_segment, missing_reason
 from retention_kit.periods import Period
@@ -45,6 +44,8 @@ def risk_lists(
     each segment column. For subscriptions see `members_lists.at_risk`. `only`, a segment column and its value, leaves
     the others out.
     """
+    from retention_kit.metrics.forecasts import buyers_lists, members_lists
+
     if not risk_names(data):
         return {}
     if data.engine is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import DataError
-from retention_kit.metrics.forecasts import buyers, buyers_back_test, members
-from retention_kit.metrics.forecasts.back_test import BackTest
 from retention_kit.metrics.forecasts.horizon import undefined
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import missing_reason, summary
@@ -14,6 +12,7 @@ from retention_kit.periods import Period
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
+    from retention_kit.metrics.forecasts.back_test import BackTest
 
 NOBODY = "There are no customers to forecast."
 
@@ -24,6 +23,8 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
     The parameters are those of all customers, a segment value sums over its own. Raises DataError where the data lack
     the table, or only saved summaries are at hand that do not hold it.
     """
+    from retention_kit.metrics.forecasts import buyers, members
+
     if reason := missing_reason(data, "lives"):
         raise DataError(f"There is no forecast: {reason}")
     forecast = members if data.basis == "subscriptions" else buyers
@@ -37,6 +38,8 @@ def back_test(data: Dataset, period: Period) -> BackTest:
 
     Raises DataError where the data lack the table, or only saved summaries are at hand that do not hold it.
     """
+    from retention_kit.metrics.forecasts import buyers_back_test, members
+
     if reason := missing_reason(data, "lives"):
         raise DataError(f"There is no back-test: {reason}")
     forecast = members if data.basis == "subscriptions" else buyers_back_test
