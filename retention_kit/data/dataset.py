@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import cached_property
@@ -69,6 +70,17 @@ class Dataset:
         if self.engine is None:
             raise DataError("The figures kept for the report hold no rows.")
         return self.engine
+
+    def kept(self, key: SummaryKey, what: str, make: Callable[[], Any]) -> Any:
+        """The summary of a key, made where it is not at hand yet.
+
+        Raises DataError where it is not at hand, and only saved summaries are: they hold `what`, such as "no mrr".
+        """
+        if key not in self.summaries:
+            if self.engine is None:
+                raise DataError(f"The figures kept for the report hold {what}.")
+            self.summaries[key] = make()
+        return self.summaries[key]
 
     @property
     def basis(self) -> str:

@@ -15,6 +15,7 @@ from pencil import table
 from retention_kit.data.sample import truth
 from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts.lists import risk_lists
+from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.forecasts.members import back_test, made_at, rows
 from retention_kit.metrics.forecasts.members_lists import _next_renewal
 from retention_kit.metrics.forecasts.renewal_model import (
@@ -243,12 +244,12 @@ def test_saved_summaries_hold_what_was_asked_and_no_more(company, tmp_path):
     from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 
     data, period = company, Period.parse("2025-12")
-    asked = rows(data, period, None), back_test(data, period)
+    asked = lives(data, period, None), back_test(data, period)
     save_snapshot(data, tmp_path / "summaries")
     saved = load_snapshot(tmp_path / "summaries")
-    assert (rows(saved, period, None), back_test(saved, period)) == asked
+    assert (lives(saved, period, None), back_test(saved, period)) == asked
     with pytest.raises(DataError, match="hold no forecast of 2025-11 by whole"):
-        rows(saved, Period.parse("2025-11"), None)
+        lives(saved, Period.parse("2025-11"), None)
 
 
 def test_simulated_members_are_found_again():

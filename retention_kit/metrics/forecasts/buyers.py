@@ -12,13 +12,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, ModelError
+from retention_kit.errors import ModelError
 from retention_kit.metrics.forecasts.horizon import MONTH, cut_of, discounts, undefined
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma
 from retention_kit.metrics.models.expectation import purchases_while_alive
 from retention_kit.metrics.queries.lives import alike_buyers, spend_sample
-from retention_kit.metrics.queries.summaries import check_segment
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
@@ -47,28 +46,17 @@ class Fit:
 
 def rows(data: Dataset, period: Period, segment: str | None) -> list[dict[str, Any]]:
     """The fields of a `Lives` row for each segment value with customers; see `lives.lives`."""
-    key = SummaryKey("lives", str(period), segment)
-    if key not in data.summaries:
-        check_segment(data, segment)
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no forecast of {period} by {segment or 'whole'}.")
-        whole = None if fit_key(period) in data.summaries and segment else alike_buyers(data, period)
-        fit = fit_of(data, period, whole)
-        frame = whole if segment is None else alike_buyers(data, period, segment)
-        data.summaries[key] = [] if frame is None else _rows(data, fit, frame)
-    return data.summaries[key]
-
-
-def fit_key(period: Period) -> SummaryKey:
-    return SummaryKey("buyers_fit", str(period))
+    frame = alike_buyers(data, period, segment)
+    return _rows(data, fit_of(data, period, None if segment else frame), frame)
 
 
 def fit_of(data: Dataset, period: Period, frame: pd.DataFrame | None = None) -> Fit:
     """The models of all customers at a period's end; `frame` are its `alike_buyers`, where they are at hand."""
-    if (key := fit_key(period)) not in data.summaries:
-        frame = alike_buyers(data, period) if frame is None else frame
-        data.summaries[key] = fit(data, frame, cut_of(data, period))
-    return data.summaries[key]
+
+    def made() -> Fit:
+        return fit(data, alike_buyers(data, period) if frame is None else frame, cut_of(data, period))
+
+    return data.kept(SummaryKey("buyers_fit", str(period)), f"no models of {period}", made)
 
 
 def fit(data: Dataset, frame: pd.DataFrame, cut: date) -> Fit:

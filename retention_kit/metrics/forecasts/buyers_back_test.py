@@ -6,7 +6,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts.back_test import BackTest, compare, rising_rule
 from retention_kit.metrics.forecasts.buyers import WEEK, Fit, Forecast, fit, times
 from retention_kit.metrics.forecasts.horizon import cut_of, whole_months
@@ -26,13 +25,9 @@ def back_test(data: Dataset, period: Period) -> BackTest:
     The plain rule ranks by the days since the last purchase; how many so long silent buy nothing it has from the same
     time before, or where too little was known by then from the very time that it is held against.
     """
-    key = SummaryKey("buyers_back_test", str(period))
-    if key not in data.summaries:
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no back-test of {period}.")
-        ends, months = cut_of(data, period), data.settings.definitions.horizon_months
-        data.summaries[key] = made_at(data, add_months(ends, -months), ends, months)
-    return data.summaries[key]
+    ends, months = cut_of(data, period), data.settings.definitions.horizon_months
+    key, what = SummaryKey("buyers_back_test", str(period)), f"no back-test of {period}"
+    return data.kept(key, what, lambda: made_at(data, add_months(ends, -months), ends, months))
 
 
 def made_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts.horizon import undefined
 from retention_kit.metrics.queries.spans import Granularity
-from retention_kit.metrics.queries.summaries import missing_reason, summary
+from retention_kit.metrics.queries.summaries import check_segment, missing_reason, summary
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
 
     if reason := missing_reason(data, "lives"):
         raise DataError(f"There is no forecast: {reason}")
-    forecast = members if data.basis == "subscriptions" else buyers
-    rows = {row["segment_value"]: row for row in forecast.rows(data, period, segment)}
+    check_segment(data, segment)
+    forecast, what = members if data.basis == "subscriptions" else buyers, f"{period} by {segment or 'whole'}"
+    key = SummaryKey("lives", str(period), segment)
+    made = data.kept(key, f"no forecast of {what}", lambda: forecast.rows(data, period, segment))
+    rows = {row["segment_value"]: row for row in made}
     known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
     return [*rows.values(), *(undefined(value, NOBODY) for value in known if value not in rows)]
 

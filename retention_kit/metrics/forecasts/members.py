@@ -6,19 +6,19 @@ to the model stand in one row.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, ModelError
+from retention_kit.data.summary_key import DerivedKey, SummaryKey
+from retention_kit.errors import ModelError
 from retention_kit.metrics.forecasts.back_test import BackTest, compare
 from retention_kit.metrics.forecasts.horizon import cut_of, discounts, undefined, whole_months
-from retention_kit.metrics.forecasts.renewal_model import Alike, deviation, fit_renewals, fit_tenure
+from retention_kit.metrics.forecasts.renewal_model import Alike, RenewalModel, deviation, fit_renewals, fit_tenure
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.queries.memberships import renewals, renewals_and_after, traits_of
-from retention_kit.metrics.queries.summaries import check_segment
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
@@ -26,24 +26,38 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-TWICE = (
-    2  # the chance to leave within a month, over that of the customers of the same plan, from which on one is at risk
-)
+TWICE = 2  # times the chance to leave within a month of the customers of the same plan: from there on one is at risk
 FEW = 500  # subscriptions seen, below which the interval does not hold what it says
 
 
 def rows(data: Dataset, period: Period, segment: str | None) -> list[dict[str, Any]]:
     """The fields of a `Lives` row for each segment value with customers who pay; see `lives.lives`."""
-    key = SummaryKey("lives", str(period), segment)
-    if key not in data.summaries:
-        check_segment(data, segment)
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no forecast of {period} by {segment or 'whole'}.")
-        cut = cut_of(data, period)
-        whole = renewals(data, cut)
-        members = members_of(whole if segment is None else renewals(data, cut, segment))
-        data.summaries[key] = _rows(data, whole, members) if len(members) else []
-    return data.summaries[key]
+    cut = cut_of(data, period)
+    fit = fit_of(data, cut)
+    members = members_of(fit.frame if segment is None else renewals(data, cut, segment))
+    return _rows(data, fit, members) if len(members) else []
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The renewals up to a date, and the model of them; None with a `reason` where there is none."""
+
+    frame: pd.DataFrame
+    model: RenewalModel | None
+    reason: str
+
+
+def fit_of(data: Dataset, cut: date) -> Fit:
+    """The model of all customers at a date. Computed once; notebooks need what follows from it alone."""
+
+    def made() -> Fit:
+        frame = renewals(data, cut)
+        try:
+            return Fit(frame, fit_renewals(Alike(frame)), "")
+        except ModelError as error:
+            return Fit(frame, None, str(error))
+
+    return data.kept(DerivedKey("members_fit", cut), f"no renewals up to {cut}", made)
 
 
 def members_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -60,19 +74,17 @@ def usual_chance(data: Dataset, chance: np.ndarray, members: Alike) -> np.ndarra
     return usual[plan]
 
 
-def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dict[str, Any]]:
+def _rows(data: Dataset, fit: Fit, members: pd.DataFrame) -> list[dict[str, Any]]:
     """A row of sums for each segment value."""
     values, place = np.unique(members["segment_value"].to_numpy(object), return_inverse=True)
-    alike, everybody = Alike(members), Alike(whole)
+    alike, model = Alike(members), fit.model
     customers = np.bincount(place, alike.customers, len(values))
-    try:
-        model = fit_renewals(everybody)
-    except ModelError as error:
-        return [undefined(str(value), str(error), int(n)) for value, n in zip(values, customers, strict=True)]
+    if model is None:
+        return [undefined(str(value), fit.reason, int(n)) for value, n in zip(values, customers, strict=True)]
     worth = np.array(discounts(data.settings.definitions))
     stays = model.staying(alike, len(worth))
     value = np.bincount(place, alike.mrr * (stays @ worth), len(values))
-    spread = deviation(model, alike, worth, place, len(values)) if everybody.customers.sum() >= FEW else None
+    spread = deviation(model, alike, worth, place, len(values)) if fit.frame["customers"].sum() >= FEW else None
     factor = None if spread is None else np.exp(Z95 * spread)
     chance = 1 - stays[:, 0]
     is_high = (chance > 0) & (chance >= TWICE * usual_chance(data, chance, alike))
@@ -99,13 +111,9 @@ def _rows(data: Dataset, whole: pd.DataFrame, members: pd.DataFrame) -> list[dic
 
 def back_test(data: Dataset, period: Period) -> BackTest:
     """The same model made a horizon earlier, held against who had left by the period's end, and what was paid."""
-    key = SummaryKey("members_back_test", str(period))
-    if key not in data.summaries:
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no back-test of {period}.")
-        ends, months = cut_of(data, period), data.settings.definitions.horizon_months
-        data.summaries[key] = made_at(data, add_months(ends, -months), months)
-    return data.summaries[key]
+    cut, months = cut_of(data, period), data.settings.definitions.horizon_months
+    key, what = SummaryKey("members_back_test", str(period)), f"no back-test of {period}"
+    return data.kept(key, what, lambda: made_at(data, add_months(cut, -months), months))
 
 
 def made_at(data: Dataset, cut: date, months: int) -> BackTest:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.errors import ModelError
 from retention_kit.metrics.forecasts.horizon import cut_of, horizon_column, is_control
-from retention_kit.metrics.forecasts.members import TWICE, back_test, members_of, usual_chance
-from retention_kit.metrics.forecasts.renewal_model import UNITS, Alike, fit_renewals
+from retention_kit.metrics.forecasts.members import TWICE, back_test, fit_of, members_of, usual_chance
+from retention_kit.metrics.forecasts.renewal_model import UNITS, Alike
 from retention_kit.metrics.queries.customer_lists import with_segment_values
-from retention_kit.metrics.queries.memberships import STEPS, listed_members, renewals, traits_of
+from retention_kit.metrics.queries.memberships import STEPS, listed_members, traits_of
 from retention_kit.periods import Period
 from retention_kit.wording import Words
 
@@ -43,14 +42,12 @@ def _kinds(data: Dataset, period: Period) -> pd.DataFrame | None:
     """What tells customers at risk from others, with the chance to leave within a month and the horizon; None where
     there is no model.
     """
-    frame = renewals(data, cut_of(data, period))
-    members = members_of(frame)
-    try:
-        model = fit_renewals(Alike(frame))
-    except ModelError:
+    fit = fit_of(data, cut_of(data, period))
+    if fit.model is None:
         return None
+    members = members_of(fit.frame)
     alike = Alike(members)
-    stays = model.staying(alike, data.settings.definitions.horizon_months)
+    stays = fit.model.staying(alike, data.settings.definitions.horizon_months)
     chance = 1 - stays[:, 0]
     usual = usual_chance(data, chance, alike)
     names = ["billed", "units", *(name for name in members if name.startswith("trait_"))]

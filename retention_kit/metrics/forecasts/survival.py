@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, ModelError
 from retention_kit.metrics.catalogue import SMALL
 from retention_kit.metrics.forecasts.horizon import cut_of
-from retention_kit.metrics.forecasts.renewal_model import Alike, fit_renewals
+from retention_kit.metrics.forecasts.members import fit_of
+from retention_kit.metrics.forecasts.renewal_model import Alike
 from retention_kit.metrics.models import kaplan_meier, log_rank
 from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.periods import Period
@@ -120,35 +121,32 @@ def projection(data: Dataset, period: Period, column: str | None) -> pd.DataFram
     Columns: segment_value, month (0 to twelve beyond the longest seen), share, customers (who began so far). Empty
     where there is no model.
     """
+    key, what = SummaryKey("projection", str(period), column), f"no projection of {period} by {column or 'whole'}"
+    return data.kept(key, what, lambda: _projected(data, cut_of(data, period), column))
+
+
+def _projected(data: Dataset, cut: date, column: str | None) -> pd.DataFrame:
     import pandas as pd
 
-    key = SummaryKey("projection", str(period), column)
-    if key not in data.summaries:
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no projection of {period} by {column or 'whole'}.")
-        cut = cut_of(data, period)
-        frame = renewals(data, cut, column)
-        try:
-            model = fit_renewals(Alike(frame if column is None else renewals(data, cut)))
-        except ModelError:
-            data.summaries[key] = pd.DataFrame({"segment_value": [], "month": [], "share": [], "customers": []})
-            return data.summaries[key]
-        traits = [name for name in frame if name.startswith("trait_")]
-        began = frame.groupby(["segment_value", "billed", *traits], as_index=False)["customers"].sum()
-        began = began.assign(outcome="member", units=0, mrr=0.0)
-        months = int(survival_times(data, cut, column)["months"].max()) + AHEAD
-        alike = Alike(began)
-        stays = np.hstack([np.ones((len(began), 1)), model.staying(alike, months)]) * alike.customers[:, None]
-        values, place = np.unique(began["segment_value"].to_numpy(object), return_inverse=True)
-        sums = np.zeros((len(values), months + 1))
-        np.add.at(sums, place, stays)
-        n = np.bincount(place, alike.customers, len(values))
-        data.summaries[key] = pd.DataFrame(
-            {
-                "segment_value": np.repeat(values, months + 1),
-                "month": np.tile(np.arange(months + 1), len(values)),
-                "share": (sums / n[:, None]).ravel(),
-                "customers": np.repeat(n, months + 1),
-            }
-        )
-    return data.summaries[key]
+    fit = fit_of(data, cut)
+    if fit.model is None:
+        return pd.DataFrame({"segment_value": [], "month": [], "share": [], "customers": []})
+    frame = fit.frame if column is None else renewals(data, cut, column)
+    traits = [name for name in frame if name.startswith("trait_")]
+    began = frame.groupby(["segment_value", "billed", *traits], as_index=False)["customers"].sum()
+    began = began.assign(outcome="member", units=0, mrr=0.0)
+    months = int(survival_times(data, cut, column)["months"].max()) + AHEAD
+    alike = Alike(began)
+    stays = np.hstack([np.ones((len(began), 1)), fit.model.staying(alike, months)]) * alike.customers[:, None]
+    values, place = np.unique(began["segment_value"].to_numpy(object), return_inverse=True)
+    sums = np.zeros((len(values), months + 1))
+    np.add.at(sums, place, stays)
+    n = np.bincount(place, alike.customers, len(values))
+    return pd.DataFrame(
+        {
+            "segment_value": np.repeat(values, months + 1),
+            "month": np.tile(np.arange(months + 1), len(values)),
+            "share": (sums / n[:, None]).ravel(),
+            "customers": np.repeat(n, months + 1),
+        }
+    )

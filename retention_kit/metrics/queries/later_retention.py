@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError
 from retention_kit.metrics.queries.memberships import span_before
 from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.metrics.queries.views import run_query, sql
@@ -46,23 +45,19 @@ def later_retention(data: Dataset, period: Period) -> pd.DataFrame | None:
     """
     if missing_reason(data, "feedback") or missing_reason(data, "movements"):
         return None
-    key = SummaryKey("later_retention", str(period))
-    if key not in data.summaries:
-        if data.engine is None:
-            raise DataError(
-                f"The figures kept for the report hold nothing of what followed the answers up to {period}."
-            )
-        window = window_of(data, period)
-        later = f"CAST(day + INTERVAL {MONTHS} MONTH AS DATE)"
-        if window.days is not None:
-            later = f"(day + CAST({window.days} AS INTEGER))"
-        parts = {"begins": f"DATE '{window.begins}'", "ends": f"DATE '{window.ends}'", "later": later}
-        if data.basis == "orders":
-            parts["later"] = parts["later"].replace("day +", "answered.day +")
-            parts["earliest"] = f"DATE '{add_months(window.begins, -12)}'"
-            data.summaries[key] = run_query(data, sql("later_retention_orders"), None, None, (), **parts)
-        else:
-            granularity, _ = span_before(window.ends)
-            query = sql("later_retention_subscriptions")
-            data.summaries[key] = run_query(data, query, granularity, None, ["paid_stretches"], **parts)
-    return data.summaries[key]
+    key, what = SummaryKey("later_retention", str(period)), f"nothing of what followed the answers up to {period}"
+    return data.kept(key, what, lambda: _query(data, window_of(data, period)))
+
+
+def _query(data: Dataset, window: Window) -> pd.DataFrame:
+    is_orders = data.basis == "orders"
+    day = "answered.day" if is_orders else "day"
+    later = f"CAST({day} + INTERVAL {MONTHS} MONTH AS DATE)"
+    if window.days is not None:
+        later = f"({day} + CAST({window.days} AS INTEGER))"
+    parts = {"begins": f"DATE '{window.begins}'", "ends": f"DATE '{window.ends}'", "later": later}
+    if is_orders:
+        parts["earliest"] = f"DATE '{add_months(window.begins, -12)}'"
+        return run_query(data, sql("later_retention_orders"), None, None, (), **parts)
+    granularity, _ = span_before(window.ends)
+    return run_query(data, sql("later_retention_subscriptions"), granularity, None, ["paid_stretches"], **parts)

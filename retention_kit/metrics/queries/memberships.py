@@ -20,13 +20,8 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 GRACE = 3  # days after a renewal was due in which an end still counts as its own
-STEPS = {
-    "day": 1,
-    "week": 1,
-    "month": 1,
-    "quarter": 3,
-    "year": 12,
-}  # units from one renewal to the next: see `renewals`
+# Units from one renewal to the next: see `renewals`.
+STEPS = {"day": 1, "week": 1, "month": 1, "quarter": 3, "year": 12}
 
 
 def traits_of(data: Dataset) -> tuple[str, ...]:

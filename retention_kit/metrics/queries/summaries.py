@@ -85,17 +85,13 @@ def summary(data: Dataset, name: str, granularity: Granularity, segment: str | N
     Every period from the first to that of the as-of date has a row. Raises DataError where the data lack the table,
     UnknownNameError for an unknown segment column.
     """
-    key = SummaryKey(name, granularity, segment)
-    if key not in data.summaries:
-        if reason := missing_reason(data, name):
-            raise DataError(f"There are no {name} figures: {reason}")
-        if data.engine is None:
-            raise DataError(
-                f"The figures kept for the report hold no {name} by {granularity.every} and {segment or 'whole'}."
-            )
-        check_segment(data, segment)
-        data.summaries[key] = _query(data, name, granularity, segment)
-    return data.summaries[key]
+    if reason := missing_reason(data, name):
+        raise DataError(f"There are no {name} figures: {reason}")
+    return data.kept(
+        SummaryKey(name, granularity, segment),
+        f"no {name} by {granularity.every} and {segment or 'whole'}",
+        lambda: _query(data, name, granularity, segment),
+    )
 
 
 def check_segment(data: Dataset, segment: str | None) -> None:
@@ -134,16 +130,14 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
     customer), in the report's currency. Empty where nobody bought.
     """
     ends = min(period.end, data.as_of)
-    key = SummaryKey("concentration", ends)
-    if key not in data.summaries:
-        if reason := missing_reason(data, "concentration"):
-            raise DataError(f"There is no concentration: {reason}")
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no concentration up to {ends}.")
+    if reason := missing_reason(data, "concentration"):
+        raise DataError(f"There is no concentration: {reason}")
+
+    def made() -> pd.DataFrame:
         frame = run_query(data, sql("concentration"), begins=f"DATE '{add_months(ends, -12)}'", ends=f"DATE '{ends}'")
-        money = {name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")}
-        data.summaries[key] = frame.assign(**money)
-    return data.summaries[key]
+        return frame.assign(**{name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")})
+
+    return data.kept(SummaryKey("concentration", ends), f"no concentration up to {ends}", made)
 
 
 def largest_change(data: Dataset, period: Period) -> tuple[float, float] | None:
@@ -194,6 +188,7 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
 
 
 def _query(data: Dataset, name: str, granularity: Granularity, segment: str | None) -> pd.DataFrame:
+    check_segment(data, segment)
     own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
     row, names, chosen = SUMMARY_ROWS[name], [quote(column) for column in columns(name)], data.settings.definitions
     # What happens at a point in time may be a guest's, whose rows have their own value.

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import DerivedKey, SummaryKey
-from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import in_currency, summary
 from retention_kit.metrics.queries.views import is_daily, run_query, segment_parts, sql, views_read
@@ -84,10 +83,8 @@ def _years_of_all(data: Dataset, granularity: Granularity) -> pd.DataFrame:
 
 def _monthly_snapshots(data: Dataset, granularity: Granularity, last: int, segment: str | None) -> pd.DataFrame:
     """Twelve monthly snapshots, up to that of number `last`, by segment value at that last one."""
-    key = SummaryKey("monthly_snapshots", (granularity, last), segment)
-    if key not in data.summaries:
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no twelve months up to {granularity.end(last)}.")
+
+    def made() -> pd.DataFrame:
         views = views_read(data, granularity, "monthly_snapshots")
         frame = run_query(
             data, sql("monthly_snapshots"), granularity, segment, views, month=str(last), **segment_parts(segment)
@@ -95,8 +92,10 @@ def _monthly_snapshots(data: Dataset, granularity: Granularity, last: int, segme
         unit = data.minor * 12  # of MRR
         revenue = frame["revenue"].map(lambda paid: int(paid) / unit)  # passed as text, since no other type holds them
         squared = frame["revenue_squared"].map(lambda paid: int(paid) / unit**2)
-        data.summaries[key] = frame.assign(revenue=revenue, revenue_squared=squared)
-    return data.summaries[key]
+        return frame.assign(revenue=revenue, revenue_squared=squared)
+
+    key = SummaryKey("monthly_snapshots", (granularity, last), segment)
+    return data.kept(key, f"no twelve months up to {granularity.end(last)}", made)
 
 
 def _year_of_orders(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:

@@ -41,14 +41,10 @@ def value_segments(data: Dataset, period: Period) -> pd.DataFrame:
     to the start and the end, in the report's currency). Every customer of either twelve months is in one row. Raises
     DataError without orders.
     """
+    if reason := missing_reason(data, "value_segments"):
+        raise DataError(f"There are no value segments: {reason}")
     key = SummaryKey("value_segments", str(period))
-    if key not in data.summaries:
-        if reason := missing_reason(data, "value_segments"):
-            raise DataError(f"There are no value segments: {reason}")
-        if data.engine is None:
-            raise DataError(f"The figures kept for the report hold no value segments of {period}.")
-        data.summaries[key] = _query(data, period)
-    return data.summaries[key]
+    return data.kept(key, f"no value segments of {period}", lambda: _query(data, period))
 
 
 def _query(data: Dataset, period: Period) -> pd.DataFrame:
