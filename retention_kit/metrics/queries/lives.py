@@ -29,7 +29,7 @@ def alike_buyers(data: Dataset, period: Period, segment: str | None = None) -> p
     ends = min(period.end, data.as_of)
     granularity = Granularity(period.every) if segment else None
     parts = {"period": str(period.index), **segment_parts(segment)}
-    return run_query(data, sql("lives") + sql("lives_alike"), granularity, segment, **_dates(ends), **parts)
+    return run_query(data, _lives() + sql("lives_alike"), granularity, segment, **_dates(ends), **parts)
 
 
 def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
 
     Columns: frequency, repeat_amount (minor units). Who is drawn follows from a digest of the ids.
     """
-    return run_query(data, sql("lives") + sql("lives_spend"), None, None, **_dates(ends), most=str(MOST_SPENDERS))
+    return run_query(data, _lives() + sql("lives_spend"), None, None, **_dates(ends), most=str(MOST_SPENDERS))
 
 
 def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
@@ -46,12 +46,12 @@ def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
     Columns: those of `alike_buyers` without segment_value; later_purchases, days with a purchase from `ends` to before
     `until`; later_amount, what all of them spent then, in minor units.
     """
-    return run_query(data, sql("lives") + sql("lives_later"), None, None, **_dates(ends), until=f"DATE '{until}'")
+    return run_query(data, _lives() + sql("lives_later"), None, None, **_dates(ends), until=f"DATE '{until}'")
 
 
 def second_purchase_gaps(data: Dataset, ends: date) -> pd.DataFrame:
     """How long customers took to buy again, of those who did before a date. Columns: days, customers."""
-    return run_query(data, sql("lives") + sql("lives_gaps"), None, None, **_dates(ends))
+    return run_query(data, _lives() + sql("lives_gaps"), None, None, **_dates(ends))
 
 
 def listed_buyers(
@@ -65,7 +65,11 @@ def listed_buyers(
     wanted = "1 = 1" if only is None else f"segment_value = {literal(only[1])}"
     given = {"period": str(period.index), "wanted": wanted, **segment_parts(segment), **parts}
     granularity, dates = Granularity(period.every) if segment else None, _dates(min(period.end, data.as_of))
-    return run_query(data, sql("lives") + sql(f"listed_{name}"), granularity, segment, **dates, **given)
+    return run_query(data, _lives() + sql(f"listed_{name}"), granularity, segment, **dates, **given)
+
+
+def _lives() -> str:
+    return sql("purchase_days") + sql("lives")
 
 
 def _dates(ends: date) -> dict[str, str]:

@@ -180,10 +180,13 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
         as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
     except ValueError:
         raise DataError(f"{as_of!r} is not a date: write it like 2011-12-10.") from None
-    frame = run_query(data, sql("rfm"), as_of=f"DATE '{as_of}'")
+    frame = run_query(data, sql("purchase_days") + sql("rfm"), ends=f"DATE '{as_of}'")
     monetary = frame["repeat_amount"].astype(float) / data.minor / frame["frequency"].where(frame["frequency"] > 0)
-    return frame[["customer_id", "frequency"]].assign(
-        recency=frame["recency_days"] / days[unit], T=frame["age_days"] / days[unit], monetary=monetary.fillna(0.0)
+    return frame[["customer_id"]].assign(
+        frequency=frame["frequency"].astype("int64"),
+        recency=frame["recency_days"] / days[unit],
+        T=frame["age_days"] / days[unit],
+        monetary=monetary.fillna(0.0),
     )
 
 

@@ -1,18 +1,7 @@
--- The customers with a purchase before $ends, each as a lifetime model sees one: days with a purchase after the first
--- (frequency), from the first to the last of them, to the day before $ends, and spent on the days after the first, and
--- in the twelve months up to the last.
-WITH bought AS (
-    SELECT customer_id, day, CAST(SUM(amount) AS BIGINT) AS amount
-    FROM orders
-    WHERE is_purchase AND customer_id IS NOT NULL AND day < $ends
-    GROUP BY customer_id, day
-),
-sums AS (
-    SELECT customer_id, CAST(COUNT(*) - 1 AS INTEGER) AS frequency, MIN(day) AS first_day, MAX(day) AS last_day
-    FROM bought
-    GROUP BY customer_id
-),
-lives AS (
+-- Each customer of `purchase_days` as a lifetime model sees one: days with a purchase after the first (frequency), from
+-- the first to the last of them, to the day before $ends, and spent on the days after the first, and in the twelve
+-- months up to the last.
+, lives AS (
     SELECT sums.customer_id, sums.frequency, sums.last_day,
            CAST(date_diff('day', sums.first_day, sums.last_day) AS INTEGER) AS recency_days,
            CAST(date_diff('day', sums.first_day, $ends) - 1 AS INTEGER) AS age_days,
