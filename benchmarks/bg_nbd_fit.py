@@ -25,8 +25,12 @@ def write_customers(n: int, path: Path) -> None:
 
 
 def _customers(n: int, seed: int) -> tuple[np.ndarray, ...]:
-    r, alpha, a, b = MADE_OF
-    rng = np.random.default_rng(seed)
+    x, last, T = draw(np.random.default_rng(seed), n, *MADE_OF)
+    return x, np.ceil(last).astype(int), T
+
+
+def draw(rng: np.random.Generator, n: int, r: float, alpha: float, a: float, b: float) -> tuple[np.ndarray, ...]:
+    """Customers of up to two years, drawn from a BG/NBD world by day: repeat purchases, recency and age in days."""
     T = rng.integers(1, LONGEST, n)
     rate, leaving = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n)
     x, last, here = np.zeros(n, int), np.zeros(n), np.arange(n)
@@ -36,7 +40,7 @@ def _customers(n: int, seed: int) -> tuple[np.ndarray, ...]:
         x[here] += 1
         last[here] = now
         here = here[rng.random(len(here)) > leaving[here]]
-    return x, np.ceil(last).astype(int), T
+    return x, last, T
 
 
 def fit_customers(path: Path) -> None:
