@@ -22,6 +22,7 @@ SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its
     "trailing_year": TrailingYear,
     "lives": Lives,
 }
+OVERLAPPING = ("trailing_year", "lives")  # made for one period, each with much of what the one before has
 SMALL = 30  # below this n a rate or mean is shown with a note
 # Of a scorecard: a row a figure. Those of numbers are floats, NaN where undefined.
 COLUMNS = (
@@ -153,7 +154,7 @@ class Metric:
         """Whether the figures of two periods rest on much the same, so that their intervals say nothing of a change:
         the last twelve months, or all that customers have done so far.
         """
-        return self.summary in ("trailing_year", "lives")
+        return self.summary in OVERLAPPING
 
 
 def history_note(row: Movements | Purchases) -> str:

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, SMALL, SUMMARIES, Measure, Metric
+from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, OVERLAPPING, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.formulas import difference, paired
 from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
@@ -25,7 +25,6 @@ from retention_kit.metrics.queries.summaries import (
     table_of,
 )
 from retention_kit.metrics.queries.trailing_year import trailing_year
-from retention_kit.metrics.summary_rows import Lives, TrailingYear
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -168,8 +167,7 @@ class _Measures:
         self._data = data
         self.measure = lru_cache(maxsize=None)(self._measure)
         self._rows = lru_cache(maxsize=None)(self._read_rows)
-        self._trailing = lru_cache(maxsize=None)(self._read_trailing)
-        self._lives = lru_cache(maxsize=None)(self._read_lives)
+        self._rows_at = lru_cache(maxsize=None)(self._read_rows_at)
 
     def values(self, one: Metric, period: Period, column: str) -> list[str]:
         """The segment values that a metric's summary knows, in order; none where the summary is empty."""
@@ -181,11 +179,8 @@ class _Measures:
         return Period.of(self._data.starts.get(table_of(self._data, name), self._data.start), every)
 
     def _measure(self, one: Metric, period: Period, column: str | None, value: str) -> Measure:
-        row: Any
-        if one.summary == "trailing_year":
-            row = self._trailing(period, column).get(value)
-        elif one.summary == "lives":
-            row = self._lives(period, column).get(value)
+        if one.overlaps:
+            row = self._rows_at(one.summary, period, column).get(value)
         else:
             row = self._rows(one.summary, period.every, column).get((value, period.index))
         if row is None:
@@ -193,7 +188,7 @@ class _Measures:
         return _apply_minimum_n(_evaluate(one, row), self._data.settings.definitions.min_n)
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], Any]:
-        if name in ("trailing_year", "lives"):  # whose values are those of the customers
+        if name in OVERLAPPING:  # whose values are those of the customers
             name = "movements"
         frame = in_currency(self._data, name, summary(self._data, name, Granularity(every), column))
         first, table = self.first(name, every).index, table_of(self._data, name)
@@ -211,13 +206,14 @@ class _Measures:
             for row in _rows_of(frame)
         }
 
-    def _read_trailing(self, period: Period, column: str | None) -> dict[str, TrailingYear]:
-        rows = _plain_rows(trailing_year(self._data, period, column))
-        return {row["segment_value"]: TrailingYear(**row, definitions=self._data.settings.definitions) for row in rows}
-
-    def _read_lives(self, period: Period, column: str | None) -> dict[str, Lives]:
-        rows = lives(self._data, period, column)
-        return {row["segment_value"]: Lives(**row, definitions=self._data.settings.definitions) for row in rows}
+    def _read_rows_at(self, name: str, period: Period, column: str | None) -> dict[str, Any]:
+        """The rows of a summary that is made for one period, by segment value."""
+        if name == "lives":
+            rows = lives(self._data, period, column)
+        else:
+            rows = _plain_rows(trailing_year(self._data, period, column))
+        definitions = self._data.settings.definitions
+        return {row["segment_value"]: SUMMARIES[name](**row, definitions=definitions) for row in rows}
 
 
 def _evaluate(one: Metric, row: Any) -> Measure:

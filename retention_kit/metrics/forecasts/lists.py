@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
-from retention_kit.metrics.queries.customer_lists import money_sum
+from retention_kit.metrics.queries.customer_lists import ListTotal, total_of
 from retention_kit.metrics.queries.summaries import check_segment, missing_reason
 from retention_kit.periods import Period
 
@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 
 RISK_LISTS = ("at_risk", "second_purchase")
 STAKES = ("value_at_stake", "mrr_at_stake")  # the columns that hold the money at stake
-
-
-class RiskTotal(NamedTuple):
-    """What stands on one list: how many it names, of how many, and the money that those have at stake."""
-
-    customers: int
-    in_all: int
-    money: float
-    columns: tuple[str, ...]
 
 
 def risk_lists(
@@ -81,8 +72,9 @@ def risk_totals(
     columns: Iterable[str] = (),
     only: tuple[str, str] | None = None,
     lists: dict[str, pd.DataFrame] | None = None,
-) -> dict[str, RiskTotal]:
-    """What the lists hold, by their names; empty where no customers are at hand. Computed once for each period.
+) -> dict[str, ListTotal]:
+    """What the lists hold, by their names, with the money at stake; empty where no customers are at hand. Computed once
+    for each period.
 
     `lists` are the `risk_lists` of the same period, where they have been made.
     """
@@ -91,8 +83,5 @@ def risk_totals(
         if lists is None and data.engine is None:
             return {}
         made = risk_lists(data, period, columns, only) if lists is None else lists
-        data.summaries[key] = {
-            name: RiskTotal(len(rows), rows.attrs["in_all"], money_sum(rows[stake_column(rows)]), tuple(rows.columns))
-            for name, rows in made.items()
-        }
+        data.summaries[key] = {name: total_of(rows, stake_column(rows)) for name, rows in made.items()}
     return data.summaries[key]

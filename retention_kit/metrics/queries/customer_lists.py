@@ -44,11 +44,20 @@ _COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {  # by the table that decides
 
 
 class ListTotal(NamedTuple):
-    """What stands on one list: how many rows, and the sum of their money in the report's currency."""
+    """What stands on one list: how many rows, of how many where it is a shortened one, and the sum of their money in
+    the report's currency.
+    """
 
     customers: int
+    in_all: int
     money: float
     columns: tuple[str, ...]
+
+
+def total_of(rows: pd.DataFrame, money: str) -> ListTotal:
+    """What stands on a list, with the column that holds its money."""
+    in_all = rows.attrs.get("in_all", len(rows))
+    return ListTotal(len(rows), in_all, money_sum(rows[money]), tuple(rows.columns))
 
 
 def list_totals(
@@ -68,10 +77,7 @@ def list_totals(
         if lists is None and data.engine is None:
             return {}
         made = customer_lists(data, period, columns, only) if lists is None else lists
-        data.summaries[key] = {
-            metric: ListTotal(len(rows), money_sum(rows[money_column(data)]), tuple(rows.columns))
-            for metric, rows in made.items()
-        }
+        data.summaries[key] = {metric: total_of(rows, money_column(data)) for metric, rows in made.items()}
     return data.summaries[key]
 
 

@@ -17,9 +17,7 @@ import msgspec
 
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.catalogue import ranked
-from retention_kit.metrics.forecasts.lists import RiskTotal
 from retention_kit.metrics.identities import Identity
-from retention_kit.metrics.queries.customer_lists import ListTotal
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.report.archive.manifest import BUILD, PACKAGES, altered, as_json, builds, digest_if, digest_of, read
 from retention_kit.report.blocks import templates_dir
@@ -186,14 +184,14 @@ def _reports(plan: Plan) -> dict[str, dict]:
 def _lists(page: Page) -> dict[str, dict]:
     """How many customers each list holds, and their money, by the list's file; whether that is at stake."""
     decimals = money_decimals(page.data.settings.report.currency)
-    totals: dict[str, ListTotal | RiskTotal] = {**page.list_totals(), **page.risk_totals()}
+    risks = page.risk_totals()
     return {
         page.list_file(name): {
             "customers": total.customers,
             "money": round(total.money, decimals),
-            "at_stake": isinstance(total, RiskTotal),
+            "at_stake": name in risks,
         }
-        for name, total in totals.items()
+        for name, total in (page.list_totals() | risks).items()
     }
 
 

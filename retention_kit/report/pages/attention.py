@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from retention_kit.metrics.catalogue import METRICS, SMALL
-from retention_kit.metrics.forecasts.lists import RiskTotal
 from retention_kit.metrics.insights import usual_value
 from retention_kit.metrics.queries.customer_lists import ListTotal, list_totals, money_column
 from retention_kit.report.blocks import Block
@@ -56,8 +55,7 @@ class Attention(Overview):
         """
         words, risks = self.words, self.risk_totals()
         rows = []
-        totals: dict[str, ListTotal | RiskTotal] = {**self.list_totals(), **risks}
-        for name, total in totals.items():
+        for name, total in (self.list_totals() | risks).items():
             money = [words.value(total.money, "money")]
             money = [DASH, *money] if name in risks else [*money, DASH] if risks else money
             if total.customers:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS, SMALL, Metric, ranked
-from retention_kit.metrics.forecasts.lists import RiskTotal, risk_totals
+from retention_kit.metrics.forecasts.lists import risk_totals
 from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, segment_claims, significant
+from retention_kit.metrics.queries.customer_lists import ListTotal
 from retention_kit.metrics.queries.summaries import largest_change, pick_period
 from retention_kit.metrics.scorecard import missing_metrics, scorecard, segment_values, split_segment
 from retention_kit.metrics.snapshot import open_data
@@ -112,7 +113,7 @@ class Context:
         """Where a list of customers lies in the pack."""
         return f"lists/{name}{self.suffix}.csv"
 
-    def risk_totals(self) -> dict[str, RiskTotal]:
+    def risk_totals(self) -> dict[str, ListTotal]:
         """What the lists of whom to ask hold, by their names."""
         return risk_totals(self.data, self.period, self.columns, self.alone)
 
