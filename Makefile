@@ -63,7 +63,7 @@ readme: $(VENV)/dev
 
 # Core is locked within the choice of dev, so that the two agree.
 lock: $(BIN)/uv
-	$(LOCK) $(UPGRADE) pyproject.toml --group build --extra dev --extra lab --extra warehouse -o requirements/dev.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --group build --extra dev --extra lab --extra warehouse --extra survey --extra apprise -o requirements/dev.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --group build -c requirements/dev.txt -o requirements/core.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra spark -c requirements/dev.txt -o requirements/spark.txt
 	$(LOCK) $(UPGRADE) --group installer -o requirements/uv.txt

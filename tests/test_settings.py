@@ -6,15 +6,14 @@ import pytest
 
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.settings import (
-    Recipient,
     Settings,
     Table,
     make_settings,
     override,
-    parse_address,
     read_settings,
 )
-from retention_kit.settings.addresses import mask_url
+from retention_kit.settings.addresses import mask_url, parse_address
+from retention_kit.settings.mail import Recipient
 
 FULL = """
 [data]

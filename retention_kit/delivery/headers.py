@@ -18,7 +18,7 @@ from retention_kit.errors import ReportError
 
 if TYPE_CHECKING:
     from retention_kit.delivery.outbox import Key
-    from retention_kit.settings import Recipient
+    from retention_kit.settings.mail import Recipient
     from retention_kit.wording import Words
 
 NOBODY = "retention-kit <reports@localhost>"  # the sender where the settings name none

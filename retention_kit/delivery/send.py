@@ -23,7 +23,9 @@ from retention_kit.errors import ReportError, SettingsError
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import gate
-from retention_kit.settings import Recipient, Settings, parse_address, read_settings
+from retention_kit.settings import Settings, read_settings
+from retention_kit.settings.addresses import parse_address
+from retention_kit.settings.mail import Recipient
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:

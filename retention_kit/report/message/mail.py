@@ -23,7 +23,7 @@ from retention_kit.errors import ReportError
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.message.charts import Picture, pictures
 from retention_kit.report.message.content import cohorts, content
-from retention_kit.settings import parse_address
+from retention_kit.settings.addresses import parse_address
 
 if TYPE_CHECKING:
     import css_inline
