@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "metrics.insights": "periods metrics.catalogue metrics.decomposition metrics.formulas",
     "metrics.models": "errors",
     "metrics.goals": f"{COMMON} metrics.catalogue",
+    "metrics.alerts.states": "settings",
     "metrics.queries": f"{COMMON} data metrics.summary_rows",
     "metrics.forecasts": f"{COMMON} data metrics.summary_rows metrics.catalogue metrics.formulas metrics.models metrics.queries",
     "metrics.definitions": f"{COMMON} data.values metrics.summary_rows metrics.catalogue metrics.formulas",

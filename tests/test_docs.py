@@ -35,6 +35,7 @@ from retention_kit.settings import (
     make_settings,
     parse_toml,
 )
+from retention_kit.settings.alerts import Alert
 from retention_kit.settings.goals import Goal
 from test_readme import PAGES, ROOT
 
@@ -158,6 +159,7 @@ KINDS = {
     "[report]": Report,
     "[definitions]": Definitions,
     "[goals]": Goal,
+    "[[alerts]]": Alert,
     "[at_risk]": AtRisk,
     "[mail]": Mail,
     "[[mail.recipients]]": Recipients,
@@ -193,7 +195,7 @@ def test_every_key_of_the_settings_is_documented_with_its_default(heading):
 
 
 def test_every_section_of_the_settings_is_documented():
-    headings = re.findall(r"^## \[(\w+)\]", (ROOT / "docs" / "settings.md").read_text("utf-8"), re.MULTILINE)
+    headings = re.findall(r"^## \[+(\w+)\]", (ROOT / "docs" / "settings.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(headings) == sorted(Settings.__struct_fields__)
 
 

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.settings.addresses import check_engine
+from retention_kit.settings.alerts import Alert, check_alerts
 from retention_kit.settings.goals import Goal, check_forms, check_types, goals_by_id
 from retention_kit.settings.mail import Mail, Recipients, check_mail
 
@@ -157,6 +158,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     report: Report = field(default_factory=Report)
     definitions: Definitions = field(default_factory=Definitions)
     goals: dict[str, Goal] = field(default_factory=dict)
+    alerts: list[Alert] = field(default_factory=list)
     at_risk: AtRisk = field(default_factory=AtRisk)
     mail: Mail = field(default_factory=Mail)
 
@@ -223,6 +225,7 @@ def make_settings(raw: dict[str, Any]) -> Settings:
     for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
         _check_zone(zone)
     check_forms(settings.goals)
+    check_alerts(settings.alerts)
     check_mail(settings.mail)
     return settings
 
@@ -249,6 +252,7 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
         "data": Data,
         "report": Report,
         "definitions": Definitions,
+        "alerts": Alert,
         "at_risk": AtRisk,
         "mail": Mail,
         "recipients": Recipients,
