@@ -38,6 +38,16 @@ def deliver(
     server whose name is unknown, once only. `progress` gets a sentence on why and how long it waits. Raises
     SettingsError where no retry can help, such as a refused password; nothing more is sent then.
     """
+    keep_trying(partial(_round, outbox, server), queued, pauses, progress)
+
+
+def keep_trying(
+    try_each: Callable[[list[Queued]], tuple[list[Queued], Deferred | None]],
+    queued: list[Queued],
+    pauses: Sequence[float] | None,
+    progress: Callable[[str], None] | None,
+) -> None:
+    """Call `try_each` until nothing is left, or all `pauses` are over; it returns what is to be retried, and why."""
     from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type
 
     waits = PAUSES if pauses is None else pauses
@@ -46,13 +56,17 @@ def deliver(
         is_unknown = state.outcome is not None and isinstance(state.outcome.exception(), NotFound)
         return state.attempt_number > (min(1, len(waits)) if is_unknown else len(waits))
 
+    def pause(state: RetryCallState) -> float:
+        asked = getattr(state.outcome and state.outcome.exception(), "wait", 0.0)
+        return max((*waits, 0)[state.attempt_number - 1], asked)
+
     def report_wait(state: RetryCallState) -> None:
         if progress and state.outcome and state.next_action:
             progress(f"{state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
 
     attempts = Retrying(
         stop=is_last,
-        wait=lambda state: (*waits, 0)[state.attempt_number - 1],
+        wait=pause,
         retry=retry_if_exception_type(Deferred),
         before_sleep=report_wait,
         sleep=time.sleep,
@@ -60,18 +74,18 @@ def deliver(
     try:
         for attempt in attempts:
             with attempt:
-                queued, error = _round(outbox, server, queued)
+                queued, error = try_each(queued)
                 if queued:
-                    first = outbox.row(queued[0].row.key)
-                    raise error or Deferred(first.reply if first else "")
+                    raise error or Deferred()
     except RetryError:
         pass  # what is left is queued for the next call
 
 
 def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> tuple[list[Queued], Deferred | None]:
-    """Try each once, over one connection while it holds; returns those to retry, and why there was no connection."""
+    """Try each once, over one connection while it holds; returns those to retry, and why the first was not taken."""
     smtp: Connection | None = None
     deferred: list[Queued] = []
+    why: Deferred | None = None
     try:
         for number, one in enumerate(queued):
             if smtp is None or smtp.sock is None:
@@ -94,7 +108,8 @@ def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> tuple[list[Q
                 raise
             if outcome.state == "deferred":
                 deferred.append(one)
+                why = why or Deferred(outcome.reply)
             outbox.set(one.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
     finally:
         quit_connection(smtp)
-    return deferred, None
+    return deferred, why

@@ -81,8 +81,8 @@ class Row(NamedTuple):
 
     @property
     def is_report(self) -> bool:
-        """Whether it is a report, and not an alert to the owner about failures."""
-        return not self.series.startswith(OWNERS)
+        """Whether it is a report, and not an alert or a word to the owner about failures."""
+        return "/" not in self.series
 
 
 class Outbox:
@@ -129,7 +129,15 @@ class Outbox:
         return content
 
     def queue(
-        self, key: Key, revision: int, digest: str, message_id: str, root: str, head: bytes, shared: bytes
+        self,
+        key: Key,
+        revision: int,
+        digest: str,
+        message_id: str,
+        root: str,
+        head: bytes,
+        shared: bytes,
+        suffix: str = ".eml",
     ) -> Row:
         """Keep a message, on the disk before the ledger knows of it, to be sent; an earlier one of the key gives way.
 
@@ -137,7 +145,7 @@ class Outbox:
         """
         before = self.row(key)
         attempts = before.attempts if before and before.revision == revision else 0
-        file = f"{key.period}-{hashlib.sha256(shared).hexdigest()[:16]}.eml"
+        file = f"{key.period}-{hashlib.sha256(shared).hexdigest()[:16]}{suffix}"
         row = Row(*key, revision, digest, message_id, root, file, "queued", attempts, "", _now())
         if not self._holds(file, shared):
             _write(self.folder / file, shared)
@@ -167,7 +175,7 @@ class Outbox:
             self._ledger.execute("DELETE FROM history WHERE at < ?", (limit,))
             self._ledger.execute(f"UPDATE deliveries SET head = x'' WHERE at < ? AND state NOT IN {waiting}", (limit,))
         kept = {row.file for row in self._rows(f"WHERE at >= ? OR state IN {waiting}", (limit,))}
-        old = [path for path in self.folder.glob("*.eml") if path.name not in kept and _is_older(path, before)]
+        old = [path for path in _messages(self.folder) if path.name not in kept and _is_older(path, before)]
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
@@ -274,7 +282,7 @@ def _version_of(folder: Path, ledger: sqlite3.Connection) -> int:
 
 def _refuse_lost(folder: Path) -> None:
     """Raise ReportError where messages lie beside no ledger, or an empty one: all would be sent again."""
-    if any(folder.glob("*.eml")):
+    if any(_messages(folder)):
         raise ReportError(
             f"The ledger in {str(folder)!r} is empty although messages were sent: restore it, or move the folder away."
         )
@@ -303,6 +311,10 @@ def _write(path: Path, content: bytes) -> None:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise ReportError(f"No message can be written to {str(path.parent)!r}: {error.strerror}.") from None
+
+
+def _messages(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("*") if path.suffix in (".eml", ".json"))
 
 
 def _is_older(path: Path, than: datetime) -> bool:

@@ -9,16 +9,15 @@ import smtplib
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import TIMEOUT_MAX, Thread, Timer
 from time import monotonic
 from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from retention_kit.delivery.deadlines import Late, by, within
 from retention_kit.errors import SettingsError
 
 VARIABLE = "RETENTION_KIT_SMTP_URL"
@@ -39,6 +38,8 @@ class Outcome(NamedTuple):
 
 class Deferred(Exception):
     """The server cannot be reached or asks to come back later."""
+
+    wait = 0.0  # seconds before it wants to be asked again
 
 
 class NotFound(Deferred):
@@ -67,7 +68,7 @@ class Server:
     @property
     def is_here(self) -> bool:
         """Whether it is this machine."""
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
 
 def server_of(url: str | None = None) -> Server:
@@ -103,14 +104,15 @@ def _tls_of(parts: SplitResult, host: str) -> Literal["starttls", "tls", "none"]
         return "tls"
     if value == "true":
         return "starttls"
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise _bad_url(
             f"asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1"
         )
     return "none"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -146,7 +148,7 @@ class Connection(smtplib.SMTP):
 
     def _get_socket(self, *address: Any) -> socket.socket:
         connect = partial(super()._get_socket, *address)  # type: ignore[misc]  # private: typeshed does not list it
-        connection: socket.socket = _by(self.until, connect)
+        connection: socket.socket = by(self.until, connect)
         self.twin = connection.dup()  # the first is taken apart where TLS begins
         return connection
 
@@ -178,41 +180,6 @@ def _socket_of(smtp: smtplib.SMTP) -> socket.socket:
     return smtp.sock
 
 
-def _by(moment: float, work: Callable[[], Any]) -> Any:
-    """What `work` gives up to then; a look-up of a name takes as long as it likes, and is left alone after that."""
-    future: Future = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    try:
-        return future.result(min(max(0, moment - monotonic()), TIMEOUT_MAX))
-    except TimeoutError:
-        if future.done():
-            raise
-        raise _ConnectTimeout from None
-
-
-class _ConnectTimeout(Exception):
-    """Nothing was found or connected in time."""
-
-
-@contextmanager
-def _within(smtp: Connection, seconds: float) -> Iterator[None]:
-    """End the connection once the time is over: whoever waits for it then finds it lost."""
-    timer = Timer(seconds, smtp.end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 def connect(server: Server) -> Connection:
     """A connection that is encrypted, verified and logged in as the server's URL asks.
 
@@ -224,9 +191,9 @@ def connect(server: Server) -> Connection:
     until, smtp = monotonic() + server.deadline, None
     kind = partial(TlsConnection, context=context) if server.tls == "tls" else Connection
     try:
-        smtp = _by(until, partial(kind, timeout=server.timeout))  # it looks for the name of this machine
+        smtp = by(until, partial(kind, timeout=server.timeout))  # it looks for the name of this machine
         smtp._host, smtp.until = server.host, until  # the host is whose certificate it has to be
-        with _within(smtp, server.deadline):
+        with within(smtp.end, server.deadline):
             code, reply = smtp.connect(server.host, server.port)
             if code != 220:
                 raise smtplib.SMTPConnectError(code, reply)
@@ -242,7 +209,7 @@ def connect(server: Server) -> Connection:
     except BaseException as error:
         if smtp:
             smtp.close()
-        if isinstance(error, _ConnectTimeout):
+        if isinstance(error, Late):
             sentence = f"{server} was not found and connected within {server.deadline:g} seconds"
             raise Deferred(sentence) from None
         if isinstance(error, (smtplib.SMTPException, OSError)):
@@ -290,7 +257,7 @@ def send_message(
     certain; from there on a lost connection is `unknown`. What it raises stops the message for certain. Raises
     SettingsError where the server takes mail of nobody who has not logged in, or otherwise.
     """
-    with _within(smtp, server.deadline + server.data_timeout):
+    with within(smtp.end, server.deadline + server.data_timeout):
         return _send_message(smtp, server, sender, recipient, content, commit)
 
 

@@ -1,0 +1,356 @@
+"""Webhooks: a message posted once to an address that only the environment knows, with every step in the ledger first.
+
+The states are those of the outbox. An answer of 2xx is `sent`; 408, 425, 429 and 5xx say that it was not taken, and it
+is tried again; other answers are `failed` until the next call. What is lost once the body is on its way is `unknown`,
+and is not repeated: a receiver that knows `Idempotency-Key` would not mind, but few do.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import select
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from importlib.metadata import version
+from time import monotonic
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from retention_kit.delivery.deadlines import Late, by, within
+from retention_kit.delivery.dispatch import PAUSES, Queued, keep_trying
+from retention_kit.delivery.hook_bodies import Message, body_of
+from retention_kit.delivery.outbox import Key, Outbox, Row
+from retention_kit.delivery.smtp import Deferred, NotFound, Outcome, is_loopback
+from retention_kit.errors import SettingsError
+
+KINDS = ("webhook", "slack", "teams", "apprise")
+_TARGET = re.compile(rf"({'|'.join(KINDS)}):([A-Z0-9_]{{1,60}})")
+_MOST_READ = 64_000  # bytes of an answer
+_MOST_KEPT = 200  # characters of it
+_LONGEST_WAIT = PAUSES[-1]  # seconds that a receiver may ask for; who wants more gets it with the next call
+_AGAIN = {408, 425, 429, *range(500, 600)} - {504}
+# Connectors of Teams that Microsoft has switched off; Workflows have taken their place.
+_RETIRED = re.compile(r"(^|\.)(webhook\.office\.com|outlook\.office(365)?\.com)$")
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where a message is posted; its repr never shows the URL, which is a secret."""
+
+    kind: str
+    name: str
+    url: str = field(repr=False)
+    timeout: float = 30  # seconds for each answer
+    deadline: float = 120  # for all of it
+    context: ssl.SSLContext | None = field(default=None, repr=False)  # whom to trust; default: whom the system trusts
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+def variable_of(name: str) -> str:
+    """The environment variable that holds the URL of a webhook."""
+    return f"RETENTION_KIT_WEBHOOK_{name}"
+
+
+def webhook_of(target: str, environment: Mapping[str, str] | None = None) -> Webhook:
+    """The webhook that `webhook:NAME`, `slack:NAME`, `teams:NAME` or `apprise:NAME` means, with the environment's URL.
+
+    Raises SettingsError, which never repeats the URL, where there is none or nothing may be posted there: unencrypted
+    to another machine, or to a retired connector of Teams.
+    """
+    kind, _, name = target.partition(":")
+    name = name.upper()
+    if not _TARGET.fullmatch(f"{kind}:{name}"):
+        raise SettingsError(
+            f"{target!r} is no webhook: write webhook:, slack:, teams: or apprise: and a name of letters, digits and _."
+        )
+    variable = variable_of(name)
+    url = (os.environ if environment is None else environment).get(variable, "").strip()
+    if not url:
+        raise SettingsError(f"{kind}:{name} has no address: set {variable} to its URL.")
+    if kind != "apprise":  # whose addresses have schemes of their own
+        _check_url(url, kind, variable)
+    return Webhook(kind, name, url)
+
+
+def _check_url(url: str, kind: str, variable: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        host.encode("idna")
+        _ = parts.port
+    except ValueError:  # its text would show the URL
+        raise SettingsError(f"{variable} cannot be read: write it like https://hooks.example.com/services/….") from None
+    rest = parts.path + parts.query
+    if parts.scheme not in ("https", "http") or not host or not (rest.isascii() and url.isprintable()) or " " in url:
+        raise SettingsError(f"{variable} is no address of a webhook: write it like https://hooks.example.com/….")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise SettingsError(f"{variable} is unencrypted: http is for this machine alone; write https://….")
+    if parts.fragment or parts.username is not None or parts.password is not None:
+        raise SettingsError(f"{variable} cannot have a user name, a password or a part after #: they are not sent.")
+    if kind == "teams" and _RETIRED.search(host.lower()):
+        raise SettingsError(
+            f"{variable} is a connector of Office 365, which Microsoft has retired: make a workflow in Teams "
+            '("Post to a channel when a webhook request is received") and take its URL.'
+        )
+
+
+class Post(NamedTuple):
+    """What is posted once to one webhook: of a series, which holds a slash, about a period."""
+
+    target: str
+    series: str
+    period: str
+    message: Message
+
+
+def post(
+    outbox: Outbox,
+    posts: Sequence[Post],
+    pauses: Sequence[float] | None = None,
+    progress: Callable[[str], None] | None = None,
+    hooks: Callable[[str], Webhook] = webhook_of,
+) -> list[Row]:
+    """Post each message once, whatever is called how often: what was sent, or may have been, is left as it is.
+
+    What was not taken after all `pauses` (seconds) stays queued, and what was refused `failed`; both are asked again by
+    the next call, with the message as it was first. Returns the ledger's rows. Raises SettingsError, before anything
+    is queued, where a webhook has no address.
+    """
+    addressed = {one.target: hooks(one.target) for one in posts}
+    queued = [queue_post(outbox, addressed[one.target], *one[1:]) for one in posts]
+    deliver_posts(outbox, {str(hook): hook for hook in addressed.values()}, queued, pauses, progress)
+    return [outbox.row(row.key) or row for row in queued]
+
+
+def queue_post(outbox: Outbox, hook: Webhook, series: str, period: str, message: Message, **told: Any) -> Row:
+    """Put a message for a webhook into the outbox, or find it there."""
+    key = Key(series, period, str(hook))
+    if row := outbox.row(key):
+        return row
+    body = body_of(hook.kind, message)
+    number = hashlib.sha256("\n".join((*key, hashlib.sha256(body).hexdigest())).encode()).hexdigest()[:32]
+    return outbox.queue(key, 0, hashlib.sha256(body).hexdigest(), number, number, b"", body, ".json", **told)
+
+
+def deliver_posts(
+    outbox: Outbox,
+    hooks: Mapping[str, Webhook],
+    rows: Sequence[Row],
+    pauses: Sequence[float] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """Post what is queued or was refused, and record the outcomes; `hooks` are by the recipient of a row."""
+    waiting = [Queued(row, "", row.recipient) for row in rows if row.state in ("queued", "failed")]
+    keep_trying(partial(_round, outbox, hooks), waiting, pauses, progress)
+
+
+def _round(outbox: Outbox, hooks: Mapping[str, Webhook], queued: list[Queued]) -> tuple[list[Queued], Deferred | None]:
+    """Try each once; returns those to retry, and why the first of them was not taken."""
+    deferred: list[tuple[Queued, Deferred]] = []
+    for one in queued:
+        content = outbox.content(one.row)
+        outbox.set(one.row, "sending")
+        commit = partial(outbox.set, one.row, "data")
+        try:
+            outcome = send_post(hooks[one.address], content, one.row.message_id, commit)
+        except Deferred as error:
+            outcome = Outcome("deferred", str(error))
+            if error.wait <= _LONGEST_WAIT:
+                deferred.append((one, error))
+        outbox.set(one.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
+    if not deferred:
+        return [], None
+    why = deferred[0][1] if all(isinstance(error, NotFound) for _, error in deferred) else Deferred(deferred[0][1])
+    why.wait = max(error.wait for _, error in deferred)
+    return [one for one, _ in deferred], why
+
+
+def send_post(hook: Webhook, content: bytes, number: str, commit: Callable[[], None]) -> Outcome:
+    """Post one body and say what became of it; raises Deferred where it was certainly not taken and a retry may help.
+
+    `commit` is called when the receiver is connected and has our headers, and nothing of the body was sent.
+    """
+    if hook.kind == "apprise":
+        from retention_kit.delivery.apprise_posts import send_by_apprise
+
+        return send_by_apprise(hook.url, content, commit)
+    line = _Line(hook)
+    try:
+        with within(line.end, hook.deadline):
+            return _send(line, hook, content, number, commit)
+    finally:
+        line.close()
+
+
+def _send(line: _Line, hook: Webhook, content: bytes, number: str, commit: Callable[[], None]) -> Outcome:
+    connection = None
+    try:
+        connection = line.connect()
+        _put_headers(connection, hook, content, number)
+    except (OSError, HTTPException, Late) as error:
+        return _explained(error, hook)
+    commit()
+    if line.is_closed():
+        raise Deferred(f"{hook} closed the connection before anything was sent")
+    with suppress(OSError):  # it may have answered already, such as that it is too large
+        connection.send(content)
+    try:
+        response = connection.getresponse()
+    except (OSError, HTTPException) as error:
+        lost = "fell silent" if isinstance(error, TimeoutError) else "was lost"
+        return Outcome("unknown", f"{hook} {lost} after the message was sent, before it said that it has it")
+    return _judged(response, hook)
+
+
+def _put_headers(connection: HTTPConnection, hook: Webhook, content: bytes, number: str) -> None:
+    parts = urlsplit(hook.url)
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (f"?{parts.query}" if parts.query else "")
+    connection.putrequest("POST", path, skip_accept_encoding=True)
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(content)),
+        "User-Agent": f"retention-kit/{version('retention-kit')}",
+        "Idempotency-Key": number,
+        "Connection": "close",
+    }
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+
+
+def _judged(response: HTTPResponse, hook: Webhook) -> Outcome:
+    """What an answer means; raises Deferred where it asks to come back."""
+    status, said = response.status, ""
+    with suppress(OSError, HTTPException):  # its status is enough
+        said = response.read(_MOST_READ).decode("utf-8", "replace")
+    reply = " ".join(filter(None, [str(status), _printable(response.reason, hook), _printable(said, hook)]))
+    if 200 <= status < 300:
+        return Outcome("sent", reply)
+    if 300 <= status < 400:
+        return Outcome("failed", f"{status}: {hook} sends us elsewhere, and nothing is sent there")
+    if status == 504 or status < 200:
+        return Outcome("unknown", f"{reply}: it may have been taken")
+    if status not in _AGAIN:
+        return Outcome("failed", reply)
+    deferred = Deferred(f"{hook} answered {reply}")
+    deferred.wait = _wait_of(response.headers.get("Retry-After", ""))
+    raise deferred
+
+
+def _wait_of(text: str) -> float:
+    """The seconds that a Retry-After asks for, as a number or as a date; 0 where it cannot be read."""
+    text = text.strip()
+    if re.fullmatch(r"\d{1,9}(\.\d*)?", text, re.ASCII):
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _printable(text: str, hook: Webhook) -> str:
+    """The beginning of an answer on one line, without what it may repeat of the URL."""
+    parts = urlsplit(hook.url)
+    pieces = {hook.url, parts.path, parts.query, *parts.path.split("/"), *re.split("[&=]", parts.query)}
+    for piece in sorted(pieces | {unquote(one) for one in pieces}, key=len, reverse=True):
+        if len(piece) >= 6:
+            text = text.replace(piece, "***")
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_MOST_KEPT]
+
+
+def _explained(error: Exception, hook: Webhook) -> Outcome:
+    """What a failed connection means: raises Deferred where it may be another time."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Outcome("failed", f"the certificate of {hook} is not trusted ({error.verify_message})")
+    if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        reason = (error.reason or "no reason given").replace("_", " ").lower()
+        return Outcome("failed", f"{hook} and we found no common TLS ({reason})")
+    if isinstance(error, Late):
+        raise Deferred(f"{hook} was not found and connected in time") from None
+    if isinstance(error, TimeoutError):
+        raise Deferred(f"{hook} did not answer within {hook.timeout:g} seconds") from None
+    if isinstance(error, socket.gaierror):
+        raise NotFound(f"{hook} was not found ({error.strerror})") from None
+    reason = getattr(error, "strerror", None) or "the connection was closed"
+    if str(error).startswith("Tunnel connection failed"):
+        reason = f"the proxy answered {_printable(str(error).rpartition('failed: ')[2], hook)}"
+    raise Deferred(f"{hook} cannot be reached ({reason})") from None
+
+
+class _Line:
+    """A connection to a webhook, which can be ended from outside at any moment; through the proxy where there is one.
+
+    TLS is with the webhook itself, also through a proxy, which so sees the host but nothing of the secret.
+    """
+
+    def __init__(self, hook: Webhook):
+        self._hook = hook
+        self._twin: socket.socket | None = None
+        self._until = monotonic() + hook.deadline
+        self._connection: HTTPConnection | None = None
+
+    def connect(self) -> HTTPConnection:
+        parts, timeout = urlsplit(self._hook.url), self._hook.timeout
+        host = (parts.hostname or "").encode("idna").decode()
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if parts.scheme == "http":
+            made = HTTPConnection(host, port, timeout=timeout)
+        else:
+            context = self._hook.context or ssl.create_default_context()
+            context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+            proxy = "" if is_loopback(host) or proxy_bypass(host) else getproxies().get("https", "")
+            via = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+            at = (via.hostname, via.port or 80) if via.hostname else (host, port)
+            made = HTTPSConnection(*at, timeout=timeout, context=context)
+            if via.hostname:
+                made.set_tunnel(host, port, _login(via.username, via.password))
+        self._connection = made
+        made._create_connection = self._open  # type: ignore[attr-defined]  # private: typeshed does not list it
+        made.connect()
+        return made
+
+    def _open(self, *address: Any) -> socket.socket:
+        opened: socket.socket = by(self._until, partial(socket.create_connection, *address))
+        self._twin = opened.dup()  # the first is taken apart where TLS begins
+        return opened
+
+    def is_closed(self) -> bool:
+        """Whether the other side has hung up."""
+        if self._twin is None or not select.select([self._twin], [], [], 0)[0]:
+            return False
+        try:
+            return not self._twin.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    def end(self) -> None:
+        if self._twin:
+            with suppress(OSError):
+                self._twin.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        if self._twin:
+            self._twin.close()
+
+
+def _login(user: str | None, password: str | None) -> dict[str, str]:
+    """The header by which a proxy knows us."""
+    if not user:
+        return {}
+    login = base64.b64encode(f"{unquote(user)}:{unquote(password or '')}".encode()).decode()
+    return {"Proxy-Authorization": f"Basic {login}"}

@@ -1,0 +1,330 @@
+"""Webhooks: what is posted and in which form, once whatever fails, and never where it should not go."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import threading
+import time
+import traceback
+from contextlib import closing, suppress
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hook_server import SECRET, hook_server
+from retention_kit.delivery import dispatch
+from retention_kit.delivery.hook_bodies import MOST_LINES, Message, body_of
+from retention_kit.delivery.outbox import Outbox, reading, sending
+from retention_kit.delivery.webhooks import Post, Webhook, post, webhook_of
+from retention_kit.errors import SettingsError
+
+SAID = Message(
+    "Churn above plan", ("Churn is 6.1%, above 5%",), "https://example.com/r", "The report", {"churn": 0.061}
+)
+CLEVER = "<!channel> @channel <@U123> *b* _i_ `c` [x](https://e.example) <at>Ann</at> <https://e.example|x>"
+
+
+@pytest.fixture(scope="module")
+def running():
+    with hook_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running):
+    running.__init__(running.url, running.context)
+    return running
+
+
+@pytest.fixture
+def pauses(monkeypatch) -> list[float]:
+    """What was waited for; nobody waits."""
+    slept = []
+    monkeypatch.setattr(dispatch, "time", SimpleNamespace(sleep=slept.append))
+    return slept
+
+
+def told(tmp_path, hook: Webhook, message: Message = SAID, period: str = "2025-12", **options):
+    """The row of a message after it was posted."""
+    with sending(tmp_path) as outbox:
+        return post(outbox, [Post(str(hook), "alerts/a", period, message)], hooks=lambda _: hook, **options)[0]
+
+
+def steps(tmp_path, row) -> list[str]:
+    with reading(tmp_path) as outbox:
+        return [state for _, state, _ in outbox.history(row.key)]
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_message_is_posted_once(tmp_path, tls):
+    with hook_server(tls) as server:
+        rows = [told(tmp_path, server.hook()) for _ in range(2)]
+    assert [row.state for row in rows] == ["sent", "sent"]
+    (taken,) = server.taken
+    assert taken.path == f"/services/{SECRET}?sig={SECRET}q"
+    assert taken.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert len(taken.headers["Idempotency-Key"]) == 32
+    assert taken.said == {
+        "title": "Churn above plan",
+        "lines": ["Churn is 6.1%, above 5%"],
+        "link": "https://example.com/r",
+        "facts": {"churn": 0.061},
+    }
+    assert steps(tmp_path, rows[0]) == ["queued", "sending", "data", "sent"]
+
+
+def test_the_secret_is_in_no_file_and_no_reply(tmp_path, server):
+    answers = iter([(400, {}, f"no such {server.url} {SECRET}".encode()), (200, {}, SECRET.encode())])
+    server.answer = lambda _: next(answers)
+    replies = [told(tmp_path, server.hook()).reply for _ in range(2)]
+    assert replies == ["400 Bad Request no such *** ***", "200 OK ***"]
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+    assert SECRET not in repr(server.hook()) + str(server.hook())
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "state", "asked", "waited"),
+    [
+        (202, {}, "sent", 1, []),
+        (302, {"Location": "https://e.example"}, "failed", 1, []),
+        (308, {"Location": "/elsewhere"}, "failed", 1, []),
+        (400, {}, "failed", 1, []),
+        (410, {}, "failed", 1, []),
+        (408, {}, "queued", 5, [10, 40, 160, 300]),
+        (500, {}, "queued", 5, [10, 40, 160, 300]),
+        (503, {"Retry-After": "20"}, "queued", 5, [20, 40, 160, 300]),
+        (429, {"Retry-After": "301"}, "queued", 1, []),
+        (429, {"Retry-After": "soon"}, "queued", 5, [10, 40, 160, 300]),
+        (504, {}, "unknown", 1, []),
+    ],
+)
+def test_what_an_answer_means(tmp_path, server, pauses, status, headers, state, asked, waited):
+    server.answer = lambda _: (status, headers, b"so it is")
+    row = told(tmp_path, server.hook())
+    assert (row.state, server.asked, pauses) == (state, asked, waited)
+    assert str(status) in row.reply
+
+
+def test_a_date_to_come_back_at_is_kept(tmp_path, server, pauses):
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    server.answer = lambda number: (200, {}, b"") if number else (429, {"Retry-After": later}, b"")
+    assert told(tmp_path, server.hook()).state == "sent"
+    assert [80 < wait <= 90 for wait in pauses] == [True]
+
+
+@pytest.mark.usefixtures("pauses")
+def test_after_a_fault_it_is_the_same_message(tmp_path, server):
+    server.answer = lambda number: (200, {}, b"") if number else (500, {}, b"")
+    assert told(tmp_path, server.hook()).state == "sent"
+    first, second = server.taken
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+    assert first.body == second.body
+
+
+def test_what_was_refused_is_asked_again_by_the_next_call(tmp_path, server):
+    server.answer = lambda number: (200, {}, b"") if number else (404, {}, b"")
+    assert [told(tmp_path, server.hook()).state for _ in range(3)] == ["failed", "sent", "sent"]
+    assert server.asked == 2
+
+
+def test_what_is_lost_after_the_body_is_unknown_and_not_repeated(tmp_path, server, pauses):
+    server.after = lambda _: True
+    rows = [told(tmp_path, server.hook()) for _ in range(2)]
+    assert [row.state for row in rows] == ["unknown", "unknown"]
+    assert (server.asked, pauses) == (1, [])
+    assert rows[0].reply == "webhook:CRM was lost after the message was sent, before it said that it has it"
+
+
+def test_who_says_nothing_is_unknown(tmp_path, server):
+    done = threading.Event()
+    server.after = lambda _: done.wait(5)
+    row = told(tmp_path, server.hook(timeout=0.2))
+    done.set()
+    assert (row.state, row.reply[:30]) == ("unknown", "webhook:CRM fell silent after ")
+
+
+def listener(work):
+    """A port where `work` has each connection, of those that come."""
+
+    def serve():
+        with suppress(OSError):
+            while True:
+                with suppress(ConnectionError), listening.accept()[0] as line:
+                    work(line)
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, daemon=True).start()
+    return listening
+
+
+@pytest.mark.parametrize(
+    ("start", "state"),
+    [(b"HTTP/1.1", "unknown"), (b"HTTP/1.1 100 Continue\r\n", "unknown"), (b"HTTP/1.1 200 OK\r\n", "sent")],
+)
+def test_who_never_ends_saying_it_is_left(tmp_path, start, state):
+    """A byte now and then keeps every single wait short; what it is about may have been said."""
+
+    def drip(line):
+        line.recv(10_000)
+        line.sendall(start)
+        while not done.wait(0.05):
+            line.sendall(b" y\r\n" if start.endswith(b"\n") else b" ")
+
+    done = threading.Event()
+    with closing(listener(drip)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        row = told(tmp_path, Webhook("webhook", "SLOW", url, 1, 0.4))
+        done.set()
+    assert row.state == state
+
+
+def test_who_hangs_up_before_the_body_is_asked_again(tmp_path, pauses, monkeypatch):
+    """The ledger is slower than the other side: the connection is gone when the body would be sent."""
+
+    def hang_up(line):
+        line.recv(10_000)
+        line.close()
+        gone.set()
+
+    def slow(self, row, state, reply=""):
+        if state == "data":
+            assert gone.wait(5)
+            time.sleep(0.05)
+            gone.clear()
+        usual(self, row, state, reply)
+
+    usual, gone = Outbox.set, threading.Event()
+    monkeypatch.setattr(Outbox, "set", slow)
+    with closing(listener(hang_up)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        row = told(tmp_path, Webhook("webhook", "GONE", url, 1, 3), pauses=(1,))
+    assert (row.state, row.attempts, pauses) == ("queued", 2, [1])
+    assert row.reply == "webhook:GONE closed the connection before anything was sent"
+
+
+def test_nobody_listens(tmp_path, pauses):
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        port = listening.getsockname()[1]
+    row = told(tmp_path, Webhook("webhook", "GONE", f"http://127.0.0.1:{port}/"))
+    assert (row.state, row.reply) == ("queued", "webhook:GONE cannot be reached (Connection refused)")
+    assert len(pauses) == 4
+    assert "data" not in steps(tmp_path, row)
+
+
+def test_a_huge_answer_is_not_read(tmp_path, server):
+    server.answer = lambda _: (200, {}, b"x" * 50_000_000)
+    row = told(tmp_path, server.hook())
+    assert (row.state, len(row.reply)) == ("sent", 207)
+
+
+@pytest.mark.parametrize("options", [{"trusted": False}, {"name": "hooks.example.com"}])
+def test_a_certificate_is_verified_before_anything_is_said(tmp_path, options):
+    with hook_server(True, **options) as server:
+        row = told(tmp_path, server.hook())
+    assert (row.state, server.asked) == ("failed", 0)
+    assert row.reply.startswith("the certificate of webhook:CRM is not trusted")
+
+
+@pytest.mark.usefixtures("pauses")
+def test_one_that_fails_keeps_no_other_from_it(tmp_path, server):
+    server.answer = lambda _: (200, {}, b"")
+    gone = Webhook("slack", "GONE", "http://127.0.0.1:9/")
+    hooks = {"slack:GONE": gone, "webhook:CRM": server.hook()}
+    with sending(tmp_path) as outbox:
+        posts = [Post(name, "alerts/a", "2025-12", SAID) for name in hooks]
+        states = [row.state for row in post(outbox, posts, hooks=hooks.__getitem__)]
+    assert (states, server.asked) == (["queued", "sent"], 1)
+
+
+def test_a_url_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("RETENTION_KIT_WEBHOOK_OPS_2", " https://hooks.example.com/x \n")
+    assert webhook_of("slack:ops_2") == Webhook("slack", "OPS_2", "https://hooks.example.com/x")
+    assert "hooks.example" not in repr(webhook_of("slack:OPS_2"))
+
+
+@pytest.mark.parametrize(
+    ("target", "url", "message"),
+    [
+        ("slack:CRM", "", "slack:CRM has no address: set RETENTION_KIT_WEBHOOK_CRM to its URL"),
+        ("slack:a b", "", "'slack:a b' is no webhook: write"),
+        ("pager:CRM", "", "'pager:CRM' is no webhook: write"),
+        ("slack:", "", "is no webhook"),
+        ("webhook:CRM", f"http://hooks.example.com/{SECRET}", "is unencrypted"),
+        ("webhook:CRM", f"http://127.0.0.1.example.com/{SECRET}", "is unencrypted"),
+        ("webhook:CRM", f"ftp://hooks.example.com/{SECRET}", "is no address of a webhook"),
+        ("webhook:CRM", f"hooks.example.com/{SECRET}", "is no address of a webhook"),
+        ("webhook:CRM", f"https:///{SECRET}", "is no address of a webhook"),
+        ("webhook:CRM", f"https://e.example/a\nHost: {SECRET}", "is no address of a webhook"),
+        ("webhook:CRM", f"https://e.example/a b{SECRET}", "is no address of a webhook"),
+        ("webhook:CRM", f"https://e.example:{SECRET}/", "cannot be read"),
+        ("webhook:CRM", f"https://[{SECRET}/", "cannot be read"),
+        ("webhook:CRM", f"https://me:{SECRET}@e.example/", "cannot have a user name"),
+        ("webhook:CRM", f"https://e.example/#{SECRET}", "cannot have a user name, a password or a part after #"),
+        ("teams:CRM", f"https://ours.webhook.office.com/webhookb2/{SECRET}", "which Microsoft has retired"),
+        ("teams:CRM", f"https://outlook.office.com/webhook/{SECRET}", "which Microsoft has retired"),
+    ],
+)
+def test_a_wrong_target_is_one_sentence_that_keeps_the_secret(target, url, message):
+    with pytest.raises(SettingsError, match=message) as raised:
+        webhook_of(target, {"RETENTION_KIT_WEBHOOK_CRM": url})
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+def test_workflows_of_teams_are_taken():
+    url = "https://prod-12.westeurope.logic.azure.com:443/workflows/x/triggers/manual/paths/invoke?sig=y"
+    assert webhook_of("teams:CRM", {"RETENTION_KIT_WEBHOOK_CRM": url}).url == url
+
+
+def texts_of(value, kind="") -> list[tuple[str, str]]:
+    """Every text of a nested value that people see, with the type of what holds it."""
+    if isinstance(value, dict):
+        kind = value.get("type", kind)
+        own = [(kind, value["text"])] if isinstance(value.get("text"), str) else []
+        return own + [found for one in value.values() for found in texts_of(one, kind)]
+    return [found for one in value for found in texts_of(one, kind)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_names_in_the_data_are_text(kind):
+    said = json.loads(body_of(kind, Message(CLEVER, (CLEVER,), "https://example.com/r")))
+    if kind == "slack":
+        assert "<" not in said["text"], "what would be read as markup there"
+        assert said["mrkdwn"] is False
+        said = said["blocks"]
+    found = texts_of(said)
+    assert {kind for kind, text in found if "*b*" in text} == {"text" if kind == "slack" else "TextRun"}, (
+        "which know no formatting"
+    )
+    everything = json.dumps(said, ensure_ascii=False)
+    for mention in ("<!channel>", "@channel", "<@U123>"):
+        assert mention not in everything
+
+
+def test_an_address_stays_whole():
+    said = json.loads(body_of("slack", Message("Ask ann@example.com")))
+    assert said["text"] == "Ask ann@example.com"
+
+
+def test_long_messages_are_cut():
+    long = Message("t" * 5000, tuple(f"line {number} {'x' * 5000}" for number in range(1000)))
+    for kind in ("slack", "teams"):
+        body = body_of(kind, long)
+        assert len(body) < 28_000 * 2
+        assert f"… +{1000 - MOST_LINES}" in body.decode()
+
+
+def test_teams_shows_arabic_from_the_right():
+    said = json.loads(body_of("teams", Message("تنبيه", direction="rtl")))
+    assert said["attachments"][0]["content"]["rtl"] is True
+
+
+def test_numbers_without_a_value_are_null():
+    facts = {"a": math.nan, "b": math.inf, "c": np.float64(0.5), "d": np.int64(3), "e": date(2025, 12, 31), "f": None}
+    said = json.loads(body_of("webhook", Message("t", facts=facts)))["facts"]
+    assert said == {"a": None, "b": None, "c": 0.5, "d": 3, "e": "2025-12-31", "f": None}
