@@ -9,6 +9,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import DataError, PeriodError, SettingsError, UnknownNameError, did_you_mean
+from retention_kit.metrics.alerts.conditions import rules
 from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, OVERLAPPING, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.formulas import difference, paired
@@ -129,7 +130,9 @@ def segment_values(data: Dataset, column: str) -> list[str]:
 
 def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
     check_goals(data.settings.goals)
-    for name, goal in data.settings.goals.items() if data.engine else ():  # else it was checked before
+    if data.engine:  # else they were checked before
+        rules(data.settings)
+    for name, goal in data.settings.goals.items() if data.engine else ():
         _check_goal_segment(data, name, goal.segment)
     if names is None:
         return [one for one in METRICS.values() if not missing_reason(data, one.summary)]

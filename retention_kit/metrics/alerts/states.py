@@ -1,7 +1,8 @@
-"""The states of alerts: ok, pending, firing, resolved, or no data."""
+"""The states of alerts: ok, pending, firing, resolved, or no data, from what their conditions say period by period."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,7 @@ class Operand:
     unit: str
     low: float | None = None  # of its 95% interval, wider where `each` compares several values
     high: float | None = None
+    factor: float = 1.0  # 2 of "2 * usual(refunds)", in the value already
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,62 @@ class AlertState:
     figures: tuple[Comparison, ...]
     reason: str  # of "no data": a sentence
     digest: str  # of the rule: when, for, reset, every, each, segment, certain, cooldown; not of its name or `then`
+
+
+@dataclass
+class _Standing:
+    """What a rule remembers of the periods before."""
+
+    is_firing: bool = False
+    fires_since: str = ""
+    in_a_row: int = 0  # periods in which it held, up to this one
+    row_since: str = ""
+    cooling: int = 0  # periods in which it does not fire yet
+    state: State | None = None
+    since: str = ""
+
+
+def states(
+    outcomes: Iterable[tuple[str, bool | None, bool | None]],
+    for_: int = 1,
+    cooldown: int = 0,
+    *,
+    has_reset: bool = False,
+) -> Iterator[tuple[State, str]]:
+    """The state of a rule in each period, and the period in which it was entered.
+
+    `outcomes` are, for periods in order: the period, whether `when` holds, and whether `reset` does; None is no data. A
+    period without data ends no firing and no cooldown, and does not count as one in a row.
+    """
+    now = _Standing()
+    for period, when, reset in outcomes:
+        now.in_a_row = now.in_a_row + 1 if when else 0
+        if now.in_a_row == 1:
+            now.row_since = period
+        state = _next(now, when, reset if has_reset else True, for_)
+        if state == "resolved":
+            now.is_firing, now.cooling = False, cooldown
+        elif now.cooling and not now.is_firing:
+            now.cooling -= 1
+        if state == "firing":
+            if not now.is_firing:
+                now.is_firing, now.fires_since = True, period
+            since = now.fires_since
+        elif state == "pending":
+            since = now.row_since
+        else:
+            since = now.since if state == now.state else period
+        now.state, now.since = state, since
+        yield state, since
+
+
+def _next(now: _Standing, when: bool | None, reset: bool | None, for_: int) -> State:
+    if when is None:
+        return "no data"
+    if now.is_firing:
+        if when:
+            return "firing"
+        return "no data" if reset is None else "resolved" if reset else "firing"
+    if not when:
+        return "ok"
+    return "firing" if now.in_a_row >= for_ and not now.cooling else "pending"

@@ -1,0 +1,160 @@
+"""Rules: alerts whose conditions are read, with every name and unit in them checked before anything is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.metrics.alerts.language import (
+    FUNCTIONS,
+    Compare,
+    Figure,
+    Node,
+    Number,
+    canonical,
+    comparisons,
+    parse,
+    wrong,
+)
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.goals import MOST_POINTS, MOST_SHARE
+from retention_kit.settings import Settings
+from retention_kit.settings.alerts import Alert
+
+_IS = {
+    "fraction": "a rate",
+    "count": "a count",
+    "money": "money",
+    "points": "in points",
+    "ratio": "a ratio",
+    "years": "in years",
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An alert that can be judged: its conditions as trees, the length of its periods, and the metrics it needs."""
+
+    alert: Alert
+    when: Node
+    reset: Node | None
+    every: str
+    metrics: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """What tells a rule from another: all that decides when it fires, and not its name, owner or `then`."""
+        alert, reset = self.alert, canonical(self.reset) if self.reset else ""
+        parts = (canonical(self.when), reset, self.every, alert.each or "", alert.segment or "")
+        text = "\n".join([*parts, f"{alert.for_} {alert.cooldown} {alert.certain}"])
+        return sha256(text.encode()).hexdigest()[:16]
+
+
+def rules(settings: Settings, alerts: Iterable[Alert] | None = None) -> list[Rule]:
+    """The alerts of the settings, or those given, each read and checked.
+
+    Raises SettingsError with the alert's name, the key and the character.
+    """
+    return [_rule(alert, settings) for alert in (settings.alerts if alerts is None else alerts)]
+
+
+def _rule(alert: Alert, settings: Settings) -> Rule:
+    every = alert.every or settings.report.every
+    nodes: list[Node | None] = []
+    for key, text in (("when", alert.when), ("reset", alert.reset)):
+        if text is None:
+            nodes.append(None)
+            continue
+        try:
+            nodes.append(_checked(parse(text), alert, every, settings))
+        except SettingsError as error:
+            raise SettingsError(f"alerts.{alert.name}.{key}: {error}") from None
+    when, reset = nodes
+    assert when is not None
+    sides = [side for node in (when, reset) if node for one in comparisons(node) for side in (one.left, one.right)]
+    metrics = dict.fromkeys(side.metric for side in sides if isinstance(side, Figure))
+    return Rule(alert, when, reset, every, tuple(metrics))
+
+
+def _checked(node: Node, alert: Alert, every: str, settings: Settings) -> Node:
+    """The condition itself; raises SettingsError where a name is unknown, or two sides cannot be compared."""
+    for one in comparisons(node):
+        for side in (one.left, one.right):
+            if isinstance(side, Figure):
+                _check_figure(side, alert, every, settings)
+        _check_units(one, settings)
+    return node
+
+
+def _check_figure(figure: Figure, alert: Alert, every: str, settings: Settings) -> None:
+    name = figure.metric
+    if name not in METRICS:
+        hint = did_you_mean(name, METRICS)
+        if name in FUNCTIONS:
+            hint = f"write {name}(METRIC)."
+        raise wrong(figure.at, f"there is no metric {name!r}: {hint}")
+    if figure.function == "goal" and not _has_goal(name, alert, every, settings):
+        raise wrong(figure.at, f"{name} has no goal for this length of period and these customers: add it to [goals].")
+
+
+def _has_goal(name: str, alert: Alert, every: str, settings: Settings) -> bool:
+    """Whether a goal speaks of the figure; of `each`, whether one of some value does."""
+    for key, goal in settings.goals.items():
+        if goal.kind or (goal.metric or key) != name or (goal.every or settings.report.every) != every:
+            continue
+        segment = goal.segment or ""
+        if segment.startswith(f"{alert.each}=") if alert.each else segment == (alert.segment or ""):
+            return True
+    return False
+
+
+def unit_of(name: str, settings: Settings) -> str:
+    """The unit of a metric under these settings."""
+    if name == "customer_effort_score" and settings.definitions.ces_top == "mean":
+        return "ratio"
+    return METRICS[name].unit
+
+
+def _check_units(one: Compare, settings: Settings) -> None:
+    match one.left, one.right:
+        case Number(), Number():
+            raise wrong(one.left.at, "two numbers are compared: name a metric, such as customer_churn_rate.")
+        case Figure() as left, Figure() as right:
+            units = unit_of(left.metric, settings), unit_of(right.metric, settings)
+            if units[0] != units[1]:
+                raise wrong(
+                    one.at,
+                    f"{left.metric} is {_IS[units[0]]} and {right.metric} {_IS[units[1]]}: "
+                    "compare figures of one unit.",
+                )
+        case (Figure() as figure, Number() as number) | (Number() as number, Figure() as figure):
+            _check_number(figure, number, unit_of(figure.metric, settings))
+
+
+def _check_number(figure: Figure, number: Number, unit: str) -> None:
+    """Raise SettingsError where a number cannot be what a figure is compared with: 5% for 0.05, but not 5."""
+    named = f"{figure.function}({figure.metric})" if figure.function else figure.metric
+    value, metric = number.value, METRICS[figure.metric]
+    if number.is_percent and unit != "fraction":
+        relative = f", or compare it with {1 + value:g} * previous({figure.metric})" if value > -1 else ""
+        raise wrong(
+            number.at, f"{named} is {_IS[unit]}, not a per cent: write a number such as {_example(unit)}{relative}."
+        )
+    is_money, is_change = metric.parts[0] == "money", figure.function == "change"
+    if unit == "fraction":
+        bounds = (-MOST_SHARE, MOST_SHARE) if is_money else (-1, 1) if is_change else (0, 1)
+        low, high = (bound * figure.factor for bound in bounds)
+        if not low <= value <= high:
+            is_slip = not number.is_percent and abs(value) <= 100
+            form = f"write {value:g}% or {value / 100:g}" if is_slip and (low < 0 or value >= 0) else "write 5% or 0.05"
+            kind = "a change of a rate" if is_change else "a rate"
+            raise wrong(number.at, f"{named} is {kind}, a part of 1, and never {value:g}: {form}.")
+    most = MOST_POINTS * (2 if is_change else 1) * figure.factor
+    if unit == "points" and abs(value) > most:
+        raise wrong(number.at, f"{named} lies between {-most:g} and {most:g}, and never is {value:g}.")
+
+
+def _example(unit: str) -> str:
+    return {"money": "1250.50", "ratio": "1.5", "years": "2.5"}.get(unit, "5")

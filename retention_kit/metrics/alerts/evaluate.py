@@ -1,0 +1,177 @@
+"""Whether a condition holds in a period: true, false or, where a figure is undefined, neither (Kleene's logic).
+
+With `certain`, a comparison holds only where it does for every value in the interval of the difference of its sides.
+A `not` is carried to the comparisons first, `not (x > 5%)` being `x <= 5%`, so that what is negated has to be certain
+too: else whatever chance may have made would hold by negation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import sqrt
+from statistics import median
+
+from retention_kit.metrics.alerts.language import OPPOSITE, Compare, Figure, Join, Node, Not, Number
+from retention_kit.metrics.alerts.states import Comparison, Operand
+from retention_kit.metrics.insights import LEAST, USUAL
+from retention_kit.periods import Period
+
+_NO_FIGURE = "There is no figure of that period."
+
+
+@dataclass(frozen=True)
+class Point:
+    """A figure of one period, with all that a condition may ask about it; None where it is undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    change: float | None = None
+    change_low: float | None = None
+    change_high: float | None = None
+    target: float | None = None
+    n: float | None = None
+    unit: str = ""
+    is_of_few: bool = False  # a rate or mean of fewer than 30, without an interval: certain of nothing
+    note: str = ""  # why it is undefined
+
+
+Figures = Mapping[str, Mapping[int, Point]]  # by metric, then by the number of the period
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a condition holds, what it saw, and of no data why."""
+
+    holds: bool | None
+    figures: tuple[Comparison, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Side:
+    shown: Operand
+    is_of_few: bool = False
+    note: str = ""
+
+
+def evaluate(node: Node, figures: Figures, period: Period, *, certain: bool, wider: float = 1.0) -> Outcome:
+    """What a condition says of a period; intervals are made so many times as wide, for those compared together."""
+    judge = _Judge(figures, period, certain, wider)
+    holds = judge.holds(node)
+    return Outcome(holds, tuple(judge.seen), " ".join(dict.fromkeys(judge.notes)) if holds is None else "")
+
+
+class _Judge:
+    def __init__(self, figures: Figures, period: Period, certain: bool, wider: float):
+        self._figures, self._period, self._certain, self._wider = figures, period, certain, wider
+        self.seen: list[Comparison] = []
+        self.notes: list[str] = []
+
+    def holds(self, node: Node, is_negated: bool = False) -> bool | None:
+        match node:
+            case Compare():
+                return self._compare(node, is_negated)
+            case Not(part):
+                return self.holds(part, not is_negated)
+            case Join(word, parts):
+                found = [self.holds(part, is_negated) for part in parts]  # all of them, as all are shown
+                decides = (word == "or") is not is_negated  # one that holds decides an or, one that fails an and
+                return decides if decides in found else None if None in found else not decides
+
+    def _compare(self, node: Compare, is_negated: bool) -> bool | None:
+        sign = OPPOSITE[node.sign] if is_negated else node.sign
+        left, right = self._side(node.left), self._side(node.right)
+        holds = None
+        if left.shown.value is None or right.shown.value is None:
+            self.notes += [side.note for side in (left, right) if side.shown.value is None]
+        elif self._certain and (left.is_of_few or right.is_of_few):
+            holds = False
+        else:
+            bounds = self._difference(left.shown, right.shown)
+            # What is equal but for the rounding of binary fractions is equal: 0.3 - 0.25 is 0.05.
+            near = max(1e-9, 1e-12 * max(abs(left.shown.value), abs(right.shown.value)))
+            low, high = (0.0 if abs(bound) <= near else bound for bound in bounds)
+            holds = _is_so(sign, low, high)
+        unit = left.shown.unit or right.shown.unit
+        shown = [replace(side.shown, unit=unit) for side in (left, right)]
+        self.seen.append(Comparison(shown[0], sign, shown[1], holds))
+        return holds
+
+    def _side(self, side: Number | Figure) -> _Side:
+        if isinstance(side, Number):
+            return _Side(Operand("", "", side.value, ""))
+        points, index, function = self._figures.get(side.metric, {}), self._period.index, side.function
+        if function == "previous":
+            index -= 1
+        elif function == "year_ago":
+            ago = self._period.year_ago()
+            index = ago.index if ago else -1
+        point = points.get(index, Point(None, note=_NO_FIGURE))
+        value, low, high, note = point.value, point.low, point.high, point.note or _NO_FIGURE
+        if function == "change":
+            value, low, high = point.change, point.change_low, point.change_high
+            note = point.note if point.value is None else "There is no figure of the period before."
+        elif function == "goal":
+            value, low, high, note = point.target, None, None, "There is no goal for the period."
+        elif function == "usual":
+            before = [points[number].value for number in range(index - USUAL, index) if number in points]
+            known = [one for one in before if one is not None]
+            value, low, high = median(known) if len(known) >= LEAST else None, None, None
+            note = f"Fewer than {LEAST} of the {USUAL} periods before have a figure."
+        if value is not None and low is not None and high is not None:
+            low, high = value - self._wider * (value - low), value + self._wider * (high - value)
+        if function in ("low", "high"):
+            value, note = low if function == "low" else high, point.note or "The figure has no interval."
+            low = high = None
+        value, low, high = (None if one is None else side.factor * one for one in (value, low, high))
+        is_of_few = point.is_of_few and function in ("", "previous", "year_ago", "change")
+        if function == "change" and (before_it := points.get(index - 1)) is not None:
+            is_of_few = is_of_few or before_it.is_of_few
+        shown = Operand(side.metric, function, value, point.unit, low, high, side.factor)
+        return _Side(shown, is_of_few, note)
+
+    def _difference(self, left: Operand, right: Operand) -> tuple[float, float]:
+        """The bounds of left - right: both the difference itself, unless it has to be certain."""
+        assert left.value is not None
+        assert right.value is not None
+        gap = left.value - right.value
+        if not self._certain or (left.low is None and right.low is None):
+            return gap, gap
+        if (both := self._change(left, right)) is not None:
+            return both
+        down, up = _sides(left), _sides(right)
+        if left.metric and right.metric and left.metric != right.metric:  # which may move against each other
+            return gap - down[0] - up[1], gap + down[1] + up[0]
+        return gap - sqrt(down[0] ** 2 + up[1] ** 2), gap + sqrt(down[1] ** 2 + up[0] ** 2)
+
+    def _change(self, left: Operand, right: Operand) -> tuple[float, float] | None:
+        """The bounds of a figure against that of the period before: of the change, which is paired by customer."""
+        if left.metric != right.metric or {left.function, right.function} != {"", "previous"}:
+            return None
+        if left.factor != right.factor:
+            return None
+        change = self._side(Figure(left.metric, "change", left.factor, 0)).shown
+        assert change.value is not None
+        low, high = (change.value if bound is None else bound for bound in (change.low, change.high))
+        return (low, high) if left.function == "" else (-high, -low)
+
+
+def _sides(one: Operand) -> tuple[float, float]:
+    """How far the interval goes below and above a value; of one without an interval, not at all."""
+    if one.value is None or one.low is None or one.high is None:
+        return 0.0, 0.0
+    return one.value - one.low, one.high - one.value
+
+
+def _is_so(sign: str, low: float, high: float) -> bool:
+    """Whether a sign stands between two sides for every difference from `low` to `high`."""
+    return {
+        ">": low > 0,
+        ">=": low >= 0,
+        "<": high < 0,
+        "<=": high <= 0,
+        "=": low == high == 0,
+        "!=": low > 0 or high < 0,
+    }[sign]

@@ -1,0 +1,177 @@
+"""Alerts over the periods of the data: the states of one period, or of all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from retention_kit.errors import SettingsError, UnknownNameError
+from retention_kit.metrics.alerts.conditions import Rule, rules
+from retention_kit.metrics.alerts.evaluate import Figures, Outcome, Point, evaluate
+from retention_kit.metrics.alerts.states import AlertState, states
+from retention_kit.metrics.catalogue import METRICS, SMALL
+from retention_kit.metrics.formulas import Z95
+from retention_kit.metrics.queries.summaries import check_segment, missing_reason, periods_of, table_of
+from retention_kit.metrics.scorecard import scorecard, split_segment
+from retention_kit.periods import Period
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.settings.alerts import Alert
+
+LEVEL = 0.05  # of all values of a column together
+Parts = dict[str, Figures]  # figures by segment value, "" for the whole
+
+
+def alert_states(
+    data: Dataset, period: Period | None = None, alerts: Iterable[Alert] | None = None
+) -> list[AlertState]:
+    """Where each alert stands in the last complete period of its length, up to the end of `period` if one is given.
+
+    `alerts` are those of the settings unless given. One with `each` has a state for every value that has figures in the
+    period, or is firing. Raises SettingsError for a condition or a segment that cannot be.
+    """
+    chosen, read = rules(data.settings, alerts), Reader(data)
+    found = []
+    for rule in chosen:
+        periods = read.periods(rule, period)
+        if not periods:
+            reason = "No period of this length is complete."
+            found.append(AlertState(rule.alert, _only(rule), "", "no data", "", (), reason, rule.digest))
+        wider = read.wider(rule, periods)
+        for value, figures in read.parts(rule, periods).items():
+            history = list(judge(rule, value, figures, periods, wider))
+            if history and history[-1].period == str(periods[-1]):
+                found.append(history[-1])
+    return found
+
+
+def alert_history(data: Dataset, alert: Alert, period: Period | None = None) -> list[AlertState]:
+    """Where an alert stood in every complete period, up to the end of `period` if one is given, as the data are now."""
+    (rule,), read = rules(data.settings, [alert]), Reader(data)
+    periods = read.periods(rule, period)
+    wider = read.wider(rule, periods)
+    return [
+        one for value, part in read.parts(rule, periods).items() for one in judge(rule, value, part, periods, wider)
+    ]
+
+
+def judge(
+    rule: Rule, value: str, figures: Figures, periods: list[Period], wider: dict[int, float]
+) -> Iterator[AlertState]:
+    """The state of a rule in each period; those without any row of the figures are left out, unless it is firing."""
+    alert, certain = rule.alert, rule.alert.certain
+    seen: list[Outcome] = []
+
+    def outcomes() -> Iterator[tuple[str, bool | None, bool | None]]:
+        for period in periods:
+            width = wider.get(period.index, 1.0)
+            outcome = evaluate(rule.when, figures, period, certain=certain, wider=width)
+            seen.append(outcome)
+            reset = evaluate(rule.reset, figures, period, certain=certain, wider=width) if rule.reset else None
+            yield str(period), outcome.holds, reset.holds if reset else None
+
+    is_firing = False
+    folded = states(outcomes(), alert.for_, alert.cooldown, has_reset=rule.reset is not None)
+    for period, (state, since) in zip(periods, folded, strict=True):
+        outcome, has_rows = seen[-1], any(period.index in figures.get(name, {}) for name in rule.metrics)
+        is_firing = state == "firing" or (is_firing and state == "no data")
+        if has_rows or is_firing or not alert.each:
+            reason = outcome.reason or ("The condition of reset has no data." if state == "no data" else "")
+            yield AlertState(
+                alert,
+                value,
+                str(period),
+                state,
+                since,
+                outcome.figures,
+                reason if state == "no data" else "",
+                rule.digest,
+            )
+
+
+def _only(rule: Rule) -> str:
+    """The segment value that a rule speaks of alone; empty of none."""
+    return rule.alert.segment.partition("=")[2] if rule.alert.segment else ""
+
+
+class Reader:
+    """The figures that rules need, read once for rules of one length of period and the same customers."""
+
+    def __init__(self, data: Dataset):
+        self._data = data
+        self._points: dict[tuple[str, str, str], dict[str, dict[int, Point]]] = {}
+
+    def periods(self, rule: Rule, until: Period | None = None) -> list[Period]:
+        """The complete periods of a rule's length, from the first of the data to the end of `until`."""
+        return [
+            one
+            for one in periods_of(self._data, rule.every)
+            if one.is_complete(self._data.as_of) and (until is None or one.end <= until.end)
+        ]
+
+    def parts(self, rule: Rule, periods: list[Period]) -> Parts:
+        """The figures of the whole, of a segment value, or of each value that has any."""
+        if not periods:
+            return {}
+        part = rule.alert.each or rule.alert.segment or ""
+        by_metric = {name: self._read(rule, name, part) for name in rule.metrics}
+        if rule.alert.each:
+            values = sorted({value for found in by_metric.values() for value in found if value})
+        else:
+            values = [_only(rule)]
+        return {value: {name: found.get(value, {}) for name, found in by_metric.items()} for value in values}
+
+    def wider(self, rule: Rule, periods: list[Period]) -> dict[int, float]:
+        """How much wider intervals are in each period, so that chance fires any value of `each` as seldom as the whole.
+
+        By Bonferroni's correction over the values that have figures then.
+        """
+        if not rule.alert.each:
+            return {}
+        counts: dict[int, int] = defaultdict(int)
+        for figures in self.parts(rule, periods).values():
+            for one in periods:
+                points = [figures[name].get(one.index) for name in rule.metrics]
+                counts[one.index] += all(point is not None and point.value is not None for point in points)
+        return {index: NormalDist().inv_cdf(1 - LEVEL / 2 / max(count, 1)) / Z95 for index, count in counts.items()}
+
+    def _read(self, rule: Rule, name: str, part: str) -> dict[str, dict[int, Point]]:
+        """A metric's points, by segment value and number of the period."""
+        key = (rule.every, part, name)
+        if key not in self._points:
+            self._points[key] = self._points_of(rule, name, part)
+        return self._points[key]
+
+    def _points_of(self, rule: Rule, name: str, part: str) -> dict[str, dict[int, Point]]:
+        data, periods, summary = self._data, self.periods(rule), METRICS[name].summary
+        self._check_part(rule)
+        if reason := missing_reason(data, summary):
+            missing = {one.index: Point(None, note=f"There is no {name}: {reason}") for one in periods}
+            return {} if rule.alert.each else {_only(rule): missing}
+        first = Period.of(data.starts.get(table_of(data, summary), data.start), rule.every)
+        rows = scorecard(data, periods=[one for one in periods if one >= first], segment=part or None, metrics=[name])
+        found: dict[str, dict[int, Point]] = defaultdict(dict)
+        for row in rows.to_dict("records"):
+            if bool(row["segment_value"]) is bool(part):
+                found[row["segment_value"]][Period.parse(row["period"], rule.every).index] = _point(row)
+        return found
+
+    def _check_part(self, rule: Rule) -> None:
+        """Raise SettingsError where the data have no such segment column or value."""
+        alert = rule.alert
+        try:
+            check_segment(self._data, alert.each)
+            split_segment(self._data, alert.segment)
+        except UnknownNameError as error:
+            raise SettingsError(f"alerts.{alert.name}.{'each' if alert.each else 'segment'}: {error}") from None
+
+
+def _point(row: dict) -> Point:
+    numbers = ("value", "low", "high", "change", "change_low", "change_high", "target", "n", "denominator")
+    known = {name: None if row[name] != row[name] else row[name] for name in numbers}
+    is_ratio = known.pop("denominator") is not None
+    is_of_few = is_ratio and known["low"] is None and not (known["n"] or 0) >= SMALL
+    return Point(**known, unit=row["unit"], is_of_few=is_of_few, note=row["note"] if known["value"] is None else "")

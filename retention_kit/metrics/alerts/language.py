@@ -1,0 +1,243 @@
+"""The language of conditions: `customer_churn_rate > 5% and change(net_promoter_score) < -5`.
+
+Text becomes a tree, or a SettingsError that names the character. What the names mean is checked in `conditions`.
+Nothing is ever evaluated as Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.settings.alerts import MOST_CHARACTERS
+
+if TYPE_CHECKING:
+    from lark import Lark, Token, Tree
+
+DEEPEST = 20  # brackets, and nots, within each other
+FUNCTIONS = ("previous", "change", "year_ago", "low", "high", "goal", "usual")
+OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "=": "!=", "!=": "="}
+
+_GRAMMAR = r"""
+start: either
+?either: both (OR both)*
+?both: one (AND one)*
+?one: NOT one -> negation
+    | "(" either ")" -> brackets
+    | operand SIGN operand -> comparison
+operand: NUMBER PERCENT? ("*" figure)?
+    | figure
+figure: NAME ("(" NAME ")")?
+
+SIGN: ">=" | "<=" | "!=" | ">" | "<" | "="
+NUMBER: /[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)/
+PERCENT: "%"
+AND.2: /and\b/i
+OR.2: /or\b/i
+NOT.2: /not\b/i
+NAME: /[A-Za-z_][A-Za-z0-9_]*/
+%ignore /[ \t\r\n]+/
+"""
+
+_SAID = {  # what the grammar's terminals are called, and in which order
+    "NUMBER": "a number",
+    "NAME": "a metric",
+    "SIGN": "a comparison (> >= < <= = !=)",
+    "PERCENT": "%",
+    "STAR": "*",
+    "LPAR": "(",
+    "RPAR": ")",
+    "AND": "and",
+    "OR": "or",
+    "NOT": "not",
+    "$END": "the end",
+}
+_INSTEAD = {  # what other languages write, at the character where it is first found wrong
+    "==": "=",
+    "=>": ">=",
+    "=<": "<=",
+    "<>": "!=",
+    "&&": "and",
+    "||": "or",
+    "&": "and",
+    "|": "or",
+    "!": "not",
+    "≥": ">=",
+    "≤": "<=",
+    "≠": "!=",
+    "−": "-",
+    "–": "-",
+    "٪": "%",
+    "×": "*",
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that a condition names: 5, or of 5% the part of one."""
+
+    value: float
+    is_percent: bool
+    at: int  # the character where it begins, counted from 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric, or a function of one, perhaps so many times."""
+
+    metric: str
+    function: str  # empty: the figure itself
+    factor: float
+    at: int
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Two sides and the sign between them."""
+
+    left: Number | Figure
+    sign: str
+    right: Number | Figure
+    at: int  # where the right side begins
+
+
+@dataclass(frozen=True)
+class Not:
+    """What does not hold where its part does."""
+
+    part: Node
+
+
+@dataclass(frozen=True)
+class Join:
+    """Parts that hold all (and), or of which one does (or)."""
+
+    word: str
+    parts: tuple[Node, ...]
+
+
+Node = Compare | Not | Join
+
+
+def parse(text: str) -> Node:
+    """The tree of a condition; raises SettingsError, with the character, where it is none or too long or deep."""
+    from lark.exceptions import UnexpectedCharacters, UnexpectedInput
+
+    if len(text) > MOST_CHARACTERS:
+        raise SettingsError(f"a condition has at most {MOST_CHARACTERS} characters, and this one {len(text)}.")
+    try:
+        tree: Any = _parser().parse(text)
+    except UnexpectedCharacters as error:
+        _refuse(text, error.pos_in_stream or 0, error.allowed or ())
+    except UnexpectedInput as error:
+        token: Any = getattr(error, "token", None)
+        is_end = token is None or token.type == "$END"
+        accepted = getattr(error, "accepts", None) or getattr(error, "expected", ())
+        _refuse(text, len(text.rstrip()) if is_end else token.start_pos, accepted, "" if is_end else str(token))
+    return _node(tree.children[0], 0)
+
+
+def wrong(at: int, problem: str) -> SettingsError:
+    """What is wrong at a character, as one sentence."""
+    return SettingsError(f"at character {at}, {problem}")
+
+
+@cache
+def _parser() -> Lark:
+    from lark import Lark
+
+    return Lark(_GRAMMAR, parser="lalr", propagate_positions=True)
+
+
+def _refuse(text: str, place: int, accepted: Any, token: str = "") -> NoReturn:
+    wanted = ", ".join(said for name, said in _SAID.items() if name in accepted)
+    wanted = " or ".join(wanted.rsplit(", ", 1))
+    found = token or text[place : place + 1]
+    if not text.strip():
+        raise SettingsError("a condition is empty: write one, such as customer_churn_rate > 5%.")
+    if place >= len(text.rstrip()):
+        raise wrong(place + 1, f"the condition ends where {wanted} is missing.")
+    for start, end in ((max(place - 1, 0), place + 1), (place, place + 2), (place, place + 1)):
+        if (there := text[start:end]) in _INSTEAD:
+            raise wrong(start + 1, f"{there!r} is not known here: write {_INSTEAD[there]}.")
+    if text[place] == "," and text[place - 1 : place].isdigit():
+        raise wrong(place + 1, "numbers have a point for decimals and nothing between thousands: write 1250.5.")
+    hint = ""
+    if "OR" in accepted and token and not token.isdigit():
+        hint = did_you_mean(token, ("and", "or")) if token.isalpha() else ""
+        hint = f": {hint[:-1]}" if hint.startswith("did") else ""
+    shown = repr(found) if found.isprintable() else f"U+{ord(found[0]):04X}"
+    raise wrong(place + 1, f"{shown} stands where {wanted} is expected{hint}{'?' if hint else '.'}")
+
+
+def _node(tree: Tree[Token], depth: int) -> Node:
+    if depth > DEEPEST:
+        at = (tree.meta.start_pos or 0) + 1
+        raise wrong(at, f"brackets within brackets go deeper than {DEEPEST}: make two alerts of it.")
+    children: list[Any] = tree.children
+    if tree.data == "negation":
+        return Not(_node(children[1], depth + 1))
+    if tree.data == "brackets":
+        return _node(children[0], depth + 1)
+    if tree.data == "comparison":
+        left, sign, right = children
+        return Compare(_operand(left), str(sign), _operand(right), right.meta.start_pos + 1)
+    word = "or" if tree.data == "either" else "and"
+    return Join(word, tuple(_node(part, depth + 1) for part in children[::2]))
+
+
+def _operand(tree: Tree[Token]) -> Number | Figure:
+    at, children = tree.meta.start_pos + 1, list(tree.children)
+    figure: Any = children.pop() if getattr(children[-1], "data", "") == "figure" else None
+    number = _number(children, at) if children else None
+    if figure is None:
+        assert number is not None  # an operand is a number, a figure or both
+        return number
+    names = figure.children
+    function, metric = (str(names[0]), names[1]) if len(names) == 2 else ("", names[0])
+    if function and function not in FUNCTIONS:
+        raise wrong(names[0].start_pos + 1, f"there is no function {function!r}: {did_you_mean(function, FUNCTIONS)}")
+    if number is not None and not number.value > 0:
+        raise wrong(at, "a figure is taken so many times, such as 2 * usual(refunds): write a number above 0.")
+    return Figure(str(metric), function, number.value if number else 1.0, metric.start_pos + 1)
+
+
+def _number(tokens: list[Any], at: int) -> Number:
+    is_percent = len(tokens) > 1
+    value = float(Decimal(str(tokens[0])) / (100 if is_percent else 1))
+    if not isfinite(value):
+        raise wrong(at, "this number is too large.")
+    return Number(value, is_percent, at)
+
+
+def canonical(node: Node) -> str:
+    """A condition without the liberties of writing: what is the same in another spelling has the same text."""
+    match node:
+        case Not(part):
+            return f"not ({canonical(part)})"
+        case Join(word, parts):
+            return f" {word} ".join(f"({canonical(part)})" for part in parts)
+        case Compare(left, sign, right):
+            return f"{_side(left)} {sign} {_side(right)}"
+
+
+def _side(side: Number | Figure) -> str:
+    if isinstance(side, Number):
+        return repr(side.value)
+    named = f"{side.function}({side.metric})" if side.function else side.metric
+    return named if side.factor == 1 else f"{side.factor!r} * {named}"
+
+
+def comparisons(node: Node) -> list[Compare]:
+    """Every comparison of a condition, from left to right."""
+    match node:
+        case Compare():
+            return [node]
+        case Not(part):
+            return comparisons(part)
+        case Join(_, parts):
+            return [one for part in parts for one in comparisons(part)]

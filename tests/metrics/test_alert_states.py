@@ -1,0 +1,203 @@
+"""States of alerts over the periods of the data: pending, firing, resolved, no data, and what a rule remembers."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import retention_kit as rk
+from retention_kit.errors import SettingsError
+from retention_kit.metrics.alerts.judge import alert_history, alert_states
+from retention_kit.metrics.alerts.states import states
+from retention_kit.metrics.insights import usual_value
+from retention_kit.periods import Period
+from retention_kit.settings.alerts import Alert
+
+LETTERS = {"ok": ".", "pending": "p", "firing": "F", "resolved": "r", "no data": "?"}
+HOLDS = {"+": True, "-": False, "?": None}
+
+
+def folded(when: str, reset: str = "", **keys) -> str:
+    """The states of a condition that holds (+), does not (-) or has no data (?), a letter a period."""
+    outcomes = [(str(at), HOLDS[sign], HOLDS[reset[at]] if reset else None) for at, sign in enumerate(when)]
+    return "".join(LETTERS[state] for state, _ in states(outcomes, has_reset=bool(reset), **keys))
+
+
+@pytest.mark.parametrize(
+    ("when", "keys", "expected"),
+    [
+        ("-+-", {}, ".Fr"),
+        ("-+++-+-", {"for_": 2}, ".pFFrp."),
+        ("+?+++", {"for_": 2}, "p?pFF"),  # a period without data is none in a row
+        ("-+?+?--", {}, ".F?F?r."),  # nor does it resolve
+        ("?+", {}, "?F"),
+        ("-+--++-", {"reset": "----+-+"}, ".FFFFFr"),
+        ("-+-?-", {"reset": "-----"}, ".FF?F"),
+        ("-+-", {"reset": "--?"}, ".F?"),
+        ("-+-+-+-", {"cooldown": 2}, ".Frp.Fr"),
+        ("-+-+++", {"cooldown": 2}, ".FrppF"),
+        ("-+-+?+", {"cooldown": 2}, ".Frp?F"),
+        ("-+-++-+++", {"for_": 2, "cooldown": 3}, ".p.pFrppp"),
+    ],
+)
+def test_states_follow_what_the_condition_says(when, keys, expected):
+    assert folded(when, **keys) == expected
+
+
+def test_a_state_says_since_when():
+    outcomes = [(str(at), HOLDS[sign], None) for at, sign in enumerate("--++?+--++")]
+    since = [since for _, since in states(outcomes, 2)]
+    assert since == ["0", "0", "2", "3", "4", "3", "6", "7", "8", "9"]
+
+
+signs = st.text("+-?", max_size=30)
+
+
+@given(signs, st.integers(1, 4))
+def test_a_firing_begins_after_so_many_in_a_row_and_ends_with_the_first_that_fails(when, for_):
+    is_firing, runs = False, ""
+    for sign, state in zip(when, folded(when, for_=for_), strict=True):
+        runs += sign
+        if sign != "?":
+            is_firing = sign == "+" and (is_firing or runs.endswith("+" * for_))
+        assert state == ("?" if sign == "?" else "F" if is_firing else {"+": "p"}.get(sign, state))
+        assert state != "F" or sign == "+"
+
+
+@given(signs, st.integers(1, 3), st.integers(0, 4), st.data())
+def test_firings_are_apart_and_resolve_by_reset_alone(when, for_, cooldown, data):
+    reset = data.draw(st.text("+-?", min_size=len(when), max_size=len(when)))
+    found = folded(when, reset, for_=for_, cooldown=cooldown)
+    told = found.replace("?", "")
+    assert "Fp" not in told
+    assert "F." not in told
+    assert not told.startswith("r")
+    assert all(when[at] == "-" and reset[at] == "+" for at, state in enumerate(found) if state == "r")
+    starts = [at for at, state in enumerate(found) if state == "F" and (found[:at].replace("?", "") or ".")[-1] != "F"]
+    for at, state in enumerate(found):
+        if state == "r":
+            assert all(later - at > cooldown for later in starts if later > at)
+
+
+# Over data: the same as another computation.
+
+
+@pytest.fixture(scope="module")
+def company():
+    return rk.sample()
+
+
+def spelled(history) -> str:
+    return "".join(LETTERS[one.state] for one in history)
+
+
+def test_churn_of_the_sample_company_fires_as_a_second_computation_says(company):
+    moves = rk.customer_movements(company).set_index("period")
+    lost, start = moves["lost"][1:], moves["start"][1:]
+    rate, z2 = lost / start, 1.959963984540054**2
+    low = (rate + z2 / (2 * start) - (z2 * (rate * (1 - rate) / start + z2 / (4 * start**2))) ** 0.5) / (1 + z2 / start)
+    for certain, holds in ((False, rate > 0.03), (True, low > 0.03)):
+        history = alert_history(company, Alert("Churn", "customer_churn_rate > 3%", certain=certain))
+        fires = pd.Series({one.period: one.state == "firing" for one in history})[moves.index[1:]]
+        assert fires.equals(holds)
+        begins = holds & ~holds.shift(1, fill_value=False)
+        assert sorted({one.since for one in history if one.state == "firing"}) == [*begins[begins].index]
+    assert (int((rate > 0.03).sum()), int((low > 0.03).sum())) == (30, 15)
+
+
+def test_only_complete_periods_are_judged(company):
+    alert, periods = Alert("A", "revenue > 0"), ("2025-11", "2025-12")
+    assert [alert_states(company, Period.parse(one), [alert])[0].period for one in periods] == [*periods]
+    early = rk.sample(as_of=date(2025, 12, 15))
+    assert alert_states(early, None, [alert])[0].period == "2025-11"
+    assert alert_states(early, Period.parse("2025-12"), [alert])[0].period == "2025-11"
+    quarter = Alert("A", "revenue > 0", every="quarter")
+    assert alert_states(early, Period.parse("2025-11"), [quarter])[0].period == "2025-Q3"
+
+
+def test_the_state_now_is_the_last_of_the_history(company):
+    alert = Alert("A", "change(net_revenue) < 0 or lost_customers > usual(lost_customers)", for_=2)
+    for period in ("2024-03", "2025-02", "2025-12"):
+        (now,) = alert_states(company, Period.parse(period), [alert])
+        history = alert_history(company, alert)
+        assert now == next(one for one in history if one.period == period)
+
+
+def test_functions_say_what_the_scorecard_says(company):
+    period = Period.parse("2025-06")
+    rows = rk.scorecard(company, periods="all", metrics=["repeat_purchase_rate"])
+    row = rows[rows["period"] == str(period)].iloc[0]
+    text = " or ".join(f"{name}(repeat_purchase_rate) < 0" for name in ("previous", "year_ago", "low", "high", "usual"))
+    (state,) = alert_states(company, period, [Alert("A", text + " or change(repeat_purchase_rate) < -100%")])
+    values = {one.left.function: one.left for one in state.figures}
+    for name in ("year_ago", "previous", "low", "high", "change"):
+        assert values[name].value == row[name]
+    assert (values["change"].low, values["change"].high) == pytest.approx((row["change_low"], row["change_high"]))
+    assert values["usual"].value == usual_value(rows, "repeat_purchase_rate", period)
+
+
+def test_each_value_has_a_state_and_is_judged_more_strictly(company):
+    each = Alert("A", "customer_churn_rate > 3%", each="channel")
+    history = alert_history(company, each)
+    values = {one.segment_value for one in history}
+    rows = rk.scorecard(company, periods="all", metrics=["customer_churn_rate"], segment="channel")
+    assert values == {*rows["segment_value"]} - {""}
+    for value in values:
+        alone = {one.period: one for one in alert_history(company, Alert("A", each.when, segment=f"channel={value}"))}
+        for one in (one for one in history if one.segment_value == value and one.figures):
+            corrected, plain = one.figures[0].left, alone[one.period].figures[0].left
+            assert corrected.value == plain.value
+            assert one.state != "firing" or alone[one.period].state == "firing"
+            if plain.low is not None and plain.low < plain.value:
+                assert corrected.low < plain.low
+
+
+def test_chance_fires_one_of_many_values_as_seldom_as_the_whole():
+    """Orders of customers who all leave alike: of a hundred histories of a column few have a firing."""
+    import numpy as np
+
+    from retention_kit.metrics.alerts.conditions import rules
+    from retention_kit.metrics.alerts.evaluate import Point
+    from retention_kit.metrics.alerts.judge import judge
+    from retention_kit.metrics.formulas import share
+
+    draw, month, fired = np.random.default_rng(20), Period.parse("2026-03"), 0
+    (rule,) = rules(
+        rk.sample(as_of=date(2023, 3, 1)).settings, [Alert("A", "customer_churn_rate > 10%", each="channel")]
+    )
+    wider = {month.index: 3.0233 / 1.96}  # of the 99.875th percentile: 5% over twenty values
+    for _ in range(100):
+        found = [share(float(draw.binomial(400, 0.10)), 400, "") for _ in range(20)]
+        points = [{"customer_churn_rate": {month.index: Point(one.value, one.low, one.high)}} for one in found]
+        fired += any(one.state == "firing" for point in points for one in judge(rule, "x", point, [month], wider))
+    assert fired <= 8
+
+
+def test_what_the_data_lack_is_no_data_with_the_reason():
+    orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2026-01-05", "2026-03-31"], "amount": [5, 6]})
+    data = rk.load(orders=orders, timezone="UTC", as_of=date(2026, 4, 1))
+    no_table, first, gap = alert_states(
+        data,
+        None,
+        [Alert("A", "mrr > 1"), Alert("B", "year_ago(revenue) > 1"), Alert("C", "average_purchase_value > 1")],
+    )
+    assert no_table.state == first.state == "no data"
+    assert "subscriptions" in no_table.reason
+    assert first.reason == "There is no figure of that period."
+    history = alert_history(data, gap.alert)
+    assert [one.state for one in history] == ["ok", "no data", "ok"]  # of fewer than two there is no interval
+    assert history[1].reason
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"each": "chanel"}, "alerts.A.each: There is no segment column 'chanel': did you mean 'channel'"),
+        ({"segment": "channel=wep"}, "alerts.A.segment: There is no channel 'wep' in the data: did you mean 'web'"),
+    ],
+)
+def test_a_segment_that_is_not_there_is_refused(company, keys, said):
+    with pytest.raises(SettingsError, match=said):
+        alert_states(company, None, [Alert("A", "revenue > 1", **keys)])
