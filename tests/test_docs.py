@@ -36,6 +36,7 @@ from retention_kit.settings import (
     parse_toml,
 )
 from retention_kit.settings.alerts import Alert
+from retention_kit.settings.follow_ups import FollowUp
 from retention_kit.settings.goals import Goal
 from test_readme import PAGES, ROOT
 
@@ -160,6 +161,7 @@ KINDS = {
     "[definitions]": Definitions,
     "[goals]": Goal,
     "[[alerts]]": Alert,
+    "[[follow_ups]]": FollowUp,
     "[at_risk]": AtRisk,
     "[mail]": Mail,
     "[[mail.recipients]]": Recipients,

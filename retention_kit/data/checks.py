@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at"}
+WHEN = {"orders": "ordered_at", "subscriptions": "started_at", "responses": "responded_at", "tickets": "opened_at"}
 WARNED = 0.05  # from this share of the rows a check is told first, in `check` and in the report
 REFUSED = 0.5  # above it the load is refused
 
@@ -222,6 +222,11 @@ CHECKS = {
     "several rows of one customer": Check("one customer, there since the earliest"),
     "never new: there before the data begin": Check("in no cohort; at their first activity in the data they come back"),
     "not in the data": Check("never seen since the data begin: in no figure"),
+    # Tickets
+    "unreadable closing date": _sets_aside("set aside: whether the ticket is open is not known", share="warned"),
+    "closed before it was opened": _sets_aside("set aside: whether the ticket is open is not known", share="warned"),
+    "same ticket": _sets_aside("one is kept, a closed one before an open one", share=""),
+    "ticket of nobody in the other tables": Check("kept: follow-ups list its customer", share="warned"),
     # Times
     "ambiguous local time": Check("shown twice by clocks put back: read as the first"),
     "nonexistent local time": Check("skipped by clocks put forward: moved forward"),

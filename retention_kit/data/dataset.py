@@ -14,6 +14,7 @@ import msgspec
 from retention_kit.data.choose_engine import given_engine, named_engine
 from retention_kit.data.cleaning.pipeline import Cleaning
 from retention_kit.data.cleaning.raw_columns import added_columns
+from retention_kit.data.customer_columns import check_columns
 from retention_kit.data.dataset_display import display_of
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
@@ -55,6 +56,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()  # what cleaning found so much of that figures may be wrong, the most first
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
     has_known_customers: bool = False  # whether a table says who was a customer before the data begin
+    has_tickets: bool = False  # whether a table says what customers asked
     foreign: tuple[str, ...] = ()  # currencies of paid spells besides the report's
     origin: str = ""  # what to load again; empty for the sample company
     is_sample: bool = False
@@ -134,7 +136,7 @@ class Dataset:
     def quarantine(self) -> dict[str, pd.DataFrame]:
         """Per table the rows set aside, as they came, with the check that each failed."""
         held = set(self.quality["table"])
-        return {name: self._set_aside(name) for name in (*TABLES, "known_customers") if name in held}
+        return {name: self._set_aside(name) for name in (*TABLES, "known_customers", "tickets") if name in held}
 
     def _set_aside(self, name: str) -> pd.DataFrame:
         added = {column.strip('"') for column in added_columns(name)}
@@ -155,6 +157,7 @@ def load(
     responses: Any = None,
     rates: Any = None,
     known_customers: Any = None,
+    tickets: Any = None,
     **settings: Any,
 ) -> Dataset:
     """Read, rename, check and clean the tables.
@@ -165,7 +168,8 @@ def load(
     tables as names or queries there (without any: those that bear our names). Of a connection its engine is used, in a
     session of its own, which sees neither its open transaction nor its temporary tables. Several currencies need
     `rates`: date, currency, rate (of the report's currency per unit of it). `known_customers` (customer_id, perhaps
-    first_at) are those of before the data begin, who are never new. Further keywords replace keys of [report] and
+    first_at) are those of before the data begin, who are never new; `tickets` (customer_id, opened_at, closed_at) are
+    what follow-ups look at. Further keywords replace keys of [report] and
     [definitions], and `first_known` of [data], the date from which on nobody of before is missing:
     `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, … Raises DataError or SettingsError with one
     sentence where that cannot be done.
@@ -176,6 +180,7 @@ def load(
         "responses": responses,
         "rates": rates,
         "known_customers": known_customers,
+        "tickets": tickets,
     }
     frames = {name: frame for name, frame in frames.items() if frame is not None}
     is_path = isinstance(source, str | Path)
@@ -193,11 +198,12 @@ def load(
         chosen = _with_plugins(override(chosen, settings), folder)
         sources_given = {name: chosen.data.sources(name) for name in (*TABLES, *SIDE_TABLES)}
         decimals = money_decimals(chosen.report.currency)
+        asked = [*chosen.report.segments, *(name for one in chosen.follow_ups for name in one.columns)]
         engine = named_engine(chosen.data, folder)
         file = None if engine.database else chosen.data.engine
         sources = {
             name: [
-                read_table(engine, name, number, table, file, folder, decimals, chosen.report.segments)
+                read_table(engine, name, number, table, file, folder, decimals, asked)
                 for number, table in enumerate(tables)
             ]
             for name, tables in sources_given.items()
@@ -290,6 +296,8 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     cleaning.judge_rows()
     cleaning.set_as_of()
     cleaning.build_tables()
+    parts = {name: sources[name] for name in (*cleaning.columns, *(["tickets"] if cleaning.tickets else []))}
+    check_columns(engine, parts, settings.follow_ups)
     columns, starts = cleaning.columns, cleaning.starts
     paid = "SELECT DISTINCT currency FROM subscriptions WHERE mrr > 0 AND currency IS NOT NULL ORDER BY 1"
     return Dataset(
@@ -308,9 +316,10 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         warnings=cleaning.warnings(),
         scale=cleaning.money.scale,
         has_known_customers=cleaning.known_customers is not None,
+        has_tickets=cleaning.tickets is not None,
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,
-        parts={name: sources[name] for name in columns},
+        parts=parts,
         known={name: cleaning.parts[name] for name in ("as_of", "rates_begin", "zone", "tomorrow", "is_as_of_set")},
     )
 

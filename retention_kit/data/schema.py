@@ -8,6 +8,7 @@ REQUIRED = {
     "responses": ("responded_at", "survey", "score"),
     "rates": ("date", "currency", "rate"),
     "known_customers": ("customer_id",),
+    "tickets": ("customer_id", "opened_at", "closed_at"),
 }
 OPTIONAL = {
     "orders": ("order_id", "refund_of", "refunded", "currency"),
@@ -22,5 +23,6 @@ OPTIONAL = {
     "responses": ("customer_id", "response_id", "scale", "weight", "comment"),
     "rates": (),
     "known_customers": ("first_at",),
+    "tickets": ("ticket_id",),
 }
 IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}

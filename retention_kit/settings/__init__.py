@@ -17,11 +17,12 @@ from msgspec import Meta, Struct, field
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.settings.addresses import check_engine
 from retention_kit.settings.alerts import Alert, check_alerts
+from retention_kit.settings.follow_ups import FollowUp, check_follow_ups
 from retention_kit.settings.goals import Goal, check_forms, check_types, goals_by_id
 from retention_kit.settings.mail import Mail, Recipients, check_mail
 
 TABLES = ("orders", "subscriptions", "responses")
-SIDE_TABLES = ("rates", "known_customers")  # tables without figures of their own
+SIDE_TABLES = ("rates", "known_customers", "tickets")  # tables without figures of their own
 FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTML and PDF
 
 _hints = cache(get_type_hints)
@@ -77,6 +78,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     known_customers: str | Table | list[Table] | None = (
         None  # customer_id, first_at: who was there before the data begin
     )
+    tickets: str | Table | list[Table] | None = None  # customer_id, opened_at, closed_at: what follow-ups look at
     first_known: date | None = None  # who is first seen from then on is new: no customer of before is missing
 
     def sources(self, table: str) -> list[Table]:
@@ -159,6 +161,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     definitions: Definitions = field(default_factory=Definitions)
     goals: dict[str, Goal] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
+    follow_ups: list[FollowUp] = field(default_factory=list)
     at_risk: AtRisk = field(default_factory=AtRisk)
     mail: Mail = field(default_factory=Mail)
 
@@ -226,6 +229,7 @@ def make_settings(raw: dict[str, Any]) -> Settings:
         _check_zone(zone)
     check_forms(settings.goals)
     check_alerts(settings.alerts)
+    check_follow_ups(settings.follow_ups)
     check_mail(settings.mail)
     return settings
 
@@ -253,6 +257,7 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
         "report": Report,
         "definitions": Definitions,
         "alerts": Alert,
+        "follow_ups": FollowUp,
         "at_risk": AtRisk,
         "mail": Mail,
         "recipients": Recipients,

@@ -21,6 +21,7 @@ from retention_kit.data.cleaning.mixtures import refuse_mixed
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.quality import Count, count_checks, lines_effect, quality_frame, warnings
 from retention_kit.data.cleaning.rates import SCALE, begin_sql, foreign_currencies, make_rates, refuse_late_rates
+from retention_kit.data.cleaning.tickets import make_tickets
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, statements
 from retention_kit.data.readers.sources import Source, wrap_errors
@@ -28,7 +29,7 @@ from retention_kit.data.schema import IDENTITY
 from retention_kit.data.values.ids import dominant_customer
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.periods import today
-from retention_kit.settings import Settings
+from retention_kit.settings import SIDE_TABLES, Settings
 from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Cleaning:
     sources: dict[str, list[Source]]
     columns: dict[str, Columns]  # of the tables that figures are made of
     known_customers: Columns | None
+    tickets: Columns | None
     foreign: tuple[str, ...]  # currencies besides the report's
     rates_begin: dict[str, str]  # currency → its first day, as text
     money: Money
@@ -68,13 +70,13 @@ class Cleaning:
         for name, parts in sources.items():
             with wrap_errors(engine.error, f"The {name}"):
                 columns[name] = Columns.inspect(engine, name, parts, settings)
-        rates, known_customers = columns.pop("rates", None), columns.pop("known_customers", None)
+        rates, known_customers, tickets = (columns.pop(name, None) for name in SIDE_TABLES)
         foreign = foreign_currencies(columns, report.currency, rates is not None)
         with wrap_errors(engine.error, "The rates"):
             rates_begin = make_rates(engine, rates, foreign)
         money = Money(report.currency, money_decimals(report.currency), SCALE if foreign else 1)
         known = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
-        return cls(engine, settings, sources, columns, known_customers, foreign, rates_begin, money, known)
+        return cls(engine, settings, sources, columns, known_customers, tickets, foreign, rates_begin, money, known)
 
     def judge_rows(self) -> None:
         """Make `TABLE_typed` of every table, its bad rows set aside; raises DataError where too many are bad."""
@@ -133,6 +135,13 @@ class Cleaning:
                 size, counts = make_known_customers(self.engine, self.known_customers, self.starts)
             self.sizes["known_customers"] = size
             self.counts += counts
+        if self.tickets:
+            with wrap_errors(self.engine.error, "The tickets"):
+                size, counts = make_tickets(self.engine, self.tickets, self.starts, self.parts)
+            self.sizes["tickets"] = size
+            findings = [one for source in self.sources["tickets"] for one in source.findings]
+            self._add("tickets", findings + self.tickets.findings)
+            self.counts += count_left_out(self.engine, "tickets", self.sources["tickets"], self.money, size) + counts
 
     def quality(self) -> pd.DataFrame:
         """The quality frame: columns table, check, rows, effect."""

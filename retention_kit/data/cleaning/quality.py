@@ -192,6 +192,8 @@ def _counted(
 
 def queries_of_rows(table: str, checks: list[str]) -> list[str]:
     """SQL of the rows that are in some of the checks but not set aside by them: their number and the check."""
+    if table not in _COUNTS:  # what a side table counts besides is of customers, not of rows
+        return []
     wanted = f"said IN ({', '.join(map(literal, checks)) or 'NULL'})"
     return [
         f"SELECT _row, said FROM ({query.rows_sql()}) AS found WHERE {wanted}"

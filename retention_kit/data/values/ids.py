@@ -17,7 +17,7 @@ from retention_kit.data.engines.sql_text import literal, quote, regex_literal
 from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.errors import DataError
 
-IDS = ("customer_id", "order_id", "subscription_id", "refund_of", "response_id")
+IDS = ("customer_id", "order_id", "subscription_id", "refund_of", "response_id", "ticket_id")
 BLANKS = (
     " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"

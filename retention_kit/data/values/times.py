@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # a date outside is a slip of the pen or a stand-in for none
-ENDS = ("ended_at", "trial_ends_at")  # columns whose empty value says that something goes on
+ENDS = ("ended_at", "trial_ends_at", "closed_at")  # columns whose empty value says that something goes on
 # What programs write where there is no end.
 NO_END = ("0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
 _NUMBERS = (

@@ -1,0 +1,88 @@
+"""What the tables say of one customer beside our columns, such as an address: looked up for follow-ups alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from retention_kit.data.checks import WHEN
+from retention_kit.data.cleaning.raw_columns import added_columns, text_sql
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import literal
+from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.settings.follow_ups import FollowUp
+
+YES = ("true", "t", "yes", "y", "1", "on", "x", "ok", "granted", "given", "accepted", "agreed", "subscribed", "opt-in",
+       "opted in", "opted-in", "opted_in", "ja", "oui", "si", "sí", "sim", "نعم")  # fmt: skip  # words by the line
+NO = ("false", "f", "no", "n", "0", "off", "none", "never", "nein", "non", "não", "لا")
+_FIRST, _LAST = "TIMESTAMP '1900-01-01 00:00:00'", "TIMESTAMP '9999-12-31 00:00:00'"
+
+
+def check_columns(engine: Engine, tables: Iterable[str], follow_ups: Sequence[FollowUp]) -> None:
+    """Raise SettingsError for a follow-up that asks for a column which no table has."""
+    if not follow_ups:
+        return
+    there = list(dict.fromkeys(name for table in tables for name in _columns(engine, table)))
+    lowered = {name.lower() for name in there}
+    for one in follow_ups:
+        asked = [("contact", one.contact), ("consent", one.consent)]
+        asked += [("suppress", column) for column, _ in one.silencers] + [("text", name) for name in one.merged]
+        for key, name in asked:
+            if name is not None and name.lower() not in lowered:
+                raise SettingsError(
+                    f"follow_ups.{one.name}.{key}: no table has a column {name!r}: {did_you_mean(name, there)} Of an "
+                    "export, map it in [data.TABLE.columns]."
+                )
+
+
+def latest_value_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
+    """SQL of the last value that each customer has in a column of any table: customer_id, said."""
+    return (
+        f"SELECT customer_id, said FROM (SELECT customer_id, said, row_number() OVER (PARTITION BY customer_id "
+        f"ORDER BY moment DESC, place_of_table, _row DESC) AS place "
+        f"FROM ({_said(engine, tables, column)}) AS came) AS placed WHERE place = 1"
+    )
+
+
+def consent_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
+    """SQL of who agrees: customer_id, agrees (1 or 0), which the last value in each table that has the column must say.
+
+    What is said at a time that cannot be read counts last where it is no yes.
+    """
+    is_yes = f"CASE WHEN lower(said) IN ({', '.join(map(literal, YES))}) THEN 1 ELSE 0 END"
+    return (
+        "SELECT customer_id, MIN(is_yes) AS agrees FROM (SELECT customer_id, is_yes, row_number() OVER "
+        "(PARTITION BY customer_id, place_of_table ORDER BY "
+        f"CASE WHEN moment = {_FIRST} AND is_yes = 0 THEN {_LAST} ELSE moment END DESC, is_yes, _row DESC) AS place "
+        f"FROM (SELECT came.*, {is_yes} AS is_yes FROM ({_said(engine, tables, column)}) AS came) AS judged"
+        ") AS placed WHERE place = 1 GROUP BY customer_id"
+    )
+
+
+def silence_sql(engine: Engine, tables: Iterable[str], column: str, value: str | None) -> str:
+    """SQL of who is silent: customer_id. One row that says so, of whatever time, is enough."""
+    no = ", ".join(map(literal, NO))
+    is_silent = f"lower(said) NOT IN ({no})" if value is None else f"lower(said) = {literal(value.lower())}"
+    return f"SELECT DISTINCT customer_id FROM ({_said(engine, tables, column)}) AS came WHERE {is_silent}"
+
+
+def _said(engine: Engine, tables: Iterable[str], column: str) -> str:
+    """SQL of every value of a column: customer_id, said, moment, place_of_table, _row. Rows set aside count, too."""
+    parts = []
+    for place, table in enumerate(tables):
+        kinds = _columns(engine, table)
+        name = column if column in kinds else next((one for one in kinds if one.lower() == column.lower()), None)
+        if name is not None:
+            text = text_sql(name, kinds[name])
+            parts.append(
+                f"SELECT judged.customer_id, came.said, coalesce(judged.{WHEN[table]}, {_FIRST}) AS moment, "
+                f"{place} AS place_of_table, judged._row FROM {table}_typed AS judged "
+                f"JOIN (SELECT _row, {text} AS said FROM {table}_raw) AS came ON came._row = judged._row "
+                "WHERE judged.customer_id IS NOT NULL AND came.said IS NOT NULL"
+            )
+    return " UNION ALL ".join(parts)
+
+
+def _columns(engine: Engine, table: str) -> dict[str, str]:
+    """The columns of a table as they came, with their types."""
+    added = {name.strip('"') for name in added_columns(table)}
+    return {name: kind for name, kind in engine.types(f"{table}_raw").items() if name not in added}

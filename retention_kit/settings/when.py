@@ -1,0 +1,180 @@
+"""The small language of `[[follow_ups]] when`: a closed set of forms, each as a `When`; nothing of it is ever run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from lark import Lark
+
+MOST_CHARACTERS, MOST_DAYS = 200, 3_660
+FORMS = (  # one example of each, which errors offer
+    "7 days after first purchase",
+    "7 days after second purchase",
+    "7 days after any purchase",
+    "no purchase for 60 days",
+    "no second purchase 14 days before their usual gap ends",
+    "detractor within 2 days",
+    "passive within 2 days",
+    "promoter within 2 days",
+    "csat below 3 within 2 days",
+    "ticket open 48 hours",
+    "renewal in 30 days",
+    "renewal in 30 days and at risk",
+    "7 days after subscribing",
+    "30 days after leaving",
+)
+_HOURS = {"hour": 1, "day": 24, "week": 168}
+_PURCHASES = {"first": "first", "second": "second"}  # any other word: any purchase
+# What a part of the Net Promoter Score is, as a comparison of its answers.
+_GROUPS = {"detractor": ("<=", 6), "promoter": (">=", 9), "passive": ("BETWEEN 7 AND", 8)}
+_COMPARISONS = {
+    "below": "<",
+    "under": "<",
+    "<": "<",
+    "at most": "<=",
+    "<=": "<=",
+    "above": ">",
+    "over": ">",
+    ">": ">",
+    "at least": ">=",
+    ">=": ">=",
+}
+
+# Words are matched in small letters; what stands in [] may be left out.
+_GRAMMAR = r"""
+start: after | second | silent | group | score | ticket | renewal
+?after: span "after" _ARTICLE? PLACE? _PURCHASE -> purchase
+    | span "after" _ARTICLE? _SUBSCRIBING -> subscribing
+    | span "after" _ARTICLE? _LEAVING -> leaving
+second: _NO "second" _PURCHASE span "before" _ARTICLE? "usual" "gap" _ENDS?
+silent: _NO _PURCHASE _FOR span
+group: _ARTICLE? GROUP "within" span
+score: SURVEY COMPARISON NUMBER "within" span
+ticket: _TICKET _OPEN _FOR? span
+renewal: _RENEWAL "in" span RISK?
+span: (NUMBER | _ARTICLE | _ONE) UNIT
+
+NUMBER: /[0-9]+/
+UNIT: /(hour|day|week)s?\b/
+PLACE: /(first|second|any|every|each|last|latest)\b/
+GROUP: /(detractor|passive|promoter)s?\b/
+SURVEY: /(nps|csat|ces)\b/
+COMPARISON: /(below|under|above|over|at\s+most|at\s+least)\b|[<>]=?/
+_LEAVING: /(leaving|cancelling|canceling|churning|cancellation)\b/
+RISK: /(and\s+)?at\s+risk\b/
+_ARTICLE: /(a|an|the|their)\b/
+_ONE: /one\b/
+_NO: /no\b/
+_FOR: /(for|in|within)\b/
+_PURCHASE: /(purchase|order)s?\b/
+_SUBSCRIBING: /(subscribing|joining)\b/
+_TICKET: /tickets?\b/
+_OPEN: /open\b/
+_RENEWAL: /(renewal|renews)\b/
+_ENDS: /ends\b/
+%ignore /\s+/
+"""
+
+
+@dataclass(frozen=True)
+class When:
+    """What a follow-up waits for: its kind, after how many hours, and the words that tell occasions of a kind apart.
+
+    `kind` is purchase, silent, second, score, ticket, renewal, subscribing or leaving.
+    """
+
+    kind: str
+    hours: int
+    is_hours: bool = False  # said in hours, so that moments count and not dates
+    place: str = ""  # of a purchase: first, second or empty
+    survey: str = ""  # of an answer
+    comparison: tuple[str, int] = ("", 0)  # of an answer's score, as SQL
+    at_risk: bool = False  # of a renewal
+    group: str = ""  # of an answer: detractor, passive, promoter
+
+    @property
+    def days(self) -> int:
+        """The span in whole days, what is begun counting as a day."""
+        return -(-self.hours // 24)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the span says until when something is to be done, rather than from when on."""
+        return self.kind in ("score", "renewal")
+
+    @property
+    def table(self) -> str:
+        """The table that it asks."""
+        by_kind = {"score": "responses", "ticket": "tickets"}
+        return by_kind.get(self.kind, "orders" if self.kind in ("purchase", "silent", "second") else "subscriptions")
+
+
+@lru_cache(maxsize=256)
+def parse_when(text: str, place: str) -> When:
+    """What a text of the language says; raises SettingsError that names `place`, the position and the nearest form."""
+    if len(text) > MOST_CHARACTERS:
+        raise SettingsError(f"{place} has {len(text)} characters, more than {MOST_CHARACTERS}: {_nearest(text)}")
+    from lark.exceptions import UnexpectedInput
+
+    lowered = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in text)  # positions stay
+    try:
+        tree = _parser().parse(lowered)
+    except UnexpectedInput as error:
+        token = getattr(error, "token", None)
+        position = len(text.rstrip()) if token is not None and token.type == "$END" else error.pos_in_stream or 0
+        rest = text[position:].split()
+        what = f"is not understood at {rest[0][:30]!r}" if rest else f"ends too early, after {text.strip()[-20:]!r}"
+        what = f"{what} (character {position + 1})" if text.strip() else "is empty"
+        raise SettingsError(f"{place} = {text!r} {what}: {_nearest(text)}") from None
+    when = _read(tree.children[0])
+    if when.days > MOST_DAYS:
+        raise SettingsError(f"{place} = {text!r} looks {when.days:,} days away: {MOST_DAYS:,} are the most.")
+    if when.hours == 0 and when.kind not in ("purchase", "subscribing", "leaving"):
+        raise SettingsError(f"{place} = {text!r} needs a span of at least one: {_nearest(text)}")
+    return when
+
+
+@cache
+def _parser() -> Lark:
+    from lark import Lark
+
+    return Lark(_GRAMMAR, parser="lalr", lexer="contextual")
+
+
+def _read(tree: Any) -> When:
+    """A `When` of a parsed form."""
+    words = {one.type: str(one) for one in tree.scan_values(lambda _: True)}
+    (span,) = tree.find_data("span")
+    number = next((str(one) for one in span.children if one.type == "NUMBER"), "1")
+    unit = str(span.children[-1]).removesuffix("s")
+    hours, is_hours = int(number) * _HOURS[unit], unit == "hour"
+    match tree.data:
+        case "purchase":
+            return When("purchase", hours, is_hours, place=_PURCHASES.get(words.get("PLACE", ""), ""))
+        case "group":
+            group = words["GROUP"].removesuffix("s")
+            return When("score", hours, is_hours, survey="nps", comparison=_GROUPS[group], group=group)
+        case "score":
+            score = next(int(one) for one in tree.children if getattr(one, "type", "") == "NUMBER")
+            sign = _COMPARISONS[" ".join(words["COMPARISON"].split())]
+            return When("score", hours, is_hours, survey=words["SURVEY"], comparison=(sign, score))
+        case "renewal":
+            return When("renewal", hours, is_hours, at_risk="RISK" in words)
+    return When(str(tree.data), hours, is_hours)
+
+
+def _nearest(text: str) -> str:
+    """The end of an error sentence: the form that a text is most like, with its own numbers where they fit."""
+    plain = " ".join(text.lower().split())[:MOST_CHARACTERS]
+    near = get_close_matches(re.sub(r"\d+", "7", plain), [re.sub(r"\d+", "7", form) for form in FORMS], n=1, cutoff=0.5)
+    if near:
+        form = next(form for form in FORMS if re.sub(r"\d+", "7", form) == near[0])
+        return f"did you mean {form!r}?"
+    return f"write it like {', '.join(map(repr, FORMS[:1] + FORMS[3:6] + FORMS[9:11]))}."
