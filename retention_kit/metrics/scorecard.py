@@ -13,7 +13,7 @@ from retention_kit.metrics.alerts.conditions import rules
 from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, OVERLAPPING, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.formulas import difference, paired
-from retention_kit.metrics.goals import check_goals, goal_of, status_of, target_of
+from retention_kit.metrics.goals.rules import check_goals, goal_of, status_of, target_of
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import (
     available_summaries,

@@ -10,7 +10,7 @@ import pytest
 
 import retention_kit as rk
 from retention_kit.errors import SettingsError
-from retention_kit.metrics.goals import progress
+from retention_kit.metrics.goals.pace import progress
 from retention_kit.report.page import Page
 
 # Of 100 customers of January 90 buy again in February and 80 of those in March.
@@ -116,8 +116,8 @@ def test_what_chance_may_have_decided_is_neither_reached_nor_missed(tmp_path, ta
         (-50, -60, -10, "higher", 0.2),
         (-50, None, -10, "higher", None),
         (0.04, 0.06, 0.03, "lower", 2 / 3),
-        (0.07, 0.06, 0.03, "lower", 0),  # further away than at the start
-        (0.02, 0.06, 0.03, "lower", 1),
+        (0.07, 0.06, 0.03, "lower", -1 / 3),  # further away than at the start
+        (0.02, 0.06, 0.03, "lower", 4 / 3),
         (5, 10, 10, "higher", None),
         (5, 12, 10, "higher", None),  # it began beyond its goal
         (float("nan"), 1, 2, "higher", None),

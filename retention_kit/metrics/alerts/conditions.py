@@ -19,7 +19,7 @@ from retention_kit.metrics.alerts.language import (
     wrong,
 )
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.goals import MOST_POINTS, MOST_SHARE
+from retention_kit.metrics.goals.rules import MOST_POINTS, MOST_SHARE
 from retention_kit.settings import Settings
 from retention_kit.settings.alerts import Alert
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.errors import UnknownNameError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS, Measure, ranked
-from retention_kit.metrics.goals import goal_of, goals_of, is_past, number, progress, status_of, target_of
+from retention_kit.metrics.goals.pace import bar, progress
+from retention_kit.metrics.goals.rules import goal_of, goals_of, is_past, number, status_of, target_of
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import periods_of, summary
 from retention_kit.metrics.scorecard import scorecard
@@ -171,7 +172,7 @@ class Overview(Context):
             by=words.period(goal.by, "short") if goal.by else "",
         )
         start, when = self._start(row, goal)
-        share = progress(row.value, start, row.target, row.better)
+        share = bar(progress(row.value, start, row.target, row.better), row.status == "reached")
         if share is not None:
             began = {"start": words.value(start, row.unit), "period": words.period(when, "short") if when else ""}
             texts = words.text("card.goal_since" if when else "card.goal_from", said=texts, **began)

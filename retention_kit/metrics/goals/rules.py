@@ -1,4 +1,4 @@
-"""Goals: of which figure and length of period they speak, whether they are reached, and how far one has come."""
+"""Goals: of which figure and length of period they speak, and whether they are reached."""
 
 from __future__ import annotations
 
@@ -107,16 +107,3 @@ def status_of(goal: Goal | None, one: Metric, measure: Measure, period: Period) 
     if measure.value <= target if one.better == "lower" else measure.value >= target:
         return "reached"
     return "open" if goal.by and period.end < Period.parse(goal.by).end else "missed"
-
-
-def progress(value: float, start: float | None, target: float, better: str) -> float | None:
-    """How far one has come, (value - start) / (target - start), from 0 to 1.
-
-    None where that cannot be told, or where the start was as good as the goal: keeping a level is no way to go.
-    """
-    if start is None or value != value:
-        return None
-    to_go = start - target if better == "lower" else target - start
-    if not to_go > 0:
-        return None
-    return min(max(float((value - start) / (target - start)), 0.0), 1.0)

@@ -1,0 +1,186 @@
+"""The goals of a page: which it shows, what is known of their figures, and how each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.goals.outlook import WINDOW, Known
+from retention_kit.metrics.goals.rules import check_goals, number, target_of
+from retention_kit.metrics.goals.states import GoalState, judged, judged_by_hand, judged_sum
+from retention_kit.metrics.queries.summaries import missing_reason, periods_of
+from retention_kit.metrics.scorecard import scorecard
+from retention_kit.metrics.trend import TREND
+from retention_kit.periods import EVERY, Period
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.settings.goals import Goal
+
+# Money of purchases alone: the sum over the months of a year is that of the year. A customer may be new or lost in a
+# month without being so in the year.
+SUMS = ("revenue", "guest_revenue", "refunds", "net_revenue")
+
+
+def goal_states(data: Dataset, period: Period, only: str = "", *, all_lengths: bool = False) -> list[GoalState]:
+    """How each goal stands at a period, in the order of the settings.
+
+    Of the whole company they are those of all customers and of segment values, of one value (`only`: country=France)
+    its own. A goal of another length of period than `period`'s is left out, but for sums that come together over a
+    longer one; with `all_lengths` it is judged at the last complete period of its own length. Computed once for each
+    period. Raises SettingsError for a goal that cannot be meant.
+    """
+    settings = data.settings
+    if not settings.goals:
+        return []
+    asked = (str(period), all_lengths, tuple(settings.goals.items()), settings.definitions)
+    key = SummaryKey("goals", asked, only, (*METRICS,))
+    if key not in data.summaries:
+        check_goals(settings.goals)
+        data.summaries[key] = list(_Reading(data, period).states(only, all_lengths))
+    return list(data.summaries[key])
+
+
+def has_goals(data: Dataset, every: str, only: str = "") -> bool:
+    """Whether a page of periods of this length shows any goal."""
+    default = data.settings.report.every
+    return any(_shown(goal, every, only, default) for goal in data.settings.goals.values())
+
+
+def _shown(goal: Goal, every: str, only: str, default: str) -> bool:
+    if only and (goal.segment or "") != only:
+        return False
+    own = goal.every or default
+    return bool(goal.kind) or own == every or _adds_up(goal, own, every)
+
+
+def _adds_up(goal: Goal, own: str, every: str) -> bool:
+    """Whether the figure of a goal is a sum that periods of a shorter length add up to; weeks cross months."""
+    return (goal.metric or goal.id) in SUMS and every != "week" and EVERY.index(every) < EVERY.index(own)
+
+
+class _Reading:
+    """The figures of one dataset, each scorecard of them made once."""
+
+    def __init__(self, data: Dataset, period: Period):
+        self._data, self._period = data, period
+        self._until = min(period.end, data.as_of)
+        self._known: dict[tuple[str, str, str], dict[int, Known]] = {}
+        self._notes: dict[tuple[str, str, str], str] = {}
+
+    def states(self, only: str, all_lengths: bool) -> Iterator[GoalState]:
+        default = self._data.settings.report.every
+        for name, goal in self._data.settings.goals.items():
+            if _shown(goal, self._period.every, only, default):
+                yield self._state(name, goal, self._period.every)
+            elif all_lengths and (not only or (goal.segment or "") == only):
+                yield self._state(name, goal, goal.every or default)
+
+    def _state(self, name: str, goal: Goal, every: str) -> GoalState:
+        due = Period.parse(goal.by) if goal.by else None
+        own = goal.every or self._data.settings.report.every
+        if goal.kind:
+            return judged_by_hand(GoalState(name, goal, "", own), self._until, due)
+        one = METRICS[goal.metric or name]
+        blank = GoalState(name, goal, one.name, own, one.unit, one.better, target=target_of(goal, one))
+        if reason := missing_reason(self._data, one.summary):
+            return replace(blank, reason=reason, due=goal.by or "")
+        if own != every and _adds_up(goal, own, every):
+            return self._sum(blank, every, due)
+        return self._level(blank, own, due)
+
+    def _level(self, blank: GoalState, every: str, due: Period | None) -> GoalState:
+        """Of a figure of one period, such as a rate of a month."""
+        complete = self._complete(every)
+        until = _ending_by(due.end, every) if due else None
+        at = next((one for one in reversed(complete) if until is None or one <= until), None)
+        if at is None:
+            return replace(blank, reason="before_data" if complete else "incomplete", due=str(until or ""))
+        window = [one for one in complete if one <= at][-WINDOW:]
+        figures = self._figures(blank, every, window)
+        blank = replace(blank, history=_history(at, window, figures), reason=self._note(blank, at))
+        blank, begun = self._begun(blank, every, complete)
+        is_part = METRICS[blank.metric].parts[0] != "money"
+        return judged(blank, list(figures.values()), at, until, begun, is_part)
+
+    def _begun(self, blank: GoalState, every: str, complete: list[Period]) -> tuple[GoalState, Period | None]:
+        """Where the way begins: the goal with its start, and the period that this is of."""
+        one, goal, when = METRICS[blank.metric], blank.goal, blank.goal.start_date
+        if goal.start is not None:
+            start = number(goal.start, one, f"goals.{blank.id}.start")
+            begun = _ending_by(when, every) if when else complete[0]
+            is_later = begun > complete[-1]
+            return replace(blank, start=start, why_no_start="later" * is_later), None if is_later else begun
+        if when:
+            then = Period.of(when, every)
+            if then not in complete:
+                return replace(blank, why_no_start="later" if then > complete[-1] else "earlier"), None
+            candidates = [then]
+        elif one.overlaps:
+            return replace(blank, why_no_start="ask"), None
+        else:
+            candidates = complete[:2]  # in the data's first period a rate has nothing before it
+        figures = self._figures(blank, every, candidates)
+        known = next((period for period in candidates if period.index in figures), None)
+        if known is None:
+            return replace(blank, why_no_start="undefined"), None
+        return replace(blank, start=figures[known.index].value, start_period=str(known)), known
+
+    def _sum(self, blank: GoalState, every: str, due: Period | None) -> GoalState:
+        """Of a sum over a longer period, as far as it has come."""
+        complete = self._complete(every)
+        if not complete:
+            return replace(blank, reason="incomplete")
+        whole = _ending_by(due.end, blank.every) if due else Period.of(complete[-1].start, blank.every)
+        at = next((one for one in reversed(complete) if one.end <= whole.end), None)
+        if at is None or at.end <= whole.start:
+            return replace(blank, reason="not_begun" if at else "before_data", due=str(whole))
+        window = [one for one in complete if one <= at][-WINDOW:]
+        figures = self._figures(blank, every, window)
+        blank = replace(blank, history=_history(at, window, figures))
+        first = Period.of(whole.start, every).index
+        return judged_sum(blank, list(figures.values()), first, at, whole)
+
+    def _complete(self, every: str) -> list[Period]:
+        return [one for one in periods_of(self._data, every) if one.is_complete(self._until)]
+
+    def _note(self, blank: GoalState, at: Period) -> str:
+        """Why a figure is undefined."""
+        return self._notes.get((blank.metric, str(at), blank.goal.segment or ""), "")
+
+    def _figures(self, blank: GoalState, every: str, periods: Iterable[Period]) -> dict[int, Known]:
+        """The defined figures of some periods, by their number."""
+        one, segment = METRICS[blank.metric], blank.goal.segment or ""
+        periods = list(periods)[-TREND:] if one.overlaps else list(periods)
+        found = self._known.setdefault((one.name, every, segment), {})
+        wanted = [period for period in periods if period.index not in found]
+        if wanted:
+            rows = scorecard(self._data, periods=wanted, metrics=[one.name], segment=segment or None)
+            found |= {known.index: known for known in _known(rows)}
+            undefined = rows[rows["value"].isna()]
+            self._notes |= {(one.name, row.period, segment): row.note for row in undefined.itertuples()}
+        return {period.index: found[period.index] for period in periods if period.index in found}
+
+
+def _known(rows: pd.DataFrame) -> Iterator[Known]:
+    for row in rows.itertuples():
+        if row.value == row.value:
+            bounds = (row.low, row.high) if row.low == row.low and row.high == row.high else (None, None)
+            yield Known(Period.parse(row.period).index, float(row.value), *bounds)
+
+
+def _history(at: Period, window: list[Period], figures: dict[int, Known]) -> tuple[tuple[str, float | None], ...]:
+    shown = [one for one in window if at.index - TREND < one.index <= at.index]
+    return tuple((str(one), figures[one.index].value if one.index in figures else None) for one in shown)
+
+
+def _ending_by(end: date, every: str) -> Period:
+    """The last period of a length that ends by a date."""
+    period = Period.of(end - timedelta(days=1), every)
+    return period if period.end <= end else period.shift(-1)
