@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from retention_kit.errors import SettingsError
-from retention_kit.metrics.goals.rules import outlook as outlooks
+from retention_kit.metrics.goals import outlook as outlooks
 from retention_kit.metrics.goals.outlook import Known, fit
 from retention_kit.metrics.goals.pace import bar, elapsed, expected, is_met, progress
 from retention_kit.metrics.goals.reading import goal_states

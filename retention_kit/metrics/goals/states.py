@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from retention_kit.metrics.goals.rules import outlook as outlooks
+from retention_kit.metrics.goals import outlook as outlooks
 from retention_kit.metrics.goals.outlook import Known, Outlook
 from retention_kit.metrics.goals.pace import bar, elapsed, expected, is_met, progress
 from retention_kit.periods import Period
