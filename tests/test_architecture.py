@@ -78,7 +78,13 @@ MAY_IMPORT = {
     "report": "",
     "delivery": f"{COMMON} report.archive report.checks report.message",
     "widgets": f"{COMMON} data metrics report",
-    "cli": f"{COMMON} plugins data metrics report delivery widgets",
+    "survey.questions": "errors",
+    "survey.words": "errors",
+    "survey.limits": "",
+    "survey.store": "errors survey.questions",
+    "survey.page": "survey.questions survey.words",
+    "survey": f"{COMMON} data.engines data.readers data.values report.export survey",
+    "cli": f"{COMMON} plugins data metrics report delivery widgets survey",
 }
 
 

@@ -57,7 +57,7 @@ def with_blocks(language: str) -> pytest.MarkDecorator:
 
 def test_every_block_is_in_a_language_that_is_checked_here():
     used = {name for page in PAGES for name, _ in BLOCK.findall(page.read_text("utf-8"))}
-    assert used == {"ini", "python", "sh", "toml", "yaml"}
+    assert used == {"ini", "nginx", "python", "sh", "toml", "yaml"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

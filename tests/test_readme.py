@@ -49,11 +49,16 @@ def command_options() -> str:
     return "\n\n".join(_command(name, about, parser) for name, about, parser in commands())
 
 
-def commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    """Each command with its help and its parser."""
-    [group] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
-    about = {choice.dest: choice.help for choice in group._choices_actions}
-    return ((name, about[name], parser) for name, parser in group.choices.items())
+def commands(
+    of: argparse.ArgumentParser | None = None, before: str = ""
+) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Each command with its help and its parser; of one that has commands of its own those, such as `survey serve`."""
+    groups = [action for action in (of or parser())._actions if isinstance(action, argparse._SubParsersAction)]
+    for group in groups:
+        about = {choice.dest: choice.help for choice in group._choices_actions}
+        for name, one in group.choices.items():
+            inner = [*commands(one, f"{before}{name} ")]
+            yield from inner or [(f"{before}{name}", about[name], one)]
 
 
 def _families() -> Iterator[tuple[str, list[Metric]]]:

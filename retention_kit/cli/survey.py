@@ -1,0 +1,141 @@
+"""The commands that ask customers: `retention-kit survey serve | invite | export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.cli.options import SETTINGS
+from retention_kit.cli.output import DONE, INTERRUPTED, end, say
+from retention_kit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the commands to the parser's."""
+    survey = commands.add_parser("survey", help="ask customers by a form of your own")
+    parts = survey.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = parts.add_parser("serve", help="serve the form that invitations lead to, until it is ended")
+    _add_store(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="where it listens (default: 127.0.0.1, this machine alone)")
+    serve.add_argument("--port", type=int, default=8000, help="where it listens (default: 8000)")
+    serve.add_argument("--public-url", default="", metavar="URL", help="where customers reach it, through a proxy")
+    serve.add_argument("--root-path", default="", metavar="PATH", help="what that address has before /s/, if anything")
+    _add_company(serve)
+    serve.set_defaults(run=_serve)
+
+    invite = parts.add_parser("invite", help="write links for a list of customers, and a block for their mail")
+    _add_store(invite)
+    invite.add_argument("--to", required=True, type=Path, metavar="FILE", help="a list with a column customer_id")
+    invite.add_argument("--survey", default="nps", metavar="NAMES", help="nps, csat or ces, or several: nps,csat")
+    invite.add_argument("--public-url", required=True, metavar="URL", help="where customers reach the form")
+    invite.add_argument("--output", default="invitations", type=Path, metavar="DIR", help="where links and block land")
+    invite.add_argument("--language", default="en", help="en or ar, of the form and the block (default: en)")
+    invite.add_argument(
+        "--days", type=int, default=90, metavar="N", help="leave out who was invited in the last N days (default: 90)"
+    )
+    _add_company(invite)
+    invite.set_defaults(run=_invite)
+
+    export = parts.add_parser("export", help="write the answers as a table of responses")
+    _add_store(export)
+    export.add_argument("--output", default="responses.csv", type=Path, metavar="FILE", help="default: responses.csv")
+    export.set_defaults(run=_export)
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store", default="survey.sqlite", type=Path, metavar="FILE", help="the answers (default: survey.sqlite)"
+    )
+
+
+def _add_company(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--company", help="whom the questions are about (default: that of ./retention.toml)")
+
+
+def _company(arguments: argparse.Namespace) -> str:
+    from retention_kit.settings import read_settings
+
+    if arguments.company is None and SETTINGS.is_file():
+        return read_settings(SETTINGS).report.company or ""
+    return arguments.company or ""
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from retention_kit.survey.serve import serve
+
+    if arguments.public_url:
+        from retention_kit.survey.invitations import check_public_url
+
+        check_public_url(arguments.public_url)
+    root = arguments.root_path.rstrip("/")
+    if root and not root.startswith("/"):
+        raise SettingsError(f"--root-path {root!r} has to begin with a slash, such as /survey.")
+    try:
+        serve(
+            arguments.store,
+            arguments.host,
+            arguments.port,
+            company=_company(arguments),
+            public_url=arguments.public_url,
+            root_path=root,
+            ready=lambda where: say(f"The form is served at {where}, its answers go into {arguments.store}."),
+        )
+    except KeyboardInterrupt:
+        return end(INTERRUPTED, f"The form is no longer served; every answer is in {arguments.store}.")
+    return DONE
+
+
+def _invite(arguments: argparse.Namespace) -> int:
+    from retention_kit.survey.invitations import check_public_url, invite, read_customers
+    from retention_kit.survey.questions import parse_surveys
+    from retention_kit.survey.store import Store
+    from retention_kit.survey.words import words
+
+    surveys, company = parse_surveys(arguments.survey), _company(arguments)
+    words(arguments.language)
+    check_public_url(arguments.public_url)
+    if arguments.days < 0:
+        raise SettingsError(f"--days is {arguments.days}: give 0 or more.")
+    customers, nobody = read_customers(arguments.to)
+    store = Store(arguments.store, make=True)
+    try:
+        done = invite(
+            store,
+            customers,
+            surveys,
+            arguments.public_url,
+            arguments.output,
+            language=arguments.language,
+            company=company,
+            days=arguments.days,
+            nobody=nobody,
+        )
+    finally:
+        store.close()
+    for path in done.files:
+        print(path)
+    say(f"{done.invited:,} invited.")
+    if done.recent:
+        say(f"{done.recent:,} left out: invited in the last {arguments.days} days already.")
+    if done.nobody:
+        say(f"{done.nobody:,} left out: rows without a customer.")
+    return DONE
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from retention_kit.survey.invitations import export
+    from retention_kit.survey.store import Store
+
+    store = Store(arguments.store)
+    try:
+        number = export(store, arguments.output)
+    finally:
+        store.close()
+    print(arguments.output)
+    say(f"Answers written: {number:,}.")
+    return DONE

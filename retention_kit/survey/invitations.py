@@ -1,0 +1,198 @@
+"""Invitations: a link for each customer of a list, and a block for the mailing tool that sends them.
+
+The product writes to no customer: who may be written to, and who has objected, is known where mailings are made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from jinja2 import Environment, Template
+from markupsafe import Markup, escape
+
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.readers.sources import read_table, wrap_errors
+from retention_kit.data.values.ids import BLANKS, read_ids
+from retention_kit.errors import ReportError, SettingsError
+from retention_kit.report.export.csv_files import rows_csv
+from retention_kit.settings import Table
+from retention_kit.survey.page import question_text
+from retention_kit.survey.questions import SCALES
+from retention_kit.survey.store import COLUMNS, Store
+from retention_kit.survey.words import number, words
+
+LONGEST = 170  # characters of a link: some programs break longer ones
+FIELD = "{{link}}"  # what the mailing tool puts a customer's link in the place of
+_TOKEN = "x" * 32
+
+
+class Invitations(NamedTuple):
+    """What was written, and how many customers were left out, each by why."""
+
+    files: tuple[Path, ...]
+    invited: int
+    recent: int
+    nobody: int
+
+
+def check_public_url(url: str) -> str:
+    """The address under which customers reach the form, without a slash at its end; raises SettingsError for others."""
+    wrong = SettingsError(f"--public-url {url!r} is no address of a form: write it like https://survey.example.com.")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise wrong from None
+    if not host or not re.fullmatch(r"[!-~]+", url) or parts.query or parts.fragment or parts.username:
+        raise wrong
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")):
+        raise SettingsError(f"--public-url {url!r} has to begin with https://: links are as good as a signature.")
+    url = url.rstrip("/")
+    longest = max(len(_link(url, _TOKEN, "ar", name, high)) for name, (_, high) in SCALES.items())
+    if longest > LONGEST:
+        raise SettingsError(
+            f"--public-url is too long: links would have {longest} characters, and some mail programs break those of "
+            f"more than {LONGEST}."
+        )
+    return url
+
+
+def read_customers(path: Path) -> tuple[list[str], int]:
+    """The ids of the column customer_id of a file, read as those of the other tables are, each once; and how many rows
+    name nobody. Raises DataError where there is no such column.
+    """
+    engine = DuckDB(files=[path])
+    name = "known_customers"  # a table of ours that is but a list of customers
+    source = read_table(engine, name, 0, Table(path=path.name), None, path.parent)
+    with wrap_errors(engine.error, path.name):
+        engine.define(f"{name}_raw", f"SELECT customer_id FROM {source.name}")
+        text = f"nullif(trim(CAST(customer_id AS VARCHAR), {literal(BLANKS)}), '')"
+        ids = read_ids(engine, name, {"customer_id": text}, engine.types(f"{name}_raw"), fold=False)
+        rows = engine.rows(f"SELECT {ids.sql['customer_id']} FROM {name}_raw")
+    customers = [customer for (customer,) in rows if customer]
+    return list(dict.fromkeys(customers)), len(rows) - len(customers)
+
+
+def invite(
+    store: Store,
+    customers: Iterable[str],
+    surveys: Sequence[str],
+    public_url: str,
+    folder: Path,
+    *,
+    language: str = "en",
+    company: str = "",
+    days: int = 90,
+    nobody: int = 0,
+) -> Invitations:
+    """Write a link for each customer who was not invited in the last `days`, and the block for the mailing tool.
+
+    `links-DATE.csv` holds customer_id and link: the only place where the tokens stand. Nothing is written where all are
+    left out. Raises ReportError where a file cannot be written, and then nobody counts as invited.
+    """
+    url = check_public_url(public_url)
+    blocks = mail_block(surveys, language, company)
+    with store.invite(customers, surveys, days) as invited:
+        if not invited.tokens:
+            return Invitations((), 0, invited.recent, nobody)
+        rows = [(customer, _link(url, token, language)) for customer, token in invited.tokens.items()]
+        links = _new_name(folder, f"links-{date.today():%Y-%m-%d}")  # noqa: DTZ011, the day on the wall of who sends them
+        written = {links: rows_csv([("customer_id", "link"), *rows])}
+        written |= {folder / name: text for name, text in blocks.items()}
+        try:
+            for path, text in written.items():
+                write_private(path, text)
+        except ReportError:
+            for path in written:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+            raise
+    return Invitations(tuple(written), len(rows), invited.recent, nobody)
+
+
+def mail_block(surveys: Sequence[str], language: str, company: str = "") -> dict[str, str]:
+    """The block as HTML and as plain text, by file name: the first survey's numbers as links that choose one, with
+    `{{link}}` where each customer's own link goes.
+    """
+    name, said = surveys[0], words(language)
+    low, high = SCALES[name]
+    options = [
+        {
+            "number": number(value, language),
+            "link": Markup(escape(f"{FIELD}&{name}={value}")),
+            "label": {
+                low: f"{number(low, language)}: {said[name]['low']}",
+                high: f"{number(high, language)}: {said[name]['high']}",
+            }.get(value, number(value, language)),
+        }
+        for value in range(low, high + 1)
+    ]
+    subject = said["mail"]["subject" if len(surveys) == 1 else "subject_several"].format(
+        company=company or said["company"]
+    )
+    question, is_left = question_text(name, language, company), said["direction"] == "ltr"
+    html = _template("mail.html.j2").render(
+        language=language,
+        words=said,
+        subject=subject,
+        question=question,
+        options=options,
+        link=FIELD,
+        low=said[name]["low"],
+        high=said[name]["high"],
+        start="left" if is_left else "right",
+        end="right" if is_left else "left",
+    )
+    plain = said[name]["question"].format(company=company or said["company"])
+    text = f"{subject}\n\n{said['mail']['greeting']}\n\n{plain}\n\n{said['mail']['plain']}\n{FIELD}\n"
+    return {f"mail.{language}.html": f"{html}\n", f"mail.{language}.txt": text}
+
+
+def export(store: Store, path: Path) -> int:
+    """Write all answers as a `responses` table; gives their number."""
+    rows = store.responses()
+    texts = [tuple("" if value is None else str(value) for value in row) for row in rows]
+    write_private(path, rows_csv([COLUMNS, *texts]))
+    return len(rows)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for this user's eyes, whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            beside.unlink()
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise ReportError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _new_name(folder: Path, stem: str) -> Path:
+    """A CSV file that is not there yet: links of before cannot be made again."""
+    names = [f"{stem}.csv", *(f"{stem}-{place}.csv" for place in range(2, 1_000))]
+    return next(folder / name for name in names if not (folder / name).exists())
+
+
+def _link(url: str, token: str, language: str, name: str = "", score: int = 0) -> str:
+    chosen = {name: score} if name else {}
+    return f"{url}/s/{token}?{urlencode({'lang': language, **chosen})}"
+
+
+def _template(name: str) -> Template:
+    return Environment(autoescape=True).from_string(files(__package__).joinpath(name).read_text("utf-8"))

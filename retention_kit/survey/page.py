@@ -1,0 +1,120 @@
+"""The pages that a customer sees: the form, and what is said after it. Nothing is loaded, and no script runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from retention_kit.survey.questions import COMMENT, SCALES, Answers
+from retention_kit.survey.words import languages, number, words
+
+
+@cache
+def style() -> str:
+    """The style of the pages, which stands inside them."""
+    lines = files(__package__).joinpath("page.css").read_text("utf-8").splitlines()
+    return "\n".join(line.strip() for line in lines)
+
+
+@cache
+def policy() -> str:
+    """The content security policy: that one style, and forms that go to where they come from."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def form_page(
+    asked: Iterable[str],
+    language: str,
+    company: str = "",
+    given: Answers | None = None,
+    query: Iterable[tuple[str, str]] = (),
+) -> str:
+    """The form of some surveys, with the answers that are given already and what is wrong with them.
+
+    `query` is that of the address, which the links to other languages keep.
+    """
+    given, said = given or Answers({}), words(language)
+    errors = {name: _error(said, word, name, language) for name, word in given.errors.items()}
+    kept = [(name, text) for name, text in query if name in SCALES]
+    others = [
+        {
+            "language": other,
+            "name": words(other)["name"],
+            "direction": words(other)["direction"],
+            "query": urlencode([*kept, ("lang", other)]),
+        }
+        for other in languages()
+        if other != language
+    ]
+    questions = [_question(name, language, company, given.scores, errors.get(name)) for name in asked]
+    title = said["form"]["title"]
+    return _render(
+        language,
+        title=f"{said['errors']['title']}: {title}" if errors else title,
+        heading=title,
+        others=others,
+        questions=questions,
+        errors=[{"text": text, "target": _target(name)} for name, text in errors.items()],
+        comment=given.comment or "",
+        comment_error=errors.get("comment"),
+        most=COMMENT,
+    )
+
+
+def text_page(name: str, language: str) -> str:
+    """A page that says one thing: `thanks`, `answered`, `unknown` and the others of `pages`."""
+    page = words(language)["pages"][name]
+    return _render(language, title=page["title"], heading=page["title"], text=page["text"])
+
+
+def question_text(name: str, language: str, company: str = "") -> Markup:
+    """The question of a survey; the company's name may be written in another direction."""
+    said = words(language)
+    shown = Markup("<bdi>{}</bdi>").format(company) if company else said["company"]
+    return Markup(said[name]["question"]).format(company=shown)
+
+
+def _question(name: str, language: str, company: str, scores: Mapping[str, int], error: str | None) -> dict[str, Any]:
+    low, high = SCALES[name]
+    said = words(language)
+    ends = {
+        end: said["form"]["end"].format(number=number(value, language), words=said[name][end])
+        for end, value in (("low", low), ("high", high))
+    }
+    options = [
+        {"value": value, "label": number(value, language), "is_chosen": scores.get(name) == value}
+        for value in range(low, high + 1)
+    ]
+    return {"name": name, "text": question_text(name, language, company), "options": options, "error": error, **ends}
+
+
+def _error(said: Mapping[str, Any], word: str, name: str, language: str) -> str:
+    low, high = (0, COMMENT) if name == "comment" else SCALES[name]
+    return said["errors"][word].format(low=number(low, language), high=number(high, language))
+
+
+def _target(name: str) -> str:
+    """The field that an error leads to."""
+    return name if name == "comment" else f"{name}-{SCALES[name][0]}"
+
+
+@cache
+def _template() -> Any:
+    source = files(__package__).joinpath("page.html.j2").read_text("utf-8")
+    return Environment(autoescape=True).from_string(source)
+
+
+def _render(language: str, **values: Any) -> str:
+    return _template().render(language=language, words=words(language), style=Markup(style()), **values)

@@ -1,0 +1,235 @@
+"""What was asked and answered, in one SQLite file: `survey.sqlite`.
+
+Of a token only its hash is kept, and beside it the customer that an invitation named. An answer is there for good once
+`answer` has returned (write-ahead log, every commit on the disk), and each question of an invitation has one at most.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from retention_kit.errors import ReportError, SettingsError, did_you_mean
+from retention_kit.survey.questions import SCALES
+
+_OURS, _VERSION = 0x524B5356, 1  # application_id and user_version of the file
+_TOKEN_BYTES = 20
+_WAIT = 30  # seconds for others who write
+COLUMNS = ("responded_at", "survey", "score", "scale", "customer_id", "response_id", "comment")
+_SCALES_SQL = " ".join(f"WHEN '{name}' THEN '{low}-{high}'" for name, (low, high) in SCALES.items())
+_BOUNDS_SQL = " OR ".join(
+    f"(survey = '{name}' AND score BETWEEN {low} AND {high})" for name, (low, high) in SCALES.items()
+)
+_SCHEMA = f"""
+CREATE TABLE tokens (
+    hash TEXT NOT NULL,             -- SHA-256 of the token, hexadecimal
+    survey TEXT NOT NULL,
+    customer_id TEXT,
+    invited_at TEXT NOT NULL,       -- UTC
+    PRIMARY KEY (hash, survey)
+) WITHOUT ROWID;
+CREATE INDEX tokens_by_customer ON tokens (customer_id, invited_at);
+CREATE TABLE answers (
+    response_id INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL,
+    survey TEXT NOT NULL,
+    score INTEGER NOT NULL CHECK (typeof(score) = 'integer' AND ({_BOUNDS_SQL})),
+    comment TEXT,
+    responded_at TEXT NOT NULL,     -- UTC
+    UNIQUE (hash, survey),
+    FOREIGN KEY (hash, survey) REFERENCES tokens (hash, survey)
+);
+CREATE VIEW responses AS
+    SELECT responded_at, survey, score, CASE survey {_SCALES_SQL} END AS scale, customer_id, response_id, comment
+    FROM answers JOIN tokens USING (hash, survey);
+CREATE VIEW invitations AS
+    SELECT invited_at, survey, customer_id, responded_at FROM tokens LEFT JOIN answers USING (hash, survey);
+PRAGMA application_id = {_OURS};
+PRAGMA user_version = {_VERSION};
+"""
+
+
+class Asked(NamedTuple):
+    """An invitation: the surveys it asks, and whether it is answered."""
+
+    surveys: tuple[str, ...]
+    is_answered: bool
+
+
+class Invited(NamedTuple):
+    """The token of each customer who is invited, and how many were not since they lately had been."""
+
+    tokens: dict[str, str]
+    recent: int
+
+
+def hash_token(token: str) -> str:
+    """What is kept of a token; its case counts for nothing, as some programs change it."""
+    return hashlib.sha256(token.lower().encode()).hexdigest()
+
+
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a token."""
+    return bool(re.fullmatch(r"[a-z2-7]{32}", text.lower()))
+
+
+def _new_token() -> str:
+    """160 random bits in letters and digits that no mail program breaks or takes for the end of a link."""
+    return base64.b32encode(secrets.token_bytes(_TOKEN_BYTES)).decode().lower()
+
+
+class Store:
+    """The file, open; `make` creates it where there is none. Any thread may call.
+
+    Raises SettingsError where the file is none of ours, ReportError where it cannot be written to.
+    """
+
+    def __init__(self, path: Path, *, make: bool = False):
+        self.path, self._lock = path, Lock()
+        is_new = not path.exists()
+        if is_new and not make:
+            near = [found.name for found in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
+            hint = did_you_mean(path.name, near) if near else "retention-kit survey invite makes it."
+            raise SettingsError(f"There is no file {str(path)!r}: {hint}")
+        if is_new:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the files of its log take the same rights
+        try:
+            self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+            self._open()
+        except sqlite3.Error as error:
+            raise SettingsError(f"{path} is no file of answers: {error}.") from None
+
+    def _open(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA trusted_schema = OFF")
+        if self.path.stat().st_size == 0:
+            with self._writing():
+                if not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    for statement in _statements(_SCHEMA):
+                        run(statement)
+        found = [run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        if found != [_OURS, _VERSION]:
+            self._connection.close()
+            raise SettingsError(f"{self.path} is a database, but holds no invitations and answers of this program.")
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("PRAGMA fullfsync = ON")
+        run("PRAGMA foreign_keys = ON")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def asked(self, token: str) -> Asked | None:
+        """What the invitation of a token asks; None where there is none. Writes nothing."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT survey, response_id FROM tokens LEFT JOIN answers USING (hash, survey) WHERE hash = ?",
+                [hash_token(token)],
+            ).fetchall()
+        surveys = {survey for survey, _ in rows}
+        if not rows:
+            return None
+        return Asked(tuple(name for name in SCALES if name in surveys), any(found for _, found in rows))
+
+    def answer(self, token: str, scores: Mapping[str, int], comment: str | None) -> str:
+        """Keep an answer, once: `stored`, `same` where the very same is there, `answered` where another is.
+
+        The comment stands beside the first score. `unknown` where there is no such invitation.
+        """
+        wanted = {name: (scores[name], comment if name == next(iter(scores)) else None) for name in scores}
+        hashed = hash_token(token)
+        with self._lock, self._writing():
+            run = self._connection.execute
+            asked = {name for (name,) in run("SELECT survey FROM tokens WHERE hash = ?", [hashed])}
+            if not wanted or not wanted.keys() <= asked:
+                return "unknown"
+            there = {
+                name: (score, said)
+                for name, score, said in run("SELECT survey, score, comment FROM answers WHERE hash = ?", [hashed])
+            }
+            if there:
+                return "same" if there == wanted else "answered"
+            rows = [(hashed, name, score, said, _text(_now())) for name, (score, said) in wanted.items()]
+            self._connection.executemany(
+                "INSERT INTO answers (hash, survey, score, comment, responded_at) VALUES (?, ?, ?, ?, ?)", rows
+            )
+        return "stored"
+
+    @contextmanager
+    def invite(self, customers: Iterable[str], surveys: Sequence[str], days: int) -> Iterator[Invited]:
+        """Invitations of customers who were not invited in the last `days`; kept once the block has ended without an
+        error, so that no links are lost or lead nowhere.
+        """
+        now = _now()
+        since = _text(now - timedelta(days=days))
+        with self._lock, self._writing():
+            known = {
+                customer
+                for (customer,) in self._connection.execute(
+                    "SELECT DISTINCT customer_id FROM tokens WHERE invited_at > ?", [since]
+                )
+            }
+            wanted = [*dict.fromkeys(customers)]
+            tokens = {customer: _new_token() for customer in wanted if customer not in known}
+            self._connection.executemany(
+                "INSERT INTO tokens (hash, survey, customer_id, invited_at) VALUES (?, ?, ?, ?)",
+                (
+                    (hash_token(token), survey, customer, _text(now))
+                    for customer, token in tokens.items()
+                    for survey in surveys
+                ),
+            )
+            yield Invited(tokens, len(wanted) - len(tokens))
+
+    def responses(self) -> list[tuple]:
+        """All answers, in the order in which they came, with the columns `COLUMNS`."""
+        with (
+            self._lock,
+            closing(
+                self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM responses ORDER BY response_id")
+            ) as rows,
+        ):
+            return rows.fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction: all of it is on the disk afterwards, or none."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:  # the disk is full, or somebody else keeps it locked
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise ReportError(f"{self.path} cannot be written to: {error}.") from None
+
+
+def _statements(script: str) -> Iterator[str]:
+    part = ""
+    for line in script.splitlines(keepends=True):
+        part += line
+        if sqlite3.complete_statement(part):
+            yield part
+            part = ""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
