@@ -48,6 +48,7 @@ def compute_figures(plan: Plan) -> Figures:
     lists = customer_lists(data, period, page.columns, page.alone)
     list_totals(data, period, page.columns, page.alone, lists)
     scorecard = scorecard_of(page)
+    page.alerts()
     asked = risk_lists(data, period, page.columns, page.alone)
     risk_totals(data, period, page.columns, page.alone, asked)
     if missing_reason(data, "lives") is None:
