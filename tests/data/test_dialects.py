@@ -16,6 +16,7 @@ from retention_kit.data import choose_engine, dataset
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import fill_placeholders
 from retention_kit.errors import DataError
+from retention_kit.metrics.comments.summary import survey_comments
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import back_test
 from retention_kit.metrics.forecasts.survival import survival_curves
@@ -109,6 +110,7 @@ def ask_ahead(data) -> None:
     risk_lists(data, period, ["channel"])
     back_test(data, period)
     later_retention(data, period)
+    survey_comments(data, period)
     if data.basis == "subscriptions":
         survival_curves(data, period, "channel")
 
