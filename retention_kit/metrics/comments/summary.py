@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
 
-EXAMPLES, LONGEST = 3, 200  # of a group, and the characters of each
+EXAMPLES, LONGEST = 2, 160  # of a group, and the characters of each
 _TRIED = 4 * EXAMPLES  # comments that may become examples, since some are of ids alone
 _MASKED = 1 / 3  # of the words of an example, at most
 _TELLING = 5  # of a group's words that an example is looked for with

@@ -60,7 +60,7 @@ class CommentBlocks(LaterBlocks):
         columns = [{"label": text(f"comments.{name}")} for name in ("group", "customers", "words", "examples")]
         columns[1]["align"] = "end"
         title = self._comments_title(survey, telling, told)
-        return Block("table", title=title, columns=columns, rows=rows, caption=self._comments_caption(told))
+        return Block("table", title=title, columns=columns, rows=rows, caption=self._comments_caption(survey, told))
 
     def _comments(self) -> dict[str, SurveyComments]:
         return {} if self.only else survey_comments(self.data, self.period)
@@ -88,7 +88,8 @@ class CommentBlocks(LaterBlocks):
         label = text(f"comments.among.{group if survey == 'nps' else f'{group}_{survey}'}")
         return text("comments.title_words", survey=name, group=label, words=join_items(said, self.words))
 
-    def _comments_caption(self, told: SurveyComments) -> str:
+    def _comments_caption(self, survey: str, told: SurveyComments) -> str:
+        """What was read, and under the first table of the section how."""
         window, words = window_of(self.data, self.period), self.words
         texts = {
             "first": words.date(window.begins),
@@ -97,8 +98,9 @@ class CommentBlocks(LaterBlocks):
             "read": words.value(told.read, "count"),
             "least": self.data.settings.definitions.comment_min_n,
         }
-        caption = words.text("comments.caption", **texts)
-        return f"{caption} {words.text('comments.sampled', **texts)}" if told.read < told.written else caption
+        said = ["caption", "sampled"] if told.read < told.written else ["caption"]
+        said += ["rule"] if survey == next(one for one in GROUPS if one in self._comments()) else []
+        return " ".join(words.text(f"comments.{one}", **texts) for one in said)
 
 
 def _claimed(survey: str, group: str, one: Contrast) -> str:
