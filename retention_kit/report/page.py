@@ -43,7 +43,8 @@ class Page(
         leading = self.leading()
         trend = None if leading is None else self.trend(leading.metric)
         drawn = trend if trend is not None and trend.kind == "chart" else None
-        parts = self.headline(), self.cards(), self.attention(MOST), self.goals(MOST), self.lists(), drawn
+        goals = self.goal_bars(MOST, brief=True)
+        parts = self.headline(), self.cards(), self.attention(MOST), goals, self.lists(), drawn
         return Blocks(filter(None, parts))
 
     def heading(self, name: str) -> Block:

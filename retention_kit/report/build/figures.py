@@ -43,6 +43,7 @@ def compute_figures(plan: Plan) -> Figures:
     for column in page.columns:
         page.changes(column)
     page.claims()
+    page.goal_states()
     for by in survival_columns(page):
         survival_curves(data, period, by)
     lists = customer_lists(data, period, page.columns, page.alone)

@@ -184,6 +184,7 @@ def _reports(plan: Plan) -> dict[str, dict]:
             "only": page.alone or (),  # segment column and value
             "headline": one.headline().data["text"],
             "figures": figures,
+            "goals": one.goals_in_a_line(),
         }
         for language, one in plan.pages.items()
     }
