@@ -1,8 +1,11 @@
-"""What the tables say of one customer beside our columns, such as an address: looked up for follow-ups alone."""
+"""What the tables say of one customer beside our columns, such as an address: looked up for follow-ups alone.
+
+The SQL is of customers in a relation `happened`, which stands before it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.cleaning.raw_columns import added_columns, text_sql
@@ -17,8 +20,11 @@ NO = ("false", "f", "no", "n", "0", "off", "none", "never", "nein", "non", "não
 _FIRST, _LAST = "TIMESTAMP '1900-01-01 00:00:00'", "TIMESTAMP '9999-12-31 00:00:00'"
 
 
-def check_columns(engine: Engine, tables: Iterable[str], follow_ups: Sequence[FollowUp]) -> None:
+def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[FollowUp]) -> None:
     """Raise SettingsError for a follow-up that asks for a column which no table has."""
+    for one in follow_ups:
+        if (table := one.rule.table) not in tables:
+            raise SettingsError(f"follow_ups.{one.name}.when = {one.when!r} asks for {table}, and there are none.")
     if not follow_ups:
         return
     there = list(dict.fromkeys(name for table in tables for name in _columns(engine, table)))
@@ -77,7 +83,7 @@ def _said(engine: Engine, tables: Iterable[str], column: str) -> str:
                 f"SELECT judged.customer_id, came.said, coalesce(judged.{WHEN[table]}, {_FIRST}) AS moment, "
                 f"{place} AS place_of_table, judged._row FROM {table}_typed AS judged "
                 f"JOIN (SELECT _row, {text} AS said FROM {table}_raw) AS came ON came._row = judged._row "
-                "WHERE judged.customer_id IS NOT NULL AND came.said IS NOT NULL"
+                "WHERE judged.customer_id IN (SELECT customer_id FROM happened) AND came.said IS NOT NULL"
             )
     return " UNION ALL ".join(parts)
 

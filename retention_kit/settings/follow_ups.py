@@ -10,6 +10,7 @@ from msgspec import Meta, Struct, field
 
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.settings.addresses import parse_address
+from retention_kit.settings.alerts import WEBHOOKS
 from retention_kit.settings.when import When, parse_when
 
 QUIET, LEFT, CAP = 90, 7, 100  # days between two lists, days to do it in, customers on a list
@@ -135,12 +136,15 @@ def _check_text(one: FollowUp, place: str) -> None:
 def _check_target(target: str, place: str) -> None:
     if target in ("list", "ics"):
         return
-    kind, _, name = target.partition(":")
-    if kind == "webhook" and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,49}", name):
-        return
-    if kind == "webhook":
-        raise SettingsError(f"{place}.then: {target!r} needs a name of letters and digits, such as webhook:crm.")
-    raise SettingsError(f"{place}.then cannot be {target!r}: {did_you_mean(target, ('list', 'ics', 'webhook:NAME'))}")
+    kind, colon, name = target.partition(":")
+    if kind not in WEBHOOKS or not colon:
+        choices = ("list", "ics", *(f"{kind}:NAME" for kind in WEBHOOKS))
+        raise SettingsError(f"{place}.then cannot be {target!r}: {did_you_mean(target, choices)}")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,49}", name):
+        raise SettingsError(
+            f"{place}.then cannot be {target!r}: a NAME has letters, digits and _, as it is part of the name of a "
+            "variable in the environment."
+        )
 
 
 def fill_text(text: str, values: dict[str, str]) -> str:

@@ -12,11 +12,12 @@ import pytest
 
 import oracle_cases as cases
 import retention_kit as rk
+from due import every_form, tickets, with_rules
 from retention_kit.data import choose_engine, dataset
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import fill_placeholders
 from retention_kit.errors import DataError
-from retention_kit.metrics.comments.summary import survey_comments
+from retention_kit.metrics.follow_ups import due_lists
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import back_test
 from retention_kit.metrics.forecasts.survival import survival_curves
@@ -110,7 +111,8 @@ def ask_ahead(data) -> None:
     risk_lists(data, period, ["channel"])
     back_test(data, period)
     later_retention(data, period)
-    survey_comments(data, period)
+    rules = every_form(contact="channel", consent="channel", suppress=["channel", "channel=app"], text="{country}")
+    due_lists(with_rules(data, *rules))
     if data.basis == "subscriptions":
         survival_curves(data, period, "channel")
 
@@ -145,7 +147,8 @@ def statements(tmp_path_factory) -> list[str]:
         days = pd.DataFrame({"customer_id": ["A", "A"], "ordered_at": ["2022-01-05", "2024-04-03"], "amount": [1, 2]})
         rk.scorecard(rk.load(orders=days, as_of="2024-04-20"), every="week")  # whose days leave a year apart
         for basis in ("orders", "subscriptions"):  # the hard cases hold too few customers to forecast
-            ask_ahead(rk.load(**cases.tables(), timezone=cases.ZONE, currency=cases.CURRENCY, basis=basis))
+            tables = cases.tables() | {"tickets": tickets()}
+            ask_ahead(rk.load(**tables, timezone=cases.ZONE, currency=cases.CURRENCY, basis=basis))
     return list(Recorder.said.values())
 
 

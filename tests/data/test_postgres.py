@@ -20,6 +20,7 @@ import oracle_cases as cases
 import retention_kit as rk
 import test_times
 from contradicting_shop import COUNTED, REVENUE, counted, shop
+from due import asked_tables, follow_up_differences
 from exports import CASES
 from pencil import checks, table, value
 from retention_kit.cli import main
@@ -119,6 +120,14 @@ def test_the_sample_company(database, basis, every):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
     data, other = both(database, options, **cases.tables())
     assert differences(data, other, ["channel"], every) == []
+
+
+def test_follow_ups_are_the_same(database):
+    options = {"timezone": cases.ZONE, "currency": cases.CURRENCY}
+    tables = asked_tables(cases.tables())
+    some = {name: frame[frame["customer_id"].str[-1].isin([*"0369"])] for name, frame in tables.items()}
+    data, other = both(database, options, **some)
+    assert follow_up_differences(data, other) == []
 
 
 def test_subscribers_are_forecast_alike(database):

@@ -16,6 +16,7 @@ import pytest
 import oracle_cases as cases
 import retention_kit as rk
 import test_times
+from due import asked_tables, follow_up_differences
 from pencil import checks, table, value
 from retention_kit.data.choose_engine import named_engine
 from retention_kit.data.engines.duckdb import DuckDB
@@ -105,6 +106,13 @@ def test_the_sample_company(session, basis):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY, "basis": basis}
     data, other = both(session, options, **{name: every_fourth(frame) for name, frame in cases.tables().items()})
     assert differences(data, other, ["channel"], months=2) == []
+
+
+def test_follow_ups_are_the_same(session):
+    options = {"timezone": cases.ZONE, "currency": cases.CURRENCY}
+    tables = {name: every_fourth(frame) for name, frame in asked_tables(cases.tables()).items()}
+    data, other = both(session, options, **tables)
+    assert follow_up_differences(data, other) == []
 
 
 def test_subscribers_are_forecast_alike(session):

@@ -17,7 +17,7 @@ from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.forecasts.members import back_test, made_at, rows
-from retention_kit.metrics.forecasts.members_lists import _next_renewal
+from retention_kit.metrics.forecasts.members_lists import next_renewal
 from retention_kit.metrics.forecasts.renewal_model import (
     Alike,
     _by_renewal,
@@ -350,7 +350,7 @@ def test_the_next_renewal_is_the_first_that_has_not_come(billed, started, renews
     kinds = renewals(data, data.as_of)[["billed", "units"]].assign(leaving=0.5, chance=0.1, usual=0.05)
     kinds = kinds.rename(columns={"units": "kind_units"})
     (found,) = listed_members(data, data.as_of, None, None, kinds, "mrr", 9).itertuples()
-    assert _next_renewal(found) == renews
+    assert str(next_renewal(found.billed, found.units, found.anchored)) == renews
 
 
 def test_a_second_calculation_agrees(company):

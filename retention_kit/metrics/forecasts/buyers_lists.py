@@ -85,10 +85,16 @@ def second_purchase(data: Dataset, period: Period, columns: Sequence[str], only:
 
 
 def _gaps(data: Dataset, period: Period) -> tuple[int, int] | None:
-    """Days by which half, and four in five, of those who bought again had done so; None of too few."""
+    return usual_gaps(second_purchase_gaps(data, cut_of(data, period)))
+
+
+def usual_gaps(frame: pd.DataFrame) -> tuple[int, int] | None:
+    """Days by which half, and four in five, of those who bought again had done so; None of too few.
+
+    `frame` as `second_purchase_gaps` gives it.
+    """
     import numpy as np
 
-    frame = second_purchase_gaps(data, cut_of(data, period))
     if frame["customers"].sum() < FEWEST:
         return None
     share = frame["customers"].cumsum() / frame["customers"].sum()

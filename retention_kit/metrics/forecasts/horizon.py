@@ -57,8 +57,10 @@ def horizon_kind(column: str) -> str:
     return kind if kind != column and kind in HORIZON_KINDS else ""
 
 
-def is_control(customer_id: str) -> bool:
-    """Whether a customer is one of the tenth that is not to be asked, by a digest of the id, so that the effect of
-    asking can be measured: always the same, on every engine.
+def is_control(customer_id: str, share: float = 0.1) -> bool:
+    """Whether a customer is of the share (one in ten) that is not to be asked, by a digest of the id, so that the
+    effect of asking can be measured: always the same, on every engine. A larger share holds a smaller one.
     """
-    return int(hashlib.sha256(customer_id.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16) % 10 == 0
+    digest = int(hashlib.sha256(customer_id.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16)
+    tenth, rest = digest % 10, digest // 10 % 10**9
+    return tenth * 10**9 + rest < round(share * 10**10)

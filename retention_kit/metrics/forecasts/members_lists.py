@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.forecasts.horizon import cut_of, horizon_column, is_control
@@ -28,21 +29,21 @@ def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -
     tenure_months, whole ones since the first payment; billed, the interval, and plan, where the data have it; act_by,
     the date of the next renewal; new_on_list, why, control; then the value of each segment column.
     """
-    if (kinds := _kinds(data, period)) is None:
+    if (found := kinds(data, cut_of(data, period))) is None:
         return None
     rank = "mrr * leaving" if back_test(data, period).verdict == "better" else "mrr"
-    rows, values = _asked(data, period, columns, only, kinds, rank)
+    rows, values = _asked(data, period, columns, only, found, rank)
     known: set[str] = set()
-    if (before := _kinds(data, period.shift(-1))) is not None:
+    if (before := kinds(data, cut_of(data, period.shift(-1)))) is not None:
         known = {*_asked(data, period.shift(-1), (), only, before, rank)[0]["customer_id"]}
     return _shaped(data, period, rows, values, known)
 
 
-def _kinds(data: Dataset, period: Period) -> pd.DataFrame | None:
-    """What tells customers at risk from others, with the chance to leave within a month and the horizon; None where
-    there is no model.
+def kinds(data: Dataset, cut: date) -> pd.DataFrame | None:
+    """What tells customers at risk at a date from others, with the chance to leave within a month and the horizon; None
+    where there is no model.
     """
-    fit = fit_of(data, cut_of(data, period))
+    fit = fit_of(data, cut)
     if fit.model is None:
         return None
     members = members_of(fit.frame)
@@ -51,8 +52,8 @@ def _kinds(data: Dataset, period: Period) -> pd.DataFrame | None:
     chance = 1 - stays[:, 0]
     usual = usual_chance(data, chance, alike)
     names = ["billed", "units", *(name for name in members if name.startswith("trait_"))]
-    kinds = members[names].assign(leaving=1 - stays[:, -1], chance=chance, usual=usual)
-    return kinds[(chance > 0) & (chance >= TWICE * usual)].rename(columns={"units": "kind_units"})
+    found = members[names].assign(leaving=1 - stays[:, -1], chance=chance, usual=usual)
+    return found[(chance > 0) & (chance >= TWICE * usual)].rename(columns={"units": "kind_units"})
 
 
 def _asked(
@@ -90,7 +91,7 @@ def _shaped(
             "tenure_months": tenure.astype("int64"),
             "billed": rows["billed"],
             **({"plan": rows["trait_0"]} if has_plan and "plan" not in [value.name for value in values] else {}),
-            "act_by": [_next_renewal(row) for row in rows.itertuples()],
+            "act_by": [str(next_renewal(row.billed, row.units, row.anchored)) for row in rows.itertuples()],
             "new_on_list": [customer not in known for customer in rows["customer_id"]],
             "why": [_why(row, words, has_plan) for row in rows.itertuples()],
             "control": [is_control(customer) for customer in rows["customer_id"]],
@@ -101,15 +102,15 @@ def _shaped(
     return shaped
 
 
-def _next_renewal(row: Any) -> str:
-    """The date of the first renewal that has not come yet."""
+def next_renewal(billed: str, units: int, anchored: str) -> date:
+    """The date of the first renewal that has not come yet, after so many units since a date."""
     import pandas as pd
 
-    step = STEPS[row.billed]
-    units = (row.units // step + 1) * step
-    if row.billed in UNITS:
-        return str((pd.Timestamp(row.anchored) + pd.Timedelta(days=units * (7 if row.billed == "week" else 1))).date())
-    return str((pd.Timestamp(row.anchored) + pd.DateOffset(months=units)).date())
+    step = STEPS[billed]
+    ahead = (int(units) // step + 1) * step
+    if billed in UNITS:
+        return (pd.Timestamp(anchored) + pd.Timedelta(days=ahead * (7 if billed == "week" else 1))).date()
+    return (pd.Timestamp(anchored) + pd.DateOffset(months=ahead)).date()
 
 
 def _why(row: Any, words: Words, has_plan: bool) -> str:

@@ -109,6 +109,31 @@ def listed_members(
             engine.unregister("member_kinds")
 
 
+def renewing_members(data: Dataset, cut: date, until: date, kinds: pd.DataFrame | None, found: str) -> pd.DataFrame:
+    """The members at a date whose next renewal comes by another one, all or those of some kinds, as `found` selects
+    from `happened`: customer_id, billed, units, anchored_on. `kinds` as in `listed_members`.
+    """
+    traits, span = traits_of(data), span_before(cut)[1]
+    parts = _trait_parts(traits, span) if kinds is not None else {"joins": ""}
+    alike = "".join(f" AND kinds.trait_{one} = coalesce(t{one}.value, {literal(NONE)})" for one in range(len(traits)))
+    join = f"JOIN member_kinds AS kinds ON kinds.billed = counted.billed AND kinds.kind_units = counted.units{alike}"
+    more = {
+        "until": f"DATE '{until}'",
+        "months_until": months_between("counted.anchored", f"DATE '{until}'"),
+        "kinds": f"{parts['joins']} {join}" if kinds is not None else "",
+        "found": found,
+    }
+    engine = data.live_engine
+    with engine.lock:
+        if kinds is None:
+            return _ask(data, "due_renewals", cut, None, **more)
+        engine.register("member_kinds", kinds.reset_index(drop=True))
+        try:
+            return _ask(data, "due_renewals", cut, None, **more)
+        finally:
+            engine.unregister("member_kinds")
+
+
 def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
     if data.engine is None:
         raise DataError(f"The figures kept for the report hold no {name} up to {cut} by {segment or 'whole'}.")

@@ -1,0 +1,96 @@
+"""`retention-kit follow-ups`: dated lists of whom to follow up, each customer once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.cli.options import add_data, load_data
+from retention_kit.cli.output import DONE, FAILED, print_table, say
+from retention_kit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.delivery.follow_ups.make import FollowUps
+
+_COUNTS = ("new", "open", "overdue", "done", "listed before", "quiet", "above the cap", "suppressed", "no consent",
+           "control")  # fmt: skip  # words by the line
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser("follow-ups", help="list whom to follow up, each customer once; safe to repeat")
+    add_data(parser)
+    parser.add_argument(
+        "--output", default="follow_ups", type=Path, metavar="DIR", help="where lists land (default: follow_ups)"
+    )
+    parser.add_argument(
+        "--done", type=Path, metavar="FILE", help="what was done: customer_id, rule, done_at (default: DIR/done.csv)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say who would be listed, and write nothing")
+    parser.add_argument("--json", action="store_true", help="a list of objects, with the customers that are new")
+    parser.set_defaults(run=_follow_ups)
+
+
+def _follow_ups(arguments: argparse.Namespace) -> int:
+    from retention_kit.delivery.follow_ups.make import make_follow_ups
+
+    data = load_data(arguments)
+    if not data.settings.follow_ups:
+        raise SettingsError(
+            'No follow-ups are asked for: a retention.toml says them ([[follow_ups]], name = "Thank", '
+            'when = "7 days after first purchase").'
+        )
+    made = make_follow_ups(data, arguments.output, arguments.done, dry_run=arguments.dry_run, progress=say)
+    if arguments.json:
+        _print_json(made)
+    else:
+        print_follow_ups(made, arguments.output)
+    return DONE if made.is_done else FAILED
+
+
+def list_follow_ups(data: Dataset, folder: Path) -> bool:
+    """Make and print the lists of a dataset that asks for some, as `run` does after its report; whether all worked."""
+    if not data.settings.follow_ups:
+        return True
+    from retention_kit.delivery.follow_ups.make import make_follow_ups
+
+    made = make_follow_ups(data, folder, progress=say)
+    print_follow_ups(made, folder)
+    return made.is_done
+
+
+def print_follow_ups(made: FollowUps, folder: Path) -> None:
+    """The lists as a table on standard output, a line each; what else is to be told on standard error."""
+    rows = []
+    for one in made.listed:
+        due = one.due
+        counts = (len(one.rows), one.open, one.overdue, one.done, one.before, one.quiet, one.beyond, due.silent,
+                  due.not_agreeing, due.control)  # fmt: skip
+        file = str(folder / one.file) if one.file else due.reason
+        rows.append((one.name, *(f"{count:,}" if count else "" for count in counts), file))
+    print_table(("follow-up", *_COUNTS, "list"), rows, range(1, len(_COUNTS) + 1))
+    for one in made.listed:
+        if one.due.is_cut:
+            say(f"{one.name}: more than 100,000 are due, and the first of them were looked at.")
+    for note in made.notes:
+        say(note)
+
+
+def _print_json(made: FollowUps) -> None:
+    import json
+
+    from retention_kit.delivery.follow_ups.lists import facts
+
+    objects = []
+    for one in made.listed:
+        due = one.due
+        counts = {"open": one.open, "overdue": one.overdue, "done": one.done, "listed_before": one.before,
+                  "quiet": one.quiet, "above_cap": one.beyond, "suppressed": due.silent,
+                  "no_consent": due.not_agreeing, "control": due.control, "reason": due.reason}  # fmt: skip
+        objects.append(facts(one, one.file) | counts)
+    print(json.dumps(objects, indent=1, ensure_ascii=False))
+    for note in made.notes:
+        say(note)

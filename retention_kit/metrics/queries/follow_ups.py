@@ -1,0 +1,104 @@
+"""To whom something happened that a follow-up waits for: a few rows, with what the tables say of these customers."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from retention_kit.data.customer_columns import consent_sql, latest_value_sql, silence_sql
+from retention_kit.data.engines.sql_text import literal
+from retention_kit.metrics.queries.memberships import renewing_members
+from retention_kit.metrics.queries.views import run_query, sql
+from retention_kit.settings.follow_ups import FollowUp
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from retention_kit.data.dataset import Dataset
+
+MOST = 100_000  # rows of one follow-up that leave the engine
+_NOBODY = "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS DATE) AS day WHERE 1 = 0)"
+_PAUSING = "SELECT customer_id FROM subscriptions WHERE status = 'paused' AND paid_until IS NULL"
+
+
+def happened(
+    data: Dataset, follow_up: FollowUp, first: date | datetime, last: date | datetime, kinds: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """To whom something happened from `first` to `last`, both counting, and who has not done anything about it since.
+
+    Of who bought, began to pay or left, dates; of answers and tickets, moments, where a date is the whole day; of
+    renewals `last` is the date by which they come, and `kinds` those of members at risk (`members_lists.kinds`).
+    Columns: customer_id; happened_on, or happened_at; of answers said_score, of tickets ticket_id, of renewals billed,
+    units and anchored_on; value_0, … for the contact (where there is one) and each column that the text names; agrees
+    (1 or 0) and is_silent (1 or 0), both as the settings ask. The first 100,001 rows at most, the earliest first.
+    """
+    rule, found = follow_up.rule, _found_sql(data, follow_up)
+    if rule.kind == "renewal":
+        return renewing_members(data, data.as_of, _plain(last), kinds, found)
+    if rule.kind == "score":
+        sign, score = rule.comparison
+        parts = {"survey": literal(rule.survey), "comparison": f"{sign} {score}", "first": _moment(first)}
+        return run_query(data, sql("due_answers"), None, None, found=found, **parts)
+    if rule.kind == "ticket":
+        until = last + timedelta(microseconds=1) if isinstance(last, datetime) else last + timedelta(days=1)
+        return run_query(data, sql("due_tickets"), found=found, first=_moment(first), until=_moment(until))
+    dates = {"first": f"DATE '{_plain(first)}'", "last": f"DATE '{_plain(last)}'", "ends": f"DATE '{data.as_of}'"}
+    if rule.kind == "subscribing":
+        wanted = f"pays_until >= DATE '{data.as_of}'{_newcomers(data, 'customer_id')}"
+        return run_query(data, sql("due_members"), None, None, found=found, when="pays_since", wanted=wanted, **dates)
+    if rule.kind == "leaving":
+        wanted = f"customer_id NOT IN ({_PAUSING})"
+        return run_query(data, sql("due_members"), None, None, found=found, when="pays_until", wanted=wanted, **dates)
+    repeats = {"first": "frequency = 0", "second": "frequency = 1"}.get(
+        "first" if rule.kind == "second" else rule.place, "1 = 1"
+    )
+    answers = "responses" if rule.kind == "purchase" and "responses" in data.tables else _NOBODY
+    wanted = repeats + (_newcomers(data, "sums.customer_id") if repeats != "1 = 1" else "")
+    query = sql("purchase_days") + sql("due_purchases")
+    return run_query(data, query, None, None, found=found, answers=answers, wanted=wanted, **dates)
+
+
+def _newcomers(data: Dataset, customer: str) -> str:
+    """SQL that leaves out who was a customer before the data begin, whose first purchase nobody knows."""
+    return f" AND {customer} NOT IN (SELECT customer_id FROM known_customers)" if data.has_known_customers else ""
+
+
+def _found_sql(data: Dataset, follow_up: FollowUp) -> str:
+    """SQL after `happened`: its rows with what the tables say of these customers."""
+    engine, tables = data.live_engine, [*data.parts]
+    named = [name for name in (follow_up.contact, *follow_up.merged) if name is not None]
+    selected, joins = ["happened.*"], []
+    for number, name in enumerate(named):
+        if name == "customer_id":
+            selected.append(f"happened.customer_id AS value_{number}")
+            continue
+        said = f"said_{number}"
+        selected.append(f"{said}.said AS value_{number}")
+        joins.append(f"LEFT JOIN ({latest_value_sql(engine, tables, name)}) AS {said} ON {_same(said)}")
+    agrees, silent = "1", []
+    if follow_up.consent is not None:
+        agrees = "coalesce(agreeing.agrees, 0)"
+        joins.append(f"LEFT JOIN ({consent_sql(engine, tables, follow_up.consent)}) AS agreeing ON {_same('agreeing')}")
+    for number, (column, value) in enumerate(follow_up.silencers):
+        name = f"silent_{number}"
+        silent.append(f"{name}.customer_id IS NOT NULL")
+        joins.append(f"LEFT JOIN ({silence_sql(engine, tables, column, value)}) AS {name} ON {_same(name)}")
+    selected.append(f"{agrees} AS agrees")
+    selected.append(f"CASE WHEN {' OR '.join(silent) or '1 = 0'} THEN 1 ELSE 0 END AS is_silent")
+    rule = follow_up.rule
+    when = "happened_at" if rule.kind in ("score", "ticket") else "happened_on"
+    by = [f"happened.{when}"] if rule.kind != "renewal" else []
+    by += ["happened.customer_id", *(["happened.ticket_id"] if rule.kind == "ticket" else [])]
+    return f"SELECT {', '.join(selected)} FROM happened {' '.join(joins)} ORDER BY {', '.join(by)} LIMIT {MOST + 1}"
+
+
+def _same(name: str) -> str:
+    return f"{name}.customer_id = happened.customer_id"
+
+
+def _plain(day: date | datetime) -> date:
+    return day.date() if isinstance(day, datetime) else day
+
+
+def _moment(day: date | datetime) -> str:
+    return f"TIMESTAMP '{day if isinstance(day, datetime) else datetime.combine(day, time())}'"

@@ -1,0 +1,7 @@
+-- Tickets that were opened from $first to before $until, and are open still.
+WITH happened AS (
+    SELECT customer_id, opened_at AS happened_at, ticket_id
+    FROM tickets
+    WHERE closed_at IS NULL AND opened_at >= $first AND opened_at < $until
+)
+$found
