@@ -72,6 +72,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         from retention_kit.survey.invitations import check_public_url
 
         check_public_url(arguments.public_url)
+    if not 0 <= arguments.port < 2**16:
+        raise SettingsError(f"--port is {arguments.port}: give one below 65,536.")
     root = arguments.root_path.rstrip("/")
     if root and not root.startswith("/"):
         raise SettingsError(f"--root-path {root!r} has to begin with a slash, such as /survey.")

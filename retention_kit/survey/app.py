@@ -31,7 +31,7 @@ from retention_kit.survey.store import Asked, Store, hash_token, is_token
 from retention_kit.survey.words import choose_language
 
 BODY = 32 * 2**10  # bytes of an answer: 2,000 characters of any script, each written as %E2%82%AC, and the rest
-POSTS, FAILURES = 20, 60  # a minute, by token and by who asks
+POSTS, FAILURES = 20, 300  # a minute, by token and by who asks
 _DRAINED = 2**20  # what is read of a larger body, so that its sender gets to read why it is refused
 _SECONDS = 15  # for a body to arrive
 _LOG = logging.getLogger(__name__)  # faults, in which neither addresses nor tokens stand
@@ -120,7 +120,8 @@ class _Form:
             _LOG.error("%s", error)
             return _page("unavailable", request, 503)
         who = request.client.host if request.client else ""
-        if status == 429 or not self._failures.allows(who):
+        # To answer twice is no attack, and its token has a limit of its own.
+        if status == 429 or (status != 409 and not self._failures.allows(who)):
             return _page("too_many", request, 429, {"Retry-After": str(WINDOW)})
         return _page(page, request, status)
 

@@ -56,12 +56,15 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    listening = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ReportError(f"The form cannot be served at {host}:{port}: {reason}.") from None
+        listening.listen(_AT_ONCE)  # from here on nobody is turned away
+    except OSError as error:
+        if listening:
+            listening.close()
+        raise ReportError(f"The form cannot be served at {host}:{port}: {error.strerror}.") from None
     return listening
