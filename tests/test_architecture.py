@@ -59,6 +59,7 @@ MAY_IMPORT = {
     "metrics.alerts.conditions": "errors settings metrics.catalogue metrics.goals.rules metrics.alerts.language",
     "metrics.alerts.evaluate": "periods metrics.alerts.language metrics.alerts.states metrics.insights",
     "metrics.queries": f"{COMMON} data metrics.summary_rows",
+    "metrics.comments": "data metrics.queries periods",
     "metrics.forecasts": f"{COMMON} data metrics.summary_rows metrics.catalogue metrics.formulas metrics.models metrics.queries",
     "metrics.definitions": f"{COMMON} data.values metrics.summary_rows metrics.catalogue metrics.formulas",
     "metrics": f"{COMMON} plugins data metrics",

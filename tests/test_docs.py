@@ -22,6 +22,8 @@ import retention_kit as rk
 from exports import CASES
 from retention_kit import errors
 from retention_kit.cli import main, parser
+from retention_kit.metrics.alerts.conditions import rules
+from retention_kit.metrics.alerts.rule_tests import run_tests
 from retention_kit.metrics.catalogue import METRICS, SUMMARIES, Measure, metric
 from retention_kit.settings import (
     AtRisk,
@@ -111,7 +113,11 @@ def test_python_runs(page, namespace):
 @with_blocks("toml")
 def test_settings_are_valid(page):
     for code in blocks(page, "toml"):
-        make_settings(parse_toml(code.encode(), page.name))
+        raw = parse_toml(code.encode(), page.name)
+        if "tests" in raw:  # of alerts
+            assert all(result.is_as_expected for result in run_tests(raw, None))
+        else:
+            rules(make_settings(raw))
 
 
 @with_blocks("sh")

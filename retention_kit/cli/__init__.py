@@ -1,6 +1,7 @@
 """The command line: one module for each group of commands.
 
-Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data.
+Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data; 3 an alert
+fires that is to end with it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from retention_kit.cli import check, follow_ups, importing, mail, metrics, project, report, survey
+from retention_kit.cli import alerts, check, follow_ups, importing, mail, metrics, project, report, survey
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, WRONG, end
 from retention_kit.cli.terminal import Interrupts, fill_descriptors, steady
 from retention_kit.errors import ReportError, RetentionKitError
@@ -93,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     ours = _Parser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
     ours.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = ours.add_subparsers(metavar="COMMAND", required=True)
-    for group in (report, metrics, check, importing, project, mail, follow_ups, survey):
+    for group in (report, metrics, alerts, check, importing, project, mail, follow_ups, survey):
         group.add(commands)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Sequence
 from shutil import get_terminal_size
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG, FIRING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def say(message: object) -> None:

@@ -59,11 +59,19 @@ RETURNS, RETURN_MONTHS = 0.18, (2, 8)  # chance after leaving
 REASONS = {"too expensive": 0.39, "not used enough": 0.32, "missing feature": 0.16, "another provider": 0.13}
 REASON_GIVEN = 0.85
 
-RESPONSES, ANONYMOUS, COMMENTS = 6_000, 0.06, 0.05
+RESPONSES, ANONYMOUS, COMMENTS = 6_000, 0.06, 0.30
 MOOD_SPREAD = 0.50, 0.85  # standard deviations between customers and within one's answers
 LEAVING_SOON, LEAVING_MOOD = pd.Timedelta(days=90), -0.90
-PRAISE = ("Quick delivery, thank you", "Exactly what I wanted", "The app is a pleasure to use", "Friendly support")
-COMPLAINTS = ("Parcel came late", "Too expensive for what it is", "Could not reach support", "The wrong item arrived")
+PRAISE = (
+    *("Quick delivery, thank you", "Exactly what I wanted", "The app is a pleasure to use", "Friendly support"),
+    *("Delivery was quick again", "Good quality for the price", "Easy to order, quick to arrive", "Lovely packaging"),
+    "Support was friendly and solved it at once",
+)
+COMPLAINTS = (
+    *("Parcel came late", "Too expensive for what it is", "Could not reach support", "The wrong item arrived"),
+    *("Late again, and nobody told me", "Expensive, and the parcel was late", "Waited a week for an answer"),
+    "The wrong size arrived, and sending it back was expensive",
+)
 
 UNREADABLE_DATES = ("not recorded", "2024-02-30 10:00:00", "31/31/2024", "?", "00.00.0000")
 UNREADABLE_AMOUNTS = ("n/a", "twelve", "19,-", "#REF!")

@@ -32,6 +32,7 @@ KINDS: dict[str, dict] = {
     "table": {"title": "", "columns": ..., "rows": ..., "keys": [], "caption": ""},
     "terms": {"items": ...},
     "chart": {"title": "", "caption": "", "alt": ..., "spec": ...},
+    "goals": {"title": "", "goals": ..., "caption": ""},
 }
 PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their fields)
     "cards": (
@@ -39,6 +40,21 @@ PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their field
         {"label": ..., "value": ..., "changes": [], "detail": "", "goal": None, "spark": [], "note": "", "metric": ""},
     ),
     "table": ("columns", {"label": ..., "align": "start"}),
+    "goals": (
+        "goals",
+        {
+            "objective": "",
+            "label": ...,
+            "value": "",
+            "state": ...,
+            "tone": "",
+            "share": None,
+            "mark": None,
+            "start": "",
+            "target": "",
+            "detail": "",
+        },
+    ),
     "terms": ("items", {"term": ..., "text": ..., "details": []}),
 }
 UNSAID = ("spec", "id", "level", "tone", "align", "spark", "keys", "direction", "good", "share", "metric")  # no words

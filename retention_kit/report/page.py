@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.blocks import Block
+from retention_kit.report.pages.alerts import AlertBlocks
 from retention_kit.report.pages.at_risk import RiskBlocks
 from retention_kit.report.pages.attention import MOST, Attention
 from retention_kit.report.pages.context import Blocks
@@ -17,7 +18,17 @@ from retention_kit.report.pages.value_groups import ValueGroupBlocks
 from retention_kit.report.pages.why import WhyBlocks
 
 
-class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks, SurvivalBlocks, WhyBlocks, ValueGroupBlocks, RiskBlocks):
+class Page(
+    Attention,
+    CustomerBlocks,
+    MrrBlocks,
+    SurveyBlocks,
+    SurvivalBlocks,
+    WhyBlocks,
+    ValueGroupBlocks,
+    RiskBlocks,
+    AlertBlocks,
+):
     """One period of one dataset in one language, as the templates show it; parameters as in `Context`.
 
     Every method that a template calls gives one block, a list of blocks, or None where there is nothing to show.
@@ -32,7 +43,8 @@ class Page(Attention, CustomerBlocks, MrrBlocks, SurveyBlocks, SurvivalBlocks, W
         leading = self.leading()
         trend = None if leading is None else self.trend(leading.metric)
         drawn = trend if trend is not None and trend.kind == "chart" else None
-        parts = self.headline(), self.cards(), self.attention(MOST), self.goals(MOST), self.lists(), drawn
+        goals = self.goal_bars(MOST, brief=True)
+        parts = self.headline(), self.cards(), self.attention(MOST), goals, self.lists(), drawn
         return Blocks(filter(None, parts))
 
     def heading(self, name: str) -> Block:

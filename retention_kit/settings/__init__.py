@@ -135,6 +135,7 @@ class Definitions(Struct, frozen=True, forbid_unknown_fields=True):
     )
     ces_top: Annotated[int, Meta(ge=1, le=9)] | Literal["mean"] | None = None  # how many are "easy"; else 3, of 1-5 two
     min_n: Annotated[int, Meta(ge=1)] = 1  # rates and means of fewer are not shown
+    comment_min_n: Annotated[int, Meta(ge=1)] = 5  # words and groups of fewer customers are not shown of comments
     discount: Annotated[float, Meta(ge=0, le=1)] = 0.10  # a year, of money that is expected
     horizon_months: Annotated[int, Meta(ge=1, le=60)] = 12  # how far forecasts look
 

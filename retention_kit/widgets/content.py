@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-TABS = ("trend", "movements", "cohorts", "segments", "customers", "about")
+TABS = ("trend", "movements", "cohorts", "segments", "customers", "goals", "about")
 ACTIVE, CELL = "active", "cell"
 MOST_ROWS = 200  # of customers that a table shows
 _MONEY = ("paid", "mrr", "revenue_12_months", *STAKES)
@@ -83,6 +83,8 @@ class Content:
         steps.append(self._step("figures", lambda: self.scorecard, ""))
         if missing_reason(data, "cohorts") is None:
             steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Granularity(chosen.every)), ""))
+        if data.settings.goals:
+            steps.append(self._step("goals", lambda: self.page.goal_states(), ""))
         steps.append(self._step("chance", lambda: self.page.claims(), ""))  # of all that the report compares
         if listing is not None and not missing_reason(data, "movements"):
             steps.append(self._step("customers", lambda: self.customers(listing), ""))

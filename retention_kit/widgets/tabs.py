@@ -31,7 +31,7 @@ class Asked:
 
 
 class Tabs(W.Tab):
-    """Trend, movements, cohorts, segments, customers, and data and definition."""
+    """Trend, movements, cohorts, segments, customers, goals, and data and definition."""
 
     def __init__(self, words: Words, asked: Asked):
         self._words, self._asked = words, asked
@@ -54,7 +54,7 @@ class Tabs(W.Tab):
         self._segments, self._parts = ChartPanel(), markup("rk-table")
         self._list = W.Dropdown(description=text("explorer.list_head"))
         self._save = W.Button(description=text("explorer.download"))
-        self._table, self._about = markup("rk-table"), markup("rk-table")
+        self._table, self._goals, self._about = (markup("rk-table") for _ in range(3))
         self._lists = boxed("rk-cell", self._list, self._save, row=True)
         panels = {
             "trend": (self._trend, self._figures),
@@ -62,6 +62,7 @@ class Tabs(W.Tab):
             "cohorts": (self._cohorts, self._cell),
             "segments": (self._segments, self._parts),
             "customers": (self._lists, self._table),
+            "goals": (self._goals,),
             "about": (self._about,),
         }
         super().__init__([boxed(f"rk-{name}", *panels[name]) for name in TABS])
@@ -160,6 +161,10 @@ class Tabs(W.Tab):
     def _choose_list(self, change: dict) -> None:
         if not self._is_set and change["new"] and change["new"] != CELL:
             self._asked.listed(Listing(change["new"]))
+
+    def _draw_goals(self) -> None:
+        bars = self.content.page.goal_bars()
+        self._goals.value = html(bars) if bars else sentence(self._words.text("goals.none"))
 
     def _draw_about(self) -> None:
         self._about.value = html(*self.content.about())

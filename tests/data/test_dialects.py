@@ -17,6 +17,7 @@ from retention_kit.data import choose_engine, dataset
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import fill_placeholders
 from retention_kit.errors import DataError
+from retention_kit.metrics.comments.summary import survey_comments
 from retention_kit.metrics.follow_ups import due_lists
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import back_test
@@ -111,6 +112,7 @@ def ask_ahead(data) -> None:
     risk_lists(data, period, ["channel"])
     back_test(data, period)
     later_retention(data, period)
+    survey_comments(data, period)
     rules = every_form(contact="channel", consent="channel", suppress=["channel", "channel=app"], text="{country}")
     due_lists(with_rules(data, *rules))
     if data.basis == "subscriptions":

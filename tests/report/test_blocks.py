@@ -28,6 +28,7 @@ SAMPLES = {
     "text": {"text": "Words"},
     "table": {"columns": [{"label": "Words"}, {"label": "n", "align": "end"}], "rows": [["France", "12"]]},
     "terms": {"items": [{"term": "Words", "text": "What they mean.", "details": ["a / b"]}]},
+    "goals": {"goals": [{"label": "Words", "state": "✓ reached", "share": 0.5, "mark": 0.25, "detail": "a · b"}]},
     "chart": {"title": "Words", "alt": "A bar", "spec": SPEC},
 }
 

@@ -253,13 +253,13 @@ def test_two_sentences_say_how_sure_it_is_and_why(read, goals):
 def test_goals_show_how_far_they_are(goals):
     rows = {row.strong.get_text(): row for row in goals.page.select("td.goal")}
     assert {value: row.select_one(".of").get_text() for value, row in rows.items()} == {
-        "45.6%": "goal 45.0% · within chance of it · from 36.6% in Jan 2011",
-        "32.5%": "goal 35.0% · open until Dec 2011 · from 29.7% in Dec 2010",
-        "£698": "goal £750 · within chance of it · from £647 in Dec 2010",
+        "45.6%": "✓ reached, within chance · goal 45.0% by Nov 2011 · from 36.6% in Jan 2011",
+        "32.5%": "∆ off track · goal 35.0% by Dec 2011 · from 29.7% in Dec 2010",
+        "£698": "× missed, within chance · goal £750 · from £647 in Dec 2010",
     }
     widths = {value: [cell.get("width") for cell in row.select(".track td")] for value, row in rows.items()}
     assert widths == {"45.6%": ["100%"], "32.5%": ["52%", "48%"], "£698": ["50%", "50%"]}
-    assert "- Repeat purchase rate: 32.5% · goal 35.0% · open until Dec 2011" in goals.text
+    assert "- Repeat purchase rate: 32.5% · ∆ off track · goal 35.0% by Dec 2011" in goals.text
 
 
 def test_an_incomplete_period_says_so_everywhere(retail):

@@ -356,8 +356,12 @@ GOALS = {
     # Of three customers nothing is said but that chance may have decided it; February's 2/3 was beyond 0.3 already.
     "customer_retention_rate": ("target = 0.3", "goal 30.0% · within chance of it", None),
     "customer_churn_rate": ("target = 0.5", "goal 50.0% · within chance of it", None),
-    "active_customers": ("target = 2", "goal 2 · missed", None),
-    "revenue": ('target = 40.0\nby = "2024-06"', "goal £40.00 · open until Jun 2024 · from £35.00 in Jan 2024", 0.0),
+    "active_customers": ("target = 2", "goal 2 · × missed", None),
+    "revenue": (
+        'target = 40.0\nby = "2024-06"',
+        "goal £40.00 by Jun 2024 · ∆ off track · from £35.00 in Jan 2024",
+        0.0,
+    ),
 }
 
 

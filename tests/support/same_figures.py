@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 import retention_kit as rk
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.breakdowns import answer_counts
+from retention_kit.metrics.comments.summary import survey_comments
 from retention_kit.metrics.forecasts.buyers import fit_of
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import back_test, lives
@@ -188,6 +189,7 @@ def differences(
         found += _both("concentration", data, other, concentration, period=period)
         found += _both("value segments", data, other, value_segments, period=period)
     found += _both("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
+    found += _both("comments", data, other, survey_comments, period=periods_of(data, "month")[-1])
     if data.basis == "subscriptions":
         cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]
         for ask in (renewals, survival_times):

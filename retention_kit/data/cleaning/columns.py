@@ -7,6 +7,7 @@ from collections import Counter
 from retention_kit.data.checks import Finding
 from retention_kit.data.cleaning.raw_columns import (
     FLAGS,
+    LONGEST,
     NUMBERS,
     agreed_value,
     capped_text,
@@ -141,6 +142,8 @@ class Columns:
                 self.sql[name] = f"TRY_CAST({self.number(name)} AS DOUBLE)"
             elif name == "currency":
                 self.sql[name] = f"nullif(upper({self.text(name)}), {literal(self._currency)})"
+            elif name == "comment":
+                self.sql[name] = f"left({self.text(name)}, {LONGEST})"
             else:
                 self.sql[name] = capped_text(ids.sql.get(name) or self.text(name))
 

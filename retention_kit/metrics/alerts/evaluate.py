@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import inf, sqrt
 from statistics import median
 
 from retention_kit.metrics.alerts.language import OPPOSITE, Compare, Figure, Join, Node, Not, Number
@@ -121,7 +121,7 @@ class _Judge:
             value, low, high = median(known) if len(known) >= LEAST else None, None, None
             note = f"Fewer than {LEAST} of the {USUAL} periods before have a figure."
         if value is not None and low is not None and high is not None:
-            low, high = value - self._wider * (value - low), value + self._wider * (high - value)
+            low, high = self._widened(value, low, high, point.unit if function != "change" else "")
         if function in ("low", "high"):
             value, note = low if function == "low" else high, point.note or "The figure has no interval."
             low = high = None
@@ -131,6 +131,12 @@ class _Judge:
             is_of_few = is_of_few or before_it.is_of_few
         shown = Operand(side.metric, function, value, point.unit, low, high, side.factor)
         return _Side(shown, is_of_few, note)
+
+    def _widened(self, value: float, low: float, high: float, unit: str) -> tuple[float, float]:
+        """The interval so many times as wide, inside what the figure can be."""
+        least = {"points": -100.0}.get(unit, 0.0 if unit and low >= 0 else -inf)
+        most = {"points": 100.0}.get(unit, 1.0 if unit == "fraction" and high <= 1 else inf)
+        return max(least, value - self._wider * (value - low)), min(most, value + self._wider * (high - value))
 
     def _difference(self, left: Operand, right: Operand) -> tuple[float, float]:
         """The bounds of left - right: both the difference itself, unless it has to be certain."""

@@ -79,17 +79,10 @@ def judge(
         outcome, has_rows = seen[-1], any(period.index in figures.get(name, {}) for name in rule.metrics)
         is_firing = state == "firing" or (is_firing and state == "no data")
         if has_rows or is_firing or not alert.each:
-            reason = outcome.reason or ("The condition of reset has no data." if state == "no data" else "")
-            yield AlertState(
-                alert,
-                value,
-                str(period),
-                state,
-                since,
-                outcome.figures,
-                reason if state == "no data" else "",
-                rule.digest,
-            )
+            is_missing = state == "no data"
+            reason = (outcome.reason or "The condition of reset has no data.") if is_missing else ""
+            held = is_missing and is_firing
+            yield AlertState(alert, value, str(period), state, since, outcome.figures, reason, rule.digest, held)
 
 
 def _only(rule: Rule) -> str:

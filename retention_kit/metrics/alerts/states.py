@@ -50,6 +50,7 @@ class AlertState:
     figures: tuple[Comparison, ...]
     reason: str  # of "no data": a sentence
     digest: str  # of the rule: when, for, reset, every, each, segment, certain, cooldown; not of its name or `then`
+    is_held: bool = False  # of "no data": it was firing before, and has not resolved
 
 
 @dataclass

@@ -40,7 +40,7 @@ def goal_states(data: Dataset, period: Period, only: str = "", *, all_lengths: b
     if not settings.goals:
         return []
     asked = (str(period), all_lengths, tuple(settings.goals.items()), settings.definitions)
-    key = SummaryKey("goals", asked, only, (*METRICS,))
+    key = SummaryKey("goals", asked, only)
     if key not in data.summaries:
         check_goals(settings.goals)
         data.summaries[key] = list(_Reading(data, period).states(only, all_lengths))

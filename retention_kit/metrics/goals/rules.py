@@ -83,11 +83,6 @@ def goal_of(goals: Mapping[str, Goal], name: str, period: Period, segment: str, 
     return next((goal for goal in found if _due(goal) >= period.end), found[-1] if found else None)
 
 
-def is_past(goal: Goal, period: Period) -> bool:
-    """Whether the time of a goal was up before a period."""
-    return _due(goal) < period.end
-
-
 def _due(goal: Goal) -> date:
     """When a goal is due: the end of its period; never where it names none."""
     return Period.parse(goal.by).end if goal.by else date.max

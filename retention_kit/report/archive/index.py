@@ -108,6 +108,7 @@ def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
     return {
         "title": words.period(pack.period),
         "headline": whole.get("headline", ""),
+        "goals": whole.get("goals", ""),
         "marks": marks,
         "figures": [
             {"label": METRICS[metric].label, "value": own.value(value, METRICS[metric].unit)}

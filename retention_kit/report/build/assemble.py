@@ -10,6 +10,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.appendix import appendix
 from retention_kit.report.blocks import BLOCK_MIME, Block
 from retention_kit.report.changes import Restated
+from retention_kit.report.pages.alerts import MOST_NAMED
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from retention_kit.report.execution.plan import Plan
     from retention_kit.report.page import Page
 
+IN_BRIEF = 2  # alerts on one page
 SHORTER = (4, 3, 2, 1)  # sentences of what needs attention, where a page has no room for more
 
 
@@ -39,7 +41,9 @@ def assemble(
         if section.name != "overview" and not _has_heading(notebook):
             cells.append(_cell(page.heading(section.metric or section.name)))
         cells += notebook.cells
-    cells[:0] = map(_cell, _broken(page, checks))
+        if section.name == "overview" and (table := page.alerts()):
+            cells.append(_cell(table))
+    cells[:0] = map(_cell, _on_top(page, checks))
     cells += [_cell(block) for block in appendix(page, checks, restated, _metrics_in(cells))]
     for output in _outputs(cells):
         if BLOCK_MIME in output.get("data", {}):
@@ -49,7 +53,7 @@ def assemble(
 
 def brief(page: Page, checks: Sequence[Identity]) -> NotebookNode:
     """One page of the report: what `Page.brief` shows, and broken sums above it."""
-    blocks, metadata, text = [*_broken(page, checks), *page.brief()], _metadata(page), page.words.text
+    blocks, metadata, text = [*_on_top(page, checks, IN_BRIEF), *page.brief()], _metadata(page), page.words.text
     metadata["title"] = text("brief.title", title=metadata["title"])
     shorter = [block.data["items"] for most in SHORTER if (block := page.attention(most))]
     metadata |= {"layout": "brief", "footer": text("brief.footer"), "shorter": shorter}
@@ -73,6 +77,11 @@ def _metrics_in(cells: list[NotebookNode]) -> set[str]:
     """The metrics whose labels cells show."""
     text = "\n".join("".join(output.get("data", {}).get("text/plain", "")) for output in _outputs(cells))
     return {name for name, metric in METRICS.items() if metric.label in text}
+
+
+def _on_top(page: Page, checks: Sequence[Identity], most: int = MOST_NAMED) -> list[Block]:
+    """What has to be read before all else: sums that do not hold, and `most` alerts that fire."""
+    return [*_broken(page, checks), *filter(None, [page.alert_notice(most)])]
 
 
 def _broken(page: Page, checks: Sequence[Identity]) -> list[Block]:

@@ -43,11 +43,13 @@ def compute_figures(plan: Plan) -> Figures:
     for column in page.columns:
         page.changes(column)
     page.claims()
+    page.goal_states()
     for by in survival_columns(page):
         survival_curves(data, period, by)
     lists = customer_lists(data, period, page.columns, page.alone)
     list_totals(data, period, page.columns, page.alone, lists)
     scorecard = scorecard_of(page)
+    page.alerts()
     asked = risk_lists(data, period, page.columns, page.alone)
     risk_totals(data, period, page.columns, page.alone, asked)
     if missing_reason(data, "lives") is None:

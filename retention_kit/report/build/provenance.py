@@ -25,6 +25,7 @@ from retention_kit.report.changes import Restatements
 from retention_kit.report.execution.plan import Plan
 from retention_kit.report.pages.narrative import is_known
 from retention_kit.settings import Settings, read_settings
+from retention_kit.settings.alerts import Alert
 from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             "report": report | {"plugins": [Path(name).name for name in report["plugins"]]},
             "definitions": msgspec.to_builtins(data.settings.definitions),
             "goals": msgspec.to_builtins(data.settings.goals),
+            "alerts": [_shown(one) for one in data.settings.alerts],
             "hosts": _hosts(data.settings),
             "first_known": msgspec.to_builtins(data.settings.data.first_known),
         },
@@ -90,6 +92,12 @@ def describe(plan: Plan) -> dict[str, Any]:
         "code": {"retention-kit": _code()} | {Path(name).name: digest_if(Path(name)) for name in report["plugins"]},
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
+
+
+def _shown(alert: Alert) -> dict[str, Any]:
+    """What a report shows of an alert: whom it is sent to is none of it."""
+    shown = [one for one in alert.then if one in ("list", "notice")]
+    return msgspec.to_builtins(msgspec.structs.replace(alert, then=shown))
 
 
 def _hosts(settings: Settings) -> list[str]:
@@ -176,6 +184,7 @@ def _reports(plan: Plan) -> dict[str, dict]:
             "only": page.alone or (),  # segment column and value
             "headline": one.headline().data["text"],
             "figures": figures,
+            "goals": one.goals_in_a_line(),
         }
         for language, one in plan.pages.items()
     }

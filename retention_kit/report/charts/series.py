@@ -80,7 +80,7 @@ def trend(
     layers = [
         base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
         *_year_before(records, y, words),
-        *_reference_line(
+        *reference_line(
             goal, y, [words.text("charts.goal"), words.value(goal, unit)], alt.XValue(0), alt.X2Value("width")
         ),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2)
@@ -92,7 +92,7 @@ def trend(
         _points(words, "when", *(["before"] if before else [])).encode(y("value")),
     ]
     spec = layered_spec(
-        layers, words, records, _period_axis(records, words), right=70 if before else 24 if goal is None else 60
+        layers, words, records, period_axis(records, words), right=70 if before else 24 if goal is None else 60
     )
     spec = with_selection(spec, "brush", OVER_PERIODS) if brush else spec
     return ChartSpec(spec, _trend_alt(rows, records, known, goal, words))
@@ -155,7 +155,7 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Ch
     scale = alt.Scale(domain=[record["name"] for record in records], padding=0.5)
     base = alt.Chart()
     layers = [
-        *_reference_line(total, x, whole, alt.YValue(0), alt.Y2Value("height")),
+        *reference_line(total, x, whole, alt.YValue(0), alt.Y2Value("height")),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2).encode(x("low"), alt.X2("high")),
         _points(words, "name").encode(x("value")),
         base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(alt.XValue("width"), alt.Text("beside:N")),
@@ -198,7 +198,7 @@ def _stacked(
     bars = bar.encode(
         y, colour, alt.Order("rank:Q"), conditional(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips
     )
-    spec = layered_spec([bars, *over], words, records, _period_axis(periods, words), right=24, height=HEIGHT + 30)
+    spec = layered_spec([bars, *over], words, records, period_axis(periods, words), right=24, height=HEIGHT + 30)
     return ChartSpec(spec, _stacked_alt(name, rows, periods, words, unit, label))
 
 
@@ -234,7 +234,7 @@ def _measure(row: dict, words: Words, before: str | None = None) -> dict:
     } | ({"earlier": earlier, "before": words.value(earlier, row["unit"])} if before else {})
 
 
-def _period_axis(periods: list[dict], words: Words) -> alt.X:
+def period_axis(periods: list[dict], words: Words) -> alt.X:
     """Periods in the order given; labels thinned to fit, the latest kept, with the year where it changes."""
     is_weekly = "W" in periods[0]["period"]
     step = ceil(len(periods) / (MOST_LABELS // 2 if is_weekly else MOST_LABELS))  # a day and a month each
@@ -242,7 +242,8 @@ def _period_axis(periods: list[dict], words: Words) -> alt.X:
     years = [record["period"][:4] for record in labelled]
     # Where the second label begins a year, that of the first finds no room beside it.
     labels: dict[str, list[str]] = {}
-    year_before = years[0] if step == 1 and len({*years[:2]}) > 1 else None
+    is_tight = step == 1 or len(labelled) > MOST_LABELS // 2
+    year_before = years[0] if is_tight and len({*years[:2]}) > 1 else None
     for record, year in zip(labelled, years, strict=True):
         name = words.period(record["period"], "tick")
         lines = [name.replace(year, "").strip(" -") or name]
@@ -265,7 +266,7 @@ def _points(words: Words, name: str, *more: str) -> alt.Chart:
     return mark.encode(fill, tooltip=tooltips(words, name, "figure", "interval", "n", *more))
 
 
-def _reference_line(
+def reference_line(
     at: float | None, channel: Callable, label: list[str], *span: alt.XValue | alt.YValue | alt.X2Value | alt.Y2Value
 ) -> list[alt.Chart]:
     """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None."""

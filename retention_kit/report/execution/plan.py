@@ -97,6 +97,7 @@ def make_plan(
         page.computed = pages[languages[0]].computed
     if folder is not None and not Path(folder).is_dir():
         raise SettingsError(f"There is no folder of templates {str(folder)!r}.")
-    everything = library.sections(data, Path(folder) if folder else None, not pages[languages[0]].only)
+    first = pages[languages[0]]
+    everything = library.sections(data, Path(folder) if folder else None, not first.only, first.has_goals())
     chosen = library.pick(everything, list(only)) if only else everything
     return Plan(pages, segment, languages, formats, everything, chosen, static, str(folder or "")).choose(chosen)

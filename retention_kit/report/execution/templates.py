@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-ORDER = ("overview", "retention", "repeat_purchase", "lifetime_value", "revenue", "feedback", "cohorts", "at_risk")
+ORDER = (
+    "overview",
+    "retention",
+    "repeat_purchase",
+    "lifetime_value",
+    "revenue",
+    "feedback",
+    "cohorts",
+    "at_risk",
+    "goals",
+)
 CELL_TIMEOUT = 600  # seconds until a hanging cell is ended
 _UNSAFE = re.compile(r'(?i)[\x00-\x1f<>:"/\\|?*]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)')
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
@@ -42,11 +52,14 @@ class Section:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
-def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -> list[Section]:
+def sections(
+    data: Dataset, folder: Path | None = None, is_whole: bool = True, has_goals: bool = False
+) -> list[Section]:
     """The sections that the data allow, in reading order; templates in `folder` come first, the same name overrides.
 
     A template stands for the metrics that name it, `cohorts` for the table of that name, which is of all customers only
-    (`is_whole`); it is left out where the data give none of them. Metrics that name no template are served by `kpi`.
+    (`is_whole`), `goals` for those of the settings; it is left out where there are none of them. Metrics that name no
+    template are served by `kpi`.
     Templates that no metric names follow at the end.
     """
     paths = {
@@ -63,6 +76,8 @@ def sections(data: Dataset, folder: Path | None = None, is_whole: bool = True) -
     wanted = {one.template for one in known if one.template in paths} | {"overview"}
     if is_whole and missing_reason(data, "cohorts") is None:
         wanted.add("cohorts")
+    if has_goals:
+        wanted.add("goals")
     own = [name for name in paths if folder and (folder / f"{name}.ipynb") == paths[name]]
     plan: list[Section] = []
     for name in (*ORDER, *sorted({*paths} - {*ORDER, "kpi"})):

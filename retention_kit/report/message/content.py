@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.message.charts import Picture
 from retention_kit.report.pages import narrative
 from retention_kit.wording import DASH
@@ -166,17 +165,24 @@ def _why(page: Page) -> str:
 
 
 def _goals(page: Page) -> list[dict]:
-    """Every figure with a goal: how far it has come, in per cent where that can be told, and whether it missed it.
+    """Every goal, the most urgent ones where there are many: its state, and how far it has come in per cent of the bar.
 
     What is short of its goal is never 100, however near.
     """
-    rows = {row.metric: row for row in page.now(METRICS).itertuples() if narrative.is_known(row.target)}
-    cards = page.cards(*rows) if rows else None
-    return [
-        one | {"percent": _percent(one["goal"]["share"]), "missed": page.goal_state(rows[one["metric"]]) == "missed"}
-        for one in (cards.data["cards"] if cards else [])
-        if one["goal"]
-    ]
+    bars = page.goal_bars(2 * MOST, brief=True)
+    text, found = page.words.text, []
+    for one in bars.data["goals"] if bars else []:
+        goal = text("mail.goal", target=one["target"]) if one["value"] else one["target"]
+        begun = text("mail.goal_from", start=one["start"]) if one["start"] else ""
+        found.append(
+            one
+            | {
+                "text": " · ".join(filter(None, [one["state"], goal, begun])),
+                "percent": _percent(one["share"]),
+                "bad": one["tone"] == "bad",
+            }
+        )
+    return found
 
 
 def _percent(share: float | None) -> int | None:

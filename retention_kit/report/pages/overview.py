@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from retention_kit.errors import UnknownNameError, did_you_mean
-from retention_kit.metrics.catalogue import METRICS, Measure, ranked
-from retention_kit.metrics.goals.pace import bar, progress
-from retention_kit.metrics.goals.rules import goal_of, goals_of, is_past, number, status_of, target_of
+from retention_kit.metrics.catalogue import ranked
 from retention_kit.metrics.queries.spans import Granularity
-from retention_kit.metrics.queries.summaries import periods_of, summary
-from retention_kit.metrics.scorecard import scorecard
+from retention_kit.metrics.queries.summaries import summary
 from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages import narrative, tables
-from retention_kit.report.pages.context import Context, rows_for
-from retention_kit.wording import DASH
-
-if TYPE_CHECKING:
-    from retention_kit.settings import Goal
+from retention_kit.report.pages.context import rows_for
+from retention_kit.report.pages.goals import GoalBlocks
 
 SHOWN = 6  # cards unless others are asked for
 # What figures are held against, and the column that has it.
 COMPARED = {"previous": "previous", "year_ago": "year_ago", "goal": "target"}
 
 
-class Overview(Context):
+class Overview(GoalBlocks):
     """What the first screen shows: the finding, key figures, and what needs attention."""
 
     def headline(self) -> Block:
@@ -43,13 +37,6 @@ class Overview(Context):
     def leading(self) -> Any | None:
         """The row of the figure that the headline speaks of."""
         return narrative.leading(self.rows, str(self.period), lambda row: row.complete and self.holds(row.metric))
-
-    def goal_state(self, row: Any) -> str:
-        """What is said of a figure and its goal: reached, missed, open, or near, which chance may have decided; else
-        empty.
-        """
-        judged = row.status in ("reached", "missed") and narrative.is_known(row.low)
-        return "near" if judged and not self.holds(row.metric, "goal") else row.status
 
     def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
         """Key figures with changes, interval, goal and the trend as a small line; those with a place among the cards by
@@ -110,7 +97,7 @@ class Overview(Context):
             details.append(interval)
         card["detail"] = " · ".join(details or [text("card.n", n=words.value(row.n, "count"))])
         if narrative.is_known(row.target):
-            card["goal"] = self._goal(row)
+            card["goal"] = self.goal_on_card(row)
         return card
 
     def _answers(self, row: Any) -> str:
@@ -161,109 +148,3 @@ class Overview(Context):
                 return narrative.per_day(row, self.words)
             return self.words.text(f"card.{verdict}", **narrative.bounds(row, self.words), **narrative.lengths(row))
         return self.words.text("card.may_be_chance") if narrative.is_known(row.low) and not is_certain else ""
-
-    def _goal(self, row: Any) -> dict:
-        """A goal in words, and how far one has come from where one began."""
-        words, goal = self.words, self._goal_of(row.metric)
-        state = self.goal_state(row)
-        texts = words.text(
-            f"card.goal_{state}" if state else "card.goal",
-            goal=words.value(row.target, row.unit),
-            by=words.period(goal.by, "short") if goal.by else "",
-        )
-        start, when = self._start(row, goal)
-        share = bar(progress(row.value, start, row.target, row.better), row.status == "reached")
-        if share is not None:
-            began = {"start": words.value(start, row.unit), "period": words.period(when, "short") if when else ""}
-            texts = words.text("card.goal_since" if when else "card.goal_from", said=texts, **began)
-        return {"text": texts, "share": share}
-
-    def goals(self, most: int = 0) -> Block | None:
-        """Every goal as a row: where its figure stands, whether it is reached, by when, and who answers for it.
-
-        `most` of them at most, else all; what is left out is counted below. Nothing where the settings name no goal.
-        Values are in the unit of their figure.
-        """
-        words, body = self.words, [*self._goals_met(), *self._goals_done()]
-        heads = ("figure", "value", "target", "state", "by", "owner")
-        used = [place for place in range(len(heads)) if place in (0, 3) or any(row[place] for row in body)]
-        caption = words.text("goals.more", count=len(body) - most) if 0 < most < len(body) else ""
-        cells = [[row[place] or DASH for place in used] for row in body[: most or None]]
-        names = [heads[place] for place in used]
-        return tables.titled(words, "goals", names, cells, ("value", "target"), caption) if body else None
-
-    def _goals_met(self) -> Iterator[list[str]]:
-        """Those of figures; one whose time is up stands as its last period left it."""
-        words, settings = self.words, self.data.settings
-        for row in self.now(METRICS).itertuples():
-            one = METRICS[row.metric]
-            for goal in goals_of(settings.goals, row.metric, self.every, self.only, settings.report.every):
-                then, state = row, self.goal_state(row)
-                if goal is not self._goal_of(row.metric) or is_past(goal, self.period):
-                    then = self._at_end(goal, row)
-                    state = "" if then is None else status_of(goal, one, _measured(then), Period.parse(then.period))
-                if then is None:
-                    continue
-                by, target = (
-                    words.period(goal.by, "short") if goal.by else "",
-                    words.value(target_of(goal, one), row.unit),
-                )
-                texts = words.text(f"goals.{state}") if state and then.complete else ""
-                yield [
-                    goal.objective or row.label,
-                    words.value(then.value, row.unit),
-                    target,
-                    texts,
-                    by,
-                    goal.owner or "",
-                ]
-
-    def _at_end(self, goal: Goal, row: Any) -> Any | None:
-        """The row of the last period of a goal that is past, else today's; None where the report
-        does not reach back.
-        """
-        if not is_past(goal, self.period):
-            return row
-        ends = Period.parse(str(goal.by)).end
-        known = [one for one in rows_for(self.rows, row.metric).itertuples() if Period.parse(one.period).end <= ends]
-        return known[-1] if known and Period.parse(known[-1].period).shift(1).end > ends else None
-
-    def _goals_done(self) -> Iterator[list[str]]:
-        """Those of yes or no, of all customers."""
-        for goal in self.data.settings.goals.values():
-            if goal.kind and (goal.segment or "") == self.only:
-                by = Period.parse(goal.by) if goal.by else None
-                state = "done" if goal.done else "missed" if by and self.period.end >= by.end else "open"
-                texts = (
-                    self.words.text(f"goals.{state}"),
-                    self.words.period(by, "short") if by else "",
-                    goal.owner or "",
-                )
-                yield [goal.objective or goal.id, "", "", *texts]
-
-    def _goal_of(self, metric: str) -> Goal:
-        """The goal that a figure of this page is held against."""
-        settings = self.data.settings
-        goal = goal_of(settings.goals, metric, self.period, self.only, settings.report.every)
-        assert goal is not None
-        return goal
-
-    def _start(self, row: Any, goal: Goal) -> tuple[float | None, Period | None]:
-        """Where the way to a goal began: as it says, else the figure of its start date, or of the first that can be
-        told.
-        """
-        one = METRICS[row.metric]
-        if goal.start is not None:
-            return number(goal.start, one, f"goals.{goal.id or one.name}.start"), None
-        if one.overlaps or self.only:
-            return None, None
-        first = [period for period in periods_of(self.data, self.every) if period.is_complete(self.data.as_of)]
-        if goal.start_date:
-            first = [period for period in first if period == Period.of(goal.start_date, self.every)]
-        rows = scorecard(self.data, periods=first[:2], metrics=[one.name]) if first else self.rows[:0]
-        known = rows[rows["value"].notna()]
-        return (known["value"].iloc[0], Period.parse(known["period"].iloc[0])) if len(known) else (None, None)
-
-
-def _measured(row: Any) -> Measure:
-    return Measure(row.value if narrative.is_known(row.value) else None)

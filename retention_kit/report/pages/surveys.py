@@ -13,8 +13,8 @@ from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.charts.surveys import answers
+from retention_kit.report.pages.comments import CommentBlocks
 from retention_kit.report.pages.context import Blocks
-from retention_kit.report.pages.later import LaterBlocks
 from retention_kit.report.pages.metric import MetricBlocks
 
 if TYPE_CHECKING:
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 SCORES = {survey: metric for metric, survey in SURVEYS.items()}
 
 
-class SurveyBlocks(MetricBlocks, LaterBlocks):
+class SurveyBlocks(MetricBlocks, CommentBlocks):
     """What a page shows about feedback: how answers spread."""
 
     def survey(self, survey: str) -> Blocks:
-        """One survey (nps, csat or ces): its score over thirteen periods, how answers spread, and what followed them.
+        """One survey (nps, csat or ces): its score over thirteen periods, how answers spread, what followed them, and
+        what customers wrote.
 
         A list of blocks, for nps with `nps` between the two; empty where the survey was never held. Raises
         KeyError for another name.
         """
         shown = [self.trend(SCORES[survey]), self.nps() if survey == "nps" else None, self.answers(survey)]
-        return Blocks(filter(None, [*shown, self.later_retention(survey)]))
+        return Blocks(filter(None, [*shown, self.later_retention(survey), self.comments(survey)]))
 
     def nps(self) -> Block | None:
         """Promoters, passives and detractors over thirteen periods.

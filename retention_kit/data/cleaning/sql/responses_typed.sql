@@ -5,7 +5,7 @@ CREATE TABLE responses_typed AS
 WITH typed AS (
     SELECT _row, _ambiguous, _nonexistent, $responded_at AS responded_at, $responded_at_outside AS outside, lower($survey) AS survey, $score AS score, $score_text IS NULL AS unanswered,
            regexp_matches(lower($score_text), '^(good|bad)([ ,(][^0-9]*)?$$') AS is_word,
-           $customer_id AS customer_id, $response_id AS response_id, $weight AS weight, $weight_given AS weight_given, $scale AS scale, _source $file $raw_extras $raw_rest
+           $customer_id AS customer_id, $response_id AS response_id, $weight AS weight, $weight_given AS weight_given, $scale AS scale, $comment AS comment, _source $file $raw_extras $raw_rest
     FROM responses_raw
 ),
 scaled AS (
@@ -18,7 +18,7 @@ scaled AS (
 bounded AS (
     SELECT *, $low AS low, $high AS high FROM scaled
 )
-SELECT _row, _ambiguous, _nonexistent, responded_at, survey, score, customer_id, response_id, weight, _source $file $extras, scale, is_weighted, low, high,
+SELECT _row, _ambiguous, _nonexistent, responded_at, survey, score, customer_id, response_id, weight, comment, _source $file $extras, scale, is_weighted, low, high,
        CASE WHEN survey IS NULL OR survey NOT IN ('nps', 'csat', 'ces') THEN 'unknown survey'
             WHEN outside THEN 'date outside 1970-2100'
             WHEN responded_at IS NULL THEN 'unreadable date'

@@ -1,0 +1,202 @@
+"""`retention-kit alerts`: where each alert stands, when it would have fired, and tests of the rules."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention_kit.cli.options import SETTINGS, add_data, load_data
+from retention_kit.cli.output import DONE, FAILED, FIRING, print_table, say
+from retention_kit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from retention_kit.cli.options import Commands
+    from retention_kit.data.dataset import Dataset
+    from retention_kit.metrics.alerts.back_test import BackTest
+    from retention_kit.metrics.alerts.rule_tests import Result
+    from retention_kit.metrics.alerts.states import AlertState
+    from retention_kit.wording import Words
+
+NONE = "The settings hold no [[alerts]]: docs/alerts.md shows how one is written."
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser's."""
+    alerts = commands.add_parser("alerts", help="say where each alert stands; sends nothing")
+    add_data(alerts)
+    alerts.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
+    what = alerts.add_mutually_exclusive_group()
+    what.add_argument(
+        "--backtest", action="store_true", help="when each would have fired so far, and how often by chance"
+    )
+    what.add_argument("--test", metavar="FILE", type=Path, help="run the tests of rules in a file, without any data")
+    alerts.add_argument("--json", action="store_true", help="a list of objects")
+    alerts.set_defaults(run=_alerts)
+
+
+def _alerts(arguments: argparse.Namespace) -> int:
+    if arguments.test:
+        return _run_tests(arguments)
+    from retention_kit.metrics.alerts.back_test import back_test
+    from retention_kit.metrics.alerts.judge import alert_states
+    from retention_kit.metrics.alerts.told import facts
+    from retention_kit.metrics.queries.summaries import pick_period
+    from retention_kit.wording import Words
+
+    data = load_data(arguments)
+    period = pick_period(data, arguments.period) if arguments.period else None
+    words = Words("en", data.settings.report.currency)
+    if not data.settings.alerts:
+        say(NONE)
+    if arguments.backtest:
+        found = back_test(data, period)
+        if arguments.json:
+            print(json.dumps([_back_test_facts(one) for one in found], indent=1, ensure_ascii=False))
+        else:
+            _print_back_tests(found, data, words)
+        return DONE
+    states = alert_states(data, period)
+    if arguments.json:
+        print(json.dumps([facts(one) for one in states], indent=1, ensure_ascii=False))
+    elif states:
+        _print_states(states, words)
+    return FIRING if any(one.state == "firing" and "exit" in one.alert.then for one in states) else DONE
+
+
+def _print_states(states: list[AlertState], words: Words) -> None:
+    from retention_kit.display import printable
+    from retention_kit.metrics.alerts.told import customers, sentences, worth_a_row
+
+    shown, others = worth_a_row(states)
+    rows = [
+        (
+            printable(one.alert.name),
+            printable(customers(one)),
+            one.period,
+            str(one.state),
+            one.since,
+            printable(one.alert.owner or ""),
+            printable("; ".join(sentences(one, words))),
+        )
+        for one in shown
+    ]
+    rows += [
+        (
+            printable(name),
+            "other values",
+            "",
+            ", ".join(f"{count} {state}" for state, count in counts.items()),
+            "",
+            "",
+            "",
+        )
+        for name, counts in others.items()
+    ]
+    print_table(("alert", "customers", "period", "state", "since", "owner", "figures"), rows)
+
+
+def _back_test_facts(one: BackTest) -> dict[str, object]:
+    return {
+        "alert": one.alert.name,
+        "periods": len(one.periods),
+        "first": one.periods[0] if one.periods else None,
+        "last": one.periods[-1] if one.periods else None,
+        "no_data": one.no_data,
+        "firings": [
+            {
+                "segment_value": firing.segment_value,
+                "first": firing.first.since,
+                "last": firing.last.period,
+                "resolved": firing.resolved or None,
+            }
+            for firing in one.firings
+        ],
+        "by_chance": one.by_chance,
+    }
+
+
+def _print_back_tests(found: list[BackTest], data: Dataset, words: Words) -> None:
+    from retention_kit.display import printable
+    from retention_kit.metrics.alerts.told import customers, sentences
+
+    rows = [
+        (
+            printable(one.alert.name),
+            printable(customers(firing.first)),
+            firing.first.since,
+            firing.resolved or "still fires",
+            printable("; ".join(sentences(firing.first, words))),
+        )
+        for one in found
+        for firing in one.firings
+    ]
+    if rows:
+        print_table(("alert", "customers", "fires", "resolves", "figures"), rows)
+    for one in found:
+        count, periods = len(one.firings), len(one.periods)
+        fired = f"{count} firing{'' if count == 1 else 's'} in {periods} period{'' if periods == 1 else 's'}"
+        chance = "sums and counts have no sampling error, so chance is not told"
+        if one.by_chance is not None:
+            chance = f"where nothing changes, chance alone would give {one.by_chance:.1f}"
+        print(f"{printable(one.alert.name)}: {fired}; {chance}.")
+    if found:
+        print(f"With the data as they stand now, known up to {data.as_of} (exclusive).")
+
+
+def _run_tests(arguments: argparse.Namespace) -> int:
+    from retention_kit.metrics.alerts.rule_tests import run_tests
+    from retention_kit.plugins import run_plugins
+    from retention_kit.settings import parse_toml, read_settings
+
+    path: Path = arguments.test
+    if not path.is_file():
+        raise SettingsError(f"There is no file {str(path)!r}.")
+    given = Path(arguments.data or SETTINGS)
+    given = given / SETTINGS.name if given.is_dir() else given
+    settings = None
+    if given.suffix == ".toml" and given.is_file():
+        settings = read_settings(given)
+        run_plugins(given.parent / name for name in settings.report.plugins)
+    raw = parse_toml(path.read_bytes(), path.name)
+    try:
+        results = run_tests(raw, settings)
+    except SettingsError as error:
+        raise SettingsError(f"{path.name}: {error}") from None
+    if arguments.json:
+        print(json.dumps([_result_facts(one) for one in results], indent=1, ensure_ascii=False))
+    else:
+        for one in results:
+            _print_result(one)
+    return DONE if all(one.is_as_expected for one in results) else FAILED
+
+
+def _result_facts(one: Result) -> dict[str, object]:
+    rows = [
+        {"period": row.period, "expected": row.expected, "state": row.state.state, "since": row.state.since}
+        for row in one.rows
+    ]
+    return {"test": one.name, "passed": one.is_as_expected, "periods": rows}
+
+
+def _print_result(one: Result) -> None:
+    from retention_kit.display import printable
+    from retention_kit.metrics.alerts.told import sentences
+    from retention_kit.wording import Words
+
+    print(f"{'passed' if one.is_as_expected else 'FAILED'}  {printable(one.name)}")
+    if one.is_as_expected:
+        return
+    words = Words("en", "XXX")
+    rows = [
+        (
+            "" if row.is_as_expected else ">",
+            row.period,
+            row.expected,
+            f"{row.state.state}, since {row.state.since}",
+            printable("; ".join(sentences(row.state, words))),
+        )
+        for row in one.rows
+    ]
+    print_table(("", "period", "expected", "state", "figures"), rows)

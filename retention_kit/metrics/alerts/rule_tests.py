@@ -1,0 +1,182 @@
+"""Tests of alerts without data: a TOML file gives series of figures and the states or firings to expect of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from retention_kit.errors import PeriodError, SettingsError, did_you_mean
+from retention_kit.metrics.alerts.back_test import firings_of
+from retention_kit.metrics.alerts.conditions import Rule, rules
+from retention_kit.metrics.alerts.evaluate import Point
+from retention_kit.metrics.alerts.judge import judge
+from retention_kit.metrics.alerts.states import AlertState
+from retention_kit.metrics.catalogue import METRICS, Measure
+from retention_kit.metrics.formulas import difference
+from retention_kit.metrics.goals.rules import number
+from retention_kit.periods import Period
+from retention_kit.settings import Settings, make_settings
+
+NO_DATA = "no data"
+STATES = ("ok", "pending", "firing", "resolved", NO_DATA)
+BEGINS = date(2026, 1, 1)  # the first period of a series, where the file names none
+
+
+class Case(Struct, frozen=True, forbid_unknown_fields=True):
+    """One test: of which alert, the figures period by period, and the states or the firings to expect.
+
+    A figure is a number, of a rate also "6%"; "no data"; or a table of `value`, `low` and `high`.
+    """
+
+    alert: str
+    figures: dict[str, list[Any]]
+    name: str = ""
+    first: str | None = None  # the first period
+    goals: dict[str, float | str] = field(default_factory=dict)
+    states: list[str] | None = None
+    firings: list[str] | None = None  # the periods in which it begins to fire
+
+
+@dataclass(frozen=True)
+class Row:
+    """One period of a test: what was expected (empty where the test does not say), and what came out."""
+
+    period: str
+    expected: str
+    state: AlertState
+    is_as_expected: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a test, period by period."""
+
+    name: str
+    rows: list[Row]
+
+    @property
+    def is_as_expected(self) -> bool:
+        return all(row.is_as_expected for row in self.rows)
+
+
+def run_tests(raw: Mapping[str, Any], settings: Settings | None) -> list[Result]:
+    """The results of the tests in a file: of its own [[alerts]], else of those in the settings.
+
+    Raises SettingsError where the file asks for what cannot be.
+    """
+    if unknown := [key for key in raw if key not in ("alerts", "tests")]:
+        raise SettingsError(f"there is no key {unknown[0]!r}: {did_you_mean(unknown[0], ('alerts', 'tests'))}")
+    given = raw.get("tests")
+    if not isinstance(given, list) or not given:
+        raise SettingsError("there are no tests: write [[tests]] with an alert, its figures and states.")
+    cases = [_case(one, place) for place, one in enumerate(given, 1)]
+    if "alerts" in raw:
+        goals = {name: {"target": goal} for case in cases for name, goal in case.goals.items()}
+        settings = make_settings({"alerts": raw["alerts"], "goals": goals})
+    known = {rule.alert.name: rule for rule in rules(settings or Settings())}
+    return [_run(case, place, known) for place, case in enumerate(cases, 1)]
+
+
+def _case(raw: Any, place: int) -> Case:
+    where = f"tests: number {place}"
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{where} is no table: write [[tests]] above its keys.")
+    for key in raw:
+        if key not in Case.__struct_fields__:
+            raise SettingsError(f"{where} has no key {key!r}: {did_you_mean(key, Case.__struct_fields__)}")
+    try:
+        case = msgspec.convert(raw, Case)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$")
+        raise SettingsError(f"{where}{path.rstrip('`')}: {problem[0].lower()}{problem[1:]}.") from None
+    if (case.states is None) is (case.firings is None):
+        raise SettingsError(f"{where} expects nothing, or twice: give states or firings.")
+    for state in case.states or ():
+        if state not in STATES:
+            raise SettingsError(f"{where}.states: there is no state {state!r}: {did_you_mean(state, STATES)}")
+    return case
+
+
+def _run(case: Case, place: int, known: Mapping[str, Rule]) -> Result:
+    where = f"tests: number {place}"
+    if case.alert not in known:
+        raise SettingsError(f"{where}: there is no alert {case.alert!r}: {did_you_mean(case.alert, known)}")
+    rule = known[case.alert]
+    for name in case.figures:
+        if name not in rule.metrics:
+            raise SettingsError(f"{where}.figures: the alert asks for no {name!r}: {did_you_mean(name, rule.metrics)}")
+    lengths = {name: len(case.figures[name]) for name in rule.metrics if name in case.figures}
+    if missing := [name for name in rule.metrics if name not in lengths]:
+        raise SettingsError(f"{where}.figures: the alert asks for {missing[0]} too: give as many as of the others.")
+    count = min(lengths.values())
+    if len({*lengths.values(), *([len(case.states)] if case.states else [])}) > 1 or not count:
+        raise SettingsError(f"{where}: give as many figures of each metric, and states, as there are periods.")
+    try:
+        first = Period.parse(case.first, rule.every) if case.first else Period.of(BEGINS, rule.every)
+        begins = [str(Period.parse(one, rule.every)) for one in case.firings or ()]
+    except PeriodError as error:
+        raise SettingsError(f"{where}: {error}") from None
+    figures = {name: _series(case, name, first, f"{where}.figures.{name}") for name in rule.metrics}
+    periods = [first.shift(at) for at in range(count)]
+    if outside := [one for one in begins if one not in map(str, periods)]:
+        raise SettingsError(f"{where}.firings: {outside[0]} lies outside {periods[0]} to {periods[-1]}.")
+    value = rule.alert.segment.partition("=")[2] if rule.alert.segment else ""
+    found = list(judge(rule, value, figures, periods, {}))
+    return Result(case.name or case.alert, _rows(case, found, begins))
+
+
+def _rows(case: Case, found: list[AlertState], begins: list[str]) -> list[Row]:
+    if case.states is not None:
+        return [Row(one.period, state, one, one.state == state) for one, state in zip(found, case.states, strict=True)]
+    began = {firing.first.since for firing in firings_of(found)}
+    return [
+        Row(
+            one.period,
+            "begins to fire" if one.period in begins else "",
+            one,
+            (one.period in begins) is (one.period in began),
+        )
+        for one in found
+    ]
+
+
+def _series(case: Case, name: str, first: Period, where: str) -> dict[int, Point]:
+    target = number(case.goals[name], METRICS[name], f"{where} (goals)") if name in case.goals else None
+    points: dict[int, Point] = {}
+    before: Point | None = None
+    for at, given in enumerate(case.figures[name]):
+        point = _point(given, name, target, f"{where}[{at}]")
+        if before is not None and before.value is not None and point.value is not None:
+            bounds = difference(_measure(point), _measure(before))
+            low, high = bounds or (None, None)
+            point = replace(point, change=point.value - before.value, change_low=low, change_high=high)
+        points[first.index + at] = before = point
+    return points
+
+
+def _measure(point: Point) -> Measure:
+    return Measure(point.value, low=point.low, high=point.high)
+
+
+def _point(given: Any, name: str, target: float | None, where: str) -> Point:
+    parts = given if isinstance(given, dict) else {"value": given}
+    for key in parts:
+        if key not in ("value", "low", "high"):
+            raise SettingsError(f"{where} has no key {key!r}: {did_you_mean(key, ('value', 'low', 'high'))}")
+    if parts.get("value") == NO_DATA or parts.get("value") != parts.get("value"):
+        return Point(None, target=target, note="The test gives none.")
+    for key, one in parts.items():
+        if isinstance(one, bool) or not isinstance(one, int | float | str):
+            raise SettingsError(f"{where}.{key} cannot be {one!r}: write a number or {NO_DATA!r}.")
+    numbers = {key: number(one, METRICS[name], f"{where}.{key}") for key, one in parts.items()}
+    if {*numbers} not in ({"value"}, {"value", "low", "high"}):
+        raise SettingsError(f"{where} needs a value, and low and high both or neither.")
+    if "low" in numbers and not numbers["low"] <= numbers["value"] <= numbers["high"]:
+        raise SettingsError(f"{where}: the value has to lie between low and high.")
+    unit = METRICS[name].unit
+    return Point(numbers["value"], numbers.get("low"), numbers.get("high"), target=target, unit=unit)

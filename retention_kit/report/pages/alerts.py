@@ -1,0 +1,111 @@
+"""What a page shows about alerts: a notice of those that fire, and a table of where each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from retention_kit.metrics.alerts.judge import alert_states
+from retention_kit.metrics.alerts.states import AlertState
+from retention_kit.metrics.alerts.told import customers, sentences, state_name, title, worth_a_row
+from retention_kit.metrics.queries.customer_lists import list_totals
+from retention_kit.report.blocks import Block
+from retention_kit.report.pages import tables
+from retention_kit.report.pages.context import Context
+from retention_kit.wording import DASH
+
+MOST_NAMED = 6  # alerts in a notice; the others are counted
+# The lists that name the customers behind a metric.
+LISTED = {
+    "customer_retention_rate": "lost_customers",
+    "customer_churn_rate": "lost_customers",
+    "lost_customers": "lost_customers",
+    "new_customers": "new_customers",
+    "reactivated_customers": "reactivated_customers",
+    "customers_at_risk": "at_risk",
+    "repeat_purchase_rate": "second_purchase",
+}
+_ORDER = ("firing", "no data", "pending", "resolved", "ok")
+
+
+class AlertBlocks(Context):
+    """What a page shows about alerts: a notice of those that fire, and a table of where each stands."""
+
+    @cached_property
+    def alert_states(self) -> list[AlertState]:
+        """The states that this page tells: of one segment value, only those of these customers."""
+        if not self.data.settings.alerts:
+            return []
+        return [one for one in alert_states(self.data, self.period) if customers(one) == self.only or not self.only]
+
+    def alert_notice(self, most: int = MOST_NAMED) -> Block | None:
+        """What fires, as a notice for the top of the report: of alerts whose `then` names it.
+
+        Each alert is a sentence with since when it fires, what it saw and, where it asks for a list, the files that
+        name the customers. None where nothing fires.
+        """
+        words = self.words
+        firing = [one for one in self.alert_states if one.state == "firing" and "notice" in one.alert.then]
+        items = [self._notice(one) for one in firing]
+        if 0 < most < len(items):
+            items[most:] = [words.text("alerts.more", count=len(items) - most)]
+        key = "firing_one" if len(firing) == 1 else "firing_more"
+        heading = words.text(f"alerts.{key}", count=len(firing))
+        return Block("notice", tone="attention", title=heading, items=items) if items else None
+
+    def alerts(self) -> Block | None:
+        """Where each alert stands at the end of the period, as a table; None without any.
+
+        The columns are alert, state, since when, the owner, and what it saw. Of an alert for each value of a column,
+        the values that are ok or have no data are counted together.
+        """
+        words = self.words
+        shown, others = worth_a_row(self.alert_states)
+        shown.sort(key=lambda one: _ORDER.index(one.state))
+        rows = [
+            [
+                title(one, words),
+                state_name(one, words),
+                words.period(one.since, "short") if one.since else "",
+                one.alert.owner or "",
+                "; ".join(sentences(one, words)),
+            ]
+            for one in shown
+        ]
+        columns = {one.alert.name: one.alert.each or "" for one in self.alert_states}
+        for name, counts in others.items():
+            who = words.text("alerts.others", column=columns[name])
+            said = "; ".join(
+                words.text("alerts.counted", state=words.text(f"alerts.{state.replace(' ', '_')}"), count=count)
+                for state, count in counts.items()
+            )
+            rows.append([words.text("alerts.named", name=name, customers=who), said, "", "", ""])
+        if not rows:
+            return None
+        heads = ("name", "state", "since", "owner", "figures")
+        used = [place for place in range(len(heads)) if place < 2 or any(row[place] for row in rows)]
+        cells = [[row[place] or DASH for place in used] for row in rows]
+        is_certain = any(one.alert.certain for one in self.alert_states)
+        caption = words.text("alerts.caption_certain") if is_certain else ""
+        return tables.titled(words, "alerts", [heads[place] for place in used], cells, (), caption)
+
+    def _notice(self, one: AlertState) -> str:
+        words = self.words
+        texts = {
+            "name": title(one, words),
+            "since": words.period(one.since),
+            "figures": "; ".join(sentences(one, words)),
+        }
+        said = words.text("alerts.notice", **texts)
+        files = [self.list_file(name) for name in self._lists(one)] if "list" in one.alert.then else []
+        return f"{said} {words.text('alerts.list', files=', '.join(files))}" if files else said
+
+    def _lists(self, one: AlertState) -> Iterator[str]:
+        """The lists beside this report that name the customers behind an alert's figures."""
+        if one.period != str(self.period):
+            return
+        metrics = [side.metric for seen in one.figures for side in (seen.left, seen.right)]
+        totals = list_totals(self.data, self.period, self.columns, self.alone) | self.risk_totals()
+        for name in dict.fromkeys(LISTED[metric] for metric in metrics if metric in LISTED):
+            if name in totals and totals[name].customers:
+                yield name
