@@ -83,6 +83,7 @@ MAY_IMPORT = {
     "survey.questions": "errors",
     "survey.words": "errors",
     "survey.limits": "",
+    "survey.links": "errors survey.questions",
     "survey.store": "errors survey.questions",
     "survey.page": "survey.questions survey.words",
     "survey": f"{COMMON} data.engines data.readers data.values report.export survey",

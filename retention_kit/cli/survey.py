@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="where it listens (default: 127.0.0.1, this machine alone)")
     serve.add_argument("--port", type=int, default=8000, help="where it listens (default: 8000)")
     serve.add_argument("--public-url", default="", metavar="URL", help="where customers reach it, through a proxy")
-    serve.add_argument("--root-path", default="", metavar="PATH", help="what that address has before /s/, if anything")
+    serve.add_argument("--root-path", metavar="PATH", help="what a proxy leaves before /s/ (default: that of the URL)")
     _add_company(serve)
     serve.set_defaults(run=_serve)
 
@@ -66,15 +66,15 @@ def _company(arguments: argparse.Namespace) -> str:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from urllib.parse import urlsplit
+
+    from retention_kit.survey.links import check_public_url
     from retention_kit.survey.serve import serve
 
-    if arguments.public_url:
-        from retention_kit.survey.invitations import check_public_url
-
-        check_public_url(arguments.public_url)
+    public_url = check_public_url(arguments.public_url) if arguments.public_url else ""
     if not 0 <= arguments.port < 2**16:
         raise SettingsError(f"--port is {arguments.port}: give one below 65,536.")
-    root = arguments.root_path.rstrip("/")
+    root = (urlsplit(public_url).path if arguments.root_path is None else arguments.root_path).rstrip("/")
     if root and not root.startswith("/"):
         raise SettingsError(f"--root-path {root!r} has to begin with a slash, such as /survey.")
     try:
@@ -83,7 +83,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             arguments.host,
             arguments.port,
             company=_company(arguments),
-            public_url=arguments.public_url,
+            public_url=public_url,
             root_path=root,
             ready=lambda where: say(f"The form is served at {where}, its answers go into {arguments.store}."),
         )
@@ -93,7 +93,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _invite(arguments: argparse.Namespace) -> int:
-    from retention_kit.survey.invitations import check_public_url, invite, read_customers
+    from retention_kit.survey.invitations import invite, read_customers
+    from retention_kit.survey.links import check_public_url
     from retention_kit.survey.questions import parse_surveys
     from retention_kit.survey.store import Store
     from retention_kit.survey.words import words

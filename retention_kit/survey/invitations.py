@@ -6,14 +6,12 @@ The product writes to no customer: who may be written to, and who has objected, 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, Template
 from markupsafe import Markup, escape
@@ -22,17 +20,16 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import read_table, wrap_errors
 from retention_kit.data.values.ids import BLANKS, read_ids
-from retention_kit.errors import ReportError, SettingsError
+from retention_kit.errors import ReportError
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.settings import Table
+from retention_kit.survey.links import check_public_url, make_link
 from retention_kit.survey.page import question_text
 from retention_kit.survey.questions import SCALES
 from retention_kit.survey.store import COLUMNS, Store
 from retention_kit.survey.words import number, words
 
-LONGEST = 170  # characters of a link: some programs break longer ones
 FIELD = "{{link}}"  # what the mailing tool puts a customer's link in the place of
-_TOKEN = "x" * 32
 
 
 class Invitations(NamedTuple):
@@ -42,28 +39,6 @@ class Invitations(NamedTuple):
     invited: int
     recent: int
     nobody: int
-
-
-def check_public_url(url: str) -> str:
-    """The address under which customers reach the form, without a slash at its end; raises SettingsError for others."""
-    wrong = SettingsError(f"--public-url {url!r} is no address of a form: write it like https://survey.example.com.")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise wrong from None
-    if not host or not re.fullmatch(r"[!-~]+", url) or parts.query or parts.fragment or parts.username:
-        raise wrong
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")):
-        raise SettingsError(f"--public-url {url!r} has to begin with https://: links are as good as a signature.")
-    url = url.rstrip("/")
-    longest = max(len(_link(url, _TOKEN, "ar", name, high)) for name, (_, high) in SCALES.items())
-    if longest > LONGEST:
-        raise SettingsError(
-            f"--public-url is too long: links would have {longest} characters, and some mail programs break those of "
-            f"more than {LONGEST}."
-        )
-    return url
 
 
 def read_customers(path: Path) -> tuple[list[str], int]:
@@ -104,7 +79,7 @@ def invite(
     with store.invite(customers, surveys, days) as invited:
         if not invited.tokens:
             return Invitations((), 0, invited.recent, nobody)
-        rows = [(customer, _link(url, token, language)) for customer, token in invited.tokens.items()]
+        rows = [(customer, make_link(url, token, language)) for customer, token in invited.tokens.items()]
         links = _new_name(folder, f"links-{date.today():%Y-%m-%d}")  # noqa: DTZ011, the day on the wall of who sends them
         written = {links: rows_csv([("customer_id", "link"), *rows])}
         written |= {folder / name: text for name, text in blocks.items()}
@@ -187,11 +162,6 @@ def _new_name(folder: Path, stem: str) -> Path:
     """A CSV file that is not there yet: links of before cannot be made again."""
     names = [f"{stem}.csv", *(f"{stem}-{place}.csv" for place in range(2, 1_000))]
     return next(folder / name for name in names if not (folder / name).exists())
-
-
-def _link(url: str, token: str, language: str, name: str = "", score: int = 0) -> str:
-    chosen = {name: score} if name else {}
-    return f"{url}/s/{token}?{urlencode({'lang': language, **chosen})}"
 
 
 def _template(name: str) -> Template:

@@ -96,7 +96,7 @@ def storm(path: Path, customers: int, kills: int, seed: int, at_once: int = 500)
                 status, _ = server.ask("POST", place, fields)
             except (OSError, http.client.HTTPException):  # killed just now
                 counts["cut off"] += 1
-                time.sleep(0.05)
+                time.sleep(chance.uniform(0.1, 0.5))
                 continue
             if status == 303:
                 thanked.add(name)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import retention_kit as rk
 from retention_kit.cli import main, parser
 from retention_kit.errors import ReportError, SettingsError
-from retention_kit.survey import invitations, limits, questions, store, words
+from retention_kit.survey import invitations, limits, links, questions, store, words
 from retention_kit.survey.questions import COMMENT, SCALES, parse_body, parse_score
 
 pytest.importorskip("starlette", reason="the survey extra is not installed")
@@ -481,7 +481,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def links(path: Path) -> dict[str, str]:
+def written_links(path: Path) -> dict[str, str]:
     with path.open(newline="", encoding="utf-8") as file:
         return {row["customer_id"]: row["link"] for row in csv.DictReader(file)}
 
@@ -502,7 +502,7 @@ def test_invite_writes_a_link_for_each_customer_once(folder, capsys):
     assert main(asked) == 0
     printed = capsys.readouterr()
     [path] = (folder / "invitations").glob("links-*.csv")
-    found = links(path)
+    found = written_links(path)
     assert [*found] == ["0017", "'=cmd|x", "17850"]
     assert all(re.fullmatch(rf"{URL}/s/[a-z2-7]{{32}}\?lang=ar", link) for link in found.values())
     assert {stat.S_IMODE(one.stat().st_mode) for one in (folder / "invitations").iterdir()} == {0o600}
@@ -513,8 +513,8 @@ def test_invite_writes_a_link_for_each_customer_once(folder, capsys):
     assert main(asked) == 0
     assert "3 left out: invited in the last 90 days already." in capsys.readouterr().err
     [second] = {*(folder / "invitations").glob("links-*.csv")} - {path}
-    assert [*links(second)] == ["new"]
-    assert links(path) == found
+    assert [*written_links(second)] == ["new"]
+    assert written_links(path) == found
     assert main([*asked, "--days", "0"]) == 0
     assert "4 invited." in capsys.readouterr().err
     opened = store.Store(folder / "survey.sqlite")
@@ -580,12 +580,12 @@ def test_links_are_short_or_refused():
     taken = []
     for length in range(60, 120):
         url = f"{URL}/{'x' * length}"
-        made = [invitations._link(url, store._new_token(), "ar", name, high) for name, (_, high) in SCALES.items()]
+        made = [links.make_link(url, store._new_token(), "ar", name, high) for name, (_, high) in SCALES.items()]
         try:
-            taken.append(invitations.check_public_url(url) == url)
+            taken.append(links.check_public_url(url) == url)
         except SettingsError:
             taken.append(False)
-        assert taken[-1] == (max(map(len, made)) <= invitations.LONGEST)
+        assert taken[-1] == (max(map(len, made)) <= links.LONGEST)
     assert {*taken} == {True, False}
 
 

@@ -1,0 +1,40 @@
+"""The links that customers get."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode, urlsplit
+
+from retention_kit.errors import SettingsError
+from retention_kit.survey.questions import SCALES
+
+LONGEST = 170  # characters of a link: some programs break longer ones
+_TOKEN = "x" * 32
+
+
+def check_public_url(url: str) -> str:
+    """The address under which customers reach the form, without a slash at its end; raises SettingsError for others."""
+    wrong = SettingsError(f"--public-url {url!r} is no address of a form: write it like https://survey.example.com.")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise wrong from None
+    if not host or not re.fullmatch(r"[!-~]+", url) or parts.query or parts.fragment or parts.username:
+        raise wrong
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")):
+        raise SettingsError(f"--public-url {url!r} has to begin with https://: links are as good as a signature.")
+    url = url.rstrip("/")
+    longest = max(len(make_link(url, _TOKEN, "ar", name, high)) for name, (_, high) in SCALES.items())
+    if longest > LONGEST:
+        raise SettingsError(
+            f"--public-url is too long: links would have {longest} characters, and some mail programs break those of "
+            f"more than {LONGEST}."
+        )
+    return url
+
+
+def make_link(url: str, token: str, language: str, name: str = "", score: int = 0) -> str:
+    """The link of a token, perhaps with a score chosen beforehand."""
+    chosen = {name: score} if name else {}
+    return f"{url}/s/{token}?{urlencode({'lang': language, **chosen})}"
