@@ -1,6 +1,7 @@
 """States of alerts over the periods of the data: pending, firing, resolved, no data, and what a rule remembers."""
 
 from datetime import date
+from random import Random
 
 import pandas as pd
 import pytest
@@ -9,10 +10,15 @@ from hypothesis import strategies as st
 
 import retention_kit as rk
 from retention_kit.errors import SettingsError
-from retention_kit.metrics.alerts.judge import alert_history, alert_states
+from retention_kit.metrics.alerts.back_test import by_chance, firings_of
+from retention_kit.metrics.alerts.conditions import rules
+from retention_kit.metrics.alerts.evaluate import Point
+from retention_kit.metrics.alerts.judge import alert_history, alert_states, judge
 from retention_kit.metrics.alerts.states import states
+from retention_kit.metrics.formulas import share
 from retention_kit.metrics.insights import usual_value
 from retention_kit.periods import Period
+from retention_kit.settings import Settings
 from retention_kit.settings.alerts import Alert
 
 LETTERS = {"ok": ".", "pending": "p", "firing": "F", "resolved": "r", "no data": "?"}
@@ -158,15 +164,8 @@ def test_chance_fires_one_of_many_values_as_seldom_as_the_whole():
     """Orders of customers who all leave alike: of a hundred histories of a column few have a firing."""
     import numpy as np
 
-    from retention_kit.metrics.alerts.conditions import rules
-    from retention_kit.metrics.alerts.evaluate import Point
-    from retention_kit.metrics.alerts.judge import judge
-    from retention_kit.metrics.formulas import share
-
     draw, month, fired = np.random.default_rng(20), Period.parse("2026-03"), 0
-    (rule,) = rules(
-        rk.sample(as_of=date(2023, 3, 1)).settings, [Alert("A", "customer_churn_rate > 10%", each="channel")]
-    )
+    (rule,) = rules(Settings(), [Alert("A", "customer_churn_rate > 10%", each="channel")])
     wider = {month.index: 3.0233 / 1.96}  # of the 99.875th percentile: 5% over twenty values
     for _ in range(100):
         found = [share(float(draw.binomial(400, 0.10)), 400, "") for _ in range(20)]
@@ -201,3 +200,54 @@ def test_what_the_data_lack_is_no_data_with_the_reason():
 def test_a_segment_that_is_not_there_is_refused(company, keys, said):
     with pytest.raises(SettingsError, match=said):
         alert_states(company, None, [Alert("A", "revenue > 1", **keys)])
+
+
+# Figures by hand: the fold of one rule, and its back-test.
+
+FIRST = Period.parse("2025-01", "month")
+
+
+def series(*points: Point | None) -> dict[str, dict[int, Point]]:
+    """Churn from January 2025 on; None is a period without a row."""
+    return {"customer_churn_rate": {FIRST.index + at: one for at, one in enumerate(points) if one is not None}}
+
+
+def test_a_value_that_is_gone_is_told_of_only_while_its_alert_fires():
+    (rule,) = rules(Settings(), [Alert("A", "customer_churn_rate > 5%", each="country")])
+    high, low = Point(0.09), Point(0.01)
+    periods = [FIRST.shift(at) for at in range(8)]
+    found = list(judge(rule, "FR", series(None, low, None, high, None, None, low, None), periods, {}))
+    assert [(one.period, LETTERS[one.state], one.is_held) for one in found] == [
+        ("2025-02", ".", False),
+        ("2025-04", "F", False),
+        ("2025-05", "?", True),
+        ("2025-06", "?", True),
+        ("2025-07", "r", False),
+    ]
+
+
+def test_chance_fires_as_often_as_the_interval_says():
+    (rule,) = rules(Settings(), [Alert("A", "customer_churn_rate > 5%")])
+    figures, draws = series(*[Point(0.05, 0.03, 0.07, n=400, unit="fraction")] * 40), Random(20)
+    periods = [FIRST.shift(at) for at in range(40)]
+    drawn = [list(judge(rule, "", by_chance(figures, draws), periods, {})) for _ in range(100)]
+    often = sum(one.state == "firing" for history in drawn for one in history) / 4000
+    assert 0.018 < often < 0.034  # one side of 95%
+    assert sum(len(firings_of(history)) for history in drawn) / 4000 <= often
+
+
+def test_a_change_by_chance_is_that_of_the_figures_drawn():
+    points = [Point(0.05, 0.03, 0.07, change=0.01, change_low=-0.02, change_high=0.04, n=400, unit="fraction")] * 3
+    found = by_chance(series(*points), Random(20))["customer_churn_rate"]
+    for index in (FIRST.index + 1, FIRST.index + 2):
+        one, before = found[index], found[index - 1]
+        assert one.change == pytest.approx(one.value - before.value)
+        assert (one.change_low, one.change_high) == pytest.approx((one.change - 0.03, one.change + 0.03))
+
+
+def test_the_key_of_a_rule_is_the_same_in_every_version():
+    """It is in ledgers: another text for the same rule would tell of every firing once more."""
+    alert = Alert(
+        "A", "customer_churn_rate > 5% and not change(mrr) >= 2 * usual(mrr)", for_=2, reset="mrr > 1", cooldown=1
+    )
+    assert rules(Settings(), [alert])[0].digest == "6a20955723f8699d"

@@ -227,9 +227,14 @@ def canonical(node: Node) -> str:
 
 def _side(side: Number | Figure) -> str:
     if isinstance(side, Number):
-        return repr(side.value)
+        return _plain(side.value)
     named = f"{side.function}({side.metric})" if side.function else side.metric
-    return named if side.factor == 1 else f"{side.factor!r} * {named}"
+    return named if side.factor == 1 else f"{_plain(side.factor)} * {named}"
+
+
+def _plain(value: float) -> str:
+    """A number in digits alone, as the language has no exponents."""
+    return f"{Decimal(repr(value)):f}"
 
 
 def comparisons(node: Node) -> list[Compare]:
