@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import retention_kit as rk
@@ -63,15 +61,18 @@ def pages_of(page: Page) -> tuple[bytes, str]:
     return tuple(exporter_of(kind, True).from_notebook_node(notebook)[0] for kind in ("pdf", "html"))
 
 
-@settings(max_examples=12)
-@given(
-    size=st.sampled_from([0.01, 19.99, 1e3, 1e9, 1e13]),
-    customers=st.sampled_from([2, 40, 400]),
-    name=st.sampled_from(["North", "Region " + "of a long name " * 5, "x" * 80]),
-    goals=st.integers(0, len(GOALS)),
+@pytest.mark.parametrize(
+    ("size", "customers", "name", "goals"),
+    [
+        (0.01, 400, "North", 3),
+        (19.99, 40, "Region " + "of a long name " * 5, len(GOALS)),
+        (1e9, 2, "North", 0),
+        (1e13, 400, "x" * 80, len(GOALS)),
+        (1e13, 40, "Region " + "of a long name " * 5, 1),
+    ],
 )
-def test_a_brief_is_one_page_with_the_words_of_the_page(tmp_path_factory, size, customers, name, goals):
-    page = Page(segment="region", data=rk.load(project(tmp_path_factory.mktemp("brief"), size, customers, name, goals)))
+def test_a_brief_is_one_page_with_the_words_of_the_page(tmp_path, size, customers, name, goals):
+    page = Page(segment="region", data=rk.load(project(tmp_path, size, customers, name, goals)))
     pdf, html = pages_of(page)
     assert page_count(pdf) == 1
     on_paper, on_screen = flat(text_of_pdf(pdf)), text_of_html(html)
