@@ -77,7 +77,7 @@ MAY_IMPORT = {
     "report.checks": f"{COMMON} metrics report.blocks report.pages report.export report.archive",
     "report.build": f"{COMMON} data metrics report",
     "report": "",
-    "delivery": f"{COMMON} report.archive report.checks report.message",
+    "delivery": f"{COMMON} data metrics.alerts report.archive report.checks report.message",
     "delivery.follow_ups": f"{COMMON} data metrics report.export report.archive delivery",
     "widgets": f"{COMMON} data metrics report",
     "survey.questions": "errors",

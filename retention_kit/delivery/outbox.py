@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,11 +24,25 @@ from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
 
 NAME = "outbox"
-OWNERS = "owner/"  # how the series of alerts to the owner begin; those of reports hold no slash
+OWNERS = "owner/"  # how the series of words to the owner about failures begin; those of reports hold no slash
+ALERTS = "alerts/"  # how those of alerts do
 LEDGER = "ledger.sqlite"
 STATES = ("queued", "sending", "data", "sent", "failed", "unknown")
 _UNITS = {name: timedelta(days=days) for name, days in {"day": 1, "week": 7, "month": 31, "year": 366}.items()}
-_VERSION = 2
+_VERSION = 3
+# What of alerts was told to whom, by message, and up to which period each was looked at (`alert_ledger`).
+_ALERTS = f"""
+CREATE TABLE IF NOT EXISTS told (
+    rule TEXT NOT NULL, segment_value TEXT NOT NULL, since TEXT NOT NULL, event TEXT NOT NULL, target TEXT NOT NULL,
+    period TEXT NOT NULL, figures TEXT NOT NULL, message_id TEXT NOT NULL,
+    PRIMARY KEY (rule, segment_value, since, event, target)
+);
+CREATE TABLE IF NOT EXISTS watched (
+    rule TEXT NOT NULL, segment_value TEXT NOT NULL, target TEXT NOT NULL, period TEXT NOT NULL,
+    PRIMARY KEY (rule, segment_value, target)
+);
+PRAGMA user_version = {_VERSION};
+"""
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS deliveries (
     series TEXT NOT NULL, period TEXT NOT NULL, recipient TEXT NOT NULL,
@@ -41,14 +55,17 @@ CREATE TABLE IF NOT EXISTS history (
     series TEXT NOT NULL, period TEXT NOT NULL, recipient TEXT NOT NULL, revision INTEGER NOT NULL,
     state TEXT NOT NULL, reply TEXT NOT NULL, at TEXT NOT NULL
 );
-PRAGMA user_version = {_VERSION};
+{_ALERTS}
 """
-# Of the first version: what waits there is queued anew.
-_UPGRADE = f"""
+# From each earlier version to this one; of the first, what waits there is queued anew.
+_UPGRADES = {
+    1: f"""
 ALTER TABLE deliveries ADD COLUMN head BLOB NOT NULL DEFAULT x'';
 ALTER TABLE deliveries ADD COLUMN content TEXT NOT NULL DEFAULT '';
-PRAGMA user_version = {_VERSION};
-"""
+{_ALERTS}
+""",
+    2: _ALERTS,
+}
 
 
 class Key(NamedTuple):
@@ -89,7 +106,7 @@ class Outbox:
     """The messages and the ledger of one folder of packs; to be written to inside `sending` only."""
 
     def __init__(self, folder: Path, ledger: sqlite3.Connection):
-        self.folder, self._ledger = folder, ledger
+        self.folder, self.ledger = folder, ledger
 
     def row(self, key: Key) -> Row | None:
         """What the ledger says of one message."""
@@ -118,7 +135,7 @@ class Outbox:
     def content(self, row: Row) -> bytes:
         """A message as it goes out; raises ReportError where it is not there, or not as it was queued."""
         query = "SELECT head, content FROM deliveries WHERE series = ? AND period = ? AND recipient = ?"
-        head, digest = self._ledger.execute(query, row.key).fetchone() or (b"", "")
+        head, digest = self.ledger.execute(query, row.key).fetchone() or (b"", "")
         try:
             content = head + (self.folder / row.file).read_bytes()
         except (OSError, TypeError, ValueError) as error:
@@ -138,10 +155,11 @@ class Outbox:
         head: bytes,
         shared: bytes,
         suffix: str = ".eml",
+        also: Callable[[sqlite3.Connection], None] | None = None,
     ) -> Row:
         """Keep a message, on the disk before the ledger knows of it, to be sent; an earlier one of the key gives way.
 
-        `head` are its recipient's own lines, `shared` is all that follows.
+        `head` are its recipient's own lines, `shared` is all that follows; what `also` writes is there if it is.
         """
         before = self.row(key)
         attempts = before.attempts if before and before.revision == revision else 0
@@ -149,12 +167,14 @@ class Outbox:
         row = Row(*key, revision, digest, message_id, root, file, "queued", attempts, "", _now())
         if not self._holds(file, shared):
             _write(self.folder / file, shared)
-        with self._ledger:
+        with self.ledger:
             values = (*row, head, hashlib.sha256(head + shared).hexdigest())
             names = ", ".join((*Row._fields, "head", "content"))
             marks = ", ".join("?" * len(values))
-            self._ledger.execute(f"INSERT OR REPLACE INTO deliveries ({names}) VALUES ({marks})", values)
+            self.ledger.execute(f"INSERT OR REPLACE INTO deliveries ({names}) VALUES ({marks})", values)
             self._tell(row.key, revision, "queued", "", row.at)
+            if also:
+                also(self.ledger)
         return row
 
     def _holds(self, file: str, content: bytes) -> bool:
@@ -171,9 +191,9 @@ class Outbox:
         number, unit = keep.split()
         before = datetime.now(UTC) - int(number) * _UNITS[unit.removesuffix("s")]
         limit, waiting = before.isoformat(timespec="seconds"), "('queued', 'sending', 'data')"
-        with self._ledger:
-            self._ledger.execute("DELETE FROM history WHERE at < ?", (limit,))
-            self._ledger.execute(f"UPDATE deliveries SET head = x'' WHERE at < ? AND state NOT IN {waiting}", (limit,))
+        with self.ledger:
+            self.ledger.execute("DELETE FROM history WHERE at < ?", (limit,))
+            self.ledger.execute(f"UPDATE deliveries SET head = x'' WHERE at < ? AND state NOT IN {waiting}", (limit,))
         kept = {row.file for row in self._rows(f"WHERE at >= ? OR state IN {waiting}", (limit,))}
         old = [path for path in _messages(self.folder) if path.name not in kept and _is_older(path, before)]
         for path in old:
@@ -183,8 +203,8 @@ class Outbox:
     def set(self, row: Row, state: str, reply: str = "") -> None:
         """Write a state down, for good; returns when the disk has it."""
         asked, at = int(state == "sending"), _now()
-        with self._ledger:
-            self._ledger.execute(
+        with self.ledger:
+            self.ledger.execute(
                 "UPDATE deliveries SET state = ?, reply = ?, at = ?, attempts = attempts + ? "
                 "WHERE series = ? AND period = ? AND recipient = ?",
                 (state, reply, at, asked, *row.key),
@@ -197,14 +217,14 @@ class Outbox:
             "SELECT revision, state, reply FROM history WHERE series = ? AND period = ? AND recipient = ? "
             "ORDER BY rowid"
         )
-        return self._ledger.execute(query, key).fetchall()
+        return self.ledger.execute(query, key).fetchall()
 
     def _tell(self, key: Key, revision: int, state: str, reply: str, at: str) -> None:
-        self._ledger.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, revision, state, reply, at))
+        self.ledger.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, revision, state, reply, at))
 
     def _rows(self, which: str, values: tuple) -> list[Row]:
         names = ", ".join(Row._fields)
-        return [Row(*row) for row in self._ledger.execute(f"SELECT {names} FROM deliveries {which}", values)]
+        return [Row(*row) for row in self.ledger.execute(f"SELECT {names} FROM deliveries {which}", values)]
 
 
 @contextmanager
@@ -233,7 +253,7 @@ def sending(output: Path) -> Iterator[Outbox]:
         ledger = held.enter_context(_opened(folder, "rwc"))
         (folder / LEDGER).chmod(0o600)
         if (version := _version_of(folder, ledger)) < _VERSION:
-            ledger.executescript(f"BEGIN;{_UPGRADE if version else _SCHEMA}COMMIT;")
+            ledger.executescript(f"BEGIN;{_UPGRADES[version] if version else _SCHEMA}COMMIT;")
         outbox = Outbox(folder, ledger)
         _settle(outbox)
         yield outbox

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from retention_kit.delivery import headers
 from retention_kit.delivery.dispatch import Queued, deliver
 from retention_kit.delivery.outbox import OWNERS, Key, Outbox, Row, reading, sending
-from retention_kit.delivery.smtp import Server, server_of
+from retention_kit.delivery.smtp import Server, refuse_localhost, server_of
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
@@ -130,7 +130,7 @@ def send_report(
     if owner is None:
         results = absent | _dry_run(folder.parent, messages, resend, bool(to))
         return Sending(period, verdict, tuple(results[one] for one in recipients), is_dry=True)
-    _refuse_localhost(headers.sender_of(messages[0].raw), owner.server)
+    refuse_localhost(headers.sender_of(messages[0].raw), owner.server)
     with sending(folder.parent) as outbox:
         sent = _send(outbox, owner.server, owner.settings, verdict, messages, resend, bool(to), progress)
         results = absent | {one.to: result for one, result in zip(messages, sent, strict=True)}
@@ -250,13 +250,6 @@ def _series(manifest: dict, to: Recipient | None) -> str:
     what = [manifest.get("every", ""), *((to.language, to.segment) if to else ())]
     plain = re.sub(r"[^a-z0-9]+", "-", " ".join(filter(None, what)).lower()).strip("-")[:60]
     return f"{'' if to else OWNERS}{plain}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
-
-
-def _refuse_localhost(sender: str, server: Server) -> None:
-    if sender.endswith("@localhost") and not server.is_here:
-        raise SettingsError(
-            'Nobody can answer reports@localhost: set [mail], from = "Reports <reports@…>", and build again.'
-        )
 
 
 def _decide(row: Row | None, digest: str, resend: bool, is_named: bool) -> tuple[str, str]:

@@ -111,6 +111,14 @@ def _tls_of(parts: SplitResult, host: str) -> Literal["starttls", "tls", "none"]
     return "none"
 
 
+def refuse_localhost(sender: str, server: Server) -> None:
+    """Raise SettingsError where nobody beyond this machine could answer."""
+    if sender.endswith("@localhost") and not server.is_here:
+        raise SettingsError(
+            'Nobody can answer reports@localhost: set [mail], from = "Reports <reports@…>", and build again.'
+        )
+
+
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own."""
     try:

@@ -13,6 +13,7 @@ import os
 import re
 import select
 import socket
+import sqlite3
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -135,14 +136,23 @@ def post(
     return [outbox.row(row.key) or row for row in queued]
 
 
-def queue_post(outbox: Outbox, hook: Webhook, series: str, period: str, message: Message, **told: Any) -> Row:
-    """Put a message for a webhook into the outbox, or find it there."""
+def queue_post(
+    outbox: Outbox,
+    hook: Webhook,
+    series: str,
+    period: str,
+    message: Message,
+    also: Callable[[sqlite3.Connection, str], None] | None = None,
+) -> Row:
+    """Put a message for a webhook into the outbox, or find it there; `also` writes more, given the message's id."""
     key = Key(series, period, str(hook))
     if row := outbox.row(key):
         return row
     body = body_of(hook.kind, message)
-    number = hashlib.sha256("\n".join((*key, hashlib.sha256(body).hexdigest())).encode()).hexdigest()[:32]
-    return outbox.queue(key, 0, hashlib.sha256(body).hexdigest(), number, number, b"", body, ".json", **told)
+    digest = hashlib.sha256(body).hexdigest()
+    number = hashlib.sha256("\n".join((*key, digest)).encode()).hexdigest()[:32]
+    writes = (lambda ledger: also(ledger, number)) if also else None
+    return outbox.queue(key, 0, digest, number, number, b"", body, ".json", writes)
 
 
 def deliver_posts(

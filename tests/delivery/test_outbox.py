@@ -153,7 +153,7 @@ def test_a_ledger_of_a_later_version_is_not_touched(tmp_path):
     with sending(tmp_path) as outbox:
         queue(outbox)
     with sqlite3.connect(tmp_path / "outbox" / "ledger.sqlite") as ledger:
-        ledger.execute("PRAGMA user_version = 3")
+        ledger.execute("PRAGMA user_version = 4")
     with pytest.raises(ReportError, match="by a newer retention-kit"):
         sending(tmp_path).__enter__()
 
@@ -224,7 +224,7 @@ def test_old_messages_go_and_what_was_sent_stays_known(tmp_path):
             outbox.set(row, state)
         assert outbox.forget("1 year") == 0
         then = time.time() - 400 * 86400
-        outbox._ledger.execute("UPDATE deliveries SET at = '2020-01-01T00:00:00+00:00'")
+        outbox.ledger.execute("UPDATE deliveries SET at = '2020-01-01T00:00:00+00:00'")
         for row in rows.values():
             os.utime(outbox.folder / row.file, (then, then))
         assert outbox.forget("2 years") == 0, "the files are younger"
@@ -238,7 +238,7 @@ def test_a_ledger_of_the_first_version_is_read_and_what_waits_there_is_queued_an
     folder = tmp_path / module.NAME
     folder.mkdir()
     first = module._SCHEMA.replace("    head BLOB NOT NULL, content TEXT NOT NULL,\n", "").replace(
-        "_version = 2", "_version = 1"
+        "_version = 3", "_version = 1"
     )
     with closing(sqlite3.connect(folder / module.LEDGER)) as ledger:
         ledger.executescript(first)

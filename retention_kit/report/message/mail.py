@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import css_inline
 
     from retention_kit.report.page import Page
+    from retention_kit.settings import Settings
 
 MOST_HTML = 80_000  # bytes; some programs cut a message off near 102,000
 NOBODY = "retention-kit <reports@localhost>"  # sends what names no sender; nobody can answer it
@@ -114,16 +115,16 @@ def compose(
     """
     drawn, table = made or _parts(page)
     said = content(page, drawn, table, notices, report, brief)
-    html = _html(said)
+    html = render("html", said)
     if len(html.encode()) > MOST_HTML:  # the table that the full report has, too
         said["cohorts"] = None
-        html = _html(said)
+        html = render("html", said)
     message = EmailMessage(POLICY)
-    message["From"] = _sender(page)
+    message["From"] = sender_of(page.data.settings)
     message["Subject"] = said["subject"]
     message["Date"] = _date(page)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_template("txt").render(said), cte="quoted-printable")
+    message.set_content(render("txt", said), cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     _, body = message.iter_parts()
     for number, picture in enumerate({one.cid: one for one in drawn}.values(), 1):  # of small data two may be alike
@@ -133,7 +134,7 @@ def compose(
             name = f"retention-{page.period}{kind}.{pdf.name.partition('.')[2]}"
             message.add_attachment(pdf.read_bytes(), maintype="application", subtype="pdf", filename=name)
     message["Content-Language"] = page.words.language  # last, as it would move into the first part
-    _bound(message)
+    bound(message)
     return message
 
 
@@ -202,8 +203,10 @@ def noted(message: EmailMessage, sentence: str) -> EmailMessage:
     return again
 
 
-def _html(said: dict[str, Any]) -> str:
-    return _inliner().inline(_template("html").render(said))
+def render(kind: str, said: dict[str, Any]) -> str:
+    """What a message says as `html`, its style in its tags, or as `txt`."""
+    text = _template(kind).render(said)
+    return _inliner().inline(text) if kind == "html" else text
 
 
 def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
@@ -212,8 +215,9 @@ def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
     )
 
 
-def _sender(page: Page) -> Address:
-    address, name = parse_address(page.data.settings.mail.sender or NOBODY)
+def sender_of(settings: Settings) -> Address:
+    """Who sends messages."""
+    address, name = parse_address(settings.mail.sender or NOBODY)
     return Address(name, addr_spec=address)
 
 
@@ -228,7 +232,7 @@ def _payload(part: Message) -> bytes:
     return content if isinstance(content, bytes) else b""
 
 
-def _bound(message: EmailMessage) -> None:
+def bound(message: EmailMessage) -> None:
     """Boundaries of the content itself, not drawn by lot; "=_" is in no line of the parts as they are encoded."""
     digest = hashlib.sha256(b"".join(_payload(part) for part in message.walk() if not part.is_multipart())).hexdigest()[
         :24

@@ -1,0 +1,116 @@
+"""What is said of alerts: a message for webhooks and an email, of all that is new for one target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from retention_kit.delivery.alert_events import KINDS, Event
+from retention_kit.delivery.hook_bodies import Message
+from retention_kit.metrics.alerts.states import Operand
+from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    from retention_kit.settings import Settings
+
+
+class News:
+    """The events of one message in words, the gravest first."""
+
+    def __init__(self, events: Sequence[Event], settings: Settings, words: Words, as_of: date):
+        self.events = sorted(events, key=lambda one: KINDS.index(one.kind))
+        self._settings, self._words, self._as_of = settings, words, as_of
+
+    @property
+    def finding(self) -> str:
+        """The gravest of it, for a subject."""
+        first, more = self._title(self.events[0]), len(self.events) - 1
+        return self._words.text("telling.more", finding=first, count=more) if more else first
+
+    def message(self) -> Message:
+        """For a webhook: a line for each event; its facts are what the condition saw, as numbers."""
+        link = self._settings.mail.link or ""
+        return Message(
+            title=self._about(self.finding),
+            lines=tuple(": ".join([self._title(one), " ".join(self._lines(one))]) for one in self.events),
+            link=link,
+            link_text=self._words.text("mail.open") if link else "",
+            facts={
+                "company": self._settings.report.company,
+                "as_of": self._as_of,
+                "alerts": [*map(_facts, self.events)],
+            },
+            direction=self._words.direction,
+        )
+
+    def letter(self) -> bytes:
+        """The email, but for its recipient's own lines."""
+        from retention_kit.report.message.letter import Letter, compose_letter
+
+        parts = [(self._title(one), self._lines(one)) for one in self.events]
+        letter = Letter(
+            subject=self._about(self.finding),
+            title=self._words.text("telling.title"),
+            headline=self.finding,
+            sections=tuple(parts) if len(parts) > 1 else (("", parts[0][1]),),
+            about=self._words.text("telling.about", day=self._words.date(self._as_of)),
+            received=self._words.text("telling.received"),
+        )
+        return compose_letter(letter, self._settings, self._words)
+
+    def _about(self, finding: str) -> str:
+        company = self._settings.report.company
+        return self._words.text("mail.subject", finding=finding, about=company) if company else finding
+
+    def _title(self, event: Event) -> str:
+        words, state = self._words, event.state
+        name = state.alert.name
+        if state.segment_value:
+            name = words.text("telling.of", name=name, value=state.segment_value)
+        return words.text(f"telling.{event.kind.replace(' ', '_')}", name=name)
+
+    def _lines(self, event: Event) -> list[str]:
+        from retention_kit.metrics.alerts.told import sentences
+
+        words, state = self._words, event.state
+        values = {"period": words.period(state.period), "since": words.period(event.since)}
+        kind = event.kind.replace(" ", "_")
+        when = f"telling.{kind}_when"
+        if event.kind == "firing" and event.since != state.period:
+            when = "telling.firing_since"
+        said = [words.text(when, **values), *sentences(state, words)]
+        if state.alert.owner:
+            said.append(words.text("telling.owner", owner=state.alert.owner))
+        return said
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    """An event as a program reads it: fractions as fractions, undefined figures as null."""
+    state = event.state
+    return {
+        "name": state.alert.name,
+        "event": event.kind,
+        "segment_value": state.segment_value or None,
+        "since": event.since,
+        "period": state.period,
+        "state": state.state,
+        "when": state.alert.when,
+        "figures": [
+            {"left": _operand(one.left), "sign": one.sign, "right": _operand(one.right), "holds": one.holds}
+            for one in state.figures
+        ],
+        "reason": state.reason or None,
+        "owner": state.alert.owner,
+    }
+
+
+def _operand(one: Operand) -> dict[str, Any]:
+    return {
+        "metric": one.metric or None,
+        "function": one.function or None,
+        "value": one.value,
+        "unit": one.unit,
+        "low": one.low,
+        "high": one.high,
+    }

@@ -1,0 +1,58 @@
+"""A short message in the look of the report's: a headline and sections of sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import TYPE_CHECKING
+
+from retention_kit.report.message import mail
+from retention_kit.report.message.content import LONG, brief
+
+if TYPE_CHECKING:
+    from retention_kit.settings import Settings
+    from retention_kit.wording import Words
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What it says, in final words."""
+
+    subject: str
+    title: str  # beside the company's name
+    headline: str
+    sections: tuple[tuple[str, list[str]], ...]  # a title, empty for none, and sentences
+    about: str
+    received: str  # why its reader gets it
+
+
+def compose_letter(letter: Letter, settings: Settings, words: Words) -> bytes:
+    """The message, complete but for To, Date and Message-ID: alternative(plain, html), without pictures or files."""
+    link = settings.mail.link or ""
+    said = {
+        "language": words.language,
+        "direction": words.direction,
+        "preheader": "",
+        "company": brief(settings.report.company),
+        "title": brief(letter.title),
+        "subtitle": brief(letter.title),
+        "headline": brief(letter.headline, LONG),
+        "sections": [
+            {"title": brief(title, LONG), "items": [brief(item, LONG) for item in items]}
+            for title, items in letter.sections
+        ],
+        "link": link,
+        "full": words.text("mail.open") if link else "",
+        "about": brief(letter.about, LONG),
+        "received": brief(letter.received, LONG),
+        "leave": {"text": "", "href": ""},
+        "labels": {},
+    }
+    message = EmailMessage(mail.POLICY)
+    message["From"] = mail.sender_of(settings)
+    message["Subject"] = brief(letter.subject, 200)
+    message.set_content(mail.render("txt", said), cte="quoted-printable")
+    message.add_alternative(mail.render("html", said), subtype="html", cte="quoted-printable")
+    message["Content-Language"] = words.language  # last, as it would move into the first part
+    mail.bound(message)
+    return mail.to_bytes(message)

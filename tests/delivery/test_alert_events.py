@@ -1,0 +1,220 @@
+"""What is new of an alert: each firing once, whatever the data become and however often we look."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retention_kit.delivery.alert_events import Event, news
+from retention_kit.metrics.alerts.states import AlertState, Comparison, Operand
+from retention_kit.periods import Period
+from retention_kit.settings.alerts import Alert
+
+ALERT = Alert("Churn above plan", "customer_churn_rate > 5%", then=["mail:ann@example.com", "exit"])
+FIRST = Period.parse("2025-01")
+
+
+def history(held: str, figures: str = "", digest: str = "d", alert: Alert = ALERT, value: str = "") -> list[AlertState]:
+    """The states of an alert, a letter for each month from January 2025: x holds, . does not, ? has no data.
+
+    `figures` has a digit for each, the churn rate in hundredths; without, 6 where it holds and 4 where not.
+    """
+    found: list[AlertState] = []
+    is_firing, firing_since = False, ""
+    for number, letter in enumerate(held):
+        period = str(FIRST.shift(number))
+        state = {"x": "firing", "?": "no data", ".": "resolved" if is_firing else "ok"}[letter]
+        if letter == "x" and not is_firing:
+            firing_since = period
+        is_firing = letter == "x" or (is_firing and letter == "?")
+        same = found and found[-1].state == state
+        since = firing_since if letter == "x" else found[-1].since if same else period
+        rate = None if letter == "?" else int(figures[number] if figures else "64"[letter == "."]) / 100
+        seen = Comparison(
+            Operand("customer_churn_rate", "", rate, "fraction"), ">", Operand("", "", 0.05, "fraction"), None
+        )
+        reason = "No customers." * (letter == "?")
+        found.append(AlertState(alert, value, period, state, since, (seen,), reason, digest))
+    return found
+
+
+class Reader:
+    """Somebody who is told, and remembers it as the ledger does."""
+
+    def __init__(self):
+        self.known, self.last = {}, None
+        self.heard: list[tuple[str, str]] = []
+
+    def look(self, states: list[AlertState]) -> list[tuple[str, str]]:
+        found = news(states, self.known, self.last)
+        for event in found:
+            assert (event.since, event.kind) not in self.known
+            self.known[event.since, event.kind] = event.told
+        if states:
+            self.last = max(filter(None, [self.last, states[-1].period]))
+        said = [short(event) for event in found]
+        self.heard += said
+        return said
+
+    def believes(self) -> bool:
+        """Whether it fires, as far as they know."""
+        starts = [since for since, kind in self.known if kind in ("firing", "reopened")]
+        return any(not {(one, "resolved"), (one, "withdrawn")} & {*self.known} for one in starts)
+
+
+def short(event: Event) -> tuple[str, str]:
+    return event.kind, event.state.period[5:]  # of one year, in what is written by hand
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        (["..x"], [("firing", "03")]),
+        (["..x", "..x", "..xx", "..xx"], [("firing", "03")]),
+        (["x.x"], [("firing", "03")]),  # a new rule tells of the newest period alone
+        (["xx"], [("firing", "02")]),
+        (["x."], []),
+        (["..x", "..x.", "..x.."], [("firing", "03"), ("resolved", "04")]),
+        (["..", "..x.x"], [("firing", "03"), ("firing", "05"), ("resolved", "04")]),  # months in which nobody looked
+        (["x", "x?", "x??", "x??x", "x??x."], [("firing", "01"), ("no data", "02"), ("resolved", "05")]),
+        (["?", "??", "??.", "??.?"], [("no data", "01"), ("no data", "04")]),
+        ([".", ".?."], []),  # what is over is no news
+        (["..x", "..x.", "..x"], [("firing", "03"), ("resolved", "04")]),  # older data are no news
+        ([], []),
+    ],
+)
+def test_what_is_told_in_which_order(looks, expected):
+    reader = Reader()
+    for held in looks:
+        reader.look(history(held))
+    assert reader.heard == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (("..x", "446"), ("..x", "447"), [("revised", "03")]),
+        (("..x", "446"), (".xx", "466"), []),  # it began earlier, and is the same
+        ((".xx", "466"), ("..x", "446"), [("revised", "03")]),  # or later
+        ((".xxx", "4666"), (".x.x", "4646"), []),  # it paused
+        (("..x", "446"), ("...", "444"), [("withdrawn", "03")]),
+        (("..x", "446"), ("..?", "440"), [("withdrawn", "03"), ("no data", "03")]),
+        (("..x", "446"), ("....", "4444"), [("withdrawn", "03")]),
+        (("..x", "446"), ("...x", "4446"), [("firing", "04"), ("withdrawn", "03")]),
+        (("..x", "446"), ("..x.", "4474"), [("revised", "03"), ("resolved", "04")]),
+        (("...", "444"), ("..x", "446"), [("firing", "03")]),  # restated within the newest period
+        (("....", "4444"), (".x..", "4644"), []),  # restated in the past, and over
+    ],
+)
+def test_revised_data_give_one_note(first, second, expected):
+    reader = Reader()
+    reader.look(history(first[0][:2], first[1][:2]))
+    reader.look(history(*first))
+    assert reader.look(history(*second)) == expected
+    assert reader.look(history(*second)) == [], "once"
+
+
+def test_one_note_however_often_they_are_revised():
+    reader = Reader()
+    reader.look(history(".."))
+    heard = [reader.look(history("..x", f"44{digit}")) for digit in "67889"]
+    assert heard == [[("firing", "03")], [("revised", "03")], [], [], []]
+
+
+def test_what_is_resolved_and_was_not_after_all_is_reopened():
+    reader = Reader()
+    for held in ("..", "..x", "..x."):
+        reader.look(history(held))
+    assert reader.look(history("..xx")) == [("reopened", "04")]
+    assert reader.look(history("..xxx")) == []
+    assert reader.look(history("..xxx.")) == [("resolved", "06")]
+
+
+def test_a_change_that_nobody_would_see_is_none():
+    def rate(value):
+        (one,) = history("x")
+        seen = one.figures[0]
+        left = Operand("customer_churn_rate", "", value, "fraction")
+        return [
+            AlertState(
+                one.alert, "", one.period, "firing", one.since, (Comparison(left, ">", seen.right, True),), "", "d"
+            )
+        ]
+
+    reader = Reader()
+    assert reader.look(rate(0.06104)) == [("firing", "01")]
+    assert reader.look(rate(0.06101)) == []
+    assert reader.look(rate(0.0621)) == [("revised", "01")]
+
+
+def test_a_firing_that_came_back_is_told_again_but_not_in_its_period():
+    reader = Reader()
+    for held in ("..", "..x", "..."):
+        reader.look(history(held))
+    assert reader.look(history("..x")) == []
+    assert reader.look(history("..xx")) == [("firing", "04")]
+    assert reader.look(history("..xx.")) == [("resolved", "05")]
+
+
+@given(st.text(".x?", min_size=1, max_size=24), st.sets(st.integers(1, 24)))
+def test_without_revisions_each_beginning_and_end_is_told_whenever_we_look(held, days):
+    """Against a search for the letters, however many periods pass between two looks."""
+    looks = sorted(day for day in days | {len(held)} if day <= len(held))
+    reader = Reader()
+    for day in looks:
+        reader.look(history(held[:day]))
+    expected = []
+    for run in re.finditer(r"x[x?]*", held):
+        known = [
+            run.start() + at for at, letter in enumerate(run[0]) if letter == "x" and run.start() + at >= looks[0] - 1
+        ]
+        if known:
+            expected.append(("firing", month(known[0])))
+        if known and run.end() < len(held):
+            expected.append(("resolved", month(run.end())))
+    assert sorted(one for one in reader.heard if one[0] != "no data") == sorted(expected)
+
+
+def month(number: int) -> str:
+    return str(FIRST.shift(number))[5:]
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["more", "revise", "again"]),
+        st.integers(0, 30),
+        st.sampled_from("..xx?"),
+        st.sampled_from("6789"),
+    ),
+    max_size=25,
+)
+
+
+@given(steps)
+@settings(max_examples=150)
+def test_whatever_is_revised_nothing_is_told_twice_and_readers_know_what_is_so(steps):
+    reader, held, rates, last = Reader(), [".", "x"], ["4", "6"], 0
+    firings: list[str] = []
+    reader.look(history("".join(held), "".join(rates)))
+    for what, place, letter, digit in steps:
+        if what == "more":
+            held.append(letter)
+            rates.append(digit if letter == "x" else "4")
+        elif what == "revise":
+            held[place % len(held)], rates[place % len(held)] = letter, digit if letter == "x" else "4"
+        states = history("".join(held), "".join(rates))
+        for event in news(states, reader.known, reader.last):
+            firings += [event.state.period] * (event.kind in ("firing", "reopened"))
+        reader.look(states)
+        assert reader.look(states) == []
+        if len(held) > last:
+            now = states[-1]
+            if now.state == "firing":
+                assert reader.believes()
+            elif now.state in ("ok", "resolved"):
+                assert not reader.believes()
+        last = len(held)
+    assert len(firings) == len({*firings}), "no period's firing is told twice"
