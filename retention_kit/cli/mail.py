@@ -1,6 +1,7 @@
 """The commands that mail reports: `retention-kit send | status | run | preview`.
 
-Exit codes: 0 done; 1 the gate has blocked it, or somebody does not have it for certain; 2 wrong usage or settings.
+Exit codes: 0 done; 1 the gate has blocked it, or somebody does not have it for certain; 2 wrong usage or settings; 3 an
+alert with `exit` fires.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.cli.options import add_data, add_jobs, add_output, add_pack, check_jobs, load_data
-from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_table, say
+from retention_kit.cli.output import DONE, FAILED, FIRING, INTERRUPTED, end, print_table, say
 from retention_kit.cli.terminal import progress
 from retention_kit.errors import ReportError, SettingsError, did_you_mean
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from retention_kit.delivery.send import Sending
     from retention_kit.periods import Period
     from retention_kit.report.archive.pack import Pack
+    from retention_kit.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -42,7 +44,9 @@ def add(commands: Commands) -> None:
     add_output(status)
     status.set_defaults(run=_status)
 
-    run = commands.add_parser("run", help="report, check and send the last complete period; safe to repeat")
+    run = commands.add_parser(
+        "run", help="report, send and tell of alerts for the last complete period; safe to repeat"
+    )
     add_data(run)
     add_output(run)
     add_jobs(run)
@@ -89,15 +93,19 @@ def _print_outcomes(sending: Sending) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from retention_kit.delivery.alerts import check_targets
     from retention_kit.delivery.send import settings_of
     from retention_kit.delivery.smtp import server_of
     from retention_kit.report.archive.folder import output_lock
 
     check_jobs(arguments.jobs)
     settings = settings_of(arguments.data, {})
-    if not settings.mail.addressed():  # both before anything is built
+    # All of it before anything is built.
+    if not settings.mail.addressed() and not any({*alert.then} - {"list", "notice"} for alert in settings.alerts):
         raise SettingsError('There is nobody to send to: a retention.toml says it ([mail], from = "…", to = ["…"]).')
-    server_of()
+    if settings.mail.addressed():
+        server_of()
+    check_targets(settings)
     with output_lock(arguments.output):
         try:
             return _build_and_send(arguments)
@@ -110,7 +118,7 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
 
     kernels.prepare()  # it imports while the data are read
     data = load_data(arguments)
-    from retention_kit.delivery.send import send_report, today
+    from retention_kit.delivery.send import today
     from retention_kit.delivery.status import last_complete
     from retention_kit.metrics.queries.summaries import pick_period
 
@@ -120,16 +128,37 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
         raise ReportError(f"No period is over yet: {period} ends before {period.end}, and the data on {data.as_of}.")
     pack = _build(data, period, arguments)
     print(pack.path)
-    sending = send_report(pack, settings=settings, expected=due, progress=say)
-    _print_outcomes(sending)
+    is_fit = _send_pack(pack, settings, due) if settings.mail.addressed() else not pack.failures
     if period < due:
         say(f"{due} is over, but the data end before {data.as_of}: it is not there yet.")
+    return _tell_alerts(data, arguments.output, DONE if is_fit else FAILED)
+
+
+def _send_pack(pack: Pack, settings: Settings, due: Period) -> bool:
+    """Send a pack, and say whether everybody has it."""
+    from retention_kit.delivery.send import send_report
+
+    sending = send_report(pack, settings=settings, expected=due, progress=say)
+    _print_outcomes(sending)
     states = {one.state for one in sending.results}
     if states <= {"already sent", "changed"}:
-        say(f"{period} was sent already; nothing was sent now.")
+        say(f"{sending.period} was sent already; nothing was sent now.")
     # A report that has changed since it was sent waits for `send --resend`: that is no fault of this run.
-    is_fit = sending.verdict.state != "blocked"
-    return DONE if is_fit and states <= {"sent", "already sent", "changed"} else FAILED
+    return sending.verdict.state != "blocked" and states <= {"sent", "already sent", "changed"}
+
+
+def _tell_alerts(data: Dataset, output: Path, code: int) -> int:
+    """Tell what is new of alerts; the exit code, given that of the report. A fault goes before an alert that fires."""
+    from retention_kit.delivery.alerts import tell_alerts
+
+    telling = tell_alerts(data, output, progress=say)
+    if telling.outcomes:
+        print_table(("alerts told to", "period", "outcome", "reply"), telling.outcomes)
+    if telling.firing:
+        say(f"Firing: {', '.join(telling.firing)}.")
+    if code or not telling.is_done:
+        return FAILED
+    return FIRING if telling.firing else DONE
 
 
 def _build(data: Dataset, period: Period, arguments: argparse.Namespace) -> Pack:

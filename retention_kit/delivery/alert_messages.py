@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retention_kit.delivery.alert_events import KINDS, Event
 from retention_kit.delivery.hook_bodies import Message
-from retention_kit.metrics.alerts.states import Operand
+from retention_kit.metrics.alerts import told
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class News:
             facts={
                 "company": self._settings.report.company,
                 "as_of": self._as_of,
-                "alerts": [*map(_facts, self.events)],
+                "alerts": [told.facts(one.state) | {"event": one.kind} for one in self.events],
             },
             direction=self._words.direction,
         )
@@ -64,53 +64,17 @@ class News:
         return self._words.text("mail.subject", finding=finding, about=company) if company else finding
 
     def _title(self, event: Event) -> str:
-        words, state = self._words, event.state
-        name = state.alert.name
-        if state.segment_value:
-            name = words.text("telling.of", name=name, value=state.segment_value)
-        return words.text(f"telling.{event.kind.replace(' ', '_')}", name=name)
+        name = told.title(event.state, self._words)
+        return self._words.text(f"telling.{event.kind.replace(' ', '_')}", name=name)
 
     def _lines(self, event: Event) -> list[str]:
-        from retention_kit.metrics.alerts.told import sentences
-
         words, state = self._words, event.state
         values = {"period": words.period(state.period), "since": words.period(event.since)}
         kind = event.kind.replace(" ", "_")
         when = f"telling.{kind}_when"
         if event.kind == "firing" and event.since != state.period:
             when = "telling.firing_since"
-        said = [words.text(when, **values), *sentences(state, words)]
+        said = [words.text(when, **values), *told.sentences(state, words)]
         if state.alert.owner:
             said.append(words.text("telling.owner", owner=state.alert.owner))
         return said
-
-
-def _facts(event: Event) -> dict[str, Any]:
-    """An event as a program reads it: fractions as fractions, undefined figures as null."""
-    state = event.state
-    return {
-        "name": state.alert.name,
-        "event": event.kind,
-        "segment_value": state.segment_value or None,
-        "since": event.since,
-        "period": state.period,
-        "state": state.state,
-        "when": state.alert.when,
-        "figures": [
-            {"left": _operand(one.left), "sign": one.sign, "right": _operand(one.right), "holds": one.holds}
-            for one in state.figures
-        ],
-        "reason": state.reason or None,
-        "owner": state.alert.owner,
-    }
-
-
-def _operand(one: Operand) -> dict[str, Any]:
-    return {
-        "metric": one.metric or None,
-        "function": one.function or None,
-        "value": one.value,
-        "unit": one.unit,
-        "low": one.low,
-        "high": one.high,
-    }

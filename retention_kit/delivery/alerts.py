@@ -118,7 +118,7 @@ def firing_exits(histories: Histories) -> tuple[str, ...]:
     return tuple(
         alert.name
         for alert, history in histories
-        if "exit" in alert.then and any(parts[-1].state == "firing" for parts in by_value(history).values())
+        if "exit" in alert.then and any(states[-1].state == "firing" for states in _current(history).values())
     )
 
 
@@ -164,14 +164,14 @@ def queue_news(
     looked: dict[str, dict[Watch, str]] = {target: {} for target in events}
     for alert, history in histories:
         told, owner = targets_of(alert), owner_of(alert, settings)
-        for value, states in by_value(history).items():
+        for value, states in _current(history).items():
             for target in told | owner:
                 watch = Watch(states[-1].digest, value, target)
-                if watch in looked[target] or not states[-1].period:
+                if watch in looked[target]:
                     continue  # of two alerts with the same rule, the first
                 last = ledger.last(watch)
                 found = news(states, ledger.known(watch), last)
-                events[target] += [(watch, one) for one in found if target in told or one.kind == "no data"]
+                events[target] += [(watch, one) for one in found if _concerns(one, target in told, target in owner)]
                 looked[target][watch] = max(filter(None, [last, states[-1].period]), key=_start)
     for target, who in _people(settings).items():
         if not events[target]:
@@ -200,6 +200,13 @@ def queue_news(
             )
 
 
+def _concerns(event: Event, is_told: bool, is_owner: bool) -> bool:
+    """Whether a target is to hear of an event; that one of many values has no data is news only where it fires."""
+    if event.kind == "no data":
+        return is_owner and (not event.state.alert.each or event.state.is_held)
+    return is_told
+
+
 def _write(
     events: Sequence[tuple[Watch, Event]],
     looked: Mapping[Watch, str],
@@ -224,12 +231,35 @@ def _queue_mail(
     outbox.queue(key, 0, digest, number, root, head, shared, also=lambda ledger: writes(ledger, number))
 
 
-def by_value(history: Iterable[AlertState]) -> dict[str, list[AlertState]]:
-    """The states of an alert by segment value, in the order of periods."""
+def undelivered(rows: Iterable[Row], settings: Settings, due: Period) -> list[str]:
+    """What of alerts somebody who is still to hear of them does not have, or may not, in sentences.
+
+    Nobody can send again what may have arrived; it is named until the period after the one that was due.
+    """
+    people, found = _people(settings), []
+    for row in rows:
+        if not row.series.startswith(ALERTS) or _target(row) not in people:
+            continue
+        if row.state in ("failed", "queued", "sending"):
+            found.append(
+                f"Alerts of {row.period}: {row.recipient} does not have them ({row.reply or row.state}): "
+                "`retention-kit run` tries again."
+            )
+        elif row.state in ("unknown", "data") and _end(row.period) >= due.end:
+            found.append(
+                f"Alerts of {row.period}: {row.recipient} may have them or not ({row.reply or 'they are being sent'}). "
+                "Ask; `retention-kit alerts` shows where each stands."
+            )
+    return found
+
+
+def _current(history: Iterable[AlertState]) -> dict[str, list[AlertState]]:
+    """The states of an alert by segment value, in the order of periods, of the values that the newest period has."""
     found: dict[str, list[AlertState]] = {}
     for one in history:
         found.setdefault(one.segment_value, []).append(one)
-    return found
+    newest = max((states[-1].period for states in found.values()), default="")
+    return {value: states for value, states in found.items() if states[-1].period == newest != ""}
 
 
 def _people(settings: Settings) -> dict[str, Recipient | str]:

@@ -7,7 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from retention_kit.delivery.outbox import Row, reading
+from retention_kit.delivery.alerts import undelivered
+from retention_kit.delivery.outbox import OWNERS, Row, reading
 from retention_kit.periods import Period
 from retention_kit.report.archive.packs import stored_packs
 from retention_kit.settings import Settings
@@ -44,7 +45,8 @@ def status(output: Path, settings: Settings, day: date) -> Status:
     first = settings.report.languages[0]
     addressed = {(one.address.lower(), one.language or first, one.segment) for one in settings.mail.addressed()}
     with reading(output) as outbox:
-        rows = outbox.rows() if outbox else []
+        every = outbox.rows() if outbox else []
+    rows = [row for row in every if row.is_report or row.series.startswith(OWNERS)]
     built = {str(pack.period): pack.manifest for pack in stored_packs(output)}
     known = {Period.parse(text) for text in (*built, *(row.period for row in rows), str(due))}
     lines = []
@@ -69,7 +71,8 @@ def status(output: Path, settings: Settings, day: date) -> Status:
     named = {address for address, *_ in addressed}
     # Who is no longer named is waited for by nobody, and a word to the owner is no report.
     awaited = [row for row in rows if row.is_report and row.recipient in named]
-    return Status(tuple(lines), tuple(_problems(lines, awaited, due, output)))
+    problems = _problems(lines, awaited, due, output) + undelivered(every, settings, due)
+    return Status(tuple(lines), tuple(problems))
 
 
 def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> list[str]:

@@ -159,23 +159,27 @@ def test_a_firing_that_came_back_is_told_again_but_not_in_its_period():
     assert reader.look(history("..xx.")) == [("resolved", "05")]
 
 
+def beginnings_and_ends(held: str, start: int) -> list[tuple[str, str]]:
+    """What is to be told, in any order, from when we first looked: by a search for the letters."""
+    found = []
+    for run in re.finditer(r"x[x?]*", held):
+        known = [run.start() + at for at, letter in enumerate(run[0]) if letter == "x" and run.start() + at >= start]
+        if known:
+            found.append(("firing", month(known[0])))
+        if known and run.end() < len(held):
+            found.append(("resolved", month(run.end())))
+    return sorted(found)
+
+
 @given(st.text(".x?", min_size=1, max_size=24), st.sets(st.integers(1, 24)))
 def test_without_revisions_each_beginning_and_end_is_told_whenever_we_look(held, days):
-    """Against a search for the letters, however many periods pass between two looks."""
+    """However many periods pass between two looks."""
     looks = sorted(day for day in days | {len(held)} if day <= len(held))
     reader = Reader()
     for day in looks:
         reader.look(history(held[:day]))
-    expected = []
-    for run in re.finditer(r"x[x?]*", held):
-        known = [
-            run.start() + at for at, letter in enumerate(run[0]) if letter == "x" and run.start() + at >= looks[0] - 1
-        ]
-        if known:
-            expected.append(("firing", month(known[0])))
-        if known and run.end() < len(held):
-            expected.append(("resolved", month(run.end())))
-    assert sorted(one for one in reader.heard if one[0] != "no data") == sorted(expected)
+    told = sorted(one for one in reader.heard if one[0] != "no data")
+    assert told == beginnings_and_ends(held, looks[0] - 1)
 
 
 def month(number: int) -> str:

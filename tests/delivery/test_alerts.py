@@ -1,0 +1,267 @@
+"""Telling of alerts: one message with all that is new to each, once, whatever fails on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import date
+from email import message_from_bytes
+from email.policy import SMTP
+from types import SimpleNamespace
+
+import pytest
+from test_alert_events import history
+
+from hook_server import SECRET, hook_server
+from mailroom import PASSWORD, serving
+from retention_kit.delivery import dispatch
+from retention_kit.delivery.alerts import check_targets, firing_exits, tell, undelivered
+from retention_kit.delivery.outbox import reading, sending
+from retention_kit.delivery.smtp import VARIABLE
+from retention_kit.errors import SettingsError
+from retention_kit.periods import Period
+from retention_kit.settings import make_settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+ANN, OPS, OWN = "ann@example.com", "slack:OPS", "own@example.com"
+CLEVER = "<!channel> <b>\r\nBcc: e@example.com"
+
+
+@pytest.fixture(scope="module")
+def running():
+    with serving() as room, hook_server() as hooks:
+        yield room, hooks
+
+
+@pytest.fixture
+def room(running):
+    running[0].handler.__init__()
+    return running[0]
+
+
+@pytest.fixture
+def hooks(running, monkeypatch):
+    monkeypatch.setenv("RETENTION_KIT_WEBHOOK_OPS", running[1].url)
+    running[1].__init__(running[1].url, running[1].context)
+    return running[1]
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch) -> list[float]:
+    """What was waited for; nobody waits."""
+    slept = []
+    monkeypatch.setattr(dispatch, "time", SimpleNamespace(sleep=slept.append))
+    return slept
+
+
+def settings_of(*then: str, name: str = "Churn above plan", **alert):
+    mail = {"from": "Reports <reports@example.com>", "owner": OWN, "link": "https://intranet.example.com/r"}
+    one = {
+        "name": name,
+        "when": "customer_churn_rate > 5%",
+        "then": list(then or [f"mail:Ann Lee <{ANN}>", OPS.lower()]),
+    }
+    return make_settings({"report": {"company": "Example Ltd"}, "mail": mail, "alerts": [one | alert]})
+
+
+class Desk:
+    """Whoever calls `run` each morning."""
+
+    def __init__(self, place, room, settings=None):
+        self.place, self.room, self.settings = place, room, settings or settings_of()
+
+    def look(self, held: str, figures: str = "", **more):
+        """What became of each message, by recipient."""
+        (alert,) = self.settings.alerts
+        hooks, server = check_targets(self.settings, self.room.server)
+        histories = [(alert, history(held, figures, alert=alert, **more))]
+        with sending(self.place) as outbox:
+            found = tell(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
+        return {one.target: one.state for one in found}
+
+    @property
+    def mails(self):
+        return [message_from_bytes(one.content, policy=SMTP) for one in self.room.handler.taken]
+
+
+@pytest.fixture
+def desk(tmp_path, room, hooks):
+    assert hooks.taken == []
+    return Desk(tmp_path, room)
+
+
+def text_of(message, kind: str = "plain") -> str:
+    return message.get_body((kind,)).get_content()
+
+
+def test_each_hears_once_that_it_fires_and_once_that_it_is_resolved(desk, hooks):
+    looks = [desk.look(held) for held in ("..", "..x", "..x", "..xx", "..xx.", "..xx.")]
+    both = {ANN: "sent", OPS: "sent"}
+    assert looks == [{}, both, {}, {}, both, {}]
+    assert [str(one["Subject"]) for one in desk.mails] == [
+        "Churn above plan: firing – Example Ltd",
+        "Churn above plan: resolved – Example Ltd",
+    ]
+    assert [one.said["text"].splitlines()[0] for one in hooks.taken] == [str(one["Subject"]) for one in desk.mails]
+
+
+def test_the_mail_says_what_was_seen_and_where_to_look(desk):
+    desk.look("..")
+    desk.look("..x")
+    (mail,) = desk.mails
+    assert str(mail["To"]) == f"Ann Lee <{ANN}>"
+    assert str(mail["From"]) == "Reports <reports@example.com>"
+    assert str(mail["Auto-Submitted"]) == "auto-generated"
+    assert mail["List-Unsubscribe"] is None
+    for kind in ("plain", "html"):
+        said = text_of(mail, kind)
+        for words in (
+            "Churn above plan: firing",
+            "It began in March 2025.",
+            "6.00%",
+            "5.00%",
+            "https://intranet.example.com/r",
+        ):
+            assert words in said, (kind, words)
+    assert "<style" in text_of(mail, "html"), "in the look of the report's"
+
+
+def test_what_ends_answers_what_began(desk):
+    for held in ("..", "..x", "..x."):
+        desk.look(held)
+    first, second = desk.mails
+    assert str(second["In-Reply-To"]) == str(first["Message-ID"])
+    assert str(first["Message-ID"]) != str(second["Message-ID"])
+
+
+def test_all_that_is_new_is_in_one_message(tmp_path, room, hooks):
+    desk = Desk(tmp_path, room, settings_of(f"mail:{ANN}", OPS, each="country"))
+    (alert,) = desk.settings.alerts
+    channels, server = check_targets(desk.settings, room.server)
+    parts = [one for value in ("France", "Spain") for one in history("..x", alert=alert, value=value)]
+    with sending(tmp_path) as outbox:
+        tell(outbox, [(alert, parts)], desk.settings, channels, server, date(2026, 1, 1))
+    (mail,), (taken,) = desk.mails, hooks.taken
+    assert str(mail["Subject"]) == "Churn above plan, country=France: firing, and 1 more – Example Ltd"
+    assert "Churn above plan, country=Spain: firing" in text_of(mail)
+    assert taken.said["text"].count("•") == 2
+
+
+def test_no_data_are_told_to_the_owner_once(desk, hooks):
+    for held in ("..", "..x", "..x?", "..x??", "..x??x"):
+        desk.look(held)
+    assert desk.room.handler.recipients == [ANN, OWN]
+    assert len(hooks.taken) == 1
+    assert "No customers." in text_of(desk.mails[1])
+    assert str(desk.mails[1]["Subject"]).startswith("Churn above plan: no data")
+
+
+def test_revised_data_are_one_note(desk):
+    for held, figures in (("..", "44"), ("..x", "446"), ("..x", "447"), ("..x", "448"), ("...", "444"), ("...", "444")):
+        desk.look(held, figures)
+    subjects = [str(one["Subject"]).partition(" – ")[0] for one in desk.mails]
+    assert subjects == [f"Churn above plan: {word}" for word in ("firing", "revised", "withdrawn")]
+
+
+def test_a_changed_rule_is_another(desk):
+    for digest in ("a", "a", "b", "b"):
+        desk.look("..x", digest=digest)
+    assert len(desk.mails) == 2
+
+
+def test_another_name_or_target_is_the_same_rule(tmp_path, room, hooks):
+    Desk(tmp_path, room, settings_of(f"mail:{ANN}")).look("..x")
+    both = Desk(tmp_path, room, settings_of(f"mail:{ANN.upper()}", OPS, name="Churn"))
+    assert both.look("..x") == {OPS: "sent"}, "who is new hears of it too"
+    assert (len(both.mails), len(hooks.taken)) == (1, 1)
+
+
+def test_what_was_not_taken_comes_with_the_next_run(desk, hooks):
+    desk.look("..")
+    desk.room.handler.rcpt = lambda *_: "451 later"
+    hooks.answer = lambda _: (503, {}, b"")
+    assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
+    assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
+    with reading(desk.place) as outbox:
+        said = undelivered(outbox.rows(), desk.settings, Period.parse("2025-03"))
+    assert sorted(said) == [
+        "Alerts of 2025-03: ann@example.com does not have them (451 later): `retention-kit run` tries again.",
+        "Alerts of 2025-03: slack:OPS does not have them (slack:OPS answered 503 Service Unavailable): "
+        "`retention-kit run` tries again.",
+    ]
+    hooks.taken.clear()
+    desk.room.handler.rcpt, hooks.answer = (lambda *_: None), (lambda _: (200, {}, b"ok"))
+    assert desk.look("..xx") == {ANN: "sent", OPS: "sent"}
+    assert (len(desk.mails), len(hooks.taken)) == (1, 1)
+    assert desk.look("..xxx") == {}
+
+
+def test_what_may_have_arrived_is_not_repeated(desk, hooks):
+    desk.look("..")
+    hooks.after = lambda _: True
+    assert desk.look("..x") == {ANN: "sent", OPS: "unknown"}
+    hooks.after = lambda _: False
+    assert desk.look("..x") == {}
+    assert len(hooks.taken) == 1
+    with reading(desk.place) as outbox:
+        (said,) = undelivered(outbox.rows(), desk.settings, Period.parse("2025-03"))
+        assert undelivered(outbox.rows(), desk.settings, Period.parse("2025-04")) == []
+    assert said.startswith("Alerts of 2025-03: slack:OPS may have them or not (slack:OPS was lost after")
+
+
+def test_who_is_no_longer_named_is_waited_for_by_nobody(desk, hooks):
+    hooks.answer = lambda _: (404, {}, b"")
+    assert desk.look("..x")[OPS] == "failed"
+    desk.settings = settings_of(f"mail:{ANN}")
+    assert desk.look("..x") == {}
+
+
+def test_a_message_that_is_lost_is_a_fault_and_no_end(desk):
+    desk.room.handler.rcpt = lambda *_: "451 later"
+    desk.look("..x")
+    (path,) = (desk.place / "outbox").glob("*.eml")
+    path.write_bytes(b"other")
+    desk.room.handler.rcpt = lambda *_: None
+    assert desk.look("..x") == {ANN: "queued"}
+    assert desk.mails == []
+
+
+def test_no_secret_is_written(desk, hooks):
+    hooks.answer = lambda _: (400, {}, hooks.url.encode())
+    for held in ("..", "..x", "..x."):
+        desk.look(held)
+    written = b"".join(path.read_bytes() for path in desk.place.rglob("*") if path.is_file())
+    assert SECRET.encode() not in written
+    assert PASSWORD.encode() not in written
+    assert str(os.environ["RETENTION_KIT_WEBHOOK_OPS"]).encode() not in written
+
+
+def test_names_are_text(tmp_path, room, hooks):
+    value = CLEVER.replace("\r\n", " ")
+    desk = Desk(tmp_path, room, settings_of(f"mail:{ANN}", OPS, name="<!channel> *x* <b>", each="country"))
+    desk.look("..x", value=value)
+    (mail,) = desk.mails
+    assert mail["Bcc"] is None
+    assert "<!channel>" not in text_of(mail, "html")
+    assert "&lt;b&gt;" in text_of(mail, "html")
+    assert "<!channel>" not in json.dumps(hooks.taken[0].said, ensure_ascii=False)
+
+
+def test_what_is_missing_is_said_first(monkeypatch):
+    monkeypatch.delenv("RETENTION_KIT_WEBHOOK_OPS", raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(SettingsError, match="set RETENTION_KIT_WEBHOOK_OPS to its URL"):
+        check_targets(settings_of(OPS))
+    with pytest.raises(SettingsError, match="No mail server is named"):
+        check_targets(settings_of(f"mail:{ANN}"))
+    nobody = make_settings({"alerts": [{"name": "a", "when": "mrr < 5", "then": ["notice", "exit"]}]})
+    assert check_targets(nobody) == ({}, None)
+
+
+@pytest.mark.parametrize(("held", "then", "names"), [
+    ("..x", "exit", ("Churn above plan",)), ("..x.", "exit", ()), ("..x?", "exit", ()), ("..x", "notice", ()), ("", "exit", ())
+])  # fmt: skip
+def test_only_what_fires_now_sets_the_exit_code(held, then, names):
+    (alert,) = settings_of(then).alerts
+    assert firing_exits([(alert, history(held, alert=alert))]) == names
