@@ -15,16 +15,16 @@ from retention_kit.delivery import headers
 from retention_kit.delivery.alert_events import Event, news
 from retention_kit.delivery.alert_ledger import AlertLedger, Watch, remember
 from retention_kit.delivery.alert_messages import News
+from retention_kit.delivery.alert_targets import owner_of, people_of, target_of, targets_of
 from retention_kit.delivery.dispatch import Queued, deliver
-from retention_kit.delivery.outbox import ALERTS, Key, Outbox, Row, sending
+from retention_kit.delivery.outbox import ALERTS, Key, Outbox, sending
 from retention_kit.delivery.smtp import Server, refuse_localhost, server_of
 from retention_kit.delivery.webhooks import Webhook, deliver_posts, queue_post, webhook_of
 from retention_kit.errors import ReportError
 from retention_kit.metrics.alerts.states import AlertState
 from retention_kit.periods import Period
 from retention_kit.settings import Settings
-from retention_kit.settings.addresses import parse_address
-from retention_kit.settings.alerts import WEBHOOKS, Alert
+from retention_kit.settings.alerts import Alert
 from retention_kit.settings.mail import Recipient
 from retention_kit.wording import Words
 
@@ -57,34 +57,12 @@ class Telling:
 Histories = Sequence[tuple[Alert, Sequence[AlertState]]]
 
 
-def targets_of(alert: Alert) -> dict[str, Recipient | str]:
-    """Who hears of an alert, by how the ledger names them: a person, or the name of a webhook."""
-    found: dict[str, Recipient | str] = {}
-    for target in alert.then:
-        kind, _, name = target.partition(":")
-        if kind == "mail":
-            address, person = parse_address(name)
-            found[f"mail:{address.lower()}"] = Recipient(address, person)
-        elif kind in WEBHOOKS:
-            found[f"{kind}:{name.upper()}"] = f"{kind}:{name.upper()}"
-    return found
-
-
-def owner_of(alert: Alert, settings: Settings) -> dict[str, Recipient | str]:
-    """Who hears that an alert has no data: its owner, where that is an address, else that of the reports."""
-    text = alert.owner if alert.owner and "@" in alert.owner else settings.mail.owner
-    if not text:
-        return {}
-    address, person = parse_address(text)
-    return {f"mail:{address.lower()}": Recipient(address, person)}
-
-
 def check_targets(settings: Settings, server: Server | None = None) -> tuple[dict[str, Webhook], Server | None]:
     """The webhooks of all alerts, by target, and the mail server where one is needed.
 
     Raises SettingsError, before anything is built, where the environment lacks the address of one.
     """
-    found = _people(settings)
+    found = people_of(settings)
     hooks = {target: webhook_of(target) for target, who in found.items() if isinstance(who, str)}
     is_mailed = any(isinstance(who, Recipient) for who in found.values())
     return hooks, (server or server_of()) if is_mailed else None
@@ -133,10 +111,10 @@ def tell(
 ) -> list[Outcome]:
     """Queue what is new, and deliver it with all that is waiting; returns what became of each message."""
     queue_news(outbox, histories, settings, hooks, as_of)
-    people = _people(settings)
+    people = people_of(settings)
     rows, lost = [], []
     for row in outbox.rows():
-        if row.series.startswith(ALERTS) and row.state in ("queued", "failed") and _target(row) in people:
+        if row.series.startswith(ALERTS) and row.state in ("queued", "failed") and target_of(row) in people:
             try:
                 outbox.content(row)
                 rows.append(row)
@@ -145,7 +123,7 @@ def tell(
     deliver_posts(outbox, hooks, [row for row in rows if row.recipient in hooks], progress=progress)
     mails = []
     for row in rows:
-        if isinstance(who := people[_target(row)], Recipient):
+        if isinstance(who := people[target_of(row)], Recipient):
             mails.append(Queued(row, headers.sender_of(outbox.content(row)), who.address))
     if mails and server:
         refuse_localhost(mails[0].sender, server)
@@ -160,7 +138,7 @@ def queue_news(
 ) -> None:
     """Put one message with all that is new into the outbox for each target, and what it tells into the ledger."""
     ledger = AlertLedger(outbox)
-    events: dict[str, list[tuple[Watch, Event]]] = {target: [] for target in _people(settings)}
+    events: dict[str, list[tuple[Watch, Event]]] = {target: [] for target in people_of(settings)}
     looked: dict[str, dict[Watch, str]] = {target: {} for target in events}
     for alert, history in histories:
         told, owner = targets_of(alert), owner_of(alert, settings)
@@ -173,7 +151,7 @@ def queue_news(
                 found = news(states, ledger.known(watch), last)
                 events[target] += [(watch, one) for one in found if _concerns(one, target in told, target in owner)]
                 looked[target][watch] = max(filter(None, [last, states[-1].period]), key=_start)
-    for target, who in _people(settings).items():
+    for target, who in people_of(settings).items():
         if not events[target]:
             ledger.watch(looked[target].items())
             continue
@@ -231,28 +209,6 @@ def _queue_mail(
     outbox.queue(key, 0, digest, number, root, head, shared, also=lambda ledger: writes(ledger, number))
 
 
-def undelivered(rows: Iterable[Row], settings: Settings, due: Period) -> list[str]:
-    """What of alerts somebody who is still to hear of them does not have, or may not, in sentences.
-
-    Nobody can send again what may have arrived; it is named until the period after the one that was due.
-    """
-    people, found = _people(settings), []
-    for row in rows:
-        if not row.series.startswith(ALERTS) or _target(row) not in people:
-            continue
-        if row.state in ("failed", "queued", "sending"):
-            found.append(
-                f"Alerts of {row.period}: {row.recipient} does not have them ({row.reply or row.state}): "
-                "`retention-kit run` tries again."
-            )
-        elif row.state in ("unknown", "data") and _end(row.period) >= due.end:
-            found.append(
-                f"Alerts of {row.period}: {row.recipient} may have them or not ({row.reply or 'they are being sent'}). "
-                "Ask; `retention-kit alerts` shows where each stands."
-            )
-    return found
-
-
 def _current(history: Iterable[AlertState]) -> dict[str, list[AlertState]]:
     """The states of an alert by segment value, in the order of periods, of the values that the newest period has."""
     found: dict[str, list[AlertState]] = {}
@@ -260,16 +216,6 @@ def _current(history: Iterable[AlertState]) -> dict[str, list[AlertState]]:
         found.setdefault(one.segment_value, []).append(one)
     newest = max((states[-1].period for states in found.values()), default="")
     return {value: states for value, states in found.items() if states[-1].period == newest != ""}
-
-
-def _people(settings: Settings) -> dict[str, Recipient | str]:
-    """Everybody who may hear of an alert, by target."""
-    each = [targets_of(alert) | owner_of(alert, settings) for alert in settings.alerts]
-    return {target: who for one in each for target, who in one.items()}
-
-
-def _target(row: Row) -> str:
-    return f"mail:{row.recipient}" if "@" in row.recipient else row.recipient
 
 
 def _start(period: str) -> date:

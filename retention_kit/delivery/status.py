@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from retention_kit.delivery.alerts import undelivered
+from retention_kit.delivery.alert_targets import undelivered
 from retention_kit.delivery.outbox import OWNERS, Row, reading
 from retention_kit.periods import Period
 from retention_kit.report.archive.packs import stored_packs

@@ -15,7 +15,8 @@ from test_alert_events import history
 from hook_server import SECRET, hook_server
 from mailroom import PASSWORD, serving
 from retention_kit.delivery import dispatch
-from retention_kit.delivery.alerts import check_targets, firing_exits, tell, undelivered
+from retention_kit.delivery.alert_targets import undelivered
+from retention_kit.delivery.alerts import check_targets, firing_exits, tell
 from retention_kit.delivery.outbox import reading, sending
 from retention_kit.delivery.smtp import VARIABLE
 from retention_kit.errors import SettingsError
