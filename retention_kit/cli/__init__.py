@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Any
 
-from retention_kit.cli import alerts, check, follow_ups, importing, mail, metrics, project, report, survey
+from retention_kit.cli import alerts, check, follow_ups, goals, importing, mail, metrics, project, report, survey
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, WRONG, end
 from retention_kit.cli.terminal import Interrupts, fill_descriptors, steady
 from retention_kit.errors import ReportError, RetentionKitError
@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     ours = _Parser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
     ours.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = ours.add_subparsers(metavar="COMMAND", required=True)
-    for group in (report, metrics, alerts, check, importing, project, mail, follow_ups, survey):
+    for group in (report, metrics, goals, alerts, check, importing, project, mail, follow_ups, survey):
         group.add(commands)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete

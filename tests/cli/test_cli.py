@@ -358,3 +358,32 @@ def test_a_shell_completes_commands_and_options(tmp_path, line, words):
     asked |= {"COMP_LINE": line, "COMP_POINT": str(len(line)), "COMP_TYPE": "", "_ARGCOMPLETE_IFS": "\n"}
     subprocess.run([sys.executable, "-m", "retention_kit.cli"], env={**os.environ, **asked}, check=True)
     assert {word.strip() for word in answer.read_text("utf-8").split("\n")} == words
+
+
+GOALS = """
+[[goals]]
+metric = "active_customers"
+target = 5
+by = "2025-12"
+owner = "Ann"
+[[goals]]
+kind = "yes/no"
+objective = "Call"
+done = true
+"""
+
+
+def test_goals_are_a_table_or_objects(project, capsys):
+    assert main(["goals"]) == 0
+    assert "The settings name no goals" in capsys.readouterr().err
+    (project / "retention.toml").write_text(TOML + GOALS, "utf-8")
+    assert main(["goals"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"Active customers +\d .*5 by Dec 2025 .* · Ann", printed)
+    assert re.search(r"Call +✓ reached", printed)
+    assert main(["goals", "--json", "--period", "2024-02"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    (row,) = records(rk.scorecard(rk.load("retention.toml"), "2024-02", metrics=["active_customers"]))
+    assert (first["value"], first["target"], first["period"], first["unit"]) == (row["value"], 5, "2024-02", "count")
+    assert (second["state"], second["value"], second["metric"]) == ("reached", None, "")
+    assert main(["goals", "--period", "2030-01"]) == 2

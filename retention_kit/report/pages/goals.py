@@ -97,7 +97,7 @@ class GoalBlocks(Context):
         name no goal.
         """
         states = self.goal_states()
-        items = [self._bar(one, brief=brief) for one in _most_urgent(states, most)]
+        items = [self.goal_in_words(one, brief=brief) for one in _most_urgent(states, most)]
         places = {item["objective"]: place for place, item in reversed([*enumerate(items)])} | {"": -1}
         items.sort(key=lambda item: places[item["objective"]])  # those of one objective beside one another
         for item, before in reversed([*zip(items[1:], items, strict=False)]):
@@ -151,7 +151,8 @@ class GoalBlocks(Context):
         row = self.row(one.metric) if is_ours else None
         return one.may_be_chance if row is None or row.target != one.target else self.goal_state(row) == "near"
 
-    def _bar(self, one: GoalState, *, brief: bool) -> dict[str, Any]:
+    def goal_in_words(self, one: GoalState, *, brief: bool = False) -> dict[str, Any]:
+        """One goal as an entry of the block `goals`; `brief` without the words below its bar."""
         words, share = self.words, one.bar
         objective = one.goal.objective if self._is_shared(one) else ""
         begun = self.words.value(one.start, one.unit) if one.start is not None and not one.is_sum else ""
