@@ -8,9 +8,10 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages.alerts import AlertBlocks
 from retention_kit.report.pages.at_risk import RiskBlocks
-from retention_kit.report.pages.attention import MOST, Attention
+from retention_kit.report.pages.attention import MOST
 from retention_kit.report.pages.context import Blocks
 from retention_kit.report.pages.customers import CustomerBlocks
+from retention_kit.report.pages.follow_ups import FollowUpBlocks
 from retention_kit.report.pages.mrr import MrrBlocks
 from retention_kit.report.pages.surveys import SurveyBlocks
 from retention_kit.report.pages.survival import SurvivalBlocks
@@ -19,7 +20,7 @@ from retention_kit.report.pages.why import WhyBlocks
 
 
 class Page(
-    Attention,
+    FollowUpBlocks,
     CustomerBlocks,
     MrrBlocks,
     SurveyBlocks,

@@ -50,6 +50,7 @@ def compute_figures(plan: Plan) -> Figures:
     list_totals(data, period, page.columns, page.alone, lists)
     scorecard = scorecard_of(page)
     page.alerts()
+    page.follow_ups()
     asked = risk_lists(data, period, page.columns, page.alone)
     risk_totals(data, period, page.columns, page.alone, asked)
     if missing_reason(data, "lives") is None:

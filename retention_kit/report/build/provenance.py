@@ -26,6 +26,7 @@ from retention_kit.report.execution.plan import Plan
 from retention_kit.report.pages.narrative import is_known
 from retention_kit.settings import Settings, read_settings
 from retention_kit.settings.alerts import Alert
+from retention_kit.settings.follow_ups import FollowUp
 from retention_kit.wording import money_decimals
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             "definitions": msgspec.to_builtins(data.settings.definitions),
             "goals": msgspec.to_builtins(data.settings.goals),
             "alerts": [_shown(one) for one in data.settings.alerts],
+            "follow_ups": [_counted(one) for one in data.settings.follow_ups],
             "hosts": _hosts(data.settings),
             "first_known": msgspec.to_builtins(data.settings.data.first_known),
         },
@@ -98,6 +100,11 @@ def _shown(alert: Alert) -> dict[str, Any]:
     """What a report shows of an alert: whom it is sent to is none of it."""
     shown = [one for one in alert.then if one in ("list", "notice")]
     return msgspec.to_builtins(msgspec.structs.replace(alert, then=shown))
+
+
+def _counted(one: FollowUp) -> dict[str, Any]:
+    """What a report counts of a follow-up: what is written to whom is none of it."""
+    return msgspec.to_builtins(msgspec.structs.replace(one, text="", contact=None, then=[]))
 
 
 def _hosts(settings: Settings) -> list[str]:
