@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.follow_ups import list_follow_ups
 from retention_kit.cli.options import add_data, add_jobs, add_output, add_pack, check_jobs, load_data
 from retention_kit.cli.output import DONE, FAILED, FIRING, INTERRUPTED, end, print_table, say
 from retention_kit.cli.terminal import progress
@@ -45,7 +46,7 @@ def add(commands: Commands) -> None:
     status.set_defaults(run=_status)
 
     run = commands.add_parser(
-        "run", help="report, send and tell of alerts for the last complete period; safe to repeat"
+        "run", help="report, send, tell of alerts and list follow-ups for the last complete period; safe to repeat"
     )
     add_data(run)
     add_output(run)
@@ -93,24 +94,33 @@ def _print_outcomes(sending: Sending) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from retention_kit.delivery.alerts import check_targets
     from retention_kit.delivery.send import settings_of
-    from retention_kit.delivery.smtp import server_of
     from retention_kit.report.archive.folder import output_lock
 
     check_jobs(arguments.jobs)
     settings = settings_of(arguments.data, {})
-    # All of it before anything is built.
-    if not settings.mail.addressed() and not any({*alert.then} - {"list", "notice"} for alert in settings.alerts):
-        raise SettingsError('There is nobody to send to: a retention.toml says it ([mail], from = "…", to = ["…"]).')
-    if settings.mail.addressed():
-        server_of()
-    check_targets(settings)
+    _check_addresses(settings)  # before anything is built
     with output_lock(arguments.output):
         try:
             return _build_and_send(arguments)
         except KeyboardInterrupt:
             return _interrupted()
+
+
+def _check_addresses(settings: Settings) -> None:
+    """Raise SettingsError where there is nobody to send to or tell, or the environment lacks an address."""
+    from retention_kit.delivery.alerts import check_targets
+    from retention_kit.delivery.smtp import server_of
+    from retention_kit.delivery.webhooks import webhook_of
+
+    is_told = any({*alert.then} - {"list", "notice"} for alert in settings.alerts)
+    if not settings.mail.addressed() and not is_told and not settings.follow_ups:
+        raise SettingsError('There is nobody to send to: a retention.toml says it ([mail], from = "…", to = ["…"]).')
+    if settings.mail.addressed():
+        server_of()
+    check_targets(settings)
+    for target in (target for one in settings.follow_ups for target in one.then if ":" in target):
+        webhook_of(target)
 
 
 def _build_and_send(arguments: argparse.Namespace) -> int:
@@ -131,7 +141,9 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     is_fit = _send_pack(pack, settings, due) if settings.mail.addressed() else not pack.failures
     if period < due:
         say(f"{due} is over, but the data end before {data.as_of}: it is not there yet.")
-    return _tell_alerts(data, arguments.output, DONE if is_fit else FAILED)
+    code = _tell_alerts(data, arguments.output)
+    is_listed = list_follow_ups(data, Path("follow_ups"))
+    return code if is_fit and is_listed else FAILED  # a fault goes before an alert that fires
 
 
 def _send_pack(pack: Pack, settings: Settings, due: Period) -> bool:
@@ -147,8 +159,8 @@ def _send_pack(pack: Pack, settings: Settings, due: Period) -> bool:
     return sending.verdict.state != "blocked" and states <= {"sent", "already sent", "changed"}
 
 
-def _tell_alerts(data: Dataset, output: Path, code: int) -> int:
-    """Tell what is new of alerts; the exit code, given that of the report. A fault goes before an alert that fires."""
+def _tell_alerts(data: Dataset, output: Path) -> int:
+    """Tell what is new of alerts, and say by an exit code whether all of it was, and one with `exit` fires."""
     from retention_kit.delivery.alerts import tell_alerts
 
     telling = tell_alerts(data, output, progress=say)
@@ -156,7 +168,7 @@ def _tell_alerts(data: Dataset, output: Path, code: int) -> int:
         print_table(("alerts told to", "period", "outcome", "reply"), telling.outcomes)
     if telling.firing:
         say(f"Firing: {', '.join(telling.firing)}.")
-    if code or not telling.is_done:
+    if not telling.is_done:
         return FAILED
     return FIRING if telling.firing else DONE
 

@@ -9,10 +9,13 @@ import shutil
 import webbrowser
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from hook_server import hook_server
 from mailroom import PASSWORD, mail_settings, message, serving, write_pack
+from retention_kit.cli import mail as commands
 from retention_kit.cli import main
 from retention_kit.delivery import dispatch
 from retention_kit.delivery.outbox import Key, sending
@@ -227,6 +230,59 @@ def test_a_blocked_run_tells_the_owner_once(project, room, monkeypatch, capsys):
         assert main(["run", "--as-of", "2024-03-05"]) == 1
         assert "sent to nobody" in said(capsys)[1]
     assert room.handler.recipients == ["own@example.com"]
+
+
+class Built(NamedTuple):
+    """A pack that stands there already."""
+
+    path: Path
+    failures: tuple = ()
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+ALERT = """
+[[alerts]]
+name = "Somebody buys"
+when = "active_customers > 0"
+then = ["mail:eve@example.com", "webhook:CRM", "exit"]
+"""
+
+
+def test_run_tells_of_alerts_once(project, room, monkeypatch, capsys):
+    built = write_pack(project / "reports" / "2024-02")
+    monkeypatch.setattr(commands, "_build", lambda *_: Built(built))
+    (project / "retention.toml").write_text(TOML + MAIL + ALERT, "utf-8")
+    with hook_server() as server:
+        monkeypatch.setenv("RETENTION_KIT_WEBHOOK_CRM", server.url)
+        server.answer = lambda _: (503, {}, b"")
+        assert main(["run", "--as-of", "2024-03-05"]) == 1, "a fault goes before an alert"
+        out, err = said(capsys)
+        assert "Firing: Somebody buys." in err
+        assert "eve@example.com 2024-02 sent" in out
+        assert "webhook:CRM 2024-02 queued" in out
+        assert main(["status"]) == 1
+        assert "Alerts of 2024-02: webhook:CRM does not have them (webhook:CRM answered 503" in said(capsys)[1]
+        server.answer = lambda _: (200, {}, b"")
+        (project / "retention.toml").write_text(TOML + MAIL.partition("to =")[0] + ALERT, "utf-8")
+        assert main(["run", "--as-of", "2024-03-05"]) == 3, "the report is sent to nobody, and it fires still"
+        out, _ = said(capsys)
+        assert "webhook:CRM 2024-02 sent" in out
+        assert "eve@example.com" not in out
+    assert room.handler.recipients == ["ann@example.com", "ben@example.com", "eve@example.com"]
+    first, second = server.taken
+    assert first.said["facts"]["alerts"][0]["when"] == "active_customers > 0"
+    assert first.headers["Idempotency-Key"] == second.headers["Idempotency-Key"]
+
+
+@pytest.mark.usefixtures("room")
+def test_run_without_an_address_of_a_webhook_builds_nothing(project, monkeypatch, capsys):
+    monkeypatch.delenv("RETENTION_KIT_WEBHOOK_CRM", raising=False)
+    (project / "retention.toml").write_text(TOML + MAIL + ALERT, "utf-8")
+    assert main(["run"]) == 2
+    assert "webhook:CRM has no address: set RETENTION_KIT_WEBHOOK_CRM to its URL." in said(capsys)[1]
+    assert not (project / "reports").exists()
 
 
 @pytest.mark.parametrize(
