@@ -35,6 +35,7 @@ _SETTINGS = """\
 orders = "data/orders.csv"
 subscriptions = "data/subscriptions.csv"
 responses = "data/responses.csv"
+# responses = "survey.sqlite"               # answers to a form of your own: retention-kit survey invite, survey serve
 # first_known = "2023-01-01"                # who is first seen from then on is new: no customer of before is missing
 
 [report]
@@ -49,8 +50,21 @@ segments = ["channel"]
 # basis = "orders"                          # who is a customer: who buys (orders) or who pays (subscriptions)
 # min_n = 30                                # rates of fewer are not shown
 
-[goals.customer_retention_rate]
+[goals.customer_retention_rate]             # retention-kit goals: where it stands, and whether it will be reached
 target = 0.97
+by = "2026-06"
+owner = "Ann Lee"
+
+[[alerts]]                                  # retention-kit alerts: what fires; --backtest: what would have fired
+name = "Churn above 2% a month"
+when = "customer_churn_rate > 2%"           # certain: chance alone is no reason
+for = 2                                     # months in a row
+then = ["notice"]                           # on top of the report; also "mail:ann@example.com", "webhook:SHOP" and more
+
+[[follow_ups]]                              # retention-kit follow-ups: who is due, once each, in follow_ups/
+name = "Ask who was unhappy"
+when = "detractor within 14 days"
+text = "Ask {customer_id} what went wrong."
 
 # [mail]                                    # who gets it, and from whom; the server: RETENTION_KIT_SMTP_URL
 # from = "Reports <reports@example.com>"
