@@ -81,17 +81,17 @@ def invite(
             return Invitations((), 0, invited.recent, nobody)
         rows = [(customer, make_link(url, token, language)) for customer, token in invited.tokens.items()]
         links = _new_name(folder, f"links-{date.today():%Y-%m-%d}")  # noqa: DTZ011, the day on the wall of who sends them
-        written = {links: rows_csv([("customer_id", "link"), *rows])}
-        written |= {folder / name: text for name, text in blocks.items()}
+        part = links.with_suffix(".part")  # until they lead somewhere
         try:
-            for path, text in written.items():
-                write_private(path, text)
+            write_private(part, rows_csv([("customer_id", "link"), *rows]))
+            for name, text in blocks.items():
+                write_private(folder / name, text)
         except ReportError:
-            for path in written:
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise
-    return Invitations(tuple(written), len(rows), invited.recent, nobody)
+    part.replace(links)
+    return Invitations((links, *(folder / name for name in blocks)), len(rows), invited.recent, nobody)
 
 
 def mail_block(surveys: Sequence[str], language: str, company: str = "") -> dict[str, str]:
@@ -160,8 +160,9 @@ def write_private(path: Path, text: str) -> None:
 
 def _new_name(folder: Path, stem: str) -> Path:
     """A CSV file that is not there yet: links of before cannot be made again."""
-    names = [f"{stem}.csv", *(f"{stem}-{place}.csv" for place in range(2, 1_000))]
-    return next(folder / name for name in names if not (folder / name).exists())
+    names = [stem, *(f"{stem}-{place}" for place in range(2, 1_000))]
+    taken = {path.stem for path in folder.glob("links-*")} if folder.is_dir() else set()
+    return folder / f"{next(name for name in names if name not in taken)}.csv"
 
 
 def _template(name: str) -> Template:

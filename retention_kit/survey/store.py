@@ -13,7 +13,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -95,7 +95,7 @@ class Store:
     """
 
     def __init__(self, path: Path, *, make: bool = False):
-        self.path, self._lock = path, Lock()
+        self.path, self._lock, self._reading_lock = path, Lock(), Lock()
         is_new = not path.exists()
         if is_new and not make:
             near = [found.name for found in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
@@ -106,8 +106,11 @@ class Store:
         try:
             self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
             self._open()
+            # Who only reads waits for nobody who writes.
+            self._reading = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+            self._reading.execute("PRAGMA query_only = ON")
         except sqlite3.Error as error:
-            raise SettingsError(f"{path} is no file of answers: {error}.") from None
+            raise SettingsError(f"{path} cannot be used as a file of answers: {error}.") from None
 
     def _open(self) -> None:
         run = self._connection.execute
@@ -127,12 +130,13 @@ class Store:
         run("PRAGMA foreign_keys = ON")
 
     def close(self) -> None:
+        self._reading.close()
         self._connection.close()
 
     def asked(self, token: str) -> Asked | None:
         """What the invitation of a token asks; None where there is none. Writes nothing."""
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading_lock:
+            rows = self._reading.execute(
                 "SELECT survey, response_id FROM tokens LEFT JOIN answers USING (hash, survey) WHERE hash = ?",
                 [hash_token(token)],
             ).fetchall()
@@ -193,29 +197,23 @@ class Store:
 
     def responses(self) -> list[tuple]:
         """All answers, in the order in which they came, with the columns `COLUMNS`."""
-        with (
-            self._lock,
-            closing(
-                self._connection.execute(f"SELECT {', '.join(COLUMNS)} FROM responses ORDER BY response_id")
-            ) as rows,
-        ):
-            return rows.fetchall()
+        with self._reading_lock:
+            return self._reading.execute(f"SELECT {', '.join(COLUMNS)} FROM responses ORDER BY response_id").fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One transaction: all of it is on the disk afterwards, or none."""
+        run = self._connection.execute
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:  # the disk is full, or somebody else keeps it locked
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise ReportError(f"{self.path} cannot be written to: {error}.") from None
+            run("BEGIN IMMEDIATE")
+            yield
+            run("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:  # SQLite itself ends one that finds the disk full
+                run("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):  # that, or somebody else keeps the file locked
+                raise ReportError(f"{self.path} cannot be written to: {error}.") from None
+            raise
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -7,7 +7,10 @@ import csv
 import re
 import sqlite3
 import stat
+import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -440,7 +443,7 @@ def test_what_is_no_store_of_ours_is_refused(tmp_path):
     (tmp_path / "text.sqlite").write_text("hello " * 100)
     for name, message in {
         "other.sqlite": "holds no invitations",
-        "text.sqlite": "is no file of answers",
+        "text.sqlite": "cannot be used as a file of answers",
         "othr.sqlite": "did you mean 'other.sqlite'?",
     }.items():
         with pytest.raises(SettingsError, match=re.escape(message)):
@@ -469,6 +472,43 @@ def test_invitations_tell_who_has_answered(tmp_path):
     assert sorted(found) == [
         (survey, customer, int((survey, customer) == ("csat", "c1"))) for survey in ("csat", "nps") for customer in form.tokens
     ]  # fmt: skip
+
+
+def test_where_the_disk_is_full_nothing_is_kept_and_nothing_is_broken(form):
+    run = form.store._connection.execute
+    used = run("PRAGMA page_count").fetchone()[0]
+    run(f"PRAGMA max_page_count = {used}")
+    states = []
+    for customer in form.tokens:
+        states.append(form.post(customer, {"nps": "9", "comment": "x" * COMMENT}).status)
+    assert set(states) == {303, 503}
+    assert form.rows() == [("nps", 9, customer, "x" * COMMENT) for customer, state in zip(form.tokens, states, strict=True) if state == 303]  # fmt: skip
+    run(f"PRAGMA max_page_count = {used + 100}")
+    assert {form.post(customer, {"nps": "9", "comment": "x" * COMMENT}).status for customer in form.tokens} == {303}
+    assert len(form.rows()) == 3
+
+
+def test_while_another_keeps_the_file_locked_the_form_is_shown_and_answers_are_asked_for_again(form):
+    form.store._connection.execute("PRAGMA busy_timeout = 50")
+    with closing(sqlite3.connect(form.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert (form.get("c1").status, form.post("c1", {"nps": "9"}).status) == (200, 503)
+        other.execute("ROLLBACK")
+    assert form.post("c1", {"nps": "9"}).status == 303
+
+
+def test_two_lists_at_once_invite_nobody_twice(tmp_path):
+    path = tmp_path / "survey.sqlite"
+
+    def ask(_: int) -> int:
+        opened = store.Store(path, make=True)
+        with opened.invite([f"c{number}" for number in range(200)], ["nps"], 90) as invited:
+            tokens = invited.tokens
+        opened.close()
+        return len(tokens)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(ask, range(4))) == [0, 0, 0, 200]
 
 
 # Invitations.
@@ -634,3 +674,10 @@ def test_the_docs_lead_proxies_to_where_the_form_is():
     targets = re.findall(r"(?:proxy_pass http://|reverse_proxy )([\w.:]+)", page)
     assert targets == [f"{asked.host}:{asked.port}"] * 2
     assert "access_log off" in page
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_the_extra_it_is_said_how_to_get_it(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(["survey", "serve"]) == 2
+    assert "pip install 'retention-kit[survey]'" in capsys.readouterr().err

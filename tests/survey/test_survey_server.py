@@ -21,10 +21,21 @@ from retention_kit.survey.store import Store
 
 pytest.importorskip("uvicorn", reason="the survey extra is not installed")
 
+from retention_kit.survey.invitations import FIELD, mail_block
+from retention_kit.survey.page import form_page, text_page
+from retention_kit.survey.questions import Answers
 from survey_server import SurveyServer, storm
+from test_mail_clients import IGNORED, judged, modules  # noqa: F401, a fixture
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ALL = ["nps", "csat", "ces"]
+# What some mail programs ignore of the block, and why nothing is lost there.
+LOST_IN_MAIL = IGNORED | {
+    "<bdi> element": "the company's name is then set as its letters are",
+    "aria-label attribute": "the number is read, and its meaning stands below",
+    "border-radius": "the corners are square",
+    "text-decoration": "numbers are underlined",
+}
 
 
 class Asked:
@@ -237,6 +248,22 @@ def _check(page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"]
     levels = page.eval_on_selector_all("h1, h2", "found => found.map(heading => heading.tagName)")
     assert (levels[0], levels.count("H1")) == ("H1", 1)
+
+
+@pytest.mark.browser
+def test_the_markup_of_form_and_block_is_sound(modules):  # noqa: F811
+    wrong = Answers({"nps": 9}, "x", {"csat": "score", "comment": "comment"})
+    block = mail_block(["nps"], "ar", "Ex & Co")["mail.ar.html"].replace(
+        FIELD, "https://survey.example.com/s/T?lang=ar"
+    )
+    pages = {
+        "form": form_page(ALL, "ar", "Ex & Co", wrong, [("nps", "9")]),
+        "thanks": text_page("thanks", "en"),
+        "block": f'<!DOCTYPE html><html lang="ar"><head><title>T</title></head><body>{block}</body></html>',
+    }
+    told = {name: judged(modules, page) for name, page in pages.items()}
+    assert {name: one["markup"] for name, one in told.items()} == {name: [] for name in pages}
+    assert {feature for features in told["block"]["clients"].values() for feature in features} <= LOST_IN_MAIL.keys()
 
 
 @pytest.fixture
