@@ -14,7 +14,7 @@ import retention_kit as rk
 from retention_kit.metrics.goals.states import SHAPES
 from retention_kit.report.build.builder import build_report
 from retention_kit.report.execution import templates as library
-from retention_kit.report.message.mail import compose, to_bytes
+from retention_kit.report.message.mail import Parts, compose, to_bytes
 from retention_kit.report.page import Page
 from test_mail import Read
 from test_pack import run_here
@@ -92,7 +92,7 @@ def test_bars_say_where_one_is_and_should_be(page):
     assert (revenue["value"], revenue["state"], revenue["target"]) == ("£13,560", "× missed", "£20,000 by 2024")
     assert found["Monthly recurring revenue"]["state"] == "– no data"
     assert "subscriptions" in found["Monthly recurring revenue"]["detail"]
-    assert found["Call"]["state"] == "• on track"
+    assert found["Call"]["state"] == "→ on track"
     assert found["Fewer, but better: Active customers, country UK"]["state"] == "× missed"
 
 
@@ -117,13 +117,13 @@ def test_every_place_shows_the_same_states(page):
     table = {row[0]: row[3] for row in page.goals().data["rows"]}
     shown = [one["state"] for one in page.goal_bars().data["goals"]]
     assert sorted(table.values()) == sorted(shown)
-    read = Read(to_bytes(compose(page)))
+    read = Read(to_bytes(compose(page, made=Parts([], None))))
     for state in table.values():
         assert state in read.shown
         assert state in read.text
     counted = page.states_counted()
     assert sum(counted.values()) == len(shown) == 6
-    assert page.goals_in_a_line() == "Goals: × 2 missed · ∆ 1 off track · – 1 no data · • 1 on track · ✓ 1 reached"
+    assert page.goals_in_a_line() == "Goals: × 2 missed · ∆ 1 off track · – 1 no data · → 1 on track · ✓ 1 reached"
     assert all(state.split()[0] in SHAPES.values() for state in shown), "word and shape"
 
 

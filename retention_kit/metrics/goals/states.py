@@ -26,7 +26,7 @@ REACHED, ON_TRACK, AT_RISK, OFF_TRACK, MISSED, NO_DATA = (
     "no data",
 )
 # Of each state the shape that stands beside its word; the bundled font has them all.
-SHAPES = {REACHED: "✓", ON_TRACK: "•", AT_RISK: "◊", OFF_TRACK: "∆", MISSED: "×", NO_DATA: "–"}
+SHAPES = {REACHED: "✓", ON_TRACK: "→", AT_RISK: "◊", OFF_TRACK: "∆", MISSED: "×", NO_DATA: "–"}
 URGENT = (MISSED, OFF_TRACK, AT_RISK, NO_DATA, ON_TRACK, REACHED)  # the order in which they want attention
 FAR_BEHIND = 0.5  # of the way that should be done by now
 _MOST_AHEAD = 24  # periods of an outlook that are drawn
