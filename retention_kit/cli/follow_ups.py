@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.delivery.follow_ups.make import FollowUps
 
+FOLDER = Path("follow_ups")
 _COUNTS = ("new", "open", "overdue", "done", "listed before", "quiet", "above the cap", "suppressed", "no consent",
            "control")  # fmt: skip  # words by the line
 
@@ -24,7 +25,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("follow-ups", help="list whom to follow up, each customer once; safe to repeat")
     add_data(parser)
     parser.add_argument(
-        "--output", default="follow_ups", type=Path, metavar="DIR", help="where lists land (default: follow_ups)"
+        "--output", default=FOLDER, type=Path, metavar="DIR", help="where lists land (default: follow_ups)"
     )
     parser.add_argument(
         "--done", type=Path, metavar="FILE", help="what was done: customer_id, rule, done_at (default: DIR/done.csv)"
@@ -47,22 +48,22 @@ def _follow_ups(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(made)
     else:
-        print_follow_ups(made, arguments.output)
+        _print_follow_ups(made, arguments.output)
     return DONE if made.is_done else FAILED
 
 
-def list_follow_ups(data: Dataset, folder: Path) -> bool:
+def list_follow_ups(data: Dataset) -> bool:
     """Make and print the lists of a dataset that asks for some, as `run` does after its report; whether all worked."""
     if not data.settings.follow_ups:
         return True
     from retention_kit.delivery.follow_ups.make import make_follow_ups
 
-    made = make_follow_ups(data, folder, progress=say)
-    print_follow_ups(made, folder)
+    made = make_follow_ups(data, progress=say)
+    _print_follow_ups(made, FOLDER)
     return made.is_done
 
 
-def print_follow_ups(made: FollowUps, folder: Path) -> None:
+def _print_follow_ups(made: FollowUps, folder: Path) -> None:
     """The lists as a table on standard output, a line each; what else is to be told on standard error."""
     rows = []
     for one in made.listed:

@@ -110,8 +110,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check_addresses(settings: Settings) -> None:
     """Raise SettingsError where there is nobody to send to or tell, or the environment lacks an address."""
     from retention_kit.delivery.alerts import check_targets
+    from retention_kit.delivery.follow_ups.make import check_webhooks
     from retention_kit.delivery.smtp import server_of
-    from retention_kit.delivery.webhooks import webhook_of
 
     is_told = any({*alert.then} - {"list", "notice"} for alert in settings.alerts)
     if not settings.mail.addressed() and not is_told and not settings.follow_ups:
@@ -119,8 +119,7 @@ def _check_addresses(settings: Settings) -> None:
     if settings.mail.addressed():
         server_of()
     check_targets(settings)
-    for target in (target for one in settings.follow_ups for target in one.then if ":" in target):
-        webhook_of(target)
+    check_webhooks(settings)
 
 
 def _build_and_send(arguments: argparse.Namespace) -> int:
@@ -142,7 +141,7 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     if period < due:
         say(f"{due} is over, but the data end before {data.as_of}: it is not there yet.")
     code = _tell_alerts(data, arguments.output)
-    is_listed = list_follow_ups(data, Path("follow_ups"))
+    is_listed = list_follow_ups(data)
     return code if is_fit and is_listed else FAILED  # a fault goes before an alert that fires
 
 

@@ -27,6 +27,7 @@ from retention_kit.delivery.follow_ups.lists import choose, count_done, draw_cal
 from retention_kit.delivery.follow_ups.make import make_follow_ups
 from retention_kit.errors import DataError, ReportError, SettingsError
 from retention_kit.metrics.follow_ups import Due, DueList
+from retention_kit.report.execution import templates as library
 from retention_kit.settings.follow_ups import FollowUp
 from retention_kit.wording import Words
 
@@ -300,7 +301,7 @@ ORDERS = table("""
 customer_id  ordered_at        amount  email
 a            2024-03-04 10:00  10      a@example.com
 b            2024-03-03 10:00  10      b@example.com
-c            2024-01-04 10:00  10      c@example.com
+c            2024-02-04 10:00  10      c@example.com
 """)
 TOML = """
 [data]
@@ -391,3 +392,16 @@ def test_from_data_to_list_in_one_call(tmp_path):
     made = make_follow_ups(data, tmp_path / "lists")
     assert [one.file for one in made.listed] == ["2024-03-10/thank.csv"]
     assert made.is_done
+
+
+def test_run_writes_the_lists_after_its_report(shop, monkeypatch, capsys):
+    """Also where there is nobody to mail to; a webhook without an address is told before anything is built."""
+    monkeypatch.setattr(library, "run", lambda template, *_: (template, ""))
+    for _ in range(2):
+        assert main(["run"]) == 0
+        assert named(shop / "follow_ups") == [("b", "thank-and-ask.csv"), ("a", "thank-and-ask.csv")]
+    (shop / "retention.toml").write_text(TOML.format(then='"webhook:crm"'))
+    capsys.readouterr()
+    assert main(["run", "--output", "elsewhere"]) == 2
+    assert "RETENTION_KIT_WEBHOOK_CRM" in capsys.readouterr().err
+    assert not (shop / "elsewhere").exists()

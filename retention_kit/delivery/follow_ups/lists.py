@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from retention_kit.delivery.follow_ups.ledger import Entry, File, Ledger, now, part_of, put_in_place, write_beside
 from retention_kit.metrics.follow_ups import Due, DueList
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.settings.follow_ups import OURS, FollowUp
-
-FOLDER = Path("follow_ups")
 
 
 @dataclass(frozen=True)

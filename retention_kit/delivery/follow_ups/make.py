@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention_kit.delivery.follow_ups import done as done_files
 from retention_kit.delivery.follow_ups.calendar import calendar_text
 from retention_kit.delivery.follow_ups.ledger import File, Ledger, reading, writing
-from retention_kit.delivery.follow_ups.lists import FOLDER, Listed, choose, count_done, draw_calendars, write_lists
+from retention_kit.delivery.follow_ups.lists import Listed, choose, count_done, draw_calendars, write_lists
 from retention_kit.metrics.follow_ups import due_lists
 from retention_kit.wording import Words
 
@@ -30,7 +30,7 @@ class FollowUps(NamedTuple):
 
 def make_follow_ups(
     data: Dataset,
-    folder: Path = FOLDER,
+    folder: Path = Path("follow_ups"),
     done: Path | None = None,
     *,
     dry_run: bool = False,
@@ -43,12 +43,8 @@ def make_follow_ups(
     another run is at work, DataError where `done` cannot be read, ReportError where nothing can be written.
     """
     settings, path = data.settings, done or folder / done_files.NAME
-    hooks = {target for one in settings.follow_ups for target in one.then if ":" in target}
-    if hooks and not dry_run:
-        from retention_kit.delivery.webhooks import webhook_of
-
-        for target in sorted(hooks):
-            webhook_of(target)  # before anything is written
+    if not dry_run:
+        check_webhooks(settings)  # before anything is written
     rows = done_files.read_done(path) if done or path.is_file() else []
     lists = due_lists(data)
     if dry_run:
@@ -61,6 +57,15 @@ def make_follow_ups(
         draw_calendars(ledger, partial(calendar_text, words=words))
         failed = _post(ledger, settings, words, progress)
         return FollowUps(count_done(ledger, listed), notes + failed, not failed)
+
+
+def check_webhooks(settings: Settings) -> None:
+    """Raise SettingsError for a webhook of the follow-ups that has no address."""
+    if hooks := {target for one in settings.follow_ups for target in one.then if ":" in target}:
+        from retention_kit.delivery.webhooks import webhook_of
+
+        for target in sorted(hooks):
+            webhook_of(target)
 
 
 def _post(ledger: Ledger, settings: Settings, words: Words, progress: Callable[[str], None] | None) -> list[str]:
