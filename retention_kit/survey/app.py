@@ -174,7 +174,7 @@ class _Form:
         if origin is None or site == "same-origin":
             return True
         origin = origin.lower()
-        return origin == self._origin or urlsplit(origin).netloc == request.headers.get("host", "").lower() != ""
+        return origin == self._origin or origin.partition("://")[2] == request.headers.get("host", "").lower() != ""
 
 
 async def _body(request: Request) -> bytes:

@@ -252,6 +252,9 @@ ORIGINS = {  # headers of a POST: whether it is taken
     "origin=https://survey.example.com:8443": False,
     "origin=http://public.example.com": False,
     "origin=null": False,
+    "origin=http://[": False,
+    "origin=": False,
+    "host= origin=": False,
 }
 
 
