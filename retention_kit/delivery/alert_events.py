@@ -156,3 +156,8 @@ def _episodes(history: Sequence[AlertState]) -> list[_Episode]:
 @lru_cache(10_000)
 def _start(period: str) -> date:
     return Period.parse(period).start
+
+
+def end_of(period: str) -> date:
+    """The day after a period, by which those of any length have an order."""
+    return Period.parse(period).end

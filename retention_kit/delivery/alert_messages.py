@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from retention_kit.delivery.alert_events import KINDS, Event
+from retention_kit.delivery.alert_events import KINDS, Event, end_of
 from retention_kit.delivery.hook_bodies import Message
 from retention_kit.metrics.alerts import told
 from retention_kit.wording import Words
@@ -29,11 +29,12 @@ class News:
         return self._words.text("telling.more", finding=first, count=more) if more else first
 
     def message(self) -> Message:
-        """For a webhook: a line for each event; its facts are what the condition saw, as numbers."""
+        """For a webhook: a line for each event, or of a single one each sentence; its facts are what the condition saw, as numbers."""
         link = self._settings.mail.link or ""
+        lines = [f"{self._title(one)}. {' '.join(self._lines(one))}" for one in self.events]
         return Message(
             title=self._about(self.finding),
-            lines=tuple(": ".join([self._title(one), " ".join(self._lines(one))]) for one in self.events),
+            lines=tuple(lines if len(lines) > 1 else self._lines(self.events[0])),
             link=link,
             link_text=self._words.text("mail.open") if link else "",
             facts={
@@ -54,6 +55,7 @@ class News:
             title=self._words.text("telling.title"),
             headline=self.finding,
             sections=tuple(parts) if len(parts) > 1 else (("", parts[0][1]),),
+            period=self._words.period(max((one.state.period for one in self.events), key=end_of)),
             about=self._words.text("telling.about", day=self._words.date(self._as_of)),
             received=self._words.text("telling.received"),
         )
@@ -74,7 +76,7 @@ class News:
         when = f"telling.{kind}_when"
         if event.kind == "firing" and event.since != state.period:
             when = "telling.firing_since"
-        said = [words.text(when, **values), *told.sentences(state, words)]
+        said = [words.text(when, **values), *(f"{one.removesuffix('.')}." for one in told.sentences(state, words))]
         if state.alert.owner:
             said.append(words.text("telling.owner", owner=state.alert.owner))
         return said

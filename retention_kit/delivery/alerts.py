@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.delivery import headers
-from retention_kit.delivery.alert_events import Event, news
+from retention_kit.delivery.alert_events import Event, end_of, news
 from retention_kit.delivery.alert_ledger import AlertLedger, Watch, remember
 from retention_kit.delivery.alert_messages import News
 from retention_kit.delivery.alert_targets import owner_of, people_of, target_of, targets_of
@@ -130,7 +130,7 @@ def tell(
         deliver(outbox, server, mails, progress=progress)
     outbox.forget(settings.mail.keep_outbox)
     now = [outbox.row(row.key) or row for row in rows]
-    return [Outcome(row.recipient, row.period, row.state, row.reply) for row in now] + lost
+    return sorted([Outcome(row.recipient, row.period, row.state, row.reply) for row in now] + lost)
 
 
 def queue_news(
@@ -155,7 +155,7 @@ def queue_news(
         if not events[target]:
             ledger.watch(looked[target].items())
             continue
-        period = max((event.state.period for _, event in events[target]), key=_end)
+        period = max((event.state.period for _, event in events[target]), key=end_of)
         note = News(
             [event for _, event in events[target]],
             settings,
@@ -220,7 +220,3 @@ def _current(history: Iterable[AlertState]) -> dict[str, list[AlertState]]:
 
 def _start(period: str) -> date:
     return Period.parse(period).start
-
-
-def _end(period: str) -> date:
-    return Period.parse(period).end

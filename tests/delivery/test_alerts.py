@@ -15,6 +15,8 @@ from test_alert_events import history
 from hook_server import SECRET, hook_server
 from mailroom import PASSWORD, serving
 from retention_kit.delivery import dispatch
+from retention_kit.delivery.alert_events import KINDS, Event
+from retention_kit.delivery.alert_messages import News
 from retention_kit.delivery.alert_targets import undelivered
 from retention_kit.delivery.alerts import check_targets, firing_exits, tell
 from retention_kit.delivery.outbox import reading, sending
@@ -22,6 +24,7 @@ from retention_kit.delivery.smtp import VARIABLE
 from retention_kit.errors import SettingsError
 from retention_kit.periods import Period
 from retention_kit.settings import make_settings
+from retention_kit.wording import Words
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
@@ -163,6 +166,15 @@ def test_revised_data_are_one_note(desk):
         desk.look(held, figures)
     subjects = [str(one["Subject"]).partition(" – ")[0] for one in desk.mails]
     assert subjects == [f"Churn above plan: {word}" for word in ("firing", "revised", "withdrawn")]
+
+
+def test_every_kind_of_event_has_its_words():
+    words, (alert,) = Words(), settings_of().alerts
+    (state,) = history("x", alert=alert)
+    for kind in KINDS:
+        said = News([Event(kind, "2024-12", state)], settings_of(), words, date(2026, 1, 1)).message()
+        assert said.title.startswith("Churn above plan: ")
+        assert "January 2025" in said.lines[0] or "December 2024" in said.lines[0]
 
 
 def test_a_changed_rule_is_another(desk):

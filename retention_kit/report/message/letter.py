@@ -22,6 +22,7 @@ class Letter:
     title: str  # beside the company's name
     headline: str
     sections: tuple[tuple[str, list[str]], ...]  # a title, empty for none, and sentences
+    period: str
     about: str
     received: str  # why its reader gets it
 
@@ -36,6 +37,7 @@ def compose_letter(letter: Letter, settings: Settings, words: Words) -> bytes:
         "company": brief(settings.report.company),
         "title": brief(letter.title),
         "subtitle": brief(letter.title),
+        "period": brief(letter.period),
         "headline": brief(letter.headline, LONG),
         "sections": [
             {"title": brief(title, LONG), "items": [brief(item, LONG) for item in items]}
