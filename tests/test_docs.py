@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from configparser import ConfigParser
+from datetime import date
 from importlib.metadata import entry_points
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -22,8 +24,13 @@ import retention_kit as rk
 from exports import CASES
 from retention_kit import errors
 from retention_kit.cli import main, parser
+from retention_kit.delivery import alert_events
+from retention_kit.delivery.alert_messages import News
+from retention_kit.delivery.hook_bodies import Message, body_of
+from retention_kit.delivery.webhooks import variable_of
 from retention_kit.metrics.alerts.conditions import rules
 from retention_kit.metrics.alerts.rule_tests import run_tests
+from retention_kit.metrics.alerts.states import AlertState, Comparison, Operand
 from retention_kit.metrics.catalogue import METRICS, SUMMARIES, Measure, metric
 from retention_kit.settings import (
     AtRisk,
@@ -40,6 +47,7 @@ from retention_kit.settings import (
 from retention_kit.settings.alerts import Alert
 from retention_kit.settings.follow_ups import FollowUp
 from retention_kit.settings.goals import Goal
+from retention_kit.wording import Words
 from test_readme import PAGES, ROOT
 
 BLOCK = re.compile(r"^```([^\s{]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -59,7 +67,7 @@ def with_blocks(language: str) -> pytest.MarkDecorator:
 
 def test_every_block_is_in_a_language_that_is_checked_here():
     used = {name for page in PAGES for name, _ in BLOCK.findall(page.read_text("utf-8"))}
-    assert used == {"ini", "nginx", "python", "sh", "toml", "yaml"}
+    assert used == {"ini", "json", "nginx", "python", "sh", "toml", "yaml"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -127,6 +135,24 @@ def test_commands_and_their_options_exist(page):
             check_command(command)
 
 
+@with_blocks("json")
+def test_what_a_webhook_gets_is_what_is_posted(page):
+    (block,) = blocks(page, "json")
+    shown = json.loads(block)
+    message = Message(shown["title"], tuple(shown["lines"]), shown["link"], facts=shown["facts"])
+    assert json.loads(body_of("webhook", message)) == shown
+    operand = Operand("customer_churn_rate", "", 0.061, "fraction")
+    alert = Alert(name="a", when="customer_churn_rate > 5%")
+    state = AlertState(alert, "", "2025-11", "firing", "2025-11", (Comparison(operand, ">", operand, True),), "", "d")
+    facts = (
+        News([alert_events.Event("firing", "2025-11", state)], Settings(), Words(), date(2025, 12, 1)).message().facts
+    )
+    assert shown["facts"].keys() == facts.keys()
+    assert shown["facts"]["alerts"][0].keys() <= facts["alerts"][0].keys()
+    sentence = re.search("`event` is one of (.*)", page.read_text("utf-8"))[1]
+    assert {*re.findall("`([^`]+)`", sentence)} == {*alert_events.KINDS}
+
+
 def split_commands(line: str) -> list[list[str]]:
     """The words of each command of a line, without its comment; the line for cron has its own test."""
     return [] if re.match(r"(\S+ ){4}\* ", line) else list(filter(None, [shlex.split(line, comments=True)]))
@@ -144,7 +170,9 @@ def check_command(words: list[str]) -> None:
         case ["jupyter", "nbconvert", "--to", exporter, _]:
             assert exporter in entry_points(group="nbconvert.exporters").names
         case ["export", variable]:
-            assert variable.startswith("RETENTION_KIT_SMTP_URL=smtp://")
+            name, _, address = variable.partition("=")
+            known = {"RETENTION_KIT_SMTP_URL": "smtp://"} if "SMTP" in name else {variable_of(name[22:]): "https://"}
+            assert address.startswith(known[name])
         case _:
             assert words in (["pytest"],)
 
