@@ -29,7 +29,7 @@ class News:
         return self._words.text("telling.more", finding=first, count=more) if more else first
 
     def message(self) -> Message:
-        """For a webhook: a line for each event, or of a single one each sentence; its facts are what the condition saw, as numbers."""
+        """For a webhook: a line for each event, or of a single one each sentence; its facts are all that was seen."""
         link = self._settings.mail.link or ""
         lines = [f"{self._title(one)}. {' '.join(self._lines(one))}" for one in self.events]
         return Message(

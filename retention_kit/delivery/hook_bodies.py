@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from retention_kit.report.message.content import brief
 
-MOST_LINES, MOST_LENGTH = 40, 400  # Teams takes 28 KB
+MOST_LENGTH = 400  # characters of a line
+_MOST_LINES = (40, 20, 10, 5, 1)
+_MOST_BYTES = 27_000  # Teams takes 28 KB
 _MENTIONS = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#])")
 
 
@@ -31,17 +33,29 @@ class Message:
     direction: str = "ltr"  # or rtl
 
     def shown(self) -> tuple[str, list[str]]:
-        """Title and lines as people see them: printable, of bounded length and number, and mentioning nobody."""
-        lines = [_tame(line) for line in self.lines[:MOST_LINES]]
-        if len(self.lines) > MOST_LINES:
-            lines.append(f"… +{len(self.lines) - MOST_LINES}")
-        return _tame(self.title), lines
+        """Title and lines as people see them, which mention nobody."""
+        return _tame(self.title), [_tame(line) for line in self.lines]
 
 
 def body_of(kind: str, message: Message) -> bytes:
-    """The body of a post to a webhook of this kind: webhook (plain JSON), slack, teams or apprise."""
-    forms = {"webhook": _plain, "slack": _slack, "teams": _teams, "apprise": _apprise}
-    return msgspec.json.encode(forms[kind](message), enc_hook=_of_numpy)
+    """The body of a post to a webhook of this kind: webhook (plain JSON), slack, teams or apprise.
+
+    Of many lines, people see only the first, and how many more there are.
+    """
+    if kind == "webhook":
+        return _encoded(_plain(message))
+    form = {"slack": _slack, "teams": _teams, "apprise": _apprise}[kind]
+    for most in _MOST_LINES:
+        left = len(message.lines) - most
+        lines = (*message.lines[:most], f"… +{left}") if left > 0 else message.lines
+        body = _encoded(form(replace(message, lines=lines)))
+        if len(body) <= _MOST_BYTES:
+            break
+    return body
+
+
+def _encoded(said: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(said, enc_hook=_of_numpy)
 
 
 def _plain(message: Message) -> dict[str, Any]:

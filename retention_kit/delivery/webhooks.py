@@ -244,7 +244,7 @@ def _put_headers(connection: HTTPConnection, hook: Webhook, content: bytes, numb
 def _judged(response: HTTPResponse, hook: Webhook) -> Outcome:
     """What an answer means; raises Deferred where it asks to come back."""
     status, said = response.status, ""
-    with suppress(OSError, HTTPException):  # its status is enough
+    with response, suppress(OSError, HTTPException):  # its status is enough
         said = response.read(_MOST_READ).decode("utf-8", "replace")
     reply = " ".join(filter(None, [str(status), _printable(response.reason, hook), _printable(said, hook)]))
     if 200 <= status < 300:

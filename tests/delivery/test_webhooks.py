@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import select
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -12,15 +15,18 @@ from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hook_server import SECRET, hook_server
 from retention_kit.delivery import dispatch
-from retention_kit.delivery.hook_bodies import MOST_LINES, Message, body_of
+from retention_kit.delivery.hook_bodies import Message, body_of
 from retention_kit.delivery.outbox import Outbox, reading, sending
-from retention_kit.delivery.webhooks import Post, Webhook, post, webhook_of
+from retention_kit.delivery.webhooks import KINDS, Post, Webhook, post, webhook_of
 from retention_kit.errors import SettingsError
 
 SAID = Message(
@@ -311,12 +317,13 @@ def test_an_address_stays_whole():
     assert said["text"] == "Ask ann@example.com"
 
 
-def test_long_messages_are_cut():
-    long = Message("t" * 5000, tuple(f"line {number} {'x' * 5000}" for number in range(1000)))
+@pytest.mark.parametrize("letter", ["x", "ت", "😀", '"'])
+def test_long_messages_are_cut(letter):
+    long = Message("t" * 5000, tuple(f"line {number} {letter * 5000}" for number in range(1000)))
     for kind in ("slack", "teams"):
         body = body_of(kind, long)
-        assert len(body) < 28_000 * 2
-        assert f"… +{1000 - MOST_LINES}" in body.decode()
+        assert len(body) < 28_000
+        assert re.search(r"… \+9[689]\d", body.decode())
 
 
 def test_teams_shows_arabic_from_the_right():
@@ -328,3 +335,86 @@ def test_numbers_without_a_value_are_null():
     facts = {"a": math.nan, "b": math.inf, "c": np.float64(0.5), "d": np.int64(3), "e": date(2025, 12, 31), "f": None}
     said = json.loads(body_of("webhook", Message("t", facts=facts)))["facts"]
     assert said == {"a": None, "b": None, "c": 0.5, "d": 3, "e": "2025-12-31", "f": None}
+
+
+@settings(max_examples=50)
+@given(st.text(st.characters(codec=None), max_size=60), st.lists(st.text(max_size=60), max_size=5), st.booleans())
+def test_every_text_has_a_form_that_mentions_nobody_and_is_not_too_long(title, lines, is_rtl):
+    message = Message(title, tuple(lines), "https://example.com/r", direction="rtl" if is_rtl else "ltr")
+    for kind in KINDS:
+        body = body_of(kind, message)
+        assert kind == "webhook" or len(body) < 28_000
+        said = json.loads(body)
+        if kind in ("slack", "teams"):
+            shown = " ".join(text for _, text in texts_of(said.get("blocks") or said["attachments"]))
+            assert not re.search(r"<[!@#]|(?<![\w.+-])@\w", shown)
+
+
+@pytest.mark.parametrize("is_well", [True, False])
+def test_apprise_posts_for_us(tmp_path, server, caplog, capfd, is_well):
+    pytest.importorskip("apprise")
+    server.answer = lambda _: (200 if is_well else 500, {}, b"")
+    address = server.url.replace("http://", "json://").partition("?")[0]
+    row = told(tmp_path, Webhook("apprise", "ALL", address), pauses=())
+    assert row.state == ("sent" if is_well else "failed")
+    assert server.taken[0].said["title"] == "Churn above plan"
+    assert "• Churn is 6.1%, above 5%" in server.taken[0].said["message"]
+    assert SECRET not in row.reply + caplog.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("address", ["nonsense", f"nowhere://{SECRET}"])
+def test_what_apprise_does_not_know_is_refused(tmp_path, caplog, capfd, address):
+    pytest.importorskip("apprise")
+    row = told(tmp_path, Webhook("apprise", "ALL", address), pauses=())
+    assert (row.state, row.reply[:29]) == ("failed", "Apprise knows no such URL: se")
+    assert SECRET not in row.reply + caplog.text + "".join(capfd.readouterr())
+
+
+def test_without_apprise_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    row = told(tmp_path, Webhook("apprise", "ALL", "json://127.0.0.1"))
+    assert (row.state, row.reply) == ("failed", 'Apprise is not installed: pip install "retention-kit[apprise]"')
+
+
+@pytest.mark.parametrize("login", ["", "me:horse%40home@"])
+def test_a_proxy_sees_the_host_and_nothing_of_the_secret(tmp_path, monkeypatch, login):
+    asked = []
+
+    def serve(line):
+        asked.append(line.recv(10_000))
+        with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as other:
+            line.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            both = [line, other]
+            while ready := select.select(both, [], [], 2)[0]:
+                for one in ready:
+                    if not (piece := one.recv(100_000)):
+                        return
+                    asked.append(piece)
+                    both[one is line].sendall(piece)
+
+    with hook_server(True, "hooks.example.com") as server, closing(listener(serve)) as listening:
+        monkeypatch.setenv("https_proxy", f"http://{login}127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        hook = Webhook("webhook", "CRM", f"https://hooks.example.com/{SECRET}", 2, 5, server.context)
+        assert told(tmp_path, hook).state == "sent"
+    assert server.taken[0].path == f"/{SECRET}"
+    assert asked[0].startswith(b"CONNECT hooks.example.com:443 HTTP/1.")
+    assert (b"Proxy-Authorization: Basic bWU6aG9yc2VAaG9tZQ==" in asked[0]) is bool(login)
+    assert SECRET.encode() not in b"".join(asked)
+
+
+def test_a_proxy_that_refuses_is_named(tmp_path, monkeypatch):
+    def serve(line):
+        line.recv(10_000)
+        line.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+
+    with closing(listener(serve)) as listening:
+        monkeypatch.setenv("https_proxy", f"127.0.0.1:{listening.getsockname()[1]}")
+        row = told(tmp_path, Webhook("webhook", "CRM", f"https://hooks.example.com/{SECRET}", 2, 5), pauses=())
+    assert row.state == "queued"
+    assert row.reply.startswith("webhook:CRM cannot be reached (the proxy answered 407")
+
+
+def test_addresses_of_version_6_are_taken():
+    assert webhook_of("webhook:A", {"RETENTION_KIT_WEBHOOK_A": "http://[::1]:8080/x"}).url == "http://[::1]:8080/x"
