@@ -1,7 +1,8 @@
 """Whether what is said to be likely happens so often: simulated figures, their goals, and what came of them.
 
-Run by hand, `python benchmarks/goal_outlook.py`; benchmarks/GOALS.md has what it said. Figures are shares of customers,
-revenue and scores; over 8 to 24 months they stand still but for chance, walk at random, or rise or fall steadily.
+Run by hand, `python benchmarks/goal_outlook.py 1000`; benchmarks/GOALS.md has what it said. Figures are shares of
+customers, revenue, its sum over months, and scores; over 8 to 24 months they stand still but for chance, walk at
+random, or rise or fall steadily.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from retention_kit.metrics.formulas import wilson
-from retention_kit.metrics.goals.outlook import Known, fit
+from retention_kit.metrics.goals.outlook import Known, Outlook, fit
 
 PATHS = ("flat", "walk", "trend")
 UNITS = ("fraction", "money", "points")
@@ -64,7 +65,18 @@ def _one(random: np.random.Generator, path: str, unit: str) -> Iterator[Trial]:
             target = max(target, 1.0)
         then = values[length - 1 + ahead]
         came = then <= target if better == "lower" else then >= target
+        if unit == "money":
+            yield _of_sum(random, path, outlook, values[length - 1 :], spread, ahead)
         yield Trial(path, unit, ahead, outlook.probability(target, better, length - 1 + ahead), bool(came))
+
+
+def _of_sum(
+    random: np.random.Generator, path: str, outlook: Outlook, values: np.ndarray, spread: float, months: int
+) -> Trial:
+    """What is missing to a sum, and whether the next months bring it."""
+    missing = max(months * (values[0] + random.normal(0, 1) * spread), 1.0)
+    came = float(np.sum(values[1 : months + 1])) >= missing
+    return Trial(path, "sum", months, outlook.probability_of_sum(missing, "higher", months), came)
 
 
 def _measured(random: np.random.Generator, moves: np.ndarray, unit: str) -> tuple[list[Known], np.ndarray]:
@@ -115,7 +127,7 @@ def page(count: int) -> str:
     heads = [f"{low:.0%} to {high:.0%}" for low, high in BINS]
     lines += ["\nWhat came, with its 95% margin, by what had been said:\n", f"| goals | {' | '.join(heads)} |"]
     lines.append("|---|" + "---:|" * len(BINS))
-    for name in ("all", *PATHS, *UNITS):
+    for name in ("all", *PATHS, *UNITS, "sum"):
         chosen = [one for one in found if name in ("all", one.path, one.unit)]
         cells = [f"{came:.1%} ± {1.96 * error:.1%}" for _, came, error, _ in calibration(chosen)]
         lines.append(f"| {name} | {' | '.join(cells)} |")

@@ -172,3 +172,9 @@ def test_a_pack_has_them_on_its_pages_and_in_the_index(page, tmp_path):
     assert len(html.select("li.progress")) == 6
     index = (tmp_path / "index.html").read_text("utf-8")
     assert page.goals_in_a_line() in index
+
+
+def test_a_goal_that_is_off_track_wants_attention(page):
+    items = page.attention().data["items"]
+    assert "Active customers: 124, off track for its goal of 140 by Jun 2025." in items
+    assert sum("off track" in item for item in items) == 1

@@ -386,6 +386,14 @@ def test_a_goal_that_is_not_there_is_said(fresh):
     assert "Revenue has no goal: the settings name one under [goals]." in soup(opened(fresh, "trend")).get_text()
 
 
+def test_goals_are_those_of_the_report(fresh, data):
+    shown = [one.get_text() for one in soup(opened(fresh, "goals")).select(".state")]
+    assert shown == [row[3] for row in rk.Page(data=data).goals().data["rows"]]
+    assert len(shown) == 1
+    fresh.segment = "channel=web"
+    assert "The settings name no goal that speaks of these figures." in soup(opened(fresh, "goals")).get_text()
+
+
 def test_a_click_on_a_cell_shows_its_customers(fresh, data):
     panel = opened(fresh, "cohorts")
     cell = {"value": {"vlPoint": {"or": [{"cohort_id": "2025-03", "period": "2025-06"}]}}, "store": []}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from retention_kit.metrics.catalogue import METRICS, SMALL
+from retention_kit.metrics.goals.states import OFF_TRACK
 from retention_kit.metrics.insights import usual_value
 from retention_kit.metrics.queries.customer_lists import ListTotal, list_totals, money_column
 from retention_kit.report.blocks import Block
@@ -35,7 +36,14 @@ class Attention(Overview):
         `most` sentences at most, else all. Money is in the report's currency, over twelve months. Nothing where there
         is nothing to look into.
         """
-        found = [*self._lost(), *self._at_risk(), *self._missed_goals(), *self._worse(), *self._weak_segments()]
+        found = [
+            *self._lost(),
+            *self._at_risk(),
+            *self._missed_goals(),
+            *self._off_track(),
+            *self._worse(),
+            *self._weak_segments(),
+        ]
         found.sort(key=lambda one: -one.money)
         items = [*self.data.warnings, *(one.text for one in found)]
         if 0 < most < len(items):
@@ -116,6 +124,14 @@ class Attention(Overview):
                 words.text("attention.goal", label=row.label, gap=self._with_money(by, row, gap), **texts),
                 _money(row, gap),
             )
+
+    def _off_track(self) -> Iterator[Finding]:
+        """Goals of all lengths that are behind, and unlikely to be reached."""
+        for one in self.goal_states():
+            if one.state == OFF_TRACK:
+                said = self.goal_in_words(one, brief=True)
+                names = {"label": self._goal_figure(one), "value": said["value"], "goal": said["target"]}
+                yield Finding(self.words.text("attention.off_track", **names))
 
     def _worse(self) -> Iterator[Finding]:
         """The figures that are worse by more than chance; of two that add up to one, such as retention and churn, the

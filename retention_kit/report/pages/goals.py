@@ -218,10 +218,10 @@ class GoalBlocks(Context):
 
     def _now(self, one: GoalState) -> str:
         """The value of a goal, and of when it is where that is not the page's period."""
-        if not one.metric:
+        if one.value is None:
             return ""
         value = self.words.value(one.value, one.unit)
-        if one.value is None or one.is_past:
+        if one.is_past:
             return value
         if one.is_sum:
             return self.words.text("goals.so_far", value=value)
