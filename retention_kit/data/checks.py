@@ -227,6 +227,12 @@ CHECKS = {
     "closed before it was opened": _sets_aside("set aside: whether the ticket is open is not known", share="warned"),
     "same ticket": _sets_aside("one is kept, a closed one before an open one", share=""),
     "ticket of nobody in the other tables": Check("kept: follow-ups list its customer", share="warned"),
+    # Invitations
+    "unreadable date of an answer": _sets_aside("set aside: whether it was answered is not known", share="warned"),
+    "answered before it was asked": _sets_aside("set aside: whether it was answered is not known", share="warned"),
+    "same invitation": _sets_aside("one is kept, an answered one before another", share=""),
+    "asked before the data begin": Check("left out of response rates", sets_aside=True),
+    "still open to an answer": Check("in no response rate until its 14 days are over"),
     # Times
     "ambiguous local time": Check("shown twice by clocks put back: read as the first"),
     "nonexistent local time": Check("skipped by clocks put forward: moved forward"),

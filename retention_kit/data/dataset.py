@@ -22,7 +22,7 @@ from retention_kit.data.engines.remote import RemoteEngine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
-from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table
+from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import add_months
@@ -57,6 +57,7 @@ class Dataset:
     scale: int = 1  # units of a minor unit: 1, or with several currencies 10,000
     has_known_customers: bool = False  # whether a table says who was a customer before the data begin
     has_tickets: bool = False  # whether a table says what customers asked
+    has_invitations: bool = False  # whether a table says who was asked to answer
     foreign: tuple[str, ...] = ()  # currencies of paid spells besides the report's
     origin: str = ""  # what to load again; empty for the sample company
     is_sample: bool = False
@@ -136,7 +137,7 @@ class Dataset:
     def quarantine(self) -> dict[str, pd.DataFrame]:
         """Per table the rows set aside, as they came, with the check that each failed."""
         held = set(self.quality["table"])
-        return {name: self._set_aside(name) for name in (*TABLES, "known_customers", "tickets") if name in held}
+        return {name: self._set_aside(name) for name in (*TABLES, *SIDE_TABLES[1:]) if name in held}
 
     def _set_aside(self, name: str) -> pd.DataFrame:
         added = {column.strip('"') for column in added_columns(name)}
@@ -158,6 +159,7 @@ def load(
     rates: Any = None,
     known_customers: Any = None,
     tickets: Any = None,
+    invitations: Any = None,
     **settings: Any,
 ) -> Dataset:
     """Read, rename, check and clean the tables.
@@ -169,7 +171,8 @@ def load(
     session of its own, which sees neither its open transaction nor its temporary tables. Several currencies need
     `rates`: date, currency, rate (of the report's currency per unit of it). `known_customers` (customer_id, perhaps
     first_at) are those of before the data begin, who are never new; `tickets` (customer_id, opened_at, closed_at) are
-    what follow-ups look at. Further keywords replace keys of [report] and
+    what follow-ups look at; `invitations` (invited_at, survey, perhaps customer_id and responded_at) who was asked to
+    answer. Further keywords replace keys of [report] and
     [definitions], and `first_known` of [data], the date from which on nobody of before is missing:
     `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, … Raises DataError or SettingsError with one
     sentence where that cannot be done.
@@ -181,6 +184,7 @@ def load(
         "rates": rates,
         "known_customers": known_customers,
         "tickets": tickets,
+        "invitations": invitations,
     }
     frames = {name: frame for name, frame in frames.items() if frame is not None}
     is_path = isinstance(source, str | Path)
@@ -197,6 +201,7 @@ def load(
         chosen, folder = _settings_for(Path(source))
         chosen = _with_plugins(override(chosen, settings), folder)
         sources_given = {name: chosen.data.sources(name) for name in (*TABLES, *SIDE_TABLES)}
+        sources_given = with_invitations(sources_given, folder)
         decimals = money_decimals(chosen.report.currency)
         asked = [*chosen.report.segments, *(name for one in chosen.follow_ups for name in one.columns)]
         engine = named_engine(chosen.data, folder)
@@ -317,6 +322,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         scale=cleaning.money.scale,
         has_known_customers=cleaning.known_customers is not None,
         has_tickets=cleaning.tickets is not None,
+        has_invitations=cleaning.invitations is not None,
         foreign=tuple(code for (code,) in engine.rows(paid)) if "subscriptions" in starts else (),
         engine=engine,
         parts=parts,

@@ -9,6 +9,7 @@ REQUIRED = {
     "rates": ("date", "currency", "rate"),
     "known_customers": ("customer_id",),
     "tickets": ("customer_id", "opened_at", "closed_at"),
+    "invitations": ("invited_at", "survey"),
 }
 OPTIONAL = {
     "orders": ("order_id", "refund_of", "refunded", "currency"),
@@ -24,5 +25,6 @@ OPTIONAL = {
     "rates": (),
     "known_customers": ("first_at",),
     "tickets": ("ticket_id",),
+    "invitations": ("customer_id", "responded_at"),
 }
 IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}

@@ -22,7 +22,7 @@ from retention_kit.settings.goals import Goal, check_forms, check_types, goals_b
 from retention_kit.settings.mail import Mail, Recipients, check_mail
 
 TABLES = ("orders", "subscriptions", "responses")
-SIDE_TABLES = ("rates", "known_customers", "tickets")  # tables without figures of their own
+SIDE_TABLES = ("rates", "known_customers", "tickets", "invitations")  # tables without figures of their own
 FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTML and PDF
 
 _hints = cache(get_type_hints)
@@ -79,6 +79,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
         None  # customer_id, first_at: who was there before the data begin
     )
     tickets: str | Table | list[Table] | None = None  # customer_id, opened_at, closed_at: what follow-ups look at
+    invitations: str | Table | list[Table] | None = None  # invited_at, survey: who was asked to answer
     first_known: date | None = None  # who is first seen from then on is new: no customer of before is missing
 
     def sources(self, table: str) -> list[Table]:

@@ -24,6 +24,7 @@ from retention_kit.metrics.forecasts.lives import back_test
 from retention_kit.metrics.forecasts.survival import survival_curves
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
+from retention_kit.metrics.queries.invitations import response_groups, response_rates
 from retention_kit.metrics.queries.later_retention import later_retention
 from retention_kit.metrics.queries.summaries import concentration, largest_change, periods_of
 from retention_kit.metrics.queries.value_segments import value_segments
@@ -115,6 +116,9 @@ def ask_ahead(data) -> None:
     survey_comments(data, period)
     rules = every_form(contact="channel", consent="channel", suppress=["channel", "channel=app"], text="{country}")
     due_lists(with_rules(data, *rules))
+    response_rates(data, "month")
+    for column in (None, "channel"):
+        response_groups(data, period, column)
     if data.basis == "subscriptions":
         survival_curves(data, period, "channel")
 
@@ -149,7 +153,8 @@ def statements(tmp_path_factory) -> list[str]:
         days = pd.DataFrame({"customer_id": ["A", "A"], "ordered_at": ["2022-01-05", "2024-04-03"], "amount": [1, 2]})
         rk.scorecard(rk.load(orders=days, as_of="2024-04-20"), every="week")  # whose days leave a year apart
         for basis in ("orders", "subscriptions"):  # the hard cases hold too few customers to forecast
-            tables = cases.tables() | {"tickets": tickets()}
+            invited = pd.DataFrame({"customer_id": ["A"], "invited_at": ["2024-01-05"], "survey": ["nps"]})
+            tables = cases.tables() | {"tickets": tickets(), "invitations": invited}
             ask_ahead(rk.load(**tables, timezone=cases.ZONE, currency=cases.CURRENCY, basis=basis))
     return list(Recorder.said.values())
 

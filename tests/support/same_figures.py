@@ -18,6 +18,7 @@ from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import back_test, lives
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
+from retention_kit.metrics.queries.invitations import response_groups, response_rates
 from retention_kit.metrics.queries.later_retention import later_retention
 from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.metrics.queries.summaries import concentration, periods_of
@@ -189,6 +190,10 @@ def differences(
         found += _both("concentration", data, other, concentration, period=period)
         found += _both("value segments", data, other, value_segments, period=period)
     found += _both("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
+    found += _both("response rates", data, other, response_rates, every="month")
+    for column in (None, *segments):
+        last = periods_of(data, "month")[-1]
+        found += _both("response groups", data, other, response_groups, period=last, column=column)
     found += _both("comments", data, other, survey_comments, period=periods_of(data, "month")[-1])
     if data.basis == "subscriptions":
         cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]

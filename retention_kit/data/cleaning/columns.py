@@ -181,6 +181,10 @@ class Columns:
         if identity and identity not in self._types:
             self.sql[identity] = "CAST(_row AS VARCHAR)"
 
+    def has(self, name: str) -> bool:
+        """Whether the table has a column of this name."""
+        return name in self._types
+
     def text(self, name: str) -> str:
         """A column as text, empty as NULL, also where the table has none of that name."""
         return null_if_empty_word(text_sql(name, self._types.get(name)), self._empty.get(name, ()))

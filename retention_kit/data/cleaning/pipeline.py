@@ -16,6 +16,7 @@ from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.contradictions import detail_overlap, find_totals, find_useless_files
 from retention_kit.data.cleaning.excluded_rows import count_left_out
 from retention_kit.data.cleaning.failure_shares import JudgedRows, judge
+from retention_kit.data.cleaning.invitations import make_invitations
 from retention_kit.data.cleaning.known_customers import make_known_customers
 from retention_kit.data.cleaning.mixtures import refuse_mixed
 from retention_kit.data.cleaning.money import Money
@@ -51,6 +52,7 @@ class Cleaning:
     columns: dict[str, Columns]  # of the tables that figures are made of
     known_customers: Columns | None
     tickets: Columns | None
+    invitations: Columns | None
     foreign: tuple[str, ...]  # currencies besides the report's
     rates_begin: dict[str, str]  # currency → its first day, as text
     money: Money
@@ -70,13 +72,13 @@ class Cleaning:
         for name, parts in sources.items():
             with wrap_errors(engine.error, f"The {name}"):
                 columns[name] = Columns.inspect(engine, name, parts, settings)
-        rates, known_customers, tickets = (columns.pop(name, None) for name in SIDE_TABLES)
+        rates, known, tickets, invitations = (columns.pop(name, None) for name in SIDE_TABLES)
         foreign = foreign_currencies(columns, report.currency, rates is not None)
         with wrap_errors(engine.error, "The rates"):
             rates_begin = make_rates(engine, rates, foreign)
         money = Money(report.currency, money_decimals(report.currency), SCALE if foreign else 1)
-        known = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
-        return cls(engine, settings, sources, columns, known_customers, tickets, foreign, rates_begin, money, known)
+        begin = {"rates_begin": begin_sql(rates_begin), "zone": literal(report.timezone or "UTC")}
+        return cls(engine, settings, sources, columns, known, tickets, invitations, foreign, rates_begin, money, begin)
 
     def judge_rows(self) -> None:
         """Make `TABLE_typed` of every table, its bad rows set aside; raises DataError where too many are bad."""
@@ -138,10 +140,16 @@ class Cleaning:
         if self.tickets:
             with wrap_errors(self.engine.error, "The tickets"):
                 size, counts = make_tickets(self.engine, self.tickets, self.starts, self.parts)
-            self.sizes["tickets"] = size
-            findings = [one for source in self.sources["tickets"] for one in source.findings]
-            self._add("tickets", findings + self.tickets.findings)
-            self.counts += count_left_out(self.engine, "tickets", self.sources["tickets"], self.money, size) + counts
+            self._count_side("tickets", self.tickets, size, counts)
+        if self.invitations:
+            with wrap_errors(self.engine.error, "The invitations"):
+                size, counts = make_invitations(self.engine, self.invitations, self.starts, self.parts["as_of"])
+            self._count_side("invitations", self.invitations, size, counts)
+
+    def _count_side(self, name: str, columns: Columns, size: int, counts: list[Count]) -> None:
+        self.sizes[name] = size
+        self._add(name, [one for source in self.sources[name] for one in source.findings] + columns.findings)
+        self.counts += count_left_out(self.engine, name, self.sources[name], self.money, size) + counts
 
     def quality(self) -> pd.DataFrame:
         """The quality frame: columns table, check, rows, effect."""

@@ -38,6 +38,7 @@ from retention_kit.errors import DataError, did_you_mean
 from retention_kit.settings import SIDE_TABLES, TABLES, Table
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
+_FORM = {"answers", "tokens", "responses", "invitations"}  # tables and views of a form's file
 
 
 class Source(NamedTuple):
@@ -84,6 +85,15 @@ def find_tables(path: Path) -> dict[str, str]:
         f"{path.name} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(names) or 'none'}. "
         "Name yours in a retention.toml with [data] engine."
     )
+
+
+def with_invitations(sources: dict[str, list[Table]], folder: Path) -> dict[str, list[Table]]:
+    """The sources, with the invitations beside the answers of a form's own file (`retention-kit survey`)."""
+    if sources["invitations"]:
+        return sources
+    files = dict.fromkeys(one.path for one in sources["responses"] if Path(one.path).suffix.lower() in DATABASES)
+    found = [path for path in files if (folder / path).is_file() and set(tables_in(folder / path)) >= _FORM]
+    return sources | {"invitations": [Table(path=path) for path in found]}
 
 
 def guess_table(path: Path) -> str:

@@ -11,6 +11,7 @@ from retention_kit.metrics.forecasts.lives import back_test
 from retention_kit.metrics.forecasts.survival import survival_curves
 from retention_kit.metrics.identities import Identity, identities
 from retention_kit.metrics.queries.customer_lists import customer_lists, list_totals
+from retention_kit.metrics.queries.invitations import response_rates
 from retention_kit.metrics.queries.summaries import concentration, largest_change, missing_reason
 from retention_kit.metrics.queries.value_segments import value_segments
 from retention_kit.report.execution.plan import Plan
@@ -39,6 +40,7 @@ def compute_figures(plan: Plan) -> Figures:
         value_segments(data, period)
     if missing_reason(data, "scores") is None:
         answer_counts(data, page.every)
+    response_rates(data, page.every)
     largest_change(data, period)
     for column in page.columns:
         page.changes(column)

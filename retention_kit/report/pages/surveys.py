@@ -16,6 +16,7 @@ from retention_kit.report.charts.surveys import answers
 from retention_kit.report.pages.comments import CommentBlocks
 from retention_kit.report.pages.context import Blocks
 from retention_kit.report.pages.metric import MetricBlocks
+from retention_kit.report.pages.response_rate import ResponseBlocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
 SCORES = {survey: metric for metric, survey in SURVEYS.items()}
 
 
-class SurveyBlocks(MetricBlocks, CommentBlocks):
+class SurveyBlocks(MetricBlocks, CommentBlocks, ResponseBlocks):
     """What a page shows about feedback: how answers spread."""
 
     def survey(self, survey: str) -> Blocks:
         """One survey (nps, csat or ces): its score over thirteen periods, how answers spread, what followed them, and
         what customers wrote.
 
-        A list of blocks, for nps with `nps` between the two; empty where the survey was never held. Raises
-        KeyError for another name.
+        A list of blocks, for nps with `nps` between the two, and with the response rate of all surveys before them;
+        empty where the survey was never held. Raises KeyError for another name.
         """
+        asked = self.response_rate() if survey == "nps" else []
         shown = [self.trend(SCORES[survey]), self.nps() if survey == "nps" else None, self.answers(survey)]
-        return Blocks(filter(None, [*shown, self.later_retention(survey), self.comments(survey)]))
+        return Blocks(filter(None, [*asked, *shown, self.later_retention(survey), self.comments(survey)]))
 
     def nps(self) -> Block | None:
         """Promoters, passives and detractors over thirteen periods.
