@@ -156,10 +156,10 @@ def test_the_page_says_who_answers_more():
     chart, groups = page.response_rate()
     assert chart.data["title"] == "35.0% of those asked answered"
     assert "280 of 800 answered" in chart.data["caption"]
-    assert groups.data["title"] == "Not all of those asked answered as often"
-    rows = {(row[0], row[1]): (row[2], row[3], row[5]) for row in groups.data["rows"]}
-    assert rows["channel", "app"] == ("400", "45.0%", "more often")
-    assert rows["channel", "web"] == ("400", "25.0%", "less often")
+    assert groups.data["title"] == ("Not all of those asked answered as often: channel: app 45.0%, channel: web 25.0%")
+    rows = {row[0]: (row[1], row[2], row[4]) for row in groups.data["rows"]}
+    assert rows["channel: app"] == ("400", "45.0%", "more often")
+    assert rows["channel: web"] == ("400", "25.0%", "less often")
     # 100 detractors and 180 promoters make 28.6; if both had answered alike, (-100 + 100) / 2.
     assert "Net promoter score 0.0 (as counted: 28.6)" in groups.data["caption"]
     assert page.survey("nps")[:2] == [chart, groups]

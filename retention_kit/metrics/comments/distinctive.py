@@ -16,9 +16,9 @@ PRIOR = 0.1  # the prior weighs as much as this share of all words
 class Contrast(NamedTuple):
     """One word of one group of comments against the others, each counted once in a comment.
 
-    `comments` of the group and `others` hold it. `z` is its weighted log-odds ratio by its standard error, of its share
-    of the words, so that a group that writes longer comments does not stand out by that; `p` is exact and two-sided, of
-    its share of the comments.
+    `comments` of the group and `others` hold it. `z` is its weighted log-odds ratio by its standard error. `p` is the
+    larger of two exact ones: of its share of the comments, and of its share of all words, so that a group that writes
+    longer comments does not stand out by that.
     """
 
     word: str
@@ -39,8 +39,16 @@ def contrasts(group: Iterable[Collection[str]], others: Iterable[Collection[str]
     counts, rest = (Counter(word for comment in comments for word in comment) for comments in (ours, theirs))
     total = counts + rest
     scores = log_odds(counts, rest, {word: PRIOR * number for word, number in total.items()})
+    sizes, lengths = (len(ours), len(theirs)), (counts.total(), rest.total())
+
+    def p_of(word: str, number: int) -> float:
+        are_more = [counts[word] * other > rest[word] * one for one, other in (sizes, lengths)]
+        if are_more[0] != are_more[1]:  # what one of the two says the other denies
+            return 1.0
+        return max(exact_p(counts[word], one, number, other) for one, other in (sizes, lengths))
+
     found = [
-        Contrast(word, counts[word], rest[word], scores[word], exact_p(counts[word], len(ours), number, len(theirs)))
+        Contrast(word, counts[word], rest[word], scores[word], p_of(word, number))
         for word, number in total.items()
         if number >= least
     ]
@@ -63,9 +71,10 @@ def log_odds(ours: Mapping[str, float], theirs: Mapping[str, float], prior: Mapp
 
 
 def exact_p(ours: int, size: int, total: int, others: int) -> float:
-    """Fisher's exact p, twice the smaller tail, of `ours` comments of `size` where `total` of all hold the word.
+    """Fisher's exact p, twice the smaller tail: of `size` comments or words `ours` are so, of `others` the rest of
+    `total`.
 
-    Under it each comment is as likely to be of the group, whatever other words it holds.
+    Of comments it holds however their words go together: each is as likely to be of the group as any.
     """
     is_more = ours * (size + others) >= total * size
     # By the hypergeometric distribution, from the observed number outwards.

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from retention_kit.metrics.comments.distinctive import Contrast
 from retention_kit.metrics.comments.summary import SurveyComments, survey_comments
-from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.insights import Claim
 from retention_kit.metrics.queries.comments import window_of
 from retention_kit.report.blocks import Block
@@ -66,13 +65,13 @@ class CommentBlocks(LaterBlocks):
         return {} if self.only else survey_comments(self.data, self.period)
 
     def _telling(self, survey: str, group: str, told: SurveyComments) -> list[Contrast]:
-        """The words that a group uses more than the others: by more than chance, and than its comments are longer."""
+        """The words that a group uses more than the others: by more than chance and longer comments explain."""
         least, size = self.data.settings.definitions.comment_min_n, told.groups[group].customers
         return [
             one
             for one in told.contrasts.get(group, ())
             if one.comments >= least
-            and one.z >= Z95
+            and one.z > 0
             and one.comments * (told.read - size) > one.others * size
             and self.holds("comments", "words", value=_claimed(survey, group, one))
         ]

@@ -17,7 +17,7 @@ from retention_kit.periods import add_months
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.charts.base import join_items
-from retention_kit.report.pages.context import Blocks, Context, rows_for
+from retention_kit.report.pages.context import NAMED, Blocks, Context, rows_for
 from retention_kit.report.pages.narrative import is_known
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class ResponseBlocks(Context):
 
     def _rate_table(self) -> Block | None:
         words, text = self.words, self.words.text
-        rows, unlike = [], False
+        rows, unlike = [], []
         for about, groups in self._asked_groups().items():
             order = GROUPS.get(about, ())
             head = text(f"asked.about.{about}") if about in GROUPS else about.partition(" ")[2]
@@ -138,17 +138,21 @@ class ResponseBlocks(Context):
                     continue
                 is_real = self.holds("answering", "asked", value=f"{about} {one.value}")
                 verdict = "alike" if not is_real else "more" if one.gap > 0 else "fewer"
-                unlike |= is_real
-                name = text(f"asked.value.{about}_{one.value}") if about in GROUPS else one.value
+                value = text(f"asked.value.{about}_{one.value}") if about in GROUPS else one.value
+                name = text("asked.named", group=head, value=value)
+                if is_real:
+                    unlike.append(f"{name} {words.value(one.here.value, 'fraction')}")
                 figures = [words.value(one.here.n, "count"), words.value(one.here.value, "fraction")]
                 ends = {name: words.value(getattr(one.here, name), "fraction") for name in ("low", "high")}
-                rows.append([head, name, *figures, text("charts.interval", **ends), text(f"asked.{verdict}")])
+                rows.append([name, *figures, text("charts.interval", **ends), text(f"asked.{verdict}")])
         if not rows:
             return None
         aligned = {"invited": "end", "share": "end", "interval": "end"}
-        heads = ("group", "value", "invited", "share", "interval", "verdict")
+        heads = ("group", "invited", "share", "interval", "verdict")
         columns = [{"label": text(f"asked.column.{name}"), "align": aligned.get(name, "start")} for name in heads]
-        title = text("asked.unlike" if unlike else "asked.all_alike")
+        title = text("asked.all_alike")
+        if unlike:
+            title = text("asked.unlike", names=join_items(unlike[:NAMED], words))
         return Block("table", title=title, columns=columns, rows=rows, caption=self._rate_caption())
 
     def _rate_caption(self) -> str:
