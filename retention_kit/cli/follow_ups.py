@@ -13,11 +13,10 @@ from retention_kit.errors import SettingsError
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
     from retention_kit.data.dataset import Dataset
+    from retention_kit.delivery.follow_ups.lists import Listed
     from retention_kit.delivery.follow_ups.make import FollowUps
 
 FOLDER = Path("follow_ups")
-_COUNTS = ("new", "open", "overdue", "done", "listed before", "quiet", "above the cap", "suppressed", "no consent",
-           "control")  # fmt: skip  # words by the line
 
 
 def add(commands: Commands) -> None:
@@ -63,16 +62,31 @@ def list_follow_ups(data: Dataset) -> bool:
     return made.is_done
 
 
+def _counts(one: Listed) -> dict[str, int]:
+    """What became of whom, by the words for it."""
+    due = one.due
+    return {
+        "new": len(one.rows),
+        "open": one.open,
+        "overdue": one.overdue,
+        "done": one.done,
+        "listed before": one.before,
+        "missed": one.missed,
+        "quiet": one.quiet,
+        "above the cap": one.beyond,
+        "suppressed": due.silent,
+        "no consent": due.not_agreeing,
+        "control": due.control,
+    }
+
+
 def _print_follow_ups(made: FollowUps, folder: Path) -> None:
     """The lists as a table on standard output, a line each; what else is to be told on standard error."""
-    rows = []
+    rows, names = [], [*_counts(made.listed[0])]
     for one in made.listed:
-        due = one.due
-        counts = (len(one.rows), one.open, one.overdue, one.done, one.before, one.quiet, one.beyond, due.silent,
-                  due.not_agreeing, due.control)  # fmt: skip
-        file = str(folder / one.file) if one.file else due.reason
-        rows.append((one.name, *(f"{count:,}" if count else "" for count in counts), file))
-    print_table(("follow-up", *_COUNTS, "list"), rows, range(1, len(_COUNTS) + 1))
+        file = str(folder / one.file) if one.file else one.due.reason
+        rows.append((one.name, *(f"{count:,}" if count else "" for count in _counts(one).values()), file))
+    print_table(("follow-up", *names, "list"), rows, range(1, len(names) + 1))
     for one in made.listed:
         if one.due.is_cut:
             say(f"{one.name}: more than 100,000 are due, and the first of them were looked at.")
@@ -87,11 +101,8 @@ def _print_json(made: FollowUps) -> None:
 
     objects = []
     for one in made.listed:
-        due = one.due
-        counts = {"open": one.open, "overdue": one.overdue, "done": one.done, "listed_before": one.before,
-                  "quiet": one.quiet, "above_cap": one.beyond, "suppressed": due.silent,
-                  "no_consent": due.not_agreeing, "control": due.control, "reason": due.reason}  # fmt: skip
-        objects.append(facts(one, one.file) | counts)
+        counts = {name.replace(" ", "_"): count for name, count in _counts(one).items()}
+        objects.append(facts(one, one.file) | counts | {"reason": one.due.reason})
     print(json.dumps(objects, indent=1, ensure_ascii=False))
     for note in made.notes:
         say(note)

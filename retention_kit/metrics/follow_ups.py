@@ -6,6 +6,7 @@ answered or closed the ticket since, who does not agree or must not be written t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -54,18 +55,19 @@ class DueList:
     not_agreeing: int = 0
     control: int = 0
     is_cut: bool = False  # there are more than leave the engine
+    late: tuple[Due, ...] = ()  # who was due since the last run, and is not any more
 
 
-def due_lists(data: Dataset) -> list[DueList]:
+def due_lists(data: Dataset, since: Mapping[str, date] | None = None) -> list[DueList]:
     """The list of every follow-up of the settings, in their order, as of the data's as-of date.
 
-    What a ledger knows (who has been on a list already) is not regarded here. Raises DataError where only saved
-    summaries are at hand.
+    `since` says by name of which day the last lists are, to tell who was due in between (`late`). What a ledger knows
+    (who has been on a list already) is not regarded here. Raises DataError where only saved summaries are at hand.
     """
-    return [due_list(data, one) for one in data.settings.follow_ups]
+    return [due_list(data, one, (since or {}).get(one.name)) for one in data.settings.follow_ups]
 
 
-def due_list(data: Dataset, follow_up: FollowUp) -> DueList:
+def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> DueList:
     """Who is due for one follow-up; see `due_lists`."""
     rule, day = follow_up.rule, data.as_of
     words = Words(data.settings.report.languages[0], data.settings.report.currency)
@@ -83,24 +85,23 @@ def due_list(data: Dataset, follow_up: FollowUp) -> DueList:
 
         if (kinds := members_lists.kinds(data, day)) is None:
             return DueList(follow_up, day, reason=words.text("follow_ups.few_members"))
-    frame = happened(data, follow_up, *window(rule, day, follow_up.days_left, gap), kinds)
-    is_cut, rows, left_out = len(frame) > MOST, [], {"is_silent": 0, "agrees": 0, "control": 0}
+    first, last = window(rule, day, follow_up.days_left, gap)
+    first -= timedelta(days=max((day - since).days, 0) if since and rule.kind != "renewal" else 0)
+    frame = happened(data, follow_up, first, last, kinds)
+    rows: list[Due] = []
+    late: list[Due] = []
+    counts = {"silent": 0, "not_agreeing": 0, "control": 0}
     for row in frame.head(MOST).itertuples(index=False):
-        due = _due(row, follow_up, words, day, gap)
-        if due is None:
-            continue
-        if row.is_silent:
-            left_out["is_silent"] += 1
-        elif not row.agrees:
-            left_out["agrees"] += 1
-        elif is_control(due.customer_id, follow_up.control):
-            left_out["control"] += 1
+        due = _due(row, follow_up, words, gap)
+        why = _left_out(row, follow_up)
+        if due.due < day:
+            late += [due] if since and due.due >= since and not why else []
+        elif why:
+            counts[why] += 1
         else:
             rows.append(due)
     rows.sort(key=lambda one: (one.due, one.customer_id, one.occasion))
-    return DueList(
-        follow_up, day, tuple(rows), "", left_out["is_silent"], left_out["agrees"], left_out["control"], is_cut
-    )
+    return DueList(follow_up, day, tuple(rows), "", **counts, is_cut=len(frame) > MOST, late=tuple(late))
 
 
 def window(rule: When, day: date, days_left: int, gap: int = 0) -> tuple[date | datetime, date | datetime]:
@@ -119,8 +120,17 @@ def window(rule: When, day: date, days_left: int, gap: int = 0) -> tuple[date | 
     return day - timedelta(days=ago + days_left), day - timedelta(days=ago)
 
 
-def _due(row: Any, follow_up: FollowUp, words: Words, day: date, gap: int) -> Due | None:
-    """A row of the engine's as one of the list; None where it is not due yet, or was."""
+def _left_out(row: Any, follow_up: FollowUp) -> str:
+    """Why a customer is on no list: silent, not_agreeing or control; empty where they may be."""
+    if row.is_silent:
+        return "silent"
+    if not row.agrees:
+        return "not_agreeing"
+    return "control" if is_control(row.customer_id, follow_up.control) else ""
+
+
+def _due(row: Any, follow_up: FollowUp, words: Words, gap: int) -> Due:
+    """A row of the engine's as one of the list."""
     rule, left = follow_up.rule, timedelta(days=follow_up.days_left)
     key, texts = rule.kind, {}
     if rule.kind == "renewal":
@@ -151,8 +161,6 @@ def _due(row: Any, follow_up: FollowUp, words: Words, day: date, gap: int) -> Du
         key += f"_{rule.place}" * bool(rule.place)
         texts["gap"] = words.value(gap, "count")
         occasion = _occasion(rule, when)
-    if due < day:
-        return None
     reason = words.text(f"follow_ups.why_{key}", day=words.date(when), **texts)
     named = [name for name in (follow_up.contact, *follow_up.merged) if name is not None]
     said = [getattr(row, f"value_{number}") for number in range(len(named))]

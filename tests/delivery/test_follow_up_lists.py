@@ -405,3 +405,24 @@ def test_run_writes_the_lists_after_its_report(shop, monkeypatch, capsys):
     assert main(["run", "--output", "elsewhere"]) == 2
     assert "RETENTION_KIT_WEBHOOK_CRM" in capsys.readouterr().err
     assert not (shop / "elsewhere").exists()
+
+
+def test_who_was_due_between_two_runs_and_is_on_no_list_is_counted(tmp_path):
+    """Lists of the 1st and the 20th: a of 3 March was due from the 10th to the 17th, b of 10 March is due, c is listed."""
+    orders = table("""
+    customer_id  ordered_at  amount  gone
+    a            2024-03-03  10      -
+    b            2024-03-10  10      -
+    c            2024-02-20  10      -
+    d            2024-03-03  10      yes
+    """)
+
+    def missed(day: str) -> tuple[list[str], int]:
+        rule = {"name": "Thank", "when": "7 days after first purchase", "suppress": "gone"}
+        data = with_rules(rk.load(orders=orders, timezone="UTC", as_of=day), rule)
+        (one,) = make_follow_ups(data, tmp_path / "lists").listed
+        return [row.customer_id for row in one.rows], one.missed
+
+    assert missed("2024-03-01") == (["c"], 0)
+    assert missed("2024-03-20") == (["b"], 1)
+    assert missed("2024-03-20") == ([], 0)

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE TABLE IF NOT EXISTS done (
     rule TEXT NOT NULL, customer TEXT NOT NULL, done_at TEXT NOT NULL, PRIMARY KEY (rule, customer, done_at)
 );
+CREATE TABLE IF NOT EXISTS runs (rule TEXT PRIMARY KEY, day TEXT NOT NULL);
 PRAGMA user_version = {_VERSION};
 """
 
@@ -95,6 +96,16 @@ class Ledger:
         """All lists, the oldest first."""
         rows = self._connection.execute(f"SELECT {', '.join(File._fields)} FROM files ORDER BY day, rowid")
         return [File(*row) for row in rows]
+
+    def last_days(self) -> dict[str, date]:
+        """Of which day the last lists are that were asked for, by follow-up."""
+        return {rule: date.fromisoformat(day) for rule, day in self._connection.execute("SELECT rule, day FROM runs")}
+
+    def ran(self, rules: Iterable[str], day: date) -> None:
+        """Write down that the lists of a day have been made, whether they name anybody or not."""
+        query = "INSERT INTO runs VALUES (?, ?) ON CONFLICT (rule) DO UPDATE SET day = max(day, excluded.day)"
+        with self._connection:
+            self._connection.executemany(query, [(rule, str(day)) for rule in rules])
 
     def add(self, file: File, entries: Iterable[Entry]) -> None:
         """Write down a list with everybody on it; from here on they have been listed."""

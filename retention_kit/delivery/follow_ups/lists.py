@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -24,6 +24,7 @@ class Listed:
     file: str = ""  # below the folder; empty where nobody is new
     before: int = 0  # listed for this already
     quiet: int = 0  # on another list too short a time ago
+    missed: int = 0  # due between the last lists and these, and on none
     beyond: int = 0  # above the cap; they come next time, while it is not too late
     open: int = 0  # of all lists, not done yet
     overdue: int = 0  # of these, late
@@ -52,7 +53,12 @@ def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
             else:
                 rows.append(row)
         taken |= {row.customer_id for row in rows}
-        chosen.append(Listed(due, tuple(rows), "", before, quiet, beyond))
+        missed = sum(
+            not ledger.knows(rule.name, row.customer_id, row.occasion)
+            and not ledger.is_quiet(row.customer_id, due.day, rule.silence)
+            for row in due.late
+        )
+        chosen.append(Listed(due, tuple(rows), "", before, quiet, missed, beyond))
     return chosen
 
 
@@ -79,7 +85,7 @@ def _write(ledger: Ledger, one: Listed) -> Listed:
         [Entry(rule.name, row.customer_id, row.occasion, str(day), str(row.due), file) for row in one.rows],
     )
     put_in_place(ledger.folder / file)
-    return Listed(one.due, one.rows, file, one.before, one.quiet, one.beyond)
+    return replace(one, file=file)
 
 
 def _file(folder: str, rule: FollowUp, number: int) -> str:
@@ -135,8 +141,7 @@ def count_done(ledger: Ledger, listed: Sequence[Listed]) -> list[Listed]:
         entries = ledger.entries(one.name)
         waiting = [entry for entry in entries if not entry.done_at]
         late = sum(entry.due < str(one.due.day) for entry in waiting)
-        counts = {"open": len(waiting), "overdue": late, "done": len(entries) - len(waiting)}
-        counted.append(Listed(**(vars(one) | counts)))
+        counted.append(replace(one, open=len(waiting), overdue=late, done=len(entries) - len(waiting)))
     return counted
 
 

@@ -46,13 +46,14 @@ def make_follow_ups(
     if not dry_run:
         check_webhooks(settings)  # before anything is written
     rows = done_files.read_done(path) if done or path.is_file() else []
-    lists = due_lists(data)
     if dry_run:
         with reading(folder) as ledger:
-            return FollowUps(count_done(ledger, choose(ledger, lists)), [])
+            return FollowUps(count_done(ledger, choose(ledger, due_lists(data, ledger.last_days()))), [])
     with writing(folder) as ledger:
+        lists = due_lists(data, ledger.last_days())
         notes = done_files.apply_done(ledger, rows, settings.follow_ups, path)
         listed = write_lists(ledger, choose(ledger, lists))
+        ledger.ran([one.name for one in settings.follow_ups], data.as_of)
         words = Words(settings.report.languages[0], settings.report.currency)
         draw_calendars(ledger, partial(calendar_text, words=words))
         failed = _post(ledger, settings, words, progress)
