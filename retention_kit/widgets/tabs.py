@@ -31,7 +31,7 @@ class Asked:
 
 
 class Tabs(W.Tab):
-    """Trend, movements, cohorts, segments, customers, goals, and data and definition."""
+    """Trend, movements, cohorts, segments, customers, goals with alerts, and data and definition."""
 
     def __init__(self, words: Words, asked: Asked):
         self._words, self._asked = words, asked
@@ -163,8 +163,8 @@ class Tabs(W.Tab):
             self._asked.listed(Listing(change["new"]))
 
     def _draw_goals(self) -> None:
-        bars = self.content.page.goal_bars()
-        self._goals.value = html(bars) if bars else sentence(self._words.text("goals.none"))
+        shown = [*filter(None, [self.content.page.goal_bars(), self.content.page.alerts()])]
+        self._goals.value = html(*shown) if shown else sentence(self._words.text("goals.none"))
 
     def _draw_about(self) -> None:
         self._about.value = html(*self.content.about())

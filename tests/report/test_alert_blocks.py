@@ -9,6 +9,7 @@ import retention_kit as rk
 from retention_kit.report.build.assemble import brief
 from retention_kit.report.build.provenance import describe
 from retention_kit.report.execution.plan import make_plan
+from retention_kit.report.message.content import content
 from retention_kit.settings.alerts import Alert
 
 
@@ -79,7 +80,8 @@ def test_a_page_of_one_value_tells_its_alerts_alone(shop):
 
 
 def test_no_data_is_told_with_its_reason(shop):
-    block = shop(Alert("NPS", "net_promoter_score < 1")).alerts()
+    block = shop(Alert("NPS", "net_promoter_score < 1", owner="ann@example.com")).alerts()
+    assert "ann" in block.data["rows"][0]
     assert block.data["rows"][0][1] == "– no data"
     assert "responses" in block.data["rows"][0][-1]
 
@@ -90,3 +92,11 @@ def test_the_brief_begins_with_what_fires_and_the_manifest_names_rules_but_no_re
     assert first.startswith("An alert fires")
     about = describe(make_plan(page.data, "2026-04", None, None, None, None, ["overview"], None, True))
     assert about["settings"]["alerts"][0]["then"] == ["notice"]
+
+
+def test_a_message_says_what_fires_above_the_figures(shop):
+    page = shop(*[Alert(f"Churn {number}", LOST.when, then=["notice"]) for number in range(5)])
+    said = content(page, [], None, [], None)
+    assert said["alerts"]["title"] == "5 alerts fire"
+    assert len(said["alerts"]["items"]) == 4
+    assert content(shop(), [], None, [], None)["alerts"] is None

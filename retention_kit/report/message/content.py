@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from retention_kit.report.page import Page
 
 SHORT, LONG = 60, 700  # characters of a name, which is cut, and of any text, which loses its middle
+IN_MESSAGE = 3  # alerts that fire
 MOST = 6  # sentences under "needs attention", and names in the preheader
 NEAR = 6  # the oldest age of a cohort that a phone has room for
 SHADES = 5
@@ -34,8 +35,9 @@ def content(
 ) -> dict[str, Any]:
     """Everything a message says, in final words; `table` is of `cohorts`, `report` and `one_page` are PDFs to attach.
 
-    Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, cards, attention, why,
-    goals, charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language, direction.
+    Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, alerts, cards,
+    attention, why, goals, charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language,
+    direction.
     """
     text, settings = page.words.text, page.data.settings
     company = brief(settings.report.company)
@@ -43,7 +45,7 @@ def content(
     headline, lead = first["text"], first["lead"]
     block = page.cards()
     cards = block.data["cards"] if block else []
-    attention, why = page.attention(MOST), page.why()
+    alert, attention, why = page.alert_notice(IN_MESSAGE), page.attention(MOST), page.why()
     link = settings.mail.link or ""
     attached, is_brief = (
         pdf is not None and pdf.stat().st_size <= settings.mail.attach_bytes for pdf in (report, one_page)
@@ -64,6 +66,7 @@ def content(
         "headline": headline,
         "lead": _lead(page, lead),
         "cards": cards,  # without their goals, which have a part of their own
+        "alerts": {"title": alert.data["title"], "items": alert.data["items"]} if alert else None,
         "attention": {"title": text("attention.title"), "items": attention.data["items"]} if attention else None,
         "why": {"title": why.data["title"], "items": why.data["items"]} if why else None,
         "goals": _goals(page),

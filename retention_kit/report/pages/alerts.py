@@ -56,8 +56,8 @@ class AlertBlocks(Context):
     def alerts(self) -> Block | None:
         """Where each alert stands at the end of the period, as a table; None without any.
 
-        The columns are alert, state, since when, the owner, and what it saw. Of an alert for each value of a column,
-        the values that are ok or have no data are counted together.
+        The columns are alert, state, since when, the owner (of an address what is before the @), and what it saw. Of an
+        alert for each value of a column, the values that are ok or have no data are counted together.
         """
         words = self.words
         shown, others = worth_a_row(self.alert_states)
@@ -67,7 +67,7 @@ class AlertBlocks(Context):
                 title(one, words),
                 state_name(one, words),
                 words.period(one.since, "short") if one.since else "",
-                one.alert.owner or "",
+                (one.alert.owner or "").partition("@")[0],  # of an address, who reads it
                 "; ".join(sentences(one, words)),
             ]
             for one in shown
