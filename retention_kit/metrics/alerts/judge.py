@@ -142,7 +142,8 @@ class Reader:
         data, periods, summary = self._data, self.periods(rule), METRICS[name].summary
         self._check_part(rule)
         if reason := missing_reason(data, summary):
-            missing = {one.index: Point(None, note=f"There is no {name}: {reason}") for one in periods}
+            note = f"{METRICS[name].label}: {reason[0].lower()}{reason[1:]}"
+            missing = {one.index: Point(None, note=note) for one in periods}
             return {} if rule.alert.each else {_only(rule): missing}
         first = Period.of(data.starts.get(table_of(data, summary), data.start), rule.every)
         rows = scorecard(data, periods=[one for one in periods if one >= first], segment=part or None, metrics=[name])
