@@ -83,10 +83,8 @@ class Content:
         steps.append(self._step("figures", lambda: self.scorecard, ""))
         if missing_reason(data, "cohorts") is None:
             steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Granularity(chosen.every)), ""))
-        if data.settings.goals:
-            steps.append(self._step("goals", lambda: self.page.goal_states(), ""))
-        if data.settings.alerts:
-            steps.append(self._step("alerts", lambda: self.page.alert_states, ""))
+        if data.settings.goals or data.settings.alerts:
+            steps.append(self._step("goals", lambda: (self.page.goal_states(), self.page.alert_states), ""))
         steps.append(self._step("chance", lambda: self.page.claims(), ""))  # of all that the report compares
         if listing is not None and not missing_reason(data, "movements"):
             steps.append(self._step("customers", lambda: self.customers(listing), ""))
