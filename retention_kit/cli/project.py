@@ -56,10 +56,9 @@ by = "2026-06"
 owner = "Ann Lee"
 
 [[alerts]]                                  # retention-kit alerts: what fires; --backtest: what would have fired
-name = "Churn above 2% a month"
-when = "customer_churn_rate > 2%"           # certain: chance alone is no reason
-for = 2                                     # months in a row
-then = ["notice"]                           # on top of the report; also "mail:ann@example.com", "webhook:SHOP" and more
+name = "Many customers at risk"
+when = "customers_at_risk > 120"            # or "customer_churn_rate > 5%", "net_promoter_score < 20" and the like
+then = ["notice", "list"]                   # on top of the report, with its list; also "mail:ann@example.com" and more
 
 [[follow_ups]]                              # retention-kit follow-ups: who is due, once each, in follow_ups/
 name = "Ask who was unhappy"
