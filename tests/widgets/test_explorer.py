@@ -33,6 +33,7 @@ from retention_kit.report.pages import narrative
 
 pytest.importorskip("anywidget", reason="the lab extra is not installed")
 
+from retention_kit.settings.alerts import Alert
 from retention_kit.widgets.background import Step, Task, Work
 from retention_kit.widgets.content import TABS, Listing
 from retention_kit.widgets.explorer import CHOSEN
@@ -392,6 +393,15 @@ def test_goals_are_those_of_the_report(fresh, data):
     assert len(shown) == 1
     fresh.segment = "channel=web"
     assert "The settings name no goal that speaks of these figures." in soup(opened(fresh, "goals")).get_text()
+
+
+def test_alerts_stand_beside_goals(fresh, data):
+    data.settings.alerts.append(Alert("Web sells", "revenue > 0", segment="channel=web"))
+    try:
+        fresh.segment = "channel=web"
+        assert "Web sells, channel=web ▲ firing" in " ".join(soup(opened(fresh, "goals")).get_text(" ").split())
+    finally:
+        data.settings.alerts.clear()
 
 
 def test_a_click_on_a_cell_shows_its_customers(fresh, data):
