@@ -294,6 +294,8 @@ def _sentence(message: str) -> str:
     problem = re.sub(r"^Expected `(.+)`, got `(.+)`$", r"expected \1, got \2", problem)
     if "matching regex" in problem:
         problem = f"not a size, write it like {'5MB' if path.startswith('mail') else '6GB'}"
+    if problem == "expected array, got object" and "." not in path:
+        problem = f"write it in double brackets, [[{path.rstrip('`')}]]"
     if "RFC3339" in problem:
         problem = "not a date, write it like 2011-12-10"
     return f"{path.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if path else f"{problem}."

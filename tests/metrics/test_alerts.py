@@ -209,7 +209,7 @@ def test_what_is_certain_holds_wherever_in_their_intervals_the_figures_are(condi
         ("customer_churn_rate > 120%", 23, "never 1.2"),
         ("change(customer_churn_rate) < -150%", 31, "a change of a rate"),
         ("mrr > 5%", 7, "money, not a per cent: write a number"),
-        ("change(revenue) < -10%", 19, "0.9 * previous(revenue)"),
+        ("change(revenue) < -10%", 19, "a number such as 1250.50, or revenue < 0.9 * previous(revenue)"),
         ("net_promoter_score > 120", 22, "between -100 and 100"),
         ("mrr > customer_churn_rate", 7, "mrr is money and customer_churn_rate a rate"),
         ("goal(mrr) > 5", 6, "no goal"),
@@ -294,6 +294,11 @@ def test_random_text_is_a_condition_or_an_error_with_its_place(text):
 def test_keys_are_checked(key, value, said):
     with pytest.raises(SettingsError, match=re.escape(said)):
         rules(make_settings({"alerts": [{"name": "A", "when": "mrr > 1", key: value}]}))
+
+
+def test_one_bracket_for_two_is_told():
+    with pytest.raises(SettingsError, match=re.escape("alerts: write it in double brackets, [[alerts]].")):
+        make_settings({"alerts": {"name": "A", "when": "mrr > 1"}})
 
 
 def test_two_of_one_name_and_two_kinds_of_segment_are_refused():

@@ -129,16 +129,20 @@ def _check_units(one: Compare, settings: Settings) -> None:
                     f"{left.metric} is {_IS[units[0]]} and {right.metric} {_IS[units[1]]}: "
                     "compare figures of one unit.",
                 )
-        case (Figure() as figure, Number() as number) | (Number() as number, Figure() as figure):
+        case (Figure() as figure, Number() as number):
+            _check_number(figure, number, unit_of(figure.metric, settings), one.sign)
+        case (Number() as number, Figure() as figure):
             _check_number(figure, number, unit_of(figure.metric, settings))
 
 
-def _check_number(figure: Figure, number: Number, unit: str) -> None:
+def _check_number(figure: Figure, number: Number, unit: str, sign: str = "") -> None:
     """Raise SettingsError where a number cannot be what a figure is compared with: 5% for 0.05, but not 5."""
     named = f"{figure.function}({figure.metric})" if figure.function else figure.metric
     value, metric = number.value, METRICS[figure.metric]
     if number.is_percent and unit != "fraction":
-        relative = f", or compare it with {1 + value:g} * previous({figure.metric})" if value > -1 else ""
+        relative = ""
+        if figure.function == "change" and sign and value > -1:
+            relative = f", or {figure.metric} {sign} {1 + value:g} * previous({figure.metric})"
         raise wrong(
             number.at, f"{named} is {_IS[unit]}, not a per cent: write a number such as {_example(unit)}{relative}."
         )
