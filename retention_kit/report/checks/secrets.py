@@ -17,6 +17,7 @@ _NAMES = re.compile(
     r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_\d+)?$|_PASS(_\d+)?$"
 )
 LEAST, LEAST_OF_MAIL = 8, 5
+_WEBHOOK = "RETENTION_KIT_WEBHOOK_"  # an address, all of which but the host is secret
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://[^/\s:@]*:(.+)@[^@/\s]+")
 # The detectors of detect-secrets that know a key by itself: others ask for words around it, and digests trip them.
 DETECTORS = ("discord", "mailchimp", "npm", "sendgrid", "square_oauth")
@@ -50,6 +51,8 @@ def given(environment: Mapping[str, str] = os.environ) -> dict[str, frozenset[by
         if address := _ADDRESS.match(value):
             least = LEAST_OF_MAIL if name == "RETENTION_KIT_SMTP_URL" else LEAST
             secrets |= {one for one in (address[1], unquote(address[1])) if len(one) >= least}
+        if name.startswith(_WEBHOOK) and len(path := value.partition("://")[2].partition("/")[2].strip()) >= LEAST:
+            secrets.add(path)
         if secrets:
             known[name] = frozenset(spelled for one in secrets for spelled in _spellings(one))
     return known
