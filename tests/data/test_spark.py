@@ -108,11 +108,17 @@ def test_the_sample_company(session, basis):
     assert differences(data, other, ["channel"], months=2) == []
 
 
+ONE_OF_EACH_QUERY = (
+    *("7 days after any purchase", "promoter within 7 days", "ticket open 48 hours"),
+    *("30 days after leaving", "renewal in 30 days and at risk"),
+)
+
+
 def test_follow_ups_are_the_same(session):
     options = {"timezone": cases.ZONE, "currency": cases.CURRENCY}
     tables = {name: every_fourth(frame) for name, frame in asked_tables(cases.tables()).items()}
     data, other = both(session, options, **tables)
-    assert follow_up_differences(data, other) == []
+    assert follow_up_differences(data, other, ONE_OF_EACH_QUERY) == []
 
 
 def test_subscribers_are_forecast_alike(session):

@@ -119,6 +119,21 @@ def test_after_a_list_customers_have_their_quiet(tmp_path):
             assert len(choose(ledger, [due])[0].rows) == expected
 
 
+def test_two_tickets_of_one_customer_are_two_rows_unless_quiet_is_asked_for(tmp_path):
+    rows = tuple(Due("a", f"ticket {number}", DAY, "Why.") for number in range(2))
+    for days, expected in ((None, 2), (7, 1)):
+        rule = FollowUp(f"Tickets {days}", "ticket open 2 days", quiet_days=days)
+        (one,) = make(tmp_path / str(days), DueList(rule, DAY, rows))
+        assert (len(one.rows), one.quiet) == (expected, 2 - expected)
+
+
+def test_lists_may_lie_among_packs(tmp_path):
+    (tmp_path / "2024-02").mkdir()
+    (tmp_path / "2024-02" / "scorecard.csv").write_text("metric\n")
+    (one,) = make(tmp_path, due_list("a"))
+    assert one.file == "2024-03-10/thank-and-ask.csv"
+
+
 customers = st.lists(st.sampled_from("abcdef"), max_size=6, unique=True)
 
 

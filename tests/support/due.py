@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -60,11 +61,15 @@ def asked_tables(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return tables | {"orders": orders.assign(agreed=agreed, left=left), "tickets": tickets()}
 
 
-def follow_up_differences(data, other) -> list[str]:
-    """What two engines say otherwise of tickets and of who is due, by every form."""
-    silent = {"consent": "agreed", "suppress": ["channel=app", "left"]}
-    rules = [*every_form(contact="country", text="{channel} {agreed}"), *every_form(**silent)]
-    rules = [rule | {"name": f"number {number}"} for number, rule in enumerate(rules)]
+def follow_up_differences(data, other, forms: Sequence[str] = FORMS) -> list[str]:
+    """What two engines say otherwise of tickets and of who is due, by each form; every other asks for all columns."""
+    columns = {
+        "contact": "country",
+        "text": "{channel} {agreed}",
+        "consent": "agreed",
+        "suppress": ["channel=app", "left"],
+    }
+    rules = [{"when": form, "control": 0.1} | (columns if place % 2 == 0 else {}) for place, form in enumerate(forms)]
     one, two = (due_lists(with_rules(each, *rules)) for each in (data, other))
     found = [
         f"{mine.follow_up.when}: {mine} and {theirs}" for mine, theirs in zip(one, two, strict=True) if mine != theirs

@@ -150,6 +150,8 @@ class Cleaning:
         self.sizes[name] = size
         self._add(name, [one for source in self.sources[name] for one in source.findings] + columns.findings)
         self.counts += count_left_out(self.engine, name, self.sources[name], self.money, size) + counts
+        if columns.is_naive:
+            self.counts.append(Count(name, "naive times without a time zone", size))
 
     def quality(self) -> pd.DataFrame:
         """The quality frame: columns table, check, rows, effect."""

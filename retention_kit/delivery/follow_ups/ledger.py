@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from retention_kit.errors import ReportError
+from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
 
 NAME = "follow-ups.sqlite"
@@ -150,7 +150,11 @@ def writing(folder: Path) -> Iterator[Ledger]:
     Raises SettingsError where another run is at work, ReportError where the ledger cannot be used or was lost.
     """
     with ExitStack() as held:
-        if not held.enter_context(output_lock(folder)):
+        try:
+            is_alone = held.enter_context(output_lock(folder))
+        except SettingsError as error:
+            raise SettingsError(str(error).replace("No pack can", "No list can")) from None
+        if not is_alone:
             raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two runs could list twice.")
         folder.chmod(0o700)  # customers by name: for whoever made it
         if not (folder / NAME).exists():
@@ -259,7 +263,8 @@ def _version_of(folder: Path, connection: sqlite3.Connection) -> int:
 
 def _refuse_lost(folder: Path) -> None:
     """Raise ReportError where lists lie beside no ledger, or an empty one: everybody would be listed again."""
-    if any(folder.glob("[0-9]*/*.csv")):
+    digit = "[0-9]"
+    if any(folder.glob(f"{digit * 4}-{digit * 2}-{digit * 2}/*.csv")):  # of a day, unlike packs
         raise ReportError(
             f"The ledger in {str(folder)!r} is empty although there are lists: restore it, or move the folder away."
         )

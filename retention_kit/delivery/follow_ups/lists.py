@@ -52,7 +52,7 @@ def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
                 beyond += 1
             else:
                 rows.append(row)
-        taken |= {row.customer_id for row in rows}
+                taken.add(row.customer_id)
         missed = sum(
             not ledger.knows(rule.name, row.customer_id, row.occasion)
             and not ledger.is_quiet(row.customer_id, due.day, rule.silence)
