@@ -16,6 +16,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+import commented
 import oracle_cases as cases
 import retention_kit as rk
 import test_times
@@ -128,6 +129,12 @@ def test_follow_ups_are_the_same(database):
     some = {name: frame[frame["customer_id"].str[-1].isin([*"0369"])] for name, frame in tables.items()}
     data, other = both(database, options, **some)
     assert follow_up_differences(data, other) == []
+
+
+def test_comments_and_invitations_are_the_same(database):
+    for tables in commented.companies():
+        here, there = both(database, commented.OPTIONS, **tables)
+        assert commented.told(here) == commented.told(there)
 
 
 def test_subscribers_are_forecast_alike(database):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import commented
 import oracle_cases as cases
 import retention_kit as rk
 import test_times
@@ -119,6 +120,12 @@ def test_follow_ups_are_the_same(session):
     tables = {name: every_fourth(frame) for name, frame in asked_tables(cases.tables()).items()}
     data, other = both(session, options, **tables)
     assert follow_up_differences(data, other, ONE_OF_EACH_QUERY) == []
+
+
+def test_comments_and_invitations_are_the_same(session):
+    for tables in commented.companies():
+        here, there = both(session, commented.OPTIONS, **tables)
+        assert commented.told(here) == commented.told(there)
 
 
 def test_subscribers_are_forecast_alike(session):

@@ -1,0 +1,35 @@
+"""Comments of any letters and marks, and invitations with and without answers of their own: alike on two engines."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from retention_kit.metrics.comments.summary import survey_comments
+from retention_kit.metrics.queries.invitations import response_groups, response_rates
+from retention_kit.periods import Period
+
+OPTIONS = {"timezone": "UTC", "segments": ["country"], "comment_min_n": 2}
+MARCH = Period.parse("2024-03")
+
+
+def companies() -> list[dict[str, pd.DataFrame]]:
+    """The same orders and answers, with both forms of invitations."""
+    said = ["late again", "Zoë née", "خدمة سيئة", "$1 'quoted' \"and\" \\back", "a\tb 😡", "", None, "C3 was late"] * 6
+    who = [f"C{number % 17}" for number in range(len(said))]
+    days = pd.date_range("2024-01-01", periods=len(said), freq="31h").astype(str)
+    answers = pd.DataFrame({"customer_id": who, "responded_at": days, "survey": "nps", "comment": said})
+    answers["score"] = [number % 11 for number in range(len(said))]
+    answers.loc[::9, "customer_id"] = None
+    amounts = [number % 7 + 1 for number in range(len(said))]
+    orders = pd.DataFrame({"customer_id": who, "ordered_at": days, "amount": amounts, "country": who})
+    asked = pd.DataFrame({"customer_id": who, "invited_at": days, "survey": "nps", "responded_at": days})
+    asked.loc[::3, "responded_at"] = None
+    forms = asked, asked.drop(columns="responded_at")
+    return [{"orders": orders, "responses": answers, "invitations": form} for form in forms]
+
+
+def told(data) -> list:
+    """All that is said of comments and of who answered."""
+    frames = [response_groups(data, MARCH, column) for column in (None, "country")] + [response_rates(data, "week")]
+    texts = [frame.astype(str).to_dict("list") for frame in (*frames, data.quality)]
+    return [*texts, survey_comments(data, MARCH)]
