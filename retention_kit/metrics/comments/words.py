@@ -16,6 +16,10 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _MARKS = re.compile("[\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 # Spellings of one letter, which writers take for each other: alef with and without hamza, alef maqsura, teh marbuta.
 _LETTERS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
+_AND = "و"  # "and", written as one with the article and the word after it; but not in what is of parents
+_PARENTS = frozenset(
+    ["والدتي", "والدته", "والدتها", "والدتك", "والدين", "والديه", "والديا", "والدنا", "والدها", "والدهم"]
+)
 _ENGLISH = """
     a about after again all also am an and any are as at be because been before being but by can could did do does doing
     done for from get gets getting got had has have having he her here hers him his how i if in into is it its itself
@@ -47,5 +51,7 @@ def words_of(comment: str) -> Iterator[tuple[str, str]]:
     text = comment if comment.isascii() else _MARKS.sub("", unicodedata.normalize("NFKC", comment))
     for written in _WORD.findall(text):
         word = spelled(written)
+        if word.startswith(f"{_AND}ال") and len(word) > 5 and word not in _PARENTS:
+            word, written = word[1:], written[1:]
         if 2 <= len(word) <= LONGEST and word not in STOP_WORDS:
             yield word, written.casefold()
