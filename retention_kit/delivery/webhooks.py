@@ -33,7 +33,7 @@ from retention_kit.delivery.dispatch import PAUSES, Queued, keep_trying
 from retention_kit.delivery.hook_bodies import Message, body_of
 from retention_kit.delivery.outbox import Key, Outbox, Row
 from retention_kit.delivery.smtp import Deferred, NotFound, Outcome, is_loopback
-from retention_kit.errors import SettingsError
+from retention_kit.errors import ReportError, SettingsError
 
 KINDS = ("webhook", "slack", "teams", "apprise")
 _TARGET = re.compile(rf"({'|'.join(KINDS)}):([A-Z0-9_]{{1,60}})")
@@ -146,13 +146,21 @@ def queue_post(
 ) -> Row:
     """Put a message for a webhook into the outbox, or find it there; `also` writes more, given the message's id."""
     key = Key(series, period, str(hook))
-    if row := outbox.row(key):
+    if (row := outbox.row(key)) and not _is_lost(outbox, row):
         return row
     body = body_of(hook.kind, message)
     digest = hashlib.sha256(body).hexdigest()
     number = hashlib.sha256("\n".join((*key, digest)).encode()).hexdigest()[:32]
     writes = (lambda ledger: also(ledger, number)) if also else None
     return outbox.queue(key, 0, digest, number, number, b"", body, ".json", writes)
+
+
+def _is_lost(outbox: Outbox, row: Row) -> bool:
+    """Whether a message is still to be sent, and is not there as it was queued."""
+    try:
+        return row.state in ("queued", "failed") and not outbox.content(row)
+    except ReportError:
+        return True
 
 
 def deliver_posts(

@@ -139,6 +139,17 @@ def test_what_was_refused_is_asked_again_by_the_next_call(tmp_path, server):
     assert server.asked == 2
 
 
+def test_what_waits_and_is_gone_is_made_anew(tmp_path, server):
+    server.answer = lambda number: (200, {}, b"") if number else (404, {}, b"")
+    told(tmp_path, server.hook())
+    (path,) = (tmp_path / "outbox").glob("*.json")
+    path.unlink()
+    assert told(tmp_path, server.hook()).state == "sent"
+    path.unlink()
+    assert told(tmp_path, server.hook()).state == "sent"
+    assert server.asked == 2
+
+
 def test_what_is_lost_after_the_body_is_unknown_and_not_repeated(tmp_path, server, pauses):
     server.after = lambda _: True
     rows = [told(tmp_path, server.hook()) for _ in range(2)]
@@ -350,6 +361,7 @@ def test_every_text_has_a_form_that_mentions_nobody_and_is_not_too_long(title, l
             assert not re.search(r"<[!@#]|(?<![\w.+-])@\w", shown)
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
 @pytest.mark.parametrize("is_well", [True, False])
 def test_apprise_posts_for_us(tmp_path, server, caplog, capfd, is_well):
     pytest.importorskip("apprise")

@@ -33,7 +33,7 @@ def compose_letter(letter: Letter, settings: Settings, words: Words) -> bytes:
     said = {
         "language": words.language,
         "direction": words.direction,
-        "preheader": "",
+        "preheader": brief(" ".join(letter.sections[0][1]), LONG),
         "company": brief(settings.report.company),
         "title": brief(letter.title),
         "subtitle": brief(letter.title),
