@@ -13,7 +13,7 @@ from retention_kit.metrics.alerts.conditions import rules
 from retention_kit.metrics.catalogue import COLUMNS, METRICS, NUMBERS, OVERLAPPING, SMALL, SUMMARIES, Measure, Metric
 from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.formulas import difference, paired
-from retention_kit.metrics.goals.rules import check_goals, goal_of, status_of, target_of
+from retention_kit.metrics.goals.rules import as_set, check_goals, goal_of, status_of, target_of
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import (
     available_summaries,
@@ -129,7 +129,7 @@ def segment_values(data: Dataset, column: str) -> list[str]:
 
 
 def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
-    check_goals(data.settings.goals)
+    check_goals(data.settings.goals, data.settings.definitions)
     if data.engine:  # else they were checked before
         rules(data.settings)
     for name, goal in data.settings.goals.items() if data.engine else ():
@@ -287,7 +287,7 @@ def _row(
         *(bounds or (None, None)),
         year_ago.value,
         complete,
-        target_of(goal, one) if goal else None,
-        status_of(goal, one, measure, period) if complete else "",
+        target_of(goal, as_set(one, settings.definitions)) if goal else None,
+        status_of(goal, as_set(one, settings.definitions), measure, period) if complete else "",
         measure.note,
     )

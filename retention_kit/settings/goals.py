@@ -75,6 +75,8 @@ def check_forms(goals: dict[str, Goal]) -> None:
             goal.by and Period.parse(goal.by)
         except PeriodError as error:
             raise SettingsError(f"goals.{name}.by: {error}") from None
+        if goal.start_date and goal.start_date.year == date.max.year:
+            raise SettingsError(f"goals.{name}.start_date cannot be {goal.start_date}: write a date before 9999.")
         if goal.by and goal.start_date and Period.parse(goal.by).end <= goal.start_date:
             raise SettingsError(
                 f"goals.{name}.by cannot be {goal.by!r}, which is over on {goal.start_date}, its start_date: "

@@ -110,6 +110,7 @@ def test_a_level_that_never_moved_goes_on():
     outlook = fit([Known(index, 100.0) for index in range(10)], "count", is_part=False)
     assert outlook.probability(99, "higher", 12) == outlooks.SURE
     assert outlook.probability(101, "higher", 12) == pytest.approx(1 - outlooks.SURE)
+    assert outlook.probability(100, "higher", 12) == outlook.probability(100, "lower", 12) == outlooks.SURE
     assert outlook.interval(12) == pytest.approx((100, 100, 100))
 
 
@@ -135,7 +136,8 @@ def test_a_probability_is_one_and_further_goals_are_less_likely(unit, data):
     assert chances == sorted(chances, reverse=True)
     assert all(0.01 - 1e-9 <= chance <= 0.99 for chance in chances)
     for target, chance in zip(targets, chances, strict=True):
-        assert outlook.probability(target, "lower", at) == pytest.approx(1 - chance, abs=1e-9)
+        if len({*values}) > 1:  # else it is as good as itself, either way
+            assert outlook.probability(target, "lower", at) == pytest.approx(1 - chance, abs=1e-9)
     lowest, middle, highest = outlook.interval(at)
     assert lowest <= middle <= highest
     if is_part:
@@ -415,6 +417,35 @@ def test_an_incomplete_period_is_judged_by_the_last_complete_one(tmp_path):
 def test_an_end_before_the_start_is_refused(tmp_path):
     with pytest.raises(SettingsError, match=r"goals.revenue.by cannot be '2024-02', which is over on 2024-03-01"):
         shop(tmp_path, '[goals.revenue]\ntarget = 5\nby = "2024-02"\nstart_date = 2024-03-01\n')
+
+
+def test_a_mean_score_has_a_goal_that_is_a_score(tmp_path):
+    """Where ease is a mean of the answers, so is its goal; 5.5 of a share is refused."""
+    answers = pd.DataFrame({"responded_at": "2024-05-10", "survey": "ces", "score": [5, 6, 7, 4], "scale": "1-7"})
+    answers.to_csv(tmp_path / "responses.csv", index=False)
+    text = '[data]\nresponses = "responses.csv"\n[report]\ntimezone = "UTC"\nas_of = 2024-06-01\n[goals.customer_effort_score]\ntarget = 5.5\n'
+    (tmp_path / "retention.toml").write_text(text, "utf-8")
+    with pytest.raises(SettingsError, match="a rate is a part of 1"):
+        states(rk.load(tmp_path), "2024-05")
+    (tmp_path / "retention.toml").write_text(text + '[definitions]\nces_top = "mean"\n', "utf-8")
+    (found,) = states(rk.load(tmp_path), "2024-05").values()
+    assert (found.value, found.target, found.state, found.unit) == (5.5, 5.5, REACHED, "ratio")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1970-01-01", "9998-12-31"])
+def test_a_start_of_any_date_is_understood(tmp_path, day):
+    goals = f"[goals.active_customers]\ntarget = 200\nstart = 5\nstart_date = {day}\n"
+    assert states(shop(tmp_path, goals), "2024-06")["active_customers"].state == MISSED
+
+
+def test_before_it_begins_nothing_is_expected(tmp_path):
+    goals = '[goals.active_customers]\ntarget = {}\nstart_date = 2025-03-01\nby = "2026"\n'
+    open_yet, unlikely = (
+        states(shop(tmp_path, goals.format(target)), "2024-12")["active_customers"] for target in (90, 200)
+    )
+    assert (open_yet.why_no_start, unlikely.why_no_start) == ("later", "later")
+    assert (open_yet.band, unlikely.band) == ("open", "unlikely")
+    assert (open_yet.state, unlikely.state) == (ON_TRACK, AT_RISK)
 
 
 def test_states_agree_with_the_scorecard(tmp_path):

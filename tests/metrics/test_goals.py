@@ -68,6 +68,7 @@ def test_a_goal_speaks_of_one_length_of_period(tmp_path, goal, period, target):
         ("customer_retention_rate", "target = -0.1", "a rate is a part of 1"),
         ("customer_retention_rate", "target = nan", 'cannot be nan: write a number, such as 0.25 or "25%"'),
         ("revenue", "target = inf", "cannot be inf: write a number, such as 25"),
+        ("revenue", "target = 1e300", "cannot be 1e\\+300: write a number up to 1,000,000,000,000,000"),
         ("revenue", 'target = "25%"', "is a per cent, but revenue is none: write 25"),
         ("customer_retention_rate", 'target = "a quarter"', "cannot be 'a quarter': write 0.25 or \"25%\""),
         ("customer_retention_rate", "target = 0.5\nstart = 40", 'start cannot be 40.* write 0.4 or "40%"'),

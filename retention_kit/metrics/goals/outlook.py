@@ -75,17 +75,17 @@ class Outlook:
         return _back(low, self.kind), _back(middle, self.kind), _back(high, self.kind)
 
     def _passed(self, bound: float, better: str, spreads: Sequence[float]) -> float:
-        below = self._below(bound, spreads)
+        below = self._below(bound, spreads, is_met=better == "lower")
         return _bounded(below if better == "lower" else 1 - below)
 
-    def _below(self, bound: float, spreads: Sequence[float]) -> float:
+    def _below(self, bound: float, spreads: Sequence[float], *, is_met: bool = False) -> float:
         from scipy.special import stdtr
 
         total = 0.0
         for one, spread in zip(self.levels, spreads, strict=True):
             wide, gap = sqrt(spread**2 + self.sampling2), bound - one.level
-            # Where nothing ever varied, the level is all there is.
-            share = stdtr(self.periods - 1, gap / wide) if wide > 0 else 0.5 * ((gap > 0) + (gap >= 0))
+            # Where nothing ever varied, the level is all there is, and as good as itself.
+            share = stdtr(self.periods - 1, gap / wide) if wide > 0 else gap > 0 or (gap == 0 and is_met)
             total += one.weight * float(share)
         return total
 

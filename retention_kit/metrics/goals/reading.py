@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.goals.outlook import WINDOW, Known
-from retention_kit.metrics.goals.rules import check_goals, number, target_of
+from retention_kit.metrics.goals.rules import as_set, check_goals, number, target_of
 from retention_kit.metrics.goals.states import GoalState, judged, judged_by_hand, judged_sum
 from retention_kit.metrics.queries.summaries import missing_reason, periods_of
 from retention_kit.metrics.scorecard import scorecard
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Money of purchases alone: the sum over the months of a year is that of the year. A customer may be new or lost in a
 # month without being so in the year.
+_EARLIEST = date.min + timedelta(days=1)
 SUMS = ("revenue", "guest_revenue", "refunds", "net_revenue")
 
 
@@ -42,7 +43,7 @@ def goal_states(data: Dataset, period: Period, only: str = "", *, all_lengths: b
     asked = (str(period), all_lengths, tuple(settings.goals.items()), settings.definitions)
     key = SummaryKey("goals", asked, only)
     if key not in data.summaries:
-        check_goals(settings.goals)
+        check_goals(settings.goals, settings.definitions)
         data.summaries[key] = list(_Reading(data, period).states(only, all_lengths))
     return list(data.summaries[key])
 
@@ -87,7 +88,7 @@ class _Reading:
         own = goal.every or self._data.settings.report.every
         if goal.kind:
             return judged_by_hand(GoalState(name, goal, "", own), self._until, due)
-        one = METRICS[goal.metric or name]
+        one = as_set(METRICS[goal.metric or name], self._data.settings.definitions)
         blank = GoalState(name, goal, one.name, own, one.unit, one.better, target=target_of(goal, one))
         if reason := missing_reason(self._data, one.summary):
             return replace(blank, reason=reason, due=goal.by or "")
@@ -111,7 +112,11 @@ class _Reading:
 
     def _begun(self, blank: GoalState, every: str, complete: list[Period]) -> tuple[GoalState, Period | None]:
         """Where the way begins: the goal with its start, and the period that this is of."""
-        one, goal, when = METRICS[blank.metric], blank.goal, blank.goal.start_date
+        one, goal, when = (
+            as_set(METRICS[blank.metric], self._data.settings.definitions),
+            blank.goal,
+            blank.goal.start_date,
+        )
         if goal.start is not None:
             start = number(goal.start, one, f"goals.{blank.id}.start")
             begun = _ending_by(when, every) if when else complete[0]
@@ -182,5 +187,5 @@ def _history(at: Period, window: list[Period], figures: dict[int, Known]) -> tup
 
 def _ending_by(end: date, every: str) -> Period:
     """The last period of a length that ends by a date."""
-    period = Period.of(end - timedelta(days=1), every)
+    period = Period.of(max(end, _EARLIEST) - timedelta(days=1), every)
     return period if period.end <= end else period.shift(-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -13,13 +14,20 @@ from retention_kit.metrics.catalogue import METRICS, Measure, Metric
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
-    from retention_kit.settings import Goal
+    from retention_kit.settings import Definitions, Goal
 
 MOST_POINTS = 100
+MOST = 1e15  # beyond it not every whole number is one
 MOST_SHARE = 10  # of what a rate of money may be: 1,000%
 
 
-def check_goals(goals: Mapping[str, Goal]) -> None:
+def as_set(one: Metric, definitions: Definitions) -> Metric:
+    """A metric in the unit that the settings give its figures: ease is a mean score where they ask for that."""
+    is_mean = one.name == "customer_effort_score" and definitions.ces_top == "mean"
+    return replace(one, unit="ratio") if is_mean else one
+
+
+def check_goals(goals: Mapping[str, Goal], definitions: Definitions) -> None:
     """Raise SettingsError, with the nearest valid form, for a goal of no metric, or of a value that it cannot have."""
     for name, goal in goals.items():
         if goal.kind:
@@ -29,7 +37,7 @@ def check_goals(goals: Mapping[str, Goal]) -> None:
             raise SettingsError(f"[goals] names no metric {metric!r}: {did_you_mean(metric, METRICS)}")
         for key in ("target", "start"):
             if getattr(goal, key) is not None:
-                number(getattr(goal, key), METRICS[metric], f"goals.{name}.{key}")
+                number(getattr(goal, key), as_set(METRICS[metric], definitions), f"goals.{name}.{key}")
 
 
 def number(given: float | str, one: Metric, place: str) -> float:
@@ -46,6 +54,8 @@ def number(given: float | str, one: Metric, place: str) -> float:
         value = float(given)
         if not isfinite(value):
             raise SettingsError(f"{place} cannot be {value}: write a number, such as {_example(one)}.")
+        if abs(value) > MOST:
+            raise SettingsError(f"{place} cannot be {value:g}: write a number up to {MOST:,.0f}.")
     if one.unit == "fraction":
         low, high = (-MOST_SHARE, MOST_SHARE) if one.parts[0] == "money" else (0, 1)
         if not low <= value <= high:

@@ -165,12 +165,13 @@ def _state(told: GoalState, is_final: bool) -> str:
 def _between(told: GoalState) -> str:
     """Of a goal that is neither reached nor due."""
     is_ahead = None if told.pace is None or told.value is None else is_met(told.value, told.pace, told.better)
+    is_ahead = is_ahead or told.why_no_start == "later"  # nothing is expected yet
     band = told.band
     if band == "likely" or (is_ahead and band != "unlikely"):
         return ON_TRACK
     if band:
         return OFF_TRACK if band == "unlikely" and not is_ahead else AT_RISK
-    if told.why_no_start == "later":  # nothing is expected yet
+    if is_ahead:
         return ON_TRACK
     if told.progress is None or told.expected is None:
         return AT_RISK
@@ -189,7 +190,7 @@ def judged_sum(blank: GoalState, known: list[Known], first: int, at: Period, due
     assert blank.target is not None
     if len(parts) < at.index - first + 1:
         return replace(blank, state=NO_DATA, reason="part_missing")
-    way = progress(sum(parts), 0.0, blank.target, "" if blank.target > 0 else "lower")
+    way = progress(sum(parts), 0.0, blank.target, "")
     told = replace(
         blank,
         value=sum(parts),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from retention_kit.metrics.goals.states import GoalState
 
 MOST_TRENDS = 6
+MOST_TOLD = 100  # ways: of a start beside its target, further ones say nothing
 TONES = {REACHED: "good", MISSED: "bad", OFF_TRACK: "bad", AT_RISK: "warn"}
 
 
@@ -189,7 +190,7 @@ class GoalBlocks(Context):
         elif one.why_no_start:
             day = self.words.date(one.goal.start_date) if one.goal.start_date else ""
             said.append(text(f"goals.no_start.{one.why_no_start}", day=day))
-        if one.progress is not None:
+        if one.progress is not None and abs(one.progress) < MOST_TOLD:
             way = self._percent(one.progress, one.state == REACHED)
             if one.expected is not None and not one.is_past:
                 kind = "sum" if one.is_sum else "way"
