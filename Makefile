@@ -21,7 +21,7 @@ help:
 	@echo 'make bench     measure and write benchmarks/RESULTS.md (ONLY=pack,startup: some parts; SIZE=100: million orders)'
 	@echo 'make readme    write the lists of metrics and commands into README and docs/ (make readme PLUGINS=shop_metrics.py: with yours)'
 	@echo 'make lock      lock the versions again (make lock UPGRADE=--upgrade: to the newest)'
-	@echo 'make fuzz      spoil files of every kind for a minute each (make fuzz SEED=1: others)'
+	@echo 'make fuzz      spoil files of every kind for a minute each (make fuzz SEED=1: others); kill lists at every line'
 	@echo 'make faults    kill report, run and send 200 times each and write benchmarks/FAULTS.md (TRIALS=20: fewer)'
 	@echo 'make lowest    run the tests of the core on the lowest versions that pyproject.toml allows'
 	@echo 'make licenses  write build/licenses.md and build/sbom.json: what the core installs, and under which licences'
@@ -54,6 +54,7 @@ bench: $(VENV)/dev
 
 fuzz: $(VENV)/dev
 	RETENTION_KIT_FUZZ=60 RETENTION_KIT_FUZZ_SEED=$(or $(SEED),17) $(BIN)/pytest -q tests/data/test_fuzz.py
+	RETENTION_KIT_STRIDE=1 $(BIN)/pytest -q tests/delivery/test_follow_up_lists.py -k killed
 
 faults: $(VENV)/dev
 	$(BIN)/python benchmarks/faults.py $(if $(TRIALS),--trials $(TRIALS))

@@ -233,15 +233,19 @@ def test_a_ledger_that_was_lost_or_broken_lists_nobody_again(tmp_path, content):
 def test_no_cell_begins_a_formula_and_the_folder_is_for_its_owner_alone(tmp_path):
     rule = FollowUp("Write", "7 days after first purchase", contact="email", text="{name}", quiet_days=0)
     row = Due("=1+1", "first purchase", DAY, "Why.", "@SUM(A1)", "-2+3\r\n=cmd", {"name": "+49 30\t=x"})
-    make(tmp_path, DueList(rule, DAY, (row,)))
-    (path,) = tmp_path.glob("*/*.csv")
+    folder = tmp_path / "lists"
+    make(folder, DueList(rule, DAY, (row,)))
+    (path,) = folder.glob("*/*.csv")
     (cells,) = csv.DictReader(path.open(encoding="utf-8", newline=""))
     assert cells["customer_id"] == "'=1+1"
     assert (cells["contact"], cells["name"]) == ("'@SUM(A1)", "'+49 30\t'=x")
     assert cells["text"].startswith("'-2+3")
     if os.name != "nt":
-        assert {oct(one.stat().st_mode)[-3:] for one in (tmp_path, path.parent)} == {"700"}
-        assert {oct(one.stat().st_mode)[-3:] for one in (path, tmp_path / ledgers.NAME)} == {"600"}
+        assert {oct(one.stat().st_mode)[-3:] for one in (folder, path.parent)} == {"700"}
+        assert {oct(one.stat().st_mode)[-3:] for one in (path, folder / ledgers.NAME)} == {"600"}
+        tmp_path.chmod(0o755)
+        make(tmp_path, due_list("a"))
+        assert oct(tmp_path.stat().st_mode)[-3:] == "755", "a folder of the user's stays as it is"
 
 
 def test_the_calendar_has_an_event_for_each_list_and_due_day_and_names_nobody(tmp_path):

@@ -149,6 +149,7 @@ def writing(folder: Path) -> Iterator[Ledger]:
 
     Raises SettingsError where another run is at work, ReportError where the ledger cannot be used or was lost.
     """
+    is_new = not folder.exists()
     with ExitStack() as held:
         try:
             is_alone = held.enter_context(output_lock(folder))
@@ -156,7 +157,8 @@ def writing(folder: Path) -> Iterator[Ledger]:
             raise SettingsError(str(error).replace("No pack can", "No list can")) from None
         if not is_alone:
             raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two runs could list twice.")
-        folder.chmod(0o700)  # customers by name: for whoever made it
+        if is_new:
+            folder.chmod(0o700)  # customers by name: for whoever made it
         if not (folder / NAME).exists():
             _refuse_lost(folder)
         connection = held.enter_context(_opened(folder, "rwc"))
