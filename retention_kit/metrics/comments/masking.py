@@ -21,17 +21,17 @@ _ENDINGS = (
     "com|net|org|info|biz|edu|gov|io|co|me|shop|store|app|dev|ai|tv|eu|uk|us|ca|au|nz|ie|in|de|fr|es|it|nl|be|ch|at|se|"
     "no|dk|fi|pl|pt|gr|tr|ru|cn|jp|br|mx|za|ae|sa|eg|jo|qa|kw|bh|om|ma|tn|lb"
 )
-_ADDRESSES = re.compile(
-    r"[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|\S*@\S+(?:\s*\.\s*(?:" + _ENDINGS + r")\b)?"
-    r"|\b[\w.+-]+\s*[(\[]\s*at\s*[)\]]\s*[\w.-]+(?:\s*[(\[]?\s*(?:dot|\.)\s*[)\]]?\s*\w+)*"
-    r"|\b[\w.+-]+\s+at\s+[\w-]+(?:\s+dot\s+|\.)(?:" + _ENDINGS + r")\b"
-    r"|\b(?:[\w-]+\.)+(?:" + _ENDINGS + r")\b(?:[/?#]\S*)?",
+_ADDRESSES = re.compile(  # each begins where a word does, so that no text takes long
+    r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|(?<!\S)\S*@\S+(?:\s*\.\s*(?:" + _ENDINGS + r")\b)?"
+    r"|(?<![\w.+-])[\w.+-]+\s*[(\[]\s*at\s*[)\]]\s*[\w.-]+(?:\s*[(\[]?\s*(?:dot|\.)\s*[)\]]?\s*\w+)*"
+    r"|(?<![\w.+-])[\w.+-]+\s+at\s+[\w-]+(?:\s+dot\s+|\.)(?:" + _ENDINGS + r")\b"
+    r"|(?<![\w.-])(?:[\w-]+\.)+(?:" + _ENDINGS + r")\b(?:[/?#]\S*)?",
     re.IGNORECASE,
 )
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{2,4}){3,8}\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[+(]*\d(?:[\s().,/\\:_–-]{0,3}\d)*")  # with all that may stand between its digits
 _MOST_DIGITS = 4  # of a number that says who nobody is
-_CODE = re.compile(r"[^\W_]*(?:\d[_-]*[^\W\d_]|[^\W\d_][_-]*\d)[\w-]*|#\s*\w+")
+_CODE = re.compile(r"(?<![^\W_])[^\W_]*(?:\d[_-]*[^\W\d_]|[^\W\d_][_-]*\d)[\w-]*|#\s*\w+")
 _MEASURE = re.compile(
     r"\d{1,3}(?:st|nd|rd|th|am|pm|a|p|h|hr|hrs|min|mins|s|d|kg|g|km|m|cm|mm|ml|l|x|k|gb|mb|%)|[a-z]{1,3}\d",
     re.IGNORECASE,
