@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import retention_kit as rk
+from fonts import characters_of
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.goals import outlook as outlooks
 from retention_kit.metrics.goals.outlook import Known, fit
@@ -237,24 +238,6 @@ def test_every_goal_has_one_of_six_states_that_agrees_with_its_figure(values, du
     assert (found.probability is None) == (due < len(values) or found.known < outlooks.LEAST)
     assert found.bar is None or 0 <= found.bar <= 1
     assert found.mark is None or 0 <= found.mark <= 1
-
-
-def characters_of(font: Path) -> set[int]:
-    """The characters of a TrueType font, by its table `cmap` of format 4."""
-    import struct
-
-    content = font.read_bytes()
-    tables = {content[at : at + 4]: at for at in range(12, 12 + 16 * struct.unpack(">H", content[4:6])[0], 16)}
-    begin = struct.unpack(">L", content[tables[b"cmap"] + 8 : tables[b"cmap"] + 12])[0]
-    found: set[int] = set()
-    for number in range(struct.unpack(">H", content[begin + 2 : begin + 4])[0]):
-        at = begin + struct.unpack(">L", content[begin + 8 + 8 * number : begin + 12 + 8 * number])[0]
-        if struct.unpack(">H", content[at : at + 2])[0] == 4:
-            size = struct.unpack(">H", content[at + 6 : at + 8])[0] // 2
-            ends = struct.unpack(f">{size}H", content[at + 14 : at + 14 + 2 * size])
-            starts = struct.unpack(f">{size}H", content[at + 16 + 2 * size : at + 16 + 4 * size])
-            found |= {code for pair in zip(starts, ends, strict=True) for code in range(pair[0], pair[1] + 1)}
-    return found
 
 
 @pytest.mark.parametrize("weight", ["Regular", "Bold"])

@@ -1,16 +1,21 @@
 """What a report shows of alerts: a notice on top of those that fire, and a table of where each stands."""
 
 from datetime import date
+from typing import get_args
 
 import pandas as pd
 import pytest
 
 import retention_kit as rk
+from fonts import characters_of
+from retention_kit.metrics.alerts.states import State
+from retention_kit.report.blocks import templates_dir
 from retention_kit.report.build.assemble import brief
 from retention_kit.report.build.provenance import describe
 from retention_kit.report.execution.plan import make_plan
 from retention_kit.report.message.content import content
 from retention_kit.settings.alerts import Alert
+from retention_kit.wording import Words
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def test_what_fires_is_a_notice_with_figures_and_the_list_of_customers(shop):
     assert shop(LOST, period="2026-05").alert_notice() is None
     silent = Alert("Churn", LOST.when, then=["exit"])
     assert shop(silent).alert_notice() is None
-    assert shop(silent).alerts().data["rows"][0][1] == "▲ firing"
+    assert shop(silent).alerts().data["rows"][0][1] == "! firing"
 
 
 def test_a_notice_counts_what_it_does_not_name(shop):
@@ -64,8 +69,8 @@ def test_the_table_has_what_fires_first_and_counts_the_values_of_each(shop):
     assert [column["label"] for column in block.data["columns"]] == ["Alert", "State", "Since", "Owner", "What it saw"]
     rows = [row[:4] for row in block.data["rows"]]
     assert rows == [
-        ["Revenue, country=DE", "▲ firing", "Apr 2026", "–"],
-        ["Churn", "▲ firing", "Apr 2026", "Ann Lee"],
+        ["Revenue, country=DE", "! firing", "Apr 2026", "–"],
+        ["Churn", "! firing", "Apr 2026", "Ann Lee"],
         ["Quiet", "✓ ok", "Jan 2026", "–"],
         ["Revenue, by country", "✓ ok: 1", "–", "–"],
     ]
@@ -100,3 +105,14 @@ def test_a_message_says_what_fires_above_the_figures(shop):
     assert said["alerts"]["title"] == "5 alerts fire"
     assert len(said["alerts"]["items"]) == 4
     assert content(shop(), [], None, [], None)["alerts"] is None
+
+
+@pytest.mark.parametrize("weight", ["Regular", "Bold"])
+def test_each_state_has_a_shape_of_its_own_that_paper_can_print(weight):
+    words = Words()
+    said = [words.text(f"alerts.{state.replace(' ', '_')}") for state in get_args(State)]
+    shapes = {text.split()[0] for text in said}
+    assert len(shapes) == len(said) == 5
+    assert {ord(shape) for shape in shapes} <= characters_of(
+        templates_dir() / "fonts" / f"IBMPlexSansArabic-{weight}.ttf"
+    )

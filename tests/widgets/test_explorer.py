@@ -399,7 +399,7 @@ def test_alerts_stand_beside_goals(fresh, data):
     data.settings.alerts.append(Alert("Web sells", "revenue > 0", segment="channel=web"))
     try:
         fresh.segment = "channel=web"
-        assert "Web sells, channel=web ▲ firing" in " ".join(soup(opened(fresh, "goals")).get_text(" ").split())
+        assert "Web sells, channel=web ! firing" in " ".join(soup(opened(fresh, "goals")).get_text(" ").split())
     finally:
         data.settings.alerts.clear()
 
