@@ -21,10 +21,11 @@ _FIRST, _LAST = "TIMESTAMP '1900-01-01 00:00:00'", "TIMESTAMP '9999-12-31 00:00:
 
 
 def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[FollowUp]) -> None:
-    """Raise SettingsError for a follow-up that asks for a column which no table has."""
-    for one in follow_ups:
-        if (table := one.rule.table) not in tables:
-            raise SettingsError(f"follow_ups.{one.name}.when = {one.when!r} asks for {table}, and there are none.")
+    """Raise SettingsError for a follow-up that asks for a column which no table has.
+
+    One whose own table is missing lists nobody, and says why.
+    """
+    follow_ups = [one for one in follow_ups if one.rule.table in tables]
     if not follow_ups:
         return
     there = list(dict.fromkeys(name for table in tables for name in _columns(engine, table)))

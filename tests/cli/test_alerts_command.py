@@ -68,6 +68,14 @@ def test_a_back_test_names_each_firing_and_what_chance_would_give(shop, capsys):
     assert found[1]["by_chance"] is None
 
 
+@pytest.mark.parametrize("when", ["net_promoter_score < 20 or {}", "{} or change(mrr) < -5", "{} or low(mrr) < 3"])
+def test_what_holds_without_a_figure_that_there_is_not_fires(shop, capsys, when):
+    shop(f'name = "Either"\nwhen = "{when.format("revenue > 5")}"\nthen = ["exit"]')
+    assert main(["alerts"]) == 3
+    assert "Revenue" in capsys.readouterr().out
+    assert main(["alerts", "--backtest"]) == 0
+
+
 def test_without_alerts_it_says_so(shop, capsys):
     shop()
     assert main(["alerts"]) == 0

@@ -231,13 +231,25 @@ def test_consent_has_to_be_said_by_every_table_that_asks_for_it():
         ({"consent": "agred"}, "rule 0.consent: no table has a column 'agred': did you mean 'agreed'?"),
         ({"suppress": "gone=yes"}, "rule 0.suppress: no table has a column 'gone'"),
         ({"text": "Hi {first_name}"}, "rule 0.text: no table has a column 'first_name'"),
-        ({"when": "ticket open 2 days"}, "asks for tickets, and there are none."),
     ],
 )
 def test_columns_that_no_table_has_are_refused(rule, said):
     with pytest.raises(SettingsError) as error:
         with_rules(shop("orders"), {"when": "7 days after first purchase"} | rule)
     assert said in str(error.value)
+
+
+def test_without_its_table_a_follow_up_lists_nobody_and_says_why():
+    """Other figures, and other follow-ups, do without it."""
+    rules = [
+        {"name": "Open", "when": "ticket open 2 days", "contact": "e-mail"},
+        {"name": "Low", "when": "detractor within 2 days"},
+    ]
+    data = with_rules(shop("orders"), *rules, {"name": "Buyers", "when": "6 days after any purchase"})
+    found = {one.follow_up.name: one for one in due_lists(data)}
+    assert {name: bool(one.reason) for name, one in found.items()} == {"Open": True, "Low": True, "Buyers": False}
+    assert not found["Open"].rows
+    assert found["Buyers"].rows
 
 
 def test_a_retention_toml_needs_no_mapping_to_name_a_column_of_a_text_file(tmp_path):

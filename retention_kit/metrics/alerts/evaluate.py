@@ -14,6 +14,7 @@ from statistics import median
 
 from retention_kit.metrics.alerts.language import OPPOSITE, Compare, Figure, Join, Node, Not, Number
 from retention_kit.metrics.alerts.states import Comparison, Operand
+from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.insights import LEAST, USUAL
 from retention_kit.periods import Period
 
@@ -129,7 +130,8 @@ class _Judge:
         is_of_few = point.is_of_few and function in ("", "previous", "year_ago", "change")
         if function == "change" and (before_it := points.get(index - 1)) is not None:
             is_of_few = is_of_few or before_it.is_of_few
-        shown = Operand(side.metric, function, value, point.unit, low, high, side.factor)
+        unit = point.unit or METRICS[side.metric].unit  # a figure that there is not has none of its own
+        shown = Operand(side.metric, function, value, unit, low, high, side.factor)
         return _Side(shown, is_of_few, note)
 
     def _widened(self, value: float, low: float, high: float, unit: str) -> tuple[float, float]:
