@@ -49,14 +49,15 @@ Known = Mapping[tuple[str, str], Told]  # what was told of a rule, by `since` an
 
 @dataclass(frozen=True)
 class _Episode:
-    """Periods in which it fired without an end between them."""
+    """The periods in which it fires without an end between them, those without data among them, too."""
 
     since: str
-    states: tuple[AlertState, ...]
+    states: tuple[AlertState, ...]  # in which it fires
+    last: str  # with the periods without data that follow
 
     def meets(self, first: str, last: str) -> bool:
         """Whether it lies, with some of it, between two periods."""
-        return _start(self.states[0].period) <= _start(last) and _start(first) <= _start(self.states[-1].period)
+        return _start(self.states[0].period) <= _start(last) and _start(first) <= _start(self.last)
 
 
 def figures_of(state: AlertState) -> str:
@@ -92,8 +93,9 @@ def news(history: Sequence[AlertState], known: Known, last: str | None) -> list[
         if seen is None or any((since, "resolved") not in told for since in met):
             continue
         # What was withdrawn and fires again after all is told again, but not twice of one period.
-        since = next((one for one in (episode.since, seen.period) if one not in _starts(told)), None)
-        if since:
+        starts = _starts(told)
+        since = next((one for one in (episode.since, seen.period) if one not in starts), None)
+        if since and seen.period not in {one.period for one in starts.values()}:
             found.append(Event("reopened" if met else "firing", since, seen))
             told[since, found[-1].kind] = found[-1].told
     for since in _standing(told):
@@ -146,11 +148,16 @@ def _no_data(history: Sequence[AlertState], known: Known) -> list[Event]:
 
 
 def _episodes(history: Sequence[AlertState]) -> list[_Episode]:
-    by_since: dict[str, list[AlertState]] = {}
+    found: dict[str, list[AlertState]] = {}
+    last: dict[str, str] = {}
+    since = ""
     for one in history:
         if one.state == "firing":
-            by_since.setdefault(one.since, []).append(one)
-    return [_Episode(since, tuple(states)) for since, states in by_since.items()]
+            since = one.since
+            found.setdefault(since, []).append(one)
+        if one.state == "firing" or (one.is_held and since):
+            last[since] = one.period
+    return [_Episode(since, tuple(states), last[since]) for since, states in found.items()]
 
 
 @lru_cache(10_000)

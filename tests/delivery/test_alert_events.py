@@ -37,7 +37,8 @@ def history(held: str, figures: str = "", digest: str = "d", alert: Alert = ALER
             Operand("customer_churn_rate", "", rate, "fraction"), ">", Operand("", "", 0.05, "fraction"), None
         )
         reason = "No customers." * (letter == "?")
-        found.append(AlertState(alert, value, period, state, since, (seen,), reason, digest))
+        is_held = letter == "?" and is_firing
+        found.append(AlertState(alert, value, period, state, since, (seen,), reason, digest, is_held))
     return found
 
 
@@ -102,6 +103,7 @@ def test_what_is_told_in_which_order(looks, expected):
         ((".xxx", "4666"), (".x.x", "4646"), []),  # it paused
         (("..x", "446"), ("...", "444"), [("withdrawn", "03")]),
         (("..x", "446"), ("..?", "440"), [("withdrawn", "03"), ("no data", "03")]),
+        ((".xx", "466"), (".x?", "460"), [("no data", "03")]),  # it has not ended
         (("..x", "446"), ("....", "4444"), [("withdrawn", "03")]),
         (("..x", "446"), ("...x", "4446"), [("firing", "04"), ("withdrawn", "03")]),
         (("..x", "446"), ("..x.", "4474"), [("revised", "03"), ("resolved", "04")]),
@@ -148,6 +150,14 @@ def test_a_change_that_nobody_would_see_is_none():
     assert reader.look(rate(0.06104)) == [("firing", "01")]
     assert reader.look(rate(0.06101)) == []
     assert reader.look(rate(0.0621)) == [("revised", "01")]
+
+
+def test_of_one_period_it_is_told_once_that_it_fires():
+    reader = Reader()
+    for held in (".x", "xx", "x?", "x?x", ".?.", "x?x", "x?.", "x?x"):
+        reader.look(history(held))
+    begun = [one for one in reader.heard if one[0] in ("firing", "reopened")]
+    assert begun == [("firing", "02"), ("firing", "03")]
 
 
 def test_a_firing_that_came_back_is_told_again_but_not_in_its_period():

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_alert_events import beginnings_and_ends, history
+from test_alert_events import Reader, beginnings_and_ends, history
 
 from hook_server import hook_server
 from retention_kit.delivery import dispatch, webhooks
@@ -41,8 +41,8 @@ def in_memory() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
 
 
-def run(place: Path, held: str, hooks: dict[str, Webhook]) -> None:
-    histories = [(SETTINGS.alerts[0], history(held, alert=SETTINGS.alerts[0]))]
+def run(place: Path, held: str, hooks: dict[str, Webhook], digest: str = "d") -> None:
+    histories = [(SETTINGS.alerts[0], history(held, digest=digest, alert=SETTINGS.alerts[0]))]
     with sending(place) as outbox:
         tell(outbox, histories, SETTINGS, hooks, None, date(2026, 1, 1))
 
@@ -106,6 +106,37 @@ def test_on_whatever_days_each_event_is_told_once_to_each(days):
             taken = Counter(number for name, number, _ in receivers.taken if name == target)
             assert set(taken.values()) <= {1}
             assert {row.message_id for row in mine if row.state == "sent"} <= {*taken}
+
+
+changes = st.tuples(
+    st.sampled_from(["more", "revise", "again", "another rule"]), st.integers(0, 30), st.sampled_from("..xx?")
+)
+
+
+@settings(max_examples=40)
+@given(days=st.lists(st.tuples(changes, st.lists(st.sampled_from(FAULTS), max_size=3)), max_size=12))
+def test_whatever_data_and_rules_become_the_ledger_remembers_what_was_told(days):
+    """As somebody would who heard of it with no fault between: for each rule, in the order of days."""
+    with in_memory() as folder, pytest.MonkeyPatch.context() as patch:
+        place, receivers, hooks = Path(folder), Receivers(patch), {one: Webhook(*one.split(":"), "") for one in TARGETS}
+        held, rule, readers = ["."], 0, {"0": Reader()}
+        for (what, at, letter), receivers.day in [(("again", 0, "."), []), *days, (("again", 0, "."), [])]:
+            if what == "more":
+                held.append(letter)
+            elif what == "revise":
+                held[at % len(held)] = letter
+            rule += what == "another rule"
+            with suppress(Killed):
+                run(place, "".join(held), hooks, str(rule))
+            readers.setdefault(str(rule), Reader()).look(history("".join(held), digest=str(rule)))
+        with reading(place) as outbox:
+            rows = outbox.rows()
+            bodies = {row.message_id: outbox.content(row) for row in rows}
+        heard = sorted(one for reader in readers.values() for one in reader.heard if one[0] != "no data")
+        for target in TARGETS:
+            assert told_in(bodies[row.message_id] for row in rows if row.recipient == target) == heard
+        assert {row.state for row in rows} <= {"sent", "unknown"}
+        assert {*Counter(taken[:2] for taken in receivers.taken).values()} <= {1}
 
 
 # Runs in a child each time it is asked, which may be killed; everything is imported before.
