@@ -34,7 +34,7 @@ class Point:
     target: float | None = None
     n: float | None = None
     unit: str = ""
-    is_of_few: bool = False  # a rate or mean of fewer than 30, without an interval: certain of nothing
+    is_of_few: bool = False  # a rate or mean of fewer than 30: certain of nothing
     note: str = ""  # why it is undefined
 
 

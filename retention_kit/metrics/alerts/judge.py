@@ -167,5 +167,5 @@ def _point(row: dict) -> Point:
     numbers = ("value", "low", "high", "change", "change_low", "change_high", "target", "n", "denominator")
     known = {name: None if row[name] != row[name] else row[name] for name in numbers}
     is_ratio = known.pop("denominator") is not None
-    is_of_few = is_ratio and known["low"] is None and not (known["n"] or 0) >= SMALL
+    is_of_few = is_ratio and not (known["n"] or 0) >= SMALL
     return Point(**known, unit=row["unit"], is_of_few=is_of_few, note=row["note"] if known["value"] is None else "")

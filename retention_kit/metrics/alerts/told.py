@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from retention_kit.metrics.alerts.states import AlertState, Comparison, Operand
 from retention_kit.metrics.catalogue import METRICS
@@ -11,8 +11,14 @@ from retention_kit.wording import Words
 
 
 def sentences(state: AlertState, words: Words) -> list[str]:
-    """What the condition saw, a part for each comparison; of no data the reason."""
-    return [state.reason] if state.reason else [_seen(one, words) for one in state.figures]
+    """What the condition saw, a part for each comparison; of no data the reason.
+
+    Where it fires by one part of an `or`, that part alone.
+    """
+    if state.reason:
+        return [state.reason]
+    holding = [one for one in state.figures if one.holds] if state.state == "firing" else []
+    return [_seen(one, words) for one in holding or state.figures]
 
 
 def state_name(state: AlertState, words: Words) -> str:
@@ -84,7 +90,7 @@ def _seen(one: Comparison, words: Words) -> str:
         "figure": _figure(left, words),
         "value": _value(left.value, left.unit, words, is_change),
         "sign": words.table("alerts.sign")[sign],
-        "threshold": " ".join(_threshold(right, words, is_change)),
+        "threshold": _threshold(right, words, is_change),
     }
     if left.low is None:
         return words.text("alerts.seen", **texts)
@@ -92,10 +98,9 @@ def _seen(one: Comparison, words: Words) -> str:
     return words.text("alerts.seen_interval", **texts, low=low, high=high)
 
 
-def _threshold(side: Operand, words: Words, is_change: bool) -> Iterator[str]:
-    if side.metric:
-        yield f"{_figure(side, words)},"
-    yield _value(side.value, side.unit, words, side.function == "change" if side.metric else is_change)
+def _threshold(side: Operand, words: Words, is_change: bool) -> str:
+    value = _value(side.value, side.unit, words, side.function == "change" if side.metric else is_change)
+    return words.text("alerts.threshold", value=value, figure=_figure(side, words)) if side.metric else value
 
 
 def _figure(side: Operand, words: Words) -> str:
