@@ -45,6 +45,6 @@ class FollowUpBlocks(Attention):
         heads = ["name", "when", "due", "customers", "owner"]
         if all(row[-1] == DASH for row in rows):
             heads, rows = heads[:-1], [row[:-1] for row in rows]
-        texts = {"day": self.last_day(), "folder": str(data.as_of - timedelta(days=1))}
+        texts = {"day": self.last_day(), "folder": f"follow_ups/{data.as_of - timedelta(days=1)}"}
         caption = words.text("follow_ups.caption", **texts)
         return tables.titled(words, "follow_ups", heads, rows, ["customers"], caption) if rows else None
