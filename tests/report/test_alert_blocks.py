@@ -61,7 +61,7 @@ def test_a_notice_counts_what_it_does_not_name(shop):
     many = [Alert(f"Churn {number}", LOST.when, then=["notice"]) for number in range(9)]
     block = shop(*many).alert_notice()
     assert block.data["title"] == "9 alerts fire"
-    assert block.data["items"][6:] == ["3 more in the table of alerts."]
+    assert block.data["items"][6:] == ["3 more in the report."]
 
 
 def test_the_table_has_what_fires_first_and_counts_the_values_of_each(shop):
