@@ -11,6 +11,7 @@ from retention_kit.data.checks import WHEN
 from retention_kit.data.cleaning.raw_columns import added_columns, text_sql
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.values.missing import MISSING
 from retention_kit.errors import SettingsError, did_you_mean
 from retention_kit.settings.follow_ups import FollowUp
 
@@ -43,10 +44,12 @@ def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[
 
 def latest_value_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
     """SQL of the last value that each customer has in a column of any table: customer_id, said."""
+    missing = ", ".join(map(literal, MISSING))
     return (
-        f"SELECT customer_id, said FROM (SELECT customer_id, said, row_number() OVER (PARTITION BY customer_id "
-        f"ORDER BY moment DESC, place_of_table, _row DESC) AS place "
-        f"FROM ({_said(engine, tables, column)}) AS came) AS placed WHERE place = 1"
+        "SELECT customer_id, said FROM (SELECT customer_id, said, row_number() OVER (PARTITION BY customer_id "
+        "ORDER BY moment DESC, place_of_table, _row DESC) AS place "
+        f"FROM ({_said(engine, tables, column)}) AS came WHERE upper(said) NOT IN ({missing})) AS placed "
+        "WHERE place = 1"
     )
 
 
@@ -67,7 +70,7 @@ def consent_sql(engine: Engine, tables: Iterable[str], column: str) -> str:
 
 def silence_sql(engine: Engine, tables: Iterable[str], column: str, value: str | None) -> str:
     """SQL of who is silent: customer_id. One row that says so, of whatever time, is enough."""
-    no = ", ".join(map(literal, NO))
+    no = ", ".join(map(literal, (*NO, *map(str.lower, MISSING))))
     is_silent = f"lower(said) NOT IN ({no})" if value is None else f"lower(said) = {literal(value.lower())}"
     return f"SELECT DISTINCT customer_id FROM ({_said(engine, tables, column)}) AS came WHERE {is_silent}"
 

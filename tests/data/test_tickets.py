@@ -70,6 +70,13 @@ def test_without_ids_only_rows_alike_in_everything_are_one():
     assert len(tickets(data)) == 2
 
 
+@pytest.mark.parametrize("word", ["NULL", "n/a", "-", "open", "Not closed", "0001-01-01", "  "])
+def test_words_for_no_end_leave_a_ticket_open(word):
+    rows = TICKETS.iloc[[0, 2, 2]].assign(ticket_id=[1, 2, 3], closed_at=[word, word, "2024-01-20 10:00"])
+    data = rk.load(orders=ORDERS, tickets=rows, timezone="UTC")
+    assert tickets(data) == [("a", "1", True), ("b", "2", True), ("b", "3", False)]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

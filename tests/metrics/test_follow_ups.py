@@ -270,6 +270,15 @@ def test_a_retention_toml_needs_no_mapping_to_name_a_column_of_a_text_file(tmp_p
         rk.load(tmp_path)
 
 
+def test_words_for_nothing_are_no_address_and_silence_nobody():
+    said = {"email": ["a@example.com", "NULL"], "gone": ["n/a", "None"], "agreed": ["yes", "none"]}
+    orders = ORDERS[:1].loc[[0, 0]].assign(ordered_at=["2024-03-03", "2024-03-04"], order_id=[1, 2], **said)
+    data = rk.load(orders=orders, timezone="UTC", as_of=str(TODAY))
+    (row,) = listed(data, "7 days after second purchase", contact="email", suppress="gone").rows
+    assert row.contact == "a@example.com"
+    assert due(data, "7 days after second purchase", consent="agreed") == [], "none is no yes"
+
+
 # Never listed
 
 

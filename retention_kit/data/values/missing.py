@@ -34,11 +34,13 @@ _NO_END = ("NEVER", "NEVER EXPIRES", "NEVER ENDS", "DOES NOT EXPIRE", "NO END", 
 _UNANSWERED = ("NO ANSWER", "NO RESPONSE", "NOT ANSWERED", "UNANSWERED", "SKIPPED", "SKIP", "DON'T KNOW", "DON’T KNOW",
                "DO NOT KNOW", "DK", "NO OPINION", "NOT SURE", "PREFER NOT TO SAY",
                "PREFER NOT TO ANSWER")  # fmt: skip  # words by the line
+_NOT_CLOSED = ("NOT CLOSED", "STILL OPEN", "PENDING", "UNRESOLVED", "UNSOLVED", "IN PROGRESS", "NEW", "WAITING")
 # The columns whose words for nothing are empty cells: of those that a row cannot do without, the word is shown as
 # unreadable.
 EMPTY_WORDS = {
     "refunded": MISSING, "currency": MISSING,
     "ended_at": MISSING + _NO_END, "trial_ends_at": MISSING + _NO_END,
+    "closed_at": MISSING + _NO_END + _NOT_CLOSED,
     "interval": MISSING, "status": MISSING, "cancel_reason": MISSING,
     "score": MISSING + _UNANSWERED, "scale": MISSING, "weight": MISSING, "first_at": MISSING,
 }  # fmt: skip  # words by the line
