@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "metrics.alerts.language": "errors settings",
     "metrics.alerts.states": "settings",
     "metrics.alerts.conditions": "errors settings metrics.catalogue metrics.goals.rules metrics.alerts.language",
-    "metrics.alerts.evaluate": "periods metrics.alerts.language metrics.alerts.states metrics.insights",
+    "metrics.alerts.evaluate": "periods metrics.catalogue metrics.alerts.language metrics.alerts.states metrics.insights",
     "metrics.queries": f"{COMMON} data metrics.summary_rows",
     "metrics.comments": "data metrics.queries periods",
     "metrics.forecasts": f"{COMMON} data metrics.summary_rows metrics.catalogue metrics.formulas metrics.models metrics.queries",
