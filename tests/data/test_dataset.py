@@ -567,3 +567,34 @@ def test_a_refund_that_names_its_order_finds_what_is_left_of_it():
         """
     data = rk.load(orders=table(orders), **UTC)
     assert (value(data, "revenue", "2024-01"), value(data, "refunds", "2024-02")) == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("answered", "options", "ends"),
+    [
+        ("2024-06-10", {}, "2024-04-28"),
+        ("2024-05-20", {}, None),  # three weeks: the shop may be closed
+        ("2024-06-10", {"as_of": "2024-07-01"}, None),  # who says up to when data are known knows it
+    ],
+)
+def test_a_table_that_ends_long_before_the_others_is_told_first(answered, options, ends):
+    """A survey that goes on brings new periods, in which nobody can have bought."""
+    days = pd.date_range("2024-01-01", "2024-04-28")
+    bought = pd.DataFrame({"customer_id": [f"c{number % 7}" for number in range(len(days))], "ordered_at": days, "amount": 1})
+    answers = pd.DataFrame({"responded_at": ["2024-01-10", answered], "survey": "nps", "score": [9, 3], "scale": "0-10"})
+    data = rk.load(orders=bought, responses=answers, **UTC, **options)
+    assert [one for one in data.warnings if one.startswith("orders: they end")] == (
+        [
+            f"orders: they end on {ends}, and other tables go on to {answered}: figures of the time between are of "
+            "nothing. Bring them up to date, or set as_of = 2024-04-29."
+        ]
+        if ends
+        else []
+    )
+
+
+def test_a_table_that_was_quiet_as_long_before_is_none_that_ended():
+    days = ["2023-11-01", "2024-02-01", "2024-04-01", "2024-04-28"]
+    bought = pd.DataFrame({"customer_id": ["a", "b", "a", "c"], "ordered_at": days, "amount": 1})
+    answers = pd.DataFrame({"responded_at": ["2024-06-10"], "survey": "nps", "score": [9], "scale": "0-10"})
+    assert not any("they end" in one for one in rk.load(orders=bought, responses=answers, **UTC).warnings)

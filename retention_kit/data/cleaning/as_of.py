@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from itertools import pairwise
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 
+QUIET = 28  # days without an event that may happen anywhere
+
 
 def known_span(
     engine: Engine, tables: Iterable[str], as_of: date | None, tomorrow: date
-) -> tuple[date, dict[str, date]]:
-    """The as-of date, by default the midnight after the last event until today, and the first date before it in each
-    table.
+) -> tuple[date, dict[str, date], dict[str, date]]:
+    """The as-of date, by default the midnight after the last event until today, and the first and the last date before
+    it in each table.
 
     An `ended_at` in the future is a plan, not an event. Raises DataError where no row can be used.
     """
@@ -30,8 +33,9 @@ def known_span(
         )
     )
     starts = {name: day for name, day, *_ in rows if day is not None}
+    ends = {name: max(filter(None, moments)).date() for name, _, *moments in rows if any(moments)}
     if as_of:
-        return as_of, starts
+        return as_of, starts, ends
     if not starts:
         later = " UNION ALL ".join(f"SELECT _row FROM {name}_typed WHERE problem IS NULL" for name in tables)
         is_later = engine.rows(f"SELECT count(*) FROM ({later}) AS later")[0][0] > 0
@@ -40,5 +44,24 @@ def known_span(
             if is_later
             else "The tables hold no usable row."
         )
-    last = max(moment for _, _, *moments in rows for moment in moments if moment is not None)
-    return last.date() + timedelta(days=1), starts
+    return max(ends.values()) + timedelta(days=1), starts, ends
+
+
+def left_behind(engine: Engine, ends: dict[str, date], as_of: date) -> tuple[str, ...]:
+    """A sentence for each table of customers that ends well before the others do: longer than it was ever quiet."""
+    sentences = []
+    for name, last in ends.items():
+        quiet = (as_of - last).days - 1
+        if name == "responses" or quiet <= QUIET:
+            continue
+        days = engine.rows(
+            f"SELECT CAST({WHEN[name]} AS DATE) AS day FROM {name}_typed WHERE problem IS NULL "
+            f"AND {WHEN[name]} < TIMESTAMP '{as_of}' GROUP BY CAST({WHEN[name]} AS DATE) ORDER BY 1"
+        )
+        gaps = [(later - day).days for (day,), (later,) in pairwise(days)]
+        if quiet > 2 * max(gaps, default=0):
+            sentences.append(
+                f"{name}: they end on {last}, and other tables go on to {as_of - timedelta(days=1)}: figures of the "
+                f"time between are of nothing. Bring them up to date, or set as_of = {last + timedelta(days=1)}."
+            )
+    return tuple(sentences)

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.checks import Finding
-from retention_kit.data.cleaning.as_of import known_span
+from retention_kit.data.cleaning.as_of import known_span, left_behind
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.contradictions import detail_overlap, find_totals, find_useless_files
 from retention_kit.data.cleaning.excluded_rows import count_left_out
@@ -59,6 +59,7 @@ class Cleaning:
     parts: dict[str, str]  # SQL that fills placeholders
     as_of: date = date.max
     starts: dict[str, date] = field(default_factory=dict)  # table → its first local date
+    behind: tuple[str, ...] = ()  # of tables that end long before others do
     counts: list[Count] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)  # rows read
     effects: dict[str, str] = field(default_factory=lambda: defaultdict(str))  # what rows read became
@@ -104,7 +105,8 @@ class Cleaning:
         """Decide up to when data are known; raises DataError or SettingsError where no row is from before."""
         report, basis = self.settings.report, self.settings.definitions.basis
         tomorrow = today(report.timezone) + timedelta(days=1)
-        self.as_of, self.starts = known_span(self.engine, self.columns, report.as_of, tomorrow)
+        self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow)
+        self.behind = () if report.as_of else left_behind(self.engine, ends, self.as_of)
         if not self.starts:
             raise DataError(f"There is no usable row before {self.as_of}: see what check says of the tables.")
         if basis and basis not in self.starts:
@@ -158,8 +160,8 @@ class Cleaning:
         return quality_frame(self.counts, self.sizes, self.effects)
 
     def warnings(self) -> tuple[str, ...]:
-        """A sentence for each check that so many rows fail that figures may be wrong."""
-        return warnings(self.counts, self.sizes)
+        """A sentence for each check that so many rows fail that figures may be wrong, and for tables left behind."""
+        return self.behind + warnings(self.counts, self.sizes)
 
     def _build_orders(self, columns: Columns) -> None:
         """Make the clean orders: one row each, in one currency, lowered by their refunds."""
