@@ -51,8 +51,9 @@ segments = ["channel"]
 # min_n = 30                                # rates of fewer are not shown
 
 [goals.customer_retention_rate]             # retention-kit goals: where it stands, and whether it will be reached
-target = 0.97
-by = "2026-06"
+target = "97.5%"
+by = "2026-12"
+start_date = 2025-01-01
 owner = "Ann Lee"
 
 [[alerts]]                                  # retention-kit alerts: what fires; --backtest: what would have fired

@@ -1,7 +1,8 @@
 """Who is due for a follow-up: dated lists with a reason, as `[[follow_ups]]` asks; pure, and as of the data's date.
 
-A follow-up is due from the day on that its span is over, for so many days as there are to do it. Who has bought,
-answered or closed the ticket since, who does not agree or must not be written to, and the control group are on no list.
+A follow-up is due from the day on that its span is over, for so many days as there are to do it, and of a ticket until
+it is closed. Who has bought or answered since, who does not agree or must not be written to, and the control group are
+on no list.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from retention_kit.wording import Words
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
+_LONG_AGO = date(1970, 1, 1)  # before which no data begin
 ONCE = ("first purchase", "second purchase", "subscribing")  # what happens to a customer once, whenever that was
 
 
@@ -92,7 +94,7 @@ def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> D
     late: list[Due] = []
     counts = {"silent": 0, "not_agreeing": 0, "control": 0}
     for row in frame.head(MOST).itertuples(index=False):
-        due = _due(row, follow_up, words, gap)
+        due = _due(row, follow_up, words, gap, day)
         why = _left_out(row, follow_up)
         if due.due < day:
             late += [due] if since and due.due >= since and not why else []
@@ -114,8 +116,8 @@ def window(rule: When, day: date, days_left: int, gap: int = 0) -> tuple[date | 
     midnight, span = datetime.combine(day, time()), timedelta(hours=rule.hours)
     if rule.kind == "score":
         return (midnight - span, midnight) if rule.is_hours else (day - timedelta(days=rule.days), day)
-    if rule.kind == "ticket" and rule.is_hours:
-        return midnight - span - timedelta(days=days_left), midnight - span
+    if rule.kind == "ticket":  # what is open stays due, however long it has been
+        return _LONG_AGO, midnight - span if rule.is_hours else day - timedelta(days=rule.days)
     ago = max(gap - rule.days, 0) if rule.kind == "second" else rule.days
     return day - timedelta(days=ago + days_left), day - timedelta(days=ago)
 
@@ -129,7 +131,7 @@ def _left_out(row: Any, follow_up: FollowUp) -> str:
     return "control" if is_control(row.customer_id, follow_up.control) else ""
 
 
-def _due(row: Any, follow_up: FollowUp, words: Words, gap: int) -> Due:
+def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Due:
     """A row of the engine's as one of the list."""
     rule, left = follow_up.rule, timedelta(days=follow_up.days_left)
     key, texts = rule.kind, {}
@@ -149,7 +151,7 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int) -> Due:
         occasion = f"{rule.survey} {when}"
     elif rule.kind == "ticket":
         moment = _moment(row.happened_at)
-        when, due = moment.date(), (moment + timedelta(hours=rule.hours)).date() + left
+        when, due = moment.date(), max((moment + timedelta(hours=rule.hours)).date() + left, day)
         ticket = row.ticket_id if isinstance(row.ticket_id, str) else ""
         texts["ticket"] = ticket
         key += "_named" * bool(ticket)

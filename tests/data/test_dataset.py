@@ -580,8 +580,12 @@ def test_a_refund_that_names_its_order_finds_what_is_left_of_it():
 def test_a_table_that_ends_long_before_the_others_is_told_first(answered, options, ends):
     """A survey that goes on brings new periods, in which nobody can have bought."""
     days = pd.date_range("2024-01-01", "2024-04-28")
-    bought = pd.DataFrame({"customer_id": [f"c{number % 7}" for number in range(len(days))], "ordered_at": days, "amount": 1})
-    answers = pd.DataFrame({"responded_at": ["2024-01-10", answered], "survey": "nps", "score": [9, 3], "scale": "0-10"})
+    bought = pd.DataFrame(
+        {"customer_id": [f"c{number % 7}" for number in range(len(days))], "ordered_at": days, "amount": 1}
+    )
+    answers = pd.DataFrame(
+        {"responded_at": ["2024-01-10", answered], "survey": "nps", "score": [9, 3], "scale": "0-10"}
+    )
     data = rk.load(orders=bought, responses=answers, **UTC, **options)
     assert [one for one in data.warnings if one.startswith("orders: they end")] == (
         [

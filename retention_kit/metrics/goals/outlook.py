@@ -21,12 +21,13 @@ _STEPS = 60  # of the search for a quantile
 
 @dataclass(frozen=True)
 class Known:
-    """A figure of one period: its number, its value, and its 95% interval where it has one."""
+    """A figure of one period: its number, its value, its 95% interval where it has one, and whether it is of few."""
 
     index: int
     value: float
     low: float | None = None
     high: float | None = None
+    is_of_few: bool = False  # a rate or a mean of fewer than 30
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.goals.outlook import WINDOW, Known
 from retention_kit.metrics.goals.rules import as_set, check_goals, number, target_of
 from retention_kit.metrics.goals.states import GoalState, judged, judged_by_hand, judged_sum
@@ -130,9 +130,10 @@ class _Reading:
         elif one.overlaps:
             return replace(blank, why_no_start="ask"), None
         else:
-            candidates = complete[:2]  # in the data's first period a rate has nothing before it
+            candidates = complete[:TREND]  # of few, a rate may begin anywhere
         figures = self._figures(blank, every, candidates)
-        known = next((period for period in candidates if period.index in figures), None)
+        there = [period for period in candidates if period.index in figures]
+        known = next((period for period in there if not figures[period.index].is_of_few), there[0] if there else None)
         if known is None:
             return replace(blank, why_no_start="undefined"), None
         return replace(blank, start=figures[known.index].value, start_period=str(known)), known
@@ -177,7 +178,8 @@ def _known(rows: pd.DataFrame) -> Iterator[Known]:
     for row in rows.itertuples():
         if row.value == row.value:
             bounds = (row.low, row.high) if row.low == row.low and row.high == row.high else (None, None)
-            yield Known(Period.parse(row.period).index, float(row.value), *bounds)
+            is_of_few = row.denominator == row.denominator and not row.n >= SMALL
+            yield Known(Period.parse(row.period).index, float(row.value), *bounds, is_of_few)
 
 
 def _history(at: Period, window: list[Period], figures: dict[int, Known]) -> tuple[tuple[str, float | None], ...]:
