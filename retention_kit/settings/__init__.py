@@ -208,7 +208,7 @@ def make_settings(raw: dict[str, Any]) -> Settings:
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        raise SettingsError(_sentence(str(error))) from None
+        raise SettingsError(_sentence(str(error), raw)) from None
     tables = [source for name in (*TABLES, *SIDE_TABLES) for source in settings.data.sources(name)]
     if settings.data.engine is not None:
         if not settings.data.engine.startswith("${"):
@@ -288,17 +288,42 @@ def _choices(hint: Any) -> list[str]:
     return [choice for part in get_args(hint) for choice in ([part] if isinstance(part, str) else _choices(part))]
 
 
-def _sentence(message: str) -> str:
-    """msgspec's message with the place in front, as TOML writes it."""
+# What msgspec calls the values of TOML, and what people do.
+_WORDS = {
+    "str": "text in quotation marks",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "date": "a date",
+    "array": "a list in brackets",
+    "object": "a table",
+}
+_BOUNDS = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
+
+
+def _sentence(message: str, raw: dict[str, Any] | None = None) -> str:
+    """msgspec's message in plain words, with the place in front as TOML writes it; of an alert, its name."""
     problem, _, path = message.partition(" - at `$.")
-    problem = re.sub(r"^Expected `(.+)`, got `(.+)`$", r"expected \1, got \2", problem)
+    path = path.rstrip("`")
+    if named := re.match(r"(\w+)\[(\d+)\]", path):
+        name = (raw or {}).get(named[1], {})[int(named[2])].get("name") if raw else None
+        path = path.replace(named[0], f"{named[1]}.{name}", 1) if isinstance(name, str) else path
     if "matching regex" in problem:
         problem = f"not a size, write it like {'5MB' if path.startswith('mail') else '6GB'}"
-    if problem == "expected array, got object" and "." not in path:
-        problem = f"write it in double brackets, [[{path.rstrip('`')}]]"
-    if "RFC3339" in problem:
+    elif "RFC3339" in problem:
         problem = "not a date, write it like 2011-12-10"
-    return f"{path.rstrip('`')}: {problem[0].lower()}{problem[1:]}." if path else f"{problem}."
+    elif problem == "Expected `array`, got `object`" and "." not in path:
+        problem = f"write it in double brackets, [[{path}]]"
+    elif of_type := re.fullmatch(r"Expected `(.+)`, got `(.+)`", problem):
+        wanted = [_WORDS.get(one, one) for one in of_type[1].split(" | ") if one != "null"]
+        example = " such as 2011-12-10" * ("date" in of_type[1])
+        problem = f"write {' or '.join(wanted)}{example}, not {_WORDS.get(of_type[2], of_type[2])}"
+    elif of_size := re.fullmatch(r"Expected `(\w+)` ([<>]=?) (\S+)", problem):
+        bound = of_size[3].removesuffix(".0")
+        problem = f"write {_WORDS.get(of_size[1], of_size[1])} {_BOUNDS[of_size[2]]} {bound}"
+    elif missing := re.fullmatch(r"Object missing required field `(\w+)`", problem):
+        problem = f"the key {missing[1]!r} is missing"
+    return f"{path}: {problem[0].lower()}{problem[1:]}." if path else f"{problem}."
 
 
 def _check_text(source: Table) -> None:

@@ -90,5 +90,5 @@ def check_types(goals: Any, sentence: Any) -> None:
         try:
             msgspec.convert(goal, Goal)
         except msgspec.ValidationError as error:
-            text = sentence(str(error))
-            raise SettingsError(f"goals.{name}: {text[0].lower()}{text[1:]}") from None
+            problem, _, key = str(error).partition(" - at `$")
+            raise SettingsError(sentence(f"{problem} - at `$.goals.{name}{key}")) from None
