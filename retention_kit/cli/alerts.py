@@ -139,7 +139,7 @@ def _print_back_tests(found: list[BackTest], data: Dataset, words: Words) -> Non
         fired = f"{count} firing{'' if count == 1 else 's'} in {periods} period{'' if periods == 1 else 's'}"
         chance = "sums and counts have no sampling error, so chance is not told"
         if one.by_chance is not None:
-            chance = f"where nothing changes, chance alone would give {one.by_chance:.1f}"
+            chance = f"had its figures kept their mean, chance alone would give {one.by_chance:.1f}"
         print(f"{printable(one.alert.name)}: {fired}; {chance}.")
     if found:
         print(f"With the data as they stand now, known up to {data.as_of} (exclusive).")

@@ -59,7 +59,7 @@ def test_a_back_test_names_each_firing_and_what_chance_would_give(shop, capsys):
     shop(LOST, 'name = "Revenue"\nwhen = "revenue < 90% * previous(revenue)"')
     assert main(["alerts", "--backtest"]) == 0
     printed = capsys.readouterr().out
-    assert "Lost: 1 firing in 6 periods; where nothing changes, chance alone would give 0.0." in printed
+    assert "Lost: 1 firing in 6 periods; had its figures kept their mean, chance alone would give 0.0." in printed
     assert "Revenue: 1 firing in 6 periods; sums and counts have no sampling error" in printed
     assert "With the data as they stand now, known up to 2026-07-01 (exclusive)." in printed
     assert main(["alerts", "--backtest", "--json"]) == 0

@@ -85,8 +85,8 @@ class AlertBlocks(Context):
         heads = ("name", "state", "since", "owner", "figures")
         used = [place for place in range(len(heads)) if place < 2 or any(row[place] for row in rows)]
         cells = [[row[place] or DASH for place in used] for row in rows]
-        is_certain = any(one.alert.certain for one in self.alert_states)
-        caption = words.text("alerts.caption_certain") if is_certain else ""
+        certain = {one.alert.certain for one in self.alert_states}
+        caption = words.text(f"alerts.caption_{'some' if False in certain else 'certain'}") if True in certain else ""
         return tables.titled(words, "alerts", [heads[place] for place in used], cells, (), caption)
 
     def _notice(self, one: AlertState) -> str:
