@@ -20,7 +20,7 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import read_table, wrap_errors
 from retention_kit.data.values.ids import BLANKS, read_ids
-from retention_kit.errors import ReportError
+from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.settings import Table
 from retention_kit.survey.links import check_public_url, make_link
@@ -133,8 +133,14 @@ def mail_block(surveys: Sequence[str], language: str, company: str = "") -> dict
 
 
 def export(store: Store, path: Path) -> int:
-    """Write all answers as a `responses` table; gives their number."""
+    """Write all answers as a `responses` table; gives their number.
+
+    An earlier export gives way; raises SettingsError where another file would.
+    """
     rows = store.responses()
+    head = rows_csv([COLUMNS])
+    if path.is_file() and not path.read_bytes().startswith(head.encode()):
+        raise SettingsError(f"{str(path)!r} is there and no export of a survey: name another file with --output.")
     texts = [tuple("" if value is None else str(value) for value in row) for row in rows]
     write_private(path, rows_csv([COLUMNS, *texts]))
     return len(rows)

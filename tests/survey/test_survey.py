@@ -662,6 +662,18 @@ def test_export_writes_what_no_spreadsheet_runs(folder, capsys):
     assert rk.load(path.rename(folder / "responses.csv")).quality.query("check == 'identical row'").empty
 
 
+def test_export_takes_the_place_of_an_export_and_of_nothing_else(folder, capsys):
+    Form(folder, customers=["a"]).post("a", {"nps": "9"})
+    path = folder / "responses.csv"
+    path.write_text("score\n9\n")
+    assert main(["survey", "export"]) == 2
+    assert capsys.readouterr().err.strip().endswith("no export of a survey: name another file with --output.")
+    assert path.read_text() == "score\n9\n"
+    path.unlink()
+    assert main(["survey", "export"]) == 0
+    assert main(["survey", "export"]) == 0
+
+
 def test_the_questions_name_the_company_of_the_settings(folder):
     (folder / "retention.toml").write_text('[report]\ncompany = "Shop of the File"\n[data]\norders = "orders.csv"\n')
     asked = ["survey", "invite", "--to", "list.csv", "--public-url", URL]
