@@ -55,6 +55,8 @@ def test_forms_as_people_write_them(text, expected):
         ("", "is empty: write it like"),
         ("0 days of silence", "at 'of' (character 8)"),
         ("ticket open 0 hours", "needs a span of at least one"),
+        ("nps above 10 within 2 days", "is of nobody: NPS runs from 0 to 10."),
+        ("ces below 1 within 2 days", "is of nobody: CES runs from 1 to 7."),
         ("9999 weeks after any purchase", "looks 69,993 days away: 3,660 are the most."),
         ("7 days after first purchase" + " " * 200, "has 227 characters, more than 200"),
     ],

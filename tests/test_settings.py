@@ -203,11 +203,23 @@ def test_defaults_are_the_rules_of_the_field(tmp_path):
         ("[data]\nengine = 'sqlite://shop.db'", "data.engine names no file: write sqlite:///FILE."),
         ("[definitions]\nmin_n = 'few'", "definitions.min_n: write a whole number, not text in quotation marks."),
         ("[definitions]\nmin_n = 0", "definitions.min_n: write a whole number of at least 1."),
-        ("[[alerts]]\nname = 'Lost'\nwhen = 'mrr < 5'\nthen = 'exit'", "alerts.Lost.then: write a list in brackets, not text in quotation marks."),
-        ("[[alerts]]\nname = 'Lost'\nwhen = 'mrr < 5'\nfor = '2'", "alerts.Lost.for: write a whole number, not text in quotation marks."),
+        (
+            "[[alerts]]\nname = 'Lost'\nwhen = 'mrr < 5'\nthen = 'exit'",
+            "alerts.Lost.then: write a list in brackets, not text in quotation marks.",
+        ),
+        (
+            "[[alerts]]\nname = 'Lost'\nwhen = 'mrr < 5'\nfor = '2'",
+            "alerts.Lost.for: write a whole number, not text in quotation marks.",
+        ),
         ("[[alerts]]\nname = 'Lost'", "alerts.Lost: the key 'when' is missing."),
-        ("[[follow_ups]]\nname = 'Ask'\nwhen = 'detractor within 2 days'\ncontrol = 2", "follow_ups.Ask.control: write a number below 1."),
-        ("[[follow_ups]]\nname = 'Ask'\nwhen = 'detractor within 2 days'\ncap = 0", "follow_ups.Ask.cap: write a whole number of at least 1."),
+        (
+            "[[follow_ups]]\nname = 'Ask'\nwhen = 'detractor within 2 days'\ncontrol = 2",
+            "follow_ups.Ask.control: write a number below 1.",
+        ),
+        (
+            "[[follow_ups]]\nname = 'Ask'\nwhen = 'detractor within 2 days'\ncap = 0",
+            "follow_ups.Ask.cap: write a whole number of at least 1.",
+        ),
         ("[goals.mrr]\ntarget = 5\nby = 2026", "goals.mrr.by: write text in quotation marks, not a whole number."),
         ("[goals.mrr]\ntarget = 5\nby = 2026-12-31", "goals.mrr.by: write text in quotation marks, not a date."),
         ("[goals.mrr]\ntarge = 1", "[goals.mrr] has no setting 'targe': did you mean 'target'?"),

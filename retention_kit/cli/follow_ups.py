@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, FAILED, print_table, say
-from retention_kit.errors import SettingsError
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -39,10 +38,10 @@ def _follow_ups(arguments: argparse.Namespace) -> int:
 
     data = load_data(arguments)
     if not data.settings.follow_ups:
-        raise SettingsError(
-            'No follow-ups are asked for: a retention.toml says them ([[follow_ups]], name = "Thank", '
-            'when = "7 days after first purchase").'
-        )
+        say("The settings hold no [[follow_ups]]: docs/follow-ups.md shows how one is written.")
+        if arguments.json:
+            print("[]")
+        return DONE
     made = make_follow_ups(data, arguments.output, arguments.done, dry_run=arguments.dry_run, progress=say)
     if arguments.json:
         _print_json(made)
@@ -84,7 +83,7 @@ def _print_follow_ups(made: FollowUps, folder: Path) -> None:
     """The lists as a table on standard output, a line each; what else is to be told on standard error."""
     rows, names = [], [*_counts(made.listed[0])]
     for one in made.listed:
-        file = str(folder / one.file) if one.file else one.due.reason
+        file = str(folder / one.file) if one.file else one.due.reason or "nobody is due" * (not one.rows)
         rows.append((one.name, *(f"{count:,}" if count else "" for count in _counts(one).values()), file))
     print_table(("follow-up", *names, "list"), rows, range(1, len(names) + 1))
     for one in made.listed:

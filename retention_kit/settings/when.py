@@ -34,6 +34,7 @@ _HOURS = {"hour": 1, "day": 24, "week": 168}
 _PURCHASES = {"first": "first", "second": "second"}  # any other word: any purchase
 # What a part of the Net Promoter Score is, as a comparison of its answers.
 _GROUPS = {"detractor": ("<=", 6), "promoter": (">=", 9), "passive": ("BETWEEN 7 AND", 8)}
+_SCORES = {"nps": (0, 11), "csat": (0, 11), "ces": (1, 8)}  # of any scale
 _COMPARISONS = {
     "below": "<",
     "under": "<",
@@ -136,6 +137,9 @@ def parse_when(text: str, place: str) -> When:
     when = _read(tree.children[0])
     if when.days > MOST_DAYS:
         raise SettingsError(f"{place} = {text!r} looks {when.days:,} days away: {MOST_DAYS:,} are the most.")
+    if when.kind == "score" and not any(_holds(score, when.comparison) for score in range(*_SCORES[when.survey])):
+        low, high = _SCORES[when.survey][0], _SCORES[when.survey][1] - 1
+        raise SettingsError(f"{place} = {text!r} is of nobody: {when.survey.upper()} runs from {low} to {high}.")
     if when.hours == 0 and when.kind not in ("purchase", "subscribing", "leaving"):
         raise SettingsError(f"{place} = {text!r} needs a span of at least one: {_nearest(text)}")
     return when
@@ -168,6 +172,11 @@ def _read(tree: Any) -> When:
         case "renewal":
             return When("renewal", hours, is_hours, at_risk="RISK" in words)
     return When(str(tree.data), hours, is_hours)
+
+
+def _holds(score: int, comparison: tuple[str, int]) -> bool:
+    sign, bound = comparison
+    return {"<": score < bound, "<=": score <= bound, ">": score > bound, ">=": score >= bound}.get(sign, True)
 
 
 def _nearest(text: str) -> str:

@@ -360,8 +360,8 @@ def test_the_command_writes_once_and_says_what_it_did(shop, capsys):
 
 def test_without_follow_ups_the_command_says_how_to_ask(shop, capsys):
     (shop / "retention.toml").write_text('[data]\norders = "orders.csv"\n')
-    assert main(["follow-ups"]) == 2
-    assert "[[follow_ups]]" in capsys.readouterr().err
+    assert main(["follow-ups"]) == 0
+    assert "hold no [[follow_ups]]" in capsys.readouterr().err
 
 
 def test_a_webhook_gets_the_customers_once(shop, monkeypatch, capsys):

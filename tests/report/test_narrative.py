@@ -422,10 +422,11 @@ def test_a_card_says_how_far_its_goal_is(march_with_goals, metric):
     assert tuple(card["goal"].values()) == GOALS[metric][1:]
 
 
-def test_only_missed_goals_want_attention(march_with_goals):
+def test_goals_that_are_missed_or_off_track_want_attention(march_with_goals):
     assert march_with_goals.headline().data["text"].endswith(", within chance of its goal of 30.0%")
     assert [item for item in march_with_goals.attention().data["items"] if "goal" in item] == [
-        "Active customers is 1 and misses its goal of 2 by 1."
+        "Active customers is 1 and misses its goal of 2 by 1.",
+        "Revenue: £10.00, off track for its goal of £40.00 by Jun 2024.",
     ]
 
 

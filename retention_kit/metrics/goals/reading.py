@@ -177,9 +177,9 @@ class _Reading:
 def _known(rows: pd.DataFrame) -> Iterator[Known]:
     for row in rows.itertuples():
         if row.value == row.value:
-            bounds = (row.low, row.high) if row.low == row.low and row.high == row.high else (None, None)
+            low, high = (row.low, row.high) if row.low == row.low and row.high == row.high else (None, None)
             is_of_few = row.denominator == row.denominator and not row.n >= SMALL
-            yield Known(Period.parse(row.period).index, float(row.value), *bounds, is_of_few)
+            yield Known(Period.parse(row.period).index, float(row.value), low, high, is_of_few)
 
 
 def _history(at: Period, window: list[Period], figures: dict[int, Known]) -> tuple[tuple[str, float | None], ...]:

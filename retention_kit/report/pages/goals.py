@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.goals.outlook import LEAST
 from retention_kit.metrics.goals.pace import bar, progress
 from retention_kit.metrics.goals.reading import goal_states, has_goals
@@ -40,8 +40,10 @@ class GoalBlocks(Context):
         """What is said of a figure and its goal: reached, missed, open, or near, which chance may have decided; else
         empty.
         """
-        judged = row.status in ("reached", "missed") and narrative.is_known(row.low)
-        return "near" if judged and not self.holds(row.metric, "goal") else row.status
+        if row.status not in ("reached", "missed") or not narrative.is_known(row.low) or self.holds(row.metric, "goal"):
+            return row.status
+        # Of few nothing is claimed: there the interval that is shown decides.
+        return "near" if row.n >= SMALL or row.low <= row.target <= row.high else row.status
 
     def state_in_words(self, one: GoalState) -> str:
         """The state of a goal, shape and word; with what chance may have decided."""
