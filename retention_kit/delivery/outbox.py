@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from retention_kit.delivery.ledgers import now, opened, opened_to_read, sync, version_of
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
 
@@ -164,7 +165,7 @@ class Outbox:
         before = self.row(key)
         attempts = before.attempts if before and before.revision == revision else 0
         file = f"{key.period}-{hashlib.sha256(shared).hexdigest()[:16]}{suffix}"
-        row = Row(*key, revision, digest, message_id, root, file, "queued", attempts, "", _now())
+        row = Row(*key, revision, digest, message_id, root, file, "queued", attempts, "", now())
         if not self._holds(file, shared):
             _write(self.folder / file, shared)
         with self.ledger:
@@ -202,7 +203,7 @@ class Outbox:
 
     def set(self, row: Row, state: str, reply: str = "") -> None:
         """Write a state down, for good; returns when the disk has it."""
-        asked, at = int(state == "sending"), _now()
+        asked, at = int(state == "sending"), now()
         with self.ledger:
             self.ledger.execute(
                 "UPDATE deliveries SET state = ?, reply = ?, at = ?, attempts = attempts + ? "
@@ -238,7 +239,7 @@ def sending(output: Path) -> Iterator[Outbox]:
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True)
-            _sync(output)
+            sync(output)
         folder.chmod(0o700)
     except OSError as error:
         raise ReportError(f"No message can be written to {str(folder)!r}: {error.strerror}.") from None
@@ -250,7 +251,9 @@ def sending(output: Path) -> Iterator[Outbox]:
             raise ReportError(message) from None
         if not is_alone:
             raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two senders could send twice.")
-        ledger = held.enter_context(_opened(folder, "rwc"))
+        if not (folder / LEDGER).exists():
+            _refuse_lost(folder)
+        ledger = held.enter_context(opened(folder / LEDGER, "rwc"))
         (folder / LEDGER).chmod(0o600)
         if (version := _version_of(folder, ledger)) < _VERSION:
             ledger.executescript(f"BEGIN;{_UPGRADES[version] if version else _SCHEMA}COMMIT;")
@@ -267,35 +270,13 @@ def reading(output: Path) -> Iterator[Outbox | None]:
         _refuse_lost(folder)
         yield None
         return
-    # What a killed sender was writing lies beside the ledger, and is taken back by whoever opens it next.
-    is_cut = (folder / f"{LEDGER}-journal").exists() and os.access(folder, os.W_OK)
-    with _opened(folder, "rw" if is_cut else "ro") as ledger:
+    with opened_to_read(folder / LEDGER) as ledger:
         yield Outbox(folder, ledger) if _version_of(folder, ledger) else None
-
-
-@contextmanager
-def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    if mode == "rwc" and not (folder / LEDGER).exists():
-        _refuse_lost(folder)
-    try:
-        uri = f"{(folder / LEDGER).absolute().as_uri()}?mode={mode}"
-        ledger = sqlite3.connect(uri, uri=True, timeout=30)
-        ledger.text_factory = lambda text: text.decode("utf-8", "replace")  # a broken one is no end
-        try:
-            ledger.execute("PRAGMA synchronous = FULL")  # with it, each step is on the disk, also when the power goes
-            yield ledger
-        finally:
-            ledger.close()
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of what it says of a broken one
-        raise ReportError(f"The ledger in {str(folder)!r} cannot be used: {' '.join(str(error).split())}.") from error
 
 
 def _version_of(folder: Path, ledger: sqlite3.Connection) -> int:
     """The version of a ledger, 0 where it is new; raises ReportError where it is newer than us, or was lost."""
-    version = ledger.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        raise ReportError(f"The ledger in {str(folder)!r} was written by a newer retention-kit: upgrade this one.")
-    if not version:
+    if not (version := version_of(folder / LEDGER, ledger, _VERSION)):
         _refuse_lost(folder)
     return version
 
@@ -326,7 +307,7 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -339,17 +320,3 @@ def _messages(folder: Path) -> Iterator[Path]:
 
 def _is_older(path: Path, than: datetime) -> bool:
     return path.stat().st_mtime < than.timestamp()
-
-
-def _sync(folder: Path) -> None:
-    """The names in a folder are on the disk."""
-    if os.name != "nt":  # Windows opens no folders
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -10,10 +10,11 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from retention_kit.delivery.ledgers import opened, opened_to_read, sync, version_of
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
 
@@ -161,9 +162,9 @@ def writing(folder: Path) -> Iterator[Ledger]:
             folder.chmod(0o700)  # customers by name: for whoever made it
         if not (folder / NAME).exists():
             _refuse_lost(folder)
-        connection = held.enter_context(_opened(folder, "rwc"))
+        connection = held.enter_context(opened(folder / NAME, "rwc"))
         (folder / NAME).chmod(0o600)
-        if not _version_of(folder, connection):
+        if _is_new(folder, connection):
             connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
         ledger = Ledger(folder, connection)
         _settle(ledger)
@@ -174,9 +175,8 @@ def writing(folder: Path) -> Iterator[Ledger]:
 def reading(folder: Path) -> Iterator[Ledger]:
     """The ledger as it stands, for looking at; an empty one where nobody was ever listed."""
     if (folder / NAME).is_file():
-        is_cut = (folder / f"{NAME}-journal").exists() and os.access(folder, os.W_OK)
-        with _opened(folder, "rw" if is_cut else "ro") as connection:
-            if _version_of(folder, connection):
+        with opened_to_read(folder / NAME) as connection:
+            if not _is_new(folder, connection):
                 yield Ledger(folder, connection)
                 return
     _refuse_lost(folder)
@@ -215,21 +215,6 @@ def put_in_place(path: Path) -> None:
         raise ReportError(f"{path.name} cannot be put into {str(path.parent)!r}: {error.strerror}.") from None
 
 
-def sync(folder: Path) -> None:
-    """The names in a folder are on the disk."""
-    if os.name != "nt":  # Windows opens no folders
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-
-def now() -> str:
-    """The time, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def _settle(ledger: Ledger) -> None:
     """Put the lists in place that a killed run had written down, and remove those that it had not."""
     known = {one.file for one in ledger.files()}
@@ -241,26 +226,12 @@ def _settle(ledger: Ledger) -> None:
             part.unlink(missing_ok=True)
 
 
-@contextmanager
-def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    try:
-        connection = sqlite3.connect(f"{(folder / NAME).absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
-        try:
-            connection.execute("PRAGMA synchronous = FULL")  # with it, each step is on the disk, also when power goes
-            yield connection
-        finally:
-            connection.close()
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise ReportError(f"The ledger in {str(folder)!r} cannot be used: {' '.join(str(error).split())}.") from error
-
-
-def _version_of(folder: Path, connection: sqlite3.Connection) -> int:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        raise ReportError(f"The ledger in {str(folder)!r} was written by a newer retention-kit: upgrade this one.")
-    if not version:
-        _refuse_lost(folder)
-    return version
+def _is_new(folder: Path, connection: sqlite3.Connection) -> bool:
+    """Whether a ledger holds nothing yet; raises ReportError where it is newer than us, or was lost."""
+    if version_of(folder / NAME, connection, _VERSION):
+        return False
+    _refuse_lost(folder)
+    return True
 
 
 def _refuse_lost(folder: Path) -> None:

@@ -9,7 +9,8 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from retention_kit.delivery.follow_ups.ledger import Entry, File, Ledger, now, part_of, put_in_place, write_beside
+from retention_kit.delivery.follow_ups.ledger import Entry, File, Ledger, part_of, put_in_place, write_beside
+from retention_kit.delivery.ledgers import now
 from retention_kit.metrics.follow_ups import Due, DueList
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.settings.follow_ups import OURS, FollowUp
