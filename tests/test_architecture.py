@@ -172,6 +172,12 @@ def test_what_is_imported_is_declared():
     assert [name for name, distribution in sorted(known_by.items()) if not distribution & declared] == []
 
 
+def test_no_two_files_of_tests_bear_one_name():
+    """pytest imports them by name alone, and would leave one of the two out."""
+    names = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert names == sorted(set(names))
+
+
 def test_the_front_door_is_light():
     heavy = [
         "altair",
