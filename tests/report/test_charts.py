@@ -356,3 +356,16 @@ def test_text_can_be_read_on_white(colour):
 )
 def test_long_names_are_told_apart(names, shown):
     assert short_names(names) == shown
+
+
+@pytest.mark.parametrize("falling", [False, True])
+@pytest.mark.parametrize("latest", [0.931, 0.95, 0.969, 0.98])
+def test_the_latest_figure_and_its_goal_are_written_apart(latest, falling):
+    low, high = 0.93, 0.98
+    pixels = (series.HEIGHT - 60) / (high - low)
+    for goal in (low + step * (high - low) / 200 for step in range(201)):
+        below, shift = series._label_places(latest, falling, goal, low, high)
+        figure = latest * pixels - (series.BELOW if below else series.ABOVE)
+        assert abs(goal * pixels - series.HANGS - shift - figure) >= series.APART - 1, goal
+        assert not below or latest > 0.94, "where the axis is"
+    assert series._label_places(latest, falling, None, low, high) == (falling and latest > 0.94, 0)

@@ -44,6 +44,9 @@ from retention_kit.wording import DASH, Words
 
 OVER_PERIODS = {"type": "interval", "encodings": ["x"], "mark": {"fill": TEAL, "fillOpacity": 0.1}}
 MOST_LABELS = 14  # period labels that fit side by side
+ABOVE, BELOW = -14, 17  # how far down from its point the latest figure is written, in pixels
+HANGS = 8  # how far the middle of a goal's label is below its line
+APART = 20  # that two labels need beside each other
 
 
 @without_schema_checks
@@ -73,16 +76,14 @@ def trend(
     low, high = axis_domain(unit, goal, records)
     y = quantitative(alt.Y, unit, words, [low, high])
     base = alt.Chart()
-    # Below the point, unless the axis is there.
-    falling = falling and known[-1]["value"] - low > 0.2 * (high - low)
+    named = [] if goal is None else [words.text("charts.goal"), words.value(goal, unit)]
+    below, shift = _label_places(known[-1]["value"] if known else None, falling, goal, low, high)
     latest = base.encode(y("value"), alt.Text("figure:N")).transform_filter("datum.latest")
-    bold: dict[str, Any] = {"fontSize": 13, "fontWeight": "bold", "dy": 17 if falling else -14}
+    bold: dict[str, Any] = {"fontSize": 13, "fontWeight": "bold", "dy": BELOW if below else ABOVE}
     layers = [
         base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
         *_year_before(records, y, words),
-        *reference_line(
-            goal, y, [words.text("charts.goal"), words.value(goal, unit)], alt.XValue(0), alt.X2Value("width")
-        ),
+        *reference_line(goal, y, named, alt.XValue(0), alt.X2Value("width"), shift=shift),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2)
         .encode(y("low"), alt.Y2("high"))
         .transform_filter("datum.alone"),
@@ -91,9 +92,8 @@ def trend(
         latest.mark_text(**bold, color=TEAL),
         _points(words, "when", *(["before"] if before else [])).encode(y("value")),
     ]
-    spec = layered_spec(
-        layers, words, records, period_axis(records, words), right=70 if before else 24 if goal is None else 60
-    )
+    right = 70 if before else max([24, *(12 + 7 * len(text) for text in named)])
+    spec = layered_spec(layers, words, records, period_axis(records, words), right=right)
     spec = with_selection(spec, "brush", OVER_PERIODS) if brush else spec
     return ChartSpec(spec, _trend_alt(rows, records, known, goal, words))
 
@@ -266,15 +266,42 @@ def _points(words: Words, name: str, *more: str) -> alt.Chart:
     return mark.encode(fill, tooltip=tooltips(words, name, "figure", "interval", "n", *more))
 
 
+def _label_places(latest: float | None, falling: bool, goal: float | None, low: float, high: float) -> tuple[bool, int]:
+    """Whether the latest figure is written below its point, and how far the goal's label is moved down out of its way.
+
+    Of a figure that falls it is below, unless the axis is there, or the goal's label beside it.
+    """
+    if latest is None:
+        return False, 0
+    pixels = (HEIGHT - 60) / (high - low)  # less the axis and the air around it
+    sides = [below for below in (falling, not falling) if not below or latest - low > 0.2 * (high - low)]
+    if goal is None:
+        return sides[0], 0
+    # From the figure's label up to the goal's.
+    gaps = {below: (goal - latest) * pixels - HANGS + (BELOW if below else ABOVE) for below in sides}
+    below = next(
+        (below for below in sides if abs(gaps[below]) >= APART), max(sides, key=lambda below: abs(gaps[below]))
+    )
+    gap = gaps[below]
+    return below, 0 if abs(gap) >= APART else round(gap - APART if gap >= 0 else gap + APART)
+
+
 def reference_line(
-    at: float | None, channel: Callable, label: list[str], *span: alt.XValue | alt.YValue | alt.X2Value | alt.Y2Value
+    at: float | None,
+    channel: Callable,
+    label: list[str],
+    *span: alt.XValue | alt.YValue | alt.X2Value | alt.Y2Value,
+    shift: int = 0,
 ) -> list[alt.Chart]:
-    """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None."""
+    """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None.
+
+    `shift` moves the label down, in pixels.
+    """
     if at is None:
         return []
     base = alt.Chart(inline_data([{"at": at, "label": label}], "reference")).encode(channel("at"))
     if isinstance(span[0], alt.XValue):
-        text = base.mark_text(color=BRICK, fontSize=11, align="left", dx=6).encode(
+        text = base.mark_text(color=BRICK, fontSize=11, align="left", dx=6, dy=shift).encode(
             alt.XValue("width"), alt.Text("label:N")
         )
     else:
