@@ -68,6 +68,7 @@ def test_a_goal_speaks_of_one_length_of_period(tmp_path, goal, period, target):
         ("customer_retention_rate", "target = -0.1", "a rate is a part of 1"),
         ("customer_retention_rate", "target = nan", 'cannot be nan: write a number, such as 0.25 or "25%"'),
         ("revenue", "target = inf", "cannot be inf: write a number, such as 25"),
+        ("lost_customers", "target = -5", "cannot be -5.0: lost_customers is counted, from 0 on"),
         ("revenue", "target = 1e300", "cannot be 1e\\+300: write a number up to 1,000,000,000,000,000"),
         ("revenue", 'target = "25%"', "is a per cent, but revenue is none: write 25"),
         ("customer_retention_rate", 'target = "a quarter"', "cannot be 'a quarter': write 0.25 or \"25%\""),
@@ -171,7 +172,7 @@ def test_the_long_form_gives_a_figure_several_goals(tmp_path):
     block = Page("2024-03", None, data=data).goals().data
     assert [column["label"] for column in block["columns"]] == ["Figure", "Now", "Goal", "State", "By", "Owner"]
     assert block["rows"] == [
-        ["Customer retention", "90.0%", "95.0%", "× missed", "Feb 2024", "–"],
+        ["Customer retention, first step", "90.0%", "95.0%", "× missed", "Feb 2024", "–"],
         ["Customer retention", "88.9%", "85.0%", "✓ reached, within chance", "Dec 2024", "Ann"],
         ["Active customers, country UK", "40", "30", "✓ reached", "–", "–"],
         ["Ask those who left", "–", "–", "× missed", "Feb 2024", "–"],

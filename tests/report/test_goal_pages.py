@@ -102,6 +102,16 @@ def test_goals_of_one_objective_stand_together_under_it(page):
     assert [one["objective"] for one in items] == ["", "", "", "", "Keep <them>", ""]
 
 
+def test_two_goals_of_one_figure_are_told_apart(page):
+    known = page.data.settings.goals["revenue"]
+    both = {"revenue": known, "stretch": msgspec.structs.replace(known, id="stretch", target=30000)}
+    settings = msgspec.structs.replace(page.data.settings, goals=both)
+    assert [*bars(Page("2024-12", data=replace(page.data, settings=settings, summaries={})))] == [
+        "Revenue",
+        "Revenue, stretch",
+    ]
+
+
 def test_words_of_goals_are_words_in_html(page):
     html = page.goal_bars().html()
     soup = BeautifulSoup(html, "html.parser")

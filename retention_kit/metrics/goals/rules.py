@@ -64,6 +64,8 @@ def number(given: float | str, one: Metric, place: str) -> float:
             raise SettingsError(f"{place} cannot be {given}, as a rate is a part of 1: {nearest}.")
     if one.unit == "points" and abs(value) > MOST_POINTS:
         raise SettingsError(f"{place} cannot be {given}: {one.name} lies between -100 and 100.")
+    if one.unit == "count" and value < 0:
+        raise SettingsError(f"{place} cannot be {given}: {one.name} is counted, from 0 on.")
     return value
 
 

@@ -239,11 +239,22 @@ class GoalBlocks(Context):
     def _goal_figure(self, one: GoalState) -> str:
         """What a goal is of: its figure and segment value; of yes or no its id."""
         label = METRICS[one.metric].label if one.metric else one.id
+        if one.metric and one.id != one.metric and self._has_twin(one):
+            label = self.words.text("goals.of_segment", label=label, segment=one.id)
         column, _, value = (one.goal.segment or "").partition("=")
         if not value or self.only:
             return label
         part = self.words.text("document.filtered", column=column, value=value)
         return self.words.text("goals.of_segment", label=label, segment=part)
+
+    def _has_twin(self, one: GoalState) -> bool:
+        """Whether another goal without an objective is of the same figure and customers."""
+        alike = [
+            other
+            for other in self.data.settings.goals.values()
+            if (other.metric, other.segment, other.objective) == (one.metric, one.goal.segment, "")
+        ]
+        return len(alike) > 1
 
     def _called(self, one: GoalState, *, in_full: bool = False) -> str:
         """A goal alone: its objective, with the figure where several goals have that one, or `in_full`."""
