@@ -12,13 +12,11 @@ from pandas.testing import assert_frame_equal
 import retention_kit as rk
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.breakdowns import answer_counts
-from retention_kit.metrics.comments.summary import survey_comments
 from retention_kit.metrics.forecasts.buyers import fit_of
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import back_test, lives
 from retention_kit.metrics.identities import identities
 from retention_kit.metrics.queries.customer_lists import active_customers, customer_lists
-from retention_kit.metrics.queries.invitations import response_groups, response_rates
 from retention_kit.metrics.queries.later_retention import later_retention
 from retention_kit.metrics.queries.memberships import renewals, survival_times
 from retention_kit.metrics.queries.summaries import concentration, periods_of
@@ -190,11 +188,6 @@ def differences(
         found += _both("concentration", data, other, concentration, period=period)
         found += _both("value segments", data, other, value_segments, period=period)
     found += _both("later retention", data, other, later_retention, period=periods_of(data, "month")[-1])
-    found += _both("response rates", data, other, response_rates, every="month")
-    for column in (None, *segments):
-        last = periods_of(data, "month")[-1]
-        found += _both("response groups", data, other, response_groups, period=last, column=column)
-    found += _both("comments", data, other, survey_comments, period=periods_of(data, "month")[-1])
     if data.basis == "subscriptions":
         cuts = [data.as_of, *(period.start for period in periods_of(data, "month")[-months:])]
         for ask in (renewals, survival_times):
