@@ -163,8 +163,7 @@ class Tabs(W.Tab):
             self._asked.listed(Listing(change["new"]))
 
     def _draw_goals(self) -> None:
-        shown = [*filter(None, [self.content.page.goal_bars(), self.content.page.alerts()])]
-        self._goals.value = html(*shown) if shown else sentence(self._words.text("goals.none"))
+        self._goals.value = html(*filter(None, [self.content.page.goal_bars(), self.content.page.alerts()]))
 
     def _draw_about(self) -> None:
         self._about.value = html(*self.content.about())

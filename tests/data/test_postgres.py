@@ -36,7 +36,7 @@ from retention_kit.periods import Period
 from same_figures import AMOUNTS, AWARE, CLOCKS, FLOATS, INSTANTS, TEXTS, differences, forecast_differences
 from test_interrupt import interrupted
 from test_oracle_options import rates
-from test_real_data import LINES, invoices, lines
+from test_real_data import LINES, lines
 
 pytestmark = pytest.mark.server
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
@@ -142,13 +142,6 @@ def test_subscribers_are_forecast_alike(database):
     data, other = both(database, {"timezone": "Europe/London", "currency": "GBP"}, **tables)
     assert len(risk_lists(data, DECEMBER)["at_risk"]) == 100
     assert forecast_differences(data, other, DECEMBER, ["plan"]) == []
-
-
-def test_online_retail_by_invoices(database, shared, tmp_path):
-    data = rk.load(invoices(tmp_path, shared))
-    frame = pd.read_parquet(shared / "data" / "online_retail_orders.parquet")
-    other = rk.load(database, orders=put(database, frame), timezone="Europe/London", currency="GBP")
-    assert differences(data, other, ["country"]) == []
 
 
 def test_online_retail_by_lines(server, database, shared, tmp_path):

@@ -37,7 +37,7 @@ def test_nothing_is_claimed_where_nothing_changes():
 @pytest.mark.long
 @pytest.mark.parametrize("effect", [CHANCE.PRICE, CHANCE.BUYING])
 def test_what_changes_for_everybody_is_claimed(effect):
-    reports = CHANCE.simulate(6, effect)
+    reports = CHANCE.simulate(3, effect)
     assert CHANCE.said(reports, "twelve", *CHANCE.EFFECTS[effect]) >= 0.5
 
 

@@ -169,7 +169,13 @@ def test_there_is_a_section_only_where_there_are_goals(page):
     bare = replace(page.data, settings=msgspec.structs.replace(page.data.settings, goals={}))
     none = Page("2024-12", data=bare)
     assert not none.has_goals()
-    assert (none.goal_bars(), none.goals(), none.goal_trends(), none.goals_in_a_line()) == (None, None, [], "")
+    assert (none.goal_bars(brief=True), none.goals(), none.goal_trends(), none.goals_in_a_line()) == (
+        None,
+        None,
+        [],
+        "",
+    )
+    assert none.goal_bars().data["text"].startswith("The settings name no goal")
 
 
 def test_a_pack_has_them_on_its_pages_and_in_the_index(page, tmp_path):

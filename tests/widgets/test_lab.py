@@ -323,8 +323,8 @@ def test_a_template_runs_from_top_to_bottom_and_draws_its_charts(chromium, templ
         lab.run_all()
         shown = lab.page.locator(".jp-OutputArea-output").count()
         charts = lab.drawn(".jp-RenderedVegaCommon5")
-        assert shown >= 3
-        assert (charts > 0) == (name != "overview.ipynb")
+        assert shown >= (2 if name == "goals.ipynb" else 3)  # the sample company has no goals
+        assert (charts > 0) == (name not in ("overview.ipynb", "goals.ipynb"))
         assert lab.page.locator(".jp-RenderedHTMLCommon figure.chart").count() == 0  # a description is no chart
         assert "Traceback" not in " ".join(lab.page.locator(".jp-OutputArea-output").all_inner_texts())
     except BaseException:

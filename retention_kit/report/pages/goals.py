@@ -96,10 +96,12 @@ class GoalBlocks(Context):
         """Every goal as a bar from its start to its target, with a mark where a straight line would be by now.
 
         The block `goals`: by objective, each with its figure, state, part of the way and outlook in words; `most` of
-        them at most, then the most urgent. `brief` leaves the words below the bars out. Nothing where the settings
-        name no goal.
+        them at most, then the most urgent. `brief` leaves the words below the bars out. Where the settings name no
+        goal, a `text` that says so; nothing if `brief`.
         """
         states = self.goal_states()
+        if not states and not brief:
+            return Block("text", text=self.words.text("goals.none"))
         items = [self.goal_in_words(one, brief=brief) for one in _most_urgent(states, most)]
         places = {item["objective"]: place for place, item in reversed([*enumerate(items)])} | {"": -1}
         items.sort(key=lambda item: places[item["objective"]])  # those of one objective beside one another
