@@ -12,7 +12,6 @@ becomes `unknown` and is never repeated unasked. What it leaves in `sending` was
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from retention_kit.data.engines.private_folders import write_private
 from retention_kit.delivery.ledgers import now, opened, opened_to_read, sync, version_of
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
@@ -302,10 +302,7 @@ def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, for this user's eyes; raises ReportError where there is no room."""
     beside = path.with_suffix(".part")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(beside, content)
         beside.replace(path)
         sync(path.parent)
     except OSError as error:

@@ -5,7 +5,6 @@ The product writes to no customer: who may be written to, and who has objected, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
@@ -17,6 +16,7 @@ from jinja2 import Environment, Template
 from markupsafe import Markup, escape
 
 from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.private_folders import write_private
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import read_table, wrap_errors
 from retention_kit.data.values.ids import BLANKS, read_ids
@@ -83,9 +83,9 @@ def invite(
         links = _new_name(folder, f"links-{date.today():%Y-%m-%d}")  # noqa: DTZ011, the day on the wall of who sends them
         part = links.with_suffix(".part")  # until they lead somewhere
         try:
-            write_private(part, rows_csv([("customer_id", "link"), *rows]))
+            _write(part, rows_csv([("customer_id", "link"), *rows]))
             for name, text in blocks.items():
-                write_private(folder / name, text)
+                _write(folder / name, text)
         except ReportError:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -142,21 +142,16 @@ def export(store: Store, path: Path) -> int:
     if path.is_file() and not path.read_bytes().startswith(head.encode()):
         raise SettingsError(f"{str(path)!r} is there and no export of a survey: name another file with --output.")
     texts = [tuple("" if value is None else str(value) for value in row) for row in rows]
-    write_private(path, rows_csv([COLUMNS, *texts]))
+    _write(path, rows_csv([COLUMNS, *texts]))
     return len(rows)
 
 
-def write_private(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     """Write a file for this user's eyes, whole or not at all."""
     beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            beside.unlink()
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(beside, text.encode())
         beside.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -36,7 +36,7 @@ def test_a_message_is_kept_before_the_ledger_knows_of_it(tmp_path, monkeypatch):
 
     with sending(tmp_path) as outbox:
         queue(outbox)
-        monkeypatch.setattr(module.os, "fsync", fail)
+        monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(ReportError, match=f"^No message can be written to '{outbox.folder}': No space left"):
             queue(outbox, KEY._replace(recipient="ben@example.com"), content=b"c: d\r\n\r\n")
         assert not [*outbox.folder.glob("*.part")]

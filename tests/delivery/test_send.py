@@ -16,7 +16,6 @@ from datetime import date
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from aiosmtpd.smtp import SMTP as Protocol
@@ -60,14 +59,6 @@ def room(running):
     """The server, all well and with nothing taken yet."""
     running.handler.__init__()
     return running
-
-
-@pytest.fixture
-def pauses(monkeypatch) -> list[float]:
-    """What was waited for; nobody waits."""
-    slept = []
-    monkeypatch.setattr(dispatch, "time", SimpleNamespace(sleep=slept.append))
-    return slept
 
 
 @pytest.fixture

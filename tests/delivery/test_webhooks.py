@@ -14,7 +14,6 @@ import traceback
 from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,7 +22,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hook_server import SECRET, hook_server
-from retention_kit.delivery import dispatch
 from retention_kit.delivery.hook_bodies import Message, body_of
 from retention_kit.delivery.outbox import Outbox, reading, sending
 from retention_kit.delivery.webhooks import KINDS, Post, Webhook, post, webhook_of
@@ -45,14 +43,6 @@ def running():
 def server(running):
     running.__init__(running.url, running.context)
     return running
-
-
-@pytest.fixture
-def pauses(monkeypatch) -> list[float]:
-    """What was waited for; nobody waits."""
-    slept = []
-    monkeypatch.setattr(dispatch, "time", SimpleNamespace(sleep=slept.append))
-    return slept
 
 
 def told(tmp_path, hook: Webhook, message: Message = SAID, period: str = "2025-12", **options):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from retention_kit.data.checks import REFUSED
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.quality import Count
+from retention_kit.data.cleaning.side_tables import count_problems
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 
@@ -87,14 +87,6 @@ def make_invitations(
     engine.run(_TYPED, **parts, has_answers=str(has_answers).lower(), as_of=as_of, begin=begin)
     nobody = "SELECT _row FROM usable WHERE 1 = 0"
     engine.run(_INVITATIONS, as_of=as_of, matched=_ANSWERS if "responses" in starts else nobody)
-    by_problem = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {NAME}_typed GROUP BY 1"))
-    rows = sum(by_problem.values())
-    for problem, column, fault in _FAULTS:
-        if by_problem.get(problem, 0) > REFUSED * rows:
-            raise DataError(
-                f"The {NAME} column {column!r} {fault} in {by_problem[problem]:,} of {rows:,} rows: see which column "
-                "is which."
-            )
-    counts = [Count(NAME, problem, by_problem[problem]) for problem in sorted(set(by_problem) - {""})]
+    rows, counts = count_problems(engine, NAME, _FAULTS)
     ((still_open,),) = engine.rows(f"SELECT COUNT(*) FROM {NAME} WHERE NOT is_over")
     return rows, counts + [Count(NAME, "still open to an answer", still_open)] * (still_open > 0)

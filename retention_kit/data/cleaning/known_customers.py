@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from retention_kit.data.checks import REFUSED
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.quality import Count
+from retention_kit.data.cleaning.side_tables import count_problems
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 
@@ -27,6 +27,11 @@ CREATE TABLE {NAME} AS
 SELECT customer_id, CASE WHEN COUNT(*) = COUNT(first_at) THEN MIN(CAST(first_at AS DATE)) END AS first_at
 FROM {NAME}_typed WHERE problem IS NULL GROUP BY customer_id"""
 
+_FAULTS = (  # of which over half of the rows are refused: the check, the column, and what it is
+    ("no id", "customer_id", "is empty"),
+    ("unreadable date", "first_at", "is unreadable"),
+)
+
 
 def make_known_customers(engine: Engine, columns: Columns, starts: Mapping[str, date]) -> tuple[int, list[Count]]:
     """Make the table of those who were customers before the tables in `starts` begin; give its rows and what they are.
@@ -40,15 +45,7 @@ def make_known_customers(engine: Engine, columns: Columns, starts: Mapping[str, 
     parts = {name: columns.sql[name] for name in ("customer_id", "first_at", "first_at_unreadable")}
     engine.run(_TYPED, **parts, begin=str(max(starts_of_tables.values())))
     engine.run(_KNOWN)
-    rows_by_problem = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {NAME}_typed GROUP BY 1"))
-    rows = sum(rows_by_problem.values())
-    for problem, column, fault in (("no id", "customer_id", "empty"), ("unreadable date", "first_at", "unreadable")):
-        if rows_by_problem.get(problem, 0) > REFUSED * rows:
-            raise DataError(
-                f"The {NAME} column {column!r} is {fault} in {rows_by_problem[problem]:,} of {rows:,} rows: see "
-                "which column is which."
-            )
-    counts = [Count(NAME, problem, rows_by_problem[problem]) for problem in sorted(set(rows_by_problem) - {""})]
+    rows, counts = count_problems(engine, NAME, _FAULTS)
     ((copies,),) = engine.rows(f"SELECT COUNT(*) FROM {NAME}_typed WHERE problem IS NULL AND place > 1")
     seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in starts_of_tables)
     ((known, met),) = engine.rows(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from retention_kit.data.checks import REFUSED
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.quality import Count
+from retention_kit.data.cleaning.side_tables import count_problems
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.errors import DataError
 
@@ -59,14 +59,7 @@ def make_tickets(
     parts |= {name: known[name] for name in ("as_of", "is_as_of_set", "tomorrow")}
     engine.run(_TYPED, **parts)
     engine.run(_TICKETS, as_of=known["as_of"])
-    by_problem = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {NAME}_typed GROUP BY 1"))
-    rows = sum(by_problem.values())
-    for problem, column, fault in _FAULTS:
-        if by_problem.get(problem, 0) > REFUSED * rows:
-            raise DataError(
-                f"The {NAME} column {column!r} {fault} in {by_problem[problem]:,} of {rows:,} rows: see which column "
-                "is which."
-            )
+    rows, counts = count_problems(engine, NAME, _FAULTS)
     seen = " UNION ".join(f"SELECT DISTINCT customer_id FROM {name}" for name in starts)
     ((strange, customers, met),) = engine.rows(
         "SELECT COUNT(CASE WHEN seen.customer_id IS NULL THEN 1 END), COUNT(DISTINCT asked.customer_id), "
@@ -78,5 +71,4 @@ def make_tickets(
             f"None of the {customers:,} customers of the {NAME} is in the {' or '.join(starts)}: write customer_id as "
             "it is there."
         )
-    counts = [Count(NAME, problem, by_problem[problem]) for problem in sorted(set(by_problem) - {""})]
     return rows, counts + [Count(NAME, "ticket of nobody in the other tables", strange)] * (strange > 0)

@@ -1,4 +1,4 @@
-"""Folders for rows on disk and copies of what is read, which nobody else may look into."""
+"""Folders for rows on disk and copies of what is read, and files, which nobody else may look into."""
 
 from __future__ import annotations
 
@@ -46,6 +46,15 @@ def private_path() -> Path:
     except (OSError, ValueError):
         folder = Path(tempfile.mkdtemp(prefix="retention-kit-"))
     return folder / name
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file for this user's eyes, on the disk when it returns; what lies there gives way. Raises OSError."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _has_ended(process: int) -> bool:

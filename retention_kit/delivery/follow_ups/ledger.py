@@ -6,7 +6,6 @@ crash leaves beside is put in place where the ledger knows it, and else thrown a
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from retention_kit.data.engines.private_folders import write_private
 from retention_kit.delivery.ledgers import opened, opened_to_read, sync, version_of
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
@@ -185,20 +185,17 @@ def reading(folder: Path) -> Iterator[Ledger]:
         yield Ledger(folder, connection)
 
 
-def part_of(path: Path) -> Path:
+def _part_of(path: Path) -> Path:
     """Where a file lies until it is whole."""
     return path.with_name(f".{path.name}.part")
 
 
 def write_beside(path: Path, content: str) -> None:
     """Write what is to become a file beside its place, for this user's eyes, and on the disk; raises ReportError."""
-    part = part_of(path)
+    part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content.encode("utf-8", "replace"))
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(part, content.encode("utf-8", "replace"))
         sync(part.parent)
         sync(part.parent.parent)
     except OSError as error:
@@ -209,7 +206,7 @@ def write_beside(path: Path, content: str) -> None:
 def put_in_place(path: Path) -> None:
     """Give a file that was written beside its place its name."""
     try:
-        part_of(path).replace(path)
+        _part_of(path).replace(path)
         sync(path.parent)
     except OSError as error:
         raise ReportError(f"{path.name} cannot be put into {str(path.parent)!r}: {error.strerror}.") from None

@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from retention_kit.delivery.follow_ups.ledger import Entry, File, Ledger, part_of, put_in_place, write_beside
+from retention_kit.delivery.follow_ups.ledger import Entry, File, Ledger, put_in_place, write_beside
 from retention_kit.delivery.ledgers import now
 from retention_kit.metrics.follow_ups import Due, DueList
 from retention_kit.report.export.csv_files import rows_csv
@@ -65,10 +65,7 @@ def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
 
 def write_lists(ledger: Ledger, chosen: Iterable[Listed]) -> list[Listed]:
     """Write each list that names somebody, and the ledger with it; the calendars follow, so that none is missing."""
-    written = []
-    for one in chosen:
-        written.append(_write(ledger, one) if one.rows else one)
-    return written
+    return [_write(ledger, one) if one.rows else one for one in chosen]
 
 
 def _write(ledger: Ledger, one: Listed) -> Listed:
@@ -152,8 +149,7 @@ def draw_calendars(ledger: Ledger, render: Callable[[list[File], list[Entry]], s
     for day in dict.fromkeys(one.day for one in files if not one.is_drawn):
         shown = [one for one in files if one.day == day and one.has_event]
         names = {one.file for one in shown}
-        path = ledger.folder / shown[0].file
-        path = path.with_name("follow-ups.ics")
+        path = (ledger.folder / shown[0].file).with_name("follow-ups.ics")
         write_beside(path, render(shown, [entry for entry in ledger.entries() if entry.file in names]))
-        part_of(path).replace(path)
+        put_in_place(path)
         ledger.drawn(day)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.settings.goals import Goal
 
+_EARLIEST = date.min + timedelta(days=1)
 # Money of purchases alone: the sum over the months of a year is that of the year. A customer may be new or lost in a
 # month without being so in the year.
-_EARLIEST = date.min + timedelta(days=1)
 SUMS = ("revenue", "guest_revenue", "refunds", "net_revenue")
 
 
@@ -112,11 +112,8 @@ class _Reading:
 
     def _begun(self, blank: GoalState, every: str, complete: list[Period]) -> tuple[GoalState, Period | None]:
         """Where the way begins: the goal with its start, and the period that this is of."""
-        one, goal, when = (
-            as_set(METRICS[blank.metric], self._data.settings.definitions),
-            blank.goal,
-            blank.goal.start_date,
-        )
+        goal, when = blank.goal, blank.goal.start_date
+        one = as_set(METRICS[blank.metric], self._data.settings.definitions)
         if goal.start is not None:
             start = number(goal.start, one, f"goals.{blank.id}.start")
             begun = _ending_by(when, every) if when else complete[0]

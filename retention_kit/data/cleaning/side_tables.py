@@ -1,0 +1,27 @@
+"""What side tables share, of which no figure is made: rows are counted by problem, and refused where most have one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from retention_kit.data.checks import REFUSED
+from retention_kit.data.cleaning.quality import Count
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.errors import DataError
+
+
+def count_problems(engine: Engine, name: str, faults: Iterable[tuple[str, str, str]]) -> tuple[int, list[Count]]:
+    """How many rows `NAME_typed` has, and how many of them each problem.
+
+    `faults` are problems of a column, with what is wrong with it in words. Raises DataError where over half of the rows
+    have one.
+    """
+    by_problem = dict(engine.rows(f"SELECT coalesce(problem, ''), COUNT(*) FROM {name}_typed GROUP BY 1"))
+    rows = sum(by_problem.values())
+    for problem, column, fault in faults:
+        if by_problem.get(problem, 0) > REFUSED * rows:
+            raise DataError(
+                f"The {name} column {column!r} {fault} in {by_problem[problem]:,} of {rows:,} rows: see which column "
+                "is which."
+            )
+    return rows, [Count(name, problem, by_problem[problem]) for problem in sorted(set(by_problem) - {""})]
