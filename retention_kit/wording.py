@@ -2,50 +2,114 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache, reduce
-from importlib.resources import files
 from operator import getitem
+from string import Formatter
 from typing import Any
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit import bidi
+from retention_kit.errors import SettingsError
 from retention_kit.periods import Period
+from retention_kit.word_files import fields_of, flat, languages, locale_of, word_file
+
+__all__ = ["DASH", "MINUS", "Number", "Sentence", "Words", "languages", "money_decimals", "sentence"]
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
+_ARABIC_DIGITS = str.maketrans("0123456789%", "٠١٢٣٤٥٦٧٨٩٪")
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
-def languages() -> list[str]:
-    """The languages a report can be written in: one file each in `locale/`."""
-    return sorted(
-        path.name[:-5] for path in files("retention_kit").joinpath("locale").iterdir() if path.name[-5:] == ".toml"
-    )
+class Number(str):
+    """A figure as it is written, which knows its number: a sentence can count a noun with it."""
+
+    number: float
+
+    def __new__(cls, text: str, number: float = 0) -> Number:
+        """`number` is rounded as the text is."""
+        made = super().__new__(cls, text)
+        made.number = number
+        return made
+
+
+class Sentence(str):
+    """An English sentence that can be said in any language; it is its English text in all else.
+
+    Either a key of the word files with the values of its `{fields}`, plain numbers, periods, dates, names and other
+    sentences; or several of them, one after the other.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+    parts: tuple[str, ...]
+    translations: Mapping[str, str]
+
+    def __new__(
+        cls,
+        english: str,
+        key: str = "",
+        values: Mapping[str, Any] | None = None,
+        parts: tuple[str, ...] = (),
+        translations: Mapping[str, str] | None = None,
+    ) -> Sentence:
+        """Made by `sentence`, `declared` and `joined`."""
+        made = super().__new__(cls, english)
+        made.key, made.values, made.parts, made.translations = key, values or {}, parts, translations or {}
+        return made
+
+    def __reduce__(self) -> tuple:
+        return Sentence, (str(self), self.key, self.values, self.parts, self.translations)
+
+    def __str__(self) -> str:
+        return "".join(self)
+
+    @classmethod
+    def declared(cls, key: str, english: str, translations: Mapping[str, str] | None = None) -> Sentence:
+        """A sentence whose English stands in code; a word file may say it under the key, else `translations` do, by
+        language, else it stays English.
+        """
+        return cls(english, key, translations=translations)
+
+    @classmethod
+    def joined(cls, *parts: str) -> str:
+        """Sentences one after the other, without those that are empty."""
+        there = tuple(part for part in parts if part)
+        return there[0] if len(there) == 1 else cls(" ".join(there), parts=there)
+
+
+def sentence(key: str, **values: Any) -> Sentence:
+    """A sentence of the word files, with what fills its fields."""
+    return Sentence(_english().text(key, **values), key, values)
 
 
 @cache
-def _sentences(language: str) -> dict[str, Any]:
-    if language not in languages():
-        raise SettingsError(f"Reports cannot be written in {language!r} yet: {did_you_mean(language, languages())}")
-    return tomllib.loads(files("retention_kit").joinpath("locale", f"{language}.toml").read_text("utf-8"))
+def _english() -> Words:
+    return Words("en", "XXX")
 
 
 class Words:
     """How one language says things, in one report currency.
 
-    `short` is for reading (45.6%, £698, £1.16M), `full` for checking (45.60%, £698.21).
+    `language` may name a region: in `ar-SA` numbers and dates are those of Saudi Arabia. `digits` are `latn` or `arab`.
+    `short` is for reading (45.6%, £698, £1.16M), `full` for checking (45.60%, £698.21). Where a language is written
+    from right to left, figures, periods and dates are isolated (`bidi`). Raises SettingsError for an unknown language.
     """
 
-    def __init__(self, language: str = "en", currency: str = "GBP"):
-        self._sentences = _sentences(language)
+    def __init__(self, language: str = "en", currency: str = "GBP", digits: str = "latn"):
+        self.locale = locale_of(language)
+        self._sentences = word_file(language.partition("-")[0])
         self.language, self.currency = language, currency
         self.direction = self._sentences["direction"]
-        self.locale = self._sentences["locale"]
+        self.digits = digits
+        self._is_rtl = self.direction == "rtl"
+        self._filler = _Filler(self)
 
     def text(self, key: str, **values: object) -> str:
         """The sentence under a dotted key with its `{fields}` filled in; a missing key is a programming error."""
-        return self.raw(key).format(**values)
+        return self._fill(self.raw(key), values)
 
     def raw(self, key: str) -> str:
         """The sentence with its `{fields}` as they stand."""
@@ -56,23 +120,70 @@ class Words:
         """All that stands under a dotted key, by name."""
         return reduce(getitem, key.split("."), self._sentences)
 
+    def say(self, text: str) -> str:
+        """A Sentence in this language; any other text, and one that the language has no words for, as it is."""
+        if not isinstance(text, Sentence):
+            return text
+        if text.parts:
+            return " ".join(self.say(part) for part in text.parts)
+        if self.locale.startswith("en"):  # as it stands
+            return str(text)
+        known = _flat(self.language.partition("-")[0]).get(text.key)
+        known = known or text.translations.get(self.language.partition("-")[0])
+        return self._fill(known, text.values) if known else self.isolate(str(text))
+
+    def isolate(self, name: str) -> str:
+        """A name, or anything else that is not of this language, so that it does not turn what stands around it."""
+        return bidi.isolate(name, self.direction)
+
+    def count(self, noun: str, number: object) -> str:
+        """A counted noun, `3 days`: the form that the language has for the number."""
+        from babel import Locale
+
+        exact = number.number if isinstance(number, Number) else number
+        forms = self._sentences["counted"][noun]
+        if not isinstance(exact, int | float):
+            return forms["other"].format(n=number)
+        return forms[Locale.parse(self.locale).plural_form(abs(exact))].format(n=self.fill(number))
+
+    def _fill(self, sentence: str, values: Mapping[str, object]) -> str:
+        if any(noun or "[" in name for name, noun in fields_of(sentence)):
+            return self._filler.vformat(sentence, (), values)
+        return sentence.format(**{name: self.fill(value) for name, value in values.items()})
+
+    def fill(self, value: object) -> str:
+        """A value as a sentence holds it: raw numbers are counts."""
+        if isinstance(value, Sentence):
+            return self.say(value)
+        if isinstance(value, str):
+            return self.isolate(value)
+        if isinstance(value, float):
+            return self.value(value, "count")
+        if isinstance(value, Period):
+            return self.period(value)
+        if isinstance(value, date):
+            return self.date(value)
+        return self._in_digits(str(value)) if isinstance(value, int) else self.isolate(str(value))
+
     def value(self, value: float | None, unit: str, style: str = "short") -> str:
         """A figure with its unit; a dash where it is undefined."""
-        if value is None or value != value:
-            return DASH
-        with localcontext(rounding=ROUND_HALF_UP):  # as people round, on the shortest decimal form: 0.125 is 0.13
-            return getattr(self, f"_{unit}")(value, style == "full").replace("-", MINUS)
+        return self._figure(value, unit, style)
 
     def change(self, value: float | None, unit: str, style: str = "short") -> str:
         """A signed difference; between two fractions it is a number of percentage points."""
         if value is None or value != value:
             return DASH
+        sign = "+" if value > 0 else MINUS if value < 0 else "±"
         if unit in ("fraction", "points"):
             points = value * 100 if unit == "fraction" else value
-            figure = self.text("number.points", number=self.value(abs(points), "points", style))
-        else:
-            figure = self.value(abs(value), unit, style)
-        return f"{'+' if value > 0 else MINUS if value < 0 else '±'}{figure}"
+            return self.text("number.points", number=self._figure(abs(points), "points", style, sign))
+        return self._figure(abs(value), unit, style, sign)
+
+    def _figure(self, value: float | None, unit: str, style: str, sign: str = "") -> str:
+        if value is None or value != value:
+            return DASH
+        with localcontext(rounding=ROUND_HALF_UP):  # as people round, on the shortest decimal form: 0.125 is 0.13
+            return getattr(self, f"_{unit}")(value, style == "full", sign)
 
     def period(self, period: Period | str, style: str = "long") -> str:
         """`November 2011`, or `Nov 2011`; `Q4 2011` and `2011` in either style; `Week 45 (7–13 Nov 2011)`, or `7–13
@@ -84,60 +195,107 @@ class Words:
 
         period = Period.parse(period) if isinstance(period, str) else period
         if period.every == "month":
-            return format_date(period.start, "LLLL y" if style == "long" else "LLL y", locale=self.locale)
+            return self._dated(format_date(period.start, "LLLL y" if style == "long" else "LLL y", locale=self.locale))
         if period.every == "week":
             if style == "tick":
                 return self.date(period.start)
             days = format_interval(period.start, period.end - timedelta(days=1), "yMMMd", locale=self.locale)
-            days = " ".join(days.split())  # without the thin spaces, which few fonts have
+            days = self._dated(" ".join(days.split()))  # without the thin spaces, which few fonts have
             return self.text("number.week", week=int(str(period)[-2:]), days=days) if style == "long" else days
         if period.every == "quarter":
-            return format_date(period.start, "QQQ y", locale=self.locale)
-        return str(period)
+            return self._dated(format_date(period.start, "QQQ y", locale=self.locale))
+        return self._dated(str(period))
 
     def date(self, day: date) -> str:
         """`9 Dec 2011`."""
         from babel.dates import format_date
 
-        return format_date(day, "d MMM y", locale=self.locale)
+        return self._dated(format_date(day, "d MMM y", locale=self.locale))
 
-    def _decimal(self, value: float, pattern: str) -> str:
+    def _dated(self, text: str) -> str:
+        return bidi.rtl(self._in_digits(bidi.plain(text))) if self._is_rtl else text
+
+    def _in_digits(self, text: str) -> str:
+        return text.translate(_ARABIC_DIGITS) if self.digits == "arab" else text
+
+    def _decimal(self, value: float, pattern: str, sign: str = "") -> Number:
         from babel.numbers import format_decimal
 
-        return format_decimal(_exact(value), format=pattern, locale=self.locale, decimal_quantization=True)
+        text = format_decimal(
+            _exact(value), pattern, self.locale, decimal_quantization=True, numbering_system=self.digits
+        )
+        rounded = round(value, len(pattern.partition(".")[2].rstrip("%")))
+        return Number(self._signed(text, sign), int(rounded) if rounded == int(rounded) else rounded)
 
-    def _fraction(self, value: float, full: bool) -> str:
-        return self._decimal(value, "#,##0.00%" if full else "#,##0.0%")
+    def _signed(self, number: str, sign: str = "") -> str:
+        number = sign + number.replace("-", MINUS)
+        return bidi.ltr(self._in_digits(bidi.plain(number))) if self._is_rtl else number
 
-    def _count(self, value: float, _: bool) -> str:
-        return self._decimal(value, "#,##0.##" if value % 1 else "#,##0")
+    def _fraction(self, value: float, full: bool, sign: str) -> str:
+        return self._decimal(value, "#,##0.00%" if full else "#,##0.0%", sign)
 
-    def _points(self, value: float, full: bool) -> str:
-        return self._decimal(value, "#,##0.00" if full else "#,##0.0")
+    def _count(self, value: float, _: bool, sign: str) -> str:
+        return self._decimal(value, "#,##0.##" if value % 1 else "#,##0", sign)
 
-    def _ratio(self, value: float, full: bool) -> str:
-        return self._decimal(value, "#,##0.0000" if full else "#,##0.00")
+    def _points(self, value: float, full: bool, sign: str) -> str:
+        return self._decimal(value, "#,##0.00" if full else "#,##0.0", sign)
 
-    def _years(self, value: float, full: bool) -> str:
-        return self.text("number.years", number=self._decimal(value, "#,##0.00" if full else "#,##0.0"))
+    def _ratio(self, value: float, full: bool, sign: str) -> str:
+        return self._decimal(value, "#,##0.0000" if full else "#,##0.00", sign)
 
-    def _money(self, value: float, full: bool) -> str:
+    def _years(self, value: float, full: bool, sign: str) -> str:
+        return self.text("number.years", number=self._decimal(value, "#,##0.00" if full else "#,##0.0", sign))
+
+    def _money(self, value: float, full: bool, sign: str) -> str:
         from babel.numbers import format_compact_currency, format_compact_decimal, format_currency
 
         exact, is_plain = _exact(value), self.currency == "XXX"  # no currency: a plain number
-        if full or abs(value) < 100:
-            if is_plain:
-                return self._decimal(value, "#,##0.00")
-            return format_currency(exact, self.currency, locale=self.locale)
-        if abs(value) < 100_000:
-            if is_plain:
-                return self._decimal(value, "#,##0")
-            return format_currency(exact, self.currency, "¤#,##0", locale=self.locale, currency_digits=False)
         # The largest word there is stands for a trillion: a thousand of them are counted as such.
         digits = 2 if 1_000_000 <= abs(value) < 10**14 else 0
+        short: dict[str, Any] = {"locale": self.locale, "fraction_digits": digits, "numbering_system": self.digits}
+        if full or abs(value) < 100:
+            if is_plain or self._is_rtl:
+                decimals = 2 if is_plain else money_decimals(self.currency)
+                return self._with_symbol(self._decimal(value, f"#,##0.{'0' * decimals}".rstrip("."), sign))
+            return self._signed(format_currency(exact, self.currency, locale=self.locale), sign)
+        if abs(value) < 100_000:
+            if is_plain or self._is_rtl:
+                return self._with_symbol(self._decimal(value, "#,##0", sign))
+            return self._signed(
+                format_currency(exact, self.currency, "¤#,##0", locale=self.locale, currency_digits=False), sign
+            )
+        if self._is_rtl:
+            number, _, word = bidi.plain(format_compact_decimal(exact, **short)).partition(_SPACE)
+            return self._with_symbol(self._signed(number, sign), word)
         if is_plain:
-            return format_compact_decimal(exact, fraction_digits=digits, locale=self.locale)
-        return format_compact_currency(exact, self.currency, fraction_digits=digits, locale=self.locale)
+            return self._signed(format_compact_decimal(exact, **short), sign)
+        return self._signed(format_compact_currency(exact, self.currency, **short), sign)
+
+    def _with_symbol(self, number: str, word: str = "") -> str:
+        """Number, word and currency in the order in which they are read, as one run."""
+        from babel.numbers import get_currency_symbol
+
+        if not self._is_rtl:
+            return number
+        symbol = "" if self.currency == "XXX" else bidi.plain(get_currency_symbol(self.currency, self.locale))
+        if symbol.isascii() or not any(one.isalpha() and not one.isascii() for one in symbol):
+            symbol = symbol and bidi.ltr(get_currency_symbol(self.currency, _english().locale))
+        return number if not (word or symbol) else bidi.rtl(_SPACE.join(filter(None, (number, word, symbol))))
+
+
+class _Filler(Formatter):
+    """Fills the fields of a sentence: `{n:days}` counts days."""
+
+    def __init__(self, words: Words):
+        self._words = words
+
+    def format_field(self, value: object, noun: str) -> str:
+        return self._words.count(noun, value) if noun else self._words.fill(value)
+
+
+@cache
+def _flat(language: str) -> dict[str, str]:
+    return flat(word_file(language))
 
 
 def _exact(value: float) -> Decimal:

@@ -120,9 +120,7 @@ cases = pytest.mark.parametrize(
 def _figures_as_written_in(request, monkeypatch):
     """The English sentences, with figures, money and dates as another language writes them."""
     case = request.node.callspec.params["case"]
-    monkeypatch.setattr(
-        wording, "_sentences", lambda language, of=wording._sentences: {**of(language), "locale": case[3]}
-    )
+    monkeypatch.setattr(wording, "locale_of", lambda _: case[3])
 
 
 @cases

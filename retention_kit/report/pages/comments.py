@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import timedelta
 
 from retention_kit.metrics.comments.distinctive import Contrast
@@ -14,7 +13,6 @@ from retention_kit.report.charts.base import join_items
 from retention_kit.report.pages.later import GROUPS, LaterBlocks
 
 SHOWN, NAMED = 8, 3  # words of a group in the table and in the title
-_LEFT_TO_RIGHT, _RIGHT_TO_LEFT = "\N{LEFT-TO-RIGHT MARK}", "\N{RIGHT-TO-LEFT MARK}"
 
 
 class CommentBlocks(LaterBlocks):
@@ -55,12 +53,12 @@ class CommentBlocks(LaterBlocks):
             said = [
                 text(
                     "comments.word",
-                    word=self._apart(told.spellings[one.word]),
+                    word=self.words.isolate(told.spellings[one.word]),
                     count=words.value(one.comments, "count"),
                 )
                 for one in telling[group][:SHOWN]
             ]
-            shown = " ".join(self._apart(text("comments.quoted", text=one)) for one in examples)
+            shown = " ".join(self.words.isolate(text("comments.quoted", text=one)) for one in examples)
             rows.append([self._answer_label(survey, group), count, ", ".join(said) or text("comments.none"), shown])
         columns = [{"label": text(f"comments.{name}")} for name in ("group", "customers", "words", "examples")]
         columns[1]["align"] = "end"
@@ -82,13 +80,6 @@ class CommentBlocks(LaterBlocks):
             and self.holds("comments", "words", value=_claimed(survey, group, one))
         ]
 
-    def _apart(self, said: str) -> str:
-        """What runs the other way than the page, with a mark behind it, so that it does not turn what follows."""
-        kinds = {unicodedata.bidirectional(one) for one in said}
-        if self.words.direction == "ltr":
-            return said + _LEFT_TO_RIGHT if kinds & {"R", "AL"} else said
-        return said + _RIGHT_TO_LEFT if "L" in kinds else said
-
     def _comments_title(self, survey: str, telling: dict[str, list[Contrast]], told: SurveyComments) -> str:
         """The finding: the group with the most distinctive words, and these."""
         name, text = self.words.text(f"charts.answers.{survey}"), self.words.text
@@ -96,7 +87,7 @@ class CommentBlocks(LaterBlocks):
         if not found:
             return text("comments.title", survey=name)
         group, those = max(found.items(), key=lambda item: item[1][0].z)
-        said = [self._apart(text("comments.quoted", text=told.spellings[one.word])) for one in those[:NAMED]]
+        said = [self.words.isolate(text("comments.quoted", text=told.spellings[one.word])) for one in those[:NAMED]]
         label = text(f"comments.among.{group if survey == 'nps' else f'{group}_{survey}'}")
         return text("comments.title_words", survey=name, group=label, words=join_items(said, self.words))
 

@@ -1,0 +1,39 @@
+"""Direction of writing: what runs against its surroundings is isolated, so that signs and brackets stay in place.
+
+Source: the Unicode bidirectional algorithm (Unicode Standard Annex #9, section 2.4).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+LTR, RTL, EITHER, END = "\u2066", "\u2067", "\u2068", "\u2069"
+_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ISOLATED = re.compile("[\u2066-\u2068][^\u2066-\u2069]*\u2069")
+
+
+def plain(text: str) -> str:
+    """The text without the controls of direction, which nobody sees."""
+    return _CONTROLS.sub("", text)
+
+
+def ltr(text: str) -> str:
+    """A run from left to right, whatever stands around it: a number with its sign and unit."""
+    return f"{LTR}{text}{END}"
+
+
+def rtl(text: str) -> str:
+    """A run from right to left."""
+    return f"{RTL}{text}{END}"
+
+
+def isolate(text: str, direction: str) -> str:
+    """A name in a text of that direction: isolated where letters of it run the other way."""
+    rest = text
+    while (shorter := _ISOLATED.sub("", rest)) != rest:  # from the innermost outwards
+        rest = shorter
+    against = ("L",) if direction == "rtl" else ("R", "AL")
+    if rest.isascii() and direction == "ltr":
+        return text
+    return f"{EITHER}{text}{END}" if any(unicodedata.bidirectional(one) in against for one in rest) else text

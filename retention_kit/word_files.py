@@ -1,0 +1,86 @@
+"""The word files: `locale/<language>.toml`, each of which says all that the English one does."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from string import Formatter
+from typing import Any
+
+from retention_kit.errors import SettingsError, did_you_mean
+
+FOLDER = files("retention_kit").joinpath("locale")
+OWN = ("metrics", "counted")  # what a language says beyond the English file: its words for figures, the nouns it counts
+
+
+def languages() -> list[str]:
+    """The languages a report can be written in: one file each in `locale/`."""
+    return sorted(path.name[:-5] for path in FOLDER.iterdir() if path.name[-5:] == ".toml")
+
+
+@cache
+def locale_of(language: str) -> str:
+    """Of whom numbers and dates are written as in a language, `ar`, or in a region of it, `ar-SA`: a name that Babel
+    knows. Raises SettingsError.
+    """
+    from babel import Locale, UnknownLocaleError
+
+    name, _, region = language.partition("-")
+    if name not in languages():
+        raise SettingsError(f"Reports cannot be written in {language!r} yet: {did_you_mean(name, languages())}")
+    if not region:
+        return word_file(name)["locale"]
+    try:
+        return str(Locale.parse(f"{name}_{region}"))
+    except (UnknownLocaleError, ValueError):
+        raise SettingsError(
+            f"Nothing is known of how {name!r} is written in {region!r}: write {name!r} alone."
+        ) from None
+
+
+@cache
+def word_file(name: str) -> dict[str, Any]:
+    """All that a language's file says. Raises SettingsError where it lacks what the English one has."""
+    sentences = tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text("utf-8"))
+    if name != "en" and (faults := list(faults_of(sentences, word_file("en")))):
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise SettingsError(f"The words of {name!r} are not whole: {faults[0]}{more}.")
+    return sentences
+
+
+def faults_of(sentences: Mapping[str, Any], english: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps a word file from saying all that the English one does: keys, fields, and forms of counted nouns."""
+    from babel import Locale
+
+    own, wanted = flat(sentences), flat(english)
+    missing, unknown = sorted(wanted.keys() - own.keys()), sorted(own.keys() - wanted.keys())
+    yield from (f"{key} is missing" for key in missing if not key.startswith(OWN))
+    yield from (f"{key} is said nowhere" for key in unknown if not key.startswith(OWN))
+    nouns = sentences.get("counted", {})
+    for key, sentence in own.items():
+        known = {name for name, _ in fields_of(wanted.get(key, sentence))}
+        for name, noun in fields_of(sentence):
+            if name not in known:
+                yield f"{key} has no {{{name}}}"
+            if noun and noun not in nouns:
+                yield f"{key} counts {noun}, which [counted] lacks"
+    forms = {*Locale.parse(sentences["locale"]).plural_form.tags, "other"}
+    for noun, said in nouns.items():
+        yield from (f"counted.{noun} lacks {form!r}" for form in sorted(forms - said.keys()))
+
+
+@cache
+def fields_of(sentence: str) -> list[tuple[str, str]]:
+    """The fields of a sentence, each with the noun that is counted with it, if one is."""
+    return [(name, noun or "") for _, name, noun, _ in Formatter().parse(sentence) if name is not None]
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Sentences by dotted key."""
+    found: dict[str, str] = {}
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        found |= flat(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
+    return found
