@@ -83,5 +83,5 @@ def test_of_other_surveys_groups_are_called_by_what_was_answered():
 def test_arabic_words_do_not_turn_what_stands_behind_them():
     block = page(["الخدمة سيئة جدا"] * 30 + GOOD * 6, [2] * 30 + [10] * 30).comments("nps")
     assert block.data["rows"][0][2] == "\u2068الخدمة\u2069 (30), \u2068سيئة\u2069 (30)"
-    assert block.data["rows"][0][3] == "\u2068“الخدمة سيئة جدا”\u2069"
+    assert block.data["rows"][0][3] == "“\u2068الخدمة سيئة جدا\u2069”"
     assert "\u2068" not in str(page(GOOD * 8 + BAD * 8, [10] * 40 + [2] * 40).comments("nps"))

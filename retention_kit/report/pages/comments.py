@@ -58,7 +58,7 @@ class CommentBlocks(LaterBlocks):
                 )
                 for one in telling[group][:SHOWN]
             ]
-            shown = " ".join(self.words.isolate(text("comments.quoted", text=one)) for one in examples)
+            shown = " ".join(text("comments.quoted", text=one) for one in examples)
             rows.append([self._answer_label(survey, group), count, ", ".join(said) or text("comments.none"), shown])
         columns = [{"label": text(f"comments.{name}")} for name in ("group", "customers", "words", "examples")]
         columns[1]["align"] = "end"
@@ -87,7 +87,7 @@ class CommentBlocks(LaterBlocks):
         if not found:
             return text("comments.title", survey=name)
         group, those = max(found.items(), key=lambda item: item[1][0].z)
-        said = [self.words.isolate(text("comments.quoted", text=told.spellings[one.word])) for one in those[:NAMED]]
+        said = [text("comments.quoted", text=told.spellings[one.word]) for one in those[:NAMED]]
         label = text(f"comments.among.{group if survey == 'nps' else f'{group}_{survey}'}")
         return text("comments.title_words", survey=name, group=label, words=join_items(said, self.words))
 
