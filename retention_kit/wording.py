@@ -93,19 +93,28 @@ def _english() -> Words:
 class Words:
     """How one language says things, in one report currency.
 
-    `language` may name a region: in `ar-SA` numbers and dates are those of Saudi Arabia. `digits` are `latn` or `arab`.
+    `language` may name a region: in `ar-SA` numbers and dates are those of Saudi Arabia. `digits` are `latn`, or
+    `arab` (٠١٢) where the language knows them.
     `short` is for reading (45.6%, £698, £1.16M), `full` for checking (45.60%, £698.21). Where a language is written
     from right to left, figures, periods and dates are isolated (`bidi`). Raises SettingsError for an unknown language.
     """
 
     def __init__(self, language: str = "en", currency: str = "GBP", digits: str = "latn"):
+        from babel import Locale
+
         self.locale = locale_of(language)
+        own = Locale.parse(self.locale).other_numbering_systems.get("native")
         self._sentences = word_file(language.partition("-")[0])
         self.language, self.currency = language, currency
         self.direction = self._sentences["direction"]
-        self.digits = digits
+        self.digits = digits if digits == own else "latn"
         self._is_rtl = self.direction == "rtl"
         self._filler = _Filler(self)
+
+    @classmethod
+    def of(cls, report: Any, language: str = "") -> Words:
+        """The words that the settings of `[report]` ask for, in another language of theirs or in the first."""
+        return cls(language or report.languages[0], report.currency, report.digits)
 
     def text(self, key: str, **values: object) -> str:
         """The sentence under a dotted key with its `{fields}` filled in; a missing key is a programming error."""

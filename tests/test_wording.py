@@ -10,6 +10,7 @@ from retention_kit import wording
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.periods import Period
+from retention_kit.settings import make_settings
 from retention_kit.wording import Words, languages, money_decimals
 
 WORDS = Words("en", "GBP")
@@ -138,3 +139,14 @@ def test_no_name_of_an_option_is_a_word_of_the_page():
     assert [
         (place, text) for place, text in said if re.search(r"\b[a-z]+_\w+\b", re.sub(r"\{[^}]*\}|lists/\w+", "", text))
     ] == []
+
+
+def test_words_are_made_from_the_settings_of_the_report():
+    report = make_settings({"report": {"languages": ["en"], "currency": "EUR", "digits": "arab"}}).report
+    words = Words.of(report)
+    assert (words.language, words.currency) == ("en", "EUR")
+    assert words.value(1234.5, "money", "full") == "€1,234.50"  # English has no other digits
+    with pytest.raises(SettingsError, match=r"report\.digits cannot be 'arabic': .*'arab'"):
+        make_settings({"report": {"digits": "arabic"}})
+    with pytest.raises(SettingsError, match="cannot be written in 'xx'"):
+        Words.of(report, "xx")

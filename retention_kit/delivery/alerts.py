@@ -159,7 +159,7 @@ def queue_news(
         note = News(
             [event for _, event in events[target]],
             settings,
-            Words(settings.report.languages[0], settings.report.currency),
+            Words.of(settings.report),
             as_of,
         )
         gist = "\n".join(f"{watch} {event.kind} {event.since}" for watch, event in events[target])

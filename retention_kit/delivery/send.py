@@ -305,11 +305,11 @@ def _queue(
         return Queued(row, sender, message.to.address)
     revision = 0 if row is None else row.revision
     if verdict.late:
-        raw = headers.noted(raw, gate.late_notice(verdict, Words(message.to.language)))
+        raw = headers.noted(raw, gate.late_notice(verdict, Words.of(settings.report, message.to.language)))
     if row and action == "correct":
         # One that did not go out yet is that same correction; one that did, or may have, is followed by another.
         revision += row.state in ("sent", "unknown")
-        raw = headers.corrected(raw, Words(message.to.language), key.period)
+        raw = headers.corrected(raw, Words.of(settings.report, message.to.language), key.period)
     number = headers.message_id(key, revision, message.digest, sender)
     root = outbox.root(key)
     before = [row.message_id] if row and row.revision < revision else []
@@ -351,7 +351,7 @@ class _Owner(NamedTuple):
 
     def _message(self, reasons: Sequence[str], results: Sequence[Result]) -> tuple[bytes, str]:
         """The message, and a digest of who and why: not of a server's words, which vary."""
-        words, company = Words(self.settings.report.languages[0]), self.settings.report.company
+        words, company = Words.of(self.settings.report), self.settings.report.company
         missed = [one for one in results if one.state not in SETTLED]
         why = "undelivered" if results else "blocked"
         period, sent = words.period(self.manifest["period"]), len(results) - len(missed)

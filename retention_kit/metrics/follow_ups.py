@@ -72,7 +72,7 @@ def due_lists(data: Dataset, since: Mapping[str, date] | None = None) -> list[Du
 def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> DueList:
     """Who is due for one follow-up; see `due_lists`."""
     rule, day = follow_up.rule, data.as_of
-    words = Words(data.settings.report.languages[0], data.settings.report.currency)
+    words = Words.of(data.settings.report)
     if rule.table not in data.tables and not (rule.table == "tickets" and data.has_tickets):
         return DueList(follow_up, day, reason=words.text(f"follow_ups.missing_{rule.table}"))
     gap, kinds = 0, None

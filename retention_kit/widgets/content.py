@@ -105,8 +105,7 @@ class Content:
 
     @cached_property
     def words(self) -> Words:
-        report = self.data.settings.report
-        return Words(report.languages[0], report.currency)
+        return Words.of(self.data.settings.report)
 
     @cached_property
     def scorecard(self) -> pd.DataFrame:

@@ -76,8 +76,7 @@ class Explorer(W.VBox):
         self._listing = Listing(ACTIVE)
         self._wanted = self._checked(period, every, metric, segment, (), compare)
 
-        report = data.settings.report
-        self._words = words = Words(report.languages[0], report.currency)
+        self._words = words = Words.of(data.settings.report)
         self._controls = Controls(self._at_hand, words, self._go)
         self._status = Progress(words, "rk-status")
         self._status.cancel.on_click(lambda _: self._work.cancel(CONTENT))

@@ -28,7 +28,7 @@ def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
 
     if data.given and not data.origin.startswith("("):  # DataFrames cannot be opened again in any case
         settings = ", ".join(f"{name}={value!r}" for name, value in data.given.items())
-        words = Words(data.settings.report.languages[0])
+        words = Words.of(data.settings.report)
         raise ReportError(words.text("explorer.given", settings=settings))
     section = _section(data, selection)
     parameters = selection.parameters(data) | ({"metric": section.metric} if section.metric else {})

@@ -54,7 +54,7 @@ def make_follow_ups(
         notes = done_files.apply_done(ledger, rows, settings.follow_ups, path)
         listed = write_lists(ledger, choose(ledger, lists))
         ledger.ran([one.name for one in settings.follow_ups], data.as_of)
-        words = Words(settings.report.languages[0], settings.report.currency)
+        words = Words.of(settings.report)
         draw_calendars(ledger, partial(calendar_text, words=words))
         failed = _post(ledger, settings, words, progress)
         return FollowUps(count_done(ledger, listed), notes + failed, not failed)

@@ -49,7 +49,7 @@ def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -
         parts = _at_risk_parts(data, before, is_better)
         known = {*_asked(data, "at_risk", period.shift(-1), (), only, parts)[0]["customer_id"]}
     shaped = _shaped(data, "at_risk", rows, values, in_all, chance, (usual, latest), known)
-    words, is_gone = Words(data.settings.report.languages[0]), model.probability_alive(x, t_x, T) < GONE
+    words, is_gone = Words.of(data.settings.report), model.probability_alive(x, t_x, T) < GONE
     whys = [
         words.text("lists.why_gone", why=why) if gone else why for why, gone in zip(shaped["why"], is_gone, strict=True)
     ]
@@ -145,7 +145,7 @@ def _shaped(
     """A list as people read it."""
     import pandas as pd
 
-    words = Words(data.settings.report.languages[0], data.settings.report.currency)
+    words = Words.of(data.settings.report)
     last = pd.to_datetime(rows["last_day"]).dt.date
     silent = rows["age_days"] + 1 - rows["recency_days"]
     revenue = rows["recent_amount"] / data.minor

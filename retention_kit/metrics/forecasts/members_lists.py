@@ -79,7 +79,7 @@ def _shaped(
     cut = pd.Timestamp(cut_of(data, period))
     mrr = rows["mrr"] / (data.minor * 12)
     has_plan = traits_of(data)[:1] == ("plan",)
-    words = Words(data.settings.report.languages[0], data.settings.report.currency)
+    words = Words.of(data.settings.report)
     since = pd.to_datetime(rows["since"])
     tenure = (cut.year - since.dt.year) * 12 + cut.month - since.dt.month - (cut.day < since.dt.day)
     shaped = pd.DataFrame(

@@ -12,13 +12,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from retention_kit.errors import SettingsError
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import EVERY
 from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.archive.packs import StoredPack, stored_packs
 from retention_kit.report.blocks import sparkline, templates_dir
 from retention_kit.report.pages.narrative import is_known
-from retention_kit.wording import DASH, Words, languages
+from retention_kit.wording import DASH, Words
 
 NAME, OURS = "index.html", "retention-kit, list of reports"
 
@@ -83,7 +84,15 @@ def _words(packs: Iterable[StoredPack]) -> Words:
     """In the first language of the newest pack; the currency is each pack's own."""
     newest = max(packs, key=lambda pack: pack.period.end, default=None)
     wanted = _nested(newest.manifest, "settings", "report", "languages") if newest else []
-    return Words(next((language for language in wanted or [] if language in languages()), "en"))
+    digits = _nested(newest.manifest, "settings", "report", "digits") if newest else None
+    return Words(next(filter(_is_known, wanted or []), "en"), digits=digits or "latn")
+
+
+def _is_known(language: str) -> bool:
+    try:
+        return bool(Words(str(language)))
+    except SettingsError:
+        return False
 
 
 def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
@@ -99,7 +108,8 @@ def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
 
 
 def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
-    own = Words(words.language, _nested(pack.manifest, "settings", "report", "currency") or words.currency)
+    currency = _nested(pack.manifest, "settings", "report", "currency") or words.currency
+    own = Words(words.language, currency, words.digits)
     whole, marks = _report_of_whole(pack), []
     if pack.manifest.get("state") != "ok":
         marks.append({"tone": "failure", "text": words.text("index.failed")})

@@ -73,7 +73,8 @@ class Report:
 
     @cached_property
     def words(self) -> Words:
-        return Words(self.language, self.about["settings"]["report"]["currency"])
+        report = self.about["settings"]["report"]
+        return Words(self.language, report["currency"], report.get("digits", "latn"))
 
     @cached_property
     def figures(self) -> Figures:

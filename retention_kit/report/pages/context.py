@@ -50,7 +50,7 @@ class Context:
     ):
         self.data = open_data(data) if isinstance(data, str) else data
         self.period = pick_period(self.data, period, every)
-        self.words = Words(language, self.data.settings.report.currency)
+        self.words = Words.of(self.data.settings.report, language)
         self.every = self.period.every
         named = _columns_in(segment, self.data.segments)
         self.only = segment if "=" in segment and not {*named} <= {*self.data.segments} else ""
