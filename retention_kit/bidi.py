@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 LTR, RTL, EITHER, END = "\u2066", "\u2067", "\u2068", "\u2069"
 _CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ISOLATED = re.compile("[\u2066-\u2068][^\u2066-\u2069]*\u2069")
+# A field of a sentence, or what stands in it for itself against right to left: a number, a name, a formula.
+_LITERAL = re.compile(
+    r"\{[^{}]*\}|[−+]?\d+(?:[.,/]\d+)*%?(?![A-Za-z\d])|\[?[A-Za-z](?:[A-Za-z\d./\]−+ -]*[A-Za-z\d\]])?"
+)
 
 
 def plain(text: str) -> str:
@@ -37,3 +42,18 @@ def isolate(text: str, direction: str) -> str:
     if rest.isascii() and direction == "ltr":
         return text
     return f"{EITHER}{text}{END}" if any(unicodedata.bidirectional(one) in against for one in rest) else text
+
+
+def isolate_literals(sentence: str, digits: Mapping[int, int | str]) -> str:
+    """A sentence of a language from right to left, with the numbers and foreign words isolated that it says itself.
+
+    Its `{fields}` stay as they are; numbers without letters are written in `digits`.
+    """
+
+    def isolated(found: re.Match) -> str:
+        said = found[0]
+        if said[0] == "{":
+            return said
+        return ltr(said if any(one.isalpha() for one in said) else said.translate(digits))
+
+    return _LITERAL.sub(isolated, sentence)

@@ -104,10 +104,10 @@ class Words:
 
         self.locale = locale_of(language)
         own = Locale.parse(self.locale).other_numbering_systems.get("native")
-        self._sentences = word_file(language.partition("-")[0])
+        self.digits = digits if digits == own else "latn"
+        self._sentences = _sentences(language.partition("-")[0], self.digits)
         self.language, self.currency = language, currency
         self.direction = self._sentences["direction"]
-        self.digits = digits if digits == own else "latn"
         self._is_rtl = self.direction == "rtl"
         self._filler = _Filler(self)
 
@@ -137,7 +137,7 @@ class Words:
             return " ".join(self.say(part) for part in text.parts)
         if self.locale.startswith("en"):  # as it stands
             return str(text)
-        known = _flat(self.language.partition("-")[0]).get(text.key)
+        known = _flat(self.language.partition("-")[0], self.digits).get(text.key)
         known = known or text.translations.get(self.language.partition("-")[0])
         return self._fill(known, text.values) if known else self.isolate(str(text))
 
@@ -243,6 +243,9 @@ class Words:
     def _fraction(self, value: float, full: bool, sign: str) -> str:
         return self._decimal(value, "#,##0.00%" if full else "#,##0.0%", sign)
 
+    def _percent(self, value: float, _: bool, sign: str) -> str:
+        return self._decimal(value, "#,##0%", sign)
+
     def _count(self, value: float, _: bool, sign: str) -> str:
         return self._decimal(value, "#,##0.##" if value % 1 else "#,##0", sign)
 
@@ -303,8 +306,23 @@ class _Filler(Formatter):
 
 
 @cache
-def _flat(language: str) -> dict[str, str]:
-    return flat(word_file(language))
+def _sentences(language: str, digits: str) -> dict[str, Any]:
+    """The sentences of a language, ready to be filled in."""
+    known = word_file(language)
+    return _isolated(known, _ARABIC_DIGITS if digits == "arab" else {}) if known["direction"] == "rtl" else known
+
+
+def _isolated(table: Mapping[str, Any], digits: Mapping[int, int | str]) -> dict[str, Any]:
+    return {
+        name: _isolated(said, digits) if isinstance(said, Mapping) else bidi.isolate_literals(said, digits)
+        for name, said in table.items()
+        if name not in ("locale", "direction")
+    } | {name: table[name] for name in ("locale", "direction") if name in table}
+
+
+@cache
+def _flat(language: str, digits: str) -> dict[str, str]:
+    return flat(_sentences(language, digits))
 
 
 def _exact(value: float) -> Decimal:

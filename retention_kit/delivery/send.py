@@ -360,9 +360,11 @@ class _Owner(NamedTuple):
         for one in missed:
             text.append(f"- {one.recipient}: {one.state}. {one.reply}")
             if one.state == "unknown":
-                text.append("  " + words.text("sending.unknown", pack=self.folder, address=one.recipient))
-        text += ["", words.text("sending.again", pack=self.folder)]
-        subject = words.text(f"sending.{why}_subject", company=f"{company}, " if company else "", **values)
+                command = f"retention-kit send {self.folder} --resend --to {one.recipient}"
+                text.append("  " + words.text("sending.unknown", command=command))
+        text += ["", words.text("sending.again", command=f"retention-kit send {self.folder}")]
+        name = words.text("sending.of_company", company=company) if company else ""
+        subject = words.text(f"sending.{why}_subject", company=name, **values)
         raw = headers.owner_alert(self.settings.mail.sender or headers.NOBODY, subject, "\n".join(text) + "\n")
         gist = [why, *reasons, *(f"{one.recipient} {one.state}" for one in missed)]
         return raw, hashlib.sha256("\n".join(gist).encode()).hexdigest()

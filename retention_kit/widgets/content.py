@@ -366,7 +366,7 @@ class Content:
         """The head of a column of ours; a segment column is called as it is."""
         known, kind = self.words.table("explorer.column"), horizon_kind(name)
         if kind:
-            return known[kind].format(months=self.words.value(self.data.settings.definitions.horizon_months, "count"))
+            return self.words.text(f"explorer.column.{kind}", months=self.data.settings.definitions.horizon_months)
         return known.get(name) or str(name).removeprefix("segment.")
 
     def _cell(self, name: str, value: Any) -> str:

@@ -194,7 +194,7 @@ class CustomerBlocks(Context):
         words, customers = self.words, by_tenth["customers"].sum()
         title = words.text(
             "value.title",
-            part=words.value(round(100 * best["customers"].sum() / customers), count),
+            part=words.value(best["customers"].sum() / customers, "percent"),
             share=words.value(best["share"].sum(), "fraction"),
         )
         caption = words.text(
@@ -251,7 +251,8 @@ class CustomerBlocks(Context):
         outlined = [self.words.text("cohorts.outlined"), *running] if running else []
         step = cohort_charts.age_step(int(cells["age"].max()), self.every)
         last = cohort_charts.EVERY_AGE
-        thinned = [self.words.text("cohorts.thinned", every=self._every(), last=last, step=step)] if step > 1 else []
+        span = self.words.text(f"spans.{self.every}", count=step)
+        thinned = [self.words.text("cohorts.thinned", every=self._every(), last=last, span=span)] if step > 1 else []
         texts = [self.words.text(f"cohorts.{caption}", every=self._every())]
         if caption.startswith("revenue_") and self.words.currency != "XXX":
             texts.append(self.words.text("cohorts.currency", currency=self.words.currency))

@@ -182,10 +182,10 @@ class GoalBlocks(Context):
         """How far one has come, in words."""
         text = self.words.text
         if one.state == NO_DATA:
-            reasons = self.words.table("goals.reasons")
-            every = text(f"every.{one.every}")
-            due = self.words.period(one.due) if one.due and one.reason in reasons else ""
-            return [reasons.get(one.reason, one.reason).format(every=every, period=due)]
+            if one.reason not in self.words.table("goals.reasons"):
+                return [self.words.say(one.reason)]
+            due = self.words.period(one.due) if one.due else ""
+            return [text(f"goals.reasons.{one.reason}", every=text(f"every.{one.every}"), period=due)]
         if not one.metric:
             return [] if one.state == REACHED else [text("goals.by_hand")]
         said = []
@@ -205,13 +205,14 @@ class GoalBlocks(Context):
 
     def _outlook(self, one: GoalState) -> list[str]:
         """What is likely, in words, or why nobody can say."""
-        periods = self.words.text(f"goals.periods.{self.every if one.is_sum else one.every}")
+        every = self.every if one.is_sum else one.every
+        periods = self.words.text(f"spans.{every}", count=one.known)
         if one.probability is not None:
             chance = self._percent(one.probability, False)
-            texts = {"chance": chance, "known": one.known, "periods": periods, "by": self._by(one)}
+            texts = {"chance": chance, "periods": periods, "by": self._by(one)}
             return [self.words.text(f"goals.{'stays_' * (one.state == REACHED)}{one.band}", **texts)]
         if one.why_no_outlook and one.state != REACHED:
-            return [self.words.text("goals.few", known=one.known, least=LEAST, periods=periods)]
+            return [self.words.text("goals.few", least=LEAST, periods=periods)]
         return []
 
     def _percent(self, share: float, is_whole: bool) -> str:
@@ -219,7 +220,7 @@ class GoalBlocks(Context):
         number = round(100 * share)
         if not is_whole and share < 1:
             number = min(number, 99)
-        return self.words.text("goals.percent", number=self.words.value(number, "count"))
+        return self.words.value(number / 100, "percent")
 
     def _now(self, one: GoalState) -> str:
         """The value of a goal, and of when it is where that is not the page's period."""

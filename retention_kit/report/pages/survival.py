@@ -131,11 +131,12 @@ class SurvivalBlocks(Context):
         heads.append(words.text("survival.followed", months=" · ".join(map(str, followed))))
         body = []
         for name, curve in named:
+            half = words.value(curve.median, "count")
             body.append(
                 [
                     name or words.text("charts.whole"),
                     words.value(curve.customers, "count"),
-                    DASH if curve.median is None else words.text("survival.months", count=f"{curve.median:g}"),
+                    half if curve.median is None else words.text("survival.months", count=half),
                     self._staying(curve, year),
                     " · ".join(words.value(curve.followed(month), "count") for month in followed),
                 ]
