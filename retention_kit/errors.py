@@ -8,14 +8,53 @@ RetentionKitError
 ├── UnknownNameError   no metric, template or column of that name        (LookupError)
 ├── TemplateError      a notebook template cannot take its parameters    (ValueError)
 └── ReportError        a pack could not be built                         (RuntimeError)
+
+An error's text is English, and keeps what it was made of, so that `wording.Words.say` can say it in another language.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
+
+
+class Phrase(str):
+    """English text that knows the template and the values it was made of: `Phrase("There is no file {path!r}.",
+    path=path)`. Values may be phrases and errors in their turn.
+    """
+
+    template: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, template: str = "", /, **values: Any) -> "Phrase":
+        """Without values the template is the text, whatever braces it has."""
+        made = super().__new__(cls, template.format(**values) if values else template)
+        made.template = template
+        made.values = {name: _kept(value) for name, value in values.items()}
+        return made
+
+
+class Listed(str):
+    """Names one after the other, with `, `, ` or ` or ` and ` between them."""
+
+    items: tuple[str, ...]
+    link: str
+
+    def __new__(cls, items: Iterable[object], link: str = ", ") -> "Listed":
+        names = tuple(one if isinstance(one, str) else str(one) for one in items)
+        made = super().__new__(cls, link.join(names))
+        made.items, made.link = names, link
+        return made
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.items, self.link
 
 
 class RetentionKitError(Exception):
-    """Base of every error that is the user's to mend; its text is one clear sentence."""
+    """Base of every error that is the user's to mend; its text is one clear sentence, a template and its values."""
+
+    def __init__(self, text: str = "", /, **values: Any):
+        self.text = Phrase(text, **values) if type(text) is str else text
+        super().__init__(str(self.text))
 
 
 class SettingsError(RetentionKitError, ValueError):
@@ -46,12 +85,19 @@ class ReportError(RetentionKitError, RuntimeError):
     """A pack could not be built."""
 
 
-def did_you_mean(name: str, choices: Iterable[str]) -> str:
+def _kept(value: object) -> object:
+    """A value without what an exception holds on to."""
+    if isinstance(value, RetentionKitError):
+        return value.text
+    return str(value) if isinstance(value, BaseException) else value
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> Phrase:
     """The end of an error sentence: the nearest valid choice, else all of them."""
     choices = [str(choice) for choice in choices]
     near = get_close_matches(str(name).lower(), [choice.lower() for choice in choices], n=1, cutoff=0.6)
     if near:
-        return f"did you mean {next(choice for choice in choices if choice.lower() == near[0])!r}?"
+        return Phrase("did you mean {name!r}?", name=next(one for one in choices if one.lower() == near[0]))
     if holding := [choice for choice in choices if str(name) and str(name).lower() in choice.lower()]:
-        return f"did you mean {' or '.join(map(repr, holding[:3]))}?"
-    return f"choose from {', '.join(choices)}." if choices else "there is none to choose from."
+        return Phrase("did you mean {names}?", names=Listed(map(repr, holding[:3]), " or "))
+    return Phrase("choose from {names}.", names=Listed(choices)) if choices else Phrase("there is none to choose from.")

@@ -30,7 +30,7 @@ def today(zone: str | None) -> date:
 def check_every(every: str) -> str:
     """The granularity itself, or a PeriodError that names the nearest one."""
     if every not in EVERY:
-        raise PeriodError(f"There is no period length {every!r}: {did_you_mean(every, EVERY)}")
+        raise PeriodError("There is no period length {every!r}: {hint}", every=every, hint=did_you_mean(every, EVERY))
     return every
 
 
@@ -65,10 +65,16 @@ class Period:
         parsed = next(((name, parts) for name, form in _FORMS.items() if (parts := form.fullmatch(text))), None)
         if parsed is None:
             expected = _EXAMPLES.get(every or "", "2011-11, 2011-Q4, 2011-W45 or 2011")
-            raise PeriodError(f"{text!r} is not a period: write it like {expected}.")
+            raise PeriodError("{text!r} is not a period: write it like {expected}.", text=text, expected=expected)
         length, parts = parsed
         if every is not None and length != check_every(every):
-            raise PeriodError(f"{text!r} is a {length}, not a {every}: write it like {_EXAMPLES[every]}.")
+            raise PeriodError(
+                "{text!r} is a {length}, not a {every}: write it like {example}.",
+                text=text,
+                length=length,
+                every=every,
+                example=_EXAMPLES[every],
+            )
         year, *part = (int(number) for number in parts.groups())
         try:
             if length == "week":
@@ -79,7 +85,9 @@ class Period:
             period.end  # noqa: B018  the calendar ends with the year 9999
             return period
         except ValueError:
-            raise PeriodError(f"{text!r} is not a period: the calendar has no such {length}.") from None
+            raise PeriodError(
+                "{text!r} is not a period: the calendar has no such {length}.", text=text, length=length
+            ) from None
 
     @property
     def start(self) -> date:

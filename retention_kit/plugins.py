@@ -19,17 +19,21 @@ def run_plugins(files: Iterable[str | Path]) -> None:
     for file in map(Path, files):
         if not file.is_file():
             near = [found.name for found in file.parent.glob("*.py")]
-            raise SettingsError(f"report.plugins: there is no file {str(file)!r}: {did_you_mean(file.name, near)}")
+            raise SettingsError(
+                "report.plugins: there is no file {file!r}: {hint}", file=str(file), hint=did_you_mean(file.name, near)
+            )
         digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
         spec = spec_from_file_location(f"retention_kit_plugin_{file.stem}_{digest}", file)
         if spec is None or spec.loader is None:
-            raise SettingsError(f"report.plugins: {file.name} is no Python file.")
+            raise SettingsError("report.plugins: {file} is no Python file.", file=file.name)
         module = sys.modules[spec.name] = module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
         except RetentionKitError as error:
-            raise SettingsError(f"report.plugins: {file.name}: {error}") from error
+            raise SettingsError("report.plugins: {file}: {error}", file=file.name, error=error) from error
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit() too: nothing was done, whatever code it names
-            raise SettingsError(f"report.plugins: {file.name} fails: {type(error).__name__}: {error}") from error
+            raise SettingsError(
+                "report.plugins: {file} fails: {kind}: {error}", file=file.name, kind=type(error).__name__, error=error
+            ) from error

@@ -29,14 +29,18 @@ def locale_of(language: str) -> str:
 
     name, _, region = language.partition("-")
     if name not in languages():
-        raise SettingsError(f"Reports cannot be written in {language!r} yet: {did_you_mean(name, languages())}")
+        raise SettingsError(
+            "Reports cannot be written in {language!r} yet: {hint}",
+            language=language,
+            hint=did_you_mean(name, languages()),
+        )
     if not region:
         return word_file(name)["locale"]
     try:
         return str(Locale.parse(f"{name}_{region}"))
     except (UnknownLocaleError, ValueError):
         raise SettingsError(
-            f"Nothing is known of how {name!r} is written in {region!r}: write {name!r} alone."
+            "Nothing is known of how {name!r} is written in {region!r}: write {name!r} alone.", name=name, region=region
         ) from None
 
 
@@ -46,8 +50,20 @@ def word_file(name: str) -> dict[str, Any]:
     sentences = tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text("utf-8"))
     if name != "en" and (faults := list(faults_of(sentences, word_file("en")))):
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise SettingsError(f"The words of {name!r} are not whole: {faults[0]}{more}.")
+        raise SettingsError(
+            "The words of {name!r} are not whole: {fault}{more}.", name=name, fault=faults[0], more=more
+        )
     return sentences
+
+
+@cache
+def phrases(name: str) -> dict[str, dict[str, Any]]:
+    """What a language has for `errors.Phrase`, from `locale/phrases/<language>.toml`: `phrases`, by the English
+    template, and the nouns that are `counted` in them. English stands in code.
+    """
+    path = FOLDER.joinpath("phrases", f"{name}.toml")
+    found = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return {"phrases": {}, "counted": {}} | found
 
 
 def faults_of(sentences: Mapping[str, Any], english: Mapping[str, Any]) -> Iterator[str]:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache, reduce
+from numbers import Real
 from operator import getitem
 from string import Formatter
 from typing import Any
 
 from retention_kit import bidi
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Listed, Phrase, RetentionKitError, SettingsError
 from retention_kit.periods import Period
-from retention_kit.word_files import fields_of, flat, languages, locale_of, word_file
+from retention_kit.word_files import fields_of, flat, languages, locale_of, phrases, word_file
 
 __all__ = ["DASH", "MINUS", "Number", "Sentence", "Words", "languages", "money_decimals", "sentence"]
 
@@ -129,8 +130,14 @@ class Words:
         """All that stands under a dotted key, by name."""
         return reduce(getitem, key.split("."), self._sentences)
 
-    def say(self, text: str) -> str:
-        """A Sentence in this language; any other text, and one that the language has no words for, as it is."""
+    def say(self, text: str | BaseException) -> str:
+        """A Sentence, a Phrase or an error in this language; any other text, and one that the language has no words
+        for, as it is.
+        """
+        if isinstance(text, BaseException):
+            text = text.text if isinstance(text, RetentionKitError) else str(text)
+        if isinstance(text, Phrase | Listed):
+            return str(text) if self.locale.startswith("en") else self._say_phrase(text)
         if not isinstance(text, Sentence):
             return text
         if text.parts:
@@ -141,6 +148,32 @@ class Words:
         known = known or text.translations.get(self.language.partition("-")[0])
         return self._fill(known, text.values) if known else self.isolate(str(text))
 
+    def _say_phrase(self, text: Phrase | Listed) -> str:
+        known = phrases(self.language.partition("-")[0])["phrases"]
+        if isinstance(text, Listed):
+            return known.get(text.link, text.link).join(self._as_written(one) for one in text.items)
+        if text.template not in known:
+            return self.isolate(str(text))
+        if not text.values:
+            return known[text.template]
+        forms = {name: (form, conversion) for _, name, form, conversion in Formatter().parse(text.template) if name}
+        values = {name: self._as_written(value, *forms.get(name, ())) for name, value in text.values.items()}
+        return self._fill(known[text.template], values)
+
+    def _as_written(self, value: object, form: str | None = "", conversion: str | None = None) -> str:
+        """A value of a phrase as people type it, a period 2011-11; quotation marks are the language's own."""
+        if isinstance(value, Phrase | Listed | Sentence):
+            return self.say(value)
+        if isinstance(value, Real) and not isinstance(value, bool):
+            exact = float(value)
+            return Number(self._signed(format(value, form or "")), int(exact) if exact.is_integer() else exact)
+        text = format(value, form or "")
+        if conversion == "r":
+            text = repr(text)[1:-1] if isinstance(value, str) else repr(value)
+        if not self._is_rtl or not text:
+            return text
+        return bidi.ltr(text) if bidi.isolate(text, "ltr") == text else self.isolate(text)
+
     def isolate(self, name: str) -> str:
         """A name, or anything else that is not of this language, so that it does not turn what stands around it."""
         return bidi.isolate(name, self.direction)
@@ -150,7 +183,7 @@ class Words:
         from babel import Locale
 
         exact = number.number if isinstance(number, Number) else number
-        forms = self._sentences["counted"][noun]
+        forms = self._sentences["counted"].get(noun) or phrases(self.language.partition("-")[0])["counted"][noun]
         if not isinstance(exact, int | float):
             return forms["other"].format(n=number)
         return forms[Locale.parse(self.locale).plural_form(abs(exact))].format(n=self.fill(number))
@@ -162,7 +195,7 @@ class Words:
 
     def fill(self, value: object) -> str:
         """A value as a sentence holds it: raw numbers are counts."""
-        if isinstance(value, Sentence):
+        if isinstance(value, Sentence | Phrase | Listed | RetentionKitError):
             return self.say(value)
         if isinstance(value, str):
             return self.isolate(value)
@@ -334,5 +367,7 @@ def money_decimals(currency: str) -> int:
     from babel.numbers import get_currency_precision, list_currencies
 
     if currency not in list_currencies():
-        raise SettingsError(f"There is no currency {currency!r}: write its three-letter code, such as GBP or USD.")
+        raise SettingsError(
+            "There is no currency {currency!r}: write its three-letter code, such as GBP or USD.", currency=currency
+        )
     return get_currency_precision(currency)

@@ -152,7 +152,7 @@ def _run_tests(arguments: argparse.Namespace) -> int:
 
     path: Path = arguments.test
     if not path.is_file():
-        raise SettingsError(f"There is no file {str(path)!r}.")
+        raise SettingsError("There is no file {path!r}.", path=str(path))
     given = Path(arguments.data or SETTINGS)
     given = given / SETTINGS.name if given.is_dir() else given
     settings = None
@@ -163,7 +163,7 @@ def _run_tests(arguments: argparse.Namespace) -> int:
     try:
         results = run_tests(raw, settings)
     except SettingsError as error:
-        raise SettingsError(f"{path.name}: {error}") from None
+        raise SettingsError("{file}: {error}", file=path.name, error=error) from None
     if arguments.json:
         print(json.dumps([_result_facts(one) for one in results], indent=1, ensure_ascii=False))
     else:

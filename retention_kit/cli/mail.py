@@ -134,7 +134,12 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     settings = data.settings  # those of the file, and --as-of
     period, due = pick_period(data, None), last_complete(today(settings), settings.report.every)
     if not period.is_complete(data.as_of):
-        raise ReportError(f"No period is over yet: {period} ends before {period.end}, and the data on {data.as_of}.")
+        raise ReportError(
+            "No period is over yet: {period} ends before {end}, and the data on {as_of}.",
+            period=period,
+            end=period.end,
+            as_of=data.as_of,
+        )
     pack = _build(data, period, arguments)
     print(pack.path)
     is_fit = _send_pack(pack, settings, due) if settings.mail.addressed() else not pack.failures
@@ -240,10 +245,10 @@ def _preview(arguments: argparse.Namespace) -> int:
             path.name.removeprefix("message.").removesuffix(".eml") for path in arguments.pack.glob("message.*.eml")
         ]
         asked = ".".join(filter(None, [arguments.language or "", arguments.segment]))
-        raise SettingsError(f"{arguments.pack} has no such message: {did_you_mean(asked, there)}")
+        raise SettingsError("{pack} has no such message: {hint}", pack=arguments.pack, hint=did_you_mean(asked, there))
     message = arguments.pack / f"message.{names[0]}.eml"
     if message.name in manifest.altered(arguments.pack, found) or message.name not in found.get("files", {}):
-        raise ReportError(f"{message} is not what was written there: build the report again.")
+        raise ReportError("{message} is not what was written there: build the report again.", message=message)
     folder = Path(tempfile.mkdtemp(prefix="retention-kit-preview-"))
     for name, content in page_of(message.read_bytes()).items():
         (folder / name).write_bytes(content)

@@ -64,9 +64,15 @@ def periods_asked(data: Dataset, arguments: argparse.Namespace) -> list[Period]:
     last = pick_period(data, arguments.last, arguments.every or (first.every if first else None))
     first = first or periods_of(data, last.every)[0]
     if first.every != last.every:
-        raise PeriodError(f"{first} is a {first.every} and {last} a {last.every}: give two of one length.")
+        raise PeriodError(
+            "{first} is a {every} and {last} a {other}: give two of one length.",
+            first=first,
+            every=first.every,
+            last=last,
+            other=last.every,
+        )
     if first > last:
-        raise PeriodError(f"--from {first} comes after --to {last}.")
+        raise PeriodError("--from {first} comes after --to {last}.", first=first, last=last)
     return [Period(first.every, index) for index in range(first.index, last.index + 1)]
 
 
@@ -86,4 +92,4 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 
 def check_jobs(jobs: int) -> None:
     if jobs < 1:
-        raise SettingsError(f"--jobs is {jobs}: at least one notebook has to run.")
+        raise SettingsError("--jobs is {jobs}: at least one notebook has to run.", jobs=jobs)

@@ -112,10 +112,12 @@ def begin(folder: Path) -> None:
 
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise SettingsError(f"{str(folder)!r} is there already and not empty: name a new folder.")
+            raise SettingsError("{folder!r} is there already and not empty: name a new folder.", folder=str(folder))
         (folder / "data").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"No project can be begun in {str(folder)!r}: {error.strerror}.") from error
+        raise SettingsError(
+            "No project can be begun in {folder!r}: {reason}.", folder=str(folder), reason=error.strerror
+        ) from error
     for name, table in sample_tables().items():
         table.to_csv(folder / "data" / f"{name}.csv", index=False)
     (folder / "notebooks").mkdir()
@@ -136,17 +138,22 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> None:
     Its kernels are this very Python. Raises SettingsError where there is no project or no JupyterLab.
     """
     if not folder.is_dir():
-        raise SettingsError(f"There is no folder {str(folder)!r}: retention-kit init DIR makes a project.")
+        raise SettingsError(
+            "There is no folder {folder!r}: retention-kit init DIR makes a project.", folder=str(folder)
+        )
     notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
     if not notebooks and not (folder / "retention.toml").is_file():
         raise SettingsError(
-            f"{str(folder)!r} is no project, it holds neither retention.toml nor notebooks: "
-            "retention-kit init DIR makes one."
+            "{folder!r} is no project, it holds neither retention.toml nor notebooks: retention-kit init DIR makes "
+            "one.",
+            folder=str(folder),
         )
     try:
         from jupyterlab.labapp import LabApp
     except ModuleNotFoundError as error:
-        raise SettingsError(f"JupyterLab cannot be opened ({error}): pip install 'retention-kit[lab]'.") from error
+        raise SettingsError(
+            "JupyterLab cannot be opened ({error}): pip install 'retention-kit[lab]'.", error=error
+        ) from error
     # A kernel of the same name may stand for another Python in this user's folder.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     page = f"/lab/tree/notebooks/{notebooks[0].name}" if notebooks else "/lab"

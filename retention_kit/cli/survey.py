@@ -73,10 +73,10 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     public_url = check_public_url(arguments.public_url) if arguments.public_url else ""
     if not 0 <= arguments.port < 2**16:
-        raise SettingsError(f"--port is {arguments.port}: give one below 65,536.")
+        raise SettingsError("--port is {port}: give one below 65,536.", port=arguments.port)
     root = (urlsplit(public_url).path if arguments.root_path is None else arguments.root_path).rstrip("/")
     if root and not root.startswith("/"):
-        raise SettingsError(f"--root-path {root!r} has to begin with a slash, such as /survey.")
+        raise SettingsError("--root-path {root!r} has to begin with a slash, such as /survey.", root=root)
     try:
         serve(
             arguments.store,
@@ -103,7 +103,7 @@ def _invite(arguments: argparse.Namespace) -> int:
     words(arguments.language)
     check_public_url(arguments.public_url)
     if arguments.days < 0:
-        raise SettingsError(f"--days is {arguments.days}: give 0 or more.")
+        raise SettingsError("--days is {days}: give 0 or more.", days=arguments.days)
     customers, nobody = read_customers(arguments.to)
     store = Store(arguments.store, make=True)
     try:

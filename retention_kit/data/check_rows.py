@@ -45,7 +45,9 @@ def rows_of(data: Dataset, check: str | None = None) -> dict[str, Rows]:
     findings = data.quality[data.quality["check"] != "rows read"]
     if check is not None and check not in set(findings["check"]):
         raise UnknownNameError(
-            f"No row is in a check called {check!r}: {did_you_mean(check, sorted(set(findings['check'])))}"
+            "No row is in a check called {check!r}: {hint}",
+            check=check,
+            hint=did_you_mean(check, sorted(set(findings["check"]))),
         )
     outside = {one.check for parts in data.parts.values() for part in parts for one in part.findings if one.examples}
     names = dict.fromkeys(findings["check"])

@@ -70,7 +70,7 @@ def _fill_variables(url: str) -> str:
 
     def value(match: re.Match) -> str:
         if match[1] not in os.environ:
-            raise SettingsError(f"data.engine: the environment has no variable {match[1]}.")
+            raise SettingsError("data.engine: the environment has no variable {variable}.", variable=match[1])
         return os.environ[match[1]]
 
     def escaped(match: re.Match) -> str:

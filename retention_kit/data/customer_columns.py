@@ -37,8 +37,12 @@ def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[
         for key, name in asked:
             if name is not None and name.lower() not in lowered:
                 raise SettingsError(
-                    f"follow_ups.{one.name}.{key}: no table has a column {name!r}: {did_you_mean(name, there)} Of an "
-                    "export, map it in [data.TABLE.columns]."
+                    "follow_ups.{name}.{key}: no table has a column {column!r}: {hint} Of an export, map it in "
+                    "[data.TABLE.columns].",
+                    name=one.name,
+                    key=key,
+                    column=name,
+                    hint=did_you_mean(name, there),
                 )
 
 

@@ -24,7 +24,7 @@ from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, SettingsError, did_you_mean
+from retention_kit.errors import DataError, Listed, SettingsError, did_you_mean
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override, read_settings
@@ -81,7 +81,7 @@ class Dataset:
         """
         if key not in self.summaries:
             if self.engine is None:
-                raise DataError(f"The figures kept for the report hold {what}.")
+                raise DataError("The figures kept for the report hold {what}.", what=what)
             self.summaries[key] = make()
         return self.summaries[key]
 
@@ -192,10 +192,12 @@ def load(
     if (is_path and has_tables) or (source is None and not has_tables):
         raise DataError("Give either a path (a retention.toml, a folder or a table) or the tables as DataFrames.")
     if is_path and frames:
-        raise DataError(f"Give either a path or DataFrames: name the {next(iter(frames))} in the retention.toml.")
+        raise DataError(
+            "Give either a path or DataFrames: name the {table} in the retention.toml.", table=next(iter(frames))
+        )
     if isinstance(as_of := settings.get("as_of"), datetime):
         if as_of.time() != time():
-            raise SettingsError(f"as_of must be a date or a midnight, not {as_of}.")
+            raise SettingsError("as_of must be a date or a midnight, not {as_of}.", as_of=as_of)
         settings["as_of"] = as_of.date()
     if is_path:
         chosen, folder = _settings_for(Path(source))
@@ -253,8 +255,8 @@ def _choose_engine(source: Any, frames: dict[str, Any]) -> Engine:
     if engine := given_engine(source):
         return engine
     raise DataError(
-        f"The tables cannot be loaded from {type(source).__name__}: give a path, an SQLAlchemy connection or a Spark "
-        "session."
+        "The tables cannot be loaded from {kind}: give a path, an SQLAlchemy connection or a Spark session.",
+        kind=type(source).__name__,
     )
 
 
@@ -264,8 +266,11 @@ def _tables_in_database(engine: RemoteEngine) -> dict[str, str]:
     tables = {name: name for name in (*TABLES, *SIDE_TABLES) if name in names}
     if not set(tables) & set(TABLES):
         raise DataError(
-            f"{engine.database} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(names) or 'none'}. "
-            'Name yours: rk.load(connection, orders="shop.orders").'
+            "{database} holds none of our tables, {tables}; it has {names}. Name yours: rk.load(connection, "
+            'orders="shop.orders").',
+            database=engine.database,
+            tables=Listed(TABLES),
+            names=", ".join(names) or "none",
         )
     return tables
 
@@ -275,13 +280,13 @@ def _settings_for(path: Path) -> tuple[Settings, Path]:
     if path.is_dir() and (path / "retention.toml").is_file():
         path = path / "retention.toml"
     if not path.exists():
-        raise DataError(f"There is no file or folder {str(path)!r}.")
+        raise DataError("There is no file or folder {path!r}.", path=str(path))
     if path.suffix != ".toml":
         folder = path if path.is_dir() else path.parent
         return settings_for(path) or Settings(data=msgspec.convert(find_tables(path), Data)), folder
     settings = read_settings(path)
     if not any(settings.data.sources(name) for name in TABLES):
-        raise SettingsError(f"{path.name}: [data] names no table: add orders, subscriptions or responses.")
+        raise SettingsError("{file}: [data] names no table: add orders, subscriptions or responses.", file=path.name)
     return settings, path.parent
 
 
@@ -296,7 +301,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
     """Type and judge every table, decide the as-of date, then build the clean tables and count."""
     basis = settings.definitions.basis
     if basis and basis not in sources:
-        raise SettingsError(f"definitions.basis is {basis!r}, but there is no {basis} table.")
+        raise SettingsError("definitions.basis is {basis!r}, but there is no {basis} table.", basis=basis)
     cleaning = Cleaning.begin(engine, settings, sources)
     cleaning.judge_rows()
     cleaning.set_as_of()
@@ -338,5 +343,9 @@ def _segments(wanted: list[str], extras: dict[str, list[str]]) -> dict[str, tupl
             segments[name] = (*segments.get(name, ()), table)
     for name in wanted:
         if name not in segments:
-            raise SettingsError(f"report.segments: there is no segment column {name!r}: {did_you_mean(name, segments)}")
+            raise SettingsError(
+                "report.segments: there is no segment column {name!r}: {hint}",
+                name=name,
+                hint=did_you_mean(name, segments),
+            )
     return segments

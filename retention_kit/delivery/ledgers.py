@@ -25,7 +25,9 @@ def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             connection.close()
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of what it says of a broken one
         said = " ".join(str(error).split())
-        raise ReportError(f"The ledger in {str(path.parent)!r} cannot be used: {said}.") from error
+        raise ReportError(
+            "The ledger in {folder!r} cannot be used: {said}.", folder=str(path.parent), said=said
+        ) from error
 
 
 @contextmanager
@@ -41,7 +43,9 @@ def version_of(path: Path, connection: sqlite3.Connection, newest: int) -> int:
     """The version of a ledger, 0 where it is new; raises ReportError where it is newer than `newest`."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > newest:
-        raise ReportError(f"The ledger in {str(path.parent)!r} was written by a newer retention-kit: upgrade this one.")
+        raise ReportError(
+            "The ledger in {folder!r} was written by a newer retention-kit: upgrade this one.", folder=str(path.parent)
+        )
     return version
 
 

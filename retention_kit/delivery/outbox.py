@@ -141,9 +141,11 @@ class Outbox:
             content = head + (self.folder / row.file).read_bytes()
         except (OSError, TypeError, ValueError) as error:
             why = getattr(error, "strerror", None) or "the ledger names no file"
-            raise ReportError(f"{row.file} of {str(self.folder)!r} cannot be read: {why}.") from None
+            raise ReportError(
+                "{file} of {folder!r} cannot be read: {why}.", file=row.file, folder=str(self.folder), why=why
+            ) from None
         if hashlib.sha256(content).hexdigest() != digest:
-            raise ReportError(f"{row.file} of {str(self.folder)!r} is not what was queued.")
+            raise ReportError("{file} of {folder!r} is not what was queued.", file=row.file, folder=str(self.folder))
         return content
 
     def queue(
@@ -242,7 +244,9 @@ def sending(output: Path) -> Iterator[Outbox]:
             sync(output)
         folder.chmod(0o700)
     except OSError as error:
-        raise ReportError(f"No message can be written to {str(folder)!r}: {error.strerror}.") from None
+        raise ReportError(
+            "No message can be written to {folder!r}: {reason}.", folder=str(folder), reason=error.strerror
+        ) from None
     with ExitStack() as held:
         try:
             is_alone = held.enter_context(output_lock(folder))
@@ -250,7 +254,9 @@ def sending(output: Path) -> Iterator[Outbox]:
             message = str(error).replace(": wait until it is done, or give another --output", ": wait until it is done")
             raise ReportError(message) from None
         if not is_alone:
-            raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two senders could send twice.")
+            raise ReportError(
+                "{folder!r} lies where the system keeps no locks: two senders could send twice.", folder=str(folder)
+            )
         if not (folder / LEDGER).exists():
             _refuse_lost(folder)
         ledger = held.enter_context(opened(folder / LEDGER, "rwc"))
@@ -285,7 +291,8 @@ def _refuse_lost(folder: Path) -> None:
     """Raise ReportError where messages lie beside no ledger, or an empty one: all would be sent again."""
     if any(_messages(folder)):
         raise ReportError(
-            f"The ledger in {str(folder)!r} is empty although messages were sent: restore it, or move the folder away."
+            "The ledger in {folder!r} is empty although messages were sent: restore it, or move the folder away.",
+            folder=str(folder),
         )
 
 
@@ -308,7 +315,9 @@ def _write(path: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise ReportError(f"No message can be written to {str(path.parent)!r}: {error.strerror}.") from None
+        raise ReportError(
+            "No message can be written to {folder!r}: {reason}.", folder=str(path.parent), reason=error.strerror
+        ) from None
 
 
 def _messages(folder: Path) -> Iterator[Path]:

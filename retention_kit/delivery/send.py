@@ -107,7 +107,9 @@ def send_report(
     folder = Path(pack).resolve()  # "." is a pack too, and the outbox lies beside it
     manifest = manifests.read(folder)
     if manifest.get("schema") != 1:
-        raise SettingsError(f"{str(Path(pack))!r} is no pack: give the folder that `retention-kit report` has made.")
+        raise SettingsError(
+            "{path!r} is no pack: give the folder that `retention-kit report` has made.", path=str(Path(pack))
+        )
     verdict = gate.judge(folder, None, expected)  # old packs may be sent late
     period = str(manifest.get("period", ""))
     recipients: list[Recipient] = []
@@ -179,13 +181,14 @@ def settings_of(given: Settings | str | Path | None, manifest: dict) -> Settings
     if given is not None:
         path = Path(given) / "retention.toml" if Path(given).is_dir() else Path(given)
         if not path.is_file():
-            raise SettingsError(f"There is no file {str(path)!r}: give a retention.toml.")
+            raise SettingsError("There is no file {path!r}: give a retention.toml.", path=str(path))
         return read_settings(path) if path.suffix == ".toml" else Settings()
     if others := manifests.other_settings(Path(manifest.get("data", {}).get("origin") or "")):
         raise SettingsError(
-            f"This pack names the settings {str(others)!r}, and they are not the retention.toml here: say whose "
-            "recipients "
-            f"get it, with --data {shlex.quote(str(others))} or another."
+            "This pack names the settings {others!r}, and they are not the retention.toml here: say whose "
+            "recipients get it, with --data {quote} or another.",
+            others=str(others),
+            quote=shlex.quote(str(others)),
         )
     here = Path("retention.toml")
     return read_settings(here) if here.is_file() else Settings()
@@ -234,10 +237,17 @@ def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Pa
         how = f"--period {manifest['period']} --language {to.language}"
         how += f" --segment {shlex.quote(to.segment)}" if to.segment else ""
         what = f"in {to.language!r}" + (f" for {to.segment}" if to.segment else "")
-        raise SettingsError(f"{folder} has no message {what}: build it with `retention-kit report {how}`.") from None
+        raise SettingsError(
+            "{folder} has no message {what}: build it with `retention-kit report {how}`.",
+            folder=folder,
+            what=what,
+            how=how,
+        ) from None
     digest = hashlib.sha256(raw).hexdigest()
     if manifest.get("files", {}).get(name) != digest:
-        raise ReportError(f"{folder / name} is not what was written there: build the report again, then send it.")
+        raise ReportError(
+            "{file} is not what was written there: build the report again, then send it.", file=folder / name
+        )
     return Addressed(Key(_series(manifest, to), manifest["period"], to.address.lower()), to, raw, digest)
 
 

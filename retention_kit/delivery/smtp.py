@@ -75,7 +75,9 @@ def server_of(url: str | None = None) -> Server:
     """The server that a URL, by default that of the environment, names; raises SettingsError and never repeats it."""
     url = (os.environ.get(VARIABLE, "") if url is None else url).strip()
     if not url:
-        raise SettingsError(f"No mail server is named: set {VARIABLE} to {_EXAMPLE}.")
+        raise SettingsError(
+            "No mail server is named: set {variable} to {example}.", variable=VARIABLE, example=_EXAMPLE
+        )
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
@@ -128,7 +130,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _bad_url(what: str) -> SettingsError:
-    return SettingsError(f"{VARIABLE} {what}. Write it like {_EXAMPLE}.")
+    return SettingsError("{variable} {what}. Write it like {example}.", variable=VARIABLE, what=what, example=_EXAMPLE)
 
 
 class _LimitedReply:
@@ -229,25 +231,35 @@ def _explained(error: Exception, server: Server) -> Exception:
     """What a failed connection means: come back later, or nothing will do until somebody mends it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return SettingsError(
-            f"The certificate of {server} is not trusted ({error.verify_message}): nothing is sent there."
+            "The certificate of {server} is not trusted ({verify_message}): nothing is sent there.",
+            server=server,
+            verify_message=error.verify_message,
         )
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         reason = (error.reason or "no reason given").replace("_", " ").lower()
         advice = "smtps:// is for TLS from the first byte (465), smtp:// for STARTTLS (587)"
-        return SettingsError(f"{server} and we found no common TLS ({reason}): {advice}; nothing is sent there.")
+        return SettingsError(
+            "{server} and we found no common TLS ({reason}): {advice}; nothing is sent there.",
+            server=server,
+            reason=reason,
+            advice=advice,
+        )
     # The plain kind is what `login` raises where it knows none of the server's ways.
     if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
         lacks = "STARTTLS" if "STARTTLS" in str(error) else "a way to log in that we know"
-        return SettingsError(f"{server} does not offer {lacks}: nothing is sent there.")
+        return SettingsError("{server} does not offer {lacks}: nothing is sent there.", server=server, lacks=lacks)
     if isinstance(error, smtplib.SMTPResponseException):
         reply = _reply_text(error.smtp_code, error.smtp_error, server)
         if 400 <= error.smtp_code < 500 or error.smtp_code < 0:
             return Deferred(f"{server} answered {reply}")
         if isinstance(error, smtplib.SMTPAuthenticationError):
             return SettingsError(
-                f"{server} refused the user name or password of {VARIABLE} ({reply}): nothing is sent there."
+                "{server} refused the user name or password of {variable} ({reply}): nothing is sent there.",
+                server=server,
+                variable=VARIABLE,
+                reply=reply,
             )
-        return SettingsError(f"{server} refused us ({reply}): nothing is sent there.")
+        return SettingsError("{server} refused us ({reply}): nothing is sent there.", server=server, reply=reply)
     if _is_silence(error):
         return Deferred(f"{server} did not answer within {server.timeout:g} seconds")
     if isinstance(error, socket.gaierror):
@@ -319,7 +331,12 @@ def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, c
     code, reply = smtp.mail(sender, options)
     if code in (530, 534, 535):
         reply_text = _reply_text(code, reply, server)
-        raise SettingsError(f"{server} takes nothing without another login ({reply_text}): see {VARIABLE}.")
+        raise SettingsError(
+            "{server} takes nothing without another login ({reply_text}): see {variable}.",
+            server=server,
+            reply_text=reply_text,
+            variable=VARIABLE,
+        )
     if code == 250:
         code, reply = smtp.rcpt(recipient)
         if code in (250, 251):

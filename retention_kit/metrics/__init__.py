@@ -16,5 +16,8 @@ for _plugin in entry_points(group="retention_kit.metrics"):  # modules of other 
         _plugin.load()
     except (Exception, SystemExit) as error:
         raise SettingsError(
-            f"The metrics of the plug-in {_plugin.name!r} ({_plugin.value}) cannot be loaded: {error}"
+            "The metrics of the plug-in {name!r} ({value}) cannot be loaded: {error}",
+            name=_plugin.name,
+            value=_plugin.value,
+            error=error,
         ) from error

@@ -166,7 +166,7 @@ class _Catalogue(dict[str, Metric]):
     """Metrics by name; a wrong name is answered with the nearest one."""
 
     def __missing__(self, name: str) -> Metric:
-        raise UnknownNameError(f"There is no metric {name!r}: {did_you_mean(name, self)}")
+        raise UnknownNameError("There is no metric {name!r}: {hint}", name=name, hint=did_you_mean(name, self))
 
 
 METRICS = _Catalogue()
@@ -180,10 +180,12 @@ def ranked(by: str) -> list[str]:
 
 def _check_units(unit: str, parts: tuple[str, str], grows: str) -> None:
     if grows not in ("", "value", "rest"):
-        raise UnknownNameError(f"A metric does not grow by {grows!r}: {did_you_mean(grows, ('value', 'rest'))}")
+        raise UnknownNameError(
+            "A metric does not grow by {grows!r}: {hint}", grows=grows, hint=did_you_mean(grows, ("value", "rest"))
+        )
     for given in (unit, *parts):
         if given not in UNITS:
-            raise UnknownNameError(f"There is no unit {given!r}: {did_you_mean(given, UNITS)}")
+            raise UnknownNameError("There is no unit {given!r}: {hint}", given=given, hint=did_you_mean(given, UNITS))
 
 
 def metric(
@@ -221,16 +223,20 @@ def metric(
         name, (summary, *more) = function.__name__, [*inspect.signature(function).parameters, ""]
         if summary not in SUMMARIES or more != [""]:
             raise UnknownNameError(
-                f"The metric {name} takes one row of one summary: {did_you_mean(summary, SUMMARIES)}"
+                "The metric {name} takes one row of one summary: {hint}",
+                name=name,
+                hint=did_you_mean(summary, SUMMARIES),
             )
         if not (definition := (inspect.getdoc(function) or "").partition("\n")[0]):
             raise TemplateError(
-                f"The metric {name} needs a docstring: its first line is the definition that readers see."
+                "The metric {name} needs a docstring: its first line is the definition that readers see.", name=name
             )
         known = METRICS.get(name)
         if known and known.function.__module__ != function.__module__:
             raise SettingsError(
-                f"There is a metric {name!r} in {known.function.__module__} already: give yours another name."
+                "There is a metric {name!r} in {module} already: give yours another name.",
+                name=name,
+                module=known.function.__module__,
             )
         METRICS[name] = Metric(
             name,

@@ -112,7 +112,12 @@ def split_segment(data: Dataset, segment: str | None) -> tuple[str | None, str |
     if cut == len(segment):
         return column, None
     if value not in (known := segment_values(data, column)):
-        raise UnknownNameError(f"There is no {column} {value!r} in the data: {did_you_mean(value, known)}")
+        raise UnknownNameError(
+            "There is no {column} {value!r} in the data: {hint}",
+            column=column,
+            value=value,
+            hint=did_you_mean(value, known),
+        )
     return column, value
 
 
@@ -138,7 +143,7 @@ def _chosen_metrics(data: Dataset, names: Iterable[str] | None) -> list[Metric]:
         return [one for one in METRICS.values() if not missing_reason(data, one.summary)]
     for name in (names := [names] if isinstance(names, str) else list(names)):
         if reason := missing_reason(data, METRICS[name].summary):
-            raise DataError(f"There is no {name}: {reason}")
+            raise DataError("There is no {name}: {reason}", name=name, reason=reason)
     return [METRICS[name] for name in names]
 
 
@@ -146,9 +151,14 @@ def _check_goal_segment(data: Dataset, name: str, segment: str | None) -> None:
     try:
         column, value = split_segment(data, segment)
     except UnknownNameError as error:
-        raise SettingsError(f"goals.{name}.segment: {error}") from None
+        raise SettingsError("goals.{name}.segment: {error}", name=name, error=error) from None
     if column and value is None:
-        raise SettingsError(f'goals.{name}.segment cannot be {segment!r}: name a value too, as in "{column}=…".')
+        raise SettingsError(
+            'goals.{name}.segment cannot be {segment!r}: name a value too, as in "{column}=…".',
+            name=name,
+            segment=segment,
+            column=column,
+        )
 
 
 def _chosen_periods(

@@ -72,13 +72,15 @@ class Block:
 
     def __init__(self, kind: str, **data: Any):
         if kind not in KINDS:
-            raise UnknownNameError(f"There is no block {kind!r}: {did_you_mean(kind, KINDS)}")
+            raise UnknownNameError("There is no block {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, KINDS))
         data = _complete(data, KINDS[kind], f"{kind} block")
         if kind in PARTS:
             field, fields = PARTS[kind]
             data[field] = [_complete(part, fields, f"{field} entry of a {kind} block") for part in data[field]]
         if kind == "notice" and data["tone"] not in TONES:
-            raise UnknownNameError(f"A notice has no tone {data['tone']!r}: {did_you_mean(data['tone'], TONES)}")
+            raise UnknownNameError(
+                "A notice has no tone {tone!r}: {hint}", tone=data["tone"], hint=did_you_mean(data["tone"], TONES)
+            )
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "data", data)
 
@@ -109,10 +111,12 @@ class Block:
 def _complete(given: dict, fields: dict, what: str) -> dict:
     for name in given:
         if name not in fields:
-            raise UnknownNameError(f"A {what} has no {name!r}: {did_you_mean(name, fields)}")
+            raise UnknownNameError(
+                "A {what} has no {name!r}: {hint}", what=what, name=name, hint=did_you_mean(name, fields)
+            )
     for name, default in fields.items():
         if default is ... and name not in given:
-            raise ReportError(f"A {what} needs {name!r}.")
+            raise ReportError("A {what} needs {name!r}.", what=what, name=name)
     return {name: given.get(name, default) for name, default in fields.items()}
 
 

@@ -176,7 +176,14 @@ _NO_TEXT_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicod
 def check_top(name: str, top: int, low: int, high: int) -> None:
     """Raise SettingsError where the `top` boxes are none or the whole of a scale, so that they tell nothing."""
     if not 1 <= top <= high - low:
-        raise SettingsError(f"{name} is {top} on a scale of {low}-{high}: choose from 1 to {high - low}.")
+        raise SettingsError(
+            "{name} is {top} on a scale of {low}-{high}: choose from 1 to {most}.",
+            name=name,
+            top=top,
+            low=low,
+            high=high,
+            most=high - low,
+        )
 
 
 def read_settings(path: Path) -> Settings:
@@ -185,7 +192,7 @@ def read_settings(path: Path) -> Settings:
     try:
         return make_settings(raw)
     except SettingsError as error:
-        raise SettingsError(f"{path.name}: {error}") from None
+        raise SettingsError("{file}: {error}", file=path.name, error=error) from None
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
@@ -196,7 +203,7 @@ def parse_toml(content: bytes, name: str) -> dict[str, Any]:
         reason = str(error).partition(";")[0]
     except RecursionError:
         reason = "brackets within brackets go too deep"
-    raise SettingsError(f"{name} is not valid TOML: {reason}.")
+    raise SettingsError("{name} is not valid TOML: {reason}.", name=name, reason=reason)
 
 
 def make_settings(raw: dict[str, Any]) -> Settings:
@@ -220,12 +227,13 @@ def make_settings(raw: dict[str, Any]) -> Settings:
             )
         if secret := re.search(_SECRET, settings.data.engine):
             raise SettingsError(
-                f"data.engine holds a secret, {secret[1]}: write ${{{secret[1].upper()}}} for it and set that in the "
-                "environment."
+                "data.engine holds a secret, {secret}: write ${{{variable}}} for it and set that in the environment.",
+                secret=secret[1],
+                variable=secret[1].upper(),
             )
     for name in (*TABLES[1:], *SIDE_TABLES):
         if any(source.rows == "lines" for source in settings.data.sources(name)):
-            raise SettingsError(f'data.{name}.rows: only orders may be given as "lines".')
+            raise SettingsError('data.{name}.rows: only orders may be given as "lines".', name=name)
     for source in tables:
         _check_text(source)
     for zone in [settings.report.timezone, *(source.timezone for source in tables)]:
@@ -246,7 +254,7 @@ def override(settings: Settings, values: dict[str, Any]) -> Settings:
     known = [*sections, "first_known"]
     for name, value in values.items():
         if name not in known:
-            raise SettingsError(f"There is no setting {name!r}: {did_you_mean(name, known)}")
+            raise SettingsError("There is no setting {name!r}: {hint}", name=name, hint=did_you_mean(name, known))
         raw[sections.get(name, "data")][name] = value
     return make_settings(raw)
 
@@ -270,12 +278,19 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     for key, value in raw.items():
         if key not in fields:
             where_text = f"[{where}] has" if where else "there is"
-            raise SettingsError(f"{where_text} no setting {key!r}: {did_you_mean(key, fields)}")
+            raise SettingsError(
+                "{where_text} no setting {key!r}: {hint}",
+                where_text=where_text,
+                key=key,
+                hint=did_you_mean(key, fields),
+            )
         path = f"{where}.{key}".lstrip(".")
         for text in value if isinstance(value, list) else [value]:
             choices = _choices(_hints(kind)[fields[key]])
             if choices and isinstance(text, str) and text not in choices:
-                raise SettingsError(f"{path} cannot be {text!r}: {did_you_mean(text, choices)}")
+                raise SettingsError(
+                    "{path} cannot be {text!r}: {hint}", path=path, text=text, hint=did_you_mean(text, choices)
+                )
         if key == "goals" and isinstance(value, dict):
             for name, goal in value.items():
                 _refuse_unknown(goal, Goal, f"{path}.{name}")
@@ -337,13 +352,21 @@ def _check_text(source: Table) -> None:
             is_text = False
         if not is_text:
             near = ("utf-8", "utf-16", "cp1252", "cp1256", "cp1251", "shift_jis", "iso-8859-1")
-            raise SettingsError(f"There is no encoding {source.encoding!r}: {did_you_mean(source.encoding, near)}")
+            raise SettingsError(
+                "There is no encoding {encoding!r}: {hint}",
+                encoding=source.encoding,
+                hint=did_you_mean(source.encoding, near),
+            )
     if source.delimiter is not None and (len(source.delimiter) != 1 or source.delimiter in '"\r\n\0'):
-        raise SettingsError(f'delimiter cannot be {source.delimiter!r}: write one character, such as ";" or "\\t".')
+        raise SettingsError(
+            'delimiter cannot be {delimiter!r}: write one character, such as ";" or "\\t".', delimiter=source.delimiter
+        )
 
 
 def _check_zone(zone: str | None) -> None:
     try:
         zone is None or ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        raise SettingsError(f"There is no time zone {zone!r}: use an IANA name such as Europe/London.") from None
+        raise SettingsError(
+            "There is no time zone {zone!r}: use an IANA name such as Europe/London.", zone=zone
+        ) from None

@@ -13,7 +13,7 @@ SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 
 def parse_address(text: str) -> tuple[str, str]:
     """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for neither."""
-    wrong = SettingsError(f"{text!r} is no email address: write it like Ann Lee <ann@example.com>.")
+    wrong = SettingsError("{text!r} is no email address: write it like Ann Lee <ann@example.com>.", text=text)
     match = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
     joiners = dict.fromkeys(map(ord, "\u200c\u200d"))  # names of some languages hold them
     if not match or not text.translate(joiners).isprintable():
@@ -22,7 +22,7 @@ def parse_address(text: str) -> tuple[str, str]:
     local, _, domain = address.rpartition("@")
     if local and not local.isascii():
         raise SettingsError(
-            f"{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others."
+            "{text!r}: before the @ only ASCII letters are taken, as many mail servers take no others.", text=text
         )
     try:
         unicode_domain, domain = domain, domain.encode("idna").decode().lower()
@@ -33,7 +33,9 @@ def parse_address(text: str) -> tuple[str, str]:
         raise wrong from None
     if not is_same:  # ß becomes ss there, which is another domain today
         raise SettingsError(
-            f"{text!r}: {unicode_domain} may name two domains: write it in ASCII, as its owner does (xn--…)."
+            "{text!r}: {unicode_domain} may name two domains: write it in ASCII, as its owner does (xn--…).",
+            text=text,
+            unicode_domain=unicode_domain,
         )
     # Unquoted, as everybody's is: what a server would have to quote is more likely a slip.
     atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
@@ -56,11 +58,11 @@ def check_engine(url: str) -> str:
     files = " or ".join(f"{name}:///FILE" for name in ENGINES)
     known = f"{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT"
     if not mark or not kind.isalnum():
-        raise SettingsError(f"data.engine is no address of a database: use {known}.")
+        raise SettingsError("data.engine is no address of a database: use {known}.", known=known)
     if kind not in ENGINES + SERVERS:
-        raise SettingsError(f"data.engine: {kind} cannot be read yet, use {known}.")
+        raise SettingsError("data.engine: {kind} cannot be read yet, use {known}.", kind=kind, known=known)
     if kind in ENGINES and (not path.startswith("/") or path == "/"):
-        raise SettingsError(f"data.engine names no file: write {kind}:///FILE.")
+        raise SettingsError("data.engine names no file: write {kind}:///FILE.", kind=kind)
     if not path:
-        raise SettingsError(f"data.engine names no host: write {kind}://….")
+        raise SettingsError("data.engine names no host: write {kind}://….", kind=kind)
     return kind

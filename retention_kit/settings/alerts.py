@@ -42,21 +42,26 @@ def check_alerts(alerts: Sequence[Alert]) -> None:
     for number, alert in enumerate(alerts, 1):
         if not alert.name.strip() or not alert.name.isprintable() or len(alert.name) > 100:
             raise SettingsError(
-                f"alerts: number {number} needs a name of up to 100 characters in one line, such as "
-                'name = "Churn above plan".'
+                'alerts: number {number} needs a name of up to 100 characters in one line, such as name = "Churn '
+                'above plan".',
+                number=number,
             )
         if alert.name in names:
-            raise SettingsError(f"alerts: two are called {alert.name!r}: give one of them another name.")
+            raise SettingsError("alerts: two are called {name!r}: give one of them another name.", name=alert.name)
         names.add(alert.name)
         place = f"alerts.{alert.name}"
         for key in ("when", "reset"):
             _check_condition(getattr(alert, key), f"{place}.{key}")
         if alert.each is not None and alert.segment is not None:
-            raise SettingsError(f"{place} has each and segment: keep one of them.")
+            raise SettingsError("{place} has each and segment: keep one of them.", place=place)
         if alert.segment is not None and not re.fullmatch(r"[^=]+=.+", alert.segment):
-            raise SettingsError(f'{place}.segment cannot be {alert.segment!r}: write it like "country=France".')
+            raise SettingsError(
+                '{place}.segment cannot be {segment!r}: write it like "country=France".',
+                place=place,
+                segment=alert.segment,
+            )
         if alert.each is not None and not alert.each.strip():
-            raise SettingsError(f'{place}.each is empty: name a segment column, such as "country".')
+            raise SettingsError('{place}.each is empty: name a segment column, such as "country".', place=place)
         if alert.owner is not None and "@" in alert.owner:
             _check_address(alert.owner, f"{place}.owner")
         for target in alert.then:
@@ -65,9 +70,14 @@ def check_alerts(alerts: Sequence[Alert]) -> None:
 
 def _check_condition(text: str | None, place: str) -> None:
     if text is not None and not text.strip():
-        raise SettingsError(f'{place} is empty: write a condition, such as "customer_churn_rate > 5%".')
+        raise SettingsError('{place} is empty: write a condition, such as "customer_churn_rate > 5%".', place=place)
     if text is not None and len(text) > MOST_CHARACTERS:
-        raise SettingsError(f"{place} has {len(text)} characters, more than {MOST_CHARACTERS}: make two alerts of it.")
+        raise SettingsError(
+            "{place} has {number} characters, more than {most}: make two alerts of it.",
+            place=place,
+            number=len(text),
+            most=MOST_CHARACTERS,
+        )
 
 
 def _check_target(target: str, place: str) -> None:
@@ -80,14 +90,18 @@ def _check_target(target: str, place: str) -> None:
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,49}", name):
             return None
         raise SettingsError(
-            f"{place} cannot be {target!r}: a NAME has letters, digits and _, as it is part of the name of a variable "
-            "in the environment."
+            "{place} cannot be {target!r}: a NAME has letters, digits and _, as it is part of the name of a "
+            "variable in the environment.",
+            place=place,
+            target=target,
         )
-    raise SettingsError(f"{place} cannot be {target!r}: {did_you_mean(target, TARGETS)}")
+    raise SettingsError(
+        "{place} cannot be {target!r}: {hint}", place=place, target=target, hint=did_you_mean(target, TARGETS)
+    )
 
 
 def _check_address(text: str, place: str) -> None:
     try:
         parse_address(text)
     except SettingsError as error:
-        raise SettingsError(f"{place}: {error}") from None
+        raise SettingsError("{place}: {error}", place=place, error=error) from None

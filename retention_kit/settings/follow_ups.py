@@ -91,25 +91,30 @@ def check_follow_ups(follow_ups: Sequence[FollowUp]) -> None:
     for number, one in enumerate(follow_ups, 1):
         if not one.name.strip() or not one.name.isprintable() or len(one.name) > 100 or not one.file:
             raise SettingsError(
-                f"follow_ups: number {number} needs a name of up to 100 characters in one line, such as "
-                'name = "Thank and ask".'
+                "follow_ups: number {number} needs a name of up to 100 characters in one line, such as name = "
+                '"Thank and ask".',
+                number=number,
             )
         place = f"follow_ups.{one.name}"
         if one.file in files:
             raise SettingsError(
-                f"follow_ups: {files[one.file]!r} and {one.name!r} would write one file, {one.file}.csv: give one of "
-                "them another name."
+                "follow_ups: {other!r} and {name!r} would write one file, {file}.csv: give one of them another name.",
+                other=files[one.file],
+                name=one.name,
+                file=one.file,
             )
         files[one.file] = one.name
         rule = one.rule
         if rule.kind == "score" and one.due_within is not None:
-            raise SettingsError(f"{place}.due_within is said by when, {one.when!r}: leave one of them out.")
+            raise SettingsError(
+                "{place}.due_within is said by when, {when!r}: leave one of them out.", place=place, when=one.when
+            )
         for key in ("contact", "consent"):
             if (column := getattr(one, key)) is not None and not column.strip():
-                raise SettingsError(f"{place}.{key} is empty: name a column of your tables.")
+                raise SettingsError("{place}.{key} is empty: name a column of your tables.", place=place, key=key)
         for column, value in one.silencers:
             if not column or value == "":
-                raise SettingsError(f'{place}.suppress: write a column, or "column=value".')
+                raise SettingsError('{place}.suppress: write a column, or "column=value".', place=place)
         _check_text(one, place)
         for target in one.then:
             _check_target(target, place)
@@ -117,20 +122,31 @@ def check_follow_ups(follow_ups: Sequence[FollowUp]) -> None:
             try:
                 parse_address(one.owner)
             except SettingsError as error:
-                raise SettingsError(f"{place}.owner: {error}") from None
+                raise SettingsError("{place}.owner: {error}", place=place, error=error) from None
 
 
 def _check_text(one: FollowUp, place: str) -> None:
     """Raise for braces that name nothing: what a name stands for is filled in, and nothing else is ever done."""
     if len(one.text) > _MOST_CHARACTERS:
-        raise SettingsError(f"{place}.text has {len(one.text):,} characters, more than {_MOST_CHARACTERS:,}.")
+        raise SettingsError(
+            "{place}.text has {number:,} characters, more than {most:,}.",
+            place=place,
+            number=len(one.text),
+            most=_MOST_CHARACTERS,
+        )
     for name in _PLACEHOLDER.findall(one.text):
         if not name.strip() or name != name.strip():
-            raise SettingsError(f"{place}.text: {{{name}}} names nothing: write {{customer_id}} or a column.")
+            raise SettingsError(
+                "{place}.text: {{{name}}} names nothing: write {{customer_id}} or a column.", place=place, name=name
+            )
         if name == "contact" and one.contact is None:
-            raise SettingsError(f'{place}.text names {{contact}}: say which column it is, contact = "…".')
+            raise SettingsError('{place}.text names {{contact}}: say which column it is, contact = "…".', place=place)
     if left := re.search(r"[{}]", _PLACEHOLDER.sub("", one.text)):
-        raise SettingsError(f"{place}.text has a single {left[0]!r}: braces stand around the names of columns only.")
+        raise SettingsError(
+            "{place}.text has a single {brace!r}: braces stand around the names of columns only.",
+            place=place,
+            brace=left[0],
+        )
 
 
 def _check_target(target: str, place: str) -> None:
@@ -139,11 +155,15 @@ def _check_target(target: str, place: str) -> None:
     kind, colon, name = target.partition(":")
     if kind not in WEBHOOKS or not colon:
         choices = ("list", "ics", *(f"{kind}:NAME" for kind in WEBHOOKS))
-        raise SettingsError(f"{place}.then cannot be {target!r}: {did_you_mean(target, choices)}")
+        raise SettingsError(
+            "{place}.then cannot be {target!r}: {hint}", place=place, target=target, hint=did_you_mean(target, choices)
+        )
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,49}", name):
         raise SettingsError(
-            f"{place}.then cannot be {target!r}: a NAME has letters, digits and _, as it is part of the name of a "
-            "variable in the environment."
+            "{place}.then cannot be {target!r}: a NAME has letters, digits and _, as it is part of the name of a "
+            "variable in the environment.",
+            place=place,
+            target=target,
         )
 
 

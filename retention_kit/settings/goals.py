@@ -40,14 +40,15 @@ def goals_by_id(given: Any) -> Any:
     goals: dict[str, Any] = {}
     for number, goal in enumerate(given, 1):
         if not isinstance(goal, dict):
-            raise SettingsError(f"goals: number {number} is no table: write [[goals]] above its keys.")
+            raise SettingsError("goals: number {number} is no table: write [[goals]] above its keys.", number=number)
         name = goal.get("id") or goal.get("metric") or goal.get("objective")
         if not isinstance(name, str):
             raise SettingsError(
-                f'goals: number {number} names no metric: give it one, or kind = "yes/no" and an objective.'
+                'goals: number {number} names no metric: give it one, or kind = "yes/no" and an objective.',
+                number=number,
             )
         if name in goals:
-            raise SettingsError(f"goals: two are called {name!r}: give one of them an id of its own.")
+            raise SettingsError("goals: two are called {name!r}: give one of them an id of its own.", name=name)
         goals[name] = goal | {"id": name}
     return goals
 
@@ -61,26 +62,33 @@ def check_forms(goals: dict[str, Goal]) -> None:
     for name, goal in goals.items():
         if goal.kind and (goal.metric or goal.target is not None or goal.start is not None):
             raise SettingsError(
-                f"goals.{name} is yes or no: it has no metric, target or start, but done = true or false."
+                "goals.{name} is yes or no: it has no metric, target or start, but done = true or false.", name=name
             )
         if not goal.kind and goal.metric is None:
-            raise SettingsError(f'goals.{name} names no metric: give it one, or kind = "yes/no".')
+            raise SettingsError('goals.{name} names no metric: give it one, or kind = "yes/no".', name=name)
         if not goal.kind and goal.target is None:
-            raise SettingsError(f"goals.{name} needs a target, such as target = 0.25.")
+            raise SettingsError("goals.{name} needs a target, such as target = 0.25.", name=name)
         if goal.done and not goal.kind:
             raise SettingsError(
-                f'goals.{name}.done is of goals with kind = "yes/no": those of a figure are reached by it.'
+                'goals.{name}.done is of goals with kind = "yes/no": those of a figure are reached by it.', name=name
             )
         try:
             goal.by and Period.parse(goal.by)
         except PeriodError as error:
-            raise SettingsError(f"goals.{name}.by: {error}") from None
+            raise SettingsError("goals.{name}.by: {error}", name=name, error=error) from None
         if goal.start_date and goal.start_date.year == date.max.year:
-            raise SettingsError(f"goals.{name}.start_date cannot be {goal.start_date}: write a date before 9999.")
+            raise SettingsError(
+                "goals.{name}.start_date cannot be {start_date}: write a date before 9999.",
+                name=name,
+                start_date=goal.start_date,
+            )
         if goal.by and goal.start_date and Period.parse(goal.by).end <= goal.start_date:
             raise SettingsError(
-                f"goals.{name}.by cannot be {goal.by!r}, which is over on {goal.start_date}, its start_date: "
-                f"write a later period."
+                "goals.{name}.by cannot be {by!r}, which is over on {start_date}, its start_date: write a later "
+                "period.",
+                name=name,
+                by=goal.by,
+                start_date=goal.start_date,
             )
 
 

@@ -65,19 +65,23 @@ def check_mail(mail: Mail) -> None:
             try:
                 text is None or parse_address(text)
             except SettingsError as error:
-                raise SettingsError(f"mail.{name}: {error}") from None
+                raise SettingsError("mail.{name}: {error}", name=name, error=error) from None
     for name, schemes in (("link", ("https", "http")), ("unsubscribe", ("https", "mailto"))):
         text = getattr(mail, name)
         if text and name == "unsubscribe" and "@" in text and ":" not in text:
             text = f"mailto:{text}"
         if text is not None and not re.fullmatch(rf"({'|'.join(schemes)}):[!#-;=?-~]+", text):
             example = "https://example.com/reports" + (" or leave@example.com" if name == "unsubscribe" else "")
-            raise SettingsError(f"mail.{name} cannot be {text!r}: write it like {example}.")
+            raise SettingsError(
+                "mail.{name} cannot be {text!r}: write it like {example}.", name=name, text=text, example=example
+            )
         if name == "unsubscribe" and text and text.startswith("mailto:"):
             try:
                 parse_address(text.removeprefix("mailto:").partition("?")[0])
             except SettingsError as error:
-                raise SettingsError(f"mail.{name}: {error}") from None
+                raise SettingsError("mail.{name}: {error}", name=name, error=error) from None
     for one in mail.recipients:
         if not re.fullmatch(r"[^=]+=.+|", one.segment):
-            raise SettingsError(f'mail.recipients.segment cannot be {one.segment!r}: write it like "country=France".')
+            raise SettingsError(
+                'mail.recipients.segment cannot be {segment!r}: write it like "country=France".', segment=one.segment
+            )

@@ -121,7 +121,13 @@ class When:
 def parse_when(text: str, place: str) -> When:
     """What a text of the language says; raises SettingsError that names `place`, the position and the nearest form."""
     if len(text) > MOST_CHARACTERS:
-        raise SettingsError(f"{place} has {len(text)} characters, more than {MOST_CHARACTERS}: {_nearest(text)}")
+        raise SettingsError(
+            "{place} has {number} characters, more than {most}: {hint}",
+            place=place,
+            number=len(text),
+            most=MOST_CHARACTERS,
+            hint=_nearest(text),
+        )
     from lark.exceptions import UnexpectedInput
 
     lowered = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in text)  # positions stay
@@ -133,15 +139,32 @@ def parse_when(text: str, place: str) -> When:
         rest = text[position:].split()
         what = f"is not understood at {rest[0][:30]!r}" if rest else f"ends too early, after {text.strip()[-20:]!r}"
         what = f"{what} (character {position + 1})" if text.strip() else "is empty"
-        raise SettingsError(f"{place} = {text!r} {what}: {_nearest(text)}") from None
+        raise SettingsError(
+            "{place} = {text!r} {what}: {hint}", place=place, text=text, what=what, hint=_nearest(text)
+        ) from None
     when = _read(tree.children[0])
     if when.days > MOST_DAYS:
-        raise SettingsError(f"{place} = {text!r} looks {when.days:,} days away: {MOST_DAYS:,} are the most.")
+        raise SettingsError(
+            "{place} = {text!r} looks {days:,} days away: {most:,} are the most.",
+            place=place,
+            text=text,
+            days=when.days,
+            most=MOST_DAYS,
+        )
     if when.kind == "score" and not any(_holds(score, when.comparison) for score in range(*_SCORES[when.survey])):
         low, high = _SCORES[when.survey][0], _SCORES[when.survey][1] - 1
-        raise SettingsError(f"{place} = {text!r} is of nobody: {when.survey.upper()} runs from {low} to {high}.")
+        raise SettingsError(
+            "{place} = {text!r} is of nobody: {survey} runs from {low} to {high}.",
+            place=place,
+            text=text,
+            survey=when.survey.upper(),
+            low=low,
+            high=high,
+        )
     if when.hours == 0 and when.kind not in ("purchase", "subscribing", "leaving"):
-        raise SettingsError(f"{place} = {text!r} needs a span of at least one: {_nearest(text)}")
+        raise SettingsError(
+            "{place} = {text!r} needs a span of at least one: {hint}", place=place, text=text, hint=_nearest(text)
+        )
     return when
 
 

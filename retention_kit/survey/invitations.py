@@ -140,7 +140,9 @@ def export(store: Store, path: Path) -> int:
     rows = store.responses()
     head = rows_csv([COLUMNS])
     if path.is_file() and not path.read_bytes().startswith(head.encode()):
-        raise SettingsError(f"{str(path)!r} is there and no export of a survey: name another file with --output.")
+        raise SettingsError(
+            "{path!r} is there and no export of a survey: name another file with --output.", path=str(path)
+        )
     texts = [tuple("" if value is None else str(value) for value in row) for row in rows]
     _write(path, rows_csv([COLUMNS, *texts]))
     return len(rows)
@@ -156,7 +158,7 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise ReportError(f"{path} cannot be written: {error.strerror}.") from None
+        raise ReportError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from None
 
 
 def _new_name(folder: Path, stem: str) -> Path:

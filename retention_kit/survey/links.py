@@ -14,7 +14,9 @@ _TOKEN = "x" * 32
 
 def check_public_url(url: str) -> str:
     """The address under which customers reach the form, without a slash at its end; raises SettingsError for others."""
-    wrong = SettingsError(f"--public-url {url!r} is no address of a form: write it like https://survey.example.com.")
+    wrong = SettingsError(
+        "--public-url {url!r} is no address of a form: write it like https://survey.example.com.", url=url
+    )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -23,13 +25,17 @@ def check_public_url(url: str) -> str:
     if not host or not re.fullmatch(r"[!-~]+", url) or parts.query or parts.fragment or parts.username:
         raise wrong
     if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")):
-        raise SettingsError(f"--public-url {url!r} has to begin with https://: links are as good as a signature.")
+        raise SettingsError(
+            "--public-url {url!r} has to begin with https://: links are as good as a signature.", url=url
+        )
     url = url.rstrip("/")
     longest = max(len(make_link(url, _TOKEN, "ar", name, high)) for name, (_, high) in SCALES.items())
     if longest > LONGEST:
         raise SettingsError(
-            f"--public-url is too long: links would have {longest} characters, and some mail programs break those of "
-            f"more than {LONGEST}."
+            "--public-url is too long: links would have {longest} characters, and some mail programs break those "
+            "of more than {most}.",
+            longest=longest,
+            most=LONGEST,
         )
     return url
 

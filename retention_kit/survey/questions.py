@@ -28,9 +28,9 @@ def parse_surveys(text: str) -> list[str]:
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in SCALES:
-            raise SettingsError(f"There is no survey {name!r}: {did_you_mean(name, SCALES)}")
+            raise SettingsError("There is no survey {name!r}: {hint}", name=name, hint=did_you_mean(name, SCALES))
     if not names:
-        raise SettingsError(f"--survey names none: {did_you_mean('', SCALES)}")
+        raise SettingsError("--survey names none: {hint}", hint=did_you_mean("", SCALES))
     return [name for name in SCALES if name in names]
 
 

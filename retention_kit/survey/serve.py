@@ -32,7 +32,9 @@ def serve(
 
         from retention_kit.survey.app import make_app
     except ModuleNotFoundError as error:
-        raise SettingsError(f"The form cannot be served ({error}): pip install 'retention-kit[survey]'.") from None
+        raise SettingsError(
+            "The form cannot be served ({error}): pip install 'retention-kit[survey]'.", error=error
+        ) from None
     store = Store(path)
     listening = _listen(host, port)
     try:
@@ -66,5 +68,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if listening:
             listening.close()
-        raise ReportError(f"The form cannot be served at {host}:{port}: {error.strerror}.") from None
+        raise ReportError(
+            "The form cannot be served at {host}:{port}: {reason}.", host=host, port=port, reason=error.strerror
+        ) from None
     return listening

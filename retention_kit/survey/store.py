@@ -100,7 +100,7 @@ class Store:
         if is_new and not make:
             near = [found.name for found in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
             hint = did_you_mean(path.name, near) if near else "retention-kit survey invite makes it."
-            raise SettingsError(f"There is no file {str(path)!r}: {hint}")
+            raise SettingsError("There is no file {path!r}: {hint}", path=str(path), hint=hint)
         if is_new:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the files of its log take the same rights
         try:
@@ -110,7 +110,9 @@ class Store:
             self._reading = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
             self._reading.execute("PRAGMA query_only = ON")
         except sqlite3.Error as error:
-            raise SettingsError(f"{path} cannot be used as a file of answers: {error}.") from None
+            raise SettingsError(
+                "{path} cannot be used as a file of answers: {error}.", path=path, error=error
+            ) from None
 
     def _open(self) -> None:
         run = self._connection.execute
@@ -123,7 +125,9 @@ class Store:
         found = [run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
         if found != [_OURS, _VERSION]:
             self._connection.close()
-            raise SettingsError(f"{self.path} is a database, but holds no invitations and answers of this program.")
+            raise SettingsError(
+                "{path} is a database, but holds no invitations and answers of this program.", path=self.path
+            )
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = FULL")
         run("PRAGMA fullfsync = ON")
@@ -212,7 +216,7 @@ class Store:
             if self._connection.in_transaction:  # SQLite itself ends one that finds the disk full
                 run("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):  # that, or somebody else keeps the file locked
-                raise ReportError(f"{self.path} cannot be written to: {error}.") from None
+                raise ReportError("{path} cannot be written to: {error}.", path=self.path, error=error) from None
             raise
 
 

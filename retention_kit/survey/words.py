@@ -23,7 +23,11 @@ def languages() -> list[str]:
 def words(language: str) -> dict[str, Any]:
     """All words of a language; raises SettingsError where there are none."""
     if language not in languages():
-        raise SettingsError(f"The form does not speak {language!r} yet: {did_you_mean(language, languages())}")
+        raise SettingsError(
+            "The form does not speak {language!r} yet: {hint}",
+            language=language,
+            hint=did_you_mean(language, languages()),
+        )
     return tomllib.loads(files(__package__).joinpath("words", f"{language}.toml").read_text("utf-8"))
 
 

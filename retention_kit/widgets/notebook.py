@@ -46,7 +46,9 @@ def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise ReportError(f"No notebook can be written to {str(folder)!r}: {error.strerror}.") from error
+            raise ReportError(
+                "No notebook can be written to {folder!r}: {reason}.", folder=str(folder), reason=error.strerror
+            ) from error
 
 
 def _section(data: Dataset, selection: Selection) -> library.Section:

@@ -33,7 +33,7 @@ class Reporting(W.VBox):
         self, data: Dataset, words: Words, work: Work, output: str | Path | None, selection: Callable[[], Selection]
     ):
         if not isinstance(output, str | Path | None):
-            raise SettingsError(f"output must be the path of a folder, not {output!r}.")
+            raise SettingsError("output must be the path of a folder, not {output!r}.", output=output)
         self._data, self._words, self._work, self._selection = data, words, work, selection
         self._output = Path(output) if output is not None else reports_of(data)
         self.pack: Pack | None = None

@@ -68,14 +68,16 @@ def checked(
     period, every, metric, segment, values = str(period or ""), every or "", metric or "", segment or "", values or ()
     for name, text in (("every", every), ("metric", metric), ("segment", segment)):
         if not isinstance(text, str):
-            raise SettingsError(f"{name} must be a text, not {text!r}.")
+            raise SettingsError("{name} must be a text, not {text!r}.", name=name, text=text)
     if not isinstance(values, Iterable):
-        raise SettingsError(f"values must be a text or several, not {values!r}.")
+        raise SettingsError("values must be a text or several, not {values!r}.", values=values)
     if compare not in COMPARE:
-        raise SettingsError(f"There is no comparison {compare!r}: {did_you_mean(compare, COMPARE)}")
+        raise SettingsError(
+            "There is no comparison {compare!r}: {hint}", compare=compare, hint=did_you_mean(compare, COMPARE)
+        )
     metric = metric or first_metric(data)
     if reason := missing_metrics(data).get(METRICS[metric].name):
-        raise DataError(f"There is no {metric}: {reason}")
+        raise DataError("There is no {metric}: {reason}", metric=metric, reason=reason)
     when = pick_period(data, period, (check_every(every) if every else None) if period or every else None)
     column, value = split_segment(data, segment)
     values = (value,) if value is not None else tuple(dict.fromkeys([values] if isinstance(values, str) else values))
@@ -84,7 +86,12 @@ def checked(
     known = values_of(data, column) if values else []
     for one in values:
         if one not in known:
-            raise UnknownNameError(f"There is no {column} {one!r} in the data: {did_you_mean(one, known)}")
+            raise UnknownNameError(
+                "There is no {column} {one!r} in the data: {hint}",
+                column=column,
+                one=one,
+                hint=did_you_mean(one, known),
+            )
     return Selection(when, metric, column or "", values, compare)
 
 

@@ -179,7 +179,7 @@ def checked_listing(data: Dataset, every: str, kind: str, cohort: str, period: s
         return Listing(CELL, *(str(pick_period(data, str(text), every)) for text in (cohort, period)))
     known = (ACTIVE, *LISTS, *risk_names(data))
     if kind not in known:
-        raise UnknownNameError(f"There is no list {kind!r}: {did_you_mean(kind, known)}")
+        raise UnknownNameError("There is no list {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, known))
     return Listing(kind)
 
 

@@ -12,7 +12,7 @@ from retention_kit.data.cleaning.money import Money
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import clearer_interval
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Phrase, did_you_mean
 
 _SHOWN = 3  # values
 _LOOKED_AT = 1_000  # the commonest, among which the typical ones are looked for
@@ -150,13 +150,17 @@ def _refuse_scales(engine: Engine, failure: FailedRows) -> None:
     for survey, scale, rows, outside in asked:
         if outside > REFUSED * rows:
             raise DataError(
-                f"The responses column 'score' lies outside the scale {scale} in {outside:,} of {rows:,} {survey} "
-                "answers, "
-                f"{failure.first_row}: set the scale that was asked (scale = …), or give the scores on it."
+                "The responses column 'score' lies outside the scale {scale} in {outside:,} of {rows:,} {survey} "
+                "answers, {first_row}: set the scale that was asked (scale = …), or give the scores on it.",
+                scale=scale,
+                outside=outside,
+                rows=rows,
+                survey=survey,
+                first_row=failure.first_row,
             )
 
 
-def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> str:
+def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> Phrase:
     definition, column, typical = CHECKS[check], _column(table, check), failure.values[0]
     choices = definition.choices
     if check == "unknown scale":
@@ -168,10 +172,19 @@ def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> str
     if choices:
         hint = did_you_mean(typical.text or "", choices)
     else:
-        hint = f"{definition.hint}{', or map it with an expression' if definition.fault == 'is unreadable' else ''}."
-    return (
-        f"The {table} column {column!r} {definition.fault} in {failure.rows:,} of {failure.of:,} {failure.base}, "
-        f"{failure.first_row}: {hint}"
+        is_unreadable = definition.fault == "is unreadable"
+        template = "{hint}, or map it with an expression." if is_unreadable else "{hint}."
+        hint = Phrase(template, hint=Phrase(definition.hint))
+    return Phrase(
+        "The {table} column {column!r} {fault} in {wrong:,} of {rows:,} {base}, {first_row}: {hint}",
+        table=table,
+        column=column,
+        fault=Phrase(definition.fault),
+        wrong=failure.rows,
+        rows=failure.of,
+        base=Phrase(failure.base),
+        first_row=failure.first_row,
+        hint=hint,
     )
 
 

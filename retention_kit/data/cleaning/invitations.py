@@ -79,7 +79,8 @@ def make_invitations(
     has_answers = columns.has("responded_at")
     if not has_answers and "responses" not in starts:
         raise DataError(
-            f"The {NAME} have no column responded_at, and there are no responses: who answered cannot be told."
+            "The {table} have no column responded_at, and there are no responses: who answered cannot be told.",
+            table=NAME,
         )
     names = ("customer_id", "survey", "invited_at", "invited_at_outside", "responded_at", "responded_at_outside")
     parts = {name: columns.sql[name] for name in (*names, "responded_at_unreadable")}

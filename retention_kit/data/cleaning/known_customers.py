@@ -9,7 +9,7 @@ from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.quality import Count
 from retention_kit.data.cleaning.side_tables import count_problems
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Listed
 
 NAME = "known_customers"
 _TYPED = f"""
@@ -54,7 +54,10 @@ def make_known_customers(engine: Engine, columns: Columns, starts: Mapping[str, 
     )
     if known and not met:
         raise DataError(
-            f"None of the {known:,} {NAME} is in the {' or '.join(starts_of_tables)}: write customer_id as it is there."
+            "None of the {known:,} {table} is in the {tables}: write customer_id as it is there.",
+            known=known,
+            table=NAME,
+            tables=Listed(starts_of_tables, " or "),
         )
     checks = [
         ("several rows of one customer", copies),

@@ -24,7 +24,9 @@ def refuse_mixed_sources(engine: Engine) -> None:
         "GROUP BY order_id HAVING bool_or(_is_line) AND NOT bool_and(_is_line) ORDER BY order_id LIMIT 1"
     )
     for (order,) in both:
-        raise DataError(f"The order {order!r} is in a source of lines and in one of whole orders: keep it in one.")
+        raise DataError(
+            "The order {order!r} is in a source of lines and in one of whole orders: keep it in one.", order=order
+        )
 
 
 def refuse_mixed_scales(engine: Engine) -> None:
@@ -36,7 +38,11 @@ def refuse_mixed_scales(engine: Engine) -> None:
     for survey, found in asked.items():
         if len(found) > 1:
             names = " and ".join(found)
-            raise DataError(f"The {survey} answers are on different scales, {names}: one survey needs one scale.")
+            raise DataError(
+                "The {survey} answers are on different scales, {names}: one survey needs one scale.",
+                survey=survey,
+                names=names,
+            )
 
 
 def refuse_tops(engine: Engine, chosen: Definitions) -> None:

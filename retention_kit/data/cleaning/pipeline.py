@@ -108,10 +108,14 @@ class Cleaning:
         self.as_of, self.starts, ends = known_span(self.engine, self.columns, report.as_of, tomorrow)
         self.behind = () if report.as_of else left_behind(self.engine, ends, self.as_of)
         if not self.starts:
-            raise DataError(f"There is no usable row before {self.as_of}: see what check says of the tables.")
+            raise DataError(
+                "There is no usable row before {as_of}: see what check says of the tables.", as_of=self.as_of
+            )
         if basis and basis not in self.starts:
             raise SettingsError(
-                f"definitions.basis is {basis!r}, but no row of the {basis} can be used before {self.as_of}."
+                "definitions.basis is {basis!r}, but no row of the {basis} can be used before {as_of}.",
+                basis=basis,
+                as_of=self.as_of,
             )
         self.parts |= {
             "as_of": f"TIMESTAMP '{self.as_of}'",

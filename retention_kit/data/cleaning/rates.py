@@ -28,11 +28,15 @@ def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str
     report_in = "the report in no currency yet" if report == "XXX" else f"the report in {report}"
     start = f"The {table} are in {named}, {report_in}: set [report] currency"
     if len(foreign) == len(codes) == 1:
-        raise DataError(f"{start} to the currency of the data.")
+        raise DataError("{start} to the currency of the data.", start=start)
     needed = "" if report != "XXX" else "set [report] currency and "
     raise DataError(
-        f"The {table} are in {named}, {report_in}: {needed}give [data.rates], a table of date, currency and "
-        "rate (of the report's currency per unit of it)."
+        "The {table} are in {named}, {report_in}: {needed}give [data.rates], a table of date, currency and rate "
+        "(of the report's currency per unit of it).",
+        table=table,
+        named=named,
+        report_in=report_in,
+        needed=needed,
     )
 
 
@@ -57,20 +61,30 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
         "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND rate < 1e300, false) ORDER BY _row LIMIT 1"
     )
     for row, fault in bad:
-        raise DataError(f"Row {row} of the rates {fault}.")
+        raise DataError("Row {row} of the rates {fault}.", row=row, fault=fault)
     twice = engine.rows(
         "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> "
         "max(rate) "
         "ORDER BY currency, day LIMIT 1"
     )
     for code, day, low, high in twice:
-        raise DataError(f"The rates give {code} two values on {day}, {low} and {high}: keep one.")
+        raise DataError(
+            "The rates give {code} two values on {day}, {low} and {high}: keep one.",
+            code=code,
+            day=day,
+            low=low,
+            high=high,
+        )
     first_days = dict(
         engine.rows("SELECT currency, CAST(min(day) AS VARCHAR) FROM rates_typed GROUP BY currency ORDER BY currency")
     )
     for code in foreign:
         if code not in first_days:
-            raise DataError(f"The rates have none for {code}, which the data hold: {did_you_mean(code, first_days)}")
+            raise DataError(
+                "The rates have none for {code}, which the data hold: {hint}",
+                code=code,
+                hint=did_you_mean(code, first_days),
+            )
     wanted = ", ".join(map(literal, foreign)) or "NULL"
     engine.run(
         f"CREATE TABLE rates AS SELECT DISTINCT currency, day, rate FROM rates_typed WHERE currency IN ({wanted}) "
@@ -95,6 +109,12 @@ def refuse_late_rates(engine: Engine, table: str, first_days: dict[str, str]) ->
         )[0]
         if early and early * 2 >= rows:
             raise DataError(
-                f"The rates of {code} begin on {day}, after {early} of {rows} {table} in {code}: give those from "
-                f"{first} on."
+                "The rates of {code} begin on {day}, after {early} of {rows} {table} in {code}: give those from "
+                "{first} on.",
+                code=code,
+                day=day,
+                early=early,
+                rows=rows,
+                table=table,
+                first=first,
             )

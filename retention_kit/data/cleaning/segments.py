@@ -44,7 +44,12 @@ def choose_segments(
     for source in sources:
         for name in source.keep or ():
             if name.lower() not in map(str.lower, names):
-                raise SettingsError(f"data.{table}.keep: there is no column {name!r}: {did_you_mean(name, names)}")
+                raise SettingsError(
+                    "data.{table}.keep: there is no column {name!r}: {hint}",
+                    table=table,
+                    name=name,
+                    hint=did_you_mean(name, names),
+                )
     judged = [name for name in names if name.lower() not in asked]
     # Columns that were left unread for their names.
     whys = {name: personal_reason(name) or "not in keep" for source in sources for name in source.unread}

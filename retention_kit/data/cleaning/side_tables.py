@@ -21,7 +21,11 @@ def count_problems(engine: Engine, name: str, faults: Iterable[tuple[str, str, s
     for problem, column, fault in faults:
         if by_problem.get(problem, 0) > REFUSED * rows:
             raise DataError(
-                f"The {name} column {column!r} {fault} in {by_problem[problem]:,} of {rows:,} rows: see which column "
-                "is which."
+                "The {name} column {column!r} {fault} in {wrong:,} of {rows:,} rows: see which column is which.",
+                name=name,
+                column=column,
+                fault=fault,
+                wrong=by_problem[problem],
+                rows=rows,
             )
     return rows, [Count(name, problem, by_problem[problem]) for problem in sorted(set(by_problem) - {""})]

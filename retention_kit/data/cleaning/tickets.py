@@ -9,7 +9,7 @@ from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.cleaning.quality import Count
 from retention_kit.data.cleaning.side_tables import count_problems
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Listed
 
 NAME = "tickets"
 _TYPED = f"""
@@ -68,7 +68,9 @@ def make_tickets(
     )
     if customers > 1 and not met:
         raise DataError(
-            f"None of the {customers:,} customers of the {NAME} is in the {' or '.join(starts)}: write customer_id as "
-            "it is there."
+            "None of the {customers:,} customers of the {table} is in the {tables}: write customer_id as it is there.",
+            customers=customers,
+            table=NAME,
+            tables=Listed(starts, " or "),
         )
     return rows, counts + [Count(NAME, "ticket of nobody in the other tables", strange)] * (strange > 0)

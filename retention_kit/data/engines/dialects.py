@@ -18,7 +18,7 @@ from sqlglot import exp, parse_one
 
 from retention_kit.data.engines.dialects_spark import RULES as _SPARK
 from retention_kit.data.engines.dialects_spark import Rule
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Listed
 
 _READ = ("TIMESTAMP", "TIMESTAMPTZ", "DECIMAL(28, 6)", "DOUBLE", "BIGINT")  # what a text or number is safely cast to
 _KNOWN = [exp.DataType.build(kind, dialect="duckdb") for kind in _READ]
@@ -60,9 +60,13 @@ def _refuse_unknown_casts(tree: exp.Expr) -> None:
     """Raise on casts and roundings that the rules below do not know."""
     for node in tree.find_all(exp.TryCast, exp.Round):
         if isinstance(node, exp.TryCast) and node.to not in _KNOWN:
-            raise DataError(f"{node.sql('duckdb')} cannot be said to other engines: TRY_CAST to {' or '.join(_READ)}.")
+            raise DataError(
+                "{sql} cannot be said to other engines: TRY_CAST to {read}.",
+                sql=node.sql("duckdb"),
+                read=Listed(_READ, " or "),
+            )
         if isinstance(node, exp.Round) and node.args.get("decimals"):
-            raise DataError(f"{node.sql('duckdb')} cannot be said to other engines: round to whole numbers.")
+            raise DataError("{sql} cannot be said to other engines: round to whole numbers.", sql=node.sql("duckdb"))
 
 
 def _rewrite(tree: exp.Expr, rules: dict[Any, Rule]) -> exp.Expr:

@@ -111,7 +111,7 @@ class DuckDB:
             folder.mkdir(mode=0o700)
             self.run(f"ATTACH {literal(str(folder / self.catalog))} AS {self.catalog} (RECOVERY_MODE NO_WAL_WRITES)")
         except (OSError, duckdb.Error) as error:
-            raise DataError(f"What memory_limit leaves no room for cannot be written: {error}.") from None
+            raise DataError("What memory_limit leaves no room for cannot be written: {error}.", error=error) from None
         self.run(f"USE {self.catalog}")
 
     def run(self, sql: str, **parts: str) -> None:

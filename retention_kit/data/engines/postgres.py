@@ -87,7 +87,9 @@ class Postgres(RemoteEngine):
         try:
             self._connection = bind.connect().execution_options(isolation_level="AUTOCOMMIT", no_parameters=True)
         except Exception as error:
-            raise DataError(f"{self.database} cannot be reached: {_first_line(error)}") from None
+            raise DataError(
+                "{database} cannot be reached: {reason}", database=self.database, reason=_first_line(error)
+            ) from None
         self._driver = self._connection.connection.driver_connection
         _read_all_times(self._driver)
         self._connection.detach()  # a pool would keep the session, and with it the tables
@@ -101,9 +103,10 @@ class Postgres(RemoteEngine):
             )
         except PostgresError as error:
             raise DataError(
-                f"{self.database} allows no temporary tables, which the figures are made in: GRANT TEMP on the "
-                "database "
-                f"to its user ({_first_line(error)})"
+                "{database} allows no temporary tables, which the figures are made in: GRANT TEMP on the database "
+                "to its user ({reason})",
+                database=self.database,
+                reason=_first_line(error),
             ) from None
 
     @classmethod
@@ -131,12 +134,14 @@ class Postgres(RemoteEngine):
 
         if not isinstance(given, Bind | Connection):
             raise DataError(
-                f"The tables cannot be loaded from SQLAlchemy's {type(given).__name__}: give its DuckDB or a "
-                "Connection, "
-                "and the tables as names or queries in plain text."
+                "The tables cannot be loaded from SQLAlchemy's {kind}: give its DuckDB or a Connection, and the "
+                "tables as names or queries in plain text.",
+                kind=type(given).__name__,
             )
         if given.dialect.name != "postgresql":
-            raise DataError(f"A connection to {given.dialect.name} cannot be used yet, one to postgresql can.")
+            raise DataError(
+                "A connection to {name} cannot be used yet, one to postgresql can.", name=given.dialect.name
+            )
         return cls(given.engine)
 
     def run(self, sql: str, **parts: str) -> None:
@@ -218,7 +223,12 @@ class Postgres(RemoteEngine):
         by_lower = {spelling.lower(): table for spelling, table in known.items()}
         if found := known.get(text) or by_lower.get(text.lower()):
             return found
-        raise DataError(f"{self.database} has no table {text!r}: {did_you_mean(text, known)}")
+        raise DataError(
+            "{database} has no table {text!r}: {hint}",
+            database=self.database,
+            text=text,
+            hint=did_you_mean(text, known),
+        )
 
     def list_tables(self) -> list[str]:
         """The tables and views that go by their name alone."""

@@ -21,7 +21,7 @@ def private_folder(folder: Path | None = None) -> Iterator[Path]:
         folder.mkdir(mode=0o700)
         yield folder
     except OSError as error:
-        raise DataError(f"A copy of what is read cannot be written: {error}.") from None
+        raise DataError("A copy of what is read cannot be written: {error}.", error=error) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -104,13 +104,16 @@ class Spark(RemoteEngine):
                 session = builder.getOrCreate()
             except Exception as error:
                 reason = _first_sentence(error).replace(url, address).replace(rest, address.partition("://")[2])
-                raise DataError(f"Spark cannot be started at {address}: {reason}") from None
+                raise DataError(
+                    "Spark cannot be started at {address}: {reason}", address=address, reason=reason
+                ) from None
         running = session.conf.get("spark.master", "") or "another address"
         if not (running.split("[")[0] == "local" if is_local else running == url):
             raise DataError(
-                f"data.engine names {address}, but a Spark session of {mask_url(running)} runs here: stop it, or "
-                "load from it "
-                "with rk.load(session)."
+                "data.engine names {address}, but a Spark session of {running} runs here: stop it, or load from it "
+                "with rk.load(session).",
+                address=address,
+                running=mask_url(running),
             )
         return cls(session, memory_limit, files)
 
@@ -122,7 +125,8 @@ class Spark(RemoteEngine):
             raise DataError("Spark Connect cannot be used yet: give a session of a cluster's own, spark://HOST:PORT.")
         if not hasattr(session, "newSession"):
             raise DataError(
-                f"The tables cannot be loaded from {type(given).__name__}: give a SparkSession or a Spark DataFrame."
+                "The tables cannot be loaded from {kind}: give a SparkSession or a Spark DataFrame.",
+                kind=type(given).__name__,
             )
         return cls(session)
 
@@ -207,7 +211,7 @@ class Spark(RemoteEngine):
             if self._user_session.catalog.tableExists(text):
                 self.register(name, self._user_session.table(text))
                 return name
-        raise DataError(f"Spark has no table {text!r}: {did_you_mean(text, self.list_tables())}")
+        raise DataError("Spark has no table {text!r}: {hint}", text=text, hint=did_you_mean(text, self.list_tables()))
 
     def list_tables(self) -> list[str]:
         """The tables and views of the user's session that go by their name alone."""
@@ -343,7 +347,7 @@ def _refuse_unreachable(url: str) -> None:
         host, _, port = address.partition(":")
         with suppress(OSError, ValueError), socket.create_connection((host, int(port or _PORT)), timeout=5):
             return
-    raise DataError(f"Nothing answers at {mask_url(url)}: is Spark running there?")
+    raise DataError("Nothing answers at {address}: is Spark running there?", address=mask_url(url))
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Export(NamedTuple):
 def read_export(path: Path) -> Export:
     """The beginning of a file; raises DataError where it cannot be read or holds no row."""
     if not path.is_file():
-        raise DataError(f"There is no file {str(path)!r}.")
+        raise DataError("There is no file {path!r}.", path=str(path))
     refuse_irregular(path)
     if path.suffix.lower() in TEXTS:
         return _checked(path, *text_beginning(path, SAMPLE))
@@ -55,13 +55,15 @@ def read_export(path: Path) -> Export:
         texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in header)
         rows = engine.rows(f"SELECT {texts} FROM {reader} LIMIT {SAMPLE}")
     except engine.error as error:
-        raise DataError(f"{path.name} cannot be read: {str(error).strip().splitlines()[0].rstrip('.')}.") from None
+        raise DataError(
+            "{file} cannot be read: {reason}.", file=path.name, reason=str(error).strip().splitlines()[0].rstrip(".")
+        ) from None
     return _checked(path, header, rows)
 
 
 def _checked(path: Path, header: list[str], rows: Sequence[Sequence]) -> Export:
     if not rows:
-        raise DataError(f"{path.name} holds no row below its header: there is nothing to import.")
+        raise DataError("{file} holds no row below its header: there is nothing to import.", file=path.name)
     return Export(path, header, header, [*rows])
 
 

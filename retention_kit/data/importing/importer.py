@@ -59,8 +59,9 @@ def settings_for(place: Path) -> Settings | None:
         tables.setdefault(one.table, []).append(one.source)
     if not tables:
         raise DataError(
-            f"{paths[0].name}: which survey its questions are of is not sure; retention-kit import writes them out "
-            "to choose from."
+            "{file}: which survey its questions are of is not sure; retention-kit import writes them out to choose "
+            "from.",
+            file=paths[0].name,
         )
     return Settings(data=Data(**tables), report=Report(**report_keys(sources)))
 
@@ -81,8 +82,11 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
         path_in_settings = _path_in_settings(path, target.parent)
         if not layout and (table := our_table(export.header)):
             raise DataError(
-                f"{path.name} has our own names of columns and needs no mapping: write {table} = "
-                f"{path_in_settings!r} under [data]."
+                "{file} has our own names of columns and needs no mapping: write {table} = {path_in_settings!r} "
+                "under [data].",
+                file=path.name,
+                table=table,
+                path_in_settings=path_in_settings,
             )
         recognised = map_export(export, path_in_settings, layout) or propose(export, path_in_settings)
         counted = [_count(one, target.parent) for one in recognised.mappings]

@@ -14,7 +14,7 @@ from retention_kit.data.importing.questions import Question, read_questions
 from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
 from retention_kit.data.values.missing import MISSING
 from retention_kit.data.values.personal_columns import personal_reason
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Listed, did_you_mean
 from retention_kit.settings import Table
 
 REQUIRED = {
@@ -71,17 +71,28 @@ def map_export(export: Export, path: str, name: str | None = None) -> Recognised
     try:
         layout = layout_of(name) if name else recognise(export.header)
     except DataError as error:
-        raise DataError(f"{export.path.name}: {error}") from None
+        raise DataError("{file}: {error}", file=export.path.name, error=error) from None
     if layout is None:
         return None
     if layout.refused:
-        raise DataError(f"{export.path.name} is {layout.label} ({layout.name}), which {layout.refused}.")
+        raise DataError(
+            "{file} is {label} ({name}), which {refused}.",
+            file=export.path.name,
+            label=layout.label,
+            name=layout.name,
+            refused=layout.refused,
+        )
     if name and not layout.signature.count(export.header):
         missing = ", ".join(layout.signature.missing(export.header))
         other = recognise(export.header)
         hint = f"it looks like {other.name}" if other else f"it has {', '.join(export.header[:8])}"
         raise DataError(
-            f"{export.path.name} is not {layout.label} ({name}): {f'it lacks {missing}; ' if missing else ''}{hint}."
+            "{file} is not {label} ({name}): {lack}{hint}.",
+            file=export.path.name,
+            label=layout.label,
+            name=name,
+            lack=f"it lacks {missing}; " if missing else "",
+            hint=hint,
         )
     return _by_layout(with_texts(export, layout.read.header_rows), path, layout)
 
@@ -96,8 +107,12 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
             wanted = given if isinstance(given, str) else given[0]
             names = re.findall(r'"([^"]+)"', wanted) or [wanted]
             raise DataError(
-                f"{export.path.name} has no column {names[0]!r}, which {layout.label} needs for {ours}: "
-                f"{did_you_mean(names[0], header)}"
+                "{file} has no column {column!r}, which {label} needs for {ours}: {hint}",
+                file=export.path.name,
+                column=names[0],
+                label=layout.label,
+                ours=ours,
+                hint=did_you_mean(names[0], header),
             )
     columns = {ours: text for ours, text in resolved.items() if text is not None}
     zone = export.zone or _zone_of(columns) or layout.read.timezone
@@ -160,10 +175,11 @@ def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, 
             mappings.append(_survey(source, question, comment, comments))
     if not mappings:
         raise DataError(
-            f"{export.path.name} is {layout.label}, but none of its questions is one of nps, csat or ces: name the "
-            "column "
-            "in a retention.toml ([data.responses.columns], score = …); it has "
-            f"{', '.join(column for column, *_ in questions_asked)}."
+            "{file} is {label}, but none of its questions is one of nps, csat or ces: name the column in a "
+            "retention.toml ([data.responses.columns], score = …); it has {columns}.",
+            file=export.path.name,
+            label=layout.label,
+            columns=Listed((column for column, *_ in questions_asked)),
         )
     return mappings
 
@@ -220,9 +236,12 @@ def propose(export: Export, path: str) -> Recognised:
     missing = [ours for ours in ("customer_id", "ordered_at", "amount") if ours not in columns]
     if missing:
         raise DataError(
-            f"{export.path.name} is no export that is known ({len(layouts())} are: retention-kit import --list), and "
-            "none of "
-            f"its columns looks like {' or '.join(missing)}: it has {', '.join(export.header)}."
+            "{file} is no export that is known ({known} are: retention-kit import --list), and none of its columns "
+            "looks like {missing}: it has {header}.",
+            file=export.path.name,
+            known=len(layouts()),
+            missing=Listed(missing, " or "),
+            header=Listed(export.header),
         )
     currency = _currency(export, columns)
     columns["ordered_at"], other = time_sql(columns["ordered_at"], export.values(columns["ordered_at"]))

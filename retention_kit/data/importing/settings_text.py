@@ -132,8 +132,9 @@ def _check(before: dict, after: dict, blocks: list[tuple[Mapping, str]]) -> None
         wanted = old.data.sources(table) + [one.source for one, _ in blocks if one.table == table and not one.doubt]
         if new.data.sources(table) != wanted:
             raise SettingsError(
-                f"retention.toml is written so that no source of {table} can be added: write its {table} as "
-                f"[[data.{table}]]."
+                "retention.toml is written so that no source of {table} can be added: write its {table} as "
+                "[[data.{table}]].",
+                table=table,
             )
     for part in ("definitions", "goals", "mail"):
         if getattr(old, part) != getattr(new, part):

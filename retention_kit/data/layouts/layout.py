@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from retention_kit.data.engines.sql_text import quote
-from retention_kit.errors import DataError, SettingsError, did_you_mean
+from retention_kit.errors import DataError, Listed, SettingsError, did_you_mean
 
 _REFERENCE = re.compile(r'"([^"]+)"')
 
@@ -94,7 +94,7 @@ def layouts() -> dict[str, Layout]:
 def layout_of(name: str) -> Layout:
     """The layout of that name; raises SettingsError with the nearest one."""
     if name not in layouts():
-        raise SettingsError(f"There is no layout {name!r}: {did_you_mean(name, layouts())}")
+        raise SettingsError("There is no layout {name!r}: {hint}", name=name, hint=did_you_mean(name, layouts()))
     return layouts()[name]
 
 
@@ -104,7 +104,7 @@ def recognise(header: list[str]) -> Layout | None:
     most = max(counted.values())
     best = [name for name, count in counted.items() if count == most]
     if most and len(best) > 1:
-        raise DataError(f"the header may be one of {' or '.join(best)}: say which with --layout.")
+        raise DataError("the header may be one of {best}: say which with --layout.", best=Listed(best, " or "))
     return layouts()[best[0]] if most else None
 
 

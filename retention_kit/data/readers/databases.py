@@ -58,10 +58,20 @@ def database_file(url: str, folder: Path) -> Path:
     path = folder / url.partition(":///")[2]
     if not path.is_file():
         near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(f"There is no database {path.name!r} in {str(path.parent)!r}: {did_you_mean(path.name, near)}")
+        raise DataError(
+            "There is no database {file!r} in {folder!r}: {hint}",
+            file=path.name,
+            folder=str(path.parent),
+            hint=did_you_mean(path.name, near),
+        )
     kind = url.partition(":")[0]
     if (found := _kind(path)) != kind:
-        raise DataError(f"data.engine: {path.name} is a database of {found}, not of {kind}: write {found}:///….")
+        raise DataError(
+            "data.engine: {file} is a database of {found}, not of {kind}: write {found}:///….",
+            file=path.name,
+            found=found,
+            kind=kind,
+        )
     return path
 
 
@@ -90,7 +100,10 @@ def read_database(engine: DuckDB, path: Path, text: str, name: str) -> str:
         for column, value in zip(names, row, strict=True):
             if isinstance(value, bytes):
                 raise DataError(
-                    f"{path.name}: the column {column!r} holds bytes in row {number}: leave it out with a query."
+                    "{file}: the column {column!r} holds bytes in row {number}: leave it out with a query.",
+                    file=path.name,
+                    column=column,
+                    number=number,
                 )
     return register_cells(engine, name, names, rows)
 
@@ -111,7 +124,7 @@ def _kind(path: Path) -> str:
         return "sqlite"
     if head[8:12] == b"DUCK":
         return "duckdb"
-    raise DataError(f"{path.name} is neither a DuckDB nor an SQLite database.")
+    raise DataError("{file} is neither a DuckDB nor an SQLite database.", file=path.name)
 
 
 def _query(path: Path, text: str, tables: list[str]) -> str:
@@ -121,7 +134,7 @@ def _query(path: Path, text: str, tables: list[str]) -> str:
     for table in tables:
         if table.lower() == wanted:
             return f"SELECT * FROM {'.'.join(map(quote, _parts(table)))}"
-    raise DataError(f"{path.name} has no table {text!r}: {did_you_mean(text, tables)}")
+    raise DataError("{file} has no table {text!r}: {hint}", file=path.name, text=text, hint=did_you_mean(text, tables))
 
 
 def _parts(table: str) -> list[str]:
@@ -144,14 +157,20 @@ def _copy_duckdb(engine: DuckDB, path: Path, text: str, name: str) -> None:
         except engine.error as error:
             if deadline.has_passed:
                 raise DataError(
-                    f"{path.name}: its view takes more than {deadline.interval} seconds to read: make it a table."
+                    "{file}: its view takes more than {seconds} seconds to read: make it a table.",
+                    file=path.name,
+                    seconds=deadline.interval,
                 ) from None
             raise error from None
         finally:
             deadline.cancel()
             engine.unregister(stream)
         if row_limit is not None and engine.rows(f"SELECT count(*) FROM {target}")[0][0] > row_limit:
-            raise DataError(f"{path.name}: its view gives more than {row_limit:,} rows: make it a table.")
+            raise DataError(
+                "{file}: its view gives more than {row_limit:,} rows: make it a table.",
+                file=path.name,
+                row_limit=row_limit,
+            )
 
 
 class _Deadline(Timer):
@@ -236,9 +255,11 @@ def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) 
         if tree is None or beyond:
             outside = ", ".join(sorted(beyond)) or "it cannot be told what"
             raise DataError(
-                f"{path.name}: the view {view[1]!r} reads more than the tables of its file ({outside}), so it is not "
-                "run: "
-                "make it a table."
+                "{file}: the view {view!r} reads more than the tables of its file ({outside}), so it is not run: "
+                "make it a table.",
+                file=path.name,
+                view=view[1],
+                outside=outside,
             )
         waiting += [name for name in read if name in views]
     return bool(seen)
@@ -310,8 +331,11 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
         size += sum(len(value) for row in part for value in row if isinstance(value, str | bytes))
         if len(rows) > most or size > longest:
             raise DataError(
-                f"{path.name}: its view {through_views[0]!r} gives more than {most:,} rows or {longest:,} characters: "
-                "make it a table."
+                "{file}: its view {view!r} gives more than {most:,} rows or {longest:,} characters: make it a table.",
+                file=path.name,
+                view=through_views[0],
+                most=most,
+                longest=longest,
             )
     return rows
 
@@ -360,7 +384,7 @@ def _sqlite(path: Path) -> Iterator[_Sqlite]:
             connection.seconds = _seconds(path)
             yield connection
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} cannot be read: {_reason(error, path)}.") from None
+        raise DataError("{file} cannot be read: {reason}.", file=path.name, reason=_reason(error, path)) from None
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -73,13 +73,18 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
         if _first_misfit(path, page) is None:
             if mixed.right >= mixed.wrong / _LESS[page[:4] == "cp12"]:
                 raise DataError(
-                    f"{label} is in two encodings, UTF-8 in line {mixed.line} but {page} in line {wrong}: write it "
-                    "in one, "
-                    f'or, where it is, declare that: encoding = "{page}".'
+                    "{label} is in two encodings, UTF-8 in line {line} but {page} in line {wrong}: write it in "
+                    'one, or, where it is, declare that: encoding = "{page}".',
+                    label=label,
+                    line=mixed.line,
+                    page=page,
+                    wrong=wrong,
                 )
             return Encoding(page, is_sure=False)
     raise DataError(
-        f'{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = "cp1252".'
+        '{label} line {wrong} is not UTF-8 and fits no code page that is tried: declare it, encoding = "cp1252".',
+        label=label,
+        wrong=wrong,
     )
 
 
@@ -87,7 +92,10 @@ def _declared(path: Path, declared: str, marked: str | None, label: str) -> Enco
     name = codecs.lookup(declared).name
     if marked and _family(name) != _family(marked):
         raise DataError(
-            f"{label} line 1: encoding = {declared!r} does not fit, its first bytes say {marked.removesuffix('-sig')}."
+            "{label} line 1: encoding = {declared!r} does not fit, its first bytes say {marked}.",
+            label=label,
+            declared=declared,
+            marked=marked.removesuffix("-sig"),
         )
     name = marked or {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
     _refuse_misfit(path, name, label, "encoding =")
@@ -101,7 +109,11 @@ def _family(name: str) -> str:
 def _refuse_misfit(path: Path, name: str, label: str, source: str) -> None:
     if (line := _first_misfit(path, name)) is not None:
         raise DataError(
-            f"{label} line {line} cannot be read: {source} {name.removesuffix('-sig')!r}, which does not fit."
+            "{label} line {line} cannot be read: {source} {name!r}, which does not fit.",
+            label=label,
+            line=line,
+            source=source,
+            name=name.removesuffix("-sig"),
         )
 
 

@@ -14,7 +14,7 @@ from retention_kit.data.readers.frames import register_cells
 from retention_kit.data.readers.header import HEAD, Names, RecordSorter, find_header, stacked_cells
 from retention_kit.data.readers.text_files import TEXTS, TextOptions, read_text
 from retention_kit.data.readers.workbooks import check_workbook
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Listed, did_you_mean
 from retention_kit.settings import Table
 
 FORMATS = (*TEXTS, ".parquet", ".xlsx")
@@ -35,15 +35,24 @@ def resolve_files(text: str, folder: Path) -> list[Path]:
         refuse_irregular(path)
     if not re.search(r"[*?\[]", text):
         neighbours = [matching.name for matching in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(f"There is no file {text!r} in {str(folder)!r}: {did_you_mean(path.name, neighbours)}")
+        raise DataError(
+            "There is no file {text!r} in {folder!r}: {hint}",
+            text=text,
+            folder=str(folder),
+            hint=did_you_mean(path.name, neighbours),
+        )
     root, pattern = (Path(path.anchor), path.relative_to(path.anchor)) if Path(text).is_absolute() else (folder, text)
     # Spreadsheet programs leave `~$` files beside what they have open.
     matching = sorted(file for file in root.glob(str(pattern)) if file.is_file() and not file.name.startswith("~$"))
     if not matching:
-        raise DataError(f"No file in {str(folder)!r} fits {text!r}.")
+        raise DataError("No file in {folder!r} fits {text!r}.", folder=str(folder), text=text)
     endings = sorted({file.suffix.lower() for file in matching})
     if len(endings) > 1:
-        raise DataError(f"The files that fit {text!r} are of several kinds, {', '.join(endings)}: name one of them.")
+        raise DataError(
+            "The files that fit {text!r} are of several kinds, {endings}: name one of them.",
+            text=text,
+            endings=Listed(endings),
+        )
     return matching
 
 
@@ -82,24 +91,24 @@ def read_file(
     if ending == ".xlsx":
         columns, rows, findings = _read_sheet(path, source, table, names)
         return register_cells(engine, name, columns, rows), findings, None
-    raise DataError(f"{path.name} cannot be read: use one of {', '.join(FORMATS)}.")
+    raise DataError("{file} cannot be read: use one of {formats}.", file=path.name, formats=Listed(FORMATS))
 
 
 def refuse_irregular(path: Path) -> None:
     """Raise where a path is no file that can be read from its beginning to its end."""
     if not path.is_file():
         what = "a link to nothing" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
-        raise DataError(f"{path.name} cannot be read: it is {what}.")
+        raise DataError("{file} cannot be read: it is {what}.", file=path.name, what=what)
     try:
         with path.open("rb") as file:
             start = file.read(5)
     except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror}.") from None
+        raise DataError("{file} cannot be read: {reason}.", file=path.name, reason=error.strerror) from None
     if not start:
-        raise DataError(f"{path.name} is empty.")
+        raise DataError("{file} is empty.", file=path.name)
     kind = next((kind for first, kind in _BINARY_STARTS.items() if start.startswith(first)), None)
     if kind and path.suffix.lower() in set(TEXTS) - {".gz", ".zip"}:
-        raise DataError(f"{path.name} is no text but {kind}.")
+        raise DataError("{file} is no text but {kind}.", file=path.name, kind=kind)
 
 
 def sheets(path: Path) -> list[str]:
@@ -116,7 +125,7 @@ def _inspect_workbook(path: Path) -> tuple[list[str], bool]:
         with CalamineWorkbook.from_path(path) as book:
             return list(book.sheet_names), is_merged
     except (CalamineError, OSError) as error:
-        raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
+        raise DataError("{file} cannot be read: {reason}.", file=path.name, reason=str(error).rstrip(".")) from None
 
 
 def columns_used(columns: Iterable[str], expressions: list[str]) -> list[str]:
@@ -138,11 +147,19 @@ def _read_sheet(
     wanted, (names_in_book, is_merged) = source.sheet, _inspect_workbook(path)
     named = [sheet for sheet in names_in_book if sheet.strip().lower() == (wanted or table).strip().lower()]
     if wanted and not named:
-        raise DataError(f"{path.name} has no sheet {wanted!r}: {did_you_mean(wanted, names_in_book)}")
+        raise DataError(
+            "{file} has no sheet {wanted!r}: {hint}",
+            file=path.name,
+            wanted=wanted,
+            hint=did_you_mean(wanted, names_in_book),
+        )
     if not named and len(names_in_book) > 1:
         raise DataError(
-            f"{path.name} has the sheets {', '.join(names_in_book)}, none called {table}: name one, sheet = "
-            f"{names_in_book[0]!r}."
+            "{file} has the sheets {sheets}, none called {table}: name one, sheet = {first!r}.",
+            file=path.name,
+            sheets=Listed(names_in_book),
+            table=table,
+            first=names_in_book[0],
         )
     try:
         # Nothing but an empty cell is missing: NA is also a country.
@@ -156,7 +173,7 @@ def _read_sheet(
             na_values=[""],
         )
     except (CalamineError, ValueError, OSError) as error:
-        raise DataError(f"{path.name} cannot be read: {str(error).rstrip('.')}.") from None
+        raise DataError("{file} cannot be read: {reason}.", file=path.name, reason=str(error).rstrip(".")) from None
     frame = frame.astype(object)
     cells = frame.where(frame.notna(), None).to_numpy().tolist()
     merged = _fill_merged(path, named[0] if named else names_in_book[0], cells) if is_merged else 0
@@ -164,7 +181,7 @@ def _read_sheet(
         cells.pop()
     header = find_header(cells[:HEAD], names)
     if header is None:
-        raise DataError(f"{path.name} is empty.")
+        raise DataError("{file} is empty.", file=path.name)
     sorter = RecordSorter(path.name, names, source.header_rows, "row")
     sorted_rows = [*sorter.rows(enumerate(cells, start=1), header)]
     columns, rows = stacked_cells([one.columns for one in sorter.headers], sorted_rows)

@@ -44,8 +44,11 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
             for column, kind in frame.dtypes.items():
                 if not _is_readable(engine, frame[[column]]):
                     raise DataError(
-                        f"The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it text, "
-                        "numbers or times."
+                        "The {table} DataFrame's column {column!r} holds what cannot be read ({kind}): make it "
+                        "text, numbers or times.",
+                        table=table,
+                        column=column,
+                        kind=kind,
                     ) from None
             raise
     if hasattr(frame, "collect") and type(frame).__module__.startswith("polars"):
@@ -53,9 +56,11 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     if not hasattr(frame, "__arrow_c_stream__"):
         kind = type(frame).__name__
         raise DataError(
-            f"{table} must be a DataFrame (pandas, Polars) or an Arrow table, not "
-            f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}; "
-            "to read a file use rk.load(path)."
+            "{table} must be a DataFrame (pandas, Polars) or an Arrow table, not {article} {kind}; to read a file "
+            "use rk.load(path).",
+            table=table,
+            article="an" if kind[0] in "aeiou" else "a",
+            kind=kind,
         )
     engine.register(f"{name}_stream", Stream(frame))
     engine.run(f"CREATE TABLE {name} AS SELECT * FROM {name}_stream")

@@ -257,13 +257,26 @@ class RecordSorter:
             others = f", as have {size - 1} more" if size > 1 else ""
             if other := self._other_delimiter(check):
                 raise DataError(
-                    f"{self._label}: the header in line {self.line} separates its names by "
-                    f"{DELIMITERS[self._delimiter]}, "
-                    f"but line {line} its values by {DELIMITERS[other]} ({text[:60]!r}){others}: write both alike."
+                    "{label}: the header in line {head_line} separates its names by {delimiter}, but line {line} "
+                    "its values by {other} ({text!r}){others}: write both alike.",
+                    label=self._label,
+                    head_line=self.line,
+                    delimiter=DELIMITERS[self._delimiter],
+                    line=line,
+                    other=DELIMITERS[other],
+                    text=text[:60],
+                    others=others,
                 )
             raise DataError(
-                f"{self._label} {self._unit} {line} has {wrong} cells than the header in {self._unit} {self.line} "
-                f"({text[:60]!r}){others}: quote a value that holds the delimiter, or put the missing names above."
+                "{label} {unit} {line} has {wrong} cells than the header in {unit} {head_line} ({text!r}){others}: "
+                "quote a value that holds the delimiter, or put the missing names above.",
+                label=self._label,
+                unit=self._unit,
+                line=line,
+                wrong=wrong,
+                head_line=self.line,
+                text=text[:60],
+                others=others,
             )
 
     def _other_delimiter(self, check: str) -> str | None:

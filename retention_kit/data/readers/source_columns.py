@@ -44,10 +44,18 @@ def select_columns(
     known = [column for column in types if column not in ours and column not in source.columns.values()]
     for name in REQUIRED[table]:
         if name not in selected:
-            raise DataError(f"{label} has no column {name!r}, which {table} need: {did_you_mean(name, known)}")
+            raise DataError(
+                "{label} has no column {name!r}, which {table} need: {hint}",
+                label=label,
+                name=name,
+                table=table,
+                hint=did_you_mean(name, known),
+            )
     if source.rows == "lines" and "order_id" not in selected:
         raise DataError(
-            f"{label} has no column 'order_id', by which rows = \"lines\" are summed: {did_you_mean('order_id', known)}"
+            "{label} has no column 'order_id', by which rows = \"lines\" are summed: {hint}",
+            label=label,
+            hint=did_you_mean("order_id", known),
         )
     in_expressions = columns_used(types, list(ours.values()))
     taken = {text.lower() for text in [*selected, *ours.values(), *in_expressions, *REQUIRED[table], *OPTIONAL[table]]}
@@ -69,7 +77,13 @@ def _expression(
         if column.lower() == text.lower():  # as SQL compares names
             return engine.quote(column), []
     if re.fullmatch(r"[^\W\d]\w*", text):
-        raise DataError(f"{label} has no column {text!r} for {name}: {did_you_mean(text, types)}")
+        raise DataError(
+            "{label} has no column {text!r} for {name}: {hint}",
+            label=label,
+            text=text,
+            name=name,
+            hint=did_you_mean(text, types),
+        )
     setting = f"{name} = {text!r}"
     sql, findings = (
         (text, [])
@@ -92,7 +106,9 @@ def check_query(engine: Engine, query: str, label: str, setting: str, text: str,
         reason = (
             f"did you mean {nearest!r}?" if nearest else explain_error(engine.embedded, error_sentence(error), types)
         )
-        raise DataError(f"{label}: {setting} does not work: {reason}") from None
+        raise DataError(
+            "{label}: {setting} does not work: {reason}", label=label, setting=setting, reason=reason
+        ) from None
 
 
 def error_sentence(error: Exception) -> str:

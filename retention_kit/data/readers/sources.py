@@ -34,7 +34,7 @@ from retention_kit.data.readers.wanted_columns import aliased, header_names, mat
 from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.amounts import Hints
 from retention_kit.data.values.typed_expressions import type_expression
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Listed, did_you_mean
 from retention_kit.settings import SIDE_TABLES, TABLES, Table
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
@@ -82,8 +82,10 @@ def find_tables(path: Path) -> dict[str, str]:
     if path.suffix.lower() == ".xlsx":
         return {guess_table(path): path.name}
     raise DataError(
-        f"{path.name} holds none of our tables, {', '.join(TABLES)}; it has {', '.join(names) or 'none'}. "
-        "Name yours in a retention.toml with [data] engine."
+        "{file} holds none of our tables, {tables}; it has {names}. Name yours in a retention.toml with [data] engine.",
+        file=path.name,
+        tables=Listed(TABLES),
+        names=", ".join(names) or "none",
     )
 
 
@@ -111,8 +113,11 @@ def guess_table(path: Path) -> str:
     by_columns = [name for name in TABLES if set(map(name_key, _distinctive(name))) <= keys]
     if not (by_name or by_columns):
         raise DataError(
-            f"{path.name} is none of our tables: orders need {', '.join(REQUIRED['orders'])}; "
-            f"it has {', '.join(columns)}. Map the columns in a retention.toml (retention-kit init writes one)."
+            "{file} is none of our tables: orders need {required}; it has {columns}. Map the columns in a "
+            "retention.toml (retention-kit init writes one).",
+            file=path.name,
+            required=Listed(REQUIRED["orders"]),
+            columns=Listed(columns),
         )
     return (by_name or by_columns)[0]
 
@@ -250,7 +255,7 @@ def wrap_errors(errors: type[Exception] | tuple[type[Exception], ...], label: st
     try:
         yield
     except errors as error:
-        raise DataError(f"{label} cannot be read: {error_sentence(error)}") from None
+        raise DataError("{label} cannot be read: {reason}", label=label, reason=error_sentence(error)) from None
 
 
 def _read_files(
@@ -291,10 +296,14 @@ def _missing_columns(
             ]
             if column_of_ours in REQUIRED[table]:
                 raise DataError(
-                    f"{path.name} has no column {column!r}, which other files of {source.path} have and {table} need "
-                    "for "
-                    f"{column_of_ours}: "
-                    f"{did_you_mean(column, [name for name in types_by_file[files.index(path)] if name in others])}"
+                    "{file} has no column {column!r}, which other files of {path} have and {table} need for "
+                    "{column_of_ours}: {hint}",
+                    file=path.name,
+                    column=column,
+                    path=source.path,
+                    table=table,
+                    column_of_ours=column_of_ours,
+                    hint=did_you_mean(column, [name for name in types_by_file[files.index(path)] if name in others]),
                 )
             ((rows,),) = engine.rows(f"SELECT count(*) FROM {reader}")
             findings.append(
@@ -310,14 +319,18 @@ def _tables_of_folder(folder: Path) -> dict[str, str]:
         files = sorted(path.name for path in folder.glob(f"{name}.*") if path.suffix.lower() in endings)
         if len(files) > 1:
             raise DataError(
-                f"The folder {str(folder)!r} holds {' and '.join(files)}: keep one, or name it in a retention.toml."
+                "The folder {folder!r} holds {files}: keep one, or name it in a retention.toml.",
+                folder=str(folder),
+                files=Listed(files, " and "),
             )
         if files:
             tables[name] = files[0]
     if not set(tables) & set(TABLES):
         raise DataError(
-            f"The folder {str(folder)!r} holds no table: name them orders, subscriptions or responses "
-            f"({', '.join(FORMATS)}), or put a retention.toml beside them."
+            "The folder {folder!r} holds no table: name them orders, subscriptions or responses ({formats}), or "
+            "put a retention.toml beside them.",
+            folder=str(folder),
+            formats=Listed(FORMATS),
         )
     return tables
 

@@ -128,20 +128,24 @@ def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Op
     label = path.name
     raw = _unpacked(path, folder)
     if not raw.stat().st_size:
-        raise DataError(f"{label} is empty.")
+        raise DataError("{label} is empty.", label=label)
     encoding = encoding_of(raw, options.encoding, label)
     if encoding.name not in ("utf-8", "utf-8-sig") or encoding.damaged:
         raw = _transcoded(raw, encoding, folder)
     with raw.open(encoding="utf-8-sig", newline="") as file:
         head = file.read(_HEAD_CHARACTERS)
     if not head.strip("\ufeff\r\n\t ,;|"):
-        raise DataError(f"{label} is empty.")
+        raise DataError("{label} is empty.", label=label)
     match = re.match(r'"?sep=(.)"?[,;\t|]*[\r\n]', head, re.IGNORECASE)
     choices = options.delimiter or dict.fromkeys([*(match[1] if match else ""), *DELIMITERS])
     best = max((_looked_at(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
     _, delimiter, header, records = best
     if not records:
-        raise DataError(f"{label} has no header: its first line is longer than {_HEAD_CHARACTERS:,} characters.")
+        raise DataError(
+            "{label} has no header: its first line is longer than {most:,} characters.",
+            label=label,
+            most=_HEAD_CHARACTERS,
+        )
     first = [cells for _, cells in records[header : header + 3]]
     return _Opened(raw, label, encoding, delimiter, header, records[header][0], first)
 
@@ -187,11 +191,15 @@ def _unpacked(path: Path, folder: Path) -> Path:
             ]
             if len(held) != 1 or not held[0].filename.lower().endswith((".csv", ".tsv", ".txt")):
                 inside = ", ".join(entry.filename for entry in held[:5]) or "nothing"
-                raise DataError(f"{path.name} must hold one .csv, .tsv or .txt file; it holds {inside}: unpack it.")
+                raise DataError(
+                    "{file} must hold one .csv, .tsv or .txt file; it holds {inside}: unpack it.",
+                    file=path.name,
+                    inside=inside,
+                )
             with archive.open(held[0]) as source, target.open("wb") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise DataError(f"{path.name} cannot be unpacked: {str(error).rstrip('.')}.") from None
+        raise DataError("{file} cannot be unpacked: {reason}.", file=path.name, reason=str(error).rstrip(".")) from None
     return target
 
 
@@ -298,7 +306,12 @@ def _read_copied(
     expected = sum(part.rows for part in parts)
     _store(engine, name, parts, wanted(list(dict.fromkeys(column for part in parts for column in part.columns))))
     if (seen := _rows_of(engine, name)) != expected:
-        raise DataError(f"{opened.label} cannot be read: the engine reads {seen:,} of its {expected:,} rows.")
+        raise DataError(
+            "{label} cannot be read: the engine reads {seen:,} of its {expected:,} rows.",
+            label=opened.label,
+            seen=seen,
+            expected=expected,
+        )
     return sorter.findings()
 
 

@@ -32,7 +32,7 @@ def check_workbook(path: Path) -> bool:
         head = file.read(4)
     if head == _OLE:
         raise DataError(
-            f"{path.name} is protected by a password or is an old .xls: save it as .xlsx without a password."
+            "{file} is protected by a password or is an old .xls: save it as .xlsx without a password.", file=path.name
         )
     try:
         with zipfile.ZipFile(path) as book:
@@ -40,7 +40,7 @@ def check_workbook(path: Path) -> bool:
             if sum(part.file_size for part in parts) > UNPACKED:
                 raise _too_large(path)
             if any(part.flag_bits & 1 for part in parts):
-                raise DataError(f"{path.name} is protected by a password: save it without one.")
+                raise DataError("{file} is protected by a password: save it without one.", file=path.name)
             size, is_merged = 0, False
             for part in parts:
                 with book.open(part) as file:
@@ -53,12 +53,16 @@ def check_workbook(path: Path) -> bool:
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
         raise DataError(
-            f"{path.name} cannot be read: it is no .xlsx workbook, or is broken ({str(error).rstrip('.')})."
+            "{file} cannot be read: it is no .xlsx workbook, or is broken ({reason}).",
+            file=path.name,
+            reason=str(error).rstrip("."),
         ) from None
 
 
 def _too_large(path: Path) -> DataError:
-    return DataError(f"{path.name} unpacks to more than {UNPACKED:,} bytes: save the table as CSV or Parquet.")
+    return DataError(
+        "{file} unpacks to more than {most:,} bytes: save the table as CSV or Parquet.", file=path.name, most=UNPACKED
+    )
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -74,7 +78,9 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
     last_row, last_column, before, is_merged = 0, 0, b"", False
     for chunk in chunks:
         if not size and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError(f"{path.name}: {name} is not written in UTF-8: save the workbook again.")
+            raise DataError(
+                "{file}: {name} is not written in UTF-8: save the workbook again.", file=path.name, name=name
+            )
         size += len(chunk)
         text = before + chunk
         is_merged = is_merged or b"mergeCell" in text
@@ -82,13 +88,20 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
         last_column = max([last_column, *map(_number, set(_COLUMN.findall(text)))])
         last_row = max([last_row, *map(int, set(_ROW.findall(text)))])
         if cells > CELLS:
-            raise DataError(f"{path.name} has more than {CELLS:,} cells: save the table as CSV or Parquet.")
+            raise DataError(
+                "{file} has more than {most:,} cells: save the table as CSV or Parquet.", file=path.name, most=CELLS
+            )
         before = text[-_OVERLAP:]
     area = last_row * last_column
     if cells and area > SMALL and area > SPARSE * cells:
         raise DataError(
-            f"{path.name}: {name} has {cells:,} cells, but they lie as far apart as row {last_row:,} and column "
-            f"{last_column:,}: delete what lies far from the table, or save it as CSV."
+            "{file}: {name} has {cells:,} cells, but they lie as far apart as row {last_row:,} and column "
+            "{last_column:,}: delete what lies far from the table, or save it as CSV.",
+            file=path.name,
+            name=name,
+            cells=cells,
+            last_row=last_row,
+            last_column=last_column,
         )
     return size, is_merged
 

@@ -159,9 +159,11 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
         chosen = hints.decimal
     elif len(votes) > 1:
         raise DataError(
-            f"{label} mixes two ways of writing numbers, such as {votes['.']!r} with a decimal point and "
-            f"{votes[',']!r} with a "
-            'decimal comma: write one, or state it with decimal = "." or decimal = ",".'
+            "{label} mixes two ways of writing numbers, such as {with_point!r} with a decimal point and "
+            '{with_comma!r} with a decimal comma: write one, or state it with decimal = "." or decimal = ",".',
+            label=label,
+            with_point=votes["."],
+            with_comma=votes[","],
         )
     elif votes:
         chosen = next(iter(votes))
@@ -191,9 +193,11 @@ def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_
     other = "," if separator == "." else "."
     if len(unclear) > 1:
         raise DataError(
-            f"{label} mixes {unclear['.']!r} and {unclear[',']!r}, and either sign may group thousands or begin "
-            "decimals: "
-            'state it with decimal = "." or decimal = ",".'
+            "{label} mixes {with_point!r} and {with_comma!r}, and either sign may group thousands or begin "
+            'decimals: state it with decimal = "." or decimal = ",".',
+            label=label,
+            with_point=unclear["."],
+            with_comma=unclear[","],
         )
     if hints.decimals is None:
         return separator
@@ -208,9 +212,12 @@ def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_
         return other
     group = unclear[separator].replace(separator, "")
     raise DataError(
-        f"{label} holds values such as {unclear[separator]!r}, which may be {group} or "
-        f"{unclear[separator].replace(separator, '.')}: "
-        'state it with decimal = "." or decimal = ",".'
+        '{label} holds values such as {example!r}, which may be {group} or {decimal}: state it with decimal = "." '
+        'or decimal = ",".',
+        label=label,
+        example=unclear[separator],
+        group=group,
+        decimal=unclear[separator].replace(separator, "."),
     )
 
 
@@ -240,14 +247,18 @@ def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | 
     if not common:
         several = " and ".join(repr(markers[marker]) for marker in list(known)[:2])
         raise DataError(
-            f"{label} is in several currencies, such as {several}: name the currency in a column of its own."
+            "{label} is in several currencies, such as {several}: name the currency in a column of its own.",
+            label=label,
+            several=several,
         )
     if currency not in ("XXX", *common):
         example = markers[next(iter(known))]
         raise DataError(
-            f"{label} holds {example!r}, but the report is in {currency}: set [report] currency, or name the "
-            "currency in a "
-            "column of its own."
+            "{label} holds {example!r}, but the report is in {currency}: set [report] currency, or name the "
+            "currency in a column of its own.",
+            label=label,
+            example=example,
+            currency=currency,
         )
 
 
@@ -273,9 +284,12 @@ def find_other_signs(
     detail = f"{name} such as {example!r} beside {currency}"
     if rows > REFUSED * filled:
         raise DataError(
-            f"The {table} have the sign of another currency than their column 'currency' names in {rows:,} of "
-            f"{filled:,} rows, "
-            f"{detail}: map currency to the one that the amounts are in."
+            "The {table} have the sign of another currency than their column 'currency' names in {rows:,} of "
+            "{filled:,} rows, {detail}: map currency to the one that the amounts are in.",
+            table=table,
+            rows=rows,
+            filled=filled,
+            detail=detail,
         )
     return [Finding("sign of another currency", rows, detail)] if rows else []
 

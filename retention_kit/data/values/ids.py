@@ -116,9 +116,13 @@ def _read(
     cut, example = kinds.get("cut", (0, ""))
     if cut * 2 > filled:
         raise DataError(
-            f"The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a "
-            "spreadsheet "
-            "has put them so and their last digits are lost, export them again with the column as text."
+            "The {table} column {name!r} holds ids cut short in {cut:,} of {filled:,} rows, such as {example!r}: a "
+            "spreadsheet has put them so and their last digits are lost, export them again with the column as text.",
+            table=table,
+            name=name,
+            cut=cut,
+            filled=filled,
+            example=example,
         )
     words = [(name, kinds[word][1], kinds[word][0]) for word in nobody if word in kinds]
     if words:

@@ -12,7 +12,7 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, parse_score
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Listed
 
 DEFAULT = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
 BOUNDS = {scale: (0, 1) if scale == "good/bad" else tuple(map(int, scale.split("-"))) for scale in SCALES}
@@ -114,9 +114,13 @@ def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
             ends = dict.fromkeys(repr(one[1]) for one in (min(good or [low]), max(bad or [high])))
             turned = f"{low[0] + high[0]:f} - CAST(regexp_extract(score, '[0-9]+') AS INTEGER)"
             raise DataError(
-                f"The {name} answers run the other way, from the best to the worst: {' and '.join(ends)}. Turn them "
-                "round, such as "
-                f'score = "{turned}" where the scale ends at {low[0]:f} and {high[0]:f}.'
+                "The {name} answers run the other way, from the best to the worst: {ends}. Turn them round, such "
+                'as score = "{turned}" where the scale ends at {low:f} and {high:f}.',
+                name=name,
+                ends=Listed(ends, " and "),
+                turned=turned,
+                low=low[0],
+                high=high[0],
             )
 
 
@@ -140,9 +144,12 @@ def _refuse_open(survey: str, scores: dict[Decimal, int]) -> None:
         stated = " or ".join(f'scale = "{scale}"' for scale in asked)
         lie = f"lie from {low} to {high}" if low < high else f"are all {low}"
         raise DataError(
-            f"The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into "
-            "their source"
-            f"{', or give a column scale' if survey != 'nps' else ' if it was that, since nps has no other'}."
+            "The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into "
+            "their source{more}.",
+            survey=survey,
+            lie=lie,
+            stated=stated,
+            more=", or give a column scale" if survey != "nps" else " if it was that, since nps has no other",
         )
 
 

@@ -109,9 +109,12 @@ def refuse_numbers(target: ExpressionTarget, name: str, forms: list[tuple[str, i
         counting = [form for form in forms if _counts(kind, *form)]
         if sum(rows for _, rows, *_ in counting) * 2 > filled:
             raise DataError(
-                f"The {target.table} column {name!r} holds numbers such as {counting[0][2]}, which look like "
-                f"{kind.what}: "
-                f"{_offer(target, name, [kind.expressions[target.dialect]])}"
+                "The {table} column {name!r} holds numbers such as {counting}, which look like {what}: {offer}",
+                table=target.table,
+                name=name,
+                counting=counting[0][2],
+                what=kind.what,
+                offer=_offer(target, name, [kind.expressions[target.dialect]]),
             )
 
 

@@ -92,7 +92,12 @@ def read_times(
     if kind == "VARCHAR" or kind.startswith("ENUM") or is_number:
         return _of_texts(engine, part, name, text, kind if is_number else "", zone, report, target)
     if engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
-        raise DataError(f"The {target.table} column {name!r} holds {kind.lower()} values, not dates.")
+        raise DataError(
+            "The {table} column {name!r} holds {kind} values, not dates.",
+            table=target.table,
+            name=name,
+            kind=kind.lower(),
+        )
     return TimeColumn(name)
 
 
@@ -126,14 +131,23 @@ def _of_texts(
     parsed = [form for form in forms if form.parts or form.mask in ISO]
     refuse_numbers(target, name, [form[:1] + form[2:] for form in forms])
     if number and forms and not parsed:
-        raise DataError(f"The {target.table} column {name!r} holds {number.lower()} values, not dates.")
+        raise DataError(
+            "The {table} column {name!r} holds {number} values, not dates.",
+            table=target.table,
+            name=name,
+            number=number.lower(),
+        )
     timed = [form for form in parsed if form.is_timed]
     without = [form for form in timed if not form.zone]
     with_zone = [form for form in timed if form.zone]
     if with_zone and without:
         raise DataError(
-            f"The {target.table} column {name!r} mixes {sum(form.rows for form in with_zone):,} times with a zone and "
-            f"{sum(form.rows for form in without):,} without: write all of them one way."
+            "The {table} column {name!r} mixes {with_zone:,} times with a zone and {without:,} without: write all "
+            "of them one way.",
+            table=target.table,
+            name=name,
+            with_zone=sum(form.rows for form in with_zone),
+            without=sum(form.rows for form in without),
         )
     if not parsed:
         return TimeColumn(name)
@@ -243,8 +257,12 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, target: Expressio
     )
     if len(rows) > _MOST:
         raise DataError(
-            f"The {target.table} column {name!r} holds no dates: its values are written in more than {_MOST:,} ways, "
-            f"such as {rows[0][2]!r}: see which column is which."
+            "The {table} column {name!r} holds no dates: its values are written in more than {most:,} ways, such "
+            "as {rows!r}: see which column is which.",
+            table=target.table,
+            name=name,
+            most=_MOST,
+            rows=rows[0][2],
         )
     return [Form(mask, parse_form(mask), *more) for mask, *more in rows]
 
@@ -261,8 +279,11 @@ def _order(
     short = [form for form in parsed if form.year_digits == 2]
     if short and sum(form.rows for form in short) > sum(form.rows for form in full):
         raise DataError(
-            f"The {target.table} column {name!r} writes years with two digits, such as {short[0].least!r}: "
-            f"{order_offers(target, name, short)}"
+            "The {table} column {name!r} writes years with two digits, such as {least!r}: {order_offers}",
+            table=target.table,
+            name=name,
+            least=short[0].least,
+            order_offers=order_offers(target, name, short),
         )
     numbers = [form for form in full if form.has("one")]
     if all(form.mask in ISO for form in parsed):
@@ -291,14 +312,21 @@ def _order(
     ((day_first, month_first, open_, least, last),) = engine.rows(query)
     if day_first and month_first:
         raise DataError(
-            f"The {target.table} column {name!r} writes the day first ({day_first!r}) and the month first "
-            f"({month_first!r}): write all of its dates one way."
+            "The {table} column {name!r} writes the day first ({day_first!r}) and the month first "
+            "({month_first!r}): write all of its dates one way.",
+            table=target.table,
+            name=name,
+            day_first=day_first,
+            month_first=month_first,
         )
     if numbers and open_ and not (day_first or month_first):
         raise DataError(
-            f"The {target.table} column {name!r} does not show whether the day or the month comes first, such as "
-            f"{open_!r}: "
-            f"{order_offers(target, name, numbers)}"
+            "The {table} column {name!r} does not show whether the day or the month comes first, such as {open!r}: "
+            "{order_offers}",
+            table=target.table,
+            name=name,
+            open=open_,
+            order_offers=order_offers(target, name, numbers),
         )
     span = [least and int(least), last and int(last)] if len(full) == len(parsed) else [0, int(last or 0)]
     return not month_first, span

@@ -52,7 +52,7 @@ def type_expression(engine: DuckDB, text: str, relation: str, label: str, hints:
         return _type_expression(engine, text, relation, label, hints)
     except RecursionError:
         raise DataError(
-            f"{label} holds too many operations within one another: write it as columns of a query."
+            "{label} holds too many operations within one another: write it as columns of a query.", label=label
         ) from None
 
 
@@ -60,13 +60,20 @@ def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints
     columns = engine.types(relation)
     tree = _parsed(engine, text)
     if nearest := close_column(text, columns) if tree is None else "":
-        raise DataError(f"{label} is neither a column nor an SQL expression: did you mean {nearest!r}?")
+        raise DataError(
+            "{label} is neither a column nor an SQL expression: did you mean {nearest!r}?", label=label, nearest=nearest
+        )
     if tree is None:
-        raise DataError(f"{label} is no SQL expression{_where(engine, text)}: {advice(_near(columns, text))}")
+        raise DataError(
+            "{label} is no SQL expression{where}: {hint}",
+            label=label,
+            where=_where(engine, text),
+            hint=advice(_near(columns, text)),
+        )
     fault, inner = find_fault(engine, _root(tree))
     if fault:
         alone = _to_sql(engine, inner) if inner else ""
-        raise DataError(f"{label} {fault}: {advice(_near(columns, text), alone)}")
+        raise DataError("{label} {fault}: {hint}", label=label, fault=fault, hint=advice(_near(columns, text), alone))
     before = json.dumps(tree)
     typing = _Typing(engine, relation, columns, label, hints)
     try:

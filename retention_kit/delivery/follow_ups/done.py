@@ -32,19 +32,21 @@ def read_done(path: Path) -> list[Done]:
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+        raise DataError("{path} cannot be read: {reason}.", path=path, reason=error.strerror) from None
     except UnicodeDecodeError:
-        raise DataError(f"{path} is no UTF-8: save it as CSV UTF-8.") from None
+        raise DataError("{path} is no UTF-8: save it as CSV UTF-8.", path=path) from None
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
-        raise DataError(f"{path} cannot be read: {error}.") from None
+        raise DataError("{path} cannot be read: {error}.", path=path, error=error) from None
     names = [name.strip().lower() for name in rows[0]] if rows else []
     for column in _COLUMNS[:2]:
         if column not in names:
-            raise DataError(f"{path} has no column {column!r}: {did_you_mean(column, names)}")
+            raise DataError(
+                "{path} has no column {column!r}: {hint}", path=path, column=column, hint=did_you_mean(column, names)
+            )
     found = []
     for number, cells in enumerate(rows[1:], 2):
         values = dict(zip(names, (cell.strip() for cell in cells), strict=False))

@@ -157,7 +157,9 @@ def writing(folder: Path) -> Iterator[Ledger]:
         except SettingsError as error:
             raise SettingsError(str(error).replace("No pack can", "No list can")) from None
         if not is_alone:
-            raise ReportError(f"{str(folder)!r} lies where the system keeps no locks: two runs could list twice.")
+            raise ReportError(
+                "{folder!r} lies where the system keeps no locks: two runs could list twice.", folder=str(folder)
+            )
         if is_new:
             folder.chmod(0o700)  # customers by name: for whoever made it
         if not (folder / NAME).exists():
@@ -200,7 +202,9 @@ def write_beside(path: Path, content: str) -> None:
         sync(part.parent.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise ReportError(f"No list can be written to {str(path.parent)!r}: {error.strerror}.") from None
+        raise ReportError(
+            "No list can be written to {folder!r}: {reason}.", folder=str(path.parent), reason=error.strerror
+        ) from None
 
 
 def put_in_place(path: Path) -> None:
@@ -209,7 +213,12 @@ def put_in_place(path: Path) -> None:
         _part_of(path).replace(path)
         sync(path.parent)
     except OSError as error:
-        raise ReportError(f"{path.name} cannot be put into {str(path.parent)!r}: {error.strerror}.") from None
+        raise ReportError(
+            "{file} cannot be put into {folder!r}: {reason}.",
+            file=path.name,
+            folder=str(path.parent),
+            reason=error.strerror,
+        ) from None
 
 
 def _settle(ledger: Ledger) -> None:
@@ -236,5 +245,6 @@ def _refuse_lost(folder: Path) -> None:
     digit = "[0-9]"
     if any(folder.glob(f"{digit * 4}-{digit * 2}-{digit * 2}/*.csv")):  # of a day, unlike packs
         raise ReportError(
-            f"The ledger in {str(folder)!r} is empty although there are lists: restore it, or move the folder away."
+            "The ledger in {folder!r} is empty although there are lists: restore it, or move the folder away.",
+            folder=str(folder),
         )

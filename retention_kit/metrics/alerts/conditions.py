@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import Phrase, SettingsError, did_you_mean
 from retention_kit.metrics.alerts.language import (
     FUNCTIONS,
     Compare,
@@ -70,7 +70,7 @@ def _rule(alert: Alert, settings: Settings) -> Rule:
         try:
             nodes.append(_checked(parse(text), alert, every, settings))
         except SettingsError as error:
-            raise SettingsError(f"alerts.{alert.name}.{key}: {error}") from None
+            raise SettingsError("alerts.{name}.{key}: {error}", name=alert.name, key=key, error=error) from None
     when, reset = nodes
     assert when is not None
     sides = [side for node in (when, reset) if node for one in comparisons(node) for side in (one.left, one.right)]
@@ -93,8 +93,8 @@ def _check_figure(figure: Figure, alert: Alert, every: str, settings: Settings) 
     if name not in METRICS:
         hint = did_you_mean(name, METRICS)
         if name in FUNCTIONS:
-            hint = f"write {name}(METRIC)."
-        raise wrong(figure.at, f"there is no metric {name!r}: {hint}")
+            hint = Phrase("write {name}(METRIC).", name=name)
+        raise wrong(figure.at, Phrase("there is no metric {name!r}: {hint}", name=name, hint=hint))
     if figure.function == "goal" and not _has_goal(name, alert, every, settings):
         raise wrong(figure.at, f"{name} has no goal for this length of period and these customers: add it to [goals].")
 

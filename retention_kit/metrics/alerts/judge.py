@@ -160,7 +160,9 @@ class Reader:
             check_segment(self._data, alert.each)
             split_segment(self._data, alert.segment)
         except UnknownNameError as error:
-            raise SettingsError(f"alerts.{alert.name}.{'each' if alert.each else 'segment'}: {error}") from None
+            raise SettingsError(
+                "alerts.{name}.{key}: {error}", name=alert.name, key="each" if alert.each else "segment", error=error
+            ) from None
 
 
 def _point(row: dict) -> Point:

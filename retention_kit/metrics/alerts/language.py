@@ -128,7 +128,9 @@ def parse(text: str) -> Node:
     from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
     if len(text) > MOST_CHARACTERS:
-        raise SettingsError(f"a condition has at most {MOST_CHARACTERS} characters, and this one {len(text)}.")
+        raise SettingsError(
+            "a condition has at most {most} characters, and this one {number}.", most=MOST_CHARACTERS, number=len(text)
+        )
     try:
         tree: Any = _parser().parse(text)
     except UnexpectedCharacters as error:
@@ -143,7 +145,7 @@ def parse(text: str) -> Node:
 
 def wrong(at: int, problem: str) -> SettingsError:
     """What is wrong at a character, as one sentence."""
-    return SettingsError(f"at character {at}, {problem}")
+    return SettingsError("at character {at}, {problem}", at=at, problem=problem)
 
 
 @cache

@@ -70,7 +70,9 @@ def run_tests(raw: Mapping[str, Any], settings: Settings | None) -> list[Result]
     Raises SettingsError where the file asks for what cannot be.
     """
     if unknown := [key for key in raw if key not in ("alerts", "tests")]:
-        raise SettingsError(f"there is no key {unknown[0]!r}: {did_you_mean(unknown[0], ('alerts', 'tests'))}")
+        raise SettingsError(
+            "there is no key {key!r}: {hint}", key=unknown[0], hint=did_you_mean(unknown[0], ("alerts", "tests"))
+        )
     given = raw.get("tests")
     if not isinstance(given, list) or not given:
         raise SettingsError("there are no tests: write [[tests]] with an alert, its figures and states.")
@@ -85,46 +87,78 @@ def run_tests(raw: Mapping[str, Any], settings: Settings | None) -> list[Result]
 def _case(raw: Any, place: int) -> Case:
     where = f"tests: number {place}"
     if not isinstance(raw, dict):
-        raise SettingsError(f"{where} is no table: write [[tests]] above its keys.")
+        raise SettingsError("{where} is no table: write [[tests]] above its keys.", where=where)
     for key in raw:
         if key not in Case.__struct_fields__:
-            raise SettingsError(f"{where} has no key {key!r}: {did_you_mean(key, Case.__struct_fields__)}")
+            raise SettingsError(
+                "{where} has no key {key!r}: {hint}",
+                where=where,
+                key=key,
+                hint=did_you_mean(key, Case.__struct_fields__),
+            )
     try:
         case = msgspec.convert(raw, Case)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
         raise SettingsError(f"{where}{path.rstrip('`')}: {problem[0].lower()}{problem[1:]}.") from None
     if (case.states is None) is (case.firings is None):
-        raise SettingsError(f"{where} expects nothing, or twice: give states or firings.")
+        raise SettingsError("{where} expects nothing, or twice: give states or firings.", where=where)
     for state in case.states or ():
         if state not in STATES:
-            raise SettingsError(f"{where}.states: there is no state {state!r}: {did_you_mean(state, STATES)}")
+            raise SettingsError(
+                "{where}.states: there is no state {state!r}: {hint}",
+                where=where,
+                state=state,
+                hint=did_you_mean(state, STATES),
+            )
     return case
 
 
 def _run(case: Case, place: int, known: Mapping[str, Rule]) -> Result:
     where = f"tests: number {place}"
     if case.alert not in known:
-        raise SettingsError(f"{where}: there is no alert {case.alert!r}: {did_you_mean(case.alert, known)}")
+        raise SettingsError(
+            "{where}: there is no alert {alert!r}: {hint}",
+            where=where,
+            alert=case.alert,
+            hint=did_you_mean(case.alert, known),
+        )
     rule = known[case.alert]
     for name in case.figures:
         if name not in rule.metrics:
-            raise SettingsError(f"{where}.figures: the alert asks for no {name!r}: {did_you_mean(name, rule.metrics)}")
+            raise SettingsError(
+                "{where}.figures: the alert asks for no {name!r}: {hint}",
+                where=where,
+                name=name,
+                hint=did_you_mean(name, rule.metrics),
+            )
     lengths = {name: len(case.figures[name]) for name in rule.metrics if name in case.figures}
     if missing := [name for name in rule.metrics if name not in lengths]:
-        raise SettingsError(f"{where}.figures: the alert asks for {missing[0]} too: give as many as of the others.")
+        raise SettingsError(
+            "{where}.figures: the alert asks for {metric} too: give as many as of the others.",
+            where=where,
+            metric=missing[0],
+        )
     count = min(lengths.values())
     if len({*lengths.values(), *([len(case.states)] if case.states else [])}) > 1 or not count:
-        raise SettingsError(f"{where}: give as many figures of each metric, and states, as there are periods.")
+        raise SettingsError(
+            "{where}: give as many figures of each metric, and states, as there are periods.", where=where
+        )
     try:
         first = Period.parse(case.first, rule.every) if case.first else Period.of(BEGINS, rule.every)
         begins = [str(Period.parse(one, rule.every)) for one in case.firings or ()]
     except PeriodError as error:
-        raise SettingsError(f"{where}: {error}") from None
+        raise SettingsError("{where}: {error}", where=where, error=error) from None
     figures = {name: _series(case, name, first, f"{where}.figures.{name}") for name in rule.metrics}
     periods = [first.shift(at) for at in range(count)]
     if outside := [one for one in begins if one not in map(str, periods)]:
-        raise SettingsError(f"{where}.firings: {outside[0]} lies outside {periods[0]} to {periods[-1]}.")
+        raise SettingsError(
+            "{where}.firings: {outside} lies outside {first} to {last}.",
+            where=where,
+            outside=outside[0],
+            first=periods[0],
+            last=periods[-1],
+        )
     value = rule.alert.segment.partition("=")[2] if rule.alert.segment else ""
     found = list(judge(rule, value, figures, periods, {}))
     return Result(case.name or case.alert, _rows(case, found, begins))
@@ -167,16 +201,27 @@ def _point(given: Any, name: str, target: float | None, where: str) -> Point:
     parts = given if isinstance(given, dict) else {"value": given}
     for key in parts:
         if key not in ("value", "low", "high"):
-            raise SettingsError(f"{where} has no key {key!r}: {did_you_mean(key, ('value', 'low', 'high'))}")
+            raise SettingsError(
+                "{where} has no key {key!r}: {hint}",
+                where=where,
+                key=key,
+                hint=did_you_mean(key, ("value", "low", "high")),
+            )
     if parts.get("value") == NO_DATA or parts.get("value") != parts.get("value"):
         return Point(None, target=target, note="The test gives none.")
     for key, one in parts.items():
         if isinstance(one, bool) or not isinstance(one, int | float | str):
-            raise SettingsError(f"{where}.{key} cannot be {one!r}: write a number or {NO_DATA!r}.")
+            raise SettingsError(
+                "{where}.{key} cannot be {one!r}: write a number or {no_data!r}.",
+                where=where,
+                key=key,
+                one=one,
+                no_data=NO_DATA,
+            )
     numbers = {key: number(one, METRICS[name], f"{where}.{key}") for key, one in parts.items()}
     if {*numbers} not in ({"value"}, {"value", "low", "high"}):
-        raise SettingsError(f"{where} needs a value, and low and high both or neither.")
+        raise SettingsError("{where} needs a value, and low and high both or neither.", where=where)
     if "low" in numbers and not numbers["low"] <= numbers["value"] <= numbers["high"]:
-        raise SettingsError(f"{where}: the value has to lie between low and high.")
+        raise SettingsError("{where}: the value has to lie between low and high.", where=where)
     unit = METRICS[name].unit
     return Point(numbers["value"], numbers.get("low"), numbers.get("high"), target=target, unit=unit)

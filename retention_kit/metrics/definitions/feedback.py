@@ -124,7 +124,11 @@ def nps(scores: Iterable[float], interval: str = "adjusted") -> Measure:
     `interval` is "adjusted" (Rocks 2016, never of zero width) or "wald".
     """
     if interval not in ("adjusted", "wald"):
-        raise SettingsError(f"There is no interval {interval!r}: {did_you_mean(interval, ('adjusted', 'wald'))}")
+        raise SettingsError(
+            "There is no interval {interval!r}: {hint}",
+            interval=interval,
+            hint=did_you_mean(interval, ("adjusted", "wald")),
+        )
     valid, note = _valid(scores, "0-10")
     promoters, detractors = sum(score >= 9 for score in valid), sum(score <= 6 for score in valid)
     return _noted(_score(promoters, detractors, _once(valid), interval), note, "points")
@@ -166,9 +170,9 @@ def _noted(measure: Measure, note: str, unit: str) -> Measure:
 
 def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
     if scale not in BOUNDS:
-        raise DataError(f"There is no scale {scale!r}: {did_you_mean(scale, BOUNDS)}")
+        raise DataError("There is no scale {scale!r}: {hint}", scale=scale, hint=did_you_mean(scale, BOUNDS))
     if isinstance(scores, str) or not isinstance(scores, Iterable):
-        raise DataError(f"Scores are a list or column of numbers, not {scores!r}.")
+        raise DataError("Scores are a list or column of numbers, not {scores!r}.", scores=scores)
     low, high = BOUNDS[scale]
     scores = list(scores)
     # A truth is no score, though Python would count it as 0 or 1.

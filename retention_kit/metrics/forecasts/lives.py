@@ -27,7 +27,7 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
     from retention_kit.metrics.forecasts import buyers, members
 
     if reason := missing_reason(data, "lives"):
-        raise DataError(f"There is no forecast: {reason}")
+        raise DataError("There is no forecast: {reason}", reason=reason)
     check_segment(data, segment)
     forecast, what = members if data.basis == "subscriptions" else buyers, f"{period} by {segment or 'whole'}"
     key = SummaryKey("lives", str(period), segment)
@@ -45,6 +45,6 @@ def back_test(data: Dataset, period: Period) -> BackTest:
     from retention_kit.metrics.forecasts import buyers_back_test, members
 
     if reason := missing_reason(data, "lives"):
-        raise DataError(f"There is no back-test: {reason}")
+        raise DataError("There is no back-test: {reason}", reason=reason)
     forecast = members if data.basis == "subscriptions" else buyers_back_test
     return forecast.back_test(data, period)

@@ -117,7 +117,7 @@ def fit_renewals(rows: Alike) -> RenewalModel:
     """Fit to `renewals` of all customers; raises ModelError where too few have left."""
     exposed, lost, group = _by_renewal(rows)
     if lost.sum() < LEAST:
-        raise ModelError(f"Fewer than {LEAST} subscriptions have ended, which is too few to project from.")
+        raise ModelError("Fewer than {least} subscriptions have ended, which is too few to project from.", least=LEAST)
     length = np.array([STEPS[one] * UNITS.get(one, 1.0) for one in rows.intervals])
     monthly = min(lost.sum() / float(exposed.sum(axis=1) @ length[group[:, 0]]), 0.999)
     curves, warnings, expected = {}, [], np.zeros(exposed.shape)

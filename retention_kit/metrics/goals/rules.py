@@ -34,7 +34,9 @@ def check_goals(goals: Mapping[str, Goal], definitions: Definitions) -> None:
             continue
         metric = goal.metric or name
         if metric not in METRICS:
-            raise SettingsError(f"[goals] names no metric {metric!r}: {did_you_mean(metric, METRICS)}")
+            raise SettingsError(
+                "[goals] names no metric {metric!r}: {hint}", metric=metric, hint=did_you_mean(metric, METRICS)
+            )
         for key in ("target", "start"):
             if getattr(goal, key) is not None:
                 number(getattr(goal, key), as_set(METRICS[metric], definitions), f"goals.{name}.{key}")
@@ -46,26 +48,47 @@ def number(given: float | str, one: Metric, place: str) -> float:
         found = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", given)
         if not found:
             form = '0.25 or "25%"' if one.unit == "fraction" else "a number without quotation marks, such as 25"
-            raise SettingsError(f"{place} cannot be {given!r}: write {form}.")
+            raise SettingsError("{place} cannot be {given!r}: write {form}.", place=place, given=given, form=form)
         if one.unit != "fraction":
-            raise SettingsError(f"{place} is a per cent, but {one.name} is none: write {found[1]}.")
+            raise SettingsError(
+                "{place} is a per cent, but {name} is none: write {example}.",
+                place=place,
+                name=one.name,
+                example=found[1],
+            )
         value = round(float(found[1]) / 100, 12)
     else:
         value = float(given)
         if not isfinite(value):
-            raise SettingsError(f"{place} cannot be {value}: write a number, such as {_example(one)}.")
+            raise SettingsError(
+                "{place} cannot be {value}: write a number, such as {example}.",
+                place=place,
+                value=value,
+                example=_example(one),
+            )
         if abs(value) > MOST:
-            raise SettingsError(f"{place} cannot be {value:g}: write a number up to {MOST:,.0f}.")
+            raise SettingsError(
+                "{place} cannot be {value:g}: write a number up to {most:,.0f}.", place=place, value=value, most=MOST
+            )
     if one.unit == "fraction":
         low, high = (-MOST_SHARE, MOST_SHARE) if one.parts[0] == "money" else (0, 1)
         if not low <= value <= high:
             is_percent = not isinstance(given, str) and abs(value) <= 100
             nearest = f'write {abs(value) / 100:g} or "{abs(value):g}%"' if is_percent else f"write {_example(one)}"
-            raise SettingsError(f"{place} cannot be {given}, as a rate is a part of 1: {nearest}.")
+            raise SettingsError(
+                "{place} cannot be {given}, as a rate is a part of 1: {nearest}.",
+                place=place,
+                given=given,
+                nearest=nearest,
+            )
     if one.unit == "points" and abs(value) > MOST_POINTS:
-        raise SettingsError(f"{place} cannot be {given}: {one.name} lies between -100 and 100.")
+        raise SettingsError(
+            "{place} cannot be {given}: {name} lies between -100 and 100.", place=place, given=given, name=one.name
+        )
     if one.unit == "count" and value < 0:
-        raise SettingsError(f"{place} cannot be {given}: {one.name} is counted, from 0 on.")
+        raise SettingsError(
+            "{place} cannot be {given}: {name} is counted, from 0 on.", place=place, given=given, name=one.name
+        )
     return value
 
 

@@ -84,7 +84,7 @@ class BgNbd:
         """The time within which a customer who stays buys again with chance q, counted from the last purchase."""
         q, x, t_x = asked(q=q, x=x, t_x=t_x)
         if (q >= 1).any():
-            raise ModelError(f"q is a chance below 1: {q.max():g} is none.")
+            raise ModelError("q is a chance below 1: {most:g} is none.", most=q.max())
         return (self.alpha + t_x) * np.expm1(-np.log1p(-q) / (self.r + x))
 
 
@@ -100,8 +100,11 @@ def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNb
     buyers, repeats = float(rows.counts[again].sum()), float(rows.counts @ rows.x)
     if buyers < FEWEST and repeats < 10 * FEWEST:
         raise ModelError(
-            f"Too few repeat buyers: {buyers:,.0f} of {rows.counts.sum():,.0f} customers bought again, and a model of "
-            f"purchases needs {FEWEST}."
+            "Too few repeat buyers: {buyers:,.0f} of {customers:,.0f} customers bought again, and a model of "
+            "purchases needs {fewest}.",
+            buyers=buyers,
+            customers=rows.counts.sum(),
+            fewest=FEWEST,
         )
     unit = float(rows.T.max()) / SPAN
     scaled = rows._replace(t_x=rows.t_x / unit, T=rows.T / unit)

@@ -58,7 +58,7 @@ class GammaGamma:
         below = self.p * x + self.q - 1
         if (below <= 0).any():
             raise ModelError(
-                f"The mean spend of all customers does not exist: q is {self.q:.3g}, and has to be above 1."
+                "The mean spend of all customers does not exist: q is {q:.3g}, and has to be above 1.", q=self.q
             )
         return self.p * (self.v + x * m) / below
 
@@ -78,11 +78,16 @@ def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaG
     x, m, n = x[used], m[used], n[used]
     if (m <= 0).any():
         raise ModelError(
-            f"The model of spend cannot take the amounts of {np.count_nonzero(m <= 0):,} repeat buyers: a mean spend "
-            "of 0 or less. Leave out purchases without an amount."
+            "The model of spend cannot take the amounts of {buyers:,} repeat buyers: a mean spend of 0 or less. "
+            "Leave out purchases without an amount.",
+            buyers=np.count_nonzero(m <= 0),
         )
     if n.sum() < FEWEST:
-        raise ModelError(f"Too few repeat buyers: {n.sum():,.0f}, and a model of their spend needs {FEWEST}.")
+        raise ModelError(
+            "Too few repeat buyers: {buyers:,.0f}, and a model of their spend needs {fewest}.",
+            buyers=n.sum(),
+            fewest=FEWEST,
+        )
     order = np.lexsort((m, x))
     x, m, n = x[order], m[order], n[order]
     unit = float(n @ m / n.sum())

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retention_kit.errors import ModelError
+from retention_kit.errors import Listed, ModelError
 
 FEWEST = 20  # customers with a repeat purchase that a model is fitted to
 KEYS = 2**62  # that one whole number can tell apart
@@ -28,9 +28,11 @@ def column(name: str, values: Any) -> np.ndarray:
         if found.dtype.kind not in "iu":
             found = found.astype(float)
     except (TypeError, ValueError):
-        raise ModelError(f"{name} has to hold numbers only.") from None
+        raise ModelError("{name} has to hold numbers only.", name=name) from None
     if found.ndim != 1:
-        raise ModelError(f"{name} has to be one column of numbers, not of {found.ndim} dimensions.")
+        raise ModelError(
+            "{name} has to be one column of numbers, not of {dimensions} dimensions.", name=name, dimensions=found.ndim
+        )
     if found.dtype.kind == "f":
         _refuse(~np.isfinite(found), found, f"{name} has to hold finite numbers")
     return found
@@ -40,9 +42,11 @@ def same_length(**columns: np.ndarray) -> None:
     """Refuse columns of different lengths, and empty ones."""
     lengths = {name: len(found) for name, found in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise ModelError(f"Columns differ in length: {', '.join(f'{n} has {k}' for n, k in lengths.items())}.")
+        raise ModelError(
+            "Columns differ in length: {lengths}.", lengths=Listed((f"{n} has {k}" for n, k in lengths.items()))
+        )
     if not all(lengths.values()):
-        raise ModelError(f"There are no customers: {', '.join(lengths)} are empty.")
+        raise ModelError("There are no customers: {lengths} are empty.", lengths=Listed(lengths))
 
 
 def counts_of(counts: Any, rows: int) -> np.ndarray | None:
@@ -51,7 +55,11 @@ def counts_of(counts: Any, rows: int) -> np.ndarray | None:
         return None
     found = column("counts", counts)
     if len(found) != rows:
-        raise ModelError(f"Columns differ in length: counts has {len(found)}, the others have {rows}.")
+        raise ModelError(
+            "Columns differ in length: counts has {rows_of_counts}, the others have {rows}.",
+            rows_of_counts=len(found),
+            rows=rows,
+        )
     _refuse(found < 0, found, "counts cannot be negative")
     if not (found > 0).any():
         raise ModelError("There are no customers: all counts are 0.")
@@ -132,10 +140,12 @@ def asked(least: float = 0.0, **values: Any) -> list[np.ndarray]:
         try:
             numbers = np.asarray(value, dtype=float)
         except (TypeError, ValueError):
-            raise ModelError(f"{name} has to hold numbers only.") from None
+            raise ModelError("{name} has to hold numbers only.", name=name) from None
         if not (wanted := (numbers >= least) & np.isfinite(numbers)).all():
             first = numbers.ravel()[np.argmin(wanted)]
-            raise ModelError(f"{name} has to be a number from {least:g}; it is {first:g}.")
+            raise ModelError(
+                "{name} has to be a number from {least:g}; it is {first:g}.", name=name, least=least, first=first
+            )
         found.append(numbers)
     return found
 

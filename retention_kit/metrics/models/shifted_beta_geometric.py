@@ -71,14 +71,14 @@ class ShiftedBetaGeometric:
         from scipy.special import hyp2f1
 
         if not discount >= 0:
-            raise ModelError(f"A discount is a share a period, 0 or more: {discount:g} is none.")
+            raise ModelError("A discount is a share a period, 0 or more: {discount:g} is none.", discount=discount)
         (n,) = asked(1, n=n)
         age = self.beta + n - 1
         if discount == 0:
             if self.alpha <= 1:
                 raise ModelError(
-                    f"Without a discount the expected lifetime has no end: alpha is {self.alpha:.3g}, and has to be "
-                    "above 1."
+                    "Without a discount the expected lifetime has no end: alpha is {alpha:.3g}, and has to be above 1.",
+                    alpha=self.alpha,
                 )
             return age / (self.alpha - 1)
         return age / (self.alpha + age) * hyp2f1(1, age + 1, self.alpha + age + 1, 1 / (1 + discount))
@@ -96,11 +96,14 @@ def fit_sbg(alive: Any) -> ShiftedBetaGeometric:
     found = [column("alive", cohort) for cohort in cohorts]
     for cohort in found:
         if (cohort < 0).any():
-            raise ModelError(f"alive counts customers: {cohort.min():g} is below 0.")
+            raise ModelError("alive counts customers: {least:g} is below 0.", least=cohort.min())
         if (np.diff(cohort) > 0).any():
             at = int(np.argmax(np.diff(cohort) > 0))
             raise ModelError(
-                f"A cohort cannot grow: {cohort[at]:g} customers became {cohort[at + 1]:g} at renewal {at + 1}."
+                "A cohort cannot grow: {before:g} customers became {after:g} at renewal {renewal}.",
+                before=cohort[at],
+                after=cohort[at + 1],
+                renewal=at + 1,
             )
     renewals = max(len(cohort) - 1 for cohort in found)
     exposed, lost = np.zeros(max(renewals, 1)), np.zeros(max(renewals, 1))
@@ -122,8 +125,11 @@ def fit_sbg_renewals(exposed: Any, lost: Any) -> ShiftedBetaGeometric:
     if (wrong := (lost < 0) | (lost > exposed)).any():
         at = int(np.argmax(wrong))
         raise ModelError(
-            f"Of {exposed[at]:g} customers {lost[at]:g} cannot leave at renewal {at + 1}: it has to be between 0 and "
-            "their number."
+            "Of {exposed:g} customers {lost:g} cannot leave at renewal {renewal}: it has to be between 0 and their "
+            "number.",
+            exposed=exposed[at],
+            lost=lost[at],
+            renewal=at + 1,
         )
     if not exposed.any():
         raise ModelError("There are no customers who came to a renewal.")

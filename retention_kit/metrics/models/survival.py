@@ -54,7 +54,7 @@ def log_rank(durations: Any, events: Any, groups: Any, counts: Any = None) -> tu
     codes, names = pd.factorize(np.asarray(groups))
     same_length(durations=time, groups=codes)
     if (codes < 0).any():
-        raise ModelError(f"Everybody has to be in a group; row {int(np.argmin(codes)) + 1} is in none.")
+        raise ModelError("Everybody has to be in a group; row {row} is in none.", row=int(np.argmin(codes)) + 1)
     if len(names) < 2:
         raise ModelError("A comparison of survival needs two groups at least.")
     times, at_risk, lost = _by_time(time, left, n)
@@ -77,7 +77,7 @@ def _spells(durations: Any, events: Any, counts: Any) -> tuple[np.ndarray, np.nd
     same_length(durations=time, events=left)
     n = counts_of(counts, len(time))
     if (time < 0).any():
-        raise ModelError(f"A duration cannot be below 0: {time.min():g} is.")
+        raise ModelError("A duration cannot be below 0: {least:g} is.", least=time.min())
     if not np.isin(left, (0, 1)).all():
         raise ModelError("events are 1 (left) or 0 (last seen there).")
     return time, left, np.ones(len(time)) if n is None else n

@@ -134,7 +134,7 @@ def active_customers(
     out. Raises DataError where the data have no customers, PeriodError where a period lies outside them.
     """
     if reason := missing_reason(data, "movements"):
-        raise DataError(f"There are no active customers: {reason}")
+        raise DataError("There are no active customers: {reason}", reason=reason)
     period = pick_period(data, period)
     began = pick_period(data, str(cohort), period.every) if cohort else None
     frame, values = _by_column(data, _active_in_period, period, columns, only)

@@ -136,7 +136,12 @@ def renewing_members(data: Dataset, cut: date, until: date, kinds: pd.DataFrame 
 
 def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
     if data.engine is None:
-        raise DataError(f"The figures kept for the report hold no {name} up to {cut} by {segment or 'whole'}.")
+        raise DataError(
+            "The figures kept for the report hold no {name} up to {cut} by {segment}.",
+            name=name,
+            cut=cut,
+            segment=segment or "whole",
+        )
     check_segment(data, segment)
     granularity, span = span_before(cut)
     ends, anchored = ("MIN(run_until)", "since") if name == "survival" else ("until", "anchored")

@@ -86,7 +86,7 @@ def summary(data: Dataset, name: str, granularity: Granularity, segment: str | N
     UnknownNameError for an unknown segment column.
     """
     if reason := missing_reason(data, name):
-        raise DataError(f"There are no {name} figures: {reason}")
+        raise DataError("There are no {name} figures: {reason}", name=name, reason=reason)
     return data.kept(
         SummaryKey(name, granularity, segment),
         f"no {name} by {granularity.every} and {segment or 'whole'}",
@@ -98,11 +98,15 @@ def check_segment(data: Dataset, segment: str | None) -> None:
     """Raise UnknownNameError where no table has the segment column."""
     if segment in data.excluded_columns and segment not in data.segments:
         raise UnknownNameError(
-            f"The column {segment!r} is no segment ({data.excluded_columns[segment]}): name it in keep of its "
-            f"table, such as [data.orders] keep = [{segment!r}], or in [report] segments."
+            "The column {segment!r} is no segment ({why}): name it in keep of its table, such as [data.orders] "
+            "keep = [{segment!r}], or in [report] segments.",
+            segment=segment,
+            why=data.excluded_columns[segment],
         )
     if segment is not None and segment not in data.segments:
-        raise UnknownNameError(f"There is no segment column {segment!r}: {did_you_mean(segment, data.segments)}")
+        raise UnknownNameError(
+            "There is no segment column {segment!r}: {hint}", segment=segment, hint=did_you_mean(segment, data.segments)
+        )
 
 
 def periods_of(data: Dataset, every: str) -> list[Period]:
@@ -117,7 +121,12 @@ def pick_period(data: Dataset, text: str | Period | None, every: str | None = No
         period = text if isinstance(text, Period) else Period.parse(text, every)
         known = periods_of(data, period.every)
         if period not in known:
-            raise PeriodError(f"{period} lies outside the data, which run from {known[0]} to {known[-1]}.")
+            raise PeriodError(
+                "{period} lies outside the data, which run from {first} to {last}.",
+                period=period,
+                first=known[0],
+                last=known[-1],
+            )
         return period
     known = periods_of(data, every or data.settings.report.every)
     return next((period for period in reversed(known) if period.is_complete(data.as_of)), known[-1])
@@ -131,7 +140,7 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
     """
     ends = min(period.end, data.as_of)
     if reason := missing_reason(data, "concentration"):
-        raise DataError(f"There is no concentration: {reason}")
+        raise DataError("There is no concentration: {reason}", reason=reason)
 
     def made() -> pd.DataFrame:
         frame = run_query(data, sql("concentration"), begins=f"DATE '{add_months(ends, -12)}'", ends=f"DATE '{ends}'")
@@ -171,15 +180,15 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
     """
     days = {"day": 1, "week": 7}
     if unit not in days:
-        raise UnknownNameError(f"There is no unit {unit!r}: {did_you_mean(unit, days)}")
+        raise UnknownNameError("There is no unit {unit!r}: {hint}", unit=unit, hint=did_you_mean(unit, days))
     if reason := missing_reason(data, "rfm"):
-        raise DataError(f"There is no RFM: {reason}")
+        raise DataError("There is no RFM: {reason}", reason=reason)
     if data.engine is None:
         raise DataError("The figures kept for the report hold no customers: load the data to see them.")
     try:
         as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of or data.as_of
     except ValueError:
-        raise DataError(f"{as_of!r} is not a date: write it like 2011-12-10.") from None
+        raise DataError("{as_of!r} is not a date: write it like 2011-12-10.", as_of=as_of) from None
     frame = run_query(data, sql("purchase_days") + sql("rfm"), ends=f"DATE '{as_of}'")
     monetary = frame["repeat_amount"].astype(float) / data.minor / frame["frequency"].where(frame["frequency"] > 0)
     return frame[["customer_id"]].assign(

@@ -42,7 +42,7 @@ def value_segments(data: Dataset, period: Period) -> pd.DataFrame:
     DataError without orders.
     """
     if reason := missing_reason(data, "value_segments"):
-        raise DataError(f"There are no value segments: {reason}")
+        raise DataError("There are no value segments: {reason}", reason=reason)
     key = SummaryKey("value_segments", str(period))
     return data.kept(key, f"no value segments of {period}", lambda: _query(data, period))
 

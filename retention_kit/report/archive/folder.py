@@ -43,7 +43,7 @@ def output_lock(output: Path) -> Iterator[bool]:
         lock, held[path] = _lock(output / LOCK)
     except OSError as error:
         why = "it is a file" if output.is_file() else error.strerror
-        raise SettingsError(f"No pack can be written to {str(output)!r}: {why}.") from error
+        raise SettingsError("No pack can be written to {folder!r}: {why}.", folder=str(output), why=why) from error
     try:
         if held[path]:
             with wrap_os_errors(output):
@@ -64,7 +64,7 @@ def staging_dir(folder: Path) -> Iterator[Path]:
     with output_lock(folder.parent):
         with wrap_os_errors(folder):
             if folder.exists() and not folder.is_dir():
-                raise SettingsError(f"No pack can be written to {str(folder)!r}: it is a file.")
+                raise SettingsError("No pack can be written to {folder!r}: it is a file.", folder=str(folder))
             temporary = tempfile.TemporaryDirectory(
                 prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
             )
@@ -78,7 +78,9 @@ def wrap_os_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ReportError(f"The pack could not be written to {str(folder)!r}: {_reason(error)}.") from error
+        raise ReportError(
+            "The pack could not be written to {folder!r}: {reason}.", folder=str(folder), reason=_reason(error)
+        ) from error
 
 
 def swap(building: Path, folder: Path, staging: Path) -> None:
@@ -91,7 +93,9 @@ def swap(building: Path, folder: Path, staging: Path) -> None:
         if not folder.exists() and (staging / BEFORE).exists():
             (staging / BEFORE).rename(folder)
         if isinstance(error, OSError):
-            raise ReportError(f"The pack could not be put in place at {folder}: {error.strerror}.") from error
+            raise ReportError(
+                "The pack could not be put in place at {folder}: {reason}.", folder=folder, reason=error.strerror
+            ) from error
         raise
 
 
@@ -124,7 +128,9 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
                 holder = file.read().strip()
             who = f" (process {holder})" if holder else ""
             raise SettingsError(
-                f"Another run{who} is writing to {str(path.parent)!r}: wait until it is done, or give another --output."
+                "Another run{who} is writing to {folder!r}: wait until it is done, or give another --output.",
+                who=who,
+                folder=str(path.parent),
             ) from None
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else it was released in between

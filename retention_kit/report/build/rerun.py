@@ -68,7 +68,9 @@ def rerun(
     """
     before = manifests.read(pack)
     if not (builds := manifests.builds(before)):
-        raise SettingsError(f"{str(pack)!r} is no pack that can be made again: it has no manifest that tells how.")
+        raise SettingsError(
+            "{pack!r} is no pack that can be made again: it has no manifest that tells how.", pack=str(pack)
+        )
     figures, every = [], []
     # Beside what engines leave, so that the next run takes it away where this one is killed.
     with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_path().parent) as staging:
@@ -91,8 +93,9 @@ def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | Non
     asked = build["parameters"]
     if asked["templates"] and not templates:
         raise SettingsError(
-            f"This pack was made with own templates, {asked['templates']!r}, which run code: where you trust them, "
-            "name them again with --templates."
+            "This pack was made with own templates, {templates!r}, which run code: where you trust them, name them "
+            "again with --templates.",
+            templates=asked["templates"],
         )
     data = _load(build, given)
     languages = [key.partition(".")[0] for key in manifest["reports"] if key == key.partition(".")[0] + suffix]
@@ -118,9 +121,9 @@ def _load(build: dict, source: str | None) -> Dataset:
     given = build["data"]["overrides"] | {"as_of": build["as_of"]}
     if "plugins" in given:
         raise SettingsError(
-            f"This pack was made with plug-ins that were given by keyword, {given['plugins']}, which run code: "
-            "where you "
-            "trust them, name them in a retention.toml, and give that with --data."
+            "This pack was made with plug-ins that were given by keyword, {plugins}, which run code: where you "
+            "trust them, name them in a retention.toml, and give that with --data.",
+            plugins=given["plugins"],
         )
     if build["data"]["synthetic"]:
         return sample(**given)
@@ -130,11 +133,12 @@ def _load(build: dict, source: str | None) -> Dataset:
             hint = "they were DataFrames"
         elif origin.startswith("("):
             hint = "they came through a connection, which only the program that built the pack has"
-        raise DataError(f"The data of this pack, {origin!r}, are not here: {hint}.")
+        raise DataError("The data of this pack, {origin!r}, are not here: {hint}.", origin=origin, hint=hint)
     if not source and manifests.other_settings(Path(origin)):
         raise SettingsError(
-            f"This pack names the settings {origin!r}, which may run code, and they are not the retention.toml here: "
-            f"where you trust them, name them again with --data."
+            "This pack names the settings {origin!r}, which may run code, and they are not the retention.toml "
+            "here: where you trust them, name them again with --data.",
+            origin=origin,
         )
     return load(origin, **given)
 

@@ -89,14 +89,14 @@ def make_plan(
     languages, formats = list(languages or report.languages), list(formats or report.formats)
     for kind in formats:
         if kind not in FILES:
-            raise SettingsError(f"There is no report format {kind!r}: {did_you_mean(kind, FILES)}")
+            raise SettingsError("There is no report format {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, FILES))
     segment = ",".join(report.segments) if segment is None else segment
     every = None if isinstance(period, Period) else every  # it has its own
     pages = {language: Page(str(period or ""), every, segment, language, data) for language in languages}
     for page in pages.values():  # one computation serves all languages
         page.computed = pages[languages[0]].computed
     if folder is not None and not Path(folder).is_dir():
-        raise SettingsError(f"There is no folder of templates {str(folder)!r}.")
+        raise SettingsError("There is no folder of templates {folder!r}.", folder=str(folder))
     first = pages[languages[0]]
     everything = library.sections(data, Path(folder) if folder else None, not first.only, first.has_goals())
     chosen = library.pick(everything, list(only)) if only else everything

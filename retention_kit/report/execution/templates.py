@@ -69,7 +69,7 @@ def sections(
         for path in sorted(directory.glob("*.ipynb"))
     }
     if folder is not None and not list(folder.glob("*.ipynb")):
-        raise TemplateError(f"The folder {str(folder)!r} holds no notebook template (*.ipynb).")
+        raise TemplateError("The folder {folder!r} holds no notebook template (*.ipynb).", folder=str(folder))
     _check_names(paths)
     reasons = missing_metrics(data)
     known = [one for one in METRICS.values() if one.name not in reasons]
@@ -95,9 +95,11 @@ def _check_names(paths: dict[str, Path]) -> None:
     for name, path in paths.items():
         others = [other for other in paths if other != name and other.lower() == name.lower()]
         if others:
-            raise TemplateError(f"{path.name} and {others[0]}.ipynb differ in capitals alone: rename one.")
+            raise TemplateError(
+                "{file} and {other}.ipynb differ in capitals alone: rename one.", file=path.name, other=others[0]
+            )
         if len(name) > 60 or _UNSAFE.search(name):
-            raise TemplateError(f"{path.name}: on Windows no file may be called so: rename it.")
+            raise TemplateError("{file}: on Windows no file may be called so: rename it.", file=path.name)
 
 
 def pick(plan: list[Section], names: list[str]) -> list[Section]:
@@ -106,8 +108,8 @@ def pick(plan: list[Section], names: list[str]) -> list[Section]:
     for name in names:
         if name not in known:
             if name in METRICS or name in ORDER:
-                raise DataError(f"There is no section {name!r} in this report: the data hold nothing for it.")
-            raise UnknownNameError(f"There is no section {name!r}: {did_you_mean(name, known)}")
+                raise DataError("There is no section {name!r} in this report: the data hold nothing for it.", name=name)
+            raise UnknownNameError("There is no section {name!r}: {hint}", name=name, hint=did_you_mean(name, known))
     return [section for section in plan if {section.name, section.path.stem, section.metric} & {*names}]
 
 
@@ -141,21 +143,41 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
         ]
     except Exception as error:  # the library says in many ways that a file is none
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise TemplateError(f"{name} is not a notebook: {lines[0]}.") from None
+        raise TemplateError("{name} is not a notebook: {reason}.", name=name, reason=lines[0]) from None
     tagged = [cell for cell, (*_, tags) in zip(notebook.cells, kinds, strict=True) if "parameters" in tags]
     if len(tagged) != 1:
-        raise TemplateError(f"{name} needs one cell tagged 'parameters'; it has {len(tagged)}.")
+        raise TemplateError(
+            "{name} needs one cell tagged 'parameters'; it has {number}.", name=name, number=len(tagged)
+        )
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code" and (fault := _fault(cell.source, name)):
-            raise TemplateError(f"{name}, cell {number}, line {fault.lineno}: {fault.msg}.")
+            raise TemplateError(
+                "{name}, cell {number}, line {line}: {problem}.",
+                name=name,
+                number=number,
+                line=fault.lineno,
+                problem=fault.msg,
+            )
     known = {one.name: one.inferred_type_name for one in PythonTranslator.inspect(tagged[0])}
     for parameter, value in parameters.items():
         if parameter not in known:
-            raise TemplateError(f"{name} has no parameter {parameter!r}: {did_you_mean(parameter, known)}")
+            raise TemplateError(
+                "{name} has no parameter {parameter!r}: {hint}",
+                name=name,
+                parameter=parameter,
+                hint=did_you_mean(parameter, known),
+            )
         hint = known[parameter]
         if hint in _TYPES and (not isinstance(value, _TYPES[hint]) or isinstance(value, bool) != (hint == "bool")):
             given = type(value).__name__
-            raise TemplateError(f"{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}.")
+            raise TemplateError(
+                "{name}: the parameter {parameter!r} takes {hint}, and {value!r} is {given}.",
+                name=name,
+                parameter=parameter,
+                hint=hint,
+                value=value,
+                given=given,
+            )
     return notebook
 
 

@@ -178,9 +178,11 @@ class RetentionPDFExporter(Exporter):
                 self.log.warning("%s", resources["boxes"])
                 pdf, warnings = compile_pdf()
         except typst.TypstError as error:
-            raise ReportError(f"The PDF could not be made: {error.message}.") from error
+            raise ReportError("The PDF could not be made: {reason}.", reason=error.message) from error
         if warnings:
-            raise ReportError(f"The PDF could not be made: {'; '.join(warning.message for warning in warnings)}.")
+            raise ReportError(
+                "The PDF could not be made: {reason}.", reason="; ".join(warning.message for warning in warnings)
+            )
         assert isinstance(pdf, bytes), "one PDF, and not a picture of each page"
         return pdf
 
@@ -292,7 +294,9 @@ def draw_svg(spec: dict) -> str:
     try:
         return _draw(json.dumps(spec))
     except ValueError as error:
-        raise ReportError(f"A chart could not be drawn: {' '.join(str(error).splitlines()[:2])}") from error
+        raise ReportError(
+            "A chart could not be drawn: {reason}", reason=" ".join(str(error).splitlines()[:2])
+        ) from error
 
 
 def draw_png(spec: dict, scale: float) -> bytes:

@@ -32,7 +32,7 @@ def picture_bytes(block: dict) -> bytes:
         source = f'#image(bytes(json(bytes(sys.inputs.picture))), format: "{name}")'
         typst.compile(source.encode(), sys_inputs={"picture": json.dumps(list(picture))}, ignore_system_fonts=True)
     except (ValueError, typst.TypstError) as error:
-        raise ReportError(f"A picture could not be drawn: {str(error).splitlines()[0]}.") from error
+        raise ReportError("A picture could not be drawn: {reason}.", reason=str(error).splitlines()[0]) from error
     return picture
 
 

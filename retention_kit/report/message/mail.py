@@ -158,7 +158,9 @@ def page_of(raw: bytes) -> dict[str, bytes]:
     try:
         return _page_of(message_from_bytes(raw, policy=policy.default))
     except Exception as error:  # the library says in many ways that a message is broken
-        raise ReportError(f"The message cannot be read ({type(error).__name__}): build the report again.") from None
+        raise ReportError(
+            "The message cannot be read ({kind}): build the report again.", kind=type(error).__name__
+        ) from None
 
 
 def _page_of(message: EmailMessage) -> dict[str, bytes]:

@@ -46,7 +46,9 @@ class Overview(GoalBlocks):
         """
         for name in (compare := [compare] if isinstance(compare, str) else list(compare)):
             if name not in COMPARED:
-                raise UnknownNameError(f"Figures are not compared with {name!r}: {did_you_mean(name, COMPARED)}")
+                raise UnknownNameError(
+                    "Figures are not compared with {name!r}: {hint}", name=name, hint=did_you_mean(name, COMPARED)
+                )
         now = self.now(metrics or ranked("card"))
         if not metrics:
             now = now[now["value"].notna()].head(SHOWN)
