@@ -207,15 +207,18 @@ class Words:
             return self.date(value)
         return self._in_digits(str(value)) if isinstance(value, int) else self.isolate(str(value))
 
-    def value(self, value: float | None, unit: str, style: str = "short") -> str:
-        """A figure with its unit; a dash where it is undefined."""
-        return self._figure(value, unit, style)
+    def value(self, value: float | None, unit: str, style: str = "short", sign: str = "") -> str:
+        """A figure with its unit, after a sign that belongs to it; a dash where it is undefined."""
+        return self._figure(value, unit, style, sign)
 
-    def change(self, value: float | None, unit: str, style: str = "short") -> str:
-        """A signed difference; between two fractions it is a number of percentage points."""
+    def change(self, value: float | None, unit: str, style: str = "short", sign: str | None = None) -> str:
+        """A difference with its sign, or another one, or none; between two fractions it is a number of percentage
+        points.
+        """
         if value is None or value != value:
             return DASH
-        sign = "+" if value > 0 else MINUS if value < 0 else "±"
+        if sign is None:
+            sign = "+" if value > 0 else MINUS if value < 0 else "±"
         if unit in ("fraction", "points"):
             points = value * 100 if unit == "fraction" else value
             return self.text("number.points", number=self._figure(abs(points), "points", style, sign))

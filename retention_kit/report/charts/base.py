@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import reduce, wraps
 from math import isfinite
 from os.path import commonprefix
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
-from babel import Locale
-from babel.lists import format_list
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from retention_kit.wording import MINUS, Words
@@ -213,8 +211,6 @@ def _inner(chart: alt.Chart, *only: str) -> dict:
 
 
 def join_items(items: list[str], words: Words) -> str:
-    """Items with commas and no "and"; where a language has no such list, as it writes an ordinary one."""
-    patterns = Locale.parse(words.locale).list_patterns
-    styles: list[Literal["unit", "unit-narrow"]] = ["unit", "unit-narrow"]
-    complete = (style for style in styles if {"start", "middle", "end", "2"} <= {*patterns.get(style, ())})
-    return format_list(items, next(complete, "standard"), locale=words.locale)
+    """Items one after the other, as a language lists what has figures of its own."""
+    joined = words.raw("document.joined")
+    return reduce(lambda before, item: joined.format(before=before, item=item), items) if items else ""

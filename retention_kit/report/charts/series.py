@@ -330,7 +330,8 @@ def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal:
 def _stacked_alt(name: str, rows: list[dict], periods: list[dict], words: Words, unit: str, label: dict) -> str:
     """The last complete period in full, or the last one where none is."""
     place = max((place for place, period in enumerate(periods) if period["complete"]), default=-1)
-    figures = [f"{words.value(as_float(rows[place][kind]), unit)} {label[kind]}" for kind in label]
+    parts = {name: words.value(as_float(rows[place][kind]), unit) for kind, name in label.items()}
+    figures = [words.text("charts.alt.part", figure=figure, name=name) for name, figure in parts.items()]
     sentences = [
         words.text(f"charts.{name}.title", span=_span(periods, words)),
         words.text(f"charts.{name}.alt", figures=join_items(figures, words), **periods[place]),

@@ -119,7 +119,7 @@ class Attention(Overview):
                 continue
             words, gap = self.words, row.value - row.target
             texts = {"value": words.value(row.value, row.unit), "goal": words.value(row.target, row.unit)}
-            by = words.change(abs(gap), row.unit).lstrip("+±")
+            by = words.change(abs(gap), row.unit, sign="")
             yield Finding(
                 words.text("attention.goal", label=row.label, gap=self._with_money(by, row, gap), **texts),
                 _money(row, gap),

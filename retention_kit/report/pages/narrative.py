@@ -30,20 +30,20 @@ def is_bad(row: Any) -> bool:
     return bool(row.better) and is_known(row.change) and (row.change > 0) == (row.better == "lower")
 
 
-def change(row: Any, words: Words, before: str = "previous") -> str:
-    """How far a figure moved, without its sign: points for rates, per cent for money, else in its own unit."""
+def change(row: Any, words: Words, before: str = "previous", sign: str = "") -> str:
+    """How far a figure moved, without its sign or with one: points for rates, per cent for money, else in its own
+    unit.
+    """
     base = getattr(row, before)
     if row.unit == "money" and base:
-        return words.value(abs((row.value - base) / base), "fraction")
-    return words.change(abs(row.value - base), row.unit).lstrip("+±")
+        return words.value(abs((row.value - base) / base), "fraction", sign=sign)
+    return words.change(abs(row.value - base), row.unit, sign=sign)
 
 
 def signed(row: Any, words: Words, before: str = "previous") -> str:
     """The same with its sign; none where it prints as no change."""
-    moved = change(row, words, before)
-    if is_same(row, words, before):
-        return moved
-    return f"{'+' if row.value > getattr(row, before) else MINUS}{moved}"
+    sign = "" if is_same(row, words, before) else "+" if row.value > getattr(row, before) else MINUS
+    return change(row, words, before, sign)
 
 
 def finding(row: Any, words: Words, verdict: str = "") -> str:
@@ -122,7 +122,7 @@ def bounds(row: Any, words: Words) -> dict[str, str]:
 
     def end(value: float) -> str:
         sign = "+" if value > 0 else MINUS if value < 0 else ""
-        return sign + words.value(abs(value) * scale, unit)
+        return words.value(abs(value) * scale, unit, sign=sign)
 
     return {"low": end(row.change_low), "high": end(row.change_high)}
 

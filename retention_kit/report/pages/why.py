@@ -157,4 +157,4 @@ class WhyBlocks(Context):
 
     def _figure(self, row: Any, amount: float) -> str:
         """A change without its sign."""
-        return self.words.change(amount, row.unit).lstrip("+±")
+        return self.words.change(abs(amount), row.unit, sign="")
