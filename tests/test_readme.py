@@ -6,14 +6,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from babel import Locale
+
 from retention_kit.cli import parser
 from retention_kit.metrics.catalogue import METRICS, Metric
 from retention_kit.plugins import run_plugins
+from retention_kit.word_files import flat, languages, word_file
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 METRICS_PAGE = ROOT / "docs" / "metrics.md"
 COMMANDS_PAGE = ROOT / "docs" / "commands.md"
+GLOSSARY = ROOT / "docs" / "glossary.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 FAMILIES = {  # by the summary that a metric reads
@@ -24,12 +28,43 @@ FAMILIES = {  # by the summary that a metric reads
     "mrr": "Recurring revenue",
     "feedback": "Surveys",
 }
+TERMS = {  # by their keys in the word files, with what they mean
+    "charts.tooltip.when": "the week, month, quarter or year that figures are of",
+    "charts.tooltip.name": "a column that splits figures, and one of its values",
+    "charts.tooltip.cohort": "the customers who came for the first time in the same period",
+    "charts.tooltip.interval": "the values that the data leave open, 19 times in 20",
+    "charts.tooltip.forecast": "what a model expects",
+    "charts.customers.retained": "customers at the start who are still there at the end",
+    "charts.customers.reactivated": "customers at the end who had been away",
+    "charts.customers.lost": "customers at the start who are gone at the end",
+    "charts.mrr.expansion": "recurring revenue gained from customers who were there",
+    "charts.mrr.contraction": "recurring revenue given up by customers who are still there",
+    "charts.mrr.fx": "what rates of exchange did to recurring revenue",
+    "charts.nps.promoters": "who would recommend: answers 9 and 10",
+    "charts.nps.passives": "who is neither: answers 7 and 8",
+    "charts.nps.detractors": "who would not recommend: answers 0 to 6",
+    "asked.rate": "the share of those asked who answered",
+    "card.chance": "of a change that nothing but chance need explain",
+    "goals.title": "values that figures are to reach",
+    "goals.states.on_track": "where a straight line to the goal would be by now",
+    "goals.states.off_track": "far behind that line",
+    "alerts.title": "conditions over figures, with whom to tell",
+    "sections.at_risk": "customers likelier to leave than others",
+    "lists.at_stake": "the money that is lost if they leave",
+    "sections.quality": "what reading and cleaning found",
+    "sections.provenance": "files, digests and versions that a report was made from",
+}
 WRITTEN = re.compile(r"(<!-- (\w+): written by `make readme` [^\n]*-->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
 def written(page: Path) -> str:
     """The text of a page with its list of metrics or commands as the code has them now."""
-    lists = {README: metric_names, METRICS_PAGE: metric_definitions, COMMANDS_PAGE: command_options}
+    lists = {
+        README: metric_names,
+        METRICS_PAGE: metric_definitions,
+        COMMANDS_PAGE: command_options,
+        GLOSSARY: terms_by_language,
+    }
     return WRITTEN.sub(lambda found: f"{found[1]}\n{lists[page]()}\n\n{found[3]}", page.read_text("utf-8"))
 
 
@@ -42,6 +77,22 @@ def metric_names() -> str:
 def metric_definitions() -> str:
     """One section a metric, for docs/metrics.md."""
     return "\n\n".join("\n\n".join([f"## {title}", *map(_definition, metrics)]) for title, metrics in _families())
+
+
+def terms_by_language() -> str:
+    """One row a metric and one a term, in every language, for docs/glossary.md."""
+    known = {name: flat(word_file(name)) for name in languages()}
+    others = [name for name in known if name != "en"]
+    rows = [
+        [one.label, *(known[name].get(f"metrics.{one.name}.label", one.label) for name in others), one.definition]
+        for _, metrics in _families()
+        for one in metrics
+    ]
+    rows += [[known["en"][key], *(known[name][key] for name in others), f"{about}."] for key, about in TERMS.items()]
+    rows = [[text[:1].upper() + text[1:] for text in row] for row in rows]
+    heads = ["English", *(str(Locale.parse(name).english_name) for name in others), "means"]
+    lines = [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)]
+    return "\n".join(lines).replace("| --- ", "|---").replace("--- |", "---|")
 
 
 def command_options() -> str:
@@ -86,7 +137,7 @@ def _command(name: str, about: str, parser: argparse.ArgumentParser) -> str:
 
 
 def test_the_lists_are_those_of_the_code():
-    pages = [README, METRICS_PAGE, COMMANDS_PAGE]
+    pages = [README, METRICS_PAGE, COMMANDS_PAGE, GLOSSARY]
     assert [page.name for page in pages if written(page) != page.read_text("utf-8")] == [], "run `make readme`"
 
 
@@ -105,5 +156,5 @@ def test_the_readme_is_short_and_shows_the_thing_within_a_screen():
 
 if __name__ == "__main__":
     run_plugins(sys.argv[1:])  # metrics of one's own join the lists
-    for path in (README, METRICS_PAGE, COMMANDS_PAGE):
+    for path in (README, METRICS_PAGE, COMMANDS_PAGE, GLOSSARY):
         path.write_text(written(path), "utf-8")
