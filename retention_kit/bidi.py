@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 LTR, RTL, EITHER, END = "\u2066", "\u2067", "\u2068", "\u2069"
 _CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_RTL = ("R", "AL")
 _ISOLATED = re.compile("[\u2066-\u2068][^\u2066-\u2069]*\u2069")
 # A field of a sentence, or what stands in it for itself against right to left: a number, a name, a formula.
 _LITERAL = re.compile(
@@ -34,14 +35,32 @@ def rtl(text: str) -> str:
 
 
 def isolate(text: str, direction: str) -> str:
-    """A name in a text of that direction: isolated where letters of it run the other way."""
+    """A name in a text of that direction: isolated where letters of it run the other way, or where it has digits and
+    no letters (`2011-12`), as between letters from right to left its parts would change places.
+    """
+    if direction == "ltr" and text.isascii():
+        return text
+    runs = _runs(text)
+    if "L" in runs if direction == "rtl" else not runs.isdisjoint(_RTL):
+        return f"{EITHER}{text}{END}"
+    return ltr(text) if direction == "rtl" and "EN" in runs and runs.isdisjoint(_RTL) else text
+
+
+def settle(text: str, direction: str) -> str:
+    """A text that stands alone on a page of that direction: isolated where no letter of it is of the page's scripts."""
+    if direction == "ltr" and text.isascii():
+        return text
+    runs = _runs(text)
+    is_of_page = not runs.isdisjoint(_RTL) if direction == "rtl" else "L" in runs
+    return text if is_of_page else isolate(text, direction)
+
+
+def _runs(text: str) -> set[str]:
+    """How the characters of a text run, without what is isolated in it."""
     rest = text
     while (shorter := _ISOLATED.sub("", rest)) != rest:  # from the innermost outwards
         rest = shorter
-    against = ("L",) if direction == "rtl" else ("R", "AL")
-    if rest.isascii() and direction == "ltr":
-        return text
-    return f"{EITHER}{text}{END}" if any(unicodedata.bidirectional(one) in against for one in rest) else text
+    return {unicodedata.bidirectional(one) for one in rest}
 
 
 def isolate_literals(sentence: str, digits: Mapping[int, int | str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache, reduce
@@ -206,6 +206,10 @@ class Words:
         if isinstance(value, date):
             return self.date(value)
         return self._in_digits(str(value)) if isinstance(value, int) else self.isolate(str(value))
+
+    def listed(self, items: Iterable[str]) -> str:
+        """Items with commas between them."""
+        return self.text("number.comma").join(map(self.isolate, items))
 
     def value(self, value: float | None, unit: str, style: str = "short", sign: str = "") -> str:
         """A figure with its unit, after a sign that belongs to it; a dash where it is undefined."""

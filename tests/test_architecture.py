@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 NOTEBOOKS = sorted(path for folder in ("templates", "notebooks") for path in (ROOT / folder).glob("*.ipynb"))
 
-COMMON = "errors periods settings wording display"
+COMMON = "errors periods settings bidi wording display"
 # Each room and what it may import of ours; a room's name stands for all that is in it, and a room may import itself.
 # Rows are in the order in which data flows, so a row names earlier ones only. Where two rows fit, the longer one
 # counts.

@@ -68,7 +68,7 @@ def _definitions(page: Page, shown: Sequence[Metric]) -> list[Block]:
         Block("terms", items=terms),
     ]
     for reason, metrics in unavailable(page.data).items():
-        labels = ", ".join(one.label for one in metrics)
+        labels = page.words.listed(one.label for one in metrics)
         blocks.append(Block("text", text=text("definitions.absent", labels=labels, reason=reason)))
     return blocks
 
@@ -106,11 +106,11 @@ def _restated(page: Page, restated: Sequence[Restated]) -> list[Block]:
         for one in [one for one in restated if one.period == period]:
             metric = METRICS[one.metric]
             figures = [words.value(value, metric.unit, "full") for value in (one.sent, one.now)]
-            why = ", ".join(text(f"history.{cause}") for cause in one.causes) or text("history.none")
+            why = words.listed(text(f"history.{cause}") for cause in one.causes) or text("history.none")
             rows.append([metric.label, *figures, why])
         title = text("history.title", period=words.period(period))
         blocks.append(Block("table", title=title, columns=columns, rows=rows, caption=text("history.caption")))
-    if older := ", ".join(words.period(period, "short") for period in periods[RESTATED:]):
+    if older := words.listed(words.period(period, "short") for period in periods[RESTATED:]):
         blocks.append(Block("text", text=text("history.older", periods=older)))
     return blocks
 
@@ -121,7 +121,7 @@ def _identities(page: Page, checks: Sequence[Identity]) -> Block:
     rows = []
     for check in checks:
         result = (
-            text("identities.broken", periods=", ".join(check.broken))
+            text("identities.broken", periods=page.words.listed(check.broken))
             if check.broken
             else text("identities.holds", count=page.words.value(check.periods, "count"))
         )

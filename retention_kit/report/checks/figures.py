@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from retention_kit import bidi
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
 from retention_kit.report.blocks import BLOCK_MIME, VEGALITE_MIME, Block
@@ -17,14 +18,14 @@ from retention_kit.wording import Words
 
 TEXTS = ("metric", "label", "period", "segment", "segment_value", "unit", "status", "note")
 # What stands between the words of a page and differs by format; and what no page can show, whatever a name holds of it.
-_BETWEEN = re.compile("[\\s·▲▼\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x1f\x7f\ud800-\udfff\ufeff\ufffd-\uffff]+")
+_BETWEEN = re.compile("[\\s·▲▼\x00-\x1f\x7f\ud800-\udfff\ufeff\ufffd-\uffff]+")
 _FIGURE = re.compile(r"\d[\d.,٫٬]*")
 _SHOWN = 3  # of the parts that differ, each named in a reason
 
 
 def flat(text: str) -> str:
     """A text as any format says it: words and figures with a space between."""
-    return _BETWEEN.sub(" ", text).strip()
+    return _BETWEEN.sub(" ", bidi.plain(text)).strip()
 
 
 def figures_in(text: str) -> set[str]:

@@ -119,7 +119,7 @@ def _subject(page: Page, company: str) -> str:
     words = page.words
     finding = page.headline().data["text"]
     about = [company, brief(page.alone[1]) if page.alone else "", words.period(page.period)]
-    return words.text("mail.subject", finding=brief(finding, 2 * SHORT), about=", ".join(filter(None, about)))
+    return words.text("mail.subject", finding=brief(finding, 2 * SHORT), about=words.listed(filter(None, about)))
 
 
 def _preheader(cards: list[dict]) -> str:

@@ -98,7 +98,7 @@ class AlertBlocks(Context):
         }
         said = words.text("alerts.notice", **texts)
         files = [self.list_file(name) for name in self._lists(one)] if "list" in one.alert.then else []
-        return f"{said} {words.text('alerts.list', files=', '.join(files))}" if files else said
+        return f"{said} {words.text('alerts.list', files=words.listed(files))}" if files else said
 
     def _lists(self, one: AlertState) -> Iterator[str]:
         """The lists beside this report that name the customers behind an alert's figures."""

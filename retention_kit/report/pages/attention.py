@@ -77,7 +77,7 @@ class Attention(Overview):
         """The columns of a list, the first few of many."""
         more = len(columns) - SOME if len(columns) > 2 * SOME else 0
         names = [*columns[: len(columns) - more]]
-        return ", ".join([*names, self.words.text("chart.more_names", count=more)] if more else names)
+        return self.words.listed([*names, self.words.text("chart.more_names", count=more)] if more else names)
 
     def _lost(self) -> Iterator[Finding]:
         row = self.row("lost_customers")

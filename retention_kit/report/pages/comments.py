@@ -59,7 +59,7 @@ class CommentBlocks(LaterBlocks):
                 for one in telling[group][:SHOWN]
             ]
             shown = " ".join(text("comments.quoted", text=one) for one in examples)
-            rows.append([self._answer_label(survey, group), count, ", ".join(said) or text("comments.none"), shown])
+            rows.append([self._answer_label(survey, group), count, words.listed(said) or text("comments.none"), shown])
         columns = [{"label": text(f"comments.{name}")} for name in ("group", "customers", "words", "examples")]
         columns[1]["align"] = "end"
         title = self._comments_title(survey, telling, told)
