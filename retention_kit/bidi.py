@@ -19,6 +19,11 @@ _LITERAL = re.compile(
 )
 
 
+def mirrored(sign: str, direction: str) -> str:
+    """An arrow that points on, as it points in a text of that direction; any other sign as it is."""
+    return sign.replace("→", "←") if direction == "rtl" else sign
+
+
 def plain(text: str) -> str:
     """The text without the controls of direction, which nobody sees."""
     return _CONTROLS.sub("", text)

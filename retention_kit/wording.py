@@ -207,9 +207,9 @@ class Words:
             return self.date(value)
         return self._in_digits(str(value)) if isinstance(value, int) else self.isolate(str(value))
 
-    def listed(self, items: Iterable[str]) -> str:
-        """Items with commas between them."""
-        return self.text("number.comma").join(map(self.isolate, items))
+    def listed(self, items: Iterable[str], mark: str = "comma") -> str:
+        """Items with commas between them, or what has commas of its own with a `semicolon`."""
+        return self.text(f"number.{mark}").join(map(self.isolate, items))
 
     def value(self, value: float | None, unit: str, style: str = "short", sign: str = "") -> str:
         """A figure with its unit, after a sign that belongs to it; a dash where it is undefined."""

@@ -73,11 +73,6 @@ class GoalState:
     outlook: tuple[tuple[str, float, float, float], ...] = field(default=(), repr=False)
 
     @property
-    def shape(self) -> str:
-        """The shape beside the word."""
-        return SHAPES[self.state]
-
-    @property
     def bar(self) -> float | None:
         """What a bar shows, 0 to 1: full where the goal is reached, and there alone."""
         if self.is_sum and self.better == "lower":

@@ -68,17 +68,18 @@ class AlertBlocks(Context):
                 state_name(one, words),
                 words.period(one.since, "short") if one.since else "",
                 (one.alert.owner or "").partition("@")[0],  # of an address, who reads it
-                "; ".join(sentences(one, words)),
+                words.listed(sentences(one, words), "semicolon"),
             ]
             for one in shown
         ]
         columns = {one.alert.name: one.alert.each or "" for one in self.alert_states}
         for name, counts in others.items():
             who = words.text("alerts.others", column=columns[name])
-            said = "; ".join(
+            counted = (
                 words.text("alerts.counted", state=words.text(f"alerts.{state.replace(' ', '_')}"), count=count)
                 for state, count in counts.items()
             )
+            said = words.listed(counted, "semicolon")
             rows.append([words.text("alerts.named", name=name, customers=who), said, "", "", ""])
         if not rows:
             return None
@@ -94,7 +95,7 @@ class AlertBlocks(Context):
         texts = {
             "name": title(one, words),
             "since": words.period(one.since),
-            "figures": "; ".join(sentences(one, words)),
+            "figures": words.listed(sentences(one, words), "semicolon"),
         }
         said = words.text("alerts.notice", **texts)
         files = [self.list_file(name) for name in self._lists(one)] if "list" in one.alert.then else []

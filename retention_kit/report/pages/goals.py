@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.bidi import mirrored
 from retention_kit.metrics.catalogue import METRICS, SMALL
 from retention_kit.metrics.goals.outlook import LEAST
 from retention_kit.metrics.goals.pace import bar, progress
@@ -47,7 +48,7 @@ class GoalBlocks(Context):
 
     def state_in_words(self, one: GoalState) -> str:
         """The state of a goal, shape and word; with what chance may have decided."""
-        said = self.words.text("goals.shaped", shape=one.shape, state=self._word(one.state))
+        said = self.words.text("goals.shaped", shape=self._shape(one.state), state=self._word(one.state))
         return self.words.text("goals.near", said=said) if self._is_near(one) else said
 
     def states_counted(self) -> dict[str, int]:
@@ -59,10 +60,15 @@ class GoalBlocks(Context):
         """How many goals are in each state; empty where there are none."""
         words = self.words
         counted = [
-            words.text("goals.counted", shape=SHAPES[state], count=words.value(count, "count"), state=self._word(state))
+            words.text(
+                "goals.counted", shape=self._shape(state), count=words.value(count, "count"), state=self._word(state)
+            )
             for state, count in self.states_counted().items()
         ]
         return words.text("goals.line", states=" · ".join(counted)) if counted else ""
+
+    def _shape(self, state: str) -> str:
+        return mirrored(SHAPES.get(state, ""), self.words.direction)
 
     def _word(self, state: str) -> str:
         return self.words.text(f"goals.states.{state.replace(' ', '_')}")
@@ -135,7 +141,7 @@ class GoalBlocks(Context):
         goal = goal_of(self.data.settings.goals, row.metric, self.period, self.only, self.data.settings.report.every)
         one = next(one for one in self.goal_states() if one.goal == goal and one.metric == row.metric)
         state = self.goal_state(row)
-        shape = SHAPES.get(row.status if row.status != "open" else one.state, "")
+        shape = self._shape(row.status if row.status != "open" else one.state)
         texts = {"goal": words.value(row.target, row.unit), "shape": shape}
         texts |= {"state": self._word(one.state), "by": self._by(one)}
         said = text(f"card.goal_{state}" if state else "card.goal", **texts)
