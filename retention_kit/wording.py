@@ -9,14 +9,14 @@ from functools import cache, reduce
 from numbers import Real
 from operator import getitem
 from string import Formatter
-from typing import Any
+from typing import Any, NamedTuple
 
 from retention_kit import bidi
 from retention_kit.errors import Listed, Phrase, RetentionKitError, SettingsError
 from retention_kit.periods import Period
 from retention_kit.word_files import fields_of, flat, languages, locale_of, phrases, word_file
 
-__all__ = ["DASH", "MINUS", "Number", "Sentence", "Words", "languages", "money_decimals", "sentence"]
+__all__ = ["DASH", "MINUS", "Figure", "Number", "Sentence", "Words", "languages", "money_decimals", "sentence"]
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -67,6 +67,10 @@ class Sentence(str):
     def __str__(self) -> str:
         return "".join(self)
 
+    def lowered(self) -> Sentence:
+        """The sentence within another: in English it begins with a small letter."""
+        return Sentence(f"{self[:1].lower()}{self[1:]}", self.key, self.values, self.parts, self.translations)
+
     @classmethod
     def declared(cls, key: str, english: str, translations: Mapping[str, str] | None = None) -> Sentence:
         """A sentence whose English stands in code; a word file may say it under the key, else `translations` do, by
@@ -79,6 +83,14 @@ class Sentence(str):
         """Sentences one after the other, without those that are empty."""
         there = tuple(part for part in parts if part)
         return there[0] if len(there) == 1 else cls(" ".join(there), parts=there)
+
+
+class Figure(NamedTuple):
+    """A figure as a value of a sentence: each language writes it with its unit."""
+
+    value: float
+    unit: str
+    style: str = "short"
 
 
 def sentence(key: str, **values: Any) -> Sentence:
@@ -174,9 +186,13 @@ class Words:
             return text
         return bidi.ltr(text) if bidi.isolate(text, "ltr") == text else self.isolate(text)
 
-    def isolate(self, name: str) -> str:
+    def isolate(self, text: str) -> str:
         """A name, or anything else that is not of this language, so that it does not turn what stands around it."""
-        return bidi.isolate(name, self.direction)
+        return bidi.isolate(text, self.direction)
+
+    def name(self, value: str) -> str:
+        """A name from the data: what stands for none, others or a pause in words."""
+        return self.table("segment_values").get(value) or self.isolate(value)
 
     def count(self, noun: str, number: object) -> str:
         """A counted noun, `3 days`: the form that the language has for the number."""
@@ -198,18 +214,22 @@ class Words:
         if isinstance(value, Sentence | Phrase | Listed | RetentionKitError):
             return self.say(value)
         if isinstance(value, str):
-            return self.isolate(value)
+            return self.name(value)
+        if isinstance(value, Figure):
+            return self.value(*value)
         if isinstance(value, float):
             return self.value(value, "count")
+        if isinstance(value, list):
+            return self.listed(value)
         if isinstance(value, Period):
             return self.period(value)
         if isinstance(value, date):
             return self.date(value)
         return self._in_digits(str(value)) if isinstance(value, int) else self.isolate(str(value))
 
-    def listed(self, items: Iterable[str], mark: str = "comma") -> str:
+    def listed(self, items: Iterable[object], mark: str = "comma") -> str:
         """Items with commas between them, or what has commas of its own with a `semicolon`."""
-        return self.text(f"number.{mark}").join(map(self.isolate, items))
+        return self.text(f"number.{mark}").join(map(self.fill, items))
 
     def value(self, value: float | None, unit: str, style: str = "short", sign: str = "") -> str:
         """A figure with its unit, after a sign that belongs to it; a dash where it is undefined."""

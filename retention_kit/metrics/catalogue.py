@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from retention_kit.display import Display, printable
 from retention_kit.errors import SettingsError, TemplateError, UnknownNameError, did_you_mean
 from retention_kit.metrics.summary_rows import Feedback, Lives, Movements, Mrr, Purchases, TrailingYear
-from retention_kit.wording import Words
+from retention_kit.wording import Sentence, Words, sentence
 
 SUMMARIES: dict[str, type] = {  # of which a metric may take a row, named by its only parameter
     "movements": Movements,
@@ -53,8 +53,6 @@ NUMBERS = tuple(
     for name in COLUMNS
     if name not in ("metric", "label", "period", "segment", "segment_value", "unit", "complete", "status", "note")
 )
-BEGIN = "The data begin in this period: earlier customers count as new."
-EARLY = "The data begin shortly before: who is seen for the first time may be an earlier customer."
 UNITS = ("fraction", "count", "money", "points", "ratio", "years")
 
 
@@ -159,7 +157,9 @@ class Metric:
 
 def history_note(row: Movements | Purchases) -> str:
     """What is to be said where customers of before the data may count as new; else nothing."""
-    return "" if not row.may_hold_earlier else BEGIN if row.is_first else EARLY
+    if not row.may_hold_earlier:
+        return ""
+    return sentence("notes.data_begin" if row.is_first else "notes.data_begin_before")
 
 
 class _Catalogue(dict[str, Metric]):
@@ -176,6 +176,11 @@ Function = TypeVar("Function", bound=Callable[[Any], Measure])
 def ranked(by: str) -> list[str]:
     """The metrics with a place by `card`, `headline` or `mail_chart`, in that order, or those that are `by_segment`."""
     return sorted((name for name in METRICS if getattr(METRICS[name], by)), key=lambda name: getattr(METRICS[name], by))
+
+
+def _declared(name: str, what: str, english: str, translations: Mapping[str, Mapping[str, str]]) -> str:
+    others = {language: texts[what] for language, texts in translations.items() if what in texts}
+    return Sentence.declared(f"metrics.{name}.{what}", english, others) if english else ""
 
 
 def _check_units(unit: str, parts: tuple[str, str], grows: str) -> None:
@@ -204,6 +209,7 @@ def metric(
     headline: int = 0,
     mail_chart: int = 0,
     by_segment: bool = False,
+    translations: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Callable[[Function], Function]:
     """Declare a metric: a pure function of one row of the summary that its only parameter names.
 
@@ -212,6 +218,8 @@ def metric(
     where a longer period makes the figure larger (a sum, purchases per buyer), "rest" where it makes 1 - figure larger.
     `card`, `headline` and `mail_chart` are its place, from 1, among the cards of the first page, the figures of the
     headline and the trends of a message; `by_segment` has its segment values judged against the other customers.
+    `translations` give `label`, `definition`, `formula`, `competing` and `source` in other languages, as in
+    `{"ar": {"label": …}}`; those of the toolkit's own metrics stand in its word files.
 
     Raises UnknownNameError for an unknown unit, `grows` or parameter, TemplateError without a docstring, SettingsError
     where another module declares a metric of the same name.
@@ -238,15 +246,17 @@ def metric(
                 name=name,
                 module=known.function.__module__,
             )
+        texts = {"label": label, "definition": definition, "formula": formula, "competing": competing, "source": source}
+        said = {what: _declared(name, what, english, translations or {}) for what, english in texts.items()}
         METRICS[name] = Metric(
             name,
-            label,
+            said["label"],
             unit,
             better,
-            formula,
-            definition,
-            source,
-            competing,
+            said["formula"],
+            said["definition"],
+            said["source"],
+            said["competing"],
             template,
             summary,
             parts,

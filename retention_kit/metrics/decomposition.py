@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb, fsum, prod
 
+from retention_kit.wording import sentence
+
 Counts = Mapping[str, tuple[float, float]]  # of each segment value: numerator and denominator
-EMPTY = "There is nothing to divide by in one of the two periods, so its change has no parts."
+EMPTY = sentence("notes.no_parts")
 
 
 @dataclass(frozen=True)

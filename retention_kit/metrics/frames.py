@@ -64,7 +64,7 @@ class Scorecard(DisplayedFrame):
         periods = sorted({Period.parse(row.period) for row in rows}, key=lambda period: (period.start, period.end))
         segments = {row.segment for row in rows} - {""}
         column = {
-            "label": lambda row: row.label,
+            "label": lambda row: words.say(row.label),
             "segment": lambda row: _segment(row, segments, words),
             "period": lambda row: _period(row, words, "short"),
             "value": lambda row: words.value(row.value, row.unit, "full"),
@@ -74,7 +74,7 @@ class Scorecard(DisplayedFrame):
             "made_of": lambda row: _made_of(row, words),
             "year_ago": lambda row: words.value(row.year_ago, row.unit, "full"),
             "goal": lambda row: _goal(row, words),
-            "note": lambda row: row.note or "",
+            "note": lambda row: words.say(row.note or ""),
         }
         heads = {name: words.text(f"shown.{name}") for name in column}
         if len(segments) == 1:
@@ -136,7 +136,8 @@ class Cohorts(DisplayedFrame):
 def _segment(row: Any, segments: set[str], words: Words) -> str:
     if not row.segment:
         return words.text("charts.whole")
-    return row.segment_value if len(segments) == 1 else f"{row.segment}={row.segment_value}"
+    value = words.name(row.segment_value)
+    return value if len(segments) == 1 else f"{words.isolate(row.segment)}={value}"
 
 
 def _period(row: Any, words: Words, style: str) -> str:

@@ -27,6 +27,7 @@ from retention_kit.metrics.queries.summaries import (
 )
 from retention_kit.metrics.queries.trailing_year import trailing_year
 from retention_kit.periods import Period
+from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,8 @@ def scorecard(
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in NUMBERS:
         frame[name] = frame[name].astype("float64")
+    for name in ("label", "note"):  # Sentences, which a column of plain text would not keep
+        frame[name] = pd.Series([row[COLUMNS.index(name)] for row in rows], dtype=object)
     frame = Scorecard(frame)
     frame.attrs |= {"absent": missing_metrics(data), "currency": data.settings.report.currency}
     return frame
@@ -197,7 +200,7 @@ class _Measures:
         else:
             row = self._rows(one.summary, period.every, column).get((value, period.index))
         if row is None:
-            return Measure(None, note="Nothing is known of this segment in the period.")
+            return Measure(None, note=sentence("notes.unknown_segment"))
         return _apply_minimum_n(_evaluate(one, row), self._data.settings.definitions.min_n)
 
     def _read_rows(self, name: str, every: str, column: str | None) -> dict[tuple[str, int], Any]:
@@ -234,16 +237,16 @@ def _evaluate(one: Metric, row: Any) -> Measure:
     try:
         measure = one.function(row)
     except ZeroDivisionError:
-        return Measure(None, note="There is nothing to divide by.")
+        return Measure(None, note=sentence("notes.nothing_to_divide_by"))
     except (Exception, SystemExit) as error:
-        return Measure(None, note=f"The metric fails: {type(error).__name__}: {error}.")
+        return Measure(None, note=sentence("notes.fails", kind=type(error).__name__, error=str(error)))
     if not isinstance(measure, Measure):
-        return Measure(None, note=f"The metric fails: it returned {measure!r}, not a Measure.")
+        return Measure(None, note=sentence("notes.no_measure", returned=repr(measure)))
     figures = [measure.value, measure.numerator, measure.denominator, measure.n, measure.low, measure.high]
     if not all(figure is None or isinstance(figure, Real) for figure in figures):
-        return Measure(None, note="The metric fails: a Measure holds numbers.")
+        return Measure(None, note=sentence("notes.no_numbers"))
     if measure.value is None or measure.value != measure.value:
-        return replace(measure, value=None, note=measure.note or "The metric gives no reason.")
+        return replace(measure, value=None, note=measure.note or sentence("notes.no_reason"))
     return measure
 
 
@@ -252,10 +255,10 @@ def _apply_minimum_n(measure: Measure, min_n: int) -> Measure:
     if measure.value is None or measure.denominator is None or measure.n is None:
         return measure
     if measure.n < min_n:
-        note = f"Not shown: n = {measure.n:g} is below the minimum of {min_n}."
+        note = sentence("notes.below_minimum", n=measure.n, least=min_n)
         return replace(measure, value=None, low=None, high=None, note=note)
     if measure.n < SMALL:
-        return replace(measure, note=f"{measure.note} Small sample: n = {measure.n:g}.".strip())
+        return replace(measure, note=Sentence.joined(measure.note, sentence("notes.small", n=measure.n)))
     return measure
 
 

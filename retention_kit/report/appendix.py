@@ -53,8 +53,8 @@ def _definitions(page: Page, shown: Sequence[Metric]) -> list[Block]:
             details.append(text("definitions.competing", competing=one.competing))
         terms.append(
             {
-                "term": one.label,
-                "text": one.definition,
+                "term": page.words.say(one.label),
+                "text": page.words.say(one.definition),
                 "details": [*details, text("definitions.source", source=one.source)],
             }
         )
@@ -83,13 +83,16 @@ def _quality(page: Page) -> list[Block]:
     for table, rows in page.data.quality.groupby("table", sort=False):
         read = {"table": table, "rows": words.value(rows.loc[rows["check"] == READ, "rows"].sum(), "count")}
         noted = rows[rows["check"] != READ]
-        body = [[row.check, words.value(row.rows, "count"), row.effect] for row in noted.itertuples()]
+        body = [
+            [words.say(row.check), words.value(row.rows, "count"), words.say(row.effect)] for row in noted.itertuples()
+        ]
         if body:
             blocks.append(Block("table", title=text("quality.title", **read), columns=columns, rows=body))
         else:
             blocks.append(Block("text", text=text("quality.clean", **read)))
     if warned := page.data.warnings:
-        blocks.insert(0, Block("notice", tone="attention", title=text("quality.warned"), items=[*warned]))
+        items = [*map(words.say, warned)]
+        blocks.insert(0, Block("notice", tone="attention", title=text("quality.warned"), items=items))
     return [page.heading("quality"), Block("text", text=text("quality.caption")), *blocks]
 
 

@@ -55,7 +55,7 @@ class Page(
         underscores.
         """
         try:
-            text = METRICS[name].label if name in METRICS else self.words.text(f"sections.{name}")
+            text = self.words.say(METRICS[name].label) if name in METRICS else self.words.text(f"sections.{name}")
         except KeyError:
             text = name.replace("_", " ").capitalize()
         return Block("heading", level=2, text=text, id=name.replace("_", "-"))

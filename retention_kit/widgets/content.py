@@ -314,7 +314,8 @@ class Content:
             current.append(block)
         definitions = sections["definitions"]
         index = next(number for number, block in enumerate(definitions) if block.kind == "terms")
-        terms = Block("terms", items=[item for item in definitions[index].data["items"] if item["term"] == one.label])
+        term = self.words.say(one.label)
+        terms = Block("terms", items=[item for item in definitions[index].data["items"] if item["term"] == term])
         intro = [block for block in definitions[:index] if block.kind == "text"]
         in_force = rules.describe_options([one], self.data, self.words)
         notice = Block("notice", title=self.words.text("rules.title"), items=in_force) if in_force else None

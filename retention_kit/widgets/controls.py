@@ -29,7 +29,7 @@ class Controls(W.HBox):
         self._selection: Selection | None = None
         self._is_set = False  # by us: nobody has chosen anything
         text, missing = words.text, missing_metrics(data)
-        metrics = [(one.label, name) for name, one in METRICS.items() if name not in missing]
+        metrics = [(words.say(one.label), name) for name, one in METRICS.items() if name not in missing]
         self.every = self._choice("every", [(text(f"explorer.every_{every}"), every) for every in EVERY])
         self.period = self._choice("period", [])
         self.metric = self._choice("metric", metrics)

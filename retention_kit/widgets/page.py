@@ -19,8 +19,7 @@ class ChosenPage(Page):
 
     values: tuple[str, ...] = ()
 
-    @property
-    def rows(self) -> pd.DataFrame:
+    def _trend(self) -> pd.DataFrame:
         return self._known("trend", self.only, self._by_period)
 
     def _by_period(self) -> pd.DataFrame:

@@ -17,8 +17,9 @@ from retention_kit.metrics.alerts.states import Comparison, Operand
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.metrics.insights import LEAST, USUAL
 from retention_kit.periods import Period
+from retention_kit.wording import Sentence, sentence
 
-_NO_FIGURE = "There is no figure of that period."
+_NO_FIGURE = sentence("alerts.reasons.no_figure")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def evaluate(node: Node, figures: Figures, period: Period, *, certain: bool, wid
     """What a condition says of a period; intervals are made so many times as wide, for those compared together."""
     judge = _Judge(figures, period, certain, wider)
     holds = judge.holds(node)
-    return Outcome(holds, tuple(judge.seen), " ".join(dict.fromkeys(judge.notes)) if holds is None else "")
+    return Outcome(holds, tuple(judge.seen), Sentence.joined(*dict.fromkeys(judge.notes)) if holds is None else "")
 
 
 class _Judge:
@@ -113,18 +114,18 @@ class _Judge:
         value, low, high, note = point.value, point.low, point.high, point.note or _NO_FIGURE
         if function == "change":
             value, low, high = point.change, point.change_low, point.change_high
-            note = point.note if point.value is None else "There is no figure of the period before."
+            note = point.note if point.value is None else sentence("alerts.reasons.no_figure_before")
         elif function == "goal":
-            value, low, high, note = point.target, None, None, "There is no goal for the period."
+            value, low, high, note = point.target, None, None, sentence("alerts.reasons.no_goal")
         elif function == "usual":
             before = [points[number].value for number in range(index - USUAL, index) if number in points]
             known = [one for one in before if one is not None]
             value, low, high = median(known) if len(known) >= LEAST else None, None, None
-            note = f"Fewer than {LEAST} of the {USUAL} periods before have a figure."
+            note = sentence("alerts.reasons.not_usual", least=LEAST, usual=USUAL)
         if value is not None and low is not None and high is not None:
             low, high = self._widened(value, low, high, point.unit if function != "change" else "")
         if function in ("low", "high"):
-            value, note = low if function == "low" else high, point.note or "The figure has no interval."
+            value, note = low if function == "low" else high, point.note or sentence("alerts.reasons.no_interval")
             low = high = None
         value, low, high = (None if one is None else side.factor * one for one in (value, low, high))
         is_of_few = point.is_of_few and function in ("", "previous", "year_ago", "change")

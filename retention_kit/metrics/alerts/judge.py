@@ -16,6 +16,7 @@ from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.queries.summaries import check_segment, missing_reason, periods_of, table_of
 from retention_kit.metrics.scorecard import scorecard, split_segment
 from retention_kit.periods import Period
+from retention_kit.wording import sentence
 
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
@@ -38,7 +39,7 @@ def alert_states(
     for rule in chosen:
         periods = read.periods(rule, period)
         if not periods:
-            reason = "No period of this length is complete."
+            reason = sentence("alerts.reasons.no_period")
             found.append(AlertState(rule.alert, _only(rule), "", "no data", "", (), reason, rule.digest))
         wider = read.wider(rule, periods)
         for value, figures in read.parts(rule, periods).items():
@@ -80,7 +81,7 @@ def judge(
         is_firing = state == "firing" or (is_firing and state == "no data")
         if has_rows or is_firing or not alert.each:
             is_missing = state == "no data"
-            reason = (outcome.reason or "The condition of reset has no data.") if is_missing else ""
+            reason = (outcome.reason or sentence("alerts.reasons.reset")) if is_missing else ""
             held = is_missing and is_firing
             yield AlertState(alert, value, str(period), state, since, outcome.figures, reason, rule.digest, held)
 
@@ -142,7 +143,7 @@ class Reader:
         data, periods, summary = self._data, self.periods(rule), METRICS[name].summary
         self._check_part(rule)
         if reason := missing_reason(data, summary):
-            note = f"{METRICS[name].label}: {reason[0].lower()}{reason[1:]}"
+            note = sentence("alerts.reasons.missing", label=METRICS[name].label, reason=reason.lowered())
             missing = {one.index: Point(None, note=note) for one in periods}
             return {} if rule.alert.each else {_only(rule): missing}
         first = Period.of(data.starts.get(table_of(data, summary), data.start), rule.every)

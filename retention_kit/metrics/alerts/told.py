@@ -16,7 +16,7 @@ def sentences(state: AlertState, words: Words) -> list[str]:
     Where it fires by one part of an `or`, that part alone.
     """
     if state.reason:
-        return [state.reason]
+        return [words.say(state.reason)]
     holding = [one for one in state.figures if one.holds] if state.state == "firing" else []
     return [_seen(one, words) for one in holding or state.figures]
 

@@ -3,8 +3,9 @@
 from retention_kit.metrics.catalogue import Measure, history_note, metric
 from retention_kit.metrics.formulas import share
 from retention_kit.metrics.summary_rows import Movements
+from retention_kit.wording import sentence
 
-_NOBODY = "Nobody was a customer at the period's start, so there is no base to divide by."
+_NOBODY = sentence("notes.nobody_there")
 
 
 @metric(

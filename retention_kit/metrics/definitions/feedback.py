@@ -13,9 +13,10 @@ from retention_kit.metrics.catalogue import SMALL, Measure, metric
 from retention_kit.metrics.formulas import effective_size, mean, nps_interval, wilson
 from retention_kit.metrics.summary_rows import Feedback
 from retention_kit.settings import check_top
+from retention_kit.wording import Sentence, sentence
 
 SURVEYS = {"net_promoter_score": "nps", "customer_satisfaction_score": "csat", "customer_effort_score": "ces"}
-_NOBODY = "No valid answer in the period."
+_NOBODY = sentence("notes.no_answer")
 
 
 @metric(
@@ -164,8 +165,8 @@ def _top_of(survey: str, scores: Iterable[float], scale: str, top: int | None) -
 
 def _noted(measure: Measure, note: str, unit: str) -> Measure:
     is_small = measure.value is not None and measure.n is not None and measure.n < SMALL
-    small = f"Small sample: n = {measure.n:g}." if is_small else ""
-    return replace(measure, note=" ".join(filter(None, (measure.note, note, small))), unit=unit)
+    small = sentence("notes.small", n=measure.n) if is_small else ""
+    return replace(measure, note=Sentence.joined(measure.note, note, small), unit=unit)
 
 
 def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
@@ -179,7 +180,7 @@ def _valid(scores: Iterable[float], scale: str) -> tuple[list[float], str]:
     read = [parse_score(score) for score in scores if not isinstance(score, bool) and type(score).__name__ != "bool"]
     valid = [float(score) for score in read if score is not None and low <= score <= high and score == int(score)]
     left_out = len(scores) - len(valid)
-    return valid, f"{left_out} left out: no whole numbers of {scale}." if left_out else ""
+    return valid, sentence("notes.left_out", count=left_out, scale=scale) if left_out else ""
 
 
 class _Answers(NamedTuple):

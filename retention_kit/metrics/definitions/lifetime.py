@@ -5,6 +5,7 @@ from dataclasses import replace
 from retention_kit.metrics.catalogue import Measure, metric
 from retention_kit.metrics.formulas import lifetime_value, mean, product, wilson
 from retention_kit.metrics.summary_rows import Lives, TrailingYear
+from retention_kit.wording import sentence
 
 
 @metric(
@@ -26,14 +27,12 @@ def customer_lifespan(trailing_year: TrailingYear) -> Measure:
     """
     year, chosen = trailing_year, trailing_year.definitions.lifespan_years
     if chosen is not None:
-        return Measure(chosen, n=year.exposed, note="Set in the settings.")
+        return Measure(chosen, n=year.exposed, note=sentence("notes.set"))
     if not year.is_known:
-        return Measure(
-            None, n=year.exposed, note="It needs two years of orders: the customers of one year, seen in the next."
-        )
+        return Measure(None, n=year.exposed, note=sentence("notes.two_years"))
     if not year.lifespan:
-        nobody = "There was nobody to lose" if not year.exposed else "Nobody was lost"
-        return Measure(None, n=year.exposed, note=f"{nobody} in the last twelve months, so the lifespan is undefined.")
+        reason = sentence("notes.nobody_lost" if year.exposed else "notes.nobody_to_lose")
+        return Measure(None, n=year.exposed, note=reason)
     least, most = wilson(year.lost, year.exposed)
     length = year.months / 12
     return Measure(year.lifespan, year.exposed * length, year.lost, year.exposed, length / most, length / least)
@@ -64,7 +63,7 @@ def customer_lifetime_value(trailing_year: TrailingYear) -> Measure:
     if years is None:
         return Measure(None, n=n, note=lifespan.note)
     if not year.purchases:
-        return Measure(None, n=n, note="Nobody bought in the last twelve months.")
+        return Measure(None, n=n, note=sentence("notes.nobody_bought_in_a_year"))
     value = lifetime_value(year.revenue / year.purchases, year.frequency, years)
     yearly = year.revenue / year.purchases * year.frequency
     spent = mean(year.revenue * year.months / 12, year.revenue_squared, year.customers, "")

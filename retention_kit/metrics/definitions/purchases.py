@@ -5,8 +5,9 @@ from dataclasses import replace
 from retention_kit.metrics.catalogue import Measure, history_note, metric
 from retention_kit.metrics.formulas import mean, money_sum, ratio, share
 from retention_kit.metrics.summary_rows import Purchases
+from retention_kit.wording import sentence
 
-_NOBODY = "No identified customer bought in the period."
+_NOBODY = sentence("notes.nobody_bought")
 
 
 def _revenue(row: Purchases) -> float:

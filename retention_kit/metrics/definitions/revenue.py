@@ -5,8 +5,9 @@ from dataclasses import replace
 from retention_kit.metrics.catalogue import Measure, metric
 from retention_kit.metrics.formulas import mean, money_sum, ratio
 from retention_kit.metrics.summary_rows import Mrr
+from retention_kit.wording import sentence
 
-_NOBODY = "Nobody paid at the period's start, so there is no base to divide by."
+_NOBODY = sentence("notes.nobody_paid")
 _BY_EVENT = "Adding up every change in the period instead of comparing its two ends."
 
 

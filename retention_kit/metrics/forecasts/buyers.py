@@ -19,6 +19,7 @@ from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamm
 from retention_kit.metrics.models.expectation import purchases_while_alive
 from retention_kit.metrics.queries.lives import alike_buyers, spend_sample
 from retention_kit.periods import Period, add_months
+from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ WEEK = 7  # days
 USUAL = 0.5  # of the gaps of a customer who stays: who is silent for longer is overdue
 UNLIKELY = 0.5  # a chance of no purchase in the horizon from which on an overdue customer is at risk
 FEW = 500  # customers below which the interval does not hold what it says
-SHORT_NOTE = "Less than two years of data: the forecast may be far off."
+SHORT_NOTE = sentence("model.short")
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,15 @@ def fit(data: Dataset, frame: pd.DataFrame, cut: date) -> Fit:
         x, t_x, T = times(frame)
         purchases = fit_bg_nbd(x, t_x, T, frame["customers"])
     except ModelError as error:
-        return Fit(None, None, str(error), str(error), "")
+        return Fit(None, None, error.text, error.text, "")
     notes = [*purchases.warnings, *([SHORT_NOTE] if data.starts["orders"] > add_months(cut, -24) else [])]
     spent = spend_sample(data, cut)
     try:
         spend = fit_gamma_gamma(spent["frequency"], spent["repeat_amount"] / spent["frequency"] / data.minor)
         spend.expected_value(0, 0)  # of who bought once
     except ModelError as error:
-        return Fit(purchases, None, "", str(error), " ".join(notes))
-    return Fit(purchases, spend, "", "", " ".join([*notes, *spend.warnings]))
+        return Fit(purchases, None, "", error.text, Sentence.joined(*notes))
+    return Fit(purchases, spend, "", "", Sentence.joined(*notes, *spend.warnings))
 
 
 def times(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

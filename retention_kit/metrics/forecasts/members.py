@@ -20,6 +20,7 @@ from retention_kit.metrics.forecasts.renewal_model import Alike, RenewalModel, d
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.queries.memberships import renewals, renewals_and_after, traits_of
 from retention_kit.periods import Period, add_months
+from retention_kit.wording import Sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +104,7 @@ def _rows(data: Dataset, fit: Fit, members: pd.DataFrame) -> list[dict[str, Any]
             "at_stake": float(stakes[number]),
             "reason": "",
             "at_risk_reason": "",
-            "note": " ".join(model.warnings),
+            "note": Sentence.joined(*model.warnings),
         }
         for number, name in enumerate(values)
     ]

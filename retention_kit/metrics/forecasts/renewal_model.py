@@ -13,6 +13,7 @@ import numpy as np
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models import ShiftedBetaGeometric, fit_sbg_renewals
 from retention_kit.metrics.queries.memberships import STEPS
+from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,7 @@ class RenewalModel:
     curves: dict[str, Curve]
     factors: tuple[dict[str, float], ...]  # of each trait: value → factor
     spreads: tuple[np.ndarray, ...]  # of each trait: the covariance of the logarithms of its factors
-    warnings: tuple[str, ...]
+    warnings: tuple[Sentence, ...]
 
     def factor(self, rows: Alike) -> np.ndarray:
         """What the traits of each row make of its chance."""
@@ -120,12 +121,12 @@ def fit_renewals(rows: Alike) -> RenewalModel:
         raise ModelError("Fewer than {least} subscriptions have ended, which is too few to project from.", least=LEAST)
     length = np.array([STEPS[one] * UNITS.get(one, 1.0) for one in rows.intervals])
     monthly = min(lost.sum() / float(exposed.sum(axis=1) @ length[group[:, 0]]), 0.999)
-    curves, warnings, expected = {}, [], np.zeros(exposed.shape)
+    curves, warnings, expected = {}, list[Sentence](), np.zeros(exposed.shape)
     for number, billed in enumerate(rows.intervals):
         of = group[:, 0] == number
         usual = 1 - (1 - monthly) ** length[number]
         curves[billed], said = _curve(exposed[of].sum(axis=0), lost[of].sum(axis=0), usual)
-        warnings += [f"Billed by the {billed}: {one[0].lower()}{one[1:]}" for one in said]
+        warnings += [sentence(f"model.billed.{billed}", finding=one.lowered()) for one in said]
         expected[of] = exposed[of] * curves[billed].hazard(np.arange(1, exposed.shape[1] + 1))
     factors, spreads = [], []
     for number, values in enumerate(rows.values, 1):
@@ -158,9 +159,9 @@ def _by_renewal(rows: Alike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.cumsum(ended[:, ::-1], axis=1)[:, ::-1][:, 1:], lost[:, 1:], group
 
 
-def _curve(exposed: np.ndarray, lost: np.ndarray, usual: float) -> tuple[Curve, list[str]]:
+def _curve(exposed: np.ndarray, lost: np.ndarray, usual: float) -> tuple[Curve, list[Sentence]]:
     """The curve of one interval; one share, drawn towards the `usual` one, where no curve can be had."""
-    said: list[str] = []
+    said: list[Sentence] = []
     known = int(np.count_nonzero(exposed))
     try:
         fitted = fit_sbg_renewals(exposed[: max(known, 1)], lost[: max(known, 1)])
@@ -170,9 +171,9 @@ def _curve(exposed: np.ndarray, lost: np.ndarray, usual: float) -> tuple[Curve, 
     except ModelError:
         pass
     if not known:
-        said = ["No subscription has come to a renewal yet, so they count as leaving like others."]
+        said = [sentence("model.no_renewal")]
     elif known == 1:
-        said = ["Only the first renewal is known, and stands for later ones."]
+        said = [sentence("model.first_renewal")]
     share = (lost.sum() + SHRUNK * usual) / (exposed.sum() + SHRUNK)
     return Share(float(share), np.array([[(1 - share) / (share * (exposed.sum() + SHRUNK))]])), said
 

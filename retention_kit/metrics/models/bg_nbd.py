@@ -16,6 +16,7 @@ from retention_kit.errors import ModelError
 from retention_kit.metrics.models.expectation import purchases_while_alive
 from retention_kit.metrics.models.inputs import FEWEST, Rows, asked, purchases, thinned
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
+from retention_kit.wording import Sentence, sentence
 
 SAMPLE = 10_000  # customers that a search from afar looks at
 SPAN = 10.0  # what the longest T becomes, so that α is of the size of the others
@@ -42,7 +43,7 @@ class BgNbd:
     b: float
     log_likelihood: float
     covariance: np.ndarray | None
-    warnings: tuple[str, ...]
+    warnings: tuple[Sentence, ...]
     customers: float
     repeat_buyers: float
 
@@ -140,20 +141,20 @@ def _fit(rows: Rows) -> Maximum:
     return near if part is whole else climb(whole, np.log(near.parameters), LOWER, UPPER)
 
 
-def _warnings(r: float, a: float, b: float, buyers: float, found: Maximum) -> tuple[str, ...]:
-    said = []
+def _warnings(r: float, a: float, b: float, buyers: float, found: Maximum) -> tuple[Sentence, ...]:
+    said: list[Sentence] = []
     if buyers < FEWEST:
-        said.append(f"Few repeat buyers ({buyers:,.0f}): the model says little about other customers.")
+        said.append(sentence("model.few", buyers=float(round(buyers))))
     nobody_leaves, all_alike = a < LEAVING * (a + b), r > ALIKE
     if nobody_leaves:
-        said.append("The model is at a limit: nobody seems to leave, so it expects purchases to go on for ever.")
+        said.append(sentence("model.nobody_leaves"))
     if all_alike:
-        said.append("The model is at a limit: all customers seem to buy at the same rate.")
+        said.append(sentence("model.all_alike"))
     if found.at_bound.any() and not (nobody_leaves or all_alike):
         names = [name for name, at in zip(("r", "alpha", "a", "b"), found.at_bound, strict=True) if at]
-        said.append(f"The model is at a bound: the data do not tell {' and '.join(names)}.")
+        said.append(sentence("model.at_bound", names=names))
     if not said and found.covariance is None:
-        said.append("The parameters cannot be told apart by these data, so there is no interval.")
+        said.append(sentence("model.no_interval"))
     return tuple(said)
 
 

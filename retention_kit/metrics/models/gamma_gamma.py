@@ -15,6 +15,7 @@ import numpy as np
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.inputs import FEWEST, asked, column, counts_of, frequencies, same_length
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
+from retention_kit.wording import Figure, Sentence, sentence
 
 LOWER, UPPER = np.log([1e-3, 1e-3, 1e-9]), np.log([1e4, 1e4, 1e9])
 BLOCK = 1 << 13
@@ -34,7 +35,7 @@ class GammaGamma:
     v: float
     log_likelihood: float
     covariance: np.ndarray | None
-    warnings: tuple[str, ...]
+    warnings: tuple[Sentence, ...]
     log_correlation: float | None
 
     @property
@@ -109,20 +110,16 @@ def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaG
     )
 
 
-def _warnings(q: float, related: float | None, doubtful: bool, found: Maximum) -> tuple[str, ...]:
-    said = []
+def _warnings(q: float, related: float | None, doubtful: bool, found: Maximum) -> tuple[Sentence, ...]:
+    said: list[Sentence] = []
     if q <= 1:
-        said.append("The spend of customers is so unequal that its mean does not exist (q is at most 1).")
+        said.append(sentence("model.unequal"))
     if related is not None and abs(related) > RELATED:
-        more, which = ("more", "low") if related > 0 else ("less", "high")
-        said.append(
-            f"Customers who buy more often spend {more} at a time (correlation of logarithms {related:.2f}), which the "
-            f"model does not know: forecasts of money tend to be too {which}."
-        )
+        said.append(sentence(f"model.{'too_low' if related > 0 else 'too_high'}", correlation=Figure(related, "ratio")))
     if doubtful or found.at_bound.any():
-        said.append("The model of spend is at a limit: amounts hardly vary, so there is no interval.")
+        said.append(sentence("model.hardly_vary"))
     elif found.covariance is None:
-        said.append("The parameters of spend cannot be told apart by these data, so there is no interval.")
+        said.append(sentence("model.no_interval_of_spend"))
     return tuple(said)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.inputs import asked, column, same_length
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
+from retention_kit.wording import Figure, Sentence, sentence
 
 LOWER, UPPER = np.log([1e-6, 1e-6]), np.log([1e4, 1e4])
 RIDGE = 1e3  # α + β above which all customers are as good as alike
@@ -34,7 +35,7 @@ class ShiftedBetaGeometric:
     beta: float
     log_likelihood: float
     covariance: np.ndarray | None
-    warnings: tuple[str, ...]
+    warnings: tuple[Sentence, ...]
 
     @property
     def log_parameters(self) -> np.ndarray:
@@ -151,16 +152,13 @@ def fit_sbg_renewals(exposed: Any, lost: Any) -> ShiftedBetaGeometric:
     )
 
 
-def _warnings(exposed: np.ndarray, lost: np.ndarray, ridge: bool, found: Maximum) -> tuple[str, ...]:
+def _warnings(exposed: np.ndarray, lost: np.ndarray, ridge: bool, found: Maximum) -> tuple[Sentence, ...]:
     if not ridge and not found.at_bound.any():
         return ()
     share = float(lost.sum() / exposed.sum())
     if _rises(exposed, lost):
-        return (
-            "The share that leaves rises from renewal to renewal, which this model cannot show: it takes one share of "
-            f"{share:.1%} for all.",
-        )
-    return (f"The model is at a limit: the share that leaves, {share:.1%}, does not fall from renewal to renewal.",)
+        return (sentence("model.rises", share=Figure(share, "fraction")),)
+    return (sentence("model.does_not_fall", share=Figure(share, "fraction")),)
 
 
 def _rises(exposed: np.ndarray, lost: np.ndarray) -> bool:

@@ -30,6 +30,7 @@ from retention_kit.metrics.queries.views import (
 )
 from retention_kit.metrics.summary_rows import SUMMARY_ROWS, columns
 from retention_kit.periods import Period, add_months, check_every
+from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,13 +50,13 @@ def table_of(data: Dataset, summary: str) -> str:
     return (summary in SUMMARY_ROWS and SUMMARY_ROWS[summary].table) or data.basis
 
 
-def missing_reason(data: Dataset, summary: str) -> str | None:
+def missing_reason(data: Dataset, summary: str) -> Sentence | None:
     """Why a summary cannot be had from this data, in a sentence; None where it can."""
     table = table_of(data, summary)
     if table in data.tables:
         return None
-    either = "orders or subscriptions" if summary in ("movements", "cohorts", "trailing_year", "lives") else table
-    return f"It needs {either}, and the data hold none."
+    either = "either" if summary in ("movements", "cohorts", "trailing_year", "lives") else table
+    return sentence(f"missing.{either}")
 
 
 def available_summaries(data: Dataset) -> list[str]:

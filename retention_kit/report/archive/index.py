@@ -104,7 +104,7 @@ def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
         if sum(map(is_known, values)) > 1:
             first, last = (words.period(pack.period, "short") for pack in (group[0], group[-1]))
             span = words.text("charts.interval", low=first, high=last)
-            yield {"label": METRICS[metric].label, "values": values, "span": span}
+            yield {"label": words.say(METRICS[metric].label), "values": values, "span": span}
 
 
 def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
         "goals": whole.get("goals", ""),
         "marks": marks,
         "figures": [
-            {"label": METRICS[metric].label, "value": own.value(value, METRICS[metric].unit)}
+            {"label": words.say(METRICS[metric].label), "value": own.value(value, METRICS[metric].unit)}
             for metric, value in (whole.get("figures") or {}).items()
             if metric in METRICS and isinstance(value, int | float)
         ],

@@ -11,6 +11,7 @@ from retention_kit.report.appendix import appendix
 from retention_kit.report.blocks import BLOCK_MIME, Block
 from retention_kit.report.changes import Restated
 from retention_kit.report.pages.alerts import MOST_NAMED
+from retention_kit.wording import Words
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -44,7 +45,7 @@ def assemble(
         if section.name == "overview" and (table := page.alerts()):
             cells.append(_cell(table))
     cells[:0] = map(_cell, _on_top(page, checks))
-    cells += [_cell(block) for block in appendix(page, checks, restated, _metrics_in(cells))]
+    cells += [_cell(block) for block in appendix(page, checks, restated, _metrics_in(cells, page.words))]
     for output in _outputs(cells):
         if BLOCK_MIME in output.get("data", {}):
             output.data[BLOCK_MIME] = SharedBlock(output.data[BLOCK_MIME])
@@ -73,10 +74,10 @@ def _outputs(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
         yield from cell.get("outputs", [])
 
 
-def _metrics_in(cells: list[NotebookNode]) -> set[str]:
+def _metrics_in(cells: list[NotebookNode], words: Words) -> set[str]:
     """The metrics whose labels cells show."""
     text = "\n".join("".join(output.get("data", {}).get("text/plain", "")) for output in _outputs(cells))
-    return {name for name, metric in METRICS.items() if metric.label in text}
+    return {name for name, metric in METRICS.items() if words.say(metric.label) in text}
 
 
 def _on_top(page: Page, checks: Sequence[Identity], most: int = MOST_NAMED) -> list[Block]:

@@ -140,7 +140,7 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Ch
 
     Undefined values have no dot.
     """
-    named = zip(rows.to_dict("records"), short_names([*rows.get("segment_value", ())]), strict=True)
+    named = zip(rows.to_dict("records"), map(words.name, short_names([*rows.get("segment_value", ())])), strict=True)
     records = [_measure(row, words) | {"name": name} for row, name in named]
     if all(record["value"] is None for record in records):
         return None

@@ -47,6 +47,8 @@ class Figures:
         rows = list(rows)
         about = {(row["segment"], row["segment_value"]) for row in rows[:1]}
         now = [_row(row) for row in rows if row["period"] == period and (row["segment"], row["segment_value"]) in about]
+        for row in now:  # the file is in English
+            row.label = words.say(METRICS[row.metric].label) if row.metric in METRICS else row.label
         self.rows = {row.label: row for row in now}
         self.metrics = {row.metric: row for row in now}
         self.named = {row[name] for row in rows for name in ("segment", "segment_value", "label")}

@@ -34,13 +34,7 @@ def to_csv(rows: pd.DataFrame) -> str:
 
 def scorecard_of(page: Page) -> str:
     """The figures of a report, of the whole and by segment, as CSV."""
-    import pandas as pd
-
-    whole = page.rows
-    if page.alone:
-        column, value = page.alone
-        whole = whole.assign(segment=column, segment_value=value)
-    return to_csv(pd.concat([whole, *(page.parts(column) for column in page.columns)], ignore_index=True))
+    return to_csv(page.scorecard())
 
 
 def frame_csv(frame: pd.DataFrame) -> str:

@@ -57,17 +57,41 @@ class Context:
         self.columns = [] if self.only else named
         split_segment(self.data, self.only)
         self.computed: dict[Hashable, pd.DataFrame] = {}  # scorecards; a page of another language may share them
+        self._said_rows: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
         self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
         self._held: tuple[pd.DataFrame | None, frozenset] = None, frozenset()
 
     @property
     def rows(self) -> pd.DataFrame:
         """The scorecard of the report, computed when it is first asked for."""
+        return self._said(self._trend())
+
+    def _trend(self) -> pd.DataFrame:
         return self._known("trend", self.only, lambda: trend_rows(self.data, self.period, self.only))
+
+    def scorecard(self) -> pd.DataFrame:
+        """All figures of the report, of the whole and by segment, whose texts are English."""
+        import pandas as pd
+
+        whole = self._trend()
+        if self.alone:
+            column, value = self.alone
+            whole = whole.assign(segment=column, segment_value=value)
+        return pd.concat([whole, *map(self._parts, self.columns)], ignore_index=True)
+
+    def _said(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of a scorecard with their texts in this language."""
+        known = self._said_rows.get(id(rows))
+        if known is None:
+            said = {name: rows[name].map(self.words.say).astype(object) for name in ("label", "note")}
+            known = self._said_rows[id(rows)] = rows, rows.assign(**said)
+        return known[1]
 
     def parts(self, column: str) -> pd.DataFrame:
         """The scorecard of this period by one segment column, computed once."""
+        return self._said(self._parts(column))
 
+    def _parts(self, column: str) -> pd.DataFrame:
         def compute() -> pd.DataFrame:
             rows = scorecard(self.data, self.period, segment=column)
             return rows[rows["segment"] == column]
@@ -174,7 +198,7 @@ class Context:
         """
         rows = [row for row in parts.itertuples() if self.holds(whole.metric, "rest", column, row.segment_value)]
         rows.sort(key=lambda row: row.value, reverse=whole.better != "lower" and kind == "differ")
-        names = [f"{row.segment_value} {self.words.value(row.value, row.unit)}" for row in rows]
+        names = [f"{self.words.name(row.segment_value)} {self.words.value(row.value, row.unit)}" for row in rows]
         if len(names) > NAMED:
             names[NAMED:] = [self.words.text("chart.more_names", count=len(names) - NAMED)]
         texts = {

@@ -247,7 +247,7 @@ class GoalBlocks(Context):
 
     def _goal_figure(self, one: GoalState) -> str:
         """What a goal is of: its figure and segment value; of yes or no its id."""
-        label = METRICS[one.metric].label if one.metric else one.id
+        label = self.words.say(METRICS[one.metric].label) if one.metric else one.id
         if one.metric and one.id != one.metric and self._has_twin(one):
             label = self.words.text("goals.of_segment", label=label, segment=one.id)
         column, _, value = (one.goal.segment or "").partition("=")
