@@ -56,7 +56,7 @@ def fit_of(data: Dataset, cut: date) -> Fit:
         try:
             return Fit(frame, fit_renewals(Alike(frame)), "")
         except ModelError as error:
-            return Fit(frame, None, str(error))
+            return Fit(frame, None, error.text)
 
     return data.kept(DerivedKey("members_fit", cut), f"no renewals up to {cut}", made)
 
