@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from retention_kit.errors import SettingsError
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ Row = TypeVar("Row")
 
 ROWS = 60  # of a table, at most: as pandas shows
 NARROW = 16  # characters that a column of words keeps in a terminal
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e]")
+_ISOLATES = re.compile("[\u2066-\u2069]")
 # JupyterLab's colours where there are any; else what the page has, so that it is legible by day and by night.
 _STYLE = """
 .rk-shown{color:var(--jp-content-font-color1,inherit);font-size:13px;line-height:1.45}
@@ -81,7 +83,8 @@ class Display:
             parts.append(Markup('<p><span class="rk-soft">{}:</span> {}</p>').format(name, said))
         parts += [_table(table, self.words) for table in self.tables]
         parts += [_paragraph(note, "rk-soft") for note in self.notes]
-        return str(Markup('<div class="rk-shown">{}</div>').format(Markup("\n").join(parts)))
+        page = Markup('<div class="rk-shown" lang="{}" dir="{}">{}</div>')
+        return str(page.format(self.words.language, self.words.direction, Markup("\n").join(parts)))
 
     def text(self, width: int | None = None) -> str:
         """Lines of at most `width` characters (else the terminal's): columns for which there is no room are named."""
@@ -111,6 +114,14 @@ class Display:
         return "\n".join(line.rstrip() for line in told.get().splitlines())
 
 
+def words_in(language: str, currency: str, digits: str = "latn") -> Words:
+    """The words of a language; of one that has none the English ones, as an object shows itself whatever is asked."""
+    try:
+        return Words(language, currency, digits)
+    except SettingsError:
+        return Words("en", currency)
+
+
 def clipped(rows: Sequence[Row], words: Words) -> tuple[Sequence[Row], list[str]]:
     """At most `ROWS` rows, and a note that says how many there are more."""
     more = len(rows) - ROWS
@@ -118,8 +129,8 @@ def clipped(rows: Sequence[Row], words: Words) -> tuple[Sequence[Row], list[str]
 
 
 def printable(text: str) -> str:
-    """A text as a terminal may have it: on one line, and steering nothing."""
-    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+    """A text as a terminal may have it: on one line, and steering nothing; few terminals know isolates."""
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", _ISOLATES.sub("", text))
 
 
 def _text(cell: str | Cell) -> str:

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "bidi": "",
     "word_files": "errors",
     "wording": "errors periods bidi word_files",
-    "display": "wording",
+    "display": "errors wording",
     "plugins": "errors",
     "data.checks": "",
     "data.schema": "",

@@ -32,17 +32,22 @@ def add(commands: Commands) -> None:
     report = commands.add_parser("report", help="build the report pack of a period, or of many")
     add_selection(report)
     report.add_argument(
-        "--language", action="append", help="such as en; may be given several times (default: settings)"
+        "--language",
+        action="append",
+        metavar="LANGUAGES",
+        help="such as en, or en,ar for both at once (default: settings)",
     )
     report.add_argument(
         "--format",
         action="append",
-        type=_format,
-        metavar="FORMAT",
-        help="html, pdf or brief (one page); may be given several times (default: settings)",
+        type=_formats,
+        metavar="FORMATS",
+        help="html, pdf or brief (one page), or several with commas between (default: settings)",
     )
     add_output(report)
-    report.add_argument("--only", default="", metavar="NAMES", help="run these sections again: retention,revenue")
+    report.add_argument(
+        "--only", action="append", default=[], metavar="NAMES", help="run these sections again: retention,revenue"
+    )
     report.add_argument("--templates", metavar="DIR", help="your own notebook templates; the same name overrides ours")
     report.add_argument("--static", action="store_true", help="charts as pictures only: a much smaller HTML file")
     add_jobs(report)
@@ -57,14 +62,15 @@ def add(commands: Commands) -> None:
     again.set_defaults(run=_rerun)
 
 
-def _format(name: str) -> str:
-    """A format of a report; refused with the nearest there is."""
+def _formats(names: str) -> str:
+    """Formats of a report, with commas between; refused with the nearest there is."""
     from retention_kit.errors import did_you_mean
     from retention_kit.settings import FORMATS
 
-    if name not in FORMATS:
-        raise argparse.ArgumentTypeError(f"there is no report format {name!r}: {did_you_mean(name, FORMATS)}")
-    return name
+    for name in filter(None, map(str.strip, names.split(","))):
+        if name not in FORMATS:
+            raise argparse.ArgumentTypeError(f"there is no report format {name!r}: {did_you_mean(name, FORMATS)}")
+    return names
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -84,8 +90,8 @@ def _build(arguments: argparse.Namespace) -> int:
     from retention_kit.report.execution.plan import make_plan
 
     periods = periods_asked(data, arguments)
-    only = [name.strip() for name in arguments.only.split(",") if name.strip()]
-    chosen = (arguments.segment, arguments.language, arguments.format, only, arguments.templates, arguments.static)
+    asked = (arguments.language, arguments.format, arguments.only)
+    chosen = (arguments.segment, *asked, arguments.templates, arguments.static)
     plans = (make_plan(data, period, None, *chosen) for period in periods)
     packs: list[Pack] = []
     try:

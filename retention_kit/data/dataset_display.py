@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.display import Display, Table
-from retention_kit.wording import Words
+from retention_kit.display import Display, Table, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retention_kit.wording import Words
+
 
 def display_of(data: Any) -> Display:
     """The display of a `Dataset`."""
-    report, words = data.settings.report, Words("en", data.settings.report.currency)
+    report = data.settings.report
+    words = words_in(report.languages[0], report.currency, report.digits)
     last = words.date(data.as_of - timedelta(days=1))
     values = {"company": report.company, "first": words.date(data.start), "last": last}
     title = words.text("shown.dataset.title" if report.company else "shown.dataset.untitled", **values)
@@ -28,10 +30,11 @@ def display_of(data: Any) -> Display:
     money = [words.text("shown.dataset.currency", currency=report.currency)] if report.currency != "XXX" else []
     read = data.quality[data.quality["check"] == "rows read"].set_index("table")["rows"]
     tables = [_rows(name, read.get(name), words) for name in data.tables]
+    segments = [*map(words.isolate, data.segments)] or [words.text("shown.dataset.none")]
     facts: list[tuple[str, Sequence[str]]] = [
         (words.text("shown.dataset.tables"), tables),
         (words.text("shown.dataset.time"), [zone, words.text("shown.dataset.asof", last=last), *money]),
-        (words.text("shown.dataset.segments"), [*data.segments] or [words.text("shown.dataset.none")]),
+        (words.text("shown.dataset.segments"), segments),
     ]
     notes = []
     if data.basis in data.tables:
@@ -39,7 +42,7 @@ def display_of(data: Any) -> Display:
         kind = "inactivity" if data.basis == "orders" and days else data.basis
         every = words.text(f"every.{report.every}")
         notes = [words.text(f"definitions.basis_{kind}", every=every, days=days)]
-    return Display(title, words, facts, [_quality(data.quality, words)], notes, data.warnings)
+    return Display(title, words, facts, [_quality(data.quality, words)], notes, [*map(words.say, data.warnings)])
 
 
 def _rows(table: str, rows: int | None, words: Words) -> str:
@@ -48,5 +51,8 @@ def _rows(table: str, rows: int | None, words: Words) -> str:
 
 def _quality(frame: Any, words: Words) -> Table:
     heads = [words.text(f"shown.dataset.{name}") for name in ("table", "check", "rows_head", "effect")]
-    rows = [[row.table, row.check, words.value(row.rows, "count"), row.effect] for row in frame.itertuples()]
+    rows = [
+        [words.isolate(row.table), words.say(row.check), words.value(row.rows, "count"), words.say(row.effect)]
+        for row in frame.itertuples()
+    ]
     return Table(heads, rows, frozenset({0, 1, 3}))

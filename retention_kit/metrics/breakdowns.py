@@ -70,7 +70,7 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     customers of before the data may be in the cohort: it is not to be compared). Periods that have not begun have no
     row; the one that has not ended is not complete. Known customers of before the data are in no cohort.
     """
-    from retention_kit.metrics.frames import Cohorts
+    from retention_kit.metrics.frames import Cohorts, shown_as
 
     frame = in_currency(data, "cohorts", summary(data, "cohorts", Granularity(check_every(every))))
     frame = frame[(frame["period"] >= frame["cohort"]) & (frame["cohort"] > BEFORE)]
@@ -88,7 +88,7 @@ def cohorts(data: Dataset, every: str = "month") -> pd.DataFrame:
     frame = Cohorts(
         frame[["cohort", "age", "period", "size", "active", "retention", "complete", "revenue", "may_hold_earlier"]]
     )
-    frame.attrs["currency"] = data.settings.report.currency
+    frame.attrs |= shown_as(data)
     return frame
 
 

@@ -6,15 +6,18 @@ Where the columns that this needs are no longer all there, or hold something els
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from retention_kit.display import Cell, Display, Table
+from retention_kit.display import Cell, Display, Table, words_in
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.catalogue import COLUMNS, METRICS
 from retention_kit.periods import Period
 from retention_kit.wording import DASH, Words
+
+if TYPE_CHECKING:
+    from retention_kit.data.dataset import Dataset
 
 _FIGURE = tuple(name for name in COLUMNS if name not in ("previous", "change_low", "change_high"))  # that are shown
 _COHORT = ("cohort", "age", "period", "size", "active", "retention", "complete")
@@ -22,7 +25,9 @@ DEEP = 0.5  # the shade of the highest share, on which dark and light text are l
 
 
 class DisplayedFrame(pd.DataFrame):
-    """A DataFrame with a display of its own; `attrs["currency"]` is what its money is in."""
+    """A DataFrame with a display of its own: `attrs` has the `currency` of its money, the `language` of its readers and
+    their `digits`.
+    """
 
     _needed: tuple[str, ...] = ()
 
@@ -41,7 +46,8 @@ class DisplayedFrame(pd.DataFrame):
         if not is_plain or self.empty or not {*self._needed} <= {*self.columns}:
             return None
         try:
-            return self._display(Words("en", self.attrs.get("currency", "XXX")))
+            own = {"language": "en", "currency": "XXX", **self.attrs}
+            return self._display(words_in(own["language"], own["currency"], own.get("digits", "latn")))
         except (RetentionKitError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None
 
@@ -52,6 +58,12 @@ class DisplayedFrame(pd.DataFrame):
     def __repr__(self) -> str:
         display = self._display_if_whole()
         return display.text() if display else repr(pd.DataFrame(self))
+
+
+def shown_as(data: Dataset) -> dict[str, str]:
+    """What frames carry in `attrs`, so as to show themselves as the settings say."""
+    report = data.settings.report
+    return {"currency": report.currency, "language": report.languages[0], "digits": report.digits}
 
 
 class Scorecard(DisplayedFrame):
@@ -78,7 +90,7 @@ class Scorecard(DisplayedFrame):
         }
         heads = {name: words.text(f"shown.{name}") for name in column}
         if len(segments) == 1:
-            (heads["segment"],) = segments
+            heads["segment"] = words.isolate(*segments)
         made = {name: [in_words(row) for row in rows] for name, in_words in column.items()}
         always = {"label", "value", *(["segment"] if segments else []), *(["period"] if len(periods) > 1 else [])}
         made = {
@@ -88,7 +100,7 @@ class Scorecard(DisplayedFrame):
         }
         for name in self.columns:  # what the user has added
             if name not in COLUMNS:
-                made[name], heads[name] = [str(value) for value in self[name]], str(name)
+                made[name], heads[name] = [words.isolate(str(value)) for value in self[name]], words.isolate(str(name))
         worded = frozenset(place for place, name in enumerate(made) if name in ("label", "segment", "period", "note"))
         if len(periods) > 1:
             span = {"first": words.period(periods[0]), "last": words.period(periods[-1])}
@@ -121,7 +133,7 @@ class Cohorts(DisplayedFrame):
             size = next(row.size for row in known if row is not None)
             shares = [_share(row, darkest, words) if row is not None else "" for row in known]
             body.append([words.period(cohort, "short"), words.value(size, "count"), *shares])
-        heads = [words.text("shown.cohort"), words.text("shown.size"), *(str(age) for age in ages)]
+        heads = [words.text("shown.cohort"), words.text("shown.size"), *(words.value(age, "count") for age in ages)]
         notes = [words.text("shown.cohort_note", ages=words.text(f"charts.cohorts.age.{every}"))]
         early = [row.cohort for row in cells.values() if getattr(row, "may_hold_earlier", False)]
         if early:

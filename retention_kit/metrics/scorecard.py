@@ -54,7 +54,7 @@ def scorecard(
     """
     import pandas as pd
 
-    from retention_kit.metrics.frames import Scorecard
+    from retention_kit.metrics.frames import Scorecard, shown_as
 
     chosen = _chosen_metrics(data, metrics)
     wanted = _chosen_periods(data, period, periods, every)
@@ -72,7 +72,7 @@ def scorecard(
     for name in ("label", "note"):  # Sentences, which a column of plain text would not keep
         frame[name] = pd.Series([row[COLUMNS.index(name)] for row in rows], dtype=object)
     frame = Scorecard(frame)
-    frame.attrs |= {"absent": missing_metrics(data), "currency": data.settings.report.currency}
+    frame.attrs |= {"absent": missing_metrics(data), **shown_as(data)}
     return frame
 
 

@@ -71,6 +71,7 @@ MISTAKES = {  # what is asked for: what the sentence must hold
 }
 OF_REPORT = {
     "--language xx": "Reports cannot be written in 'xx' yet",
+    "--language en,arr": "Reports cannot be written in 'arr' yet: did you mean 'ar'?",
     "--only revenu": "There is no section 'revenu': did you mean 'revenue'?",
     "--only feedback": "There is no section 'feedback' in this report",
     "--templates absent": "There is no folder of templates 'absent'.",
@@ -122,7 +123,9 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(faulty, capsys, monkeypatc
     assert not (faulty / "reports").exists()
 
 
-@pytest.mark.parametrize("asked", ["report --format docx", "metrics --json --csv", "repot", ""])
+@pytest.mark.parametrize(
+    "asked", ["report --format docx", "report --format html,pfd", "metrics --json --csv", "repot", ""]
+)
 def test_an_option_that_does_not_exist_names_those_that_do(project, capsys, asked):
     with pytest.raises(SystemExit) as refused:
         main(asked.split())
@@ -173,6 +176,21 @@ def test_check_says_what_cleaning_found(project, capsys):
     out = capsys.readouterr().out
     assert "unreadable date" in out
     assert "Data from 2024-01-05 to 2024-03-01 (exclusive); customers by orders; segment columns: country." in out
+
+
+@pytest.mark.usefixtures("kernelless")
+def test_names_are_given_with_commas_or_one_by_one(project, capsys):
+    asked = ["--language", "en, ar", "--language", "en", "--format", "html", "--only", "revenue", "--only", "overview"]
+    main(["report", "--static", *asked])
+    assert "open reports/2024-02/report.en.html" in capsys.readouterr().out  # that of the settings' first language
+    pack = project / "reports" / "2024-02"
+    assert {path.name for path in pack.glob("report.*")} == {"report.en.html", "report.ar.html"}
+    names = {"overview.ar", "overview.en", "revenue.ar", "revenue.en"}
+    assert {path.stem for path in (pack / "notebooks").iterdir()} == names
+    again = rk.build_report(
+        rk.load("retention.toml"), "2024-01", languages="en,ar", formats="html", only="revenue,overview", static=True
+    )
+    assert {path.stem for path in (again.path / "notebooks").iterdir()} == names
 
 
 @pytest.mark.usefixtures("kernelless")

@@ -4,6 +4,7 @@ night.
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 from html.parser import HTMLParser
@@ -15,10 +16,11 @@ from pandas.testing import assert_frame_equal
 
 import retention_kit as rk
 from pencil import table
+from retention_kit.bidi import plain
 from retention_kit.display import ROWS, Cell, Display, Table
 from retention_kit.metrics.catalogue import Measure
 from retention_kit.metrics.frames import Cohorts, Scorecard
-from retention_kit.report.archive.pack import Pack
+from retention_kit.report.archive.pack import Pack, first_of
 from retention_kit.wording import Words
 from test_charts_customers import luminance
 
@@ -414,3 +416,42 @@ def _over(colour: str, below: list[float]) -> list[float]:
         [1.0] if colour.startswith("rgb(") else []
     )
     return [part / 255 * alpha + ground * (1 - alpha) for part, ground in zip(parts, below, strict=True)]
+
+
+def test_objects_show_themselves_in_the_settings_first_language(data):
+    arabic = rk.load(
+        orders=ORDERS,
+        timezone="Europe/London",
+        currency="GBP",
+        company="Ours",
+        as_of="2024-03-10",
+        languages=["ar", "en"],
+    )
+    shown = {"data": lambda of: of, "scorecard": lambda of: rk.scorecard(of, "2024-02"), "cohorts": rk.cohorts}
+    for of in shown.values():
+        english, turned = of(data), of(arabic)
+        assert '<div class="rk-shown" lang="ar" dir="rtl">' in turned._repr_html_()
+        assert '<div class="rk-shown" lang="en" dir="ltr">' in english._repr_html_()
+        cells = [[cell for row in read(one).rows for cell in row] for one in (english, turned)]
+        figures = [[re.findall(r"\d[\d.,]*\d|\d", plain(cell)) for cell in each] for each in cells]
+        assert figures[0] == figures[1]
+        assert not re.search("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", str(turned)), "a terminal shows isolates"
+    rows = rk.scorecard(arabic, "2024-02")
+    kept = pickle.loads(pickle.dumps(rows[rows["metric"] == "customer_retention_rate"]))
+    assert "معدل الاحتفاظ بالعملاء" in kept._repr_html_()
+    assert list(kept["label"]) == ["Customer retention rate"], "data are never translated"
+    rows.attrs["language"] = "xx"
+    assert str(rows) == str(rk.scorecard(data, "2024-02")), "English, where a language has no words"
+
+
+def test_a_pack_shows_itself_and_is_opened_in_its_first_language(tmp_path):
+    for name in ("report.ar.html", "report.en.html", "report.en.pdf"):
+        (tmp_path / name).write_text("", "utf-8")
+    assert first_of(Pack(tmp_path, "2024-02")).name == "report.ar.html"
+    for languages, first, title in ((["en", "ar"], "report.en.html", "Report"), (["ar"], "report.ar.html", "تقرير")):
+        manifest = {"settings": {"report": {"languages": languages, "currency": "GBP", "digits": "latn"}}}
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+        pack = Pack(tmp_path, "2024-02")
+        assert first_of(pack).name == first
+        assert title in str(pack)
+        assert f'lang="{languages[0]}"' in pack._repr_html_()

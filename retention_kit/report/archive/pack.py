@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from retention_kit.display import Cell, Display
+from retention_kit.display import Cell, Display, words_in
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.wording import Words
 
@@ -55,14 +55,14 @@ class Pack:
 
 def display_of(pack: Pack) -> Display:
     """What a pack prints as."""
-    words = Words("en")
+    words = _words(manifests.read(pack.path))
     files = {kind: sorted(pack.path.glob(pattern)) for kind, pattern in FILE_KINDS.items()}
     facts = [
-        (words.text(f"shown.pack.{kind}"), [Cell(path.name, href=quote(near(path))) for path in paths])
+        (words.text(f"shown.pack.{kind}"), [Cell(words.isolate(path.name), href=quote(near(path))) for path in paths])
         for kind, paths in files.items()
         if paths
     ]
-    facts.append((words.text("shown.pack.folder"), [Cell(near(pack.path))]))
+    facts.append((words.text("shown.pack.folder"), [Cell(words.isolate(near(pack.path)))]))
     notes = [pack.note] if pack.note else []
     if not pack.is_new:
         notes.append(words.text("shown.pack.unchanged"))
@@ -78,7 +78,7 @@ def lists_of(pack: Pack) -> list[str]:
     manifest = manifests.read(pack.path)
     if not manifest.get("lists"):  # none, or the pack is gone
         return []
-    words = Words("en", manifest["settings"]["report"]["currency"])
+    words = _words(manifest)
     return [
         words.text(
             "shown.pack.list_at_stake" if total.get("at_stake") else f"shown.pack.list_{manifest['data']['basis']}",
@@ -91,9 +91,22 @@ def lists_of(pack: Pack) -> list[str]:
     ]
 
 
+def _words(manifest: dict) -> Words:
+    """The words of a pack's first language."""
+    report = manifest.get("settings", {}).get("report", {})
+    languages = report.get("languages") or ["en"]
+    return words_in(languages[0], report.get("currency", "XXX"), report.get("digits", "latn"))
+
+
 def first_of(pack: Pack) -> Path:
-    """What a reader of a pack opens first: its report, else its folder."""
-    return next((path for pattern in REPORTS for path in sorted(pack.path.glob(pattern))), pack.path)
+    """What a reader of a pack opens first: its report, in the first language that it is in, else its folder."""
+    report = manifests.read(pack.path).get("settings", {}).get("report", {})
+    place = {language: number for number, language in enumerate(report.get("languages", []))}
+
+    def order(path: Path) -> tuple[int, str]:
+        return place.get(path.name.split(".")[1], len(place)), path.name
+
+    return next((path for pattern in REPORTS for path in sorted(pack.path.glob(pattern), key=order)), pack.path)
 
 
 def near(path: Path) -> str:

@@ -44,10 +44,10 @@ def build_report(
     *,
     every: str | None = None,
     segment: str | None = None,
-    languages: Iterable[str] | None = None,
-    formats: Iterable[str] | None = None,
+    languages: str | Iterable[str] | None = None,
+    formats: str | Iterable[str] | None = None,
     output: str | Path = "reports",
-    only: Iterable[str] = (),
+    only: str | Iterable[str] = (),
     templates: str | Path | None = None,
     static: bool = False,
     jobs: int = 2,
@@ -58,7 +58,7 @@ def build_report(
 
     - `period`: such as `2011-11`; by default the last complete one. `every`: its length, where the period is not given.
     - `segment`: `country` breaks figures down, `country=France` looks at that value alone; `languages`, `formats`
-      (`html`, `pdf`, `brief`): all three by default as in the settings.
+      (`html`, `pdf`, `brief`): all three by default as in the settings. Names are given as a list or as `"en,ar"`.
     - `only`: names of sections to run again; the others are kept where they speak of the same figures.
     - `templates`: a folder of own notebook templates, which come before ours; `static`: HTML without scripts.
     - `jobs`: notebooks that run at once; `progress`: called with the section that is done, how many are, and how many

@@ -73,20 +73,27 @@ class Plan:
         return {self.stem(section, language) for section in sections for language in self.languages}
 
 
+def split_names(asked: str | Iterable[str]) -> list[str]:
+    """Names with commas between them, given once or several times: each once, as they were first named."""
+    parts = [name.strip() for text in ([asked] if isinstance(asked, str) else asked) for name in text.split(",")]
+    return [*dict.fromkeys(filter(None, parts))]
+
+
 def make_plan(
     data: Dataset,
     period: str | Period | None,
     every: str | None,
     segment: str | None,
-    languages: Iterable[str] | None,
-    formats: Iterable[str] | None,
-    only: Iterable[str],
+    languages: str | Iterable[str] | None,
+    formats: str | Iterable[str] | None,
+    only: str | Iterable[str],
     folder: str | Path | None,
     static: bool,
 ) -> Plan:
     """The plan of a build; every wrong name raises here, in a sentence, and so does a template that cannot be run."""
     report = data.settings.report
-    languages, formats = list(languages or report.languages), list(formats or report.formats)
+    languages = split_names(languages or ()) or report.languages
+    formats = split_names(formats or ()) or report.formats
     for kind in formats:
         if kind not in FILES:
             raise SettingsError("There is no report format {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, FILES))
@@ -99,5 +106,6 @@ def make_plan(
         raise SettingsError("There is no folder of templates {folder!r}.", folder=str(folder))
     first = pages[languages[0]]
     everything = library.sections(data, Path(folder) if folder else None, not first.only, first.has_goals())
-    chosen = library.pick(everything, list(only)) if only else everything
+    only = split_names(only)
+    chosen = library.pick(everything, only) if only else everything
     return Plan(pages, segment, languages, formats, everything, chosen, static, str(folder or "")).choose(chosen)
