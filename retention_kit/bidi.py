@@ -39,6 +39,16 @@ def rtl(text: str) -> str:
     return f"{RTL}{text}{END}"
 
 
+def is_isolated(text: str) -> bool:
+    """Whether all of a text is one isolate."""
+    depth = 0
+    for place, sign in enumerate(text, 1):
+        depth += (sign in (LTR, RTL, EITHER)) - (sign == END)
+        if not depth:
+            return 1 < place == len(text)
+    return False
+
+
 def isolate(text: str, direction: str) -> str:
     """A name in a text of that direction: isolated where letters of it run the other way, or where it has digits and
     no letters (`2011-12`), as between letters from right to left its parts would change places.

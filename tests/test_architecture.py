@@ -66,7 +66,7 @@ MAY_IMPORT = {
     "metrics.definitions": f"{COMMON} data.values metrics.summary_rows metrics.catalogue metrics.formulas",
     "metrics": f"{COMMON} plugins data metrics",
     "report.blocks": "errors",
-    "report.charts": COMMON,
+    "report.charts": f"{COMMON} bidi",
     "report.pages": f"{COMMON} data metrics report.blocks report.charts",
     "report.page": "metrics.catalogue report.blocks report.pages",
     "report.export": f"{COMMON} metrics report.blocks report.charts report.page",

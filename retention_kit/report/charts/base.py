@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
+from retention_kit import bidi
+from retention_kit.report.charts.direction import mirrored, right_to_left
 from retention_kit.wording import MINUS, Words
 
 WIDTH, HEIGHT = 620, 180
@@ -145,9 +147,12 @@ def _money_label(reach: float, words: Words) -> str:
     """Ticks in the words' own shortening: what they put round a round figure goes round each tick."""
     shortened = ((1e12, 1), (1e9, 1), (1e6, 1), (1e3, 100))
     size, shown = next((pair for pair in shortened if reach >= pair[0] * pair[1]), (1, 100))
-    before, _, after = words.value(size * shown, "money").partition(str(shown))
-    figure = f"{json.dumps(before)} + format(abs(datum.value) / {size:.0f}, ',~f') + {json.dumps(after)}"
-    return f"datum.value ? (datum.value < 0 ? '{MINUS}' : '') + {figure} : '0'"
+    before, _, after = words.value(size * shown, "money").partition(bidi.plain(words.value(shown, "count")))
+    begin = [f"(datum.value < 0 ? '{MINUS}' : '')", json.dumps(before)]
+    if not words.value(-size * shown, "money").startswith(MINUS):  # but within what is put before the number
+        begin.reverse()
+    figure = f"format(abs(datum.value) / {size:.0f}, ',~f') + {json.dumps(after)}"
+    return f"datum.value ? {' + '.join(begin)} + {figure} : '{bidi.plain(words.value(0, 'count'))}'"
 
 
 def conditional(channel: type, test: str, yes: object, no: object) -> object:
@@ -167,8 +172,10 @@ def layered_spec(
     *,
     right: int,
     height: int = HEIGHT,
+    is_over_time: bool = False,
 ) -> dict:
-    """The finished specification of layers, with the rows and the axis that they share.
+    """The finished specification of layers, with the rows and the axis that they share, as the reader's language runs,
+    or time in it.
 
     Put together here, as Altair would copy every layer six times. It hands them over as inner ones, so that the
     session's theme stays out of them, and does not check them against Vega-Lite's schema: whoever draws them does that
@@ -177,11 +184,19 @@ def layered_spec(
     shared = {} if rows is None else {"data": {"name": "rows", "values": rows}}
     if along is not None:
         shared |= _inner(alt.Chart().encode(along), "encoding")
-    signs = {"decimal": get_decimal_symbol(words.locale), "thousands": get_group_symbol(words.locale), "minus": MINUS}
+    digits = {"numbering_system": words.digits}
+    signs: dict[str, Any] = {
+        "decimal": get_decimal_symbol(words.locale, **digits),
+        "thousands": get_group_symbol(words.locale, **digits),
+        "minus": MINUS,
+    }
+    if words.digits != "latn":
+        written = [bidi.plain(words.value(one, "count")) for one in range(10)]
+        signs |= {"numerals": written, "percent": bidi.plain(words.value(1.0, "fraction"))[-1]}
     # Without a limit no text is measured to be cut; an axis of names from the data has its own.
     label = {"labelColor": MUTED, "labelFontSize": 12, "labelLimit": 0, "titleLimit": 0}
     title = {"titleColor": MUTED, "titleFontSize": 12, "titleFontWeight": "normal", "titleAnchor": "start"}
-    return (
+    spec = (
         {"layer": [_inner(layer) for layer in layers]}
         | shared
         | {
@@ -202,6 +217,28 @@ def layered_spec(
             },
         }
     )
+    spec = spec if words.digits == "latn" else _with_numerals(spec)
+    spec = mirrored(spec) if (words.time_direction if is_over_time else words.direction) == "rtl" else spec
+    return right_to_left(spec) if words.direction == "rtl" else spec
+
+
+def _with_numerals(spec: dict) -> dict:
+    """Numbers that stand for themselves, as names of bars or in tooltips, formatted as those of axes are."""
+    rows = [row for part in (spec, *spec["layer"]) for row in part.get("data", {}).get("values", ())]
+
+    def numbered(channel: Any) -> Any:
+        if isinstance(channel, list):
+            return [numbered(one) for one in channel]
+        if not isinstance(next((row[channel["field"]] for row in rows if channel.get("field") in row), None), int):
+            return channel
+        if channel["type"] == "ordinal":
+            return channel | {"axis": channel["axis"] | {"format": "d"}}
+        return channel | {"type": "quantitative", "format": "d"} if channel["type"] == "nominal" else channel
+
+    def all_numbered(part: dict) -> dict:
+        return part | {"encoding": {name: numbered(one) for name, one in part.get("encoding", {}).items()}}
+
+    return all_numbered(spec) | {"layer": [all_numbered(layer) for layer in spec["layer"]]}
 
 
 def _inner(chart: alt.Chart, *only: str) -> dict:

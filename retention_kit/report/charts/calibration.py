@@ -10,6 +10,7 @@ from retention_kit.report.charts.base import (
     TEAL,
     ChartSpec,
     alt,
+    inline_data,
     join_items,
     layered_spec,
     quantitative,
@@ -50,16 +51,14 @@ def calibration(bins: list[dict[str, Any]], words: Words) -> ChartSpec | None:
         encoding.title(titles[is_up])
         for encoding, is_up in ((x("predicted"), 0), (y("value"), 1), (y("low"), 1), (x("at"), 0), (y("at"), 1))
     )
-    ideal = alt.Chart(alt.InlineData(values=[{"at": 0}, {"at": 1}], name="ideal"))
+    ideal = alt.Chart(inline_data([{"at": 0}, {"at": 1}], "ideal"))
     tips = tooltips(words, "forecast", "figure", "interval", "n")
     base = alt.Chart()
     layers = [
+        ideal.mark_line(color=MUTED, strokeWidth=1, strokeDash=[4, 4]).encode(start, end),
         base.mark_rule(color=GREY, strokeWidth=2).encode(across, low, alt.Y2("high:Q")),
         base.mark_circle(color=TEAL, size=70, opacity=1).encode(across, up, tooltip=tips),
     ]
     spec = layered_spec(layers, words, rows, right=24, height=HEIGHT)
-    line = ideal.mark_line(color=MUTED, strokeWidth=1, strokeDash=[4, 4]).encode(start, end)
-    made = line.to_dict(validate=False, context={"top_level": False})
-    spec["layer"].insert(0, {name: made[name] for name in ("mark", "encoding", "data")})
     points = [words.text("charts.calibration.point", **row) for row in rows]
     return ChartSpec(spec, words.text("charts.calibration.alt", points=join_items(points, words)))

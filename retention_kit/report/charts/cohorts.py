@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from retention_kit.bidi import plain
 from retention_kit.report.charts.base import (
     GREY,
     INK,
@@ -64,7 +65,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
 
     cohorts = list(dict.fromkeys(record["cohort"] for record in records))
     ages = sorted({record["age"] for record in records})
-    width = max(40, 7 * max(len(record["text"]) for record in records) + 8)
+    width = max(40, 7 * max(len(plain(record["text"])) for record in records) + 8)
     label: dict[str, Any] = {"labelColor": INK, "labelPadding": 64, "labelLimit": 120, "labelOverlap": False}
     y = alt.Y("cohort:N", title=None, scale=alt.Scale(domain=cohorts, paddingInner=0.08), axis=alt.Axis(**label))
     x = alt.X(
@@ -93,7 +94,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     if select:
         layers.insert(3, cell.mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2).transform_filter(CHOSEN))
     size = {"width": {"step": width}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
-    spec = layered_spec(layers, words, records, right=4) | size
+    spec = layered_spec(layers, words, records, right=4, is_over_time=True) | size
     if select:
         spec = with_selection(spec, "cell", BY_CELL)
         spec["config"]["mark"] = {"cursor": "pointer"}
@@ -129,7 +130,7 @@ def curves(
         beside = next(point["value"] for point in mean if point["age"] == own[-1]["age"])
         away = -16 if own[-1]["value"] > beside else 18  # on the side where the average is not
         layers += _highlighted(own, "chosen", TEAL, y, words, align="center" if len(own) > 1 else "left", dy=away)
-    spec = layered_spec(layers, words, None, x, right=84, height=300)
+    spec = layered_spec(layers, words, None, x, right=84, height=300, is_over_time=True)
     return ChartSpec(spec, _curves_alt(mean, own, words, every, unit))
 
 
@@ -157,7 +158,7 @@ def _cell(row: dict, words: Words, unit: str) -> dict:
 
 def _without_currency(value: float | None, words: Words) -> str:
     """Money without its currency, which would take half of a cell; the caption names it."""
-    return Words(words.language, "XXX").value(value, "money")
+    return Words(words.language, "XXX", words.digits).value(value, "money")
 
 
 def _selection_fields(row: dict) -> dict:
@@ -210,6 +211,6 @@ def _curves_alt(mean: list[dict], own: list[dict], words: Words, every: str, uni
     ages = words.text(f"charts.cohorts.age.{every}")
     sentences = [words.text("charts.curves.alt_money" if unit == "money" else "charts.curves.alt", ages=ages)]
     for points in filter(None, (mean, own)):
-        figures = [f"{point['age']}: {point['figure']}" for point in points]
+        figures = [f"{words.value(point['age'], 'count')}: {point['figure']}" for point in points]
         sentences.append(words.text("charts.curves.line", name=points[0]["cohort"], figures=join_items(figures, words)))
     return " ".join(sentences)

@@ -57,6 +57,6 @@ def revenue_by_tenth(rows: pd.DataFrame, best: int, words: Words) -> ChartSpec:
         shares.mark_text(**label, stroke="white", strokeWidth=3, strokeJoin="round").properties(name="shares_halo"),
         shares.mark_text(**label, color=INK).properties(name="shares"),
     ]
-    figures = [f"{record['tenth']}: {record['figure']} ({record['part']})" for record in records]
+    figures = [f"{words.value(record['tenth'], 'count')}: {record['figure']} ({record['part']})" for record in records]
     fields = words.text("charts.value.alt", figures=join_items(figures, words))
     return ChartSpec(layered_spec(layers, words, records, x, right=24), fields)

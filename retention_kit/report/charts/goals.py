@@ -64,7 +64,8 @@ def goal_trend(
         line.mark_line(color=TEAL, strokeWidth=2).encode(y("value")),
         line.mark_point(**dot).encode(y("value"), tooltip=tips),
     ]
-    spec = layered_spec(layers, words, None, period_axis([*past, *ahead[1:]], words), right=70, height=LOW)
+    x = period_axis([*past, *ahead[1:]], words)
+    spec = layered_spec(layers, words, None, x, right=70, height=LOW, is_over_time=True)
     return ChartSpec(spec, _alt(known, ahead, words.value(target, unit), words))
 
 

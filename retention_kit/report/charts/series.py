@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from retention_kit.bidi import plain
 from retention_kit.periods import Period
 from retention_kit.report.charts.base import (
     AMBER,
@@ -40,6 +41,7 @@ from retention_kit.report.charts.base import (
     with_selection,
     without_schema_checks,
 )
+from retention_kit.report.charts.direction import as_run
 from retention_kit.wording import DASH, Words
 
 OVER_PERIODS = {"type": "interval", "encodings": ["x"], "mark": {"fill": TEAL, "fillOpacity": 0.1}}
@@ -92,8 +94,8 @@ def trend(
         latest.mark_text(**bold, color=TEAL),
         _points(words, "when", *(["before"] if before else [])).encode(y("value")),
     ]
-    right = 70 if before else max([24, *(12 + 7 * len(text) for text in named)])
-    spec = layered_spec(layers, words, records, period_axis(records, words), right=right)
+    right = 70 if before else max([24, *(12 + 7 * len(plain(text)) for text in named)])
+    spec = layered_spec(layers, words, records, period_axis(records, words), right=right, is_over_time=True)
     spec = with_selection(spec, "brush", OVER_PERIODS) if brush else spec
     return ChartSpec(spec, _trend_alt(rows, records, known, goal, words))
 
@@ -161,7 +163,7 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Ch
         base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(alt.XValue("width"), alt.Text("beside:N")),
     ]
     y = alt.Y("name:N", title=None, scale=scale, axis=axis)
-    room = 12 + 6 * max(len(record["beside"]) for record in records)
+    room = 12 + 6 * max(len(plain(record["beside"])) for record in records)
     spec = layered_spec(layers, words, records, y, right=room, height=step * len(records) + 50)
     return ChartSpec(spec, _segments_alt(rows, records, total, words))
 
@@ -198,7 +200,8 @@ def _stacked(
     bars = bar.encode(
         y, colour, alt.Order("rank:Q"), conditional(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips
     )
-    spec = layered_spec([bars, *over], words, records, period_axis(periods, words), right=24, height=HEIGHT + 30)
+    x = period_axis(periods, words)
+    spec = layered_spec([bars, *over], words, records, x, right=24, height=HEIGHT + 30, is_over_time=True)
     return ChartSpec(spec, _stacked_alt(name, rows, periods, words, unit, label))
 
 
@@ -239,20 +242,20 @@ def period_axis(periods: list[dict], words: Words) -> alt.X:
     is_weekly = "W" in periods[0]["period"]
     step = ceil(len(periods) / (MOST_LABELS // 2 if is_weekly else MOST_LABELS))  # a day and a month each
     labelled = periods[(len(periods) - 1) % step :: step]
-    years = [record["period"][:4] for record in labelled]
+    years = [plain(words.period(record["period"][:4])) for record in labelled]
     # Where the second label begins a year, that of the first finds no room beside it.
     labels: dict[str, list[str]] = {}
     is_tight = step == 1 or len(labelled) > MOST_LABELS // 2
     year_before = years[0] if is_tight and len({*years[:2]}) > 1 else None
     for record, year in zip(labelled, years, strict=True):
-        name = words.period(record["period"], "tick")
+        name = plain(words.period(record["period"], "tick"))
         lines = [name.replace(year, "").strip(" -") or name]
         if year in name and year not in (year_before, lines[0]):
             lines.append(year)
         if not record["complete"]:
             below = len(labels) > 0 and len([*labels.values()][-1]) > len(lines)  # the year of the one before
             lines += [*(["\N{ZERO WIDTH SPACE}"] if below else []), words.text("charts.incomplete")]
-        labels[record["period"]], year_before = lines, year
+        labels[record["period"]], year_before = as_run(lines) if words.direction == "rtl" else lines, year
     # Of an axis with `values`, Vega may drop the first label when the width changes.
     text = f"({json.dumps(labels)})[datum.value] || ''"
     axis = alt.Axis(labelExpr=text, labelAngle=0, labelOverlap=False)

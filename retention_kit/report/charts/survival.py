@@ -40,7 +40,7 @@ def survival(seen: pd.DataFrame, projected: pd.DataFrame, words: Words) -> Chart
     if seen.empty:
         return None
     given = [*dict.fromkeys(seen["group"])]
-    names = dict(zip(given, short_names(given), strict=True))
+    names = dict(zip(given, map(words.name, short_names(given)), strict=True))
     known = [_point(row, words) | {"name": names[row["group"]]} for row in seen.to_dict("records")]
     ahead = [_point(row, words) | {"name": names[row["group"]]} for row in projected.to_dict("records")]
     longest = max(point["age"] for point in [*known, *ahead])
@@ -63,13 +63,14 @@ def survival(seen: pd.DataFrame, projected: pd.DataFrame, words: Words) -> Chart
     if ahead:
         dashed = alt.Chart(inline_data(ahead, "projected")).encode(y("value"), colour)
         layers.append(dashed.mark_line(strokeWidth=1.5, strokeDash=[4, 4], opacity=0.8))
-    spec = layered_spec(layers, words, None, x, right=24, height=300)
+    spec = layered_spec(layers, words, None, x, right=24, height=300, is_over_time=True)
     return ChartSpec(spec, _alt(known, ahead, [*names.values()], words))
 
 
 def _point(row: dict, words: Words) -> dict:
     month, share = int(row["month"]), as_float(row["share"])
-    point = {"age": month, "value": share, "figure": words.value(share, "fraction"), "month": str(month)}
+    figures = {"figure": words.value(share, "fraction"), "month": words.value(month, "count")}
+    point = {"age": month, "value": share, **figures}
     if "at_risk" not in row:
         return point
     low, high = (as_float(row[name]) for name in ("low", "high"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from retention_kit.bidi import plain
 from retention_kit.report.charts.base import (
     AMBER,
     GREY,
@@ -53,7 +54,7 @@ def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
     air = (max(levels) - min(levels)) * 0.06 or abs(max(levels)) * 0.06
     x = quantitative(alt.X, "money", words, [min(levels) - air, max(levels) + air])
     labels = [record["label"] for record in records]
-    axis = alt.Axis(labelLimit=140, labelOverlap=False, labelColor=INK)
+    axis = alt.Axis(labelLimit=max(140, 7 * max(map(len, labels))), labelOverlap=False, labelColor=INK)
     y = alt.Y("label:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
     shown = {
         record["label"]: COLOURS[step["name"]]
@@ -78,7 +79,7 @@ def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
         money.transform_filter("!datum.level"),
         bold.transform_filter("datum.level"),
     ]
-    room = 16 + 8 * max(len(record["figure"]) for record in records)
+    room = 16 + 8 * max(len(plain(record["figure"])) for record in records)
     spec = layered_spec(layers, words, records, y, right=room, height=ROW * len(records) + 50)
     return ChartSpec(spec, _alt(records, period, words))
 
