@@ -25,6 +25,7 @@ from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, Listed, SettingsError, did_you_mean
+from retention_kit.fonts import check_fonts
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override, read_settings
@@ -201,7 +202,7 @@ def load(
         settings["as_of"] = as_of.date()
     if is_path:
         chosen, folder = _settings_for(Path(source))
-        chosen = _with_plugins(override(chosen, settings), folder)
+        chosen = _with_own_files(override(chosen, settings), folder)
         sources_given = {name: chosen.data.sources(name) for name in (*TABLES, *SIDE_TABLES)}
         sources_given = with_invitations(sources_given, folder)
         decimals = money_decimals(chosen.report.currency)
@@ -217,7 +218,7 @@ def load(
             if tables
         }
     else:
-        chosen = _with_plugins(override(Settings(), settings), Path())
+        chosen = _with_own_files(override(Settings(), settings), Path())
         engine = _choose_engine(source, frames)
         if isinstance(engine, RemoteEngine) and not frames:
             frames = _tables_in_database(engine)
@@ -290,11 +291,14 @@ def _settings_for(path: Path) -> tuple[Settings, Path]:
     return settings, path.parent
 
 
-def _with_plugins(settings: Settings, folder: Path) -> Settings:
-    """The settings with its plug-ins run, named so that a kernel in another folder finds them too."""
-    files = [str((folder / name).resolve()) for name in settings.report.plugins]
-    run_plugins(files)
-    return override(settings, {"plugins": files}) if files else settings
+def _with_own_files(settings: Settings, folder: Path) -> Settings:
+    """The settings with their plug-ins run and fonts looked at, named so that a kernel in another folder finds them."""
+    plugins, fonts = (
+        [str((folder / name).resolve()) for name in names] for names in (settings.report.plugins, settings.report.fonts)
+    )
+    run_plugins(plugins)
+    check_fonts(fonts)
+    return override(settings, {"plugins": plugins, "fonts": fonts}) if plugins or fonts else settings
 
 
 def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]]) -> Dataset:

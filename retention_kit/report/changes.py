@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 KINDS = ("data", "definition", "code")  # restated data, another definition or setting, other code or environment
 # How a report is made, not what its figures are; and what is compared by itself.
-_IGNORED = ("report.as_of", "report.languages", "report.formats")
+_IGNORED = ("report.as_of", "report.languages", "report.formats", "report.fonts")
 
 
 class Change(NamedTuple):

@@ -109,6 +109,7 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     plugins: list[str] = field(
         default_factory=list
     )  # Python files that declare metrics, relative to the retention.toml
+    fonts: list[str] = field(default_factory=list)  # font files for what ours lacks, relative to the retention.toml
 
 
 class Definitions(Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from retention_kit.errors import ReportError
 from retention_kit.report.archive import manifest
 from retention_kit.report.blocks import Block, templates_dir
 from retention_kit.report.execution import templates as library
+from retention_kit.report.export import fonts
 from retention_kit.report.export.exporters import RetentionHTMLExporter, RetentionPDFExporter, draw_svg
 from test_blocks import SAMPLES, SPEC
 
@@ -349,7 +350,7 @@ def test_a_name_that_the_font_lacks_costs_the_certificate_but_not_the_report():
     made, resources = RetentionPDFExporter().from_notebook_node(notebook(shown(Block("text", text="顧客 \x00"))))
     with pikepdf.open(io.BytesIO(made)) as document:
         assert document.Root.MarkInfo.Marked
-    assert "the letters of '顧客 \N{REPLACEMENT CHARACTER}': boxes stand for them" in resources["boxes"]
+    assert "the letters of '顧客 \N{REPLACEMENT CHARACTER}': boxes stand for them" in fonts.note(resources["boxes"])
 
 
 def test_a_company_that_the_font_lacks_is_told_beside_the_report(tmp_path, monkeypatch):

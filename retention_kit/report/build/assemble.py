@@ -123,6 +123,7 @@ def _metadata(page: Page) -> dict[str, object]:
         "language": page.words.language,
         "direction": page.words.direction,
         "date": data.as_of.isoformat(),
+        "fonts": data.settings.report.fonts,
         "tables": f"tables/{page.words.language}{page.suffix}-",
         "labels": {name: text(f"document.{name}") for name in ("contents", "skip", "failed", "undescribed", "undrawn")}
         | {"page": page.words.raw("document.page")},

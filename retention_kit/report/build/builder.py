@@ -185,6 +185,8 @@ class PendingPack:
     def finish(self) -> Pack:
         """Wait for the notebooks, render, check and put the pack in place; once, whatever comes of it."""
         plan, figures, building = self.plan, self.figures, self.building
+        from retention_kit.report.message import mail
+
         with self.resources:
             executed = self.notebooks.result()
             compared = restatements(plan, self.output)
@@ -192,11 +194,12 @@ class PendingPack:
                 remove_stale(plan, building, figures.scorecard)
             rendered = render(plan, self.kept | executed.notebooks, figures.checks, compared)
             failures = [*executed.failures, *(failure for file in rendered for failure in file.failures)]
-            notes = [*self.notes, *(note for file in rendered for note in file.notes)]
+            boxes = {file.name: file.boxes for file in rendered} | mail.boxes(plan.names, self.parts)
+            notes = [*self.notes, *boxes_notes(boxes)]
             with wrap_os_errors(self.folder):
                 write_files(building, rendered, executed, figures.scorecard, plan.suffix)
                 manifest = provenance.build_manifest(plan, building, failures, figures.checks, compared)
-                manifest["notes"] = notes
+                manifest |= {"notes": notes, "missing_characters": provenance.missing_characters(building, boxes)}
                 unmet = pass_gate(plan, building, manifest, failures, self.parts)
                 manifests.write(building, manifest)
                 swap(building, self.folder, self.staging)
@@ -206,6 +209,13 @@ class PendingPack:
     def cancel(self) -> None:
         """End the notebooks and remove what was written."""
         self.resources.close()
+
+
+def boxes_notes(boxes: Mapping[str, dict[str, str]]) -> list[str]:
+    """A note for each file with characters that no font has."""
+    from retention_kit.report.export import fonts
+
+    return [f"{name}: {fonts.note(found, name.startswith('message'))}" for name, found in boxes.items() if found]
 
 
 def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, NotebookNode], Plan, list[str]]:
@@ -258,7 +268,7 @@ class RenderedFile(NamedTuple):
     name: str
     body: bytes  # empty where it failed
     failures: list[str]
-    notes: list[str]
+    boxes: dict[str, str]  # characters that no font has, each with the first text that it stands in
     tables: dict[str, list[list[str]]]
 
 
@@ -283,10 +293,10 @@ def _render(document: NotebookNode, name: str, static: bool) -> RenderedFile:
     try:
         body, resources = exporter_of(name.rpartition(".")[2], static).from_notebook_node(document)
     except ReportError as error:
-        return RenderedFile(name, b"", [f"{name}: {error}"], [], {})
+        return RenderedFile(name, b"", [f"{name}: {error}"], {}, {})
     failures = [f"{name}: {failure}" for failure in resources.get("failures", [])]
-    notes = [f"{name}: {resources['boxes']}"] if "boxes" in resources else []
-    return RenderedFile(name, body if isinstance(body, bytes) else body.encode(), failures, notes, resources["files"])
+    content, boxes = body if isinstance(body, bytes) else body.encode(), resources.get("boxes", {})
+    return RenderedFile(name, content, failures, boxes, resources["files"])
 
 
 def write_files(
@@ -360,7 +370,7 @@ def _import_meanwhile(plan: Plan) -> Iterator[Callable[[], None]]:
 
             from retention_kit.report.export import exporters
 
-            exporters.prepare(plan.formats, plan.static)
+            exporters.prepare(plan.formats, plan.static, plan.page.data.settings.report.fonts)
 
     thread = Thread(target=load, daemon=True)
     thread.start()

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,8 @@ from retention_kit.wording import money_decimals
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.report.page import Page
+
+OWN_FILES = ("plugins", "fonts")  # keys of [report] that name files
 
 
 def is_current(plan: Plan, folder: Path, **compared: object) -> bool:
@@ -78,7 +80,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             "quality": data.quality.to_dict("records"),
         },
         "settings": {
-            "report": report | {"plugins": [Path(name).name for name in report["plugins"]]},
+            "report": report | {key: [Path(name).name for name in report[key]] for key in OWN_FILES},
             "definitions": msgspec.to_builtins(data.settings.definitions),
             "goals": msgspec.to_builtins(data.settings.goals),
             "alerts": [_shown(one) for one in data.settings.alerts],
@@ -91,9 +93,15 @@ def describe(plan: Plan) -> dict[str, Any]:
             for name, one in METRICS.items()
         },
         "templates": {section.name: section.digest for section in plan.everything},
-        "code": {"retention-kit": _code()} | {Path(name).name: digest_if(Path(name)) for name in report["plugins"]},
+        "code": {"retention-kit": _code()} | _own_files(data.settings),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
     }
+
+
+def _own_files(settings: Settings) -> dict[str, str]:
+    """The digests of plug-ins and fonts, by name."""
+    files = [Path(name) for key in OWN_FILES for name in getattr(settings.report, key)]
+    return {file.name: digest_if(file) for file in files}
 
 
 def _shown(alert: Alert) -> dict[str, Any]:
@@ -157,6 +165,20 @@ def build_manifest(
     }
 
 
+def missing_characters(building: Path, found: Mapping[str, Mapping[str, str]]) -> dict[str, list[dict[str, str]]]:
+    """By file, the characters that no font has, each with a text; of files of an earlier build, as that said."""
+    kept = {
+        file: before
+        for file, before in read(building).get("missing_characters", {}).items()
+        if (building / file).is_file()
+    }
+    made = {
+        file: [{"character": character, "text": text} for character, text in characters.items()]
+        for file, characters in found.items()
+    }
+    return {file: characters for file, characters in (kept | made).items() if characters}
+
+
 def overrides(data: Dataset) -> dict[str, Any]:
     """The settings given by keyword or option besides those of the file, as `load` takes them."""
     origin = Path(data.origin or "(sample)")
@@ -174,10 +196,13 @@ def overrides(data: Dataset) -> dict[str, Any]:
     }
     if data.settings.data.first_known != written.data.first_known:
         given["first_known"] = msgspec.to_builtins(data.settings.data.first_known)
-    if "plugins" in given:  # they were found beside the file, wherever that stood
+    for key in [key for key in OWN_FILES if key in given]:  # they were found beside the file, wherever that stood
+        if [Path(name).name for name in given[key]] == [Path(name).name for name in getattr(written.report, key)]:
+            del given[key]
+    if "plugins" in given:
         given["plugins"] = [Path(name).name for name in given["plugins"]]
-        if given["plugins"] == [Path(name).name for name in written.report.plugins]:
-            del given["plugins"]
+    if "fonts" in given:
+        given["fonts"] = [*map(str, data.given.get("fonts", ()))]
     return given
 
 
@@ -221,7 +246,7 @@ def _inputs(plan: Plan, **compared: object) -> dict[str, dict[str, str]]:
         "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
         "templates": {section.name: section.digest for section in plan.chosen},
         "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
-        "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES)],
+        "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES), _own_files(data.settings)],
     }
     digests = {name: _digest_of(value) for name, value in ({"given": given} | compared).items()}
     return dict.fromkeys(plan.names.values(), digests)

@@ -160,9 +160,28 @@ def of_manifest(report: Report) -> Iterator[Finding]:
         f"Scorecard and {manifests.NAME} tell different figures",
     ):
         yield Finding("blocked", reason)
+    yield from _boxes(report)
     if not report.about["complete"]:
         reason = f"{report.manifest['period']} is not over: the data end before {report.about['as_of']}."
         yield Finding("degraded", reason, notice="incomplete")
+
+
+def _boxes(report: Report) -> Iterator[Finding]:
+    """Files with boxes for characters that no font has; where most of the company's name is boxes, none may leave."""
+    letters = "".join((report.about["settings"]["report"].get("company") or "").split())
+    names = [file for output in FILES for file in files_of(output, report.name)]
+    for file in [*names, report.file("message", "eml").name]:
+        if not (boxes := report.manifest.get("missing_characters", {}).get(file)):
+            continue
+        first, characters = boxes[0], {one["character"] for one in boxes}
+        reason = (
+            f"{file} has boxes for characters that no font of the report has, such as {first['character']} in "
+            f"{first['text']!r}: name a font that has them in [report] fonts."
+        )
+        if 2 * sum(letter in characters for letter in letters) > len(letters):
+            yield Finding("blocked", reason, is_reported=True)
+        else:
+            yield Finding("degraded", reason, is_reported=True, notice="boxes")
 
 
 def of_files(report: Report) -> Iterator[Finding]:

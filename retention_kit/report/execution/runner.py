@@ -78,7 +78,8 @@ class NotebookRun:
             template, parameters = plan.notebooks[section.name], plan.parameters(section, language)
             executed = library.run(template, parameters, self._environment, self._clients)
             specs = exporters.specs(executed[0])
-            self._charts.extend(self._workers.charts.submit(exporters.draw, spec) for spec in specs)
+            fonts = plan.page.data.settings.report.fonts
+            self._charts.extend(self._workers.charts.submit(exporters.draw, spec, fonts) for spec in specs)
             self._done += 1
             self._progress(section.name, self._done, self._total)
         except BaseException:

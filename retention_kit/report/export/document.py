@@ -36,6 +36,7 @@ _DEFAULTS: dict[str, Any] = {
     "date": None,
     "layout": "",  # "brief": all of it on one page
     "footer": "",
+    "fonts": [],  # files of the settings, for what the bundled font lacks
     "shorter": [],  # of a brief: what needs attention in ever fewer sentences, for a page on which not all find room
 }
 # Neither XML nor PDF can hold these.

@@ -28,7 +28,7 @@ _FIRST = '{"mark":"bar","data":{"values":[]}}'  # Vega is ready once it has draw
 
 def render_svg(spec: str, fonts: str) -> str:
     """The picture of a specification in the report's font, which lies in the folder `fonts`; raises ValueError."""
-    if processes := [one for one in _processes if not one.has_ended]:
+    if processes := [one for one in _processes if not one.has_ended and one.fonts == fonts]:
         with suppress(OSError):
             return min(processes, key=lambda one: len(one.waiting)).ask(spec)
     return _render_here(spec, fonts)
@@ -46,6 +46,9 @@ def render_png(svg: str, scale: float, fonts: str) -> bytes:
 def prepare(fonts: str) -> None:
     """Let another process draw from now on, or one more; it is started without waiting until it is ready."""
     with _starting, suppress(OSError):
+        for one in _processes:
+            if one.fonts != fonts and not one.waiting:  # of another project
+                one.close()
         _processes[:] = [one for one in _processes if not one.has_ended]
         if len(_processes) < MOST:
             _processes.append(_DrawingProcess(fonts))
@@ -65,6 +68,7 @@ class _DrawingProcess:
 
     def __init__(self, fonts: str):
         self._asking = threading.Lock()
+        self.fonts = fonts
         self.waiting: list[str] = []  # the specifications that are asked for
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE, fonts],

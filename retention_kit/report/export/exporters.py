@@ -10,13 +10,12 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import shorten
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ from traitlets import Bool, default
 
 from retention_kit.errors import ReportError
 from retention_kit.report.blocks import BLOCK_MIME, Block, sparkline, templates_dir
-from retention_kit.report.export import drawing
+from retention_kit.report.export import drawing, fonts
 from retention_kit.report.export.compaction import compact, pack
 from retention_kit.report.export.document import read
 from retention_kit.report.export.markdown import PLUGINS
@@ -94,10 +93,10 @@ class RetentionHTMLExporter(TemplateExporter):
         page["policy"] = _policy(page["scripts"])
         return page
 
-    def _prepare(self, block: dict, prefix: str) -> None:
+    def _prepare(self, block: dict, page: dict, prefix: str) -> None:
         """Adds to a block what HTML needs; only what is made here is markup."""
         if block["kind"] == "chart":
-            block["picture"] = Markup(_prefix_ids(_bare(draw_svg(block["spec"])), prefix))
+            block["picture"] = Markup(_prefix_ids(_bare(draw_svg(block["spec"], page["fonts"])), prefix))
             if self.interactive:
                 is_vega = "/vega/" in block["spec"].get("$schema", "")  # else it is Vega-Lite, whatever its version
                 block["live"] = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
@@ -132,14 +131,15 @@ class RetentionPDFExporter(Exporter):
         for section in page["sections"]:
             for block in section:
                 _prepare_block(block, page, resources, self._prepare)
+        page["families"] = fonts.families(page["fonts"])
         typeset = self._on_one_page if page["layout"] == "brief" else self._typeset
         with _typesetting:
             return typeset(page, resources), resources
 
-    def _prepare(self, block: dict) -> None:
+    def _prepare(self, block: dict, page: dict) -> None:
         """Adds to a block what Typst needs: pictures as data."""
         if block["kind"] == "chart":
-            block["picture"] = draw_svg(block["spec"])
+            block["picture"] = draw_svg(block["spec"], page["fonts"])
         elif block["kind"] == "cards":
             for card in block["cards"]:
                 card["trend"] = str(sparkline(card["spark"]))
@@ -162,7 +162,7 @@ class RetentionPDFExporter(Exporter):
 
         drawing.refuse_fork()
         compile_pdf = partial(
-            _compiler().compile_with_warnings,
+            _compiler(fonts.folder(page["fonts"])).compile_with_warnings,
             format="pdf",
             sys_inputs={"report": json.dumps(page)},
             timestamp=_timestamp(page["date"]),
@@ -173,9 +173,9 @@ class RetentionPDFExporter(Exporter):
             except typst.TypstError as error:
                 if "could not be displayed" not in error.message:
                     raise
-                # A name in a script that the font lacks shows as boxes; the report is worth more than its certificate.
-                resources["boxes"] = _boxes(error.message, page)
-                self.log.warning("%s", resources["boxes"])
+                # A name in a script that the fonts lack shows as boxes; the report is worth more than its certificate.
+                resources["boxes"] = fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message)
+                self.log.warning("%s", fonts.note(resources["boxes"]))
                 pdf, warnings = compile_pdf()
         except typst.TypstError as error:
             raise ReportError("The PDF could not be made: {reason}.", reason=error.message) from error
@@ -185,23 +185,6 @@ class RetentionPDFExporter(Exporter):
             )
         assert isinstance(pdf, bytes), "one PDF, and not a picture of each page"
         return pdf
-
-
-def _boxes(message: str, page: dict) -> str:
-    """A sentence on the first text that no font of the report has: Typst names the character, the page the text."""
-    character = re.search(r'the text `"(.+?)"`', message)
-    missing = character.group(1) if character else ""
-    text = next((text for text in _texts(page) if missing and missing in text), missing)
-    letters = f"no font of the report has the letters of {shorten(text, 60)!r}"
-    return f"{letters}: boxes stand for them, and the PDF is no PDF/UA."
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _texts(part)
 
 
 def page_count(pdf: bytes) -> int:
@@ -227,14 +210,14 @@ def _html_exporter(static: bool) -> RetentionHTMLExporter:
     return RetentionHTMLExporter(interactive=not static)
 
 
-def prepare(formats: Iterable[str], static: bool) -> None:
+def prepare(formats: Iterable[str], static: bool, files: Sequence[str] = ()) -> None:
     """Do what the first report of a process takes longer for: read templates and fonts, start what draws charts."""
-    drawing.prepare(_fonts())
+    drawing.prepare(fonts.folder(files))
     for kind in formats:
         if kind != "pdf":
             _html_exporter(static).template  # noqa: B018  read when first asked for
         if kind != "html":
-            _compiler()
+            _compiler(fonts.folder(files))
         if kind == "html" and not static:
             _vega()
 
@@ -245,16 +228,16 @@ def specs(nb: NotebookNode) -> list[dict]:
     return [block["spec"] for block in blocks if block.get("kind") == "chart" and "spec" in block]
 
 
-def draw(spec: dict) -> None:
+def draw(spec: dict, files: Sequence[str] = ()) -> None:
     """Draw a chart, which both formats then find drawn; what fails will say so there."""
     with suppress(ReportError):
-        draw_svg(spec)
+        draw_svg(spec, files)
 
 
 def _prepare_block(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:
     """Prepare a block for its format; one that cannot be drawn becomes a notice and one of `resources["failures"]`."""
     try:
-        dress(block, *more)
+        dress(block, page, *more)
     except ReportError as error:
         block.clear()
         block |= {
@@ -265,15 +248,11 @@ def _prepare_block(block: dict, page: dict, resources: dict, dress: Callable[...
 
 
 @cache
-def _compiler() -> typst.Compiler:
+def _compiler(folder: str) -> typst.Compiler:
     """Typst with our template and fonts, read once."""
     import typst
 
-    return typst.Compiler(
-        str(templates_dir() / "typst" / "report.typ"),
-        font_paths=[_fonts()],
-        ignore_system_fonts=True,  # the same pages on every machine
-    )
+    return typst.Compiler(str(templates_dir() / "typst" / "report.typ"), font_paths=fonts.book(folder))
 
 
 # Labels of an axis that found no room are there, unseen: a reader of the page's text would find them.
@@ -281,27 +260,23 @@ _HIDDEN = re.compile(r'<text\b[^>]* opacity="0"[^>]*>[^<]*</text>')
 
 
 @lru_cache(maxsize=256)
-def _draw(spec: str) -> str:
-    return _HIDDEN.sub("", drawing.render_svg(spec, _fonts()))
+def _draw(spec: str, folder: str) -> str:
+    return _HIDDEN.sub("", drawing.render_svg(spec, folder))
 
 
-def _fonts() -> str:
-    return str(templates_dir() / "fonts")
-
-
-def draw_svg(spec: dict) -> str:
-    """A Vega-Lite specification as SVG in the report's font, drawn once however often it is asked for."""
+def draw_svg(spec: dict, files: Sequence[str] = ()) -> str:
+    """A Vega-Lite specification as SVG in the report's fonts, drawn once however often it is asked for."""
     try:
-        return _draw(json.dumps(spec))
+        return _draw(json.dumps(spec), fonts.folder(files))
     except ValueError as error:
         raise ReportError(
             "A chart could not be drawn: {reason}", reason=" ".join(str(error).splitlines()[:2])
         ) from error
 
 
-def draw_png(spec: dict, scale: float) -> bytes:
+def draw_png(spec: dict, scale: float, files: Sequence[str] = ()) -> bytes:
     """The same picture as PNG, `scale` times as large."""
-    return drawing.render_png(draw_svg(spec), scale, _fonts())
+    return drawing.render_png(draw_svg(spec, files), scale, fonts.folder(files))
 
 
 @cache

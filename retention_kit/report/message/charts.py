@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.catalogue import ranked
 from retention_kit.report.charts import base as base_charts
-from retention_kit.report.export.exporters import draw_png
+from retention_kit.report.export.exporters import draw_png, draw_svg
+from retention_kit.report.export.fonts import unprintable_in_pictures
 from retention_kit.report.pages import narrative
 from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.surveys import SCORES
@@ -37,6 +38,7 @@ class Picture:
     png: bytes
     width: int  # in CSS pixels, half of the PNG's
     height: int
+    boxes: dict[str, str] = field(default_factory=dict)  # characters that no font has, each with its label
 
     @property
     def cid(self) -> str:
@@ -47,7 +49,8 @@ class Picture:
 def pictures(page: Page) -> list[Picture]:
     """The charts of a message, drawn; raises ReportError where one cannot be."""
     drawn = ((block, title) for block, title in _charts(page) if block is not None and block.kind == "chart")
-    return [_picture(block, title or block.data["title"]) for block, title in islice(drawn, SHOWN)]
+    fonts = page.data.settings.report.fonts
+    return [_picture(block, title or block.data["title"], fonts) for block, title in islice(drawn, SHOWN)]
 
 
 def _charts(page: Page) -> Iterator[tuple[Block | None, str]]:
@@ -79,14 +82,15 @@ def _has_trend(page: Page, row: Any) -> bool:
     return narrative.is_known(row.value) and rows_for(page.rows, row.metric)["value"].notna().sum() > 1
 
 
-def _picture(block: Block, title: str) -> Picture:
+def _picture(block: Block, title: str, fonts: Sequence[str]) -> Picture:
     data = block.data
     # Of rows, such as the steps of a sum, the height is what they take.
     height = HEIGHT if data["spec"]["height"] == base_charts.HEIGHT else data["spec"]["height"]
     spec = data["spec"] | {"width": DRAWN, "height": height, "background": "white"}
     shown = WIDTH, round(height * WIDTH / DRAWN)
-    png = _reduced(draw_png(spec, 2 * WIDTH / DRAWN), (2 * shown[0], 2 * shown[1]))
-    return Picture(title, data["caption"], data["alt"], png, *shown)
+    png = _reduced(draw_png(spec, 2 * WIDTH / DRAWN, fonts), (2 * shown[0], 2 * shown[1]))
+    boxes = unprintable_in_pictures([draw_svg(spec, fonts)], fonts)
+    return Picture(title, data["caption"], data["alt"], png, *shown, boxes)
 
 
 def _reduced(png: bytes, size: tuple[int, int]) -> bytes:

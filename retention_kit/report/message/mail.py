@@ -79,6 +79,15 @@ def _parts(page: Page) -> Parts:
     return Parts(pictures(page), cohorts(page))
 
 
+def boxes(names: dict[str, str], made: dict[str, Parts | None]) -> dict[str, dict[str, str]]:
+    """By message, the characters of its pictures that no font has; `names` and parts by language."""
+    found: dict[str, dict[str, str]] = {}
+    for language, name in names.items():
+        pictures = beforehand.pictures if (beforehand := made[language]) else []
+        found[f"message.{name}.eml"] = dict(item for one in pictures for item in one.boxes.items())
+    return found
+
+
 def write_message(
     page: Page, building: Path, name: str, notices: Sequence[str] = (), made: Parts | None = None
 ) -> list[str]:
