@@ -49,7 +49,7 @@ def folder(files: Sequence[str] = ()) -> str:
     try:
         return _folder_of(tuple((file, Path(file).stat().st_mtime_ns) for file in files))
     except OSError as error:  # it was there when the settings were read
-        raise ReportError(f"The fonts cannot be read: {error}.") from None
+        raise ReportError("The fonts cannot be read: {error}.", error=error) from None
 
 
 @cache
