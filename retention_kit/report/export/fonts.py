@@ -145,9 +145,16 @@ def _first_texts(texts: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         if not text.isascii():
-            for unit in _units(text):
-                found.setdefault(unit, shorten(text, EXAMPLE))
+            for unit in dict.fromkeys(_units(text)):
+                if unit not in found:
+                    found[unit] = _around(unit, text)
     return found
+
+
+def _around(unit: str, text: str) -> str:
+    """A text shortened to what stands around a character."""
+    place = max(0, text.find(unit[0]) - EXAMPLE // 2)
+    return shorten(text if len(text) <= EXAMPLE else text[place : place + EXAMPLE], EXAMPLE)
 
 
 def _units(text: str) -> Iterator[str]:
