@@ -15,7 +15,9 @@ _RTL = ("R", "AL")
 _ISOLATED = re.compile("[\u2066-\u2068][^\u2066-\u2069]*\u2069")
 # A field of a sentence, or what stands in it for itself against right to left: a number, a name, a formula.
 _LITERAL = re.compile(
-    r"\{[^{}]*\}|[−+]?\d+(?:[.,/]\d+)*%?(?![A-Za-z\d])|\[?[A-Za-z](?:[A-Za-z\d./\]−+ -]*[A-Za-z\d\]])?"
+    r"\{[^{}]*\}"
+    r"|\[?(?:\d+ )?[A-Za-z](?:[A-Za-z\d_./\]−+ -]*[A-Za-z\d\]])?"
+    r"|[−+]?\d+(?:[.,/-]\d+)*%?(?![A-Za-z\d])"
 )
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from retention_kit.errors import SettingsError, did_you_mean
 
 FOLDER = files("retention_kit").joinpath("locale")
-OWN = ("metrics", "counted")  # what a language says beyond the English file: its words for figures, the nouns it counts
+# What a language says beyond the English file: nouns that it counts, and what stands in code or layouts: figures,
+# tables, checks of data, what an export cannot tell, and why rows of it are left out.
+OWN = ("counted", "metrics", "tables", "checks", "limits", "left_out")
 
 
 def languages() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -9,93 +10,55 @@ from functools import cache, reduce
 from numbers import Real
 from operator import getitem
 from string import Formatter
-from typing import Any, NamedTuple
+from typing import Any
 
 from retention_kit import bidi
 from retention_kit.errors import Listed, Phrase, RetentionKitError, SettingsError
 from retention_kit.periods import Period
+from retention_kit.sentences import AND, COMMA, SEMICOLON, Figure, Number, Sentence, Verbatim, Written
 from retention_kit.word_files import fields_of, flat, languages, locale_of, phrases, word_file
 
-__all__ = ["DASH", "MINUS", "Figure", "Number", "Sentence", "Words", "languages", "money_decimals", "sentence"]
+__all__ = [
+    "AND",
+    "COMMA",
+    "DASH",
+    "MINUS",
+    "SEMICOLON",
+    "Figure",
+    "Number",
+    "Sentence",
+    "Verbatim",
+    "Words",
+    "Written",
+    "declared",
+    "languages",
+    "money_decimals",
+    "quoted",
+    "sentence",
+]
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 _ARABIC_DIGITS = str.maketrans("0123456789%", "٠١٢٣٤٥٦٧٨٩٪")
 _SPACE = "\N{NO-BREAK SPACE}"
-
-
-class Number(str):
-    """A figure as it is written, which knows its number: a sentence can count a noun with it."""
-
-    number: float
-
-    def __new__(cls, text: str, number: float = 0) -> Number:
-        """`number` is rounded as the text is."""
-        made = super().__new__(cls, text)
-        made.number = number
-        return made
-
-
-class Sentence(str):
-    """An English sentence that can be said in any language; it is its English text in all else.
-
-    Either a key of the word files with the values of its `{fields}`, plain numbers, periods, dates, names and other
-    sentences; or several of them, one after the other.
-    """
-
-    key: str
-    values: Mapping[str, Any]
-    parts: tuple[str, ...]
-    translations: Mapping[str, str]
-
-    def __new__(
-        cls,
-        english: str,
-        key: str = "",
-        values: Mapping[str, Any] | None = None,
-        parts: tuple[str, ...] = (),
-        translations: Mapping[str, str] | None = None,
-    ) -> Sentence:
-        """Made by `sentence`, `declared` and `joined`."""
-        made = super().__new__(cls, english)
-        made.key, made.values, made.parts, made.translations = key, values or {}, parts, translations or {}
-        return made
-
-    def __reduce__(self) -> tuple:
-        return Sentence, (str(self), self.key, self.values, self.parts, self.translations)
-
-    def __str__(self) -> str:
-        return "".join(self)
-
-    def lowered(self) -> Sentence:
-        """The sentence within another: in English it begins with a small letter."""
-        return Sentence(f"{self[:1].lower()}{self[1:]}", self.key, self.values, self.parts, self.translations)
-
-    @classmethod
-    def declared(cls, key: str, english: str, translations: Mapping[str, str] | None = None) -> Sentence:
-        """A sentence whose English stands in code; a word file may say it under the key, else `translations` do, by
-        language, else it stays English.
-        """
-        return cls(english, key, translations=translations)
-
-    @classmethod
-    def joined(cls, *parts: str) -> str:
-        """Sentences one after the other, without those that are empty."""
-        there = tuple(part for part in parts if part)
-        return there[0] if len(there) == 1 else cls(" ".join(there), parts=there)
-
-
-class Figure(NamedTuple):
-    """A figure as a value of a sentence: each language writes it with its unit."""
-
-    value: float
-    unit: str
-    style: str = "short"
+_OPTIONAL = re.compile("<([^<>]*{[^<>]*)>")  # a part of a sentence with a field
 
 
 def sentence(key: str, **values: Any) -> Sentence:
     """A sentence of the word files, with what fills its fields."""
-    return Sentence(_english().text(key, **values), key, values)
+    return Sentence(bidi.plain(_english().text(key, **values)), key, values)
+
+
+def declared(key: str, english: str, **values: Any) -> Sentence:
+    """A sentence whose English stands in code, with fields; a word file may say it under the key."""
+    text = bidi.plain(_english()._fill(english, values))
+    return Sentence(text, key, values, translations={"en": english})
+
+
+def quoted(text: str) -> Sentence:
+    """Text of the data, on one line and in quotation marks."""
+    said = repr(text)
+    return Sentence(said, "quality.told.quoted", {"text": Verbatim(said[1:-1])})
 
 
 @cache
@@ -157,8 +120,8 @@ class Words:
         if not isinstance(text, Sentence):
             return text
         if text.parts:
-            return " ".join(self.say(part) for part in text.parts)
-        if self.locale.startswith("en"):  # as it stands
+            return (self.raw(text.between) if text.between else " ").join(map(self.fill, text.parts))
+        if self.locale.startswith("en") and (text.isascii() or not text.values):  # as it stands
             return str(text)
         known = _flat(self.language.partition("-")[0], self.digits).get(text.key)
         known = known or text.translations.get(self.language.partition("-")[0])
@@ -209,6 +172,11 @@ class Words:
         return forms[Locale.parse(self.locale).plural_form(abs(exact))].format(n=self.fill(number))
 
     def _fill(self, sentence: str, values: Mapping[str, object]) -> str:
+        """A sentence of this language with its `{fields}` filled in; a part between < and > is left out where a value
+        in it is empty.
+        """
+        if "<" in sentence:
+            sentence = _OPTIONAL.sub(lambda part: _if_there(part[1], values), sentence)
         if any(noun or "[" in name for name, noun in fields_of(sentence)):
             return self._filler.vformat(sentence, (), values)
         return sentence.format(**{name: self.fill(value) for name, value in values.items()})
@@ -217,6 +185,10 @@ class Words:
         """A value as a sentence holds it: raw numbers are counts."""
         if isinstance(value, Sentence | Phrase | Listed | RetentionKitError):
             return self.say(value)
+        if isinstance(value, Written):
+            return self._written(value)
+        if isinstance(value, Verbatim) and self._is_rtl and bidi.isolate(value, "ltr") == value:
+            return bidi.ltr(value)
         if isinstance(value, str):
             return self.name(value)
         if isinstance(value, Figure):
@@ -234,6 +206,14 @@ class Words:
     def listed(self, items: Iterable[object], mark: str = "comma") -> str:
         """Items with commas between them, or what has commas of its own with a `semicolon`."""
         return self.text(f"number.{mark}").join(map(self.fill, items))
+
+    def _written(self, figure: Written) -> str:
+        if self.locale.startswith("en"):
+            return str(figure)
+        if isinstance(figure.raw, date):
+            return self.date(figure.raw)
+        words = Words(self.language, figure.currency, self.digits) if figure.currency else self
+        return words.value(figure.raw, figure.unit, "full")
 
     def value(self, value: float | None, unit: str, style: str = "short", sign: str = "") -> str:
         """A figure with its unit, after a sign that belongs to it; a dash where it is undefined."""
@@ -389,8 +369,12 @@ def _flat(language: str, digits: str) -> dict[str, str]:
     return flat(_sentences(language, digits))
 
 
-def _exact(value: float) -> Decimal:
-    return Decimal(repr(float(value)))
+def _if_there(part: str, values: Mapping[str, object]) -> str:
+    return part if all(values[name] for name, _ in fields_of(part)) else ""
+
+
+def _exact(value: float | Decimal) -> Decimal:
+    return value if isinstance(value, Decimal) else Decimal(repr(float(value)))
 
 
 def money_decimals(currency: str) -> int:

@@ -23,13 +23,14 @@ from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.importing.importer import settings_for
 from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
+from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, Listed, SettingsError, did_you_mean
 from retention_kit.fonts import check_fonts
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
 from retention_kit.settings import SIDE_TABLES, TABLES, Data, Settings, override, read_settings
-from retention_kit.wording import money_decimals
+from retention_kit.wording import money_decimals, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,7 +246,7 @@ def sample(**settings: Any) -> Dataset:
     data = load(**sample_tables(), **(own | settings))
     data.is_sample, data.origin, data.given = True, "", settings
     for source in data.sources:
-        source["name"] = "generated"
+        source["name"] = sentence("provenance.generated")
     return data
 
 
@@ -322,7 +323,7 @@ def _clean(engine: Engine, settings: Settings, sources: dict[str, list[Source]])
         _segments(settings.report.segments, {name: columns[name].segments for name in starts}),
         cleaning.quality(),
         [
-            {"table": name, "name": part.label, "sha256": part.sha256}
+            {"table": table_name(name), "name": part.label, "sha256": part.sha256}
             for name, parts in sources.items()
             for part in parts
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.data.schema import table_name
 from retention_kit.display import Display, Table, words_in
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def display_of(data: Any) -> Display:
 
 
 def _rows(table: str, rows: int | None, words: Words) -> str:
-    return words.text("shown.dataset.rows", table=table, rows=words.value(rows, "count"))
+    return words.text("shown.dataset.rows", table=table_name(table), rows=words.value(rows, "count"))
 
 
 def _quality(frame: Any, words: Words) -> Table:
     heads = [words.text(f"shown.dataset.{name}") for name in ("table", "check", "rows_head", "effect")]
+    say = words.say
     rows = [
-        [words.isolate(row.table), words.say(row.check), words.value(row.rows, "count"), words.say(row.effect)]
-        for row in frame.itertuples()
+        [say(row.table), say(row.check), words.value(row.rows, "count"), say(row.effect)] for row in frame.itertuples()
     ]
     return Table(heads, rows, frozenset({0, 1, 3}))

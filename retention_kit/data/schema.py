@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from retention_kit.wording import Sentence
+
 REQUIRED = {
     "orders": ("customer_id", "ordered_at", "amount"),
     "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
@@ -28,3 +30,8 @@ OPTIONAL = {
     "invitations": ("customer_id", "responded_at"),
 }
 IDENTITY = {"orders": "order_id", "subscriptions": "subscription_id"}
+
+
+def table_name(table: str) -> Sentence:
+    """What a table is called: in English as in the settings."""
+    return Sentence.declared(f"tables.{table}", table)

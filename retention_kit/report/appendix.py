@@ -18,6 +18,7 @@ from retention_kit.report.charts.base import join_items
 from retention_kit.report.page import Page
 from retention_kit.report.pages import rules
 from retention_kit.report.pages.context import unavailable
+from retention_kit.wording import Sentence, Verbatim
 
 READ = "rows read"  # of the checks, the one that only counts
 RESTATED = 3  # earlier periods whose figures are shown as sent and now; the manifest holds all
@@ -75,7 +76,7 @@ def _definitions(page: Page, shown: Sequence[Metric]) -> list[Block]:
 
 def _quality(page: Page) -> list[Block]:
     """A table for each source table: what cleaning found in it, and what that does to the figures."""
-    words, text, blocks = page.words, page.words.text, []
+    words, text, say, blocks = page.words, page.words.text, page.words.say, []
     columns = [
         {"label": text(f"quality.{name}"), "align": "end" if name == "rows" else "start"}
         for name in ("check", "rows", "effect")
@@ -83,16 +84,13 @@ def _quality(page: Page) -> list[Block]:
     for table, rows in page.data.quality.groupby("table", sort=False):
         read = {"table": table, "rows": words.value(rows.loc[rows["check"] == READ, "rows"].sum(), "count")}
         noted = rows[rows["check"] != READ]
-        body = [
-            [words.say(row.check), words.value(row.rows, "count"), words.say(row.effect)] for row in noted.itertuples()
-        ]
+        body = [[say(row.check), words.value(row.rows, "count"), say(row.effect)] for row in noted.itertuples()]
         if body:
             blocks.append(Block("table", title=text("quality.title", **read), columns=columns, rows=body))
         else:
             blocks.append(Block("text", text=text("quality.clean", **read)))
     if warned := page.data.warnings:
-        items = [*map(words.say, warned)]
-        blocks.insert(0, Block("notice", tone="attention", title=text("quality.warned"), items=items))
+        blocks.insert(0, Block("notice", tone="attention", title=text("quality.warned"), items=[*map(say, warned)]))
     return [page.heading("quality"), Block("text", text=text("quality.caption")), *blocks]
 
 
@@ -140,9 +138,10 @@ def _provenance(page: Page) -> list[Block]:
         rows = text("provenance.rows", rows=words.value(read[table], "count")) if table in read else ""
         # Several questions of one file are one source each.
         files = dict.fromkeys(
-            text("provenance.source", name=_short(source["name"]), sha256=source["sha256"][:16]) for source in sources
+            text("provenance.source", name=_short(source["name"]), sha256=Verbatim(source["sha256"][:16]))
+            for source in sources
         )
-        terms.append({"term": table, "text": rows, "details": [*files]})
+        terms.append({"term": words.say(table), "text": rows, "details": [*files]})
     packages = {name: version(name) for name in PACKAGES}
     lines = [
         text("provenance.package", name=name, version=packages[name]) for name in PACKAGES if name != "retention-kit"
@@ -166,5 +165,7 @@ def _provenance(page: Page) -> list[Block]:
 
 def _short(name: str) -> str:
     """A source without the folders before it: `shop.csv`, or `shop.duckdb: SELECT …`."""
+    if isinstance(name, Sentence):  # of no file
+        return name
     file, colon, query = name.partition(": ")
     return f"{Path(file).name}{colon}{query}"

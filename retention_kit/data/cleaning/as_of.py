@@ -8,7 +8,9 @@ from itertools import pairwise
 
 from retention_kit.data.checks import WHEN
 from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.schema import table_name
 from retention_kit.errors import DataError
+from retention_kit.wording import Verbatim, Written, sentence
 
 QUIET = 28  # days without an event that may happen anywhere
 
@@ -60,8 +62,8 @@ def left_behind(engine: Engine, ends: dict[str, date], as_of: date) -> tuple[str
         )
         gaps = [(later - day).days for (day,), (later,) in pairwise(days)]
         if quiet > 2 * max(gaps, default=0):
-            sentences.append(
-                f"{name}: they end on {last}, and other tables go on to {as_of - timedelta(days=1)}: figures of the "
-                f"time between are of nothing. Bring them up to date, or set as_of = {last + timedelta(days=1)}."
-            )
+            end = as_of - timedelta(days=1)
+            days_told = {"last": Written(str(last), last), "end": Written(str(end), end)}
+            setting = Verbatim(f"as_of = {last + timedelta(days=1)}")
+            sentences.append(sentence("quality.told.left_behind", table=table_name(name), setting=setting, **days_told))
     return tuple(sentences)

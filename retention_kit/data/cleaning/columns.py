@@ -35,7 +35,7 @@ from retention_kit.data.values.suggestions import ExpressionTarget
 from retention_kit.data.values.times import ENDS, TimeColumn, read_times
 from retention_kit.data.values.vocabulary import scale_words, score_words, subscription_words
 from retention_kit.settings import Settings
-from retention_kit.wording import money_decimals
+from retention_kit.wording import COMMA, Sentence, money_decimals, quoted, sentence
 
 # Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines
 # whose figures are, since a status may have changed from one export to the next.
@@ -299,10 +299,13 @@ class Columns:
         self._empty = {name: tuple(words) for name, words in counted.items()}
         if counted:
             examples = [
-                f"{name} {word!r} ({rows:,})" for name, words in counted.items() for word, rows in words.items()
+                sentence("quality.told.word", column=name, word=quoted(word), rows=float(rows))
+                for name, words in counted.items()
+                for word, rows in words.items()
             ]
             rows = sum(sum(words.values()) for words in counted.values())
-            self.findings.append(Finding("word for an empty cell", rows, ", ".join(examples[:6])))
+            detail = Sentence.joined(*examples[:6], between=COMMA)
+            self.findings.append(Finding("word for an empty cell", rows, detail))
 
     def _read_numbers(
         self, sources: list[Source], types_by_source: list[dict], spellings_by_source: list[dict]
@@ -327,7 +330,7 @@ class Columns:
                     label = f"The {self._table} column {name!r}"
                     number_format = read_numbers(self._engine, source.name, text, label, hints)
                     if number_format.assumed:
-                        detail = f"{name} {number_format.assumed}"
+                        detail = Sentence.joined(name, number_format.assumed)
                         self.findings.append(
                             Finding("number that may be read in two ways", number_format.open_rows, detail)
                         )

@@ -14,6 +14,7 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.schema import IDENTITY
+from retention_kit.wording import COMMA, Sentence, quoted, sentence
 
 _CANDIDATES = 3  # a total of nobody is among the largest amounts
 _FEWEST = 3  # rows that a total sums: two equal amounts are no sum
@@ -50,10 +51,11 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
     sums: Counter[str | None] = Counter()
     for _, _, code, amount in totals:
         sums[code] += amount
-    examples = ", ".join(_named(row, who) for row, who, *_ in totals[:_TOLD])
-    more = f" and {len(totals) - _TOLD:,} more" if len(totals) > _TOLD else ""
+    examples = Sentence.joined(*(_named(row, who) for row, who, *_ in totals[:_TOLD]), between=COMMA)
+    if more := len(totals) - _TOLD if len(totals) > _TOLD else 0:
+        examples = sentence("quality.told.and_more", values=examples, more=float(more))
     amounts = tuple(money.format(amount, code) for code, amount in sorted(sums.items(), key=str))
-    return [Count(table, "row that sums the others", len(totals), amounts, examples + more)]
+    return [Count(table, "row that sums the others", len(totals), amounts, examples)]
 
 
 def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
@@ -100,7 +102,9 @@ def _sums_and_subtotals(engine: Engine, usable: str, candidates: list[tuple]) ->
 
 
 def _named(row: int, who: str | None) -> str:
-    return f"row {row} of {who!r}" if who else f"row {row}, without a customer"
+    if who:
+        return sentence("quality.told.row_of", row=row, customer=quoted(who))
+    return sentence("quality.told.row_of_nobody", row=row)
 
 
 def detail_overlap(engine: Engine, table: str, columns: Columns, counts: list[Count]) -> list[Count]:
@@ -118,9 +122,8 @@ def detail_overlap(engine: Engine, table: str, columns: Columns, counts: list[Co
                 "HAVING min(_file_number) <> max(_file_number))"
             )
             if several:
-                noun = "answer" if table == "responses" else table.rstrip("s")
-                verb = "s stand" if several > 1 else " stands"
-                count = count._replace(detail=f"{several:,} {noun}{verb} in several files, such as {example!r}")
+                detail = sentence(f"quality.told.{table}_in_files", number=float(several), value=quoted(example))
+                count = count._replace(detail=detail)
         detailed.append(count)
     return detailed
 
@@ -141,7 +144,7 @@ def find_useless_files(engine: Engine, table: str, columns: Columns, sources: Se
         for file, name in enumerate(source.files)
         if not rows_by_file.get((number, file), (0, 0))[1]
     ]
-    names = ", ".join(name for name, _ in useless)
-    return (
-        [Count(table, "file without a usable row", sum(rows for _, rows in useless), detail=names)] if useless else []
-    )
+    if not useless:
+        return []
+    names = Sentence.joined(*(name for name, _ in useless), between=COMMA)
+    return [Count(table, "file without a usable row", sum(rows for _, rows in useless), detail=names)]

@@ -13,6 +13,7 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import UNKNOWN
+from retention_kit.wording import COMMA, Sentence, Verbatim, quoted, sentence
 
 _EXAMPLES = 3
 
@@ -41,13 +42,15 @@ def count_left_out(engine: Engine, table: str, sources: list[Source], money: Mon
         amounts_told = tuple(
             money.format(units, code) for (name, code), units in units_by_currency.items() if name == check and units
         )
-        detail = f"to keep such rows, add OR {' OR '.join(f'{name} IS NULL' for name in dict.fromkeys(columns))}"
-        has_detail = check != "left out by where" and bool(columns)
-        counts.append(Count(table, check, count, amounts_told, detail if has_detail else "", FailedRows(count, total)))
+        detail = ""
+        if check != "left out by where" and columns:
+            condition = "".join(f" OR {name} IS NULL" for name in dict.fromkeys(columns))
+            detail = sentence("quality.told.to_keep", condition=Verbatim(condition.strip()))
+        counts.append(Count(table, check, count, amounts_told, detail, FailedRows(count, total)))
     for check, orders in (("order cut in half by where", cut), ("line kept with its order", kept_whole)):
         if orders:
-            few = ", ".join(repr(order) for order, _ in orders[:_EXAMPLES])
-            detail = f"{len(orders):,} order{'s' * (len(orders) > 1)}, such as {few}"
+            few = Sentence.joined(*(quoted(order) for order, _ in orders[:_EXAMPLES]), between=COMMA)
+            detail = sentence("quality.told.orders_such_as", number=float(len(orders)), values=few)
             lines = sum(lines for _, lines in orders)
             counts.append(Count(table, check, lines, detail=detail, failing=FailedRows(lines, total)))
     return counts

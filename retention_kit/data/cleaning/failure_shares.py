@@ -13,6 +13,7 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import clearer_interval
 from retention_kit.errors import DataError, Phrase, did_you_mean
+from retention_kit.wording import COMMA, Sentence, quoted, sentence
 
 _SHOWN = 3  # values
 _LOOKED_AT = 1_000  # the commonest, among which the typical ones are looked for
@@ -34,7 +35,7 @@ class FailedRows(NamedTuple):
     rows: int
     of: int
     values: tuple[Value, ...] = ()
-    base: str = "rows"
+    of_values: bool = False  # of the rows that hold a value
 
     @property
     def examples(self) -> str:
@@ -45,19 +46,30 @@ class FailedRows(NamedTuple):
         if not named:
             return ""
         if named[0].rows == 1:
-            return f"such as {_quoted(named[0])}"
+            return sentence("quality.told.such_as", value=_quoted(named[0]))
         named = sorted(named, key=lambda value: (-value.rows, value.first))
-        parts = [", ".join([f"{value.rows:,} row{'s' * (value.rows > 1)}", *value.amounts]) for value in named]
-        return "most often " + ", ".join(f"{_quoted(value)} ({part})" for value, part in zip(named, parts, strict=True))
+        values = []
+        for value in named:
+            rows = sentence("quality.told.rows", rows=float(value.rows))
+            about = Sentence.joined(rows, *value.amounts, between=COMMA)
+            values.append(sentence("quality.told.in_brackets", text=_quoted(value), about=about))
+        return sentence("quality.told.most_often", values=Sentence.joined(*values, between=COMMA))
+
+    @property
+    def base(self) -> str:
+        """What `of` counts."""
+        return sentence(f"quality.told.{'base_values' if self.of_values else 'base'}")
 
     @property
     def first_row(self) -> str:
         """Where a typical value stands, and what else stands there: `first in row 1 ('soon')`."""
         typical = self.values[0]
         is_first = typical.first == min(value.first for value in self.values)
-        parts = f"{'first in' if is_first else 'such as'} row {typical.first}"
-        parts += f" ({_quoted(typical)})" if typical.text is not None else ""
-        return parts if len(self.values) == 1 or typical.rows == 1 else f"{parts}, {self.examples}"
+        place: str = sentence(f"quality.told.{'first_in' if is_first else 'such_as_row'}", row=typical.first)
+        if typical.text is not None:
+            place = sentence("quality.told.in_brackets", text=place, about=_quoted(typical))
+        is_alone = len(self.values) == 1 or typical.rows == 1
+        return place if is_alone else Sentence.joined(place, self.examples, between=COMMA)
 
 
 class JudgedRows(NamedTuple):
@@ -136,7 +148,7 @@ def _of_values(engine: Engine, table: str, columns: Columns, check: str, failure
     ((filled,),) = engine.rows(f"SELECT count({columns.text(_column(table, check))}) FROM {table}_raw")
     if failure.rows < 2 or failure.rows <= REFUSED * filled:
         return failure
-    return failure._replace(of=filled, base="rows that hold a value")
+    return failure._replace(of=filled, of_values=True)
 
 
 def _refuse_scales(engine: Engine, failure: FailedRows) -> None:
@@ -195,4 +207,4 @@ def _column(table: str, check: str) -> str:
 def _quoted(value: Value) -> str:
     """A value as it came, on one line and cut where it is long."""
     text = value.text or ""
-    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+    return quoted(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")

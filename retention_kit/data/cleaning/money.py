@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from retention_kit.errors import SettingsError
-from retention_kit.wording import money_decimals
+from retention_kit.wording import Written, money_decimals
 
 
 class Money(NamedTuple):
@@ -20,11 +20,9 @@ class Money(NamedTuple):
         """`1,234.50 GBP`; each currency by its own name, since what is set aside is never converted."""
         amount = Decimal(units) / (10**self.decimals * self.scale)
         code = currency or self.currency
-        return f"{amount:,.{_decimals(code)}f}" + (f" {code}" if code != "XXX" else "")
-
-
-def _decimals(code: str) -> int:
-    try:
-        return money_decimals(code)
-    except SettingsError:
-        return 2
+        try:
+            decimals = money_decimals(code)
+        except SettingsError:  # no currency that anybody knows
+            return f"{amount:,.2f} {code}"
+        amount = round(amount, decimals)
+        return Written(f"{amount:,.{decimals}f}" + (f" {code}" if code != "XXX" else ""), amount, "money", code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
@@ -15,7 +14,9 @@ from retention_kit.data.cleaning.money import Money
 from retention_kit.data.cleaning.raw_columns import is_capped
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.schema import table_name
 from retention_kit.settings import SIDE_TABLES, TABLES
+from retention_kit.wording import AND, SEMICOLON, Figure, Sentence, Verbatim, declared, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -240,21 +241,24 @@ def lines_effect(engine: Engine, columns: Columns) -> str:
     if not columns.has_lines:
         return ""
     (orders,) = engine.rows("SELECT count(*) FROM orders")[0]
-    return f"{'orders and ' if columns.is_mixed else ''}lines of orders, summed by order_id: {orders:,} orders"
+    told = {"column": Verbatim("order_id"), "orders": float(orders)}
+    return sentence(f"quality.told.{'mixed' if columns.is_mixed else 'lines'}", **told)
 
 
 def quality_frame(counts: list[Count], sizes: dict[str, int], read: dict[str, str]) -> pd.DataFrame:
     """Columns table, check, rows, effect: each table's size, with what was read if it is no plain row, then its
-    checks.
+    checks. All but rows are sentences.
     """
     import pandas as pd
 
-    rows = [(name, "rows read", size, read[name]) for name, size in sizes.items()]
-    rows += [(count.table, count.check, count.rows, _effect(count)) for count in counts]
-    frame = pd.DataFrame(rows, columns=["table", "check", "rows", "effect"])
-    return frame.sort_values(
-        "table", key=lambda column: column.map((*TABLES, *SIDE_TABLES).index), kind="stable"
-    ).reset_index(drop=True)
+    rows = [(name, sentence("quality.told.rows_read"), size, read[name]) for name, size in sizes.items()]
+    rows += [(count.table, _name(count.check), count.rows, _effect(count)) for count in counts]
+    rows.sort(key=lambda row: (*TABLES, *SIDE_TABLES).index(row[0]))
+    tables = [table_name(name) for name, *_ in rows]
+    checks, sizes_told, effects = [list(column) for column in zip(*rows, strict=True)][1:]
+    columns = {"table": tables, "check": checks, "rows": sizes_told, "effect": effects}
+    # A column of text alone would forget what its sentences are made of.
+    return pd.DataFrame(columns, dtype=object).astype({"rows": "int64"})
 
 
 def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
@@ -264,18 +268,32 @@ def warnings(counts: list[Count], sizes: dict[str, int]) -> tuple[str, ...]:
         total = count.failing.of if count.failing else sizes[count.table]
         share = get_check(count.check).share
         if share and (share == "always" or count.rows >= WARNED * total):
-            base = count.failing.base if count.failing else "rows"
-            text = (
-                f"{count.table}: {count.check} in {count.rows:,} of {total:,} {base} ({count.rows / total:.0%}), "
-                f"{_effect(count)}."
+            percent = f"{count.rows / total:.0%}"
+            text = sentence(
+                f"quality.told.{'warning_values' if count.failing and count.failing.of_values else 'warning'}",
+                table=table_name(count.table),
+                check=_name(count.check),
+                rows=float(count.rows),
+                total=float(total),
+                share=Figure(int(percent[:-1]) / 100, "percent"),
+                effect=_effect(count),
             )
             sentences.append((-count.rows / total, text))
     return tuple(text for _, text in sorted(sentences))
 
 
+def _name(check: str) -> Sentence:
+    """The check, as any language calls it: the reasons of `leave_out` are the user's or a layout's."""
+    known, colon, why = check.partition(": ")
+    if known != "left out" or not colon:
+        return Sentence.declared(f"checks.{check}.name", check)
+    reason = Sentence.declared(f"left_out.{why}", why)
+    return declared("checks.left out.name", "left out: {why}", why=reason)
+
+
 def _effect(count: Count) -> str:
-    money = " and ".join(count.amounts)
-    effect = re.sub(
-        "<(.*?)>", lambda match: match[1].format(money=money) if money else "", get_check(count.check).effect
-    )
-    return "; ".join(filter(None, (effect, count.failing.examples if count.failing else "", count.detail)))
+    money = Sentence.joined(*count.amounts, between=AND) if count.amounts else ""
+    key = "left out" if count.check.startswith("left out: ") else count.check
+    effect = declared(f"checks.{key}.effect", get_check(key).effect, money=money)
+    examples = count.failing.examples if count.failing else ""
+    return Sentence.joined(effect, examples, count.detail, between=SEMICOLON)

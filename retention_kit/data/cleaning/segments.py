@@ -17,6 +17,7 @@ from retention_kit.data.engines.sql_text import literal, quote
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.wording import sentence
 
 _MOST = 200  # values
 _SHARE = 0.05  # of the rows
@@ -52,9 +53,10 @@ def choose_segments(
                 )
     judged = [name for name in names if name.lower() not in asked]
     # Columns that were left unread for their names.
-    whys = {name: personal_reason(name) or "not in keep" for source in sources for name in source.unread}
+    unkept = sentence("quality.no_segment.keep")
+    whys: dict[str, str] = {name: personal_reason(name) or unkept for source in sources for name in source.unread}
     if sources and all(source.keep is not None for source in sources):
-        whys |= dict.fromkeys(judged, "not in keep")
+        whys |= dict.fromkeys(judged, unkept)
     else:
         whys |= {name: why for name in judged if (why := personal_reason(name))}
         others = [name for name in judged if name not in whys]
@@ -62,7 +64,8 @@ def choose_segments(
             whys |= _why_by_values(engine, sources, others[start : start + _AT_ONCE])
             kept = [name for name in others[: start + _AT_ONCE] if name not in whys]
             if len(kept) >= _COLUMNS:
-                whys |= dict.fromkeys(kept[_COLUMNS:] + others[start + _AT_ONCE :], f"beyond the first {_COLUMNS}")
+                beyond = sentence("quality.no_segment.beyond", most=_COLUMNS)
+                whys |= dict.fromkeys(kept[_COLUMNS:] + others[start + _AT_ONCE :], beyond)
                 break
     return [name for name in names if name not in whys], whys
 
@@ -91,17 +94,17 @@ def _why_by_values(engine: Engine, sources: list[Source], names: list[str]) -> d
         for index in range(len(names))
     )
     ((rows, *figures),) = engine.rows(f"SELECT count(*), {counts} FROM ({' UNION ALL '.join(parts)}) AS looked_at")
-    whys = {}
+    whys: dict[str, str] = {}
     for index, name in enumerate(names):
         filled, values, personal, texts = figures[index * 4 : index * 4 + 4]
         if personal * 2 > values:
-            whys[name] = "an address, phone number or link"
+            whys[name] = sentence("quality.no_segment.reach")
         elif texts * 2 > values:
-            whys[name] = "free text"
+            whys[name] = sentence("quality.no_segment.text")
         elif values > max(_MOST, _SHARE * rows):
-            whys[name] = f"{values:,} values in {rows:,} rows"
+            whys[name] = sentence("quality.no_segment.many", values=float(values), rows=float(rows))
         elif values == filled > _SHOWN:
-            whys[name] = "a value of its own in every row"
+            whys[name] = sentence("quality.no_segment.own")
     return whys
 
 

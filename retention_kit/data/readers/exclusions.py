@@ -13,6 +13,7 @@ from retention_kit.data.values.expressions import explain_error
 from retention_kit.data.values.typed_expressions import type_expression
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
+from retention_kit.wording import Sentence
 
 
 def cells_as_text(engine: Engine, source: Table, reader: str) -> str:
@@ -70,7 +71,8 @@ def leave_out(
 
 def export_limits(source: Table) -> list[str]:
     """What the export of a source cannot tell, a sentence each; raises SettingsError where its layout is unknown."""
-    return layout_of(source.layout).notes if source.layout else []
+    notes = layout_of(source.layout).notes if source.layout else []
+    return [Sentence.declared(f"limits.{note}", note) for note in notes]
 
 
 def lacks_earlier_prices(source: Table) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from retention_kit.data.checks import Finding
 from retention_kit.errors import DataError
+from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
 
 HEAD = 200  # records among which the header is looked for
 EXAMPLES = 20
@@ -101,12 +102,11 @@ class Header(NamedTuple):
             while name.lower() in taken:
                 name, number = f"{title}_{number}", number + 1
             if name != title and _text(first):
-                repeated.append(
-                    f"{title!r} stands again in column {position + 1}: the first is used, this one is {name!r}"
-                )
+                names = {"name": quoted(title), "column": position + 1, "other": quoted(name)}
+                repeated.append(sentence("quality.told.name_again", **names))
             taken.add(name.lower())
             columns.append(name)
-        return cls(columns, "; ".join(repeated[:3]))
+        return cls(columns, Sentence.joined(*repeated[:3], between=SEMICOLON) if repeated else "")
 
 
 class RecordSorter:
@@ -142,8 +142,9 @@ class RecordSorter:
             Finding(check, size, self._example(check), tuple(self._examples[check]), self._label)
             for check, size in self._counts.items()
         ]
-        doubled = "; ".join(dict.fromkeys(header.detail for header in self.headers if header.detail))
-        return findings + ([Finding("duplicate header", self.records, doubled)] if doubled else [])
+        if doubled := dict.fromkeys(header.detail for header in self.headers if header.detail):
+            findings.append(Finding("duplicate header", self.records, Sentence.joined(*doubled, between=SEMICOLON)))
+        return findings
 
     def _take_header(self, line: int, first: Sequence[Any], reading: Iterator) -> list[Sequence[Any]]:
         rows = [first]
@@ -244,7 +245,10 @@ class RecordSorter:
     def _example(self, check: str) -> str:
         line, text = self._examples[check][0]
         short = text if len(text) <= 60 else f"{text[:59]}…"
-        return f"{self._label}, {self._unit} {line}" + (f": {short!r}" if short.strip(f"{self._delimiter} ") else "")
+        place = sentence(f"quality.told.in_{self._unit}", file=self._label, number=line)
+        if not short.strip(f"{self._delimiter} "):
+            return place
+        return sentence("quality.told.text_at", place=place, text=quoted(short))
 
     def _refuse_torn(self) -> None:
         """Raise where a record has cells beyond the header, whose values may be shifted, or where many have too few."""

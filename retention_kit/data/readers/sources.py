@@ -36,6 +36,7 @@ from retention_kit.data.values.amounts import Hints
 from retention_kit.data.values.typed_expressions import type_expression
 from retention_kit.errors import DataError, Listed, did_you_mean
 from retention_kit.settings import SIDE_TABLES, TABLES, Table
+from retention_kit.wording import Verbatim, quoted, sentence
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
 _FORM = {"answers", "tokens", "responses", "invitations"}  # tables and views of a form's file
@@ -306,9 +307,8 @@ def _missing_columns(
                     hint=did_you_mean(column, [name for name in types_by_file[files.index(path)] if name in others]),
                 )
             ((rows,),) = engine.rows(f"SELECT count(*) FROM {reader}")
-            findings.append(
-                Finding("column missing in one file", rows, f"{path.name} has no {column!r} for {column_of_ours}")
-            )
+            told = {"file": path.name, "column": quoted(column), "ours": Verbatim(column_of_ours)}
+            findings.append(Finding("column missing in one file", rows, sentence("quality.told.file_lacks", **told)))
     return tuple(dict.fromkeys(findings))
 
 

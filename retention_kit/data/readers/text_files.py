@@ -41,6 +41,7 @@ from retention_kit.data.readers.header import (
 from retention_kit.data.readers.text_scan import plain_records
 from retention_kit.data.readers.union import REST
 from retention_kit.errors import DataError
+from retention_kit.wording import SEMICOLON, Sentence, Verbatim, sentence
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
 _HEAD_CHARACTERS = 1 << 20
@@ -219,15 +220,16 @@ def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Finding]:
     if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
         return []
     if encoding.damaged:
-        examples = "; ".join(f"line {line} holds {text}" for line, text in encoding.damaged[:3])
-        more = f", and {len(encoding.damaged) - 3} more" if encoding.damaged[3:] else ""
-        sentence = f"{opened.label} is UTF-8 but for a few bytes: {examples}{more}"
-        return [
-            Finding("damaged characters", len(encoding.damaged), sentence, encoding.damaged[:EXAMPLES], opened.label)
+        examples = [
+            sentence("quality.told.line_holds", line=line, text=Verbatim(text)) for line, text in encoding.damaged[:3]
         ]
-    rows = _rows_of(engine, name)
-    guessed = "" if encoding.is_sure else f': if names look wrong, set encoding = "{encoding.name}" or another'
-    return [Finding("encoding", rows, f"{opened.label} is read as {encoding.name}{guessed}")]
+        told = {"file": opened.label, "lines": Sentence.joined(*examples, between=SEMICOLON)}
+        more = len(encoding.damaged) - 3
+        detail = sentence(f"quality.told.damaged{'_more' if more > 0 else ''}", **told, more=more)
+        return [Finding("damaged characters", len(encoding.damaged), detail, encoding.damaged[:EXAMPLES], opened.label)]
+    key = "encoded" if encoding.is_sure else "encoded_perhaps"
+    told = {"file": opened.label, "encoding": encoding.name, "setting": Verbatim(f'encoding = "{encoding.name}"')}
+    return [Finding("encoding", _rows_of(engine, name), sentence(f"quality.told.{key}", **told))]
 
 
 def _read_in_place(

@@ -16,6 +16,7 @@ from retention_kit.data.values.personal_columns import personal_reason
 from retention_kit.data.values.typed_expressions import columns_in
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
+from retention_kit.wording import COMMA, Sentence, Verbatim, quoted, sentence
 
 
 def header_names(engine: DuckDB, table: str, source: Table) -> Names:
@@ -126,7 +127,8 @@ def _rename_columns(
     if not renamed:
         return relation, ()
     columns = ", ".join(aliased(engine, engine.quote(column), renamed.get(column, column)) for column in columns_there)
-    renames = ", ".join(f"{column!r} is read as {name}" for column, name in renamed.items())
-    return f"(SELECT {columns} FROM {relation} AS _spelled)", (
-        Finding("name spelled otherwise", 1, f"{label}: {renames}"),
-    )
+    renames = [
+        sentence("quality.told.read_as", column=quoted(column), name=Verbatim(name)) for column, name in renamed.items()
+    ]
+    detail = sentence("quality.told.text_at", place=label, text=Sentence.joined(*renames, between=COMMA))
+    return f"(SELECT {columns} FROM {relation} AS _spelled)", (Finding("name spelled otherwise", 1, detail),)

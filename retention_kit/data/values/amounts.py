@@ -17,7 +17,7 @@ from retention_kit.data.checks import REFUSED, Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, regex_literal
 from retention_kit.errors import DataError, SettingsError
-from retention_kit.wording import money_decimals
+from retention_kit.wording import Verbatim, money_decimals, quoted, sentence
 
 _BLANKS = "\t\u00a0\u2007\u2009\u202f"
 _MINUS = "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"
@@ -182,7 +182,9 @@ def _describe_assumption(unclear: dict[str, str], chosen: str) -> str:
     ((separator, example),) = unclear.items()
     readings = [re.sub(f"[^0-9{re.escape(one)}]", "", example).replace(one, ".") for one in (separator, "x")]
     reading, other = readings if chosen == separator else readings[::-1]
-    return f'{example!r} as {reading}, not {other}: decimal = "{"." if chosen == "," else ","}" states the other'
+    setting = Verbatim(f'decimal = "{"." if chosen == "," else ","}"')
+    readings_told = {"reading": Verbatim(reading), "other": Verbatim(other), "setting": setting}
+    return sentence("quality.told.read_as_number", value=quoted(example), **readings_told)
 
 
 def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_odd: bool) -> str:
@@ -281,7 +283,9 @@ def find_other_signs(
         f"SELECT count(CASE WHEN {clash} THEN 1 END), count({text}), min(CASE WHEN {clash} THEN {text} END), "
         f"min(CASE WHEN {clash} THEN {code} END) FROM {relation} AS came"
     )[0]
-    detail = f"{name} such as {example!r} beside {currency}"
+    detail = ""
+    if rows:
+        detail = sentence("quality.told.sign_beside", column=name, value=quoted(example), currency=currency)
     if rows > REFUSED * filled:
         raise DataError(
             "The {table} have the sign of another currency than their column 'currency' names in {rows:,} of "
@@ -311,7 +315,8 @@ def find_extra_decimals(engine: Engine, relation: str, number: str, currency: st
     rows, example = engine.rows(
         f"SELECT count(CASE WHEN {finer} THEN 1 END), min(CASE WHEN {finer} THEN {number} END) FROM {relation} AS came"
     )[0]
-    return [Finding("more decimals than the currency has", rows, f"such as {example}")] if rows else []
+    detail = sentence("quality.told.such_as", value=Verbatim(example))
+    return [Finding("more decimals than the currency has", rows, detail)] if rows else []
 
 
 def _decimals(code: str) -> int | None:

@@ -16,6 +16,7 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, regex_literal
 from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.errors import DataError
+from retention_kit.wording import AND, COMMA, Sentence, Verbatim, quoted, sentence
 
 IDS = ("customer_id", "order_id", "subscription_id", "refund_of", "response_id", "ticket_id")
 BLANKS = (
@@ -66,8 +67,12 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
         nobody += words
         findings += cut
     if nobody:
-        examples = ", ".join(f"{name} {word!r} ({rows:,})" for name, word, rows in nobody[:6])
-        findings.append(Finding("id that names nobody", sum(rows for *_, rows in nobody), examples))
+        examples = [
+            sentence("quality.told.word", column=name, word=quoted(word), rows=float(rows))
+            for name, word, rows in nobody[:6]
+        ]
+        detail = Sentence.joined(*examples, between=COMMA)
+        findings.append(Finding("id that names nobody", sum(rows for *_, rows in nobody), detail))
     if look_at_case and all(counts[-2:]):
         findings += _alike_but_for_case(engine, table, sql["customer_id"])
     return Ids(sql, tuple(findings))
@@ -136,7 +141,7 @@ def _read(
     if "address" in kinds and (addresses := _guest_addresses(engine, table, text)):
         text = f"CASE WHEN lower({text}) NOT IN ({', '.join(literal(said) for said, _ in addresses)}) THEN {text} END"
         words += [(name, said, rows) for said, rows in addresses]
-    detail = f"{name} such as {kinds.get('cut', (0, ''))[1]!r}"
+    detail = sentence("quality.told.column_such_as", column=name, value=quoted(kinds.get("cut", (0, ""))[1]))
     return f"lower({text})" if fold else text, words, [Finding("id in E-notation", cut, detail)] if cut else []
 
 
@@ -189,12 +194,10 @@ def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Findi
     customers, rows = engine.rows(f"SELECT count(*), CAST(sum(times) AS BIGINT) FROM ({alike}) AS alike")[0]
     if customers:
         examples = engine.rows(f"SELECT one, other FROM ({alike}) AS alike ORDER BY folded LIMIT 3")
-        pairs = ", ".join(f"{one!r} and {other!r}" for one, other in examples)
-        yield Finding(
-            "ids that differ only in case",
-            rows,
-            f'{customers:,} such as {pairs}; [data.{table}] case = "fold" makes them one',
-        )
+        pairs = [Sentence.joined(quoted(one), quoted(other), between=AND) for one, other in examples]
+        setting = Verbatim(f'[data.{table}] case = "fold"')
+        told = {"pairs": Sentence.joined(*pairs, between=COMMA), "setting": setting}
+        yield Finding("ids that differ only in case", rows, sentence("quality.told.fold", ids=float(customers), **told))
 
 
 def dominant_customer(engine: Engine, rows: int) -> list[Finding]:
@@ -216,5 +219,6 @@ def dominant_customer(engine: Engine, rows: int) -> list[Finding]:
     ):
         (own,) = engine.rows(f"SELECT count(*) {known} AND customer_id = {literal(customer)}")[0]
         if own * 2 > orders:
-            return [Finding("one customer has most orders", own, f"{customer!r} of {orders:,} orders")]
+            detail = sentence("quality.told.orders_of", customer=quoted(customer), number=float(orders))
+            return [Finding("one customer has most orders", own, detail)]
     return []

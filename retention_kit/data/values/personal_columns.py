@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 
+from retention_kit.wording import sentence
+
 # What a word of a column's name says; `LAST` where only its last word does (`order_number`, but not `number_of_items`).
 _NAMES = {
-    "an id": "id ids uuid guid hash token iban vat ssn sku reference ref invoice receipt transaction checkout cookie "
+    "id": "id ids uuid guid hash token iban vat ssn sku reference ref invoice receipt transaction checkout cookie "
     "session",
-    "a URL": "url uri link href referrer referer useragent agent landing site",
-    "a name": "firstname lastname surname fullname forename username login company vendor",
-    "an address": "address addr street zip postcode postal latitude longitude lat lng lon geo",
-    "a phone number": "phone telephone tel fax msisdn",
-    "an email address": "email mail",
-    "an IP address": "ip ipaddress",
-    "free text": "comment comments note notes message description text feedback remark remarks memo body answer "
+    "url": "url uri link href referrer referer useragent agent landing site",
+    "name": "firstname lastname surname fullname forename username login company vendor",
+    "address": "address addr street zip postcode postal latitude longitude lat lng lon geo",
+    "phone": "phone telephone tel fax msisdn",
+    "email": "email mail",
+    "ip": "ip ipaddress",
+    "text": "comment comments note notes message description text feedback remark remarks memo body answer "
     "details subject",
 }
 _LAST = {
-    "an id": "number no nr num barcode",
-    "a name": "name user customer contact",
-    "a birthday": "birthday birthdate dob",
+    "id": "number no nr num barcode",
+    "name": "name user customer contact",
+    "birthday": "birthday birthdate dob",
 }
 _FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", "optout", "subscribed", "subscription",
                    "verified", "marketing", "is", "has", "type", "kind", "group", "category", "class", "domain",
@@ -33,7 +35,6 @@ def personal_reason(name: str) -> str:
     words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", name).lower())
     if not words or _FLAGS & set(words):
         return ""
-    for why, known in _NAMES.items():
-        if set(known.split()) & set(words):
-            return why
-    return next((why for why, known in _LAST.items() if words[-1] in known.split()), "")
+    kinds = [kind for kind, known in _NAMES.items() if set(known.split()) & set(words)]
+    kinds += [kind for kind, known in _LAST.items() if words[-1] in known.split()]
+    return sentence(f"quality.no_segment.{kinds[0]}") if kinds else ""

@@ -13,6 +13,7 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, parse_score
 from retention_kit.errors import DataError, Listed
+from retention_kit.wording import Verbatim, sentence
 
 DEFAULT = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
 BOUNDS = {scale: (0, 1) if scale == "good/bad" else tuple(map(int, scale.split("-"))) for scale in SCALES}
@@ -81,7 +82,7 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
         scale_taken, why, rows = recognise(name, answers)
         if scale_taken != DEFAULT[name]:
             cases += f" WHEN lower({survey}) = {literal(name)} AND _source = {source} THEN {literal(scale_taken)}"
-            detail = f"{name} on {scale_taken}, {why}"
+            detail = sentence("quality.told.scale", survey=name, scale=Verbatim(scale_taken), why=why)
             findings.append(Finding(RECOGNISED, rows, detail))
     default = " ".join(f"WHEN {literal(name)} THEN {literal(scale_taken)}" for name, scale_taken in DEFAULT.items())
     return (
@@ -168,13 +169,15 @@ def recognise(survey: str, answers: dict[str, int]) -> tuple[str, str, int]:
     if survey != "csat":
         return DEFAULT[survey], "", size
     if 2 * words > size:
-        return "good/bad", "since they say good or bad", size
+        return "good/bad", sentence("quality.told.scale_words"), size
     if scores.get(Decimal(0)) and between(0, 2) == size:
         scale = "0-2" if scores.get(Decimal(2)) else "good/bad"
-        return scale, f"since they lie from 0 to {2 if scale == '0-2' else 1}", size
+        return scale, sentence("quality.told.scale_from_zero", high=2 if scale == "0-2" else 1), size
     above = [score for score in scores if 6 <= score <= 10]
     is_spread = len(above) > 1 or above == [10] or 2 * between(6, 10) > size
     if is_spread and between(6, 10) >= _FEW * size and 2 * between(1, 10) > size:
         scale = "1-7" if max(above) <= 7 else "1-10"
-        return scale, f"since {between(6, 10):,} of {size:,} lie from {min(above)} to {max(above)}", size
+        figures = {"some": float(between(6, 10)), "all": float(size)}
+        ends = {"low": Verbatim(min(above)), "high": Verbatim(max(above))}
+        return scale, sentence("quality.told.scale_between", **figures, **ends), size
     return DEFAULT[survey], "", size

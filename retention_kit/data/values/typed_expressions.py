@@ -18,6 +18,7 @@ from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.amounts import Hints, read_numbers
 from retention_kit.data.values.expressions import advice, close_column, find_fault
 from retention_kit.errors import DataError
+from retention_kit.wording import Sentence, Verbatim
 
 _ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**", "^"}
 _ALIKE = {"greatest": 0, "least": 0, "nullif": 0, "if": 1}  # functions whose arguments, from which on, are of one type
@@ -213,7 +214,7 @@ class _Typing:
         text = f"nullif(trim({column}), '')"
         number = read_numbers(self._engine, self._relation, text, f"{self._label}: {column}", self._hints)
         if number.assumed:
-            detail = f"{column} {number.assumed}"
+            detail = Sentence.joined(Verbatim(column), number.assumed)
             self.findings[column] = Finding("number that may be read in two ways", number.open_rows, detail)
         template = "as_number(_a)" if number.is_plain else f"TRY_CAST({number.sql('trim(_a)')} AS DOUBLE)"
         return self._expand(template, _a=_a)

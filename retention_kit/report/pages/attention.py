@@ -45,7 +45,7 @@ class Attention(Overview):
             *self._weak_segments(),
         ]
         found.sort(key=lambda one: -one.money)
-        items = [*self.data.warnings, *(one.text for one in found)]
+        items = [*map(self.words.say, self.data.warnings), *(one.text for one in found)]
         if 0 < most < len(items):
             items[most:] = [self.words.text("attention.more", count=len(items) - most)]
         title = self.words.text("attention.title")
