@@ -194,7 +194,7 @@ def _refusal(engine: Engine, table: str, check: str, failure: FailedRows) -> Phr
         fault=Phrase(definition.fault),
         wrong=failure.rows,
         rows=failure.of,
-        base=Phrase(failure.base),
+        base=failure.base,
         first_row=failure.first_row,
         hint=hint,
     )
