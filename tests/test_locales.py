@@ -17,7 +17,7 @@ TEXTS = ("label", "definition", "formula")
 LATIN = re.compile(
     "[SEN]|NPS|CSAT|CES|MRR|NRR|GRR|CLV|ARPC|ARPA|PDF|CSV|SHA|data|tickets|goals|answers|count|json|manifest|retention|"
     "toml|kit|Python|Measure|DataFrames|ChartMogul|Stripe|Shopify|Baremetrics|Little|Stream|BG|NBD|Gamma|shifted|beta|geometric|"
-    "Fader|Hardie|Lee|Gupta|Lehmann|Rocks|nps|bain|com|UTF|IP|keep|good|bad"
+    "CustomerGauge|Zencity|Fader|Hardie|Lee|Gupta|Lehmann|Rocks|nps|bain|com|UTF|IP|keep|good|bad"
 )
 
 
