@@ -10,7 +10,10 @@ import unicodedata
 from collections.abc import Mapping
 
 LTR, RTL, EITHER, END = "\u2066", "\u2067", "\u2068", "\u2069"
+_ADDRESS = re.compile(r"https?://\S+")
+_MARK = "\u200f"  # counts as a letter from right to left
 _CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e"
 _RTL = ("R", "AL")
 _ISOLATED = re.compile("[\u2066-\u2068][^\u2066-\u2069]*\u2069")
 # A field of a sentence, or what stands in it for itself against right to left: a number, a name, a formula.
@@ -59,7 +62,7 @@ def isolate(text: str, direction: str) -> str:
         return text
     runs = _runs(text)
     if "L" in runs if direction == "rtl" else not runs.isdisjoint(_RTL):
-        return f"{EITHER}{text}{END}"
+        return f"{EITHER}{balanced(text, 'rtl')}{END}"
     return ltr(text) if direction == "rtl" and "EN" in runs and runs.isdisjoint(_RTL) else text
 
 
@@ -72,12 +75,57 @@ def settle(text: str, direction: str) -> str:
     return text if is_of_page else isolate(text, direction)
 
 
+def balanced(text: str, direction: str) -> str:
+    """A text whose isolates end in it, as one that is cut may have them, without other controls that turn what follows.
+
+    In a language from left to right names alone are isolated.
+    """
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    open_: list[bool] = []
+    for one in text:
+        if one in (LTR, RTL, EITHER):
+            open_.append(direction == "rtl" or one == EITHER)
+            kept.append(one * open_[-1])
+        elif one == END:
+            kept.append(one * (open_.pop() if open_ else False))
+        elif one not in _OVERRIDES:
+            kept.append(one)
+    return "".join([*kept, *(END for is_kept in open_ if is_kept)])
+
+
+def turn_lines(text: str) -> str:
+    """Plain text whose lines programs set from right to left, as they go by the first letter of each that is not
+    isolated. A line that is an address alone stays, and what parts a signature from its message.
+    """
+    return "\n".join(_turned(line) for line in text.split("\n"))
+
+
+def _turned(line: str) -> str:
+    if not line.strip() or line == "-- " or _ADDRESS.fullmatch(line):
+        return line
+    first = next(filter(("L", *_RTL).__contains__, map(unicodedata.bidirectional, _bare(line))), "L")
+    return line if first in _RTL else f"{_MARK}{line}"
+
+
+def shorten(text: str, most: int, direction: str) -> str:
+    """A text of at most so many characters that are seen, its isolates whole."""
+    if len(text) <= most or len(plain(text)) <= most:
+        return text
+    room = [place for place, one in enumerate(text) if not _CONTROLS.match(one)][most - 1]
+    return balanced(f"{text[:room].rstrip()}…", direction)
+
+
 def _runs(text: str) -> set[str]:
     """How the characters of a text run, without what is isolated in it."""
-    rest = text
-    while (shorter := _ISOLATED.sub("", rest)) != rest:  # from the innermost outwards
-        rest = shorter
-    return {unicodedata.bidirectional(one) for one in rest}
+    return set(map(unicodedata.bidirectional, _bare(text)))
+
+
+def _bare(text: str) -> str:
+    while (shorter := _ISOLATED.sub("", text)) != text:  # from the innermost outwards
+        text = shorter
+    return text
 
 
 def isolate_literals(sentence: str, digits: Mapping[int, int | str]) -> str:

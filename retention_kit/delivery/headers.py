@@ -14,6 +14,7 @@ from email.utils import format_datetime, formataddr
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from retention_kit import bidi
 from retention_kit.errors import ReportError
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ def owner_alert(sender: str, subject: str, text: str) -> bytes:
     return message.as_bytes(policy=SMTP)
 
 
+_ISOLATES = (bidi.LTR, bidi.RTL, bidi.EITHER, bidi.END)  # of what runs against the subject around it
+
+
 def _line(text: str) -> str:
     """A header's text on one line, whatever a name in it holds."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return " ".join("".join(one if one.isprintable() or one in _ISOLATES else " " for one in text).split())

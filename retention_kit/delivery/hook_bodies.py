@@ -34,7 +34,7 @@ class Message:
 
     def shown(self) -> tuple[str, list[str]]:
         """Title and lines as people see them, which mention nobody."""
-        return _tame(self.title), [_tame(line) for line in self.lines]
+        return _tame(self.title, self.direction), [_tame(line, self.direction) for line in self.lines]
 
 
 def body_of(kind: str, message: Message) -> bytes:
@@ -61,8 +61,8 @@ def _encoded(said: dict[str, Any]) -> bytes:
 def _plain(message: Message) -> dict[str, Any]:
     """`nan` and infinity become null, dates text."""
     return {
-        "title": brief(message.title, MOST_LENGTH),
-        "lines": [brief(line, MOST_LENGTH) for line in message.lines],
+        "title": brief(message.title, MOST_LENGTH, message.direction),
+        "lines": [brief(line, MOST_LENGTH, message.direction) for line in message.lines],
         "link": message.link or None,
         "facts": message.facts,
     }
@@ -117,9 +117,9 @@ def _apprise(message: Message) -> dict[str, Any]:
     return {"title": title, "body": "\n".join([*(f"• {line}" for line in lines), *filter(None, [message.link])])}
 
 
-def _tame(text: str) -> str:
+def _tame(text: str, direction: str) -> str:
     """One line that mentions nobody: a space of no width parts what would."""
-    return _MENTIONS.sub("\\g<0>\u200b", brief(text, MOST_LENGTH))
+    return _MENTIONS.sub("\\g<0>\u200b", brief(text, MOST_LENGTH, direction))
 
 
 def _of_numpy(value: Any) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from retention_kit import bidi
 from retention_kit.delivery import headers
 from retention_kit.delivery.dispatch import Queued, deliver
 from retention_kit.delivery.outbox import OWNERS, Key, Outbox, Row, reading, sending
@@ -375,6 +376,9 @@ class _Owner(NamedTuple):
         text += ["", words.text("sending.again", command=f"retention-kit send {self.folder}")]
         name = words.text("sending.of_company", company=company) if company else ""
         subject = words.text(f"sending.{why}_subject", company=name, **values)
-        raw = headers.owner_alert(self.settings.mail.sender or headers.NOBODY, subject, "\n".join(text) + "\n")
+        said = "\n".join(text) + "\n"
+        if words.direction == "rtl":
+            said = bidi.turn_lines(said)
+        raw = headers.owner_alert(self.settings.mail.sender or headers.NOBODY, subject, said)
         gist = [why, *reasons, *(f"{one.recipient} {one.state}" for one in missed)]
         return raw, hashlib.sha256("\n".join(gist).encode()).hexdigest()

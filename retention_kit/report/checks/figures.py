@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ TEXTS = ("metric", "label", "period", "segment", "segment_value", "unit", "statu
 # What stands between the words of a page and differs by format; and what no page can show, whatever a name holds of it.
 _BETWEEN = re.compile("[\\s·▲▼\x00-\x1f\x7f\ud800-\udfff\ufeff\ufffd-\uffff]+")
 _FIGURE = re.compile(r"\d[\d.,٫٬]*")
+_SIGNED = re.compile(r"[+−]?\d(?:[\d.,٫٬]*\d)?")
 _SHOWN = 3  # of the parts that differ, each named in a reason
 
 
@@ -182,24 +184,52 @@ class Record:
     def missing_in_pdf(self, text: str, *, is_ordered: bool) -> list[str]:
         """The same for paper, where lines break: headlines, cards and rows of figures.
 
-        The text of a page that runs from right to left cannot be had in reading order: there, figures alone are
-        compared.
+        The words of a page that runs from right to left cannot be had in reading order: there the figures of each part
+        are compared, with their signs, as they stand beside one another.
         """
         parts = [*self.headlines, *(begin for _, begin, _ in self.cards), *(flat(" ".join(row)) for row in self.rows)]
+        rows = {flat(" ".join(row)): row for row in self.rows}
         if is_ordered:
-            rows = {flat(" ".join(row)): row for row in self.rows}
             missing = _rarer(parts, text, [*parts, *self.titles])
-            return [part for part in missing if part not in rows or not _is_split(rows[part], text)]
-        known = figures_in(text)
-        return [part for part in parts if not figures_in(part) <= known]
+            return [part for part in missing if part not in rows or not _is_split(rows[part], text.__contains__)]
+        told = FiguresOnPaper(text)
+        missing = told.rarer(parts)
+        return [part for part in missing if part not in rows or not _is_split(rows[part], told.tells)]
 
 
-def _is_split(row: list[str], text: str) -> bool:
+class FiguresOnPaper:
+    """The signed figures in the text of a PDF whose lines cannot be had in reading order: those of one line, or of one
+    row of a table, stand beside one another in any order.
+    """
+
+    def __init__(self, text: str):
+        self._figures = _SIGNED.findall(text)
+        self._places: dict[str, list[int]] = defaultdict(list)
+        for place, figure in enumerate(self._figures):
+            self._places[figure].append(place)
+
+    def tells(self, part: str) -> bool:
+        """Whether the figures of a part stand together."""
+        return not self.rarer([part])
+
+    def rarer(self, parts: Sequence[str]) -> list[str]:
+        """The parts whose figures stand together less often than there are parts with these."""
+        figures = {part: sorted(_SIGNED.findall(part)) for part in parts}
+        wanted = Counter(map(tuple, map(figures.__getitem__, parts)))
+        return [part for part, some in figures.items() if some and self._count(some) < wanted[tuple(some)]]
+
+    def _count(self, figures: list[str]) -> int:
+        rarest, size = min(figures, key=lambda one: len(self._places[one])), len(figures)
+        starts = {max(0, place - before) for place in self._places[rarest] for before in range(size)}
+        return sum(sorted(self._figures[start : start + size]) == figures for start in starts)
+
+
+def _is_split(row: list[str], is_told: Callable[[str], bool]) -> bool:
     """Whether a row stands in several tables below one another, its first cell in each: too wide for one on paper."""
     start = 1
     while start < len(row):
         ends = range(len(row), start, -1)
-        end = next((end for end in ends if flat(" ".join([row[0], *row[start:end]])) in text), None)
+        end = next((end for end in ends if is_told(flat(" ".join([row[0], *row[start:end]])))), None)
         if end is None:
             return False
         start = end

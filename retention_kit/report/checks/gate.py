@@ -166,7 +166,8 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
         wrong = [
             part
             for card in cards
-            for part in report.figures.card_faults(report.figures.label_of(card), card.replace(": ", " ", 1))
+            for label in [report.figures.label_of(card)]
+            for part in report.figures.card_faults(label, card.replace(f"{flat(label)}: ", f"{flat(label)} ", 1))
         ]
         if wrong:
             yield in_short(wrong, f"its {where} tells other figures than the scorecard, which has")

@@ -18,6 +18,7 @@ from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.checks.figures import (
     Figures,
+    FiguresOnPaper,
     Record,
     flat,
     in_short,
@@ -288,15 +289,16 @@ def _check_brief(report: Report) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding("blocked", f"{pdf.name} {error}.")
         return
-    yield from _unsaid(report, pdf, text, wanted if report.words.direction == "ltr" else [])
+    yield from _unsaid(report, pdf, text, wanted, is_ordered=report.words.direction == "ltr")
     if count != 1:
         yield Finding("blocked", f"{pdf.name} has {count} pages and is to have one.")
 
 
-def _unsaid(report: Report, path: Path, text: str, wanted: list[str]) -> Iterator[Finding]:
+def _unsaid(report: Report, path: Path, text: str, wanted: list[str], *, is_ordered: bool = True) -> Iterator[Finding]:
     if is_reported := flat(report.words.text("document.failed")) in text:
         yield Finding("blocked", f"{path.name} has a part that failed.", is_reported=True)
-    if reason := in_short([part for part in wanted if part not in text], f"{path.name} does not say"):
+    missing = [part for part in wanted if part not in text] if is_ordered else FiguresOnPaper(text).rarer(wanted)
+    if reason := in_short(missing, f"{path.name} does not say"):
         yield Finding("blocked", reason, is_reported)
 
 

@@ -14,7 +14,9 @@ from typing import Any
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 
-from retention_kit.report.export.markdown import read_markdown
+from retention_kit import bidi
+from retention_kit.report.blocks import UNSAID
+from retention_kit.report.export.markdown import read_markdown, text_of
 from retention_kit.report.export.outputs import ELSEWHERE, as_block, read_bundle, read_html
 
 LABELS = {
@@ -39,6 +41,8 @@ _DEFAULTS: dict[str, Any] = {
     "fonts": [],  # files of the settings, for what the bundled font lacks
     "shorter": [],  # of a brief: what needs attention in ever fewer sentences, for a page on which not all find room
 }
+# Of a block: what is no text, or is shown as it stands.
+_UNSETTLED = {*UNSAID, "kind", "type", "raw", "attrs", "mime", "content"}
 # Neither XML nor PDF can hold these.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -63,6 +67,9 @@ def read(nb: NotebookNode, name: str = "") -> dict:
         [_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report"
     )
     document["files"] = _files(blocks, given.get("tables", ""))
+    blocks = [_settled(block, document["direction"]) for block in blocks]
+    for name in ("company", "subtitle", "period_label", "as_of_label"):
+        document[name] = bidi.settle(document[name], document["direction"])
     document["title"] = document["title"] or blocks[0]["text"]
     document["sections"] = _sections(blocks)
     document["undrawn"] = [
@@ -134,6 +141,28 @@ def _sections(blocks: list[dict]) -> list[list[dict]]:
             sections.append([])
         sections[-1].append(block)
     return sections
+
+
+def _settled(value: Any, direction: str) -> Any:
+    """A block whose texts that are not of the page's direction stand isolated: a name in a cell, a sentence."""
+    if isinstance(value, str):
+        return bidi.settle(value, direction)
+    if isinstance(value, list):
+        return [_settled(one, direction) for one in value]
+    if not isinstance(value, dict) or value.get("kind") == "printed":
+        return value
+    if value.get("type") in ("paragraph", "block_text", "table_cell"):  # of markdown, whose parts are one text
+        return value | {"children": _settled_nodes(value["children"], direction)}
+    return {key: one if key in _UNSETTLED else _settled(one, direction) for key, one in value.items()}
+
+
+def _settled_nodes(nodes: list[dict], direction: str) -> list[dict]:
+    text = "".join(map(text_of, nodes))
+    settled = bidi.settle(text, direction)
+    if settled == text:
+        return nodes
+    begin, end = ({"type": "text", "raw": settled[place]} for place in (0, -1))
+    return [begin, *nodes, end]
 
 
 def _clean(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retention_kit import bidi
 from retention_kit.report.message.charts import Picture
 from retention_kit.report.pages import narrative
 from retention_kit.wording import DASH
@@ -21,8 +22,8 @@ IN_MESSAGE = 3  # alerts that fire
 MOST = 6  # sentences under "needs attention", and names in the preheader
 NEAR = 6  # the oldest age of a cohort that a phone has room for
 SHADES = 5
-# Bidi embeddings, overrides and isolates: a name could reverse what it stands beside.
-_BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# What stands in no text.
+_UNSETTLED = {"language", "direction", "subject", "link", "href", "cid", "png", "kind", "tone", "metric"}
 
 
 def content(
@@ -81,33 +82,34 @@ def content(
         "leave": _leave(page),
         "labels": {name: text(f"mail.{name}") for name in ("notice", "goals", "cohort", "size")},
     }
-    return _printable(said)
+    return _printable(said, page.words.direction)
 
 
-def brief(name: str, most: int = SHORT) -> str:
-    """A name from the data or the settings on one line, and no longer than a header has room for."""
-    name = _plain(name)
-    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
+def brief(text: str, most: int = SHORT, direction: str = "ltr") -> str:
+    """A text, or a name from the data or the settings, on one line and no longer than a header has room for."""
+    return bidi.shorten(_plain(text, direction), most, direction)
 
 
-def _plain(text: str) -> str:
-    """One line without what no reader sees: controls, lone surrogates and bidi controls."""
-    seen = "".join(
-        " " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text.translate(_BIDI_CONTROLS)
-    )
-    return re.sub(" +", " ", "".join(one for one in seen if unicodedata.category(one) != "Cs")).strip()
+def _plain(text: str, direction: str) -> str:
+    """One line without what no reader sees: controls, lone surrogates and bidi controls that isolate nothing."""
+    seen = "".join(" " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text)
+    seen = "".join(one for one in seen if unicodedata.category(one) != "Cs")
+    return bidi.balanced(re.sub(" +", " ", seen).strip(), direction)
 
 
-def _printable(value: Any) -> Any:
+def _printable(value: Any, direction: str, is_said: bool = True) -> Any:
     """All texts of a nested value, each on one printable line; of a very long one both ends, where the figures are."""
     if isinstance(value, dict):
-        return {name: _printable(one) for name, one in value.items()}
+        return {name: _printable(one, direction, name not in _UNSETTLED) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_printable(one) for one in value]
+        return [_printable(one, direction) for one in value]
     if not isinstance(value, str):
         return value
-    text = _plain(value)
-    return text if len(text) <= LONG else f"{text[: LONG // 2].rstrip()} … {text[-LONG // 2 :].lstrip()}"
+    text = _plain(value, direction)
+    if len(text) > LONG:
+        ends = text[: LONG // 2].rstrip(), text[-LONG // 2 :].lstrip()
+        text = " … ".join(bidi.balanced(one, direction) for one in ends)
+    return bidi.settle(text, direction) if is_said else text
 
 
 def _is_complete(page: Page) -> bool:
@@ -117,9 +119,9 @@ def _is_complete(page: Page) -> bool:
 def _subject(page: Page, company: str) -> str:
     """The finding, for those who read no further."""
     words = page.words
-    finding = page.headline().data["text"]
+    finding = brief(page.headline().data["text"], 2 * SHORT, words.direction)
     about = [company, brief(page.alone[1]) if page.alone else "", words.period(page.period)]
-    return words.text("mail.subject", finding=brief(finding, 2 * SHORT), about=words.listed(filter(None, about)))
+    return _plain(words.text("mail.subject", finding=finding, about=words.listed(filter(None, about))), words.direction)
 
 
 def _preheader(cards: list[dict]) -> str:

@@ -33,26 +33,29 @@ def compose_letter(letter: Letter, settings: Settings, words: Words) -> bytes:
     said = {
         "language": words.language,
         "direction": words.direction,
-        "preheader": brief(" ".join(letter.sections[0][1]), LONG),
-        "company": brief(settings.report.company),
-        "title": brief(letter.title),
-        "subtitle": brief(letter.title),
-        "period": brief(letter.period),
-        "headline": brief(letter.headline, LONG),
+        "preheader": brief(" ".join(letter.sections[0][1]), LONG, words.direction),
+        "company": words.isolate(brief(settings.report.company)),
+        "title": brief(letter.title, direction=words.direction),
+        "subtitle": brief(letter.title, direction=words.direction),
+        "period": brief(letter.period, direction=words.direction),
+        "headline": brief(letter.headline, LONG, words.direction),
         "sections": [
-            {"title": brief(title, LONG), "items": [brief(item, LONG) for item in items]}
+            {
+                "title": brief(title, LONG, words.direction),
+                "items": [brief(item, LONG, words.direction) for item in items],
+            }
             for title, items in letter.sections
         ],
         "link": link,
         "full": words.text("mail.open") if link else "",
-        "about": brief(letter.about, LONG),
-        "received": brief(letter.received, LONG),
+        "about": brief(letter.about, LONG, words.direction),
+        "received": brief(letter.received, LONG, words.direction),
         "leave": {"text": "", "href": ""},
         "labels": {},
     }
     message = EmailMessage(mail.POLICY)
     message["From"] = mail.sender_of(settings)
-    message["Subject"] = brief(letter.subject, 200)
+    message["Subject"] = brief(letter.subject, 200, words.direction)
     message.set_content(mail.render("txt", said), cte="quoted-printable")
     message.add_alternative(mail.render("html", said), subtype="html", cte="quoted-printable")
     message["Content-Language"] = words.language  # last, as it would move into the first part

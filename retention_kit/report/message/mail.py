@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup
 
+from retention_kit import bidi
 from retention_kit.errors import ReportError
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.message.charts import Picture, pictures
@@ -69,7 +70,7 @@ class Parts(NamedTuple):
 def parts(page: Page) -> Parts | None:
     """The parts, made beforehand; None where that fails, which `write_message` reports."""
     try:
-        _template("html"), _template("txt"), _inliner()
+        _template("html"), _template("txt"), _inliner(page.words.direction)
         return _parts(page)
     except Exception:
         return None
@@ -200,13 +201,16 @@ def noted(message: EmailMessage, sentence: str) -> EmailMessage:
             continue
         body, kind = part.get_content(), part.get_content_subtype()
         if kind == "html":
+            is_rtl = ' dir="rtl"' in body.partition(_MARK)[0]
+            side, turned = ("right", Markup(' dir="rtl" align="right"')) if is_rtl else ("left", "")
             row = Markup(
                 '<tr><td style="padding: 24px 24px 0"><table role="presentation" width="100%" style="width: 100%">'
-                '<tr><td class="notice" style="padding: 14px 18px; border-left: 4px solid #d9b25f; background-color:'
-                ' #fbf7ee; font-size: 14px; line-height: 21px; color: #1b2433"><strong>{}</strong></td></tr></table>'
-                "</td></tr>"
+                '<tr><td class="notice"{turned} style="padding: 14px 18px; border-{side}: 4px solid #d9b25f;'
+                ' background-color: #fbf7ee; font-size: 14px; line-height: 21px; color: #1b2433">'
+                "<strong>{sentence}</strong></td></tr></table></td></tr>"
             )
-            body = body.replace(_MARK, f"{row.format(sentence)}{_MARK}", 1)
+            said = row.format(sentence=sentence, side=side, turned=turned)
+            body = body.replace(_MARK, f"{said}{_MARK}", 1)
         else:
             body = f"! {sentence}\n\n{body}"
         part.set_content(body, subtype=kind, cte="quoted-printable")
@@ -217,7 +221,9 @@ def noted(message: EmailMessage, sentence: str) -> EmailMessage:
 def render(kind: str, said: dict[str, Any]) -> str:
     """What a message says as `html`, its style in its tags, or as `txt`."""
     text = _template(kind).render(said)
-    return _inliner().inline(text) if kind == "html" else text
+    if kind == "html":
+        return _inliner(said["direction"]).inline(text)
+    return bidi.turn_lines(text) if said["direction"] == "rtl" else text
 
 
 def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
@@ -260,10 +266,12 @@ def _template(kind: str) -> jinja2.Template:
 
 
 @cache
-def _inliner() -> css_inline.CSSInliner:
+def _inliner(direction: str) -> css_inline.CSSInliner:
     import css_inline
 
     style = (templates_dir() / "mail" / "mail.css").read_text("utf-8")
+    if direction == "rtl":  # many programs know no "start" and "end"
+        style = re.sub(r"\b(?:left|right)\b", lambda side: "right" if side[0] == "left" else "left", style)
     return css_inline.CSSInliner(
         inline_style_tags=False, keep_style_tags=True, load_remote_stylesheets=False, extra_css=style, minify_css=True
     )
