@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from retention_kit import bidi
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.forecasts.horizon import is_control
 from retention_kit.metrics.queries.follow_ups import MOST, happened
@@ -74,19 +75,19 @@ def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> D
     rule, day = follow_up.rule, data.as_of
     words = Words.of(data.settings.report)
     if rule.table not in data.tables and not (rule.table == "tickets" and data.has_tickets):
-        return DueList(follow_up, day, reason=words.text(f"follow_ups.missing_{rule.table}"))
+        return DueList(follow_up, day, reason=bidi.plain(words.text(f"follow_ups.missing_{rule.table}")))
     gap, kinds = 0, None
     if rule.kind == "second":
         from retention_kit.metrics.forecasts.buyers_lists import usual_gaps
 
         if (gaps := usual_gaps(second_purchase_gaps(data, day))) is None:
-            return DueList(follow_up, day, reason=words.text("follow_ups.few_second"))
+            return DueList(follow_up, day, reason=bidi.plain(words.text("follow_ups.few_second")))
         gap = gaps[0]
     if rule.at_risk:
         from retention_kit.metrics.forecasts import members_lists
 
         if (kinds := members_lists.kinds(data, day)) is None:
-            return DueList(follow_up, day, reason=words.text("follow_ups.few_members"))
+            return DueList(follow_up, day, reason=bidi.plain(words.text("follow_ups.few_members")))
     first, last = window(rule, day, follow_up.days_left, gap)
     first -= timedelta(days=max((day - since).days, 0) if since and rule.kind != "renewal" else 0)
     frame = happened(data, follow_up, first, last, kinds)
@@ -163,7 +164,7 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Du
         key += f"_{rule.place}" * bool(rule.place)
         texts["gap"] = words.value(gap, "count")
         occasion = _occasion(rule, when)
-    reason = words.text(f"follow_ups.why_{key}", day=words.date(when), **texts)
+    reason = bidi.plain(words.text(f"follow_ups.why_{key}", day=words.date(when), **texts))  # for files
     named = [name for name in (follow_up.contact, *follow_up.merged) if name is not None]
     said = [getattr(row, f"value_{number}") for number in range(len(named))]
     values = [value if isinstance(value, str) else "" for value in said]

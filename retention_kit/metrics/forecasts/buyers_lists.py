@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from retention_kit import bidi
 from retention_kit.data.engines.sql_text import fill_placeholders
 from retention_kit.metrics.forecasts.buyers import UNLIKELY, USUAL, WEEK, fit_of, horizon_weeks, times
 from retention_kit.metrics.forecasts.buyers_back_test import back_test
@@ -53,7 +54,7 @@ def at_risk(data: Dataset, period: Period, columns: Sequence[str], only: Only) -
     whys = [
         words.text("lists.why_gone", why=why) if gone else why for why, gone in zip(shaped["why"], is_gone, strict=True)
     ]
-    return shaped.assign(why=whys)
+    return shaped.assign(why=[*map(bidi.plain, whys)])
 
 
 def second_purchase(data: Dataset, period: Period, columns: Sequence[str], only: Only) -> pd.DataFrame | None:
@@ -170,7 +171,7 @@ def _shaped(
             "overdue_since": [str(day + timedelta(days=int(gap) + 1)) for day, gap in zip(last, gaps[0], strict=True)],
             "act_by": [str(day + timedelta(days=int(gap))) for day, gap in zip(last, gaps[1], strict=True)],
             "new_on_list": [customer not in known for customer in rows["customer_id"]],
-            "why": whys,
+            "why": [*map(bidi.plain, whys)],
             "control": [is_control(customer) for customer in rows["customer_id"]],
         }
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from retention_kit import bidi
 from retention_kit.metrics.forecasts.horizon import cut_of, horizon_column, is_control
 from retention_kit.metrics.forecasts.members import TWICE, back_test, fit_of, members_of, usual_chance
 from retention_kit.metrics.forecasts.renewal_model import UNITS, Alike
@@ -93,7 +94,7 @@ def _shaped(
             **({"plan": rows["trait_0"]} if has_plan and "plan" not in [value.name for value in values] else {}),
             "act_by": [str(next_renewal(row.billed, row.units, row.anchored)) for row in rows.itertuples()],
             "new_on_list": [customer not in known for customer in rows["customer_id"]],
-            "why": [_why(row, words, has_plan) for row in rows.itertuples()],
+            "why": [bidi.plain(_why(row, words, has_plan)) for row in rows.itertuples()],
             "control": [is_control(customer) for customer in rows["customer_id"]],
         }
     )

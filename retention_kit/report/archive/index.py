@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from retention_kit import bidi
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import EVERY
@@ -52,9 +53,12 @@ def _page(packs: list[StoredPack]) -> str:
     companies = {company for _, company, _ in groups}
     only = next(iter(companies)) if len(companies) == 1 else ""
 
+    def own(company: str) -> str:
+        return words.isolate(company) if len(companies) > 1 else ""
+
     def title(every: str, company: str, synthetic: bool) -> str:
         sample = words.text("document.sample") if synthetic else ""
-        return " · ".join(filter(None, [words.text(f"index.{every}"), company if len(companies) > 1 else "", sample]))
+        return " · ".join(filter(None, [words.text(f"index.{every}"), own(company), sample]))
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -98,7 +102,7 @@ def _is_known(language: str) -> bool:
 def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
     """The leading figures of the whole, over all complete periods of one length, where there is more than one."""
     group = [pack for pack in group if pack.manifest.get("complete")]
-    figures = [_report_of_whole(pack).get("figures") or {} for pack in group]
+    figures = [_report_of_whole(pack, words)[1].get("figures") or {} for pack in group]
     for metric in dict.fromkeys(name for each in figures for name in each if name in METRICS):
         values = [each[metric] if isinstance(each.get(metric), int | float) else None for each in figures]
         if sum(map(is_known, values)) > 1:
@@ -110,15 +114,16 @@ def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
 def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
     currency = _nested(pack.manifest, "settings", "report", "currency") or words.currency
     own = Words(words.language, currency, words.digits)
-    whole, marks = _report_of_whole(pack), []
+    (said_in, whole), marks = _report_of_whole(pack, words), []
     if pack.manifest.get("state") != "ok":
         marks.append({"tone": "failure", "text": words.text("index.failed")})
     if not pack.manifest.get("complete"):
         marks.append({"tone": "plain", "text": words.text("index.incomplete", day=_last_day(pack, words))})
     return {
         "title": words.period(pack.period),
-        "headline": whole.get("headline", ""),
-        "goals": whole.get("goals", ""),
+        "headline": _said(whole, "headline", said_in),
+        "goals": _said(whole, "goals", said_in),
+        "other": said_in if said_in.language != words.language else None,
         "marks": marks,
         "figures": [
             {"label": words.say(METRICS[metric].label), "value": own.value(value, METRICS[metric].unit)}
@@ -141,12 +146,12 @@ def _reports(pack: StoredPack, words: Words) -> Iterator[dict[str, Any]]:
                 name = words.text("document.filtered", column=column, value=value)
             case _:
                 name = ""
-        name = " ".join(filter(None, [name, key.partition(".")[0] if several else ""]))
+        name = " ".join(filter(None, [name, words.isolate(key.partition(".")[0]) if several else ""]))
         links = [
             {
                 "href": f"{pack.folder.name}/{file}",
                 "text": text,
-                "label": " ".join(filter(None, [words.period(pack.period), name, text])),
+                "label": " ".join(filter(None, [words.period(pack.period), name, words.isolate(text)])),
             }
             for kind in FILES
             for file in files_of(kind, key)
@@ -162,10 +167,19 @@ def _kind(file: str, words: Words) -> str:
     return words.text("index.brief", kind=kind) if file.startswith("brief.") else kind
 
 
-def _report_of_whole(pack: StoredPack) -> dict:
-    """The manifest's entry on the whole company, in its first language; empty where it holds segment values only."""
-    reports = _reports_of(pack)
-    return next((reports[key] for key in sorted(reports) if "." not in key), {})
+def _report_of_whole(pack: StoredPack, words: Words) -> tuple[Words, dict]:
+    """The manifest's entry on the whole company, in these words if it is written in them, else in those of another
+    language that it is written in; empty where it holds segment values only.
+    """
+    reports = {key: one for key, one in _reports_of(pack).items() if "." not in key and _is_known(key)}
+    key = words.language if words.language in reports else min(reports, default="")
+    return Words(key, words.currency, words.digits) if key else words, reports.get(key, {})
+
+
+def _said(report: dict, name: str, words: Words) -> str:
+    """A sentence of a manifest, which has no isolates, as a page shows it."""
+    said = str(report.get(name) or "")
+    return bidi.isolate_literals(said, {}) if words.direction == "rtl" else said
 
 
 def _reports_of(pack: StoredPack) -> dict[str, dict]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from retention_kit import bidi
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.catalogue import ranked
 from retention_kit.metrics.identities import Identity
@@ -214,9 +215,9 @@ def _reports(plan: Plan) -> dict[str, dict]:
     return {
         f"{language}{plan.suffix}": {
             "only": page.alone or (),  # segment column and value
-            "headline": one.headline().data["text"],
+            "headline": bidi.plain(one.headline().data["text"]),
             "figures": figures,
-            "goals": one.goals_in_a_line(),
+            "goals": bidi.plain(one.goals_in_a_line()),
         }
         for language, one in plan.pages.items()
     }

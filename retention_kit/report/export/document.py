@@ -92,7 +92,7 @@ def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
         whole = block.pop("whole", None)
         if whole and begin:
             name = f"{begin}{len(files) + 1}.csv"
-            files[name] = whole
+            files[name] = [[bidi.plain(cell) for cell in row] for row in whole]
             block["caption"] = block["caption"].replace(f"rows: {ELSEWHERE}", f"rows: {name}")
     return files
 

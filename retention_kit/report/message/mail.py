@@ -38,7 +38,7 @@ _MARK = "<!--notices-->"
 # Of the preview; its class has the colour by night.
 _HEADER = Markup(
     '<div class="from" style="max-width: 592px; margin: 0 auto; padding: 12px 24px 0; color: #5a6673; font:'
-    ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> {}</div>'
+    ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> <bdi>{}</bdi></div>'
 )
 
 
