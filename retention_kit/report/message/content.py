@@ -16,6 +16,7 @@ from retention_kit.wording import DASH
 if TYPE_CHECKING:
     from retention_kit.report.blocks import Block
     from retention_kit.report.page import Page
+    from retention_kit.wording import Words
 
 SHORT, LONG = 60, 700  # characters of a name, which is cut, and of any text, which loses its middle
 IN_MESSAGE = 3  # alerts that fire
@@ -57,7 +58,7 @@ def content(
         "language": page.words.language,
         "direction": page.words.direction,
         "subject": _subject(page, company),
-        "preheader": _preheader(cards),
+        "preheader": _preheader(cards, page.words),
         "company": company,
         "title": text("document.title"),
         "subtitle": _subtitle(page),
@@ -124,10 +125,10 @@ def _subject(page: Page, company: str) -> str:
     return _plain(words.text("mail.subject", finding=finding, about=words.listed(filter(None, about))), words.direction)
 
 
-def _preheader(cards: list[dict]) -> str:
+def _preheader(cards: list[dict], words: Words) -> str:
     """The leading figures with their changes: what a list of messages shows after the subject."""
     return " · ".join(
-        " ".join([card["label"], card["value"], *(f"({change['text']})" for change in card["changes"][:1])])
+        " ".join([words.isolate(card["label"]), card["value"], *(f"({change['text']})" for change in card["changes"][:1])])
         for card in cards[: MOST // 2]
     )
 
