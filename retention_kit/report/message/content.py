@@ -128,7 +128,9 @@ def _subject(page: Page, company: str) -> str:
 def _preheader(cards: list[dict], words: Words) -> str:
     """The leading figures with their changes: what a list of messages shows after the subject."""
     return " · ".join(
-        " ".join([words.isolate(card["label"]), card["value"], *(f"({change['text']})" for change in card["changes"][:1])])
+        " ".join(
+            [words.isolate(card["label"]), card["value"], *(f"({change['text']})" for change in card["changes"][:1])]
+        )
         for card in cards[: MOST // 2]
     )
 
