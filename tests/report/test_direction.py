@@ -51,6 +51,7 @@ def message(folder):
 def texts_of(page: str) -> list[str]:
     """The texts of HTML, those of attributes too; pictures tell theirs in their description."""
     page = re.sub(r"(?s)<!--.*?-->|<(script|style|svg|title)\b.*?</\1>", " ", page)
+    page = page.replace(f">{COMPANY}<", "><")  # alone, and of the page's script
     said = re.findall(r">([^<]+)<", page) + re.findall(r'\b(?:alt|title|data-label)="([^"]*)"', page)
     return [unescape(one) for one in said if one.strip()]
 
@@ -121,7 +122,7 @@ def test_figures_on_paper_are_compared_with_their_signs(folder):
     assert FiguresOnPaper("a 1,119 b 1,155 · 95.7% to 97.7%").tells("97.7% 1,155 95.7%")
     assert not FiguresOnPaper("1,119 and 95.7% then 1,155").tells("1,119 1,155")
     assert FiguresOnPaper("12 15 12 15").rarer(["12 15", "15 12", "x 12 15"]) == []
-    assert FiguresOnPaper("12 15 x 12 16").rarer(["12 15", "15 12 y"]) == ["12 15", "15 12 y"]
+    assert FiguresOnPaper("12 15 x 7 12 16").rarer(["12 15", "15 12 y"]) == ["12 15", "15 12 y"]
 
 
 def test_the_list_of_reports_says_its_findings_from_right_to_left(packs, folder):
@@ -134,21 +135,21 @@ def test_the_list_of_reports_says_its_findings_from_right_to_left(packs, folder)
 
 
 def test_names_from_right_to_left_stand_isolated_in_an_english_report(tmp_path):
-    days = pd.date_range("2024-01-03", "2024-12-30", freq="3D")
+    days = pd.date_range("2024-01-01", "2024-12-31 23:00", freq="5h")
     names = ["عميل (أ)", "Store (b)"]
     orders = pd.DataFrame(
         {
-            "customer_id": [f"عميل-{n % 40}" for n in range(len(days))],
+            "customer_id": [f"عميل-{n * n % 211}" for n in range(len(days))],
             "ordered_at": days,
             "amount": 20.0,
-            "branch": [names[n % 2] for n in range(len(days))],
+            "branch": [names[n * n % 211 % 2] for n in range(len(days))],
         }
     )
     data = rk.load(orders=orders, segments=["branch"], currency="GBP", timezone="UTC", company="متجر (أ)")
     pack = rk.build_report(data, output=tmp_path, formats=["html"])
     assert pack.failures == ()
     page = unescape((pack.path / "report.en.html").read_text("utf-8"))
-    page = re.sub(r"(?s)<(script|style|svg)\b.*?</\1>", " ", page)
+    page = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", page)
     assert "عميل (أ)" in page
     assert re.findall(r"[^\u2068]عميل \(أ\)|عميل \(أ\)[^\u2069]", page) == []
     assert "\u2068Store (b)" not in page

@@ -170,7 +170,7 @@ class GoalBlocks(Context):
         if begun and one.start_period:
             begun = words.text("goals.start", start=begun, period=words.period(one.start_period, "short"))
         target = words.value(one.target, one.unit) if one.target is not None else ""
-        by = self._by(one)
+        by, owner = self._by(one), words.isolate(one.goal.owner or "")
         return {
             "objective": objective,
             "label": self._goal_figure(one) if objective else self._called(one, in_full=True),
@@ -181,7 +181,7 @@ class GoalBlocks(Context):
             "mark": one.mark if not one.is_past else None,
             "start": begun if share is not None else "",
             "target": words.text("goals.target_by", target=target, by=by) if target and by else target or by,
-            "detail": "" if brief else " · ".join(filter(None, [*self._way(one), *self._outlook(one), one.goal.owner])),
+            "detail": "" if brief else " · ".join(filter(None, [*self._way(one), *self._outlook(one), owner])),
         }
 
     def _way(self, one: GoalState) -> list[str]:
