@@ -81,8 +81,9 @@ def _quality(page: Page) -> list[Block]:
         {"label": text(f"quality.{name}"), "align": "end" if name == "rows" else "start"}
         for name in ("check", "rows", "effect")
     ]
-    for table, rows in page.data.quality.groupby("table", sort=False):
-        read = {"table": table, "rows": words.value(rows.loc[rows["check"] == READ, "rows"].sum(), "count")}
+    for _, rows in page.data.quality.groupby("table", sort=False):
+        size = words.value(rows.loc[rows["check"] == READ, "rows"].sum(), "count")
+        read = {"table": rows["table"].iloc[0], "rows": size}
         noted = rows[rows["check"] != READ]
         body = [[say(row.check), words.value(row.rows, "count"), say(row.effect)] for row in noted.itertuples()]
         if body:

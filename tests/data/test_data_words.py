@@ -14,6 +14,7 @@ from retention_kit.data.checks import CHECKS
 from retention_kit.data.cleaning.money import Money
 from retention_kit.data.layouts.layout import layouts
 from retention_kit.data.schema import REQUIRED
+from retention_kit.report.appendix import appendix
 from retention_kit.word_files import FOLDER, fields_of, languages
 from retention_kit.wording import Figure, Sentence, Verbatim, Words, Written, declared, quoted, sentence
 
@@ -21,6 +22,11 @@ ARABIC, ENGLISH = Words("ar", "GBP"), Words("en", "GBP")
 OTHERS = [name for name in languages() if name != "en"]
 NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 LATIN = re.compile(r"[A-Za-z]\w*", re.ASCII)
+
+
+# Of the shop below: ids and other values and settings.
+NAMES = {"c1", "c2", "c3", "C3", "soon", "nothing", "n", "a", "joy", "csat", "nps", "ces", "customer_id", "data"}
+NAMES |= {"orders", "case", "fold", "definitions", "zero_orders", "scale"}
 
 
 def said(name):
@@ -95,14 +101,28 @@ def test_a_shop_with_many_findings_is_told_in_arabic():
     data = odd_shop()
     found = data.quality[["check", "effect"]]
     assert len(found) > 12
-    names = {"c1", "c2", "c3", "C3", "soon", "nothing", "n", "a", "joy", "csat", "nps", "ces", "customer_id", "data"}
-    names |= {"orders", "case", "fold", "good", "bad", "definitions", "zero_orders", "scale", "GBP"}
     told = [ARABIC.say(text) for text in (*found["check"], *found["effect"], *data.warnings, *data.quality["table"])]
-    assert {word for text in told for word in latin_words(text)} <= names
+    assert {word for text in told for word in latin_words(text)} <= NAMES
     assert all(plain(text) != english for text, english in zip(told, found["check"], strict=False))
     for text in data.warnings:
         told = ARABIC.say(text).replace("صفان", "2")  # a dual
         assert sorted(NUMBER.findall(told)) == sorted(NUMBER.findall(text))
+
+
+def test_the_page_of_data_quality_is_in_arabic():
+    page = rk.Page("2024-03", language="ar", data=odd_shop())
+    blocks = appendix(page, [])
+    begins = {block.data["id"]: place for place, block in enumerate(blocks) if block.kind == "heading"}
+    told = blocks[begins["quality"] : begins["identities"]]
+    titles = [plain(block.data["title"]) for block in told if block.kind == "table"]
+    assert titles == ["الطلبات: 20 صفًا مقروءًا", "الإجابات: 5 صفوف مقروءة"]
+    (terms,) = [block.data["items"] for block in blocks[begins["provenance"] :] if block.kind == "terms"]
+    assert [term["term"] for term in terms] == ["الطلبات", "الإجابات"]
+    texts = [text for block in told for row in block.data.get("rows", []) for text in row]
+    texts += [item for block in told for item in block.data.get("items", [])]
+    assert len(texts) > 30
+    assert {word for text in [*titles, *texts] for word in latin_words(text)} <= NAMES
+    assert plain(page.attention().data["items"][0]) == plain(ARABIC.say(page.data.warnings[0]))
 
 
 def test_what_machines_read_is_english_without_controls():

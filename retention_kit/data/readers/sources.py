@@ -31,7 +31,7 @@ from retention_kit.data.readers.source_columns import check_query, error_sentenc
 from retention_kit.data.readers.text_files import TEXTS, text_columns
 from retention_kit.data.readers.union import LEFT, define_where, missing_columns, union_sql
 from retention_kit.data.readers.wanted_columns import aliased, header_names, match_spelling, wanted_columns
-from retention_kit.data.schema import OPTIONAL, REQUIRED
+from retention_kit.data.schema import OPTIONAL, REQUIRED, table_name
 from retention_kit.data.values.amounts import Hints
 from retention_kit.data.values.typed_expressions import type_expression
 from retention_kit.errors import DataError, Listed, did_you_mean
@@ -191,7 +191,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
     relation_name = f"{table}_source_0"
     if isinstance(frame, str) and isinstance(engine, RemoteEngine):
         return _read_from_database(engine, table, Table(path=frame), relation_name)
-    name, label = f"_{table}_frame", f"{table} DataFrame"
+    name, label = f"_{table}_frame", sentence("provenance.frame", table=table_name(table))
     native = engine if isinstance(engine, RemoteEngine) and engine.is_native(frame) else None
     if native:
         native.register(name, frame)
@@ -200,8 +200,9 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
         name, digest = keep_frame(engine.embedded, table, frame)
         relation = engine.upload(name, with_microseconds(engine.embedded, name))
     with wrap_errors(engine.error, f"The {label}"):
-        relation, findings = match_spelling(engine, table, Table(path=""), relation, f"the {label}")
-        _define_rows(engine, table, Table(path=""), relation, f"the {label}", relation_name, Hints())
+        named = sentence("quality.told.the_frame", table=table_name(table))
+        relation, findings = match_spelling(engine, table, Table(path=""), relation, named)
+        _define_rows(engine, table, Table(path=""), relation, named, relation_name, Hints())
         return Source(
             relation_name,
             label,
