@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pandas as pd
 import pikepdf
@@ -21,7 +22,7 @@ from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing, fonts
 from retention_kit.report.export.exporters import RetentionPDFExporter, draw_png, draw_svg
 from retention_kit.report.message.mail import page_of
-from retention_kit.wording import languages
+from retention_kit.wording import Words, languages
 from test_exporters import notebook, pdf, shown
 
 SPEC = {
@@ -257,8 +258,8 @@ def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
     ("language", "direction", "reading"), [("en", "ltr", "L2R"), ("ar", "rtl", "R2L"), ("ar-SA", "rtl", "R2L")]
 )
 def test_a_pdf_tells_its_language_and_direction(language, direction, reading):
-    heading, text = Block("heading", text="الاحتفاظ بالعملاء"), Block("text", text="نص")
-    title = "تقرير الاحتفاظ بالعملاء"
+    title, named = ("تقرير", "الاحتفاظ بالعملاء") if direction == "rtl" else ("Report", "Retention")
+    heading, text = Block("heading", text=named), Block("text", text="نص")
     made = pdf(notebook(shown(heading, text), language=language, direction=direction, title=title))
     with pikepdf.open(io.BytesIO(made)) as document:
         assert str(document.Root.Lang) == language
@@ -269,4 +270,23 @@ def test_a_pdf_tells_its_language_and_direction(language, direction, reading):
         assert document.open_metadata()["dc:title"] == title
         with document.open_outline() as outline:
             assert outline.root[0].title == title
-            assert [item.title for item in outline.root[0].children] == ["الاحتفاظ بالعملاء"]
+            assert [item.title for item in outline.root[0].children] == [named]
+
+
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize("language", [*languages(), "ar-SA"])
+def test_the_pdf_of_a_report_is_named_in_its_language(tmp_path, language):
+    pack = rk.build_report(load(""), languages=[language], formats=["pdf", "brief"], output=tmp_path)
+    words = Words(language, "JPY")
+    for kind in ("report", "brief"):
+        with pikepdf.open(pack.path / f"{kind}.{language}.pdf") as document:
+            title = words.text("document.title")
+            title = words.text("brief.title", title=title) if kind == "brief" else title
+            assert str(document.Root.Lang) == language
+            assert document.Root.ViewerPreferences.Direction == ("/R2L" if words.direction == "rtl" else "/L2R")
+            assert document.open_metadata()["dc:title"] == title
+            assert document.open_metadata()["pdfuaid:part"] == "1"
+            with document.open_outline() as outline:
+                titles = [item.title for one in outline.root for item in (one, *one.children)]
+        assert titles
+        assert [one for one in titles if words.direction == "rtl" and re.search("[A-Za-z]{2}", one)] == []
