@@ -70,15 +70,12 @@ class Words:
     """How one language says things, in one report currency.
 
     `language` may name a region: in `ar-SA` numbers and dates are those of Saudi Arabia. `digits` are `latn`, or
-    `arab` (٠١٢) where the language knows them. `time_direction` is where time runs in charts, `ltr` or `rtl`; without
-    it as the language runs.
+    `arab` (٠١٢) where the language knows them; `time_direction` is where time runs in charts, else as text does.
     `short` is for reading (45.6%, £698, £1.16M), `full` for checking (45.60%, £698.21). Where a language is written
     from right to left, figures, periods and dates are isolated (`bidi`). Raises SettingsError for an unknown language.
     """
 
-    def __init__(
-        self, language: str = "en", currency: str = "GBP", digits: str = "latn", time_direction: str | None = None
-    ):
+    def __init__(self, language: str = "en", currency: str = "GBP", digits: str = "latn", time_direction: str = ""):
         from babel import Locale
 
         self.locale = locale_of(language)
@@ -94,7 +91,7 @@ class Words:
     @classmethod
     def of(cls, report: Any, language: str = "") -> Words:
         """The words that the settings of `[report]` ask for, in another language of theirs or in the first."""
-        return cls(language or report.languages[0], report.currency, report.digits, report.time_direction)
+        return cls(language or report.languages[0], report.currency, report.digits, report.time_direction or "")
 
     def text(self, key: str, **values: object) -> str:
         """The sentence under a dotted key with its `{fields}` filled in; a missing key is a programming error."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from math import ceil
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -46,6 +47,7 @@ from retention_kit.wording import DASH, Words
 
 OVER_PERIODS = {"type": "interval", "encodings": ["x"], "mark": {"fill": TEAL, "fillOpacity": 0.1}}
 MOST_LABELS = 14  # period labels that fit side by side
+MOST_LETTERS = 4 * MOST_LABELS  # of all of them
 ABOVE, BELOW = -14, 17  # how far down from its point the latest figure is written, in pixels
 HANGS = 8  # how far the middle of a goal's label is below its line
 APART = 20  # that two labels need beside each other
@@ -239,19 +241,18 @@ def _measure(row: dict, words: Words, before: str | None = None) -> dict:
 
 def period_axis(periods: list[dict], words: Words) -> alt.X:
     """Periods in the order given; labels thinned to fit, the latest kept, with the year where it changes."""
-    is_weekly = "W" in periods[0]["period"]
-    step = ceil(len(periods) / (MOST_LABELS // 2 if is_weekly else MOST_LABELS))  # a day and a month each
-    labelled = periods[(len(periods) - 1) % step :: step]
-    years = [plain(words.period(record["period"][:4])) for record in labelled]
+    most = MOST_LABELS // 2 if "W" in periods[0]["period"] else MOST_LABELS  # a day and a month each
+    ticks = [_tick(record["period"], words) for record in periods]
+    usual = median(len(name) for name, *_ in ticks)
+    step = ceil(len(periods) / min(most, MOST_LETTERS // usual))
+    labelled = slice((len(periods) - 1) % step, None, step)
+    years = [year for _, year, _ in ticks[labelled]]
     # Where the second label begins a year, that of the first finds no room beside it.
     labels: dict[str, list[str]] = {}
-    is_tight = step == 1 or len(labelled) > MOST_LABELS // 2
+    is_tight = step == 1 or len(years) > MOST_LABELS // 2
     year_before = years[0] if is_tight and len({*years[:2]}) > 1 else None
-    for record, year in zip(labelled, years, strict=True):
-        name = plain(words.period(record["period"], "tick"))
-        lines = [name.replace(year, "").strip(" -") or name]
-        if year in name and year not in (year_before, lines[0]):
-            lines.append(year)
+    for record, (name, year, has_year) in zip(periods[labelled], ticks[labelled], strict=True):
+        lines = [name, year] if has_year and year != year_before else [name]
         if not record["complete"]:
             below = len(labels) > 0 and len([*labels.values()][-1]) > len(lines)  # the year of the one before
             lines += [*(["\N{ZERO WIDTH SPACE}"] if below else []), words.text("charts.incomplete")]
@@ -261,6 +262,13 @@ def period_axis(periods: list[dict], words: Words) -> alt.X:
     axis = alt.Axis(labelExpr=text, labelAngle=0, labelOverlap=False)
     scale = alt.Scale(domain=[record["period"] for record in periods])
     return alt.X("period:O", title=None, scale=scale, axis=axis)
+
+
+def _tick(period: str, words: Words) -> tuple[str, str, bool]:
+    """What a period is called below an axis, its year, and whether that belongs below the name."""
+    name, year = plain(words.period(period, "tick")), plain(words.period(period[:4]))
+    rest = name.replace(year, "").strip(" -")
+    return rest or name, year, bool(rest) and year in name
 
 
 def _points(words: Words, name: str, *more: str) -> alt.Chart:
