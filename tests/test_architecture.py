@@ -67,7 +67,7 @@ MAY_IMPORT = {
     "metrics.forecasts": f"{COMMON} data metrics.summary_rows metrics.catalogue metrics.formulas metrics.models metrics.queries",
     "metrics.definitions": f"{COMMON} data.values metrics.summary_rows metrics.catalogue metrics.formulas",
     "metrics": f"{COMMON} plugins data metrics",
-    "report.blocks": "errors",
+    "report.blocks": "errors bidi",
     "report.charts": f"{COMMON} bidi",
     "report.pages": f"{COMMON} data metrics report.blocks report.charts",
     "report.page": "metrics.catalogue report.blocks report.pages",

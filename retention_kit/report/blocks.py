@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from retention_kit import bidi
 from retention_kit.errors import ReportError, UnknownNameError, did_you_mean
 
 BLOCK_MIME = "application/vnd.retention-kit+json"
@@ -37,7 +38,17 @@ KINDS: dict[str, dict] = {
 PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their fields)
     "cards": (
         "cards",
-        {"label": ..., "value": ..., "changes": [], "detail": "", "goal": None, "spark": [], "note": "", "metric": ""},
+        {
+            "label": ...,
+            "value": ...,
+            "changes": [],
+            "detail": "",
+            "goal": None,
+            "spark": [],
+            "note": "",
+            "metric": "",
+            "time_direction": "ltr",
+        },
     ),
     "table": ("columns", {"label": ..., "align": "start"}),
     "goals": (
@@ -57,7 +68,10 @@ PARTS: dict[str, tuple[str, dict]] = {  # kind: (its field of dicts, their field
     ),
     "terms": ("items", {"term": ..., "text": ..., "details": []}),
 }
-UNSAID = ("spec", "id", "level", "tone", "align", "spark", "keys", "direction", "good", "share", "metric")  # no words
+UNSAID = (  # no words
+    *("spec", "id", "level", "tone", "align", "spark", "keys", "direction", "time_direction"),
+    *("good", "share", "metric"),
+)
 TONES = ("attention", "plain", "failure")
 
 
@@ -95,9 +109,10 @@ class Block:
     def _for_lab(self) -> dict:
         """The chart alone, so with its title; on paper by night too, as its ink is made for that."""
         spec, title = self.data["spec"], self.data["title"]
-        config = {**spec.get("config", {}), "title": {"color": "#1c2430", "anchor": "start", "fontSize": 13}}
+        anchor = "end" if spec.get("usermeta", {}).get("direction") == "rtl" else "start"
+        config = {**spec.get("config", {}), "title": {"color": "#1c2430", "anchor": anchor, "fontSize": 13}}
         paper = {"$schema": VEGALITE_SCHEMA, "background": "white", "config": config}
-        return {**spec, **paper, **({"title": title} if title else {})}
+        return {**spec, **paper, **({"title": bidi.rtl(title) if anchor == "end" else title} if title else {})}
 
     def html(self) -> str:
         """The block as an HTML fragment, without style."""
@@ -151,7 +166,9 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def sparkline(values: Sequence[float | None], width: int = 120, height: int = 28) -> Markup:
+def sparkline(
+    values: Sequence[float | None], time_direction: str = "ltr", width: int = 120, height: int = 28
+) -> Markup:
     """A small trend line as SVG in the text's colour: the last value is marked, a missing one breaks the line."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
@@ -163,9 +180,10 @@ def sparkline(values: Sequence[float | None], width: int = 120, height: int = 28
         if value is None:
             strokes.append([])
         else:
-            strokes[-1].append(
-                f"{edge + index * step:.1f},{height - edge - (value - low) / spread * (height - 2 * edge):.1f}"
-            )
+            across = edge + index * step
+            across = width - across if time_direction == "rtl" else across
+            down = height - edge - (value - low) / spread * (height - 2 * edge)
+            strokes[-1].append(f"{across:.1f},{down:.1f}")
     lines = "".join(f'<polyline points="{" ".join(points)}"/>' for points in strokes if len(points) > 1)
     x, y = next(points[-1] for points in reversed(strokes) if points).split(",")
     return Markup(

@@ -54,7 +54,7 @@ class Picture(alt.JupyterChart):
             spec = {**spec, "width": "container"}
         if spec is not None:  # the same chart is drawn again, too
             self._turn += 1
-            spec = spec | {"usermeta": {"turn": self._turn}}
+            spec = spec | {"usermeta": {**spec.get("usermeta", {}), "turn": self._turn}}
         with self.hold_sync():
             self._vl_selections = {} if spec is None else dict(self._empty)
             self.spec = spec  # type: ignore[assignment]  # None shows nothing

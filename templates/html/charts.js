@@ -1,5 +1,7 @@
 // On a phone: fewer labels of periods, numbers and names where there is room for them.
 function narrow(spec) {
+  const isRtl = spec.usermeta?.direction === 'rtl';
+  const end = isRtl ? 'left' : 'right';
   spec.config.legend = {...spec.config.legend, columns: 2};
   const x = spec.encoding?.x;
   const [, labels] = x?.axis?.labelExpr?.match(/^\((.*)\)\[datum\.value\] \|\| ''$/) ?? [];
@@ -20,6 +22,11 @@ function narrow(spec) {
   const axes = spec.layer?.map(layer => layer.encoding?.x?.axis).filter(axis => axis?.tickCount) ?? [];
   for (const layer of spec.layer ?? []) {
     const {mark, encoding} = layer;
+    const legend = encoding?.color?.legend;
+    if (legend?.values) {  // from right to left; in rows of two each pair is turned
+      const first = legend.values.toReversed();
+      legend.values = first.map((value, place) => first[place ^ 1] ?? value);
+    }
     if (layer.name?.startsWith('shares')) {  // upright above their bars
       Object.assign(mark, {angle: 270, align: 'left', baseline: 'middle', dx: 4, dy: 0, fontSize: 10});
       spec.padding.top = 36;
@@ -27,13 +34,14 @@ function narrow(spec) {
     }
     if (encoding?.text?.field !== 'beside') continue;
     Object.assign(mark, {dx: 0, dy: -13});  // above its line instead of beside it
-    Object.assign(encoding, {x: {value: 0}, text: {field: 'above', type: 'nominal'}});
-    spec.transform = [{calculate: "datum.name + '  ' + datum.beside", as: 'above'}];
+    Object.assign(encoding, {x: {value: isRtl ? 'width' : 0}, text: {field: 'above', type: 'nominal'}});
+    const above = "datum.name + '  ' + datum.beside";
+    spec.transform = [{calculate: isRtl ? `'\u2067' + ${above} + '\u2069'` : above, as: 'above'}];
     spec.encoding.y.axis.labels = false;
-    spec.padding.right = 12;
+    spec.padding[end] = 12;
     spec.height = 42 * spec.encoding.y.scale.domain.length + 50;
   }
-  for (const axis of axes) Object.assign(axis, {tickCount: 2, labels: spec.padding.right < 60});  // else figures stand beside
+  for (const axis of axes) Object.assign(axis, {tickCount: 2, labels: spec.padding[end] < 60});  // else figures stand beside
 }
 
 // Puts a live chart in the place of each picture; whatever fails leaves the picture where it is.

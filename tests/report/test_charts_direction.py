@@ -10,13 +10,16 @@ import altair as alt
 import pandas as pd
 import pytest
 import vl_convert
+from bs4 import BeautifulSoup
 
+import retention_kit as rk
 from retention_kit import bidi
 from retention_kit.errors import SettingsError
-from retention_kit.report.blocks import templates_dir
+from retention_kit.report.blocks import VEGALITE_MIME, Block, sparkline, templates_dir
 from retention_kit.report.charts import calibration, cohorts, concentration, goals, series, surveys, survival, waterfall
 from retention_kit.report.charts.direction import as_run
 from retention_kit.report.export.drawing import render_png
+from retention_kit.report.page import Page
 from retention_kit.settings import make_settings
 from retention_kit.wording import Words
 from test_charts import CUSTOMERS, MRR, NPS, SEGMENTS, segment_rows, trend_rows
@@ -262,3 +265,39 @@ def test_isolates_are_not_seen_and_take_no_room():
 
     assert width("\u2067مليون\u2069") - width("مليون") <= 1
     assert width("\u2068Peru\u2069") - width("Peru") <= 1
+
+
+def test_small_lines_run_as_time_does():
+    values = [1.0, None, 3.0, 2.0]
+    usual, turned = (BeautifulSoup(sparkline(values, way), "html.parser") for way in ("ltr", "rtl"))
+    last, last_turned = (float(one.circle["cx"]) for one in (usual, turned))
+    assert (last, last_turned) == (116, 4), "the last value is marked, at the left"
+
+    def points(picture):
+        return [
+            [float(one) for one in pair.split(",")] for line in picture("polyline") for pair in line["points"].split()
+        ]
+
+    assert points(turned) == [[120 - across, down] for across, down in points(usual)]
+    assert sparkline(values) == sparkline(values, "ltr")
+
+
+@pytest.mark.parametrize(("settings", "way"), [({}, "rtl"), ({"time_direction": "ltr"}, "ltr")])
+def test_cards_say_where_their_small_lines_run(settings, way):
+    data = rk.sample(languages=["ar"], **settings)
+    (card,) = Page(language="ar", data=data).cards("customer_retention_rate").data["cards"]
+    assert card["time_direction"] == way
+    assert str(sparkline(card["spark"], way)) in Block("cards", cards=[card]).html()
+    (english,) = Page(language="en", data=data).cards("customer_retention_rate").data["cards"]
+    assert (english["time_direction"], english["spark"]) == ("ltr", card["spark"])
+
+
+def test_in_lab_a_title_begins_where_the_reader_does():
+    drawing = OVER_TIME["trend"](ARABIC)
+    shown = Block("chart", title="الإيرادات 2024", alt=drawing.alt, spec=drawing.spec)._repr_mimebundle_()[
+        VEGALITE_MIME
+    ]
+    assert (shown["title"], shown["config"]["title"]["anchor"]) == ("\u2067الإيرادات 2024\u2069", "end")
+    english = OVER_TIME["trend"](ENGLISH)
+    shown = Block("chart", title="Revenue", alt=english.alt, spec=english.spec)._repr_mimebundle_()[VEGALITE_MIME]
+    assert (shown["title"], shown["config"]["title"]["anchor"]) == ("Revenue", "start")

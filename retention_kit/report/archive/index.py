@@ -67,6 +67,7 @@ def _page(packs: list[StoredPack]) -> str:
     return environment.get_template("packs.html.j2").render(
         language=words.language,
         direction=words.direction,
+        time_direction=words.time_direction,
         generator=OURS,
         title=words.text("index.titled", company=only) if only else words.text("index.title"),
         counted=words.text("index.one" if len(packs) == 1 else "index.many", count=words.value(len(packs), "count")),
@@ -88,8 +89,11 @@ def _words(packs: Iterable[StoredPack]) -> Words:
     """In the first language of the newest pack; the currency is each pack's own."""
     newest = max(packs, key=lambda pack: pack.period.end, default=None)
     wanted = _nested(newest.manifest, "settings", "report", "languages") if newest else []
-    digits = _nested(newest.manifest, "settings", "report", "digits") if newest else None
-    return Words(next(filter(_is_known, wanted or []), "en"), digits=digits or "latn")
+    digits, time = (
+        _nested(newest.manifest, "settings", "report", name) if newest else None
+        for name in ("digits", "time_direction")
+    )
+    return Words(next(filter(_is_known, wanted or []), "en"), digits=digits or "latn", time_direction=time or "")
 
 
 def _is_known(language: str) -> bool:

@@ -142,7 +142,7 @@ class RetentionPDFExporter(Exporter):
             block["picture"] = draw_svg(block["spec"], page["fonts"])
         elif block["kind"] == "cards":
             for card in block["cards"]:
-                card["trend"] = str(sparkline(card["spark"]))
+                card["trend"] = str(sparkline(card["spark"], card.get("time_direction", "ltr")))
         elif block["kind"] == "image":
             block["bytes"] = list(picture_bytes(block))
             block["format"] = PICTURE_FORMATS.get(block["mime"], "png")

@@ -88,6 +88,7 @@ class Overview(GoalBlocks):
             "value": words.value(row.value, row.unit),
             "changes": list(self._changes(row, compare)),
             "spark": [value if narrative.is_known(value) else None for value in trend],
+            "time_direction": words.time_direction,
             "note": row.note,
         }
         details = []
