@@ -7,20 +7,16 @@ import pickle
 from collections.abc import Hashable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retention_kit.data.dataset import Dataset, load, sample
 from retention_kit.data.summary_key import DerivedKey
 from retention_kit.plugins import run_plugins
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 SNAPSHOT = "RETENTION_KIT_SUMMARIES"  # the environment variable that names the snapshot of a run
 NOT_SAVED = ("engine", "summaries", "parts", "known")  # fields that need the rows
 
 
-def save_snapshot(data: Dataset, path: Path, more: Mapping[Hashable, pd.DataFrame] | None = None) -> None:
+def save_snapshot(data: Dataset, path: Path, more: Mapping[Hashable, object] | None = None) -> None:
     """Write every summary computed so far, with what describes the data, to a new file; `more` is saved beside them.
 
     A pickle, so that every number comes back as it was: it lies in a folder of this user's alone, and goes with the

@@ -439,7 +439,7 @@ def test_objects_show_themselves_in_the_settings_first_language(data):
     rows = rk.scorecard(arabic, "2024-02")
     kept = pickle.loads(pickle.dumps(rows[rows["metric"] == "customer_retention_rate"]))
     assert "معدل الاحتفاظ بالعملاء" in kept._repr_html_()
-    assert list(kept["label"]) == ["Customer retention rate"], "data are never translated"
+    assert list(kept["label"]) == ["Customer retention"], "data are never translated"
     rows.attrs["language"] = "xx"
     assert str(rows) == str(rk.scorecard(data, "2024-02")), "English, where a language has no words"
 

@@ -44,7 +44,7 @@ def compute_figures(plan: Plan) -> Figures:
     largest_change(data, period)
     for column in page.columns:
         page.changes(column)
-    page.claims()
+    page.keep_claims()
     page.goal_states()
     for by in survival_columns(page):
         survival_curves(data, period, by)

@@ -75,17 +75,20 @@ def _socket_folder() -> str:
 
 
 def _warm() -> None:
-    """Do once what the first chart of every kernel would do: read locales, schemas and templates."""
+    """Do once what the first chart of every kernel would do: read words, locales, schemas and templates."""
     import pandas as pd
 
     from retention_kit.report.blocks import Block
     from retention_kit.report.charts.series import trend
-    from retention_kit.wording import Words
+    from retention_kit.wording import Words, languages
 
     row = {"metric": "", "label": "", "unit": "fraction", "value": 0.5, "n": 1, "low": 0.4, "high": 0.6}
     rows = pd.DataFrame([row | {"period": f"2011-{month}", "complete": True} for month in (10, 11)])
     drawing = trend(rows, Words("en"), goal=0.5)
     assert drawing is not None, "two known values are a trend"
+    for language in languages():
+        words = Words(language)
+        assert all((words.period("2011-11"), words.value(0.5, "fraction"), words.value(5, "money")))
     for block in (Block("chart", alt=drawing.alt, spec=drawing.spec), Block("notice", title="")):
         block._repr_mimebundle_()
 

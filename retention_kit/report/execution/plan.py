@@ -92,8 +92,8 @@ def make_plan(
 ) -> Plan:
     """The plan of a build; every wrong name raises here, in a sentence, and so does a template that cannot be run."""
     report = data.settings.report
-    languages = split_names(languages or ()) or report.languages
-    formats = split_names(formats or ()) or report.formats
+    languages = split_names(languages or report.languages)
+    formats = split_names(formats or report.formats)
     for kind in formats:
         if kind not in FILES:
             raise SettingsError("There is no report format {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, FILES))

@@ -56,12 +56,12 @@ class NotebookRun:
 
     def __init__(self, plan: Plan, environment: dict[str, str], workers: Workers, progress: Progress):
         self._plan, self._environment, self._workers, self._progress = plan, environment, workers, progress
-        self._futures: dict[Future[tuple[NotebookNode, str]], tuple[library.Section, str]] = {}
+        self._futures: dict[Future[list[tuple[NotebookNode, str]]], tuple[library.Section, list[str]]] = {}
         self._charts: list[Future[None]] = []
         self._clients: list[PapermillNotebookClient] = []
         self._done = 0
-        tasks = [(section, language) for language in plan.languages for section in plan.chosen]
-        self._total = len(tasks)
+        tasks = list(_tasks(plan))
+        self._total = len(plan.languages) * len(plan.chosen)
         progress("", 0, self._total)
         try:
             for task in reversed(tasks):  # what is read last is run first: its charts take longest
@@ -70,21 +70,29 @@ class NotebookRun:
             self.cancel()
             raise
 
-    def _run(self, section: library.Section, language: str) -> tuple[NotebookNode, str]:
-        from retention_kit.report.export import exporters
-
-        plan = self._plan
+    def _run(self, section: library.Section, languages: list[str]) -> list[tuple[NotebookNode, str]]:
+        """A section in these languages: in one kernel, as long as all goes well in it."""
+        executed: list[tuple[NotebookNode, str]] = []
         try:
-            template, parameters = plan.notebooks[section.name], plan.parameters(section, language)
-            executed = library.run(template, parameters, self._environment, self._clients)
-            specs = exporters.specs(executed[0])
-            fonts = plan.page.data.settings.report.fonts
-            self._charts.extend(self._workers.charts.submit(exporters.draw, spec, fonts) for spec in specs)
-            self._done += 1
-            self._progress(section.name, self._done, self._total)
+            with library.Kernel() as kernel:
+                for language in languages:
+                    is_alone = len(languages) == 1 or any(problem for _, problem in executed)
+                    executed.append(self._run_in(language, section, *([] if is_alone else [kernel])))
         except BaseException:
             self._cancel_waiting()
             raise
+        return executed
+
+    def _run_in(self, language: str, section: library.Section, *kernel: library.Kernel) -> tuple[NotebookNode, str]:
+        from retention_kit.report.export import exporters
+
+        template, parameters = self._plan.notebooks[section.name], self._plan.parameters(section, language)
+        executed = library.run(template, parameters, self._environment, self._clients, *kernel)
+        specs = exporters.specs(executed[0])
+        fonts = self._plan.page.data.settings.report.fonts
+        self._charts.extend(self._workers.charts.submit(exporters.draw, spec, fonts) for spec in specs)
+        self._done += 1
+        self._progress(section.name, self._done, self._total)
         return executed
 
     def result(self) -> Execution:
@@ -97,10 +105,11 @@ class NotebookRun:
             self._workers.notebooks.shutdown(wait=False, cancel_futures=True)
             raise
         notebooks, failures = {}, []
-        for future, (section, language) in reversed(self._futures.items()):
-            notebooks[self._plan.stem(section, language)], problem = future.result()
-            if problem:
-                failures.append(f"{section.name} ({language}): {problem}")
+        for future, (section, languages) in reversed(self._futures.items()):
+            for language, (notebook, problem) in zip(languages, future.result(), strict=True):
+                notebooks[self._plan.stem(section, language)] = notebook
+                if problem:
+                    failures.append(f"{section.name} ({language}): {problem}")
         wait(self._charts)
         return Execution(notebooks, failures)
 
@@ -115,6 +124,15 @@ class NotebookRun:
         futures: list[Future[Any]] = [*self._futures, *self._charts]
         for future in futures:
             future.cancel()
+
+
+def _tasks(plan: Plan) -> Iterator[tuple[library.Section, list[str]]]:
+    """Each section with its languages: what runs code of others has a kernel for each."""
+    has_plugins = bool(plan.page.data.settings.report.plugins)
+    shared = [section for section in plan.chosen if section.is_ours and not has_plugins]
+    yield from ((section, plan.languages) for section in shared)
+    for language in plan.languages:
+        yield from ((section, [language]) for section in plan.chosen if section not in shared)
 
 
 @contextmanager

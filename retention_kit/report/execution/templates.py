@@ -31,6 +31,7 @@ ORDER = (
     "at_risk",
     "goals",
 )
+_RESET = "get_ipython().reset()"
 CELL_TIMEOUT = 600  # seconds until a hanging cell is ended
 _UNSAFE = re.compile(r'(?i)[\x00-\x1f<>:"/\\|?*]|[. ]$|^ |^(con|prn|aux|nul|com\d|lpt\d)(\.|$)')
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
@@ -46,6 +47,11 @@ class Section:
     @property
     def name(self) -> str:
         return f"{self.path.stem}.{self.metric}" if self.metric else self.path.stem
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a template of this package."""
+        return self.path.parent == templates_dir()
 
     @property
     def digest(self) -> str:
@@ -181,15 +187,41 @@ def check(section: Section, parameters: dict[str, object]) -> NotebookNode:
     return notebook
 
 
+class Kernel:
+    """One kernel for a template in several languages, one after the other; its end is that of the context.
+
+    Each run finds it as new, but for what modules keep: it is for templates that run no code but ours.
+    """
+
+    def __init__(self) -> None:
+        self._client: PapermillNotebookClient | None = None
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None and self._client.kc is not None:
+            self._client._cleanup_kernel()
+
+    def execute(self, client: PapermillNotebookClient, environment: dict[str, str]) -> None:
+        """Run the notebook of a client, in the same thread as those before."""
+        if self._client is not None:
+            client.km, client.kc = self._client.km, self._client.kc
+            client.wait_for_reply(client.kc.execute(_RESET, silent=True, store_history=False))
+        self._client = client
+        client.execute(env=environment, cleanup_kc=False)
+
+
 def run(
     notebook: NotebookNode,
     parameters: dict[str, object],
     environment: dict[str, str],
     clients: list[PapermillNotebookClient],
+    kernel: Kernel | None = None,
 ) -> tuple[NotebookNode, str]:
-    """Execute a checked template in a kernel of its own: the executed notebook, and what a failed cell raised.
+    """Execute a checked template: the executed notebook, and what a failed cell raised.
 
-    The client is added to `clients`, so that another thread can `stop` it.
+    Without `kernel` in one of its own. The client is added to `clients`, so that another thread can `stop` it.
     """
     from papermill import PapermillExecutionError, execute_notebook
     from papermill.clientwrap import PapermillNotebookClient
@@ -213,6 +245,7 @@ def run(
             kept: list[NotebookNode],
             clients: list[PapermillNotebookClient],
             environment: dict[str, str],
+            kernel: Kernel | None,
             **__: object,
         ) -> None:
             kept.append(nb_man.nb)
@@ -220,12 +253,15 @@ def run(
                 nb_man, timeout=CELL_TIMEOUT, kernel_name=NAME, kernel_manager_class=KernelManager
             )
             clients.append(client)
-            client.execute(env=environment)
+            if kernel is None:
+                client.execute(env=environment)
+            else:
+                kernel.execute(client, environment)
             _keep_planned_errors(nb_man.nb)
 
     papermill_engines.register(NAME, Engine)
     quiet = {"progress_bar": False, "log_output": False}
-    own = {"kept": kept, "clients": clients, "environment": environment}
+    own = {"kept": kept, "clients": clients, "environment": environment, "kernel": kernel}
     try:
         executed = execute_notebook(
             notebook, None, parameters, engine_name=NAME, kernel_name=NAME, language="python", **quiet, **own

@@ -56,7 +56,7 @@ class Context:
         self.only = segment if "=" in segment and not {*named} <= {*self.data.segments} else ""
         self.columns = [] if self.only else named
         split_segment(self.data, self.only)
-        self.computed: dict[Hashable, pd.DataFrame] = {}  # scorecards; a page of another language may share them
+        self.computed: dict[Hashable, Any] = {}  # scorecards; a page of another language may share them
         self._said_rows: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
         self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
         self._held: tuple[pd.DataFrame | None, frozenset] = None, frozenset()
@@ -171,8 +171,18 @@ class Context:
         """Whether a difference is more than chance explains, of all that the report compares; see `insights.Claim`."""
         rows = self.rows
         if self._held[0] is not rows:
-            self._held = rows, significant(self.claims())
+            key = self._claims_key
+            kept = self.computed.get(key, self.data.summaries.get(key))
+            self._held = rows, significant(self.claims()) if kept is None else kept
         return (metric, against, column, value) in self._held[1]
+
+    def keep_claims(self) -> None:
+        """Judge all claims once, for the pages of every section and language."""
+        self.computed[self._claims_key] = significant(self.claims())
+
+    @property
+    def _claims_key(self) -> SummaryKey:
+        return SummaryKey("claims", str(self.period), (self.only, *self.columns), (*METRICS,))
 
     def verdict(self, row: Any) -> str:
         """What a change since the period before is: real, chance, many (chance among so many), length (of the period),
