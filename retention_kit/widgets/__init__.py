@@ -20,14 +20,15 @@ def explore(
     metric: str = "",
     segment: str = "",
     compare: str = "previous",
+    language: str = "",
     output: str | Path | None = None,
 ) -> Explorer:
     """The explorer of a dataset (or of a path that `rk.load` takes; without any, of the sample company).
 
     `period` such as 2011-11 (the last complete one), `every` week, month, quarter or year (the settings'), `metric` any
     name in METRICS (customer_retention_rate), `segment` a column or `column=value`, `compare` with "previous",
-    "year_ago" or "goal". Packs are built in `output`, else in `reports` beside the data. Wrong values raise one
-    sentence.
+    "year_ago" or "goal", `language` such as ar (the settings' first one). Packs are built in `output`, else in
+    `reports` beside the data. Wrong values raise one sentence.
     """
     try:
         from retention_kit.widgets.explorer import Explorer
@@ -42,7 +43,8 @@ def explore(
             "Of a table say what it holds: rk.explore(rk.load(orders=df)), or subscriptions=df, responses=df."
         )
     data = sample() if data is None else data if isinstance(data, Dataset) else load(data)
-    return Explorer(data, period=period, every=every, metric=metric, segment=segment, compare=compare, output=output)
+    chosen = {"period": period, "every": every, "metric": metric, "segment": segment, "compare": compare}
+    return Explorer(data, **chosen, language=language, output=output)
 
 
 def __getattr__(name: str) -> object:

@@ -245,7 +245,7 @@ class Content:
             return None
         rows = rows_for(self.page.parts(self.selection.column), self.selection.metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)].sort_values("value", ascending=False, kind="stable")
-        return self._table(rows, "explorer.value_head", lambda row: row.segment_value)
+        return self._table(rows, "explorer.value_head", lambda row: self.words.name(row.segment_value))
 
     def listings(self) -> list[tuple[str, str]]:
         """The lists of customers that there are: label and kind."""
@@ -346,7 +346,7 @@ class Content:
                 ]
             )
             if row.note:
-                notes.append(text("figures.note", label=name(row), note=row.note))
+                notes.append(text("figures.note", label=name(row), note=words.say(row.note)))
         columns = [{"label": label, "align": "end" if index else "start"} for index, label in enumerate(heads)]
         return Block("table", columns=columns, rows=body, caption=" ".join(notes))
 
@@ -368,7 +368,7 @@ class Content:
         known, kind = self.words.table("explorer.column"), horizon_kind(name)
         if kind:
             return self.words.text(f"explorer.column.{kind}", months=self.data.settings.definitions.horizon_months)
-        return known.get(name) or str(name).removeprefix("segment.")
+        return known.get(name) or self.words.isolate(str(name).removeprefix("segment."))
 
     def _cell(self, name: str, value: Any) -> str:
         import pandas as pd
@@ -383,7 +383,7 @@ class Content:
             return self.words.value(float(value), "fraction")
         if name in _ANSWERS:
             return self.words.text(f"explorer.{'yes' if value else 'no'}")
-        return str(value)
+        return self.words.name(str(value))
 
 
 def _titled_chart(block: Block) -> TitledChart:

@@ -28,13 +28,16 @@ class Controls(W.HBox):
         self._data, self._words, self._chosen = data, words, chosen
         self._selection: Selection | None = None
         self._is_set = False  # by us: nobody has chosen anything
+        self._known: list[str] = []  # the values of the segment column
         text, missing = words.text, missing_metrics(data)
         metrics = [(words.say(one.label), name) for name, one in METRICS.items() if name not in missing]
         self.every = self._choice("every", [(text(f"explorer.every_{every}"), every) for every in EVERY])
         self.period = self._choice("period", [])
         self.metric = self._choice("metric", metrics)
         self.compare = self._choice("compare", [(text(f"explorer.compare_{name}"), name) for name in COMPARE])
-        self.column = self._choice("segment", [(text("explorer.whole"), ""), *((name, name) for name in data.segments)])
+        self.column = self._choice(
+            "segment", [(text("explorer.whole"), ""), *((words.name(name), name) for name in data.segments)]
+        )
         self.values = W.SelectMultiple(description=text("explorer.values"), rows=4)
         self.values.observe(self._choose, "value")
         self.older, self.newer = (W.Button(description=text(f"explorer.{name}")) for name in ("older", "newer"))
@@ -64,9 +67,10 @@ class Controls(W.HBox):
             self.newer.disabled = self.period.value == known[0]
 
     def _set_values(self, chosen: tuple[str, ...], known: list[str]) -> None:
-        if list(self.values.options) != known:
+        if self._known != known:
             self.values.value = ()  # first: the browser cannot have one chosen that it does not know
-            self.values.options = known
+            shown = [self._words.name(value) for value in known]
+            self._known, self.values.options = known, known if shown == known else [*zip(shown, known, strict=True)]
         self.values.value = chosen if set(chosen) <= {*known} else ()
         self.values.disabled = not known
         self.values.layout.display = None if known else "none"
@@ -90,7 +94,7 @@ class Controls(W.HBox):
         column = self.column.value
         values = tuple(self.values.value) if column == before.column else ()
         selection = Selection(period, self.metric.value, column, values, self.compare.value)
-        self.set(selection, list(self.values.options) if column == before.column else [])
+        self.set(selection, self._known if column == before.column else [])
         self._chosen(selection)
 
     def _move(self, periods: int) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W
 import traitlets as T
+from msgspec import structs
 
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import check_every
 from retention_kit.report.export.csv_files import frame_csv
 from retention_kit.widgets.background import Cancelled, Step, Task, Work
@@ -60,9 +61,11 @@ class Explorer(W.VBox):
         metric: str = "",
         segment: str = "",
         compare: str = "previous",
+        language: str = "",
         output: str | Path | None = None,
     ):
         self._is_following = True  # until there is a selection, nothing is chosen
+        data = _in_language(data, language) if language else data
         # Only the threads of work ask the engine; all else looks at what is at hand.
         self._data, self._at_hand = data, replace(data, engine=None)
         self._computed: dict[Hashable, pd.DataFrame] = {}
@@ -308,6 +311,16 @@ class Explorer(W.VBox):
                 self._data.engine.prepared.clear()
 
 
+def _in_language(data: Dataset, language: str) -> Dataset:
+    """The same data, whose settings have another first language; raises SettingsError where it has no words."""
+    if not isinstance(language, str):
+        raise SettingsError("{name} must be a text, not {text!r}.", name="language", text=language)
+    report = data.settings.report
+    Words(language, report.currency)
+    languages = [language, *(one for one in report.languages if one != language)]
+    return replace(data, settings=structs.replace(data.settings, report=structs.replace(report, languages=languages)))
+
+
 def _parts(widget: W.Widget) -> Iterator[W.Widget]:
     """A widget and all that are in it, with their layouts and styles."""
     for child in getattr(widget, "children", ()):
@@ -317,11 +330,16 @@ def _parts(widget: W.Widget) -> Iterator[W.Widget]:
 
 
 def _labels(words: Words) -> dict[str, dict[str, str]]:
-    """What screen readers are told: attributes by selector."""
+    """What browsers and screen readers are told: attributes by selector."""
     live = {"role": "status", "aria-live": "polite"}
     progress = {"role": "progressbar", "aria-label": words.text("explorer.progress")}
     return {
-        ":root": {"role": "group", "aria-label": words.text("explorer.title")},
+        ":root": {
+            "role": "group",
+            "aria-label": words.text("explorer.title"),
+            "lang": words.language,
+            "dir": words.direction,
+        },
         ".rk-status .rk-said": live,
         ".rk-building .rk-said": live,
         ".rk-status .progress": progress,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import ipywidgets as W
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from retention_kit.errors import RetentionKitError, SettingsError
 from retention_kit.report.archive.pack import near
@@ -79,7 +79,7 @@ class Reporting(W.VBox):
         try:
             path = write_notebook(self._data, chosen, Path())
         except (RetentionKitError, OSError) as error:
-            self._progress.rest(str(error), is_error=True)
+            self._progress.rest(sentence(error, self._words), is_error=True)
             return None
         is_kept = self._data.origin.startswith("(")
         self._progress.rest(self._words.text("explorer.not_again") if is_kept else "")
@@ -111,8 +111,12 @@ class Reporting(W.VBox):
         Pages are opened in a tab of their own by `front.js`, as JupyterLab would not run their charts.
         """
         places = [near(path) for path in paths]
-        links = [Markup('<a href="{}" target="_blank">{}</a>').format(quote(file), Path(file).name) for file in places]
-        page = Markup("<p>{} {}</p>").format(escape(text), Markup(" · ").join(links)) if links else ""
+        names = [self._words.isolate(Path(file).name) for file in places]
+        links = [
+            Markup('<a href="{}" target="_blank">{}</a>').format(quote(file), name)
+            for file, name in zip(places, names, strict=True)
+        ]
+        page = Markup("<p>{} {}</p>").format(self._words.isolate(text), Markup(" · ").join(links)) if links else ""
         output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": str(page), "text/plain": ""}}
         self._links.outputs = (output,) if page else ()
 
@@ -128,5 +132,5 @@ def reports_of(data: Dataset) -> Path:
 def sentence(error: Exception, words: Words) -> str:
     """What went wrong, in a sentence."""
     if isinstance(error, RetentionKitError):
-        return str(error)
+        return words.say(error)
     return words.text("explorer.failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
