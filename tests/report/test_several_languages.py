@@ -1,0 +1,73 @@
+"""A report in several languages at once is, to the byte, the reports of each language alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import retention_kit as rk
+from pencil import table
+from test_pack import notebook
+
+ORDERS = table("""
+customer_id  ordered_at  amount  country
+a            2024-01-01  1       France
+b            2024-01-02  2       Spain
+c            2024-01-03  5       Spain
+a            2024-02-01  10      France
+b            2024-02-02  20      Spain
+d            2024-02-29  7.50    France
+""")
+LANGUAGES = ["en", "ar"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return rk.load(orders=ORDERS, timezone="UTC", currency="GBP", as_of="2024-03-01")
+
+
+def build(data, output: Path, **asked: object) -> Path:
+    return rk.build_report(data, output=output, **asked).path
+
+
+def test_both_at_once_are_the_same_as_each_alone(data, tmp_path):
+    asked = {"only": "overview,retention,cohorts", "formats": "html,pdf", "segment": "country"}
+    both = build(data, tmp_path / "both", languages="en,ar", **asked)
+    for language in LANGUAGES:
+        alone = build(data, tmp_path / language, languages=language, **asked)
+        files = {path.relative_to(alone).as_posix() for path in alone.rglob("*") if path.is_file()} - {"manifest.json"}
+        assert {f"report.{language}.html", f"report.{language}.pdf", f"notebooks/cohorts.{language}.ipynb"} <= files
+        assert [name for name in sorted(files) if (alone / name).read_bytes() != (both / name).read_bytes()] == []
+    said = json.loads((both / "manifest.json").read_text("utf-8"))
+    assert {name.rpartition(".")[2] for name in said["sections"]} == {*LANGUAGES}
+
+
+def test_an_analysts_template_finds_nothing_of_its_run_in_another_language(data, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    code = "import json\nprint('first' if not hasattr(json, 'seen') else 'again')\njson.seen = True"
+    (own / "mine.ipynb").write_text(notebook(code), "utf-8")
+    pack = build(data, tmp_path / "out", languages=LANGUAGES, formats="html", only="mine", templates=own)
+    for language in LANGUAGES:
+        text = (pack / "notebooks" / f"mine.{language}.ipynb").read_text("utf-8")
+        assert "first\\n" in text
+        assert "again\\n" not in text
+
+
+def test_a_section_that_fails_in_one_language_does_not_fail_in_the_next(data, tmp_path, monkeypatch):
+    """The kernel of the failure is not used again."""
+    from retention_kit.report.execution import runner
+
+    run, kernels = runner.library.run, []
+
+    def fails_first(template, parameters, environment, clients, *kernel):
+        kernels.append((parameters["language"], bool(kernel)))
+        executed, problem = run(template, parameters, environment, clients, *kernel)
+        return executed, problem or ("ValueError: none" if parameters["language"] == "en" else "")
+
+    monkeypatch.setattr(runner.library, "run", fails_first)
+    pack = rk.build_report(data, output=tmp_path, languages=LANGUAGES, formats="html", only="overview")
+    assert [one for one in pack.failures if "overview" in one] == ["overview (en): ValueError: none"]
+    assert kernels == [("en", True), ("ar", False)]
