@@ -51,7 +51,6 @@ def message(folder):
 def texts_of(page: str) -> list[str]:
     """The texts of HTML, those of attributes too; pictures tell theirs in their description."""
     page = re.sub(r"(?s)<!--.*?-->|<(script|style|svg|title)\b.*?</\1>", " ", page)
-    page = page.replace(f">{COMPANY}<", "><")  # alone, and of the page's script
     said = re.findall(r">([^<]+)<", page) + re.findall(r'\b(?:alt|title|data-label)="([^"]*)"', page)
     return [unescape(one) for one in said if one.strip()]
 

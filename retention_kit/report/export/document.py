@@ -68,8 +68,7 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     )
     document["files"] = _files(blocks, given.get("tables", ""))
     blocks = [_settled(block, document["direction"]) for block in blocks]
-    for name in ("company", "subtitle", "period_label", "as_of_label"):
-        document[name] = bidi.settle(document[name], document["direction"])
+    document["company"] = bidi.isolate(document["company"], document["direction"])
     document["title"] = document["title"] or blocks[0]["text"]
     document["sections"] = _sections(blocks)
     document["undrawn"] = [

@@ -59,7 +59,7 @@ def content(
         "direction": page.words.direction,
         "subject": _subject(page, company),
         "preheader": _preheader(cards, page.words),
-        "company": company,
+        "company": page.words.isolate(company),
         "title": text("document.title"),
         "subtitle": _subtitle(page),
         "period": page.words.period(page.period),
