@@ -93,7 +93,7 @@ def test_mail_stays_from_right_to_left_where_styles_or_the_head_are_stripped(mes
     tables = re.findall(r"<table\b[^>]*>", re.sub(r"(?s)<!--.*?-->", "", body))
     assert tables
     assert all('dir="rtl"' in one for one in tables)
-    cells = [cell for cell in re.findall(r"<td\b[^>]*>", body) if "align=" in cell]
+    cells = re.findall(r"<t[dh]\b[^>]* align=\"(?:left|right)\"[^>]*>", body)
     assert len([cell for cell in cells if 'align="right"' in cell]) > len(cells) / 2
     for cell in cells:  # attribute and style say the same
         (wanted,) = re.findall(r'\balign="(\w+)"', cell)

@@ -122,6 +122,7 @@ def _metadata(page: Page) -> dict[str, object]:
         "as_of_label": text("document.as_of", day=page.last_day(), zone=zone),
         "language": page.words.language,
         "direction": page.words.direction,
+        "numerals": "١" if page.words.digits == "arab" else "1",
         "date": data.as_of.isoformat(),
         "fonts": data.settings.report.fonts,
         "tables": f"tables/{page.words.language}{page.suffix}-",

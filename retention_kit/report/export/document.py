@@ -35,6 +35,7 @@ _DEFAULTS: dict[str, Any] = {
     "as_of_label": "",
     "language": "en",
     "direction": "ltr",
+    "numerals": "1",  # how pages are numbered: 1, or ١
     "date": None,
     "layout": "",  # "brief": all of it on one page
     "footer": "",

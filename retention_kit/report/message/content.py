@@ -228,6 +228,7 @@ def cohorts(page: Page) -> dict[str, Any] | None:
         "told": data["caption"].replace(text("cohorts.outlined"), text("mail.bracketed")),
         "axis": capitalised(text(f"charts.cohorts.age.{page.every}")),
         "ages": ages,
+        "heads": [page.words.value(age, "count") for age in ages],
         "rows": rows,
         "near": NEAR,
         "narrow": text("mail.narrow", age=NEAR) if len(ages) > NEAR + 1 else "",
