@@ -128,7 +128,9 @@ class SurvivalBlocks(Context):
         followed = [month for month in FOLLOWED if any(curve.followed(month) for _, curve in named)] or [*FOLLOWED[:1]]
         heads = [column or words.text("survival.group"), words.text("survival.customers"), words.text("survival.half")]
         heads.append(words.text("survival.after", month=year))
-        heads.append(words.text("survival.followed", months=" · ".join(map(str, followed))))
+        heads.append(
+            words.text("survival.followed", months=" · ".join(words.value(month, "count") for month in followed))
+        )
         body = []
         for name, curve in named:
             half = words.value(curve.median, "count")

@@ -97,7 +97,10 @@ class ValueGroupBlocks(Context):
             ]
             for name, row in counts.iterrows()
         ]
-        labels = [words.text("value_groups.from"), *map(str, range(1, len(GROUPS) + 1))]
+        labels = [
+            words.text("value_groups.from"),
+            *(words.value(place, "count") for place in range(1, len(GROUPS) + 1)),
+        ]
         labels += [words.text("value_groups.gone"), words.text("value_groups.all")]
         columns = [{"label": label, "align": "end" if place else "start"} for place, label in enumerate(labels)]
         texts = {
