@@ -15,6 +15,9 @@ _MARK = "\u200f"  # counts as a letter from right to left
 _CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _OVERRIDES = "\u202a\u202b\u202c\u202d\u202e"
 _RTL = ("R", "AL")
+_TYPED = re.compile("`[^`]*`|[!-~…]+(?: [!-~…]+)*")  # in a sentence of other letters
+_FIELD = re.compile(r"[(.]*\{\w+(?::\w+)?\}[).,:;]*|%\(message\)s")  # the last: argparse's
+_JOINED = re.compile(r"\}[!-~…]+\{")
 _ISOLATED = re.compile("[\u2066-\u2068][^\u2066-\u2069]*\u2069")
 # A field of a sentence, or what stands in it for itself against right to left: a number, a name, a formula.
 _LITERAL = re.compile(
@@ -64,6 +67,13 @@ def isolate(text: str, direction: str) -> str:
     if "L" in runs if direction == "rtl" else not runs.isdisjoint(_RTL):
         return f"{EITHER}{balanced(text, 'rtl')}{END}"
     return ltr(text) if direction == "rtl" and "EN" in runs and runs.isdisjoint(_RTL) else text
+
+
+def whole(text: str) -> str:
+    """Something typed in a text that runs from right to left: isolated, whatever it holds, once."""
+    if not text or (text[0] in (LTR, RTL, EITHER) and text[-1] == END):
+        return text
+    return f"{EITHER}{text}{END}" if has_rtl(text) else ltr(text)
 
 
 def settle(text: str, direction: str) -> str:
@@ -141,3 +151,42 @@ def isolate_literals(sentence: str, digits: Mapping[int, int | str]) -> str:
         return ltr(said if any(one.isalpha() for one in said) else said.translate(digits))
 
     return _LITERAL.sub(isolated, sentence)
+
+
+def isolate_typed(sentence: str) -> str:
+    """A sentence that runs from right to left, with what is to be typed isolated in it: `--jobs`, `[data] engine`,
+    `timezone = "Europe/London"`. A field that stands alone is isolated when it is filled.
+    """
+    return _TYPED.sub(lambda found: _isolate_words(found[0]), sentence)
+
+
+def _isolate_words(text: str) -> str:
+    if text.startswith("`"):
+        return ltr(text)
+    words: list[str] = text.split(" ")
+    runs: list[list[str]] = []
+    for place, word in enumerate(words):
+        is_beside = "=" in words[max(place - 1, 0) : place + 2]  # ours = {theirs}
+        is_field = bool(_FIELD.fullmatch(word)) and not is_beside
+        if is_field or not runs or (_FIELD.fullmatch(runs[-1][-1]) and not is_beside):
+            runs.append([word])
+        else:
+            runs[-1].append(word)
+    return " ".join(_isolate_run(" ".join(run)) for run in runs)
+
+
+def _isolate_run(run: str) -> str:
+    """What is typed, without the marks of the sentence around it."""
+    outside = re.sub(r"\{\w+(?::\w+)?\}", "", run)
+    if not re.search('[A-Za-z0-9%]|= "', outside) and not _JOINED.search(run):
+        return run
+    text = run.rstrip(".,:;!?( ")
+    while text.endswith(")") and text.count("(") < text.count(")"):
+        text = text[:-1].rstrip(".,:;!?")
+    start = len(text) - len(text.lstrip("(.,:; " if text.count("(") > text.count(")") else ".,:; "))
+    return f"{run[:start]}{ltr(text[start:])}{run[len(text) :]}"
+
+
+def has_rtl(text: str) -> bool:
+    """Whether a text has letters that run from right to left."""
+    return not text.isascii() and any(unicodedata.bidirectional(one) in ("R", "AL") for one in text)

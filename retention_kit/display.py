@@ -128,9 +128,12 @@ def clipped(rows: Sequence[Row], words: Words) -> tuple[Sequence[Row], list[str]
     return rows[:ROWS], [words.text("shown.more", count=words.value(more, "count"))] if more > 0 else []
 
 
-def printable(text: str) -> str:
-    """A text as a terminal may have it: on one line, and steering nothing; few terminals know isolates."""
-    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", _ISOLATES.sub("", text))
+def printable(text: str, direction: str = "ltr") -> str:
+    """A text as a terminal may have it: on one line, and steering nothing; few terminals know isolates, which stay only
+    where a command speaks a language that runs from right to left.
+    """
+    is_whole = direction == "rtl" and sum(map(text.count, "\u2066\u2067\u2068")) == text.count("\u2069")
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text if is_whole else _ISOLATES.sub("", text))
 
 
 def _text(cell: str | Cell) -> str:

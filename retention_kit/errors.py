@@ -14,7 +14,8 @@ An error's text is English, and keeps what it was made of, so that `wording.Word
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from numbers import Number
+from typing import Any, cast
 
 
 class Phrase(str):
@@ -26,7 +27,9 @@ class Phrase(str):
     values: Mapping[str, Any]
 
     def __new__(cls, template: str = "", /, **values: Any) -> "Phrase":
-        """Without values the template is the text, whatever braces it has."""
+        """Without values the template is the text, whatever braces it has; what can be said already stays as it is."""
+        if type(template) is not str and not values:
+            return cast(Phrase, template)
         made = super().__new__(cls, template.format(**values) if values else template)
         made.template = template
         made.values = {name: _kept(value) for name, value in values.items()}
@@ -53,7 +56,7 @@ class RetentionKitError(Exception):
     """Base of every error that is the user's to mend; its text is one clear sentence, a template and its values."""
 
     def __init__(self, text: str = "", /, **values: Any):
-        self.text = Phrase(text, **values) if type(text) is str else text
+        self.text = Phrase(text, **values)
         super().__init__(str(self.text))
 
 
@@ -86,10 +89,10 @@ class ReportError(RetentionKitError, RuntimeError):
 
 
 def _kept(value: object) -> object:
-    """A value without what an exception holds on to."""
+    """A value as plain text or number: without what an exception or a server holds on to."""
     if isinstance(value, RetentionKitError):
         return value.text
-    return str(value) if isinstance(value, BaseException) else value
+    return value if isinstance(value, str | Number) else str(value)
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> Phrase:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from retention_kit.errors import PeriodError, did_you_mean
+from retention_kit.errors import PeriodError, Phrase, did_you_mean
 
 EVERY = ("week", "month", "quarter", "year")
 
@@ -64,15 +64,15 @@ class Period:
         text = str(text).strip()
         parsed = next(((name, parts) for name, form in _FORMS.items() if (parts := form.fullmatch(text))), None)
         if parsed is None:
-            expected = _EXAMPLES.get(every or "", "2011-11, 2011-Q4, 2011-W45 or 2011")
+            expected = _EXAMPLES.get(every or "", Phrase("2011-11, 2011-Q4, 2011-W45 or 2011"))
             raise PeriodError("{text!r} is not a period: write it like {expected}.", text=text, expected=expected)
         length, parts = parsed
         if every is not None and length != check_every(every):
             raise PeriodError(
                 "{text!r} is a {length}, not a {every}: write it like {example}.",
                 text=text,
-                length=length,
-                every=every,
+                length=Phrase(length),
+                every=Phrase(every),
                 example=_EXAMPLES[every],
             )
         year, *part = (int(number) for number in parts.groups())
@@ -86,7 +86,7 @@ class Period:
             return period
         except ValueError:
             raise PeriodError(
-                "{text!r} is not a period: the calendar has no such {length}.", text=text, length=length
+                "{text!r} is not a period: the calendar has no such {length}.", text=text, length=Phrase(length)
             ) from None
 
     @property

@@ -9,7 +9,8 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.bidi import isolate_typed
+from retention_kit.errors import Phrase, SettingsError, did_you_mean
 
 FOLDER = files("retention_kit").joinpath("locale")
 # What a language says beyond the English file: nouns that it counts, and what stands in code or layouts: figures,
@@ -51,7 +52,7 @@ def word_file(name: str) -> dict[str, Any]:
     """All that a language's file says. Raises SettingsError where it lacks what the English one has."""
     sentences = tomllib.loads(FOLDER.joinpath(f"{name}.toml").read_text("utf-8"))
     if name != "en" and (faults := list(faults_of(sentences, word_file("en")))):
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        more = Phrase(" (and {count} more)" if len(faults) > 1 else "", count=len(faults) - 1)
         raise SettingsError(
             "The words of {name!r} are not whole: {fault}{more}.", name=name, fault=faults[0], more=more
         )
@@ -64,8 +65,12 @@ def phrases(name: str) -> dict[str, dict[str, Any]]:
     template, and the nouns that are `counted` in them. English stands in code.
     """
     path = FOLDER.joinpath("phrases", f"{name}.toml")
-    found = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return {"phrases": {}, "counted": {}} | found
+    if not path.is_file():
+        return {"phrases": {}, "counted": {}}
+    found = tomllib.loads(path.read_text("utf-8"))
+    if word_file(name)["direction"] == "rtl":
+        found["phrases"] = {english: isolate_typed(said) for english, said in found["phrases"].items()}
+    return found
 
 
 def faults_of(sentences: Mapping[str, Any], english: Mapping[str, Any]) -> Iterator[str]:

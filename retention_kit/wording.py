@@ -128,27 +128,23 @@ class Words:
         known = phrases(self.language.partition("-")[0])["phrases"]
         if isinstance(text, Listed):
             return known.get(text.link, text.link).join(self._as_written(one) for one in text.items)
-        if text.template not in known:
-            return self.isolate(str(text))
-        if not text.values:
-            return known[text.template]
+        said = known.get(text.template)
+        if said is None or not text.values:
+            return said or self.isolate(str(text))
         forms = {name: (form, conversion) for _, name, form, conversion in Formatter().parse(text.template) if name}
         values = {name: self._as_written(value, *forms.get(name, ())) for name, value in text.values.items()}
-        return self._fill(known[text.template], values)
+        return self._fill(said, values)
 
     def _as_written(self, value: object, form: str | None = "", conversion: str | None = None) -> str:
         """A value of a phrase as people type it, a period 2011-11; quotation marks are the language's own."""
-        if isinstance(value, Phrase | Listed | Sentence):
-            return self.say(value)
+        if isinstance(value, str) and type(value) is not str:  # it knows itself what it is
+            return self.fill(value)
         if isinstance(value, Real) and not isinstance(value, bool):
             exact = float(value)
             return Number(self._signed(format(value, form or "")), int(exact) if exact.is_integer() else exact)
-        text = format(value, form or "")
-        if conversion == "r":
-            text = repr(text)[1:-1] if isinstance(value, str) else repr(value)
-        if not self._is_rtl or not text:
-            return text
-        return bidi.ltr(text) if bidi.isolate(text, "ltr") == text else self.isolate(text)
+        quoted = repr(value)[1:-1] if isinstance(value, str) else repr(value)
+        text = quoted if conversion == "r" else format(value, form or "")
+        return bidi.whole(text) if self._is_rtl else text
 
     def isolate(self, text: str) -> str:
         """A name, or anything else that is not of this language, so that it does not turn what stands around it."""

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "periods": "errors",
     "settings": "errors periods",
     "bidi": "",
-    "word_files": "errors",
+    "word_files": "errors bidi",
     "sentences": "word_files",
     "wording": "errors periods bidi word_files sentences",
     "display": "errors wording",
@@ -91,7 +91,7 @@ MAY_IMPORT = {
     "survey.store": "errors survey.questions",
     "survey.page": "survey.questions survey.words",
     "survey": f"{COMMON} data.engines data.readers data.values report.export survey",
-    "cli": f"{COMMON} plugins data metrics report delivery widgets survey",
+    "cli": f"{COMMON} bidi word_files plugins data metrics report delivery widgets survey",
 }
 
 

@@ -12,34 +12,46 @@ import os
 import sys
 from typing import Any
 
+from retention_kit.bidi import plain
 from retention_kit.cli import alerts, check, follow_ups, goals, importing, mail, metrics, project, report, survey
+from retention_kit.cli.language import add_language, chosen, in_line, speak, speaking, told
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, WRONG, end
-from retention_kit.cli.terminal import Interrupts, fill_descriptors, steady
-from retention_kit.errors import ReportError, RetentionKitError
+from retention_kit.cli.terminal import Interrupts, Stream, fill_descriptors, steady
+from retention_kit.errors import ReportError, RetentionKitError, SettingsError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
     with steady() as (output, _):
-        left = None
         try:
-            code = _main(argv)
-        except SystemExit as error:  # after help, or an option that does not exist
-            left, code = error, error.code if isinstance(error.code, int) else DONE
-        output.flush()
-        if output.is_lost:
-            reason = getattr(output.error, "strerror", None) or output.error
-            return end(max(code, FAILED), f"Standard output cannot be written to: {reason}.")
-        if left:
-            raise left
-        return code
+            language = chosen(sys.argv[1:] if argv is None else argv)
+        except SettingsError as error:
+            return end(WRONG, error)
+        with speaking(language):
+            return _main(argv, output)
 
 
-def _main(argv: list[str] | None) -> int:
+def _main(argv: list[str] | None, output: Stream) -> int:
+    left = None
+    try:
+        code = _run(argv)
+    except SystemExit as error:  # after help, or an option that does not exist
+        left, code = error, error.code if isinstance(error.code, int) else DONE
+    output.flush()
+    if output.is_lost:
+        reason = getattr(output.error, "strerror", None) or output.error
+        return end(max(code, FAILED), "Standard output cannot be written to: {reason}.", reason=reason)
+    if left:
+        raise left
+    return code
+
+
+def _run(argv: list[str] | None) -> int:
     asked = Interrupts(_end_queries)
     try:
         with asked:
             arguments = parser().parse_args(argv)
+            speak(getattr(arguments, "spoken", ""))
             return arguments.run(arguments)
     except KeyboardInterrupt:
         return end(INTERRUPTED, "Interrupted: nothing was changed.")
@@ -72,11 +84,31 @@ def run() -> None:
     exit_quickly(code)
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Help in the language of the commands."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help and plain(told(action.help))
+
+    def add_text(self, text: str | None) -> None:
+        super().add_text(text and plain(told(text)))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return [in_line(line) for line in super()._split_lines(text, width)]
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return in_line(super()._fill_text(text, width, indent))
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage lines above it."""
 
+    def __init__(self, **options: Any):
+        super().__init__(formatter_class=_Formatter, **options)
+
     def error(self, message: str) -> Any:
-        self.exit(WRONG, f"retention-kit: {message}; {self.prog} --help tells what there is.\n")
+        sentence = told("{message}; {command} --help tells what there is.", message=message, command=self.prog)
+        self.exit(WRONG, f"retention-kit: {sentence}\n")
 
 
 class _Version(argparse.Action):
@@ -89,13 +121,25 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _add_language(commands: Any) -> None:
+    """Let every command be told in which language to speak, but those whose `--language` is that of what they make."""
+    for command in commands.choices.values():
+        if "--language" not in command._option_string_actions:
+            add_language(command)
+        for action in command._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                _add_language(action)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands, which completes words too where a shell asks for it (argcomplete)."""
     ours = _Parser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
     ours.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    add_language(ours)
     commands = ours.add_subparsers(metavar="COMMAND", required=True)
     for group in (report, metrics, goals, alerts, check, importing, project, mail, follow_ups, survey):
         group.add(commands)
+    _add_language(commands)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import told, told_each, words
 from retention_kit.cli.options import SETTINGS, add_data, load_data
 from retention_kit.cli.output import DONE, FAILED, FIRING, print_table, say
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Listed, Phrase, SettingsError
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -43,11 +44,9 @@ def _alerts(arguments: argparse.Namespace) -> int:
     from retention_kit.metrics.alerts.judge import alert_states
     from retention_kit.metrics.alerts.told import facts
     from retention_kit.metrics.queries.summaries import pick_period
-    from retention_kit.wording import Words
 
     data = load_data(arguments)
     period = pick_period(data, arguments.period) if arguments.period else None
-    words = Words("en", data.settings.report.currency)
     if not data.settings.alerts:
         say(NONE)
     if arguments.backtest:
@@ -55,46 +54,53 @@ def _alerts(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps([_back_test_facts(one) for one in found], indent=1, ensure_ascii=False))
         else:
-            _print_back_tests(found, data, words)
+            _print_back_tests(found, data)
         return DONE
     states = alert_states(data, period)
     if arguments.json:
         print(json.dumps([facts(one) for one in states], indent=1, ensure_ascii=False))
     elif states:
-        _print_states(states, words)
+        _print_states(states, words(data.settings.report))
     return FIRING if any(one.state == "firing" and "exit" in one.alert.then for one in states) else DONE
 
 
 def _print_states(states: list[AlertState], words: Words) -> None:
     from retention_kit.display import printable
-    from retention_kit.metrics.alerts.told import customers, sentences, worth_a_row
+    from retention_kit.metrics.alerts.told import customers, worth_a_row
 
     shown, others = worth_a_row(states)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             printable(one.alert.name),
             printable(customers(one)),
             one.period,
-            str(one.state),
+            Phrase(one.state),
             one.since,
             printable(one.alert.owner or ""),
-            printable("; ".join(sentences(one, words))),
+            _seen(one, words),
         )
         for one in shown
     ]
     rows += [
         (
             printable(name),
-            "other values",
+            told("other values"),
             "",
-            ", ".join(f"{count} {state}" for state, count in counts.items()),
+            Listed(Phrase("{count} {state}", count=count, state=Phrase(state)) for state, count in counts.items()),
             "",
             "",
             "",
         )
         for name, counts in others.items()
     ]
-    print_table(("alert", "customers", "period", "state", "since", "owner", "figures"), rows)
+    print_table(told_each("alert", "customers", "period", "state", "since", "owner", "figures"), rows)
+
+
+def _seen(state: AlertState, words: Words) -> str:
+    from retention_kit.display import printable
+    from retention_kit.metrics.alerts.told import sentences
+
+    return printable("; ".join(map(words.say, sentences(state, words))), words.direction)
 
 
 def _back_test_facts(one: BackTest) -> dict[str, object]:
@@ -117,32 +123,36 @@ def _back_test_facts(one: BackTest) -> dict[str, object]:
     }
 
 
-def _print_back_tests(found: list[BackTest], data: Dataset, words: Words) -> None:
+def _print_back_tests(found: list[BackTest], data: Dataset) -> None:
     from retention_kit.display import printable
-    from retention_kit.metrics.alerts.told import customers, sentences
+    from retention_kit.metrics.alerts.told import customers
 
     rows = [
         (
             printable(one.alert.name),
             printable(customers(firing.first)),
             firing.first.since,
-            firing.resolved or "still fires",
-            printable("; ".join(sentences(firing.first, words))),
+            firing.resolved or told("still fires"),
+            _seen(firing.first, words(data.settings.report)),
         )
         for one in found
         for firing in one.firings
     ]
     if rows:
-        print_table(("alert", "customers", "fires", "resolves", "figures"), rows)
+        print_table(told_each("alert", "customers", "fires", "resolves", "figures"), rows)
     for one in found:
         count, periods = len(one.firings), len(one.periods)
-        fired = f"{count} firing{'' if count == 1 else 's'} in {periods} period{'' if periods == 1 else 's'}"
-        chance = "sums and counts have no sampling error, so chance is not told"
+        fired = Phrase("{count} firing" if count == 1 else "{count} firings", count=count)
+        known = Phrase("{count} period" if periods == 1 else "{count} periods", count=periods)
+        chance = Phrase("sums and counts have no sampling error, so chance is not told")
         if one.by_chance is not None:
-            chance = f"had its figures kept their mean, chance alone would give {one.by_chance:.1f}"
-        print(f"{printable(one.alert.name)}: {fired}; {chance}.")
+            chance = Phrase(
+                "had its figures kept their mean, chance alone would give {number:.1f}", number=one.by_chance
+            )
+        name = printable(one.alert.name)
+        print(told("{name}: {fired} in {periods}; {chance}.", name=name, fired=fired, periods=known, chance=chance))
     if found:
-        print(f"With the data as they stand now, known up to {data.as_of} (exclusive).")
+        print(told("With the data as they stand now, known up to {as_of} (exclusive).", as_of=data.as_of))
 
 
 def _run_tests(arguments: argparse.Namespace) -> int:
@@ -182,21 +192,18 @@ def _result_facts(one: Result) -> dict[str, object]:
 
 def _print_result(one: Result) -> None:
     from retention_kit.display import printable
-    from retention_kit.metrics.alerts.told import sentences
-    from retention_kit.wording import Words
 
-    print(f"{'passed' if one.is_as_expected else 'FAILED'}  {printable(one.name)}")
+    print(told("passed  {name}" if one.is_as_expected else "FAILED  {name}", name=printable(one.name)))
     if one.is_as_expected:
         return
-    words = Words("en", "XXX")
     rows = [
         (
             "" if row.is_as_expected else ">",
             row.period,
-            row.expected,
-            f"{row.state.state}, since {row.state.since}",
-            printable("; ".join(sentences(row.state, words))),
+            Phrase(row.expected),
+            Phrase("{state}, since {since}", state=Phrase(row.state.state), since=row.state.since),
+            _seen(row.state, words()),
         )
         for row in one.rows
     ]
-    print_table(("", "period", "expected", "state", "figures"), rows)
+    print_table(("", *told_each("period", "expected", "state", "figures")), rows)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import told, told_each, words
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, print_table
 from retention_kit.display import printable
+from retention_kit.errors import Listed, Phrase
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -37,17 +39,29 @@ def _check(arguments: argparse.Namespace) -> int:
         _print_rows(data, arguments.rows)
         return DONE
     for warning in data.warnings:
-        print(f"Warning: {printable(warning)}")
-    rows = [(row.table, row.check, f"{row.rows:,}", printable(row.effect)) for row in data.quality.itertuples()]
-    print_table(("table", "check", "rows", "effect"), rows, numbers=(2,))
-    segments = printable(", ".join(data.segments)) or "none"
+        print(told("Warning: {warning}", warning=_printable(warning)))
+    rows = [
+        (Phrase(row.table), _printable(row.check), f"{row.rows:,}", _printable(row.effect))
+        for row in data.quality.itertuples()
+    ]
+    print_table(told_each("table", "check", "rows", "effect"), rows, numbers=(2,))
     print(
-        f"Data from {data.start} to {data.as_of} (exclusive); customers by {data.basis}; segment columns: {segments}."
+        told(
+            "Data from {start} to {as_of} (exclusive); customers by {basis}; segment columns: {segments}.",
+            start=data.start,
+            as_of=data.as_of,
+            basis=Phrase(data.basis),
+            segments=Listed(map(printable, data.segments)) or Phrase("none"),
+        )
     )
-    if excluded := ", ".join(
-        f"{name} ({why})" for name, why in data.excluded_columns.items() if name not in data.segments
+    if excluded := Listed(
+        Phrase("{name} ({why})", name=printable(name), why=_printable(why))
+        for name, why in data.excluded_columns.items()
+        if name not in data.segments
     ):
-        print(f"Columns that are no segments, unless keep of [data.TABLE] names them: {printable(excluded)}.")
+        print(
+            told("Columns that are no segments, unless keep of [data.TABLE] names them: {columns}.", columns=excluded)
+        )
     return DONE
 
 
@@ -58,17 +72,26 @@ def _print_rows(data: Dataset, check: str) -> None:
     for name, check_rows in rows_of(data, check or None).items():
         frames = [frame.head(SHOWN) for frame in (check_rows.frame, check_rows.lines) if len(frame)]
         some = sum(map(len, frames))
-        many = f"{check_rows.rows:,} row{'s' * (check_rows.rows != 1)}"
+        many = Phrase("{count:,} row" if check_rows.rows == 1 else "{count:,} rows", count=check_rows.rows)
         if not frames:
             effects = data.quality.loc[data.quality["check"] == check, "effect"]
-            print(
-                f"{name}: {many}, which cannot be shown{''.join(f'; {printable(effect)}' for effect in effects[:1])}."
-            )
+            template = "{table}: {rows}, which cannot be shown; {effect}."
+            if not len(effects):
+                template = "{table}: {rows}, which cannot be shown."
+            print(told(template, table=Phrase(name), rows=many, effect=_printable(next(iter(effects), ""))))
             continue
-        print(f"{name}: {many}{f', the first {some} of them' if check_rows.rows > some >= SHOWN else ''}:")
+        is_cut = check_rows.rows > some >= SHOWN
+        template = "{table}: {rows}, the first {some} of them:" if is_cut else "{table}: {rows}:"
+        print(told(template, table=Phrase(name), rows=many, some=some))
         for frame in frames:
             cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
             print_table(tuple(map(printable, frame.columns)), cells)
+
+
+def _printable(text: str) -> str:
+    """A sentence of cleaning in the language of the commands."""
+    said = words()
+    return printable(said.say(text), said.direction)
 
 
 def _cell(value: object) -> str:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import told, told_each
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, FAILED, print_table, say
 
@@ -79,16 +80,20 @@ def _counts(one: Listed) -> dict[str, int]:
     }
 
 
+def _nobody(one: Listed) -> str:
+    return "" if one.rows else told("nobody is due")
+
+
 def _print_follow_ups(made: FollowUps, folder: Path) -> None:
     """The lists as a table on standard output, a line each; what else is to be told on standard error."""
     rows, names = [], [*_counts(made.listed[0])]
     for one in made.listed:
-        file = str(folder / one.file) if one.file else one.due.reason or "nobody is due" * (not one.rows)
+        file = str(folder / one.file) if one.file else told(one.due.reason or _nobody(one))
         rows.append((one.name, *(f"{count:,}" if count else "" for count in _counts(one).values()), file))
-    print_table(("follow-up", *names, "list"), rows, range(1, len(names) + 1))
+    print_table(told_each("follow-up", *names, "list"), rows, range(1, len(names) + 1))
     for one in made.listed:
         if one.due.is_cut:
-            say(f"{one.name}: more than 100,000 are due, and the first of them were looked at.")
+            say("{name}: more than 100,000 are due, and the first of them were looked at.", name=one.name)
     for note in made.notes:
         say(note)
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.cli.language import language, told_each
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, print_table, say
 
@@ -30,14 +31,14 @@ def _goals(arguments: argparse.Namespace) -> int:
     from retention_kit.report.page import Page
 
     data = load_data(arguments)
-    page = Page(arguments.period or "", None, data=data)
+    page = Page(arguments.period or "", None, data=data, language=language())
     states = goal_states(data, page.period, all_lengths=True)
     if arguments.json:
         print(json.dumps([_record(one) for one in states], indent=1, ensure_ascii=False))
     elif not states:
         say("The settings name no goals: [goals.customer_retention_rate] with a target is one.")
     else:
-        heads = ("goal", "now", "state", "from", "to", "note")
+        heads = told_each("goal", "now", "state", "from", "to", "note")
         told = [page.goal_in_words(one) for one in states]
         rows = [
             (": ".join(filter(None, [one["objective"], one["label"]])), *(one[name] for name in SHOWN)) for one in told

@@ -7,14 +7,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import told, told_each
 from retention_kit.cli.options import SETTINGS
 from retention_kit.cli.output import DONE, print_table
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Listed, Phrase, SettingsError
 from retention_kit.settings import read_settings
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
-    from retention_kit.data.importing.importer import Imported
+    from retention_kit.data.importing.importer import CountedSource, Imported
 
 
 def add(commands: Commands) -> None:
@@ -31,10 +32,15 @@ def _import(arguments: argparse.Namespace) -> int:
 
     if arguments.list:
         rows = [
-            (one.name, one.label, one.table, f"uncertain: {one.uncertain}" if one.uncertain else "")
+            (
+                one.name,
+                one.label,
+                one.table,
+                Phrase("uncertain: {what}", what=Phrase(one.uncertain)) if one.uncertain else "",
+            )
             for one in layouts().values()
         ]
-        print_table(("layout", "export", "table", "what is not certain"), rows)
+        print_table(told_each("layout", "export", "table", "what is not certain"), rows)
         return DONE
     if not arguments.files:
         raise SettingsError("import needs a file, such as orders_export_1.csv; --list tells what is known.")
@@ -47,37 +53,60 @@ def _import(arguments: argparse.Namespace) -> int:
         _print_import(one)
     if any(one.sources for one in imported):
         if not read_settings(SETTINGS).report.timezone:
-            print('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
-        print(f"Written to {SETTINGS}, to be seen and edited. Next:\n  retention-kit check\n  retention-kit report")
+            print(
+                told('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
+            )
+        print(told("Written to {settings}, to be seen and edited. Next:", settings=SETTINGS))
+        print("  retention-kit check\n  retention-kit report")
     return DONE
 
 
 def _print_import(one: Imported) -> None:
     if one.recognised is None:
-        print(f"{one.path}: mapped in {SETTINGS} already, left as it stands there.")
+        print(told("{file}: mapped in {settings} already, left as it stands there.", file=one.path, settings=SETTINGS))
         return
     layout = one.recognised.layout
     if layout is None:
-        print(f"{one.path}: no export that is known; its columns are guessed, each marked so in {SETTINGS}.")
+        print(
+            told(
+                "{file}: no export that is known; its columns are guessed, each marked so in {settings}.",
+                file=one.path,
+                settings=SETTINGS,
+            )
+        )
     else:
-        print(f"{one.path}: {layout.label} ({layout.name}), by its header.")
+        print(told("{file}: {label} ({name}), by its header.", file=one.path, label=layout.label, name=layout.name))
     for source in one.sources:
-        mapping, survey = source.mapping, source.mapping.source.survey
-        rows = source.kept + sum(count for _, count in source.left)
-        what = f"{survey} from {_question(mapping.source.columns['score'])!r}" if survey else mapping.table
-        print(f"  {what}: {source.kept:,} of {rows:,} rows" + (" (unsure, commented out)" if mapping.doubt else ""))
-        for why, count in source.left:
-            print(f"    left out: {count:,} {why}")
-        for ours, comment in mapping.comments.items():
-            print(f"    {ours} = {mapping.source.columns[ours]}  ({comment})")
-        if mapping.doubt:
-            print(f"    unsure: {mapping.doubt}")
+        _print_source(source)
     if one.beside:
-        print(f"  stacked with {', '.join(one.beside)}: take that out of {SETTINGS} if this file replaces it")
+        print(
+            told(
+                "  stacked with {files}: take that out of {settings} if this file replaces it",
+                files=Listed(one.beside),
+                settings=SETTINGS,
+            )
+        )
     if layout is not None and layout.uncertain:
-        print(f"  uncertain: {layout.uncertain}")
+        print(told("  uncertain: {what}", what=Phrase(layout.uncertain)))
     for note in layout.notes if layout else ():
-        print(f"  note: {note}")
+        print(told("  note: {note}", note=Phrase(note)))
+
+
+def _print_source(source: CountedSource) -> None:
+    mapping, survey = source.mapping, source.mapping.source.survey
+    what = Phrase(mapping.table)
+    if survey:
+        what = Phrase("{survey} from {column!r}", survey=survey, column=_question(mapping.source.columns["score"]))
+    template = "  {what}: {kept:,} of {rows:,} rows"
+    if mapping.doubt:
+        template = "  {what}: {kept:,} of {rows:,} rows (unsure, commented out)"
+    print(told(template, what=what, kept=source.kept, rows=source.kept + sum(count for _, count in source.left)))
+    for why, count in source.left:
+        print(told("    left out: {count:,} {why}", count=count, why=Phrase(why)))
+    for ours, comment in mapping.comments.items():
+        print(f"    {ours} = {mapping.source.columns[ours]}  ({told(comment)})")
+    if mapping.doubt:
+        print(told("    unsure: {doubt}", doubt=Phrase(mapping.doubt)))
 
 
 def _question(score: str) -> str:

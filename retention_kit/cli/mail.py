@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.cli.follow_ups import list_follow_ups
+from retention_kit.cli.language import told_each
 from retention_kit.cli.options import add_data, add_jobs, add_output, add_pack, check_jobs, load_data
 from retention_kit.cli.output import DONE, FAILED, FIRING, INTERRUPTED, end, print_table, say
 from retention_kit.cli.terminal import progress
-from retention_kit.errors import ReportError, SettingsError, did_you_mean
+from retention_kit.errors import Listed, Phrase, ReportError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -85,12 +86,15 @@ def _send(arguments: argparse.Namespace) -> int:
 def _print_outcomes(sending: Sending) -> None:
     """The outcomes on standard output, and what the gate says on standard error."""
     if sending.verdict.state == "blocked":
-        say(f"{sending.period} is not fit to be sent, and was sent to nobody:")
+        say("{period} is not fit to be sent, and was sent to nobody:", period=sending.period)
     elif sending.verdict.state == "degraded":
-        say(f"{sending.period} is sent with a notice:")
+        say("{period} is sent with a notice:", period=sending.period)
     for reason in sending.verdict.reasons:
-        say(f"  {reason}")
-    print_table(("recipient", "language", "segment", "outcome", "reply"), sending.results)
+        say("  {reason}", reason=reason)
+    print_table(
+        told_each("recipient", "language", "segment", "outcome", "reply"),
+        [(*one[:3], Phrase(one.state), one.reply) for one in sending.results],
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -144,7 +148,7 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     print(pack.path)
     is_fit = _send_pack(pack, settings, due) if settings.mail.addressed() else not pack.failures
     if period < due:
-        say(f"{due} is over, but the data end before {data.as_of}: it is not there yet.")
+        say("{period} is over, but the data end before {as_of}: it is not there yet.", period=due, as_of=data.as_of)
     code = _tell_alerts(data, arguments.output)
     is_listed = list_follow_ups(data)
     return code if is_fit and is_listed else FAILED  # a fault goes before an alert that fires
@@ -158,7 +162,7 @@ def _send_pack(pack: Pack, settings: Settings, due: Period) -> bool:
     _print_outcomes(sending)
     states = {one.state for one in sending.results}
     if states <= {"already sent", "changed"}:
-        say(f"{sending.period} was sent already; nothing was sent now.")
+        say("{period} was sent already; nothing was sent now.", period=sending.period)
     # A report that has changed since it was sent waits for `send --resend`: that is no fault of this run.
     return sending.verdict.state != "blocked" and states <= {"sent", "already sent", "changed"}
 
@@ -169,9 +173,12 @@ def _tell_alerts(data: Dataset, output: Path) -> int:
 
     telling = tell_alerts(data, output, progress=say)
     if telling.outcomes:
-        print_table(("alerts told to", "period", "outcome", "reply"), telling.outcomes)
+        print_table(
+            told_each("alerts told to", "period", "outcome", "reply"),
+            [(*one[:2], Phrase(one.state), one.reply) for one in telling.outcomes],
+        )
     if telling.firing:
-        say(f"Firing: {', '.join(telling.firing)}.")
+        say("Firing: {alerts}.", alerts=Listed(telling.firing))
     if not telling.is_done:
         return FAILED
     return FIRING if telling.firing else DONE
@@ -202,9 +209,9 @@ def _build(data: Dataset, period: Period, arguments: argparse.Namespace) -> Pack
                 progress=partial(tell, " ".join(filter(None, [str(period), segment]))),
             )
         if pack.note:
-            say(f"{period}: {pack.note}")
+            say("{period}: {note}", period=period, note=pack.note)
         for failure in pack.failures:
-            say(f"Failed: {failure}")
+            say("Failed: {failure}", failure=failure)
     return pack
 
 
@@ -215,10 +222,11 @@ def _status(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments.data, {})
     standing = status(arguments.output, settings, today(settings))
     rows = [
-        (line.period, line.expected or "", line.built or "missing", line.gate, *map(str, line[4:]))
+        (line.period, line.expected or "", Phrase(line.built or "missing"), Phrase(line.gate), *map(str, line[4:]))
         for line in standing.lines
     ]
-    print_table(("period", "expected", "built", "gate", "sent", "failed", "unknown", "waiting"), rows, (1, 4, 5, 6, 7))
+    heads = told_each("period", "expected", "built", "gate", "sent", "failed", "unknown", "waiting")
+    print_table(heads, rows, (1, 4, 5, 6, 7))
     for problem in standing.problems:
         say(problem)
     return FAILED if standing.problems else DONE

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import told, told_each, words
 from retention_kit.cli.options import SETTINGS, add_selection, load_data, periods_asked
 from retention_kit.cli.output import DONE, print_table
+from retention_kit.errors import Listed, Phrase
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -59,7 +61,8 @@ def _list(arguments: argparse.Namespace) -> int:
         print(rows_csv([[*rows[0]], *([*row.values()] for row in rows)]), end="")
     else:
         heads = [name for name in rows[0] if name != "formula"]
-        print_table(heads, [[row[name] for name in heads] for row in rows])
+        said = words()
+        print_table(told_each(*heads), [[said.say(row[name]) for name in heads] for row in rows])
     return DONE
 
 
@@ -86,27 +89,31 @@ def _metrics(arguments: argparse.Namespace) -> int:
 
 
 def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> None:
-    from retention_kit.wording import Words
-
-    words = Words("en", data.settings.report.currency)
+    said = words(data.settings.report)
     table = [
         (
             row.period,
             f"{row.segment}={row.segment_value}" if row.segment else "",
             row.metric,
-            words.value(row.value, row.unit, "full"),
-            words.value(row.n, "count"),
-            f"{words.value(row.low, row.unit, 'full')} to {words.value(row.high, row.unit, 'full')}"
+            said.value(row.value, row.unit, "full"),
+            said.value(row.n, "count"),
+            Phrase(
+                "{low} to {high}",
+                low=said.value(row.low, row.unit, "full"),
+                high=said.value(row.high, row.unit, "full"),
+            )
             if row.low == row.low
             else "",
-            words.change(row.change, row.unit, "full"),
-            row.note,
+            said.change(row.change, row.unit, "full"),
+            said.say(row.note),
         )
         for row in rows.itertuples()
     ]
     print_table(
-        ("period", "segment", "metric", "value", "n", "95% interval", "change", "note"), table, numbers=(3, 4, 6)
+        told_each("period", "segment", "metric", "value", "n", "95% interval", "change", "note"),
+        table,
+        numbers=(3, 4, 6),
     )
     for reason in dict.fromkeys(rows.attrs["absent"].values()) if with_absent else ():
         names = [name for name, other in rows.attrs["absent"].items() if other == reason]
-        print(f"Absent: {', '.join(names)}. {reason}", file=sys.stderr)
+        print(told("Absent: {metrics}. {reason}", metrics=Listed(names), reason=reason), file=sys.stderr)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import told
 from retention_kit.errors import PeriodError, SettingsError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
     chosen = {"as_of": arguments.as_of} if arguments.as_of else {}
     if arguments.data or Path("retention.toml").is_file():
         return load(arguments.data or "retention.toml", **chosen)
-    print("No --data and no retention.toml here: this is the sample company, synthetic data.", file=sys.stderr)
+    print(told("No --data and no retention.toml here: this is the sample company, synthetic data."), file=sys.stderr)
     return sample(**chosen)
 
 

@@ -5,23 +5,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Sequence
 from shutil import get_terminal_size
+from typing import Any
+
+from retention_kit import bidi
+from retention_kit.cli.language import in_line, told
 
 DONE, FAILED, WRONG, FIRING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-def say(message: object) -> None:
-    """Print a message to standard error."""
-    print(f"retention-kit: {message}", file=sys.stderr)
+def say(message: object, /, **values: Any) -> None:
+    """Print a message, or a template with its values, to standard error."""
+    print(f"retention-kit: {told(message, **values)}", file=sys.stderr)
 
 
-def end(code: int, message: object) -> int:
+def end(code: int, message: object, /, **values: Any) -> int:
     """Print a message and return the exit code that goes with it."""
-    say(message)
+    say(message, **values)
     return code
 
 
+def _said(cell: object) -> str:
+    """A cell that is a sentence or a phrase in the language of the commands, any other as it is."""
+    return cell if type(cell) is str else told(cell)
+
+
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers: Collection[int] = ()) -> None:
-    """Print an aligned table, the columns in `numbers` to the right; columns that are empty throughout are left out."""
+    """Print an aligned table, the columns in `numbers` and those of words from right to left to the right; columns that
+    are empty throughout are left out.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -29,15 +40,17 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     filled = [number for number in range(len(heads)) if any(row[number] for row in rows)]
-    for number in filled:
+    cells = [[_said(row[number]) for number in filled] for row in rows]
+    for place, number in enumerate(filled):
         is_last = number == len(heads) - 1
+        is_rtl = bidi.has_rtl(heads[number]) and any(bidi.has_rtl(row[place]) for row in cells)
         table.add_column(
             heads[number],
-            justify="right" if number in numbers else "left",
+            justify="right" if number in numbers or is_rtl else "left",
             no_wrap=not is_last,
             min_width=20 if is_last else None,
         )
-    for row in rows:
-        table.add_row(*(Text(str(row[number])) for number in filled))
+    for row in cells:
+        table.add_row(*(Text(in_line(cell)) for cell in row))
     # Only the last column, of sentences, is ever broken; into a file or pipe every line stays whole, however long.
     Console(width=max(get_terminal_size().columns, 160) if sys.stdout.isatty() else 10_000).print(table)

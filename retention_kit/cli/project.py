@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import told
 from retention_kit.cli.output import DONE
 from retention_kit.errors import SettingsError
 
@@ -93,8 +94,10 @@ def add(commands: Commands) -> None:
 
 def _init(arguments: argparse.Namespace) -> int:
     begin(folder := arguments.folder)
-    print(f"{folder} is ready. Build its first report:\n  cd {shlex.quote(str(folder))}\n  retention-kit report")
-    print("Explore it in JupyterLab:\n  retention-kit lab")
+    print(told("{folder} is ready. Build its first report:", folder=folder))
+    print(f"  cd {shlex.quote(str(folder))}\n  retention-kit report")
+    print(told("Explore it in JupyterLab:"))
+    print("  retention-kit lab")
     return DONE
 
 

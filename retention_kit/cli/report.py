@@ -10,6 +10,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from retention_kit.cli.language import in_line, language, told, told_each
 from retention_kit.cli.options import (
     add_jobs,
     add_output,
@@ -21,6 +22,7 @@ from retention_kit.cli.options import (
 )
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_table, say
 from retention_kit.cli.terminal import progress
+from retention_kit.errors import Listed, Phrase
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -69,7 +71,9 @@ def _formats(names: str) -> str:
 
     for name in filter(None, map(str.strip, names.split(","))):
         if name not in FORMATS:
-            raise argparse.ArgumentTypeError(f"there is no report format {name!r}: {did_you_mean(name, FORMATS)}")
+            raise argparse.ArgumentTypeError(
+                told("there is no report format {name!r}: {hint}", name=name, hint=did_you_mean(name, FORMATS))
+            )
     return names
 
 
@@ -101,38 +105,43 @@ def _build(arguments: argparse.Namespace) -> int:
         ):
             for pack in built:
                 packs.append(pack)
-                _print_pack(pack, f" in {pack.period}" if len(periods) > 1 else "")
+                _print_pack(pack, is_one_of_many=len(periods) > 1)
     except KeyboardInterrupt:
         if not packs:
             raise
-        left = f"Interrupted at {periods[len(packs)]}, which is as it was; " if len(packs) < len(periods) else ""
-        return end(INTERRUPTED, f"{left}done: {', '.join(pack.period for pack in packs)}.")
+        done = Listed(pack.period for pack in packs)
+        if len(packs) == len(periods):
+            return end(INTERRUPTED, "done: {periods}.", periods=done)
+        template = "Interrupted at {period}, which is as it was; done: {periods}."
+        return end(INTERRUPTED, template, period=periods[len(packs)], periods=done)
     if packs:
         _print_what_to_do(packs[-1])
         if arguments.open:
             _open(packs[-1])
     failed = [pack.period for pack in packs if pack.failures]
     if failed and len(periods) > 1:
-        say(f"Of {len(periods)} reports parts failed in {', '.join(failed)}.")
+        say("Of {count} reports parts failed in {periods}.", count=len(periods), periods=Listed(failed))
     return FAILED if failed else DONE
 
 
-def _print_pack(pack: Pack, where: str) -> None:
+def _print_pack(pack: Pack, *, is_one_of_many: bool) -> None:
     print(pack.path)
     if pack.note:
-        print(f"{pack.period}: {pack.note}", file=sys.stderr)
+        print(told("{period}: {note}", period=pack.period, note=pack.note), file=sys.stderr)
     if not pack.is_new:
-        print(f"{pack.period}: unchanged, left as it stands (--force builds it again).", file=sys.stderr)
+        template = "{period}: unchanged, left as it stands (--force builds it again)."
+        print(told(template, period=pack.period), file=sys.stderr)
     for failure in pack.failures:
-        say(f"Failed{where}: {failure}")
+        template = "Failed in {period}: {failure}" if is_one_of_many else "Failed: {failure}"
+        say(template, period=pack.period, failure=failure)
 
 
 def _print_what_to_do(pack: Pack) -> None:
     """The lists of a pack and, on the last line, a command that opens its report."""
     from retention_kit.report.archive.pack import first_of, lists_of
 
-    for sentence in lists_of(pack):
-        print(sentence)
+    for sentence in lists_of(pack, language()):
+        print(in_line(sentence))
     print(f"open {shlex.quote(str(first_of(pack)))}")
 
 
@@ -160,24 +169,32 @@ def _rerun(arguments: argparse.Namespace) -> int:
     with progress() as tell:
         again = rerun(pack, partial(tell, pack.name), data=arguments.data, templates=arguments.templates)
 
-    def why(causes: tuple[str, ...]) -> str:
-        return " or ".join(_CAUSES[cause] for cause in causes) or "unexplained"
+    def why(causes: tuple[str, ...]) -> Listed | Phrase:
+        return Listed((Phrase(_CAUSES[cause]) for cause in causes), " or ") or Phrase("unexplained")
 
     if again.figures:
         table = [
             (
-                *(one.period, one.segment, one.metric, one.before or "(empty)", one.now or "(empty)"),
+                *(one.period, one.segment, one.metric, one.before or told("(empty)"), one.now or told("(empty)")),
                 *(why(one.causes), ", ".join(one.columns)),
             )
             for one in again.figures
         ]
-        heads = ("period", "segment", "metric", "then", "now", "why", "cells that differ")
+        heads = told_each("period", "segment", "metric", "then", "now", "why", "cells that differ")
         print_table(heads, table, numbers=(3, 4))
     for name, causes in again.files.items():
-        print(f"{name} differs: {why(causes)}.")
+        print(told("{file} differs: {why}.", file=name, why=why(causes)))
     for one in again.changes:
-        print(f"{_CAUSES[one.kind]}: {one.name}, {one.before or '(none)'} then, {one.now or '(none)'} now.")
+        print(
+            told(
+                "{why}: {name}, {before} then, {now} now.",
+                why=Phrase(_CAUSES[one.kind]),
+                name=one.name,
+                before=one.before or Phrase("(none)"),
+                now=one.now or Phrase("(none)"),
+            )
+        )
     if again.is_same:
-        print(f"{pack} made again is the same: every figure and every file.")
+        print(told("{pack} made again is the same: every figure and every file.", pack=pack))
         return DONE
     return FAILED

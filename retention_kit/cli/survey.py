@@ -85,10 +85,12 @@ def _serve(arguments: argparse.Namespace) -> int:
             company=_company(arguments),
             public_url=public_url,
             root_path=root,
-            ready=lambda where: say(f"The form is served at {where}, its answers go into {arguments.store}."),
+            ready=lambda where: say(
+                "The form is served at {where}, its answers go into {store}.", where=where, store=arguments.store
+            ),
         )
     except KeyboardInterrupt:
-        return end(INTERRUPTED, f"The form is no longer served; every answer is in {arguments.store}.")
+        return end(INTERRUPTED, "The form is no longer served; every answer is in {store}.", store=arguments.store)
     return DONE
 
 
@@ -122,11 +124,11 @@ def _invite(arguments: argparse.Namespace) -> int:
         store.close()
     for path in done.files:
         print(path)
-    say(f"{done.invited:,} invited.")
+    say("{count:,} invited.", count=done.invited)
     if done.recent:
-        say(f"{done.recent:,} left out: invited in the last {arguments.days} days already.")
+        say("{count:,} left out: invited in the last {days} days already.", count=done.recent, days=arguments.days)
     if done.nobody:
-        say(f"{done.nobody:,} left out: rows without a customer.")
+        say("{count:,} left out: rows without a customer.", count=done.nobody)
     return DONE
 
 
@@ -140,5 +142,5 @@ def _export(arguments: argparse.Namespace) -> int:
     finally:
         store.close()
     print(arguments.output)
-    say(f"Answers written: {number:,}.")
+    say("Answers written: {count:,}.", count=number)
     return DONE

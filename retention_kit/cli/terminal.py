@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from retention_kit.cli.language import section
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -188,7 +190,7 @@ def progress() -> Iterator[Callable[[str, str, int, int], None]]:
         # In one piece, as threads tell at once.
         def write(what: str, name: str, done: int, total: int) -> None:
             if name:
-                sys.stderr.write(f"{what} {done}/{total} {name}\n")
+                sys.stderr.write(f"{what} {done}/{total} {section(name)}\n")
 
         yield write
         return
@@ -202,6 +204,6 @@ def progress() -> Iterator[Callable[[str, str, int, int], None]]:
                 tasks[what] = bars.add_task(what, total=total)
                 for over in [*tasks.values()][:-2]:  # a pack is put together while the next one's notebooks run
                     bars.update(over, visible=False)
-            bars.update(tasks[what], completed=done, total=total, description=f"{what} {name}")
+            bars.update(tasks[what], completed=done, total=total, description=f"{what} {section(name)}")
 
         yield tell

@@ -25,7 +25,7 @@ from retention_kit.data.readers.exclusions import lacks_earlier_prices
 from retention_kit.data.readers.sources import Source, find_tables, read_frame_or_name, read_table, with_invitations
 from retention_kit.data.schema import table_name
 from retention_kit.data.summary_key import SummaryKey
-from retention_kit.errors import DataError, Listed, SettingsError, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, SettingsError, did_you_mean
 from retention_kit.fonts import check_fonts
 from retention_kit.periods import add_months
 from retention_kit.plugins import run_plugins
@@ -83,7 +83,7 @@ class Dataset:
         """
         if key not in self.summaries:
             if self.engine is None:
-                raise DataError("The figures kept for the report hold {what}.", what=what)
+                raise DataError("The figures kept for the report hold {what}.", what=Phrase(what))
             self.summaries[key] = make()
         return self.summaries[key]
 
@@ -272,7 +272,7 @@ def _tables_in_database(engine: RemoteEngine) -> dict[str, str]:
             'orders="shop.orders").',
             database=engine.database,
             tables=Listed(TABLES),
-            names=", ".join(names) or "none",
+            names=Listed(names) or Phrase("none"),
         )
     return tables
 

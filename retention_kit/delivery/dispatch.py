@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.delivery.outbox import Outbox, Row
 from retention_kit.delivery.smtp import Deferred, NotFound, Server, connect, quit_connection, send_message
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Phrase, SettingsError
 
 if TYPE_CHECKING:
     from retention_kit.delivery.smtp import Connection
@@ -62,7 +62,13 @@ def keep_trying(
 
     def report_wait(state: RetryCallState) -> None:
         if progress and state.outcome and state.next_action:
-            progress(f"{state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
+            progress(
+                Phrase(
+                    "{error}; trying again in {seconds:g} s",
+                    error=state.outcome.exception(),
+                    seconds=state.next_action.sleep,
+                )
+            )
 
     attempts = Retrying(
         stop=is_last,

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from retention_kit.data.engines.private_folders import write_private
 from retention_kit.delivery.ledgers import now, opened, opened_to_read, sync, version_of
-from retention_kit.errors import ReportError, SettingsError
+from retention_kit.errors import Phrase, ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
 
 NAME = "outbox"
@@ -140,7 +140,7 @@ class Outbox:
         try:
             content = head + (self.folder / row.file).read_bytes()
         except (OSError, TypeError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "the ledger names no file"
+            why = getattr(error, "strerror", None) or Phrase("the ledger names no file")
             raise ReportError(
                 "{file} of {folder!r} cannot be read: {why}.", file=row.file, folder=str(self.folder), why=why
             ) from None
@@ -251,8 +251,8 @@ def sending(output: Path) -> Iterator[Outbox]:
         try:
             is_alone = held.enter_context(output_lock(folder))
         except SettingsError as error:
-            message = str(error).replace(": wait until it is done, or give another --output", ": wait until it is done")
-            raise ReportError(message) from None
+            template = error.text.template.replace(", or give another --output", "")
+            raise ReportError(template, **error.text.values) from None
         if not is_alone:
             raise ReportError(
                 "{folder!r} lies where the system keeps no locks: two senders could send twice.", folder=str(folder)

@@ -20,7 +20,7 @@ from retention_kit.delivery import headers
 from retention_kit.delivery.dispatch import Queued, deliver
 from retention_kit.delivery.outbox import OWNERS, Key, Outbox, Row, reading, sending
 from retention_kit.delivery.smtp import Server, refuse_localhost, server_of
-from retention_kit.errors import ReportError, SettingsError
+from retention_kit.errors import Phrase, ReportError, SettingsError
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import gate
@@ -142,7 +142,14 @@ def send_report(
             owner.alert(outbox, results=outcomes)
         keep = owner.settings.mail.keep_outbox
         if (deleted := outbox.forget(keep)) and progress:
-            progress(f"{deleted} messages older than {keep} were deleted from {outbox.folder}")
+            progress(
+                Phrase(
+                    "{count} messages older than {age} were deleted from {folder}",
+                    count=deleted,
+                    age=keep,
+                    folder=outbox.folder,
+                )
+            )
     return Sending(period, verdict, outcomes)
 
 
@@ -165,7 +172,7 @@ def _messages(
         try:
             messages.append(_message_for(folder, manifest, one, read))
         except SettingsError as error:
-            absent[one] = Result(*_fields(one), "failed", str(error))
+            absent[one] = Result(*_fields(one), "failed", error.text)
             if len(absent) == len(recipients):
                 raise
     return messages, absent
@@ -237,7 +244,9 @@ def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Pa
     except OSError:
         how = f"--period {manifest['period']} --language {to.language}"
         how += f" --segment {shlex.quote(to.segment)}" if to.segment else ""
-        what = f"in {to.language!r}" + (f" for {to.segment}" if to.segment else "")
+        what = Phrase("in {language!r}", language=to.language)
+        if to.segment:
+            what = Phrase("in {language!r} for {segment}", language=to.language, segment=to.segment)
         raise SettingsError(
             "{folder} has no message {what}: build it with `retention-kit report {how}`.",
             folder=folder,

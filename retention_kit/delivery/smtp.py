@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from retention_kit.delivery.deadlines import Late, by, within
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Phrase, SettingsError
 
 VARIABLE = "RETENTION_KIT_SMTP_URL"
 _EXAMPLE = "smtp://user:password@mail.example.com:587 (STARTTLS) or smtps://user:password@mail.example.com:465 (TLS)"
@@ -76,7 +76,7 @@ def server_of(url: str | None = None) -> Server:
     url = (os.environ.get(VARIABLE, "") if url is None else url).strip()
     if not url:
         raise SettingsError(
-            "No mail server is named: set {variable} to {example}.", variable=VARIABLE, example=_EXAMPLE
+            "No mail server is named: set {variable} to {example}.", variable=VARIABLE, example=Phrase(_EXAMPLE)
         )
     try:
         parts = urlsplit(url)
@@ -108,7 +108,10 @@ def _tls_of(parts: SplitResult, host: str) -> Literal["starttls", "tls", "none"]
         return "starttls"
     if not is_loopback(host):
         raise _bad_url(
-            f"asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1"
+            Phrase(
+                "asks to send to {host} unencrypted: starttls=false is for this machine alone, such as 127.0.0.1",
+                host=host,
+            )
         )
     return "none"
 
@@ -130,7 +133,8 @@ def is_loopback(host: str) -> bool:
 
 
 def _bad_url(what: str) -> SettingsError:
-    return SettingsError("{variable} {what}. Write it like {example}.", variable=VARIABLE, what=what, example=_EXAMPLE)
+    template = "{variable} {what}. Write it like {example}."
+    return SettingsError(template, variable=VARIABLE, what=Phrase(what), example=Phrase(_EXAMPLE))
 
 
 class _LimitedReply:
@@ -237,7 +241,7 @@ def _explained(error: Exception, server: Server) -> Exception:
         )
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         reason = (error.reason or "no reason given").replace("_", " ").lower()
-        advice = "smtps:// is for TLS from the first byte (465), smtp:// for STARTTLS (587)"
+        advice = Phrase("smtps:// is for TLS from the first byte (465), smtp:// for STARTTLS (587)")
         return SettingsError(
             "{server} and we found no common TLS ({reason}): {advice}; nothing is sent there.",
             server=server,
@@ -246,12 +250,12 @@ def _explained(error: Exception, server: Server) -> Exception:
         )
     # The plain kind is what `login` raises where it knows none of the server's ways.
     if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
-        lacks = "STARTTLS" if "STARTTLS" in str(error) else "a way to log in that we know"
+        lacks = "STARTTLS" if "STARTTLS" in str(error) else Phrase("a way to log in that we know")
         return SettingsError("{server} does not offer {lacks}: nothing is sent there.", server=server, lacks=lacks)
     if isinstance(error, smtplib.SMTPResponseException):
         reply = _reply_text(error.smtp_code, error.smtp_error, server)
         if 400 <= error.smtp_code < 500 or error.smtp_code < 0:
-            return Deferred(f"{server} answered {reply}")
+            return Deferred(Phrase("{server} answered {reply}", server=server, reply=reply))
         if isinstance(error, smtplib.SMTPAuthenticationError):
             return SettingsError(
                 "{server} refused the user name or password of {variable} ({reply}): nothing is sent there.",
@@ -261,11 +265,13 @@ def _explained(error: Exception, server: Server) -> Exception:
             )
         return SettingsError("{server} refused us ({reply}): nothing is sent there.", server=server, reply=reply)
     if _is_silence(error):
-        return Deferred(f"{server} did not answer within {server.timeout:g} seconds")
+        return Deferred(
+            Phrase("{server} did not answer within {seconds:g} seconds", server=server, seconds=server.timeout)
+        )
     if isinstance(error, socket.gaierror):
-        return NotFound(f"{server} was not found ({error.strerror})")
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else "the connection was closed"
-    return Deferred(f"{server} cannot be reached ({reason})")
+        return NotFound(Phrase("{server} was not found ({reason})", server=server, reason=error.strerror))
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else Phrase("the connection was closed")
+    return Deferred(Phrase("{server} cannot be reached ({reason})", server=server, reason=reason))
 
 
 def send_message(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from retention_kit.delivery.alert_targets import undelivered
 from retention_kit.delivery.outbox import OWNERS, Row, reading
+from retention_kit.errors import Phrase
 from retention_kit.periods import Period
 from retention_kit.report.archive.packs import stored_packs
 from retention_kit.settings import Settings
@@ -76,32 +77,55 @@ def status(output: Path, settings: Settings, day: date) -> Status:
 
 
 def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> list[str]:
-    problems = []
+    problems: list[str] = []
     line = next(one for one in lines if one.period == str(due))
     if not line.built:
         problems.append(
-            f"The report of {due} is missing since {due.end}: `retention-kit run` makes it once the data "
-            "reach that day."
+            Phrase(
+                "The report of {due} is missing since {end}: `retention-kit run` makes it once the data reach that "
+                "day.",
+                due=due,
+                end=due.end,
+            )
         )
     elif line.built == "failed" or line.gate == "blocked":
-        problems.append(f"The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.")
+        problems.append(
+            Phrase(
+                "The report of {due} is not fit to be sent: a part of it failed, or the gate has blocked it.", due=due
+            )
+        )
     elif (missing := line.expected - sum(row.period == str(due) for row in rows)) > 0:
         problems.append(
-            f"{missing} of {line.expected} messages of {due} were not sent yet: "
-            f"`retention-kit send {output / str(due)}`."
+            Phrase(
+                "{missing} of {expected} messages of {due} were not sent yet: `retention-kit send {pack}`.",
+                missing=missing,
+                expected=line.expected,
+                due=due,
+                pack=output / str(due),
+            )
         )
     for row in rows:
         pack = output / row.period
         if row.state in ("unknown", "data"):
             problems.append(
-                f"{row.period}: {row.recipient} may have it or not ({row.reply or 'it is being sent'}). Ask, "
-                "and where it did "
-                f"not arrive: `retention-kit send {pack} --resend --to {row.recipient}`."
+                Phrase(
+                    "{period}: {recipient} may have it or not ({reply}). Ask, and where it did not arrive: "
+                    "`retention-kit send {pack} --resend --to {recipient}`.",
+                    period=row.period,
+                    recipient=row.recipient,
+                    reply=row.reply or Phrase("it is being sent"),
+                    pack=pack,
+                )
             )
         elif row.state in ("failed", "queued", "sending"):
             problems.append(
-                f"{row.period}: {row.recipient} does not have it ({row.reply or row.state}): "
-                f"`retention-kit send {pack}`."
+                Phrase(
+                    "{period}: {recipient} does not have it ({reply}): `retention-kit send {pack}`.",
+                    period=row.period,
+                    recipient=row.recipient,
+                    reply=row.reply or Phrase(row.state),
+                    pack=pack,
+                )
             )
     return problems
 

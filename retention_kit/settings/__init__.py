@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Struct, field
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import Listed, Phrase, SettingsError, did_you_mean
 from retention_kit.settings.addresses import check_engine
 from retention_kit.settings.alerts import Alert, check_alerts
 from retention_kit.settings.follow_ups import FollowUp, check_follow_ups
@@ -204,7 +204,7 @@ def parse_toml(content: bytes, name: str) -> dict[str, Any]:
     except ValueError as error:  # of the syntax, of the encoding, or a number of thousands of digits
         reason = str(error).partition(";")[0]
     except RecursionError:
-        reason = "brackets within brackets go too deep"
+        reason = Phrase("brackets within brackets go too deep")
     raise SettingsError("{name} is not valid TOML: {reason}.", name=name, reason=reason)
 
 
@@ -279,13 +279,8 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
     fields = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
     for key, value in raw.items():
         if key not in fields:
-            where_text = f"[{where}] has" if where else "there is"
-            raise SettingsError(
-                "{where_text} no setting {key!r}: {hint}",
-                where_text=where_text,
-                key=key,
-                hint=did_you_mean(key, fields),
-            )
+            template = "[{where}] has no setting {key!r}: {hint}" if where else "there is no setting {key!r}: {hint}"
+            raise SettingsError(template, where=where, key=key, hint=did_you_mean(key, fields))
         path = f"{where}.{key}".lstrip(".")
         for text in value if isinstance(value, list) else [value]:
             choices = _choices(_hints(kind)[fields[key]])
@@ -319,29 +314,35 @@ _WORDS = {
 _BOUNDS = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
 
 
-def _sentence(message: str, raw: dict[str, Any] | None = None) -> str:
+def _sentence(message: str, raw: dict[str, Any] | None = None) -> Phrase:
     """msgspec's message in plain words, with the place in front as TOML writes it; of an alert, its name."""
-    problem, _, path = message.partition(" - at `$.")
+    said, _, path = message.partition(" - at `$.")
     path = path.rstrip("`")
+    problem = Phrase(f"{said[0].lower()}{said[1:]}" if path else said)
     if named := re.match(r"(\w+)\[(\d+)\]", path):
         name = (raw or {}).get(named[1], {})[int(named[2])].get("name") if raw else None
         path = path.replace(named[0], f"{named[1]}.{name}", 1) if isinstance(name, str) else path
-    if "matching regex" in problem:
-        problem = f"not a size, write it like {'5MB' if path.startswith('mail') else '6GB'}"
-    elif "RFC3339" in problem:
-        problem = "not a date, write it like 2011-12-10"
-    elif problem == "Expected `array`, got `object`" and "." not in path:
-        problem = f"write it in double brackets, [[{path}]]"
-    elif of_type := re.fullmatch(r"Expected `(.+)`, got `(.+)`", problem):
-        wanted = [_WORDS.get(one, one) for one in of_type[1].split(" | ") if one != "null"]
-        example = " such as 2011-12-10" * ("date" in of_type[1])
-        problem = f"write {' or '.join(wanted)}{example}, not {_WORDS.get(of_type[2], of_type[2])}"
-    elif of_size := re.fullmatch(r"Expected `(\w+)` ([<>]=?) (\S+)", problem):
-        bound = of_size[3].removesuffix(".0")
-        problem = f"write {_WORDS.get(of_size[1], of_size[1])} {_BOUNDS[of_size[2]]} {bound}"
-    elif missing := re.fullmatch(r"Object missing required field `(\w+)`", problem):
-        problem = f"the key {missing[1]!r} is missing"
-    return f"{path}: {problem[0].lower()}{problem[1:]}." if path else f"{problem}."
+    if "matching regex" in said:
+        problem = Phrase("not a size, write it like {example}", example="5MB" if path.startswith("mail") else "6GB")
+    elif "RFC3339" in said:
+        problem = Phrase("not a date, write it like 2011-12-10")
+    elif said == "Expected `array`, got `object`" and "." not in path:
+        problem = Phrase("write it in double brackets, [[{path}]]", path=path)
+    elif of_type := re.fullmatch(r"Expected `(.+)`, got `(.+)`", said):
+        wanted = Listed((_word(one) for one in of_type[1].split(" | ") if one != "null"), " or ")
+        is_date = "date" in of_type[1]
+        template = "write {wanted} such as 2011-12-10, not {given}" if is_date else "write {wanted}, not {given}"
+        problem = Phrase(template, wanted=wanted, given=_word(of_type[2]))
+    elif of_size := re.fullmatch(r"Expected `(\w+)` ([<>]=?) (\S+)", said):
+        template = f"write {{kind}} {_BOUNDS[of_size[2]]} {{bound}}"
+        problem = Phrase(template, kind=_word(of_size[1]), bound=of_size[3].removesuffix(".0"))
+    elif missing := re.fullmatch(r"Object missing required field `(\w+)`", said):
+        problem = Phrase("the key {key!r} is missing", key=missing[1])
+    return Phrase("{path}: {problem}.", path=path, problem=problem) if path else Phrase("{problem}.", problem=problem)
+
+
+def _word(kind: str) -> Phrase:
+    return Phrase(_WORDS.get(kind, kind))
 
 
 def _check_text(source: Table) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Listed, Phrase, SettingsError
 
 ENGINES = ("duckdb", "sqlite")  # databases in a file
 SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
@@ -55,8 +55,8 @@ def check_engine(url: str) -> str:
     """The kind of a database URL; raises SettingsError unless it can be opened, and never repeats a password in it."""
     kind, mark, path = url.partition("://")
     kind = kind.partition("+")[0]
-    files = " or ".join(f"{name}:///FILE" for name in ENGINES)
-    known = f"{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT"
+    files = Listed((f"{name}:///FILE" for name in ENGINES), " or ")
+    known = Phrase("{files}, postgresql://USER@HOST/NAME or spark://HOST:PORT", files=files)
     if not mark or not kind.isalnum():
         raise SettingsError("data.engine is no address of a database: use {known}.", known=known)
     if kind not in ENGINES + SERVERS:

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct, field
 
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Listed, SettingsError
 from retention_kit.settings.addresses import parse_address
 
 
@@ -71,7 +71,8 @@ def check_mail(mail: Mail) -> None:
         if text and name == "unsubscribe" and "@" in text and ":" not in text:
             text = f"mailto:{text}"
         if text is not None and not re.fullmatch(rf"({'|'.join(schemes)}):[!#-;=?-~]+", text):
-            example = "https://example.com/reports" + (" or leave@example.com" if name == "unsubscribe" else "")
+            ways = ["https://example.com/reports", "leave@example.com"]
+            example = Listed(ways[: 2 if name == "unsubscribe" else 1], " or ")
             raise SettingsError(
                 "mail.{name} cannot be {text!r}: write it like {example}.", name=name, text=text, example=example
             )

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Listed, Phrase, SettingsError
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -137,8 +137,11 @@ def parse_when(text: str, place: str) -> When:
         token = getattr(error, "token", None)
         position = len(text.rstrip()) if token is not None and token.type == "$END" else error.pos_in_stream or 0
         rest = text[position:].split()
-        what = f"is not understood at {rest[0][:30]!r}" if rest else f"ends too early, after {text.strip()[-20:]!r}"
-        what = f"{what} (character {position + 1})" if text.strip() else "is empty"
+        template = "ends too early, after {text!r} (character {number})"
+        if rest:
+            template = "is not understood at {text!r} (character {number})"
+        wrong = rest[0][:30] if rest else text.strip()[-20:]
+        what = Phrase(template, text=wrong, number=position + 1) if text.strip() else Phrase("is empty")
         raise SettingsError(
             "{place} = {text!r} {what}: {hint}", place=place, text=text, what=what, hint=_nearest(text)
         ) from None
@@ -208,5 +211,5 @@ def _nearest(text: str) -> str:
     near = get_close_matches(re.sub(r"\d+", "7", plain), [re.sub(r"\d+", "7", form) for form in FORMS], n=1, cutoff=0.5)
     if near:
         form = next(form for form in FORMS if re.sub(r"\d+", "7", form) == near[0])
-        return f"did you mean {form!r}?"
-    return f"write it like {', '.join(map(repr, FORMS[:1] + FORMS[3:6] + FORMS[9:11]))}."
+        return Phrase("did you mean {name!r}?", name=form)
+    return Phrase("write it like {forms}.", forms=Listed(map(repr, FORMS[:1] + FORMS[3:6] + FORMS[9:11])))

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from retention_kit.errors import ReportError, SettingsError, did_you_mean
+from retention_kit.errors import Phrase, ReportError, SettingsError, did_you_mean
 from retention_kit.survey.questions import SCALES
 
 _OURS, _VERSION = 0x524B5356, 1  # application_id and user_version of the file
@@ -99,7 +99,7 @@ class Store:
         is_new = not path.exists()
         if is_new and not make:
             near = [found.name for found in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
-            hint = did_you_mean(path.name, near) if near else "retention-kit survey invite makes it."
+            hint = did_you_mean(path.name, near) if near else Phrase("retention-kit survey invite makes it.")
             raise SettingsError("There is no file {path!r}: {hint}", path=str(path), hint=hint)
         if is_new:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the files of its log take the same rights

@@ -6,7 +6,7 @@ from retention_kit.data.checks import WHEN
 from retention_kit.data.cleaning.columns import Columns
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 
 SCALE = 10**4  # with several currencies, money is kept in ten-thousandths of a minor unit, so that sums stay right
 
@@ -24,20 +24,22 @@ def foreign_currencies(tables: dict[str, Columns], report: str, has_rates: bool)
 
 
 def _refuse_without_rates(table: str, codes: list[str | None], foreign: list[str], report: str) -> None:
-    named = ", ".join(sorted({code or report for code in codes} - {"XXX"}))
-    report_in = "the report in no currency yet" if report == "XXX" else f"the report in {report}"
-    start = f"The {table} are in {named}, {report_in}: set [report] currency"
-    if len(foreign) == len(codes) == 1:
-        raise DataError("{start} to the currency of the data.", start=start)
-    needed = "" if report != "XXX" else "set [report] currency and "
-    raise DataError(
-        "The {table} are in {named}, {report_in}: {needed}give [data.rates], a table of date, currency and rate "
-        "(of the report's currency per unit of it).",
-        table=table,
-        named=named,
-        report_in=report_in,
-        needed=needed,
+    named = Listed(sorted({code or report for code in codes} - {"XXX"}))
+    report_in = Phrase("the report in no currency yet")
+    if report != "XXX":
+        report_in = Phrase("the report in {currency}", currency=report)
+    template = (
+        "The {table} are in {named}, {report_in}: give [data.rates], a table of date, currency and rate (of the "
+        "report's currency per unit of it)."
     )
+    if len(foreign) == len(codes) == 1:
+        template = "The {table} are in {named}, {report_in}: set [report] currency to the currency of the data."
+    elif report == "XXX":
+        template = (
+            "The {table} are in {named}, {report_in}: set [report] currency and give [data.rates], a table of date, "
+            "currency and rate (of the report's currency per unit of it)."
+        )
+    raise DataError(template, table=table, named=named, report_in=report_in)
 
 
 def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]) -> dict[str, str]:
@@ -57,11 +59,12 @@ def make_rates(engine: Engine, columns: Columns | None, foreign: tuple[str, ...]
     )
     bad = engine.rows(
         "SELECT _row, CASE WHEN day IS NULL THEN 'has no readable date' WHEN currency IS NULL THEN 'names no currency' "
-        "ELSE 'needs a rate above 0, not ' || coalesce(said, 'none') END FROM rates_typed "
+        "END, said FROM rates_typed "
         "WHERE day IS NULL OR currency IS NULL OR NOT coalesce(rate > 0 AND rate < 1e300, false) ORDER BY _row LIMIT 1"
     )
-    for row, fault in bad:
-        raise DataError("Row {row} of the rates {fault}.", row=row, fault=fault)
+    for row, fault, said in bad:
+        needs = Phrase("needs a rate above 0, not {said}", said=said or Phrase("none"))
+        raise DataError("Row {row} of the rates {fault}.", row=row, fault=Phrase(fault) if fault else needs)
     twice = engine.rows(
         "SELECT currency, day, min(rate), max(rate) FROM rates_typed GROUP BY currency, day HAVING min(rate) <> "
         "max(rate) "

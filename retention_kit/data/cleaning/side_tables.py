@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from retention_kit.data.checks import REFUSED
 from retention_kit.data.cleaning.quality import Count
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 
 
 def count_problems(engine: Engine, name: str, faults: Iterable[tuple[str, str, str]]) -> tuple[int, list[Count]]:
@@ -24,7 +24,7 @@ def count_problems(engine: Engine, name: str, faults: Iterable[tuple[str, str, s
                 "The {name} column {column!r} {fault} in {wrong:,} of {rows:,} rows: see which column is which.",
                 name=name,
                 column=column,
-                fault=fault,
+                fault=Phrase(fault),
                 wrong=by_problem[problem],
                 rows=rows,
             )

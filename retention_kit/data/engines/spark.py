@@ -22,7 +22,7 @@ from uuid import uuid4
 from retention_kit.data.engines.dialects import transpile
 from retention_kit.data.engines.remote import RemoteEngine
 from retention_kit.data.engines.sql_text import fill_placeholders, is_query
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Phrase, did_you_mean
 from retention_kit.settings.addresses import mask_url
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Spark(RemoteEngine):
                 raise DataError(
                     "Spark cannot be started at {address}: {reason}", address=address, reason=reason
                 ) from None
-        running = session.conf.get("spark.master", "") or "another address"
+        running = session.conf.get("spark.master", "") or Phrase("another address")
         if not (running.split("[")[0] == "local" if is_local else running == url):
             raise DataError(
                 "data.engine names {address}, but a Spark session of {running} runs here: stop it, or load from it "

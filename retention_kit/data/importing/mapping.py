@@ -14,7 +14,7 @@ from retention_kit.data.importing.questions import Question, read_questions
 from retention_kit.data.layouts.layout import Layout, layout_of, layouts, recognise, resolve
 from retention_kit.data.values.missing import MISSING
 from retention_kit.data.values.personal_columns import personal_reason
-from retention_kit.errors import DataError, Listed, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 from retention_kit.settings import Table
 
 REQUIRED = {
@@ -80,20 +80,18 @@ def map_export(export: Export, path: str, name: str | None = None) -> Recognised
             file=export.path.name,
             label=layout.label,
             name=layout.name,
-            refused=layout.refused,
+            refused=Phrase(layout.refused),
         )
     if name and not layout.signature.count(export.header):
-        missing = ", ".join(layout.signature.missing(export.header))
+        missing = Listed(layout.signature.missing(export.header))
         other = recognise(export.header)
-        hint = f"it looks like {other.name}" if other else f"it has {', '.join(export.header[:8])}"
-        raise DataError(
-            "{file} is not {label} ({name}): {lack}{hint}.",
-            file=export.path.name,
-            label=layout.label,
-            name=name,
-            lack=f"it lacks {missing}; " if missing else "",
-            hint=hint,
-        )
+        hint = Phrase("it has {columns}", columns=Listed(export.header[:8]))
+        if other:
+            hint = Phrase("it looks like {name}", name=other.name)
+        template = "{file} is not {label} ({name}): {hint}."
+        if missing:
+            template = "{file} is not {label} ({name}): it lacks {missing}; {hint}."
+        raise DataError(template, file=export.path.name, label=layout.label, name=name, missing=missing, hint=hint)
     return _by_layout(with_texts(export, layout.read.header_rows), path, layout)
 
 

@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterator
 
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 
 _END = "\0end"  # a line that no file holds: within a field, the field was never closed
 _LONGEST = 1 << 24  # characters of a field, above which a quote was never closed
@@ -73,4 +73,9 @@ def _unclosed(raw: list[str], line: int, delimiter: str, label: str) -> str:
             break
     line += len(text[:position].splitlines()) - (1 if position and text[:position][-1] not in "\r\n" else 0)
     beginning = text[position : position + 40].splitlines()[0]
-    return f"{label} line {line}: the quote that opens {beginning!r} is never closed."
+    return Phrase(
+        "{label} line {line}: the quote that opens {beginning!r} is never closed.",
+        label=label,
+        line=line,
+        beginning=beginning,
+    )

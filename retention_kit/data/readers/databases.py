@@ -20,7 +20,7 @@ from retention_kit.data.engines.duckdb import SEAL, SEALED, DuckDB, track_connec
 from retention_kit.data.engines.private_folders import private_path
 from retention_kit.data.engines.sql_text import is_query, literal, quote
 from retention_kit.data.readers.frames import Stream, register_cells
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -253,7 +253,7 @@ def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) 
         beyond = {".".join(name) for name in read - tables} | (functions & (macros | _REVEALING))
         beyond |= {name for name in functions if name.endswith("()")}
         if tree is None or beyond:
-            outside = ", ".join(sorted(beyond)) or "it cannot be told what"
+            outside = Listed(sorted(beyond)) or Phrase("it cannot be told what")
             raise DataError(
                 "{file}: the view {view!r} reads more than the tables of its file ({outside}), so it is not run: "
                 "make it a table.",
@@ -390,9 +390,9 @@ def _sqlite(path: Path) -> Iterator[_Sqlite]:
 def _reason(error: Exception, path: Path) -> str:
     text = str(error).rstrip(".")
     if text == "interrupted":
-        return f"its view takes more than {_seconds(path)} seconds to read: make it a table"
+        return Phrase("its view takes more than {seconds} seconds to read: make it a table", seconds=_seconds(path))
     if text == "not authorized":
-        return "a query of it does more than read its tables"
+        return Phrase("a query of it does more than read its tables")
     if isinstance(error, UnicodeDecodeError):
-        return "a text in it is not UTF-8"
+        return Phrase("a text in it is not UTF-8")
     return text

@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 
 _CHUNK = 1 << 20
 _MARKS = (
@@ -112,7 +112,7 @@ def _refuse_misfit(path: Path, name: str, label: str, source: str) -> None:
             "{label} line {line} cannot be read: {source} {name!r}, which does not fit.",
             label=label,
             line=line,
-            source=source,
+            source=Phrase(source),
             name=name.removesuffix("-sig"),
         )
 

@@ -14,7 +14,7 @@ from retention_kit.data.readers.frames import register_cells
 from retention_kit.data.readers.header import HEAD, Names, RecordSorter, find_header, stacked_cells
 from retention_kit.data.readers.text_files import TEXTS, TextOptions, read_text
 from retention_kit.data.readers.workbooks import check_workbook
-from retention_kit.errors import DataError, Listed, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 from retention_kit.settings import Table
 
 FORMATS = (*TEXTS, ".parquet", ".xlsx")
@@ -97,7 +97,11 @@ def read_file(
 def refuse_irregular(path: Path) -> None:
     """Raise where a path is no file that can be read from its beginning to its end."""
     if not path.is_file():
-        what = "a link to nothing" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
+        what = Phrase("no regular file")
+        if path.is_symlink():
+            what = Phrase("a link to nothing")
+        elif path.is_dir():
+            what = Phrase("a folder")
         raise DataError("{file} cannot be read: it is {what}.", file=path.name, what=what)
     try:
         with path.open("rb") as file:
@@ -108,7 +112,7 @@ def refuse_irregular(path: Path) -> None:
         raise DataError("{file} is empty.", file=path.name)
     kind = next((kind for first, kind in _BINARY_STARTS.items() if start.startswith(first)), None)
     if kind and path.suffix.lower() in set(TEXTS) - {".gz", ".zip"}:
-        raise DataError("{file} is no text but {kind}.", file=path.name, kind=kind)
+        raise DataError("{file} is no text but {kind}.", file=path.name, kind=Phrase(kind))
 
 
 def sheets(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import quote
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,11 +56,10 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     if not hasattr(frame, "__arrow_c_stream__"):
         kind = type(frame).__name__
         raise DataError(
-            "{table} must be a DataFrame (pandas, Polars) or an Arrow table, not {article} {kind}; to read a file "
-            "use rk.load(path).",
+            "{table} must be a DataFrame (pandas, Polars) or an Arrow table, not {kind}; to read a file use "
+            "rk.load(path).",
             table=table,
-            article="an" if kind[0] in "aeiou" else "a",
-            kind=kind,
+            kind=Phrase("an {kind}" if kind[0] in "aeiou" else "a {kind}", kind=kind),
         )
     engine.register(f"{name}_stream", Stream(frame))
     engine.run(f"CREATE TABLE {name} AS SELECT * FROM {name}_stream")

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from retention_kit.data.checks import Finding
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
 
 HEAD = 200  # records among which the header is looked for
@@ -258,16 +258,16 @@ class RecordSorter:
             if not size or (wrong == "fewer" and not is_much):
                 continue
             line, text = self._examples[check][0]
-            others = f", as have {size - 1} more" if size > 1 else ""
+            others = Phrase(", as have {count} more" if size > 1 else "", count=size - 1)
             if other := self._other_delimiter(check):
                 raise DataError(
                     "{label}: the header in line {head_line} separates its names by {delimiter}, but line {line} "
                     "its values by {other} ({text!r}){others}: write both alike.",
                     label=self._label,
                     head_line=self.line,
-                    delimiter=DELIMITERS[self._delimiter],
+                    delimiter=Phrase(DELIMITERS[self._delimiter]),
                     line=line,
-                    other=DELIMITERS[other],
+                    other=Phrase(DELIMITERS[other]),
                     text=text[:60],
                     others=others,
                 )
@@ -275,9 +275,9 @@ class RecordSorter:
                 "{label} {unit} {line} has {wrong} cells than the header in {unit} {head_line} ({text!r}){others}: "
                 "quote a value that holds the delimiter, or put the missing names above.",
                 label=self._label,
-                unit=self._unit,
+                unit=Phrase(self._unit),
                 line=line,
-                wrong=wrong,
+                wrong=Phrase(wrong),
                 head_line=self.line,
                 text=text[:60],
                 others=others,

@@ -16,7 +16,7 @@ from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.amounts import Hints
 from retention_kit.data.values.expressions import close_column, explain_error
 from retention_kit.data.values.typed_expressions import type_expression
-from retention_kit.errors import DataError, did_you_mean
+from retention_kit.errors import DataError, Phrase, did_you_mean
 from retention_kit.settings import SIDE_TABLES, TABLES, Table
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
@@ -104,7 +104,9 @@ def check_query(engine: Engine, query: str, label: str, setting: str, text: str,
     except engine.error as error:
         nearest = close_column(text, types)
         reason = (
-            f"did you mean {nearest!r}?" if nearest else explain_error(engine.embedded, error_sentence(error), types)
+            Phrase("did you mean {name!r}?", name=nearest)
+            if nearest
+            else explain_error(engine.embedded, error_sentence(error), types)
         )
         raise DataError(
             "{label}: {setting} does not work: {reason}", label=label, setting=setting, reason=reason
@@ -115,7 +117,13 @@ def error_sentence(error: Exception) -> str:
     """What an engine says first, as a sentence."""
     text = str(error).strip().splitlines()[0].rstrip(".") + "."
     if "disabled by configuration" in text:
-        text = f"Only the files that sources name can be read, by an expression too: {text.partition(' - ')[0]}."
+        text = Phrase(
+            "Only the files that sources name can be read, by an expression too: {reason}.",
+            reason=text.partition(" - ")[0],
+        )
     if any(sign in text for sign in _FULL):
-        text = f"There is too little room in memory ([data] memory_limit) or on the disk for temporary files: {text}"
+        text = Phrase(
+            "There is too little room in memory ([data] memory_limit) or on the disk for temporary files: {reason}",
+            reason=text,
+        )
     return text

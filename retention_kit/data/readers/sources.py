@@ -34,7 +34,7 @@ from retention_kit.data.readers.wanted_columns import aliased, header_names, mat
 from retention_kit.data.schema import OPTIONAL, REQUIRED, table_name
 from retention_kit.data.values.amounts import Hints
 from retention_kit.data.values.typed_expressions import type_expression
-from retention_kit.errors import DataError, Listed, did_you_mean
+from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 from retention_kit.settings import SIDE_TABLES, TABLES, Table
 from retention_kit.wording import Verbatim, quoted, sentence
 
@@ -86,7 +86,7 @@ def find_tables(path: Path) -> dict[str, str]:
         "{file} holds none of our tables, {tables}; it has {names}. Name yours in a retention.toml with [data] engine.",
         file=path.name,
         tables=Listed(TABLES),
-        names=", ".join(names) or "none",
+        names=Listed(names) or Phrase("none"),
     )
 
 

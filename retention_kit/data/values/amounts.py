@@ -16,7 +16,7 @@ from typing import NamedTuple
 from retention_kit.data.checks import REFUSED, Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, regex_literal
-from retention_kit.errors import DataError, SettingsError
+from retention_kit.errors import DataError, Listed, SettingsError
 from retention_kit.wording import Verbatim, money_decimals, quoted, sentence
 
 _BLANKS = "\t\u00a0\u2007\u2009\u202f"
@@ -247,7 +247,7 @@ def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | 
         return
     common = set.intersection(*known.values())
     if not common:
-        several = " and ".join(repr(markers[marker]) for marker in list(known)[:2])
+        several = Listed((repr(markers[marker]) for marker in list(known)[:2]), " and ")
         raise DataError(
             "{label} is in several currencies, such as {several}: name the currency in a column of its own.",
             label=label,

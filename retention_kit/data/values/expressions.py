@@ -8,12 +8,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from retention_kit.data.engines.duckdb import DuckDB
-from retention_kit.errors import did_you_mean
+from retention_kit.errors import Listed, Phrase, did_you_mean
 
-_BY_ROW = "but is worked out for each row by itself"
 _CLASSES = {
-    "WINDOW": f"looks at other rows, {_BY_ROW}",
-    "SUBQUERY": f"asks a table, {_BY_ROW}",
+    "WINDOW": "looks at other rows, but is worked out for each row by itself",
+    "SUBQUERY": "asks a table, but is worked out for each row by itself",
     "STAR": "stands for all columns",
     "PARAMETER": "leaves a value open",
 }
@@ -56,9 +55,9 @@ def find_fault(engine: DuckDB, tree: Any) -> tuple[str, Any]:
         if why := _CLASSES.get(node.get("class", "")):
             return why, next(iter(inner), None)
         if node.get("class") == "FUNCTION" and node["function_name"] in gathering:
-            return f"gathers several rows, {_BY_ROW}", next(iter(inner), None)
+            return "gathers several rows, but is worked out for each row by itself", next(iter(inner), None)
         if node.get("class") == "FUNCTION" and node["function_name"] in ("unnest", "unlist"):
-            return f"makes several rows of one, {_BY_ROW}", None
+            return "makes several rows of one, but is worked out for each row by itself", None
         if node.get("class") == "FUNCTION" and node["function_name"] in _BY_CHANCE:
             return "has another value each time it is asked, and so would the figures", None
     return "", None
@@ -67,9 +66,11 @@ def find_fault(engine: DuckDB, tree: Any) -> tuple[str, Any]:
 def advice(columns: Iterable[str], inner: str = "") -> str:
     """The end of a sentence about an expression: what to write."""
     if inner:
-        return f'write {inner!r}; the lines of an order are summed by rows = "lines".'
+        return Phrase('write {inner!r}; the lines of an order are summed by rows = "lines".', inner=inner)
     few = [*columns][:3]
-    return f"use the columns of its row, {' or '.join(map(repr, few))}." if few else "use the columns of its row."
+    if not few:
+        return Phrase("use the columns of its row.")
+    return Phrase("use the columns of its row, {columns}.", columns=Listed(map(repr, few), " or "))
 
 
 def close_column(text: str, columns: Iterable[str]) -> str:
@@ -91,24 +92,27 @@ def explain_error(engine: DuckDB, message: str, columns: Collection[str]) -> str
         hint = (
             did_you_mean(match[1], columns)
             if near
-            else f"{advice(columns)} A text stands in single quotes, '{match[1]}'."
+            else Phrase("{hint} A text stands in single quotes, '{text}'.", hint=advice(columns), text=match[1])
         )
-        return f"there is no column {match[1]!r}: {hint}"
+        return Phrase("there is no column {name!r}: {hint}", name=match[1], hint=hint)
     if match := re.search(r"(?:Function with name \"?(\w+)\"?|function (\w+)\((.*)\)) does not exist", message):
         name, is_known = match[1] or match[2], [*_functions(engine, "scalar", {match[2] or ""})]
         if is_known:
-            return f"{name!r} does not take {match[3] or 'nothing'}."
+            return Phrase("{name!r} does not take {kinds}.", name=name, kinds=match[3] or Phrase("nothing"))
         if not [*_functions(engine, "aggregate", {name.lower()})]:
             near = get_close_matches(name.lower(), [*_functions(engine, "scalar")], n=1)
-            return f"there is no function {name!r}{f': did you mean {near[0]!r}?' if near else '.'}"
+            if not near:
+                return Phrase("there is no function {name!r}.", name=name)
+            hint = Phrase("did you mean {name!r}?", name=near[0])
+            return Phrase("there is no function {name!r}: {hint}", name=name, hint=hint)
         message = "GROUP BY"
     if "GROUP BY" in message:
-        return f"it gathers several rows, {_BY_ROW}: {advice(columns)}"
+        return Phrase("it gathers several rows, but is worked out for each row by itself: {hint}", hint=advice(columns))
     if match := re.search(r"Type with name (\S+) does not exist", message):
-        return f"there is no type {match[1]!r}: {did_you_mean(match[1], _TYPES)}"
+        return Phrase("there is no type {name!r}: {hint}", name=match[1], hint=did_you_mean(match[1], _TYPES))
     if match := re.search(r"types '(\w+)\((.*)\)'", message):
         kinds = match[2].lower().replace("varchar", "text")
-        return f"{match[1]!r} does not take {kinds or 'nothing'}."
+        return Phrase("{name!r} does not take {kinds}.", name=match[1], kinds=kinds or Phrase("nothing"))
     return f"{re.sub(r'^[A-Z][A-Za-z ]* Error: ', '', message)}."
 
 

@@ -12,7 +12,7 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import SCALES, is_good_or_bad, parse_score
-from retention_kit.errors import DataError, Listed
+from retention_kit.errors import DataError, Listed, Phrase
 from retention_kit.wording import Verbatim, sentence
 
 DEFAULT = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
@@ -142,15 +142,15 @@ def _refuse_open(survey: str, scores: dict[Decimal, int]) -> None:
     low, high, size = min(known, default=0), max(known, default=0), sum(known.values())
     if any(low >= 1 and high <= shorter and size >= least for shorter, least in _SHORTER[survey].items()):
         asked = ("1-5", "1-7") if survey == "ces" else (DEFAULT[survey],)
-        stated = " or ".join(f'scale = "{scale}"' for scale in asked)
-        lie = f"lie from {low} to {high}" if low < high else f"are all {low}"
+        stated = Listed((f'scale = "{scale}"' for scale in asked), " or ")
+        lie = Phrase("lie from {low} to {high}" if low < high else "are all {low}", low=low, high=high)
         raise DataError(
             "The {survey} answers {lie}, and what scale they were asked on cannot be told: write {stated} into "
             "their source{more}.",
             survey=survey,
             lie=lie,
             stated=stated,
-            more=", or give a column scale" if survey != "nps" else " if it was that, since nps has no other",
+            more=Phrase(", or give a column scale" if survey != "nps" else " if it was that, since nps has no other"),
         )
 
 

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.engines.sql_text import literal, quote
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Listed, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +113,7 @@ def refuse_numbers(target: ExpressionTarget, name: str, forms: list[tuple[str, i
                 table=target.table,
                 name=name,
                 counting=counting[0][2],
-                what=kind.what,
+                what=Phrase(kind.what),
                 offer=_offer(target, name, [kind.expressions[target.dialect]]),
             )
 
@@ -176,8 +176,9 @@ def _offer(target: ExpressionTarget, name: str, expressions: list[str]) -> str:
     """`read it with ordered_at = "…", or with ordered_at = "…".`, in [data.TABLE.columns] of a retention.toml."""
     if target.dialect == "pandas":
         x = f'{target.table}["{name}"]'
-        return f"read it first with {x} = {', or with '.join(text.format(x=x) for text in expressions)}."
+        ways = Listed((text.format(x=x) for text in expressions), ", or with ")
+        return Phrase("read it first with {target} = {ways}.", target=x, ways=ways)
     column = target.columns.get(name, name) or "…"
     x = column if re.fullmatch(r"[A-Za-z_]\w*|…", column) else quote(column)
     quoted = [text.format(x=x).replace("\\", "\\\\").replace('"', '\\"') for text in expressions]
-    return "map it with " + ", or with ".join(f'{name} = "{text}"' for text in quoted) + "."
+    return Phrase("map it with {ways}.", ways=Listed((f'{name} = "{text}"' for text in quoted), ", or with "))

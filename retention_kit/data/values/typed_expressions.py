@@ -17,7 +17,7 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.amounts import Hints, read_numbers
 from retention_kit.data.values.expressions import advice, close_column, find_fault
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import Sentence, Verbatim
 
 _ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**", "^"}
@@ -74,7 +74,9 @@ def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints
     fault, inner = find_fault(engine, _root(tree))
     if fault:
         alone = _to_sql(engine, inner) if inner else ""
-        raise DataError("{label} {fault}: {hint}", label=label, fault=fault, hint=advice(_near(columns, text), alone))
+        raise DataError(
+            "{label} {fault}: {hint}", label=label, fault=Phrase(fault), hint=advice(_near(columns, text), alone)
+        )
     before = json.dumps(tree)
     typing = _Typing(engine, relation, columns, label, hints)
     try:
@@ -95,11 +97,10 @@ def _where(engine: DuckDB, text: str) -> str:
     serialized = _serialized(engine, text)
     error = json.loads(serialized)
     if not error["error"]:
-        return " but more"
-    near = re.search(r'at or near "(.+)"', error["error_message"])
-    return (
-        f", at {near[1]!r}" if near else f", with an {error['error_message']}" if "unterminated" in serialized else ""
-    )
+        return Phrase(" but more")
+    if near := re.search(r'at or near "(.+)"', error["error_message"]):
+        return Phrase(", at {text!r}", text=near[1])
+    return Phrase(", with an {error}", error=error["error_message"]) if "unterminated" in serialized else ""
 
 
 def _to_sql(engine: DuckDB, node: dict) -> str:

@@ -155,7 +155,8 @@ def writing(folder: Path) -> Iterator[Ledger]:
         try:
             is_alone = held.enter_context(output_lock(folder))
         except SettingsError as error:
-            raise SettingsError(str(error).replace("No pack can", "No list can")) from None
+            template = error.text.template.replace("No pack can", "No list can")
+            raise SettingsError(template, **error.text.values) from None
         if not is_alone:
             raise ReportError(
                 "{folder!r} lies where the system keeps no locks: two runs could list twice.", folder=str(folder)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from retention_kit.errors import Phrase, SettingsError, did_you_mean
+from retention_kit.errors import Listed, Phrase, SettingsError, did_you_mean
 from retention_kit.metrics.alerts.language import (
     FUNCTIONS,
     Compare,
@@ -94,9 +94,10 @@ def _check_figure(figure: Figure, alert: Alert, every: str, settings: Settings) 
         hint = did_you_mean(name, METRICS)
         if name in FUNCTIONS:
             hint = Phrase("write {name}(METRIC).", name=name)
-        raise wrong(figure.at, Phrase("there is no metric {name!r}: {hint}", name=name, hint=hint))
+        raise wrong(figure.at, "there is no metric {name!r}: {hint}", name=name, hint=hint)
     if figure.function == "goal" and not _has_goal(name, alert, every, settings):
-        raise wrong(figure.at, f"{name} has no goal for this length of period and these customers: add it to [goals].")
+        template = "{name} has no goal for this length of period and these customers: add it to [goals]."
+        raise wrong(figure.at, template, name=name)
 
 
 def _has_goal(name: str, alert: Alert, every: str, settings: Settings) -> bool:
@@ -126,8 +127,11 @@ def _check_units(one: Compare, settings: Settings) -> None:
             if units[0] != units[1]:
                 raise wrong(
                     one.at,
-                    f"{left.metric} is {_IS[units[0]]} and {right.metric} {_IS[units[1]]}: "
-                    "compare figures of one unit.",
+                    "{left} is {unit} and {right} {other}: compare figures of one unit.",
+                    left=left.metric,
+                    unit=Phrase(_IS[units[0]]),
+                    right=right.metric,
+                    other=Phrase(_IS[units[1]]),
                 )
         case (Figure() as figure, Number() as number):
             _check_number(figure, number, unit_of(figure.metric, settings), one.sign)
@@ -140,11 +144,15 @@ def _check_number(figure: Figure, number: Number, unit: str, sign: str = "") -> 
     named = f"{figure.function}({figure.metric})" if figure.function else figure.metric
     value, metric = number.value, METRICS[figure.metric]
     if number.is_percent and unit != "fraction":
-        relative = ""
+        examples = [_example(unit)]
         if figure.function == "change" and sign and value > -1:
-            relative = f", or {figure.metric} {sign} {1 + value:g} * previous({figure.metric})"
+            examples.append(f"{figure.metric} {sign} {1 + value:g} * previous({figure.metric})")
         raise wrong(
-            number.at, f"{named} is {_IS[unit]}, not a per cent: write a number such as {_example(unit)}{relative}."
+            number.at,
+            "{figure} is {unit}, not a per cent: write a number such as {examples}.",
+            figure=named,
+            unit=Phrase(_IS[unit]),
+            examples=Listed(examples, ", or "),
         )
     is_money, is_change = metric.parts[0] == "money", figure.function == "change"
     if unit == "fraction":
@@ -152,12 +160,20 @@ def _check_number(figure: Figure, number: Number, unit: str, sign: str = "") -> 
         low, high = (bound * figure.factor for bound in bounds)
         if not low <= value <= high:
             is_slip = not number.is_percent and abs(value) <= 100
-            form = f"write {value:g}% or {value / 100:g}" if is_slip and (low < 0 or value >= 0) else "write 5% or 0.05"
-            kind = "a change of a rate" if is_change else "a rate"
-            raise wrong(number.at, f"{named} is {kind}, a part of 1, and never {value:g}: {form}.")
+            meant = value if is_slip and (low < 0 or value >= 0) else 5
+            raise wrong(
+                number.at,
+                "{figure} is {kind}, a part of 1, and never {value:g}: write {percent:g}% or {part:g}.",
+                figure=named,
+                kind=Phrase("a change of a rate" if is_change else "a rate"),
+                value=value,
+                percent=meant,
+                part=meant / 100,
+            )
     most = MOST_POINTS * (2 if is_change else 1) * figure.factor
     if unit == "points" and abs(value) > most:
-        raise wrong(number.at, f"{named} lies between {-most:g} and {most:g}, and never is {value:g}.")
+        template = "{figure} lies between {low:g} and {high:g}, and never is {value:g}."
+        raise wrong(number.at, template, figure=named, low=-most, high=most, value=value)
 
 
 def _example(unit: str) -> str:

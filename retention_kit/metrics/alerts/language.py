@@ -12,7 +12,7 @@ from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import Listed, Phrase, SettingsError, did_you_mean
 from retention_kit.settings.alerts import MOST_CHARACTERS
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ def parse(text: str) -> Node:
     return _node(tree.children[0], 0)
 
 
-def wrong(at: int, problem: str) -> SettingsError:
-    """What is wrong at a character, as one sentence."""
-    return SettingsError("at character {at}, {problem}", at=at, problem=problem)
+def wrong(at: int, problem: str, /, **values: Any) -> SettingsError:
+    """What is wrong at a character, a template and its values, as one sentence."""
+    return SettingsError("at character {at}, {problem}", at=at, problem=Phrase(problem, **values))
 
 
 @cache
@@ -156,30 +156,31 @@ def _parser() -> Lark:
 
 
 def _refuse(text: str, place: int, accepted: Any, token: str = "") -> NoReturn:
-    wanted = ", ".join(said for name, said in _SAID.items() if name in accepted)
-    wanted = " or ".join(wanted.rsplit(", ", 1))
+    names = [Phrase(said) for name, said in _SAID.items() if name in accepted]
+    wanted = Listed([*filter(None, [Listed(names[:-1])]), *names[-1:]], " or ")
     found = token or text[place : place + 1]
     if not text.strip():
         raise SettingsError("a condition is empty: write one, such as customer_churn_rate > 5%.")
     if place >= len(text.rstrip()):
-        raise wrong(place + 1, f"the condition ends where {wanted} is missing.")
+        raise wrong(place + 1, "the condition ends where {wanted} is missing.", wanted=wanted)
     for start, end in ((max(place - 1, 0), place + 1), (place, place + 2), (place, place + 1)):
         if (there := text[start:end]) in _INSTEAD:
-            raise wrong(start + 1, f"{there!r} is not known here: write {_INSTEAD[there]}.")
+            raise wrong(start + 1, "{text!r} is not known here: write {sign}.", text=there, sign=_INSTEAD[there])
     if text[place] == "," and text[place - 1 : place].isdigit():
         raise wrong(place + 1, "numbers have a point for decimals and nothing between thousands: write 1250.5.")
-    hint = ""
-    if "OR" in accepted and token and not token.isdigit():
-        hint = did_you_mean(token, ("and", "or")) if token.isalpha() else ""
-        hint = f": {hint[:-1]}" if hint.startswith("did") else ""
     shown = repr(found) if found.isprintable() else f"U+{ord(found[0]):04X}"
-    raise wrong(place + 1, f"{shown} stands where {wanted} is expected{hint}{'?' if hint else '.'}")
+    if "OR" in accepted and token and token.isalpha():
+        hint = did_you_mean(token, ("and", "or"))
+        if hint.startswith("did"):
+            template = "{found} stands where {wanted} is expected: {hint}"
+            raise wrong(place + 1, template, found=shown, wanted=wanted, hint=hint)
+    raise wrong(place + 1, "{found} stands where {wanted} is expected.", found=shown, wanted=wanted)
 
 
 def _node(tree: Tree[Token], depth: int) -> Node:
     if depth > DEEPEST:
         at = (tree.meta.start_pos or 0) + 1
-        raise wrong(at, f"brackets within brackets go deeper than {DEEPEST}: make two alerts of it.")
+        raise wrong(at, "brackets within brackets go deeper than {deepest}: make two alerts of it.", deepest=DEEPEST)
     children: list[Any] = tree.children
     if tree.data == "negation":
         return Not(_node(children[1], depth + 1))
@@ -202,7 +203,8 @@ def _operand(tree: Tree[Token]) -> Number | Figure:
     names = figure.children
     function, metric = (str(names[0]), names[1]) if len(names) == 2 else ("", names[0])
     if function and function not in FUNCTIONS:
-        raise wrong(names[0].start_pos + 1, f"there is no function {function!r}: {did_you_mean(function, FUNCTIONS)}")
+        hint = did_you_mean(function, FUNCTIONS)
+        raise wrong(names[0].start_pos + 1, "there is no function {name!r}: {hint}", name=function, hint=hint)
     if number is not None and not number.value > 0:
         raise wrong(at, "a figure is taken so many times, such as 2 * usual(refunds): write a number above 0.")
     return Figure(str(metric), function, number.value if number else 1.0, metric.start_pos + 1)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from retention_kit.errors import PeriodError, SettingsError, did_you_mean
+from retention_kit.errors import PeriodError, Phrase, SettingsError, did_you_mean
 from retention_kit.metrics.alerts.back_test import firings_of
 from retention_kit.metrics.alerts.conditions import Rule, rules
 from retention_kit.metrics.alerts.evaluate import Point
@@ -85,7 +85,7 @@ def run_tests(raw: Mapping[str, Any], settings: Settings | None) -> list[Result]
 
 
 def _case(raw: Any, place: int) -> Case:
-    where = f"tests: number {place}"
+    where = Phrase("tests: number {number}", number=place)
     if not isinstance(raw, dict):
         raise SettingsError("{where} is no table: write [[tests]] above its keys.", where=where)
     for key in raw:
@@ -100,7 +100,12 @@ def _case(raw: Any, place: int) -> Case:
         case = msgspec.convert(raw, Case)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
-        raise SettingsError(f"{where}{path.rstrip('`')}: {problem[0].lower()}{problem[1:]}.") from None
+        raise SettingsError(
+            "{where}{path}: {problem}.",
+            where=where,
+            path=path.rstrip("`"),
+            problem=f"{problem[0].lower()}{problem[1:]}",
+        ) from None
     if (case.states is None) is (case.firings is None):
         raise SettingsError("{where} expects nothing, or twice: give states or firings.", where=where)
     for state in case.states or ():
@@ -115,7 +120,7 @@ def _case(raw: Any, place: int) -> Case:
 
 
 def _run(case: Case, place: int, known: Mapping[str, Rule]) -> Result:
-    where = f"tests: number {place}"
+    where = Phrase("tests: number {number}", number=place)
     if case.alert not in known:
         raise SettingsError(
             "{where}: there is no alert {alert!r}: {hint}",

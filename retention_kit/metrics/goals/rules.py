@@ -9,7 +9,7 @@ from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from retention_kit.errors import SettingsError, did_you_mean
+from retention_kit.errors import Phrase, SettingsError, did_you_mean
 from retention_kit.metrics.catalogue import METRICS, Measure, Metric
 from retention_kit.periods import Period
 
@@ -47,7 +47,9 @@ def number(given: float | str, one: Metric, place: str) -> float:
     if isinstance(given, str):
         found = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*%\s*", given)
         if not found:
-            form = '0.25 or "25%"' if one.unit == "fraction" else "a number without quotation marks, such as 25"
+            form = Phrase("a number without quotation marks, such as 25")
+            if one.unit == "fraction":
+                form = Phrase('0.25 or "25%"')
             raise SettingsError("{place} cannot be {given!r}: write {form}.", place=place, given=given, form=form)
         if one.unit != "fraction":
             raise SettingsError(
@@ -74,7 +76,9 @@ def number(given: float | str, one: Metric, place: str) -> float:
         low, high = (-MOST_SHARE, MOST_SHARE) if one.parts[0] == "money" else (0, 1)
         if not low <= value <= high:
             is_percent = not isinstance(given, str) and abs(value) <= 100
-            nearest = f'write {abs(value) / 100:g} or "{abs(value):g}%"' if is_percent else f"write {_example(one)}"
+            nearest = Phrase("write {example}", example=_example(one))
+            if is_percent:
+                nearest = Phrase('write {part:g} or "{percent:g}%"', part=abs(value) / 100, percent=abs(value))
             raise SettingsError(
                 "{place} cannot be {given}, as a rate is a part of 1: {nearest}.",
                 place=place,

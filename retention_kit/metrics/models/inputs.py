@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retention_kit.errors import Listed, ModelError
+from retention_kit.errors import Listed, ModelError, Phrase
 
 FEWEST = 20  # customers with a repeat purchase that a model is fitted to
 KEYS = 2**62  # that one whole number can tell apart
@@ -34,7 +34,8 @@ def column(name: str, values: Any) -> np.ndarray:
             "{name} has to be one column of numbers, not of {dimensions} dimensions.", name=name, dimensions=found.ndim
         )
     if found.dtype.kind == "f":
-        _refuse(~np.isfinite(found), found, f"{name} has to hold finite numbers")
+        capitalised = name[:1].upper() + name[1:]
+        _refuse(~np.isfinite(found), found, Phrase("{name} has to hold finite numbers", name=capitalised))
     return found
 
 
@@ -60,7 +61,7 @@ def counts_of(counts: Any, rows: int) -> np.ndarray | None:
             rows_of_counts=len(found),
             rows=rows,
         )
-    _refuse(found < 0, found, "counts cannot be negative")
+    _refuse(found < 0, found, "Counts cannot be negative")
     if not (found > 0).any():
         raise ModelError("There are no customers: all counts are 0.")
     return found.astype(float)
@@ -72,7 +73,7 @@ def frequencies(frequency: Any) -> np.ndarray:
     wrong = x < 0
     if x.dtype.kind == "f":
         wrong |= x != np.floor(x)
-    _refuse(wrong, x, "frequency counts the purchases after the first: a whole number, 0 or more")
+    _refuse(wrong, x, "Frequency counts the purchases after the first: a whole number, 0 or more")
     return x
 
 
@@ -81,20 +82,22 @@ def purchases(frequency: Any, recency: Any, age: Any, counts: Any = None) -> Row
     x, t_x, T = frequencies(frequency), column("recency", recency), column("T", age)
     same_length(frequency=x, recency=t_x, T=T)
     many = counts_of(counts, len(x))
-    _refuse(t_x < 0, t_x, "recency is the time from the first purchase to the last: 0 or more")
+    _refuse(t_x < 0, t_x, "Recency is the time from the first purchase to the last: 0 or more")
     slack = 1e-9 * float(T.max()) if T.dtype.kind == "f" or t_x.dtype.kind == "f" else 0
-    _refuse(t_x > T + slack, t_x, "recency cannot be larger than T, the time from the first purchase to the cut")
-    _refuse((t_x == 0) & (x > 0), x, "a repeat purchase comes after the first: recency cannot be 0 with frequency")
-    _refuse((t_x > 0) & (x == 0), t_x, "without a repeat purchase recency has to be 0")
+    _refuse(t_x > T + slack, t_x, "Recency cannot be larger than T, the time from the first purchase to the cut")
+    _refuse((t_x == 0) & (x > 0), x, "A repeat purchase comes after the first: recency cannot be 0 with frequency")
+    _refuse((t_x > 0) & (x == 0), t_x, "Without a repeat purchase recency has to be 0")
     return _collapsed(x, t_x, T, many)
 
 
-def _refuse(wrong: np.ndarray, values: np.ndarray, sentence: str) -> None:
+def _refuse(wrong: np.ndarray, values: np.ndarray, fault: str) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         more = int(np.count_nonzero(wrong)) - 1
-        others = f", and in {more:,} more" if more else ""
-        raise ModelError(f"{sentence[0].upper()}{sentence[1:]}; it is {values[row]:g} in row {row + 1}{others}.")
+        template = "{fault}; it is {value:g} in row {row}, and in {more:,} more."
+        if not more:
+            template = "{fault}; it is {value:g} in row {row}."
+        raise ModelError(template, fault=Phrase(fault), value=values[row], row=row + 1, more=more)
 
 
 def _collapsed(x: np.ndarray, t_x: np.ndarray, T: np.ndarray, counts: np.ndarray | None) -> Rows:

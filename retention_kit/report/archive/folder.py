@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from retention_kit.errors import PeriodError, ReportError, SettingsError
+from retention_kit.errors import PeriodError, Phrase, ReportError, SettingsError
 from retention_kit.periods import Period
 
 LOCK = ".retention-kit.lock"
@@ -42,7 +42,7 @@ def output_lock(output: Path) -> Iterator[bool]:
         output.mkdir(parents=True, exist_ok=True)
         lock, held[path] = _lock(output / LOCK)
     except OSError as error:
-        why = "it is a file" if output.is_file() else error.strerror
+        why = Phrase("it is a file") if output.is_file() else error.strerror
         raise SettingsError("No pack can be written to {folder!r}: {why}.", folder=str(output), why=why) from error
     try:
         if held[path]:
@@ -126,7 +126,7 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
                     raise
                 file.seek(0)
                 holder = file.read().strip()
-            who = f" (process {holder})" if holder else ""
+            who = Phrase(" (process {number})" if holder else "", number=holder)
             raise SettingsError(
                 "Another run{who} is writing to {folder!r}: wait until it is done, or give another --output.",
                 who=who,

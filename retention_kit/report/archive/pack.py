@@ -73,12 +73,12 @@ def display_of(pack: Pack) -> Display:
     return Display(title, words, facts, notes=notes, failures=failures)
 
 
-def lists_of(pack: Pack) -> list[str]:
+def lists_of(pack: Pack, language: str = "") -> list[str]:
     """A sentence for each list of customers in a pack: the file, how many it names, and for how much money."""
     manifest = manifests.read(pack.path)
     if not manifest.get("lists"):  # none, or the pack is gone
         return []
-    words = _words(manifest)
+    words = _words(manifest, language)
     return [
         words.text(
             "shown.pack.list_at_stake" if total.get("at_stake") else f"shown.pack.list_{manifest['data']['basis']}",
@@ -91,11 +91,11 @@ def lists_of(pack: Pack) -> list[str]:
     ]
 
 
-def _words(manifest: dict) -> Words:
-    """The words of a pack's first language."""
+def _words(manifest: dict, language: str = "") -> Words:
+    """The words of a language, else of a pack's first."""
     report = manifest.get("settings", {}).get("report", {})
     languages = report.get("languages") or ["en"]
-    return words_in(languages[0], report.get("currency", "XXX"), report.get("digits", "latn"))
+    return words_in(language or languages[0], report.get("currency", "XXX"), report.get("digits", "latn"))
 
 
 def first_of(pack: Pack) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.engines.private_folders import private_path
-from retention_kit.errors import DataError, SettingsError
+from retention_kit.errors import DataError, Phrase, SettingsError
 from retention_kit.metrics.scorecard import COLUMNS
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.formats import FILES, files_of
@@ -128,11 +128,11 @@ def _load(build: dict, source: str | None) -> Dataset:
     if build["data"]["synthetic"]:
         return sample(**given)
     if not Path(origin).exists():
-        hint = "run this where the pack was built"
+        hint = Phrase("run this where the pack was built")
         if origin == "(DataFrames)":
-            hint = "they were DataFrames"
+            hint = Phrase("they were DataFrames")
         elif origin.startswith("("):
-            hint = "they came through a connection, which only the program that built the pack has"
+            hint = Phrase("they came through a connection, which only the program that built the pack has")
         raise DataError("The data of this pack, {origin!r}, are not here: {hint}.", origin=origin, hint=hint)
     if not source and manifests.other_settings(Path(origin)):
         raise SettingsError(

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from retention_kit import bidi
+from retention_kit.errors import Listed, Phrase
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import Period
 from retention_kit.report.blocks import BLOCK_MIME, VEGALITE_MIME, Block
@@ -38,8 +39,9 @@ def figures_in(text: str) -> set[str]:
 def in_short(what: Iterable[str], where: str) -> str:
     """The first few of what differs, in quotation marks; empty where nothing does."""
     texts = [text if len(text) <= 80 else f"{text[:79].rstrip()}…" for text in what]
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return f"{where}: {', '.join(map(repr, texts[:_SHOWN]))}{more}." if texts else ""
+    template = "{where}: {parts} and {more} more." if len(texts) > _SHOWN else "{where}: {parts}."
+    parts = Listed(map(repr, texts[:_SHOWN]))
+    return Phrase(template, where=where, parts=parts, more=len(texts) - _SHOWN) if texts else ""
 
 
 class Figures:

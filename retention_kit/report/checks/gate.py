@@ -18,6 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from retention_kit.errors import Phrase
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import (
@@ -55,7 +56,7 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
     """
     manifest = manifests.read(folder)
     if manifest.get("schema") != 1:
-        return Verdict("blocked", (f"{folder} is no pack: {REBUILD}.",))
+        return Verdict("blocked", (Phrase("{folder} is no pack: {todo}.", folder=folder, todo=REBUILD),))
     try:
         findings = [*_standing(folder, manifest), *check_files(folder, manifest)]
         for name in manifest["reports"]:
@@ -66,11 +67,23 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
                     findings += _changed(folder, manifest, name)
         late = _late(manifest, today, expected)
     except Exception as error:  # a pack that somebody has broken is no reason to break, nor to send it
-        return Verdict("blocked", (f"{folder} could not be checked ({type(error).__name__}): {REBUILD}.",))
+        return Verdict(
+            "blocked",
+            (
+                Phrase(
+                    "{what} could not be checked ({kind}): {todo}.",
+                    what=folder,
+                    kind=type(error).__name__,
+                    todo=REBUILD,
+                ),
+            ),
+        )
     if manifest["state"] != "ok" and verdict_of(findings).state != "blocked":
-        findings.append(Finding("blocked", f"A part of the report failed: {REBUILD}."))
+        findings.append(Finding("blocked", Phrase("A part of the report failed: {todo}.", todo=REBUILD)))
     if late:
-        findings.append(Finding("degraded", f"The data end on {late}, before the last period that is over."))
+        findings.append(
+            Finding("degraded", Phrase("The data end on {late}, before the last period that is over.", late=late))
+        )
     verdict = verdict_of(findings)
     return verdict._replace(late=late)
 
@@ -110,7 +123,12 @@ def check_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
 
 def _leaks(name: str, contents: Iterable[bytes], known: dict[str, frozenset[bytes]]) -> Iterator[str]:
     for leak in dict.fromkeys(one for content in contents for one in secret_checks.leaks(content, known)):
-        yield f"{name} holds {leak}: take it out of the data or the settings, and {REBUILD}."
+        yield Phrase(
+            "{name} holds {leak}: take it out of the data or the settings, and {todo}.",
+            name=name,
+            leak=leak,
+            todo=REBUILD,
+        )
 
 
 def check_report(folder: Path, manifest: dict[str, Any], name: str) -> list[Finding]:
@@ -127,12 +145,21 @@ def check_message(folder: Path, manifest: dict[str, Any], name: str, findings: I
     report = Report(folder, manifest, name)
     path = report.file("message", "eml")
     if not path.is_file():
-        return [Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_reported=True)]
+        return [
+            Finding(
+                "blocked",
+                Phrase("{file} is not there: {todo}.", file=path.name, todo=REBUILD),
+                is_reported=True,
+            )
+        ]
     degraded = [one for one in findings if one.state == "degraded"]
     raw, expected = path.read_bytes(), notices(degraded, folder, manifest, name)
     parts = [message_checks.payload_of(part) for part in message_checks.parse(raw).walk() if not part.is_multipart()]
     leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.given())]
-    faults = (Finding("blocked", f"{path.name}: {fault}") for fault in _check_message(report, raw, expected))
+    faults = (
+        Finding("blocked", Phrase("{file}: {fault}", file=path.name, fault=fault))
+        for fault in _check_message(report, raw, expected)
+    )
     return _collected(path.name, faults) + leaks
 
 
@@ -143,13 +170,23 @@ def _collected(what: str, findings: Iterator[Finding]) -> list[Finding]:
         for one in findings:
             collected.append(one)
     except Exception as error:
-        collected.append(Finding("blocked", f"{what} could not be checked ({type(error).__name__}): {REBUILD}."))
+        collected.append(
+            Finding(
+                "blocked",
+                Phrase(
+                    "{what} could not be checked ({kind}): {todo}.",
+                    what=what,
+                    kind=type(error).__name__,
+                    todo=REBUILD,
+                ),
+            )
+        )
     return collected
 
 
 def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Iterator[str]:
     """The faults of a message; what it tells is held against the scorecard, its finding against the manifest."""
-    yield from (f"{fault}." for fault in message_checks.faults(raw))
+    yield from (Phrase("{fault}.", fault=fault) for fault in message_checks.faults(raw))
     message = message_checks.parse(raw)
     html, text = message_checks.html_of(message), message_checks.text_of(message)
     if html is None or text is None:
@@ -157,12 +194,12 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
     body, flat_text = message_checks.read(html), flat(text)
     yield from message_checks.figure_faults(body.text, text)
     yield from (
-        f"it links to {host}, which [mail] allowed_hosts does not name."
+        Phrase("it links to {host}, which [mail] allowed_hosts does not name.", host=host)
         for host in report_checks.foreign_hosts(report, html)
     )
     for where, cards in (("HTML", body.cards), ("text", _cards_of(text, report.figures))):
         if not cards and any(row.value is not None for row in report.figures.rows.values()):
-            yield f"its {where} has no key figures."
+            yield Phrase("its {where} has no key figures.", where=where)
         wrong = [
             part
             for card in cards
@@ -170,19 +207,21 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
             for part in report.figures.card_faults(label, card.replace(f"{flat(label)}: ", f"{flat(label)} ", 1))
         ]
         if wrong:
-            yield in_short(wrong, f"its {where} tells other figures than the scorecard, which has")
+            yield in_short(wrong, Phrase("its {where} tells other figures than the scorecard, which has", where=where))
     finding = flat(report.manifest["reports"][report.name]["headline"])
     if body.headlines != [finding]:
-        yield f"its headline is not the finding of the report, {finding!r}."
+        yield Phrase("its headline is not the finding of the report, {finding!r}.", finding=finding)
     if finding not in flat_text:
-        yield f"its text does not tell the finding of the report, {finding!r}."
+        yield Phrase("its text does not tell the finding of the report, {finding!r}.", finding=finding)
     for notice in map(flat, expected):
         if notice not in body.text or notice not in flat_text:
-            yield f"it does not show the notice {notice!r}."
+            yield Phrase("it does not show the notice {notice!r}.", notice=notice)
     subject = str(message["Subject"])
     customers = message_checks.named_customers(f"{subject}\n{body.text}\n{text}", report.customers, report.sayable)
     if customers:
-        yield f"it names {len(customers)} of the customers that the lists hold, and those are never mailed."
+        yield Phrase(
+            "it names {count} of the customers that the lists hold, and those are never mailed.", count=len(customers)
+        )
 
 
 def _cards_of(text: str, figures: Figures) -> list[str]:
@@ -195,17 +234,26 @@ def _cards_of(text: str, figures: Figures) -> list[str]:
 def _standing(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
     """Whether the files are those that were written."""
     for name in sorted(manifests.altered(folder, manifest)):
-        yield Finding("blocked", f"{name} is not what was written there: {REBUILD}.")
+        yield Finding("blocked", Phrase("{name} is not what was written there: {todo}.", name=name, todo=REBUILD))
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or (
             path.is_file() and name not in {*manifest["files"], manifests.NAME} and path.name not in _SYSTEMS
         ):
-            yield Finding("blocked", f"{name} was put there by somebody else: {REBUILD}.")
+            yield Finding("blocked", Phrase("{name} was put there by somebody else: {todo}.", name=name, todo=REBUILD))
     for name, about in manifest.get("lists", {}).items():
         rows = _rows(folder / name)
         if rows is not None and rows != about["customers"]:
-            yield Finding("blocked", f"{name} has {rows} customers, and its figure is {about['customers']}: {REBUILD}.")
+            yield Finding(
+                "blocked",
+                Phrase(
+                    "{name} has {rows} customers, and its figure is {figure}: {todo}.",
+                    name=name,
+                    rows=rows,
+                    figure=about["customers"],
+                    todo=REBUILD,
+                ),
+            )
 
 
 def _rows(path: Path) -> int | None:
@@ -226,13 +274,15 @@ def _recorded(verdict: dict[str, Any]) -> Iterator[Finding]:
 def _changed(folder: Path, manifest: dict[str, Any], name: str) -> Iterator[Finding]:
     """What of a report is not what was recorded when it was built."""
     if not (recorded := manifest.get("record", {}).get(name)):
-        yield Finding("blocked", f"Nothing was recorded of the parts of {name}: {REBUILD}.")
+        yield Finding(
+            "blocked", Phrase("Nothing was recorded of the parts of {name}: {todo}.", name=name, todo=REBUILD)
+        )
         return
     for file in recorded:
         if not (folder / file).is_file():
-            yield Finding("blocked", f"{file} is not there: {REBUILD}.")
+            yield Finding("blocked", Phrase("{file} is not there: {todo}.", file=file, todo=REBUILD))
     for part in record_checks.changed(folder, recorded):
-        yield Finding("blocked", f"The {part} changed after it was built: {REBUILD}.")
+        yield Finding("blocked", Phrase("The {part} changed after it was built: {todo}.", part=part, todo=REBUILD))
 
 
 def _late(manifest: dict[str, Any], today: date | None, expected: Period | None) -> date | None:

@@ -11,6 +11,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage, Message
 from html.parser import HTMLParser
 
+from retention_kit.errors import Phrase
 from retention_kit.report.checks.figures import figures_in, flat, in_short
 
 MOST_HTML = 80_000  # bytes, as a message is composed: this is read without what composes one
@@ -55,11 +56,13 @@ def faults(raw: bytes) -> Iterator[str]:
     html, text = html_of(message), text_of(message)
     for kind, body in (("text", text), ("HTML", html)):
         if not (body or "").strip():
-            yield f"it has no {kind} part"
+            yield Phrase("it has no {kind} part", kind=kind)
     if html is None or text is None:
         return
     if len(html.encode("utf-8", "replace")) > MOST_HTML:
-        yield f"its HTML has more than {MOST_HTML // 1000} KB, and many programs cut such a message off"
+        yield Phrase(
+            "its HTML has more than {most} KB, and many programs cut such a message off", most=MOST_HTML // 1000
+        )
     yield from dict.fromkeys(read(html).faults)
 
 
@@ -109,18 +112,20 @@ def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
     names = [name.lower() for name in message.keys()]  # noqa: SIM118  it has one of each time a header stands there
     for name in dict.fromkeys(names):
         if name not in HEADERS:
-            yield f"it has a header {name!r} that is not ours: a name with a line break may have made it"
+            yield Phrase(
+                "it has a header {name!r} that is not ours: a name with a line break may have made it", name=name
+            )
         elif names.count(name) > 1:
-            yield f"it has the header {name!r} {names.count(name)} times"
+            yield Phrase("it has the header {name!r} {count} times", name=name, count=names.count(name))
     for name, value in message_from_bytes(raw, policy=policy.compat32).items():
         parts = [part if isinstance(part, str) else part.decode("utf-8", "replace") for part, _ in decode_header(value)]
         if _CONTROL.search(re.sub(r"\r?\n(?=[ \t])", "", "".join(parts))):
-            yield f"its header {name!r} holds a line break or another control character"
+            yield Phrase("its header {name!r} holds a line break or another control character", name=name)
     if not str(message["Subject"] or "").strip():
-        yield "it has no subject"
+        yield Phrase("it has no subject")
     senders: tuple[Address, ...] = getattr(message["From"], "addresses", ())
     if len(senders) != 1 or not senders[0].domain:
-        yield "it names no sender, or several"
+        yield Phrase("it names no sender, or several")
 
 
 class _Reader(HTMLParser):
@@ -136,9 +141,9 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag in FORBIDDEN:
-            self._say(f"it has a <{tag}>")
+            self._say(Phrase("it has a <{tag}>", tag=tag))
         if tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
-            self._say("it has a <meta> that loads another page")
+            self._say(Phrase("it has a <meta> that loads another page"))
         for name, value in given.items():
             self._attribute(tag, name, value)
         if tag == "img":
@@ -165,23 +170,27 @@ class _Reader(HTMLParser):
             self._open.pop()
         elif tag in [name for name, _ in self._open]:
             self._say(
-                f"its tags are nested wrongly, or one is not closed: </{tag}> comes while <{self._parent}> is open"
+                Phrase(
+                    "its tags are nested wrongly, or one is not closed: </{tag}> comes while <{parent}> is open",
+                    tag=tag,
+                    parent=self._parent,
+                )
             )
             while self._open.pop()[0] != tag:
                 pass
         else:
-            self._say(f"it closes a <{tag}> that is not open")
+            self._say(Phrase("it closes a <{tag}> that is not open", tag=tag))
 
     def handle_data(self, data: str) -> None:
         if self._parent == "style":
             if _STYLE_LOADS.search(data):
-                self._say("its style loads something")
+                self._say(Phrase("its style loads something"))
         elif self._parent != "title":
             self.body.words.append(data)
 
     def end(self) -> None:
         for tag, line in self._open:
-            self._say(f"its <{tag}> of line {line} is not closed")
+            self._say(Phrase("its <{tag}> of line {line} is not closed", tag=tag, line=line))
 
     @property
     def _parent(self) -> str:
@@ -198,22 +207,24 @@ class _Reader(HTMLParser):
     def _attribute(self, tag: str, name: str, value: str) -> None:
         address = re.sub(r"[\x00-\x20\x7f\xa0\u200b-\u200f\ufeff]", "", value).lower()  # as browsers read it
         if name.startswith("on"):
-            self._say(f"a <{tag}> has {name}, which runs something")
+            self._say(Phrase("a <{tag}> has {name}, which runs something", tag=tag, name=name))
         elif name == "style" and _STYLE_LOADS.search(value):
-            self._say(f"the style of a <{tag}> loads something")
+            self._say(Phrase("the style of a <{tag}> loads something", tag=tag))
         elif name == "href":
             if not address.startswith(("https:", "http:", "mailto:")):
-                self._say(f"a link leads to {value[:40]!r}, which is no address of a page or a person")
+                self._say(
+                    Phrase("a link leads to {value!r}, which is no address of a page or a person", value=value[:40])
+                )
         elif name in LOADING and not (tag == "img" and name == "src" and address.startswith("cid:")):
-            self._say(f"a <{tag}> loads {value[:40]!r} in its {name}")
+            self._say(Phrase("a <{tag}> loads {value!r} in its {name}", tag=tag, value=value[:40], name=name))
         elif name not in WORDS and address.startswith(("javascript:", "data:", "vbscript:")):
-            self._say(f"a <{tag}> has {value[:40]!r} in its {name}")
+            self._say(Phrase("a <{tag}> has {value!r} in its {name}", tag=tag, value=value[:40], name=name))
 
     def _picture(self, given: dict[str, str]) -> None:
         if "alt" not in given:
-            self._say(f"its picture {given.get('src', '')[:40]!r} has no alt text")
+            self._say(Phrase("its picture {picture!r} has no alt text", picture=given.get("src", "")[:40]))
         elif not given["alt"].strip():
-            self._say(f"its picture {given.get('src', '')[:40]!r} has an empty alt text")
+            self._say(Phrase("its picture {picture!r} has an empty alt text", picture=given.get("src", "")[:40]))
         self.body.words.append(f" {given.get('alt', '')} ")
 
     def _say(self, fault: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from retention_kit.errors import Phrase
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.blocks import templates_dir
@@ -32,7 +33,7 @@ from retention_kit.wording import Words
 
 State = Literal["ok", "degraded", "blocked"]
 STATES: tuple[State, ...] = ("ok", "degraded", "blocked")
-REBUILD = "build the report again"
+REBUILD = Phrase("build the report again")
 LOADING = {"src", "srcset", "href", "xlink:href", "poster", "data", "background", "action"}
 WORDS = {"aria-label", "alt", "title", "data-label"}
 _OUTWARD = re.compile(r"<[A-Za-z][^<>]*//[^<>]*>")  # a tag that names another place, perhaps
@@ -141,24 +142,40 @@ def of_manifest(report: Report) -> Iterator[Finding]:
     """What the manifest tells of a report: its sections, sums and figures; and what readers have to know of it."""
     for stem, state in report.sections.items():
         if state != "ok":
-            yield Finding("blocked", f"The section {stem} failed.", is_reported=True)
+            yield Finding("blocked", Phrase("The section {stem} failed.", stem=stem), is_reported=True)
     if report.suffix == report.manifest.get("suffix"):
         for check in report.manifest["identities"]:
             if check["broken"]:
                 about = f" by {check['column']}" if check["column"] else ""
                 periods = ", ".join(check["broken"][:3])
                 yield Finding(
-                    "blocked", f"The identity of {check['name']}{about} does not hold in {periods}.", is_reported=True
+                    "blocked",
+                    Phrase(
+                        "The identity of {identity}{about} does not hold in {periods}.",
+                        identity=check["name"],
+                        about=about,
+                        periods=periods,
+                    ),
+                    is_reported=True,
                 )
     if not report.figures.rows:
-        yield Finding("blocked", f"scorecard{report.suffix}.csv tells nothing of {report.manifest['period']}.")
+        yield Finding(
+            "blocked",
+            Phrase(
+                "scorecard{suffix}.csv tells nothing of {period}.",
+                suffix=report.suffix,
+                period=report.manifest["period"],
+            ),
+        )
     elif report.figures.is_empty:
-        yield Finding("blocked", f"Nobody was active in {report.manifest['period']}: its report is empty.")
+        yield Finding(
+            "blocked", Phrase("Nobody was active in {period}: its report is empty.", period=report.manifest["period"])
+        )
     leading = report.manifest["reports"][report.name]["figures"]
     known = {name: row.value for name, row in report.figures.metrics.items()}
     if reason := in_short(
         [name for name in leading if name in known and known[name] != leading[name]],
-        f"Scorecard and {manifests.NAME} tell different figures",
+        Phrase("Scorecard and {manifest} tell different figures", manifest=manifests.NAME),
     ):
         yield Finding("blocked", reason)
     yield from _boxes(report)
@@ -188,8 +205,14 @@ def _boxes(report: Report) -> Iterator[Finding]:
 def of_files(report: Report) -> Iterator[Finding]:
     """Where the files of a report tell other than its scorecard, lack something, or hold what they must not."""
     for error in report.record.errors:
-        yield Finding("blocked", f"A notebook of {report.name} ended with an error: {error}.", is_reported=True)
-    if reason := in_short(report.record.faults(report.figures), "Scorecard and notebooks tell different figures"):
+        yield Finding(
+            "blocked",
+            Phrase("A notebook of {report} ended with an error: {error}.", report=report.name, error=error),
+            is_reported=True,
+        )
+    if reason := in_short(
+        report.record.faults(report.figures), Phrase("Scorecard and notebooks tell different figures")
+    ):
         yield Finding("blocked", reason)
     yield from _check_html(report)
     yield from _check_pdf(report)
@@ -205,22 +228,43 @@ def _check_html(report: Report) -> Iterator[Finding]:
     bare = re.sub(r"(?s)(<script\b[^>]*>).*?</script>", r"\1", page)
     failed = re.findall(r'(?s)<div class="notice failure"[^>]*>\s*<p class="title">(.*?)</p>', bare)
     for title in failed:
-        yield Finding("blocked", f"{path.name} has a part that failed: {flat(title)}.", is_reported=True)
+        yield Finding(
+            "blocked",
+            Phrase("{file} has a part that failed: {title}.", file=path.name, title=flat(title)),
+            is_reported=True,
+        )
     is_reported = bool(failed)  # what follows from it is no news
-    if reason := in_short(report.record.missing_in(text_of_html(page)), f"{path.name} does not say what was recorded"):
+    if reason := in_short(
+        report.record.missing_in(text_of_html(page)), Phrase("{file} does not say what was recorded", file=path.name)
+    ):
         yield Finding("blocked", reason, is_reported)
     pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
     drawn = [picture for picture in pictures if "<svg" in picture and _DRAWN.search(picture.partition("<svg")[2])]
     if missing := max(len(pictures), report.record.charts) - len(drawn):
-        yield Finding("blocked", f"{path.name} lacks {missing} of its {len(drawn) + missing} charts.", is_reported)
+        yield Finding(
+            "blocked",
+            Phrase(
+                "{file} lacks {missing} of its {count} charts.",
+                file=path.name,
+                missing=missing,
+                count=len(drawn) + missing,
+            ),
+            is_reported,
+        )
     if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
-        yield Finding("blocked", f"{path.name} has a chart without a description.")
+        yield Finding("blocked", Phrase("{file} has a chart without a description.", file=path.name))
     yield from _named_customers(report, page)
     for host in foreign_hosts(report, bare):
         state: State = "degraded" if host in report.own_cells else "blocked"
-        yield Finding(state, f"{path.name} links to {host}, which [mail] allowed_hosts does not name.")
+        yield Finding(
+            state,
+            Phrase("{file} links to {host}, which [mail] allowed_hosts does not name.", file=path.name, host=host),
+        )
     for fetched in dict.fromkeys(_fetched(bare)):
-        yield Finding("blocked", f"{path.name} asks for a file of another place: {fetched[:60]!r}.")
+        yield Finding(
+            "blocked",
+            Phrase("{file} asks for a file of another place: {address!r}.", file=path.name, address=fetched[:60]),
+        )
 
 
 def _named_customers(report: Report, page: str) -> Iterator[Finding]:
@@ -228,11 +272,22 @@ def _named_customers(report: Report, page: str) -> Iterator[Finding]:
     telling = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]
     named = named_customers(text_of_html(page), telling, report.sayable)
     if theirs := [one for one in named if one in report.own_cells]:
-        yield Finding("degraded", f"report.{report.name}.html names {len(theirs)} customers in a section of its own.")
+        yield Finding(
+            "degraded",
+            Phrase(
+                "report.{report}.html names {count} customers in a section of its own.",
+                report=report.name,
+                count=len(theirs),
+            ),
+        )
     if len(named) > len(theirs):
         yield Finding(
             "blocked",
-            f"report.{report.name}.html names {len(named) - len(theirs)} of the customers that the lists hold.",
+            Phrase(
+                "report.{report}.html names {count} of the customers that the lists hold.",
+                report=report.name,
+                count=len(named) - len(theirs),
+            ),
         )
 
 
@@ -254,12 +309,12 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
     try:
         text = text_of_pdf(path.read_bytes())
     except ValueError as error:
-        yield Finding("blocked", f"{path.name} {error}.")
+        yield Finding("blocked", Phrase("{file} {error}.", file=path.name, error=error))
         return
     if is_reported := flat(report.words.text("document.failed")) in text:
-        yield Finding("blocked", f"{path.name} has a part that failed.", is_reported=True)
+        yield Finding("blocked", Phrase("{file} has a part that failed.", file=path.name), is_reported=True)
     missing = report.record.missing_in_pdf(text, is_ordered=report.words.direction == "ltr")
-    if reason := in_short(missing, f"{path.name} does not say what was recorded"):
+    if reason := in_short(missing, Phrase("{file} does not say what was recorded", file=path.name)):
         yield Finding("blocked", reason, is_reported)
 
 
@@ -274,7 +329,9 @@ def _check_brief(report: Report) -> Iterator[Finding]:
         wrong = [
             part for label, card in zip(labels, cards, strict=True) for part in report.figures.card_faults(label, card)
         ]
-        if reason := in_short(wrong, f"{html.name} tells other figures than the scorecard, which has"):
+        if reason := in_short(
+            wrong, Phrase("{name} tells other figures than the scorecard, which has", name=html.name)
+        ):
             yield Finding("blocked", reason)
         wanted += [report.figures.key_figure(label) for label in labels if label]
         yield from _unsaid(report, html, text_of_html(page), wanted)
@@ -287,18 +344,18 @@ def _check_brief(report: Report) -> Iterator[Finding]:
     try:
         text, count = text_of_pdf(content), pages_of_pdf(content)
     except ValueError as error:
-        yield Finding("blocked", f"{pdf.name} {error}.")
+        yield Finding("blocked", Phrase("{name} {error}.", name=pdf.name, error=error))
         return
     yield from _unsaid(report, pdf, text, wanted, is_ordered=report.words.direction == "ltr")
     if count != 1:
-        yield Finding("blocked", f"{pdf.name} has {count} pages and is to have one.")
+        yield Finding("blocked", Phrase("{name} has {count} pages and is to have one.", name=pdf.name, count=count))
 
 
 def _unsaid(report: Report, path: Path, text: str, wanted: list[str], *, is_ordered: bool = True) -> Iterator[Finding]:
     if is_reported := flat(report.words.text("document.failed")) in text:
-        yield Finding("blocked", f"{path.name} has a part that failed.", is_reported=True)
+        yield Finding("blocked", Phrase("{file} has a part that failed.", file=path.name), is_reported=True)
     missing = [part for part in wanted if part not in text] if is_ordered else FiguresOnPaper(text).rarer(wanted)
-    if reason := in_short(missing, f"{path.name} does not say"):
+    if reason := in_short(missing, Phrase("{file} does not say", file=path.name)):
         yield Finding("blocked", reason, is_reported)
 
 
@@ -306,7 +363,7 @@ def _missing(report: Report, path: Path) -> Iterator[Finding]:
     asked = report.about["parameters"]
     output = next(output for output in FILES if path.name in files_of(output, report.name))
     if output in asked["formats"] and report.language in asked["languages"]:
-        yield Finding("blocked", f"{path.name} is not there: {REBUILD}.", is_reported=True)
+        yield Finding("blocked", Phrase("{file} is not there: {todo}.", file=path.name, todo=REBUILD), is_reported=True)
 
 
 def _fetched(page: str) -> Iterator[str]:
