@@ -17,6 +17,7 @@ class Change(NamedTuple):
     before: str
     now: str
     metric: str = ""
+    is_look: bool = False  # no figure can depend on it
 
 
 class Restated(NamedTuple):
@@ -49,7 +50,8 @@ def changes(before: dict, now: dict) -> list[Change]:
         differences += [one._replace(name=f"{metric}: {one.name}", metric=metric) for one in parts]
     for part in ("versions", "code", "templates"):
         differences += _changed("code", before[part], now[part])
-    return [one for one in differences if one.name not in _IGNORED]
+    fonts = {name for build in (before, now) for name in build["settings"]["report"].get("fonts", ())}
+    return [one._replace(is_look=one.name in fonts) for one in differences if one.name not in _IGNORED]
 
 
 def causes_of(metric: str, differences: list[Change]) -> tuple[str, ...]:
@@ -57,7 +59,7 @@ def causes_of(metric: str, differences: list[Change]) -> tuple[str, ...]:
 
     Where the metric itself has changed, so has its code, which is no second cause.
     """
-    kinds = {one.kind for one in differences if one.metric in ("", metric)}
+    kinds = {one.kind for one in differences if one.metric in ("", metric) and not one.is_look}
     if any(one.metric == metric for one in differences):
         kinds.discard("code")
     return tuple(kind for kind in KINDS if kind in kinds)

@@ -17,6 +17,7 @@ from retention_kit.metrics.goals.states import SHAPES
 from retention_kit.report.archive import manifest
 from retention_kit.report.blocks import Block, templates_dir
 from retention_kit.report.build.rerun import rerun
+from retention_kit.report.changes import causes_of, changes
 from retention_kit.report.checks import gate
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing, fonts
@@ -248,7 +249,9 @@ def test_a_pack_knows_its_fonts(tmp_path, monkeypatch, capsys):
     assert "no font" not in capsys.readouterr().err
     now = manifest.read(folder)
     assert now["missing_characters"] == {}
-    assert now["code"]["japanese.ttf"] != said["code"]["japanese.ttf"]
+    (changed,) = changes(said, now)
+    assert (changed.kind, changed.name, changed.before != changed.now) == ("code", "japanese.ttf", True)
+    assert causes_of("revenue", [changed]) == (), "it explains a page, and no figure"
 
 
 # What a PDF says of itself
