@@ -24,7 +24,7 @@ function narrow(spec) {
     const {mark, encoding} = layer;
     const legend = encoding?.color?.legend;
     if (legend?.values) {  // from right to left; in rows of two each pair is turned
-      const first = legend.values.toReversed();
+      const first = [...legend.values].reverse();
       legend.values = first.map((value, place) => first[place ^ 1] ?? value);
     }
     if (layer.name?.startsWith('shares')) {  // upright above their bars

@@ -242,7 +242,8 @@ def test_money_axis_speaks_as_the_text_does(value, ticks):
 def test_a_text_is_made_a_run_only_where_that_is_needed():
     assert as_run("Peru (2)") == "Peru (2)"
     assert as_run("العملاء الجدد") == "\u2067العملاء الجدد\u2069", "as it may be cut: its dots come last"
-    assert as_run("\u206645%\u2069") == "\u206645%\u2069"
+    assert as_run("\u2066−45%\u2069") == "−45%"
+    assert as_run("\u2068Peru\u2069") == "Peru"
     assert as_run("\u206645%\u2069 · \u20661\u2069") == "\u2067\u206645%\u2069 · \u20661\u2069\u2069"
     assert as_run(["MRR في البداية", 3]) == ["\u2067MRR في البداية\u2069", 3]
 

@@ -110,12 +110,13 @@ def _channel_in_order(name: str, channel: Any) -> Any:
 
 
 def as_run(text: Any) -> Any:
-    """A text, or each of a list, as one run from right to left, also where it is cut; what has nothing to do with that
-    direction comes back as it is.
+    """A text, or each of a list, as one run from right to left, also where it is cut; one that runs from left to right
+    alone, as a figure, needs nothing around it.
     """
     if isinstance(text, list):
         return [as_run(one) for one in text]
     if not isinstance(text, str):
         return text
+    text = text[1:-1] if text[:1] in (bidi.LTR, bidi.EITHER) and bidi.is_isolated(text) else text
     kinds = {unicodedata.bidirectional(sign) for sign in text}
-    return text if not kinds & {"R", "AL", "AN", "LRI", "RLI", "FSI"} or bidi.is_isolated(text) else bidi.rtl(text)
+    return text if not kinds & {"R", "AL", "LRI", "RLI", "FSI"} or bidi.is_isolated(text) else bidi.rtl(text)
