@@ -32,7 +32,7 @@ def shared() -> Path:
     return folder
 
 
-def _made_once(tmp_path_factory, name: str, make: Callable[[Path], Path]) -> Path:
+def made_once(tmp_path_factory, name: str, make: Callable[[Path], Path]) -> Path:
     """What `make` gives, made by the first worker of a run that asks for it; the others wait for it."""
     root = tmp_path_factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
@@ -58,7 +58,7 @@ def sample_pack(tmp_path_factory) -> Path:
     """The pack of the sample company, made once by kernels: only for reading."""
     import retention_kit as rk
 
-    return _made_once(tmp_path_factory, "sample", lambda place: rk.build_report(rk.sample(), output=place).path)
+    return made_once(tmp_path_factory, "sample", lambda place: rk.build_report(rk.sample(), output=place).path)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +71,7 @@ def retail_pack(shared, tmp_path_factory) -> Path:
         data = rk.load(invoices(place, shared), company="Online Retail", segments=["country"])
         return rk.build_report(data, "2011-11", output=place / "reports").path
 
-    return _made_once(tmp_path_factory, "retail", make)
+    return made_once(tmp_path_factory, "retail", make)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,183 @@
+"""Reports in two languages: the same figures, and no word of the other language; a third language is one file."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pandas as pd
+import pypdf
+import pytest
+from bs4 import BeautifulSoup
+
+import retention_kit as rk
+from conftest import made_once
+from retention_kit.bidi import plain
+from retention_kit.report.blocks import templates_dir
+from retention_kit.word_files import FOLDER
+from test_locales import LATIN
+from test_pack import read_html
+from test_real_data import invoices
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+PERIODS = {"sample": None, "retail": "2011-11"}
+# Beside the abbreviations of the word file: names of what is outside, and of what people type or open.
+NAMES = re.compile(
+    r"GBP|Europe|London|UTC|CustomerGauge|Zencity|Gamma|REF|Excel|id|csv|lists|HTML|in|force|SHA|n|[a-z_]*_[a-z_]+"
+)
+
+
+@pytest.fixture(scope="session")
+def packs(tmp_path_factory):
+    """The packs of both companies in both languages, from one run each."""
+
+    def make(name):
+        def made(place):
+            if name == "sample":
+                data = rk.sample(languages=["en", "ar"])
+            else:
+                shared = Path(__file__).parents[3] / "shared"
+                if not shared.is_dir():
+                    pytest.skip("../shared, the real data, is not beside this checkout")
+                data = rk.load(
+                    invoices(place, shared), company="Online Retail", segments=["country"], languages=["en", "ar"]
+                )
+            return rk.build_report(data, PERIODS[name], output=place / "reports").path
+
+        return made_once(tmp_path_factory, f"languages-{name}", made)
+
+    return make
+
+
+@pytest.fixture(params=["sample", "retail"])
+def pack(request, packs):
+    return packs(request.param)
+
+
+def numbers(text):
+    return {one.strip(",") for one in NUMBER.findall(plain(text))}
+
+
+def said_in(page):
+    """What a page says, with its alt texts and titles."""
+    for tag in page(["script", "style"]):
+        tag.decompose()
+    named = (tag.get(name, "") for tag in page.find_all(True) for name in ("alt", "title", "aria-label"))
+    return " ".join([page.get_text(" "), *named])
+
+
+def pdf_numbers(path):
+    """The numbers of a PDF by what is drawn at once, as lines of Arabic cannot be had in the order of reading."""
+    parts = []
+    for page in pypdf.PdfReader(path).pages:
+        page.extract_text(visitor_text=lambda text, *_: parts.append(text))
+    return set().union(*map(numbers, parts))
+
+
+def message(pack, language):
+    return message_from_bytes((pack / f"message.{language}.eml").read_bytes(), policy=policy.default)
+
+
+def test_both_languages_tell_the_same_figures_in_html(pack):
+    english, arabic = (numbers(said_in(read_html(pack / f"report.{name}.html"))) for name in ("en", "ar"))
+    assert len(english) > 300
+    assert arabic == english
+
+
+def test_both_languages_tell_the_same_figures_on_paper(pack):
+    english, arabic = (pdf_numbers(pack / f"report.{name}.pdf") for name in ("en", "ar"))
+    assert len(english) > 200
+    assert arabic == english
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_both_languages_tell_the_same_figures_in_mail(pack, kind):
+    texts = (message(pack, name).get_body((kind,)).get_content() for name in ("en", "ar"))
+    english, arabic = (
+        numbers(said_in(BeautifulSoup(text, "html.parser")) if kind == "html" else text) for text in texts
+    )
+    assert len(english) > 50
+    assert arabic == english
+
+
+def test_both_languages_are_checked_and_go_out(pack):
+    manifest = json.loads((pack / "manifest.json").read_text("utf-8"))
+    assert manifest["state"] == "ok"
+    assert manifest["reports"].keys() == {"en", "ar"}
+
+
+def test_the_scorecard_is_one_file_in_english(pack):
+    frame = pd.read_csv(pack / "scorecard.csv", keep_default_na=False)
+    assert {"Revenue", "Repeat purchase rate"} <= {*frame["label"]}
+    assert (pack / "scorecard.csv").read_text("utf-8") == plain((pack / "scorecard.csv").read_text("utf-8"))
+
+
+def names_in(pack):
+    """Words that stand in the data: columns, values, the company, and what customers wrote."""
+    frame = pd.read_csv(pack / "scorecard.csv", keep_default_na=False)
+    known = json.loads((pack / "manifest.json").read_text("utf-8"))
+    texts = [*frame["segment"], *frame["segment_value"], known["settings"]["report"]["company"]]
+    texts += [str(source.get("name", "")) for source in known.get("sources", [])]
+    return {word for text in texts for word in re.findall("[A-Za-z]+", text)}
+
+
+def test_arabic_has_no_word_in_latin_letters_but_names_and_the_fields_abbreviations(pack):
+    page, known = read_html(pack / "report.ar.html"), names_in(pack)
+    for tag in page.select("code, a[href^=http], .formula"):
+        tag.decompose()
+    quoted = {word for text in re.findall("«([^«»]*)»", said_in(page)) for word in re.findall("[A-Za-z]+", text)}
+    for section in page.select("section[aria-labelledby=provenance], section[aria-labelledby=comments]"):
+        section.decompose()
+    words = {*re.findall("[A-Za-z]+", plain(said_in(page)))} - known - quoted
+    left = sorted(word for word in words if not LATIN.fullmatch(word) and not NAMES.fullmatch(word))
+    assert left == []
+
+
+def pseudo(text):
+    """A sentence half as long again, in other letters than any language has words of; its fields stay."""
+    turned = re.split(r"(\{[^{}]*\})", text)
+    return "".join(
+        part if part.startswith("{") else re.sub("[A-Za-z]+", lambda word: f"ש{word[0][::-1]}{'ש' * len(word[0])}", part)
+        for part in turned
+    )
+
+
+def as_toml(table, prefix=""):
+    lines, tables = [], []
+    for name, value in table.items():
+        key = json.dumps(name)
+        if isinstance(value, dict):
+            tables.append(as_toml(value, f"{prefix}{key}."))
+        else:
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    head = [f"[{prefix.rstrip('.')}]"] if prefix else []
+    return "\n".join([*head, *lines, *tables])
+
+
+def turned(table):
+    return {name: turned(value) if isinstance(value, dict) else pseudo(value) for name, value in table.items()}
+
+
+def test_a_third_language_is_one_file(tmp_path):
+    package = Path(rk.__file__).parent
+    shutil.copytree(package, tmp_path / "retention_kit", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(templates_dir(), tmp_path / "templates")
+    english = tomllib.loads(FOLDER.joinpath("en.toml").read_text("utf-8"))
+    words = turned(english) | {"locale": "he", "direction": "rtl"}
+    forms = ("one", "two", "other")
+    words["counted"] = {name: {one: pseudo("{n} things") for one in forms} for name in english.get("counted", {})}
+    (tmp_path / "retention_kit/locale/he.toml").write_text(as_toml(words), "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", "from retention_kit.cli import main; main()", "report", "--language", "he", "--output", "reports"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (report,) = (tmp_path / "reports").glob("*/report.he.html")
+    page = read_html(report)
+    assert page.html["dir"] == "rtl"
+    assert page.html["lang"] == "he"
+    assert all("ש" in title.get_text() for title in page("h2"))
