@@ -119,12 +119,16 @@ def test_the_scorecard_is_one_file_in_english(pack):
 
 
 def names_in(pack):
-    """Words that stand in the data: columns, values, the company, and what customers wrote."""
+    """Words that stand in the data: columns, values, the company, and what customers of the sample wrote."""
     frame = pd.read_csv(pack / "scorecard.csv", keep_default_na=False)
     known = json.loads((pack / "manifest.json").read_text("utf-8"))
     texts = [*frame["segment"], *frame["segment_value"], known["settings"]["report"]["company"]]
-    texts += [str(source.get("name", "")) for source in known.get("sources", [])]
-    return {word for text in texts for word in re.findall("[A-Za-z]+", text)}
+    for name in pack.glob("lists/*.csv"):
+        rows = pd.read_csv(name, dtype=str).fillna("")
+        texts += [*rows, *rows.to_numpy().ravel()]
+    if known["settings"]["report"]["company"] == "Sample Company":
+        texts += [text for (text,) in rk.sample().engine.rows("SELECT DISTINCT comment FROM responses") if text]
+    return {word for text in texts for word in re.findall("[A-Za-z]+", f"{text} {text.lower()}")}
 
 
 def test_arabic_has_no_word_in_latin_letters_but_names_and_the_fields_abbreviations(pack):
@@ -138,7 +142,8 @@ def latin_words(page, known):
     quoted = {word for text in re.findall("«([^«»]*)»", said_in(page)) for word in re.findall("[A-Za-z]+", text)}
     for section in page.select("section[aria-labelledby=provenance], section[aria-labelledby=comments]"):
         section.decompose()
-    words = {*re.findall("[A-Za-z]+", plain(said_in(page)))} - known - quoted
+    text = re.sub(r"[\w/-]+\.csv|\w+_\w+", "", plain(said_in(page)))
+    words = {*re.findall("[A-Za-z]+", text)} - known - quoted
     return sorted(word for word in words if not LATIN.fullmatch(word) and not NAMES.fullmatch(word))
 
 
