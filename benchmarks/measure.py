@@ -24,11 +24,14 @@ class Failed(Exception):
 
 
 class Sample(NamedTuple):
-    """One run: seconds of the clock, peak memory of the whole tree of processes in bytes, and the JSON it printed."""
+    """One run: seconds of the clock, peak memory of the whole tree of processes in bytes, the JSON it printed, and the
+    processor's seconds of that tree.
+    """
 
     seconds: float
     memory: int
     told: Mapping[str, Any] = {}
+    processor: float = 0
 
 
 Case = Callable[[], dict[str, Sample]]  # runs once; what it measured, by name
@@ -61,7 +64,8 @@ def run(command: list[str | Path], **environment: str) -> Sample:
         if child.returncode:
             raise Failed(f"{' '.join(map(str, command))} failed:\n{errors.read()[-2000:]}")
         told = _json(out.read())
-    return Sample(told.get("seconds", seconds), told.get("memory", max(used.ru_maxrss * 1024, largest[0])), told)
+    memory = told.get("memory", max(used.ru_maxrss * 1024, largest[0]))
+    return Sample(told.get("seconds", seconds), memory, told, used.ru_utime + used.ru_stime)
 
 
 def case(name: str, command: list[str | Path], **environment: str) -> Case:

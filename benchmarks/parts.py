@@ -89,6 +89,28 @@ def pack(companies: list[Company], rounds: int) -> list[Part]:
     return [part]
 
 
+def languages(companies: list[Company], rounds: int) -> list[Part]:
+    """One month's pack in two languages at once against one language: of the sample, and of a large company."""
+    parts = []
+    with TemporaryDirectory() as place:
+        sample: list[str | Path] = [BIN / "retention-kit", "report", "--output", Path(place, "sample")]
+        commands = {"the sample company": sample, companies[0].name: _report(companies[0], Path(place, "reports"))}
+        for name, command in commands.items():
+            part = Part(f"Pack in two languages, {name}")
+            cases = [case(asked, [*command, "--force", "--language", asked]) for asked in ("en", "ar", "en,ar")]
+            run([*command, "--force"])
+            found = by_turns(cases, rounds, say)
+            part.rows = _rows(found)
+            one, _, both = found.values()
+            used = [[sample.processor for sample in samples] for samples in (both, one)]
+            part.claims = [
+                Claim(f"en,ar against en, {name}: time", ratios(_seconds(both), _seconds(one)), 1.4),
+                Claim(f"en,ar against en, {name}: processor's time", ratios(*used), 1.4, is_bound=False),
+            ]
+            parts.append(part)
+    return parts
+
+
 def backfill(companies: list[Company], rounds: int) -> list[Part]:
     """24 months in one command against one month, and against 24 commands."""
     company = companies[0]
@@ -319,6 +341,7 @@ def lifetimes(_: list[Company], rounds: int) -> list[Part]:
 
 PARTS = {
     "pack": pack,
+    "languages": languages,
     "backfill": backfill,
     "scorecard": scorecard,
     "peers": peers,

@@ -24,7 +24,17 @@ import retention_kit
 
 FILE = Path(__file__).with_name("RESULTS.md")
 SIZES = (1.0, 10.0)  # millions of orders
-ROUNDS = {"pack": 2, "backfill": 1, "scorecard": 2, "peers": 2, "redraw": 2, "startup": 2, "export": 2, "lifetimes": 3}
+ROUNDS = {
+    "pack": 2,
+    "languages": 3,
+    "backfill": 1,
+    "scorecard": 2,
+    "peers": 2,
+    "redraw": 2,
+    "startup": 2,
+    "export": 2,
+    "lifetimes": 3,
+}
 PACKAGES = (
     "retention-kit",
     "duckdb",

@@ -27,7 +27,7 @@ _ISOLATES = re.compile("[\u2066-\u2069]")
 # JupyterLab's colours where there are any; else what the page has, so that it is legible by day and by night.
 _STYLE = """
 .rk-shown{color:var(--jp-content-font-color1,inherit);font-size:13px;line-height:1.45}
-.rk-shown p{margin:.3em 0}.rk-shown .rk-title{font-size:15px;font-weight:600}
+.rk-shown p{margin:.3em 0;text-align:start}.rk-shown .rk-title{font-size:15px;font-weight:600}
 .rk-shown .rk-soft{color:var(--jp-content-font-color2,inherit)}.rk-shown .rk-failed{font-weight:600}
 .rk-shown .rk-scroll{overflow-x:auto}
 .rk-shown table{border-collapse:collapse;margin:.5em 0;font-size:13px;font-variant-numeric:tabular-nums}

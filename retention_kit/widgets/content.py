@@ -110,15 +110,10 @@ class Content:
     @cached_property
     def scorecard(self) -> pd.DataFrame:
         """All that the scorecard says of the selection: the trend's periods, and this period by segment value."""
-        import pandas as pd
-
-        page, chosen = self.page, self.selection
-        rows = page.rows
-        if page.alone:
-            rows = rows.assign(segment=chosen.column, segment_value=chosen.values[0])
-        elif chosen.column:
-            rows = pd.concat([rows, page.parts(chosen.column)], ignore_index=True)
-        rows.attrs |= page.rows.attrs
+        rows, values = self.page.scorecard(), self.selection.values
+        if len(values) > 1:
+            rows = rows[(rows["segment"] == "") | rows["segment_value"].isin(values)].reset_index(drop=True)
+        rows.attrs |= self.page.rows.attrs
         return rows
 
     @cached_property

@@ -21,6 +21,11 @@ function follow(event) {
   event.stopPropagation();
 }
 
+// All charts of a page share one tooltip, which lies outside of the explorer.
+function turn(event) {
+  document.getElementById("vg-tooltip-element")?.setAttribute("dir", event.currentTarget.dir);
+}
+
 export default {
   initialize({model}) {
     model.on("msg:custom", ({kind, name, text}) => {
@@ -47,6 +52,7 @@ export default {
       dress();
       root.addEventListener("keydown", keep);
       root.addEventListener("click", follow, true);
+      root.addEventListener("pointermove", turn);
       model.on("change:labels", dress);
       watch = new ResizeObserver(() => {  // Vega looks at the window only
         clearTimeout(timer);
@@ -65,6 +71,7 @@ export default {
       watch?.disconnect();
       root?.removeEventListener("keydown", keep);
       root?.removeEventListener("click", follow, true);
+      root?.removeEventListener("pointermove", turn);
     };
   },
 };
