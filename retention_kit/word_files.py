@@ -13,9 +13,8 @@ from retention_kit.bidi import isolate_typed
 from retention_kit.errors import Phrase, SettingsError, did_you_mean
 
 FOLDER = files("retention_kit").joinpath("locale")
-# What a language says beyond the English file: nouns that it counts, and what stands in code or layouts: figures,
-# tables, checks of data, what an export cannot tell, and why rows of it are left out.
-OWN = ("counted", "metrics", "tables", "checks", "limits", "left_out")
+# What a language says beyond the English file: nouns that it counts, and what stands in code: figures, tables, checks.
+OWN = ("counted", "metrics", "tables", "checks")
 
 
 def languages() -> list[str]:

@@ -12,10 +12,11 @@ import retention_kit as rk
 from retention_kit.bidi import plain
 from retention_kit.data.checks import CHECKS
 from retention_kit.data.cleaning.money import Money
+from retention_kit.data.cleaning.quality import Count, quality_frame
 from retention_kit.data.layouts.layout import layouts
 from retention_kit.data.schema import REQUIRED
 from retention_kit.report.appendix import appendix
-from retention_kit.word_files import FOLDER, fields_of, languages
+from retention_kit.word_files import FOLDER, fields_of, languages, phrases
 from retention_kit.wording import Figure, Sentence, Verbatim, Words, Written, declared, quoted, sentence
 
 ARABIC, ENGLISH = Words("ar", "GBP"), Words("en", "GBP")
@@ -54,18 +55,15 @@ def test_each_check_has_a_name_and_an_effect_with_the_same_fields(name):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_tables_and_the_notes_and_reasons_of_layouts_have_words(name):
-    own = said(name)
-    assert own["tables"].keys() == REQUIRED.keys()
-    assert own["limits"].keys() == {note for layout in layouts().values() for note in layout.notes}
-    assert own["left_out"].keys() == {why for layout in layouts().values() for why in layout.leave_out}
+    assert said(name)["tables"].keys() == REQUIRED.keys()
+    texts = {text for layout in layouts().values() for text in (*layout.notes, *layout.leave_out)}
+    assert texts <= phrases(name)["phrases"].keys()
 
 
 def test_the_arabic_of_checks_has_no_latin_word_that_the_english_has_not():
     own = said("ar")
     for check, texts in own["checks"].items():
         assert latin_words(" ".join(texts.values())) <= latin_words(f"{check} {CHECKS[check].effect}"), check
-    for note, text in own["limits"].items():
-        assert latin_words(text) <= latin_words(note), note
 
 
 def odd_shop():
@@ -170,8 +168,10 @@ def test_a_foreign_name_is_isolated_where_it_is_read_only():
     assert ARABIC.fill(Verbatim("-5")) == "\u2066-5\u2069"
 
 
-def test_what_the_user_leaves_out_bears_the_users_words():
-    reason = Sentence.declared("left_out.not paid", "not paid")
-    assert ARABIC.say(declared("checks.left out.name", "left out: {why}", why=reason)) == "متروكة: غير مدفوع"
-    own = Sentence.declared("left_out.staff", "staff")
-    assert ARABIC.say(declared("checks.left out.name", "left out: {why}", why=own)) == "متروكة: \u2068staff\u2069"
+@pytest.mark.parametrize(("why", "told"), [("not paid", "غير مدفوع"), ("staff", "\u2068staff\u2069")])
+def test_reasons_to_leave_rows_out_are_those_of_layouts_or_the_users(why, told):
+    orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-01"] * 2, "amount": [1, 2]})
+    found = rk.load(orders=orders, currency="GBP", as_of="2024-02-01").quality
+    frame = quality_frame([Count("orders", f"left out: {why}", 3)], {"orders": 2}, {"orders": ""})
+    assert [*frame["check"]] == [found["check"].iloc[0], f"left out: {why}"]
+    assert ARABIC.say(frame["check"].iloc[1]) == f"متروكة: {told}"

@@ -58,7 +58,7 @@ class FailedRows(NamedTuple):
     @property
     def base(self) -> str:
         """What `of` counts."""
-        return sentence(f"quality.told.{'base_values' if self.of_values else 'base'}")
+        return Phrase("rows that hold a value" if self.of_values else "rows")
 
     @property
     def first_row(self) -> str:

@@ -15,6 +15,7 @@ from retention_kit.data.cleaning.raw_columns import is_capped
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.schema import table_name
+from retention_kit.errors import Phrase
 from retention_kit.settings import SIDE_TABLES, TABLES
 from retention_kit.wording import AND, SEMICOLON, Figure, Sentence, Verbatim, declared, sentence
 
@@ -287,8 +288,7 @@ def _name(check: str) -> Sentence:
     known, colon, why = check.partition(": ")
     if known != "left out" or not colon:
         return Sentence.declared(f"checks.{check}.name", check)
-    reason = Sentence.declared(f"left_out.{why}", why)
-    return declared("checks.left out.name", "left out: {why}", why=reason)
+    return declared("checks.left out.name", "left out: {why}", why=Phrase(why))
 
 
 def _effect(count: Count) -> str:

@@ -11,9 +11,8 @@ from retention_kit.data.readers.files import columns_used
 from retention_kit.data.values.amounts import Hints
 from retention_kit.data.values.expressions import explain_error
 from retention_kit.data.values.typed_expressions import type_expression
-from retention_kit.errors import DataError
+from retention_kit.errors import DataError, Phrase
 from retention_kit.settings import Table
-from retention_kit.wording import Sentence
 
 
 def cells_as_text(engine: Engine, source: Table, reader: str) -> str:
@@ -72,7 +71,7 @@ def leave_out(
 def export_limits(source: Table) -> list[str]:
     """What the export of a source cannot tell, a sentence each; raises SettingsError where its layout is unknown."""
     notes = layout_of(source.layout).notes if source.layout else []
-    return [Sentence.declared(f"limits.{note}", note) for note in notes]
+    return [*map(Phrase, notes)]
 
 
 def lacks_earlier_prices(source: Table) -> bool:
