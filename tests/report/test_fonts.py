@@ -11,6 +11,7 @@ from PIL import Image
 
 import retention_kit as rk
 from fonts import characters_of, make_font
+from retention_kit import bidi
 from retention_kit.cli import main
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.goals.states import SHAPES
@@ -203,6 +204,16 @@ def test_a_name_in_boxes_is_told_and_goes_to_nobody(tmp_path):
         f"report.en.pdf has boxes for characters that no font of the report has, such as 顧 in {text!r}: name a font "
         "that has them in [report] fonts.",
     )
+
+
+@pytest.mark.usefixtures("empty")
+def test_it_is_told_in_arabic_and_recorded_without_controls(tmp_path):
+    pack = rk.build_report(load(COMPANY), languages=["ar"], output=tmp_path, formats=["pdf"])
+    (first, _) = manifest.read(pack.path)["missing_characters"]["report.ar.pdf"]
+    assert first == {"character": "顧", "text": bidi.plain(Words("ar").text("document.titled", company=COMPANY))}
+    said = bidi.plain(Words("ar").say(pack.note))
+    assert said.startswith(f"report.ar.pdf: لا يتضمن أي خط من خطوط التقرير أحرف «{first['text']}»: تظهر مربعات مكانها")
+    assert "سمِّ خطًا يتضمن 顧 客 في [report] fonts." in said
 
 
 @pytest.mark.usefixtures("empty")

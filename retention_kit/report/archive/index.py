@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from retention_kit import bidi
-from retention_kit.errors import SettingsError
+from retention_kit.errors import Phrase, SettingsError
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.periods import EVERY
 from retention_kit.report.archive.formats import FILES, files_of
@@ -34,13 +34,13 @@ def write_index(output: Path) -> str:
     try:
         before = path.read_text("utf-8") if path.is_file() else ""
         if before and f'content="{OURS}"' not in before:
-            return f"{NAME} there is not ours, so the reports are not listed in it."
+            return Phrase("{name} there is not ours, so the reports are not listed in it.", name=NAME)
         if before != text:
             with tempfile.TemporaryDirectory(prefix=".index-", dir=output) as staging:
                 (Path(staging) / NAME).write_text(text, "utf-8", newline="")
                 (Path(staging) / NAME).replace(path)
     except (OSError, UnicodeDecodeError) as error:
-        return f"The reports could not be listed in {NAME}: {error}."
+        return Phrase("The reports could not be listed in {name}: {error}.", name=NAME, error=error)
     return ""
 
 

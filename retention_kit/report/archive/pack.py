@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from retention_kit.display import Cell, Display, words_in
+from retention_kit.errors import Listed
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.wording import Words
 
@@ -44,7 +45,7 @@ class Pack:
 
     def with_note(self, note: str) -> Pack:
         """The same, with one more note, if any."""
-        return replace(self, note=" ".join(filter(None, [self.note, note])))
+        return replace(self, note=Listed(filter(None, [self.note, note]), " "))
 
     def _repr_html_(self) -> str:
         return display_of(self).html()

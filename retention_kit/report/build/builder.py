@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from retention_kit.errors import ReportError
+from retention_kit.errors import Listed, Phrase, ReportError
 from retention_kit.metrics.identities import Identity
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
@@ -204,7 +204,7 @@ class PendingPack:
                 manifests.write(building, manifest)
                 swap(building, self.folder, self.staging)
         broken = (f"the identity of {check.name} does not hold" for check in figures.checks if check.broken)
-        return Pack(self.folder, str(plan.page.period), (*failures, *broken, *unmet), note=" ".join(notes))
+        return Pack(self.folder, str(plan.page.period), (*failures, *broken, *unmet), note=Listed(notes, " "))
 
     def cancel(self) -> None:
         """End the notebooks and remove what was written."""
@@ -215,7 +215,11 @@ def boxes_notes(boxes: Mapping[str, dict[str, str]]) -> list[str]:
     """A note for each file with characters that no font has."""
     from retention_kit.report.export import fonts
 
-    return [f"{name}: {fonts.note(found, name.startswith('message'))}" for name, found in boxes.items() if found]
+    return [
+        Phrase("{file}: {note}", file=name, note=fonts.note(found, name.startswith("message")))
+        for name, found in boxes.items()
+        if found
+    ]
 
 
 def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, NotebookNode], Plan, list[str]]:
@@ -230,7 +234,7 @@ def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, 
         files = {stem: folder / "notebooks" / f"{stem}.ipynb" for stem in plan.stems(plan.everything)}
         kept = {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
     if (manifests.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
-        note = "the figures are no longer those of the pack before, so every section was made."
+        note = Phrase("the figures are no longer those of the pack before, so every section was made.")
         return {}, plan.choose(plan.everything), [note]
     return kept, plan, []
 

@@ -19,7 +19,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from unicodedata import category, normalize
 
-from retention_kit.errors import ReportError
+from retention_kit import bidi
+from retention_kit.errors import Phrase, ReportError
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.export.drawing import FONT
 
@@ -110,14 +111,22 @@ def named(message: str) -> dict[str, str]:
     return {character: character}
 
 
-def note(boxes: dict[str, str], is_message: bool = False) -> str:
+def note(boxes: dict[str, str], is_message: bool = False) -> Phrase:
     """A sentence on characters that no font of a PDF or of a message's pictures has, and one on what can be done."""
     characters, text = list(boxes), next(iter(boxes.values()))
-    more = f" and {len(characters) - SHOWN} more" if len(characters) > SHOWN else ""
-    cost = "in its pictures" if is_message else "and the PDF is no PDF/UA"
-    return (
-        f"no font of the report has the letters of {text!r}: boxes stand for them, {cost}. "
-        f"Name a font that has {' '.join(characters[:SHOWN])}{more} in [report] fonts."
+    named = " ".join(characters[:SHOWN]) + (" …" if len(characters) > SHOWN else "")
+    if is_message:
+        return Phrase(
+            "no font of the report has the letters of {text!r}: boxes stand for them in its pictures. Name a font that "
+            "has {characters} in [report] fonts.",
+            text=text,
+            characters=named,
+        )
+    return Phrase(
+        "no font of the report has the letters of {text!r}: boxes stand for them, and the PDF is no PDF/UA. Name a "
+        "font that has {characters} in [report] fonts.",
+        text=text,
+        characters=named,
     )
 
 
@@ -152,7 +161,8 @@ def _first_texts(texts: Iterable[str]) -> dict[str, str]:
 
 
 def _around(unit: str, text: str) -> str:
-    """A text shortened to what stands around a character."""
+    """A text shortened to what stands around a character, without what nobody sees of it."""
+    text = bidi.plain(text)
     place = max(0, text.find(unit[0]) - EXAMPLE // 2)
     return shorten(text if len(text) <= EXAMPLE else text[place : place + EXAMPLE], EXAMPLE)
 
