@@ -100,7 +100,7 @@ def _seen(state: AlertState, words: Words) -> str:
     from retention_kit.display import printable
     from retention_kit.metrics.alerts.told import sentences
 
-    return printable("; ".join(map(words.say, sentences(state, words))), words.direction)
+    return printable(words.listed(map(words.say, sentences(state, words)), "semicolon"), words.direction)
 
 
 def _back_test_facts(one: BackTest) -> dict[str, object]:

@@ -90,7 +90,7 @@ class Reporting(W.VBox):
         self.pack, self.button.disabled = pack, False
         words, texts = self._words, {"period": self._words.period(pack.period)}
         if pack.failures:
-            failed = words.text("explorer.built_failed", failures="; ".join(pack.failures), **texts)
+            failed = words.text("explorer.built_failed", failures=words.listed(pack.failures, "semicolon"), **texts)
             self._progress.rest(failed, is_error=True)
         else:
             self._progress.rest(words.text("explorer.built" if pack.is_new else "explorer.built_same", **texts))
