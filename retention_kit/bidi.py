@@ -69,11 +69,20 @@ def isolate(text: str, direction: str) -> str:
     return ltr(text) if direction == "rtl" and "EN" in runs and runs.isdisjoint(_RTL) else text
 
 
-def whole(text: str) -> str:
-    """Something typed in a text that runs from right to left: isolated, whatever it holds, once."""
-    if not text or (text[0] in (LTR, RTL, EITHER) and text[-1] == END):
+def whole(text: str, sign: str = "") -> str:
+    """Something that stands for itself, or a sentence, in a text of any direction: isolated once, from left to right
+    where none of its letters runs the other way.
+    """
+    if not text or _ISOLATED.fullmatch(_without_inner(text)):
         return text
-    return f"{EITHER}{text}{END}" if has_rtl(text) else ltr(text)
+    return f"{sign or (EITHER if has_rtl(text) else LTR)}{text}{END}"
+
+
+def _without_inner(text: str) -> str:
+    """A text without what is isolated within its outermost isolates."""
+    while (shorter := re.sub(f"(?<=.){_ISOLATED.pattern}(?=.)", "", text)) != text:
+        text = shorter
+    return text
 
 
 def settle(text: str, direction: str) -> str:
@@ -183,7 +192,7 @@ def _isolate_run(run: str) -> str:
     text = run.rstrip(".,:;!?( ")
     while text.endswith(")") and text.count("(") < text.count(")"):
         text = text[:-1].rstrip(".,:;!?")
-    start = len(text) - len(text.lstrip("(.,:; " if text.count("(") > text.count(")") else ".,:; "))
+    start = len(text) - len(text.lstrip("(,:; " if text.count("(") > text.count(")") else ",:; "))
     return f"{run[:start]}{ltr(text[start:])}{run[len(text) :]}"
 
 

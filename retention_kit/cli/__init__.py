@@ -63,7 +63,8 @@ def _run(argv: list[str] | None) -> int:
         if isinstance(error, RetentionKitError):
             return end(WRONG, error)
         if isinstance(error, OSError):
-            return end(FAILED, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+            template = "{reason}: {file}." if error.filename else "{reason}."
+            return end(FAILED, template, reason=error.strerror or error, file=error.filename)
         raise
 
 

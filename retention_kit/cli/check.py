@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from retention_kit.bidi import plain
 from retention_kit.cli.language import told, told_each, words
 from retention_kit.cli.options import add_data, load_data
 from retention_kit.cli.output import DONE, print_table
@@ -36,7 +37,7 @@ def add(commands: Commands) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     data = load_data(arguments)
     if arguments.rows is not None:
-        _print_rows(data, arguments.rows)
+        _print_rows(data, _named(data, arguments.rows))
         return DONE
     for warning in data.warnings:
         print(told("Warning: {warning}", warning=_printable(warning)))
@@ -63,6 +64,12 @@ def _check(arguments: argparse.Namespace) -> int:
             told("Columns that are no segments, unless keep of [data.TABLE] names them: {columns}.", columns=excluded)
         )
     return DONE
+
+
+def _named(data: Dataset, check: str) -> str:
+    """The English name of a check, which is given so or as the table of checks has it."""
+    said = words()
+    return {plain(said.say(one)): str(one) for one in data.quality["check"]}.get(check, check)
 
 
 def _print_rows(data: Dataset, check: str) -> None:

@@ -141,4 +141,4 @@ def in_line(text: str) -> str:
     """A text as a terminal needs it, whose lines run from left to right: what does not is isolated, a line each."""
     if is_english() or text.isascii():
         return text
-    return "\n".join(bidi.rtl(line) if bidi.has_rtl(line) else line for line in text.split("\n"))
+    return "\n".join(bidi.whole(line, bidi.RTL) if bidi.has_rtl(line) else line for line in text.split("\n"))

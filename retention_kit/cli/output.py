@@ -26,7 +26,7 @@ def end(code: int, message: object, /, **values: Any) -> int:
 
 def _said(cell: object) -> str:
     """A cell that is a sentence or a phrase in the language of the commands, any other as it is."""
-    return cell if type(cell) is str else told(cell)
+    return in_line(cell) if type(cell) is str else told(cell)
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers: Collection[int] = ()) -> None:
@@ -51,6 +51,6 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers:
             min_width=20 if is_last else None,
         )
     for row in cells:
-        table.add_row(*(Text(in_line(cell)) for cell in row))
+        table.add_row(*map(Text, row))
     # Only the last column, of sentences, is ever broken; into a file or pipe every line stays whole, however long.
     Console(width=max(get_terminal_size().columns, 160) if sys.stdout.isatty() else 10_000).print(table)

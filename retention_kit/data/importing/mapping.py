@@ -117,7 +117,7 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
     for ours, text in columns.items():
         if text in header and ours.endswith("_at"):
             columns[ours], other = time_sql(text, export.values(text))
-            comments |= {ours: f"day and month cannot be told apart: or {other}"} if other else {}
+            comments |= {ours: Phrase("day and month cannot be told apart: or {other}", other=other)} if other else {}
     for ours, choice in layout.choices.items():
         if expression := resolve(choice.expression, header):
             comments[ours] = f"or {expression}: {choice.text}"
@@ -243,7 +243,9 @@ def propose(export: Export, path: str) -> Recognised:
         )
     currency = _currency(export, columns)
     columns["ordered_at"], other = time_sql(columns["ordered_at"], export.values(columns["ordered_at"]))
-    comments |= {"ordered_at": f"guess; day and month cannot be told apart: or {other}"} if other else {}
+    comments |= (
+        {"ordered_at": Phrase("guess; day and month cannot be told apart: or {other}", other=other)} if other else {}
+    )
     source = Table(path=path, columns=columns)
     source = msgspec.structs.replace(source, keep=_kept(export, source))
     return Recognised(None, [Mapping("orders", source, comments)], currency)

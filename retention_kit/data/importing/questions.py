@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from retention_kit.errors import Listed, Phrase
+
 _WORDING = {
     "nps": r"recommend|توصي|تنصح|ترشح|التوصية|توصية",
     "csat": r"satisf|\bcsat\b|راض|رضا|الرضا",
@@ -59,7 +61,7 @@ def read_questions(columns: list[tuple[str, str, list[str]]]) -> list[Question]:
         if question and question.survey == "comment" and not questions:
             continue
         if question and not question.doubt and question.survey in _sure(questions) - {"comment"}:
-            question = question._replace(doubt=f"another question is taken for {question.survey}")
+            question = question._replace(doubt=Phrase("another question is taken for {survey}", survey=question.survey))
         questions += [question] if question else []
     return questions
 
@@ -76,7 +78,9 @@ def _question(column: str, text: str, answers: list[str]) -> Question | None:
     worded = next((family for family, words in _WORDS.items() if _reads(words, answered)), None)
     if worded and any(not answer.isdecimal() for answer in answered):
         survey, scale = _OF_WORDS[worded]
-        doubt = "" if survey in surveys else f"the answers look like {survey}, the question does not"
+        doubt = (
+            "" if survey in surveys else Phrase("the answers look like {survey}, the question does not", survey=survey)
+        )
         return Question(column, survey, scale, _case(column, _WORDS[worded]), doubt)
     numbers = [number for answer in answered if (number := _number(answer)) is not None]
     if len(numbers) < len(answered):
@@ -89,7 +93,7 @@ def _question(column: str, text: str, answers: list[str]) -> Question | None:
     survey = surveys[0]
     scale, doubt = _scale(survey, text, numbers, len(answers))
     if len(surveys) > 1:
-        doubt = doubt or f"its wording fits {' and '.join(surveys)}"
+        doubt = doubt or Phrase("its wording fits {surveys}", surveys=Listed(surveys, " and "))
     return Question(column, survey, scale, column, doubt)
 
 
