@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from retention_kit import wording
+from retention_kit.bidi import plain
 from retention_kit.errors import SettingsError
+from retention_kit.hijri import with_hijri
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.periods import Period
 from retention_kit.settings import make_settings
@@ -150,3 +152,17 @@ def test_words_are_made_from_the_settings_of_the_report():
         make_settings({"report": {"digits": "arabic"}})
     with pytest.raises(SettingsError, match="cannot be written in 'xx'"):
         Words.of(report, "xx")
+
+
+@pytest.mark.parametrize(
+    ("period", "language", "expected"),
+    [
+        ("2011-11", "en", "November 2011 · Dhu al-Hijjah 1432 – Muharram 1433 AH"),  # the year began on 26 November
+        ("2025-03", "en", "March 2025 · Ramadan 1446 – Shawwal 1446 AH"),  # its feast was on 30 March
+        ("2011-W45", "en", "Week 45 (7–13 Nov 2011) · Dhu al-Hijjah 1432 AH"),
+        ("2011-11", "ar", "نوفمبر 2011 · ذو الحجة 1432 – محرم 1433 هـ"),
+        ("1911-11", "en", "November 1911"),  # before the tables of the calendar
+    ],
+)
+def test_a_period_has_hijri_months_beside_it(period, language, expected):
+    assert plain(with_hijri(Period.parse(period), Words(language))) == expected

@@ -102,6 +102,7 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     currency: str = "XXX"  # ISO 4217 for "no currency": figures print without a symbol
     languages: list[str] = field(default_factory=lambda: ["en"])
     digits: Literal["latn", "arab"] = "latn"  # arab: ٠١٢, in a language that knows them
+    hijri: bool = False  # whether the months of the Umm al-Qura calendar stand beside the period
     time_direction: Literal["ltr", "rtl"] | None = None  # of charts; without it, as each language is read
     formats: list[Literal["html", "pdf", "brief"]] = field(default_factory=lambda: ["html", "pdf"])
     segments: list[str] = field(default_factory=list)

@@ -118,7 +118,7 @@ def _metadata(page: Page) -> dict[str, object]:
         "title": text("document.titled", company=company) if company else text("document.title"),
         "company": company,
         "subtitle": " · ".join(subtitle),
-        "period_label": page.words.period(page.period),
+        "period_label": page.period_title(),
         "as_of_label": text("document.as_of", day=page.last_day(), zone=zone),
         "language": page.words.language,
         "direction": page.words.direction,

@@ -62,7 +62,7 @@ def content(
         "company": page.words.isolate(company),
         "title": text("document.title"),
         "subtitle": _subtitle(page),
-        "period": page.words.period(page.period),
+        "period": page.period_title(),
         "state": "" if _is_complete(page) else text("index.incomplete", day=page.last_day()),
         "notices": list(notices),
         "headline": headline,

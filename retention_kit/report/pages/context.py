@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
+from retention_kit.hijri import with_hijri
 from retention_kit.metrics.catalogue import METRICS, SMALL, Metric, ranked
 from retention_kit.metrics.forecasts.lists import risk_totals
 from retention_kit.metrics.insights import Claim, by_length, change_claims, goal_claims, segment_claims, significant
@@ -140,6 +141,11 @@ class Context:
     def risk_totals(self) -> dict[str, ListTotal]:
         """What the lists of whom to ask hold, by their names."""
         return risk_totals(self.data, self.period, self.columns, self.alone)
+
+    def period_title(self) -> str:
+        """The period, with the months of the Umm al-Qura calendar where the settings ask for them."""
+        is_asked = self.data.settings.report.hijri
+        return with_hijri(self.period, self.words) if is_asked else self.words.period(self.period)
 
     def last_day(self) -> str:
         """The last day that the data know, in words."""
