@@ -10,8 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 
 LTR, RTL, EITHER, END = "\u2066", "\u2067", "\u2068", "\u2069"
-_ADDRESS = re.compile(r"https?://\S+")
-_MARK = "\u200f"  # counts as a letter from right to left
+MARK = "\u200f"  # counts as a letter from right to left
 _CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _OVERRIDES = "\u202a\u202b\u202c\u202d\u202e"
 _RTL = ("R", "AL")
@@ -114,18 +113,19 @@ def balanced(text: str, direction: str) -> str:
     return "".join([*kept, *(END for is_kept in open_ if is_kept)])
 
 
-def turn_lines(text: str) -> str:
-    """Plain text whose lines programs set from right to left, as they go by the first letter of each that is not
-    isolated. A line that is an address alone stays, and what parts a signature from its message.
+def turn_lines(text: str, direction: str = "rtl") -> str:
+    """Plain text whose lines programs set in that direction, as they go by the first letter of each; some pass by what
+    is isolated, some do not. A line without a letter of that direction stays, as addresses and a server's words do, and
+    what parts a signature from its message.
     """
-    return "\n".join(_turned(line) for line in text.split("\n"))
+    return "\n".join(map(_turned, text.split("\n"))) if direction == "rtl" else text
 
 
 def _turned(line: str) -> str:
-    if not line.strip() or line == "-- " or _ADDRESS.fullmatch(line):
+    letters = [one for one in map(unicodedata.bidirectional, plain(line)) if one in ("L", *_RTL)]
+    if line == "-- " or not line.strip() or line.startswith(MARK):
         return line
-    first = next(filter(("L", *_RTL).__contains__, map(unicodedata.bidirectional, _bare(line))), "L")
-    return line if first in _RTL else f"{_MARK}{line}"
+    return line if letters and (letters[0] in _RTL or {*letters} == {"L"}) else f"{MARK}{line}"
 
 
 def shorten(text: str, most: int, direction: str) -> str:

@@ -120,9 +120,15 @@ def owner_alert(sender: str, subject: str, text: str) -> bytes:
     return message.as_bytes(policy=SMTP)
 
 
-_ISOLATES = (bidi.LTR, bidi.RTL, bidi.EITHER, bidi.END)  # of what runs against the subject around it
+_DIRECTING = (
+    bidi.LTR,
+    bidi.RTL,
+    bidi.EITHER,
+    bidi.END,
+    bidi.MARK,
+)  # of a subject from right to left, and of a name in it
 
 
 def _line(text: str) -> str:
     """A header's text on one line, whatever a name in it holds."""
-    return " ".join("".join(one if one.isprintable() or one in _ISOLATES else " " for one in text).split())
+    return " ".join("".join(one if one.isprintable() or one in _DIRECTING else " " for one in text).split())

@@ -385,9 +385,7 @@ class _Owner(NamedTuple):
         text += ["", words.text("sending.again", command=f"retention-kit send {self.folder}")]
         name = words.text("sending.of_company", company=company) if company else ""
         subject = words.text(f"sending.{why}_subject", company=name, **values)
-        said = "\n".join(text) + "\n"
-        if words.direction == "rtl":
-            said = bidi.turn_lines(said)
+        said, subject = (bidi.turn_lines(one, words.direction) for one in ("\n".join(text) + "\n", subject))
         raw = headers.owner_alert(self.settings.mail.sender or headers.NOBODY, subject, said)
         gist = [why, *reasons, *(f"{one.recipient} {one.state}" for one in missed)]
         return raw, hashlib.sha256("\n".join(gist).encode()).hexdigest()

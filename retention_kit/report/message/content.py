@@ -122,7 +122,8 @@ def _subject(page: Page, company: str) -> str:
     words = page.words
     finding = brief(page.headline().data["text"], 2 * SHORT, words.direction)
     about = [company, brief(page.alone[1]) if page.alone else "", words.period(page.period)]
-    return _plain(words.text("mail.subject", finding=finding, about=words.listed(filter(None, about))), words.direction)
+    subject = words.text("mail.subject", finding=finding, about=words.listed(filter(None, about)))
+    return bidi.turn_lines(_plain(subject, words.direction), words.direction)
 
 
 def _preheader(cards: list[dict], words: Words) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
+from retention_kit import bidi
 from retention_kit.report.message import mail
 from retention_kit.report.message.content import LONG, brief
 
@@ -55,7 +56,7 @@ def compose_letter(letter: Letter, settings: Settings, words: Words) -> bytes:
     }
     message = EmailMessage(mail.POLICY)
     message["From"] = mail.sender_of(settings)
-    message["Subject"] = brief(letter.subject, 200, words.direction)
+    message["Subject"] = bidi.turn_lines(brief(letter.subject, 200, words.direction), words.direction)
     message.set_content(mail.render("txt", said), cte="quoted-printable")
     message.add_alternative(mail.render("html", said), subtype="html", cte="quoted-printable")
     message["Content-Language"] = words.language  # last, as it would move into the first part

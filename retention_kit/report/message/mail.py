@@ -38,7 +38,7 @@ _MARK = "<!--notices-->"
 # Of the preview; its class has the colour by night.
 _HEADER = Markup(
     '<div class="from" style="max-width: 592px; margin: 0 auto; padding: 12px 24px 0; color: #5a6673; font:'
-    ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> <bdi>{}</bdi></div>'
+    ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> <bdi{}>{}</bdi></div>'
 )
 
 
@@ -183,7 +183,8 @@ def _page_of(message: EmailMessage) -> dict[str, bytes]:
             files[name] = _payload(part)
             shown = shown.replace(f"cid:{cid}", name) if cid else shown
     shown = re.sub(r"\A\s*(<!doctype[^>]*>)?", lambda found: found[0] + _POLICY, shown, count=1, flags=re.IGNORECASE)
-    top = Markup().join(_HEADER.format(name, message[name] or "") for name in ("Subject", "From"))
+    turned = Markup(' dir="rtl"') if re.search('<html[^>]* dir="rtl"', shown) else ""
+    top = Markup().join(_HEADER.format(name, turned, message[name] or "") for name in ("Subject", "From"))
     shown = re.sub("<body[^>]*>", lambda tag: tag[0] + str(top), shown, count=1)
     return files | {"message.txt": bodies.get("plain", "").encode(), "index.html": shown.encode()}
 
@@ -223,7 +224,7 @@ def render(kind: str, said: dict[str, Any]) -> str:
     text = _template(kind).render(said)
     if kind == "html":
         return _inliner(said["direction"]).inline(text)
-    return bidi.turn_lines(text) if said["direction"] == "rtl" else text
+    return bidi.turn_lines(text, said["direction"])
 
 
 def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
