@@ -376,9 +376,9 @@ class _Owner(NamedTuple):
         why = "undelivered" if results else "blocked"
         period, sent = words.period(self.manifest["period"]), len(results) - len(missed)
         values = {"period": period, "sent": sent, "count": len(results)}
-        text = [words.text(f"sending.{why}", **values), "", *(f"- {reason}" for reason in reasons)]
+        text = [words.text(f"sending.{why}", **values), "", *(f"- {words.say(reason)}" for reason in reasons)]
         for one in missed:
-            text.append(f"- {one.recipient}: {one.state}. {one.reply}")
+            text.append(f"- {one.recipient}: {words.say(Phrase(one.state))}. {one.reply}")
             if one.state == "unknown":
                 command = f"retention-kit send {self.folder} --resend --to {one.recipient}"
                 text.append("  " + words.text("sending.unknown", command=command))

@@ -27,6 +27,7 @@ from nbconvert.exporters import Exporter, TemplateExporter
 from nbformat import NotebookNode
 from traitlets import Bool, default
 
+from retention_kit.display import words_in
 from retention_kit.errors import ReportError
 from retention_kit.report.blocks import BLOCK_MIME, Block, sparkline, templates_dir
 from retention_kit.report.export import drawing, fonts
@@ -239,10 +240,11 @@ def _prepare_block(block: dict, page: dict, resources: dict, dress: Callable[...
     try:
         dress(block, page, *more)
     except ReportError as error:
+        said = words_in(page["language"], "XXX").say(error)
         block.clear()
         block |= {
             "kind": "notice",
-            **Block("notice", tone="failure", title=page["labels"]["failed"], items=[str(error)]).data,
+            **Block("notice", tone="failure", title=page["labels"]["failed"], items=[said]).data,
         }
         resources.setdefault("failures", []).append(str(error))
 
