@@ -93,6 +93,8 @@ def of_environment() -> str:
         return "en"
     for one in (*os.environ.get("LANGUAGE", "").split(":"), locale):  # in the order in which gettext reads them
         name = _plain(one).replace("_", "-")
+        if name.partition("-")[0] == "en":  # as it always was, whatever the region
+            return "en"
         for known in (name, name.partition("-")[0]):
             try:
                 return _known(known)

@@ -33,6 +33,8 @@ def environment(monkeypatch, tmp_path):
     [
         ({}, "check", "en"),
         ({"LANG": "C"}, "check", "en"),
+        ({"LANG": "en_US.UTF-8"}, "check", "en"),
+        ({"LANG": "ar_EG.UTF-8", "LANGUAGE": "en:ar"}, "check", "en"),
         ({"LANG": "C.UTF-8", "LANGUAGE": "ar"}, "check", "en"),
         ({"LANG": "ar_EG.UTF-8"}, "check", "ar-EG"),
         ({"LANG": "ar_XX.UTF-8"}, "check", "ar"),
