@@ -32,7 +32,7 @@ _STYLE = """
 .rk-shown .rk-scroll{overflow-x:auto}
 .rk-shown table{border-collapse:collapse;margin:.5em 0;font-size:13px;font-variant-numeric:tabular-nums}
 .rk-shown table tr:nth-child(n){background:none}
-.rk-shown table th,.rk-shown table td{text-align:end;padding:3px 9px;border:0;white-space:nowrap;vertical-align:top;
+.rk-shown table th,.rk-shown table td{text-align:right;padding:3px 9px;border:0;white-space:nowrap;vertical-align:top;
 border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.4))}
 .rk-shown table thead th{font-weight:600;vertical-align:bottom}.rk-shown table tbody th{font-weight:400}
 .rk-shown table .rk-word{text-align:start;white-space:normal;min-width:3em}
