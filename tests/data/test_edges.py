@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 
 import retention_kit as rk
 from pencil import by_segment, row, table, value
+from retention_kit.bidi import plain
 from retention_kit.cli import main
 from retention_kit.errors import UnknownNameError
 from retention_kit.report.execution import templates as library
@@ -329,8 +330,9 @@ def test_a_report_of_harmful_names_shows_them_and_runs_none(tmp_path, monkeypatc
     assert [tag.name for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)] == []
     scripts = [script.extract().string or "" for script in page.find_all("script")]
     assert not any(script.strip().startswith("alert") for script in scripts)
-    text = " ".join(page.get_text(" ").split())
-    shown = {name: " ".join(harm.replace("\n", "␊").split()) for name, harm in HARMFUL.items()}
+    assert "\u202e" not in page.get_text(), "it would turn what follows"
+    text = " ".join(plain(page.get_text(" ")).split())
+    shown = {name: " ".join(plain(harm).replace("\n", "␊").split()) for name, harm in HARMFUL.items()}
     assert [name for name, harm in shown.items() if harm not in text] == []
 
 

@@ -11,7 +11,6 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pandas as pd
-import pypdf
 import pytest
 from bs4 import BeautifulSoup
 
@@ -22,6 +21,7 @@ from retention_kit.data.checks import CHECKS
 from retention_kit.data.schema import REQUIRED
 from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.blocks import templates_dir
+from retention_kit.report.checks.figures import text_of_pdf
 from retention_kit.word_files import FOLDER
 from test_locales import LATIN
 from test_pack import read_html
@@ -74,12 +74,12 @@ def said_in(page):
     return " ".join([page.get_text(" "), *named])
 
 
-def pdf_numbers(path):
-    """The numbers of a PDF by what is drawn at once, as lines of Arabic cannot be had in the order of reading."""
-    parts = []
-    for page in pypdf.PdfReader(path).pages:
-        page.extract_text(visitor_text=lambda text, *_: parts.append(text))
-    return set().union(*map(numbers, parts))
+def figures_of(path):
+    """The numbers of an HTML page but those on axes, which go by the room there is; what is drawn is in alt texts."""
+    page = read_html(path)
+    for tag in page.select(".picture text"):
+        tag.decompose()
+    return numbers(said_in(page))
 
 
 def message(pack, language):
@@ -87,13 +87,16 @@ def message(pack, language):
 
 
 def test_both_languages_tell_the_same_figures_in_html(pack):
-    english, arabic = (numbers(said_in(read_html(pack / f"report.{name}.html"))) for name in ("en", "ar"))
-    assert len(english) > 300
+    english, arabic = (figures_of(pack / f"report.{name}.html") for name in ("en", "ar"))
+    assert len(english) > 200
     assert arabic == english
 
 
 def test_both_languages_tell_the_same_figures_on_paper(pack):
-    english, arabic = (pdf_numbers(pack / f"report.{name}.pdf") for name in ("en", "ar"))
+    figures = figures_of(pack / "report.en.html")
+    english, arabic = (
+        numbers(text_of_pdf((pack / f"report.{name}.pdf").read_bytes())) & figures for name in ("en", "ar")
+    )
     assert len(english) > 200
     assert arabic == english
 
@@ -144,7 +147,7 @@ def latin_words(page, known):
     quoted = {word for text in re.findall("«([^«»]*)»", said_in(page)) for word in re.findall("[A-Za-z]+", text)}
     for section in page.select("section[aria-labelledby=provenance], section[aria-labelledby=comments]"):
         section.decompose()
-    text = re.sub(r"[\w/-]+\.csv|\w+_\w+", "", plain(said_in(page)))
+    text = re.sub(r"[\w/-]+\.csv|\w+[._]\w+", "", plain(said_in(page)))
     words = {*re.findall("[A-Za-z]+", text)} - known - quoted
     return sorted(word for word in words if not LATIN.fullmatch(word) and not NAMES.fullmatch(word))
 
