@@ -137,11 +137,11 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Du
     rule, left = follow_up.rule, timedelta(days=follow_up.days_left)
     key, texts = rule.kind, {}
     if rule.kind == "renewal":
-        from retention_kit.metrics.forecasts.members_lists import next_renewal
+        from retention_kit.metrics.forecasts.members_lists import billed_words, next_renewal
 
         when = next_renewal(row.billed, row.units, row.anchored_on)
         due = min(when - timedelta(days=rule.days) + left, when)
-        texts["billed"] = words.text(f"billed.{row.billed}")
+        texts["billed"] = billed_words(row.billed, words)
         key += "_at_risk" * rule.at_risk
         occasion = f"renewal {when}"
     elif rule.kind == "score":

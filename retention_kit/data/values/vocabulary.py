@@ -18,6 +18,8 @@ from retention_kit.data.engines.sql_text import literal
 INTERVALS = ("day", "week", "month", "quarter", "year")
 SCALES = ("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad")
 _A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}  # how often each interval is in it
+# Intervals are counted in days, weeks or months: how many of which an interval of each unit is.
+_STEPS = {"day": (1, "day"), "week": (1, "week"), "month": (1, "month"), "quarter": (3, "month"), "year": (12, "month")}
 _UNITS = {
     "day": "day", "days": "day", "daily": "day", "d": "day", "dy": "day",
     "week": "week", "weeks": "week", "weekly": "week", "w": "week", "wk": "week", "wks": "week",
@@ -96,18 +98,17 @@ def parse_interval(text: str) -> str | None:
 
 
 def _interval(count: int, unit: str) -> str | None:
-    """The count in the largest unit that it fills: 12 months are a year."""
-    if not count:
+    """The count in the largest unit that it fills: 12 months are a year. None for none and for a thousand years."""
+    if not 0 < count < 1000 * _A_YEAR[unit]:
         return None
-    days = {"day": (7, "week"), "month": (3, "quarter"), "quarter": (4, "year")}
     if unit == "day" and count == 365:
         return "year"
-    if unit == "quarter" and count % 4:
+    if unit == "quarter":
         count, unit = count * 3, "month"
     if unit == "month" and count % 12 == 0:
         count, unit = count // 12, "year"
-    elif unit in days and count == days[unit][0]:
-        count, unit = 1, days[unit][1]
+    elif (count, unit) == (3, "month"):
+        count, unit = 1, "quarter"
     elif unit == "day" and count % 7 == 0:
         count, unit = count // 7, "week"
     return unit if count == 1 else f"{count} {unit}"
@@ -118,10 +119,23 @@ def clearer_interval(text: str) -> str:
     return _TWO_MEANINGS.get(re.sub(r"[^a-z]", "", text.lower()), "")
 
 
+def split_interval(interval: str) -> tuple[int, str]:
+    """Count and unit of an interval as `parse_interval` writes it: (2, "week"), (1, "quarter")."""
+    count, _, unit = interval.rpartition(" ")
+    return int(count or 1), unit
+
+
+def interval_step(interval: str) -> tuple[int, str]:
+    """An interval in days, weeks or months, whichever fits: (2, "week") for two weeks, (3, "month") for a quarter."""
+    count, unit = split_interval(interval)
+    step, counted_in = _STEPS[unit]
+    return count * step, counted_in
+
+
 def per_year(interval: str) -> Fraction:
     """How often an interval, as `parse_interval` writes it, comes in a year: 4 for a quarter, 26 for two weeks."""
-    count, _, unit = interval.rpartition(" ")
-    return Fraction(_A_YEAR[unit], int(count or 1))
+    count, unit = split_interval(interval)
+    return Fraction(_A_YEAR[unit], count)
 
 
 def parse_status(text: str) -> str | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retention_kit import bidi
+from retention_kit.data.values.vocabulary import interval_step
 from retention_kit.metrics.forecasts.horizon import cut_of, horizon_column, is_control
 from retention_kit.metrics.forecasts.members import TWICE, back_test, fit_of, members_of, usual_chance
-from retention_kit.metrics.forecasts.renewal_model import UNITS, Alike
+from retention_kit.metrics.forecasts.renewal_model import Alike, interval_words
 from retention_kit.metrics.queries.customer_lists import with_segment_values
-from retention_kit.metrics.queries.memberships import STEPS, listed_members, traits_of
-from retention_kit.periods import Period
+from retention_kit.metrics.queries.memberships import listed_members, traits_of
+from retention_kit.periods import Period, add_months
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -105,21 +106,25 @@ def _shaped(
 
 def next_renewal(billed: str, units: int, anchored: str) -> date:
     """The date of the first renewal that has not come yet, after so many units since a date."""
-    import pandas as pd
+    step, unit = interval_step(billed)
+    ahead, start = (int(units) // step + 1) * step, date.fromisoformat(anchored)
+    if unit == "month":
+        return add_months(start, ahead)
+    return start + timedelta(days=ahead * (7 if unit == "week" else 1))
 
-    step = STEPS[billed]
-    ahead = (int(units) // step + 1) * step
-    if billed in UNITS:
-        return (pd.Timestamp(anchored) + pd.Timedelta(days=ahead * (7 if billed == "week" else 1))).date()
-    return (pd.Timestamp(anchored) + pd.DateOffset(months=ahead)).date()
+
+def billed_words(billed: str, words: Words) -> str:
+    """A billing interval in words: by the month, every 2 weeks."""
+    key, count = interval_words(billed)
+    return words.text(f"billed.{key}", **count)
 
 
 def _why(row: Any, words: Words, has_plan: bool) -> str:
     """What speaks for leaving, in a sentence."""
     return words.text(
         "lists.why_member_of_plan" if has_plan else "lists.why_member",
-        count=words.value(row.units // STEPS[row.billed], "count"),
-        billed=words.text(f"billed.{row.billed}"),
+        count=words.value(row.units // interval_step(row.billed)[0], "count"),
+        billed=billed_words(row.billed, words),
         chance=words.value(row.chance, "fraction"),
         usual=words.value(row.usual, "fraction"),
         plan=row.trait_0 if has_plan else "",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retention_kit.data.values.vocabulary import interval_step, split_interval
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models import ShiftedBetaGeometric, fit_sbg_renewals
-from retention_kit.metrics.queries.memberships import STEPS
 from retention_kit.wording import Sentence, sentence
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHRUNK = 20  # losses that are added to those observed and those expected of each value, so that few tell little
 LEAST = 20  # losses below which nothing is projected
-UNITS = {"day": 12 / 365, "week": 12 / 52}  # months in a unit of `renewals`; else 1
+MONTHS = {"day": 12 / 365, "week": 12 / 52, "month": 1.0}  # in a unit of `renewals`
 
 
 class Alike:
@@ -34,8 +34,9 @@ class Alike:
         self.customers, self.mrr = frame["customers"].to_numpy(float), frame["mrr"].to_numpy(float)
         self.is_lost, self.units = (frame["outcome"] == "lost").to_numpy(bool), frame["units"].to_numpy(int)
         self.intervals, self.billed = np.unique(frame["billed"].to_numpy(object), return_inverse=True)
-        self.step = np.array([STEPS[one] for one in self.intervals], int)[self.billed]
-        self.unit = np.array([UNITS.get(one, 1.0) for one in self.intervals], float)[self.billed]
+        steps = [interval_step(one) for one in self.intervals]
+        self.step = np.array([step for step, _ in steps], int)[self.billed]
+        self.unit = np.array([MONTHS[unit] for _, unit in steps], float)[self.billed]
         self.made = self.units // self.step
         self.months = np.floor(self.units * self.unit + 1e-9).astype(int)  # whole ones that were paid
         found = [
@@ -119,14 +120,15 @@ def fit_renewals(rows: Alike) -> RenewalModel:
     exposed, lost, group = _by_renewal(rows)
     if lost.sum() < LEAST:
         raise ModelError("Fewer than {least} subscriptions have ended, which is too few to project from.", least=LEAST)
-    length = np.array([STEPS[one] * UNITS.get(one, 1.0) for one in rows.intervals])
+    length = np.array([step * MONTHS[unit] for step, unit in map(interval_step, rows.intervals)])
     monthly = min(lost.sum() / float(exposed.sum(axis=1) @ length[group[:, 0]]), 0.999)
     curves, warnings, expected = {}, list[Sentence](), np.zeros(exposed.shape)
     for number, billed in enumerate(rows.intervals):
         of = group[:, 0] == number
         usual = 1 - (1 - monthly) ** length[number]
         curves[billed], said = _curve(exposed[of].sum(axis=0), lost[of].sum(axis=0), usual)
-        warnings += [sentence(f"model.billed.{billed}", finding=one.lowered()) for one in said]
+        key, count = interval_words(billed)
+        warnings += [sentence(f"model.billed.{key}", finding=one.lowered(), **count) for one in said]
         expected[of] = exposed[of] * curves[billed].hazard(np.arange(1, exposed.shape[1] + 1))
     factors, spreads = [], []
     for number, values in enumerate(rows.values, 1):
@@ -134,6 +136,12 @@ def fit_renewals(rows: Alike) -> RenewalModel:
         factors.append(dict(zip(values, (observed + SHRUNK) / (foreseen + SHRUNK), strict=True)))
         spreads.append(_spread(lost.sum(axis=1), group[:, number], group[:, 0]))
     return RenewalModel(curves, tuple(factors), tuple(spreads), tuple(warnings))
+
+
+def interval_words(billed: str) -> tuple[str, dict[str, int]]:
+    """The key of an interval's words, `week`, or `weeks` with the number `n` of them."""
+    count, unit = split_interval(billed)
+    return (unit, {}) if count == 1 else (f"{unit}s", {"n": count})
 
 
 def _spread(lost: np.ndarray, trait: np.ndarray, billed: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.summary_key import SummaryKey
+from retention_kit.data.values.vocabulary import interval_step, per_year
 from retention_kit.errors import DataError
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import check_segment
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-GRACE = 3  # days after a renewal was due in which an end still counts as its own
-# Units from one renewal to the next: see `renewals`.
-STEPS = {"day": 1, "week": 1, "month": 1, "quarter": 3, "year": 12}
+GRACE = 3  # days after a renewal was due in which an end still counts as its own, unless the next is within a week
 
 
 def traits_of(data: Dataset) -> tuple[str, ...]:
@@ -34,9 +33,9 @@ def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFra
     """Subscriptions up to a date, collapsed; a pause is no end.
 
     Columns: segment_value; billed, the interval; outcome: member (one of each customer who pays then), lost, or kept
-    (until another took over, or so far); units, whole months since the start, weeks or days where these are billed (of
-    a lost one before the renewal that it did not make); a column `trait_0`, … for each of `traits_of`; customers; mrr
-    at the date, of members, in the report's currency.
+    (until another took over, or so far); units, whole months since the start, weeks or days where the interval is of
+    these (of a lost one before the renewal that it did not make); a column `trait_0`, … for each of `traits_of`;
+    customers; mrr at the date, of members, in the report's currency.
     """
     frame = _ask(data, "renewals", cut, segment, **_trait_parts(traits_of(data), span_before(cut)[1]), later="")
     return frame.assign(mrr=frame["mrr"] / (data.minor * 12))
@@ -180,7 +179,17 @@ def _build_stretches(data: Dataset, granularity: Granularity) -> None:  # noqa: 
     """The time that customers pay for."""
     day = "EXTRACT(day FROM until) = least(EXTRACT(day FROM {0}), EXTRACT(day FROM last_day(until)))"
     parts = {"day_of_start": day.format("started"), "day_of_payment": day.format("since")}
+    intervals = [name for (name,) in data.live_engine.rows("SELECT DISTINCT billed FROM subscriptions ORDER BY billed")]
+    parts["step"] = _by_interval({one: str(interval_step(one)[0]) for one in intervals}, "1")
+    parts["unit"] = _by_interval({one: literal(interval_step(one)[1]) for one in intervals}, "'month'")
+    parts["has_grace"] = _by_interval({one: "0" for one in intervals if per_year(one) >= per_year("week")}, "1")
     data.live_engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", **parts)
+
+
+def _by_interval(values: dict[str, str], usual: str) -> str:
+    """SQL: the value of the interval in `billed`, `usual` of those that have none."""
+    cases = " ".join(f"WHEN {literal(name)} THEN {value}" for name, value in values.items() if value != usual)
+    return f"CASE billed {cases} ELSE {usual} END" if cases else usual
 
 
 def _build_traits(data: Dataset, granularity: Granularity) -> None:

@@ -1,15 +1,15 @@
 -- The members of some kinds whose next renewal comes by $until: of units that it takes more than have passed.
 , renewing AS (
     SELECT counted.customer_id, counted.billed, counted.units, CAST(counted.anchored AS VARCHAR) AS anchored_on,
-           CASE counted.billed WHEN 'quarter' THEN 3 WHEN 'year' THEN 12 ELSE 1 END AS units_a_step,
-           CASE counted.billed WHEN 'day' THEN date_diff('day', counted.anchored, $until)
-                               WHEN 'week' THEN floor(date_diff('day', counted.anchored, $until) / 7.0)
-                               ELSE $months_until END AS units_then
+           counted.step,
+           CASE counted.unit WHEN 'day' THEN date_diff('day', counted.anchored, $until)
+                             WHEN 'week' THEN floor(date_diff('day', counted.anchored, $until) / 7.0)
+                             ELSE $months_until END AS units_then
     FROM counted $kinds
     WHERE counted.outcome = 'member'
 ),
 happened AS (
     SELECT customer_id, billed, units, anchored_on
-    FROM renewing WHERE floor(units_then / (units_a_step * 1.0)) > floor(units / (units_a_step * 1.0))
+    FROM renewing WHERE floor(units_then / (step * 1.0)) > floor(units / (step * 1.0))
 )
 $found

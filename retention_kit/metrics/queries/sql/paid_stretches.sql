@@ -1,7 +1,8 @@
 -- The time that customers pay for, by billing interval and without gaps: [since, until), with $as_of where it goes on.
 -- Who pauses has not left: pauses, up to 24 hours away, join what lies around them. `run_until` is where all of the
 -- customer's paid time around it ends, `run` its number. Renewals are counted from `anchored`: where trials come first,
--- from the day of the month on which such subscriptions mostly end.
+-- from the day of the month on which such subscriptions mostly end. One comes after each `step` of days, weeks or
+-- months (`unit`); whether an end soon after one still counts as its own is in `has_grace`.
 CREATE OR REPLACE TEMP TABLE paid_stretches AS
 WITH spells AS (
     SELECT customer_id, billed, CAST(started_at AS DATE) AS started, CAST(paid_from AS DATE) AS since,
@@ -14,11 +15,11 @@ WITH spells AS (
 ),
 habits AS (
     SELECT SUM(CASE WHEN $day_of_start THEN 1 ELSE 0 END) > SUM(CASE WHEN $day_of_payment THEN 1 ELSE 0 END) AS by_start
-    FROM spells WHERE until < $as_of AND started < since AND billed IN ('month', 'quarter', 'year')
+    FROM spells WHERE until < $as_of AND started < since AND $unit = 'month'
 ),
 marked AS (
     SELECT customer_id, billed, since, until, is_paid,
-           CASE WHEN by_start AND billed IN ('month', 'quarter', 'year') THEN started ELSE since END AS anchored,
+           CASE WHEN by_start AND $unit = 'month' THEN started ELSE since END AS anchored,
            max(until) OVER (PARTITION BY customer_id, billed ORDER BY since, until
                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached,
            max(until) OVER (PARTITION BY customer_id ORDER BY since, until
@@ -39,7 +40,8 @@ stretches AS (
            MIN(CASE WHEN is_paid = 1 THEN since END) AS since, MIN(CASE WHEN is_paid = 1 THEN anchored END) AS anchored
     FROM numbered GROUP BY customer_id, billed, stretch, run HAVING MAX(is_paid) = 1
 )
-SELECT customer_id, billed, since, until, anchored, CAST(run AS INTEGER) AS run,
+SELECT customer_id, billed, CAST($step AS INTEGER) AS step, $unit AS unit, $has_grace AS has_grace,
+       since, until, anchored, CAST(run AS INTEGER) AS run,
        MIN(since) OVER (PARTITION BY customer_id, run) AS run_since,
        MAX(until) OVER (PARTITION BY customer_id, run) AS run_until
 FROM stretches
