@@ -13,11 +13,11 @@ from retention_kit.wording import Words
 
 OTHERS = [name for name in languages() if name != "en"]
 TEXTS = ("label", "definition", "formula")
-# Latin words that Arabic may have: formats, files, settings, programs, and the abbreviations that the field uses.
+# Latin words that Arabic may have: formats, files, settings, programs, authors, and the terms that the field uses.
 LATIN = re.compile(
     "[SEN]|NPS|CSAT|CES|MRR|NRR|GRR|CLV|ARPC|ARPA|PDF|CSV|SHA|data|tickets|goals|answers|count|json|manifest|retention|"
     "toml|kit|Python|Measure|DataFrames?|ChartMogul|Stripe|Shopify|Baremetrics|Little|Stream|BG|NBD|Gamma|shifted|beta|geometric|"
-    "CustomerGauge|Zencity|Fader|Hardie|Lee|Gupta|Lehmann|Rocks|nps|bain|com|UTF|IP|keep|good|bad"
+    "CustomerGauge|Zencity|Fader|Hardie|Lee|Gupta|Lehmann|Rocks|Wald|Churn|Quick|Ratio|nps|bain|com|UTF|IP|keep|good|bad"
 )
 
 
