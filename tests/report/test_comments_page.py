@@ -13,12 +13,12 @@ GOOD = ["quick delivery as always", "delivery was quick", "quick and easy", "qui
 BAD = ["parcel late again", "late and broken", "it was late", "late parcel, sad", "late late late"]
 
 
-def page(comments: list[str], scores: list[int], survey: str = "nps", only: str = "", **settings) -> Page:
+def page(comments: list[str], scores: list[int], survey="nps", only="", language="", **settings) -> Page:
     who = [f"C{number:05}" for number in range(len(comments))]
     days = pd.date_range("2024-02-01", periods=len(comments), freq="h").astype(str)
     table = {"customer_id": who, "responded_at": days, "survey": survey, "score": scores, "comment": comments}
     responses = pd.DataFrame(table | {"country": "France"})
-    return Page("2024-12", segment=only, data=rk.load(responses=responses, **UTC | settings))
+    return Page("2024-12", segment=only, language=language, data=rk.load(responses=responses, **UTC | settings))
 
 
 def test_words_that_stand_out():
@@ -85,3 +85,12 @@ def test_arabic_words_do_not_turn_what_stands_behind_them():
     assert block.data["rows"][0][2] == "\u2068الخدمة\u2069 (30), \u2068سيئة\u2069 (30)"
     assert block.data["rows"][0][3] == "“\u2068الخدمة سيئة جدا\u2069”"
     assert "\u2068" not in str(page(GOOD * 8 + BAD * 8, [10] * 40 + [2] * 40).comments("nps"))
+
+
+def test_from_right_to_left_each_example_has_its_line():
+    """A quotation that breaks within such a line cannot be told from the next one in it."""
+    rows = page(GOOD * 8 + BAD * 8, [10] * 40 + [2] * 40, language="ar").comments("nps").data["rows"]
+    for *_, examples in rows:
+        lines = examples.split("\n")
+        assert len(lines) == 2
+        assert all(line.startswith("«") and line.endswith("»") for line in lines)

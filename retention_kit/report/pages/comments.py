@@ -58,7 +58,9 @@ class CommentBlocks(LaterBlocks):
                 )
                 for one in telling[group][:SHOWN]
             ]
-            shown = " ".join(text("comments.quoted", text=one) for one in examples)
+            # A quotation that breaks within a line from right to left is hard to tell from the next.
+            between = "\n" if words.direction == "rtl" else " "
+            shown = between.join(text("comments.quoted", text=one) for one in examples)
             rows.append([self._answer_label(survey, group), count, words.listed(said) or text("comments.none"), shown])
         columns = [{"label": text(f"comments.{name}")} for name in ("group", "customers", "words", "examples")]
         columns[1]["align"] = "end"
