@@ -186,7 +186,7 @@ def _isolate_words(text: str) -> str:
 
 def _isolate_run(run: str) -> str:
     """What is typed, without the marks of the sentence around it."""
-    outside = re.sub(r"\{\w+(?::\w+)?\}", "", run)
+    outside = re.sub(r"\{\w+(?::\w+)?\}|%\(message\)s", "", run)
     if not re.search('[A-Za-z0-9%]|= "', outside) and not _JOINED.search(run):
         return run
     text = run.rstrip(".,:;!?( ")

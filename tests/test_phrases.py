@@ -150,6 +150,7 @@ def test_what_no_language_knows_stays_english():
         ("على {host}:{port}: {reason}.", "على <{host}:{port}>: {reason}."),
         ('اكتب {table} = "{path}" تحت [data].', 'اكتب <{table} = "{path}"> تحت <[data]>.'),
         ("(المبدئي: ./retention.toml)", "(المبدئي: <./retention.toml>)"),
+        ("المعامل %(argument_name)s: %(message)s", "المعامل <%(argument_name)s>: %(message)s"),
     ],
 )
 def test_what_is_to_be_typed_is_isolated(sentence, shown):
