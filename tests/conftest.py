@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from time import sleep
 
 import hypothesis
 import pytest
+
+from packs import made_once
 
 # The same cases on every run and machine; a slow machine is no fault.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -30,27 +30,6 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared, the real data, is not beside this checkout")
     return folder
-
-
-def made_once(tmp_path_factory, name: str, make: Callable[[Path], Path]) -> Path:
-    """What `make` gives, made by the first worker of a run that asks for it; the others wait for it."""
-    root = tmp_path_factory.getbasetemp()
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    place, made = root / name, root / f"{name}.made"
-    try:
-        place.mkdir()
-    except FileExistsError:
-        while not made.exists():
-            sleep(0.2)
-    else:
-        path = ""
-        try:
-            path = str(make(place))
-        finally:
-            (root / f"{name}.part").write_text(path, "utf-8")
-            (root / f"{name}.part").rename(made)
-    assert made.read_text("utf-8"), f"{name} could not be made, as another test says"
-    return Path(made.read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import retention_kit as rk
-from conftest import made_once
+from packs import made_once
 from retention_kit.bidi import plain
 from retention_kit.data.checks import CHECKS
 from retention_kit.data.schema import REQUIRED
