@@ -80,6 +80,11 @@ def test_of_other_surveys_groups_are_called_by_what_was_answered():
     assert [row[0] for row in block.data["rows"]] == ["other answers", "easy"]
 
 
+def test_one_word_stands_out_alone():
+    block = page(["late"] * 30 + GOOD * 6, [2] * 30 + [10] * 30).comments("nps")
+    assert block.data["title"] == "Recommendation: “late” stands out among detractors"
+
+
 def test_arabic_words_do_not_turn_what_stands_behind_them():
     block = page(["الخدمة سيئة جدا"] * 30 + GOOD * 6, [2] * 30 + [10] * 30).comments("nps")
     assert block.data["rows"][0][2] == "\u2068الخدمة\u2069 (30), \u2068سيئة\u2069 (30)"

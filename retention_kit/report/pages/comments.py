@@ -91,7 +91,8 @@ class CommentBlocks(LaterBlocks):
         group, those = max(found.items(), key=lambda item: item[1][0].z)
         said = [text("comments.quoted", text=told.spellings[one.word]) for one in those[:NAMED]]
         label = text(f"comments.among.{group if survey == 'nps' else f'{group}_{survey}'}")
-        return text("comments.title_words", survey=name, group=label, words=join_items(said, self.words))
+        key = "title_words" if len(said) > 1 else "title_word"
+        return text(f"comments.{key}", survey=name, group=label, words=join_items(said, self.words))
 
     def _comments_caption(self, survey: str, told: SurveyComments) -> str:
         """What was read, and under the first table of the section how."""
