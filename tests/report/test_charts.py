@@ -171,6 +171,19 @@ def test_the_first_year_is_not_said_beside_the_second():
     assert ("2011" in texts, texts.count("2012")) == (False, 1)
 
 
+@pytest.mark.parametrize(("incomplete", "places"), [((), {(None, None)}), ((2,), {("right", 8)})])
+def test_the_label_of_the_last_complete_value_lies_away_from_what_follows(incomplete, places):
+    spec = json.loads(json.dumps(series.trend(trend_rows([0.4, 0.5, 0.6], incomplete=incomplete), WORDS).spec))
+    bold = [mark for mark in marks_in(spec) if mark.get("fontWeight") == "bold"]
+    assert {(mark.get("align"), mark.get("dx")) for mark in bold} == places
+
+
+def marks_in(spec):
+    """The marks of a specification and of its layers."""
+    own = [spec["mark"]] if isinstance(spec.get("mark"), dict) else []
+    return own + [mark for layer in spec.get("layer", []) for mark in marks_in(layer)]
+
+
 def test_trend_keeps_the_incomplete_period_off_the_line():
     last = rows_of(DRAWINGS["trend"]())[-1]
     assert (last["value"], last["line"], last["band"], last["complete"]) == (0.22, None, None, False)

@@ -84,6 +84,8 @@ def trend(
     below, shift = _label_places(known[-1]["value"] if known else None, falling, goal, low, high)
     latest = base.encode(y("value"), alt.Text("figure:N")).transform_filter("datum.latest")
     bold: dict[str, Any] = {"fontSize": 13, "fontWeight": "bold", "dy": BELOW if below else ABOVE}
+    if known and records[-1] is not known[-1]:  # away from the point of an incomplete period
+        bold |= {"align": "right", "dx": 8}
     layers = [
         base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
         *_year_before(records, y, words),
