@@ -10,6 +10,7 @@ import retention_kit as rk
 from retention_kit.cli import main
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.catalogue import METRICS
+from retention_kit.wording import Words
 from test_readme import METRICS_PAGE, written
 
 METRIC = '''
@@ -59,6 +60,19 @@ def test_it_has_a_page_and_a_definition_in_the_report(project):
     page = (project / "reports" / "2024-02" / "report.en.html").read_text("utf-8")
     assert "Guest share rose by 50.0 points to 50.0%" in page
     assert "Formula: guests' purchases / purchases" in page.replace("&#39;", "'")
+
+
+def test_it_brings_its_texts_in_other_languages(project):
+    texts = '{"ar": {"label": "حصة الضيوف", "definition": "نسبة المشتريات دون حساب."}}'
+    (project / "shop_metrics.py").write_text(METRIC.replace('source="us"', f'source="us", translations={texts}'))
+    data, one = rk.load("retention.toml", languages=["ar"]), rk.METRICS["guest_share"]
+    assert (one.label, one.definition) == ("Guest share", "Share of purchases made without a customer account.")
+    words = Words("ar")
+    assert (words.say(one.label), words.say(one.definition)) == ("حصة الضيوف", "نسبة المشتريات دون حساب.")
+    assert words.say(one.formula) == "\u2068guests' purchases / purchases\u2069"  # not given: English
+    page = rk.Page("2024-02", language="ar", data=data)
+    assert "حصة الضيوف" in {row.label for row in page.rows.itertuples()}
+    assert "Guest share" in {*page.scorecard()["label"]}
 
 
 @pytest.mark.usefixtures("project")
