@@ -327,6 +327,7 @@ class Words:
         if not self._is_rtl:
             return number
         symbol = "" if self.currency == "XXX" else bidi.plain(get_currency_symbol(self.currency, self.locale))
+        symbol = symbol.rstrip(".")  # ر.س as it is mostly written: a sentence may end with it
         if symbol.isascii() or not any(one.isalpha() and not one.isascii() for one in symbol):
             symbol = symbol and bidi.ltr(get_currency_symbol(self.currency, _english().locale))
         return number if not (word or symbol) else bidi.rtl(_SPACE.join(filter(None, (number, word, symbol))))

@@ -166,3 +166,8 @@ def test_words_are_made_from_the_settings_of_the_report():
 )
 def test_a_period_has_hijri_months_beside_it(period, language, expected):
     assert plain(with_hijri(Period.parse(period), Words(language))) == expected
+
+
+@pytest.mark.parametrize(("currency", "expected"), [("SAR", "64.08 ر.س"), ("EGP", "64.08 ج.م"), ("GBP", "64.08 £")])
+def test_arabic_money_is_a_number_with_its_currency_and_no_stop_behind_it(currency, expected):
+    assert plain(Words("ar", currency).value(64.08, "money")).replace("\xa0", " ") == expected
