@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-# DuckDB's own, of what it asks of pandas. For good, as filters are of the whole process: one that is set and taken back
-# beside a thread that imports would take that one's back, too.
-warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"duckdb\b|retention_kit\.data\.engines\.duckdb")
 
 _running: weakref.WeakSet[Any] = weakref.WeakSet()  # connections that a query may be running on
 
@@ -125,7 +121,10 @@ class DuckDB:
 
     def frame(self, sql: str, **parts: str) -> pd.DataFrame:
         """The rows of a query as a DataFrame."""
-        with _raise_interrupts():
+        import warnings
+
+        with warnings.catch_warnings(), _raise_interrupts():
+            warnings.simplefilter("ignore", DeprecationWarning)  # DuckDB's, of how it makes times with a zone
             return self._connection.execute(fill_placeholders(sql, parts)).df()
 
     def arrow(self, sql: str) -> object:
