@@ -198,4 +198,4 @@ def _isolate_run(run: str) -> str:
 
 def has_rtl(text: str) -> bool:
     """Whether a text has letters that run from right to left."""
-    return not text.isascii() and any(unicodedata.bidirectional(one) in ("R", "AL") for one in text)
+    return not text.isascii() and any(unicodedata.bidirectional(one) in _RTL for one in text)

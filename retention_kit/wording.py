@@ -81,7 +81,8 @@ class Words:
         self.locale = locale_of(language)
         own = Locale.parse(self.locale).other_numbering_systems.get("native")
         self.digits = digits if digits == own else "latn"
-        self._sentences = _sentences(language.partition("-")[0], self.digits)
+        self._name = language.partition("-")[0]  # without its region: that of the word file
+        self._sentences = _sentences(self._name, self.digits)
         self.language, self.currency = language, currency
         self.direction = self._sentences["direction"]
         self.time_direction = time_direction or self.direction
@@ -113,19 +114,19 @@ class Words:
         if isinstance(text, BaseException):
             text = text.text if isinstance(text, RetentionKitError) else str(text)
         if isinstance(text, Phrase | Listed):
-            return str(text) if self.locale.startswith("en") else self._say_phrase(text)
+            return str(text) if self._name == "en" else self._say_phrase(text)
         if not isinstance(text, Sentence):
             return text
         if text.parts:
             return (self.raw(text.between) if text.between else " ").join(map(self.fill, text.parts))
-        if self.locale.startswith("en") and (text.isascii() or not text.values):  # as it stands
+        if self._name == "en" and (text.isascii() or not text.values):  # as it stands
             return str(text)
-        known = _flat(self.language.partition("-")[0], self.digits).get(text.key)
-        known = known or text.translations.get(self.language.partition("-")[0])
+        known = _flat(self._name, self.digits).get(text.key)
+        known = known or text.translations.get(self._name)
         return self._fill(known, text.values) if known else self.isolate(str(text))
 
     def _say_phrase(self, text: Phrase | Listed) -> str:
-        known = phrases(self.language.partition("-")[0])["phrases"]
+        known = phrases(self._name)["phrases"]
         if isinstance(text, Listed):
             return known.get(text.link, text.link).join(self._as_written(one) for one in text.items)
         said = known.get(text.template)
@@ -159,7 +160,7 @@ class Words:
         from babel import Locale
 
         exact = number.number if isinstance(number, Number) else number
-        forms = self._sentences["counted"].get(noun) or phrases(self.language.partition("-")[0])["counted"][noun]
+        forms = self._sentences["counted"].get(noun) or phrases(self._name)["counted"][noun]
         if not isinstance(exact, int | float):
             return forms["other"].format(n=number)
         return forms[Locale.parse(self.locale).plural_form(abs(exact))].format(n=self.fill(number))
@@ -201,7 +202,7 @@ class Words:
         return self.text(f"number.{mark}").join(map(self.fill, items))
 
     def _written(self, figure: Written) -> str:
-        if self.locale.startswith("en"):
+        if self._name == "en":
             return str(figure)
         if isinstance(figure.raw, date):
             return self.date(figure.raw)
@@ -210,7 +211,10 @@ class Words:
 
     def value(self, value: float | None, unit: str, style: str = "short", sign: str = "") -> str:
         """A figure with its unit, after a sign that belongs to it; a dash where it is undefined."""
-        return self._figure(value, unit, style, sign)
+        if value is None or value != value:
+            return DASH
+        with localcontext(rounding=ROUND_HALF_UP):  # as people round, on the shortest decimal form: 0.125 is 0.13
+            return getattr(self, f"_{unit}")(value, style == "full", sign)
 
     def change(self, value: float | None, unit: str, style: str = "short", sign: str | None = None) -> str:
         """A difference with its sign, or another one, or none; between two fractions it is a number of percentage
@@ -222,14 +226,8 @@ class Words:
             sign = "+" if value > 0 else MINUS if value < 0 else "±"
         if unit in ("fraction", "points"):
             points = value * 100 if unit == "fraction" else value
-            return self.text("number.points", number=self._figure(abs(points), "points", style, sign))
-        return self._figure(abs(value), unit, style, sign)
-
-    def _figure(self, value: float | None, unit: str, style: str, sign: str = "") -> str:
-        if value is None or value != value:
-            return DASH
-        with localcontext(rounding=ROUND_HALF_UP):  # as people round, on the shortest decimal form: 0.125 is 0.13
-            return getattr(self, f"_{unit}")(value, style == "full", sign)
+            return self.text("number.points", number=self.value(abs(points), "points", style, sign))
+        return self.value(abs(value), unit, style, sign)
 
     def period(self, period: Period | str, style: str = "long") -> str:
         """`November 2011`, or `Nov 2011`; `Q4 2011` and `2011` in either style; `Week 45 (7–13 Nov 2011)`, or `7–13
