@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
 KEPT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "retention-kit" / "benchmarks"
-UV = Path(sys.executable).with_name("uv")
+UV = BIN / "uv"
 PACKAGES = {
     "repeatradar": ("repeatradar==1.0.0", "pandas<3", "pyarrow"),
     "lifetimes": ("lifetimes==0.11.3", "pandas<2", "numpy<2", "pyarrow<15"),  # reads what pandas 2 has removed
@@ -25,6 +27,17 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 class NotThere(Exception):
     """An environment that cannot be made here, with the reason."""
+
+
+class Company(NamedTuple):
+    """Generated data: millions of orders, and the folder."""
+
+    millions: float
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.millions:g} million orders"
 
 
 def environment(name: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -68,6 +69,10 @@ def run(command: list[str | Path], **environment: str) -> Sample:
     return Sample(told.get("seconds", seconds), memory, told, used.ru_utime + used.ru_stime)
 
 
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 def case(name: str, command: list[str | Path], **environment: str) -> Case:
     """A case that is one command."""
     return lambda: {name: run(command, **environment)}
@@ -78,7 +83,7 @@ def together(samples: list[Sample]) -> Sample:
     return Sample(sum(one.seconds for one in samples), max(one.memory for one in samples))
 
 
-def by_turns(cases: list[Case], rounds: int, say: Callable[[str], None]) -> dict[str, list[Sample]]:
+def by_turns(cases: list[Case], rounds: int, say: Callable[[str], None] = say) -> dict[str, list[Sample]]:
     """Every case once a round; what each name measured, in the order of rounds."""
     found: dict[str, list[Sample]] = {}
     for _ in range(rounds):

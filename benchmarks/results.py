@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isclose
 from statistics import median
+
+from measure import Failed, Sample
 
 
 @dataclass
@@ -45,6 +48,30 @@ class Part:
 def ratios(first: list[float], second: list[float]) -> list[float]:
     """Round by round, so that what slows a machine for a while slows both."""
     return [one / other for one, other in zip(first, second, strict=True)]
+
+
+def seconds(samples: list[Sample]) -> list[float]:
+    return [one.seconds for one in samples]
+
+
+def rows_of(found: dict[str, list[Sample]]) -> list[Row]:
+    """A row for each name, with the most memory of its rounds."""
+    return [Row(name, seconds(samples), max(one.memory for one in samples)) for name, samples in found.items()]
+
+
+def agreement(figures: dict[str, dict[str, float]], within: float = 1e-9) -> str:
+    """A sentence on how many figures are the same in all ways; raises Failed where one differs."""
+    (first, known), *others = figures.items()
+    shared = 0
+    for name, told in others:
+        common = known.keys() & told.keys()
+        shared += len(common)
+        for key in sorted(common):
+            if not isclose(known[key], told[key], rel_tol=within):
+                raise Failed(f"{key} is {known[key]} by {first} and {told[key]} by {name}.")
+        if not common:
+            raise Failed(f"{first} and {name} have no figure in common.")
+    return f"The figures of all agree: {shared:,} comparisons."
 
 
 def page(parts: list[Part], machine: list[str]) -> str:
@@ -98,7 +125,7 @@ def number(value: float) -> str:
 
 
 def _spread(values: list[float]) -> str:
-    return f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
+    return f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else "one run"
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

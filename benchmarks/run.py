@@ -15,9 +15,9 @@ import sysconfig
 from importlib.metadata import version
 from pathlib import Path
 
-from environments import company
-from measure import Failed
-from parts import PARTS, Company, say
+from environments import Company, company
+from measure import Failed, say
+from parts import PARTS
 from results import page
 
 import retention_kit

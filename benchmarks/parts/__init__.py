@@ -1,0 +1,18 @@
+"""What is measured: a function for each part of the page, which runs its cases by turns and says what has to hold."""
+
+from parts.apart import export, lifetimes, startup
+from parts.explorer import redraw
+from parts.figures import peers, scorecard
+from parts.packs import backfill, languages, pack
+
+PARTS = {
+    "pack": pack,
+    "languages": languages,
+    "backfill": backfill,
+    "scorecard": scorecard,
+    "peers": peers,
+    "redraw": redraw,
+    "startup": startup,
+    "export": export,
+    "lifetimes": lifetimes,
+}

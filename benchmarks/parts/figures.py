@@ -1,0 +1,113 @@
+"""Figures of data of any size against other ways to compute them, the data loaded and with its load."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+
+from environments import HERE, Company, NotThere, environment
+from measure import Case, Sample, by_turns, case, run, say
+from results import Claim, Part, Row, agreement, ratios, rows_of, seconds
+
+LARGE = 10  # millions of orders that natural SQL and pandas are still asked for
+OURS = ("orders", "subscriptions")
+WAYS = {
+    "orders": "scorecard, customers by orders",
+    "six": "the same with cohorts and RFM, as the six queries",
+    "subscriptions": "scorecard, customers by subscriptions",
+    "natural": "six natural SQL queries",
+    "pandas": "the six in pandas",
+    "scan": "floor: a scan of the needed Parquet columns",
+}
+
+
+def scorecard(companies: list[Company], rounds: int) -> list[Part]:
+    """All metrics over 13 months, the data loaded, against natural SQL, pandas and a scan; and how it grows."""
+    parts, found = [], {}
+    for company in companies:
+        say(f"-- {company.name}")
+        ways = (
+            ("orders", "subscriptions", "scan")
+            if company.millions > LARGE
+            else ("orders", "subscriptions", "natural", "pandas", "scan")
+        )
+        found[company] = by_turns([_way(way, company) for way in ways], rounds if company.millions <= LARGE else 1)
+        parts.append(_scorecard_part(company, found[company]))
+    if middle := [company for company in companies if company.millions <= LARGE]:
+        parts[len(middle) - 1].claims = _against_others(middle[-1], found[middle[-1]])
+    for small, large in pairwise(companies):
+        for way in OURS:
+            before, after = found[small][way], found[large][way]
+            for what, taken in (("", seconds), (" with loading", with_loading)):
+                times = zip(taken(after), taken(before), strict=False)
+                growth = [one * small.millions / (other * large.millions) for one, other in times]
+                text = f"{WAYS[way]}{what}: time a row at {large.name} against {small.name}"
+                parts[-1].claims.append(Claim(text, growth, 1.0, is_bound=not what))  # the scorecard's, the data loaded
+    return parts
+
+
+def _way(way: str, company: Company) -> Case:
+    def once() -> dict[str, Sample]:
+        made = run([sys.executable, HERE / "ways.py", way, company.folder])
+        six = {"six": Sample(made.told["six"], made.told["six_memory"])} if "six" in made.told else {}
+        return {way: made, **six}
+
+    return once
+
+
+def _scorecard_part(company: Company, found: dict[str, list[Sample]]) -> Part:
+    part = Part(f"Scorecard of all metrics over 13 months, {company.name}")
+    part.rows = rows_of({WAYS[way]: samples for way, samples in found.items()})
+    for way, samples in found.items():
+        if "load" in samples[0].told:
+            part.rows.append(Row(f"{WAYS[way]}: loading from Parquet", [one.told["load"] for one in samples]))
+    if company.millions > LARGE:
+        for way in OURS:
+            used = [one.memory / 2**30 for one in found[way]]
+            part.claims.append(Claim(f"{WAYS[way]}, loaded from Parquet, {company.name}: memory", used, 8, unit="GiB"))
+        part.notes.append("Natural SQL and pandas were not asked for as much: they keep all of it in memory.")
+        return part
+    part.notes.append(agreement({way: found[way][0].told["figures"] for way in ("natural", *OURS, "pandas")}))
+    return part
+
+
+def _against_others(company: Company, found: dict[str, list[Sample]]) -> list[Claim]:
+    """The scorecard, whoever is a customer, against others; with cohorts and RFM, which it does not hold, for
+    information.
+    """
+    times = {way: seconds(samples) for way, samples in found.items()}
+    claims = []
+    for way in (*OURS, "six"):
+        text = f"{WAYS[way]}, {company.name}, against natural SQL: time"
+        claims.append(Claim(text, ratios(times[way], times["natural"]), 1.0, is_bound=way in OURS))
+    for way in (*OURS, "six"):
+        is_bound = way in OURS
+        name, used = f"{WAYS[way]}, {company.name}, against pandas:", [one.memory for one in found[way]]
+        claims += [
+            Claim(f"{name} faster by", ratios(times["pandas"], times[way]), 3, is_floor=True, is_bound=is_bound),
+            Claim(f"{name} memory", ratios(used, [one.memory for one in found["pandas"]]), 0.25, is_bound=is_bound),
+        ]
+    return claims
+
+
+def peers(companies: list[Company], rounds: int) -> list[Part]:
+    """Cohorts against repeatradar and RFM against lifetimes, the data loaded, each in an environment of its own."""
+    company, parts = companies[0], []
+    for way, name in (("cohorts", "repeatradar"), ("rfm", "lifetimes")):
+        part = Part(f"{'Cohorts' if way == 'cohorts' else 'RFM'} against {name}, {company.name}")
+        cases = [case("retention-kit", [sys.executable, HERE / "ways.py", way, company.folder])]
+        try:
+            python = environment(name)
+            cases.append(case(name, [python, HERE / "peers" / f"{name}_{way}.py", company.folder]))
+        except NotThere as error:
+            part.notes.append(f"{name} is missing: {error}")
+        found = by_turns(cases, rounds)
+        part.rows = rows_of(found)
+        if name in found:
+            part.notes.append(agreement({who: samples[0].told["figures"] for who, samples in found.items()}))
+        parts.append(part)
+    return parts
+
+
+def with_loading(samples: list[Sample]) -> list[float]:
+    return [one.told["load"] + one.seconds for one in samples]
