@@ -15,6 +15,7 @@ BIN = Path(sys.executable).parent
 KEPT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "retention-kit" / "benchmarks"
 UV = BIN / "uv"
 PACKAGES = {
+    "polars": ("polars==2.1.0",),
     "repeatradar": ("repeatradar==1.0.0", "pandas<3", "pyarrow"),
     "lifetimes": ("lifetimes==0.11.3", "pandas<2", "numpy<2", "pyarrow<15"),  # reads what pandas 2 has removed
     "lifelines": ("lifelines==0.30.3",),

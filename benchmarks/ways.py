@@ -248,7 +248,9 @@ def _by_month(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def told(frames: Frames) -> dict[str, float]:
-    """Every figure of the last 13 months under a name of its own; of RFM, which has a row per customer, the sums."""
+    """Every figure of the last 13 months under a name of its own; of RFM, which has a row per customer, the sums. Frames
+    are those of pandas or Polars.
+    """
     figures = {}
     for name, frame in frames.items():
         if name == "rfm":
@@ -258,7 +260,7 @@ def told(frames: Frames) -> dict[str, float]:
             figures["rfm customers"] = float(len(frame))
             continue
         keys = ["cohort", "month"] if name == "cohorts" else ["month"]
-        for row in frame.to_dict("records"):
+        for row in frame.to_dicts() if hasattr(frame, "to_dicts") else frame.to_dict("records"):
             if str(row["month"])[:7] >= FIRST[:7]:
                 key = " ".join(str(row[one])[:7] for one in keys)
                 known = [

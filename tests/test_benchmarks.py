@@ -21,6 +21,7 @@ TEMPLATES = BENCHMARKS.parent / "templates"
 def scripts():
     """The scripts import each other by name, as they do when run."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS / "peers"))
         patch.syspath_prepend(str(BENCHMARKS))
         yield
 
@@ -73,12 +74,14 @@ def test_customers_come_stay_leave_and_return_in_every_month_of_a_report(company
 # Peers
 
 
-def test_sql_pandas_and_we_say_the_same(company):
+def test_sql_pandas_polars_and_we_say_the_same(company):
+    from polars_summaries import polars
     from results import agreement
     from ways import WAYS
 
     figures = {way: WAYS[way](company)["figures"] for way in ("orders", "natural", "pandas")}
-    assert figures["natural"].keys() == figures["pandas"].keys() == figures["orders"].keys()
+    figures["polars"] = polars(company)["figures"]
+    assert len({frozenset(told) for told in figures.values()}) == 1
     kinds = {key.split()[0] for key in figures["natural"]}
     assert kinds == {"movements", "purchases", "mrr", "feedback", "cohorts", "rfm"}
     assert agreement(figures).startswith("The figures of all agree")
@@ -248,11 +251,13 @@ def test_the_scorecard_is_held_to_its_bounds_whoever_is_a_customer():
     from parts.figures import _against_others
 
     seconds = {"orders": 1, "subscriptions": 2, "six": 3, "natural": 2, "pandas": 6}
-    found = {way: [Sample(taken, 100)] for way, taken in seconds.items()}
+    found = {way: [Sample(taken, 100, {"load": 0.5})] for way, taken in seconds.items()}
     claims = _against_others(Company(10, Path()), found)
     against_sql = [(one.ratios, one.bound, one.is_bound) for one in claims if one.text.endswith("natural SQL: time")]
     assert against_sql == [([0.5], 1.0, True), ([1.0], 1.0, True), ([1.5], 1.0, False)]
-    assert [(one.ratios, one.is_bound) for one in claims if one.text.endswith("faster by")] == [
+    loaded = [(one.ratios, one.is_bound) for one in claims if one.text.endswith("natural SQL and its load: time")]
+    assert loaded == [([0.6], True), ([1.0], True)]
+    assert [(one.ratios, one.is_bound) for one in claims if one.text.endswith("against pandas: faster by")] == [
         ([6.0], True),
         ([3.0], True),
         ([2.0], False),

@@ -17,28 +17,27 @@ WAYS = {
     "subscriptions": "scorecard, customers by subscriptions",
     "natural": "six natural SQL queries",
     "pandas": "the six in pandas",
+    "polars": "the six in lazy Polars",
     "scan": "floor: a scan of the needed Parquet columns",
 }
 
 
 def scorecard(companies: list[Company], rounds: int) -> list[Part]:
     """All metrics over 13 months, the data loaded, against natural SQL, pandas and a scan; and how it grows."""
-    parts, found = [], {}
+    parts, found, missing = [], {}, _missing("polars")
     for company in companies:
         say(f"-- {company.name}")
-        ways = (
-            ("orders", "subscriptions", "scan")
-            if company.millions > LARGE
-            else ("orders", "subscriptions", "natural", "pandas", "scan")
-        )
-        found[company] = by_turns([_way(way, company) for way in ways], rounds if company.millions <= LARGE else 1)
+        ways = (*OURS, "scan") if company.millions > LARGE else (*OURS, "natural", "pandas", "polars", "scan")
+        cases = [_way(way, company) for way in ways if way != "polars" or not missing]
+        found[company] = by_turns(cases, rounds if company.millions <= LARGE else 1)
         parts.append(_scorecard_part(company, found[company]))
+    parts[0].notes += missing
     if middle := [company for company in companies if company.millions <= LARGE]:
         parts[len(middle) - 1].claims = _against_others(middle[-1], found[middle[-1]])
     for small, large in pairwise(companies):
         for way in OURS:
             before, after = found[small][way], found[large][way]
-            for what, taken in (("", seconds), (" with loading", with_loading)):
+            for what, taken in (("", seconds), (" with loading", _with_loading)):
                 times = zip(taken(after), taken(before), strict=False)
                 growth = [one * small.millions / (other * large.millions) for one, other in times]
                 text = f"{WAYS[way]}{what}: time a row at {large.name} against {small.name}"
@@ -48,6 +47,8 @@ def scorecard(companies: list[Company], rounds: int) -> list[Part]:
 
 def _way(way: str, company: Company) -> Case:
     def once() -> dict[str, Sample]:
+        if way == "polars":
+            return {way: run([environment(way), HERE / "peers" / "polars_summaries.py", company.folder])}
         made = run([sys.executable, HERE / "ways.py", way, company.folder])
         six = {"six": Sample(made.told["six"], made.told["six_memory"])} if "six" in made.told else {}
         return {way: made, **six}
@@ -67,7 +68,9 @@ def _scorecard_part(company: Company, found: dict[str, list[Sample]]) -> Part:
             part.claims.append(Claim(f"{WAYS[way]}, loaded from Parquet, {company.name}: memory", used, 8, unit="GiB"))
         part.notes.append("Natural SQL and pandas were not asked for as much: they keep all of it in memory.")
         return part
-    part.notes.append(agreement({way: found[way][0].told["figures"] for way in ("natural", *OURS, "pandas")}))
+    compared = [way for way in ("natural", *OURS, "pandas", "polars") if way in found]
+    part.notes.append("Lazy Polars reads as it computes: its seconds hold the reading.")
+    part.notes.append(agreement({way: found[way][0].told["figures"] for way in compared}))
     return part
 
 
@@ -80,6 +83,15 @@ def _against_others(company: Company, found: dict[str, list[Sample]]) -> list[Cl
     for way in (*OURS, "six"):
         text = f"{WAYS[way]}, {company.name}, against natural SQL: time"
         claims.append(Claim(text, ratios(times[way], times["natural"]), 1.0, is_bound=way in OURS))
+    loaded = {way: _with_loading(samples) for way, samples in found.items() if way != "six"}
+    for way in OURS:
+        name = f"{WAYS[way]}, and its load, {company.name},"
+        text = f"{name} against natural SQL and its load: time"
+        claims.append(Claim(text, ratios(loaded[way], loaded["natural"]), 1.0))
+        for other in ("pandas", "polars"):
+            if other in loaded:
+                text = f"{name} against {WAYS[other]}, and its load: faster by"
+                claims.append(Claim(text, ratios(loaded[other], loaded[way]), 1, is_floor=True, is_bound=False))
     for way in (*OURS, "six"):
         is_bound = way in OURS
         name, used = f"{WAYS[way]}, {company.name}, against pandas:", [one.memory for one in found[way]]
@@ -109,5 +121,14 @@ def peers(companies: list[Company], rounds: int) -> list[Part]:
     return parts
 
 
-def with_loading(samples: list[Sample]) -> list[float]:
-    return [one.told["load"] + one.seconds for one in samples]
+def _missing(package: str) -> list[str]:
+    """A note on a package that is not there to compare with; none where it is."""
+    try:
+        environment(package)
+    except NotThere as error:
+        return [f"{package} is missing: {error}"]
+    return []
+
+
+def _with_loading(samples: list[Sample]) -> list[float]:
+    return [one.told.get("load", 0) + one.seconds for one in samples]
