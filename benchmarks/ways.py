@@ -263,9 +263,8 @@ def told(frames: Frames) -> dict[str, float]:
         for row in frame.to_dicts() if hasattr(frame, "to_dicts") else frame.to_dict("records"):
             if str(row["month"])[:7] >= FIRST[:7]:
                 key = " ".join(str(row[one])[:7] for one in keys)
-                known = [
-                    column for column in COMPARED[name] if row[column] == row[column]
-                ]  # a score of no answers is none
+                # A score of no answers is none: in pandas not equal to itself, in Polars None.
+                known = [column for column in COMPARED[name] if row[column] is not None and row[column] == row[column]]
                 figures |= {f"{name} {key} {column}": float(row[column]) for column in known}
         if name == "cohorts":  # an empty cell and none are the same
             figures = {key: value for key, value in figures.items() if value or not key.startswith("cohorts ")}
