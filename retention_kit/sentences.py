@@ -91,6 +91,10 @@ class Sentence(str):
     def __reduce__(self) -> tuple:
         return Sentence, (str(self), self.key, self.values, self.parts, self.translations, self.between)
 
+    def __deepcopy__(self, memo: dict) -> Sentence:
+        """Itself, as of any text: pandas copies what a frame carries with each frame that is made of it."""
+        return self
+
     def __str__(self) -> str:
         return "".join(self)
 

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from retention_kit.hijri import with_hijri
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.periods import Period
 from retention_kit.settings import make_settings
-from retention_kit.wording import Words, languages, money_decimals
+from retention_kit.wording import Words, languages, money_decimals, sentence
 
 WORDS = Words("en", "GBP")
 
@@ -108,6 +109,12 @@ def test_sentences_are_filled_in():
         "Retention rose by 7.0 points to 45.6%"
     )
     assert WORDS.direction == "ltr"
+
+
+def test_a_frame_that_is_made_of_another_copies_no_sentence():
+    """Pandas copies what a frame carries deeply, with each frame that is made of it."""
+    carried = {"absent": {"churn": sentence("notes.small", n=3)}}
+    assert deepcopy(carried)["absent"]["churn"] is carried["absent"]["churn"]
 
 
 def test_values_are_never_read_as_fields():
