@@ -25,7 +25,7 @@ from exports import CASES
 from retention_kit import errors
 from retention_kit.cli import main, parser
 from retention_kit.delivery import alert_events
-from retention_kit.delivery.alert_messages import News
+from retention_kit.delivery.alert_messages import AlertNotice
 from retention_kit.delivery.hook_bodies import Message, body_of
 from retention_kit.delivery.webhooks import variable_of
 from retention_kit.metrics.alerts.conditions import rules
@@ -145,7 +145,9 @@ def test_what_a_webhook_gets_is_what_is_posted(page):
     alert = Alert(name="a", when="customer_churn_rate > 5%")
     state = AlertState(alert, "", "2025-11", "firing", "2025-11", (Comparison(operand, ">", operand, True),), "", "d")
     facts = (
-        News([alert_events.Event("firing", "2025-11", state)], Settings(), Words(), date(2025, 12, 1)).message().facts
+        AlertNotice([alert_events.Event("firing", "2025-11", state)], Settings(), Words(), date(2025, 12, 1))
+        .message()
+        .facts
     )
     assert shown["facts"].keys() == facts.keys()
     assert shown["facts"]["alerts"][0].keys() <= facts["alerts"][0].keys()

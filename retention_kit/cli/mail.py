@@ -169,9 +169,9 @@ def _send_pack(pack: Pack, settings: Settings, due: Period) -> bool:
 
 def _tell_alerts(data: Dataset, output: Path) -> int:
     """Tell what is new of alerts, and say by an exit code whether all of it was, and one with `exit` fires."""
-    from retention_kit.delivery.alerts import tell_alerts
+    from retention_kit.delivery.alerts import send_alerts
 
-    telling = tell_alerts(data, output, progress=say)
+    telling = send_alerts(data, output, progress=say)
     if telling.outcomes:
         print_table(
             told_each("alerts told to", "period", "outcome", "reply"),

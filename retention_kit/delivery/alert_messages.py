@@ -1,4 +1,4 @@
-"""What is said of alerts: a message for webhooks and an email, of all that is new for one target."""
+"""The texts of alerts: one message for webhooks and one email with all new events of a target."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from retention_kit.settings import Settings
 
 
-class News:
-    """The events of one message in words, the gravest first."""
+class AlertNotice:
+    """The events of one message in words, the most severe first."""
 
     def __init__(self, events: Sequence[Event], settings: Settings, words: Words, as_of: date):
-        self.events = sorted(events, key=lambda one: KINDS.index(one.kind))
+        self.events = sorted(events, key=lambda event: KINDS.index(event.kind))
         self._settings, self._words, self._as_of = settings, words, as_of
 
     @property
     def finding(self) -> str:
-        """The gravest of it, for a subject."""
+        """The most severe event, for a subject."""
         first, more = self._title(self.events[0]), len(self.events) - 1
         return self._words.text("telling.more", finding=first, count=more) if more else first
 
     def message(self) -> Message:
-        """For a webhook: a line for each event, or of a single one each sentence; its facts are all that was seen."""
+        """The message for a webhook: a line per event, or each sentence of a single event; `facts` holds all values."""
         link = self._settings.mail.link or ""
-        lines = [f"{self._title(one)}. {' '.join(self._lines(one))}" for one in self.events]
+        lines = [f"{self._title(event)}. {' '.join(self._lines(event))}" for event in self.events]
         return Message(
             title=self._about(self.finding),
             lines=tuple(lines if len(lines) > 1 else self._lines(self.events[0])),
@@ -40,22 +40,22 @@ class News:
             facts={
                 "company": self._settings.report.company,
                 "as_of": self._as_of,
-                "alerts": [told.facts(one.state) | {"event": one.kind} for one in self.events],
+                "alerts": [told.facts(event.state) | {"event": event.kind} for event in self.events],
             },
             direction=self._words.direction,
         )
 
-    def letter(self) -> bytes:
-        """The email, but for its recipient's own lines."""
+    def email(self) -> bytes:
+        """The email as bytes, without the headers of its recipient."""
         from retention_kit.report.message.letter import Letter, compose_letter
 
-        parts = [(self._title(one), self._lines(one)) for one in self.events]
+        parts = [(self._title(event), self._lines(event)) for event in self.events]
         letter = Letter(
             subject=self._about(self.finding),
             title=self._words.text("telling.title"),
             headline=self.finding,
             sections=tuple(parts) if len(parts) > 1 else (("", parts[0][1]),),
-            period=self._words.period(max((one.state.period for one in self.events), key=end_of)),
+            period=self._words.period(max((event.state.period for event in self.events), key=end_of)),
             about=self._words.text("telling.about", day=self._words.date(self._as_of)),
             received=self._words.text("telling.received"),
         )
@@ -76,7 +76,10 @@ class News:
         when = f"telling.{kind}_when"
         if event.kind == "firing" and event.since != state.period:
             when = "telling.firing_since"
-        said = [words.text(when, **values), *(f"{one.removesuffix('.')}." for one in told.sentences(state, words))]
+        sentences = [
+            words.text(when, **values),
+            *(f"{sentence.removesuffix('.')}." for sentence in told.sentences(state, words)),
+        ]
         if state.alert.owner:
-            said.append(words.text("telling.owner", owner=state.alert.owner))
-        return said
+            sentences.append(words.text("telling.owner", owner=state.alert.owner))
+        return sentences

@@ -1,4 +1,4 @@
-"""Who hears of alerts, and whom of them a message has not reached."""
+"""Recipients of alerts, and messages of alerts that were not delivered."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from retention_kit.settings.mail import Recipient
 
 
 def targets_of(alert: Alert) -> dict[str, Recipient | str]:
-    """Who hears of an alert, by how the ledger names them: a person, or the name of a webhook."""
-    found: dict[str, Recipient | str] = {}
+    """The recipients of an alert, by their name in the ledger: a person, or the name of a webhook."""
+    targets: dict[str, Recipient | str] = {}
     for target in alert.then:
         kind, _, name = target.partition(":")
         if kind == "mail":
             address, person = parse_address(name)
-            found[f"mail:{address.lower()}"] = Recipient(address, person)
+            targets[f"mail:{address.lower()}"] = Recipient(address, person)
         elif kind in WEBHOOKS:
-            found[f"{kind}:{name.upper()}"] = f"{kind}:{name.upper()}"
-    return found
+            targets[f"{kind}:{name.upper()}"] = f"{kind}:{name.upper()}"
+    return targets
 
 
 def owner_of(alert: Alert, settings: Settings) -> dict[str, Recipient | str]:
-    """Who hears that an alert has no data: its owner, where that is an address, else that of the reports."""
+    """The recipient of "no data": the alert's owner where that is an address, else the owner of the reports."""
     text = alert.owner if alert.owner and "@" in alert.owner else settings.mail.owner
     if not text:
         return {}
@@ -34,34 +34,36 @@ def owner_of(alert: Alert, settings: Settings) -> dict[str, Recipient | str]:
     return {f"mail:{address.lower()}": Recipient(address, person)}
 
 
-def people_of(settings: Settings) -> dict[str, Recipient | str]:
-    """Everybody who may hear of an alert, by target."""
-    each = [targets_of(alert) | owner_of(alert, settings) for alert in settings.alerts]
-    return {target: who for one in each for target, who in one.items()}
+def all_targets(settings: Settings) -> dict[str, Recipient | str]:
+    """The recipients of all alerts, by target."""
+    targets: dict[str, Recipient | str] = {}
+    for alert in settings.alerts:
+        targets |= targets_of(alert) | owner_of(alert, settings)
+    return targets
 
 
 def target_of(row: Row) -> str:
-    """How the ledger of alerts names who a message is for."""
+    """The name of a message's recipient in the ledger of alerts."""
     return f"mail:{row.recipient}" if "@" in row.recipient else row.recipient
 
 
-def undelivered(rows: Iterable[Row], settings: Settings, due: Period) -> list[str]:
-    """What of alerts somebody who is still to hear of them does not have, or may not, in sentences.
+def delivery_problems(rows: Iterable[Row], settings: Settings, due: Period) -> list[str]:
+    """A sentence for each message of alerts that a current recipient does not have, or may not have.
 
-    Nobody can send again what may have arrived; it is named until the period after the one that was due.
+    A message that may have arrived is never sent again; it is listed until the period after the one that was due.
     """
-    people, found = people_of(settings), []
+    targets, problems = all_targets(settings), []
     for row in rows:
-        if not row.series.startswith(ALERTS) or target_of(row) not in people:
+        if not row.series.startswith(ALERTS) or target_of(row) not in targets:
             continue
         if row.state in ("failed", "queued", "sending"):
-            found.append(
+            problems.append(
                 f"Alerts of {row.period}: {row.recipient} does not have them ({row.reply or row.state}): "
                 "`retention-kit run` tries again."
             )
         elif row.state in ("unknown", "data") and Period.parse(row.period).end >= due.end:
-            found.append(
+            problems.append(
                 f"Alerts of {row.period}: {row.recipient} may have them or not ({row.reply or 'they are being sent'}). "
                 "Ask; `retention-kit alerts` shows where each stands."
             )
-    return found
+    return problems

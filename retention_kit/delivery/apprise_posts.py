@@ -1,4 +1,4 @@
-"""Posts through Apprise, which knows a hundred services; the extra `[apprise]`."""
+"""Posts through Apprise, which supports a hundred services; needs the extra `[apprise]`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from retention_kit.delivery.smtp import Outcome
 
 
 def send_by_apprise(url: str, content: bytes, commit: Callable[[], None]) -> Outcome:
-    """Hand one message to Apprise; its URL is a secret.
+    """Send one message by Apprise; the URL is a secret.
 
-    It only says whether all went well. What did not is `failed`, and is asked again by the next call: where a service
-    took it and was then lost, it comes twice.
+    Apprise only reports success or failure. A failure is tried again by the next call, so a message may arrive twice
+    if the connection was lost after the service had accepted it.
     """
     try:
         import apprise
     except ImportError:
         return Outcome("failed", 'Apprise is not installed: pip install "retention-kit[apprise]"')
     logger = logging.getLogger("apprise")
-    was_off, logger.disabled = logger.disabled, True  # it tells URLs
+    was_off, logger.disabled = logger.disabled, True  # it logs URLs
     try:
         sender = apprise.Apprise(asset=apprise.AppriseAsset(app_id="retention-kit", async_mode=False))
         if not sender.add(url):

@@ -1,4 +1,4 @@
-"""Moments by which a step is over, whatever the other side does."""
+"""Deadlines for steps that another machine may delay."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from time import monotonic
 from typing import Any
 
 
-class Late(Exception):
-    """It was not done in time."""
+class DeadlineExceeded(Exception):
+    """It was not done by its deadline."""
 
 
-def by(moment: float, work: Callable[[], Any]) -> Any:
-    """What `work` gives up to then, of `monotonic`; raises Late where it is not done.
+def call_by(deadline: float, work: Callable[[], Any]) -> Any:
+    """The result of `work`; raises DeadlineExceeded if it is not done by a moment of `monotonic`.
 
-    For what cannot be ended, such as a look-up of a name: it is left alone then.
+    For calls that cannot be cancelled, such as name look-ups: their thread is abandoned.
     """
     future: Future = Future()
 
@@ -29,17 +29,17 @@ def by(moment: float, work: Callable[[], Any]) -> Any:
 
     Thread(target=run, daemon=True).start()
     try:
-        return future.result(min(max(0, moment - monotonic()), TIMEOUT_MAX))
+        return future.result(min(max(0, deadline - monotonic()), TIMEOUT_MAX))
     except TimeoutError:
         if future.done():
             raise
-        raise Late from None
+        raise DeadlineExceeded from None
 
 
 @contextmanager
-def within(end: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Call `end`, which ends a connection, once the time is over: whoever waits for it then finds it lost."""
-    timer = Timer(seconds, end)
+def close_after(close: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Call `close` after so many seconds, which ends a connection and with it any waiting on it."""
+    timer = Timer(seconds, close)
     timer.daemon = True
     timer.start()
     try:

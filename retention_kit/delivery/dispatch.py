@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention_kit.delivery.outbox import Outbox, Row
+from retention_kit.delivery import headers
+from retention_kit.delivery.outbox import Key, Outbox, Row
 from retention_kit.delivery.smtp import Deferred, NotFound, Server, connect, quit_connection, send_message
 from retention_kit.errors import Phrase, SettingsError
 
 if TYPE_CHECKING:
     from retention_kit.delivery.smtp import Connection
+    from retention_kit.settings.mail import Recipient
 
-PAUSES = (10, 40, 160, 300)  # seconds before what was deferred is tried again: as long as greylisting mostly takes
+PAUSES = (10, 40, 160, 300)  # seconds before a deferred message is tried again; covers most greylisting
 
 
 class Queued(NamedTuple):
-    """A message of the outbox, ready to go."""
+    """A message of the outbox, ready to be sent."""
 
     row: Row
     sender: str
     address: str
+
+
+def queue_mail(
+    outbox: Outbox,
+    key: Key,
+    to: Recipient,
+    raw: bytes,
+    digest: str,
+    revision: int = 0,
+    thread: Iterable[str] = (),
+    unsubscribe: str | None = None,
+    also: Callable[[sqlite3.Connection, str], None] | None = None,
+) -> Queued:
+    """Put a message with its recipient's headers into the outbox.
+
+    `digest` identifies the message across calls; `thread` are the Message-IDs that it follows, the first of the thread
+    first, empty ones and its own left out; `also` as in `Outbox.queue`. Raises ReportError where it has no sender.
+    """
+    sender = headers.sender_of(raw)
+    number = headers.message_id(key, revision, digest, sender)
+    earlier = tuple(dict.fromkeys(message_id for message_id in thread if message_id not in ("", number)))
+    head, shared = headers.personalise(raw, to, number, earlier, datetime.now(UTC), unsubscribe)
+    row = outbox.queue(key, revision, digest, number, (*earlier, number)[0], head, shared, also=also)
+    return Queued(row, sender, to.address)
 
 
 def deliver(
@@ -32,10 +61,10 @@ def deliver(
     pauses: Sequence[float] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
-    """Send what is queued and record the outcomes; what is not taken after all `pauses` (seconds) stays queued.
+    """Send the queued messages and record the outcomes; those not accepted after all `pauses` (seconds) stay queued.
 
-    Only what was certainly not taken is tried again: 4xx replies and connections lost before a message's content; a
-    server whose name is unknown, once only. `progress` gets a sentence on why and how long it waits. Raises
+    Only messages certainly not accepted are tried again: 4xx replies and connections lost before the content; a server
+    whose name is unknown, once only. `progress` gets a sentence with the reason and length of each pause. Raises
     SettingsError where no retry can help, such as a refused password; nothing more is sent then.
     """
     keep_trying(partial(_round, outbox, server), queued, pauses, progress)
@@ -47,7 +76,7 @@ def keep_trying(
     pauses: Sequence[float] | None,
     progress: Callable[[str], None] | None,
 ) -> None:
-    """Call `try_each` until nothing is left, or all `pauses` are over; it returns what is to be retried, and why."""
+    """Call `try_each` until nothing is left or all `pauses` are over; it returns those to retry, and the reason."""
     from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception_type
 
     waits = PAUSES if pauses is None else pauses
@@ -84,38 +113,35 @@ def keep_trying(
                 if queued:
                     raise error or Deferred()
     except RetryError:
-        pass  # what is left is queued for the next call
+        pass  # the rest stays queued for the next call
 
 
 def _round(outbox: Outbox, server: Server, queued: list[Queued]) -> tuple[list[Queued], Deferred | None]:
-    """Try each once, over one connection while it holds; returns those to retry, and why the first was not taken."""
+    """Try each once, over one connection while it is open; returns those to retry and the first one's reason."""
     smtp: Connection | None = None
     deferred: list[Queued] = []
-    why: Deferred | None = None
+    reason: Deferred | None = None
+    rest = deque(queued)
     try:
-        for number, one in enumerate(queued):
+        while rest:
+            message = rest[0]
             if smtp is None or smtp.sock is None:
-                try:
-                    smtp = connect(server)
-                except (Deferred, SettingsError) as error:
-                    for other in queued[number:]:
-                        outbox.set(other.row, "queued", str(error))
-                    if isinstance(error, SettingsError):
-                        raise
-                    return deferred + queued[number:], error
-            content = outbox.content(one.row)
-            outbox.set(one.row, "sending")
-            commit = partial(outbox.set, one.row, "data")
-            try:
-                outcome = send_message(smtp, server, one.sender, one.address, content, commit)
-            except SettingsError as error:
-                for other in queued[number:]:
-                    outbox.set(other.row, "queued", str(error))
-                raise
+                smtp = connect(server)
+            content = outbox.content(message.row)
+            outbox.set(message.row, "sending")
+            commit = partial(outbox.set, message.row, "data")
+            outcome = send_message(smtp, server, message.sender, message.address, content, commit)
             if outcome.state == "deferred":
-                deferred.append(one)
-                why = why or Deferred(outcome.reply)
-            outbox.set(one.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
+                deferred.append(message)
+                reason = reason or Deferred(outcome.reply)
+            outbox.set(message.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
+            rest.popleft()
+    except (Deferred, SettingsError) as error:
+        for other in rest:
+            outbox.set(other.row, "queued", str(error))
+        if isinstance(error, SettingsError):
+            raise
+        return [*deferred, *rest], error
     finally:
         quit_connection(smtp)
-    return deferred, why
+    return deferred, reason

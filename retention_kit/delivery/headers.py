@@ -1,4 +1,4 @@
-"""The messages as they are sent: with the headers of one recipient, as corrections, and alerts to the owner."""
+"""Messages as they are sent: with the headers of one recipient, as corrections, and to the owner."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from retention_kit.wording import Words
 
 NOBODY = "retention-kit <reports@localhost>"  # the sender where the settings name none
-# What a recipient's own lines replace; Bcc and the like have no business in a pack's message.
-_OWN = {b"to", b"cc", b"bcc", b"date", b"message-id", b"references", b"in-reply-to", b"auto-submitted",
+# Replaced by the recipient's own headers, or removed, as Bcc.
+_PERSONAL = {b"to", b"cc", b"bcc", b"date", b"message-id", b"references", b"in-reply-to", b"auto-submitted",
         b"list-unsubscribe", b"list-unsubscribe-post", b"return-path"}  # fmt: skip  # words by the line
 
 
@@ -34,10 +34,10 @@ def headers_of(raw: bytes) -> EmailMessage:
 
 
 def sender_of(raw: bytes) -> str:
-    """The address that a message comes from; raises ReportError where it names none, or several."""
+    """The sender's address of a message; raises ReportError if there is none, or several."""
     try:
         addresses: tuple[Address, ...] = getattr(headers_of(raw)["From"], "addresses", ())
-    except Exception:  # the library says in many ways that a header is broken
+    except Exception:  # the library raises many types for an invalid header
         addresses = ()
     if len(addresses) != 1 or not addresses[0].domain:
         raise ReportError("The pack's message names no sender: build the report again.")
@@ -45,23 +45,22 @@ def sender_of(raw: bytes) -> str:
 
 
 def message_id(key: Key, revision: int, digest: str, sender: str) -> str:
-    """The same for the same message to the same person, however often it is tried; another for a correction.
-
-    Of another project, whose series may be called the same, the message is another, and so is this.
-    """
+    """A Message-ID that is the same at each attempt to send the same message to the same person, else another."""
     number = hashlib.sha256("\n".join((*key, str(revision), digest)).encode()).hexdigest()[:32]
     return f"<{number}@{sender.rpartition('@')[2]}>"
 
 
-def personal(
+def personalise(
     raw: bytes, to: Recipient, number: str, thread: tuple[str, ...], at: datetime, unsubscribe: str | None
 ) -> tuple[bytes, bytes]:
-    """A message in two parts: the lines that are one recipient's, and everything else as it is, to the byte.
+    """A message in two parts: the headers of one recipient, and everything else, unchanged to the byte.
 
-    `number` is its Message-ID, `thread` those that it follows, the first of the series first.
+    `number` is its Message-ID, `thread` are those that it follows, the first of the thread first.
     """
     head, _, body = re.sub(rb"\r?\n", b"\r\n", raw).partition(b"\r\n\r\n")
-    kept = [line for line in re.split(rb"\r\n(?![ \t])", head) if line.partition(b":")[0].strip().lower() not in _OWN]
+    kept = [
+        line for line in re.split(rb"\r\n(?![ \t])", head) if line.partition(b":")[0].strip().lower() not in _PERSONAL
+    ]
     lines = [
         b"To: " + _mailbox(to.name, to.address),
         b"Date: " + format_datetime(at).encode(),
@@ -75,37 +74,36 @@ def personal(
 
 
 def _mailbox(name: str, address: str) -> bytes:
-    """Name and address as a header has them: quoted, or where it is long or beyond ASCII, in encoded words."""
+    """Name and address as in a header: quoted, or in encoded words if the name is long or beyond ASCII."""
     if name and (not name.isascii() or len(name) > 60 or "=?" in name):
         return Header(name, "utf-8", header_name="To").encode(linesep="\r\n").encode() + f"\r\n <{address}>".encode()
     return formataddr((name, address)).encode()
 
 
 def _unsubscribe(target: str | None, recipient: str) -> list[bytes]:
-    """How a mail program lets its reader leave; one click (RFC 8058) is for https that tells who it was."""
+    """List-Unsubscribe; one click (RFC 8058) needs an https URL that contains the recipient."""
     if not target:
         return []
     address = target if ":" in target else f"mailto:{target}"
-    is_theirs = address.startswith("https:") and "{recipient}" in address
-    one_click = [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click"] if is_theirs else []
+    is_one_click = address.startswith("https:") and "{recipient}" in address
+    one_click = [b"List-Unsubscribe-Post: List-Unsubscribe=One-Click"] if is_one_click else []
     address = address.replace("{recipient}", quote(recipient, safe=""))
     return [b"List-Unsubscribe: <" + address.encode() + b">", *one_click]
 
 
-def noted(raw: bytes, sentence: str) -> bytes:
-    """A message with a sentence on top."""
+def with_notice(raw: bytes, sentence: str) -> bytes:
+    """A message with a sentence above its text."""
     from retention_kit.report.message import mail
 
     return mail.to_bytes(mail.noted(BytesParser(policy=SMTP).parsebytes(raw), sentence))
 
 
-def corrected(raw: bytes, words: Words, period: str) -> bytes:
-    """A message that says in its subject and on top that it replaces one that was sent before."""
+def as_correction(raw: bytes, words: Words, period: str) -> bytes:
+    """A message marked in its subject and above its text as replacing one that was sent before."""
     from retention_kit.report.message import mail
 
-    message = mail.noted(
-        BytesParser(policy=SMTP).parsebytes(raw), words.text("sending.correction", period=words.period(period))
-    )
+    notice = words.text("sending.correction", period=words.period(period))
+    message = mail.noted(BytesParser(policy=SMTP).parsebytes(raw), notice)
     subject = str(message["Subject"])
     del message["Subject"]
     message["Subject"] = _line(words.text("sending.correction_subject", subject=subject))
@@ -120,15 +118,9 @@ def owner_alert(sender: str, subject: str, text: str) -> bytes:
     return message.as_bytes(policy=SMTP)
 
 
-_DIRECTING = (
-    bidi.LTR,
-    bidi.RTL,
-    bidi.EITHER,
-    bidi.END,
-    bidi.MARK,
-)  # of a subject from right to left, and of a name in it
+_BIDI_CONTROLS = (bidi.LTR, bidi.RTL, bidi.EITHER, bidi.END, bidi.MARK)  # for right-to-left subjects
 
 
 def _line(text: str) -> str:
-    """A header's text on one line, whatever a name in it holds."""
-    return " ".join("".join(one if one.isprintable() or one in _DIRECTING else " " for one in text).split())
+    """Text as a header on one line: other controls and line breaks become spaces."""
+    return " ".join("".join(char if char.isprintable() or char in _BIDI_CONTROLS else " " for char in text).split())

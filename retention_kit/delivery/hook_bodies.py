@@ -1,7 +1,6 @@
-"""What is posted to a webhook: plain JSON, or a message as Slack and Teams lay it out.
+"""Bodies of posts to webhooks: plain JSON, or messages in the formats of Slack, Teams and Apprise.
 
-Texts are values of their own there, never markup: whatever a name in the data holds, nothing of it is read as a link,
-as formatting or as a mention of somebody.
+Texts are plain-text values, never markup: nothing in a name from the data becomes a link, formatting or a mention.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _MENTIONS = re.compile(r"(?<![\w.+-])@(?=\w)|<(?=[!@#])")
 
 @dataclass(frozen=True)
 class Message:
-    """What is told: a title and lines of plain text, a link, and `facts` for programs, which plain JSON alone has."""
+    """A title and lines of plain text, a link, and `facts` for programs, which only plain JSON contains."""
 
     title: str
     lines: tuple[str, ...] = ()
@@ -32,34 +31,36 @@ class Message:
     facts: Mapping[str, Any] = field(default_factory=dict)
     direction: str = "ltr"  # or rtl
 
-    def shown(self) -> tuple[str, list[str]]:
-        """Title and lines as people see them, which mention nobody."""
-        return _tame(self.title, self.direction), [_tame(line, self.direction) for line in self.lines]
+    def display_texts(self) -> tuple[str, list[str]]:
+        """Title and lines as people see them, with mentions disabled."""
+        return _without_mentions(self.title, self.direction), [
+            _without_mentions(line, self.direction) for line in self.lines
+        ]
 
 
 def body_of(kind: str, message: Message) -> bytes:
     """The body of a post to a webhook of this kind: webhook (plain JSON), slack, teams or apprise.
 
-    Of many lines, people see only the first, and how many more there are.
+    A body that is too long keeps its first lines and the number of those left out.
     """
     if kind == "webhook":
         return _encoded(_plain(message))
-    form = {"slack": _slack, "teams": _teams, "apprise": _apprise}[kind]
+    layout = {"slack": _slack, "teams": _teams, "apprise": _apprise}[kind]
     for most in _MOST_LINES:
         left = len(message.lines) - most
         lines = (*message.lines[:most], f"… +{left}") if left > 0 else message.lines
-        body = _encoded(form(replace(message, lines=lines)))
+        body = _encoded(layout(replace(message, lines=lines)))
         if len(body) <= _MOST_BYTES:
             break
     return body
 
 
-def _encoded(said: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(said, enc_hook=_of_numpy)
+def _encoded(body: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(body, enc_hook=_plain_value)
 
 
 def _plain(message: Message) -> dict[str, Any]:
-    """`nan` and infinity become null, dates text."""
+    """NaN and infinity become null, dates text."""
     return {
         "title": brief(message.title, MOST_LENGTH, message.direction),
         "lines": [brief(line, MOST_LENGTH, message.direction) for line in message.lines],
@@ -69,8 +70,8 @@ def _plain(message: Message) -> dict[str, Any]:
 
 
 def _slack(message: Message) -> dict[str, Any]:
-    """`text` is for notifications, and for servers that know nothing but it; Slack itself shows the blocks."""
-    title, lines = message.shown()
+    """`text` is for notifications and for servers that support nothing else; Slack shows the blocks."""
+    title, lines = message.display_texts()
     text = "\n".join([title, *(f"• {line}" for line in lines), *filter(None, [message.link])])
     elements: list[dict[str, Any]] = [_section({"type": "text", "text": title, "style": {"bold": True}})]
     if lines:
@@ -91,8 +92,8 @@ def _section(element: dict[str, Any]) -> dict[str, Any]:
 
 
 def _teams(message: Message) -> dict[str, Any]:
-    """An Adaptive Card in the envelope that Workflows take; its text runs know no Markdown."""
-    title, lines = message.shown()
+    """An Adaptive Card in the envelope for Workflows; its text runs have no Markdown."""
+    title, lines = message.display_texts()
     runs = [_run(title, weight="bolder", size="medium"), *(_run(f"• {line}") for line in lines)]
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -108,20 +109,20 @@ def _teams(message: Message) -> dict[str, Any]:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _run(text: str, **look: str) -> dict[str, Any]:
-    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **look}]}
+def _run(text: str, **style: str) -> dict[str, Any]:
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
 
 
 def _apprise(message: Message) -> dict[str, Any]:
-    title, lines = message.shown()
+    title, lines = message.display_texts()
     return {"title": title, "body": "\n".join([*(f"• {line}" for line in lines), *filter(None, [message.link])])}
 
 
-def _tame(text: str, direction: str) -> str:
-    """One line that mentions nobody: a space of no width parts what would."""
+def _without_mentions(text: str, direction: str) -> str:
+    """One line with a zero-width space after each sign that would begin a mention."""
     return _MENTIONS.sub("\\g<0>\u200b", brief(text, MOST_LENGTH, direction))
 
 
-def _of_numpy(value: Any) -> Any:
-    """A number of numpy, or anything else, as what it says."""
+def _plain_value(value: Any) -> Any:
+    """A NumPy scalar as a Python number, anything else as text."""
     return value.item() if hasattr(value, "item") else str(value)

@@ -1,4 +1,4 @@
-"""Ledgers in SQLite of what was sent and who was listed: every step is on the disk before the next is taken."""
+"""SQLite ledgers of sent messages and listed customers: every step is on the disk before the next begins."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from retention_kit.errors import ReportError
 
 @contextmanager
 def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    """A ledger; `mode` is ro, rw or rwc, which makes it. Raises ReportError where it cannot be used."""
+    """A ledger; `mode` is ro, rw or rwc (create). Raises ReportError if it cannot be used."""
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
-        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a broken one is no end
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # tolerate invalid UTF-8
         try:
-            connection.execute("PRAGMA synchronous = FULL")  # with it, each step stays, also when the power goes
+            connection.execute("PRAGMA synchronous = FULL")  # each step survives a power failure
             yield connection
         finally:
             connection.close()
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of what it says of a broken one
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from SQLite's message about a damaged file
         said = " ".join(str(error).split())
         raise ReportError(
             "The ledger in {folder!r} cannot be used: {said}.", folder=str(path.parent), said=said
@@ -32,15 +32,15 @@ def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
-    """A ledger as it stands, also where we may not write."""
-    # What a killed run was writing lies beside the ledger, and is taken back by whoever opens it next.
-    is_cut = path.with_name(f"{path.name}-journal").exists() and os.access(path.parent, os.W_OK)
-    with opened(path, "rw" if is_cut else "ro") as connection:
+    """A ledger, read only, also where we may not write."""
+    # A killed run leaves its journal beside the ledger; opening for writing rolls it back.
+    has_journal = path.with_name(f"{path.name}-journal").exists() and os.access(path.parent, os.W_OK)
+    with opened(path, "rw" if has_journal else "ro") as connection:
         yield connection
 
 
 def version_of(path: Path, connection: sqlite3.Connection, newest: int) -> int:
-    """The version of a ledger, 0 where it is new; raises ReportError where it is newer than `newest`."""
+    """The version of a ledger, 0 if new; raises ReportError if it is newer than `newest`."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > newest:
         raise ReportError(
@@ -50,7 +50,7 @@ def version_of(path: Path, connection: sqlite3.Connection, newest: int) -> int:
 
 
 def sync(folder: Path) -> None:
-    """The names in a folder are on the disk."""
+    """Flush the names in a folder to the disk."""
     if os.name != "nt":  # Windows opens no folders
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -60,5 +60,5 @@ def sync(folder: Path) -> None:
 
 
 def now() -> str:
-    """The time, in UTC."""
+    """The time in UTC, ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,12 +1,12 @@
-"""The outbox: every message as it goes out, and a ledger of what became of it, so that each is sent once.
+"""The outbox: every message as it is sent, and a ledger of its outcome, so that each is sent once.
 
-What all recipients of a message share lies in one file; the lines that are one recipient's are in the ledger, and with
-them the digest of the two together: what was cut or edited since is not sent.
+The part that all recipients share is one file; each recipient's own headers are in the ledger, with the digest of both
+together: a message that was truncated or edited since is not sent.
 
-queued → sending → data → sent | failed | queued, again, where it was not taken | unknown, where nobody knows.
+queued → sending → data → sent | failed | queued again if certainly not accepted | unknown if that is not known.
 
-A state is on the disk before the step that it names is taken. What a crash leaves in `data` may have been sent: it
-becomes `unknown` and is never repeated unasked. What it leaves in `sending` was not: it is queued again.
+A state is on the disk before its step begins. After a crash, a message in `data` may have been sent: it becomes
+`unknown` and is never repeated unasked. One in `sending` was not sent: it is queued again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from retention_kit.errors import Phrase, ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
 
 NAME = "outbox"
-OWNERS = "owner/"  # how the series of words to the owner about failures begin; those of reports hold no slash
-ALERTS = "alerts/"  # how those of alerts do
+OWNERS = "owner/"  # prefix of the series of messages to the owner about failures; those of reports have no slash
+ALERTS = "alerts/"  # prefix of those of alerts
 LEDGER = "ledger.sqlite"
 STATES = ("queued", "sending", "data", "sent", "failed", "unknown")
 _UNITS = {name: timedelta(days=days) for name, days in {"day": 1, "week": 7, "month": 31, "year": 366}.items()}
 _VERSION = 3
-# What of alerts was told to whom, by message, and up to which period each was looked at (`alert_ledger`).
+# Which events each target was notified of, by message, and the last period evaluated (`alert_ledger`).
 _ALERTS = f"""
 CREATE TABLE IF NOT EXISTS told (
     rule TEXT NOT NULL, segment_value TEXT NOT NULL, since TEXT NOT NULL, event TEXT NOT NULL, target TEXT NOT NULL,
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS history (
 );
 {_ALERTS}
 """
-# From each earlier version to this one; of the first, what waits there is queued anew.
+# From each earlier version to this one; messages waiting in the first version are queued anew.
 _UPGRADES = {
     1: f"""
 ALTER TABLE deliveries ADD COLUMN head BLOB NOT NULL DEFAULT x'';
@@ -70,7 +70,7 @@ ALTER TABLE deliveries ADD COLUMN content TEXT NOT NULL DEFAULT '';
 
 
 class Key(NamedTuple):
-    """What is sent once: a series' report of a period, to one address."""
+    """Identifies a message that is sent once: a series, a period and an address."""
 
     series: str
     period: str
@@ -86,11 +86,11 @@ class Row(NamedTuple):
     revision: int  # 0 at first, one more for each correction
     digest: str  # of the pack's message
     message_id: str
-    root: str  # the Message-ID that its thread began with
-    file: str  # in the outbox: what it shares with others
+    root: str  # the Message-ID of the first message of its thread
+    file: str  # in the outbox: the part shared with other recipients
     state: str
-    attempts: int  # how often a server was asked to take it
-    reply: str  # what was last heard of it
+    attempts: int  # how often it was offered to a server
+    reply: str  # the last reply or reason
     at: str  # when, in UTC
 
     @property
@@ -99,27 +99,27 @@ class Row(NamedTuple):
 
     @property
     def is_report(self) -> bool:
-        """Whether it is a report, and not an alert or a word to the owner about failures."""
+        """Whether it is a report, not an alert or a message to the owner about failures."""
         return "/" not in self.series
 
 
 class Outbox:
-    """The messages and the ledger of one folder of packs; to be written to inside `sending` only."""
+    """The messages and the ledger of one folder of packs; write to it inside `sending` only."""
 
     def __init__(self, folder: Path, ledger: sqlite3.Connection):
         self.folder, self.ledger = folder, ledger
 
     def row(self, key: Key) -> Row | None:
-        """What the ledger says of one message."""
+        """The ledger's row of one message, or None."""
         rows = self._rows("WHERE series = ? AND period = ? AND recipient = ?", key)
         return rows[0] if rows else None
 
     def rows(self) -> list[Row]:
-        """All of it, by period, series and recipient."""
+        """All rows, by period, series and recipient."""
         return self._rows("ORDER BY period, series, recipient", ())
 
     def root(self, key: Key) -> str:
-        """The Message-ID that a recipient's thread of a series began with; empty where nothing has reached them yet."""
+        """The first Message-ID of a recipient's thread of a series; empty if nothing has reached them yet."""
         condition = "(state IN ('sent', 'unknown', 'data') OR revision > 0)"
         rows = self._rows(
             f"WHERE series = ? AND recipient = ? AND {condition} ORDER BY rowid LIMIT 1", (key[0], key[2])
@@ -127,14 +127,14 @@ class Outbox:
         return rows[0].root if rows else ""
 
     def is_waiting(self, row: Row) -> bool:
-        """Whether a message was queued before, did not go out, and is still there as it was."""
+        """Whether a message is queued and its content is unchanged."""
         try:
             return row.state == "queued" and bool(self.content(row))
         except ReportError:
             return False
 
     def content(self, row: Row) -> bytes:
-        """A message as it goes out; raises ReportError where it is not there, or not as it was queued."""
+        """A message as it is sent; raises ReportError if it is missing or not as it was queued."""
         query = "SELECT head, content FROM deliveries WHERE series = ? AND period = ? AND recipient = ?"
         head, digest = self.ledger.execute(query, row.key).fetchone() or (b"", "")
         try:
@@ -158,38 +158,39 @@ class Outbox:
         head: bytes,
         shared: bytes,
         suffix: str = ".eml",
-        also: Callable[[sqlite3.Connection], None] | None = None,
+        also: Callable[[sqlite3.Connection, str], None] | None = None,
     ) -> Row:
-        """Keep a message, on the disk before the ledger knows of it, to be sent; an earlier one of the key gives way.
+        """Store a message to be sent, first on the disk, then in the ledger; it replaces an earlier one of the key.
 
-        `head` are its recipient's own lines, `shared` is all that follows; what `also` writes is there if it is.
+        `head` are its recipient's own headers, `shared` is the rest. `also(ledger, message_id)` writes more in the same
+        transaction.
         """
         before = self.row(key)
         attempts = before.attempts if before and before.revision == revision else 0
         file = f"{key.period}-{hashlib.sha256(shared).hexdigest()[:16]}{suffix}"
         row = Row(*key, revision, digest, message_id, root, file, "queued", attempts, "", now())
-        if not self._holds(file, shared):
+        if not self._has(file, shared):
             _write(self.folder / file, shared)
         with self.ledger:
             values = (*row, head, hashlib.sha256(head + shared).hexdigest())
             names = ", ".join((*Row._fields, "head", "content"))
             marks = ", ".join("?" * len(values))
             self.ledger.execute(f"INSERT OR REPLACE INTO deliveries ({names}) VALUES ({marks})", values)
-            self._tell(row.key, revision, "queued", "", row.at)
+            self._log(row.key, revision, "queued", "", row.at)
             if also:
-                also(self.ledger)
+                also(self.ledger, message_id)
         return row
 
-    def _holds(self, file: str, content: bytes) -> bool:
+    def _has(self, file: str, content: bytes) -> bool:
         try:
             return (self.folder / file).read_bytes() == content
         except OSError:
             return False
 
     def forget(self, keep: str) -> int:
-        """Delete messages of longer ago than `keep`, as 1 year, and what was heard of them; how many files.
+        """Delete messages older than `keep`, such as "1 year", with their history; returns the number of files.
 
-        That they were sent, to whom and when stays: else they would be sent again. What is still to be sent stays, too.
+        The record that they were sent, to whom and when stays, else they would be sent again; unsent messages stay too.
         """
         number, unit = keep.split()
         before = datetime.now(UTC) - int(number) * _UNITS[unit.removesuffix("s")]
@@ -204,7 +205,7 @@ class Outbox:
         return len(old)
 
     def set(self, row: Row, state: str, reply: str = "") -> None:
-        """Write a state down, for good; returns when the disk has it."""
+        """Record a state; returns when it is on the disk."""
         asked, at = int(state == "sending"), now()
         with self.ledger:
             self.ledger.execute(
@@ -212,30 +213,30 @@ class Outbox:
                 "WHERE series = ? AND period = ? AND recipient = ?",
                 (state, reply, at, asked, *row.key),
             )
-            self._tell(row.key, row.revision, state, reply, at)
+            self._log(row.key, row.revision, state, reply, at)
 
     def history(self, key: Key) -> list[tuple[int, str, str]]:
-        """Every state that a message went through: revision, state and reply, the oldest first."""
+        """Every state of a message: revision, state and reply, the oldest first."""
         query = (
             "SELECT revision, state, reply FROM history WHERE series = ? AND period = ? AND recipient = ? "
             "ORDER BY rowid"
         )
         return self.ledger.execute(query, key).fetchall()
 
-    def _tell(self, key: Key, revision: int, state: str, reply: str, at: str) -> None:
+    def _log(self, key: Key, revision: int, state: str, reply: str, at: str) -> None:
         self.ledger.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, revision, state, reply, at))
 
-    def _rows(self, which: str, values: tuple) -> list[Row]:
+    def _rows(self, clause: str, values: tuple) -> list[Row]:
         names = ", ".join(Row._fields)
-        return [Row(*row) for row in self.ledger.execute(f"SELECT {names} FROM deliveries {which}", values)]
+        return [Row(*row) for row in self.ledger.execute(f"SELECT {names} FROM deliveries {clause}", values)]
 
 
 @contextmanager
 def sending(output: Path) -> Iterator[Outbox]:
-    """The outbox of a folder of packs, for this sender alone; what an earlier one left half done is settled first.
+    """The outbox of a folder of packs, locked for this sender, after recovery from an interrupted one.
 
-    Raises ReportError where another sender is at work, where the ledger cannot be used, and where the system keeps no
-    locks: nobody could tell then that a message goes out once.
+    Raises ReportError if another sender is at work, if the ledger cannot be used, and if the file system has no locks:
+    then messages could be sent twice.
     """
     folder = output / NAME
     try:
@@ -247,9 +248,9 @@ def sending(output: Path) -> Iterator[Outbox]:
         raise ReportError(
             "No message can be written to {folder!r}: {reason}.", folder=str(folder), reason=error.strerror
         ) from None
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            is_alone = held.enter_context(output_lock(folder))
+            is_alone = stack.enter_context(output_lock(folder))
         except SettingsError as error:
             template = error.text.template.replace(", or give another --output", "")
             raise ReportError(template, **error.text.values) from None
@@ -259,18 +260,18 @@ def sending(output: Path) -> Iterator[Outbox]:
             )
         if not (folder / LEDGER).exists():
             _refuse_lost(folder)
-        ledger = held.enter_context(opened(folder / LEDGER, "rwc"))
+        ledger = stack.enter_context(opened(folder / LEDGER, "rwc"))
         (folder / LEDGER).chmod(0o600)
         if (version := _version_of(folder, ledger)) < _VERSION:
             ledger.executescript(f"BEGIN;{_UPGRADES[version] if version else _SCHEMA}COMMIT;")
         outbox = Outbox(folder, ledger)
-        _settle(outbox)
+        _recover(outbox)
         yield outbox
 
 
 @contextmanager
 def reading(output: Path) -> Iterator[Outbox | None]:
-    """The outbox as it stands, for looking at, also where we may not write; none where nothing was ever sent."""
+    """The outbox, read only, also where we may not write; None if nothing was ever sent."""
     folder = output / NAME
     if not (folder / LEDGER).is_file():
         _refuse_lost(folder)
@@ -281,14 +282,14 @@ def reading(output: Path) -> Iterator[Outbox | None]:
 
 
 def _version_of(folder: Path, ledger: sqlite3.Connection) -> int:
-    """The version of a ledger, 0 where it is new; raises ReportError where it is newer than us, or was lost."""
+    """The version of a ledger, 0 if new; raises ReportError if it is of a newer release, or was lost."""
     if not (version := version_of(folder / LEDGER, ledger, _VERSION)):
         _refuse_lost(folder)
     return version
 
 
 def _refuse_lost(folder: Path) -> None:
-    """Raise ReportError where messages lie beside no ledger, or an empty one: all would be sent again."""
+    """Raise ReportError if there are messages but no ledger, or an empty one: all would be sent again."""
     if any(_messages(folder)):
         raise ReportError(
             "The ledger in {folder!r} is empty although messages were sent: restore it, or move the folder away.",
@@ -296,8 +297,8 @@ def _refuse_lost(folder: Path) -> None:
         )
 
 
-def _settle(outbox: Outbox) -> None:
-    """What a sender that was killed left half done; there is none at work now but us."""
+def _recover(outbox: Outbox) -> None:
+    """Settle the steps of a sender that was killed; nobody else is sending now."""
     for row in outbox.rows():
         if row.state == "data":
             outbox.set(row, "unknown", "the sender was cut off while the message was sent")
@@ -306,15 +307,15 @@ def _settle(outbox: Outbox) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, for this user's eyes; raises ReportError where there is no room."""
-    beside = path.with_suffix(".part")
+    """Write a private file, whole or not at all; raises ReportError if that fails."""
+    part = path.with_suffix(".part")
     try:
-        write_private(beside, content)
-        beside.replace(path)
+        write_private(part, content)
+        part.replace(path)
         sync(path.parent)
     except OSError as error:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         raise ReportError(
             "No message can be written to {folder!r}: {reason}.", folder=str(path.parent), reason=error.strerror
         ) from None

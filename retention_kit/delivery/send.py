@@ -1,4 +1,4 @@
-"""Sending a pack: who gets which message, whether they have it already, and what became of it."""
+"""Sends a pack: the message of each recipient, unless they have it already, and its outcome."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from retention_kit import bidi
 from retention_kit.delivery import headers
-from retention_kit.delivery.dispatch import Queued, deliver
+from retention_kit.delivery.dispatch import Queued, deliver, queue_mail
 from retention_kit.delivery.outbox import OWNERS, Key, Outbox, Row, reading, sending
 from retention_kit.delivery.smtp import Server, refuse_localhost, server_of
 from retention_kit.errors import Phrase, ReportError, SettingsError
@@ -57,7 +57,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Sending:
-    """What one call of `send_report` did."""
+    """The outcomes of one call of `send_report`."""
 
     period: str
     verdict: gate.Verdict
@@ -73,10 +73,10 @@ class Sending:
 
     @property
     def is_done(self) -> bool:
-        """Whether everybody has what they are to have."""
+        """Whether every recipient has their message."""
         if self.verdict.state == "blocked":
             return False
-        return all(one.state in SETTLED or (self.is_dry and one.state == "to be sent") for one in self.results)
+        return all(result.state in SETTLED or (self.is_dry and result.state == "to be sent") for result in self.results)
 
     def _repr_html_(self) -> str:
         return self.outcomes.to_html(index=False)
@@ -95,17 +95,17 @@ def send_report(
 ) -> Sending:
     """Check a finished pack (its folder, or a `Pack`) and mail its messages, one to each recipient, once.
 
-    - `to`: the recipients of the settings who get it now, or others, who get the whole report in its first language.
+    - `to`: addresses of recipients in the settings, or others, who get the whole report in its first language.
     - `settings`: by default ./retention.toml, never others that a pack names; `smtp_url`: by default the environment
       variable RETENTION_KIT_SMTP_URL. `dry_run` reports what would be done and does nothing.
-    - `resend` sends a changed report as a correction, and what may have arrived (`unknown`) again, but that only to
-      recipients named in `to`; otherwise a second call sends only what is missing.
-    - `expected`: the last complete period by the calendar; `progress` gets a sentence on what is waited for.
+    - `resend` sends a changed report as a correction, and repeats messages that may have arrived (`unknown`), but only
+      to recipients named in `to`; otherwise a second call sends only what is missing.
+    - `expected`: the last complete period by the calendar; `progress` gets a sentence on each pause.
 
-    A pack that the gate blocks is sent to nobody, and its owner is told, once. Raises SettingsError where there is no
+    A pack that the gate blocks is sent to nobody, and its owner is notified once. Raises SettingsError if there is no
     server or recipient, or the server refuses our password or cannot be trusted.
     """
-    folder = Path(pack).resolve()  # "." is a pack too, and the outbox lies beside it
+    folder = Path(pack).resolve()  # so that "." has a parent, which holds the outbox
     manifest = manifests.read(folder)
     if manifest.get("schema") != 1:
         raise SettingsError(
@@ -122,23 +122,28 @@ def send_report(
             server = smtp_url if isinstance(smtp_url, Server) else server_of(smtp_url)
             owner = _Owner(folder, manifest, chosen, server)
     except SettingsError:
-        if verdict.state != "blocked":  # which is so whoever would have got it, and from where
+        if verdict.state != "blocked":  # a blocked pack is reported even without recipients or a server
             raise
     if verdict.state == "blocked":
         if owner and owner.settings.mail.owner:
             with sending(folder.parent) as outbox:
                 owner.alert(outbox, reasons=verdict.reasons)
-        return Sending(period, verdict, tuple(Result(*_fields(one), "blocked", "") for one in recipients), dry_run)
+        return Sending(
+            period,
+            verdict,
+            tuple(Result(*_fields(recipient), "blocked", "") for recipient in recipients),
+            dry_run,
+        )
     messages, absent = _messages(folder, manifest, recipients)
     if owner is None:
         results = absent | _dry_run(folder.parent, messages, resend, bool(to))
-        return Sending(period, verdict, tuple(results[one] for one in recipients), is_dry=True)
+        return Sending(period, verdict, tuple(results[recipient] for recipient in recipients), is_dry=True)
     refuse_localhost(headers.sender_of(messages[0].raw), owner.server)
     with sending(folder.parent) as outbox:
         sent = _send(outbox, owner.server, owner.settings, verdict, messages, resend, bool(to), progress)
-        results = absent | {one.to: result for one, result in zip(messages, sent, strict=True)}
-        outcomes = tuple(results[one] for one in recipients)
-        if any(one.state in ("failed", "unknown", "queued") for one in outcomes):
+        results = absent | {message.to: result for message, result in zip(messages, sent, strict=True)}
+        outcomes = tuple(results[recipient] for recipient in recipients)
+        if any(outcome.state in ("failed", "unknown", "queued") for outcome in outcomes):
             owner.alert(outbox, results=outcomes)
         keep = owner.settings.mail.keep_outbox
         if (deleted := outbox.forget(keep)) and progress:
@@ -154,40 +159,40 @@ def send_report(
 
 
 def _dry_run(output: Path, messages: Sequence[Addressed], resend: bool, is_named: bool) -> dict[Recipient, Result]:
-    """What sending would do, by recipient."""
+    """The result that sending would have, by recipient."""
     with reading(output) as ledger:
-        rows = [ledger.row(one.key) if ledger else None for one in messages]
-    actions = (_decide(row, one.digest, resend, is_named) for one, row in zip(messages, rows, strict=True))
-    return {one.to: _planned(one, *action) for one, action in zip(messages, actions, strict=True)}
+        rows = [ledger.row(message.key) if ledger else None for message in messages]
+    actions = (_decide(row, message.digest, resend, is_named) for message, row in zip(messages, rows, strict=True))
+    return {message.to: _planned(message, *action) for message, action in zip(messages, actions, strict=True)}
 
 
 def _messages(
     folder: Path, manifest: dict, recipients: Sequence[Recipient]
 ) -> tuple[list[Addressed], dict[Recipient, Result]]:
-    """Each recipient's message, and the results of those for whom the pack has none; raises where it has for nobody."""
-    read = cache(Path.read_bytes)  # one message of many recipients is in memory once
+    """The messages of the recipients, and the results of those without one; raises if nobody has one."""
+    read = cache(Path.read_bytes)  # recipients of one message share its bytes
     messages: list[Addressed] = []
     absent: dict[Recipient, Result] = {}
-    for one in recipients:
+    for recipient in recipients:
         try:
-            messages.append(_message_for(folder, manifest, one, read))
+            messages.append(_message_for(folder, manifest, recipient, read))
         except SettingsError as error:
-            absent[one] = Result(*_fields(one), "failed", error.text)
+            absent[recipient] = Result(*_fields(recipient), "failed", error.text)
             if len(absent) == len(recipients):
                 raise
     return messages, absent
 
 
-def settings_of(given: Settings | str | Path | None, manifest: dict) -> Settings:
-    """The settings given, else those that lie here, else the defaults.
+def settings_of(settings: Settings | str | Path | None, manifest: dict) -> Settings:
+    """The settings given, else ./retention.toml, else the defaults.
 
-    A pack may come from anybody, and its recipients get what it holds: so of a pack that names other settings than
-    those that lie here, theirs are used only where they are given. Raises SettingsError where they are not.
+    A pack may come from anybody: settings that it names are used only if given. Raises SettingsError if it names others
+    than ./retention.toml and none are given.
     """
-    if isinstance(given, Settings):
-        return given
-    if given is not None:
-        path = Path(given) / "retention.toml" if Path(given).is_dir() else Path(given)
+    if isinstance(settings, Settings):
+        return settings
+    if settings is not None:
+        path = Path(settings) / "retention.toml" if Path(settings).is_dir() else Path(settings)
         if not path.is_file():
             raise SettingsError("There is no file {path!r}: give a retention.toml.", path=str(path))
         return read_settings(path) if path.suffix == ".toml" else Settings()
@@ -203,7 +208,7 @@ def settings_of(given: Settings | str | Path | None, manifest: dict) -> Settings
 
 
 def today(settings: Settings) -> date:
-    """The date in the report's time zone, or the one that the settings pretend it to be."""
+    """The date in the report's time zone, or `as_of` of the settings."""
     return settings.report.as_of or datetime.now(ZoneInfo(settings.report.timezone or "UTC")).date()
 
 
@@ -212,28 +217,29 @@ def _fields(to: Recipient) -> tuple[str, str, str]:
 
 
 def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Recipient]:
-    """Who is to get something; those named, where some are, with what the settings say of them."""
+    """The recipients of the settings, or those named by `to`, with language and segment as configured."""
     first = settings.report.languages[0]
-    each = [one._replace(language=one.language or first) for one in settings.mail.addressed()]
-    known = [*{(one.address.lower(), *one[2:]): one for one in reversed(each)}.values()][::-1]
+    addressed = [recipient._replace(language=recipient.language or first) for recipient in settings.mail.addressed()]
+    unique = {(recipient.address.lower(), *recipient[2:]): recipient for recipient in reversed(addressed)}
+    configured = [*unique.values()][::-1]
     if to is None:
-        if not known:
+        if not configured:
             raise SettingsError(
                 'There is nobody to send to: name them in retention.toml ([mail], to = ["…"]) or by --to.'
             )
-        return known
+        return configured
     recipients: dict[tuple, Recipient] = {}
     for address, name in map(parse_address, [to] if isinstance(to, str) else to):
-        theirs = [one for one in known if one.address.lower() == address.lower()]
-        for one in theirs or [Recipient(address, name, first)]:
-            recipients[one.address.lower(), one.language, one.segment] = one
+        matching = [recipient for recipient in configured if recipient.address.lower() == address.lower()]
+        for recipient in matching or [Recipient(address, name, first)]:
+            recipients[recipient.address.lower(), recipient.language, recipient.segment] = recipient
     if not recipients:
         raise SettingsError("There is nobody to send to: `to` is empty.")
     return [*recipients.values()]
 
 
 def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Path], bytes]) -> Addressed:
-    """The message of the pack that is theirs; raises SettingsError where it has none."""
+    """A recipient's message of the pack; raises SettingsError if there is none."""
     builds = {
         (name.partition(".")[0], manifests.segment_of(about)): name
         for name, about in manifest.get("reports", {}).items()
@@ -262,18 +268,17 @@ def _message_for(folder: Path, manifest: dict, to: Recipient, read: Callable[[Pa
 
 
 def _series(manifest: dict, to: Recipient | None) -> str:
-    """What a thread is kept apart by beside its recipient: length of the period, language and segment; or the owner's.
+    """Identifies a thread of a recipient: length of the period, language and segment; without `to`, the owner's.
 
-    The company is none of it: another spelling of its name is no reason to send everything again, and an output folder
-    holds one pack a period.
+    The company is no part of it: another spelling of its name must not send everything again.
     """
-    what = [manifest.get("every", ""), *((to.language, to.segment) if to else ())]
-    plain = re.sub(r"[^a-z0-9]+", "-", " ".join(filter(None, what)).lower()).strip("-")[:60]
-    return f"{'' if to else OWNERS}{plain}-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
+    parts = [manifest.get("every", ""), *((to.language, to.segment) if to else ())]
+    plain = re.sub(r"[^a-z0-9]+", "-", " ".join(filter(None, parts)).lower()).strip("-")[:60]
+    return f"{'' if to else OWNERS}{plain}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
 
 
 def _decide(row: Row | None, digest: str, resend: bool, is_named: bool) -> tuple[str, str]:
-    """What to do with a message, and why: send, correct, repeat, or leave it as already sent, changed or unknown."""
+    """The action for a message and its reason: send, correct, repeat, or none: already sent, changed, unknown."""
     if row is None or row.state in ("queued", "sending", "failed"):
         return ("correct" if row and row.revision else "send"), ""
     if row.state in ("unknown", "data"):
@@ -295,52 +300,47 @@ def _send(
     server: Server,
     settings: Settings,
     verdict: gate.Verdict,
-    post: Sequence[Addressed],
+    messages: Sequence[Addressed],
     resend: bool,
     is_named: bool,
     progress: Callable[[str], None] | None,
 ) -> tuple[Result, ...]:
-    """Queue what is missing, hand it over, and say of every message what became of it."""
+    """Queue missing messages and deliver them; returns the outcome of every message."""
     results, queued = {}, []
-    for message in post:
+    for message in messages:
         row = outbox.row(message.key)
         action, reason = _decide(row, message.digest, resend, is_named)
         if action in ("send", "correct", "repeat"):
             queued.append(_queue(outbox, settings, verdict, message, row, action))
         results[message.key] = action, reason
     deliver(outbox, server, queued, progress=progress)
-    for row in (one.row for one in queued):
+    for row in (message.row for message in queued):
         now = outbox.row(row.key) or row
         reason = results[row.key][1]
         results[row.key] = now.state, "; ".join(filter(None, [now.reply, reason if now.state == "sent" else ""]))
-    return tuple(Result(*_fields(message.to), *results[message.key]) for message in post)
+    return tuple(Result(*_fields(message.to), *results[message.key]) for message in messages)
 
 
 def _queue(
     outbox: Outbox, settings: Settings, verdict: gate.Verdict, message: Addressed, row: Row | None, action: str
 ) -> Queued:
-    """Put a message into the outbox, or find it there."""
-    key, sender, raw = message.key, headers.sender_of(message.raw), message.raw
+    """Put a message into the outbox unless it is waiting there."""
+    key, raw = message.key, message.raw
     if row and row.digest == message.digest and outbox.is_waiting(row):
-        return Queued(row, sender, message.to.address)
+        return Queued(row, headers.sender_of(raw), message.to.address)
     revision = 0 if row is None else row.revision
     if verdict.late:
-        raw = headers.noted(raw, gate.late_notice(verdict, Words.of(settings.report, message.to.language)))
+        raw = headers.with_notice(raw, gate.late_notice(verdict, Words.of(settings.report, message.to.language)))
     if row and action == "correct":
-        # One that did not go out yet is that same correction; one that did, or may have, is followed by another.
+        # A correction not yet sent is replaced; one that was sent, or may have been, is followed by another.
         revision += row.state in ("sent", "unknown")
-        raw = headers.corrected(raw, Words.of(settings.report, message.to.language), key.period)
-    number = headers.message_id(key, revision, message.digest, sender)
-    root = outbox.root(key)
-    before = [row.message_id] if row and row.revision < revision else []
-    thread = tuple(dict.fromkeys([one for one in (root, *before) if one and one != number]))
-    parts = headers.personal(raw, message.to, number, thread, datetime.now(UTC), settings.mail.unsubscribe)
-    queued = outbox.queue(key, revision, message.digest, number, root or number, *parts)
-    return Queued(queued, sender, message.to.address)
+        raw = headers.as_correction(raw, Words.of(settings.report, message.to.language), key.period)
+    thread = [outbox.root(key), *([row.message_id] if row and row.revision < revision else [])]
+    return queue_mail(outbox, key, message.to, raw, message.digest, revision, thread, settings.mail.unsubscribe)
 
 
 class _Owner(NamedTuple):
-    """Who looks after the reports of a pack, and hears, once, why it was held back or whom it did not reach."""
+    """The owner of the reports, who is notified once why a pack was blocked or whom it did not reach."""
 
     folder: Path
     manifest: dict
@@ -348,44 +348,38 @@ class _Owner(NamedTuple):
     server: Server
 
     def alert(self, outbox: Outbox, reasons: Sequence[str] = (), results: Sequence[Result] = ()) -> None:
-        """Mail the owner, where there is one, unless the very same was sent before."""
+        """Mail the owner, if there is one, unless the same notification was sent before."""
         if not self.settings.mail.owner:
             return
         address, name = parse_address(self.settings.mail.owner)
         raw, digest = self._message(reasons, results)
-        key, sender = (
-            Key(_series(self.manifest, None), self.manifest["period"], address.lower()),
-            headers.sender_of(raw),
-        )
+        key = Key(_series(self.manifest, None), self.manifest["period"], address.lower())
         row, revision = outbox.row(key), 0
         if row is not None:
-            is_out = row.state in ("sent", "unknown")
-            if is_out and row.digest == digest:
+            is_sent = row.state in ("sent", "unknown")
+            if is_sent and row.digest == digest:
                 return
-            revision = row.revision + is_out
-        number, root = headers.message_id(key, revision, digest, sender), outbox.root(key)
-        thread = (root,) if root and root != number else ()
-        parts = headers.personal(raw, Recipient(address, name), number, thread, datetime.now(UTC), None)
-        queued = outbox.queue(key, revision, digest, number, root or number, *parts)
-        deliver(outbox, self.server, [Queued(queued, sender, address)], pauses=())
+            revision = row.revision + is_sent
+        queued = queue_mail(outbox, key, Recipient(address, name), raw, digest, revision, [outbox.root(key)])
+        deliver(outbox, self.server, [queued], pauses=())
 
     def _message(self, reasons: Sequence[str], results: Sequence[Result]) -> tuple[bytes, str]:
-        """The message, and a digest of who and why: not of a server's words, which vary."""
+        """The message, and a digest of its reasons and recipients without the server's replies, which vary."""
         words, company = Words.of(self.settings.report), self.settings.report.company
-        missed = [one for one in results if one.state not in SETTLED]
-        why = "undelivered" if results else "blocked"
-        period, sent = words.period(self.manifest["period"]), len(results) - len(missed)
+        undelivered = [result for result in results if result.state not in SETTLED]
+        kind = "undelivered" if results else "blocked"
+        period, sent = words.period(self.manifest["period"]), len(results) - len(undelivered)
         values = {"period": period, "sent": sent, "count": len(results)}
-        text = [words.text(f"sending.{why}", **values), "", *(f"- {words.say(reason)}" for reason in reasons)]
-        for one in missed:
-            text.append(f"- {one.recipient}: {words.say(Phrase(one.state))}. {one.reply}")
-            if one.state == "unknown":
-                command = f"retention-kit send {self.folder} --resend --to {one.recipient}"
+        text = [words.text(f"sending.{kind}", **values), "", *(f"- {words.say(reason)}" for reason in reasons)]
+        for result in undelivered:
+            text.append(f"- {result.recipient}: {words.say(Phrase(result.state))}. {result.reply}")
+            if result.state == "unknown":
+                command = f"retention-kit send {self.folder} --resend --to {result.recipient}"
                 text.append("  " + words.text("sending.unknown", command=command))
         text += ["", words.text("sending.again", command=f"retention-kit send {self.folder}")]
         name = words.text("sending.of_company", company=company) if company else ""
-        subject = words.text(f"sending.{why}_subject", company=name, **values)
-        said, subject = (bidi.turn_lines(one, words.direction) for one in ("\n".join(text) + "\n", subject))
-        raw = headers.owner_alert(self.settings.mail.sender or headers.NOBODY, subject, said)
-        gist = [why, *reasons, *(f"{one.recipient} {one.state}" for one in missed)]
+        subject = words.text(f"sending.{kind}_subject", company=name, **values)
+        body, subject = (bidi.turn_lines(text, words.direction) for text in ("\n".join(text) + "\n", subject))
+        raw = headers.owner_alert(self.settings.mail.sender or headers.NOBODY, subject, body)
+        gist = [kind, *reasons, *(f"{result.recipient} {result.state}" for result in undelivered)]
         return raw, hashlib.sha256("\n".join(gist).encode()).hexdigest()

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from retention_kit.delivery.deadlines import Late, by, within
+from retention_kit.delivery.deadlines import DeadlineExceeded, call_by, close_after
 from retention_kit.errors import Phrase, SettingsError
 
 VARIABLE = "RETENTION_KIT_SMTP_URL"
@@ -30,36 +30,36 @@ State = Literal["sent", "failed", "deferred", "unknown"]
 
 
 class Outcome(NamedTuple):
-    """The result for one message. Deferred: certainly not taken, try again; unknown: it may have been taken."""
+    """The outcome of one message. Deferred: certainly not accepted, try again; unknown: it may have been accepted."""
 
     state: State
     reply: str
 
 
 class Deferred(Exception):
-    """The server cannot be reached or asks to come back later."""
+    """The server cannot be reached or asks to try again later."""
 
-    wait = 0.0  # seconds before it wants to be asked again
+    wait = 0.0  # seconds that it asks to wait
 
 
 class NotFound(Deferred):
-    """Nothing knows the server's name: more likely a slip than a passing fault."""
+    """The server's name cannot be resolved: more likely a typing error than a passing fault."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """The SMTP server that takes the messages; its repr never shows the password."""
+    """An SMTP server; its repr never shows the password."""
 
     host: str
     port: int
     tls: Literal["starttls", "tls", "none"]
     user: str = ""
     password: str = field(default="", repr=False)
-    timeout: float = 60  # seconds for each answer
-    # For the answer to a whole message: giving up sooner leaves it unknown (RFC 5321, 4.5.3.2.6).
+    timeout: float = 60  # seconds for each reply
+    # For the reply to a whole message: giving up sooner leaves it unknown (RFC 5321, 4.5.3.2.6).
     data_timeout: float = 600
-    context: ssl.SSLContext | None = field(default=None, repr=False)  # whom to trust; default: whom the system trusts
-    # For connecting as a whole, and beyond `data_timeout` for a message, however much is answered.
+    context: ssl.SSLContext | None = field(default=None, repr=False)  # default: the certificates that the system trusts
+    # For connecting as a whole, and beyond `data_timeout` for a message.
     deadline: float = 300
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class Server:
 
 
 def server_of(url: str | None = None) -> Server:
-    """The server that a URL, by default that of the environment, names; raises SettingsError and never repeats it."""
+    """The server of a URL, by default that of the environment; raises SettingsError, which never repeats the URL."""
     url = (os.environ.get(VARIABLE, "") if url is None else url).strip()
     if not url:
         raise SettingsError(
@@ -82,7 +82,7 @@ def server_of(url: str | None = None) -> Server:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
         host.encode("idna")
-    except ValueError:  # its text would show what stands where the port should
+    except ValueError:  # its text could show the password
         raise _bad_url("cannot be read") from None
     if parts.scheme not in ("smtp", "smtps") or not host or not url.isprintable():
         raise _bad_url("names no mail server")
@@ -117,7 +117,7 @@ def _tls_of(parts: SplitResult, host: str) -> Literal["starttls", "tls", "none"]
 
 
 def refuse_localhost(sender: str, server: Server) -> None:
-    """Raise SettingsError where nobody beyond this machine could answer."""
+    """Raise SettingsError if recipients on other machines could not reply to the sender."""
     if sender.endswith("@localhost") and not server.is_here:
         raise SettingsError(
             'Nobody can answer reports@localhost: set [mail], from = "Reports <reports@…>", and build again.'
@@ -132,9 +132,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _bad_url(what: str) -> SettingsError:
+def _bad_url(problem: str) -> SettingsError:
     template = "{variable} {what}. Write it like {example}."
-    return SettingsError(template, variable=VARIABLE, what=Phrase(what), example=Phrase(_EXAMPLE))
+    return SettingsError(template, variable=VARIABLE, what=Phrase(problem), example=Phrase(_EXAMPLE))
 
 
 class _LimitedReply:
@@ -148,22 +148,22 @@ class _LimitedReply:
             raise OSError(None, "its answer has no end")
         self.left -= 1
         line = self._file.readline(size)
-        return line if line.endswith(b"\n") or len(line) == size else b""  # what was cut off is no answer
+        return line if line.endswith(b"\n") or len(line) == size else b""  # a truncated line is no reply
 
     def close(self) -> None:
         self._file.close()
 
 
 class Connection(smtplib.SMTP):
-    """A connection that can be ended from outside in the middle of a handshake, too."""
+    """A connection that another thread can abort, even during a handshake."""
 
-    twin: socket.socket | None = None
-    until = float("inf")  # of `monotonic`: then it has to be connected
+    duplicate: socket.socket | None = None
+    deadline = float("inf")  # for connecting, of `monotonic`
 
     def _get_socket(self, *address: Any) -> socket.socket:
         connect = partial(super()._get_socket, *address)  # type: ignore[misc]  # private: typeshed does not list it
-        connection: socket.socket = by(self.until, connect)
-        self.twin = connection.dup()  # the first is taken apart where TLS begins
+        connection: socket.socket = call_by(self.deadline, connect)
+        self.duplicate = connection.dup()  # TLS detaches the first
         return connection
 
     def getreply(self) -> tuple[int, bytes]:
@@ -172,15 +172,15 @@ class Connection(smtplib.SMTP):
         self.file.left = _MAX_REPLY_LINES
         return super().getreply()
 
-    def end(self) -> None:
+    def abort(self) -> None:
         with suppress(OSError):
-            if self.twin:
-                self.twin.shutdown(socket.SHUT_RDWR)
+            if self.duplicate:
+                self.duplicate.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         super().close()
-        if self.twin:
-            self.twin.close()
+        if self.duplicate:
+            self.duplicate.close()
 
 
 class TlsConnection(smtplib.SMTP_SSL, Connection):
@@ -197,17 +197,17 @@ def _socket_of(smtp: smtplib.SMTP) -> socket.socket:
 def connect(server: Server) -> Connection:
     """A connection that is encrypted, verified and logged in as the server's URL asks.
 
-    Raises Deferred where a retry may help, and SettingsError where it cannot: an untrusted certificate, no STARTTLS, a
-    refused password. Nothing of ours, and no password, is said before the certificate is verified.
+    Raises Deferred if a retry may help, and SettingsError if not: an untrusted certificate, no STARTTLS, a refused
+    password. No password or message is sent before the certificate is verified.
     """
     context = server.context or ssl.create_default_context()
     context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
-    until, smtp = monotonic() + server.deadline, None
+    deadline, smtp = monotonic() + server.deadline, None
     kind = partial(TlsConnection, context=context) if server.tls == "tls" else Connection
     try:
-        smtp = by(until, partial(kind, timeout=server.timeout))  # it looks for the name of this machine
-        smtp._host, smtp.until = server.host, until  # the host is whose certificate it has to be
-        with within(smtp.end, server.deadline):
+        smtp = call_by(deadline, partial(kind, timeout=server.timeout))  # looks up the name of this machine
+        smtp._host, smtp.deadline = server.host, deadline  # the host that the certificate must name
+        with close_after(smtp.abort, server.deadline):
             code, reply = smtp.connect(server.host, server.port)
             if code != 220:
                 raise smtplib.SMTPConnectError(code, reply)
@@ -223,16 +223,16 @@ def connect(server: Server) -> Connection:
     except BaseException as error:
         if smtp:
             smtp.close()
-        if isinstance(error, Late):
+        if isinstance(error, DeadlineExceeded):
             sentence = f"{server} was not found and connected within {server.deadline:g} seconds"
             raise Deferred(sentence) from None
         if isinstance(error, (smtplib.SMTPException, OSError)):
-            raise _explained(error, server) from None  # a traceback could show what was said to the server
+            raise _connection_error(error, server) from None  # a traceback could show the password
         raise
 
 
-def _explained(error: Exception, server: Server) -> Exception:
-    """What a failed connection means: come back later, or nothing will do until somebody mends it."""
+def _connection_error(error: Exception, server: Server) -> Exception:
+    """The error of a failed connection: Deferred if a retry may help, else SettingsError."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return SettingsError(
             "The certificate of {server} is not trusted ({verify_message}): nothing is sent there.",
@@ -248,7 +248,7 @@ def _explained(error: Exception, server: Server) -> Exception:
             reason=reason,
             advice=advice,
         )
-    # The plain kind is what `login` raises where it knows none of the server's ways.
+    # `login` raises a plain SMTPException if the server offers no method that it knows.
     if isinstance(error, smtplib.SMTPNotSupportedError) or type(error) is smtplib.SMTPException:
         lacks = "STARTTLS" if "STARTTLS" in str(error) else Phrase("a way to log in that we know")
         return SettingsError("{server} does not offer {lacks}: nothing is sent there.", server=server, lacks=lacks)
@@ -279,11 +279,11 @@ def send_message(
 ) -> Outcome:
     """Send one message (CRLF lines) to one recipient; returns its outcome.
 
-    `commit` is called when the server waits for the content and none of it has been sent: up to there every outcome is
-    certain; from there on a lost connection is `unknown`. What it raises stops the message for certain. Raises
-    SettingsError where the server takes mail of nobody who has not logged in, or otherwise.
+    `commit` is called when the server waits for the content and none of it has been sent: until then every outcome is
+    certain; afterwards a lost connection is `unknown`. An exception from it stops the message for certain. Raises
+    SettingsError if the server requires another login.
     """
-    with within(smtp.end, server.deadline + server.data_timeout):
+    with close_after(smtp.abort, server.deadline + server.data_timeout):
         return _send_message(smtp, server, sender, recipient, content, commit)
 
 
@@ -294,14 +294,14 @@ def _send_message(
         outcome = _envelope(smtp, server, sender, recipient, content)
     except (smtplib.SMTPException, OSError) as error:
         smtp.close()
-        return Outcome("deferred", f"{_lost(error, server)} before the message was sent")
+        return Outcome("deferred", f"{_loss(error, server)} before the message was sent")
     if outcome:
         _reset(smtp)
         return outcome
     try:
         commit()
     except BaseException:
-        smtp.close()  # without the content, which the server so never takes
+        smtp.close()  # the content was not sent, so the server does not accept the message
         raise
     try:
         connection = _socket_of(smtp)
@@ -312,10 +312,10 @@ def _send_message(
     except (smtplib.SMTPException, OSError) as error:
         smtp.close()
         return Outcome(
-            "unknown", f"{_lost(error, server)} after the message was sent, before the server said it has it"
+            "unknown", f"{_loss(error, server)} after the message was sent, before the server said it has it"
         )
     except BaseException:
-        smtp.close()  # to say goodbye would wait for that same answer
+        smtp.close()  # QUIT would wait for that same reply
         raise
     if code == 421:
         smtp.close()
@@ -324,7 +324,7 @@ def _send_message(
 
 
 def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, content: bytes) -> Outcome | None:
-    """Sender, recipient and DATA: what the server refused of them, or nothing where it waits for the content."""
+    """Send sender, recipient and DATA; returns the refusal, or None once the server waits for the content."""
     limit, options = smtp.esmtp_features.get("size", ""), []
     if limit.isdigit() and 0 < int(limit) < len(content):
         return Outcome("failed", f"{server} takes {int(limit):,} bytes at most; the message has {len(content):,}")
@@ -355,7 +355,7 @@ def _envelope(smtp: smtplib.SMTP, server: Server, sender: str, recipient: str, c
 
 
 def _reset(smtp: smtplib.SMTP) -> None:
-    """Ready for the next message; a connection that is not is closed, so that the next one opens another."""
+    """Reset for the next message, or close the connection, so that the next message opens another."""
     try:
         if smtp.sock is not None and smtp.rset()[0] != 250:
             smtp.close()
@@ -364,7 +364,7 @@ def _reset(smtp: smtplib.SMTP) -> None:
 
 
 def quit_connection(smtp: smtplib.SMTP | None) -> None:
-    """Send QUIT and close; errors are ignored, as no message depends on it."""
+    """Send QUIT and close; errors are ignored because no message depends on it."""
     if smtp is not None and smtp.sock is not None:
         with suppress(smtplib.SMTPException, OSError):
             smtp.quit()
@@ -372,27 +372,27 @@ def quit_connection(smtp: smtplib.SMTP | None) -> None:
 
 
 def _stuffed(content: bytes) -> bytes:
-    """The content as it goes over the line: leading dots doubled, and the dot that ends it."""
+    """The content as transmitted: leading dots doubled, terminated by a dot (RFC 5321, 4.5.2)."""
     content = content if content.endswith(b"\r\n") else content + b"\r\n"
     return re.sub(rb"(?m)^\.", b"..", content) + b".\r\n"
 
 
-def _lost(error: Exception, server: Server) -> str:
+def _loss(error: Exception, server: Server) -> str:
     return f"{server} fell silent" if _is_silence(error) else f"the connection to {server} was lost"
 
 
 def _is_silence(error: Exception) -> bool:
-    """Whether time ran out, also where smtplib says that the connection was closed for it."""
+    """Whether it timed out, also where smtplib reports a closed connection instead."""
     return isinstance(error, TimeoutError) or "timed out" in str(error)
 
 
 def _reply_text(code: int, reply: bytes | str, server: Server) -> str:
-    """A server's reply in one line, without what it may repeat of the password."""
+    """A server's reply on one line, with the password masked."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     text = f"{code} {text}" if code > 0 else text
     if server.password:
         secrets = server.password, f"\0{server.user}\0{server.password}"
-        for secret in (*secrets, *(b64encode(one.encode()).decode() for one in secrets)):
+        for secret in (*secrets, *(b64encode(secret.encode()).decode() for secret in secrets)):
             text = text.replace(secret, "***")
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:_MAX_REPLY_LENGTH]

@@ -1,4 +1,4 @@
-"""Where the reports stand: expected, built, sent, failed and unknown, a line a period."""
+"""The state of all reports: expected, built, sent, failed and unknown, a line per period."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from retention_kit.delivery.alert_targets import undelivered
+from retention_kit.delivery.alert_targets import delivery_problems
 from retention_kit.delivery.outbox import OWNERS, Row, reading
 from retention_kit.errors import Phrase
 from retention_kit.periods import Period
@@ -16,12 +16,12 @@ from retention_kit.settings import Settings
 
 
 class Line(NamedTuple):
-    """One period; numbers are those of messages."""
+    """One period; the numbers count messages."""
 
     period: str
-    expected: int  # for the last complete period those of the settings, for others those ever queued
-    built: str  # ok, incomplete, failed, or empty where there is no pack
-    gate: str  # ok, degraded, blocked, or empty where it was not asked
+    expected: int  # for the last complete period by the settings, for others those ever queued
+    built: str  # ok, incomplete, failed, or empty if there is no pack
+    gate: str  # ok, degraded, blocked, or empty if it was not checked
     sent: int
     failed: int
     unknown: int
@@ -29,56 +29,45 @@ class Line(NamedTuple):
 
 
 class Status(NamedTuple):
-    """All periods, the newest first, and what is amiss, in sentences."""
+    """All periods, the newest first, and a sentence for each problem."""
 
     lines: tuple[Line, ...]
     problems: tuple[str, ...]
 
 
 def last_complete(day: date, every: str) -> Period:
-    """The last period that is over at the beginning of a day."""
+    """The last period that has ended by the beginning of a day."""
     return Period.of(day, every).shift(-1)
 
 
 def status(output: Path, settings: Settings, day: date) -> Status:
-    """What stands in a folder of packs, and what should at the beginning of a day; changes nothing."""
+    """The state of the packs in a folder, compared with the period due at the beginning of a day; read only."""
     due = last_complete(day, settings.report.every)
     first = settings.report.languages[0]
-    addressed = {(one.address.lower(), one.language or first, one.segment) for one in settings.mail.addressed()}
+    addressed = {(to.address.lower(), to.language or first, to.segment) for to in settings.mail.addressed()}
     with reading(output) as outbox:
         every = outbox.rows() if outbox else []
     rows = [row for row in every if row.is_report or row.series.startswith(OWNERS)]
     built = {str(pack.period): pack.manifest for pack in stored_packs(output)}
-    known = {Period.parse(text) for text in (*built, *(row.period for row in rows), str(due))}
+    periods = {Period.parse(text) for text in (*built, *(row.period for row in rows), str(due))}
     lines = []
-    for period in sorted(known, key=lambda one: (one.end, one.start), reverse=True):
-        theirs = [row for row in rows if row.period == str(period)]
-        states = Counter(row.state for row in theirs if row.is_report)
-        count = len(addressed) if period == due else states.total()
-        waiting = states["queued"] + states["sending"]
+    for period in sorted(periods, key=lambda period: (period.end, period.start), reverse=True):
+        states = Counter(row.state for row in rows if row.is_report and row.period == str(period))
+        expected = len(addressed) if period == due else states.total()
         manifest = built.get(str(period), {})
-        lines.append(
-            Line(
-                str(period),
-                count,
-                _built(manifest),
-                _gate(manifest),
-                states["sent"],
-                states["failed"],
-                states["unknown"] + states["data"],
-                waiting,
-            )
-        )
+        unknown, waiting = states["unknown"] + states["data"], states["queued"] + states["sending"]
+        about = str(period), expected, _built(manifest), _gate(manifest)
+        lines.append(Line(*about, states["sent"], states["failed"], unknown, waiting))
     named = {address for address, *_ in addressed}
-    # Who is no longer named is waited for by nobody, and a word to the owner is no report.
+    # Former recipients and messages to the owner are not waited for.
     awaited = [row for row in rows if row.is_report and row.recipient in named]
-    problems = _problems(lines, awaited, due, output) + undelivered(every, settings, due)
+    problems = _problems(lines, awaited, due, output) + delivery_problems(every, settings, due)
     return Status(tuple(lines), tuple(problems))
 
 
 def _problems(lines: list[Line], rows: list[Row], due: Period, output: Path) -> list[str]:
     problems: list[str] = []
-    line = next(one for one in lines if one.period == str(due))
+    line = next(line for line in lines if line.period == str(due))
     if not line.built:
         problems.append(
             Phrase(
@@ -138,5 +127,5 @@ def _built(manifest: dict) -> str:
 
 def _gate(manifest: dict) -> str:
     """The worst of a pack's messages."""
-    states = {one.get("state") for one in manifest.get("gate", {}).values() if isinstance(one, dict)}
+    states = {verdict.get("state") for verdict in manifest.get("gate", {}).values() if isinstance(verdict, dict)}
     return next((state for state in ("blocked", "degraded", "ok") if state in states), "")

@@ -1,8 +1,8 @@
-"""Webhooks: a message posted once to an address that only the environment knows, with every step in the ledger first.
+"""Webhooks: a message posted once to a URL from the environment, with every step in the ledger first.
 
-The states are those of the outbox. An answer of 2xx is `sent`; 408, 425, 429 and 5xx say that it was not taken, and it
-is tried again; other answers are `failed` until the next call. What is lost once the body is on its way is `unknown`,
-and is not repeated: a receiver that knows `Idempotency-Key` would not mind, but few do.
+The states are those of the outbox. A 2xx response is `sent`; 408, 425, 429 and 5xx mean that it was not accepted and is
+tried again; other responses are `failed` until the next call. If the connection is lost once the body is on its way,
+the state is `unknown` and it is not repeated: few receivers honour `Idempotency-Key`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from retention_kit.delivery.deadlines import Late, by, within
+from retention_kit.delivery.deadlines import DeadlineExceeded, call_by, close_after
 from retention_kit.delivery.dispatch import PAUSES, Queued, keep_trying
 from retention_kit.delivery.hook_bodies import Message, body_of
 from retention_kit.delivery.outbox import Key, Outbox, Row
@@ -37,9 +37,9 @@ from retention_kit.errors import ReportError, SettingsError
 
 KINDS = ("webhook", "slack", "teams", "apprise")
 _TARGET = re.compile(rf"({'|'.join(KINDS)}):([A-Z0-9_]{{1,60}})")
-_MOST_READ = 64_000  # bytes of an answer
+_MOST_READ = 64_000  # bytes of a response
 _MOST_KEPT = 200  # characters of it
-_LONGEST_WAIT = PAUSES[-1]  # seconds that a receiver may ask for; who wants more gets it with the next call
+_LONGEST_WAIT = PAUSES[-1]  # seconds that a receiver may ask for; beyond that it is tried at the next call
 _AGAIN = {408, 425, 429, *range(500, 600)} - {504}
 # Connectors of Teams that Microsoft has switched off; Workflows have taken their place.
 _RETIRED = re.compile(r"(^|\.)(webhook\.office\.com|outlook\.office(365)?\.com)$")
@@ -47,14 +47,14 @@ _RETIRED = re.compile(r"(^|\.)(webhook\.office\.com|outlook\.office(365)?\.com)$
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where a message is posted; its repr never shows the URL, which is a secret."""
+    """A receiver of posts; its repr never shows the URL, which is a secret."""
 
     kind: str
     name: str
     url: str = field(repr=False)
-    timeout: float = 30  # seconds for each answer
-    deadline: float = 120  # for all of it
-    context: ssl.SSLContext | None = field(default=None, repr=False)  # whom to trust; default: whom the system trusts
+    timeout: float = 30  # seconds for each response
+    deadline: float = 120  # seconds for a post as a whole
+    context: ssl.SSLContext | None = field(default=None, repr=False)  # default: the certificates that the system trusts
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
@@ -66,10 +66,10 @@ def variable_of(name: str) -> str:
 
 
 def webhook_of(target: str, environment: Mapping[str, str] | None = None) -> Webhook:
-    """The webhook that `webhook:NAME`, `slack:NAME`, `teams:NAME` or `apprise:NAME` means, with the environment's URL.
+    """The webhook `webhook:NAME`, `slack:NAME`, `teams:NAME` or `apprise:NAME`, with its URL from the environment.
 
-    Raises SettingsError, which never repeats the URL, where there is none or nothing may be posted there: unencrypted
-    to another machine, or to a retired connector of Teams.
+    Raises SettingsError, which never repeats the URL, if there is none or nothing may be posted there: unencrypted to
+    another machine, or to a retired connector of Teams.
     """
     kind, _, name = target.partition(":")
     name = name.upper()
@@ -121,7 +121,7 @@ def _check_url(url: str, kind: str, variable: str) -> None:
 
 
 class Post(NamedTuple):
-    """What is posted once to one webhook: of a series, which holds a slash, about a period."""
+    """A message to be posted once to one webhook; `series` contains a slash."""
 
     target: str
     series: str
@@ -136,14 +136,14 @@ def post(
     progress: Callable[[str], None] | None = None,
     hooks: Callable[[str], Webhook] = webhook_of,
 ) -> list[Row]:
-    """Post each message once, whatever is called how often: what was sent, or may have been, is left as it is.
+    """Post each message once, however often this is called: one that was sent, or may have been, is not repeated.
 
-    What was not taken after all `pauses` (seconds) stays queued, and what was refused `failed`; both are asked again by
-    the next call, with the message as it was first. Returns the ledger's rows. Raises SettingsError, before anything
-    is queued, where a webhook has no address.
+    Messages not accepted after all `pauses` (seconds) stay `queued`, refused ones `failed`; the next call tries both
+    again, with the content as first queued. Returns the ledger's rows. Raises SettingsError, before anything is queued,
+    if a webhook has no address.
     """
-    addressed = {one.target: hooks(one.target) for one in posts}
-    queued = [queue_post(outbox, addressed[one.target], *one[1:]) for one in posts]
+    addressed = {post.target: hooks(post.target) for post in posts}
+    queued = [queue_post(outbox, addressed[post.target], *post[1:]) for post in posts]
     deliver_posts(outbox, {str(hook): hook for hook in addressed.values()}, queued, pauses, progress)
     return [outbox.row(row.key) or row for row in queued]
 
@@ -156,19 +156,18 @@ def queue_post(
     message: Message,
     also: Callable[[sqlite3.Connection, str], None] | None = None,
 ) -> Row:
-    """Put a message for a webhook into the outbox, or find it there; `also` writes more, given the message's id."""
+    """Put a message for a webhook into the outbox unless it is there; `also` as in `Outbox.queue`."""
     key = Key(series, period, str(hook))
     if (row := outbox.row(key)) and not _is_lost(outbox, row):
         return row
     body = body_of(hook.kind, message)
     digest = hashlib.sha256(body).hexdigest()
     number = hashlib.sha256("\n".join((*key, digest)).encode()).hexdigest()[:32]
-    writes = (lambda ledger: also(ledger, number)) if also else None
-    return outbox.queue(key, 0, digest, number, number, b"", body, ".json", writes)
+    return outbox.queue(key, 0, digest, number, number, b"", body, ".json", also)
 
 
 def _is_lost(outbox: Outbox, row: Row) -> bool:
-    """Whether a message is still to be sent, and is not there as it was queued."""
+    """Whether a message is still to be sent, but its content is missing or changed."""
     try:
         return row.state in ("queued", "failed") and not outbox.content(row)
     except ReportError:
@@ -182,34 +181,34 @@ def deliver_posts(
     pauses: Sequence[float] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> None:
-    """Post what is queued or was refused, and record the outcomes; `hooks` are by the recipient of a row."""
+    """Post queued and refused messages and record the outcomes; `hooks` are by the recipient of a row."""
     waiting = [Queued(row, "", row.recipient) for row in rows if row.state in ("queued", "failed")]
     keep_trying(partial(_round, outbox, hooks), waiting, pauses, progress)
 
 
 def _round(outbox: Outbox, hooks: Mapping[str, Webhook], queued: list[Queued]) -> tuple[list[Queued], Deferred | None]:
-    """Try each once; returns those to retry, and why the first of them was not taken."""
+    """Try each once; returns those to retry and the first one's reason."""
     deferred: list[tuple[Queued, Deferred]] = []
-    for one in queued:
-        content = outbox.content(one.row)
-        outbox.set(one.row, "sending")
-        commit = partial(outbox.set, one.row, "data")
+    for message in queued:
+        content = outbox.content(message.row)
+        outbox.set(message.row, "sending")
+        commit = partial(outbox.set, message.row, "data")
         try:
-            outcome = send_post(hooks[one.address], content, one.row.message_id, commit)
+            outcome = send_post(hooks[message.address], content, message.row.message_id, commit)
         except Deferred as error:
             outcome = Outcome("deferred", str(error))
             if error.wait <= _LONGEST_WAIT:
-                deferred.append((one, error))
-        outbox.set(one.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
+                deferred.append((message, error))
+        outbox.set(message.row, "queued" if outcome.state == "deferred" else outcome.state, outcome.reply)
     if not deferred:
         return [], None
-    why = deferred[0][1] if all(isinstance(error, NotFound) for _, error in deferred) else Deferred(deferred[0][1])
-    why.wait = max(error.wait for _, error in deferred)
-    return [one for one, _ in deferred], why
+    reason = deferred[0][1] if all(isinstance(error, NotFound) for _, error in deferred) else Deferred(deferred[0][1])
+    reason.wait = max(error.wait for _, error in deferred)
+    return [message for message, _ in deferred], reason
 
 
 def send_post(hook: Webhook, content: bytes, number: str, commit: Callable[[], None]) -> Outcome:
-    """Post one body and say what became of it; raises Deferred where it was certainly not taken and a retry may help.
+    """Post one body; returns the outcome. Raises Deferred if it was certainly not accepted and a retry may help.
 
     `commit` is called when the receiver is connected and has our headers, and nothing of the body was sent.
     """
@@ -217,32 +216,31 @@ def send_post(hook: Webhook, content: bytes, number: str, commit: Callable[[], N
         from retention_kit.delivery.apprise_posts import send_by_apprise
 
         return send_by_apprise(hook.url, content, commit)
-    line = _Line(hook)
+    connection = _Connection(hook)
     try:
-        with within(line.end, hook.deadline):
-            return _send(line, hook, content, number, commit)
+        with close_after(connection.abort, hook.deadline):
+            return _send(connection, hook, content, number, commit)
     finally:
-        line.close()
+        connection.close()
 
 
-def _send(line: _Line, hook: Webhook, content: bytes, number: str, commit: Callable[[], None]) -> Outcome:
-    connection = None
+def _send(connection: _Connection, hook: Webhook, content: bytes, number: str, commit: Callable[[], None]) -> Outcome:
     try:
-        connection = line.connect()
-        _put_headers(connection, hook, content, number)
-    except (OSError, HTTPException, Late) as error:
-        return _explained(error, hook)
+        http = connection.connect()
+        _put_headers(http, hook, content, number)
+    except (OSError, HTTPException, DeadlineExceeded) as error:
+        return _connection_outcome(error, hook)
     commit()
-    if line.is_closed():
+    if connection.is_closed():
         raise Deferred(f"{hook} closed the connection before anything was sent")
-    with suppress(OSError):  # it may have answered already, such as that it is too large
-        connection.send(content)
+    with suppress(OSError):  # it may have responded already, for instance that the body is too large
+        http.send(content)
     try:
-        response = connection.getresponse()
+        response = http.getresponse()
     except (OSError, HTTPException) as error:
         lost = "fell silent" if isinstance(error, TimeoutError) else "was lost"
         return Outcome("unknown", f"{hook} {lost} after the message was sent, before it said that it has it")
-    return _judged(response, hook)
+    return _outcome_of(response, hook)
 
 
 def _put_headers(connection: HTTPConnection, hook: Webhook, content: bytes, number: str) -> None:
@@ -261,12 +259,12 @@ def _put_headers(connection: HTTPConnection, hook: Webhook, content: bytes, numb
     connection.endheaders()
 
 
-def _judged(response: HTTPResponse, hook: Webhook) -> Outcome:
-    """What an answer means; raises Deferred where it asks to come back."""
-    status, said = response.status, ""
+def _outcome_of(response: HTTPResponse, hook: Webhook) -> Outcome:
+    """The outcome of a response; raises Deferred if it is to be tried again."""
+    status, body = response.status, ""
     with response, suppress(OSError, HTTPException):  # its status is enough
-        said = response.read(_MOST_READ).decode("utf-8", "replace")
-    reply = " ".join(filter(None, [str(status), _printable(response.reason, hook), _printable(said, hook)]))
+        body = response.read(_MOST_READ).decode("utf-8", "replace")
+    reply = " ".join(filter(None, [str(status), _printable(response.reason, hook), _printable(body, hook)]))
     if 200 <= status < 300:
         return Outcome("sent", reply)
     if 300 <= status < 400:
@@ -281,7 +279,7 @@ def _judged(response: HTTPResponse, hook: Webhook) -> Outcome:
 
 
 def _wait_of(text: str) -> float:
-    """The seconds that a Retry-After asks for, as a number or as a date; 0 where it cannot be read."""
+    """The seconds of a Retry-After header, a number or a date; 0 if it cannot be read."""
     text = text.strip()
     if re.fullmatch(r"\d{1,9}(\.\d*)?", text, re.ASCII):
         return float(text)
@@ -292,23 +290,23 @@ def _wait_of(text: str) -> float:
 
 
 def _printable(text: str, hook: Webhook) -> str:
-    """The beginning of an answer on one line, without what it may repeat of the URL."""
+    """The beginning of a response on one line, with parts of the URL masked."""
     parts = urlsplit(hook.url)
     pieces = {hook.url, parts.path, parts.query, *parts.path.split("/"), *re.split("[&=]", parts.query)}
-    for piece in sorted(pieces | {unquote(one) for one in pieces}, key=len, reverse=True):
+    for piece in sorted(pieces | {unquote(piece) for piece in pieces}, key=len, reverse=True):
         if len(piece) >= 6:
             text = text.replace(piece, "***")
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_MOST_KEPT]
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())[:_MOST_KEPT]
 
 
-def _explained(error: Exception, hook: Webhook) -> Outcome:
-    """What a failed connection means: raises Deferred where it may be another time."""
+def _connection_outcome(error: Exception, hook: Webhook) -> Outcome:
+    """The outcome of a failed connection; raises Deferred if a retry may help."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Outcome("failed", f"the certificate of {hook} is not trusted ({error.verify_message})")
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         reason = (error.reason or "no reason given").replace("_", " ").lower()
         return Outcome("failed", f"{hook} and we found no common TLS ({reason})")
-    if isinstance(error, Late):
+    if isinstance(error, DeadlineExceeded):
         raise Deferred(f"{hook} was not found and connected in time") from None
     if isinstance(error, TimeoutError):
         raise Deferred(f"{hook} did not answer within {hook.timeout:g} seconds") from None
@@ -320,16 +318,16 @@ def _explained(error: Exception, hook: Webhook) -> Outcome:
     raise Deferred(f"{hook} cannot be reached ({reason})") from None
 
 
-class _Line:
-    """A connection to a webhook, which can be ended from outside at any moment; through the proxy where there is one.
+class _Connection:
+    """A connection to a webhook that another thread can abort at any moment; through the proxy where there is one.
 
-    TLS is with the webhook itself, also through a proxy, which so sees the host but nothing of the secret.
+    TLS is with the webhook itself, also through a proxy, which sees the host but not the URL.
     """
 
     def __init__(self, hook: Webhook):
         self._hook = hook
-        self._twin: socket.socket | None = None
-        self._until = monotonic() + hook.deadline
+        self._duplicate: socket.socket | None = None
+        self._deadline = monotonic() + hook.deadline
         self._connection: HTTPConnection | None = None
 
     def connect(self) -> HTTPConnection:
@@ -337,49 +335,49 @@ class _Line:
         host = (parts.hostname or "").encode("idna").decode()
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if parts.scheme == "http":
-            made = HTTPConnection(host, port, timeout=timeout)
+            http = HTTPConnection(host, port, timeout=timeout)
         else:
             context = self._hook.context or ssl.create_default_context()
             context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
             proxy = "" if is_loopback(host) or proxy_bypass(host) else getproxies().get("https", "")
             via = urlsplit(proxy if "//" in proxy else f"//{proxy}")
             at = (via.hostname, via.port or 80) if via.hostname else (host, port)
-            made = HTTPSConnection(*at, timeout=timeout, context=context)
+            http = HTTPSConnection(*at, timeout=timeout, context=context)
             if via.hostname:
-                made.set_tunnel(host, port, _login(via.username, via.password))
-        self._connection = made
-        made._create_connection = self._open  # type: ignore[attr-defined]  # private: typeshed does not list it
-        made.connect()
-        return made
+                http.set_tunnel(host, port, _login(via.username, via.password))
+        self._connection = http
+        http._create_connection = self._open  # type: ignore[attr-defined]  # private: typeshed does not list it
+        http.connect()
+        return http
 
     def _open(self, *address: Any) -> socket.socket:
-        opened: socket.socket = by(self._until, partial(socket.create_connection, *address))
-        self._twin = opened.dup()  # the first is taken apart where TLS begins
+        opened: socket.socket = call_by(self._deadline, partial(socket.create_connection, *address))
+        self._duplicate = opened.dup()  # TLS detaches the first
         return opened
 
     def is_closed(self) -> bool:
-        """Whether the other side has hung up."""
-        if self._twin is None or not select.select([self._twin], [], [], 0)[0]:
+        """Whether the receiver has closed the connection."""
+        if self._duplicate is None or not select.select([self._duplicate], [], [], 0)[0]:
             return False
         try:
-            return not self._twin.recv(1, socket.MSG_PEEK)
+            return not self._duplicate.recv(1, socket.MSG_PEEK)
         except OSError:
             return True
 
-    def end(self) -> None:
-        if self._twin:
+    def abort(self) -> None:
+        if self._duplicate:
             with suppress(OSError):
-                self._twin.shutdown(socket.SHUT_RDWR)
+                self._duplicate.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection:
             self._connection.close()
-        if self._twin:
-            self._twin.close()
+        if self._duplicate:
+            self._duplicate.close()
 
 
 def _login(user: str | None, password: str | None) -> dict[str, str]:
-    """The header by which a proxy knows us."""
+    """The authorization header for a proxy."""
     if not user:
         return {}
     login = base64.b64encode(f"{unquote(user)}:{unquote(password or '')}".encode()).decode()

@@ -16,9 +16,9 @@ from hook_server import SECRET, hook_server
 from mailroom import PASSWORD, serving
 from retention_kit.delivery import dispatch
 from retention_kit.delivery.alert_events import KINDS, Event
-from retention_kit.delivery.alert_messages import News
-from retention_kit.delivery.alert_targets import undelivered
-from retention_kit.delivery.alerts import check_targets, firing_exits, tell
+from retention_kit.delivery.alert_messages import AlertNotice
+from retention_kit.delivery.alert_targets import delivery_problems
+from retention_kit.delivery.alerts import check_targets, deliver_alerts, firing_exits
 from retention_kit.delivery.outbox import reading, sending
 from retention_kit.delivery.smtp import VARIABLE
 from retention_kit.errors import SettingsError
@@ -81,7 +81,7 @@ class Desk:
         hooks, server = check_targets(self.settings, self.room.server)
         histories = [(alert, history(held, figures, alert=alert, **more))]
         with sending(self.place) as outbox:
-            found = tell(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
+            found = deliver_alerts(outbox, histories, self.settings, hooks, server, date(2026, 1, 1))
         return {one.target: one.state for one in found}
 
     @property
@@ -145,7 +145,7 @@ def test_all_that_is_new_is_in_one_message(tmp_path, room, hooks):
     channels, server = check_targets(desk.settings, room.server)
     parts = [one for value in ("France", "Spain") for one in history("..x", alert=alert, value=value)]
     with sending(tmp_path) as outbox:
-        tell(outbox, [(alert, parts)], desk.settings, channels, server, date(2026, 1, 1))
+        deliver_alerts(outbox, [(alert, parts)], desk.settings, channels, server, date(2026, 1, 1))
     (mail,), (taken,) = desk.mails, hooks.taken
     assert str(mail["Subject"]) == "Churn above plan, country=France: firing, and 1 more – Example Ltd"
     assert "Churn above plan, country=Spain: firing" in text_of(mail)
@@ -172,7 +172,7 @@ def test_every_kind_of_event_has_its_words():
     words, (alert,) = Words(), settings_of().alerts
     (state,) = history("x", alert=alert)
     for kind in KINDS:
-        said = News([Event(kind, "2024-12", state)], settings_of(), words, date(2026, 1, 1)).message()
+        said = AlertNotice([Event(kind, "2024-12", state)], settings_of(), words, date(2026, 1, 1)).message()
         assert said.title.startswith("Churn above plan: ")
         assert "January 2025" in said.lines[0] or "December 2024" in said.lines[0]
 
@@ -197,7 +197,7 @@ def test_what_was_not_taken_comes_with_the_next_run(desk, hooks):
     assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
     assert desk.look("..x") == {ANN: "queued", OPS: "queued"}
     with reading(desk.place) as outbox:
-        said = undelivered(outbox.rows(), desk.settings, Period.parse("2025-03"))
+        said = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
     assert sorted(said) == [
         "Alerts of 2025-03: ann@example.com does not have them (451 later): `retention-kit run` tries again.",
         "Alerts of 2025-03: slack:OPS does not have them (slack:OPS answered 503 Service Unavailable): "
@@ -218,8 +218,8 @@ def test_what_may_have_arrived_is_not_repeated(desk, hooks):
     assert desk.look("..x") == {}
     assert len(hooks.taken) == 1
     with reading(desk.place) as outbox:
-        (said,) = undelivered(outbox.rows(), desk.settings, Period.parse("2025-03"))
-        assert undelivered(outbox.rows(), desk.settings, Period.parse("2025-04")) == []
+        (said,) = delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-03"))
+        assert delivery_problems(outbox.rows(), desk.settings, Period.parse("2025-04")) == []
     assert said.startswith("Alerts of 2025-03: slack:OPS may have them or not (slack:OPS was lost after")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention_kit.delivery.alert_events import Event, news
+from retention_kit.delivery.alert_events import Event, new_events
 from retention_kit.metrics.alerts.states import AlertState, Comparison, Operand
 from retention_kit.periods import Period
 from retention_kit.settings.alerts import Alert
@@ -50,10 +50,10 @@ class Reader:
         self.heard: list[tuple[str, str]] = []
 
     def look(self, states: list[AlertState]) -> list[tuple[str, str]]:
-        found = news(states, self.known, self.last)
+        found = new_events(states, self.known, self.last)
         for event in found:
             assert (event.since, event.kind) not in self.known
-            self.known[event.since, event.kind] = event.told
+            self.known[event.since, event.kind] = event.notification
         if states:
             self.last = max(filter(None, [self.last, states[-1].period]))
         said = [short(event) for event in found]
@@ -220,7 +220,7 @@ def test_whatever_is_revised_nothing_is_told_twice_and_readers_know_what_is_so(s
         elif what == "revise":
             held[place % len(held)], rates[place % len(held)] = letter, digit if letter == "x" else "4"
         states = history("".join(held), "".join(rates))
-        for event in news(states, reader.known, reader.last):
+        for event in new_events(states, reader.known, reader.last):
             firings += [event.state.period] * (event.kind in ("firing", "reopened"))
         reader.look(states)
         assert reader.look(states) == []

@@ -22,7 +22,7 @@ from test_alert_events import Reader, beginnings_and_ends, history
 
 from hook_server import hook_server
 from retention_kit.delivery import dispatch, webhooks
-from retention_kit.delivery.alerts import tell
+from retention_kit.delivery.alerts import deliver_alerts
 from retention_kit.delivery.outbox import reading, sending
 from retention_kit.delivery.smtp import Deferred, Outcome
 from retention_kit.delivery.webhooks import Webhook
@@ -44,7 +44,7 @@ def in_memory() -> tempfile.TemporaryDirectory:
 def run(place: Path, held: str, hooks: dict[str, Webhook], digest: str = "d") -> None:
     histories = [(SETTINGS.alerts[0], history(held, digest=digest, alert=SETTINGS.alerts[0]))]
     with sending(place) as outbox:
-        tell(outbox, histories, SETTINGS, hooks, None, date(2026, 1, 1))
+        deliver_alerts(outbox, histories, SETTINGS, hooks, None, date(2026, 1, 1))
 
 
 def told_in(bodies) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from retention_kit.delivery.follow_ups import ledger as ledgers
 from retention_kit.delivery.follow_ups.calendar import calendar_text
 from retention_kit.delivery.follow_ups.done import apply_done, read_done
 from retention_kit.delivery.follow_ups.ledger import reading, writing
-from retention_kit.delivery.follow_ups.lists import choose, count_done, draw_calendars, write_lists
+from retention_kit.delivery.follow_ups.lists import choose, count_done, write_calendars, write_lists
 from retention_kit.delivery.follow_ups.make import make_follow_ups
 from retention_kit.errors import DataError, ReportError, SettingsError
 from retention_kit.metrics.follow_ups import Due, DueList
@@ -45,7 +45,7 @@ def make(folder: Path, *lists: DueList):
     """What `make_follow_ups` does with lists that are known."""
     with writing(folder) as ledger:
         made = write_lists(ledger, choose(ledger, lists))
-        draw_calendars(ledger, lambda *given: calendar_text(*given, Words("en")))
+        write_calendars(ledger, lambda *given: calendar_text(*given, Words("en")))
         return count_done(ledger, made)
 
 

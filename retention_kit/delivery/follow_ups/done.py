@@ -1,4 +1,4 @@
-"""What has been done: `done.csv` (customer_id, rule, done_at), as a person or a mailing tool writes it."""
+"""Reads `done.csv` (customer_id, rule, done_at): completed follow-ups, written by people or mailing tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = ("customer_id", "rule", "done_at")
 
 
 class Done(NamedTuple):
-    """One row: its number in the file, the header being 1, and what stands there."""
+    """One row of the file, with its number; the header is row 1."""
 
     row: int
     customer_id: str
@@ -28,7 +28,7 @@ class Done(NamedTuple):
 
 
 def read_done(path: Path) -> list[Done]:
-    """The rows of a file; raises DataError where it cannot be read or lacks a column. Only `done_at` may be missing."""
+    """The rows of a file; raises DataError if it cannot be read or lacks a column other than `done_at`."""
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
@@ -47,23 +47,23 @@ def read_done(path: Path) -> list[Done]:
             raise DataError(
                 "{path} has no column {column!r}: {hint}", path=path, column=column, hint=did_you_mean(column, names)
             )
-    found = []
+    rows_read = []
     for number, cells in enumerate(rows[1:], 2):
         values = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         if any(values.values()):
-            found.append(Done(number, *(values.get(name, "") for name in _COLUMNS)))
-    return found
+            rows_read.append(Done(number, *(values.get(name, "") for name in _COLUMNS)))
+    return rows_read
 
 
 def apply_done(ledger: Ledger, rows: Sequence[Done], follow_ups: Sequence[FollowUp], path: Path) -> list[str]:
-    """Write down what has been done; a sentence for each kind of row that says nothing of anybody on a list.
+    """Record completed follow-ups; returns a sentence for each kind of row that matches nobody on a list.
 
-    A rule may be called by its name or that of its file. Ids may be as a list has them, escaped for spreadsheets.
+    A rule is given by its name or that of its file. Ids may be escaped for spreadsheets, as they are in the lists.
     """
-    names = {key: one.name for one in follow_ups for key in (one.file, one.name.casefold())}
+    names = {key: follow_up.name for follow_up in follow_ups for key in (follow_up.file, follow_up.name.casefold())}
     customers: dict[tuple[str, object], str] = {}
     for entry in ledger.entries():
-        names.setdefault(entry.rule.casefold(), entry.rule)  # of a rule that the settings have no more
+        names.setdefault(entry.rule.casefold(), entry.rule)  # also rules no longer in the settings
         customers |= {(entry.rule, id_): entry.customer for id_ in (entry.customer, escape_formula(entry.customer))}
     problems: dict[str, list[Done]] = {}
     for row in rows:
@@ -77,9 +77,9 @@ def apply_done(ledger: Ledger, rows: Sequence[Done], follow_ups: Sequence[Follow
         else:
             ledger.mark_done(rule, customer, day)
     return [
-        f"{path.name}: {len(some)} row{'s' * (len(some) > 1)} {what if len(some) > 1 else _singular(what)}, the first "
-        f"in row {some[0].row} ({some[0].rule!r})."
-        for what, some in problems.items()
+        f"{path.name}: {len(faulty)} row{'s' * (len(faulty) > 1)} "
+        f"{problem if len(faulty) > 1 else _singular(problem)}, the first in row {faulty[0].row} ({faulty[0].rule!r})."
+        for problem, faulty in problems.items()
     ]
 
 

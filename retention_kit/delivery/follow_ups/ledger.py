@@ -1,7 +1,7 @@
-"""Who has been on which list, for what, and what was done: kept for good, so that each occasion is listed once.
+"""The ledger of follow-up lists: customers, occasions and completion, kept for good, so that each is listed once.
 
-A list is on the disk beside its place before the ledger knows of it, and takes its place when the ledger does: what a
-crash leaves beside is put in place where the ledger knows it, and else thrown away and made anew.
+A list is staged on the disk, recorded in the ledger, then renamed to its final path. After a crash, a staged list that
+the ledger contains is renamed, any other is deleted and made anew.
 """
 
 from __future__ import annotations
@@ -45,91 +45,91 @@ class Entry(NamedTuple):
     rule: str
     customer: str
     occasion: str
-    day: str  # the first that the data did not know
+    day: str  # the first day after the data
     due: str
     file: str
-    done_at: str = ""  # empty while it is to be done
+    done_at: str = ""  # empty while open
 
 
-class File(NamedTuple):
-    """One list: where it lies below the folder, and what is still to be told of it."""
+class StoredList(NamedTuple):
+    """One list: its path below the folder, and what is still to be published of it."""
 
     file: str
     rule: str
     day: str
     owner: str
     at: str  # when it was written, in UTC
-    has_event: int  # whether it stands in the calendar
-    is_drawn: int  # whether that calendar has been written since
-    targets: str  # webhooks that wait for it, with blanks between
-    content: str  # what they are sent, as JSON; empty when nobody waits
+    has_event: int  # whether it belongs in the calendar
+    is_drawn: int  # whether that calendar has been written
+    targets: str  # webhooks still to be posted to, separated by spaces
+    content: str  # the JSON to post; empty if there are no targets
 
 
 class Ledger:
-    """The ledger of one folder of lists; to be written to inside `writing` only."""
+    """The ledger of one folder of lists; write to it inside `writing` only."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection):
         self.folder, self._connection = folder, connection
 
-    def knows(self, rule: str, customer: str, occasion: str) -> bool:
-        """Whether a customer has been listed for this."""
+    def is_listed(self, rule: str, customer: str, occasion: str) -> bool:
+        """Whether a customer has been listed for an occasion."""
         query = "SELECT 1 FROM listed WHERE rule = ? AND customer = ? AND occasion = ?"
         return self._connection.execute(query, (rule, customer, occasion)).fetchone() is not None
 
     def is_quiet(self, customer: str, day: date, days: int) -> bool:
-        """Whether a customer was on any list less than so many days before or after a day."""
+        """Whether a customer was on any list within fewer than `days` before or after a day."""
         query = "SELECT 1 FROM listed WHERE customer = ? AND day > ? AND day < ?"
         around = [str(day + timedelta(days=sign * days)) for sign in (-1, 1)]
         return days > 0 and self._connection.execute(query, (customer, *around)).fetchone() is not None
 
     def size(self, rule: str, day: date) -> int:
-        """How many customers the lists of a day name."""
+        """The number of customers on a rule's lists of a day."""
         query = "SELECT count(*) FROM listed WHERE rule = ? AND day = ?"
         return self._connection.execute(query, (rule, str(day))).fetchone()[0]
 
     def entries(self, rule: str | None = None) -> list[Entry]:
-        """Everybody listed, or for one rule, the first due first."""
-        which, values = ("WHERE rule = ?", (rule,)) if rule is not None else ("", ())
-        query = f"SELECT {', '.join(Entry._fields)} FROM listed {which} ORDER BY due, customer, rule, occasion"
+        """All entries, or those of one rule, the earliest due first."""
+        clause, values = ("WHERE rule = ?", (rule,)) if rule is not None else ("", ())
+        query = f"SELECT {', '.join(Entry._fields)} FROM listed {clause} ORDER BY due, customer, rule, occasion"
         return [Entry(*row) for row in self._connection.execute(query, values)]
 
-    def files(self) -> list[File]:
+    def files(self) -> list[StoredList]:
         """All lists, the oldest first."""
-        rows = self._connection.execute(f"SELECT {', '.join(File._fields)} FROM files ORDER BY day, rowid")
-        return [File(*row) for row in rows]
+        rows = self._connection.execute(f"SELECT {', '.join(StoredList._fields)} FROM files ORDER BY day, rowid")
+        return [StoredList(*row) for row in rows]
 
     def last_days(self) -> dict[str, date]:
-        """Of which day the last lists are that were asked for, by follow-up."""
+        """The day of the last run of each rule."""
         return {rule: date.fromisoformat(day) for rule, day in self._connection.execute("SELECT rule, day FROM runs")}
 
-    def ran(self, rules: Iterable[str], day: date) -> None:
-        """Write down that the lists of a day have been made, whether they name anybody or not."""
+    def record_run(self, rules: Iterable[str], day: date) -> None:
+        """Record that the lists of a day were made, even if they are empty."""
         query = "INSERT INTO runs VALUES (?, ?) ON CONFLICT (rule) DO UPDATE SET day = max(day, excluded.day)"
         with self._connection:
             self._connection.executemany(query, [(rule, str(day)) for rule in rules])
 
-    def add(self, file: File, entries: Iterable[Entry]) -> None:
-        """Write down a list with everybody on it; from here on they have been listed."""
+    def add(self, file: StoredList, entries: Iterable[Entry]) -> None:
+        """Record a list and its entries."""
         with self._connection:
             self._connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", file)
             self._connection.executemany("INSERT INTO listed VALUES (?, ?, ?, ?, ?, ?, ?)", entries)
 
-    def drawn(self, day: str) -> None:
-        """Write down that the calendar of a day holds all its lists."""
+    def mark_drawn(self, day: str) -> None:
+        """Record that the calendar of a day contains all its lists."""
         with self._connection:
             self._connection.execute("UPDATE files SET is_drawn = 1 WHERE day = ?", (day,))
 
-    def wait(self, file: str, targets: Iterable[str]) -> None:
-        """Write down which webhooks still wait for a list; with none, what they were sent is forgotten."""
+    def set_waiting(self, file: str, targets: Iterable[str]) -> None:
+        """Record the webhooks still to be posted to; without any, the content is deleted."""
         left = " ".join(targets)
         with self._connection:
             query = "UPDATE files SET targets = ?, content = CASE WHEN ? = '' THEN '' ELSE content END WHERE file = ?"
             self._connection.execute(query, (left, left, file))
 
     def mark_done(self, rule: str, customer: str, done_at: str) -> bool:
-        """Write down that a customer was followed up; whether they were on a list by then.
+        """Record that a customer was followed up; returns whether they are on a list of the rule.
 
-        Without a date it speaks of the lists of before it was read for the first time.
+        Without a date it applies to the lists that existed when it was first read.
         """
         with self._connection:
             query = "INSERT OR IGNORE INTO done VALUES (?, ?, ?)"
@@ -137,7 +137,7 @@ class Ledger:
             if is_new or done_at:
                 self._connection.execute(
                     "UPDATE listed SET done_at = ? WHERE rule = ? AND customer = ? AND done_at = '' "
-                    "AND (? = '' OR day <= date(?, '+1 day'))",  # a list is of the day after the last that is known
+                    "AND (? = '' OR day <= date(?, '+1 day'))",  # a list's day is the day after its data
                     (done_at or "yes", rule, customer, done_at, done_at),
                 )
         query = "SELECT 1 FROM listed WHERE rule = ? AND customer = ?"
@@ -146,14 +146,14 @@ class Ledger:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[Ledger]:
-    """The ledger of a folder of lists, for this run alone; what an earlier one left half done is settled first.
+    """The ledger of a folder of lists, locked for this run, after recovery from an interrupted one.
 
-    Raises SettingsError where another run is at work, ReportError where the ledger cannot be used or was lost.
+    Raises SettingsError if another run is at work, ReportError if the ledger cannot be used or was lost.
     """
     is_new = not folder.exists()
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            is_alone = held.enter_context(output_lock(folder))
+            is_alone = stack.enter_context(output_lock(folder))
         except SettingsError as error:
             template = error.text.template.replace("No pack can", "No list can")
             raise SettingsError(template, **error.text.values) from None
@@ -162,21 +162,21 @@ def writing(folder: Path) -> Iterator[Ledger]:
                 "{folder!r} lies where the system keeps no locks: two runs could list twice.", folder=str(folder)
             )
         if is_new:
-            folder.chmod(0o700)  # customers by name: for whoever made it
+            folder.chmod(0o700)  # names of customers: for this user only
         if not (folder / NAME).exists():
             _refuse_lost(folder)
-        connection = held.enter_context(opened(folder / NAME, "rwc"))
+        connection = stack.enter_context(opened(folder / NAME, "rwc"))
         (folder / NAME).chmod(0o600)
         if _is_new(folder, connection):
             connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
         ledger = Ledger(folder, connection)
-        _settle(ledger)
+        _recover(ledger)
         yield ledger
 
 
 @contextmanager
 def reading(folder: Path) -> Iterator[Ledger]:
-    """The ledger as it stands, for looking at; an empty one where nobody was ever listed."""
+    """The ledger, read only; an empty one if nobody was ever listed."""
     if (folder / NAME).is_file():
         with opened_to_read(folder / NAME) as connection:
             if not _is_new(folder, connection):
@@ -189,12 +189,12 @@ def reading(folder: Path) -> Iterator[Ledger]:
 
 
 def _part_of(path: Path) -> Path:
-    """Where a file lies until it is whole."""
+    """The path of a file that is staged."""
     return path.with_name(f".{path.name}.part")
 
 
-def write_beside(path: Path, content: str) -> None:
-    """Write what is to become a file beside its place, for this user's eyes, and on the disk; raises ReportError."""
+def stage_file(path: Path, content: str) -> None:
+    """Write a private file, flushed to the disk, beside its final path; raises ReportError if that fails."""
     part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -208,8 +208,8 @@ def write_beside(path: Path, content: str) -> None:
         ) from None
 
 
-def put_in_place(path: Path) -> None:
-    """Give a file that was written beside its place its name."""
+def publish(path: Path) -> None:
+    """Rename a staged file to its final path; raises ReportError if that fails."""
     try:
         _part_of(path).replace(path)
         sync(path.parent)
@@ -222,19 +222,19 @@ def put_in_place(path: Path) -> None:
         ) from None
 
 
-def _settle(ledger: Ledger) -> None:
-    """Put the lists in place that a killed run had written down, and remove those that it had not."""
-    known = {one.file for one in ledger.files()}
+def _recover(ledger: Ledger) -> None:
+    """Publish the staged lists of a killed run that the ledger contains, and delete the others."""
+    listed = {stored.file for stored in ledger.files()}
     for part in ledger.folder.glob("*/.*.part"):
         path = part.with_name(part.name.removeprefix(".").removesuffix(".part"))
-        if path.relative_to(ledger.folder).as_posix() in known and not path.exists():
-            put_in_place(path)
+        if path.relative_to(ledger.folder).as_posix() in listed and not path.exists():
+            publish(path)
         else:
             part.unlink(missing_ok=True)
 
 
 def _is_new(folder: Path, connection: sqlite3.Connection) -> bool:
-    """Whether a ledger holds nothing yet; raises ReportError where it is newer than us, or was lost."""
+    """Whether a ledger is empty; raises ReportError if it is of a newer release, or was lost."""
     if version_of(folder / NAME, connection, _VERSION):
         return False
     _refuse_lost(folder)
@@ -242,9 +242,9 @@ def _is_new(folder: Path, connection: sqlite3.Connection) -> bool:
 
 
 def _refuse_lost(folder: Path) -> None:
-    """Raise ReportError where lists lie beside no ledger, or an empty one: everybody would be listed again."""
+    """Raise ReportError if there are lists but no ledger, or an empty one: everybody would be listed again."""
     digit = "[0-9]"
-    if any(folder.glob(f"{digit * 4}-{digit * 2}-{digit * 2}/*.csv")):  # of a day, unlike packs
+    if any(folder.glob(f"{digit * 4}-{digit * 2}-{digit * 2}/*.csv")):  # the folder of a day, unlike packs
         raise ReportError(
             "The ledger in {folder!r} is empty although there are lists: restore it, or move the folder away.",
             folder=str(folder),

@@ -1,4 +1,4 @@
-"""Dated lists of whom to follow up: a CSV file each, a calendar for their owner, and webhooks; each customer once."""
+"""Dated lists of customers to follow up: a CSV file each, a calendar and webhooks; each customer once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from retention_kit.delivery.follow_ups.ledger import Entry, File, Ledger, put_in_place, write_beside
+from retention_kit.delivery.follow_ups.ledger import Entry, Ledger, StoredList, publish, stage_file
 from retention_kit.delivery.ledgers import now
 from retention_kit.metrics.follow_ups import Due, DueList
 from retention_kit.report.export.csv_files import rows_csv
@@ -18,16 +18,16 @@ from retention_kit.settings.follow_ups import OURS, FollowUp
 
 @dataclass(frozen=True)
 class Listed:
-    """What became of one list: the customers that are new on it, and how many were left out for which reason."""
+    """The result of one list: its new customers, and how many were left out for each reason."""
 
     due: DueList
-    rows: tuple[Due, ...] = ()  # new, in the file
-    file: str = ""  # below the folder; empty where nobody is new
-    before: int = 0  # listed for this already
-    quiet: int = 0  # on another list too short a time ago
-    missed: int = 0  # due between the last lists and these, and on none
-    beyond: int = 0  # above the cap; they come next time, while it is not too late
-    open: int = 0  # of all lists, not done yet
+    rows: tuple[Due, ...] = ()  # new, written to the file
+    file: str = ""  # below the folder; empty if nobody is new
+    before: int = 0  # already listed for the occasion
+    quiet: int = 0  # on another list too recently
+    missed: int = 0  # due between the last run and this one, and not listed
+    beyond: int = 0  # above the cap; listed next time if still due
+    open: int = 0  # on all lists, not done yet
     overdue: int = 0  # of these, late
     done: int = 0
 
@@ -37,25 +37,25 @@ class Listed:
 
 
 def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
-    """Whom of those who are due the lists name now, in the order of the settings: who is on one is not on the next."""
+    """Select the due customers for each list, in the order of the settings: nobody is on two of them."""
     chosen: list[Listed] = []
     taken: set[str] = set()
     for due in lists:
         rule, before, quiet, beyond = due.follow_up, 0, 0, 0
         rows: list[Due] = []
-        room = rule.cap - ledger.size(rule.name, due.day)
+        free = rule.cap - ledger.size(rule.name, due.day)
         for row in due.rows:
-            if ledger.knows(rule.name, row.customer_id, row.occasion):
+            if ledger.is_listed(rule.name, row.customer_id, row.occasion):
                 before += 1
             elif rule.silence and (row.customer_id in taken or ledger.is_quiet(row.customer_id, due.day, rule.silence)):
                 quiet += 1
-            elif len(rows) >= room:
+            elif len(rows) >= free:
                 beyond += 1
             else:
                 rows.append(row)
                 taken.add(row.customer_id)
         missed = sum(
-            not ledger.knows(rule.name, row.customer_id, row.occasion)
+            not ledger.is_listed(rule.name, row.customer_id, row.occasion)
             and not ledger.is_quiet(row.customer_id, due.day, rule.silence)
             for row in due.late
         )
@@ -64,26 +64,26 @@ def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
 
 
 def write_lists(ledger: Ledger, chosen: Iterable[Listed]) -> list[Listed]:
-    """Write each list that names somebody, and the ledger with it; the calendars follow, so that none is missing."""
-    return [_write(ledger, one) if one.rows else one for one in chosen]
+    """Write each list with new customers and record it in the ledger."""
+    return [_write(ledger, listed) if listed.rows else listed for listed in chosen]
 
 
-def _write(ledger: Ledger, one: Listed) -> Listed:
-    rule, day = one.due.follow_up, one.due.day
-    names = {file.file for file in ledger.files()}
-    folder = str(day - timedelta(days=1))  # the last day that the data know
+def _write(ledger: Ledger, listed: Listed) -> Listed:
+    rule, day = listed.due.follow_up, listed.due.day
+    names = {stored.file for stored in ledger.files()}
+    folder = str(day - timedelta(days=1))  # the last day of the data
     files = (_file(folder, rule, number) for number in count(1))
     file = next(file for file in files if file not in names and not (ledger.folder / file).exists())
     targets = [target for target in dict.fromkeys(rule.then) if ":" in target]
-    write_beside(ledger.folder / file, list_csv(rule, one.rows))
-    has_event = "ics" in rule.then
-    content = json.dumps(facts(one, file), ensure_ascii=False) if targets else ""
+    stage_file(ledger.folder / file, list_csv(rule, listed.rows))
+    event = "ics" in rule.then
+    content = json.dumps(facts(listed, file), ensure_ascii=False) if targets else ""
     ledger.add(
-        File(file, rule.name, str(day), rule.owner or "", now(), has_event, not has_event, " ".join(targets), content),
-        [Entry(rule.name, row.customer_id, row.occasion, str(day), str(row.due), file) for row in one.rows],
+        StoredList(file, rule.name, str(day), rule.owner or "", now(), event, not event, " ".join(targets), content),
+        [Entry(rule.name, row.customer_id, row.occasion, str(day), str(row.due), file) for row in listed.rows],
     )
-    put_in_place(ledger.folder / file)
-    return replace(one, file=file)
+    publish(ledger.folder / file)
+    return replace(listed, file=file)
 
 
 def _file(folder: str, rule: FollowUp, number: int) -> str:
@@ -91,7 +91,7 @@ def _file(folder: str, rule: FollowUp, number: int) -> str:
 
 
 def list_csv(rule: FollowUp, rows: Iterable[Due]) -> str:
-    """A list as a spreadsheet or a mailing tool reads it: no cell begins a formula."""
+    """A list as CSV for spreadsheets and mailing tools, with formulas escaped."""
     heads = ["customer_id", "due", "reason", *(["contact"] if rule.contact else [])]
     heads += [name if name not in (*OURS, "text") else f"column.{name}" for name in rule.merged]
     heads += ["text"] if rule.text else []
@@ -109,13 +109,13 @@ def list_csv(rule: FollowUp, rows: Iterable[Due]) -> str:
     return rows_csv([heads, *cells])
 
 
-def facts(one: Listed, file: str) -> dict[str, Any]:
-    """A list as a webhook gets it, and as `--json` prints it."""
-    rule = one.due.follow_up
+def facts(listed: Listed, file: str) -> dict[str, Any]:
+    """A list as it is posted to webhooks and printed by `--json`."""
+    rule = listed.due.follow_up
     return {
         "follow_up": rule.name,
         "when": rule.when,
-        "day": str(one.due.day - timedelta(days=1)),
+        "day": str(listed.due.day - timedelta(days=1)),
         "owner": rule.owner or "",
         "file": file,
         "customers": [
@@ -127,29 +127,29 @@ def facts(one: Listed, file: str) -> dict[str, Any]:
                 **({"columns": row.values} if rule.merged else {}),
                 **({"text": row.text} if rule.text else {}),
             }
-            for row in one.rows
+            for row in listed.rows
         ],
     }
 
 
-def count_done(ledger: Ledger, listed: Sequence[Listed]) -> list[Listed]:
-    """The lists with how many of their customers, of all days, have been followed up, and how many are late."""
+def count_done(ledger: Ledger, lists: Sequence[Listed]) -> list[Listed]:
+    """The lists with the numbers of their customers, over all days, that are done, open and overdue."""
     counted = []
-    for one in listed:
-        entries = ledger.entries(one.name)
+    for listed in lists:
+        entries = ledger.entries(listed.name)
         waiting = [entry for entry in entries if not entry.done_at]
-        late = sum(entry.due < str(one.due.day) for entry in waiting)
-        counted.append(replace(one, open=len(waiting), overdue=late, done=len(entries) - len(waiting)))
+        late = sum(entry.due < str(listed.due.day) for entry in waiting)
+        counted.append(replace(listed, open=len(waiting), overdue=late, done=len(entries) - len(waiting)))
     return counted
 
 
-def draw_calendars(ledger: Ledger, render: Callable[[list[File], list[Entry]], str]) -> None:
-    """Write the calendar of each day that has lists which no calendar holds yet."""
+def write_calendars(ledger: Ledger, render: Callable[[list[StoredList], list[Entry]], str]) -> None:
+    """Write the calendar of each day that has lists in no calendar yet."""
     files = ledger.files()
-    for day in dict.fromkeys(one.day for one in files if not one.is_drawn):
-        shown = [one for one in files if one.day == day and one.has_event]
-        names = {one.file for one in shown}
-        path = (ledger.folder / shown[0].file).with_name("follow-ups.ics")
-        write_beside(path, render(shown, [entry for entry in ledger.entries() if entry.file in names]))
-        put_in_place(path)
-        ledger.drawn(day)
+    for day in dict.fromkeys(stored.day for stored in files if not stored.is_drawn):
+        with_event = [stored for stored in files if stored.day == day and stored.has_event]
+        names = {stored.file for stored in with_event}
+        path = (ledger.folder / with_event[0].file).with_name("follow-ups.ics")
+        stage_file(path, render(with_event, [entry for entry in ledger.entries() if entry.file in names]))
+        publish(path)
+        ledger.mark_drawn(day)
