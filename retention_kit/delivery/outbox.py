@@ -14,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from retention_kit.data.engines.private_folders import write_private
+from retention_kit.data.engines.private_folders import replace_private
 from retention_kit.delivery.ledgers import now, opened, opened_to_read, sync, version_of
 from retention_kit.errors import Phrase, ReportError, SettingsError
 from retention_kit.report.archive.folder import output_lock
@@ -308,14 +308,10 @@ def _recover(outbox: Outbox) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a private file, whole or not at all; raises ReportError if that fails."""
-    part = path.with_suffix(".part")
     try:
-        write_private(part, content)
-        part.replace(path)
+        replace_private(path, content)
         sync(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise ReportError(
             "No message can be written to {folder!r}: {reason}.", folder=str(path.parent), reason=error.strerror
         ) from None

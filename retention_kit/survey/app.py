@@ -1,10 +1,9 @@
-"""The form as an ASGI application: GET shows and never writes, since programs that check mail open every link; a POST
-records, once.
+"""The form as an ASGI application: GET never writes, since mail scanners open every link; a POST records, once.
 
-    GET  /s/TOKEN?nps=9&lang=ar   the form, 9 chosen beforehand        POST /s/TOKEN   the answer
-    GET  /thanks                  where an answer that is kept leads
+    GET  /s/TOKEN?nps=9&lang=ar   the form, 9 preselected        POST /s/TOKEN   the answer
+    GET  /thanks                  the page after an answer was stored
 
-No cookie, no script, nothing from elsewhere; neither addresses nor tokens are written down.
+No cookies, no scripts, no external resources; neither addresses nor tokens are logged.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from retention_kit.errors import ReportError
 from retention_kit.survey.limits import WINDOW, Limit
 from retention_kit.survey.page import form_page, policy, text_page
 from retention_kit.survey.questions import Answers, parse_body, preselected
-from retention_kit.survey.store import Asked, Store, hash_token, is_token
+from retention_kit.survey.store import Invitation, Store, hash_token, is_token
 from retention_kit.survey.words import choose_language
 
-BODY = 32 * 2**10  # bytes of an answer: 2,000 characters of any script, each written as %E2%82%AC, and the rest
-POSTS, FAILURES = 20, 300  # a minute, by token and by who asks
-_DRAINED = 2**20  # what is read of a larger body, so that its sender gets to read why it is refused
+BODY = 32 * 2**10  # bytes: 2,000 characters of any script, each encoded like %E2%82%AC, and the rest
+POSTS, FAILURES = 20, 300  # a minute, by token and by client
+_READ_LIMIT = 2**20  # bytes read of a larger body, so that its sender can read the response
 _SECONDS = 15  # for a body to arrive
-_LOG = logging.getLogger(__name__)  # faults, in which neither addresses nor tokens stand
+_LOG = logging.getLogger(__name__)  # errors, without addresses and tokens
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -48,7 +47,7 @@ HEADERS = {
 
 
 class _Refused(Exception):
-    """What a page of `pages` answers, with a status."""
+    """A request that is answered with a page of `pages` and a status."""
 
     def __init__(self, status: int, page: str):
         super().__init__(page)
@@ -56,23 +55,21 @@ class _Refused(Exception):
 
 
 def make_app(store: Store, company: str = "", public_url: str = "", root_path: str = "") -> ASGIApp:
-    """The application on a store; `public_url` is where customers see it, `root_path` what a proxy leaves before its
-    paths.
-    """
+    """The application for a store; `public_url` is its public address, `root_path` the path prefix left by a proxy."""
     form = _Form(store, company, public_url)
     routes = [
-        Route("/s/{token}", form.show, methods=["GET"]),
-        Route("/s/{token}", form.take, methods=["POST"]),
-        Route("/thanks", form.thank, methods=["GET"]),
+        Route("/s/{token}", form.get, methods=["GET"]),
+        Route("/s/{token}", form.post, methods=["POST"]),
+        Route("/thanks", form.thanks, methods=["GET"]),
     ]
-    handlers: Mapping[Any, Any] = {HTTPException: _not_here, Exception: _broken}
+    handlers: Mapping[Any, Any] = {HTTPException: _not_found, Exception: _failure}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
-    return _Guarded(app, root_path)
+    return _WithHeaders(app, root_path)
 
 
-class _Guarded:
-    """Gives every answer, those of errors too, the headers above, and takes the prefix of a proxy off its paths."""
+class _WithHeaders:
+    """Middleware that adds the headers above to every response and removes a proxy's prefix from paths."""
 
     def __init__(self, app: ASGIApp, root_path: str):
         self._app, self._root = app, root_path.rstrip("/")
@@ -85,9 +82,9 @@ class _Guarded:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = {name.lower() for name, _ in message["headers"]}
+                present = {name.lower() for name, _ in message["headers"]}
                 more = [(name.lower().encode(), value.encode()) for name, value in fixed.items()]
-                message["headers"] = [*message["headers"], *(one for one in more if one[0] not in given)]
+                message["headers"] = [*message["headers"], *(header for header in more if header[0] not in present)]
             await send(message)
 
         await self._app({**scope, "root_path": self._root}, receive, send_guarded)
@@ -99,17 +96,17 @@ class _Form:
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(public_url)).lower() if public_url else ""
         self._posts, self._failures = Limit(POSTS), Limit(FAILURES)
 
-    async def show(self, request: Request) -> Response:
-        return await self._guard(request, self._show)
+    async def get(self, request: Request) -> Response:
+        return await self._respond(request, self._get)
 
-    async def take(self, request: Request) -> Response:
-        return await self._guard(request, self._take)
+    async def post(self, request: Request) -> Response:
+        return await self._respond(request, self._post)
 
-    async def thank(self, request: Request) -> Response:
+    async def thanks(self, request: Request) -> Response:
         return _page("thanks", request)
 
-    async def _guard(self, request: Request, work: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Answer a request; of those that fail only so many a minute are looked at for whoever sends them."""
+    async def _respond(self, request: Request, work: Callable[[Request], Awaitable[Response]]) -> Response:
+        """Respond to a request; failing ones are limited per client and minute."""
         try:
             return await work(request)
         except _Refused as refused:
@@ -119,55 +116,56 @@ class _Form:
         except ReportError as error:
             _LOG.error("%s", error)
             return _page("unavailable", request, 503)
-        who = request.client.host if request.client else ""
-        # To answer twice is no attack, and its token has a limit of its own.
-        if status == 429 or (status != 409 and not self._failures.allows(who)):
+        client = request.client.host if request.client else ""
+        # A second answer is no attack, and its token has a limit of its own.
+        if status == 429 or (status != 409 and not self._failures.allows(client)):
             return _page("too_many", request, 429, {"Retry-After": str(WINDOW)})
         return _page(page, request, status)
 
-    async def _show(self, request: Request) -> Response:
-        asked = await self._asked(request)
-        if asked.is_answered:
+    async def _get(self, request: Request) -> Response:
+        invitation = await self._invitation(request)
+        if invitation.is_answered:
             return _page("answered", request)
-        given = Answers(preselected(request.query_params.multi_items(), asked.surveys))
-        return self._form(request, asked, given)
+        answers = Answers(preselected(request.query_params.multi_items(), invitation.surveys))
+        return self._form(request, invitation, answers)
 
-    async def _take(self, request: Request) -> Response:
+    async def _post(self, request: Request) -> Response:
         if not self._is_own(request):
             raise _Refused(403, "cross_site")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         body = await _body(request)
-        asked, token = await self._asked(request), request.path_params["token"]
+        invitation, token = await self._invitation(request), request.path_params["token"]
         if not self._posts.allows(hash_token(token)):
             raise _Refused(429, "too_many")
         if kind != "application/x-www-form-urlencoded":
             raise _Refused(415, "unreadable")
-        given = parse_body(body, asked.surveys)
-        if given.errors and not asked.is_answered:
-            return self._form(request, asked, given, 422)
+        answers = parse_body(body, invitation.surveys)
+        if answers.errors and not invitation.is_answered:
+            return self._form(request, invitation, answers, 422)
         state = "answered"
-        if not given.errors:
-            state = await run_in_threadpool(self._store.answer, token, given.scores, given.comment)
+        if not answers.errors:
+            state = await run_in_threadpool(self._store.answer, token, answers.scores, answers.comment)
         if state not in ("stored", "same"):
             raise _Refused(409, "answered")
-        # Relative, so that it holds whatever a proxy puts before it; a page that is reloaded sends nothing again.
+        # Relative, so that it works behind any prefix; reloading the page then does not send the answer again.
         return RedirectResponse(f"../thanks?{urlencode({'lang': _language(request)})}", 303)
 
-    async def _asked(self, request: Request) -> Asked:
+    async def _invitation(self, request: Request) -> Invitation:
         token = request.path_params["token"]
-        asked = await run_in_threadpool(self._store.asked, token) if is_token(token) else None
-        if asked is None:
+        invitation = await run_in_threadpool(self._store.invitation, token) if is_token(token) else None
+        if invitation is None:
             raise _Refused(404, "unknown")
-        return asked
+        return invitation
 
-    def _form(self, request: Request, asked: Asked, given: Answers, status: int = 200) -> Response:
-        page = form_page(asked.surveys, _language(request), self._company, given, request.query_params.multi_items())
-        # Where a page sends no referrer at all, its form names no origin either, by which a POST from elsewhere is told
-        # apart. Under this policy no other site is told anything either.
+    def _form(self, request: Request, invitation: Invitation, answers: Answers, status: int = 200) -> Response:
+        query = request.query_params.multi_items()
+        page = form_page(invitation.surveys, _language(request), self._company, answers, query)
+        # With `no-referrer` the form would send no Origin, which distinguishes cross-site POSTs. This policy does not
+        # inform other sites either.
         return HTMLResponse(page, status, {"Referrer-Policy": "same-origin"})
 
     def _is_own(self, request: Request) -> bool:
-        """Whether a POST comes from our own page. What is no browser tells neither, and knows the token."""
+        """Whether a POST comes from our own page. Non-browsers send neither header but know the token."""
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if site and site not in ("same-origin", "none"):
             return False
@@ -178,10 +176,10 @@ class _Form:
 
 
 async def _body(request: Request) -> bytes:
-    """The body of a request; refused where it is too large, or does not arrive."""
+    """The body of a request; refused if it is too large or does not arrive in time."""
     body, size = b"", 0
     try:
-        if int(request.headers.get("content-length", 0)) > _DRAINED:
+        if int(request.headers.get("content-length", 0)) > _READ_LIMIT:
             raise _Refused(413, "too_large")
     except ValueError:
         raise _Refused(400, "unreadable") from None
@@ -191,7 +189,7 @@ async def _body(request: Request) -> bytes:
                 size += len(part)
                 if size <= BODY:
                     body += part
-                elif size > _DRAINED:
+                elif size > _READ_LIMIT:
                     break
     except TimeoutError:
         raise _Refused(408, "unreadable") from None
@@ -208,10 +206,10 @@ def _page(name: str, request: Request, status: int = 200, headers: Mapping[str, 
     return HTMLResponse(text_page(name, _language(request)), status, headers)
 
 
-async def _not_here(request: Request, error: HTTPException) -> Response:
-    """A path or a method that there is not."""
+async def _not_found(request: Request, error: HTTPException) -> Response:
+    """An unknown path or method."""
     return _page("unknown", request, error.status_code, error.headers)
 
 
-async def _broken(request: Request, _: Exception) -> Response:
+async def _failure(request: Request, _: Exception) -> Response:
     return _page("unavailable", request, 500)

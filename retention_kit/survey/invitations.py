@@ -1,6 +1,6 @@
 """Invitations: a link for each customer of a list, and a block for the mailing tool that sends them.
 
-The product writes to no customer: who may be written to, and who has objected, is known where mailings are made.
+The product never writes to customers: consent and objections are known to the mailing tool.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jinja2 import Environment, Template
 from markupsafe import Markup, escape
 
 from retention_kit.data.engines.duckdb import DuckDB
-from retention_kit.data.engines.private_folders import write_private
+from retention_kit.data.engines.private_folders import replace_private
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import read_table, wrap_errors
 from retention_kit.data.values.ids import BLANKS, read_ids
@@ -29,11 +29,11 @@ from retention_kit.survey.questions import SCALES
 from retention_kit.survey.store import COLUMNS, Store
 from retention_kit.survey.words import number, words
 
-FIELD = "{{link}}"  # what the mailing tool puts a customer's link in the place of
+FIELD = "{{link}}"  # replaced with a customer's link by the mailing tool
 
 
 class Invitations(NamedTuple):
-    """What was written, and how many customers were left out, each by why."""
+    """The files written, and the numbers of customers invited, recently invited, and of rows without an id."""
 
     files: tuple[Path, ...]
     invited: int
@@ -42,11 +42,11 @@ class Invitations(NamedTuple):
 
 
 def read_customers(path: Path) -> tuple[list[str], int]:
-    """The ids of the column customer_id of a file, read as those of the other tables are, each once; and how many rows
-    name nobody. Raises DataError where there is no such column.
+    """The distinct ids in the column customer_id of a file, cleaned as those of other tables, and the number of rows
+    without an id. Raises DataError if there is no such column.
     """
     engine = DuckDB(files=[path])
-    name = "known_customers"  # a table of ours that is but a list of customers
+    name = "known_customers"  # one of our tables that is a plain list of customers
     source = read_table(engine, name, 0, Table(path=path.name), None, path.parent)
     with wrap_errors(engine.error, path.name):
         engine.define(f"{name}_raw", f"SELECT customer_id FROM {source.name}")
@@ -71,8 +71,8 @@ def invite(
 ) -> Invitations:
     """Write a link for each customer who was not invited in the last `days`, and the block for the mailing tool.
 
-    `links-DATE.csv` holds customer_id and link: the only place where the tokens stand. Nothing is written where all are
-    left out. Raises ReportError where a file cannot be written, and then nobody counts as invited.
+    `links-DATE.csv` holds customer_id and link; tokens are stored nowhere else. Nothing is written if all are left out.
+    Raises ReportError if a file cannot be written, and then nobody counts as invited.
     """
     url = check_public_url(public_url)
     blocks = mail_block(surveys, language, company)
@@ -81,7 +81,7 @@ def invite(
             return Invitations((), 0, invited.recent, nobody)
         rows = [(customer, make_link(url, token, language)) for customer, token in invited.tokens.items()]
         links = _new_name(folder, f"links-{date.today():%Y-%m-%d}")  # noqa: DTZ011, the day on the wall of who sends them
-        part = links.with_suffix(".part")  # until they lead somewhere
+        part = links.with_suffix(".part")  # until the links work
         try:
             _write(part, rows_csv([("customer_id", "link"), *rows]))
             for name, text in blocks.items():
@@ -95,47 +95,47 @@ def invite(
 
 
 def mail_block(surveys: Sequence[str], language: str, company: str = "") -> dict[str, str]:
-    """The block as HTML and as plain text, by file name: the first survey's numbers as links that choose one, with
-    `{{link}}` where each customer's own link goes.
+    """The block as HTML and as plain text, by file name: the first survey's numbers as links that preselect a score,
+    with `{{link}}` as placeholder for each customer's own link.
     """
-    name, said = surveys[0], words(language)
+    name, texts = surveys[0], words(language)
     low, high = SCALES[name]
     options = [
         {
             "number": number(value, language),
             "link": Markup(escape(f"{FIELD}&{name}={value}")),
             "label": {
-                low: f"{number(low, language)}: {said[name]['low']}",
-                high: f"{number(high, language)}: {said[name]['high']}",
+                low: f"{number(low, language)}: {texts[name]['low']}",
+                high: f"{number(high, language)}: {texts[name]['high']}",
             }.get(value, number(value, language)),
         }
         for value in range(low, high + 1)
     ]
-    subject = said["mail"]["subject" if len(surveys) == 1 else "subject_several"].format(
-        company=company or said["company"]
+    subject = texts["mail"]["subject" if len(surveys) == 1 else "subject_several"].format(
+        company=company or texts["company"]
     )
-    question, is_left = question_text(name, language, company), said["direction"] == "ltr"
+    question, is_left = question_text(name, language, company), texts["direction"] == "ltr"
     html = _template("mail.html.j2").render(
         language=language,
-        words=said,
+        words=texts,
         subject=subject,
         question=question,
         options=options,
         link=FIELD,
-        low=said[name]["low"],
-        high=said[name]["high"],
+        low=texts[name]["low"],
+        high=texts[name]["high"],
         start="left" if is_left else "right",
         end="right" if is_left else "left",
     )
-    plain = said[name]["question"].format(company=company or said["company"])
-    text = f"{subject}\n\n{said['mail']['greeting']}\n\n{plain}\n\n{said['mail']['plain']}\n{FIELD}\n"
+    plain = texts[name]["question"].format(company=company or texts["company"])
+    text = f"{subject}\n\n{texts['mail']['greeting']}\n\n{plain}\n\n{texts['mail']['plain']}\n{FIELD}\n"
     return {f"mail.{language}.html": f"{html}\n", f"mail.{language}.txt": text}
 
 
 def export(store: Store, path: Path) -> int:
-    """Write all answers as a `responses` table; gives their number.
+    """Write all answers as a `responses` table; returns their number.
 
-    An earlier export gives way; raises SettingsError where another file would.
+    Replaces an earlier export; raises SettingsError if the path is any other file.
     """
     rows = store.responses()
     head = rows_csv([COLUMNS])
@@ -149,21 +149,17 @@ def export(store: Store, path: Path) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file for this user's eyes, whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
+    """Write a private file, whole or not at all; raises ReportError if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_private(beside, text.encode())
-        beside.replace(path)
+        replace_private(path, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise ReportError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from None
 
 
 def _new_name(folder: Path, stem: str) -> Path:
-    """A CSV file that is not there yet: links of before cannot be made again."""
-    names = [stem, *(f"{stem}-{place}" for place in range(2, 1_000))]
+    """A CSV path that does not exist yet: earlier links cannot be made again."""
+    names = [stem, *(f"{stem}-{number}" for number in range(2, 1_000))]
     taken = {path.stem for path in folder.glob("links-*")} if folder.is_dir() else set()
     return folder / f"{next(name for name in names if name not in taken)}.csv"
 

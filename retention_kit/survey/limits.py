@@ -1,4 +1,4 @@
-"""How often somebody may try: counted in memory, by the minute, and kept nowhere."""
+"""Rate limits, counted in memory per minute and not stored."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _MOST_KEYS = 10_000
 
 
 class Limit:
-    """At most `times` in a minute for each key; the oldest keys are forgotten where there are too many."""
+    """At most `times` a minute for each key; when there are too many keys, the oldest are dropped."""
 
     def __init__(self, times: int, clock: Callable[[], float] = monotonic):
         self._times, self._clock = times, clock
-        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()  # when the minute began, and the count
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()  # start of the minute, count
 
     def allows(self, key: str) -> bool:
-        """Count one more, and say whether it is within the limit."""
+        """Count one attempt; returns whether it is within the limit."""
         now = self._clock()
         while self._counts and next(iter(self._counts.values()))[0] + WINDOW <= now:
             self._counts.popitem(last=False)

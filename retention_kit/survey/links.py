@@ -1,4 +1,4 @@
-"""The links that customers get."""
+"""The links for customers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOKEN = "x" * 32
 
 
 def check_public_url(url: str) -> str:
-    """The address under which customers reach the form, without a slash at its end; raises SettingsError for others."""
+    """The public address of the form without a final slash; raises SettingsError if it is invalid."""
     wrong = SettingsError(
         "--public-url {url!r} is no address of a form: write it like https://survey.example.com.", url=url
     )
@@ -41,6 +41,6 @@ def check_public_url(url: str) -> str:
 
 
 def make_link(url: str, token: str, language: str, name: str = "", score: int = 0) -> str:
-    """The link of a token, perhaps with a score chosen beforehand."""
-    chosen = {name: score} if name else {}
-    return f"{url}/s/{token}?{urlencode({'lang': language, **chosen})}"
+    """The link of a token, with a preselected score if a survey is named."""
+    preselected = {name: score} if name else {}
+    return f"{url}/s/{token}?{urlencode({'lang': language, **preselected})}"

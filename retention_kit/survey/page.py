@@ -1,4 +1,4 @@
-"""The pages that a customer sees: the form, and what is said after it. Nothing is loaded, and no script runs."""
+"""The pages for customers: the form and its follow-up pages. Nothing is loaded, and no script runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from retention_kit.survey.words import languages, number, words
 
 @cache
 def style() -> str:
-    """The style of the pages, which stands inside them."""
+    """The style sheet of the pages, to be embedded."""
     lines = files(__package__).joinpath("page.css").read_text("utf-8").splitlines()
     return "\n".join(line.strip() for line in lines)
 
 
 @cache
 def policy() -> str:
-    """The content security policy: that one style, and forms that go to where they come from."""
+    """The content security policy: only that style sheet, and forms only to their own origin."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; base-uri 'none'; "
@@ -35,62 +35,62 @@ def policy() -> str:
 
 
 def form_page(
-    asked: Iterable[str],
+    surveys: Iterable[str],
     language: str,
     company: str = "",
-    given: Answers | None = None,
+    answers: Answers | None = None,
     query: Iterable[tuple[str, str]] = (),
 ) -> str:
-    """The form of some surveys, with the answers that are given already and what is wrong with them.
+    """The form of some surveys as HTML, filled with `answers` and their errors.
 
-    `query` is that of the address, which the links to other languages keep.
+    `query` is that of the request; links to other languages keep its scores.
     """
-    given, said = given or Answers({}), words(language)
-    errors = {name: _error(said, word, name, language) for name, word in given.errors.items()}
-    kept = [(name, text) for name, text in query if name in SCALES]
+    answers, texts = answers or Answers({}), words(language)
+    errors = {name: _error(texts, word, name, language) for name, word in answers.errors.items()}
+    kept_query = [(name, text) for name, text in query if name in SCALES]
     others = [
         {
             "language": other,
             "name": words(other)["name"],
             "direction": words(other)["direction"],
-            "query": urlencode([*kept, ("lang", other)]),
+            "query": urlencode([*kept_query, ("lang", other)]),
         }
         for other in languages()
         if other != language
     ]
-    questions = [_question(name, language, company, given.scores, errors.get(name)) for name in asked]
-    title = said["form"]["title"]
+    questions = [_question(name, language, company, answers.scores, errors.get(name)) for name in surveys]
+    title = texts["form"]["title"]
     return _render(
         language,
-        title=f"{said['errors']['title']}: {title}" if errors else title,
+        title=f"{texts['errors']['title']}: {title}" if errors else title,
         heading=title,
         others=others,
         questions=questions,
         errors=[{"text": text, "target": _target(name)} for name, text in errors.items()],
-        comment=given.comment or "",
+        comment=answers.comment or "",
         comment_error=errors.get("comment"),
         most=COMMENT,
     )
 
 
 def text_page(name: str, language: str) -> str:
-    """A page that says one thing: `thanks`, `answered`, `unknown` and the others of `pages`."""
+    """A page with a title and a text: `thanks`, `answered`, `unknown` and the others of `pages`."""
     page = words(language)["pages"][name]
     return _render(language, title=page["title"], heading=page["title"], text=page["text"])
 
 
 def question_text(name: str, language: str, company: str = "") -> Markup:
-    """The question of a survey; the company's name may be written in another direction."""
-    said = words(language)
-    shown = Markup("<bdi>{}</bdi>").format(company) if company else said["company"]
-    return Markup(said[name]["question"]).format(company=shown)
+    """The question of a survey; the company's name is isolated, as its direction may differ."""
+    texts = words(language)
+    isolated = Markup("<bdi>{}</bdi>").format(company) if company else texts["company"]
+    return Markup(texts[name]["question"]).format(company=isolated)
 
 
 def _question(name: str, language: str, company: str, scores: Mapping[str, int], error: str | None) -> dict[str, Any]:
     low, high = SCALES[name]
-    said = words(language)
+    texts = words(language)
     ends = {
-        end: said["form"]["end"].format(number=number(value, language), words=said[name][end])
+        end: texts["form"]["end"].format(number=number(value, language), words=texts[name][end])
         for end, value in (("low", low), ("high", high))
     }
     options = [
@@ -100,13 +100,13 @@ def _question(name: str, language: str, company: str, scores: Mapping[str, int],
     return {"name": name, "text": question_text(name, language, company), "options": options, "error": error, **ends}
 
 
-def _error(said: Mapping[str, Any], word: str, name: str, language: str) -> str:
+def _error(texts: Mapping[str, Any], word: str, name: str, language: str) -> str:
     low, high = (0, COMMENT) if name == "comment" else SCALES[name]
-    return said["errors"][word].format(low=number(low, language), high=number(high, language))
+    return texts["errors"][word].format(low=number(low, language), high=number(high, language))
 
 
 def _target(name: str) -> str:
-    """The field that an error leads to."""
+    """The id of the field that an error links to."""
     return name if name == "comment" else f"{name}-{SCALES[name][0]}"
 
 

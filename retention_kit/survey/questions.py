@@ -1,4 +1,4 @@
-"""The questions that can be asked, and how what a browser sends is read as answers to them."""
+"""The surveys, and parsing of a browser's request into answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIELDS = 20
 
 
 class Answers(NamedTuple):
-    """What was chosen and written, and what is wrong with it: a word of `errors` by the question's name."""
+    """Scores by survey and a comment, and errors: a key of the texts' `errors` by the field's name."""
 
     scores: dict[str, int]
     comment: str | None = None
@@ -24,7 +24,7 @@ class Answers(NamedTuple):
 
 
 def parse_surveys(text: str) -> list[str]:
-    """The surveys of `nps,csat`, in the order of the form; raises SettingsError for one that is not known."""
+    """The surveys of a list like `nps,csat`, in the order of the form; raises SettingsError for unknown names."""
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in SCALES:
@@ -43,33 +43,32 @@ def parse_score(survey: str, text: str) -> int | None:
     return score if low <= score <= high else None
 
 
-def preselected(query: Iterable[tuple[str, str]], asked: Iterable[str]) -> dict[str, int]:
-    """The scores that a link chooses beforehand; what is no answer is passed over."""
-    scores = {name: parse_score(name, text) for name, text in query if name in asked}
+def preselected(query: Iterable[tuple[str, str]], surveys: Iterable[str]) -> dict[str, int]:
+    """The scores that a link preselects; invalid ones are ignored."""
+    scores = {name: parse_score(name, text) for name, text in query if name in surveys}
     return {name: score for name, score in scores.items() if score is not None}
 
 
-def parse_body(body: bytes, asked: Sequence[str]) -> Answers:
-    """The answers of a form's fields to what is asked; other fields count for nothing.
+def parse_body(body: bytes, surveys: Sequence[str]) -> Answers:
+    """The answers of a form's fields to the surveys; other fields are ignored.
 
-    One question of several may be left out, not all of them. Nothing is guessed: a field given twice with different
-    values is no answer.
+    One question of several may be left out, not all of them. A field given twice with different values is invalid.
     """
     try:
         fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_FIELDS, errors="replace")
     except ValueError:  # another encoding, or too many fields
-        return Answers({}, None, {asked[0]: "unreadable"})
+        return Answers({}, None, {surveys[0]: "unreadable"})
     scores: dict[str, int] = {}
     errors: dict[str, str] = {}
-    for name in asked:
-        given = {text.strip() for field, text in fields if field == name} - {""}
-        score = parse_score(name, *given) if len(given) == 1 else None
+    for name in surveys:
+        entered = {text.strip() for field, text in fields if field == name} - {""}
+        score = parse_score(name, *entered) if len(entered) == 1 else None
         if score is not None:
             scores[name] = score
-        elif given:
+        elif entered:
             errors[name] = "score"
     if not scores and not errors:
-        errors[asked[0]] = "none" if len(asked) == 1 else "none_of_several"
+        errors[surveys[0]] = "none" if len(surveys) == 1 else "none_of_several"
     comment = clean_comment("\n".join(text for field, text in fields if field == "comment"))
     if len(comment) > COMMENT:
         errors["comment"] = "comment"
@@ -77,6 +76,6 @@ def parse_body(body: bytes, asked: Sequence[str]) -> Answers:
 
 
 def clean_comment(text: str) -> str:
-    """A comment in one normal form, without characters that are no text: they would only spoil files and pages."""
+    """A comment in Unicode form NFC, without control characters and surrogates, which would damage files and pages."""
     text = unicodedata.normalize("NFC", re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text))
-    return "".join(sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs")).strip()
+    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs")).strip()

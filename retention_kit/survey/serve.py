@@ -1,4 +1,4 @@
-"""The form's server (uvicorn): one process on this machine, behind a proxy that has the certificate."""
+"""The form's server (uvicorn): one local process behind a proxy that holds the certificate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.survey.store import Store
 
-_AT_ONCE = 2_000  # requests; more are told to come again
+_MAX_REQUESTS = 2_000  # concurrent ones; others get status 503
 
 
 def serve(
@@ -22,10 +22,10 @@ def serve(
     root_path: str = "",
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve the form of a store until the process is told to end; `ready` is told where, once it is.
+    """Serve the form of a store until the process is stopped; `ready` is called with its address.
 
-    Requests are logged nowhere: their paths hold the tokens. Raises SettingsError where the extra `survey` is not
-    installed, ReportError where the address cannot be had.
+    Requests are not logged: their paths contain the tokens. Raises SettingsError if the extra `survey` is not
+    installed, ReportError if the address cannot be used.
     """
     try:
         import uvicorn
@@ -36,39 +36,39 @@ def serve(
             "The form cannot be served ({error}): pip install 'retention-kit[survey]'.", error=error
         ) from None
     store = Store(path)
-    listening = _listen(host, port)
+    listener = _listen(host, port)
     try:
         config = uvicorn.Config(
             make_app(store, company, public_url, root_path),
             access_log=False,
             date_header=True,
             lifespan="off",
-            limit_concurrency=_AT_ONCE,
+            limit_concurrency=_MAX_REQUESTS,
             log_level="error",
             server_header=False,
             timeout_graceful_shutdown=5,
             ws="none",
         )
-        at, number = listening.getsockname()[:2]
-        ready(f"http://{f'[{at}]' if ':' in at else at}:{number}{root_path}")
-        uvicorn.Server(config).run([listening])
+        address, number = listener.getsockname()[:2]
+        ready(f"http://{f'[{address}]' if ':' in address else address}:{number}{root_path}")
+        uvicorn.Server(config).run([listener])
     finally:
-        listening.close()
+        listener.close()
         store.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listening = None
+    listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(_AT_ONCE)  # from here on nobody is turned away
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_MAX_REQUESTS)  # from here on connections are accepted
     except OSError as error:
-        if listening:
-            listening.close()
+        if listener:
+            listener.close()
         raise ReportError(
             "The form cannot be served at {host}:{port}: {reason}.", host=host, port=port, reason=error.strerror
         ) from None
-    return listening
+    return listener

@@ -1,7 +1,7 @@
-"""What was asked and answered, in one SQLite file: `survey.sqlite`.
+"""Invitations and answers in one SQLite file: `survey.sqlite`.
 
-Of a token only its hash is kept, and beside it the customer that an invitation named. An answer is there for good once
-`answer` has returned (write-ahead log, every commit on the disk), and each question of an invitation has one at most.
+Only the hash of a token is stored, with the customer of the invitation. An answer is durable once `answer` has returned
+(write-ahead log, every commit flushed to the disk), and each question of an invitation has at most one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import NamedTuple
 from retention_kit.errors import Phrase, ReportError, SettingsError, did_you_mean
 from retention_kit.survey.questions import SCALES
 
-_OURS, _VERSION = 0x524B5356, 1  # application_id and user_version of the file
+_APPLICATION_ID, _VERSION = 0x524B5356, 1  # application_id and user_version of the file
 _TOKEN_BYTES = 20
-_WAIT = 30  # seconds for others who write
+_WAIT = 30  # seconds for other writers
 COLUMNS = ("responded_at", "survey", "score", "scale", "customer_id", "response_id", "comment")
 _SCALES_SQL = " ".join(f"WHEN '{name}' THEN '{low}-{high}'" for name, (low, high) in SCALES.items())
 _BOUNDS_SQL = " OR ".join(
@@ -54,27 +54,27 @@ CREATE VIEW responses AS
     FROM answers JOIN tokens USING (hash, survey);
 CREATE VIEW invitations AS
     SELECT invited_at, survey, customer_id, responded_at FROM tokens LEFT JOIN answers USING (hash, survey);
-PRAGMA application_id = {_OURS};
+PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
 """
 
 
-class Asked(NamedTuple):
-    """An invitation: the surveys it asks, and whether it is answered."""
+class Invitation(NamedTuple):
+    """The surveys of an invitation, and whether it is answered."""
 
     surveys: tuple[str, ...]
     is_answered: bool
 
 
 class Invited(NamedTuple):
-    """The token of each customer who is invited, and how many were not since they lately had been."""
+    """The token of each invited customer, and how many were left out because of a recent invitation."""
 
     tokens: dict[str, str]
     recent: int
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token; its case counts for nothing, as some programs change it."""
+    """The hash of a token that is stored; upper and lower case are equal, as some programs change it."""
     return hashlib.sha256(token.lower().encode()).hexdigest()
 
 
@@ -84,29 +84,29 @@ def is_token(text: str) -> bool:
 
 
 def _new_token() -> str:
-    """160 random bits in letters and digits that no mail program breaks or takes for the end of a link."""
+    """160 random bits in letters and digits, which mail programs neither wrap nor split."""
     return base64.b32encode(secrets.token_bytes(_TOKEN_BYTES)).decode().lower()
 
 
 class Store:
-    """The file, open; `make` creates it where there is none. Any thread may call.
+    """An open survey file, safe to use from any thread; `make` creates it if it does not exist.
 
-    Raises SettingsError where the file is none of ours, ReportError where it cannot be written to.
+    Raises SettingsError if it is another kind of file, ReportError if it cannot be written to.
     """
 
     def __init__(self, path: Path, *, make: bool = False):
         self.path, self._lock, self._reading_lock = path, Lock(), Lock()
         is_new = not path.exists()
         if is_new and not make:
-            near = [found.name for found in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
-            hint = did_you_mean(path.name, near) if near else Phrase("retention-kit survey invite makes it.")
+            nearby = [found.name for found in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
+            hint = did_you_mean(path.name, nearby) if nearby else Phrase("retention-kit survey invite makes it.")
             raise SettingsError("There is no file {path!r}: {hint}", path=str(path), hint=hint)
         if is_new:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # the files of its log take the same rights
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # its log files get the same permissions
         try:
             self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
             self._open()
-            # Who only reads waits for nobody who writes.
+            # Readers do not wait for writers.
             self._reading = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
             self._reading.execute("PRAGMA query_only = ON")
         except sqlite3.Error as error:
@@ -118,12 +118,12 @@ class Store:
         run = self._connection.execute
         run("PRAGMA trusted_schema = OFF")
         if self.path.stat().st_size == 0:
-            with self._writing():
+            with self._transaction():
                 if not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     for statement in _statements(_SCHEMA):
                         run(statement)
         found = [run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-        if found != [_OURS, _VERSION]:
+        if found != [_APPLICATION_ID, _VERSION]:
             self._connection.close()
             raise SettingsError(
                 "{path} is a database, but holds no invitations and answers of this program.", path=self.path
@@ -137,8 +137,8 @@ class Store:
         self._reading.close()
         self._connection.close()
 
-    def asked(self, token: str) -> Asked | None:
-        """What the invitation of a token asks; None where there is none. Writes nothing."""
+    def invitation(self, token: str) -> Invitation | None:
+        """The invitation of a token, or None. Writes nothing."""
         with self._reading_lock:
             rows = self._reading.execute(
                 "SELECT survey, response_id FROM tokens LEFT JOIN answers USING (hash, survey) WHERE hash = ?",
@@ -147,27 +147,27 @@ class Store:
         surveys = {survey for survey, _ in rows}
         if not rows:
             return None
-        return Asked(tuple(name for name in SCALES if name in surveys), any(found for _, found in rows))
+        return Invitation(tuple(name for name in SCALES if name in surveys), any(found for _, found in rows))
 
     def answer(self, token: str, scores: Mapping[str, int], comment: str | None) -> str:
-        """Keep an answer, once: `stored`, `same` where the very same is there, `answered` where another is.
+        """Store an answer, once: `stored`, `same` if it is there already, `answered` if a different one is.
 
-        The comment stands beside the first score. `unknown` where there is no such invitation.
+        The comment is stored with the first score. `unknown` if there is no such invitation.
         """
         wanted = {name: (scores[name], comment if name == next(iter(scores)) else None) for name in scores}
         hashed = hash_token(token)
-        with self._lock, self._writing():
+        with self._lock, self._transaction():
             run = self._connection.execute
-            asked = {name for (name,) in run("SELECT survey FROM tokens WHERE hash = ?", [hashed])}
-            if not wanted or not wanted.keys() <= asked:
+            surveys = {name for (name,) in run("SELECT survey FROM tokens WHERE hash = ?", [hashed])}
+            if not wanted or not wanted.keys() <= surveys:
                 return "unknown"
-            there = {
-                name: (score, said)
-                for name, score, said in run("SELECT survey, score, comment FROM answers WHERE hash = ?", [hashed])
+            stored = {
+                name: (score, comment)
+                for name, score, comment in run("SELECT survey, score, comment FROM answers WHERE hash = ?", [hashed])
             }
-            if there:
-                return "same" if there == wanted else "answered"
-            rows = [(hashed, name, score, said, _text(_now())) for name, (score, said) in wanted.items()]
+            if stored:
+                return "same" if stored == wanted else "answered"
+            rows = [(hashed, name, score, comment, _text(_now())) for name, (score, comment) in wanted.items()]
             self._connection.executemany(
                 "INSERT INTO answers (hash, survey, score, comment, responded_at) VALUES (?, ?, ?, ?, ?)", rows
             )
@@ -175,47 +175,43 @@ class Store:
 
     @contextmanager
     def invite(self, customers: Iterable[str], surveys: Sequence[str], days: int) -> Iterator[Invited]:
-        """Invitations of customers who were not invited in the last `days`; kept once the block has ended without an
-        error, so that no links are lost or lead nowhere.
+        """Invite the customers who were not invited in the last `days`; committed when the block ends without an error,
+        so that every written link works.
         """
         now = _now()
         since = _text(now - timedelta(days=days))
-        with self._lock, self._writing():
-            known = {
-                customer
-                for (customer,) in self._connection.execute(
-                    "SELECT DISTINCT customer_id FROM tokens WHERE invited_at > ?", [since]
-                )
-            }
+        with self._lock, self._transaction():
+            query = "SELECT DISTINCT customer_id FROM tokens WHERE invited_at > ?"
+            recent = {customer for (customer,) in self._connection.execute(query, [since])}
             wanted = [*dict.fromkeys(customers)]
-            tokens = {customer: _new_token() for customer in wanted if customer not in known}
+            tokens = {customer: _new_token() for customer in wanted if customer not in recent}
+            rows = [
+                (hash_token(token), survey, customer, _text(now))
+                for customer, token in tokens.items()
+                for survey in surveys
+            ]
             self._connection.executemany(
-                "INSERT INTO tokens (hash, survey, customer_id, invited_at) VALUES (?, ?, ?, ?)",
-                (
-                    (hash_token(token), survey, customer, _text(now))
-                    for customer, token in tokens.items()
-                    for survey in surveys
-                ),
+                "INSERT INTO tokens (hash, survey, customer_id, invited_at) VALUES (?, ?, ?, ?)", rows
             )
             yield Invited(tokens, len(wanted) - len(tokens))
 
     def responses(self) -> list[tuple]:
-        """All answers, in the order in which they came, with the columns `COLUMNS`."""
+        """All answers with the columns `COLUMNS`, in the order in which they were stored."""
         with self._reading_lock:
             return self._reading.execute(f"SELECT {', '.join(COLUMNS)} FROM responses ORDER BY response_id").fetchall()
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One transaction: all of it is on the disk afterwards, or none."""
+    def _transaction(self) -> Iterator[None]:
+        """One transaction; raises ReportError if it cannot be written."""
         run = self._connection.execute
         try:
             run("BEGIN IMMEDIATE")
             yield
             run("COMMIT")
         except BaseException as error:
-            if self._connection.in_transaction:  # SQLite itself ends one that finds the disk full
+            if self._connection.in_transaction:  # SQLite itself rolls back if the disk is full
                 run("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):  # that, or somebody else keeps the file locked
+            if isinstance(error, sqlite3.OperationalError):  # the disk is full or the file locked
                 raise ReportError("{path} cannot be written to: {error}.", path=self.path, error=error) from None
             raise
 

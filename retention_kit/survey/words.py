@@ -1,4 +1,4 @@
-"""The words of the form and of the mail block, one file a language in `words/`, and which language somebody reads."""
+"""The texts of the form and of the mail block, a file per language in `words/`, and the choice of language."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DEFAULT = "en"
 
 @cache
 def languages() -> list[str]:
-    """The languages that there is a file of, the default first."""
+    """The available languages, the default first."""
     names = sorted(path.name.removesuffix(".toml") for path in files(__package__).joinpath("words").iterdir())
     return sorted(names, key=lambda name: name != DEFAULT)
 
 
 @cache
 def words(language: str) -> dict[str, Any]:
-    """All words of a language; raises SettingsError where there are none."""
+    """All texts of a language; raises SettingsError if there are none."""
     if language not in languages():
         raise SettingsError(
             "The form does not speak {language!r} yet: {hint}",
@@ -32,12 +32,12 @@ def words(language: str) -> dict[str, Any]:
 
 
 def choose_language(wanted: str | None, accepted: str | None) -> str:
-    """The language that a link names, else the first that a browser asks for (Accept-Language), else English."""
+    """The language that a link names, else the preferred one of the browser (Accept-Language), else English."""
     preferences = []
-    for place, part in enumerate((accepted or "")[:200].split(",")):
+    for position, part in enumerate((accepted or "")[:200].split(",")):
         tag, _, weight = part.strip().partition(";q=")
         try:
-            preferences.append((-float(weight or 1), place, tag))
+            preferences.append((-float(weight or 1), position, tag))
         except ValueError:
             continue
     for tag in [wanted or "", *(tag for weight, _, tag in sorted(preferences) if weight < 0)]:

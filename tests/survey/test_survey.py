@@ -562,7 +562,7 @@ def test_invite_writes_a_link_for_each_customer_once(folder, capsys):
     assert "4 invited." in capsys.readouterr().err
     opened = store.Store(folder / "survey.sqlite")
     token = urlsplit(found["0017"]).path.rpartition("/")[2]
-    assert opened.asked(token) == (("nps", "ces"), False)
+    assert opened.invitation(token) == (("nps", "ces"), False)
 
 
 @pytest.mark.parametrize(("days", "invited_now"), [(89, 0), (91, 3)])
