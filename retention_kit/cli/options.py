@@ -47,7 +47,10 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
         check_every(every)  # before any data are read
     chosen = {"as_of": arguments.as_of} if arguments.as_of else {}
     if arguments.data or Path("retention.toml").is_file():
-        return load(arguments.data or "retention.toml", **chosen)
+        data = load(arguments.data or "retention.toml", **chosen)
+        if data.notice:
+            print(told("Warning: {warning}", warning=data.notice), file=sys.stderr)
+        return data
     print(told("No --data and no retention.toml here: this is the sample company, synthetic data."), file=sys.stderr)
     return sample(**chosen)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as in_url
@@ -12,6 +13,7 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import is_query
 from retention_kit.data.readers.databases import SUFFIXES as DATABASES
+from retention_kit.data.readers.databases import content_files, database_file
 from retention_kit.data.readers.files import FORMATS, resolve_files
 from retention_kit.errors import SettingsError
 from retention_kit.settings import SIDE_TABLES, TABLES, Data, Table
@@ -26,16 +28,25 @@ def files_named(source: Table, url: str | None, folder: Path) -> list[Path]:
     return resolve_files(source.path, folder)
 
 
-def named_engine(data: Data, folder: Path) -> Engine:
+def content_of(source: Table, url: str | None, folder: Path) -> list[Path]:
+    """The files that a source is in, a database with its log; raises DataError where one is missing."""
+    if url and (is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS):
+        return content_files(database_file(url, folder))
+    found = resolve_files(source.path, folder)
+    return content_files(found[0]) if found[0].suffix.lower() in DATABASES and len(found) == 1 else found
+
+
+def named_engine(data: Data, folder: Path, kept: Iterable[Path] = ()) -> Engine:
     """The engine that [data] names, `${VAR}` taken from the environment; without one, and for files, the embedded one.
 
-    The files of its sources, relative to `folder`, are the only ones that can be read.
+    The files of its sources, relative to `folder`, are the only ones that can be read; the folders `kept` are for
+    tables of ours.
     """
     sources = [one for name in (*TABLES, *SIDE_TABLES) for one in data.sources(name)]
     files = [file for one in sources for file in files_named(one, data.engine, folder)]
     if data.engine is None:
-        return DuckDB(data.memory_limit, files)
-    url = _fill_variables(data.engine)
+        return DuckDB(data.memory_limit, files, kept)
+    url = fill_variables(data.engine)
     kind = check_engine(url)
     if kind == "postgresql":
         from retention_kit.data.engines.postgres import Postgres
@@ -45,7 +56,7 @@ def named_engine(data: Data, folder: Path) -> Engine:
         from retention_kit.data.engines.spark import Spark
 
         return Spark.connect(url, data.memory_limit, files)
-    return DuckDB(data.memory_limit, files)
+    return DuckDB(data.memory_limit, files, kept)
 
 
 def given_engine(source: Any) -> Engine | None:
@@ -64,8 +75,11 @@ def given_engine(source: Any) -> Engine | None:
     return None
 
 
-def _fill_variables(url: str) -> str:
-    """Variables before the last @ or behind a ? are a name or a password, whose signs an address writes otherwise."""
+def fill_variables(url: str) -> str:
+    """A URL with its `${VAR}` taken from the environment; raises SettingsError where that lacks one.
+
+    Variables before the last @ or behind a ? are a name or a password, whose signs an address writes otherwise.
+    """
     user, mark, rest = url.rpartition("@")
 
     def value(match: re.Match) -> str:

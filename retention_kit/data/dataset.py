@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, time
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from retention_kit.data.cache import Summaries, entry_for
 from retention_kit.data.choose_engine import given_engine, named_engine
 from retention_kit.data.cleaning.pipeline import Cleaning
 from retention_kit.data.cleaning.raw_columns import added_columns
@@ -64,10 +65,15 @@ class Dataset:
     origin: str = ""  # what to load again; empty for the sample company
     is_sample: bool = False
     given: dict[str, Any] = field(default_factory=dict)  # settings that came as keywords, beside those of a file
+    notice: str = ""  # what loading has to say beside: why nothing is kept
     engine: Engine | None = field(default=None, repr=False)  # None: only saved summaries are at hand
     summaries: dict[SummaryKey, Any] = field(default_factory=dict, repr=False)
     parts: dict[str, list[Source]] = field(default_factory=dict, repr=False)  # what each table is stacked from
     known: dict[str, str] = field(default_factory=dict, repr=False)  # parts of SQL
+
+    def __post_init__(self) -> None:
+        if isinstance(self.summaries, Summaries):
+            self.summaries = self.summaries.under(self.settings)
 
     @property
     def live_engine(self) -> Engine:
@@ -152,6 +158,10 @@ class Dataset:
         )
 
 
+_NOT_KEPT = ("settings", "origin", "is_sample", "given", "notice", "engine", "summaries")
+_KEPT = [one.name for one in fields(Dataset) if one.name not in _NOT_KEPT]  # what the cache holds of one
+
+
 def load(
     source: Any = None,
     *,
@@ -174,8 +184,8 @@ def load(
     `rates`: date, currency, rate (of the report's currency per unit of it). `known_customers` (customer_id, perhaps
     first_at) are those of before the data begin, who are never new; `tickets` (customer_id, opened_at, closed_at) are
     what follow-ups look at; `invitations` (invited_at, survey, perhaps customer_id and responded_at) who was asked to
-    answer. Further keywords replace keys of [report] and
-    [definitions], and `first_known` of [data], the date from which on nobody of before is missing:
+    answer. Further keywords replace keys of [report] and [definitions], and of [data] `cache`, whether what was read of
+    files is kept for the next time, and `first_known`, the date from which on nobody of before is missing:
     `timezone="Europe/London"`, `currency="GBP"`, `as_of="2011-12-10"`, … Raises DataError or SettingsError with one
     sentence where that cannot be done.
     """
@@ -201,33 +211,50 @@ def load(
         if as_of.time() != time():
             raise SettingsError("as_of must be a date or a midnight, not {as_of}.", as_of=as_of)
         settings["as_of"] = as_of.date()
-    if is_path:
-        chosen, folder = _settings_for(Path(source))
-        chosen = _with_own_files(override(chosen, settings), folder)
-        sources_given = {name: chosen.data.sources(name) for name in (*TABLES, *SIDE_TABLES)}
-        sources_given = with_invitations(sources_given, folder)
-        decimals = money_decimals(chosen.report.currency)
-        asked = [*chosen.report.segments, *(name for one in chosen.follow_ups for name in one.columns)]
-        engine = named_engine(chosen.data, folder)
-        file = None if engine.database else chosen.data.engine
-        sources = {
-            name: [
-                read_table(engine, name, number, table, file, folder, decimals, asked)
-                for number, table in enumerate(tables)
-            ]
-            for name, tables in sources_given.items()
-            if tables
-        }
-    else:
-        chosen = _with_own_files(override(Settings(), settings), Path())
-        engine = _choose_engine(source, frames)
-        if isinstance(engine, RemoteEngine) and not frames:
-            frames = _tables_in_database(engine)
-        sources = {name: [read_frame_or_name(engine, name, frame)] for name, frame in frames.items()}
-    data = _clean(engine, chosen, sources)
-    data.origin = str(source) if is_path else f"({engine.database or 'DataFrames'})"
+    data = _load_files(Path(source), settings) if is_path else _load_frames(source, frames, settings)
+    data.origin = str(source) if is_path else f"({data.live_engine.database or 'DataFrames'})"
     data.given = settings
     return data
+
+
+def _load_files(source: Path, settings: dict[str, Any]) -> Dataset:
+    """What a path names: as it was kept, else read, cleaned and perhaps kept."""
+    chosen, folder = _settings_for(source)
+    chosen = _with_own_files(override(chosen, settings), folder)
+    sources_given = {name: chosen.data.sources(name) for name in (*TABLES, *SIDE_TABLES)}
+    sources_given = with_invitations(sources_given, folder)
+    entry, notice = entry_for(chosen, sources_given, folder)
+    engine = named_engine(chosen.data, folder, entry.folders if entry else ())
+    if entry and (kept := entry.open(engine.embedded)):
+        return Dataset(settings=chosen, engine=engine, summaries=entry.summaries, **kept)
+    decimals = money_decimals(chosen.report.currency)
+    asked = [*chosen.report.segments, *(name for one in chosen.follow_ups for name in one.columns)]
+    file = None if engine.database else chosen.data.engine
+    sources = {
+        name: [
+            read_table(engine, name, number, table, file, folder, decimals, asked)
+            for number, table in enumerate(tables)
+        ]
+        for name, tables in sources_given.items()
+        if tables
+    }
+    data = _clean(engine, chosen, sources)
+    data.notice = notice
+    if entry:
+        data.notice = entry.save(engine.embedded, {name: getattr(data, name) for name in _KEPT})
+        data.summaries = data.summaries if data.notice else entry.summaries
+    return data
+
+
+def _load_frames(source: Any, frames: dict[str, Any], settings: dict[str, Any]) -> Dataset:
+    """DataFrames, and tables of a connection or session."""
+    chosen = _with_own_files(override(Settings(), settings), Path())
+    if chosen.data.cache:
+        raise DataError("cache=True keeps what was read of files: DataFrames and tables of a connection are not kept.")
+    engine = _choose_engine(source, frames)
+    if isinstance(engine, RemoteEngine) and not frames:
+        frames = _tables_in_database(engine)
+    return _clean(engine, chosen, {name: [read_frame_or_name(engine, name, frame)] for name, frame in frames.items()})
 
 
 def sample(**settings: Any) -> Dataset:

@@ -80,6 +80,7 @@ class Data(Struct, frozen=True, forbid_unknown_fields=True):
     )
     tickets: str | Table | list[Table] | None = None  # customer_id, opened_at, closed_at: what follow-ups look at
     invitations: str | Table | list[Table] | None = None  # invited_at, survey: who was asked to answer
+    cache: bool = False  # whether cleaned tables and summaries are kept for the next run
     first_known: date | None = None  # who is first seen from then on is new: no customer of before is missing
 
     def sources(self, table: str) -> list[Table]:
@@ -249,12 +250,14 @@ def make_settings(raw: dict[str, Any]) -> Settings:
 
 
 def override(settings: Settings, values: dict[str, Any]) -> Settings:
-    """The settings with some [report] and [definitions] keys, or `first_known`, replaced, given flat by name."""
+    """The settings with some [report] and [definitions] keys, or `cache` and `first_known` of [data], replaced, given
+    flat by name.
+    """
     raw = msgspec.to_builtins(settings)
     sections = dict.fromkeys(Definitions.__struct_fields__, "definitions") | dict.fromkeys(
         Report.__struct_fields__, "report"
     )
-    known = [*sections, "first_known"]
+    known = [*sections, "cache", "first_known"]
     for name, value in values.items():
         if name not in known:
             raise SettingsError("There is no setting {name!r}: {hint}", name=name, hint=did_you_mean(name, known))

@@ -50,6 +50,8 @@ SEALED: dict[str, Any] = {
 # Last of all: what is not allowed by then never is. The folder for what is spilled is allowed by itself.
 SEAL = "SET enable_external_access = false; SET lock_configuration = true"
 
+_KEPT = "_kept"  # what a file of saved tables is called while it is open
+
 # One spelling for what engines do differently.
 _MACROS = """
 CREATE MACRO as_number(value) AS TRY_CAST(value AS DOUBLE);
@@ -72,10 +74,11 @@ class DuckDB:
     row_digest = "hash(_theirs)"
     catalog = "memory"  # which holds our tables
 
-    def __init__(self, memory_limit: str | None = None, files: Iterable[Path] = ()):
+    def __init__(self, memory_limit: str | None = None, files: Iterable[Path] = (), kept: Iterable[Path] = ()):
         """`memory_limit`, such as 6GB, is what it may hold in memory; the rest lies on disk.
 
-        Without it tables are held in memory, up to most of the machine's. `files` are those that can be read.
+        Without it tables are held in memory, up to most of the machine's. `files` are those that can be read, `kept`
+        the folders for `save_tables` and `open_tables`.
         """
         import duckdb
 
@@ -95,7 +98,8 @@ class DuckDB:
         self.run("SET disabled_optimizers = 'compressed_materialization'; SET TimeZone = 'UTC'")
         self.run(_MACROS)
         paths = ", ".join(form for file in files for form in (literal(str(file)), path_literal(file)))
-        self.run(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{literal(str(self.copy_folder))}]; {SEAL}")
+        folders = ", ".join(literal(str(one)) for one in (self.copy_folder, *kept))
+        self.run(f"SET allowed_paths = [{paths}]; SET allowed_directories = [{folders}]; {SEAL}")
 
     def _attach_file(self, folder: Path) -> None:
         """Store tables in a file, from which memory is filled and freed without writing: spilled, they would be written
@@ -160,6 +164,33 @@ class DuckDB:
     def unregister(self, name: str) -> None:
         """Release what was registered under a name."""
         self._connection.unregister(name)
+
+    def save_tables(self, path: Path) -> list[str]:
+        """Copy all tables, and what is registered, into a new file; SQL of the views on them, in order."""
+        tables = self.rows(
+            "SELECT database_name, table_name FROM duckdb_tables() WHERE NOT internal UNION ALL "
+            "SELECT database_name, view_name FROM duckdb_views() WHERE NOT internal AND temporary"
+        )
+        self.run(f"ATTACH {literal(str(path))} AS {_KEPT} (RECOVERY_MODE NO_WAL_WRITES)")
+        try:
+            for catalog, name in tables:
+                self.run(f"CREATE TABLE {_KEPT}.main.{quote(name)} AS FROM {catalog}.main.{quote(name)}")
+        finally:
+            self.run(f"DETACH {_KEPT}")
+        views = "SELECT sql FROM duckdb_views() WHERE NOT internal AND NOT temporary ORDER BY view_oid"
+        return [sql for (sql,) in self.rows(views)]
+
+    def open_tables(self, path: Path, views: Iterable[str]) -> None:
+        """Read tables that `save_tables` has copied, as they stood then; raises one of `error` where they cannot be."""
+        self.run(f"ATTACH {literal(str(path))} AS {_KEPT} (READ_ONLY)")
+        try:
+            self.run(f"SET search_path = '{self.catalog}.main,{_KEPT}.main'; BEGIN")
+            for view in views:
+                self.run(view)
+            self.run("COMMIT")
+        except self.error:
+            self.run(f"ROLLBACK; USE {self.catalog}.main; DETACH {_KEPT}")
+            raise
 
     def interrupt(self) -> None:
         """Interrupt the running query, from another thread."""

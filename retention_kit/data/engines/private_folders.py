@@ -41,7 +41,7 @@ def private_path() -> Path:
         if status.st_uid != os.getuid() or status.st_mode & 0o077:
             raise PermissionError(f"{folder} is not ours alone")
         for left in folder.iterdir():
-            if _has_ended(int(left.name.partition("-")[0])):
+            if has_ended(int(left.name.partition("-")[0])):
                 shutil.rmtree(left, ignore_errors=True)
     except (OSError, ValueError):
         folder = Path(tempfile.mkdtemp(prefix="retention-kit-"))
@@ -69,7 +69,8 @@ def replace_private(path: Path, content: bytes) -> None:
         raise
 
 
-def _has_ended(process: int) -> bool:
+def has_ended(process: int) -> bool:
+    """Whether no process of that number runs any more."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -1,0 +1,274 @@
+"""Cleaned tables and summaries, kept between runs: an entry for each content of the files, settings and code.
+
+What is found is as good as computed: an entry is named by digests of all that decides it, and whatever is not as it was
+written counts as not there.
+"""
+
+from __future__ import annotations
+
+import os
+import zoneinfo
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import date, timedelta
+from functools import cache
+from hashlib import file_digest, sha256
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from retention_kit.data.cache_folder import (
+    beside,
+    checksums,
+    is_file,
+    own_folder,
+    prune,
+    put_in_place,
+    read_checked,
+    remove,
+    remove_left,
+    write_checked,
+)
+from retention_kit.data.cache_values import NotKept, from_bytes, to_bytes
+from retention_kit.data.checks import WHEN
+from retention_kit.data.choose_engine import content_of, fill_variables
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.summary_key import DerivedKey, SummaryKey
+from retention_kit.errors import DataError, Phrase, SettingsError
+from retention_kit.periods import today
+from retention_kit.settings import Settings, Table
+from retention_kit.settings.addresses import SERVERS, check_engine
+
+_PACKAGE = Path(__file__).parents[1]
+_CODE = (".py", ".sql", ".toml")
+_PACKAGES = ("charset-normalizer", "duckdb", "msgspec", "numpy", "pandas", "python-calamine", "scipy", "tzdata")
+_LOOKS = {"company", "languages", "digits", "hijri", "time_direction", "formats", "fonts"}  # keys of [report]
+_NOT_HELD = ("goals", "follow_ups")  # summaries that hang on settings which name no entry, or that name customers
+
+
+class Entry:
+    """What is kept of one content of the files, or is to be."""
+
+    def __init__(self, settings: Settings, sources: Mapping[str, list[Table]], folder: Path, own: Path):
+        """Look at the content of the files that the sources name, relative to `folder`; `own` holds all entries. Raises
+        OSError, and DataError where a file is missing.
+        """
+        self._settings, self._sources, self._folder = settings, sources, folder
+        self._code, self._digests = _code(), self._read_digests()
+        decided = [
+            self._code,
+            self._digests,
+            _decisive(settings),
+            [version(name) for name in _PACKAGES],
+            [sha256(Path(name).read_bytes()).hexdigest() for name in settings.report.plugins],
+            [sha256(_rules_of(zone)).hexdigest() for zone in self._zones()],
+        ]
+        name = sha256(msgspec.json.encode(decided, order="sorted")).hexdigest()
+        self._path = own / f"{self._code[:16]}-{name[:40]}"
+        self._building = beside(self._path)
+
+    @property
+    def folders(self) -> tuple[Path, Path]:
+        """Where an engine is to open tables and to save them."""
+        return self._path, self._building
+
+    @property
+    def summaries(self) -> Summaries:
+        """The summaries of these tables."""
+        return Summaries(self._path / "summaries", self._settings)
+
+    def open(self, engine: DuckDB) -> dict[str, Any] | None:
+        """Let the engine have the tables that are kept, and give the fields of their `Dataset`; None without any."""
+        import duckdb
+
+        tomorrow, tables = self._tomorrow(), self._path / "tables"
+        content = read_checked(self._path / "dataset")
+        if content is None or not is_file(tables):
+            return None
+        try:
+            views, sums, first, last, fields = from_bytes(content)
+            if not first <= tomorrow <= last or checksums(tables) != sums:
+                return None
+            engine.open_tables(tables, views)
+        except (duckdb.Error, OSError, NotKept):
+            return None
+        with suppress(OSError):
+            os.utime(self._path)
+        fields["known"]["tomorrow"] = f"TIMESTAMP '{tomorrow}'"
+        return fields
+
+    def save(self, engine: DuckDB, fields: dict[str, Any]) -> str:
+        """Keep the tables of an engine and the fields of their `Dataset`, unless a file has changed since it was looked
+        at; why they cannot be kept.
+        """
+        import duckdb
+
+        tomorrow, building = self._tomorrow(), self._building
+        try:
+            remove_left(self._path.parent)
+            building.mkdir(mode=0o700)
+            views = engine.save_tables(building / "tables")
+            (building / "tables").chmod(0o600)
+            last = self._first_planned(engine, tomorrow)
+            content = [views, checksums(building / "tables"), tomorrow, last, fields]
+            write_checked(building / "dataset", to_bytes(content))
+            (building / "summaries").mkdir(mode=0o700)
+            if fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'" and self._read_digests() == self._digests:
+                put_in_place(building, self._path)
+                prune(self._path, self._code[:16])
+        except (duckdb.Error, OSError, NotKept, DataError) as error:
+            return unusable(error)
+        finally:
+            remove(building)
+        return ""
+
+    def _tomorrow(self) -> date:
+        return today(self._settings.report.timezone) + timedelta(days=1)
+
+    def _first_planned(self, engine: DuckDB, tomorrow: date) -> date:
+        """The day from which on the tables would be cleaned otherwise: that of the first event that is not past yet."""
+        days = [date.max]
+        for name in (name for name in WHEN if self._sources[name]):
+            columns = [WHEN[name], *(["ended_at"] if name == "subscriptions" else [])]
+            for column in columns:
+                query = f"SELECT CAST(min({column}) AS DATE) FROM {name}_typed WHERE {column} >= TIMESTAMP '{tomorrow}'"
+                days += [day for (day,) in engine.rows(query) if day is not None]
+        return min(days)
+
+    def _zones(self) -> list[str]:
+        every = [self._settings.report.timezone, *(one.timezone for parts in self._sources.values() for one in parts)]
+        return sorted({zone or "UTC" for zone in every})
+
+    def _read_digests(self) -> dict[str, list]:
+        """By table, the path of each source with its files and their digests."""
+        url = self._settings.data.engine
+        found = {
+            name: [(one.path, content_of(one, url, self._folder)) for one in parts]
+            for name, parts in self._sources.items()
+        }
+        paths = {path for parts in found.values() for _, files in parts for path in files}
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            digests = dict(zip(paths, threads.map(_digest_of, paths), strict=True))
+        return {
+            name: [[text, [[str(path.absolute()), digests[path]] for path in files]] for text, files in parts]
+            for name, parts in found.items()
+        }
+
+
+class Summaries(dict[SummaryKey, Any]):
+    """Summaries by key, those of earlier runs among them: each is a file of its own, written as soon as it is made."""
+
+    def __init__(self, folder: Path, settings: Settings):
+        super().__init__()
+        self._folder, self._decisive = folder, _decisive(settings)
+
+    def under(self, settings: Settings) -> dict[SummaryKey, Any]:
+        """The summaries under settings: where these decide otherwise, nothing that follows is written."""
+        return self if _decisive(settings) == self._decisive else dict(self)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) or self._has_read(key)
+
+    def __missing__(self, key: SummaryKey) -> Any:
+        if self._has_read(key):
+            return self[key]
+        raise KeyError(key)
+
+    def get(self, key: SummaryKey, default: Any = None) -> Any:
+        """The summary of a key, else the default."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+    def __setitem__(self, key: SummaryKey, value: Any) -> None:
+        super().__setitem__(key, value)
+        if _is_held(key):
+            with suppress(OSError, NotKept):  # another run makes it anew
+                write_checked(self._file(to_bytes(key)), to_bytes((key, value)))
+
+    def _has_read(self, key: Any) -> bool:
+        """Whether a summary is in its file; from then on it is at hand."""
+        if not _is_held(key):
+            return False
+        try:
+            content = read_checked(self._file(to_bytes(key)))
+            found, value = (None, None) if content is None else from_bytes(content)
+        except (NotKept, ValueError):
+            return False
+        if found == key:
+            super().__setitem__(key, value)
+        return found == key
+
+    def _file(self, key: bytes) -> Path:
+        return self._folder / sha256(key).hexdigest()[:40]
+
+
+def entry_for(settings: Settings, sources: Mapping[str, list[Table]], folder: Path) -> tuple[Entry | None, str]:
+    """The entry of the files that are named, where the settings ask for a cache; without one, why it cannot be had."""
+    if not settings.data.cache:
+        return None, ""
+    if (url := settings.data.engine) and check_engine(fill_variables(url)) in SERVERS:
+        raise SettingsError(
+            "data.cache keeps what was read of files: of tables in a database nothing is kept, so take it out."
+        )
+    try:
+        own = own_folder()
+    except (OSError, RuntimeError, ValueError) as error:  # no home, or one of another user's
+        return None, unusable(error)
+    try:
+        return Entry(settings, sources, folder, own), ""
+    except (OSError, DataError):  # reading says it better
+        return None, ""
+
+
+def unusable(error: Exception) -> Phrase:
+    """Why nothing is kept, in a sentence."""
+    said = error.text if isinstance(error, DataError) else getattr(error, "strerror", None) or str(error)
+    return Phrase("The cache cannot be used: {reason}.", reason=said if isinstance(said, Phrase) else _line(said))
+
+
+def _line(text: str) -> str:
+    return text.partition("\n")[0].rstrip(".")
+
+
+def _is_held(key: Any) -> bool:
+    """Whether a summary is kept between runs: not what others give in no time, nor what somebody's own metrics say."""
+    is_summary = isinstance(key, SummaryKey) and not isinstance(key, DerivedKey)
+    return is_summary and not key.metrics and key.name not in _NOT_HELD
+
+
+def _decisive(settings: Settings) -> dict[str, Any]:
+    """The settings that tables and summaries depend on."""
+    every = msgspec.to_builtins(settings)
+    parts: dict[str, dict] = {name: every[name] for name in ("data", "report", "definitions", "at_risk")}
+    parts["report"] = {name: value for name, value in every["report"].items() if name not in _LOOKS}
+    parts["data"] = {name: value for name, value in every["data"].items() if name not in ("cache", "memory_limit")}
+    return parts | {"follow_ups": every["follow_ups"]}
+
+
+@cache
+def _code() -> str:
+    """A digest of the package itself."""
+    digest = sha256()
+    for path in sorted(path for path in _PACKAGE.rglob("*") if path.suffix in _CODE):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(_PACKAGE)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _rules_of(zone: str) -> bytes:
+    """The file of a time zone, of the system's or else of the package's, as `zoneinfo` looks for it."""
+    for folder in zoneinfo.TZPATH:
+        if (path := Path(folder, zone)).is_file():
+            return path.read_bytes()
+    return files("tzdata").joinpath("zoneinfo", *zone.split("/")).read_bytes()

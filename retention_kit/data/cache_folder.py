@@ -1,0 +1,135 @@
+"""The folder of the cache: this user's alone, each entry whole or not there, the least used deleted first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from time import time
+from uuid import uuid4
+
+from retention_kit.data.engines.private_folders import has_ended
+from retention_kit.errors import DataError
+
+LARGEST = 10 * 2**30  # bytes of all entries; of a smaller disk, half of what is free besides them
+_PART = 2**26  # bytes that a thread looks at
+_DAY = 86_400
+_DIGEST = 32  # bytes
+
+
+def own_folder() -> Path:
+    """The folder of this user's cache, made where it is missing; raises DataError where others could look or write
+    there, and OSError.
+    """
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("retention-kit", appauthor=False) / "data"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one, others in ((folder.parent, 0o022), (folder, 0o077)):
+        if not _is_own(one, others):
+            raise DataError("the folder {folder!r} is not yours alone", folder=str(one))
+    return folder
+
+
+def _is_own(folder: Path, others: int) -> bool:
+    """Whether a folder, no link to one, is this user's and others have none of these rights."""
+    status = folder.lstat()
+    is_own = os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & others)
+    return stat.S_ISDIR(status.st_mode) and is_own
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is a file itself, in a folder that is one itself: no link leads anywhere else."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode) and stat.S_ISDIR(path.parent.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def remove_left(folder: Path) -> None:
+    """Delete what killed processes have left unfinished."""
+    for left in folder.glob(".*-*"):
+        with suppress(OSError, ValueError):
+            if has_ended(int(left.name[1:].partition("-")[0])) or time() - left.lstat().st_mtime > _DAY:
+                remove(left)
+
+
+def put_in_place(building: Path, entry: Path) -> None:
+    """Let a finished folder be the entry."""
+    try:
+        building.rename(entry)
+    except OSError:  # another of that name: of another day, damaged, or just made by another process
+        old = beside(entry)
+        entry.rename(old)
+        building.rename(entry)
+        remove(old)
+
+
+def beside(path: Path) -> Path:
+    """A path in the same folder for what is not finished, which tells whose it is."""
+    return path.with_name(f".{os.getpid()}-{uuid4().hex}")
+
+
+def remove(path: Path) -> None:
+    """Delete a folder with what is in it, a file or a link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def prune(kept: Path, code: str) -> None:
+    """Delete entries until the rest is small enough: those of other code first, then the least recently used."""
+    sizes = {
+        entry: sum(file.lstat().st_size for file in entry.rglob("*"))
+        for entry in kept.parent.iterdir()
+        if not entry.name.startswith(".")
+    }
+    used = sum(sizes.values())
+    most = min(LARGEST, (shutil.disk_usage(kept).free + used) // 2)
+    for entry in sorted(sizes, key=lambda one: (one.name.startswith(code), one.lstat().st_mtime)):
+        if used > most and entry != kept:
+            remove(entry)
+            used -= sizes[entry]
+
+
+def write_checked(path: Path, content: bytes) -> None:
+    """Write a file at once with its digest; whoever reads it meanwhile sees the one before, or none. Raises OSError."""
+    new = beside(path)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(sha256(content).digest() + content)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def read_checked(path: Path) -> bytes | None:
+    """What `write_checked` wrote; None where there is no such file, or not as it was written."""
+    try:
+        whole = path.read_bytes() if is_file(path) else b""
+    except OSError:
+        return None
+    content = whole[_DIGEST:]
+    return content if len(whole) >= _DIGEST and sha256(content).digest() == whole[:_DIGEST] else None
+
+
+def checksums(path: Path) -> list[int]:
+    """The CRC-32 of each part of a large file, by which damage is seen."""
+
+    def of_part(start: int) -> int:
+        found, left = 0, _PART
+        with path.open("rb", buffering=0) as file:
+            file.seek(start)
+            while left > 0 and (part := file.read(min(left, 2**20))):
+                found, left = zlib.crc32(part, found), left - len(part)
+        return found
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return [*threads.map(of_part, range(0, path.stat().st_size, _PART))]

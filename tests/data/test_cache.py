@@ -1,0 +1,534 @@
+"""The cache of cleaned tables and summaries: what it gives is what reading anew gives, whatever happened to it."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from errno import ENOSPC
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import retention_kit as rk
+from oracle_cases import CURRENCY, TRICKY_AS_OF, ZONE, tricky_tables
+from retention_kit.cli import main
+from retention_kit.data import cache, cache_folder, cache_values, dataset
+from retention_kit.data.check_rows import rows_of
+from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.summary_key import SummaryKey
+from retention_kit.errors import DataError, SettingsError
+from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.follow_ups import due_lists
+from retention_kit.metrics.queries.customer_lists import customer_lists
+
+ORDERS = """customer_id,ordered_at,amount,country,email
+a,2024-01-05,10.00,France,a@example.com
+b,2024-01-06,20.00,Spain,b@example.com
+a,2024-02-07,30.00,France,a@example.com
+c,2024-02-08,40.00,Spain,c@example.com
+a,2024-03-01,50.00,France,a@example.com
+b,no date,60.00,Spain,b@example.com
+"""
+TOML = """[data]
+orders = "orders*.csv"
+cache = true
+[report]
+timezone = "Europe/London"
+currency = "GBP"
+[[follow_ups]]
+name = "Second"
+when = "20 days after first purchase"
+contact = "email"
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch) -> Path:
+    """The folder of the cache, of this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    return tmp_path / "own" / "retention-kit" / "data"
+
+
+@pytest.fixture
+def shop(tmp_path) -> Path:
+    """The settings of a small shop."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "orders.csv").write_text(ORDERS, "utf-8")
+    path = tmp_path / "shop" / "retention.toml"
+    path.write_text(TOML, "utf-8")
+    return path
+
+
+@pytest.fixture
+def cleaned(monkeypatch) -> list[str]:
+    """A line for each time that tables are cleaned."""
+    times: list[str] = []
+
+    def clean(*given):
+        times.append("cleaned")
+        return really(*given)
+
+    really = dataset._clean
+    monkeypatch.setattr(dataset, "_clean", clean)
+    return times
+
+
+def revenue(path: Path, **options) -> float:
+    return rk.scorecard(rk.load(path, **options), "2024-02", metrics="revenue")["value"].iloc[0]
+
+
+def entries(place: Path) -> list[Path]:
+    return sorted(one for one in place.iterdir() if not one.name.startswith("."))
+
+
+# Equality
+
+
+def written(folder: Path, tables: dict, kind: str) -> None:
+    """Write tables into files of a kind."""
+    if kind == "sqlite":
+        with closing(sqlite3.connect(folder / "shop.sqlite")) as connection:
+            for name, frame in tables.items():
+                frame.to_sql(name, connection, index=False)
+    else:
+        for name, frame in tables.items():
+            getattr(frame, f"to_{kind}")(folder / f"{name}.{kind}", index=False)
+
+
+def asked_of(data) -> dict:
+    """What one can ask of a dataset, as text to the last digit; figures by segment value, lists, and rows as they came."""
+    last = rk.Period.parse("2024-03")
+    fields = ("as_of", "starts", "tables", "segments", "sources", "excluded_columns", "warnings", "scale", "known")
+    found = {name: getattr(data, name) for name in (*fields, "parts", "has_tickets", "foreign", "basis")}
+    return found | {
+        "quality": data.quality.to_csv(),
+        "display": data._repr_html_(),
+        "quarantine": {name: (rows.to_csv(), dict(rows.dtypes)) for name, rows in data.quarantine.items()},
+        "rows": {table: (one.rows, one.frame.to_csv(), one.lines.to_csv()) for table, one in rows_of(data).items()},
+        "lists": {name: rows.to_csv() for name, rows in customer_lists(data, last, columns=["country"]).items()},
+        "due": [(one.follow_up.name, one.rows, one.reason) for one in due_lists(data)],
+        "scorecard": rk.scorecard(data, periods=["2024-02", "2024-03"], segment="country").to_csv(),
+    }
+
+
+def compare_company(seed: int, folder: Path, cleaned: list[str], tables: tuple[str, ...]) -> bool:
+    """Whether a random company can be read at all; then what is kept of it is what is read anew."""
+    frames = {name: tricky_tables(seed)[name] for name in tables}
+    frames = {name: frame.assign(country=frame.get("country", "Spain")) for name, frame in frames.items()}
+    kind = ("csv", "parquet", "sqlite")[seed // 3 % 3]
+    written(folder, frames, kind)
+    named = "".join(f'{name} = "{name if kind == "sqlite" else f"{name}.{kind}"}"\n' for name in tables)
+    engine = 'engine = "sqlite:///shop.sqlite"\n' if kind == "sqlite" else ""
+    rules = '[[follow_ups]]\nname = "Back"\nwhen = "no purchase for 20 days"\ncontact = "country"\n'
+    (folder / "retention.toml").write_text(f"[data]\n{engine}{named}cache = true\n{rules}", "utf-8")
+    options = {"timezone": ZONE, "currency": CURRENCY, "as_of": TRICKY_AS_OF, "segments": ["country"]}
+    try:
+        fresh = rk.load(folder, **options, cache=False)
+    except DataError:
+        return False
+    said = asked_of(fresh)
+    assert rk.load(folder, **options).notice == ""
+    cleaned.clear()
+    for _ in ("of the tables", "of the summaries"):
+        assert asked_of(rk.load(folder, **options)) == said
+    assert not cleaned
+    return True
+
+
+TABLES = (("orders",), ("subscriptions",), ("orders", "responses"))
+
+
+def test_what_is_kept_is_what_is_read_anew(tmp_path, cleaned):
+    """Random companies of hard cases, as text, Parquet and database."""
+    for seed in (0, 4, 8):
+        (folder := tmp_path / str(seed)).mkdir()
+        assert compare_company(seed, folder, cleaned, TABLES[seed % 3])
+
+
+@pytest.mark.long
+def test_a_hundred_companies(tmp_path, cleaned):
+    read, seeds = 0, count(100)
+    while read < 100:
+        seed = next(seeds)
+        (folder := tmp_path / str(seed)).mkdir()
+        read += compare_company(seed, folder, cleaned, TABLES[seed % 3])
+
+
+# What makes it read anew
+
+
+def test_the_second_run_cleans_nothing(shop, cleaned):
+    assert [revenue(shop), revenue(shop), revenue(shop.parent), revenue(shop)] == [70.0] * 4
+    assert len(cleaned) == 1
+
+
+def same_size_and_time(shop: Path) -> None:
+    orders = shop.with_name("orders.csv")
+    status = orders.stat()
+    orders.write_text(ORDERS.replace("30.00", "31.00"), "utf-8")
+    os.utime(orders, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (orders.stat().st_size, orders.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+def another_file(shop: Path) -> None:
+    shop.with_name("orders-2.csv").write_text(
+        "customer_id,ordered_at,amount,country,email\nz,2024-02-09,1,-,-\n", "utf-8"
+    )
+
+
+def another_rule(shop: Path) -> None:
+    shop.write_text(
+        f"{TOML}\n[data.orders]\npath = 'orders*.csv'\nwhere = \"amount <> '30.00'\"\n".replace(
+            'orders = "orders*.csv"\n', ""
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), [(same_size_and_time, 71.0), (another_file, 71.0), (another_rule, 40.0)]
+)
+def test_what_decides_is_seen(shop, cleaned, change: Callable[[Path], None], expected: float):
+    assert revenue(shop) == 70.0
+    change(shop)
+    assert [revenue(shop), revenue(shop)] == [expected] * 2
+    assert len(cleaned) == 2
+
+
+def test_a_setting_that_changes_figures_is_seen(shop, cleaned):
+    assert [revenue(shop), revenue(shop, as_of="2024-02-08"), revenue(shop, min_n=2)] == [70.0, 30.0, 70.0]
+    assert len(cleaned) == 3
+
+
+@pytest.mark.parametrize("option", [{"company": "Shop"}, {"languages": ["ar"]}, {"formats": ["brief"]}])
+def test_looks_are_none_of_it(shop, cleaned, option: dict):
+    revenue(shop)
+    data = rk.load(shop, **option)
+    assert len(cleaned) == 1
+    assert data.settings.report.company == option.get("company", "")  # those of now, not those of then
+
+
+def test_code_and_rules_of_clocks_are_seen(shop, cleaned, monkeypatch):
+    revenue(shop)
+    for name in ("_code", "_rules_of", "version"):
+        with monkeypatch.context() as patch:
+            real = getattr(cache, name)
+            patch.setattr(cache, name, lambda *given, real=real: real(*given) + type(real(*given))(real(*given)[:1]))
+            cleaned.clear()
+            revenue(shop)
+            assert cleaned, name
+    cleaned.clear()
+    revenue(shop)
+    assert not cleaned
+
+
+def test_a_plug_in_is_seen(shop, cleaned):
+    plugin = shop.with_name("own.py")
+    shop.write_text(TOML.replace('currency = "GBP"', 'currency = "GBP"\nplugins = ["own.py"]'), "utf-8")
+    text = (
+        "from retention_kit.metrics.catalogue import Measure, metric\n\n"
+        '@metric(label="Share", unit="ratio", formula="", source="")\n'
+        'def cached_share(purchases):\n    """A share."""\n    return Measure(purchases.purchases + {more})\n'
+    )
+    try:
+        for more in (0, 1):
+            plugin.write_text(text.format(more=more), "utf-8")
+            found = rk.scorecard(rk.load(shop), "2024-02", metrics="cached_share")["value"].iloc[0]
+            assert found == 2 + more
+        assert len(cleaned) == 2
+    finally:
+        METRICS.pop("cached_share", None)
+
+
+@pytest.fixture
+def on_day(monkeypatch) -> Callable[[str], None]:
+    """Sets the date of today."""
+    from retention_kit.data.cleaning import pipeline
+
+    def set_day(day: str) -> None:
+        for module in (pipeline, cache):
+            monkeypatch.setattr(module, "today", lambda _: date.fromisoformat(day))
+
+    return set_day
+
+
+def test_a_day_counts_where_something_was_planned_for_it(shop, cleaned, on_day):
+    on_day("2024-02-10")  # of the order on 1 March nothing is known yet
+    assert rk.load(shop).as_of == date(2024, 2, 9)
+    on_day("2024-02-29")
+    assert rk.load(shop).as_of == date(2024, 2, 9)
+    assert len(cleaned) == 1
+    on_day("2024-03-01")
+    assert rk.load(shop).as_of == date(2024, 3, 2)
+    assert len(cleaned) == 2
+    on_day("2030-01-01")
+    assert rk.load(shop).as_of == date(2024, 3, 2)
+    assert len(cleaned) == 2
+    on_day("2024-02-10")  # the clock set back
+    assert rk.load(shop).as_of == date(2024, 2, 9)
+    assert len(cleaned) == 3
+
+
+# Summaries
+
+
+def test_summaries_are_kept_as_they_are_computed(shop, monkeypatch):
+    first = rk.scorecard(rk.load(shop), segment="country")
+    monkeypatch.setattr(DuckDB, "frame", lambda *_, **__: pytest.fail("a query was run"))
+    data = rk.load(shop)
+    assert not data.summaries
+    assert_frame_equal(rk.scorecard(data, segment="country"), first)
+
+
+def test_two_runs_add_to_one_another(shop):
+    one, other = rk.load(shop), rk.load(shop)
+    keys = [SummaryKey(name, "2024-02") for name in ("first", "second")]
+    one.summaries[keys[0]], other.summaries[keys[1]] = 1, 2
+    assert [rk.load(shop).summaries.get(key) for key in keys] == [1, 2]
+    assert one.summaries[keys[1]] == 2
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        SummaryKey("goals", "2024-02"),
+        SummaryKey("follow_ups", "2024-02"),
+        SummaryKey("claims", "2024-02", None, ("own",)),
+    ],
+)
+def test_what_hangs_on_more_is_not_kept(shop, key: SummaryKey):
+    data = rk.load(shop)
+    data.summaries[key] = 1
+    assert data.summaries[key] == 1
+    assert key not in rk.load(shop).summaries
+
+
+def test_under_other_settings_nothing_is_kept(shop):
+    data, key = rk.load(shop), SummaryKey("first", "2024-02")
+    definitions = msgspec.structs.replace(data.settings.definitions, count="days")
+    replace(data, settings=msgspec.structs.replace(data.settings, definitions=definitions)).summaries[key] = 1
+    assert key not in rk.load(shop).summaries
+    replace(data, engine=None).summaries[key] = 2
+    assert rk.load(shop).summaries[key] == 2
+
+
+# Faults
+
+
+def spoil(path: Path, draw: random.Random) -> None:
+    """Flip a bit of a file, cut it or empty it."""
+    content = bytearray(path.read_bytes())
+    if draw.random() < 0.2:
+        content = content[: draw.randrange(len(content))]
+    else:
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    path.write_bytes(content)
+
+
+def test_what_is_damaged_is_not_used(shop, place, cleaned, monkeypatch):
+    draw = random.Random(7)
+    assert revenue(shop) == 70.0
+    (entry,) = entries(place)
+    whole = {file: file.read_bytes() for file in entry.rglob("*") if file.is_file()}
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, "_clean", lambda *_: pytest.fail("cleaned"))
+        assert revenue(shop) == 70.0
+        for name in ("tables", "dataset") * 15:
+            spoil(entry / name, draw)
+            with pytest.raises(pytest.fail.Exception, match="cleaned"):
+                rk.load(shop)
+            (entry / name).write_bytes(whole[entry / name])
+        for _ in range(4):
+            for file in (entry / "summaries").iterdir():
+                spoil(file, draw)
+            assert revenue(shop) == 70.0
+            assert {file: file.read_bytes() for file in whole} == whole, "what is damaged was not replaced"
+    for name in ("tables", "dataset"):
+        cleaned.clear()
+        spoil(entry / name, draw)
+        assert [revenue(shop), revenue(shop)] == [70.0] * 2
+        assert len(cleaned) == 1, "what is damaged was not replaced"
+
+
+@pytest.mark.parametrize("name", ["", "tables", "dataset"])
+def test_links_lead_nowhere(shop, place, tmp_path, cleaned, name: str):
+    """An entry, or a file of one, that is a link to the very same is not followed, and what it leads to stays."""
+    revenue(shop)
+    (entry,) = entries(place)
+    moved = (entry / name).rename(tmp_path / "moved")
+    (entry / name).symlink_to(moved)
+    assert revenue(shop) == 70.0
+    assert len(cleaned) == 2
+    assert moved.exists()
+    assert not (entry / name).is_symlink()
+
+
+def test_an_entry_that_is_no_folder_gives_way(shop, place):
+    revenue(shop)
+    (entry,) = entries(place)
+    cache_folder.remove(entry)
+    entry.write_text("x")
+    assert revenue(shop) == 70.0
+    assert (entry / "tables").is_file()
+
+
+def refused(shop: Path, reason: str) -> None:
+    data = rk.load(shop)
+    assert data.notice.startswith("The cache cannot be used: ")
+    assert reason in data.notice
+    assert rk.scorecard(data, "2024-02", metrics="revenue")["value"].iloc[0] == 70.0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are not told by mode")
+def test_a_folder_of_others_is_not_used(shop, place, tmp_path, monkeypatch):
+    revenue(shop)
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o077 for file in place.rglob("*")} == {0}
+    for folder, mode in ((place, 0o750), (place, 0o702), (place.parent, 0o775)):
+        before = folder.stat().st_mode
+        folder.chmod(mode)
+        refused(shop, f"the folder {str(folder)!r} is not yours alone")
+        folder.chmod(before)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_folder.os, "getuid", lambda: os.geteuid() + 1)
+        refused(shop, "is not yours alone")
+    place.rename(tmp_path / "moved")
+    place.symlink_to(tmp_path / "moved")
+    refused(shop, "is not yours alone")
+
+
+def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, capsys):
+    place.parent.parent.mkdir()
+    place.parent.write_text("no folder")
+    refused(shop, "Not a directory")
+    place.parent.unlink()
+
+    def full(*_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    for owner, name in ((DuckDB, "save_tables"), (cache, "write_checked"), (cache, "put_in_place")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, full)
+            refused(shop, "No space left on device")
+        assert [*place.iterdir()] == []
+    monkeypatch.setattr(cache, "put_in_place", full)
+    assert main(["metrics", "--data", str(shop), "--metric", "revenue", "--csv"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "Warning: The cache cannot be used: No space left on device.\n"
+    assert "2024-02" in said.out or "2024-03" in said.out
+
+
+def test_a_file_that_changes_meanwhile_is_not_kept(shop, place, monkeypatch):
+    """What was read may be of the old content, of the new, or of both."""
+
+    def clean(*given):
+        found = really(*given)
+        same_size_and_time(shop)
+        return found
+
+    really = dataset._clean
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, "_clean", clean)
+        rk.load(shop)
+    assert [*place.iterdir()] == []
+    assert revenue(shop) == 71.0
+
+
+def test_the_least_used_goes_first_and_other_code_before_it(shop, place, monkeypatch):
+    options = ({}, {"min_n": 2}, {"min_n": 3})
+    made = []
+    for option in options:
+        rk.load(shop, **option)
+        made += [one for one in entries(place) if one not in made]
+    for day, entry in enumerate(made):
+        os.utime(entry, (day, day))
+    rk.load(shop)  # used last
+    size = sum(file.stat().st_size for file in made[0].rglob("*"))
+    other = made[2].rename(place / f"{'0' * 16}-of-other-code")
+    monkeypatch.setattr(cache_folder, "LARGEST", int(size * 3.5))
+    rk.load(shop, min_n=4)
+    assert not other.exists()
+    assert made[0].exists()
+    assert made[1].exists()
+    rk.load(shop, min_n=5)
+    assert made[0].exists()
+    assert not made[1].exists()
+
+
+KILLED = """
+import os, signal, sys, time
+import pandas, duckdb
+import retention_kit as rk, retention_kit.data.dataset, retention_kit.metrics.scorecard
+from retention_kit.data import cache
+path, most = sys.argv[1], int(sys.argv[2])
+began, whole = time.monotonic(), None
+for number in range(most + 1):
+    child = os.fork()
+    if not child:
+        rk.scorecard(rk.load(path, min_n=number + 1), "2024-02", metrics="revenue")
+        os._exit(0)
+    if whole:  # as long as the first took
+        time.sleep(whole * number / most)
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    whole = whole or time.monotonic() - began
+children = []
+for _ in range(3):
+    children.append(os.fork())
+    if not children[-1]:
+        found = rk.scorecard(rk.load(path, as_of="2024-03-02"), "2024-02", metrics="revenue")["value"].iloc[0]
+        os._exit(0 if found == 70 else 1)
+print(sum(os.waitpid(child, 0)[1] for child in children))
+"""
+
+
+def kill_while_writing(shop: Path, place: Path, times: int) -> None:
+    """Kill processes that fill the cache at many points, then let three fill it at once."""
+    ran = subprocess.run([sys.executable, "-c", KILLED, str(shop), str(times)], capture_output=True, text=True)
+    assert ran.stdout == "0\n", ran.stderr
+    for number in range(times + 1):
+        assert revenue(shop, min_n=number + 1) == 70.0
+    assert not [*place.glob(".*")], "what was not finished is left"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_killed_while_writing(shop, place):
+    kill_while_writing(shop, place, 4)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_killed_at_many_points(shop, place):
+    kill_while_writing(shop, place, 60)
+
+
+# What is not kept
+
+
+def test_only_files_are_kept(shop):
+    frame = pd.read_csv(shop.with_name("orders.csv"))
+    with pytest.raises(DataError, match="DataFrames and tables of a connection are not kept"):
+        rk.load(orders=frame, cache=True)
+    shop.write_text('[data]\nengine = "postgresql://localhost/shop"\norders = "orders"\ncache = true\n', "utf-8")
+    with pytest.raises(SettingsError, match="of tables in a database nothing is kept"):
+        rk.load(shop)
+
+
+def test_nothing_of_others_is_written_or_made():
+    with pytest.raises(cache_values.NotKept):
+        cache_values.to_bytes({"one": object()})
+    for name in ("os:system", "subprocess:Popen", "builtins:str", "retention_kit.cli:main"):
+        for kind in ("text", "record", "object"):
+            spoiled = msgspec.msgpack.encode([kind, name, "x", ["dict"]])
+            with pytest.raises(cache_values.NotKept):
+                cache_values.from_bytes(spoiled)
