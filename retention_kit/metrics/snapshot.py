@@ -23,7 +23,7 @@ def save_snapshot(data: Dataset, path: Path, more: Mapping[Hashable, object] | N
     run.
     """
     plain = {one.name: getattr(data, one.name) for one in fields(Dataset) if one.name not in NOT_SAVED}
-    summaries = {key: frame for key, frame in data.summaries.items() if not isinstance(key, DerivedKey)}
+    summaries = {key: frame for key, frame in [*data.summaries.items()] if not isinstance(key, DerivedKey)}
     text = pickle.dumps(plain | {"summaries": summaries | dict(more or {})}, protocol=pickle.HIGHEST_PROTOCOL)
     path.write_bytes(text)
 

@@ -11,11 +11,12 @@ import atexit
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 _alive: weakref.WeakSet[Work] = weakref.WeakSet()
@@ -63,7 +64,9 @@ class Task:
 
 
 class Work:
-    """One thread for slow work; at most one task of a kind waits, the newest."""
+    """One thread for slow work; at most one task of a kind waits, the newest. While none does, it does what is done
+    ahead.
+    """
 
     def __init__(
         self, interrupt: Callable[[], None], clean: Callable[[], None], is_alone: Callable[[], bool] = lambda: True
@@ -76,6 +79,8 @@ class Work:
         self._waiting: deque[Task] = deque()
         self._callbacks: deque[Callable[[], None]] = deque()
         self._running: Task | None = None
+        self._ahead: Iterator[Step] = iter(())
+        self._is_ahead = False  # a step of those is running
         self._change, self._hearing = threading.Condition(threading.RLock()), threading.RLock()
         self._thread: threading.Thread | None = None
         _alive.add(self)
@@ -86,10 +91,20 @@ class Work:
         with self._change:
             self.drop(task.kind)
             self._waiting.append(task)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="retention-kit explorer", daemon=True)
-                self._thread.start()
+            self._begin()
             self._change.notify_all()
+
+    def prepare(self, steps: Iterable[Step]) -> None:
+        """Do these steps while no task waits, in place of those before; nobody hears of them, nor of errors.
+
+        What is asked for meanwhile waits until the step that runs has ended. Without an event loop they are not done:
+        nobody could ask for anything before they are.
+        """
+        if (loop := _running_loop()) is None:
+            return
+        with self._change:
+            self._ahead = takewhile(lambda _: not loop.is_closed(), steps)
+            self._begin()
 
     def drop(self, kind: str) -> None:
         """Nobody waits for what was asked of this kind: it ends after its step, and is not heard of."""
@@ -112,10 +127,11 @@ class Work:
     def end(self) -> None:
         """Cancel all of it, and wait a moment until it has ended."""
         with self._change:
+            self._ahead = iter(())
             thread, kinds = self._thread, {task.kind for task in (*self._waiting, *filter(None, [self._running]))}
             for kind in kinds:
                 self.cancel(kind)
-            if kinds:
+            if kinds or self._is_ahead:
                 self._interrupt()
         if thread is not None:
             thread.join(5)
@@ -123,7 +139,7 @@ class Work:
     @property
     def is_running(self) -> bool:
         """Whether anything runs; asked without the lock, as the other work may hold its own."""
-        return self._running is not None
+        return self._running is not None or self._is_ahead
 
     def is_busy(self, kind: str) -> bool:
         """Whether something of a kind runs or waits."""
@@ -153,10 +169,9 @@ class Work:
 
     def _waker(self) -> Callable[[], None]:
         """Wakes whoever is to hear; the context tells the kernel which message it answers."""
-        try:
-            loop, context = asyncio.get_running_loop(), copy_context()
-        except RuntimeError:  # no kernel: who wants to know waits
+        if (loop := _running_loop()) is None:  # no kernel: who wants to know waits
             return lambda: None
+        context = copy_context()
 
         def wake() -> None:
             if not loop.is_closed():
@@ -170,18 +185,42 @@ class Work:
             self._change.notify_all()
         task.wake()
 
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="retention-kit explorer", daemon=True)
+            self._thread.start()
+
     def _work(self) -> None:
         while True:
             with self._change:
-                if not self._waiting:  # an idle thread would keep all of this in memory
+                task = self._running = self._waiting.popleft() if self._waiting else None
+                step = self._next_ahead() if task is None else None
+                self._is_ahead = step is not None
+                if task is None and step is None:  # an idle thread would keep all of this in memory
                     self._thread = None
                     return
-                task = self._running = self._waiting.popleft()
-            last = self._run(task)
-            with self._change:  # at once, so that nobody sees it done but unsaid
-                self._running = None
-                self._say(task, last)
-            del task, last
+            if task is not None:
+                last = self._run(task)
+                with self._change:  # at once, so that nobody sees it done but unsaid
+                    self._running = None
+                    self._say(task, last)
+                del last
+            elif step is not None:
+                self._run_ahead(step)
+            del task, step
+
+    def _next_ahead(self) -> Step | None:
+        try:
+            return next(self._ahead, None)
+        except Exception:  # as of a step
+            return None
+
+    def _run_ahead(self, step: Step) -> None:
+        try:
+            step.run()
+        except Exception:  # whoever asks for the same will hear of it
+            self._clean()
+        self._is_ahead = False
 
     def _run(self, task: Task) -> Callable[[], None]:
         """Run a task's steps; gives its last word."""
@@ -200,6 +239,13 @@ class Work:
             reason = Cancelled() if task.is_cancelled else error
             return lambda: task.failed(reason)
         return lambda: task.done(result)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _nothing() -> None:

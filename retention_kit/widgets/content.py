@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.metrics.breakdowns import customer_movements, mrr_movements
 from retention_kit.metrics.catalogue import METRICS, ranked
-from retention_kit.metrics.forecasts.horizon import horizon_kind
-from retention_kit.metrics.forecasts.lists import RISK_LISTS, STAKES, risk_lists, risk_names
-from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.summaries import available_summaries, missing_reason, summary
-from retention_kit.periods import Period
 from retention_kit.report.appendix import appendix
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import cohorts as cohort_charts
@@ -26,30 +22,14 @@ from retention_kit.report.pages import narrative, rules, tables
 from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.overview import SHOWN
 from retention_kit.widgets.background import Step
-from retention_kit.widgets.page import ChosenPage
-from retention_kit.widgets.selection import Selection, values_of
-from retention_kit.wording import Words
+from retention_kit.widgets.lists import CustomerLists, Listing
+from retention_kit.widgets.selection import values_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from retention_kit.data.dataset import Dataset
 
 TABS = ("trend", "movements", "cohorts", "segments", "customers", "goals", "about")
-ACTIVE, CELL = "active", "cell"
-MOST_ROWS = 200  # of customers that a table shows
-_MONEY = ("paid", "mrr", "revenue_12_months", *STAKES)
-_COUNTS = ("purchases", "usual_gap_days", "tenure_months")
-_ANSWERS = ("new_on_list", "control")
-_DATES = ("last_purchase", "paid_until", "paid_since", "overdue_since", "act_by")
-
-
-class Listing(NamedTuple):
-    """Which customers a table shows: those of a metric's list, the active ones, or those of a cohort's cell."""
-
-    kind: str = ACTIVE
-    cohort: str = ""
-    period: str = ""
 
 
 class TitledChart(NamedTuple):
@@ -60,11 +40,8 @@ class TitledChart(NamedTuple):
     caption: str = ""
 
 
-class Content:
+class Content(CustomerLists):
     """One selection of a dataset. `computed` keeps scorecards and lists for the next content."""
-
-    def __init__(self, data: Dataset, selection: Selection, computed: dict[Hashable, pd.DataFrame]):
-        self.data, self.selection, self.computed = data, selection, computed
 
     # What it takes.
 
@@ -85,27 +62,26 @@ class Content:
             steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Granularity(chosen.every)), ""))
         if data.settings.goals or data.settings.alerts:
             steps.append(self._step("goals", lambda: (self.page.goal_states(), self.page.alert_states), ""))
-        steps.append(self._step("chance", lambda: self.page.claims(), ""))  # of all that the report compares
-        if listing is not None and not missing_reason(data, "movements"):
-            steps.append(self._step("customers", lambda: self.customers(listing), ""))
-        return steps
+        steps.append(self._step("chance", lambda: self.page.judge(), ""))  # of all that the report compares
+        return steps if listing is None else steps + self.list_steps(listing)
+
+    def list_steps(self, listing: Listing) -> list[Step]:
+        """The work behind a list of customers."""
+        if missing_reason(self.data, "movements"):
+            return []
+        return [self._step("customers", lambda: self.customers(listing), "")]
+
+    def steps_ahead(self) -> Iterator[Step]:
+        """The same work in smaller steps, for which something else can be put off."""
+        for period in self.page.unknown_periods():
+            yield Step("", partial(self.page.rows_of, [period]))
+        yield from self.steps()
 
     def _step(self, name: str, run: Callable[[], object], column: str) -> Step:
         text = self.words.text(f"explorer.step.{name}")
         return Step(self.words.text("explorer.step.by", step=text, column=column) if column else text, run)
 
     # What it says.
-
-    @cached_property
-    def page(self) -> ChosenPage:
-        chosen = self.selection
-        page = ChosenPage(str(chosen.period), chosen.every, chosen.segment, self.words.language, self.data)
-        page.values, page.computed = chosen.values, self.computed
-        return page
-
-    @cached_property
-    def words(self) -> Words:
-        return Words.of(self.data.settings.report)
 
     @cached_property
     def scorecard(self) -> pd.DataFrame:
@@ -242,63 +218,6 @@ class Content:
         rows = rows[rows["value"].notna() | (rows["n"] > 0)].sort_values("value", ascending=False, kind="stable")
         return self._table(rows, "explorer.value_head", lambda row: self.words.name(row.segment_value))
 
-    def listings(self) -> list[tuple[str, str]]:
-        """The lists of customers that there are: label and kind."""
-        if missing_reason(self.data, "movements"):
-            return []
-        return [(self.words.text(f"explorer.list.{kind}"), kind) for kind in (ACTIVE, *LISTS, *risk_names(self.data))]
-
-    def customers(self, listing: Listing) -> pd.DataFrame:
-        """The customers of a list, all of them; none where the data know no customers."""
-        import pandas as pd
-
-        chosen, page = self.selection, self.page
-        if missing_reason(self.data, "movements"):
-            return pd.DataFrame({"customer_id": []})
-        period = Period.parse(listing.period) if listing.kind == CELL else chosen.period
-        columns, only = tuple(page.columns), page.alone
-        column = chosen.column if chosen.column and not only else ""
-        key = (listing, str(period), columns, only, chosen.values)
-        if key not in self.computed:
-            if listing.kind in LISTS:
-                lists = customer_lists(self.data, period, columns, only)
-                frames = {Listing(kind): frame for kind, frame in lists.items()}
-            elif listing.kind in RISK_LISTS:
-                asked, nobody = risk_lists(self.data, period, columns, only), pd.DataFrame({"customer_id": []})
-                frames = {Listing(kind): asked.get(kind, nobody) for kind in RISK_LISTS}
-            else:
-                cohort = listing.cohort or None
-                frames = {listing: active_customers(self.data, period, cohort, columns, only)}
-            for kind, frame in frames.items():
-                name = f"segment.{column}" if f"segment.{column}" in frame else column
-                if name and chosen.values:
-                    frame = frame[frame[name].isin(chosen.values)]
-                    frame.attrs = {}  # how many there are in all is of all values
-                self.computed[(kind, *key[1:])] = frame.reset_index(drop=True)
-        return self.computed[key]
-
-    def customer_table(self, frame: pd.DataFrame, listing: Listing) -> Block:
-        """The first customers of a list, with how many there are."""
-        words, shown = self.words, frame.head(MOST_ROWS)
-        texts = {
-            "list": self._called(listing),
-            "all": words.value(len(frame), "count"),
-            "shown": words.value(len(shown), "count"),
-        }
-        numbers = [name in (*_MONEY, *_COUNTS) or bool(horizon_kind(name)) for name in frame.columns]
-        columns = [
-            {"label": self._column(name), "align": "end" if is_number else "start"}
-            for name, is_number in zip(frame.columns, numbers, strict=True)
-        ]
-        rows = [
-            [self._cell(name, value) for name, value in zip(frame.columns, row, strict=True)]
-            for row in shown.itertuples(index=False, name=None)
-        ]
-        title = words.text("explorer.customers_some" if len(shown) < len(frame) else "explorer.customers_all", **texts)
-        if (in_all := frame.attrs.get("in_all", 0)) > len(frame):
-            title = words.text("explorer.customers_most", said=title, count=words.value(in_all, "count"))
-        return Block("table", title=title, columns=columns, rows=rows)
-
     def about(self) -> list[Block]:
         """What the chosen metric is and from where, then what cleaning found."""
         page, one = self.page, METRICS[self.selection.metric]
@@ -347,38 +266,6 @@ class Content:
 
     def _sentence(self, key: str, **said: str) -> TitledChart:
         return TitledChart(self.words.text(f"explorer.{key}", **said))
-
-    def _called(self, listing: Listing) -> str:
-        if listing.kind == CELL:
-            texts = {"cohort": self.words.period(listing.cohort), "period": self.words.period(listing.period)}
-            return self.words.text("explorer.list.cell", **texts)
-        texts = {
-            "list": self.words.text(f"explorer.list.{listing.kind}"),
-            "period": self.words.period(self.selection.period),
-        }
-        return self.words.text("explorer.list_of", **texts)
-
-    def _column(self, name: str) -> str:
-        """The head of a column of ours; a segment column is called as it is."""
-        known, kind = self.words.table("explorer.column"), horizon_kind(name)
-        if kind:
-            return self.words.text(f"explorer.column.{kind}", months=self.data.settings.definitions.horizon_months)
-        return known.get(name) or self.words.isolate(str(name).removeprefix("segment."))
-
-    def _cell(self, name: str, value: Any) -> str:
-        import pandas as pd
-
-        if pd.isna(value):
-            return self.words.value(None, "count")
-        if name in _MONEY:
-            return self.words.value(float(value), "money", "full")
-        if name in _DATES:
-            return self.words.date(pd.Timestamp(value).date())
-        if horizon_kind(name):
-            return self.words.value(float(value), "fraction")
-        if name in _ANSWERS:
-            return self.words.text(f"explorer.{'yes' if value else 'no'}")
-        return self.words.name(str(value))
 
 
 def _titled_chart(block: Block) -> TitledChart:

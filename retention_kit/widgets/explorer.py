@@ -14,10 +14,12 @@ from msgspec import structs
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import check_every
 from retention_kit.report.export.csv_files import frame_csv
+from retention_kit.widgets.ahead import next_selections
 from retention_kit.widgets.background import Cancelled, Step, Task, Work
 from retention_kit.widgets.browser import Front, Picture, load_pictures
-from retention_kit.widgets.content import ACTIVE, TABS, Content, Listing
+from retention_kit.widgets.content import TABS, Content
 from retention_kit.widgets.controls import Controls
+from retention_kit.widgets.lists import ACTIVE, Listing
 from retention_kit.widgets.panels import Progress, cards_html, markup
 from retention_kit.widgets.reporting import KIND as REPORT
 from retention_kit.widgets.reporting import Reporting, sentence
@@ -69,6 +71,7 @@ class Explorer(W.VBox):
         # Only the threads of work ask the engine; all else looks at what is at hand.
         self._data, self._at_hand = data, replace(data, engine=None)
         self._computed: dict[Hashable, pd.DataFrame] = {}
+        self._prepared: set[Hashable] = set()
         self._work = Work(self._interrupt, self._clean, lambda: not self._building.is_running)
         self._building = Work(
             self._interrupt, self._clean, lambda: not self._work.is_running
@@ -225,7 +228,9 @@ class Explorer(W.VBox):
         self._error, self._turn = None, self._turn + 1
         if not fits(self._listing, selection.every):
             self._listing = Listing(ACTIVE)
-        steps = self._steps(self._at_hand)
+        content, tab = Content(self._at_hand, selection, self._computed), self._tabs.current
+        listing = self._listing if tab == "customers" else None
+        steps = content.steps(listing)
         try:
             for step in steps:
                 step.run()
@@ -234,7 +239,7 @@ class Explorer(W.VBox):
             is_at_hand = False
         if is_at_hand:
             self._work.drop(CONTENT)
-            self._show(selection)
+            self._show(content)
             return
         shown = self._shown
         is_known = shown is not None and shown.selection.column == selection.column
@@ -247,17 +252,12 @@ class Explorer(W.VBox):
             """Only while nothing else has been chosen since."""
             return lambda *said: act(*said) if turn == self._turn else None
 
-        done = now(lambda _: self._show(selection))
-        steps = [*self._steps(self._data), charts]
+        done = now(lambda _: self._show(Content(self._at_hand, selection, self._computed)))
+        steps = [*Content(self._data, selection, self._computed).steps(listing), charts]
         self._work.start(Task(CONTENT, steps, done, now(self._failed), now(self._progress)))
 
-    def _steps(self, data: Dataset) -> list[Step]:
-        tab = self._tabs.current
-        content = Content(data, self._wanted, self._computed)
-        return content.steps(self._listing if tab == "customers" else None)
-
-    def _show(self, selection: Selection) -> None:
-        content = Content(self._at_hand, selection, self._computed)
+    def _show(self, content: Content) -> None:
+        selection = content.selection
         try:
             if self._shown is None or self._shown.selection != selection:
                 self._cards.value = cards_html(content.cards())
@@ -269,6 +269,20 @@ class Explorer(W.VBox):
             return
         self._status.rest(content.state())
         self.remove_class("rk-busy")
+        self._work.prepare(self._steps_ahead(selection))
+
+    def _steps_ahead(self, shown: Selection) -> Iterator[Step]:
+        """What it takes to list customers, and to show what may be chosen next."""
+        yield from Content(self._data, shown, self._computed).list_steps(self._listing)
+        for selection in next_selections(self._at_hand, shown):
+            key = selection.period, selection.segment, selection.values
+            if key in self._prepared:
+                continue
+            for step in Content(self._data, selection, self._computed).steps_ahead():
+                if self._building.is_running:  # which is waited for
+                    return
+                yield step
+            self._prepared.add(key)
 
     def _progress(self, name: str, done: int, total: int) -> None:
         self._status.work(self._words.text("explorer.computing", step=name), done, total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
@@ -26,19 +27,38 @@ class ChosenPage(Page):
         """What `trend_rows` gives, of which only the periods that are new have to be computed."""
         import pandas as pd
 
-        keys = {
-            str(period): SummaryKey("period", str(period), self.only, (*METRICS,))
-            for period in trend_periods(self.data, self.period)
-        }
-        if missing := [period for period, key in keys.items() if key not in self.computed]:
-            rows = scorecard(self.data, periods=missing, segment=self.only or None)
-            for period, part in rows.groupby("period", sort=False):
-                self.computed[keys[period]] = part
-        rows = pd.concat([self.computed[key] for key in keys.values()])
+        if missing := self.unknown_periods():
+            self.rows_of(missing)
+        shown = [self.computed[key] for key in self._period_keys().values()]
+        rows = pd.concat(shown)
         order = {name: number for number, name in enumerate(METRICS)}
         rows = rows.sort_values("metric", key=lambda names: names.map(order), kind="stable", ignore_index=True)
-        rows.attrs = dict(self.computed[next(iter(keys.values()))].attrs)
+        rows.attrs = dict(shown[0].attrs)
         return rows.assign(segment="", segment_value="") if self.only else rows
+
+    def unknown_periods(self) -> list[str]:
+        """The periods of the trend whose figures are not at hand."""
+        return [period for period, key in self._period_keys().items() if key not in self.computed]
+
+    def rows_of(self, periods: list[str]) -> None:
+        """Compute and keep the figures of some periods of the trend."""
+        keys, rows = self._period_keys(), scorecard(self.data, periods=periods, segment=self.only or None)
+        for period, part in rows.groupby("period", sort=False):
+            self.computed[keys[period]] = part
+
+    def _period_keys(self) -> dict[str, SummaryKey]:
+        periods = map(str, trend_periods(self.data, self.period))
+        return {period: SummaryKey("period", period, self.only, (*METRICS,)) for period in periods}
+
+    def judge(self) -> None:
+        """Judge all claims, unless that was done for the same selection."""
+        if self._claims_key not in self.computed:
+            self.keep_claims()
+
+    @property
+    def _claims_key(self) -> SummaryKey:
+        key = super()._claims_key
+        return replace(key, segment=(key.segment, self.values))  # claims are of the chosen values
 
     def parts(self, column: str) -> pd.DataFrame:
         rows = super().parts(column)

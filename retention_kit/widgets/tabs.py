@@ -13,7 +13,8 @@ from retention_kit.metrics.forecasts.lists import risk_names
 from retention_kit.metrics.queries.customer_lists import LISTS
 from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
-from retention_kit.widgets.content import ACTIVE, CELL, TABS, Content, Listing
+from retention_kit.widgets.content import TABS, Content
+from retention_kit.widgets.lists import ACTIVE, CELL, Listing
 from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, sentence
 from retention_kit.wording import Words
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,8 +36,9 @@ pytest.importorskip("anywidget", reason="the lab extra is not installed")
 
 from retention_kit.settings.alerts import Alert
 from retention_kit.widgets.background import Step, Task, Work
-from retention_kit.widgets.content import TABS, Listing
+from retention_kit.widgets.content import TABS
 from retention_kit.widgets.explorer import CHOSEN
+from retention_kit.widgets.lists import Listing
 from retention_kit.widgets.selection import COMPARE
 
 
@@ -740,6 +742,69 @@ def test_of_waiting_work_the_newest_is_done():
     go.set()
     work.wait("look")
     assert done == ["third"]
+
+
+def test_what_may_be_chosen_next_is_prepared():
+    """While nothing is asked for: then it is shown at once, and with the figures of the scorecard."""
+    days = ("2024-01-05", "2024-02-05", "2024-02-20", "2024-03-05", "2024-03-09", "2024-04-02")
+    rows = [(f"c{number % 3}", day, 10 * number + 5, "AB"[number % 2]) for number, day in enumerate(days)]
+    orders = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount", "shop"])
+    load = partial(rk.load, orders=orders, segments=["shop"], as_of="2024-05-01", timezone="UTC", currency="EUR")
+    changes = [("period", "2024-03"), ("segment", "shop"), ("values", ("A",)), ("values", ()), ("every", "quarter")]
+
+    async def choose() -> list[pd.DataFrame]:
+        explorer, shown = rk.explore(load()).wait(), []
+        for name, value in changes:
+            for _ in range(600):  # until all is there that one change may ask for
+                if explorer._work._thread is None:
+                    break
+                await asyncio.sleep(0.05)
+            assert explorer._work._thread is None
+            setattr(explorer, name, value)
+            assert "rk-busy" not in explorer._dom_classes, name
+            shown.append(explorer._shown.scorecard)
+        explorer.close()
+        return shown
+
+    fresh = rk.explore(load())
+    for (name, value), shown in zip(changes, asyncio.run(choose()), strict=True):
+        setattr(fresh, name, value)
+        pd.testing.assert_frame_equal(pd.DataFrame(shown), pd.DataFrame(fresh.scorecard))
+    assert fresh._work._thread is None  # without a loop nobody can choose meanwhile: nothing more is computed
+
+
+def test_what_is_asked_for_goes_before_what_is_prepared():
+    done, begun, go = [], threading.Event(), threading.Event()
+    work = Work(interrupt=go.set, clean=lambda: done.append("cleaned"))
+
+    def wait():
+        begun.set()
+        done.append("first" if go.wait(30) else "never")
+
+    def fail():
+        done.append("failed")
+        raise DataError("The query was interrupted.")
+
+    def steps():
+        yield Step("", wait)
+        yield Step("", fail)
+        yield Step("", lambda: done.append("last"))
+        raise DataError("Nothing is known of the rest.")
+
+    async def look():
+        work.prepare(steps())
+        assert begun.wait(30)
+        assert work.is_running  # so that nobody else interrupts it
+        work.start(Task("look", [Step("", lambda: done.append("asked"))], lambda _: None, done.append))
+        go.set()
+        work.wait("look")
+        while work._thread is not None:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(look())
+    assert done == ["first", "asked", "failed", "cleaned", "last"]
+    work.prepare(steps())  # without an event loop
+    assert work._thread is None
 
 
 # The way out.
