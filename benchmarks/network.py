@@ -1,0 +1,232 @@
+"""What crosses the network: rows and bytes that load and scorecard fetch, as `python benchmarks/network.py 0.1 1`.
+
+For each size in millions of orders the embedded engine tells rows and bytes of every result, which are the same on any
+engine; with `--postgres` a server of PostgreSQL's own is started and a proxy before it counts the very bytes, both
+ways.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from environments import company
+
+import retention_kit as rk
+from retention_kit.data.dataset import Dataset
+from retention_kit.data.engines.duckdb import DuckDB
+
+LAST, MONTHS = "2025-12", 13
+TABLES = ("orders", "subscriptions", "responses")
+TYPES = {"BIGINT": "bigint", "DOUBLE": "double precision", "TIMESTAMP": "timestamp", "VARCHAR": "text"}
+
+
+@dataclass
+class Counts:
+    """Results fetched and their rows and bytes; `largest` is that with most rows and the first words of its query."""
+
+    results: int = 0
+    rows: int = 0
+    size: int = 0
+    sent: int = 0  # through the proxy, to the server
+    received: int = 0  # and from it
+    largest: tuple[int, str] = (0, "")
+
+
+class Meter:
+    """Counts what an engine's class hands over, in the phase that is on."""
+
+    def __init__(self, engine: type):
+        self.counts, self._depth = Counts(), 0
+        for name in ("frame", "rows"):
+            setattr(engine, name, self._counted(getattr(engine, name)))
+
+    def _counted(self, fetch: Any) -> Any:
+        def counted(engine: Any, sql: str, **parts: str) -> Any:
+            self._depth += 1
+            try:
+                found = fetch(engine, sql, **parts)
+            finally:
+                self._depth -= 1
+            if not self._depth:  # else it is part of another fetch
+                self._add(sql, found)
+            return found
+
+        return counted
+
+    def _add(self, sql: str, found: Any) -> None:
+        is_frame = hasattr(found, "columns")
+        self.counts.results += 1
+        self.counts.rows += len(found)
+        self.counts.size += _size(found) if is_frame else sum(len(str(value)) for row in found for value in row)
+        words = [line.removeprefix("--").strip() for line in sql.splitlines() if line.strip().startswith("--")]
+        self.counts.largest = max(self.counts.largest, (len(found), words[-1] if words else sql[:60]))
+
+    @contextmanager
+    def phase(self) -> Iterator[Counts]:
+        self.counts = Counts()
+        yield self.counts
+
+
+def _size(frame: Any) -> int:
+    """Bytes of a result as Arrow has it."""
+    import pyarrow
+
+    return pyarrow.Table.from_pandas(frame, preserve_index=False).nbytes
+
+
+class Proxy:
+    """Forwards a port of this machine to another one, and counts the bytes."""
+
+    def __init__(self, port: int):
+        self.sent = self.received = 0
+        self._target, self._door = port, socket.create_server(("127.0.0.1", 0))
+        self.port = self._door.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            ours, _ = self._door.accept()
+            theirs = socket.create_connection(("127.0.0.1", self._target))
+            for source, target, name in ((ours, theirs, "sent"), (theirs, ours, "received")):
+                threading.Thread(target=self._forward, args=(source, target, name), daemon=True).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket, name: str) -> None:
+        while data := source.recv(1 << 16):
+            setattr(self, name, getattr(self, name) + len(data))
+            target.sendall(data)
+        target.close()
+
+
+@contextmanager
+def server() -> Iterator[int]:
+    """The port of a PostgreSQL server of our own, which ends with the block."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
+    tools = found[-1] if found else Path(shutil.which("initdb") or "").parent
+    folder = Path(tempfile.mkdtemp(prefix="retention-kit-network-"))
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # no server runs as root
+    if as_user:
+        shutil.chown(folder, "postgres")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def call(tool: str, *arguments: str) -> None:
+        command = [*as_user, str(tools / tool), "-D", str(folder / "data"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    call("initdb", "--auth=trust", "--username=bench", "--encoding=UTF8", "--no-sync")
+    call("pg_ctl", "--wait", "--log", str(folder / "log"), "-o", f"-p {port} -k {folder} -c fsync=off", "start")
+    try:
+        yield port
+    finally:
+        call("pg_ctl", "--mode=immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def fill(port: int, folder: Path) -> None:
+    """Copy a company's tables into the server."""
+    import duckdb
+    import psycopg
+
+    with (
+        psycopg.connect(f"host=127.0.0.1 port={port} user=bench dbname=postgres") as target,
+        duckdb.connect() as source,
+    ):
+        for name in TABLES:
+            table = source.sql(f"SELECT * FROM '{folder / name}.parquet'")
+            columns = zip(table.columns, map(str, table.types), strict=True)
+            texts = ", ".join(f'"{column}" {TYPES.get(kind, "double precision")}' for column, kind in columns)
+            target.execute(f"DROP TABLE IF EXISTS {name}")
+            target.execute(f"CREATE TABLE {name} ({texts})")
+            with target.cursor().copy(f"COPY {name} FROM STDIN") as copy:
+                found = source.execute(f"SELECT * FROM '{folder / name}.parquet'")
+                while rows := found.fetchmany(10_000):
+                    for row in rows:
+                        copy.write_row(row)
+
+
+def measure(load: Any, meter: Meter, proxy: Proxy | None) -> dict[str, Counts]:
+    """What each phase fetched."""
+    found: dict[str, Counts] = {}
+
+    @contextmanager
+    def phase(name: str) -> Iterator[None]:
+        begun = (proxy.sent, proxy.received) if proxy else (0, 0)
+        with meter.phase() as counts:
+            yield
+        if proxy:
+            counts.sent, counts.received = proxy.sent - begun[0], proxy.received - begun[1]
+        found[name] = counts
+
+    with phase("load"):
+        data: Dataset = load()
+    months = [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
+    every = [name for name, one in rk.METRICS.items() if one.summary != "lives"]
+    with phase("scorecard, 13 months, without forecasts"):
+        rk.scorecard(data, periods=months, metrics=[one for one in every if one not in _missing(data)])
+    with phase("the same by country"):
+        rk.scorecard(
+            data, segment="country", periods=months, metrics=[one for one in every if one not in _missing(data)]
+        )
+    with phase("with forecasts, one month"):
+        rk.scorecard(data, LAST)
+    return found
+
+
+def _missing(data: Dataset) -> set[str]:
+    from retention_kit.metrics.scorecard import missing_metrics
+
+    return set(missing_metrics(data))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("millions", type=float, nargs="+", help="sizes of the company, in millions of orders")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, through a proxy that counts")
+    parser.add_argument("--basis", default="orders", choices=("orders", "subscriptions"))
+    chosen = parser.parse_args()
+    write = sys.stdout.write
+    write("| million orders | phase | results | rows | bytes as Arrow | sent | received | most rows |\n")
+    write("| ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |\n")
+
+    def tell(millions: float, found: dict[str, Counts]) -> None:
+        for name, one in found.items():
+            cells = [f"{one.results:,}", f"{one.rows:,}", f"{one.size:,}", f"{one.sent:,}", f"{one.received:,}"]
+            write(f"| {millions:g} | {name} | {' | '.join(cells)} | {one.largest[0]:,}: {one.largest[1][:70]} |\n")
+        sys.stdout.flush()
+
+    if not chosen.postgres:
+        meter = Meter(DuckDB)
+        for millions in chosen.millions:
+            load = partial(rk.load, company(millions) / "retention.toml", basis=chosen.basis)
+            tell(millions, measure(load, meter, None))
+        return
+    from sqlalchemy import create_engine
+
+    from retention_kit.data.engines.postgres import Postgres
+
+    meter = Meter(Postgres)
+    with server() as port:
+        for millions in chosen.millions:
+            fill(port, company(millions))
+            proxy = Proxy(port)
+            engine = create_engine(f"postgresql+psycopg://bench@127.0.0.1:{proxy.port}/postgres")
+            names = dict(zip(TABLES, TABLES, strict=True))
+            load = partial(rk.load, engine, **names, basis=chosen.basis, segments=["country"], timezone="UTC")
+            tell(millions, measure(partial(load, currency="EUR"), meter, proxy))
+
+
+if __name__ == "__main__":
+    main()
