@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import compileall
 import hashlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +26,7 @@ PACKAGES = {
 }
 OTHER_PYTHON = {"pymc_marketing": os.environ.get("RETENTION_KIT_PYTHON", "3.12")}  # newer than ours may be
 
+BEFORE = "2704f89d3e77"  # the commit that a pack is measured against
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -57,6 +61,25 @@ def environment(name: str) -> Path:
             raise NotThere(f"it cannot be installed here ({said[-1] if said else type(error).__name__})") from error
         done.touch()
     return python
+
+
+def before() -> Path:
+    """The package as it was at the commit `BEFORE`, out of the history of git."""
+    place = KEPT / f"before-{BEFORE}"
+    if not place.is_dir():
+        try:
+            archive = subprocess.run(
+                ["git", "-C", HERE, "archive", f"{BEFORE}:"], check=True, capture_output=True
+            ).stdout
+        except (OSError, subprocess.SubprocessError) as error:
+            raise NotThere(f"git does not have {BEFORE} here") from error
+        part = place.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(part, filter="data")
+        compileall.compile_dir(part / "retention_kit", quiet=2)
+        part.rename(place)
+    return place
 
 
 def browser() -> str | None:

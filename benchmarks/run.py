@@ -26,6 +26,7 @@ FILE = Path(__file__).with_name("RESULTS.md")
 SIZES = (1.0, 10.0)  # millions of orders
 ROUNDS = {
     "pack": 2,
+    "before": 3,
     "languages": 3,
     "backfill": 1,
     "scorecard": 2,

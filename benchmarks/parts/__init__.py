@@ -3,10 +3,11 @@
 from parts.apart import export, lifetimes, startup
 from parts.explorer import redraw
 from parts.figures import peers, scorecard
-from parts.packs import backfill, languages, pack
+from parts.packs import backfill, before, languages, pack
 
 PARTS = {
     "pack": pack,
+    "before": before,
     "languages": languages,
     "backfill": backfill,
     "scorecard": scorecard,

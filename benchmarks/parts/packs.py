@@ -10,15 +10,21 @@ from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
 
-from environments import BIN, HERE, Company, browser
+import environments
+from environments import BEFORE, BIN, HERE, Company, NotThere, browser
 from measure import Failed, Sample, by_turns, case, run, together
-from results import Claim, Part, ratios, rows_of, seconds
+from results import Claim, Part, agreement, ratios, rows_of, seconds
 
 TEMPLATES = HERE.parent / "templates"
 PERIOD = "2025-12"  # the last month of the company's data
 _PICTURE = re.compile(r'<img[^>]*src="data:image/svg')  # a chart, where nbconvert lays it out
-BACKFILL = 24  # months
+BACKFILL, APART = 24, 4  # months, of which every fourth is made by a command of its own
 SECTIONS = 8
+PLAIN = (
+    "The plain notebook is `peers/plain_report.ipynb`, by `papermill` and `jupyter nbconvert --to html`: tables and "
+    "charts in pandas and Altair of six summaries of clean data. It has no cleaning or checks of its data, no other "
+    "metrics, intervals, forecasts, segments or goals, no lists, no PDF, no message and no record of what was sent."
+)
 
 
 def pack(companies: list[Company], rounds: int) -> list[Part]:
@@ -33,13 +39,15 @@ def pack(companies: list[Company], rounds: int) -> list[Part]:
             case("retention-kit report", [*_report(company, output, own), "--force"]),
             case("floor: the same cells in one warm process", [*floor, *notebooks]),
             lambda: _loop(company, notebooks, Path(place, "loop")),
+            lambda: _plain(company, Path(place, "plain")),
         ]
         found = by_turns(cases, rounds)
+    plain = found.pop("plain notebook")
     drawn = {samples[0].told["charts"] for samples in found.values() if samples[0].told}
     if len(drawn) != 1:
         raise Failed(f"The loop and the floor did not draw the same charts: {' and '.join(map(str, drawn))}.")
     ours, floor, html, *pdf = (seconds(samples) for samples in found.values())
-    part.rows = rows_of(found)
+    part.rows = rows_of(found | {"a plain notebook of the six summaries, HTML": plain})
     part.claims = [
         Claim("pack against the loop without PDF: faster by", ratios(html, ours), 5, is_floor=True),
         Claim("pack against the floor of a warm process (goal 1.3): time", ratios(ours, floor), 1.6),
@@ -53,68 +61,105 @@ def pack(companies: list[Company], rounds: int) -> list[Part]:
         f"The loop: `papermill`, `jupyter nbconvert --to html` and `--to webpdf` for each notebook, all {drawn.pop()} charts "
         "drawn by Altair's SVG renderer. The floor begins when everything is imported."
     )
+    figures = run([sys.executable, HERE / "ways.py", "orders", company.folder]).told["figures"]
+    part.notes.append(
+        f"{PLAIN} {agreement({'the scorecard': figures, 'the plain notebook': plain[0].told['figures']})}"
+    )
+    text = "pack against a plain notebook of the six summaries, HTML alone: time"
+    part.claims.append(Claim(text, ratios(ours, seconds(plain)), 1, is_bound=False))
     return [part]
+
+
+def before(companies: list[Company], rounds: int) -> list[Part]:
+    """One month's pack against that of an earlier commit: of the sample, and of a large company."""
+    try:
+        place = environments.before()
+    except NotThere as error:
+        return [Part("Pack against the commit before", notes=[f"It was not measured: {error}."])]
+    parts, earlier = [], {"PYTHONPATH": str(place)}
+    with TemporaryDirectory() as folder:
+        for name, command in _packs(companies[0], Path(folder)).items():
+            part = Part(f"Pack against the commit before, {BEFORE}, {name}")
+            for environment in ({}, earlier):
+                run([*command, "--force"], **environment)
+            cases = [case("this commit", [*command, "--force"]), case("before", [*command, "--force"], **earlier)]
+            found = by_turns(cases, rounds)
+            part.rows = rows_of(found)
+            part.claims = _time_claims(f"pack against the commit before, {name}", *found.values(), 0.75)
+            parts.append(part)
+    return parts
 
 
 def languages(companies: list[Company], rounds: int) -> list[Part]:
     """One month's pack in two languages at once against one language: of the sample, and of a large company."""
     parts = []
-    with TemporaryDirectory() as place:
-        sample: list[str | Path] = [BIN / "retention-kit", "report", "--output", Path(place, "sample")]
-        commands = {"the sample company": sample, companies[0].name: _report(companies[0], Path(place, "reports"))}
-        for name, command in commands.items():
+    with TemporaryDirectory() as folder:
+        for name, command in _packs(companies[0], Path(folder)).items():
             part = Part(f"Pack in two languages, {name}")
             cases = [case(asked, [*command, "--force", "--language", asked]) for asked in ("en", "ar", "en,ar")]
             run([*command, "--force"])
             found = by_turns(cases, rounds)
             part.rows = rows_of(found)
             one, _, both = found.values()
-            used = [[sample.processor for sample in samples] for samples in (both, one)]
-            part.claims = [
-                Claim(f"en,ar against en, {name}: time", ratios(seconds(both), seconds(one)), 1.4),
-                Claim(f"en,ar against en, {name}: processor's time", ratios(*used), 1.4, is_bound=False),
-            ]
+            part.claims = _time_claims(f"en,ar against en, {name}", both, one, 1.4)
             parts.append(part)
     return parts
 
 
 def backfill(companies: list[Company], rounds: int) -> list[Part]:
-    """24 months in one command against one month, and against 24 commands."""
+    """24 months in one command against one month, and against a command each; and the month after them."""
     company = companies[0]
     part = Part(f"Backfill of {BACKFILL} months, {company.name}")
+    months = [f"{number // 12}-{number % 12 + 1:02}" for number in range(2026 * 12 - BACKFILL - 1, 2026 * 12)]
     with TemporaryDirectory() as place:
-        output = Path(place, "reports")
-        command = [*_report(company, output)[:-2], "--force"]  # without the period
-        numbers = range(2026 * 12 - BACKFILL, 2026 * 12)
-        months = [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
-        run(_report(company, output))
+        single, many = Path(place, "single"), Path(place, "many")
 
-        def calls() -> dict[str, Sample]:
-            return {f"{BACKFILL} commands": together([run([*command, "--period", month]) for month in months])}
+        def together_and_next() -> dict[str, Sample]:
+            shutil.rmtree(many, ignore_errors=True)
+            command = [*_report(company, many, period=None), "--from", months[0], "--to"]
+            names = f"{BACKFILL} months in one command", "the month after, with the others there"
+            return {name: run([*command, month]) for name, month in zip(names, months[-2:], strict=True)}
 
-        month = case("one month", [*command, "--period", PERIOD])
-        ours = case(f"{BACKFILL} months in one command", [*command, "--from", months[0], "--to", PERIOD])
-        found = by_turns([month, ours, month, calls, month], rounds)
-    often, ours, apart = (seconds(samples) for samples in found.values())
+        def apart() -> dict[str, Sample]:
+            some = [run([*_report(company, single, period=month), "--force"]) for month in months[1::APART]]
+            return {f"{BACKFILL} commands, from every {APART}th": together(some * APART)}
+
+        run(_report(company, single))
+        month = case("one month", [*_report(company, single), "--force"])
+        found = by_turns([month, together_and_next, month, apart, month], rounds)
+    often, ours, following, each = (seconds(samples) for samples in found.values())
     one = [fmean(often[begin : begin + 3]) for begin in range(0, len(often), 3)]  # of each round
     part.rows = rows_of(found)
     part.notes.append("One month is measured before, between and after, and the mean of the three counts.")
+    text, used = f"{BACKFILL} months in one command", [samples[0].memory for samples in found.values()]
     part.claims = [
-        Claim(f"{BACKFILL} months in one command against one month (goal 9): time", ratios(ours, one), 12),
-        Claim(
-            f"{BACKFILL} months in one command against {BACKFILL} commands: faster by",
-            ratios(apart, ours),
-            2,
-            is_floor=True,
-        ),
+        Claim(f"{text} against one month: time", ratios(ours, one), 7),
+        Claim(f"the month after {BACKFILL} that are there against one month: time", ratios(following, one), 1.1),
+        Claim(f"{text} against {BACKFILL} commands: faster by", ratios(each, ours), 2, is_floor=True),
+        Claim(f"{text} against one month: memory", [used[1] / used[0]], 1.7, is_bound=False),
     ]
     return [part]
 
 
-def _report(company: Company, output: Path, own: Path | None = None) -> list[str | Path]:
-    templates = ["--templates", own] if own else []
-    data = ["--data", company.folder / "retention.toml"]
-    return [BIN / "retention-kit", "report", *data, "--output", output, *templates, "--period", PERIOD]
+def _packs(company: Company, folder: Path) -> dict[str, list[str | Path]]:
+    """The commands for one month's pack of the sample company and of a large one, by the company's name."""
+    sample: list[str | Path] = [BIN / "retention-kit", "report", "--output", folder / "sample"]
+    return {"the sample company": sample, company.name: _report(company, folder / "reports")}
+
+
+def _time_claims(text: str, ours: list[Sample], other: list[Sample], bound: float) -> list[Claim]:
+    """The clock's time against a bound, and the processor's for information."""
+    used = ([sample.processor for sample in samples] for samples in (ours, other))
+    return [
+        Claim(f"{text}: time", ratios(seconds(ours), seconds(other)), bound),
+        Claim(f"{text}: processor's time", ratios(*used), bound, is_bound=False),
+    ]
+
+
+def _report(company: Company, output: Path, own: Path | None = None, period: str | None = PERIOD) -> list[str | Path]:
+    command: list[str | Path] = [BIN / "retention-kit", "report", "--data", company.folder / "retention.toml"]
+    command += ["--output", output, *(["--templates", own] if own else [])]
+    return [*command, *(["--period", period] if period else [])]
 
 
 def sections(own: Path) -> tuple[Path | None, list[Path]]:
@@ -149,6 +194,20 @@ def _loop(company: Company, notebooks: list[Path], place: Path) -> dict[str, Sam
     without = [*steps["papermill"], *steps["html"]]
     made = {"shell loop, HTML only": together(without)._replace(told=charts)}
     return made | ({"shell loop, HTML and webpdf": together([*without, *steps["pdf"]])} if browser() else {})
+
+
+def _plain(company: Company, place: Path) -> dict[str, Sample]:
+    """The notebook that one would write without us, with the figures that it shows."""
+    place.mkdir(exist_ok=True)
+    same = {"PYTHONPATH": str(HERE), "JUPYTER_PREFER_ENV_PATH": "1"}
+    papermill = [BIN / "papermill", "--no-progress-bar", "-k", "python3", "--cwd", place]
+    made = place / "plain_report.ipynb"
+    steps = [
+        run([*papermill, HERE / "peers" / made.name, made, "-p", "folder", company.folder], **same),
+        run([BIN / "jupyter", "nbconvert", "--log-level=ERROR", "--to", "html", made], **same),
+    ]
+    figures = json.loads((place / "figures.json").read_text())
+    return {"plain notebook": together(steps)._replace(told={"figures": figures})}
 
 
 def with_drawn_charts(notebook: dict) -> dict:

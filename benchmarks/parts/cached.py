@@ -1,0 +1,60 @@
+"""What the cache of cleaned tables and summaries saves: the first start and the ones after it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from environments import BIN, HERE, Company
+from measure import Sample, by_turns, run
+from results import Claim, Part, agreement, ratios, rows_of, seconds
+
+_TABLES = ("orders", "subscriptions", "responses")
+
+
+def cache(companies: list[Company], rounds: int) -> list[Part]:
+    """Loads, scorecards and `retention-kit metrics` with a cache that is empty, and again; and without one."""
+    return [_cache(company, rounds) for company in companies]
+
+
+def _cache(company: Company, rounds: int) -> Part:
+    part = Part(f"A cache of cleaned tables and summaries, {company.name}")
+    with TemporaryDirectory() as place:
+        folder, own = Path(place, "company"), {"XDG_CACHE_HOME": str(Path(place, "cache"))}
+        folder.mkdir()
+        settings = (company.folder / "retention.toml").read_text().replace("[data]", "[data]\ncache = true")
+        (folder / "retention.toml").write_text(settings)
+        for name in _TABLES:
+            (folder / f"{name}.parquet").symlink_to(company.folder / f"{name}.parquet")
+
+        def once() -> dict[str, Sample]:
+            found = {}
+            for when, where in (("without a cache", company.folder), ("first", folder), ("again", folder)):
+                if when == "first":
+                    shutil.rmtree(own["XDG_CACHE_HOME"], ignore_errors=True)
+                metrics = [BIN / "retention-kit", "metrics", "--data", where / "retention.toml", "--period", "2025-12"]
+                found[f"retention-kit metrics, {when}"] = run(metrics, **own)
+            shutil.rmtree(own["XDG_CACHE_HOME"])
+            for when, where in (("without a cache", company.folder), ("first", folder), ("again", folder)):
+                made = run([sys.executable, HERE / "ways.py", "orders", where], **own)
+                found[f"load, {when}"] = made._replace(seconds=made.told["load"])
+                found[f"scorecard, {when}"] = made
+            return found
+
+        found = by_turns([once], rounds)
+    part.rows = rows_of(found)
+    part.notes.append(
+        agreement({name: samples[0].told["figures"] for name, samples in found.items() if name[0] == "s"})
+    )
+    first, again, load, load_first = (
+        seconds(found[name])
+        for name in ("retention-kit metrics, first", "retention-kit metrics, again", "load, again", "load, first")
+    )
+    part.claims = [
+        Claim(f"load from the cache, {company.name}", load, 1, unit="s"),
+        Claim(f"load from the cache against the first load, {company.name}: time", ratios(load, load_first), 0.25),
+        Claim(f"a second `metrics` against the first, {company.name}: time", ratios(again, first), 0.5),
+    ]
+    return part
