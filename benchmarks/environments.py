@@ -27,6 +27,7 @@ PACKAGES = {
 OTHER_PYTHON = {"pymc_marketing": os.environ.get("RETENTION_KIT_PYTHON", "3.12")}  # newer than ours may be
 
 BEFORE = "2704f89d3e77"  # the commit that a pack is measured against
+LARGE = 10  # millions of orders that natural SQL, pandas and a cache are still asked for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

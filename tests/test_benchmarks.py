@@ -151,6 +151,24 @@ def test_a_package_that_cannot_be_installed_is_told(monkeypatch, tmp_path):
         environments.environment("lifetimes")
 
 
+def test_a_commit_that_git_does_not_have_is_told(monkeypatch, tmp_path):
+    import environments
+
+    monkeypatch.setattr(environments, "KEPT", tmp_path)
+    monkeypatch.setattr(environments, "BEFORE", "0123456789ab")
+    with pytest.raises(environments.NotThere, match=r"^git does not have 0123456789ab here$"):
+        environments.before()
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_every_part_says_how_often_it_is_run():
+    from parts import PARTS
+    from run import ROUNDS
+
+    assert [*PARTS] == [*ROUNDS]
+    assert min(ROUNDS.values()) > 1, "one run has no spread"
+
+
 # Measuring
 
 

@@ -1,6 +1,7 @@
 """What is measured: a function for each part of the page, which runs its cases by turns and says what has to hold."""
 
 from parts.apart import export, lifetimes, startup
+from parts.cached import cache
 from parts.explorer import redraw
 from parts.figures import peers, scorecard
 from parts.packs import backfill, before, languages, pack
@@ -11,6 +12,7 @@ PARTS = {
     "languages": languages,
     "backfill": backfill,
     "scorecard": scorecard,
+    "cache": cache,
     "peers": peers,
     "redraw": redraw,
     "startup": startup,

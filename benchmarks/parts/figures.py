@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from itertools import pairwise
 
-from environments import HERE, Company, NotThere, environment
+from environments import HERE, LARGE, Company, NotThere, environment
 from measure import Case, Sample, by_turns, case, run, say
 from results import Claim, Part, Row, agreement, ratios, rows_of, seconds
 
-LARGE = 10  # millions of orders that natural SQL and pandas are still asked for
 OURS = ("orders", "subscriptions")
 WAYS = {
     "orders": "scorecard, customers by orders",
