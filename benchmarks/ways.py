@@ -7,10 +7,12 @@ What it prints: `load` and `seconds` (data loaded, then the figures), `memory` (
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
+    from retention_kit.widgets.explorer import Explorer
 
     Frames = dict[str, pd.DataFrame]
 
@@ -168,26 +171,49 @@ CHANGES = (  # of what is chosen in the explorer, one after the other
 
 
 def redraw(folder: Path) -> dict:
-    """Changes of what is chosen in the explorer, all summaries there: the median and the slowest; and the summaries
-    computed again.
+    """The explorer's first picture; changes of what is chosen, each when what it needs has been prepared, while more is:
+    the median and the slowest; and the summaries computed again.
     """
     import retention_kit as rk
+    import retention_kit.widgets.explorer
 
     data, load = _loaded(folder, "orders")
-    explorer = rk.explore(data, period=LAST)
-
-    def change(name: str, value: str | tuple) -> pd.DataFrame:
-        setattr(explorer, name, value)
-        return explorer.scorecard
-
-    for one in CHANGES:
-        change(*one)  # what is kept is there
-    shown, seconds = zip(*(timed(partial(change, *one)) for one in CHANGES), strict=True)
+    shown, first, seconds = asyncio.run(_choose(data))
     data.summaries.clear()
     months = [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
     rows, again = timed(lambda: rk.scorecard(data, periods=months))
-    figures = {"before": _retention(shown[-1]), "again": _retention(rows)}
-    return {"load": load, "seconds": median(seconds), "slowest": max(seconds), "recomputed": again, "figures": figures}
+    told = {"load": load, "first": first, "seconds": median(seconds), "slowest": max(seconds), "recomputed": again}
+    return told | {"figures": {"before": _retention(shown), "again": _retention(rows)}}
+
+
+async def _choose(data: Dataset) -> tuple[pd.DataFrame, float, list[float]]:
+    """The last scorecard that was shown, the seconds of the first picture, and those of each change."""
+    import retention_kit as rk
+
+    explorer, first = timed(lambda: rk.explore(data, period=LAST).wait())
+    seconds = []
+    for name, value in CHANGES:
+        while _next(explorer, name, value) not in explorer._prepared:
+            await asyncio.sleep(0.1)
+        shown, taken = timed(partial(_change, explorer, name, value))
+        seconds.append(taken)
+    explorer.close()
+    return shown, first, seconds
+
+
+def _next(explorer: Explorer, name: str, value: str | tuple) -> tuple:
+    """What stands for the figures of the next selection."""
+    import retention_kit as rk
+
+    changes = {"period": lambda: {"period": rk.Period.parse(value)}, "segment": lambda: {"column": value, "values": ()}}
+    changes["values"] = lambda: {"values": value}
+    chosen = replace(explorer._wanted, **changes[name]() if name in changes else {})
+    return chosen.period, chosen.segment, chosen.values
+
+
+def _change(explorer: Explorer, name: str, value: str | tuple) -> pd.DataFrame:
+    setattr(explorer, name, value)
+    return explorer.scorecard
 
 
 def _retention(rows: pd.DataFrame) -> dict[str, float]:
