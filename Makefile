@@ -30,12 +30,14 @@ help:
 report: $(VENV)/core
 	$(BIN)/retention-kit report
 
-# One file is one worker's, so what a module builds for its tests is built once.
+# One file is one worker's, so what a module builds for its tests is built once. A worker more than there are processors,
+# since one often waits: for kernels, servers and browsers.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 test: $(VENV)/dev
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not browser and not server and not long'
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not browser and not server and not long'
 
 test-all: $(VENV)/dev $(VENV)/spark
-	$(BIN)/pytest -n 2 --dist loadfile -m 'browser or server or long'
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'browser or server or long'
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
