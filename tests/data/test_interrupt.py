@@ -58,7 +58,7 @@ def test_views_that_were_left_half_made_are_made_anew(monkeypatch):
     run = data.engine.run
 
     def ended(sql: str, **parts: str) -> None:
-        if "TABLE customer_values" in sql:
+        if parts.get("name") == "customer_values":
             raise data.engine.error("INTERRUPT Error: Interrupted!")
         run(sql, **parts)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.values.scales import top_sql
-from retention_kit.metrics.queries.views import run_query, sql
+from retention_kit.metrics.queries.statements import sql
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period, add_months
 from retention_kit.settings import TABLES
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
+from retention_kit.metrics.queries.segment_values import segment_parts
 from retention_kit.metrics.queries.spans import BEFORE, DAYS, Granularity
+from retention_kit.metrics.queries.statements import sql
 from retention_kit.metrics.queries.summaries import check_segment, missing_reason, pick_period
 from retention_kit.metrics.queries.views import (
     active_sql,
@@ -16,8 +18,6 @@ from retention_kit.metrics.queries.views import (
     is_daily,
     payments_sql,
     run_query,
-    segment_parts,
-    sql,
     views_read,
 )
 from retention_kit.periods import Period

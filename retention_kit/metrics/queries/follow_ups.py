@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from retention_kit.data.customer_columns import consent_sql, latest_value_sql, silence_sql
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.metrics.queries.memberships import renewing_members
-from retention_kit.metrics.queries.views import run_query, sql
+from retention_kit.metrics.queries.statements import sql
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.settings.follow_ups import FollowUp
 
 if TYPE_CHECKING:

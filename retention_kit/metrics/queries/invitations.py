@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
+from retention_kit.metrics.queries.segment_values import segment_parts
 from retention_kit.metrics.queries.spans import Granularity
-from retention_kit.metrics.queries.views import run_query, segment_parts, sql
+from retention_kit.metrics.queries.statements import sql
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:

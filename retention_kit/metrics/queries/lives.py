@@ -6,8 +6,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from retention_kit.data.engines.sql_text import literal
+from retention_kit.metrics.queries.segment_values import segment_parts
 from retention_kit.metrics.queries.spans import Granularity
-from retention_kit.metrics.queries.views import run_query, segment_parts, sql
+from retention_kit.metrics.queries.statements import sql
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:

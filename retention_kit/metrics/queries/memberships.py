@@ -7,19 +7,30 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.engines.sql_text import literal
-from retention_kit.data.summary_key import SummaryKey
+from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.data.values.vocabulary import interval_step, per_year
 from retention_kit.errors import DataError
+from retention_kit.metrics.queries.renewal_steps import read_steps
+from retention_kit.metrics.queries.segment_values import NONE, build_customer_values, segment_parts
 from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.statements import sql
 from retention_kit.metrics.queries.summaries import check_segment
-from retention_kit.metrics.queries.views import NONE, VIEWS, build_views, run_query, segment_parts, sql
-from retention_kit.periods import add_months
+from retention_kit.metrics.queries.views import VIEWS, end_index, run_query
+from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
 
+_ALONE = "since AS run_since, until AS run_until, CAST(NULL AS DATE) AS behind"
+_AROUND = (
+    "MIN(since) OVER (PARTITION BY customer_id, run) AS run_since, "
+    "MAX(until) OVER (PARTITION BY customer_id, run) AS run_until, "
+    "MAX(until) OVER (PARTITION BY customer_id ORDER BY since, billed "
+    "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS behind"
+)
+_VIEWS = ["levels", "paid_stretches", "traits"]
 GRACE = 3  # days after a renewal was due in which an end still counts as its own, unless the next is within a week
 
 
@@ -37,7 +48,13 @@ def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFra
     these (of a lost one before the renewal that it did not make); a column `trait_0`, … for each of `traits_of`;
     customers; mrr at the date, of members, in the report's currency.
     """
-    frame = _ask(data, "renewals", cut, segment, **_trait_parts(traits_of(data), span_before(cut)[1]), later="")
+    _check(data, "renewals", cut, segment)
+    granularity, span = _shared_span(data, cut)
+    key = DerivedKey("renewal_steps", granularity, segment)
+    if key not in data.summaries:
+        traits, parts = len(traits_of(data)), _ended_parts("until", "anchored")
+        data.summaries[key] = read_steps(data, granularity, segment, traits, _VIEWS, **parts)
+    frame = data.summaries[key].at(span)
     return frame.assign(mrr=frame["mrr"] / (data.minor * 12))
 
 
@@ -134,6 +151,23 @@ def renewing_members(data: Dataset, cut: date, until: date, kinds: pd.DataFrame 
 
 
 def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
+    _check(data, name, cut, segment)
+    granularity, span = span_before(cut)
+    is_by_trait = name != "survival"
+    parts = {
+        "cut": f"DATE '{cut}'",
+        "eve": f"DATE '{cut - timedelta(days=1)}'",
+        "span": str(span),
+        **(_ended_parts("until", "anchored") if is_by_trait else _ended_parts("MIN(run_until)", "since")),
+        **segment_parts(segment),
+        **more,
+    }
+    query = sql("subscriptions_so_far") + sql(name) if is_by_trait else sql(name)
+    return run_query(data, query, granularity, segment, _VIEWS if is_by_trait else _VIEWS[:2], **parts)
+
+
+def _check(data: Dataset, name: str, cut: date, segment: str | None) -> None:
+    """Raise where the engine is not at hand, or the segment is unknown."""
     if data.engine is None:
         raise DataError(
             "The figures kept for the report hold no {name} up to {cut} by {segment}.",
@@ -142,27 +176,34 @@ def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) 
             segment=segment or "whole",
         )
     check_segment(data, segment)
-    granularity, span = span_before(cut)
-    ends, anchored = ("MIN(run_until)", "since") if name == "survival" else ("until", "anchored")
-    parts = {
-        "cut": f"DATE '{cut}'",
-        "eve": f"DATE '{cut - timedelta(days=1)}'",
+
+
+def _ended_parts(ends: str, counted_from: str) -> dict[str, str]:
+    """SQL of what ended on `ends`: the last day that counts, and the whole months from the other date to `ends`."""
+    return {
         "day_before": f"({ends} - CAST(1 AS INTEGER))",
         "days_before": f"({ends} - CAST({GRACE + 1} AS INTEGER))",
-        "months": months_between(anchored, "ends"),
-        "span": str(span),
-        **segment_parts(segment),
-        **more,
+        "months": months_between(counted_from, "ends"),
     }
-    is_by_trait = name != "survival"
-    views = ["levels", "paid_stretches", *(["traits"] if is_by_trait else [])]
-    query = sql("subscriptions_so_far") + sql(name) if is_by_trait else sql(name)
-    return run_query(data, query, granularity, segment, views, **parts)
 
 
 def span_before(cut: date) -> tuple[Granularity, int]:
     """A grid of months one of which ends at the date, and its number."""
     granularity = Granularity("month") if cut.day == 1 else Granularity("", 1, cut)
+    return granularity, granularity.index(cut - timedelta(days=1))
+
+
+def _shared_span(data: Dataset, cut: date) -> tuple[Granularity, int]:
+    """The calendar periods one of which ends at the date, or with the data at the as-of date, and its number: one grid
+    serves all dates of a report. Else that of `span_before`.
+    """
+    is_weekly, ends_data = data.settings.report.every == "week", cut == data.as_of
+    if (ends_data and is_weekly) or (cut.day > 1 and not ends_data and Period.of(cut, "week").start == cut):
+        granularity = Granularity("week")
+    elif ends_data:
+        granularity = Granularity("month")
+    else:
+        return span_before(cut)
     return granularity, granularity.index(cut - timedelta(days=1))
 
 
@@ -183,6 +224,10 @@ def _build_stretches(data: Dataset, granularity: Granularity) -> None:  # noqa: 
     parts["step"] = _by_interval({one: str(interval_step(one)[0]) for one in intervals}, "1")
     parts["unit"] = _by_interval({one: literal(interval_step(one)[1]) for one in intervals}, "'month'")
     parts["has_grace"] = _by_interval({one: "0" for one in intervals if per_year(one) >= per_year("week")}, "1")
+    # Where all are billed alike, a customer's stretches are the runs themselves, and none is behind another.
+    is_alike = len(intervals) == 1
+    parts["kind"] = "customer_id" if is_alike else "customer_id, billed"
+    parts["around"] = _ALONE if is_alike else _AROUND
     data.live_engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", **parts)
 
 
@@ -195,8 +240,8 @@ def _by_interval(values: dict[str, str], usual: str) -> str:
 def _build_traits(data: Dataset, granularity: Granularity) -> None:
     """The values that each customer has in the columns of `traits_of`, beside that of a segment asked for."""
     for number, column in enumerate(traits_of(data)):
-        build_views(data, granularity, column)
-        data.live_engine.run(f"CREATE OR REPLACE TEMP TABLE trait_{number} AS SELECT * FROM customer_values")
+        end, name = end_index(data, granularity), f"trait_{number}"
+        build_customer_values(data, granularity, column, end, name, f"top_{name}")
 
 
 VIEWS |= {"paid_stretches": _build_stretches, "traits": _build_traits}

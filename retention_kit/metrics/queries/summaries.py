@@ -14,7 +14,9 @@ from retention_kit.data.engines.sql_text import fill_placeholders, quote
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.data.values.scales import top_sql
 from retention_kit.errors import DataError, PeriodError, UnknownNameError, did_you_mean
+from retention_kit.metrics.queries.segment_values import segment_parts, top_values_sql
 from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.statements import sql
 from retention_kit.metrics.queries.views import (
     active_sql,
     departures_view,
@@ -22,9 +24,6 @@ from retention_kit.metrics.queries.views import (
     membership_changes_sql,
     payments_sql,
     run_query,
-    segment_parts,
-    sql,
-    top_values_sql,
     trailing_year_parts,
     views_read,
 )

@@ -6,9 +6,11 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import DerivedKey, SummaryKey
+from retention_kit.metrics.queries.segment_values import segment_parts
 from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.statements import sql
 from retention_kit.metrics.queries.summaries import in_currency, summary
-from retention_kit.metrics.queries.views import is_daily, run_query, segment_parts, sql, views_read
+from retention_kit.metrics.queries.views import is_daily, run_query, views_read
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:

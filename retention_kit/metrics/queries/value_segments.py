@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError
+from retention_kit.metrics.queries.statements import sql
 from retention_kit.metrics.queries.summaries import missing_reason
-from retention_kit.metrics.queries.views import run_query, sql
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:

@@ -7,44 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from retention_kit.data.checks import WHEN
-from retention_kit.data.engines.sql_text import fill_placeholders, literal, segment_column
+from retention_kit.data.engines.sql_text import fill_placeholders, literal
 from retention_kit.data.readers.source_columns import error_sentence
 from retention_kit.errors import DataError
+from retention_kit.metrics.queries.segment_values import NONE, build_customer_values
 from retention_kit.metrics.queries.spans import BEFORE, DAYS, Granularity, year_windows
-from retention_kit.settings import TABLES
+from retention_kit.metrics.queries.statements import sql
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
 
-NONE, OTHER, PAUSED, MOST_VALUES = "(none)", "(other)", "(paused)", 50
+PAUSED = "(paused)"
+TIMELESS = ("paid_stretches",)  # views that are the same for every granularity
 INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
 _BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
 _PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
-
-
-@cache
-def sql(name: str) -> str:
-    """The text of one of our SQL files."""
-    return files("retention_kit.metrics.queries").joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
 def build_views(data: Dataset, granularity: Granularity, segment: str | None, views: Iterable[str] = ()) -> None:
     """Build the shared views that a query reads, for one granularity and segment."""
     standing = data.live_engine.prepared
     if standing.get("granularity") != granularity:
-        standing.clear()
+        for name in [name for name in standing if name not in TIMELESS]:
+            del standing[name]
         standing["granularity"] = granularity
     _build_missing(data, granularity, *views)
     if segment is not None and standing.get("segment") != segment:
         standing.pop("segment", None)  # where it is interrupted, neither stands
-        _build_customer_values(data, granularity, segment)
+        build_customer_values(data, granularity, segment, end_index(data, granularity))
         standing["segment"] = segment
 
 
@@ -72,15 +66,6 @@ def run_query(
         if any(sign in message.lower() for sign in INTERRUPTED):
             message = "The query was interrupted."
         raise DataError(message) from error
-
-
-def segment_parts(segment: str | None) -> dict[str, str]:
-    """Parts of SQL: where the customers' segment values are (without a segment nowhere), and what stands for none."""
-    nowhere = (
-        "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS value, "
-        "0 AS from_period, 0 AS until_period WHERE 1 = 0)"
-    )
-    return {"values": "customer_values" if segment else nowhere, "missing": literal(NONE if segment else "")}
 
 
 def is_daily(data: Dataset, granularity: Granularity, option: str) -> bool:
@@ -161,13 +146,6 @@ def trailing_year_parts(data: Dataset, granularity: Granularity) -> dict[str, st
 
 def _windows(data: Dataset, granularity: Granularity) -> pd.DataFrame:
     return year_windows(granularity, data.starts["orders"], data.as_of)
-
-
-def top_values_sql(segment: str) -> str:
-    """The segment's value as it is shown: beyond the largest ones it is (other)."""
-    column = f"CAST({segment_column(segment)} AS VARCHAR)"
-    is_shown = f"{column} IS NULL OR {column} IN (SELECT value FROM top_values)"
-    return f"CASE WHEN {is_shown} THEN {column} ELSE {literal(OTHER)} END"
 
 
 def end_index(data: Dataset, granularity: Granularity) -> str:
@@ -347,39 +325,6 @@ def _build_membership_changes(data: Dataset, granularity: Granularity) -> None:
     _build_missing(data, granularity, *views_read(data, granularity, "membership_changes"))
     data.live_engine.run(
         f"CREATE OR REPLACE TEMP TABLE membership_changes AS {membership_changes_sql(data, granularity).strip()[1:-1]}"
-    )
-
-
-def _build_customer_values(data: Dataset, granularity: Granularity, segment: str) -> None:
-    """The segment value of each customer in each span."""
-    # Windows that end at a date are one period's: the value before that date holds in all of them.
-    begin = str(granularity.index(data.start) - 1)
-    placed, before = (begin, f" AND {{}} < DATE '{granularity.ends}'") if granularity.is_windows else ("{}", "")
-    rows = [
-        f"SELECT customer_id, {WHEN[name]} AS happened_at, {TABLES.index(name)} AS place_of_table, _row, "
-        f"{top_values_sql(segment)} AS value, "
-        f"{placed.format(granularity.sql(f'CAST({WHEN[name]} AS DATE)'))} AS period "
-        f"FROM {name} WHERE customer_id IS NOT NULL"
-        f"{before.format(WHEN[name])}"
-        for name in data.segments[segment]
-    ]
-    _build_top_values(data, segment)
-    data.live_engine.run(
-        sql("customer_values"), dated=" UNION ALL ".join(rows), begin=begin, end=end_index(data, granularity)
-    )
-
-
-def _build_top_values(data: Dataset, segment: str) -> None:
-    """Keep the values with the most customers (a guest's row counts as one), ties by name."""
-    rows = " UNION ALL ".join(
-        f"SELECT CAST({segment_column(segment)} AS VARCHAR) AS value, "
-        f"coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {name}"
-        for name in data.segments[segment]
-    )
-    data.live_engine.run(
-        "CREATE OR REPLACE TEMP TABLE top_values AS SELECT value FROM "
-        f"(SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row "
-        f"WHERE value IS NOT NULL GROUP BY value) AS sized ORDER BY size DESC, value LIMIT {MOST_VALUES}"
     )
 
 

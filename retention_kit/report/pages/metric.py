@@ -6,7 +6,7 @@ import pandas as pd
 
 from retention_kit.metrics.catalogue import METRICS, ranked
 from retention_kit.metrics.insights import pooled
-from retention_kit.metrics.queries.views import NONE
+from retention_kit.metrics.queries.segment_values import NONE
 from retention_kit.metrics.scorecard import SMALL
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.queries.views import NONE, PAUSED
+from retention_kit.metrics.queries.segment_values import NONE
+from retention_kit.metrics.queries.views import PAUSED
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages import narrative
 from retention_kit.wording import DASH, Words

@@ -1,12 +1,19 @@
 -- The segment value a customer has in each period, that of the last row before its end: runs [from_period,
--- until_period).
-CREATE OR REPLACE TEMP TABLE customer_values AS
-WITH dated AS (
+-- until_period). Most have one value ever: only the rows of the others (held > 1) are put in order.
+CREATE OR REPLACE TEMP TABLE $name AS
+WITH pairs AS (
+    SELECT customer_id, value, MIN(happened_at) AS first_at FROM ($rows) AS every_row GROUP BY customer_id, value
+),
+kinds AS (
+    SELECT customer_id, MIN(value) AS value, MIN(first_at) AS first_at, COUNT(*) AS held
+    FROM pairs GROUP BY customer_id
+),
+dated AS (
     $dated
 ),
 latest AS (
     SELECT customer_id, period, value,
-           row_number() OVER (PARTITION BY customer_id, period 
+           row_number() OVER (PARTITION BY customer_id, period
                               ORDER BY happened_at DESC, place_of_table DESC, _row DESC) AS place
     FROM dated
 ),
@@ -21,11 +28,10 @@ runs AS (
            lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period
     FROM changed
     WHERE place = 1 OR value IS DISTINCT FROM value_before
-),
-since_ever AS (
-    SELECT customer_id, NULL AS value, $begin AS from_period, MIN(from_period) AS until_period
-    FROM runs GROUP BY customer_id
     UNION ALL
-    SELECT customer_id, value, from_period, until_period FROM runs
+    SELECT customer_id, $shown, $first_period, $end FROM kinds WHERE held = 1
 )
-SELECT customer_id, value, from_period, until_period FROM since_ever
+SELECT customer_id, NULL AS value, $begin AS from_period, MIN(from_period) AS until_period
+FROM runs GROUP BY customer_id
+UNION ALL
+SELECT customer_id, value, from_period, until_period FROM runs

@@ -1,6 +1,7 @@
 -- The time that customers pay for, by billing interval and without gaps: [since, until), with $as_of where it goes on.
 -- Who pauses has not left: pauses, up to 24 hours away, join what lies around them. `run_until` is where all of the
--- customer's paid time around it ends, `run` its number. Renewals are counted from `anchored`: where trials come first,
+-- customer's paid time around it ends, `run` its number; `behind` is until when stretches of theirs that come before it
+-- go on, of other intervals. Renewals are counted from `anchored`: where trials come first,
 -- from the day of the month on which such subscriptions mostly end. One comes after each `step` of days, weeks or
 -- months (`unit`); whether an end soon after one still counts as its own is in `has_grace`.
 CREATE OR REPLACE TEMP TABLE paid_stretches AS
@@ -20,7 +21,7 @@ habits AS (
 marked AS (
     SELECT customer_id, billed, since, until, is_paid,
            CASE WHEN by_start AND $unit = 'month' THEN started ELSE since END AS anchored,
-           max(until) OVER (PARTITION BY customer_id, billed ORDER BY since, until
+           max(until) OVER (PARTITION BY $kind ORDER BY since, until
                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached,
            max(until) OVER (PARTITION BY customer_id ORDER BY since, until
                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached_by_any
@@ -30,7 +31,7 @@ marked AS (
 numbered AS (
     SELECT customer_id, billed, since, until, is_paid, anchored,
            SUM(CASE WHEN since <= reached THEN 0 ELSE 1 END)
-               OVER (PARTITION BY customer_id, billed ORDER BY since, until) AS stretch,
+               OVER (PARTITION BY $kind ORDER BY since, until) AS stretch,
            SUM(CASE WHEN since <= reached_by_any THEN 0 ELSE 1 END)
                OVER (PARTITION BY customer_id ORDER BY since, until) AS run
     FROM marked
@@ -41,7 +42,5 @@ stretches AS (
     FROM numbered GROUP BY customer_id, billed, stretch, run HAVING MAX(is_paid) = 1
 )
 SELECT customer_id, billed, CAST($step AS INTEGER) AS step, $unit AS unit, $has_grace AS has_grace,
-       since, until, anchored, CAST(run AS INTEGER) AS run,
-       MIN(since) OVER (PARTITION BY customer_id, run) AS run_since,
-       MAX(until) OVER (PARTITION BY customer_id, run) AS run_until
+       since, until, anchored, CAST(run AS INTEGER) AS run, $around
 FROM stretches
