@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
+_READ = ("purchase_history",)
 MOST_SPENDERS = 20_000  # repeat buyers whose spend is fetched, one by one
 
 
@@ -31,7 +32,7 @@ def alike_buyers(data: Dataset, period: Period, segment: str | None = None) -> p
     ends = min(period.end, data.as_of)
     granularity = Granularity(period.every) if segment else None
     parts = {"period": str(period.index), **segment_parts(segment)}
-    return run_query(data, _lives() + sql("lives_alike"), granularity, segment, **_dates(ends), **parts)
+    return run_query(data, sql("lives") + sql("lives_alike"), granularity, segment, _READ, **_dates(ends), **parts)
 
 
 def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
@@ -39,7 +40,8 @@ def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
 
     Columns: frequency, repeat_amount (minor units). Who is drawn follows from a digest of the ids.
     """
-    return run_query(data, _lives() + sql("lives_spend"), None, None, **_dates(ends), most=str(MOST_SPENDERS))
+    query = sql("lives") + sql("lives_spend")
+    return run_query(data, query, None, None, _READ, **_dates(ends), most=str(MOST_SPENDERS))
 
 
 def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
@@ -48,12 +50,13 @@ def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
     Columns: those of `alike_buyers` without segment_value; later_purchases, days with a purchase from `ends` to before
     `until`; later_amount, what all of them spent then, in minor units.
     """
-    return run_query(data, _lives() + sql("lives_later"), None, None, **_dates(ends), until=f"DATE '{until}'")
+    query = sql("lives") + sql("lives_later")
+    return run_query(data, query, None, None, _READ, **_dates(ends), until=f"DATE '{until}'")
 
 
 def second_purchase_gaps(data: Dataset, ends: date) -> pd.DataFrame:
     """How long customers took to buy again, of those who did before a date. Columns: days, customers."""
-    return run_query(data, _lives() + sql("lives_gaps"), None, None, **_dates(ends))
+    return run_query(data, sql("lives_gaps"), None, None, _READ, **_dates(ends))
 
 
 def listed_buyers(
@@ -67,11 +70,7 @@ def listed_buyers(
     wanted = "1 = 1" if only is None else f"segment_value = {literal(only[1])}"
     given = {"period": str(period.index), "wanted": wanted, **segment_parts(segment), **parts}
     granularity, dates = Granularity(period.every) if segment else None, _dates(min(period.end, data.as_of))
-    return run_query(data, _lives() + sql(f"listed_{name}"), granularity, segment, **dates, **given)
-
-
-def _lives() -> str:
-    return sql("purchase_days") + sql("lives")
+    return run_query(data, sql("lives") + sql(f"listed_{name}"), granularity, segment, _READ, **dates, **given)
 
 
 def _dates(ends: date) -> dict[str, str]:

@@ -53,6 +53,7 @@ def _query(data: Dataset, period: Period) -> pd.DataFrame:
     frame = run_query(
         data,
         sql("value_segments"),
+        views=["purchase_history"],
         place=_place(),
         begins=f"DATE '{add_months(ends, -12)}'",
         ends=f"DATE '{ends}'",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 PAUSED = "(paused)"
-TIMELESS = ("paid_stretches",)  # views that are the same for every granularity
+TIMELESS = ("paid_stretches", "purchase_history")  # views that are the same for every granularity
 INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
 _BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
 _PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
@@ -50,13 +50,15 @@ def run_query(
     views: Iterable[str] = (),
     **parts: str,
 ) -> pd.DataFrame:
-    """The rows of a query on the tables, or with a granularity on the shared views that it reads (see `views_read`).
-    Raises DataError where the engine cannot answer.
+    """The rows of a query on the tables and the shared views that it reads (see `views_read`), which without a
+    granularity are `TIMELESS` ones. Raises DataError where the engine cannot answer.
     """
     engine = data.live_engine
     try:
         with engine.lock:  # the views of one thread are not to be another's
-            if granularity is not None:
+            if granularity is None:
+                _build_missing(data, DAYS, *views)
+            else:
                 build_views(data, granularity, segment, views)
             return engine.frame(query, **parts)
     except engine.error as error:
@@ -330,6 +332,7 @@ def _build_membership_changes(data: Dataset, granularity: Granularity) -> None:
 
 # How each shared view, or group of views that are built together, is built; `memberships` adds its own.
 VIEWS: dict[str, Callable[[Dataset, Granularity], None]] = {
+    "purchase_history": lambda data, _: data.live_engine.run(sql("purchase_history")),
     "purchases_by_period": _build_purchases,
     "trailing_days": _build_trailing_days,
     "windows_of_days": _build_windows_of_days,

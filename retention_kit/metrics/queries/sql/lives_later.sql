@@ -1,8 +1,8 @@
 -- Those who are alike to the model, and bought alike from $ends to before $until.
 , later AS (
-    SELECT customer_id, COUNT(DISTINCT day) AS purchases, SUM(amount) AS amount
-    FROM orders
-    WHERE is_purchase AND customer_id IS NOT NULL AND day >= $ends AND day < $until
+    SELECT customer_id, COUNT(*) AS purchases, SUM(amount) AS amount
+    FROM purchase_history
+    WHERE day >= $ends AND day < $until
     GROUP BY customer_id
 )
 SELECT frequency, recency_days, age_days, CAST(coalesce(later.purchases, 0) AS INTEGER) AS later_purchases,

@@ -1,10 +1,7 @@
 -- Customers by their value group at the ends of two periods, and what they spent in the twelve months up to each. Orders
 -- of one day are one occasion. 0: no purchase in those twelve months.
 WITH days AS (
-    SELECT customer_id, day, CAST(SUM(amount) AS BIGINT) AS amount
-    FROM orders
-    WHERE is_purchase AND customer_id IS NOT NULL AND day >= $earlier AND day < $ends
-    GROUP BY customer_id, day
+    SELECT customer_id, day, amount FROM purchase_history WHERE day >= $earlier AND day < $ends
 ),
 spent AS (
     SELECT 1 AS is_now, customer_id, date_diff('day', $earlier, MAX(day)) AS last_day, COUNT(*) AS days,
