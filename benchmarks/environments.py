@@ -27,7 +27,7 @@ PACKAGES = {
 OTHER_PYTHON = {"pymc_marketing": os.environ.get("RETENTION_KIT_PYTHON", "3.12")}  # newer than ours may be
 
 BEFORE = "2704f89d3e77"  # the commit that a pack is measured against
-LARGE = 10  # millions of orders that natural SQL, pandas and a cache are still asked for
+LARGE = 10  # millions of orders that natural SQL, pandas, a cache and the explorer are still asked for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -95,6 +95,15 @@ def company(millions: float) -> Path:
     folder = KEPT / f"company-{orders}-{_digest(script.read_text())}"
     if not (folder / "retention.toml").is_file():
         subprocess.run([sys.executable, script, str(orders), folder], check=True)
+    return folder
+
+
+def wide_company(kind: str, made: Company) -> Path:
+    """The folder of a company of as many rows with many segment values (`values`) or many periods (`years`)."""
+    script = HERE / "wide.py"
+    folder = KEPT / f"{kind}-{made.folder.name}-{_digest(script.read_text())}"
+    if not (folder / "retention.toml").is_file():
+        subprocess.run([sys.executable, script, kind, made.folder, folder], check=True)
     return folder
 
 

@@ -33,6 +33,7 @@ ROUNDS = {
     "cache": 2,
     "peers": 2,
     "redraw": 2,
+    "wide": 2,
     "startup": 2,
     "export": 2,
     "lifetimes": 3,

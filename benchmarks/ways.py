@@ -133,6 +133,26 @@ def rfm(folder: Path) -> dict:
     return {"load": load, "seconds": seconds, "figures": told({"rfm": frame})}
 
 
+def values(folder: Path) -> dict:
+    """The scorecard of the last month by the one segment column; the parts of the revenue have to be its whole."""
+    import retention_kit as rk
+
+    data, load = _loaded(folder, "orders")
+    rows, seconds = timed(lambda: rk.scorecard(data, LAST, segment=data.settings.report.segments[0]))
+    revenue = rows[rows["metric"] == "revenue"].groupby(rows["segment"] == "")["value"].sum()
+    figures = {name: {"revenue": float(revenue[is_whole])} for name, is_whole in (("whole", True), ("parts", False))}
+    return {"load": load, "seconds": seconds, "memory": peak(), "rows": len(rows), "figures": figures}
+
+
+def years(folder: Path) -> dict:
+    """The scorecard of every week."""
+    import retention_kit as rk
+
+    data, load = _loaded(folder, "orders")
+    rows, seconds = timed(lambda: rk.scorecard(data, periods="all", every="week"))
+    return {"load": load, "seconds": seconds, "memory": peak(), "rows": len(rows)}
+
+
 def export(folder: Path) -> dict:
     """An export recognised, read, cleaned and checked."""
     import retention_kit as rk
@@ -313,6 +333,8 @@ WAYS: dict[str, Callable[[Path], dict]] = {
     "cohorts": cohorts,
     "rfm": rfm,
     "redraw": redraw,
+    "values": values,
+    "years": years,
     "export": export,
     "export_scan": export_scan,
 }

@@ -5,6 +5,7 @@ from parts.cached import cache
 from parts.explorer import redraw
 from parts.figures import peers, scorecard
 from parts.packs import backfill, before, languages, pack
+from parts.scale import wide
 
 PARTS = {
     "pack": pack,
@@ -15,6 +16,7 @@ PARTS = {
     "cache": cache,
     "peers": peers,
     "redraw": redraw,
+    "wide": wide,
     "startup": startup,
     "export": export,
     "lifetimes": lifetimes,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from environments import HERE, Company
+from environments import HERE, LARGE, Company
 from measure import Sample, by_turns, case, run
 from results import Claim, Part, agreement, ratios, rows_of, seconds
-
-LARGE = 10  # millions of orders that the explorer is asked for
 
 
 def redraw(companies: list[Company], rounds: int) -> list[Part]:

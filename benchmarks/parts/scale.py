@@ -1,0 +1,42 @@
+"""How a scorecard grows with the values of a segment column, and with the periods."""
+
+from __future__ import annotations
+
+import sys
+
+from environments import HERE, Company, wide_company
+from measure import by_turns, case
+from results import Claim, Part, agreement, ratios, rows_of
+
+KINDS = {"values": "10,000 segment values", "years": "the weeks of 15 years"}
+NARROW = {"values": "8 segment values", "years": "the weeks of 3 years"}
+
+
+def wide(companies: list[Company], rounds: int) -> list[Part]:
+    """Scorecards of many segment values and of many periods against those of few, on as many rows."""
+    company = companies[0]
+    part = Part(f"Many segment values and many periods, {company.name}")
+    ways = [sys.executable, HERE / "ways.py"]
+    cases = []
+    for kind, name in KINDS.items():
+        cases += [
+            case(NARROW[kind], [*ways, kind, company.folder]),
+            case(name, [*ways, kind, wide_company(kind, company)]),
+        ]
+    found = by_turns(cases, rounds)
+    part.rows = rows_of(found)
+    for kind, name in KINDS.items():
+        each = [[one.seconds / one.told["rows"] for one in found[which]] for which in (name, NARROW[kind])]
+        rows = [found[which][0].told["rows"] for which in (name, NARROW[kind])]
+        part.claims += [
+            Claim(f"scorecard of {name} against {NARROW[kind]}, {company.name}: time a figure", ratios(*each), 1),
+            Claim(
+                f"scorecard of {name}, {company.name}: memory",
+                [one.memory / 2**30 for one in found[name]],
+                8,
+                unit="GiB",
+            ),
+        ]
+        part.notes.append(f"Figures of {name}: {rows[0]:,}; of {NARROW[kind]}: {rows[1]:,}.")
+    part.notes += [agreement(samples[0].told["figures"]) for samples in found.values() if "figures" in samples[0].told]
+    return [part]
