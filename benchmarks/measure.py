@@ -90,7 +90,8 @@ def by_turns(cases: list[Case], rounds: int, say: Callable[[str], None] = say) -
         for one in cases:
             for name, sample in one().items():
                 found.setdefault(name, []).append(sample)
-                say(f"{name}: {sample.seconds:.3g} s, {sample.memory / 2**20:.0f} MiB")
+                used = f", {sample.processor:.3g} s of the processor" if sample.processor else ""
+                say(f"{name}: {sample.seconds:.3g} s, {sample.memory / 2**20:.0f} MiB{used}")
     return found
 
 
