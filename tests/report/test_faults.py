@@ -241,7 +241,7 @@ def test_the_summaries_are_handed_over_where_nobody_else_can_write(place, monkey
     """They are a pickle, and the folder of packs may be a share."""
     found = []
 
-    def run(_template, _parameters, environment, _clients):
+    def run(_template, _parameters, environment, *_):
         handover = Path(environment[SNAPSHOT])
         found.append((handover, handover.parent.stat().st_mode & 0o777))
         raise KeyboardInterrupt

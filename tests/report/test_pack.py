@@ -77,7 +77,7 @@ _ALONE = Lock()  # who sets the environment, sets it for all threads
 
 
 def run_here(
-    template: nbformat.NotebookNode, parameters: dict, environment: dict, _clients: list
+    template: nbformat.NotebookNode, parameters: dict, environment: dict, *_: object
 ) -> tuple[nbformat.NotebookNode, str]:
     """Each cell's last expression is its output, as in a kernel; what it raises ends the run."""
     names: dict = {}

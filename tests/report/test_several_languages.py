@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import retention_kit as rk
 from pencil import table
+from retention_kit.report.execution import runner
 from test_pack import notebook
 
 ORDERS = table("""
@@ -56,18 +58,35 @@ def test_an_analysts_template_finds_nothing_of_its_run_in_another_language(data,
         assert "again\\n" not in text
 
 
-def test_a_section_that_fails_in_one_language_does_not_fail_in_the_next(data, tmp_path, monkeypatch):
+@pytest.fixture
+def kernels(monkeypatch):
+    """The process of each run, in order; what is run in the language `failing` fails, `alone` has a kernel of its own."""
+    run, seen = runner.library.run, SimpleNamespace(pids=[], failing="", alone=False)
+
+    def noted(template, parameters, environment, clients, kernel):
+        executed, problem = run(template, parameters, environment, clients, None if seen.alone else kernel)
+        seen.pids.append(None if seen.alone else clients[-1].km.provisioner.pid)
+        return executed, problem or ("ValueError: none" if parameters["language"] == seen.failing else "")
+
+    monkeypatch.setattr(runner.library, "run", noted)
+    return seen
+
+
+def test_a_section_that_fails_in_one_language_does_not_fail_in_the_next(data, tmp_path, kernels):
     """The kernel of the failure is not used again."""
-    from retention_kit.report.execution import runner
-
-    run, kernels = runner.library.run, []
-
-    def fails_first(template, parameters, environment, clients, *kernel):
-        kernels.append((parameters["language"], bool(kernel)))
-        executed, problem = run(template, parameters, environment, clients, *kernel)
-        return executed, problem or ("ValueError: none" if parameters["language"] == "en" else "")
-
-    monkeypatch.setattr(runner.library, "run", fails_first)
+    kernels.failing = "en"
     pack = rk.build_report(data, output=tmp_path, languages=LANGUAGES, formats="html", only="overview")
     assert [one for one in pack.failures if "overview" in one] == ["overview (en): ValueError: none"]
-    assert kernels == [("en", True), ("ar", False)]
+    assert len({*kernels.pids}) == len(kernels.pids) == 2
+
+
+def test_our_own_sections_share_a_kernel_and_find_it_as_new(data, tmp_path, kernels):
+    """In a kernel of its own, each gives the same notebook to the byte."""
+    asked = {"formats": "html", "segment": "country", "only": "overview,retention,cohorts", "jobs": 1}
+    together = build(data, tmp_path / "together", **asked)
+    assert len(kernels.pids) == 3
+    assert len({*kernels.pids}) == 1
+    kernels.alone = True
+    alone = build(data, tmp_path / "alone", **asked)
+    for path in (alone / "notebooks").iterdir():
+        assert path.read_bytes() == (together / "notebooks" / path.name).read_bytes()

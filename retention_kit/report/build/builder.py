@@ -26,6 +26,7 @@ from retention_kit.report.build.assemble import assemble, brief
 from retention_kit.report.build.figures import Figures, compute_figures
 from retention_kit.report.build.restatements import digest_of_sent, restatements
 from retention_kit.report.changes import Restatements
+from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import Plan, make_plan
 from retention_kit.report.execution.runner import Execution, NotebookRun, Progress, Workers, run_notebooks
 from retention_kit.report.export.csv_files import rows_csv, write_lists
@@ -307,8 +308,6 @@ def write_files(
     building: Path, rendered: Sequence[RenderedFile], executed: Execution, scorecard: str, suffix: str
 ) -> None:
     """Write reports with their tables, executed notebooks and scorecard; a failed file leaves no older one behind."""
-    import nbformat
-
     for file in rendered:
         for name, rows in file.tables.items():
             (building / name).parent.mkdir(exist_ok=True)
@@ -316,7 +315,8 @@ def write_files(
         path = building / file.name
         path.write_bytes(file.body) if file.body else path.unlink(missing_ok=True)
     for stem, notebook in executed.notebooks.items():
-        nbformat.write(_without_times(notebook), building / "notebooks" / f"{stem}.ipynb")
+        path = building / "notebooks" / f"{stem}.ipynb"
+        path.write_text(library.written(_without_times(notebook)), "utf-8", newline="")
     (building / f"scorecard{suffix}.csv").write_text(scorecard, "utf-8", newline="")
 
 

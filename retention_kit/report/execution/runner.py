@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from retention_kit.report.execution.plan import Plan
 
+Task = tuple[library.Section, list[str]]  # a section and its languages
+Result = list[tuple["NotebookNode", str]]  # for each language the executed notebook, and what went wrong
 Progress = Callable[[str, int, int], None]  # the section that is done, how many are, and how many there are
 
 
@@ -29,7 +32,8 @@ class Workers:
     """The thread pools of a run: `jobs` notebooks at once, in the order of their packs, and charts beside them."""
 
     def __init__(self, jobs: int):
-        self.notebooks, self.charts = ThreadPoolExecutor(max(1, jobs)), ThreadPoolExecutor(drawing.MOST)
+        self.jobs = max(1, jobs)
+        self.notebooks, self.charts = ThreadPoolExecutor(self.jobs), ThreadPoolExecutor(drawing.MOST)
 
     def __enter__(self) -> Workers:
         return self
@@ -56,38 +60,55 @@ class NotebookRun:
 
     def __init__(self, plan: Plan, environment: dict[str, str], workers: Workers, progress: Progress):
         self._plan, self._environment, self._workers, self._progress = plan, environment, workers, progress
-        self._futures: dict[Future[list[tuple[NotebookNode, str]]], tuple[library.Section, list[str]]] = {}
+        self._futures: dict[Future[Result], Task] = {}
+        self._loops: list[Future[None]] = []
         self._charts: list[Future[None]] = []
         self._clients: list[PapermillNotebookClient] = []
         self._done = 0
-        tasks = list(_tasks(plan))
         self._total = len(plan.languages) * len(plan.chosen)
+        shared, alone = _tasks(plan)
         progress("", 0, self._total)
         try:
-            for task in reversed(tasks):  # what is read last is run first: its charts take longest
+            for task in reversed(alone):  # what is read last is run first: its charts take longest
                 self._futures[workers.notebooks.submit(self._run, *task)] = task
+            queue = deque[Future[Result]]()
+            for task in reversed(shared):
+                queue.append(Future())
+                self._futures[queue[-1]] = task
+            for _ in range(min(workers.jobs, len(queue))):
+                self._loops.append(workers.notebooks.submit(self._run_shared, queue))
         except BaseException:
             self.cancel()
             raise
 
-    def _run(self, section: library.Section, languages: list[str]) -> list[tuple[NotebookNode, str]]:
-        """A section in these languages: in one kernel, as long as all goes well in it."""
-        executed: list[tuple[NotebookNode, str]] = []
+    def _run_shared(self, queue: deque[Future[Result]]) -> None:
+        """Sections from a queue until it is empty, in one kernel for as long as all goes well in it."""
+        with library.Kernel() as kernel, suppress(IndexError):  # none is left
+            while True:
+                future = queue.popleft()
+                if future.set_running_or_notify_cancel():
+                    try:
+                        future.set_result(self._run(*self._futures[future], kernel))
+                    except BaseException as error:
+                        future.set_exception(error)
+
+    def _run(self, section: library.Section, languages: list[str], kernel: library.Kernel | None = None) -> Result:
+        """A section in these languages: each in a kernel of its own, unless one is given."""
         try:
-            with library.Kernel() as kernel:
-                for language in languages:
-                    is_alone = len(languages) == 1 or any(problem for _, problem in executed)
-                    executed.append(self._run_in(language, section, *([] if is_alone else [kernel])))
+            return [self._run_in(language, section, kernel) for language in languages]
         except BaseException:
             self._cancel_waiting()
             raise
-        return executed
 
-    def _run_in(self, language: str, section: library.Section, *kernel: library.Kernel) -> tuple[NotebookNode, str]:
+    def _run_in(
+        self, language: str, section: library.Section, kernel: library.Kernel | None
+    ) -> tuple[NotebookNode, str]:
         from retention_kit.report.export import exporters
 
         template, parameters = self._plan.notebooks[section.name], self._plan.parameters(section, language)
-        executed = library.run(template, parameters, self._environment, self._clients, *kernel)
+        executed = library.run(template, parameters, self._environment, self._clients, kernel)
+        if kernel is not None and executed[1]:
+            kernel.end()
         specs = exporters.specs(executed[0])
         fonts = self._plan.page.data.settings.report.fonts
         self._charts.extend(self._workers.charts.submit(exporters.draw, spec, fonts) for spec in specs)
@@ -116,7 +137,10 @@ class NotebookRun:
     def cancel(self) -> None:
         """End what runs and drop what waits; nothing where all is done."""
         self._cancel_waiting()
-        while any(future.running() for future in self._futures):  # one may be about to start its kernel
+        for loop in self._loops:
+            loop.cancel()
+        futures: list[Future[Any]] = [*self._futures, *self._loops]
+        while any(future.running() for future in futures):  # one may be about to start its kernel
             library.stop(self._clients)
             sleep(0.1)
 
@@ -126,13 +150,15 @@ class NotebookRun:
             future.cancel()
 
 
-def _tasks(plan: Plan) -> Iterator[tuple[library.Section, list[str]]]:
-    """Each section with its languages: what runs code of others has a kernel for each."""
+def _tasks(plan: Plan) -> tuple[list[Task], list[Task]]:
+    """Sections with their languages: those that may share a kernel, and what runs code of others, each alone."""
     has_plugins = bool(plan.page.data.settings.report.plugins)
     shared = [section for section in plan.chosen if section.is_ours and not has_plugins]
-    yield from ((section, plan.languages) for section in shared)
-    for language in plan.languages:
-        yield from ((section, [language]) for section in plan.chosen if section not in shared)
+    others = [section for section in plan.chosen if section not in shared]
+    return (
+        [(section, plan.languages) for section in shared],
+        [(section, [language]) for language in plan.languages for section in others],
+    )
 
 
 @contextmanager
