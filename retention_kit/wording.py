@@ -10,13 +10,17 @@ from functools import cache, reduce
 from numbers import Real
 from operator import getitem
 from string import Formatter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retention_kit import bidi
 from retention_kit.errors import Listed, Phrase, RetentionKitError, SettingsError
 from retention_kit.periods import Period
 from retention_kit.sentences import AND, COMMA, SEMICOLON, Figure, Number, Sentence, Verbatim, Written
 from retention_kit.word_files import fields_of, flat, languages, locale_of, phrases, word_file
+
+if TYPE_CHECKING:
+    from babel import Locale
+    from babel.numbers import NumberPattern
 
 __all__ = [
     "AND",
@@ -76,10 +80,8 @@ class Words:
     """
 
     def __init__(self, language: str = "en", currency: str = "GBP", digits: str = "latn", time_direction: str = ""):
-        from babel import Locale
-
         self.locale = locale_of(language)
-        own = Locale.parse(self.locale).other_numbering_systems.get("native")
+        own = _locale(self.locale).other_numbering_systems.get("native")
         self.digits = digits if digits == own else "latn"
         self._name = language.partition("-")[0]  # without its region: that of the word file
         self._sentences = _sentences(self._name, self.digits)
@@ -157,13 +159,11 @@ class Words:
 
     def count(self, noun: str, number: object) -> str:
         """A counted noun, `3 days`: the form that the language has for the number."""
-        from babel import Locale
-
         exact = number.number if isinstance(number, Number) else number
         forms = self._sentences["counted"].get(noun) or phrases(self._name)["counted"][noun]
         if not isinstance(exact, int | float):
             return forms["other"].format(n=number)
-        return forms[Locale.parse(self.locale).plural_form(abs(exact))].format(n=self.fill(number))
+        return forms[_locale(self.locale).plural_form(abs(exact))].format(n=self.fill(number))
 
     def _fill(self, sentence: str, values: Mapping[str, object]) -> str:
         """A sentence of this language with its `{fields}` filled in; a part between < and > is left out where a value
@@ -239,22 +239,24 @@ class Words:
 
         period = Period.parse(period) if isinstance(period, str) else period
         if period.every == "month":
-            return self._dated(format_date(period.start, "LLLL y" if style == "long" else "LLL y", locale=self.locale))
+            return self._dated(
+                format_date(period.start, "LLLL y" if style == "long" else "LLL y", locale=_locale(self.locale))
+            )
         if period.every == "week":
             if style == "tick":
                 return self.date(period.start)
-            days = format_interval(period.start, period.end - timedelta(days=1), "yMMMd", locale=self.locale)
+            days = format_interval(period.start, period.end - timedelta(days=1), "yMMMd", locale=_locale(self.locale))
             days = self._dated(" ".join(days.split()))  # without the thin spaces, which few fonts have
             return self.text("number.week", week=int(str(period)[-2:]), days=days) if style == "long" else days
         if period.every == "quarter":
-            return self._dated(format_date(period.start, "QQQ y", locale=self.locale))
+            return self._dated(format_date(period.start, "QQQ y", locale=_locale(self.locale)))
         return self._dated(str(period))
 
     def date(self, day: date) -> str:
         """`9 Dec 2011`."""
         from babel.dates import format_date
 
-        return self._dated(format_date(day, "d MMM y", locale=self.locale))
+        return self._dated(format_date(day, "d MMM y", locale=_locale(self.locale)))
 
     def _dated(self, text: str) -> str:
         return bidi.rtl(self._in_digits(bidi.plain(text))) if self._is_rtl else text
@@ -263,11 +265,7 @@ class Words:
         return text.translate(_ARABIC_DIGITS) if self.digits == "arab" else text
 
     def _decimal(self, value: float, pattern: str, sign: str = "") -> Number:
-        from babel.numbers import format_decimal
-
-        text = format_decimal(
-            _exact(value), pattern, self.locale, decimal_quantization=True, numbering_system=self.digits
-        )
+        text = _pattern(pattern).apply(_exact(value), _locale(self.locale), numbering_system=self.digits)
         rounded = round(value, len(pattern.partition(".")[2].rstrip("%")))
         return Number(self._signed(text, sign), int(rounded) if rounded == int(rounded) else rounded)
 
@@ -299,17 +297,22 @@ class Words:
         exact, is_plain = _exact(value), self.currency == "XXX"  # no currency: a plain number
         # The largest word there is stands for a trillion: a thousand of them are counted as such.
         digits = 2 if 1_000_000 <= abs(value) < 10**14 else 0
-        short: dict[str, Any] = {"locale": self.locale, "fraction_digits": digits, "numbering_system": self.digits}
+        short: dict[str, Any] = {
+            "locale": _locale(self.locale),
+            "fraction_digits": digits,
+            "numbering_system": self.digits,
+        }
         if full or abs(value) < 100:
             if is_plain or self._is_rtl:
                 decimals = 2 if is_plain else money_decimals(self.currency)
                 return self._with_symbol(self._decimal(value, f"#,##0.{'0' * decimals}".rstrip("."), sign))
-            return self._signed(format_currency(exact, self.currency, locale=self.locale), sign)
+            return self._signed(format_currency(exact, self.currency, locale=_locale(self.locale)), sign)
         if abs(value) < 100_000:
             if is_plain or self._is_rtl:
                 return self._with_symbol(self._decimal(value, "#,##0", sign))
             return self._signed(
-                format_currency(exact, self.currency, "¤#,##0", locale=self.locale, currency_digits=False), sign
+                format_currency(exact, self.currency, "¤#,##0", locale=_locale(self.locale), currency_digits=False),
+                sign,
             )
         if self._is_rtl:
             number, _, word = bidi.plain(format_compact_decimal(exact, **short)).partition(_SPACE)
@@ -324,7 +327,7 @@ class Words:
 
         if not self._is_rtl:
             return number
-        symbol = "" if self.currency == "XXX" else bidi.plain(get_currency_symbol(self.currency, self.locale))
+        symbol = "" if self.currency == "XXX" else bidi.plain(get_currency_symbol(self.currency, _locale(self.locale)))
         symbol = symbol.rstrip(".")  # ر.س as it is mostly written: a sentence may end with it
         if symbol.isascii() or not any(one.isalpha() and not one.isascii() for one in symbol):
             symbol = symbol and bidi.ltr(get_currency_symbol(self.currency, _english().locale))
@@ -339,6 +342,22 @@ class _Filler(Formatter):
 
     def format_field(self, value: object, noun: str) -> str:
         return self._words.count(noun, value) if noun else self._words.fill(value)
+
+
+@cache
+def _locale(name: str) -> Locale:
+    """Babel's locale, which it would look up by its name for every figure."""
+    from babel import Locale
+
+    return Locale.parse(name)
+
+
+@cache
+def _pattern(text: str) -> NumberPattern:
+    """Babel's number pattern, read once; it rounds to the decimals that it names."""
+    from babel.numbers import parse_pattern
+
+    return parse_pattern(text)
 
 
 @cache

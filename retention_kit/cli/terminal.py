@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _HANDLER = "retention-kit-plain"
+_FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # environment variables that make a terminal of what is none
 # What words and tables are written with, for encodings that lack it.
 _PLAIN = {
     **dict.fromkeys(map(ord, "\u2212\u2013\u2014\u2011\u2500"), "-"),
@@ -182,17 +183,15 @@ class Interrupts:
 @contextmanager
 def progress() -> Iterator[Callable[[str, str, int, int], None]]:
     """A bar in a terminal for each pack in work; a line for each finished section elsewhere."""
+    if not sys.stderr.isatty() and _FORCED.isdisjoint(os.environ):  # as Rich would say, which takes long to import
+        yield _write_line
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        # In one piece, as threads tell at once.
-        def write(what: str, name: str, done: int, total: int) -> None:
-            if name:
-                sys.stderr.write(f"{what} {done}/{total} {section(name)}\n")
-
-        yield write
+        yield _write_line
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}
@@ -207,3 +206,9 @@ def progress() -> Iterator[Callable[[str, str, int, int], None]]:
             bars.update(tasks[what], completed=done, total=total, description=f"{what} {section(name)}")
 
         yield tell
+
+
+def _write_line(what: str, name: str, done: int, total: int) -> None:
+    """In one piece, as threads tell at once."""
+    if name:
+        sys.stderr.write(f"{what} {done}/{total} {section(name)}\n")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from retention_kit.report.checks import secrets as secret_checks
 
-RULES = {f"{kind} {number}": (kind, pattern) for number, (kind, pattern) in enumerate(secret_checks._rules())}
+RULES = {f"{kind} {number}": (kind, pattern) for number, (kind, pattern, _) in enumerate(secret_checks._rules())}
 AROUND = ["customer_id,orders\n{},3\n", "<p>Ask {}</p>", '{{"source": "key = \\"{}\\"\\n"}}', "name: {}"]
 
 

@@ -32,8 +32,6 @@ def assemble(
     restated: Sequence[Restated] = (),
 ) -> NotebookNode:
     """One document: the executed sections, given by stem, in reading order, then the appendix."""
-    from retention_kit.report.export.document import SharedBlock
-
     page, cells = plan.pages[language], []
     for section in plan.everything:
         notebook = notebooks.get(plan.stem(section, language))
@@ -46,9 +44,6 @@ def assemble(
             cells.append(_cell(table))
     cells[:0] = map(_cell, _on_top(page, checks))
     cells += [_cell(block) for block in appendix(page, checks, restated, _metrics_in(cells, page.words))]
-    for output in _outputs(cells):
-        if BLOCK_MIME in output.get("data", {}):
-            output.data[BLOCK_MIME] = SharedBlock(output.data[BLOCK_MIME])
     return _document(cells, _metadata(page))
 
 
@@ -66,7 +61,24 @@ def _document(cells: list[NotebookNode], metadata: dict[str, object]) -> Noteboo
 
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
-    return new_notebook(cells=cells, metadata={"retention_kit": metadata})
+    return new_notebook(cells=[*map(_laid_out, cells)], metadata={"retention_kit": metadata})
+
+
+def _laid_out(cell: NotebookNode) -> NotebookNode:
+    """A cell as exporters read it: of a block without its other forms, as they copy every cell several times."""
+    from nbformat import NotebookNode
+
+    from retention_kit.report.export.document import SharedBlock
+
+    if "outputs" not in cell:
+        return cell
+    outputs = [
+        NotebookNode(output, data=NotebookNode({BLOCK_MIME: SharedBlock(output.data[BLOCK_MIME])}))
+        if BLOCK_MIME in output.get("data", {})
+        else output
+        for output in cell.outputs
+    ]
+    return NotebookNode(cell, outputs=outputs)
 
 
 def _outputs(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:

@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -244,6 +245,7 @@ def _rarer(parts: Iterable[str], text: str, recorded: Iterable[str]) -> list[str
     return [part for part in dict.fromkeys(parts) if text.count(part) < whole.count(part)]
 
 
+@lru_cache(maxsize=4)  # one check after the other asks for the same page
 def text_of_html(page: str) -> str:
     """All words of our own HTML, those that only a screen reader tells included; flat."""
     bare = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", page)
@@ -262,6 +264,7 @@ def pages_of_pdf(content: bytes) -> int:
         raise ValueError("cannot be read") from error
 
 
+@lru_cache(maxsize=4)
 def text_of_pdf(content: bytes) -> str:
     """All words of a PDF, flat; raises ValueError where it cannot be read."""
     import pypdfium2

@@ -9,6 +9,8 @@ from email import message_from_bytes, policy
 from email.header import decode_header
 from email.headerregistry import Address
 from email.message import EmailMessage, Message
+from email.parser import BytesHeaderParser
+from functools import lru_cache
 from html.parser import HTMLParser
 
 from retention_kit.errors import Phrase
@@ -44,8 +46,9 @@ class Body:
         return flat(" ".join(self.words))
 
 
+@lru_cache(maxsize=2)  # one check after the other asks for the same message
 def parse(raw: bytes) -> EmailMessage:
-    """A message from its bytes."""
+    """A message from its bytes, to be read only."""
     return message_from_bytes(raw, policy=policy.default)
 
 
@@ -117,7 +120,7 @@ def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
             )
         elif names.count(name) > 1:
             yield Phrase("it has the header {name!r} {count} times", name=name, count=names.count(name))
-    for name, value in message_from_bytes(raw, policy=policy.compat32).items():
+    for name, value in BytesHeaderParser(policy=policy.compat32).parsebytes(raw).items():
         parts = [part if isinstance(part, str) else part.decode("utf-8", "replace") for part, _ in decode_header(value)]
         if _CONTROL.search(re.sub(r"\r?\n(?=[ \t])", "", "".join(parts))):
             yield Phrase("its header {name!r} holds a line break or another control character", name=name)

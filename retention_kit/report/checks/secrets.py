@@ -20,7 +20,14 @@ LEAST, LEAST_OF_MAIL = 8, 5
 _WEBHOOK = "RETENTION_KIT_WEBHOOK_"  # an address, all of which but the host is secret
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://[^/\s:@]*:(.+)@[^@/\s]+")
 # The detectors of detect-secrets that know a key by itself: others ask for words around it, and digests trip them.
-DETECTORS = ("discord", "mailchimp", "npm", "sendgrid", "square_oauth")
+# With what stands in each of their keys, which is looked for first; none where only the pattern tells.
+DETECTORS = {
+    "discord": (),
+    "mailchimp": (b"-us",),
+    "npm": (b"npm_", b"_authToken", b"NPM"),
+    "sendgrid": (b"SG.",),
+    "square_oauth": (b"sq0csp-",),
+}
 # What it does not know, or knows more narrowly. Kind of key: how it begins, which is quickly looked for, and all of it.
 SHAPES = {
     "an AWS access key": ((b"AKIA", b"ASIA"), rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
@@ -67,25 +74,30 @@ def leaks(content: bytes, known: Mapping[str, frozenset[bytes]]) -> Iterator[str
         if any(begin in content for begin in begins) and re.search(shape, content):
             yield kind
     text = content.decode("latin-1")
-    for kind, pattern in _rules():
+    for kind, pattern, parts in _rules():
+        if parts and not any(part in content for part in parts):
+            continue
         # A word of letters alone is a name rather than a key.
         if any(re.search("[0-9]", match[0]) for match in pattern.finditer(text)):
             yield f"a secret of the kind {kind}"
 
 
 @cache
-def _rules() -> list[tuple[str, re.Pattern[str]]]:
-    """The kept rule set: the kind of a key, and its pattern. Nothing of it asks a server whether a key is good."""
+def _rules() -> list[tuple[str, re.Pattern[str], tuple[bytes, ...]]]:
+    """The kept rule set: the kind of a key, its pattern, and parts of which every key has one.
+
+    Nothing of it asks a server whether a key is good.
+    """
     from detect_secrets.plugins.base import RegexBasedDetector
 
-    modules = [import_module(f"detect_secrets.plugins.{name}") for name in DETECTORS]
+    modules = [(import_module(f"detect_secrets.plugins.{name}"), parts) for name, parts in DETECTORS.items()]
     detectors = [
-        one()
-        for module in modules
+        (one(), parts)
+        for module, parts in modules
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, RegexBasedDetector) and one.__module__ == module.__name__
     ]
-    return [(str(one.secret_type), pattern) for one in detectors for pattern in one.denylist]
+    return [(str(one.secret_type), pattern, parts) for one, parts in detectors for pattern in one.denylist]
 
 
 def _spellings(secret: str) -> set[bytes]:

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 LEAST = 40  # characters of a value that is worth a number
 
 
@@ -37,7 +38,7 @@ def pack(values: list[Any]) -> tuple[list[Any], list[Any]]:
 
 def compact(value: Any) -> str:
     """JSON without blanks and with sorted keys, as notebooks on disk have them: same figures, same bytes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _ENCODER.encode(value)
 
 
 def _node(value: Any) -> _Node | Any:

@@ -48,8 +48,17 @@ _UNSETTLED = {*UNSAID, "kind", "type", "raw", "attrs", "mime", "content"}
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
+class CleanSpec(dict):
+    """The specification of a chart without what no page can hold; exporters read it and none changes it."""
+
+
 class SharedBlock(NotebookNode):
     """A block of an assembled notebook: exporters read it and none changes it, so it is not copied for each."""
+
+    def __init__(self, block: NotebookNode):
+        super().__init__(block)
+        if "spec" in block:
+            dict.__setitem__(self, "spec", _clean_spec(block["spec"]))
 
     def __deepcopy__(self, memo: dict) -> SharedBlock:
         return self
@@ -165,9 +174,16 @@ def _settled_nodes(nodes: list[dict], direction: str) -> list[dict]:
     return [begin, *nodes, end]
 
 
+def _clean_spec(spec: Any) -> Any:
+    cleaned = _clean(spec)
+    return CleanSpec(cleaned) if isinstance(cleaned, dict) else cleaned
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, CleanSpec):
+        return value
     if isinstance(value, dict):
-        return {key: _clean(part) for key, part in value.items()}
+        return {key: _clean_spec(part) if key == "spec" else _clean(part) for key, part in value.items()}
     return [_clean(part) for part in value] if isinstance(value, list) else value

@@ -52,6 +52,10 @@ class RetentionHTMLExporter(TemplateExporter):
         config=True
     )
 
+    optimized_validation = Bool(True, help="Whether the notebook is validated once, not by every preprocessor.").tag(
+        config=True
+    )
+
     @default("file_extension")
     def _html(self) -> str:
         return ".html"
@@ -118,6 +122,10 @@ class RetentionPDFExporter(Exporter):
     export_from_notebook = "Retention report (PDF)"
     output_mimetype = "application/pdf"
 
+    optimized_validation = Bool(True, help="Whether the notebook is validated once, not by every preprocessor.").tag(
+        config=True
+    )
+
     @default("file_extension")
     def _pdf(self) -> str:
         return ".pdf"
@@ -140,7 +148,7 @@ class RetentionPDFExporter(Exporter):
     def _prepare(self, block: dict, page: dict) -> None:
         """Adds to a block what Typst needs: pictures as data."""
         if block["kind"] == "chart":
-            block["picture"] = draw_svg(block["spec"], page["fonts"])
+            block["picture"] = draw_svg(block.pop("spec"), page["fonts"])
         elif block["kind"] == "cards":
             for card in block["cards"]:
                 card["trend"] = str(sparkline(card["spark"], card.get("time_direction", "ltr")))
