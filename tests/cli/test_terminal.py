@@ -16,7 +16,7 @@ import pytest
 
 import retention_kit.data.dataset as dataset
 from retention_kit.cli import main
-from retention_kit.cli.terminal import Interrupts, Stream, steady
+from retention_kit.cli.terminal import Interrupts, Stream, progress, steady
 from retention_kit.data.engines.duckdb import DuckDB, interrupt_all
 from retention_kit.report.archive import manifest
 from retention_kit.report.execution import templates as library
@@ -165,3 +165,13 @@ def test_a_query_that_begins_just_after_the_interrupt_is_ended_too():
         with pytest.raises(duckdb.InterruptException):
             DuckDB().rows(LONG)
     assert asked.came
+
+
+def test_without_a_terminal_sections_are_told_in_lines_and_rich_is_not_imported(monkeypatch, capsys):
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, "rich.console", None)  # an import of it would fail
+    with progress() as tell:
+        tell("2024-02", "", 0, 1)
+        tell("2024-02", "revenue", 1, 1)
+    assert capsys.readouterr().err == "2024-02 1/1 revenue\n"

@@ -165,3 +165,25 @@ def test_a_folder_of_templates_must_hold_some(data, tmp_path):
     with pytest.raises(SettingsError, match="There is no folder of templates"):
         build_report(data, output=tmp_path / "reports", templates=tmp_path / "absent")
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"text/plain": "one\ntwo\u2028three", "application/json": {}},
+        {
+            "application/x+json": {
+                "z": [],
+                "a": [{}, [1e22, -0.0, 1e-7, 10**20, None, True]],
+                "ü": '\\"\t\x7f\U0001f600',
+            }
+        },
+        {"application/x+json": {"value": float("nan")}},
+    ],
+    ids=["lines", "values", "no number"],
+)
+def test_a_notebook_is_written_as_nbformat_writes_it(shown):
+    cell = nbf.new_code_cell("a\nb", metadata={"trusted": True}, outputs=[nbf.new_output("display_data", shown)])
+    made = nbf.new_notebook(cells=[cell, nbf.new_markdown_cell("x\ny\n")], metadata={"signature": "none"})
+    wanted = nbformat.writes(made) + "\n"
+    assert library.written(made) == wanted

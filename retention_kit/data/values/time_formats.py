@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
@@ -44,9 +45,13 @@ _ZONES = (
     r" etc/gmt(?P<posix>[+-])(?P<hours>9{1,2})",  # POSIX: Etc/GMT+3 is three hours behind
     r" (?P<zone>[a-z]+(?:[_-][a-z]+)*(?:/[a-z]+(?:[_-][a-z]+)*)+)",
 )
-_FORMS = [
-    re.compile(rf"{day}(?:{time}(?:{zone})?)?", re.IGNORECASE) for day in _DATES for time in _TIMES for zone in _ZONES
-]
+
+
+@cache
+def _forms() -> list[re.Pattern[str]]:
+    """Every date with every time and zone; compiled where times are texts that are not ISO."""
+    patterns = (rf"{day}(?:{time}(?:{zone})?)?" for day in _DATES for time in _TIMES for zone in _ZONES)
+    return [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
 
 
 class Form(NamedTuple):
@@ -159,7 +164,7 @@ def form_of(text: str) -> str:
 
 def parse_form(mask: str) -> re.Match | None:
     """Where the parts of a form stand; None unless all of it is one of the known ways."""
-    for pattern in _FORMS:
+    for pattern in _forms():
         if (parts := pattern.fullmatch(mask)) and (
             not parts.groupdict().get("zone") or parts["zone"].lower() in _zones()
         ):
