@@ -11,6 +11,7 @@ from retention_kit.data.cleaning.raw_columns import (
     NUMBERS,
     agreed_value,
     capped_text,
+    is_number,
     local_column,
     no_end_column,
     outside_column,
@@ -21,6 +22,7 @@ from retention_kit.data.cleaning.raw_columns import (
     text_sql,
     times,
 )
+from retention_kit.data.cleaning.raw_values import RawValues, look_at_values
 from retention_kit.data.cleaning.segments import choose_segments
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, segment_column
@@ -28,11 +30,12 @@ from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE, REST
 from retention_kit.data.schema import IDENTITY, OPTIONAL, REQUIRED
 from retention_kit.data.values.amounts import Hints, find_extra_decimals, find_other_signs, read_numbers
-from retention_kit.data.values.ids import IDS, read_ids
+from retention_kit.data.values.ids import read_ids
 from retention_kit.data.values.missing import EMPTY_WORDS, count_empty_words, null_if_empty_word
 from retention_kit.data.values.scales import bounds_sql, read_scales, refuse_reversed
 from retention_kit.data.values.suggestions import ExpressionTarget
 from retention_kit.data.values.times import ENDS, TimeColumn, read_times
+from retention_kit.data.values.typed_amounts import is_whole, whole_amount
 from retention_kit.data.values.vocabulary import scale_words, score_words, subscription_words
 from retention_kit.settings import Settings
 from retention_kit.wording import COMMA, Sentence, money_decimals, quoted, sentence
@@ -77,6 +80,7 @@ class Columns:
         self.segments: list[str] = []
         self.excluded: dict[str, str] = {}  # column that is no segment → why
         self.findings: list[Finding] = []
+        self.values = RawValues()
         self.sql: dict[str, str] = {}
 
     @classmethod
@@ -89,6 +93,9 @@ class Columns:
         columns._stack_sources(sources)
         columns._types = engine.types(f"{table}_raw")
         columns._choose_segments(sources, settings)
+        decimals = money_decimals(settings.report.currency)
+        columns.values = look_at_values(engine, table, columns._types, columns.segments, decimals)
+        columns._name_parts(settings)
         columns._type_columns(sources)
         if table == "subscriptions":
             texts = {name: columns.text(name) for name in ("interval", "status")}
@@ -99,12 +106,15 @@ class Columns:
         return columns
 
     def _choose_segments(self, sources: list[Source], settings: Settings) -> None:
-        """The SQL parts of segment columns, of what else tells rows apart, and of options."""
+        """Which of the columns that are not ours become segments."""
         ours = [*REQUIRED[self._table], *OPTIONAL[self._table]]
         others = [name for name in self._types if name not in ours and not name.startswith("_")]
         self.segments, self.excluded = choose_segments(
             self._engine, self._table, sources, others, settings.report.segments
         )
+
+    def _name_parts(self, settings: Settings) -> None:
+        """The SQL parts of segment columns, of what else tells rows apart, and of options."""
         rest = {name: quote(f"rest.{name}") for name in (*self.excluded, REST) if name in self._types}
         columns = {name: segment_column(name) for name in self.segments}
         self.sql |= {
@@ -112,7 +122,9 @@ class Columns:
             "has_rest": str(bool(rest)).lower(),
             "raw_rest": "".join(f", {self.text(name)} AS {column}" for name, column in rest.items()),
             "rest": "".join(f", {column}" for column in rest.values()),
-            "raw_extras": "".join(f", {capped_text(self.text(name))} AS {column}" for name, column in columns.items()),
+            "raw_extras": "".join(
+                f", {self._capped(name, self.text(name))} AS {column}" for name, column in columns.items()
+            ),
             "agreed_extras": "".join(f", {agreed_value(column)}" for column in columns.values()),
             **{
                 f"{alias}extras": "".join(f", {alias.replace('_', '.')}{column}" for column in columns.values())
@@ -129,8 +141,8 @@ class Columns:
     def _type_columns(self, sources: list[Source]) -> None:
         """SQL that types each of our columns."""
         names = [*REQUIRED[self._table], *OPTIONAL[self._table]]
-        texts = {name: self.text(name) for name in IDS if name in names and name in self._types}
-        ids = read_ids(self._engine, self._table, texts, self._types, fold=any(source.fold for source in sources))
+        texts = {name: self.text(name) for name in self.values.ids}
+        ids = read_ids(self._engine, self._table, texts, self.values.ids, fold=any(source.fold for source in sources))
         self.findings += ids.findings
         for name in names:
             if name in self._times:
@@ -145,7 +157,7 @@ class Columns:
             elif name == "comment":
                 self.sql[name] = f"left({self.text(name)}, {LONGEST})"
             else:
-                self.sql[name] = capped_text(ids.sql.get(name) or self.text(name))
+                self.sql[name] = self._capped(name, ids.sql.get(name) or self.text(name))
 
     def _read_answers(self, sources: list[Source]) -> None:
         """How the scores of responses are read, on which scale, and which of two exports of one answer counts."""
@@ -187,7 +199,16 @@ class Columns:
 
     def text(self, name: str) -> str:
         """A column as text, empty as NULL, also where the table has none of that name."""
-        return null_if_empty_word(text_sql(name, self._types.get(name)), self._empty.get(name, ()))
+        text = text_sql(name, self._types.get(name), self.values.writing.get(name))
+        return null_if_empty_word(text, self._empty.get(name, ()))
+
+    def _capped(self, name: str, text: str) -> str:
+        """SQL of a text of a column, cut where one may be long."""
+        kind, writing = self._types.get(name), self.values.writing.get(name)
+        if kind is None or is_number(kind):
+            return text
+        is_as_it_came = writing is not None and text in (self.text(name), f"lower({self.text(name)})")
+        return text if writing and is_as_it_came and writing.longest * 3 <= LONGEST else capped_text(text)
 
     def number(self, name: str) -> str:
         """A column of numbers as plain text, however it writes them."""
@@ -196,11 +217,11 @@ class Columns:
     def set_money(self, minor: int, scale: int) -> None:
         """Read the amounts, now that the units they are kept in are known."""
         self.sql["amount"] = self.money("amount", minor, scale)
-        if not self._types.get("amount", "").endswith(("INT", "INTEGER")):
+        codes = [self._currency, *filter(None, self.currencies())]
+        if (codes[1:] or self.values.finer) and not is_whole(self._types.get("amount", "")):
             number = self.number("amount")
             if self._types["amount"] in ("DOUBLE", "FLOAT"):  # 0.1 + 0.2 is no finer than 0.3
                 number = f"CAST(TRY_CAST({number} AS DECIMAL(28, 6)) AS VARCHAR)"
-            codes = [self._currency, *filter(None, self.currencies())]
             self.findings += find_extra_decimals(
                 self._engine, f"{self._table}_raw", number, self.sql["currency"], codes
             )
@@ -228,6 +249,8 @@ class Columns:
         if scale > 1:
             home = f"TRY_CAST(round(TRY_CAST({self.number(name)} AS DECIMAL(28, 6)) * {minor}) * {scale} AS BIGINT)"
             whole = f"CASE WHEN {self.sql['currency']} IS NULL THEN {home} ELSE {whole} END"
+        elif name in self._types and not self.has_lines:
+            whole = whole_amount(quote(name), self._types[name], minor, whole)
         if not self.has_lines:
             return whole
         return f"CASE WHEN NOT _is_line THEN {whole} WHEN {whole} IS NOT NULL THEN {scaled} END"

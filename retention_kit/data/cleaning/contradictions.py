@@ -19,6 +19,7 @@ from retention_kit.wording import COMMA, Sentence, quoted, sentence
 _CANDIDATES = 3  # a total of nobody is among the largest amounts
 _FEWEST = 3  # rows that a total sums: two equal amounts are no sum
 _FEWEST_NAMED = 2  # of one that calls itself so, since the one before
+_BEGINNING = 20_000  # rows that are summed first
 _TOLD = 3  # examples
 _IS_TOTAL = (
     "coalesce(lower(customer_id) LIKE '%total%' OR lower(customer_id) IN ('sum', 'summe', 'gesamt', 'suma', "
@@ -28,13 +29,14 @@ _REPEATED = ("same line in another file", "identical row", "same order_id, other
              "same subscription_id and start, other contents")  # fmt: skip  # words by the line
 
 
-def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> list[Count]:
+def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows: int) -> list[Count]:
     """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of
-    those since the total before; of nobody, of all rows of their file.
+    those since the total before; of nobody, of all rows of their file. `rows` are those of the table.
     """
     part = "_source * 1000000 + coalesce(_file_number, 0)" if columns.has_files else "0"
+    is_named = _IS_TOTAL if columns.values.may_name_totals else "false"
     usable = (
-        f"SELECT _row, customer_id, currency, amount, {part} AS part, {_IS_TOTAL} AS is_named "
+        f"SELECT _row, customer_id, currency, amount, {part} AS part, {is_named} AS is_named "
         f"FROM {table}_typed WHERE problem IS NULL"
     )
     candidates = engine.rows(
@@ -44,8 +46,10 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
     )
     if not candidates:
         return []
-    is_any_named = any(is_named for *_, is_named in candidates)
-    totals = (_sums_and_subtotals if is_any_named else _sums)(engine, usable, candidates)
+    if any(is_named for *_, is_named in candidates):
+        totals = _sums_and_subtotals(engine, usable, candidates)
+    else:
+        totals = _sums(engine, usable, _not_exceeded(engine, usable, candidates) if rows > _BEGINNING else candidates)
     if not totals:
         return []
     sums: Counter[str | None] = Counter()
@@ -58,10 +62,27 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money) -> l
     return [Count(table, "row that sums the others", len(totals), amounts, examples)]
 
 
+def _not_exceeded(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
+    """The candidates that the first rows, less all refunds, do not exceed already, whatever follows."""
+    first = ", ".join(
+        f"sum(CASE WHEN _row < {row} AND part = {part} AND amount > 0 THEN amount END)"
+        for row, *_, part, _ in candidates
+    )
+    (sums,) = engine.rows(f"SELECT {first} FROM ({usable} AND _row <= {_BEGINNING}) AS came")
+    ((refunds,),) = engine.rows(f"SELECT sum(CASE WHEN amount < 0 THEN amount END) FROM ({usable}) AS came")
+    return [
+        candidate
+        for candidate, gross in zip(candidates, sums, strict=True)
+        if (gross or 0) + (refunds or 0) <= candidate[3]
+    ]
+
+
 def _sums(engine: Engine, usable: str, candidates: list[tuple]) -> list[tuple]:
     """The candidates, row, customer, currency and amount each, that are the sum of all rows before them, with or
     without refunds: one look at the table.
     """
+    if not candidates:
+        return []
     sums = ", ".join(
         f"sum(CASE WHEN {before} {sign} THEN amount END), count(CASE WHEN {before} {sign} THEN 1 END)"
         for row, _, _, _, part, _ in candidates

@@ -94,7 +94,7 @@ class Cleaning:
             self._add(name, [one for source in sources for one in source.findings] + columns.findings)
             self.counts += count_left_out(self.engine, name, sources, self.money, size)
             self.counts += find_useless_files(self.engine, name, columns, sources)
-            self.counts += find_totals(self.engine, name, columns, self.money) if name in IDENTITY else []
+            self.counts += find_totals(self.engine, name, columns, self.money, size) if name in IDENTITY else []
             refuse_mixed(self.engine, name, columns, self.settings.definitions)
             if name in IDENTITY:
                 refuse_late_rates(self.engine, name, self.rates_begin)

@@ -161,7 +161,7 @@ def count_checks(
         for query in _queries(table)
         if (columns.has_lines or " line'" not in query.check) and (judged.failing or query.check != "problem")
     ]
-    parts = known | {"is_cut": is_capped(engine, table)}
+    parts = known | {"is_cut": is_capped(engine, table) if columns.values.has_long else "false"}
     counts: dict[str, Count] = {}
     for index, check, code, size, units in sorted(
         _counted(engine, queries, parts), key=lambda row: (*row[:2], row[2] is None, row[2] or "")

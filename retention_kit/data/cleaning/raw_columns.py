@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.readers.union import FILE, REST, UNKNOWN
@@ -19,8 +21,10 @@ SEVERAL = "(several)"  # an order's value where its lines disagree
 FLAGS = ("ambiguous", "nonexistent", "no_end")  # what is known of a row by its times
 
 
-def capped_text(text: str) -> str:
+def capped_text(text: str, longest: int = LONGEST + 1) -> str:
     """A text that fits a page: of a longer one its beginning and a digest, so that two of them stay two."""
+    if longest <= LONGEST:
+        return text
     return f"CASE WHEN length({text}) > {LONGEST} THEN left({text}, {KEPT}) || '{_CUT}' || md5({text}) ELSE {text} END"
 
 
@@ -31,7 +35,25 @@ def is_capped(engine: Engine, table: str) -> str:
     return " OR ".join(cut) or "false"
 
 
-def text_sql(name: str, kind: str | None) -> str:
+class Writing(NamedTuple):
+    """How the texts of a column are written, all of them."""
+
+    longest: int
+    is_filled: bool  # none is empty
+    is_trimmed: bool  # none has blanks around it
+
+    @property
+    def is_short(self) -> bool:
+        """Whether none can be taken for a text that was cut, whatever its letters become."""
+        return self.longest * 3 < KEPT + 34
+
+
+def is_number(kind: str) -> bool:
+    """Whether a type is one of numbers."""
+    return kind in _NUMERIC or kind.startswith("DECIMAL(")
+
+
+def text_sql(name: str, kind: str | None, writing: Writing | None = None) -> str:
     """A column as trimmed text, empty as NULL; whole floats, as pandas makes of ids with gaps, as integers."""
     column = quote(name)
     if kind is None:
@@ -43,7 +65,11 @@ def text_sql(name: str, kind: str | None) -> str:
             "VARCHAR) END"
         )
         return f"CASE WHEN NOT isnan({column}) THEN {text} END"
-    return f"nullif(trim(CAST({column} AS VARCHAR)), '')"
+    if is_number(kind):
+        return f"CAST({column} AS VARCHAR)"
+    text = f"CAST({column} AS VARCHAR)"
+    text = text if writing and writing.is_trimmed else f"trim({text})"
+    return text if writing and writing.is_trimmed and writing.is_filled else f"nullif({text}, '')"
 
 
 def stacked_names(every: list[dict[str, str]]) -> list[str]:

@@ -8,13 +8,15 @@ rows than any other id. So is an address such as `guest@shop.example` that has m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, regex_literal
+from retention_kit.data.values.look import Look
 from retention_kit.data.values.missing import GUESTS, MISSING
+from retention_kit.data.values.typed_amounts import is_whole
 from retention_kit.errors import DataError
 from retention_kit.wording import AND, COMMA, Sentence, Verbatim, quoted, sentence
 
@@ -36,6 +38,7 @@ _ZERO = "^(0+|-1)([.]0+)?$"  # what may stand for nobody
 _POINT = "^(0|-?[1-9][0-9]*)[.]0+$"
 _CUT = "^[0-9]([.][0-9]+)?[eE][+][0-9]+$"  # 1.23457E+12, as spreadsheets show long numbers
 _ADDRESS = "^(guest|guests|anonymous|unknown|nobody|no-?reply|none|null)([+._-][^@]*)?@"  # in small letters
+_TOTAL = "total|^(sum|summe|gesamt|suma|somme)$"  # what a row may be called that sums others
 _FEW = 20  # orders, below which one customer may well have most of them
 _SAMPLE = 2000
 
@@ -47,25 +50,50 @@ class Ids(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str, str], *, fold: bool) -> Ids:
-    """Decide how the id columns of a table's raw view, which came in these types, are read, given as trimmed text.
+class IdColumn(NamedTuple):
+    """What one look tells of an id column: whether its ids are all as they are to be, and written in capitals."""
+
+    kind: str
+    odd: Callable[[], int]  # rows whose id may not be as it is to be, or may be called a total
+    small: Callable[[], int]  # rows whose id has small letters
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every id is one as it came, without blanks around it, and none is called a total."""
+        return not self.odd()
+
+
+def ask_ids(look: Look, kinds: Mapping[str, str]) -> dict[str, IdColumn]:
+    """Ask of the id columns among a relation's, which came in these types, whether they have to be read at all."""
+    asked = {}
+    for name in (name for name in IDS if name in kinds):
+        kind = kinds[name]
+        said = f"CAST({quote(name)} AS VARCHAR)"
+        has_letters = name == "customer_id" and not is_whole(kind) and not kind.startswith(("DOUBLE", "FLOAT"))
+        small = look.ask(_count(f"{said} <> upper({said})")) if has_letters else lambda: 0
+        asked[name] = IdColumn(kind, look.ask(_count(_may_be_odd(name, kind, said))), small)
+    return asked
+
+
+def read_ids(
+    engine: Engine, table: str, texts: Mapping[str, str], columns: Mapping[str, IdColumn], *, fold: bool
+) -> Ids:
+    """Decide how the id columns of a table's raw view are read, given as trimmed text.
 
     Raises DataError where most ids of a column have lost their digits to a spreadsheet.
     """
-    asked = {name: _is_odd(name, text, kinds[name]) for name, text in texts.items()}
-    counts_sql = [f"count(CASE WHEN {is_odd} THEN 1 END)" for is_odd in asked.values()]
-    if look_at_case := "customer_id" in texts and not fold:
-        text = texts["customer_id"]
-        counts_sql += [f"count(CASE WHEN {text} <> {folded}({text}) THEN 1 END)" for folded in ("upper", "lower")]
-    counts = engine.rows(f"SELECT {', '.join(counts_sql)} FROM {table}_raw")[0] if counts_sql else ()
     sql, nobody, findings = {}, [], []
-    for (name, text), odd in zip(texts.items(), counts, strict=False):
-        if not odd:
-            sql[name] = f"lower({text})" if fold and not _is_whole(kinds[name]) else text
-            continue
-        sql[name], words, cut = _read(engine, table, name, text, fold=fold)
-        nobody += words
-        findings += cut
+    for name, text in texts.items():
+        column = columns[name]
+        if column.is_plain:
+            sql[name] = f"lower({text})" if fold and not is_whole(column.kind) else text
+        elif is_whole(column.kind):
+            sql[name], words = _read_whole(engine, table, name, text)
+            nobody += words
+        else:
+            sql[name], words, cut = _read(engine, table, name, text, fold=fold)
+            nobody += words
+            findings += cut
     if nobody:
         examples = [
             sentence("quality.told.word", column=name, word=quoted(word), rows=float(rows))
@@ -73,13 +101,15 @@ def read_ids(engine: Engine, table: str, texts: dict[str, str], kinds: dict[str,
         ]
         detail = Sentence.joined(*examples, between=COMMA)
         findings.append(Finding("id that names nobody", sum(rows for *_, rows in nobody), detail))
-    if look_at_case and all(counts[-2:]):
-        findings += _alike_but_for_case(engine, table, sql["customer_id"])
+    if "customer_id" in texts and not fold and columns["customer_id"].small():
+        text = texts["customer_id"]
+        ((capital,),) = engine.rows(f"SELECT {_count(f'{text} <> lower({text})')} FROM {table}_raw")
+        findings += _alike_but_for_case(engine, table, sql["customer_id"]) if capital else []
     return Ids(sql, tuple(findings))
 
 
-def _is_whole(kind: str) -> bool:
-    return kind.endswith(("INT", "INTEGER"))
+def _count(condition: str) -> str:
+    return f"count(CASE WHEN {condition} THEN 1 END)"
 
 
 def _nobody(name: str) -> tuple[str, ...]:
@@ -87,13 +117,34 @@ def _nobody(name: str) -> tuple[str, ...]:
     return MISSING + GUESTS if name == "customer_id" else MISSING
 
 
-def _is_odd(name: str, text: str, kind: str) -> str:
-    """Whether an id is not to be taken as it is written: of whole numbers, which are written in one way, 0 and -1."""
-    if _is_whole(kind):
+def _may_be_odd(name: str, kind: str, said: str) -> str:
+    """Whether an id may have to be read: of numbers, which are written in one way, 0 and -1."""
+    if is_whole(kind):
         return f"{quote(name)} IN (0, -1)"
+    if kind in ("DOUBLE", "FLOAT"):
+        number = quote(name)
+        return f"NOT isnan({number}) AND ({number} <> floor({number}) OR abs({number}) >= 1e15 OR {number} IN (0, -1))"
+    return f"regexp_matches({said}, {literal(f'(?i){_odd_pattern(name)}|{_TOTAL}')})"
+
+
+def _odd_pattern(name: str) -> str:
     pattern = f"^({'|'.join(map(regex_literal, _nobody(name)))})$"
-    odd = "|".join([_EDGE, _ZERO, _POINT, _CUT, pattern, *([_ADDRESS] if name == "customer_id" else [])])
-    return f"regexp_matches({text}, {literal(f'(?i){odd}')})"
+    return "|".join([_EDGE, _ZERO, _POINT, _CUT, pattern, *([_ADDRESS] if name == "customer_id" else [])])
+
+
+def _read_whole(engine: Engine, table: str, name: str, text: str) -> tuple[str, list[tuple[str, str, int]]]:
+    """SQL of a column of whole numbers, given as text too, in which 0 or -1 stands; which of them names nobody."""
+    number = quote(name)
+    ((zeros, below, strange, ones),) = engine.rows(
+        f"SELECT {_count(f'{number} = 0')}, {_count(f'{number} = -1')}, {_count(f'{number} < -1')}, "
+        f"{_count(f'{number} = 1')} FROM {table}_raw"
+    )
+    others = f"FROM (SELECT {number} AS said FROM {table}_raw) AS came WHERE said NOT IN (0, -1)"
+    if name != "refund_of" and (
+        name != "customer_id" or ((strange or ones) and zeros + below <= _busiest(engine, others))
+    ):
+        return text, []
+    return f"CASE WHEN {number} NOT IN (0, -1) THEN {text} END", [(name, "-1" if below else "0", zeros + below)]
 
 
 def _read(
@@ -102,7 +153,7 @@ def _read(
     """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
     upper, nobody = f"upper({text})", _nobody(name)
     kind = (
-        f"CASE WHEN NOT {_is_odd(name, text, 'VARCHAR')} THEN 'plain' "
+        f"CASE WHEN NOT regexp_matches({text}, {literal(f'(?i){_odd_pattern(name)}')}) THEN 'plain' "
         f"WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} WHEN regexp_matches({text}, "
         f"{literal(_EDGE)}) THEN 'edge' "
         f"WHEN regexp_matches({text}, '{_ZERO}') THEN 'zero' WHEN regexp_matches({text}, '{_POINT}') THEN 'point' "

@@ -1,0 +1,56 @@
+"""What one look at the values of a table's raw view tells, so that they are read no further than they have to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from retention_kit.data.cleaning.raw_columns import Writing, is_number, times
+from retention_kit.data.engines.protocol import Engine
+from retention_kit.data.engines.sql_text import quote
+from retention_kit.data.schema import OPTIONAL, REQUIRED
+from retention_kit.data.values.ids import IdColumn, ask_ids
+from retention_kit.data.values.look import Look
+from retention_kit.data.values.typed_amounts import may_be_finer
+
+
+class RawValues(NamedTuple):
+    """Of the columns that are ours and the segments: the ids, how each text is written, and how many amounts may have
+    more decimals than the report's currency.
+    """
+
+    ids: Mapping[str, IdColumn] = {}
+    writing: Mapping[str, Writing] = {}
+    finer: int = 1
+
+    @property
+    def may_name_totals(self) -> bool:
+        """Whether a customer may be called a total."""
+        return not ("customer_id" in self.ids and self.ids["customer_id"].is_plain)
+
+    @property
+    def has_long(self) -> bool:
+        """Whether a text may have been cut."""
+        return not all(writing.is_short for writing in self.writing.values())
+
+
+def look_at_values(
+    engine: Engine, table: str, kinds: Mapping[str, str], segments: list[str], decimals: int
+) -> RawValues:
+    """Look at a table's raw view, whose columns are of these types; `decimals` are those of the report's currency."""
+    look = Look(engine, f"{table}_raw")
+    ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name in kinds]
+    ids = ask_ids(look, {name: kinds[name] for name in ours})
+    asked = {}
+    for name in (name for name in (*ours, *segments) if not is_number(kinds[name]) and name not in times(table)):
+        text = f"CAST({quote(name)} AS VARCHAR)"
+        around = f"count(CASE WHEN {text} LIKE ' %' OR {text} LIKE '% ' THEN 1 END)"
+        lengths = [look.ask(f"{most}(length({text}))") for most in ("max", "min")]
+        asked[name] = lengths, look.ask(around) if name not in ids else ids[name].odd
+    if "amount" in ours:
+        finer = look.ask(f"count(CASE WHEN {may_be_finer(quote('amount'), kinds['amount'], decimals)} THEN 1 END)")
+    writing = {
+        name: Writing(longest() or 0, shortest() != 0, not around())
+        for name, ((longest, shortest), around) in asked.items()
+    }
+    return RawValues(ids, writing, finer() if "amount" in ours else 0)
