@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from retention_kit.data.checks import Finding
 from retention_kit.data.cleaning.raw_columns import (
     FLAGS,
     LONGEST,
-    NUMBERS,
     agreed_value,
     capped_text,
     is_number,
@@ -16,29 +13,26 @@ from retention_kit.data.cleaning.raw_columns import (
     no_end_column,
     outside_column,
     plain_column,
-    spellings,
-    stacked_column,
-    stacked_names,
     text_sql,
     times,
 )
 from retention_kit.data.cleaning.raw_values import RawValues, look_at_values
 from retention_kit.data.cleaning.segments import choose_segments
+from retention_kit.data.cleaning.stacking import Stack
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, segment_column
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE, REST
 from retention_kit.data.schema import IDENTITY, OPTIONAL, REQUIRED
-from retention_kit.data.values.amounts import Hints, find_extra_decimals, find_other_signs, read_numbers
+from retention_kit.data.values.amounts import find_extra_decimals
 from retention_kit.data.values.ids import read_ids
-from retention_kit.data.values.missing import EMPTY_WORDS, count_empty_words, null_if_empty_word
+from retention_kit.data.values.missing import null_if_empty_word
 from retention_kit.data.values.scales import bounds_sql, read_scales, refuse_reversed
-from retention_kit.data.values.suggestions import ExpressionTarget
-from retention_kit.data.values.times import ENDS, TimeColumn, read_times
+from retention_kit.data.values.times import ENDS
 from retention_kit.data.values.typed_amounts import is_whole, whole_amount
 from retention_kit.data.values.vocabulary import scale_words, score_words, subscription_words
 from retention_kit.settings import Settings
-from retention_kit.wording import COMMA, Sentence, money_decimals, quoted, sentence
+from retention_kit.wording import money_decimals
 
 # Of one order's lines, those that an earlier file of a pattern holds too: as often as it holds them. Alike are lines
 # whose figures are, since a status may have changed from one export to the next.
@@ -57,6 +51,29 @@ SELECT _row, 'same line in another file' AS problem FROM (
         )
     ) AS copies
 ) AS repeats WHERE place > 1"""
+
+# What typing says of a row beside its times' flags, by the part of SQL that says it: often the same of every row.
+_SAYINGS = {
+    "orders": {"_is_line": "is_line", "_like": "like", "outside": "ordered_at_outside"},
+    "subscriptions": {
+        "outside": "started_at_outside",
+        "outside_end": "ended_at_outside",
+        "outside_trial": "trial_ends_at_outside",
+        "unreadable_end": "ended_at_unreadable",
+        "unreadable_trial": "trial_ends_at_unreadable",
+    },
+}
+# Typed columns that may be of a column that never came, with its name.
+_OPTIONAL = {
+    "orders": {"refund_of": "refund_of", "currency": "currency"},
+    "subscriptions": {
+        "billed": "interval",
+        "currency": "currency",
+        "trial_ends_at": "trial_ends_at",
+        "cancel_reason": "cancel_reason",
+        "status": "status",
+    },
+}
 
 
 class Columns:
@@ -81,6 +98,7 @@ class Columns:
         self.excluded: dict[str, str] = {}  # column that is no segment → why
         self.findings: list[Finding] = []
         self.values = RawValues()
+        self.constant = {"false": "false"}  # columns of the raw view that say the same of every row
         self.sql: dict[str, str] = {}
 
     @classmethod
@@ -90,8 +108,10 @@ class Columns:
         Raises DataError where a column can be read in two ways, or mixes them.
         """
         columns = cls(engine, table, sources, settings)
-        columns._stack_sources(sources)
-        columns._types = engine.types(f"{table}_raw")
+        stack = Stack(engine, table, sources, settings)
+        columns._types, columns._empty = stack.types, stack.empty
+        columns.constant |= stack.constant
+        columns.findings, columns.is_naive = stack.findings, stack.is_naive
         columns._choose_segments(sources, settings)
         decimals = money_decimals(settings.report.currency)
         columns.values = look_at_values(engine, table, columns._types, columns.segments, decimals)
@@ -100,6 +120,7 @@ class Columns:
         if table == "subscriptions":
             texts = {name: columns.text(name) for name in ("interval", "status")}
             columns.sql |= subscription_words(engine, texts)
+            columns.sql["billed"] = f"coalesce({columns.sql['interval']}, 'month')"
         if table == "responses":
             columns._read_answers(sources)
         columns._leave_absent()
@@ -136,6 +157,8 @@ class Columns:
             "file": f", {FILE}" if self.has_files else "",
             "overlap": _OVERLAP if self.has_files and self.has_lines else "",
             "score_text": self.text("score"),
+            "is_line": "_is_line",
+            "like": "_like",
         }
 
     def _type_columns(self, sources: list[Source]) -> None:
@@ -148,8 +171,12 @@ class Columns:
             if name in self._times:
                 self.sql[name] = local_column(name)
                 self.sql[f"{name}_outside"] = outside_column(name)
-                unread = f"{self.text(name)} IS NOT NULL AND {local_column(name)} IS NULL"
-                self.sql[f"{name}_unreadable"] = f"({unread}{f' AND NOT {no_end_column(name)}' * (name in ENDS)})"
+                is_there = (
+                    quote(name) if self._types.get(name, "").startswith(("DATE", "TIMESTAMP")) else self.text(name)
+                )
+                unread = f"{is_there} IS NOT NULL AND {local_column(name)} IS NULL"
+                unread = f"({unread}{f' AND NOT {no_end_column(name)}' * (name in ENDS)})"
+                self.sql[f"{name}_unreadable"] = unread if name in self._types else "false"
             elif name in ("score", "weight", "rate"):
                 self.sql[name] = f"TRY_CAST({self.number(name)} AS DOUBLE)"
             elif name == "currency":
@@ -181,17 +208,34 @@ class Columns:
         self.sql["same_response"] = repetition if "response_id" in self._types else "1"
 
     def _leave_absent(self) -> None:
-        """Columns that never came take no room: a view adds them as NULL."""
-        names = [*REQUIRED[self._table], *OPTIONAL[self._table]]
-        optional = [name for name in ("refund_of", "currency") if name in names]
-        present = [name for name in optional if name in self._types]
-        self.has_refunded = "refunded" in names and "refunded" in self._types
-        self.sql["raw_optional"] = "".join(f", {self.sql[name]} AS {name}" for name in present)
-        self.sql["absent"] = "".join(f", CAST(NULL AS VARCHAR) AS {name}" for name in optional if name not in present)
+        """Columns that never came, or say the same of every row, take no room: a view adds them.
+
+        Keys that came as whole numbers stay such until they are told.
+        """
         identity = IDENTITY.get(self._table)
-        self.sql["has_key"] = str(identity in self._types).lower()
-        if identity and identity not in self._types:
-            self.sql[identity] = "CAST(_row AS VARCHAR)"
+        if identity is None:
+            return
+        self.has_refunded = self._table == "orders" and self.has("refunded")
+        sayings = {f"_{flag}": f"_{flag}" for flag in FLAGS}
+        sayings |= {name: self.sql[sql] for name, sql in _SAYINGS[self._table].items()}
+        stored = {name: sql for name, sql in sayings.items() if sql not in self.constant}
+        absent = {name: self.constant[sql] for name, sql in sayings.items() if sql in self.constant}
+        for name, came in _OPTIONAL[self._table].items():
+            if self.has(came):
+                stored[name] = self.sql[name]
+            else:
+                absent[name] = "CAST(NULL AS TIMESTAMP)" if came in self._times else self.sql[name]
+        self.sql["has_key"] = str(self.has(identity)).lower()
+        self.sql["key"] = identity
+        if not self.has(identity):
+            absent[identity] = "CAST(_row AS VARCHAR)"
+        elif is_whole(self._types[identity]):
+            self.sql["key"] = "key_number"
+            stored["key_number"], absent[identity] = quote(identity), "CAST(key_number AS VARCHAR)"
+        else:
+            stored[identity] = self.sql[identity]
+        self.sql["stored"] = "".join(f", {sql} AS {name}" for name, sql in stored.items())
+        self.sql["absent"] = "".join(f", {sql} AS {name}" for name, sql in absent.items())
 
     def has(self, name: str) -> bool:
         """Whether the table has a column of this name."""
@@ -229,7 +273,7 @@ class Columns:
             refunded = (
                 f", abs({self.money('refunded', minor, scale)}) AS refunded, {self.text('refunded')} AS refunded_text"
             )
-            self.sql["raw_refunded"] = refunded if self.has_refunded else ""
+            self.sql["stored"] += refunded if self.has_refunded else ""
             self.sql["absent"] += (
                 ""
                 if self.has_refunded
@@ -261,131 +305,3 @@ class Columns:
             return []
         query = f"SELECT DISTINCT $currency FROM {self._table}_raw ORDER BY 1 NULLS LAST"
         return [code for (code,) in self._engine.rows(query, **self.sql)]
-
-    def _stack_sources(self, sources: list[Source]) -> None:
-        """The view of all rows as they came, with their number, whether they are lines, and each time's local time."""
-        types_by_source = [self._engine.types(source.name) for source in sources]
-        names_in_all = stacked_names(types_by_source)
-        spellings_by_source = [spellings(kinds, names_in_all) for kinds in types_by_source]
-        types_by_name = {
-            name: [
-                kinds[spelling[name]]
-                for kinds, spelling in zip(types_by_source, spellings_by_source, strict=True)
-                if name in spelling
-            ]
-            for name in names_in_all
-        }
-        types_by_name.setdefault("_like", ["BIGINT"])
-        self._find_empty_words(sources, types_by_source, spellings_by_source)
-        numbers = self._read_numbers(sources, types_by_source, spellings_by_source)
-        parts = []
-        if self.has_files:
-            types_by_name.setdefault(FILE, ["INTEGER"])
-        for number, (source, kinds, spelling) in enumerate(
-            zip(sources, types_by_source, spellings_by_source, strict=True)
-        ):
-            time_columns = [self._read_time(source, name, kinds.get(name)) for name in self._times]
-            times = "".join(f", {column.moment} AS {local_column(column.name)}" for column in time_columns)
-            times += "".join(f", {column.outside} AS {outside_column(column.name)}" for column in time_columns)
-            times += "".join(
-                f", {column.no_end} AS {no_end_column(column.name)}" for column in time_columns if column.name in ENDS
-            )
-            flags = "".join(
-                f", coalesce({' OR '.join(getattr(column, flag) for column in time_columns)}, false) AS _{flag}"
-                for flag in FLAGS
-            )
-            plain_numbers = "".join(f", {sql[number]} AS {plain_column(name)}" for name, sql in numbers.items())
-            added = f"{times}{flags}{plain_numbers}, {str(source.is_lines).lower()} AS _is_line"
-            added += f", {number} AS _source" if self.has_files or self._table == "responses" else ""
-            columns = ", ".join(
-                stacked_column(name, spelling.get(name), types) for name, types in types_by_name.items()
-            )
-            parts.append(f"SELECT {columns}{added} FROM {_stepwise(source.name, time_columns)}")
-        union = " UNION ALL ".join(parts)
-        self._engine.run(
-            f"CREATE VIEW {self._table}_raw AS SELECT *, row_number() OVER () AS _row FROM ({union}) AS stacked"
-        )
-
-    def _find_empty_words(
-        self, sources: list[Source], types_by_source: list[dict], spellings_by_source: list[dict]
-    ) -> None:
-        """Which columns hold words for nothing, and what is to be told of them."""
-        counted: dict[str, Counter] = {}
-        for source, kinds, spelling in zip(sources, types_by_source, spellings_by_source, strict=True):
-            texts = {
-                name: text_sql(spelling[name], kinds[spelling[name]])
-                for name in EMPTY_WORDS
-                if name in spelling and kinds[spelling[name]].startswith(("VARCHAR", "ENUM"))
-            }
-            for name, words in count_empty_words(self._engine, source.name, texts).items():
-                counted.setdefault(name, Counter()).update(words)
-        self._empty = {name: tuple(words) for name, words in counted.items()}
-        if counted:
-            examples = [
-                sentence("quality.told.word", column=name, word=quoted(word), rows=float(rows))
-                for name, words in counted.items()
-                for word, rows in words.items()
-            ]
-            rows = sum(sum(words.values()) for words in counted.values())
-            detail = Sentence.joined(*examples[:6], between=COMMA)
-            self.findings.append(Finding("word for an empty cell", rows, detail))
-
-    def _read_numbers(
-        self, sources: list[Source], types_by_source: list[dict], spellings_by_source: list[dict]
-    ) -> dict[str, list[str]]:
-        """The columns of numbers that are not plain in every source: how each source's are read, as plain text."""
-        report, columns = self._currency, {}
-        for name in NUMBERS:
-            texts, is_plain = [], True
-            for source, kinds, spelling in zip(sources, types_by_source, spellings_by_source, strict=True):
-                column = spelling.get(name)
-                text = null_if_empty_word(
-                    text_sql(column or name, kinds.get(column or name)), self._empty.get(name, ())
-                )
-                if column and kinds[column] == "VARCHAR":
-                    is_money = name in ("amount", "refunded")
-                    hints = Hints(
-                        source.decimal,
-                        source.delimiter,
-                        money_decimals(report) if is_money else None,
-                        report if is_money and "currency" not in spelling else None,
-                    )
-                    label = f"The {self._table} column {name!r}"
-                    number_format = read_numbers(self._engine, source.name, text, label, hints)
-                    if number_format.assumed:
-                        detail = Sentence.joined(name, number_format.assumed)
-                        self.findings.append(
-                            Finding("number that may be read in two ways", number_format.open_rows, detail)
-                        )
-                    if is_money and "currency" in spelling:
-                        code = (
-                            f"coalesce(nullif(upper({text_sql(spelling['currency'], 'VARCHAR')}), ''), "
-                            f"{literal(report)})"
-                        )
-                        self.findings += find_other_signs(
-                            self._engine, self._table, source.name, name, text, code, number_format.markers
-                        )
-                    text, is_plain = number_format.sql(text), is_plain and number_format.is_plain
-                texts.append(text)
-            if not is_plain:
-                columns[name] = texts
-        return columns
-
-    def _read_time(self, source: Source, name: str, kind: str | None) -> TimeColumn:
-        """How to read a column as local time of the report; NULL where it is no date."""
-        report = self._report_zone
-        dialect = "pandas" if source.is_frame else self._engine.dialect
-        written = ExpressionTarget(self._table, source.columns, dialect)
-        text = null_if_empty_word(text_sql(name, kind), self._empty.get(name, ()))
-        clock = read_times(self._engine, source.name, name, text, kind, source.timezone, report or "UTC", written)
-        self.is_naive |= clock.is_naive and not (source.timezone or report)
-        return clock
-
-
-def _stepwise(part: str, clocks: list[TimeColumn]) -> str:
-    """A source with the columns of its clocks, each made from those before it."""
-    relation = part
-    for step in range(max((len(clock.steps) for clock in clocks), default=0)):
-        every = [item for clock in clocks for item in (clock.steps[step].items() if step < len(clock.steps) else ())]
-        relation = f"(SELECT *{''.join(f', {sql} AS {column}' for column, sql in every)} FROM {relation}) AS came"
-    return relation

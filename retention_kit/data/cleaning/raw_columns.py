@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import quote
+from retention_kit.data.engines.sql_text import NO_TEXT, quote
 from retention_kit.data.readers.union import FILE, REST, UNKNOWN
 from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.times import ENDS
@@ -57,7 +57,7 @@ def text_sql(name: str, kind: str | None, writing: Writing | None = None) -> str
     """A column as trimmed text, empty as NULL; whole floats, as pandas makes of ids with gaps, as integers."""
     column = quote(name)
     if kind is None:
-        return "CAST(NULL AS VARCHAR)"
+        return NO_TEXT
     if kind in ("DOUBLE", "FLOAT"):
         whole = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
         text = (

@@ -8,6 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+NO_TEXT = "CAST(NULL AS VARCHAR)"  # SQL of a column that is not there
+
 
 def quote(name: str) -> str:
     """A column or table name as an SQL identifier, whatever characters it holds."""

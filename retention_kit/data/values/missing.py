@@ -6,10 +6,11 @@ customer called `guest`, a question that was `skipped`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.engines.sql_text import literal, regex_literal
+from retention_kit.data.values.look import Look
 
 MISSING = ("NULL", "N/A", "#N/A", "NA", "N.A.", "N/D", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "<NONE>", "(NULL)",
            "[NULL]",
@@ -46,26 +47,32 @@ EMPTY_WORDS = {
 }  # fmt: skip  # words by the line
 
 
-def count_empty_words(engine: Engine, relation: str, texts: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """The words for nothing in columns of a relation, given as trimmed text by our names, and how often each stands
-    there.
+def ask_empty_words(look: Look, texts: Mapping[str, str]) -> dict[str, Callable[[], int]]:
+    """Ask of columns of a relation, given as trimmed text by our names, how many rows may hold a word for nothing."""
+    patterns = {name: f"^({'|'.join(map(regex_literal, EMPTY_WORDS[name]))})$" for name in texts}
+    return {  # a list of words is looked up row by row, a pattern value by value
+        name: look.ask(f"count(CASE WHEN regexp_matches(upper({text}), {literal(patterns[name])}) THEN 1 END)")
+        for name, text in texts.items()
+    }
+
+
+def count_empty_words(
+    engine: Engine, relation: str, texts: Mapping[str, str], asked: Mapping[str, Callable[[], int]]
+) -> dict[str, dict[str, int]]:
+    """The words for nothing in columns of a relation, of which was asked how many there may be, and how often each
+    stands there.
     """
-    if not texts:
-        return {}
-    counts = ", ".join(
-        f"count(CASE WHEN {_is_word(text, EMPTY_WORDS[name])} THEN 1 END)" for name, text in texts.items()
-    )
-    (counts_found,) = engine.rows(f"SELECT {counts} FROM {relation} AS came")
-    return {
+    counts = {
         name: dict(
             engine.rows(
                 f"SELECT word, count(*) FROM (SELECT upper({text}) AS word FROM {relation} AS came "
                 f"WHERE {_is_word(text, EMPTY_WORDS[name])}) AS words GROUP BY word ORDER BY count(*) DESC, word"
             )
         )
-        for (name, text), rows in zip(texts.items(), counts_found, strict=True)
-        if rows
+        for name, text in texts.items()
+        if asked[name]()
     }
+    return {name: words for name, words in counts.items() if words}
 
 
 def null_if_empty_word(text: str, words: tuple[str, ...]) -> str:

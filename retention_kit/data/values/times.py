@@ -7,7 +7,7 @@ that every engine reads alike.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote
@@ -18,6 +18,8 @@ from retention_kit.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from retention_kit.data.values.look import Look
 
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # a date outside is a slip of the pen or a stand-in for none
 ENDS = ("ended_at", "trial_ends_at", "closed_at")  # columns whose empty value says that something goes on
@@ -60,6 +62,7 @@ class TimeColumn(NamedTuple):
 
 def read_times(
     engine: Engine,
+    look: Look,
     part: str,
     name: str,
     text: str,
@@ -68,7 +71,8 @@ def read_times(
     report: str,
     target: ExpressionTarget,
 ) -> TimeColumn:
-    """How to read one column of a source. `text` is its SQL as text, `zone` that of its naive times, if it has its own.
+    """How to read one column of a source, which `look` looks at. `text` is its SQL as text, `zone` that of its naive
+    times, if it has its own.
 
     Raises DataError where it holds no dates, or such whose reading would be a guess.
     """
@@ -78,14 +82,10 @@ def read_times(
     if kind == "DATE":
         return _of_instants(name, f"CAST({column} AS TIMESTAMP)", f"CAST({column} AS TIMESTAMP)", "")
     if kind is not None and kind.startswith("TIMESTAMP"):
+        rows, held, *span = (answer() for answer in span_of(look, name))
         time = f"CAST({column} AS TIMESTAMP)"
-        clock = _of_instants(name, time, time, "")
-        held = (
-            f"SELECT count(time), {_year('min(time)')}, {_year('max(time)')} FROM (SELECT {clock.moment} AS time "
-            f"FROM {part}) AS came"
-        )
-        ((rows, *span),) = engine.rows(held)
-        return _of_naive(clock, clock.moment, zone, report, span)._replace(is_naive=rows > 0)
+        clock = TimeColumn(name, time) if rows == held else _of_instants(name, time, time, "")
+        return _of_naive(clock, clock.moment, zone, report, span)._replace(is_naive=held > 0)
     is_number = kind is not None and kind.startswith(_NUMBERS)
     if kind is None:
         return TimeColumn(name)
@@ -99,6 +99,16 @@ def read_times(
             kind=kind.lower(),
         )
     return TimeColumn(name)
+
+
+def span_of(look: Look, name: str) -> list[Callable[[], Any]]:
+    """Ask of a column of times without a zone how many there are, how many can be used, and of these the first and the
+    last year.
+    """
+    time = f"CAST({quote(name)} AS TIMESTAMP)"
+    usable = _of_instants(name, time, time, "").moment
+    years = [f"CAST(EXTRACT(year FROM {most}({usable})) AS INTEGER)" for most in ("min", "max")]
+    return [look.ask(one) for one in (f"count({time})", f"count({usable})", *years)]
 
 
 def _of_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
@@ -241,10 +251,6 @@ def _of_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span:
 
 def _within(span: list[int | None]) -> list[int | None]:
     return [year if year is None else min(max(year, FIRST_YEAR), LAST_YEAR) for year in span]
-
-
-def _year(time: str) -> str:
-    return f"CAST(EXTRACT(year FROM {time}) AS INTEGER)"
 
 
 def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> list[Form]:

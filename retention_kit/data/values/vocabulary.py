@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import literal
+from retention_kit.data.engines.sql_text import NO_TEXT, literal
 
 INTERVALS = ("day", "week", "month", "quarter", "year")
 SCALES = ("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad")
@@ -216,6 +216,8 @@ def _meanings(
     engine: Engine, text: str, read: Callable[[str], str | None], table: str = "subscriptions"
 ) -> dict[str, str]:
     """The texts of a column that can be read, with what they mean."""
+    if text == NO_TEXT:
+        return {}
     query = (
         f"SELECT word FROM (SELECT lower({text}) AS word FROM {table}_raw) AS came WHERE word IS NOT NULL "
         "GROUP BY word ORDER BY count(*) DESC, word LIMIT 500"

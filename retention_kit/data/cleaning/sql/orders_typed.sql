@@ -2,8 +2,7 @@
 -- Orders: typed rows, judged (`problem`), then netted against the refunds that name them.
 
 CREATE TABLE orders_read AS
-SELECT _row, _is_line, _like, _ambiguous, _nonexistent, $customer_id AS customer_id, $order_id AS order_id,
-       $ordered_at AS ordered_at, $ordered_at_outside AS outside, $amount AS amount $raw_refunded $raw_optional $files $raw_extras
+SELECT _row, $customer_id AS customer_id, $ordered_at AS ordered_at, $amount AS amount $stored $files $raw_extras
 FROM orders_raw;
 
 -- name: orders_judged
@@ -18,9 +17,9 @@ FROM (SELECT * $absent FROM orders_read) AS came;
 -- name: orders_repeated
 -- Most rows have an order_id of their own: only the others are compared.
 CREATE TABLE orders_repeated AS
-SELECT order_id FROM orders_judged
-WHERE $has_key AND order_id IS NOT NULL AND fault IS NULL AND NOT _is_line
-GROUP BY order_id HAVING count(*) > 1;
+SELECT $key AS key FROM orders_judged
+WHERE $has_key AND $key IS NOT NULL AND fault IS NULL AND NOT _is_line
+GROUP BY $key HAVING count(*) > 1;
 
 -- name: orders_rest
 -- What else stands in the rows to be compared.
@@ -29,7 +28,7 @@ SELECT _row $raw_rest FROM orders_raw
 WHERE $has_rest AND _row IN (
     SELECT _row FROM orders_judged
     WHERE fault IS NULL AND NOT _is_line
-        AND (order_id IS NULL OR order_id IN (SELECT order_id FROM orders_repeated)));
+        AND ($key IS NULL OR $key IN (SELECT key FROM orders_repeated)));
 
 -- name: orders_problems
 -- The rows set aside.
@@ -42,7 +41,7 @@ WITH ranked AS (
                               refund_of, currency $extras $rest) AS same_key
     FROM orders_judged AS judged LEFT JOIN orders_rest AS rest ON rest._row = judged._row
     WHERE fault IS NULL AND NOT _is_line
-        AND (order_id IS NULL OR order_id IN (SELECT order_id FROM orders_repeated))
+        AND ($key IS NULL OR $key IN (SELECT key FROM orders_repeated))
 )
 SELECT _row, fault AS problem FROM orders_judged WHERE fault IS NOT NULL
 UNION ALL

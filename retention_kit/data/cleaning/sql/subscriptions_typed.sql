@@ -3,12 +3,7 @@
 -- in its own currency.
 
 CREATE TABLE subscriptions_read AS
-SELECT _row, _ambiguous, _nonexistent, _no_end, $customer_id AS customer_id, $subscription_id AS subscription_id, $started_at AS started_at,
-       $ended_at AS ended_at, $trial_ends_at AS trial_ends_at, $amount AS amount,
-       $started_at_outside AS outside, $ended_at_outside AS outside_end, $trial_ends_at_outside AS outside_trial,
-       $ended_at_unreadable AS unreadable_end, $trial_ends_at_unreadable AS unreadable_trial,
-       coalesce($interval, 'month') AS billed, $status AS status,
-       $cancel_reason AS cancel_reason, $currency AS currency $files $raw_extras
+SELECT _row, $customer_id AS customer_id, $started_at AS started_at, $ended_at AS ended_at, $amount AS amount $stored $files $raw_extras
 FROM subscriptions_raw;
 
 -- name: subscriptions_reduced
@@ -34,14 +29,14 @@ SELECT *, CASE WHEN customer_id IS NULL THEN 'no customer'
                THEN 'unknown status'
                WHEN ended_at < started_at THEN 'ended before it started'
                WHEN CAST(ended_at AS DATE) <= $rates_begin THEN 'no exchange rate yet' END AS fault
-FROM subscriptions_read;
+FROM (SELECT * $absent FROM subscriptions_read) AS came;
 
 -- name: subscriptions_repeated
 -- Most spells have a subscription_id and start of their own: only the others are compared.
 CREATE TABLE subscriptions_repeated AS
-SELECT subscription_id, started_at FROM subscriptions_judged
-WHERE $has_key AND subscription_id IS NOT NULL AND fault IS NULL
-GROUP BY subscription_id, started_at HAVING count(*) > 1;
+SELECT $key AS key, started_at FROM subscriptions_judged
+WHERE $has_key AND $key IS NOT NULL AND fault IS NULL
+GROUP BY $key, started_at HAVING count(*) > 1;
 
 -- name: subscriptions_rest
 -- What else stands in the rows to be compared.
@@ -50,8 +45,7 @@ SELECT _row $raw_rest FROM subscriptions_raw
 WHERE $has_rest AND _row IN (
     SELECT _row FROM subscriptions_judged
     WHERE fault IS NULL
-        AND (subscription_id IS NULL
-             OR (subscription_id, started_at) IN (SELECT subscription_id, started_at FROM subscriptions_repeated)));
+        AND ($key IS NULL OR ($key, started_at) IN (SELECT key, started_at FROM subscriptions_repeated)));
 
 -- name: subscriptions_problems
 -- The spells set aside.
@@ -64,8 +58,7 @@ WITH ranked AS (
                               trial_ends_at, billed, status, cancel_reason, currency $extras $rest) AS same_key
     FROM subscriptions_judged AS judged LEFT JOIN subscriptions_rest AS rest ON rest._row = judged._row
     WHERE fault IS NULL
-        AND (subscription_id IS NULL
-             OR (subscription_id, started_at) IN (SELECT subscription_id, started_at FROM subscriptions_repeated))
+        AND ($key IS NULL OR ($key, started_at) IN (SELECT key, started_at FROM subscriptions_repeated))
 )
 SELECT _row, fault AS problem FROM subscriptions_judged WHERE fault IS NOT NULL
 UNION ALL
@@ -77,4 +70,4 @@ CREATE VIEW subscriptions_typed AS
 SELECT spells._row, spells._ambiguous, spells._nonexistent, spells._no_end, spells.customer_id, spells.subscription_id, spells.started_at,
        spells.ended_at, spells.trial_ends_at, spells.amount, spells.billed, spells.status, spells.cancel_reason,
        spells.currency $files $spells_extras, problems.problem
-FROM subscriptions_read AS spells LEFT JOIN subscriptions_problems AS problems ON problems._row = spells._row;
+FROM subscriptions_judged AS spells LEFT JOIN subscriptions_problems AS problems ON problems._row = spells._row;
