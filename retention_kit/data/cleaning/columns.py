@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from retention_kit.data.checks import Finding
+from retention_kit.data.cleaning.keys import are_unique
 from retention_kit.data.cleaning.raw_columns import (
     FLAGS,
     LONGEST,
@@ -94,6 +95,9 @@ class Columns:
         self.is_mixed = self.has_lines and not all(source.is_lines for source in sources)
         self.has_files = any(source.files for source in sources)
         self.has_refunded = False
+        self.has_discounts = True
+        self.has_unique_key = False  # whether the ids of its rows are sure to differ
+        self.has_rest = False  # whether what is no segment tells rows apart
         self.segments: list[str] = []
         self.excluded: dict[str, str] = {}  # column that is no segment → why
         self.findings: list[Finding] = []
@@ -138,9 +142,10 @@ class Columns:
         """The SQL parts of segment columns, of what else tells rows apart, and of options."""
         rest = {name: quote(f"rest.{name}") for name in (*self.excluded, REST) if name in self._types}
         columns = {name: segment_column(name) for name in self.segments}
+        self.has_rest = bool(rest)
         self.sql |= {
             # What is no segment is not carried on, but tells rows apart that are alike in all else.
-            "has_rest": str(bool(rest)).lower(),
+            "rest_joined": f"LEFT JOIN {self._table}_rest AS rest ON rest._row = judged._row" if rest else "",
             "raw_rest": "".join(f", {self.text(name)} AS {column}" for name, column in rest.items()),
             "rest": "".join(f", {column}" for column in rest.values()),
             "raw_extras": "".join(
@@ -216,6 +221,9 @@ class Columns:
         if identity is None:
             return
         self.has_refunded = self._table == "orders" and self.has("refunded")
+        undated = "least(refunded, sold)" if self.has_refunded else "CAST(0 AS BIGINT)"
+        self.sql["undated"], self.sql["beyond"] = undated, f"refunded - {undated}" if self.has_refunded else undated
+        self.sql["rounded_amount"] = "CAST(round(amount) AS BIGINT)" if self.has_lines else "amount"
         sayings = {f"_{flag}": f"_{flag}" for flag in FLAGS}
         sayings |= {name: self.sql[sql] for name, sql in _SAYINGS[self._table].items()}
         stored = {name: sql for name, sql in sayings.items() if sql not in self.constant}
@@ -236,6 +244,15 @@ class Columns:
             stored[identity] = self.sql[identity]
         self.sql["stored"] = "".join(f", {sql} AS {name}" for name, sql in stored.items())
         self.sql["absent"] = "".join(f", {sql} AS {name}" for name, sql in absent.items())
+
+    def find_unique_key(self) -> None:
+        """Whether the table's keys are sure to differ, now that `TABLE_read` is made: then none is compared."""
+        key, identity = self.sql["key"], IDENTITY[self._table]
+        self.has_unique_key = not self.has(identity) or are_unique(
+            self._engine, f"{self._table}_read", key, self.values.rows, is_number=key != identity
+        )
+        if self.has_unique_key:
+            self.sql["has_key"] = "false"
 
     def has(self, name: str) -> bool:
         """Whether the table has a column of this name."""

@@ -88,7 +88,7 @@ class Cleaning:
             with wrap_errors(self.engine.error, f"The {name}"):
                 if name in IDENTITY:
                     columns.set_money(10**self.money.decimals, self.money.scale)
-                self._run(statements(_PACKAGE, f"{name}_typed").values(), columns.sql)
+                self._type_rows(name, columns)
             self.judged[name] = judge(self.engine, name, columns, self.money)
             self.sizes[name] = size = self.judged[name].rows
             self._add(name, [one for source in sources for one in source.findings] + columns.findings)
@@ -100,6 +100,14 @@ class Cleaning:
                 refuse_late_rates(self.engine, name, self.rates_begin)
             if columns.is_naive:
                 self.counts.append(Count(name, "naive times without a time zone", size))
+
+    def _type_rows(self, name: str, columns: Columns) -> None:
+        """Make `TABLE_typed`; keys that are sure to differ are not compared."""
+        for step, statement in statements(_PACKAGE, f"{name}_typed").items():
+            if step == f"{name}_repeated":
+                columns.find_unique_key()
+            if step != f"{name}_rest" or columns.has_rest:
+                self._run([statement], columns.sql)
 
     def set_as_of(self) -> None:
         """Decide up to when data are known; raises DataError or SettingsError where no row is from before."""
@@ -130,6 +138,8 @@ class Cleaning:
                 if name == "orders":
                     self._build_orders(columns)
                     self._add(name, dominant_customer(self.engine, self.sizes[name]))
+                elif name == "subscriptions":
+                    self._build_subscriptions(columns)
                 else:
                     self._run(statements(_PACKAGE, name).values(), columns.sql)
                 self.effects[name] = lines_effect(self.engine, columns)
@@ -182,11 +192,26 @@ class Cleaning:
             if columns.has_lines:
                 self._run([lines], parts | {"rows": rows, "into": "orders_whole", "currency": "CAST(NULL AS VARCHAR)"})
                 rows = "orders_whole"
-        self._run([orders["orders_usable"], orders["orders_refunds"]], parts | {"usable": rows})
+        self._run([orders["orders_usable"]], parts | {"usable": rows})
         # Where no refund has to be joined, orders are as soon computed as read.
-        has_refunds = self.engine.rows("SELECT count(*) FROM orders_refunds")[0][0] > 0
+        has_refunds = columns.has("refund_of")
+        if has_refunds:
+            self.engine.run(orders["orders_refunds"])
+            has_refunds = self.engine.rows("SELECT count(*) FROM orders_refunds")[0][0] > 0
         kind = "TABLE" if has_refunds or self.engine.database else "VIEW"
-        self._run([orders["orders"]], parts | {"made_as": kind})
+        self._run([orders["orders" if has_refunds else "orders_without_refunds"]], parts | {"made_as": kind})
+
+    def _build_subscriptions(self, columns: Columns) -> None:
+        """Make the clean spells; without a discount none is cut."""
+        steps = statements(_PACKAGE, "subscriptions")
+        for name in ("subscriptions_counted", "subscriptions_gaps", "subscriptions_spells", "subscriptions_discounts"):
+            self._run([steps[name]], columns.sql)
+        columns.has_discounts = self.engine.rows("SELECT count(*) FROM subscriptions_discounts")[0][0] > 0
+        if not columns.has_discounts:
+            self._run([steps["subscriptions_whole"]], columns.sql)
+        else:
+            for name in ("subscriptions_before_discounts", "subscriptions_stretches", "subscriptions"):
+                self._run([steps[name]], columns.sql)
 
     def _run(self, sql: Iterable[str], parts: dict[str, str]) -> None:
         for statement in sql:

@@ -16,12 +16,13 @@ from retention_kit.data.values.typed_amounts import may_be_finer
 
 class RawValues(NamedTuple):
     """Of the columns that are ours and the segments: the ids, how each text is written, and how many amounts may have
-    more decimals than the report's currency.
+    more decimals than the report's currency, of how many rows.
     """
 
     ids: Mapping[str, IdColumn] = {}
     writing: Mapping[str, Writing] = {}
     finer: int = 1
+    rows: int = 0
 
     @property
     def may_name_totals(self) -> bool:
@@ -41,7 +42,7 @@ def look_at_values(
     look = Look(engine, f"{table}_raw")
     ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name in kinds]
     ids = ask_ids(look, {name: kinds[name] for name in ours})
-    asked = {}
+    rows, finer, asked = look.ask("count(*)"), look.ask("0"), {}
     for name in (name for name in (*ours, *segments) if not is_number(kinds[name]) and name not in times(table)):
         text = f"CAST({quote(name)} AS VARCHAR)"
         around = f"count(CASE WHEN {text} LIKE ' %' OR {text} LIKE '% ' THEN 1 END)"
@@ -53,4 +54,4 @@ def look_at_values(
         name: Writing(longest() or 0, shortest() != 0, not around())
         for name, ((longest, shortest), around) in asked.items()
     }
-    return RawValues(ids, writing, finer() if "amount" in ours else 0)
+    return RawValues(ids, writing, finer(), rows())

@@ -10,9 +10,9 @@ FROM orders_typed WHERE problem IS NULL AND ordered_at < $as_of;
 -- What is refunded without a date (`undated`) lowers its own order, never below zero; `beyond` is what exceeds it.
 CREATE VIEW orders_usable AS
 SELECT _row, customer_id, order_id, ordered_at, amount, refund_of, has_several,
-       least(refunded, sold) AS undated, refunded - least(refunded, sold) AS beyond $extras
+       $undated AS undated, $beyond AS beyond $extras
 FROM (
-    SELECT _row, customer_id, order_id, ordered_at, CAST(round(amount) AS BIGINT) AS amount, refund_of, has_several,
+    SELECT _row, customer_id, order_id, ordered_at, $rounded_amount AS amount, refund_of, has_several,
            CAST(round(coalesce(refunded, 0)) AS BIGINT) AS refunded,
            CAST(CASE WHEN refund_of IS NULL AND amount > 0 THEN round(amount) ELSE 0 END AS BIGINT) AS sold $extras
     FROM $usable
@@ -52,3 +52,13 @@ SELECT usable.customer_id, usable.order_id, usable.ordered_at, CAST(usable.order
 FROM orders_usable AS usable
 LEFT JOIN netted ON netted.sale = usable._row
 LEFT JOIN orders_refunds AS excess ON excess._row = usable._row;
+
+-- name: orders_without_refunds
+-- The same where no refund names an order.
+CREATE $made_as orders AS
+SELECT customer_id, order_id, ordered_at, CAST(ordered_at AS DATE) AS day, _row,
+       CAST(CASE WHEN amount > undated THEN amount - undated ELSE 0 END AS BIGINT) AS amount,
+       CAST(CASE WHEN amount < 0 THEN -amount ELSE 0 END AS BIGINT) AS refund,
+       amount > undated OR ($zero_is_purchase AND amount = 0) AS is_purchase,
+       amount = 0 AS is_zero, has_several, false AS is_named, CAST(0 AS BIGINT) AS refunded, undated, beyond $extras
+FROM orders_usable;

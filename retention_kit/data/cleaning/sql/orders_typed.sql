@@ -25,7 +25,7 @@ GROUP BY $key HAVING count(*) > 1;
 -- What else stands in the rows to be compared.
 CREATE TABLE orders_rest AS
 SELECT _row $raw_rest FROM orders_raw
-WHERE $has_rest AND _row IN (
+WHERE _row IN (
     SELECT _row FROM orders_judged
     WHERE fault IS NULL AND NOT _is_line
         AND ($key IS NULL OR $key IN (SELECT key FROM orders_repeated)));
@@ -39,7 +39,7 @@ WITH ranked AS (
                               $rest ORDER BY judged._row) AS same_row,
            dense_rank() OVER (PARTITION BY order_id ORDER BY ordered_at, amount, coalesce(refunded, 0) DESC, customer_id,
                               refund_of, currency $extras $rest) AS same_key
-    FROM orders_judged AS judged LEFT JOIN orders_rest AS rest ON rest._row = judged._row
+    FROM orders_judged AS judged $rest_joined
     WHERE fault IS NULL AND NOT _is_line
         AND ($key IS NULL OR $key IN (SELECT key FROM orders_repeated))
 )

@@ -105,3 +105,10 @@ SELECT customer_id, subscription_id, started_at, _row,
        CAST(greatest(0, least(mrr, so_far - discount)) AS BIGINT) AS mrr, currency, billed, status, unpaid_kind,
        is_bridged AND until = paid_until AS is_bridged $extras
 FROM cut;
+
+-- name: subscriptions_whole
+-- The spells where nobody has a discount.
+CREATE TABLE subscriptions AS
+SELECT customer_id, subscription_id, started_at, _row, cancel_reason, paid_from, paid_until, mrr, currency, billed, status,
+       unpaid_kind, is_bridged $extras
+FROM subscriptions_spells;

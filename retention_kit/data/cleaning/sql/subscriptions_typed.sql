@@ -42,7 +42,7 @@ GROUP BY $key, started_at HAVING count(*) > 1;
 -- What else stands in the rows to be compared.
 CREATE TABLE subscriptions_rest AS
 SELECT _row $raw_rest FROM subscriptions_raw
-WHERE $has_rest AND _row IN (
+WHERE _row IN (
     SELECT _row FROM subscriptions_judged
     WHERE fault IS NULL
         AND ($key IS NULL OR ($key, started_at) IN (SELECT key, started_at FROM subscriptions_repeated)));
@@ -56,7 +56,7 @@ WITH ranked AS (
                               billed, status, cancel_reason, currency $extras $rest ORDER BY judged._row) AS same_row,
            dense_rank() OVER (PARTITION BY subscription_id, started_at, amount < 0 ORDER BY amount, customer_id, ended_at,
                               trial_ends_at, billed, status, cancel_reason, currency $extras $rest) AS same_key
-    FROM subscriptions_judged AS judged LEFT JOIN subscriptions_rest AS rest ON rest._row = judged._row
+    FROM subscriptions_judged AS judged $rest_joined
     WHERE fault IS NULL
         AND ($key IS NULL OR ($key, started_at) IN (SELECT key, started_at FROM subscriptions_repeated))
 )
