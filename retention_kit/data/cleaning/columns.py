@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from retention_kit.data.checks import Finding
-from retention_kit.data.cleaning.keys import are_unique
+from retention_kit.data.cleaning.keys import FEW, are_unique
 from retention_kit.data.cleaning.raw_columns import (
     FLAGS,
     LONGEST,
@@ -21,7 +21,7 @@ from retention_kit.data.cleaning.raw_values import RawValues, look_at_values
 from retention_kit.data.cleaning.segments import choose_segments
 from retention_kit.data.cleaning.stacking import Stack
 from retention_kit.data.engines.protocol import Engine
-from retention_kit.data.engines.sql_text import literal, quote, segment_column
+from retention_kit.data.engines.sql_text import NO_TEXT, literal, quote, segment_column
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE, REST
 from retention_kit.data.schema import IDENTITY, OPTIONAL, REQUIRED
@@ -64,6 +64,7 @@ _SAYINGS = {
         "unreadable_trial": "trial_ends_at_unreadable",
     },
 }
+_ALIASES = {"orders": "orders", "subscriptions": "spells"}  # of the typed rows
 # Typed columns that may be of a column that never came, with its name.
 _OPTIONAL = {
     "orders": {"refund_of": "refund_of", "currency": "currency"},
@@ -97,6 +98,7 @@ class Columns:
         self.has_refunded = False
         self.has_discounts = True
         self.has_unique_key = False  # whether the ids of its rows are sure to differ
+        self.has_problems = True  # whether a row may have been set aside
         self.has_rest = False  # whether what is no segment tells rows apart
         self.segments: list[str] = []
         self.excluded: dict[str, str] = {}  # column that is no segment → why
@@ -233,7 +235,6 @@ class Columns:
                 stored[name] = self.sql[name]
             else:
                 absent[name] = "CAST(NULL AS TIMESTAMP)" if came in self._times else self.sql[name]
-        self.sql["has_key"] = str(self.has(identity)).lower()
         self.sql["key"] = identity
         if not self.has(identity):
             absent[identity] = "CAST(_row AS VARCHAR)"
@@ -245,14 +246,26 @@ class Columns:
         self.sql["stored"] = "".join(f", {sql} AS {name}" for name, sql in stored.items())
         self.sql["absent"] = "".join(f", {sql} AS {name}" for name, sql in absent.items())
 
-    def find_unique_key(self) -> None:
-        """Whether the table's keys are sure to differ, now that `TABLE_read` is made: then none is compared."""
+    def judge_keys(self) -> None:
+        """Whether a row has to be set aside, now that `TABLE_judged` is made; keys that differ are not compared."""
         key, identity = self.sql["key"], IDENTITY[self._table]
-        self.has_unique_key = not self.has(identity) or are_unique(
-            self._engine, f"{self._table}_read", key, self.values.rows, is_number=key != identity
+        compared = "fault IS NULL AND NOT _is_line" if self._table == "orders" else "fault IS NULL"
+        is_small = self.values.rows <= FEW
+        ((faults, nameless, filled, different),) = self._engine.rows(
+            f"SELECT count(fault), count(CASE WHEN {compared} AND {key} IS NULL THEN 1 END), "
+            f"count(CASE WHEN {compared} THEN {key} END), "
+            f"{f'count(DISTINCT CASE WHEN {compared} THEN {key} END)' if is_small else '0'} FROM {self._table}_judged"
         )
-        if self.has_unique_key:
-            self.sql["has_key"] = "false"
+        self.has_unique_key = not self.has(identity) or (
+            filled == different
+            if is_small
+            else are_unique(self._engine, f"{self._table}_read", key, self.values.rows, is_number=key != identity)
+        )
+        self.has_problems = bool(faults or nameless or not self.has_unique_key or self.sql["overlap"])
+        self.sql["has_key"] = str(not self.has_unique_key).lower()
+        self.sql["problem"] = "problems.problem" if self.has_problems else NO_TEXT
+        joined = f"LEFT JOIN {self._table}_problems AS problems ON problems._row = {_ALIASES[self._table]}._row"
+        self.sql["problems_joined"] = joined if self.has_problems else ""
 
     def has(self, name: str) -> bool:
         """Whether the table has a column of this name."""

@@ -33,6 +33,8 @@ def find_totals(engine: Engine, table: str, columns: Columns, money: Money, rows
     """Rows whose amount is the sum of rows before them: of somebody called a total, of all rows of their file or of
     those since the total before; of nobody, of all rows of their file. `rows` are those of the table.
     """
+    if not columns.values.may_hold_totals:
+        return []
     part = "_source * 1000000 + coalesce(_file_number, 0)" if columns.has_files else "0"
     is_named = _IS_TOTAL if columns.values.may_name_totals else "false"
     usable = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retention_kit.data.engines.protocol import Engine
 
-_FEW = 50_000  # rows whose keys are as soon compared
+FEW = 50_000  # rows whose keys are as soon compared
 _SPARSE = 16  # numbers from the least key to the greatest, for each row, up to which a bit stands for each
 
 
@@ -14,7 +14,7 @@ def are_unique(engine: Engine, relation: str, key: str, rows: int, *, is_number:
     Numbers are told apart by a bit for each; texts by their order, as programs count on: each follows the one before
     it. Only the embedded engine is asked.
     """
-    if rows <= _FEW or engine.database:
+    if engine.database:
         return False
     if is_number:
         ((filled, least, last),) = engine.rows(f"SELECT count({key}), min({key}), max({key}) FROM {relation}")

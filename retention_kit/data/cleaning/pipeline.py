@@ -88,7 +88,9 @@ class Cleaning:
             with wrap_errors(self.engine.error, f"The {name}"):
                 if name in IDENTITY:
                     columns.set_money(10**self.money.decimals, self.money.scale)
-                self._type_rows(name, columns)
+                    self._type_rows(name, columns)
+                else:
+                    self._run(statements(_PACKAGE, f"{name}_typed").values(), columns.sql)
             self.judged[name] = judge(self.engine, name, columns, self.money)
             self.sizes[name] = size = self.judged[name].rows
             self._add(name, [one for source in sources for one in source.findings] + columns.findings)
@@ -102,12 +104,16 @@ class Cleaning:
                 self.counts.append(Count(name, "naive times without a time zone", size))
 
     def _type_rows(self, name: str, columns: Columns) -> None:
-        """Make `TABLE_typed`; keys that are sure to differ are not compared."""
+        """Make `TABLE_typed`; where no row has to be set aside, none is compared."""
+        unneeded: set[str] = set()
         for step, statement in statements(_PACKAGE, f"{name}_typed").items():
-            if step == f"{name}_repeated":
-                columns.find_unique_key()
-            if step != f"{name}_rest" or columns.has_rest:
+            if step not in unneeded:
                 self._run([statement], columns.sql)
+            if step == f"{name}_judged":
+                columns.judge_keys()
+                unneeded = set() if columns.has_rest else {f"{name}_rest"}
+                if not columns.has_problems:
+                    unneeded = {f"{name}_repeated", f"{name}_rest", f"{name}_problems"}
 
     def set_as_of(self) -> None:
         """Decide up to when data are known; raises DataError or SettingsError where no row is from before."""

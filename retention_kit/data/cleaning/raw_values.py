@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from retention_kit.data.cleaning.raw_columns import Writing, is_number, times
+from retention_kit.data.cleaning.raw_columns import Writing, is_number, text_sql, times
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.schema import OPTIONAL, REQUIRED
@@ -16,18 +16,24 @@ from retention_kit.data.values.typed_amounts import may_be_finer
 
 class RawValues(NamedTuple):
     """Of the columns that are ours and the segments: the ids, how each text is written, and how many amounts may have
-    more decimals than the report's currency, of how many rows.
+    more decimals than the report's currency, of how many rows, in how many of which a customer is named.
     """
 
     ids: Mapping[str, IdColumn] = {}
     writing: Mapping[str, Writing] = {}
     finer: int = 1
     rows: int = 0
+    known: int = 0
 
     @property
     def may_name_totals(self) -> bool:
         """Whether a customer may be called a total."""
         return not ("customer_id" in self.ids and self.ids["customer_id"].is_plain)
+
+    @property
+    def may_hold_totals(self) -> bool:
+        """Whether a row may be one that sums others: of somebody called a total, or of nobody."""
+        return self.may_name_totals or self.known < self.rows
 
     @property
     def has_long(self) -> bool:
@@ -42,7 +48,10 @@ def look_at_values(
     look = Look(engine, f"{table}_raw")
     ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name in kinds]
     ids = ask_ids(look, {name: kinds[name] for name in ours})
-    rows, finer, asked = look.ask("count(*)"), look.ask("0"), {}
+    rows, finer, known, asked = look.ask("count(*)"), look.ask("0"), look.ask("0"), {}
+    if "customer_id" in ours:
+        kind, text = kinds["customer_id"], f"nullif(CAST({quote('customer_id')} AS VARCHAR), '')"
+        known = look.ask(f"count({text_sql('customer_id', kind) if is_number(kind) else text})")
     for name in (name for name in (*ours, *segments) if not is_number(kinds[name]) and name not in times(table)):
         text = f"CAST({quote(name)} AS VARCHAR)"
         around = f"count(CASE WHEN {text} LIKE ' %' OR {text} LIKE '% ' THEN 1 END)"
@@ -54,4 +63,4 @@ def look_at_values(
         name: Writing(longest() or 0, shortest() != 0, not around())
         for name, ((longest, shortest), around) in asked.items()
     }
-    return RawValues(ids, writing, finer(), rows())
+    return RawValues(ids, writing, finer(), rows(), known())

@@ -52,5 +52,5 @@ $overlap;
 -- name: orders_typed
 CREATE VIEW orders_typed AS
 SELECT orders._row, orders._is_line, orders._like, orders._ambiguous, orders._nonexistent, orders.customer_id, orders.order_id,
-       orders.ordered_at, orders.amount, orders.refund_of, orders.refunded, orders.currency $files $orders_extras, problems.problem
-FROM orders_judged AS orders LEFT JOIN orders_problems AS problems ON problems._row = orders._row;
+       orders.ordered_at, orders.amount, orders.refund_of, orders.refunded, orders.currency $files $orders_extras, $problem AS problem
+FROM orders_judged AS orders $problems_joined;

@@ -69,5 +69,5 @@ FROM ranked WHERE same_row > 1 OR (subscription_id IS NOT NULL AND same_key > 1 
 CREATE VIEW subscriptions_typed AS
 SELECT spells._row, spells._ambiguous, spells._nonexistent, spells._no_end, spells.customer_id, spells.subscription_id, spells.started_at,
        spells.ended_at, spells.trial_ends_at, spells.amount, spells.billed, spells.status, spells.cancel_reason,
-       spells.currency $files $spells_extras, problems.problem
-FROM subscriptions_judged AS spells LEFT JOIN subscriptions_problems AS problems ON problems._row = spells._row;
+       spells.currency $files $spells_extras, $problem AS problem
+FROM subscriptions_judged AS spells $problems_joined;
