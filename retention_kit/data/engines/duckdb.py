@@ -85,6 +85,7 @@ class DuckDB:
         self.error: type[Exception] | tuple[type[Exception], ...] = duckdb.Error
         self.embedded = self
         self.prepared: dict[str, object] = {}
+        self._types: dict[str, dict[str, str]] = {}  # of relations, until a statement may change one
         self.lock = RLock()
         self.copy_folder = private_path()  # for copies of what is being read
         folder = private_path()
@@ -120,6 +121,7 @@ class DuckDB:
 
     def run(self, sql: str, **parts: str) -> None:
         """Run statements; `$name` placeholders stand for SQL made by the package, never for data."""
+        self._types.clear()
         with _raise_interrupts():
             self._connection.execute(fill_placeholders(sql, parts))
 
@@ -143,7 +145,10 @@ class DuckDB:
 
     def types(self, relation: str) -> dict[str, str]:
         """Column names and SQL types of a table, view or parenthesised query."""
-        return {name: kind for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM {relation}")}
+        if (known := self._types.get(relation)) is None:
+            known = {name: kind for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM {relation}")}
+            self._types[relation] = known
+        return dict(known)
 
     def define(self, name: str, query: str) -> None:
         """Make a view of a query in DuckDB's SQL."""
@@ -159,10 +164,12 @@ class DuckDB:
 
     def register(self, name: str, frame: object) -> None:
         """Make a DataFrame or an Arrow stream readable under a name."""
+        self._types.clear()
         self._connection.register(name, frame)
 
     def unregister(self, name: str) -> None:
         """Release what was registered under a name."""
+        self._types.clear()
         self._connection.unregister(name)
 
     def save_tables(self, path: Path) -> list[str]:
