@@ -300,26 +300,24 @@ def _build_customers(data: Dataset, granularity: Granularity) -> None:
         )
         engine.run(sql("merged_intervals"), name="activity", touched=touched, **first_run)
 
-    def membership_intervals(spans: Granularity) -> str | None:
+    def runs(spans: Granularity, name: str) -> str | None:
         """Spans at whose end one is a customer, where those are not just the active ones."""
         if data.basis == "subscriptions":
             levels = "levels" if spans is granularity else "day_levels"
-            return f"SELECT customer_id, from_period, until_period FROM {levels} WHERE mrr > 0"
+            return fill_placeholders(sql("paying_runs"), {"levels": levels, "end": end_index(data, spans)})
         if inactivity is None:
             return None
         lapses = f"(day + {inactivity})"
         beyond = f"CASE WHEN {lapses} >= DATE '{data.as_of}' THEN {end_index(data, spans)} ELSE {spans.sql(lapses)} END"
-        return f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
+        bought = f"SELECT DISTINCT customer_id, {spans.sql('day')} AS from_period, {beyond} AS until_period {_BOUGHT}"
+        engine.run(sql("merged_intervals"), name=name, touched=bought, **first_run)
+        return name
 
-    if (intervals := membership_intervals(granularity)) is not None:
-        engine.run(sql("merged_intervals"), name="customer_intervals", touched=intervals, **first_run)
-        engine.run(
-            sql("membership"), name="membership", runs="customer_intervals", first=active_sql(data), **first_span
-        )
-    if is_daily(data, granularity, "churn_mode") and (touched_days := membership_intervals(DAYS)) is not None:
-        engine.run(sql("merged_intervals"), name="day_customer_intervals", touched=touched_days, **first_run)
+    if (found := runs(granularity, "customer_intervals")) is not None:
+        engine.run(sql("membership"), name="membership", runs=found, first=active_sql(data), **first_span)
+    if is_daily(data, granularity, "churn_mode") and (found := runs(DAYS, "day_customer_intervals")) is not None:
         first = "day_levels" if data.basis == "subscriptions" else "day_customer_intervals"
-        engine.run(sql("membership"), name="day_membership", runs="day_customer_intervals", first=first, **first_span)
+        engine.run(sql("membership"), name="day_membership", runs=found, first=first, **first_span)
 
 
 def _build_membership_changes(data: Dataset, granularity: Granularity) -> None:
