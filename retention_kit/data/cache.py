@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -24,6 +24,7 @@ import msgspec
 from retention_kit.data.cache_folder import (
     beside,
     checksums,
+    digest_of,
     is_file,
     own_folder,
     prune,
@@ -37,6 +38,7 @@ from retention_kit.data.cache_values import NotKept, from_bytes, to_bytes
 from retention_kit.data.checks import WHEN
 from retention_kit.data.choose_engine import content_of, fill_variables
 from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.readers.text_files import TEXTS
 from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.errors import DataError, Phrase, SettingsError
 from retention_kit.periods import today
@@ -57,11 +59,16 @@ class Entry:
         """Look at the content of the files that the sources name, relative to `folder`; `own` holds all entries. Raises
         OSError, and DataError where a file is missing.
         """
-        self._settings, self._sources, self._folder = settings, sources, folder
-        self._code, self._digests = _code(), self._read_digests()
+        self._settings, self._sources, self._folder, self._code = settings, sources, folder, _code()
+        self._found = self._find_files()
+        self._by_file = self._read_digests()
         decided = [
             self._code,
-            self._digests,
+            [
+                [table, text, [[str(path.absolute()), self._by_file[path]] for path in files]]
+                for table, parts in self._found.items()
+                for text, files in parts
+            ],
             _decisive(settings),
             [version(name) for name in _PACKAGES],
             [sha256(Path(name).read_bytes()).hexdigest() for name in settings.report.plugins],
@@ -72,9 +79,9 @@ class Entry:
         self._building = beside(self._path)
 
     @property
-    def folders(self) -> tuple[Path, Path]:
+    def folders(self) -> list[Path]:
         """Where an engine is to open tables and to save them."""
-        return self._path, self._building
+        return [self._path, self._building, *(one for _, *more in self._texts().values() for one in more)]
 
     @property
     def summaries(self) -> Summaries:
@@ -101,6 +108,23 @@ class Entry:
         fields["known"]["tomorrow"] = f"TIMESTAMP '{tomorrow}'"
         return fields
 
+    def keep_texts(self, engine: DuckDB) -> None:
+        """Let the engine keep the rows of text files, where a source is in several."""
+        with suppress(OSError):
+            remove_left(self._path.parent)
+        engine.text_folders = self._texts()
+
+    def _texts(self) -> dict[Path, tuple[str, Path, Path]]:
+        """By text file of several, its digest, where its rows are kept, and where they are written meanwhile."""
+        found = {}
+        for parts in self._found.values():
+            for path in (one for _, several in parts if len(several) > 1 for one in several):
+                if path.suffix.lower() in TEXTS:
+                    name = sha256(f"{path.name}\0{self._by_file[path]}".encode()).hexdigest()
+                    folder = self._path.with_name(f"{self._code[:16]}-{name[:40]}")
+                    found[path] = self._by_file[path], folder, folder.with_name(f"{self._building.name}-{name[:8]}")
+        return found
+
     def save(self, engine: DuckDB, fields: dict[str, Any]) -> str:
         """Keep the tables of an engine and the fields of their `Dataset`, unless a file has changed since it was looked
         at; why they cannot be kept.
@@ -117,7 +141,13 @@ class Entry:
             content = [views, checksums(building / "tables"), tomorrow, last, fields]
             write_checked(building / "dataset", to_bytes(content))
             (building / "summaries").mkdir(mode=0o700)
-            if fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'" and self._read_digests() == self._digests:
+            if fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'" and (
+                self._find_files(),
+                self._read_digests(),
+            ) == (
+                self._found,
+                self._by_file,
+            ):
                 put_in_place(building, self._path)
                 prune(self._path, self._code[:16])
         except (duckdb.Error, OSError, NotKept, DataError) as error:
@@ -143,20 +173,18 @@ class Entry:
         every = [self._settings.report.timezone, *(one.timezone for parts in self._sources.values() for one in parts)]
         return sorted({zone or "UTC" for zone in every})
 
-    def _read_digests(self) -> dict[str, list]:
-        """By table, the path of each source with its files and their digests."""
+    def _find_files(self) -> dict[str, list[tuple[str, list[Path]]]]:
+        """By table, the path of each source as it is written, and its files."""
         url = self._settings.data.engine
-        found = {
+        return {
             name: [(one.path, content_of(one, url, self._folder)) for one in parts]
             for name, parts in self._sources.items()
         }
-        paths = {path for parts in found.values() for _, files in parts for path in files}
+
+    def _read_digests(self) -> dict[Path, str]:
+        paths = {path for parts in self._found.values() for _, files in parts for path in files}
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            digests = dict(zip(paths, threads.map(_digest_of, paths), strict=True))
-        return {
-            name: [[text, [[str(path.absolute()), digests[path]] for path in files]] for text, files in parts]
-            for name, parts in found.items()
-        }
+            return dict(zip(paths, threads.map(digest_of, paths), strict=True))
 
 
 class Summaries(dict[SummaryKey, Any]):
@@ -259,11 +287,6 @@ def _code() -> str:
         content = path.read_bytes()
         digest.update(f"{path.relative_to(_PACKAGE)} {len(content)}\n".encode() + content)
     return digest.hexdigest()
-
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _rules_of(zone: str) -> bytes:

@@ -8,7 +8,7 @@ import stat
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from time import time
 from uuid import uuid4
@@ -118,6 +118,12 @@ def read_checked(path: Path) -> bytes | None:
         return None
     content = whole[_DIGEST:]
     return content if len(whole) >= _DIGEST and sha256(content).digest() == whole[:_DIGEST] else None
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def checksums(path: Path) -> list[int]:

@@ -227,6 +227,8 @@ def _load_files(source: Path, settings: dict[str, Any]) -> Dataset:
     engine = named_engine(chosen.data, folder, entry.folders if entry else ())
     if entry and (kept := entry.open(engine.embedded)):
         return Dataset(settings=chosen, engine=engine, summaries=entry.summaries, **kept)
+    if entry:
+        entry.keep_texts(engine.embedded)
     decimals = money_decimals(chosen.report.currency)
     asked = [*chosen.report.segments, *(name for one in chosen.follow_ups for name in one.columns)]
     file = None if engine.database else chosen.data.engine

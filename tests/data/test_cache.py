@@ -26,6 +26,7 @@ from retention_kit.cli import main
 from retention_kit.data import cache, cache_folder, cache_values, dataset
 from retention_kit.data.check_rows import rows_of
 from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.readers import kept_texts
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.catalogue import METRICS
@@ -106,6 +107,10 @@ def written(folder: Path, tables: dict, kind: str) -> None:
             getattr(frame, f"to_{kind}")(folder / f"{name}.{kind}", index=False)
 
 
+def scorecard_of(data) -> str:
+    return rk.scorecard(data, "2024-03", segment="country").to_csv()
+
+
 def asked_of(data) -> dict:
     """What one can ask of a dataset, as text to the last digit; figures by segment value, lists, and rows as they came."""
     last = rk.Period.parse("2024-03")
@@ -118,7 +123,7 @@ def asked_of(data) -> dict:
         "rows": {table: (one.rows, one.frame.to_csv(), one.lines.to_csv()) for table, one in rows_of(data).items()},
         "lists": {name: rows.to_csv() for name, rows in customer_lists(data, last, columns=["country"]).items()},
         "due": [(one.follow_up.name, one.rows, one.reason) for one in due_lists(data)],
-        "scorecard": rk.scorecard(data, periods=["2024-02", "2024-03"], segment="country").to_csv(),
+        "scorecard": scorecard_of(data),
     }
 
 
@@ -137,11 +142,11 @@ def compare_company(seed: int, folder: Path, cleaned: list[str], tables: tuple[s
         fresh = rk.load(folder, **options, cache=False)
     except DataError:
         return False
-    said = asked_of(fresh)
     assert rk.load(folder, **options).notice == ""
     cleaned.clear()
-    for _ in ("of the tables", "of the summaries"):
-        assert asked_of(rk.load(folder, **options)) == said
+    said = asked_of(fresh)
+    assert asked_of(rk.load(folder, **options)) == said  # of tables
+    assert scorecard_of(rk.load(folder, **options)) == said["scorecard"]  # of summaries
     assert not cleaned
     return True
 
@@ -277,6 +282,40 @@ def test_a_day_counts_where_something_was_planned_for_it(shop, cleaned, on_day):
     on_day("2024-02-10")  # the clock set back
     assert rk.load(shop).as_of == date(2024, 2, 9)
     assert len(cleaned) == 3
+
+
+def test_a_new_file_of_many_is_read_alone(shop, place, monkeypatch):
+    months = ORDERS.splitlines(keepends=True)
+    shop.with_name("orders.csv").unlink()
+    for month in (1, 2):
+        rows = months[1:3] if month == 1 else months[3:5]
+        shop.with_name(f"orders-{month}.csv").write_text("".join([months[0], *rows]), "utf-8")
+    read: list[str] = []
+
+    def read_text(engine, path, *more):
+        read.append(path.name)
+        return really(engine, path, *more)
+
+    really = kept_texts.read_text
+    monkeypatch.setattr(kept_texts, "read_text", read_text)
+    assert revenue(shop) == 70.0
+    assert read == ["orders-1.csv", "orders-2.csv"]
+    shop.with_name("orders-3.csv").write_text("".join([months[0], *months[5:]]), "utf-8")
+    one = rk.load(shop)
+    assert read[2:] == ["orders-3.csv"]
+    fresh = rk.load(shop, cache=False)
+    assert asked_of(one) == asked_of(fresh)
+    read.clear()
+    shop.with_name("orders-2.csv").write_text("".join([months[0], *months[3:5]]).replace("30.00", "31.00"), "utf-8")
+    assert revenue(shop) == 71.0
+    assert read == ["orders-2.csv"]
+    read.clear()
+    shop.write_text(TOML.replace("orders*.csv", "orders-[12].csv").replace('"email"', '"country"'), "utf-8")
+    revenue(shop, as_of="2024-03-01")  # the e-mail is not read any more, nor what was kept with it
+    assert read == ["orders-1.csv", "orders-2.csv"]
+    for file in place.glob("*/tables"):
+        spoil(file, random.Random(1))
+    assert revenue(shop) == 71.0
 
 
 # Summaries

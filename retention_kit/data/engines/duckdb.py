@@ -88,6 +88,7 @@ class DuckDB:
         self._types: dict[str, dict[str, str]] = {}  # of relations, until a statement may change one
         self.lock = RLock()
         self.copy_folder = private_path()  # for copies of what is being read
+        self.text_folders: dict[Path, tuple[str, Path, Path]] = {}  # of text files whose rows are kept: see kept_texts
         folder = private_path()
         config: dict[str, Any] = SEALED | {"temp_directory": str(folder / "spilled" if memory_limit else folder)}
         if memory_limit:
@@ -178,14 +179,29 @@ class DuckDB:
             "SELECT database_name, table_name FROM duckdb_tables() WHERE NOT internal UNION ALL "
             "SELECT database_name, view_name FROM duckdb_views() WHERE NOT internal AND temporary"
         )
-        self.run(f"ATTACH {literal(str(path))} AS {_KEPT} (RECOVERY_MODE NO_WAL_WRITES)")
-        try:
+        with self._attached(path, "RECOVERY_MODE NO_WAL_WRITES"):
             for catalog, name in tables:
                 self.run(f"CREATE TABLE {_KEPT}.main.{quote(name)} AS FROM {catalog}.main.{quote(name)}")
-        finally:
-            self.run(f"DETACH {_KEPT}")
         views = "SELECT sql FROM duckdb_views() WHERE NOT internal AND NOT temporary ORDER BY view_oid"
         return [sql for (sql,) in self.rows(views)]
+
+    def save_table(self, path: Path, name: str) -> None:
+        """Copy one table into a new file."""
+        with self._attached(path, "RECOVERY_MODE NO_WAL_WRITES"):
+            self.run(f"CREATE TABLE {_KEPT}.main.kept AS FROM {self.catalog}.main.{quote(name)}")
+
+    def restore_table(self, path: Path, name: str) -> None:
+        """Copy the table that `save_table` has saved back, under a name."""
+        with self._attached(path, "READ_ONLY"):
+            self.run(f"CREATE OR REPLACE TABLE {self.catalog}.main.{quote(name)} AS FROM {_KEPT}.main.kept")
+
+    @contextmanager
+    def _attached(self, path: Path, option: str) -> Iterator[None]:
+        self.run(f"ATTACH {literal(str(path))} AS {_KEPT} ({option})")
+        try:
+            yield
+        finally:
+            self.run(f"DETACH {_KEPT}")
 
     def open_tables(self, path: Path, views: Iterable[str]) -> None:
         """Read tables that `save_tables` has copied, as they stood then; raises one of `error` where they cannot be."""
