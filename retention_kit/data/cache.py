@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import zoneinfo
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
@@ -182,9 +181,8 @@ class Entry:
         }
 
     def _read_digests(self) -> dict[Path, str]:
-        paths = {path for parts in self._found.values() for _, files in parts for path in files}
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return dict(zip(paths, threads.map(digest_of, paths), strict=True))
+        paths = {path for parts in self._found.values() for _, several in parts for path in several}
+        return {path: digest_of(path) for path in paths}
 
 
 class Summaries(dict[SummaryKey, Any]):

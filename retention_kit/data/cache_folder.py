@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import zlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from time import time
+from typing import TypeVar
 from uuid import uuid4
+from zlib import crc32
 
 from retention_kit.data.engines.private_folders import has_ended
 from retention_kit.errors import DataError
 
 LARGEST = 10 * 2**30  # bytes of all entries; of a smaller disk, half of what is free besides them
-_PART = 2**26  # bytes that a thread looks at
+_PART = 2**25  # bytes that a thread looks at
 _DAY = 86_400
 _DIGEST = 32  # bytes
+T = TypeVar("T")
 
 
 def own_folder() -> Path:
@@ -121,21 +124,39 @@ def read_checked(path: Path) -> bytes | None:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    """A digest of a file's bytes, of large files by several threads: the SHA-256 of those of its parts."""
+
+    def of_part(start: int) -> bytes:
+        digest = sha256()
+        for block in _blocks(path, start):
+            digest.update(block)
+        return digest.digest()
+
+    return sha256(b"".join(_each_part(path, of_part))).hexdigest()
 
 
 def checksums(path: Path) -> list[int]:
-    """The CRC-32 of each part of a large file, by which damage is seen."""
+    """The CRC-32 of each part of a file, by which damage is seen."""
 
     def of_part(start: int) -> int:
-        found, left = 0, _PART
-        with path.open("rb", buffering=0) as file:
-            file.seek(start)
-            while left > 0 and (part := file.read(min(left, 2**20))):
-                found, left = zlib.crc32(part, found), left - len(part)
+        found = 0
+        for block in _blocks(path, start):
+            found = crc32(block, found)
         return found
 
+    return _each_part(path, of_part)
+
+
+def _each_part(path: Path, of_part: Callable[[int], T]) -> list[T]:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return [*threads.map(of_part, range(0, path.stat().st_size, _PART))]
+
+
+def _blocks(path: Path, start: int) -> Iterator[bytes]:
+    """The bytes of a part."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        left = _PART
+        while left > 0 and (block := file.read(min(left, 2**20))):
+            left -= len(block)
+            yield block

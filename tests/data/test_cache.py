@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from errno import ENOSPC
-from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -21,7 +20,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import retention_kit as rk
-from oracle_cases import CURRENCY, TRICKY_AS_OF, ZONE, tricky_tables
+from oracle_cases import CURRENCY, TRICKY_AS_OF, ZONE, many_tricky_tables, tricky_tables
 from retention_kit.cli import main
 from retention_kit.data import cache, cache_folder, cache_values, dataset
 from retention_kit.data.check_rows import rows_of
@@ -47,6 +46,7 @@ cache = true
 [report]
 timezone = "Europe/London"
 currency = "GBP"
+segments = ["country"]
 [[follow_ups]]
 name = "Second"
 when = "20 days after first purchase"
@@ -108,7 +108,8 @@ def written(folder: Path, tables: dict, kind: str) -> None:
 
 
 def scorecard_of(data) -> str:
-    return rk.scorecard(data, "2024-03", segment="country").to_csv()
+    (segment, *_) = data.settings.report.segments
+    return rk.scorecard(data, "2024-03", segment=segment).to_csv()
 
 
 def asked_of(data) -> dict:
@@ -127,47 +128,40 @@ def asked_of(data) -> dict:
     }
 
 
-def compare_company(seed: int, folder: Path, cleaned: list[str], tables: tuple[str, ...]) -> bool:
-    """Whether a random company can be read at all; then what is kept of it is what is read anew."""
-    frames = {name: tricky_tables(seed)[name] for name in tables}
-    frames = {name: frame.assign(country=frame.get("country", "Spain")) for name, frame in frames.items()}
-    kind = ("csv", "parquet", "sqlite")[seed // 3 % 3]
+def compare(frames: dict[str, pd.DataFrame], kind: str, folder: Path, cleaned: list[str], **options) -> None:
+    """What is kept of tables, in files of a kind, is what is read of them anew."""
     written(folder, frames, kind)
-    named = "".join(f'{name} = "{name if kind == "sqlite" else f"{name}.{kind}"}"\n' for name in tables)
+    named = "".join(f'{name} = "{name if kind == "sqlite" else f"{name}.{kind}"}"\n' for name in frames)
     engine = 'engine = "sqlite:///shop.sqlite"\n' if kind == "sqlite" else ""
     rules = '[[follow_ups]]\nname = "Back"\nwhen = "no purchase for 20 days"\ncontact = "country"\n'
     (folder / "retention.toml").write_text(f"[data]\n{engine}{named}cache = true\n{rules}", "utf-8")
-    options = {"timezone": ZONE, "currency": CURRENCY, "as_of": TRICKY_AS_OF, "segments": ["country"]}
-    try:
-        fresh = rk.load(folder, **options, cache=False)
-    except DataError:
-        return False
+    options |= {"timezone": ZONE, "currency": CURRENCY, "as_of": TRICKY_AS_OF}
+    fresh = rk.load(folder, **options, cache=False)
     assert rk.load(folder, **options).notice == ""
     cleaned.clear()
     said = asked_of(fresh)
     assert asked_of(rk.load(folder, **options)) == said  # of tables
     assert scorecard_of(rk.load(folder, **options)) == said["scorecard"]  # of summaries
     assert not cleaned
-    return True
 
 
-TABLES = (("orders",), ("subscriptions",), ("orders", "responses"))
+KINDS = ("csv", "parquet", "sqlite")
 
 
-def test_what_is_kept_is_what_is_read_anew(tmp_path, cleaned):
-    """Random companies of hard cases, as text, Parquet and database."""
-    for seed in (0, 4, 8):
-        (folder := tmp_path / str(seed)).mkdir()
-        assert compare_company(seed, folder, cleaned, TABLES[seed % 3])
+@pytest.mark.parametrize(("seed", "name"), [(0, "orders"), (4, "subscriptions"), (8, "orders")])
+def test_what_is_kept_is_what_is_read_anew(tmp_path, cleaned, seed: int, name: str):
+    """Hard cases, as text, Parquet and database."""
+    frame = tricky_tables(seed)[name].assign(country="Spain")
+    compare({name: frame}, KINDS[seed // 3], tmp_path, cleaned, segments=["country"])
 
 
 @pytest.mark.long
-def test_a_hundred_companies(tmp_path, cleaned):
-    read, seeds = 0, count(100)
-    while read < 100:
-        seed = next(seeds)
-        (folder := tmp_path / str(seed)).mkdir()
-        read += compare_company(seed, folder, cleaned, TABLES[seed % 3])
+@pytest.mark.parametrize("number", range(4))
+def test_a_hundred_companies(tmp_path, cleaned, number: int):
+    """Random companies of hard cases, twenty-five in one, each of which is a segment value."""
+    frames = many_tricky_tables(range(25 * number, 25 * number + 25))
+    basis = ("orders", "subscriptions")[number % 2]
+    compare(dict(frames), KINDS[number % 3], tmp_path, cleaned, basis=basis, segments=["case"])
 
 
 # What makes it read anew
