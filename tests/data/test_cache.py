@@ -542,7 +542,7 @@ def test_killed_while_writing(shop, place):
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_killed_at_many_points(shop, place):
-    kill_while_writing(shop, place, 60)
+    kill_while_writing(shop, place, 24)
 
 
 # What is not kept
