@@ -25,10 +25,10 @@ def test_every_form_that_errors_offer_is_one(form):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a week after their first order", When("purchase", 168, place="first")),
+        ("a week after their first order", When("purchase", 168, ordinal="first")),
         ("2 weeks after the last purchase", When("purchase", 336)),
         ("one day after an order", When("purchase", 24)),
-        ("0 days after first purchase", When("purchase", 0, place="first")),
+        ("0 days after first purchase", When("purchase", 0, ordinal="first")),
         ("no purchases in 60 days", When("silent", 1440)),
         ("detractors within 48 hours", When("score", 48, True, survey="nps", comparison=("<=", 6), group="detractor")),
         ("NPS at  most 4 within a week", When("score", 168, survey="nps", comparison=("<=", 4))),

@@ -33,7 +33,7 @@ def check_columns(engine: Engine, tables: Collection[str], follow_ups: Sequence[
     lowered = {name.lower() for name in there}
     for one in follow_ups:
         asked = [("contact", one.contact), ("consent", one.consent)]
-        asked += [("suppress", column) for column, _ in one.silencers] + [("text", name) for name in one.merged]
+        asked += [("suppress", column) for column, _ in one.suppressions] + [("text", name) for name in one.merged]
         for key, name in asked:
             if name is not None and name.lower() not in lowered:
                 raise SettingsError(

@@ -8,7 +8,8 @@ from retention_kit.delivery.outbox import ALERTS, Row
 from retention_kit.periods import Period
 from retention_kit.settings import Settings
 from retention_kit.settings.addresses import parse_address
-from retention_kit.settings.alerts import WEBHOOKS, Alert
+from retention_kit.settings.alerts import Alert
+from retention_kit.settings.checks import WEBHOOKS
 from retention_kit.settings.mail import Recipient
 
 

@@ -26,7 +26,7 @@ from retention_kit.report.archive import manifest as manifests
 from retention_kit.report.checks import gate
 from retention_kit.settings import Settings, read_settings
 from retention_kit.settings.addresses import parse_address
-from retention_kit.settings.mail import Recipient
+from retention_kit.settings.mail import Recipient, unique_recipients
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -219,9 +219,7 @@ def _fields(to: Recipient) -> tuple[str, str, str]:
 def _recipients(settings: Settings, to: str | Iterable[str] | None) -> list[Recipient]:
     """The recipients of the settings, or those named by `to`, with language and segment as configured."""
     first = settings.report.languages[0]
-    addressed = [recipient._replace(language=recipient.language or first) for recipient in settings.mail.addressed()]
-    unique = {(recipient.address.lower(), *recipient[2:]): recipient for recipient in reversed(addressed)}
-    configured = [*unique.values()][::-1]
+    configured = unique_recipients(to._replace(language=to.language or first) for to in settings.mail.addressed())
     if to is None:
         if not configured:
             raise SettingsError(

@@ -161,7 +161,7 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Du
         when = _moment(row.happened_on).date()
         ago = max(gap - rule.days, 0) if rule.kind == "second" else rule.days
         due = when + timedelta(days=ago) + left
-        key += f"_{rule.place}" * bool(rule.place)
+        key += f"_{rule.ordinal}" * bool(rule.ordinal)
         texts["gap"] = words.value(gap, "count")
         occasion = _occasion(rule, when)
     reason = bidi.plain(words.text(f"follow_ups.why_{key}", day=words.date(when), **texts))  # for files
@@ -179,7 +179,7 @@ def _occasion(rule: When, when: date) -> str:
     """What tells an occasion from the others of a customer; what happens once stays one, whenever data say it was."""
     if rule.kind == "second":
         return "no second purchase"
-    once = f"{rule.place} purchase" if rule.kind == "purchase" else rule.kind
+    once = f"{rule.ordinal} purchase" if rule.kind == "purchase" else rule.kind
     return once if once in ONCE else f"{'purchase' if rule.kind in ('purchase', 'silent') else rule.kind} {when}"
 
 

@@ -1,4 +1,4 @@
-"""`retention.toml` → frozen settings; an unknown key or an impossible value is one clear sentence."""
+"""Reads `retention.toml` into frozen settings; an unknown key or invalid value is an error of one sentence."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTM
 
 _hints = cache(get_type_hints)
 
-# An option of an address that says a secret itself, rather than name a variable.
+# An option of an address that contains a secret instead of the name of a variable.
 _SECRET = (
     r"(?i)[;?&](\w*(?:password|passwd|pwd|token|secret|api_?key|access_?key|credential)\w*)"
     r"=(?!\$\{\w+\}(?:[;&]|$))[^;&]+"
@@ -178,7 +178,7 @@ _NO_TEXT_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicod
 
 
 def check_top(name: str, top: int, low: int, high: int) -> None:
-    """Raise SettingsError where the `top` boxes are none or the whole of a scale, so that they tell nothing."""
+    """Raise SettingsError if the `top` boxes are none or all of a scale."""
     if not 1 <= top <= high - low:
         raise SettingsError(
             "{name} is {top} on a scale of {low}-{high}: choose from 1 to {most}.",
@@ -191,7 +191,7 @@ def check_top(name: str, top: int, low: int, high: int) -> None:
 
 
 def read_settings(path: Path) -> Settings:
-    """The settings of a `retention.toml`; raises SettingsError, naming the file, the place and the nearest key."""
+    """The settings of a `retention.toml`; raises SettingsError with the file, the key and the nearest valid one."""
     raw = parse_toml(path.read_bytes(), path.name)
     try:
         return make_settings(raw)
@@ -200,7 +200,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
-    """The plain values of TOML, with a byte order mark or without; raises SettingsError where it is none."""
+    """The values of a TOML file, with or without a byte order mark; raises SettingsError if it is invalid."""
     try:
         return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except ValueError as error:  # of the syntax, of the encoding, or a number of thousands of digits
@@ -211,7 +211,7 @@ def parse_toml(content: bytes, name: str) -> dict[str, Any]:
 
 
 def make_settings(raw: dict[str, Any]) -> Settings:
-    """Checked settings from nested plain values."""
+    """Checked settings from nested plain values; raises SettingsError."""
     _refuse_unknown({name: part for name, part in raw.items() if name != "goals"}, Settings, "")
     if "goals" in raw:
         raw = raw | {"goals": goals_by_id(raw["goals"])}
@@ -250,23 +250,24 @@ def make_settings(raw: dict[str, Any]) -> Settings:
 
 
 def override(settings: Settings, values: dict[str, Any]) -> Settings:
-    """The settings with some [report] and [definitions] keys, or `cache` and `first_known` of [data], replaced, given
-    flat by name.
+    """The settings with keys of [report] and [definitions], or `cache` and `first_known` of [data], replaced.
+
+    `values` are flat, by key; raises SettingsError for others.
     """
     raw = msgspec.to_builtins(settings)
     sections = dict.fromkeys(Definitions.__struct_fields__, "definitions") | dict.fromkeys(
         Report.__struct_fields__, "report"
     )
-    known = [*sections, "cache", "first_known"]
+    names = [*sections, "cache", "first_known"]
     for name, value in values.items():
-        if name not in known:
-            raise SettingsError("There is no setting {name!r}: {hint}", name=name, hint=did_you_mean(name, known))
+        if name not in names:
+            raise SettingsError("There is no setting {name!r}: {hint}", name=name, hint=did_you_mean(name, names))
         raw[sections.get(name, "data")][name] = value
     return make_settings(raw)
 
 
 def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
-    """Raise on the first key without a field, or word that is no choice, looking into tables and lists of tables."""
+    """Raise SettingsError for the first unknown key or choice in nested tables and lists of tables."""
     if not isinstance(raw, dict):
         return
     inner: dict[str, type[Struct]] = {
@@ -301,11 +302,11 @@ def _refuse_unknown(raw: Any, kind: type[Struct], where: str) -> None:
 
 
 def _choices(hint: Any) -> list[str]:
-    """The strings that a `Literal` somewhere inside a type allows."""
+    """The strings that a `Literal` nested in a type allows."""
     return [choice for part in get_args(hint) for choice in ([part] if isinstance(part, str) else _choices(part))]
 
 
-# What msgspec calls the values of TOML, and what people do.
+# The types of TOML values: msgspec's name and a description.
 _WORDS = {
     "str": "text in quotation marks",
     "int": "a whole number",
@@ -319,28 +320,28 @@ _BOUNDS = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
 
 
 def _sentence(message: str, raw: dict[str, Any] | None = None) -> Phrase:
-    """msgspec's message in plain words, with the place in front as TOML writes it; of an alert, its name."""
-    said, _, path = message.partition(" - at `$.")
+    """msgspec's message as a sentence that begins with the key; list entries are given by their `name`."""
+    text, _, path = message.partition(" - at `$.")
     path = path.rstrip("`")
-    problem = Phrase(f"{said[0].lower()}{said[1:]}" if path else said)
+    problem = Phrase(f"{text[0].lower()}{text[1:]}" if path else text)
     if named := re.match(r"(\w+)\[(\d+)\]", path):
         name = (raw or {}).get(named[1], {})[int(named[2])].get("name") if raw else None
         path = path.replace(named[0], f"{named[1]}.{name}", 1) if isinstance(name, str) else path
-    if "matching regex" in said:
+    if "matching regex" in text:
         problem = Phrase("not a size, write it like {example}", example="5MB" if path.startswith("mail") else "6GB")
-    elif "RFC3339" in said:
+    elif "RFC3339" in text:
         problem = Phrase("not a date, write it like 2011-12-10")
-    elif said == "Expected `array`, got `object`" and "." not in path:
+    elif text == "Expected `array`, got `object`" and "." not in path:
         problem = Phrase("write it in double brackets, [[{path}]]", path=path)
-    elif of_type := re.fullmatch(r"Expected `(.+)`, got `(.+)`", said):
-        wanted = Listed((_word(one) for one in of_type[1].split(" | ") if one != "null"), " or ")
+    elif of_type := re.fullmatch(r"Expected `(.+)`, got `(.+)`", text):
+        wanted = Listed((_word(kind) for kind in of_type[1].split(" | ") if kind != "null"), " or ")
         is_date = "date" in of_type[1]
         template = "write {wanted} such as 2011-12-10, not {given}" if is_date else "write {wanted}, not {given}"
         problem = Phrase(template, wanted=wanted, given=_word(of_type[2]))
-    elif of_size := re.fullmatch(r"Expected `(\w+)` ([<>]=?) (\S+)", said):
+    elif of_size := re.fullmatch(r"Expected `(\w+)` ([<>]=?) (\S+)", text):
         template = f"write {{kind}} {_BOUNDS[of_size[2]]} {{bound}}"
         problem = Phrase(template, kind=_word(of_size[1]), bound=of_size[3].removesuffix(".0"))
-    elif missing := re.fullmatch(r"Object missing required field `(\w+)`", said):
+    elif missing := re.fullmatch(r"Object missing required field `(\w+)`", text):
         problem = Phrase("the key {key!r} is missing", key=missing[1])
     return Phrase("{path}: {problem}.", path=path, problem=problem) if path else Phrase("{problem}.", problem=problem)
 
@@ -350,7 +351,7 @@ def _word(kind: str) -> Phrase:
 
 
 def _check_text(source: Table) -> None:
-    """Raise SettingsError for an encoding or a delimiter that no text file has."""
+    """Raise SettingsError for an invalid encoding or delimiter."""
     if source.encoding is not None:
         try:
             codec = codecs.lookup(source.encoding)
@@ -358,11 +359,11 @@ def _check_text(source: Table) -> None:
         except LookupError:
             is_text = False
         if not is_text:
-            near = ("utf-8", "utf-16", "cp1252", "cp1256", "cp1251", "shift_jis", "iso-8859-1")
+            similar = ("utf-8", "utf-16", "cp1252", "cp1256", "cp1251", "shift_jis", "iso-8859-1")
             raise SettingsError(
                 "There is no encoding {encoding!r}: {hint}",
                 encoding=source.encoding,
-                hint=did_you_mean(source.encoding, near),
+                hint=did_you_mean(source.encoding, similar),
             )
     if source.delimiter is not None and (len(source.delimiter) != 1 or source.delimiter in '"\r\n\0'):
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""Addresses of people and of databases: read, and refused in one sentence."""
+"""Addresses of people and of databases: parsing and validation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SERVERS = ("postgresql", "spark")  # engines that run our SQL themselves
 
 
 def parse_address(text: str) -> tuple[str, str]:
-    """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for neither."""
+    """Address and display name of `Name <name@example.com>` or `name@example.com`; raises SettingsError for others."""
     wrong = SettingsError("{text!r} is no email address: write it like Ann Lee <ann@example.com>.", text=text)
     match = re.fullmatch(r'\s*(?:"?([^"<>]*?)"?\s*<([^<>]*)>|([^<>]*?))\s*', text)
-    joiners = dict.fromkeys(map(ord, "\u200c\u200d"))  # names of some languages hold them
+    joiners = dict.fromkeys(map(ord, "\u200c\u200d"))  # used in names of some languages
     if not match or not text.translate(joiners).isprintable():
         raise wrong
     name, address = (match[1] or "").strip(), match[2] or match[3] or ""
@@ -31,13 +31,13 @@ def parse_address(text: str) -> tuple[str, str]:
         )
     except UnicodeError:
         raise wrong from None
-    if not is_same:  # ß becomes ss there, which is another domain today
+    if not is_same:  # ß is encoded as ss, which is another domain today
         raise SettingsError(
             "{text!r}: {unicode_domain} may name two domains: write it in ASCII, as its owner does (xn--…).",
             text=text,
             unicode_domain=unicode_domain,
         )
-    # Unquoted, as everybody's is: what a server would have to quote is more likely a slip.
+    # Without quoted local parts: those are more likely typing errors.
     atom, label = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"(?!-)[a-z0-9-]{1,63}(?<!-)"
     is_address = re.fullmatch(rf"{atom}(\.{atom})*", local) and re.fullmatch(rf"{label}(\.{label})*", domain)
     if not is_address or len(local) > 64 or len(domain) > 253:
@@ -52,7 +52,7 @@ def mask_url(url: str) -> str:
 
 
 def check_engine(url: str) -> str:
-    """The kind of a database URL; raises SettingsError unless it can be opened, and never repeats a password in it."""
+    """The kind of a database URL; raises SettingsError if it is invalid, without repeating a password."""
     kind, mark, path = url.partition("://")
     kind = kind.partition("+")[0]
     files = Listed((f"{name}:///FILE" for name in ENGINES), " or ")

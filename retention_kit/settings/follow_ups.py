@@ -1,4 +1,4 @@
-"""`[[follow_ups]]`: whom to follow up when something happened to them, as a `retention.toml` says it."""
+"""`[[follow_ups]]` of a `retention.toml`: which customers to follow up, and when."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from retention_kit.errors import SettingsError, did_you_mean
-from retention_kit.settings.addresses import parse_address
-from retention_kit.settings.alerts import WEBHOOKS
+from retention_kit.errors import SettingsError
+from retention_kit.settings.checks import WEBHOOKS, check_owner, check_targets
 from retention_kit.settings.when import When, parse_when
 
-QUIET, LEFT, CAP = 90, 7, 100  # days between two lists, days to do it in, customers on a list
-OURS = ("customer_id", "reason", "due", "contact")  # what a text may name beside columns
-_MOST_CHARACTERS = 5_000  # of a text
+QUIET_DAYS, DUE_DAYS, CAP = 90, 7, 100  # days between two lists, days to do it in, customers on a list
+_TARGETS = ("list", "ics", *(f"{kind}:NAME" for kind in WEBHOOKS))
+FIELDS = ("customer_id", "reason", "due", "contact")  # placeholders of a text besides columns
+_MAX_CHARACTERS = 5_000  # of a text
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -41,132 +41,110 @@ class FollowUp(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def rule(self) -> When:
-        """What `when` says."""
+        """The parsed `when`."""
         return parse_when(self.when, f"follow_ups.{self.name}.when")
 
     @property
     def days_left(self) -> int:
-        """Within how many days it is to be done, from the day on that it can be."""
+        """The days in which it is to be done, from the first day on which it can be."""
         rule = self.rule
         if rule.kind == "score":
             return rule.days
         if self.due_within is not None:
             return self.due_within
-        return rule.days if rule.kind == "renewal" else LEFT
+        return rule.days if rule.kind == "renewal" else DUE_DAYS
 
     @property
-    def silence(self) -> int:
-        """So many days after one list a customer is on no other; 0 where the customer spoke first."""
+    def quiet_span(self) -> int:
+        """The days after a list in which a customer is on no other; 0 where the customer made contact first."""
         if self.quiet_days is not None:
             return self.quiet_days
-        return 0 if self.rule.kind in ("score", "ticket") else QUIET
+        return 0 if self.rule.kind in ("score", "ticket") else QUIET_DAYS
 
     @property
-    def silencers(self) -> list[tuple[str, str | None]]:
-        """The columns of `suppress`, each with the value that silences; None where every value but no does."""
-        given = [self.suppress] if isinstance(self.suppress, str) else self.suppress or []
-        parted = [text.partition("=") for text in given]
-        return [(column.strip(), value.strip() if sign else None) for column, sign, value in parted]
+    def suppressions(self) -> list[tuple[str, str | None]]:
+        """The columns of `suppress`, each with the value that suppresses; None if every value but "no" does."""
+        suppress = [self.suppress] if isinstance(self.suppress, str) else self.suppress or []
+        parts = [text.partition("=") for text in suppress]
+        return [(column.strip(), value.strip() if sign else None) for column, sign, value in parts]
 
     @property
     def merged(self) -> list[str]:
-        """The columns that `text` names, in their order."""
-        return [name for name in dict.fromkeys(_PLACEHOLDER.findall(self.text)) if name not in OURS]
+        """The columns that `text` uses, in their order."""
+        return [name for name in dict.fromkeys(_PLACEHOLDER.findall(self.text)) if name not in FIELDS]
 
     @property
     def columns(self) -> list[str]:
-        """Every column of the data that it asks for."""
-        named = [self.contact, self.consent, *(column for column, _ in self.silencers), *self.merged]
-        return list(dict.fromkeys(name for name in named if name))
+        """All columns of the data that it uses."""
+        columns = [self.contact, self.consent, *(column for column, _ in self.suppressions), *self.merged]
+        return list(dict.fromkeys(name for name in columns if name))
 
     @property
     def file(self) -> str:
-        """What its files are called: letters, digits and hyphens of its name."""
+        """The base name of its files: its name in lower-case letters, digits and hyphens."""
         return re.sub(r"[\W_]+", "-", self.name.casefold()).strip("-")[:60].strip("-")
 
 
 def check_follow_ups(follow_ups: Sequence[FollowUp]) -> None:
-    """Raise SettingsError for a rule without a name of its own, whose `when`, `text` or `then` is none of ours."""
+    """Raise SettingsError for a missing or repeated name, or an invalid key."""
     files: dict[str, str] = {}
-    for number, one in enumerate(follow_ups, 1):
-        if not one.name.strip() or not one.name.isprintable() or len(one.name) > 100 or not one.file:
+    for number, follow_up in enumerate(follow_ups, 1):
+        name = follow_up.name
+        if not name.strip() or not name.isprintable() or len(name) > 100 or not follow_up.file:
             raise SettingsError(
                 "follow_ups: number {number} needs a name of up to 100 characters in one line, such as name = "
                 '"Thank and ask".',
                 number=number,
             )
-        place = f"follow_ups.{one.name}"
-        if one.file in files:
+        path = f"follow_ups.{name}"
+        if follow_up.file in files:
             raise SettingsError(
                 "follow_ups: {other!r} and {name!r} would write one file, {file}.csv: give one of them another name.",
-                other=files[one.file],
-                name=one.name,
-                file=one.file,
+                other=files[follow_up.file],
+                name=name,
+                file=follow_up.file,
             )
-        files[one.file] = one.name
-        rule = one.rule
-        if rule.kind == "score" and one.due_within is not None:
+        files[follow_up.file] = name
+        rule = follow_up.rule
+        if rule.kind == "score" and follow_up.due_within is not None:
             raise SettingsError(
-                "{place}.due_within is said by when, {when!r}: leave one of them out.", place=place, when=one.when
+                "{path}.due_within is said by when, {when!r}: leave one of them out.", path=path, when=follow_up.when
             )
         for key in ("contact", "consent"):
-            if (column := getattr(one, key)) is not None and not column.strip():
-                raise SettingsError("{place}.{key} is empty: name a column of your tables.", place=place, key=key)
-        for column, value in one.silencers:
+            if (column := getattr(follow_up, key)) is not None and not column.strip():
+                raise SettingsError("{path}.{key} is empty: name a column of your tables.", path=path, key=key)
+        for column, value in follow_up.suppressions:
             if not column or value == "":
-                raise SettingsError('{place}.suppress: write a column, or "column=value".', place=place)
-        _check_text(one, place)
-        for target in one.then:
-            _check_target(target, place)
-        if one.owner is not None and "@" in one.owner:
-            try:
-                parse_address(one.owner)
-            except SettingsError as error:
-                raise SettingsError("{place}.owner: {error}", place=place, error=error) from None
+                raise SettingsError('{path}.suppress: write a column, or "column=value".', path=path)
+        _check_text(follow_up, path)
+        check_targets(follow_up.then, path, _TARGETS)
+        check_owner(follow_up.owner, path)
 
 
-def _check_text(one: FollowUp, place: str) -> None:
-    """Raise for braces that name nothing: what a name stands for is filled in, and nothing else is ever done."""
-    if len(one.text) > _MOST_CHARACTERS:
+def _check_text(follow_up: FollowUp, path: str) -> None:
+    """Raise SettingsError for placeholders that are not valid; they are replaced with values, never evaluated."""
+    if len(follow_up.text) > _MAX_CHARACTERS:
         raise SettingsError(
-            "{place}.text has {number:,} characters, more than {most:,}.",
-            place=place,
-            number=len(one.text),
-            most=_MOST_CHARACTERS,
+            "{path}.text has {number:,} characters, more than {most:,}.",
+            path=path,
+            number=len(follow_up.text),
+            most=_MAX_CHARACTERS,
         )
-    for name in _PLACEHOLDER.findall(one.text):
+    for name in _PLACEHOLDER.findall(follow_up.text):
         if not name.strip() or name != name.strip():
             raise SettingsError(
-                "{place}.text: {{{name}}} names nothing: write {{customer_id}} or a column.", place=place, name=name
+                "{path}.text: {{{name}}} names nothing: write {{customer_id}} or a column.", path=path, name=name
             )
-        if name == "contact" and one.contact is None:
-            raise SettingsError('{place}.text names {{contact}}: say which column it is, contact = "…".', place=place)
-    if left := re.search(r"[{}]", _PLACEHOLDER.sub("", one.text)):
+        if name == "contact" and follow_up.contact is None:
+            raise SettingsError('{path}.text names {{contact}}: say which column it is, contact = "…".', path=path)
+    if brace := re.search(r"[{}]", _PLACEHOLDER.sub("", follow_up.text)):
         raise SettingsError(
-            "{place}.text has a single {brace!r}: braces stand around the names of columns only.",
-            place=place,
-            brace=left[0],
-        )
-
-
-def _check_target(target: str, place: str) -> None:
-    if target in ("list", "ics"):
-        return
-    kind, colon, name = target.partition(":")
-    if kind not in WEBHOOKS or not colon:
-        choices = ("list", "ics", *(f"{kind}:NAME" for kind in WEBHOOKS))
-        raise SettingsError(
-            "{place}.then cannot be {target!r}: {hint}", place=place, target=target, hint=did_you_mean(target, choices)
-        )
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,49}", name):
-        raise SettingsError(
-            "{place}.then cannot be {target!r}: a NAME has letters, digits and _, as it is part of the name of a "
-            "variable in the environment.",
-            place=place,
-            target=target,
+            "{path}.text has a single {brace!r}: braces stand around the names of columns only.",
+            path=path,
+            brace=brace[0],
         )
 
 
 def fill_text(text: str, values: dict[str, str]) -> str:
-    """A text with its names in braces filled in, once: braces in a value stay as they are."""
+    """A text with its placeholders replaced, once: braces in a value stay as they are."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)

@@ -1,4 +1,4 @@
-"""Goals as a `retention.toml` says them: `[goals.METRIC]`, or `[[goals]]` where one figure has several, or none."""
+"""Goals of a `retention.toml`: `[goals.METRIC]`, or `[[goals]]` for several of one metric, or of none."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from retention_kit.periods import Period
 
 
 class Goal(Struct, frozen=True, forbid_unknown_fields=True):
-    """A value to reach, by the end of a period if one is named. It speaks of one length of period and is silent for
-    others.
-    """
+    """A target value, to be reached by the end of a period if `by` is given. It applies to one length of period."""
 
     target: float | str | None = None  # in the metric's unit; of a rate 0.25 or "25%"
     by: str | None = None
@@ -31,14 +29,14 @@ class Goal(Struct, frozen=True, forbid_unknown_fields=True):
     done: bool = False  # of yes/no
 
 
-def goals_by_id(given: Any) -> Any:
-    """Both forms as one: goals by their id, each with its metric; raises SettingsError for two of one id."""
-    if isinstance(given, dict):
-        return {name: _with_names(name, goal) if isinstance(goal, dict) else goal for name, goal in given.items()}
-    if not isinstance(given, list):
-        return given
-    goals: dict[str, Any] = {}
-    for number, goal in enumerate(given, 1):
+def goals_by_id(goals: Any) -> Any:
+    """Both forms as goals by id, each with its metric; raises SettingsError for a missing or repeated id."""
+    if isinstance(goals, dict):
+        return {name: _with_names(name, goal) if isinstance(goal, dict) else goal for name, goal in goals.items()}
+    if not isinstance(goals, list):
+        return goals
+    by_id: dict[str, Any] = {}
+    for number, goal in enumerate(goals, 1):
         if not isinstance(goal, dict):
             raise SettingsError("goals: number {number} is no table: write [[goals]] above its keys.", number=number)
         name = goal.get("id") or goal.get("metric") or goal.get("objective")
@@ -47,10 +45,10 @@ def goals_by_id(given: Any) -> Any:
                 'goals: number {number} names no metric: give it one, or kind = "yes/no" and an objective.',
                 number=number,
             )
-        if name in goals:
+        if name in by_id:
             raise SettingsError("goals: two are called {name!r}: give one of them an id of its own.", name=name)
-        goals[name] = goal | {"id": name}
-    return goals
+        by_id[name] = goal | {"id": name}
+    return by_id
 
 
 def _with_names(name: str, goal: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +56,7 @@ def _with_names(name: str, goal: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_forms(goals: dict[str, Goal]) -> None:
-    """Raise SettingsError for a goal that is neither of a figure nor of yes or no, or whose end is no period."""
+    """Raise SettingsError for keys that do not fit the kind of a goal, and for invalid periods."""
     for name, goal in goals.items():
         if goal.kind and (goal.metric or goal.target is not None or goal.start is not None):
             raise SettingsError(

@@ -1,19 +1,20 @@
-"""`[mail]`: who sends the report, who gets it, and what stands beside it."""
+"""`[mail]`: sender, recipients and options of the mails."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct, field
 
 from retention_kit.errors import Listed, SettingsError
 from retention_kit.settings.addresses import parse_address
+from retention_kit.settings.checks import check_address, check_segment
 
 
 class Recipient(NamedTuple):
-    """One person and the message that they get."""
+    """One person and their message."""
 
     address: str  # bare, the domain as servers know it: reports@xn--mnchen-3ya.example
     name: str = ""
@@ -30,42 +31,49 @@ class Recipients(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mail(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who sends the report, who gets it, and what stands beside it. Passwords never: RETENTION_KIT_SMTP_URL holds
-    them.
-    """
+    """Sender, recipients and options of the mails: `[mail]`. Passwords belong in RETENTION_KIT_SMTP_URL."""
 
     sender: str | None = field(default=None, name="from")  # "Reports <reports@example.com>"
     to: list[str] = field(default_factory=list)  # these get the whole report in its first language
     recipients: list[Recipients] = field(default_factory=list)  # these what their entry says
     link: str | None = None  # where the full report is; without it, the PDF is attached
     unsubscribe: str | None = None  # how to leave: an https address of a page, or an email address
-    owner: str | None = None  # hears of what failed
+    owner: str | None = None  # notified of failures
     attach_limit: Annotated[str, Meta(pattern=r"^(?=.*[1-9])\d+(\.\d+)? ?[KM]B$")] = "5MB"  # no larger PDF is attached
     allowed_hosts: list[str] = field(default_factory=list)  # that a report may link to, besides those of the two above
     keep_outbox: Annotated[str, Meta(pattern=r"^[1-9]\d{0,3} (day|week|month|year)s?$")] = "1 year"  # messages
 
     @property
     def attach_bytes(self) -> int:
-        """The limit in bytes, a MB being a million of them."""
+        """The limit in bytes; 1 MB is a million bytes."""
         return int(float(self.attach_limit[:-2]) * {"K": 1_000, "M": 1_000_000}[self.attach_limit[-2]])
 
     def addressed(self) -> list[Recipient]:
-        """Everybody who is to get something, once each, in the order of the settings."""
+        """All recipients, once each, in the order of the settings."""
         groups = [Recipients(self.to), *self.recipients]
-        each = [Recipient(*parse_address(text), one.language, one.segment) for one in groups for text in one.to]
-        return [*{(one.address.lower(), one.language, one.segment): one for one in reversed(each)}.values()][::-1]
+        return unique_recipients(
+            Recipient(*parse_address(text), group.language, group.segment) for group in groups for text in group.to
+        )
+
+
+def unique_recipients(recipients: Iterable[Recipient]) -> list[Recipient]:
+    """The recipients without repetitions of address, language and segment."""
+    unique = {(to.address.lower(), to.language, to.segment): to for to in reversed([*recipients])}
+    return [*unique.values()][::-1]
 
 
 def check_mail(mail: Mail) -> None:
-    """Raise SettingsError for what is no address, or would break the line of a header."""
-    given: list[tuple[str, Sequence[str | None]]] = [("from", [mail.sender]), ("to", mail.to), ("owner", [mail.owner])]
-    given += [("recipients.to", one.to) for one in mail.recipients]
-    for name, texts in given:
+    """Raise SettingsError for invalid addresses and links, which could also break a header."""
+    addresses: list[tuple[str, Sequence[str | None]]] = [
+        ("from", [mail.sender]),
+        ("to", mail.to),
+        ("owner", [mail.owner]),
+        *(("recipients.to", group.to) for group in mail.recipients),
+    ]
+    for name, texts in addresses:
         for text in texts:
-            try:
-                text is None or parse_address(text)
-            except SettingsError as error:
-                raise SettingsError("mail.{name}: {error}", name=name, error=error) from None
+            if text is not None:
+                check_address(text, f"mail.{name}")
     for name, schemes in (("link", ("https", "http")), ("unsubscribe", ("https", "mailto"))):
         text = getattr(mail, name)
         if text and name == "unsubscribe" and "@" in text and ":" not in text:
@@ -77,12 +85,7 @@ def check_mail(mail: Mail) -> None:
                 "mail.{name} cannot be {text!r}: write it like {example}.", name=name, text=text, example=example
             )
         if name == "unsubscribe" and text and text.startswith("mailto:"):
-            try:
-                parse_address(text.removeprefix("mailto:").partition("?")[0])
-            except SettingsError as error:
-                raise SettingsError("mail.{name}: {error}", name=name, error=error) from None
-    for one in mail.recipients:
-        if not re.fullmatch(r"[^=]+=.+|", one.segment):
-            raise SettingsError(
-                'mail.recipients.segment cannot be {segment!r}: write it like "country=France".', segment=one.segment
-            )
+            check_address(text.removeprefix("mailto:").partition("?")[0], f"mail.{name}")
+    for group in mail.recipients:
+        if group.segment:
+            check_segment(group.segment, "mail.recipients")

@@ -1,4 +1,4 @@
-"""The small language of `[[follow_ups]] when`: a closed set of forms, each as a `When`; nothing of it is ever run."""
+"""The language of `[[follow_ups]] when`: a closed set of forms, parsed into a `When`, never evaluated."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from retention_kit.errors import Listed, Phrase, SettingsError
 if TYPE_CHECKING:
     from lark import Lark
 
-MOST_CHARACTERS, MOST_DAYS = 200, 3_660
-FORMS = (  # one example of each, which errors offer
+MAX_CHARACTERS, MAX_DAYS = 200, 3_660
+FORMS = (  # an example of each, for error messages
     "7 days after first purchase",
     "7 days after second purchase",
     "7 days after any purchase",
@@ -32,7 +32,7 @@ FORMS = (  # one example of each, which errors offer
 )
 _HOURS = {"hour": 1, "day": 24, "week": 168}
 _PURCHASES = {"first": "first", "second": "second"}  # any other word: any purchase
-# What a part of the Net Promoter Score is, as a comparison of its answers.
+# The groups of the Net Promoter Score as comparisons of a score.
 _GROUPS = {"detractor": ("<=", 6), "promoter": (">=", 9), "passive": ("BETWEEN 7 AND", 8)}
 _SCORES = {"nps": (0, 11), "csat": (0, 11), "ces": (1, 8)}  # of any scale
 _COMPARISONS = {
@@ -48,7 +48,7 @@ _COMPARISONS = {
     ">=": ">=",
 }
 
-# Words are matched in small letters; what stands in [] may be left out.
+# Matched in lower case.
 _GRAMMAR = r"""
 start: after | second | silent | group | score | ticket | renewal
 ?after: span "after" _ARTICLE? PLACE? _PURCHASE -> purchase
@@ -86,15 +86,15 @@ _ENDS: /ends\b/
 
 @dataclass(frozen=True)
 class When:
-    """What a follow-up waits for: its kind, after how many hours, and the words that tell occasions of a kind apart.
+    """The event that a follow-up waits for: its kind, the span in hours, and details of the kind.
 
     `kind` is purchase, silent, second, score, ticket, renewal, subscribing or leaving.
     """
 
     kind: str
     hours: int
-    is_hours: bool = False  # said in hours, so that moments count and not dates
-    place: str = ""  # of a purchase: first, second or empty
+    is_hours: bool = False  # given in hours: times count, not dates
+    ordinal: str = ""  # of a purchase: first, second or empty
     survey: str = ""  # of an answer
     comparison: tuple[str, int] = ("", 0)  # of an answer's score, as SQL
     at_risk: bool = False  # of a renewal
@@ -102,35 +102,35 @@ class When:
 
     @property
     def days(self) -> int:
-        """The span in whole days, what is begun counting as a day."""
+        """The span in days, rounded up."""
         return -(-self.hours // 24)
 
     @property
     def is_within(self) -> bool:
-        """Whether the span says until when something is to be done, rather than from when on."""
+        """Whether the follow-up is due until the end of the span, rather than from then on."""
         return self.kind in ("score", "renewal")
 
     @property
     def table(self) -> str:
-        """The table that it asks."""
+        """The table that holds the event."""
         by_kind = {"score": "responses", "ticket": "tickets"}
         return by_kind.get(self.kind, "orders" if self.kind in ("purchase", "silent", "second") else "subscriptions")
 
 
 @lru_cache(maxsize=256)
-def parse_when(text: str, place: str) -> When:
-    """What a text of the language says; raises SettingsError that names `place`, the position and the nearest form."""
-    if len(text) > MOST_CHARACTERS:
+def parse_when(text: str, path: str) -> When:
+    """Parse a text of the language; raises SettingsError with `path`, the position and the nearest form."""
+    if len(text) > MAX_CHARACTERS:
         raise SettingsError(
-            "{place} has {number} characters, more than {most}: {hint}",
-            place=place,
+            "{path} has {number} characters, more than {most}: {hint}",
+            path=path,
             number=len(text),
-            most=MOST_CHARACTERS,
+            most=MAX_CHARACTERS,
             hint=_nearest(text),
         )
     from lark.exceptions import UnexpectedInput
 
-    lowered = "".join(sign.lower() if len(sign.lower()) == 1 else sign for sign in text)  # positions stay
+    lowered = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)  # keeps positions
     try:
         tree = _parser().parse(lowered)
     except UnexpectedInput as error:
@@ -143,22 +143,22 @@ def parse_when(text: str, place: str) -> When:
         wrong = rest[0][:30] if rest else text.strip()[-20:]
         what = Phrase(template, text=wrong, number=position + 1) if text.strip() else Phrase("is empty")
         raise SettingsError(
-            "{place} = {text!r} {what}: {hint}", place=place, text=text, what=what, hint=_nearest(text)
+            "{path} = {text!r} {what}: {hint}", path=path, text=text, what=what, hint=_nearest(text)
         ) from None
     when = _read(tree.children[0])
-    if when.days > MOST_DAYS:
+    if when.days > MAX_DAYS:
         raise SettingsError(
-            "{place} = {text!r} looks {days:,} days away: {most:,} are the most.",
-            place=place,
+            "{path} = {text!r} looks {days:,} days away: {most:,} are the most.",
+            path=path,
             text=text,
             days=when.days,
-            most=MOST_DAYS,
+            most=MAX_DAYS,
         )
     if when.kind == "score" and not any(_holds(score, when.comparison) for score in range(*_SCORES[when.survey])):
         low, high = _SCORES[when.survey][0], _SCORES[when.survey][1] - 1
         raise SettingsError(
-            "{place} = {text!r} is of nobody: {survey} runs from {low} to {high}.",
-            place=place,
+            "{path} = {text!r} is of nobody: {survey} runs from {low} to {high}.",
+            path=path,
             text=text,
             survey=when.survey.upper(),
             low=low,
@@ -166,7 +166,7 @@ def parse_when(text: str, place: str) -> When:
         )
     if when.hours == 0 and when.kind not in ("purchase", "subscribing", "leaving"):
         raise SettingsError(
-            "{place} = {text!r} needs a span of at least one: {hint}", place=place, text=text, hint=_nearest(text)
+            "{path} = {text!r} needs a span of at least one: {hint}", path=path, text=text, hint=_nearest(text)
         )
     return when
 
@@ -180,19 +180,19 @@ def _parser() -> Lark:
 
 def _read(tree: Any) -> When:
     """A `When` of a parsed form."""
-    words = {one.type: str(one) for one in tree.scan_values(lambda _: True)}
+    words = {token.type: str(token) for token in tree.scan_values(lambda _: True)}
     (span,) = tree.find_data("span")
-    number = next((str(one) for one in span.children if one.type == "NUMBER"), "1")
+    number = next((str(token) for token in span.children if token.type == "NUMBER"), "1")
     unit = str(span.children[-1]).removesuffix("s")
     hours, is_hours = int(number) * _HOURS[unit], unit == "hour"
     match tree.data:
         case "purchase":
-            return When("purchase", hours, is_hours, place=_PURCHASES.get(words.get("PLACE", ""), ""))
+            return When("purchase", hours, is_hours, ordinal=_PURCHASES.get(words.get("PLACE", ""), ""))
         case "group":
             group = words["GROUP"].removesuffix("s")
             return When("score", hours, is_hours, survey="nps", comparison=_GROUPS[group], group=group)
         case "score":
-            score = next(int(one) for one in tree.children if getattr(one, "type", "") == "NUMBER")
+            score = next(int(token) for token in tree.children if getattr(token, "type", "") == "NUMBER")
             sign = _COMPARISONS[" ".join(words["COMPARISON"].split())]
             return When("score", hours, is_hours, survey=words["SURVEY"], comparison=(sign, score))
         case "renewal":
@@ -201,15 +201,14 @@ def _read(tree: Any) -> When:
 
 
 def _holds(score: int, comparison: tuple[str, int]) -> bool:
-    sign, bound = comparison
-    return {"<": score < bound, "<=": score <= bound, ">": score > bound, ">=": score >= bound}.get(sign, True)
+    character, bound = comparison
+    return {"<": score < bound, "<=": score <= bound, ">": score > bound, ">=": score >= bound}.get(character, True)
 
 
 def _nearest(text: str) -> str:
-    """The end of an error sentence: the form that a text is most like, with its own numbers where they fit."""
-    plain = " ".join(text.lower().split())[:MOST_CHARACTERS]
-    near = get_close_matches(re.sub(r"\d+", "7", plain), [re.sub(r"\d+", "7", form) for form in FORMS], n=1, cutoff=0.5)
-    if near:
-        form = next(form for form in FORMS if re.sub(r"\d+", "7", form) == near[0])
-        return Phrase("did you mean {name!r}?", name=form)
+    """The hint of an error: the form that is most similar to the text, else some examples."""
+    plain = " ".join(text.lower().split())[:MAX_CHARACTERS]
+    forms = {re.sub(r"\d+", "7", form): form for form in reversed(FORMS)}
+    if nearest := get_close_matches(re.sub(r"\d+", "7", plain), [*forms][::-1], n=1, cutoff=0.5):
+        return Phrase("did you mean {name!r}?", name=forms[nearest[0]])
     return Phrase("write it like {forms}.", forms=Listed(map(repr, FORMS[:1] + FORMS[3:6] + FORMS[9:11])))

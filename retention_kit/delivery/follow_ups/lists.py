@@ -13,7 +13,7 @@ from retention_kit.delivery.follow_ups.ledger import Entry, Ledger, StoredList, 
 from retention_kit.delivery.ledgers import now
 from retention_kit.metrics.follow_ups import Due, DueList
 from retention_kit.report.export.csv_files import rows_csv
-from retention_kit.settings.follow_ups import OURS, FollowUp
+from retention_kit.settings.follow_ups import FIELDS, FollowUp
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,13 @@ def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
     taken: set[str] = set()
     for due in lists:
         rule, before, quiet, beyond = due.follow_up, 0, 0, 0
+        quiet_days = rule.quiet_span
         rows: list[Due] = []
         free = rule.cap - ledger.size(rule.name, due.day)
         for row in due.rows:
             if ledger.is_listed(rule.name, row.customer_id, row.occasion):
                 before += 1
-            elif rule.silence and (row.customer_id in taken or ledger.is_quiet(row.customer_id, due.day, rule.silence)):
+            elif quiet_days and (row.customer_id in taken or ledger.is_quiet(row.customer_id, due.day, quiet_days)):
                 quiet += 1
             elif len(rows) >= free:
                 beyond += 1
@@ -56,7 +57,7 @@ def choose(ledger: Ledger, lists: Sequence[DueList]) -> list[Listed]:
                 taken.add(row.customer_id)
         missed = sum(
             not ledger.is_listed(rule.name, row.customer_id, row.occasion)
-            and not ledger.is_quiet(row.customer_id, due.day, rule.silence)
+            and not ledger.is_quiet(row.customer_id, due.day, quiet_days)
             for row in due.late
         )
         chosen.append(Listed(due, tuple(rows), "", before, quiet, missed, beyond))
@@ -93,7 +94,7 @@ def _file(folder: str, rule: FollowUp, number: int) -> str:
 def list_csv(rule: FollowUp, rows: Iterable[Due]) -> str:
     """A list as CSV for spreadsheets and mailing tools, with formulas escaped."""
     heads = ["customer_id", "due", "reason", *(["contact"] if rule.contact else [])]
-    heads += [name if name not in (*OURS, "text") else f"column.{name}" for name in rule.merged]
+    heads += [name if name not in (*FIELDS, "text") else f"column.{name}" for name in rule.merged]
     heads += ["text"] if rule.text else []
     cells = [
         [

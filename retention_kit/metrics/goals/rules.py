@@ -50,10 +50,10 @@ def number(given: float | str, one: Metric, place: str) -> float:
             form = Phrase("a number without quotation marks, such as 25")
             if one.unit == "fraction":
                 form = Phrase('0.25 or "25%"')
-            raise SettingsError("{place} cannot be {given!r}: write {form}.", place=place, given=given, form=form)
+            raise SettingsError("{path} cannot be {given!r}: write {form}.", place=place, given=given, form=form)
         if one.unit != "fraction":
             raise SettingsError(
-                "{place} is a per cent, but {name} is none: write {example}.",
+                "{path} is a per cent, but {name} is none: write {example}.",
                 place=place,
                 name=one.name,
                 example=found[1],
@@ -63,14 +63,14 @@ def number(given: float | str, one: Metric, place: str) -> float:
         value = float(given)
         if not isfinite(value):
             raise SettingsError(
-                "{place} cannot be {value}: write a number, such as {example}.",
+                "{path} cannot be {value}: write a number, such as {example}.",
                 place=place,
                 value=value,
                 example=_example(one),
             )
         if abs(value) > MOST:
             raise SettingsError(
-                "{place} cannot be {value:g}: write a number up to {most:,.0f}.", place=place, value=value, most=MOST
+                "{path} cannot be {value:g}: write a number up to {most:,.0f}.", place=place, value=value, most=MOST
             )
     if one.unit == "fraction":
         low, high = (-MOST_SHARE, MOST_SHARE) if one.parts[0] == "money" else (0, 1)
@@ -80,18 +80,18 @@ def number(given: float | str, one: Metric, place: str) -> float:
             if is_percent:
                 nearest = Phrase('write {part:g} or "{percent:g}%"', part=abs(value) / 100, percent=abs(value))
             raise SettingsError(
-                "{place} cannot be {given}, as a rate is a part of 1: {nearest}.",
+                "{path} cannot be {given}, as a rate is a part of 1: {nearest}.",
                 place=place,
                 given=given,
                 nearest=nearest,
             )
     if one.unit == "points" and abs(value) > MOST_POINTS:
         raise SettingsError(
-            "{place} cannot be {given}: {name} lies between -100 and 100.", place=place, given=given, name=one.name
+            "{path} cannot be {given}: {name} lies between -100 and 100.", place=place, given=given, name=one.name
         )
     if one.unit == "count" and value < 0:
         raise SettingsError(
-            "{place} cannot be {given}: {name} is counted, from 0 on.", place=place, given=given, name=one.name
+            "{path} cannot be {given}: {name} is counted, from 0 on.", place=place, given=given, name=one.name
         )
     return value
 

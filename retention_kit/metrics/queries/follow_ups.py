@@ -51,7 +51,7 @@ def happened(
         wanted = f"customer_id NOT IN ({_PAUSING})"
         return run_query(data, sql("due_members"), None, None, found=found, when="pays_until", wanted=wanted, **dates)
     repeats = {"first": "frequency = 0", "second": "frequency = 1"}.get(
-        "first" if rule.kind == "second" else rule.place, "1 = 1"
+        "first" if rule.kind == "second" else rule.ordinal, "1 = 1"
     )
     answers = "responses" if rule.kind == "purchase" and "responses" in data.tables else _NOBODY
     wanted = repeats + (_newcomers(data, "sums.customer_id") if repeats != "1 = 1" else "")
@@ -80,7 +80,7 @@ def _found_sql(data: Dataset, follow_up: FollowUp) -> str:
     if follow_up.consent is not None:
         agrees = "coalesce(agreeing.agrees, 0)"
         joins.append(f"LEFT JOIN ({consent_sql(engine, tables, follow_up.consent)}) AS agreeing ON {_same('agreeing')}")
-    for number, (column, value) in enumerate(follow_up.silencers):
+    for number, (column, value) in enumerate(follow_up.suppressions):
         name = f"silent_{number}"
         silent.append(f"{name}.customer_id IS NOT NULL")
         joins.append(f"LEFT JOIN ({silence_sql(engine, tables, column, value)}) AS {name} ON {_same(name)}")
