@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from retention_kit.metrics.formulas import wilson
-from retention_kit.metrics.goals.outlook import Known, Outlook, fit
+from retention_kit.metrics.goals.outlook import Observation, Outlook, fit
 
 PATHS = ("flat", "walk", "trend")
 UNITS = ("fraction", "money", "points")
@@ -79,20 +79,20 @@ def _of_sum(
     return Trial(path, "sum", months, outlook.probability_of_sum(missing, "higher", months), came)
 
 
-def _measured(random: np.random.Generator, moves: np.ndarray, unit: str) -> tuple[list[Known], np.ndarray]:
+def _measured(random: np.random.Generator, moves: np.ndarray, unit: str) -> tuple[list[Observation], np.ndarray]:
     """The figures as one sees them: a share of so many customers, revenue, or a score with its interval."""
     if unit == "fraction":
         size = int(random.choice([40, 200, 1000]))
         shares = 1 / (1 + np.exp(-(random.uniform(-1.5, 2.5) + moves)))
         counts = random.binomial(size, shares)
         bounds = [wilson(int(one), size) for one in counts]
-        return [Known(at, one / size, *bounds[at]) for at, one in enumerate(counts)], counts / size
+        return [Observation(at, one / size, *bounds[at]) for at, one in enumerate(counts)], counts / size
     if unit == "money":
         values = 10_000 * np.exp(moves)
-        return [Known(at, float(value)) for at, value in enumerate(values)], values
+        return [Observation(at, float(value)) for at, value in enumerate(values)], values
     error = random.uniform(1, 5)
     values = 30 + 100 * moves + random.normal(0, error, len(moves))
-    return [Known(at, v, v - 1.96 * error, v + 1.96 * error) for at, v in enumerate(map(float, values))], values
+    return [Observation(at, v, v - 1.96 * error, v + 1.96 * error) for at, v in enumerate(map(float, values))], values
 
 
 def brier(found: list[Trial]) -> float:

@@ -22,7 +22,7 @@ LANGUAGES = sorted(path.name.removesuffix(".toml") for path in FOLDER.joinpath("
 ERRORS = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
 # Where a template is an argument: the place of it; in the command line also what help says.
 ANYWHERE = {**dict.fromkeys([*ERRORS, "Phrase"], 0), "wrong": 1}
-IN_COMMANDS = {"told": 0, "say": 0, "end": 1}
+IN_COMMANDS = {"translated": 0, "say": 0, "show": 0, "end": 1}
 
 
 def texts(node: ast.AST, scope: ast.AST) -> Iterator[str]:
@@ -53,7 +53,7 @@ def templates(path: Path) -> Iterator[tuple[ast.AST, list[str]]]:
         scope = max(around, key=lambda one: one.lineno, default=tree)
         is_help = is_command and name in ("add_argument", "add_parser", "_Parser")
         arguments = [one.value for one in call.keywords if is_help and one.arg in ("help", "description")]
-        if name == "told_each" and is_command:
+        if name == "translated_each" and is_command:
             arguments += call.args
         elif name in places and isinstance(call.func, ast.Name):
             arguments += call.args[places[name] :][:1]

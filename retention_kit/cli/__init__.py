@@ -1,7 +1,7 @@
 """The command line: one module for each group of commands.
 
-Exit codes: 0 done; 1 a part failed (what could be made is there, marked); 2 wrong usage, settings or data; 3 an alert
-fires that is to end with it.
+Exit codes: 0 done; 1 a part failed, the rest was made and is marked; 2 wrong usage, settings or data; 3 an alert with
+`exit` fires.
 """
 
 from __future__ import annotations
@@ -14,49 +14,56 @@ from typing import Any
 
 from retention_kit.bidi import plain
 from retention_kit.cli import alerts, check, follow_ups, goals, importing, mail, metrics, project, report, survey
-from retention_kit.cli.language import add_language, chosen, in_line, speak, speaking, told
+from retention_kit.cli.language import (
+    add_language,
+    isolate_rtl,
+    requested_language,
+    switch_language,
+    translated,
+    use_language,
+)
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, WRONG, end
-from retention_kit.cli.terminal import Interrupts, Stream, fill_descriptors, steady
+from retention_kit.cli.terminal import Interrupts, Stream, fill_descriptors, robust_streams
 from retention_kit.errors import ReportError, RetentionKitError, SettingsError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error is one sentence on standard error."""
-    with steady() as (output, _):
+    with robust_streams() as (output, _):
         try:
-            language = chosen(sys.argv[1:] if argv is None else argv)
+            language = requested_language(sys.argv[1:] if argv is None else argv)
         except SettingsError as error:
             return end(WRONG, error)
-        with speaking(language):
+        with use_language(language):
             return _main(argv, output)
 
 
 def _main(argv: list[str] | None, output: Stream) -> int:
-    left = None
+    exit_request = None
     try:
         code = _run(argv)
-    except SystemExit as error:  # after help, or an option that does not exist
-        left, code = error, error.code if isinstance(error.code, int) else DONE
+    except SystemExit as error:  # after help, or for an unknown option
+        exit_request, code = error, error.code if isinstance(error.code, int) else DONE
     output.flush()
     if output.is_lost:
         reason = getattr(output.error, "strerror", None) or output.error
         return end(max(code, FAILED), "Standard output cannot be written to: {reason}.", reason=reason)
-    if left:
-        raise left
+    if exit_request:
+        raise exit_request
     return code
 
 
 def _run(argv: list[str] | None) -> int:
-    asked = Interrupts(_end_queries)
+    interrupts = Interrupts(_end_queries)
     try:
-        with asked:
+        with interrupts:
             arguments = parser().parse_args(argv)
-            speak(getattr(arguments, "spoken", ""))
+            switch_language(getattr(arguments, "spoken", ""))
             return arguments.run(arguments)
     except KeyboardInterrupt:
         return end(INTERRUPTED, "Interrupted: nothing was changed.")
     except Exception as error:
-        if asked.came:  # what an engine, or whoever else was at work, made of it
+        if interrupts.is_interrupted:  # another error caused by the interrupt
             return end(INTERRUPTED, "Interrupted: nothing was changed.")
         if isinstance(error, ReportError):
             return end(FAILED, error)
@@ -74,13 +81,11 @@ def _end_queries() -> None:
 
 
 def run() -> None:
-    """Run one command as a process, which ends with it."""
+    """Run one command and end the process."""
     fill_descriptors()
-    gc.set_threshold(100_000)  # what is loaded stays: looking through it over and over takes a twentieth of a run
+    gc.set_threshold(100_000)  # frequent collections take 5% of a run, and most objects stay
     code = main()
-    from retention_kit.report.execution.forkserver import (
-        exit_quickly,  # late: what only prints help imports next to nothing
-    )
+    from retention_kit.report.execution.forkserver import exit_quickly  # late: help imports next to nothing
 
     exit_quickly(code)
 
@@ -89,31 +94,31 @@ class _Formatter(argparse.HelpFormatter):
     """Help in the language of the commands."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help and plain(told(action.help))
+        return action.help and plain(translated(action.help))
 
     def add_text(self, text: str | None) -> None:
-        super().add_text(text and plain(told(text)))
+        super().add_text(text and plain(translated(text)))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return [in_line(line) for line in super()._split_lines(text, width)]
+        return [isolate_rtl(line) for line in super()._split_lines(text, width)]
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return in_line(super()._fill_text(text, width, indent))
+        return isolate_rtl(super()._fill_text(text, width, indent))
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage lines above it."""
+    """A parser whose errors are one sentence, without the usage lines."""
 
     def __init__(self, **options: Any):
         super().__init__(formatter_class=_Formatter, **options)
 
     def error(self, message: str) -> Any:
-        sentence = told("{message}; {command} --help tells what there is.", message=message, command=self.prog)
+        sentence = translated("{message}; {command} --help tells what there is.", message=message, command=self.prog)
         self.exit(WRONG, f"retention-kit: {sentence}\n")
 
 
 class _Version(argparse.Action):
-    """Prints the version; looked up only when asked for."""
+    """Prints the version, which is looked up only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
@@ -123,7 +128,7 @@ class _Version(argparse.Action):
 
 
 def _add_language(commands: Any) -> None:
-    """Let every command be told in which language to speak, but those whose `--language` is that of what they make."""
+    """Add `--language` to every command that has no such option of its own."""
     for command in commands.choices.values():
         if "--language" not in command._option_string_actions:
             add_language(command)
@@ -133,16 +138,16 @@ def _add_language(commands: Any) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands, which completes words too where a shell asks for it (argcomplete)."""
-    ours = _Parser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
-    ours.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
-    add_language(ours)
-    commands = ours.add_subparsers(metavar="COMMAND", required=True)
+    """The parser of all commands, with shell completion (argcomplete)."""
+    root = _Parser(prog="retention-kit", description="Whether customers stay, and what to do about it.")
+    root.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    add_language(root)
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
     for group in (report, metrics, goals, alerts, check, importing, project, mail, follow_ups, survey):
         group.add(commands)
     _add_language(commands)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
-        argcomplete.autocomplete(ours)
-    return ours
+        argcomplete.autocomplete(root)
+    return root

@@ -1,15 +1,14 @@
-"""`retention-kit alerts`: where each alert stands, when it would have fired, and tests of the rules."""
+"""`retention-kit alerts`: the state of each alert, a back-test, and tests of the rules."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import told, told_each, words
+from retention_kit.cli.language import translated, translated_each, words
 from retention_kit.cli.options import SETTINGS, add_data, load_data
-from retention_kit.cli.output import DONE, FAILED, FIRING, print_table, say
+from retention_kit.cli.output import DONE, FAILED, FIRING, print_json, print_table, say, show
 from retention_kit.errors import Listed, Phrase, SettingsError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from retention_kit.metrics.alerts.states import AlertState
     from retention_kit.wording import Words
 
-NONE = "The settings hold no [[alerts]]: docs/alerts.md shows how one is written."
+_NO_ALERTS = "The settings hold no [[alerts]]: docs/alerts.md shows how one is written."
 
 
 def add(commands: Commands) -> None:
@@ -28,11 +27,11 @@ def add(commands: Commands) -> None:
     alerts = commands.add_parser("alerts", help="say where each alert stands; sends nothing")
     add_data(alerts)
     alerts.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
-    what = alerts.add_mutually_exclusive_group()
-    what.add_argument(
+    group = alerts.add_mutually_exclusive_group()
+    group.add_argument(
         "--backtest", action="store_true", help="when each would have fired so far, and how often by chance"
     )
-    what.add_argument("--test", metavar="FILE", type=Path, help="run the tests of rules in a file, without any data")
+    group.add_argument("--test", metavar="FILE", type=Path, help="run the tests of rules in a file, without any data")
     alerts.add_argument("--json", action="store_true", help="a list of objects")
     alerts.set_defaults(run=_alerts)
 
@@ -42,49 +41,49 @@ def _alerts(arguments: argparse.Namespace) -> int:
         return _run_tests(arguments)
     from retention_kit.metrics.alerts.back_test import back_test
     from retention_kit.metrics.alerts.judge import alert_states
-    from retention_kit.metrics.alerts.told import facts
+    from retention_kit.metrics.alerts.texts import facts
     from retention_kit.metrics.queries.summaries import pick_period
 
     data = load_data(arguments)
     period = pick_period(data, arguments.period) if arguments.period else None
     if not data.settings.alerts:
-        say(NONE)
+        say(_NO_ALERTS)
     if arguments.backtest:
-        found = back_test(data, period)
+        tests = back_test(data, period)
         if arguments.json:
-            print(json.dumps([_back_test_facts(one) for one in found], indent=1, ensure_ascii=False))
+            print_json([_back_test_facts(test) for test in tests])
         else:
-            _print_back_tests(found, data)
+            _print_back_tests(tests, data)
         return DONE
     states = alert_states(data, period)
     if arguments.json:
-        print(json.dumps([facts(one) for one in states], indent=1, ensure_ascii=False))
+        print_json([facts(state) for state in states])
     elif states:
         _print_states(states, words(data.settings.report))
-    return FIRING if any(one.state == "firing" and "exit" in one.alert.then for one in states) else DONE
+    return FIRING if any(state.state == "firing" and "exit" in state.alert.then for state in states) else DONE
 
 
 def _print_states(states: list[AlertState], words: Words) -> None:
     from retention_kit.display import printable
-    from retention_kit.metrics.alerts.told import customers, worth_a_row
+    from retention_kit.metrics.alerts.texts import customers, split_rows
 
-    shown, others = worth_a_row(states)
+    listed, others = split_rows(states)
     rows: list[tuple[str, ...]] = [
         (
-            printable(one.alert.name),
-            printable(customers(one)),
-            one.period,
-            Phrase(one.state),
-            one.since,
-            printable(one.alert.owner or ""),
-            _seen(one, words),
+            printable(state.alert.name),
+            printable(customers(state)),
+            state.period,
+            Phrase(state.state),
+            state.since,
+            printable(state.alert.owner or ""),
+            _figures_text(state, words),
         )
-        for one in shown
+        for state in listed
     ]
     rows += [
         (
             printable(name),
-            told("other values"),
+            translated("other values"),
             "",
             Listed(Phrase("{count} {state}", count=count, state=Phrase(state)) for state, count in counts.items()),
             "",
@@ -93,23 +92,23 @@ def _print_states(states: list[AlertState], words: Words) -> None:
         )
         for name, counts in others.items()
     ]
-    print_table(told_each("alert", "customers", "period", "state", "since", "owner", "figures"), rows)
+    print_table(translated_each("alert", "customers", "period", "state", "since", "owner", "figures"), rows)
 
 
-def _seen(state: AlertState, words: Words) -> str:
+def _figures_text(state: AlertState, words: Words) -> str:
     from retention_kit.display import printable
-    from retention_kit.metrics.alerts.told import sentences
+    from retention_kit.metrics.alerts.texts import sentences
 
     return printable(words.listed(map(words.say, sentences(state, words)), "semicolon"), words.direction)
 
 
-def _back_test_facts(one: BackTest) -> dict[str, object]:
+def _back_test_facts(test: BackTest) -> dict[str, object]:
     return {
-        "alert": one.alert.name,
-        "periods": len(one.periods),
-        "first": one.periods[0] if one.periods else None,
-        "last": one.periods[-1] if one.periods else None,
-        "no_data": one.no_data,
+        "alert": test.alert.name,
+        "periods": len(test.periods),
+        "first": test.periods[0] if test.periods else None,
+        "last": test.periods[-1] if test.periods else None,
+        "no_data": test.no_data,
         "firings": [
             {
                 "segment_value": firing.segment_value,
@@ -117,42 +116,42 @@ def _back_test_facts(one: BackTest) -> dict[str, object]:
                 "last": firing.last.period,
                 "resolved": firing.resolved or None,
             }
-            for firing in one.firings
+            for firing in test.firings
         ],
-        "by_chance": one.by_chance,
+        "by_chance": test.by_chance,
     }
 
 
-def _print_back_tests(found: list[BackTest], data: Dataset) -> None:
+def _print_back_tests(tests: list[BackTest], data: Dataset) -> None:
     from retention_kit.display import printable
-    from retention_kit.metrics.alerts.told import customers
+    from retention_kit.metrics.alerts.texts import customers
 
     rows = [
         (
-            printable(one.alert.name),
+            printable(test.alert.name),
             printable(customers(firing.first)),
             firing.first.since,
-            firing.resolved or told("still fires"),
-            _seen(firing.first, words(data.settings.report)),
+            firing.resolved or translated("still fires"),
+            _figures_text(firing.first, words(data.settings.report)),
         )
-        for one in found
-        for firing in one.firings
+        for test in tests
+        for firing in test.firings
     ]
     if rows:
-        print_table(told_each("alert", "customers", "fires", "resolves", "figures"), rows)
-    for one in found:
-        count, periods = len(one.firings), len(one.periods)
+        print_table(translated_each("alert", "customers", "fires", "resolves", "figures"), rows)
+    for test in tests:
+        count, periods = len(test.firings), len(test.periods)
         fired = Phrase("{count} firing" if count == 1 else "{count} firings", count=count)
-        known = Phrase("{count} period" if periods == 1 else "{count} periods", count=periods)
+        evaluated = Phrase("{count} period" if periods == 1 else "{count} periods", count=periods)
         chance = Phrase("sums and counts have no sampling error, so chance is not told")
-        if one.by_chance is not None:
+        if test.by_chance is not None:
             chance = Phrase(
-                "had its figures kept their mean, chance alone would give {number:.1f}", number=one.by_chance
+                "had its figures kept their mean, chance alone would give {number:.1f}", number=test.by_chance
             )
-        name = printable(one.alert.name)
-        print(told("{name}: {fired} in {periods}; {chance}.", name=name, fired=fired, periods=known, chance=chance))
-    if found:
-        print(told("With the data as they stand now, known up to {as_of} (exclusive).", as_of=data.as_of))
+        name = printable(test.alert.name)
+        show("{name}: {fired} in {periods}; {chance}.", name=name, fired=fired, periods=evaluated, chance=chance)
+    if tests:
+        show("With the data as they stand now, known up to {as_of} (exclusive).", as_of=data.as_of)
 
 
 def _run_tests(arguments: argparse.Namespace) -> int:
@@ -163,38 +162,38 @@ def _run_tests(arguments: argparse.Namespace) -> int:
     path: Path = arguments.test
     if not path.is_file():
         raise SettingsError("There is no file {path!r}.", path=str(path))
-    given = Path(arguments.data or SETTINGS)
-    given = given / SETTINGS.name if given.is_dir() else given
+    data_path = Path(arguments.data or SETTINGS)
+    data_path = data_path / SETTINGS.name if data_path.is_dir() else data_path
     settings = None
-    if given.suffix == ".toml" and given.is_file():
-        settings = read_settings(given)
-        run_plugins(given.parent / name for name in settings.report.plugins)
+    if data_path.suffix == ".toml" and data_path.is_file():
+        settings = read_settings(data_path)
+        run_plugins(data_path.parent / name for name in settings.report.plugins)
     raw = parse_toml(path.read_bytes(), path.name)
     try:
         results = run_tests(raw, settings)
     except SettingsError as error:
         raise SettingsError("{file}: {error}", file=path.name, error=error) from None
     if arguments.json:
-        print(json.dumps([_result_facts(one) for one in results], indent=1, ensure_ascii=False))
+        print_json([_result_facts(result) for result in results])
     else:
-        for one in results:
-            _print_result(one)
-    return DONE if all(one.is_as_expected for one in results) else FAILED
+        for result in results:
+            _print_result(result)
+    return DONE if all(result.is_as_expected for result in results) else FAILED
 
 
-def _result_facts(one: Result) -> dict[str, object]:
+def _result_facts(result: Result) -> dict[str, object]:
     rows = [
         {"period": row.period, "expected": row.expected, "state": row.state.state, "since": row.state.since}
-        for row in one.rows
+        for row in result.rows
     ]
-    return {"test": one.name, "passed": one.is_as_expected, "periods": rows}
+    return {"test": result.name, "passed": result.is_as_expected, "periods": rows}
 
 
-def _print_result(one: Result) -> None:
+def _print_result(result: Result) -> None:
     from retention_kit.display import printable
 
-    print(told("passed  {name}" if one.is_as_expected else "FAILED  {name}", name=printable(one.name)))
-    if one.is_as_expected:
+    show("passed  {name}" if result.is_as_expected else "FAILED  {name}", name=printable(result.name))
+    if result.is_as_expected:
         return
     rows = [
         (
@@ -202,8 +201,8 @@ def _print_result(one: Result) -> None:
             row.period,
             Phrase(row.expected),
             Phrase("{state}, since {since}", state=Phrase(row.state.state), since=row.state.since),
-            _seen(row.state, words()),
+            _figures_text(row.state, words()),
         )
-        for row in one.rows
+        for row in result.rows
     ]
-    print_table(("", *told_each("period", "expected", "state", "figures")), rows)
+    print_table(("", *translated_each("period", "expected", "state", "figures")), rows)

@@ -6,9 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from retention_kit.bidi import plain
-from retention_kit.cli.language import told, told_each, words
+from retention_kit.cli.language import translated_each, words
 from retention_kit.cli.options import add_data, load_data
-from retention_kit.cli.output import DONE, print_table
+from retention_kit.cli.output import DONE, print_table, show
 from retention_kit.display import printable
 from retention_kit.errors import Listed, Phrase
 
@@ -40,29 +40,25 @@ def _check(arguments: argparse.Namespace) -> int:
         _print_rows(data, _named(data, arguments.rows))
         return DONE
     for warning in data.warnings:
-        print(told("Warning: {warning}", warning=_printable(warning)))
+        show("Warning: {warning}", warning=_printable(warning))
     rows = [
         (Phrase(row.table), _printable(row.check), f"{row.rows:,}", _printable(row.effect))
         for row in data.quality.itertuples()
     ]
-    print_table(told_each("table", "check", "rows", "effect"), rows, numbers=(2,))
-    print(
-        told(
-            "Data from {start} to {as_of} (exclusive); customers by {basis}; segment columns: {segments}.",
-            start=data.start,
-            as_of=data.as_of,
-            basis=Phrase(data.basis),
-            segments=Listed(map(printable, data.segments)) or Phrase("none"),
-        )
+    print_table(translated_each("table", "check", "rows", "effect"), rows, numbers=(2,))
+    show(
+        "Data from {start} to {as_of} (exclusive); customers by {basis}; segment columns: {segments}.",
+        start=data.start,
+        as_of=data.as_of,
+        basis=Phrase(data.basis),
+        segments=Listed(map(printable, data.segments)) or Phrase("none"),
     )
     if excluded := Listed(
         Phrase("{name} ({why})", name=printable(name), why=_printable(why))
         for name, why in data.excluded_columns.items()
         if name not in data.segments
     ):
-        print(
-            told("Columns that are no segments, unless keep of [data.TABLE] names them: {columns}.", columns=excluded)
-        )
+        show("Columns that are no segments, unless keep of [data.TABLE] names them: {columns}.", columns=excluded)
     return DONE
 
 
@@ -85,11 +81,11 @@ def _print_rows(data: Dataset, check: str) -> None:
             template = "{table}: {rows}, which cannot be shown; {effect}."
             if not len(effects):
                 template = "{table}: {rows}, which cannot be shown."
-            print(told(template, table=Phrase(name), rows=many, effect=_printable(next(iter(effects), ""))))
+            show(template, table=Phrase(name), rows=many, effect=_printable(next(iter(effects), "")))
             continue
         is_cut = check_rows.rows > some >= SHOWN
         template = "{table}: {rows}, the first {some} of them:" if is_cut else "{table}: {rows}:"
-        print(told(template, table=Phrase(name), rows=many, some=some))
+        show(template, table=Phrase(name), rows=many, some=some)
         for frame in frames:
             cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
             print_table(tuple(map(printable, frame.columns)), cells)

@@ -1,4 +1,4 @@
-"""`retention-kit follow-ups`: dated lists of whom to follow up, each customer once."""
+"""`retention-kit follow-ups`: dated lists of customers to follow up, each customer once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import told, told_each
+from retention_kit.cli.language import translated, translated_each
 from retention_kit.cli.options import add_data, load_data
-from retention_kit.cli.output import DONE, FAILED, print_table, say
+from retention_kit.cli.output import DONE, FAILED, print_json, print_table, say
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -43,70 +43,65 @@ def _follow_ups(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print("[]")
         return DONE
-    made = make_follow_ups(data, arguments.output, arguments.done, dry_run=arguments.dry_run, progress=say)
+    result = make_follow_ups(data, arguments.output, arguments.done, dry_run=arguments.dry_run, progress=say)
     if arguments.json:
-        _print_json(made)
+        _print_json(result)
     else:
-        _print_follow_ups(made, arguments.output)
-    return DONE if made.is_done else FAILED
+        _print_follow_ups(result, arguments.output)
+    return DONE if result.is_done else FAILED
 
 
 def list_follow_ups(data: Dataset) -> bool:
-    """Make and print the lists of a dataset that asks for some, as `run` does after its report; whether all worked."""
+    """Make and print the follow-up lists of a dataset, if any are configured; returns whether all succeeded."""
     if not data.settings.follow_ups:
         return True
     from retention_kit.delivery.follow_ups.make import make_follow_ups
 
-    made = make_follow_ups(data, progress=say)
-    _print_follow_ups(made, FOLDER)
-    return made.is_done
+    result = make_follow_ups(data, progress=say)
+    _print_follow_ups(result, FOLDER)
+    return result.is_done
 
 
-def _counts(one: Listed) -> dict[str, int]:
-    """What became of whom, by the words for it."""
-    due = one.due
+def _counts(listed: Listed) -> dict[str, int]:
+    """The numbers of customers by outcome, in the order of the table."""
+    due = listed.due
     return {
-        "new": len(one.rows),
-        "open": one.open,
-        "overdue": one.overdue,
-        "done": one.done,
-        "listed before": one.before,
-        "missed": one.missed,
-        "quiet": one.quiet,
-        "above the cap": one.beyond,
+        "new": len(listed.rows),
+        "open": listed.open,
+        "overdue": listed.overdue,
+        "done": listed.done,
+        "listed before": listed.before,
+        "missed": listed.missed,
+        "quiet": listed.quiet,
+        "above the cap": listed.beyond,
         "suppressed": due.silent,
         "no consent": due.not_agreeing,
         "control": due.control,
     }
 
 
-def _nobody(one: Listed) -> str:
-    return "" if one.rows else told("nobody is due")
-
-
-def _print_follow_ups(made: FollowUps, folder: Path) -> None:
-    """The lists as a table on standard output, a line each; what else is to be told on standard error."""
-    rows, names = [], [*_counts(made.listed[0])]
-    for one in made.listed:
-        file = str(folder / one.file) if one.file else told(one.due.reason or _nobody(one))
-        rows.append((one.name, *(f"{count:,}" if count else "" for count in _counts(one).values()), file))
-    print_table(told_each("follow-up", *names, "list"), rows, range(1, len(names) + 1))
-    for one in made.listed:
-        if one.due.is_cut:
-            say("{name}: more than 100,000 are due, and the first of them were looked at.", name=one.name)
-    for note in made.notes:
+def _print_follow_ups(result: FollowUps, folder: Path) -> None:
+    """The lists as a table on standard output, notes on standard error."""
+    rows, names = [], [*_counts(result.listed[0])]
+    for listed in result.listed:
+        reason = listed.due.reason or ("" if listed.rows else "nobody is due")
+        file = str(folder / listed.file) if listed.file else translated(reason)
+        rows.append((listed.name, *(f"{count:,}" if count else "" for count in _counts(listed).values()), file))
+    print_table(translated_each("follow-up", *names, "list"), rows, range(1, len(names) + 1))
+    for listed in result.listed:
+        if listed.due.is_cut:
+            say("{name}: more than 100,000 are due, and the first of them were looked at.", name=listed.name)
+    for note in result.notes:
         say(note)
 
 
-def _print_json(made: FollowUps) -> None:
-    import json
-
+def _print_json(result: FollowUps) -> None:
     from retention_kit.delivery.follow_ups.lists import facts
 
     objects = []
-    for one in made.listed:
-        counts = {name.replace(" ", "_"): count for name, count in _counts(one).items()}
-        objects.append(facts(one, one.file) | counts | {"reason": one.due.reason})
-    print(json.dumps(objects, indent=1, ensure_ascii=False))
-    for note in made.notes:
+    for listed in result.listed:
+        counts = {name.replace(" ", "_"): count for name, count in _counts(listed).items()}
+        objects.append(facts(listed, listed.file) | counts | {"reason": listed.due.reason})
+    print_json(objects)
+    for note in result.notes:
         say(note)

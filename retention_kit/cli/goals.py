@@ -1,20 +1,19 @@
-"""`retention-kit goals`: how each goal stands, where it should be by now, and what is likely."""
+"""`retention-kit goals`: the state of each goal, its expected progress and the outlook."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
-from retention_kit.cli.language import language, told_each
+from retention_kit.cli.language import language, translated_each
 from retention_kit.cli.options import add_data, load_data
-from retention_kit.cli.output import DONE, print_table, say
+from retention_kit.cli.output import DONE, print_json, print_table, say
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
     from retention_kit.metrics.goals.states import GoalState
 
-SHOWN = ("value", "state", "start", "target", "detail")
+_CELLS = ("value", "state", "start", "target", "detail")
 
 
 def add(commands: Commands) -> None:
@@ -34,42 +33,43 @@ def _goals(arguments: argparse.Namespace) -> int:
     page = Page(arguments.period or "", None, data=data, language=language())
     states = goal_states(data, page.period, all_lengths=True)
     if arguments.json:
-        print(json.dumps([_record(one) for one in states], indent=1, ensure_ascii=False))
+        print_json([_record(state) for state in states])
     elif not states:
         say("The settings name no goals: [goals.customer_retention_rate] with a target is one.")
     else:
-        heads = told_each("goal", "now", "state", "from", "to", "note")
-        told = [page.goal_in_words(one) for one in states]
+        heads = translated_each("goal", "now", "state", "from", "to", "note")
+        goals = map(page.goal_in_words, states)
         rows = [
-            (": ".join(filter(None, [one["objective"], one["label"]])), *(one[name] for name in SHOWN)) for one in told
+            (": ".join(filter(None, [goal["objective"], goal["label"]])), *(goal[name] for name in _CELLS))
+            for goal in goals
         ]
         print_table(heads, rows, numbers=(1,))
     return DONE
 
 
-def _record(one: GoalState) -> dict[str, Any]:
-    goal = one.goal
+def _record(state: GoalState) -> dict[str, Any]:
+    goal = state.goal
     return {
-        "id": one.id,
+        "id": state.id,
         "objective": goal.objective,
-        "metric": one.metric,
+        "metric": state.metric,
         "segment": goal.segment or "",
         "owner": goal.owner or "",
-        "every": one.every,
+        "every": state.every,
         "by": goal.by or "",
-        "state": one.state,
-        "period": one.period,
-        "value": one.value,
-        "unit": one.unit if one.metric else "",
-        "low": one.low,
-        "high": one.high,
-        "start": one.start,
-        "start_period": one.start_period,
-        "target": one.target,
-        "progress": one.progress,
-        "expected_progress": one.expected,
-        "pace": one.pace,
-        "probability": one.probability,
-        "periods": one.known,
-        "why": one.reason or one.why_no_start or one.why_no_outlook,
+        "state": state.state,
+        "period": state.period,
+        "value": state.value,
+        "unit": state.unit if state.metric else "",
+        "low": state.low,
+        "high": state.high,
+        "start": state.start,
+        "start_period": state.start_period,
+        "target": state.target,
+        "progress": state.progress,
+        "expected_progress": state.expected,
+        "pace": state.pace,
+        "probability": state.probability,
+        "periods": state.known,
+        "why": state.reason or state.why_no_start or state.why_no_outlook,
     }

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import told, told_each
+from retention_kit.cli.language import translated, translated_each
 from retention_kit.cli.options import SETTINGS
-from retention_kit.cli.output import DONE, print_table
+from retention_kit.cli.output import DONE, print_table, show
 from retention_kit.errors import Listed, Phrase, SettingsError
 from retention_kit.settings import read_settings
 
@@ -33,14 +33,14 @@ def _import(arguments: argparse.Namespace) -> int:
     if arguments.list:
         rows = [
             (
-                one.name,
-                one.label,
-                one.table,
-                Phrase("uncertain: {what}", what=Phrase(one.uncertain)) if one.uncertain else "",
+                layout.name,
+                layout.label,
+                layout.table,
+                Phrase("uncertain: {what}", what=Phrase(layout.uncertain)) if layout.uncertain else "",
             )
-            for one in layouts().values()
+            for layout in layouts().values()
         ]
-        print_table(told_each("layout", "export", "table", "what is not certain"), rows)
+        print_table(translated_each("layout", "export", "table", "what is not certain"), rows)
         return DONE
     if not arguments.files:
         raise SettingsError("import needs a file, such as orders_export_1.csv; --list tells what is known.")
@@ -49,47 +49,50 @@ def _import(arguments: argparse.Namespace) -> int:
     from retention_kit.data.importing.importer import import_files
 
     imported = import_files(list(dict.fromkeys(arguments.files)), arguments.layout, SETTINGS)
-    for one in imported:
-        _print_import(one)
-    if any(one.sources for one in imported):
+    for imported_file in imported:
+        _print_import(imported_file)
+    if any(imported_file.sources for imported_file in imported):
         if not read_settings(SETTINGS).report.timezone:
-            print(
-                told('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
-            )
-        print(told("Written to {settings}, to be seen and edited. Next:", settings=SETTINGS))
+            show('Days and months are those of UTC until [report] says where you are: timezone = "Europe/London".')
+        show("Written to {settings}, to be seen and edited. Next:", settings=SETTINGS)
         print("  retention-kit check\n  retention-kit report")
     return DONE
 
 
-def _print_import(one: Imported) -> None:
-    if one.recognised is None:
-        print(told("{file}: mapped in {settings} already, left as it stands there.", file=one.path, settings=SETTINGS))
+def _print_import(imported: Imported) -> None:
+    if imported.recognised is None:
+        show(
+            "{file}: mapped in {settings} already, left as it stands there.",
+            file=imported.path,
+            settings=SETTINGS,
+        )
         return
-    layout = one.recognised.layout
+    layout = imported.recognised.layout
     if layout is None:
-        print(
-            told(
-                "{file}: no export that is known; its columns are guessed, each marked so in {settings}.",
-                file=one.path,
-                settings=SETTINGS,
-            )
+        show(
+            "{file}: no export that is known; its columns are guessed, each marked so in {settings}.",
+            file=imported.path,
+            settings=SETTINGS,
         )
     else:
-        print(told("{file}: {label} ({name}), by its header.", file=one.path, label=layout.label, name=layout.name))
-    for source in one.sources:
+        show(
+            "{file}: {label} ({name}), by its header.",
+            file=imported.path,
+            label=layout.label,
+            name=layout.name,
+        )
+    for source in imported.sources:
         _print_source(source)
-    if one.beside:
-        print(
-            told(
-                "  stacked with {files}: take that out of {settings} if this file replaces it",
-                files=Listed(one.beside),
-                settings=SETTINGS,
-            )
+    if imported.beside:
+        show(
+            "  stacked with {files}: take that out of {settings} if this file replaces it",
+            files=Listed(imported.beside),
+            settings=SETTINGS,
         )
     if layout is not None and layout.uncertain:
-        print(told("  uncertain: {what}", what=Phrase(layout.uncertain)))
+        show("  uncertain: {what}", what=Phrase(layout.uncertain))
     for note in layout.notes if layout else ():
-        print(told("  note: {note}", note=Phrase(note)))
+        show("  note: {note}", note=Phrase(note))
 
 
 def _print_source(source: CountedSource) -> None:
@@ -100,13 +103,13 @@ def _print_source(source: CountedSource) -> None:
     template = "  {what}: {kept:,} of {rows:,} rows"
     if mapping.doubt:
         template = "  {what}: {kept:,} of {rows:,} rows (unsure, commented out)"
-    print(told(template, what=what, kept=source.kept, rows=source.kept + sum(count for _, count in source.left)))
+    show(template, what=what, kept=source.kept, rows=source.kept + sum(count for _, count in source.left))
     for why, count in source.left:
-        print(told("    left out: {count:,} {why}", count=count, why=Phrase(why)))
+        show("    left out: {count:,} {why}", count=count, why=Phrase(why))
     for ours, comment in mapping.comments.items():
-        print(f"    {ours} = {mapping.source.columns[ours]}  ({told(comment)})")
+        print(f"    {ours} = {mapping.source.columns[ours]}  ({translated(comment)})")
     if mapping.doubt:
-        print(told("    unsure: {doubt}", doubt=Phrase(mapping.doubt)))
+        show("    unsure: {doubt}", doubt=Phrase(mapping.doubt))
 
 
 def _question(score: str) -> str:

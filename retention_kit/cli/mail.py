@@ -1,6 +1,6 @@
 """The commands that mail reports: `retention-kit send | status | run | preview`.
 
-Exit codes: 0 done; 1 the gate has blocked it, or somebody does not have it for certain; 2 wrong usage or settings; 3 an
+Exit codes: 0 done; 1 blocked by the gate, or not certainly delivered to everybody; 2 wrong usage or settings; 3 an
 alert with `exit` fires.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.cli.follow_ups import list_follow_ups
-from retention_kit.cli.language import told_each
+from retention_kit.cli.language import translated_each
 from retention_kit.cli.options import add_data, add_jobs, add_output, add_pack, check_jobs, load_data
 from retention_kit.cli.output import DONE, FAILED, FIRING, INTERRUPTED, end, print_table, say
 from retention_kit.cli.terminal import progress
@@ -84,7 +84,7 @@ def _send(arguments: argparse.Namespace) -> int:
 
 
 def _print_outcomes(sending: Sending) -> None:
-    """The outcomes on standard output, and what the gate says on standard error."""
+    """Print the outcomes to standard output and the gate's reasons to standard error."""
     if sending.verdict.state == "blocked":
         say("{period} is not fit to be sent, and was sent to nobody:", period=sending.period)
     elif sending.verdict.state == "degraded":
@@ -92,8 +92,8 @@ def _print_outcomes(sending: Sending) -> None:
     for reason in sending.verdict.reasons:
         say("  {reason}", reason=reason)
     print_table(
-        told_each("recipient", "language", "segment", "outcome", "reply"),
-        [(*one[:3], Phrase(one.state), one.reply) for one in sending.results],
+        translated_each("recipient", "language", "segment", "outcome", "reply"),
+        [(*result[:3], Phrase(result.state), result.reply) for result in sending.results],
     )
 
 
@@ -112,13 +112,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _check_addresses(settings: Settings) -> None:
-    """Raise SettingsError where there is nobody to send to or tell, or the environment lacks an address."""
+    """Raise SettingsError if there are no recipients, or the environment lacks an address."""
     from retention_kit.delivery.alerts import check_targets
     from retention_kit.delivery.follow_ups.make import check_webhooks
     from retention_kit.delivery.smtp import server_of
 
-    is_told = any({*alert.then} - {"list", "notice"} for alert in settings.alerts)
-    if not settings.mail.addressed() and not is_told and not settings.follow_ups:
+    has_targets = any({*alert.then} - {"list", "notice"} for alert in settings.alerts)
+    if not settings.mail.addressed() and not has_targets and not settings.follow_ups:
         raise SettingsError('There is nobody to send to: a retention.toml says it ([mail], from = "…", to = ["…"]).')
     if settings.mail.addressed():
         server_of()
@@ -129,7 +129,7 @@ def _check_addresses(settings: Settings) -> None:
 def _build_and_send(arguments: argparse.Namespace) -> int:
     from retention_kit.report.execution import kernels
 
-    kernels.prepare()  # it imports while the data are read
+    kernels.prepare()  # imports run while the data are read
     data = load_data(arguments)
     from retention_kit.delivery.send import today
     from retention_kit.delivery.status import last_complete
@@ -149,43 +149,43 @@ def _build_and_send(arguments: argparse.Namespace) -> int:
     is_fit = _send_pack(pack, settings, due) if settings.mail.addressed() else not pack.failures
     if period < due:
         say("{period} is over, but the data end before {as_of}: it is not there yet.", period=due, as_of=data.as_of)
-    code = _tell_alerts(data, arguments.output)
+    code = _send_alerts(data, arguments.output)
     is_listed = list_follow_ups(data)
-    return code if is_fit and is_listed else FAILED  # a fault goes before an alert that fires
+    return code if is_fit and is_listed else FAILED  # a failure takes precedence over a firing alert
 
 
 def _send_pack(pack: Pack, settings: Settings, due: Period) -> bool:
-    """Send a pack, and say whether everybody has it."""
+    """Send a pack; returns whether every recipient has it."""
     from retention_kit.delivery.send import send_report
 
     sending = send_report(pack, settings=settings, expected=due, progress=say)
     _print_outcomes(sending)
-    states = {one.state for one in sending.results}
+    states = {result.state for result in sending.results}
     if states <= {"already sent", "changed"}:
         say("{period} was sent already; nothing was sent now.", period=sending.period)
-    # A report that has changed since it was sent waits for `send --resend`: that is no fault of this run.
+    # A report that changed after it was sent waits for `send --resend`: no failure of this run.
     return sending.verdict.state != "blocked" and states <= {"sent", "already sent", "changed"}
 
 
-def _tell_alerts(data: Dataset, output: Path) -> int:
-    """Tell what is new of alerts, and say by an exit code whether all of it was, and one with `exit` fires."""
+def _send_alerts(data: Dataset, output: Path) -> int:
+    """Send new events of alerts; returns the exit code."""
     from retention_kit.delivery.alerts import send_alerts
 
-    telling = send_alerts(data, output, progress=say)
-    if telling.outcomes:
+    delivery = send_alerts(data, output, progress=say)
+    if delivery.outcomes:
         print_table(
-            told_each("alerts told to", "period", "outcome", "reply"),
-            [(*one[:2], Phrase(one.state), one.reply) for one in telling.outcomes],
+            translated_each("alerts told to", "period", "outcome", "reply"),
+            [(*outcome[:2], Phrase(outcome.state), outcome.reply) for outcome in delivery.outcomes],
         )
-    if telling.firing:
-        say("Firing: {alerts}.", alerts=Listed(telling.firing))
-    if not telling.is_done:
+    if delivery.firing:
+        say("Firing: {alerts}.", alerts=Listed(delivery.firing))
+    if not delivery.is_done:
         return FAILED
-    return FIRING if telling.firing else DONE
+    return FIRING if delivery.firing else DONE
 
 
 def _build(data: Dataset, period: Period, arguments: argparse.Namespace) -> Pack:
-    """The pack of a period with every report that somebody is to get: those of segment values lie in the same pack."""
+    """Build the pack of a period with the reports of all recipients, including those of segment values."""
     from retention_kit.report.build.builder import build_report
     from retention_kit.report.execution.plan import make_plan
 
@@ -194,11 +194,11 @@ def _build(data: Dataset, period: Period, arguments: argparse.Namespace) -> Pack
     for recipient in settings.mail.addressed():
         languages.setdefault(recipient.segment or None, [*settings.report.languages]).append(recipient.language)
     plans = {
-        segment: make_plan(data, period, None, segment, filter(None, dict.fromkeys(asked)), None, [], None, False)
-        for segment, asked in languages.items()
-    }  # what one of them asks wrongly is said before any is built
+        segment: make_plan(data, period, None, segment, filter(None, dict.fromkeys(requested)), None, [], None, False)
+        for segment, requested in languages.items()
+    }  # all errors are raised before any report is built
     for segment, plan in plans.items():
-        with progress() as tell:
+        with progress() as update:
             pack = build_report(
                 data,
                 period,
@@ -206,7 +206,7 @@ def _build(data: Dataset, period: Period, arguments: argparse.Namespace) -> Pack
                 languages=plan.languages,
                 output=arguments.output,
                 jobs=arguments.jobs,
-                progress=partial(tell, " ".join(filter(None, [str(period), segment]))),
+                progress=partial(update, " ".join(filter(None, [str(period), segment]))),
             )
         if pack.note:
             say("{period}: {note}", period=period, note=pack.note)
@@ -220,16 +220,16 @@ def _status(arguments: argparse.Namespace) -> int:
     from retention_kit.delivery.status import status
 
     settings = settings_of(arguments.data, {})
-    standing = status(arguments.output, settings, today(settings))
+    state = status(arguments.output, settings, today(settings))
     rows = [
         (line.period, line.expected or "", Phrase(line.built or "missing"), Phrase(line.gate), *map(str, line[4:]))
-        for line in standing.lines
+        for line in state.lines
     ]
-    heads = told_each("period", "expected", "built", "gate", "sent", "failed", "unknown", "waiting")
+    heads = translated_each("period", "expected", "built", "gate", "sent", "failed", "unknown", "waiting")
     print_table(heads, rows, (1, 4, 5, 6, 7))
-    for problem in standing.problems:
+    for problem in state.problems:
         say(problem)
-    return FAILED if standing.problems else DONE
+    return FAILED if state.problems else DONE
 
 
 def _preview(arguments: argparse.Namespace) -> int:
@@ -239,8 +239,8 @@ def _preview(arguments: argparse.Namespace) -> int:
     from retention_kit.report.archive import manifest
     from retention_kit.report.message.mail import page_of
 
-    found = manifest.read(arguments.pack)
-    reports = found.get("reports", {})
+    loaded = manifest.read(arguments.pack)
+    reports = loaded.get("reports", {})
     names = [
         name
         for name, about in reports.items()
@@ -249,13 +249,15 @@ def _preview(arguments: argparse.Namespace) -> int:
         and (arguments.pack / f"message.{name}.eml").is_file()
     ]
     if not names:
-        there = [
+        available = [
             path.name.removeprefix("message.").removesuffix(".eml") for path in arguments.pack.glob("message.*.eml")
         ]
         asked = ".".join(filter(None, [arguments.language or "", arguments.segment]))
-        raise SettingsError("{pack} has no such message: {hint}", pack=arguments.pack, hint=did_you_mean(asked, there))
+        raise SettingsError(
+            "{pack} has no such message: {hint}", pack=arguments.pack, hint=did_you_mean(asked, available)
+        )
     message = arguments.pack / f"message.{names[0]}.eml"
-    if message.name in manifest.altered(arguments.pack, found) or message.name not in found.get("files", {}):
+    if message.name in manifest.altered(arguments.pack, loaded) or message.name not in loaded.get("files", {}):
         raise ReportError("{message} is not what was written there: build the report again.", message=message)
     folder = Path(tempfile.mkdtemp(prefix="retention-kit-preview-"))
     for name, content in page_of(message.read_bytes()).items():

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import told, told_each, words
+from retention_kit.cli.language import translated, translated_each, words
 from retention_kit.cli.options import SETTINGS, add_selection, load_data, periods_asked
 from retention_kit.cli.output import DONE, print_table
 from retention_kit.errors import Listed, Phrase
@@ -62,7 +62,7 @@ def _list(arguments: argparse.Namespace) -> int:
     else:
         heads = [name for name in rows[0] if name != "formula"]
         said = words()
-        print_table(told_each(*heads), [[said.say(row[name]) for name in heads] for row in rows])
+        print_table(translated_each(*heads), [[said.say(row[name]) for name in heads] for row in rows])
     return DONE
 
 
@@ -110,10 +110,10 @@ def _print_scorecard(data: Dataset, rows: Scorecard, *, with_absent: bool) -> No
         for row in rows.itertuples()
     ]
     print_table(
-        told_each("period", "segment", "metric", "value", "n", "95% interval", "change", "note"),
+        translated_each("period", "segment", "metric", "value", "n", "95% interval", "change", "note"),
         table,
         numbers=(3, 4, 6),
     )
     for reason in dict.fromkeys(rows.attrs["absent"].values()) if with_absent else ():
         names = [name for name, other in rows.attrs["absent"].items() if other == reason]
-        print(told("Absent: {metrics}. {reason}", metrics=Listed(names), reason=reason), file=sys.stderr)
+        print(translated("Absent: {metrics}. {reason}", metrics=Listed(names), reason=reason), file=sys.stderr)

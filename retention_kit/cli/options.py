@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import told
+from retention_kit.cli.language import translated
 from retention_kit.errors import PeriodError, SettingsError
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ def load_data(arguments: argparse.Namespace) -> Dataset:
     if arguments.data or Path("retention.toml").is_file():
         data = load(arguments.data or "retention.toml", **chosen)
         if data.notice:
-            print(told("Warning: {warning}", warning=data.notice), file=sys.stderr)
+            print(translated("Warning: {warning}", warning=data.notice), file=sys.stderr)
         return data
-    print(told("No --data and no retention.toml here: this is the sample company, synthetic data."), file=sys.stderr)
+    notice = translated("No --data and no retention.toml here: this is the sample company, synthetic data.")
+    print(notice, file=sys.stderr)
     return sample(**chosen)
 
 

@@ -1,21 +1,27 @@
-"""What commands print and how they end: exit codes, messages and tables."""
+"""Output of the commands: exit codes, messages and tables."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Collection, Sequence
 from shutil import get_terminal_size
 from typing import Any
 
 from retention_kit import bidi
-from retention_kit.cli.language import in_line, told
+from retention_kit.cli.language import isolate_rtl, translated
 
 DONE, FAILED, WRONG, FIRING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def say(message: object, /, **values: Any) -> None:
     """Print a message, or a template with its values, to standard error."""
-    print(f"retention-kit: {told(message, **values)}", file=sys.stderr)
+    print(f"retention-kit: {translated(message, **values)}", file=sys.stderr)
+
+
+def show(message: object, /, **values: Any) -> None:
+    """Print a message, or a template with its values, to standard output."""
+    print(translated(message, **values))
 
 
 def end(code: int, message: object, /, **values: Any) -> int:
@@ -24,15 +30,18 @@ def end(code: int, message: object, /, **values: Any) -> int:
     return code
 
 
-def _said(cell: object) -> str:
-    """A cell that is a sentence or a phrase in the language of the commands, any other as it is."""
-    return in_line(cell) if type(cell) is str else told(cell)
+def _cell_text(cell: object) -> str:
+    """The text of a cell; sentences and phrases in the language of the commands."""
+    return isolate_rtl(cell) if type(cell) is str else translated(cell)
+
+
+def print_json(objects: list) -> None:
+    """Print a list of objects as JSON."""
+    print(json.dumps(objects, indent=1, ensure_ascii=False))
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers: Collection[int] = ()) -> None:
-    """Print an aligned table, the columns in `numbers` and those of words from right to left to the right; columns that
-    are empty throughout are left out.
-    """
+    """Print an aligned table without empty columns; those in `numbers` and right-to-left ones are aligned right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -40,10 +49,10 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     filled = [number for number in range(len(heads)) if any(row[number] for row in rows)]
-    cells = [[_said(row[number]) for number in filled] for row in rows]
-    for place, number in enumerate(filled):
+    cells = [[_cell_text(row[number]) for number in filled] for row in rows]
+    for position, number in enumerate(filled):
         is_last = number == len(heads) - 1
-        is_rtl = bidi.has_rtl(heads[number]) and any(bidi.has_rtl(row[place]) for row in cells)
+        is_rtl = bidi.has_rtl(heads[number]) and any(bidi.has_rtl(row[position]) for row in cells)
         table.add_column(
             heads[number],
             justify="right" if number in numbers or is_rtl else "left",
@@ -52,5 +61,5 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[object]], numbers:
         )
     for row in cells:
         table.add_row(*map(Text, row))
-    # Only the last column, of sentences, is ever broken; into a file or pipe every line stays whole, however long.
+    # Only the last column, of sentences, is wrapped, and only in a terminal.
     Console(width=max(get_terminal_size().columns, 160) if sys.stdout.isatty() else 10_000).print(table)

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import told
-from retention_kit.cli.output import DONE
+from retention_kit.cli.output import DONE, show
 from retention_kit.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -94,9 +93,9 @@ def add(commands: Commands) -> None:
 
 def _init(arguments: argparse.Namespace) -> int:
     begin(folder := arguments.folder)
-    print(told("{folder} is ready. Build its first report:", folder=folder))
+    show("{folder} is ready. Build its first report:", folder=folder)
     print(f"  cd {shlex.quote(str(folder))}\n  retention-kit report")
-    print(told("Explore it in JupyterLab:"))
+    show("Explore it in JupyterLab:")
     print("  retention-kit lab")
     return DONE
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retention_kit.cli.language import in_line, language, told, told_each
+from retention_kit.cli.language import isolate_rtl, language, translated, translated_each
 from retention_kit.cli.options import (
     add_jobs,
     add_output,
@@ -20,7 +20,7 @@ from retention_kit.cli.options import (
     load_data,
     periods_asked,
 )
-from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_table, say
+from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_table, say, show
 from retention_kit.cli.terminal import progress
 from retention_kit.errors import Listed, Phrase
 
@@ -72,7 +72,7 @@ def _formats(names: str) -> str:
     for name in filter(None, map(str.strip, names.split(","))):
         if name not in FORMATS:
             raise argparse.ArgumentTypeError(
-                told("there is no report format {name!r}: {hint}", name=name, hint=did_you_mean(name, FORMATS))
+                translated("there is no report format {name!r}: {hint}", name=name, hint=did_you_mean(name, FORMATS))
             )
     return names
 
@@ -127,10 +127,10 @@ def _build(arguments: argparse.Namespace) -> int:
 def _print_pack(pack: Pack, *, is_one_of_many: bool) -> None:
     print(pack.path)
     if pack.note:
-        print(told("{period}: {note}", period=pack.period, note=pack.note), file=sys.stderr)
+        print(translated("{period}: {note}", period=pack.period, note=pack.note), file=sys.stderr)
     if not pack.is_new:
         template = "{period}: unchanged, left as it stands (--force builds it again)."
-        print(told(template, period=pack.period), file=sys.stderr)
+        print(translated(template, period=pack.period), file=sys.stderr)
     for failure in pack.failures:
         template = "Failed in {period}: {failure}" if is_one_of_many else "Failed: {failure}"
         say(template, period=pack.period, failure=failure)
@@ -141,7 +141,7 @@ def _print_what_to_do(pack: Pack) -> None:
     from retention_kit.report.archive.pack import first_of, lists_of
 
     for sentence in lists_of(pack, language()):
-        print(in_line(sentence))
+        print(isolate_rtl(sentence))
     print(f"open {shlex.quote(str(first_of(pack)))}")
 
 
@@ -175,26 +175,30 @@ def _rerun(arguments: argparse.Namespace) -> int:
     if again.figures:
         table = [
             (
-                *(one.period, one.segment, one.metric, one.before or told("(empty)"), one.now or told("(empty)")),
+                *(
+                    one.period,
+                    one.segment,
+                    one.metric,
+                    one.before or translated("(empty)"),
+                    one.now or translated("(empty)"),
+                ),
                 *(why(one.causes), ", ".join(one.columns)),
             )
             for one in again.figures
         ]
-        heads = told_each("period", "segment", "metric", "then", "now", "why", "cells that differ")
+        heads = translated_each("period", "segment", "metric", "then", "now", "why", "cells that differ")
         print_table(heads, table, numbers=(3, 4))
     for name, causes in again.files.items():
-        print(told("{file} differs: {why}.", file=name, why=why(causes)))
+        show("{file} differs: {why}.", file=name, why=why(causes))
     for one in again.changes:
-        print(
-            told(
-                "{why}: {name}, {before} then, {now} now.",
-                why=Phrase(_CAUSES[one.kind]),
-                name=one.name,
-                before=one.before or Phrase("(none)"),
-                now=one.now or Phrase("(none)"),
-            )
+        show(
+            "{why}: {name}, {before} then, {now} now.",
+            why=Phrase(_CAUSES[one.kind]),
+            name=one.name,
+            before=one.before or Phrase("(none)"),
+            now=one.now or Phrase("(none)"),
         )
     if again.is_same:
-        print(told("{pack} made again is the same: every figure and every file.", pack=pack))
+        show("{pack} made again is the same: every figure and every file.", pack=pack)
         return DONE
     return FAILED

@@ -1,8 +1,9 @@
-"""The commands that ask customers: `retention-kit survey serve | invite | export`."""
+"""The commands for surveys: `retention-kit survey serve | invite | export`."""
 
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,8 +108,7 @@ def _invite(arguments: argparse.Namespace) -> int:
     if arguments.days < 0:
         raise SettingsError("--days is {days}: give 0 or more.", days=arguments.days)
     customers, nobody = read_customers(arguments.to)
-    store = Store(arguments.store, make=True)
-    try:
+    with closing(Store(arguments.store, make=True)) as store:
         done = invite(
             store,
             customers,
@@ -120,8 +120,6 @@ def _invite(arguments: argparse.Namespace) -> int:
             days=arguments.days,
             nobody=nobody,
         )
-    finally:
-        store.close()
     for path in done.files:
         print(path)
     say("{count:,} invited.", count=done.invited)
@@ -136,11 +134,8 @@ def _export(arguments: argparse.Namespace) -> int:
     from retention_kit.survey.invitations import export
     from retention_kit.survey.store import Store
 
-    store = Store(arguments.store)
-    try:
+    with closing(Store(arguments.store)) as store:
         number = export(store, arguments.output)
-    finally:
-        store.close()
     print(arguments.output)
     say("Answers written: {count:,}.", count=number)
     return DONE

@@ -1,6 +1,6 @@
-"""What a command shares with its terminal: streams, signals and progress.
+"""The terminal of a command: streams, signals and progress.
 
-Whatever becomes of standard output and error, the run goes on, and its exit code tells the truth.
+The run continues if standard output or error fail, and its exit code is correct.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _HANDLER = "retention-kit-plain"
-_FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # environment variables that make a terminal of what is none
-# What words and tables are written with, for encodings that lack it.
+_FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # environment variables that force terminal output
+# Replacements for characters of texts and tables that an encoding lacks.
 _PLAIN = {
     **dict.fromkeys(map(ord, "\u2212\u2013\u2014\u2011\u2500"), "-"),
     **dict.fromkeys(map(ord, "\u00a0\u202f\u2009"), " "),
@@ -36,7 +36,7 @@ _PLAIN = {
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """What an encoding lacks in its letters, else by number: a minus stays a minus."""
+    """Codec error handler: a similar character, such as a minus, else a backslash escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     replacement = error.object[error.start : error.end].translate(_PLAIN)
@@ -47,7 +47,7 @@ codecs.register_error(_HANDLER, _plain)
 
 
 class Stream:
-    """A stream that never raises: once it cannot be written to, what follows is dropped, and `error` says why."""
+    """A stream that never raises: after a failed write further output is dropped; `error` is the reason."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -62,7 +62,7 @@ class Stream:
         if self.error is None:
             try:
                 self._stream.write(text)
-            except (OSError, ValueError) as error:  # a stream that is closed is a ValueError
+            except (OSError, ValueError) as error:  # ValueError: the stream is closed
                 self._give_up(error)
         return len(text)
 
@@ -84,19 +84,19 @@ class Stream:
 
     @property
     def is_lost(self) -> bool:
-        """Whether somebody who still wanted what was written has not got it: not one who, like `head`, has left."""
+        """Whether output was lost, other than by a reader that stopped reading, such as `head`."""
         return self.error is not None and getattr(self.error, "errno", None) not in (errno.EPIPE, errno.EINVAL)
 
     def _give_up(self, error: Exception) -> None:
-        """What is buffered still would be an error again when the process ends: it goes nowhere."""
+        """Redirect buffered output to the null device, else it would raise again when the process ends."""
         self.error = error
         with suppress(AttributeError, OSError, ValueError):
             number = self._stream.fileno()
-            nowhere = os.open(os.devnull, os.O_WRONLY)
+            devnull = os.open(os.devnull, os.O_WRONLY)
             try:
-                os.dup2(nowhere, number)
+                os.dup2(devnull, number)
             finally:
-                os.close(nowhere)
+                os.close(devnull)
 
 
 def _stream(stream: TextIO | None) -> Stream:
@@ -104,86 +104,86 @@ def _stream(stream: TextIO | None) -> Stream:
 
 
 @contextmanager
-def steady() -> Iterator[tuple[Stream, Stream]]:
-    """Let nothing that is printed end the run; gives standard output and error, whatever they are."""
-    before = sys.stdout, sys.stderr
-    ours = _stream(sys.stdout), _stream(sys.stderr)
-    sys.stdout, sys.stderr = ours
+def robust_streams() -> Iterator[tuple[Stream, Stream]]:
+    """Replace standard output and error with streams that never raise; yields both."""
+    original = sys.stdout, sys.stderr
+    streams = _stream(sys.stdout), _stream(sys.stderr)
+    sys.stdout, sys.stderr = streams
     try:
-        yield ours
+        yield streams
     finally:
-        for one in ours:
-            one.flush()
-        sys.stdout, sys.stderr = before
+        for stream in streams:
+            stream.flush()
+        sys.stdout, sys.stderr = original
 
 
 def fill_descriptors() -> None:
-    """Let what a process was started without lead nowhere: else a file of ours would be its standard output."""
+    """Open missing standard descriptors on the null device, so that no file of ours gets their numbers."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             with suppress(OSError):
-                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 class Interrupts:
-    """While it holds, Ctrl-C and a polite kill are a KeyboardInterrupt, and `came` once one has come.
+    """A context in which SIGINT and SIGTERM raise KeyboardInterrupt and set `is_interrupted`.
 
-    Kernels are ended then and temporary folders go. A query of the embedded engine, during which Python does nothing
-    else, is ended by a thread of its own, which `end_queries`. Only a main thread may ask for all that.
+    A query of the embedded engine, during which Python handles no signals, is ended by a thread that calls
+    `end_queries`. Outside the main thread it does nothing.
     """
 
     def __init__(self, end_queries: Callable[[], None]):
-        self.came, self._end_queries, self._over = False, end_queries, threading.Event()
-        self._before: dict[int, Any] = {}
+        self.is_interrupted, self._end_queries, self._ended = False, end_queries, threading.Event()
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGTERM:
-                    self._before[number] = signal.signal(number, self._interrupt)
-            self._woken, self._waker = socket.socketpair()
-            self._waker.setblocking(False)
-            self._awake = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-            threading.Thread(target=self._listen, args=(self._woken,), daemon=True).start()
-            self._unraisable, sys.unraisablehook = sys.unraisablehook, self._again
+                    self._handlers[number] = signal.signal(number, self._interrupt)
+            self._receiver, self._sender = socket.socketpair()
+            self._sender.setblocking(False)
+            self._previous_wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+            threading.Thread(target=self._listen, args=(self._receiver,), daemon=True).start()
+            self._unraisable, sys.unraisablehook = sys.unraisablehook, self._repeat
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before:
-            self._over.set()
+        if self._handlers:
+            self._ended.set()
             sys.unraisablehook = self._unraisable
-            signal.set_wakeup_fd(self._awake)
-            self._waker.close()
-        for number, handler in self._before.items():
+            signal.set_wakeup_fd(self._previous_wakeup)
+            self._sender.close()
+        for number, handler in self._handlers.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def _interrupt(self, number: int, _: object) -> None:
-        self.came, self._number = True, number
+        self.is_interrupted, self._number = True, number
         raise KeyboardInterrupt
 
-    def _again(self, lost: Any) -> None:
-        """An interrupt that came in a finalizer, where Python ignores it, comes once more."""
-        if lost.exc_type is KeyboardInterrupt:
+    def _repeat(self, unraisable: Any) -> None:
+        """Repeat an interrupt that was raised in a finalizer, where Python ignores it."""
+        if unraisable.exc_type is KeyboardInterrupt:
             threading.Timer(0.01, os.kill, (os.getpid(), self._number)).start()
         else:
-            self._unraisable(lost)
+            self._unraisable(unraisable)
 
-    def _listen(self, woken: socket.socket) -> None:
-        """End queries from the first interrupt on, until the command has ended: one may only just have begun."""
-        with woken, suppress(OSError):
-            while numbers := woken.recv(64):
-                while {*numbers} & {*self._before} and not self._over.is_set():
-                    self.came = True
+    def _listen(self, receiver: socket.socket) -> None:
+        """End queries repeatedly from the first interrupt until the command has ended, as new ones may begin."""
+        with receiver, suppress(OSError):
+            while numbers := receiver.recv(64):
+                while {*numbers} & {*self._handlers} and not self._ended.is_set():
+                    self.is_interrupted = True
                     self._end_queries()
-                    self._over.wait(0.2)
+                    self._ended.wait(0.2)
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, str, int, int], None]]:
-    """A bar in a terminal for each pack in work; a line for each finished section elsewhere."""
-    if not sys.stderr.isatty() and _FORCED.isdisjoint(os.environ):  # as Rich would say, which takes long to import
+    """Show progress: a bar for each current pack in a terminal, else a line for each finished section."""
+    if not sys.stderr.isatty() and _FORCED.isdisjoint(os.environ):  # the test of Rich, whose import is slow
         yield _write_line
         return
     from rich.console import Console
@@ -195,20 +195,20 @@ def progress() -> Iterator[Callable[[str, str, int, int], None]]:
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     tasks: dict[str, TaskID] = {}
-    # Lines printed meanwhile go above the bars, unless stdout is a file or pipe.
+    # Other output is printed above the bars, unless stdout is a file or pipe.
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
 
-        def tell(what: str, name: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-                for over in [*tasks.values()][:-2]:  # a pack is put together while the next one's notebooks run
-                    bars.update(over, visible=False)
-            bars.update(tasks[what], completed=done, total=total, description=f"{what} {section(name)}")
+        def update(task: str, name: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(task, total=total)
+                for finished in [*tasks.values()][:-2]:  # a pack is assembled while the notebooks of the next run
+                    bars.update(finished, visible=False)
+            bars.update(tasks[task], completed=done, total=total, description=f"{task} {section(name)}")
 
-        yield tell
+        yield update
 
 
-def _write_line(what: str, name: str, done: int, total: int) -> None:
-    """In one piece, as threads tell at once."""
+def _write_line(task: str, name: str, done: int, total: int) -> None:
+    """Write a line for a finished section; in one write, as several threads call it."""
     if name:
-        sys.stderr.write(f"{what} {done}/{total} {section(name)}\n")
+        sys.stderr.write(f"{task} {done}/{total} {section(name)}\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.delivery.alert_events import KINDS, Event, end_of
 from retention_kit.delivery.hook_bodies import Message
-from retention_kit.metrics.alerts import told
+from retention_kit.metrics.alerts import texts
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class AlertNotice:
             facts={
                 "company": self._settings.report.company,
                 "as_of": self._as_of,
-                "alerts": [told.facts(event.state) | {"event": event.kind} for event in self.events],
+                "alerts": [texts.facts(event.state) | {"event": event.kind} for event in self.events],
             },
             direction=self._words.direction,
         )
@@ -66,7 +66,7 @@ class AlertNotice:
         return self._words.text("mail.subject", finding=finding, about=company) if company else finding
 
     def _title(self, event: Event) -> str:
-        name = told.title(event.state, self._words)
+        name = texts.title(event.state, self._words)
         return self._words.text(f"telling.{event.kind.replace(' ', '_')}", name=name)
 
     def _lines(self, event: Event) -> list[str]:
@@ -78,7 +78,7 @@ class AlertNotice:
             when = "telling.firing_since"
         sentences = [
             words.text(when, **values),
-            *(f"{sentence.removesuffix('.')}." for sentence in told.sentences(state, words)),
+            *(f"{sentence.removesuffix('.')}." for sentence in texts.sentences(state, words)),
         ]
         if state.alert.owner:
             sentences.append(words.text("telling.owner", owner=state.alert.owner))

@@ -10,7 +10,7 @@ import pytest
 
 from retention_kit import bidi
 from retention_kit.cli import main
-from retention_kit.cli.language import chosen, language
+from retention_kit.cli.language import language, requested_language
 from test_templates import ORDERS
 
 NAMES = ("RETENTION_KIT_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
@@ -52,7 +52,7 @@ def environment(monkeypatch, tmp_path):
 def test_who_says_which_language(monkeypatch, given, arguments, expected):
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    assert chosen(arguments.split()) == expected
+    assert requested_language(arguments.split()) == expected
 
 
 def test_a_language_that_is_unknown_is_refused(monkeypatch, capsys):

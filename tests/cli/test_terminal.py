@@ -16,7 +16,7 @@ import pytest
 
 import retention_kit.data.dataset as dataset
 from retention_kit.cli import main
-from retention_kit.cli.terminal import Interrupts, Stream, progress, steady
+from retention_kit.cli.terminal import Interrupts, Stream, progress, robust_streams
 from retention_kit.data.engines.duckdb import DuckDB, interrupt_all
 from retention_kit.report.archive import manifest
 from retention_kit.report.execution import templates as library
@@ -91,7 +91,7 @@ def test_without_a_stream_it_runs_all_the_same(orders, monkeypatch, which):
 
 def test_steady_gives_the_streams_back(capsys):
     before = sys.stdout, sys.stderr
-    with steady():
+    with robust_streams():
         sys.stdout.write("said\n")
     assert (sys.stdout, sys.stderr) == before
     assert capsys.readouterr().out == "said\n"
@@ -164,7 +164,7 @@ def test_a_query_that_begins_just_after_the_interrupt_is_ended_too():
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(duckdb.InterruptException):
             DuckDB().rows(LONG)
-    assert asked.came
+    assert asked.is_interrupted
 
 
 def test_without_a_terminal_sections_are_told_in_lines_and_rich_is_not_imported(monkeypatch, capsys):

@@ -15,7 +15,7 @@ import retention_kit as rk
 from fonts import characters_of
 from retention_kit.errors import SettingsError
 from retention_kit.metrics.goals import outlook as outlooks
-from retention_kit.metrics.goals.outlook import Known, fit
+from retention_kit.metrics.goals.outlook import Observation, fit
 from retention_kit.metrics.goals.pace import bar, elapsed, expected, is_met, progress
 from retention_kit.metrics.goals.reading import goal_states
 from retention_kit.metrics.goals.states import (
@@ -28,7 +28,7 @@ from retention_kit.metrics.goals.states import (
     SHAPES,
     URGENT,
     GoalState,
-    judged,
+    goal_state,
 )
 from retention_kit.periods import Period
 from retention_kit.report.blocks import templates_dir
@@ -108,7 +108,7 @@ def test_a_bar_is_full_where_the_goal_is_reached_alone(share, is_reached):
 
 
 def test_a_level_that_never_moved_goes_on():
-    outlook = fit([Known(index, 100.0) for index in range(10)], "count", is_part=False)
+    outlook = fit([Observation(index, 100.0) for index in range(10)], "count", is_part=False)
     assert outlook.probability(99, "higher", 12) == outlooks.SURE
     assert outlook.probability(101, "higher", 12) == pytest.approx(1 - outlooks.SURE)
     assert outlook.probability(100, "higher", 12) == outlook.probability(100, "lower", 12) == outlooks.SURE
@@ -116,9 +116,9 @@ def test_a_level_that_never_moved_goes_on():
 
 
 def test_under_eight_periods_nothing_is_said():
-    assert fit([Known(index, 100.0 + index % 3) for index in range(7)], "count", is_part=False) is None
-    assert fit([Known(index, 100.0 + index % 3) for index in range(8)], "count", is_part=False) is not None
-    old = [Known(index, 100.0 + index % 3) for index in (*range(7), 40)]
+    assert fit([Observation(index, 100.0 + index % 3) for index in range(7)], "count", is_part=False) is None
+    assert fit([Observation(index, 100.0 + index % 3) for index in range(8)], "count", is_part=False) is not None
+    old = [Observation(index, 100.0 + index % 3) for index in (*range(7), 40)]
     assert fit(old, "count", is_part=False) is None, "what is long past does not count"
 
 
@@ -130,7 +130,7 @@ UNITS = st.sampled_from([("fraction", True, 0.0, 1.0), ("money", False, 0.01, 1e
 def test_a_probability_is_one_and_further_goals_are_less_likely(unit, data):
     name, is_part, low, high = unit
     values = data.draw(st.lists(st.floats(low, high), min_size=8, max_size=30))
-    outlook = fit([Known(at, value) for at, value in enumerate(values)], name, is_part)
+    outlook = fit([Observation(at, value) for at, value in enumerate(values)], name, is_part)
     at = len(values) + data.draw(st.integers(0, 20))
     targets = sorted(data.draw(st.lists(st.floats(low, high), min_size=2, max_size=5)))
     chances = [outlook.probability(target, "higher", at) for target in targets]
@@ -147,7 +147,7 @@ def test_a_probability_is_one_and_further_goals_are_less_likely(unit, data):
 
 def test_fractions_that_may_pass_the_whole_are_no_parts():
     """Net revenue retention has been below 1 so far: 1.05 is further away, not out of reach."""
-    values = [Known(index, 0.98 + 0.01 * (index % 3)) for index in range(12)]
+    values = [Observation(index, 0.98 + 0.01 * (index % 3)) for index in range(12)]
     assert fit(values, "fraction", is_part=False).probability(1.005, "higher", 13) > 0.05
 
 
@@ -172,11 +172,11 @@ def test_what_is_said_to_be_likely_happens_so_often():
 def state_of(values: list[float | None], due: int, better: str = "higher", **given) -> GoalState:
     """A goal of months from January 2024 on, judged at the last of them; `due` counts from January 2024, too."""
     begin = Period.parse("2024-01")
-    known = [Known(begin.index + at, value) for at, value in enumerate(values) if value is not None]
+    known = [Observation(begin.index + at, value) for at, value in enumerate(values) if value is not None]
     goal = Goal(given["target"])
     blank = GoalState("x", goal, "x", "month", "points", better, **given)
     at = begin.shift(len(values) - 1)
-    return judged(blank, known, at, begin.shift(due) if due >= 0 else None, begin, is_part=False)
+    return goal_state(blank, known, at, begin.shift(due) if due >= 0 else None, begin, is_part=False)
 
 
 @pytest.mark.parametrize(

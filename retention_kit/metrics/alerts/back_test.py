@@ -1,7 +1,7 @@
 """Back-tests of alerts: when each would have fired over the periods of the data, and how often by chance alone.
 
-The null is a company where nothing changes: every figure with an interval keeps its mean, and each period's differs
-from it by its own sampling error. Sums and counts, which have none, stay as they were.
+The null hypothesis is a company without change: every figure with an interval keeps its mean and varies by its own
+sampling error. Sums and counts, which have none, stay as observed.
 """
 
 from __future__ import annotations
@@ -22,64 +22,64 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.settings.alerts import Alert
 
-RUNS, LEAST_RUNS = 200, 20  # histories that are drawn, over all values of `each`, and of each at least
+RUNS, LEAST_RUNS = 200, 20  # simulated histories over all values of `each`, and at least for each value
 
 
 @dataclass(frozen=True)
 class Firing:
-    """From the period in which an alert fired to the last in which it did."""
+    """The first and the last state of one firing."""
 
     segment_value: str
     first: AlertState
     last: AlertState
-    resolved: str  # the period in which it resolved; empty of one that still fires
+    resolved: str  # the period in which it resolved; empty if it still fires
 
 
 @dataclass(frozen=True)
 class BackTest:
-    """What an alert would have done over the complete periods of the data, as they stand now."""
+    """The firings that an alert would have had over the complete periods of the current data."""
 
     alert: Alert
     periods: tuple[str, ...]
     firings: tuple[Firing, ...]
     no_data: int  # periods without a figure, over all values of `each`
-    by_chance: float | None  # firings to expect where nothing changes; None where no figure has an interval
+    by_chance: float | None  # expected firings without any change; None if no figure has an interval
 
 
 def back_test(data: Dataset, period: Period | None = None, alerts: Iterable[Alert] | None = None) -> list[BackTest]:
-    """The back-test of each alert of the settings, or of those given, up to the end of `period` if one is given."""
-    read, found = Reader(data), []
+    """Back-test the alerts of the settings, or those given, up to the end of `period` if given."""
+    reader, back_tests = Reader(data), []
     for rule in rules(data.settings, alerts):
-        periods = read.periods(rule, period)
-        parts, wider = read.parts(rule, periods), read.wider(rule, periods)
+        periods = reader.periods(rule, period)
+        parts, wider = reader.parts(rule, periods), reader.wider(rule, periods)
         runs = max(RUNS // max(len(parts), 1), LEAST_RUNS)
         firings: list[Firing] = []
         no_data, chance = 0, None
         for value, figures in parts.items():
             history = list(judge(rule, value, figures, periods, wider))
             firings += firings_of(history)
-            no_data += sum(one.state == "no data" for one in history)
+            no_data += sum(state.state == "no data" for state in history)
             if any(has_interval(points) for points in figures.values()):
                 draws = Random(f"{rule.digest} {value}")
                 drawn = [judge(rule, value, by_chance(figures, draws), periods, wider) for _ in range(runs)]
-                chance = (chance or 0.0) + sum(len(firings_of(list(one))) for one in drawn) / runs
-        firings.sort(key=lambda one: (one.first.since, one.segment_value))
-        found.append(BackTest(rule.alert, tuple(map(str, periods)), tuple(firings), no_data, chance))
-    return found
+                chance = (chance or 0.0) + sum(len(firings_of(list(history))) for history in drawn) / runs
+        firings.sort(key=lambda firing: (firing.first.since, firing.segment_value))
+        back_tests.append(BackTest(rule.alert, tuple(map(str, periods)), tuple(firings), no_data, chance))
+    return back_tests
 
 
 def firings_of(history: list[AlertState]) -> list[Firing]:
     """The firings in the states of one segment value, in order."""
-    found: list[Firing] = []
-    for one in history:
-        if one.state == "firing":
-            if found and found[-1].first.since == one.since:
-                found[-1] = replace(found[-1], last=one)
+    firings: list[Firing] = []
+    for state in history:
+        if state.state == "firing":
+            if firings and firings[-1].first.since == state.since:
+                firings[-1] = replace(firings[-1], last=state)
             else:
-                found.append(Firing(one.segment_value, one, one, ""))
-        elif one.state == "resolved":
-            found[-1] = replace(found[-1], resolved=one.period)
-    return found
+                firings.append(Firing(state.segment_value, state, state, ""))
+        elif state.state == "resolved":
+            firings[-1] = replace(firings[-1], resolved=state.period)
+    return firings
 
 
 def has_interval(points: Mapping[int, Point]) -> bool:
@@ -88,17 +88,17 @@ def has_interval(points: Mapping[int, Point]) -> bool:
 
 
 def by_chance(figures: Figures, draws: Random) -> Figures:
-    """The figures of one history in which nothing but the sampling error changes anything."""
+    """One simulated history of the figures, in which only sampling errors vary."""
     return {name: _redrawn(points, draws) if has_interval(points) else points for name, points in figures.items()}
 
 
 def _redrawn(points: Mapping[int, Point], draws: Random) -> dict[int, Point]:
-    known = {index: point for index, point in points.items() if point.value is not None and point.low is not None}
-    weights = {index: point.n or 1.0 for index, point in known.items()}
-    mean = sum(weights[index] * (point.value or 0.0) for index, point in known.items()) / sum(weights.values())
-    found = dict(points)
-    for index in sorted(known):
-        point = known[index]
+    estimates = {index: point for index, point in points.items() if point.value is not None and point.low is not None}
+    weights = {index: point.n or 1.0 for index, point in estimates.items()}
+    mean = sum(weights[index] * (point.value or 0.0) for index, point in estimates.items()) / sum(weights.values())
+    redrawn = dict(points)
+    for index in sorted(estimates):
+        point = estimates[index]
         assert point.value is not None
         assert point.low is not None
         assert point.high is not None
@@ -106,14 +106,14 @@ def _redrawn(points: Mapping[int, Point], draws: Random) -> dict[int, Point]:
         if point.unit == "fraction" and 0 <= point.value <= 1:
             value = min(max(value, 0.0), 1.0)
         moved = value - point.value
-        found[index] = replace(point, value=value, low=point.low + moved, high=point.high + moved)
-    for index, point in found.items():
-        before = found.get(index - 1)
+        redrawn[index] = replace(point, value=value, low=point.low + moved, high=point.high + moved)
+    for index, point in redrawn.items():
+        before = redrawn.get(index - 1)
         if point.change is None or point.value is None or before is None or before.value is None:
             continue
         change = point.value - before.value
         bounds = [
             None if bound is None else change + bound - point.change for bound in (point.change_low, point.change_high)
         ]
-        found[index] = replace(point, change=change, change_low=bounds[0], change_high=bounds[1])
-    return found
+        redrawn[index] = replace(point, change=change, change_low=bounds[0], change_high=bounds[1])
+    return redrawn

@@ -19,7 +19,7 @@ from retention_kit.metrics.alerts.language import (
     wrong,
 )
 from retention_kit.metrics.catalogue import METRICS
-from retention_kit.metrics.goals.rules import MOST_POINTS, MOST_SHARE
+from retention_kit.metrics.goals.rules import MOST_POINTS, MOST_SHARE, as_set
 from retention_kit.settings import Settings
 from retention_kit.settings.alerts import Alert
 
@@ -73,18 +73,24 @@ def _rule(alert: Alert, settings: Settings) -> Rule:
             raise SettingsError("alerts.{name}.{key}: {error}", name=alert.name, key=key, error=error) from None
     when, reset = nodes
     assert when is not None
-    sides = [side for node in (when, reset) if node for one in comparisons(node) for side in (one.left, one.right)]
+    sides = [
+        side
+        for node in (when, reset)
+        if node
+        for comparison in comparisons(node)
+        for side in (comparison.left, comparison.right)
+    ]
     metrics = dict.fromkeys(side.metric for side in sides if isinstance(side, Figure))
     return Rule(alert, when, reset, every, tuple(metrics))
 
 
 def _checked(node: Node, alert: Alert, every: str, settings: Settings) -> Node:
     """The condition itself; raises SettingsError where a name is unknown, or two sides cannot be compared."""
-    for one in comparisons(node):
-        for side in (one.left, one.right):
+    for comparison in comparisons(node):
+        for side in (comparison.left, comparison.right):
             if isinstance(side, Figure):
                 _check_figure(side, alert, every, settings)
-        _check_units(one, settings)
+        _check_units(comparison, settings)
     return node
 
 
@@ -113,20 +119,18 @@ def _has_goal(name: str, alert: Alert, every: str, settings: Settings) -> bool:
 
 def unit_of(name: str, settings: Settings) -> str:
     """The unit of a metric under these settings."""
-    if name == "customer_effort_score" and settings.definitions.ces_top == "mean":
-        return "ratio"
-    return METRICS[name].unit
+    return as_set(METRICS[name], settings.definitions).unit
 
 
-def _check_units(one: Compare, settings: Settings) -> None:
-    match one.left, one.right:
+def _check_units(comparison: Compare, settings: Settings) -> None:
+    match comparison.left, comparison.right:
         case Number(), Number():
-            raise wrong(one.left.at, "two numbers are compared: name a metric, such as customer_churn_rate.")
+            raise wrong(comparison.left.at, "two numbers are compared: name a metric, such as customer_churn_rate.")
         case Figure() as left, Figure() as right:
             units = unit_of(left.metric, settings), unit_of(right.metric, settings)
             if units[0] != units[1]:
                 raise wrong(
-                    one.at,
+                    comparison.at,
                     "{left} is {unit} and {right} {other}: compare figures of one unit.",
                     left=left.metric,
                     unit=Phrase(_IS[units[0]]),
@@ -134,7 +138,7 @@ def _check_units(one: Compare, settings: Settings) -> None:
                     other=Phrase(_IS[units[1]]),
                 )
         case (Figure() as figure, Number() as number):
-            _check_number(figure, number, unit_of(figure.metric, settings), one.sign)
+            _check_number(figure, number, unit_of(figure.metric, settings), comparison.sign)
         case (Number() as number, Figure() as figure):
             _check_number(figure, number, unit_of(figure.metric, settings))
 

@@ -24,7 +24,7 @@ _NO_FIGURE = sentence("alerts.reasons.no_figure")
 
 @dataclass(frozen=True)
 class Point:
-    """A figure of one period, with all that a condition may ask about it; None where it is undefined."""
+    """A figure of one period with all values that a condition may use; None where undefined."""
 
     value: float | None
     low: float | None = None
@@ -35,7 +35,7 @@ class Point:
     target: float | None = None
     n: float | None = None
     unit: str = ""
-    is_of_few: bool = False  # a rate or mean of fewer than 30: certain of nothing
+    is_of_few: bool = False  # a rate or mean of fewer than 30, never certain
     note: str = ""  # why it is undefined
 
 
@@ -44,7 +44,7 @@ Figures = Mapping[str, Mapping[int, Point]]  # by metric, then by the number of 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a condition holds, what it saw, and of no data why."""
+    """Whether a condition holds (None: no data), its comparisons, and the reason for no data."""
 
     holds: bool | None
     figures: tuple[Comparison, ...]
@@ -53,22 +53,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Side:
-    shown: Operand
+    operand: Operand
     is_of_few: bool = False
     note: str = ""
 
 
 def evaluate(node: Node, figures: Figures, period: Period, *, certain: bool, wider: float = 1.0) -> Outcome:
-    """What a condition says of a period; intervals are made so many times as wide, for those compared together."""
-    judge = _Judge(figures, period, certain, wider)
-    holds = judge.holds(node)
-    return Outcome(holds, tuple(judge.seen), Sentence.joined(*dict.fromkeys(judge.notes)) if holds is None else "")
+    """Evaluate a condition in a period, with intervals `wider` times as wide (multiple comparisons)."""
+    evaluator = _Evaluator(figures, period, certain, wider)
+    holds = evaluator.holds(node)
+    reason = Sentence.joined(*dict.fromkeys(evaluator.notes)) if holds is None else ""
+    return Outcome(holds, tuple(evaluator.comparisons), reason)
 
 
-class _Judge:
+class _Evaluator:
     def __init__(self, figures: Figures, period: Period, certain: bool, wider: float):
         self._figures, self._period, self._certain, self._wider = figures, period, certain, wider
-        self.seen: list[Comparison] = []
+        self.comparisons: list[Comparison] = []
         self.notes: list[str] = []
 
     def holds(self, node: Node, is_negated: bool = False) -> bool | None:
@@ -78,27 +79,29 @@ class _Judge:
             case Not(part):
                 return self.holds(part, not is_negated)
             case Join(word, parts):
-                found = [self.holds(part, is_negated) for part in parts]  # all of them, as all are shown
-                decides = (word == "or") is not is_negated  # one that holds decides an or, one that fails an and
-                return decides if decides in found else None if None in found else not decides
+                outcomes = [
+                    self.holds(part, is_negated) for part in parts
+                ]  # all are evaluated because all are displayed
+                decides = (word == "or") is not is_negated  # a true part decides an "or", a false one an "and"
+                return decides if decides in outcomes else None if None in outcomes else not decides
 
     def _compare(self, node: Compare, is_negated: bool) -> bool | None:
         sign = OPPOSITE[node.sign] if is_negated else node.sign
         left, right = self._side(node.left), self._side(node.right)
         holds = None
-        if left.shown.value is None or right.shown.value is None:
-            self.notes += [side.note for side in (left, right) if side.shown.value is None]
+        if left.operand.value is None or right.operand.value is None:
+            self.notes += [side.note for side in (left, right) if side.operand.value is None]
         elif self._certain and (left.is_of_few or right.is_of_few):
             holds = False
         else:
-            bounds = self._difference(left.shown, right.shown)
-            # What is equal but for the rounding of binary fractions is equal: 0.3 - 0.25 is 0.05.
-            near = max(1e-9, 1e-12 * max(abs(left.shown.value), abs(right.shown.value)))
+            bounds = self._difference(left.operand, right.operand)
+            # Tolerate rounding of binary fractions: 0.3 - 0.25 equals 0.05.
+            near = max(1e-9, 1e-12 * max(abs(left.operand.value), abs(right.operand.value)))
             low, high = (0.0 if abs(bound) <= near else bound for bound in bounds)
             holds = _is_so(sign, low, high)
-        unit = left.shown.unit or right.shown.unit
-        shown = [replace(side.shown, unit=unit) for side in (left, right)]
-        self.seen.append(Comparison(shown[0], sign, shown[1], holds))
+        unit = left.operand.unit or right.operand.unit
+        operands = [replace(side.operand, unit=unit) for side in (left, right)]
+        self.comparisons.append(Comparison(operands[0], sign, operands[1], holds))
         return holds
 
     def _side(self, side: Number | Figure) -> _Side:
@@ -119,30 +122,30 @@ class _Judge:
             value, low, high, note = point.target, None, None, sentence("alerts.reasons.no_goal")
         elif function == "usual":
             before = [points[number].value for number in range(index - USUAL, index) if number in points]
-            known = [one for one in before if one is not None]
-            value, low, high = median(known) if len(known) >= LEAST else None, None, None
+            values = [value for value in before if value is not None]
+            value, low, high = median(values) if len(values) >= LEAST else None, None, None
             note = sentence("alerts.reasons.not_usual", least=LEAST, usual=USUAL)
         if value is not None and low is not None and high is not None:
             low, high = self._widened(value, low, high, point.unit if function != "change" else "")
         if function in ("low", "high"):
             value, note = low if function == "low" else high, point.note or sentence("alerts.reasons.no_interval")
             low = high = None
-        value, low, high = (None if one is None else side.factor * one for one in (value, low, high))
+        value, low, high = (None if number is None else side.factor * number for number in (value, low, high))
         is_of_few = point.is_of_few and function in ("", "previous", "year_ago", "change")
         if function == "change" and (before_it := points.get(index - 1)) is not None:
             is_of_few = is_of_few or before_it.is_of_few
-        unit = point.unit or METRICS[side.metric].unit  # a figure that there is not has none of its own
-        shown = Operand(side.metric, function, value, unit, low, high, side.factor)
-        return _Side(shown, is_of_few, note)
+        unit = point.unit or METRICS[side.metric].unit  # a missing point has no unit
+        operand = Operand(side.metric, function, value, unit, low, high, side.factor)
+        return _Side(operand, is_of_few, note)
 
     def _widened(self, value: float, low: float, high: float, unit: str) -> tuple[float, float]:
-        """The interval so many times as wide, inside what the figure can be."""
+        """The interval, widened, within the possible values of the figure."""
         least = {"points": -100.0}.get(unit, 0.0 if unit and low >= 0 else -inf)
         most = {"points": 100.0}.get(unit, 1.0 if unit == "fraction" and high <= 1 else inf)
         return max(least, value - self._wider * (value - low)), min(most, value + self._wider * (high - value))
 
     def _difference(self, left: Operand, right: Operand) -> tuple[float, float]:
-        """The bounds of left - right: both the difference itself, unless it has to be certain."""
+        """The bounds of left - right; both are the difference itself unless it has to be certain."""
         assert left.value is not None
         assert right.value is not None
         gap = left.value - right.value
@@ -151,31 +154,31 @@ class _Judge:
         if (both := self._change(left, right)) is not None:
             return both
         down, up = _sides(left), _sides(right)
-        if left.metric and right.metric and left.metric != right.metric:  # which may move against each other
+        if left.metric and right.metric and left.metric != right.metric:  # possibly correlated negatively
             return gap - down[0] - up[1], gap + down[1] + up[0]
         return gap - sqrt(down[0] ** 2 + up[1] ** 2), gap + sqrt(down[1] ** 2 + up[0] ** 2)
 
     def _change(self, left: Operand, right: Operand) -> tuple[float, float] | None:
-        """The bounds of a figure against that of the period before: of the change, which is paired by customer."""
+        """The bounds of a figure minus that of the period before, from the change, which is paired by customer."""
         if left.metric != right.metric or {left.function, right.function} != {"", "previous"}:
             return None
         if left.factor != right.factor:
             return None
-        change = self._side(Figure(left.metric, "change", left.factor, 0)).shown
+        change = self._side(Figure(left.metric, "change", left.factor, 0)).operand
         assert change.value is not None
         low, high = (change.value if bound is None else bound for bound in (change.low, change.high))
         return (low, high) if left.function == "" else (-high, -low)
 
 
-def _sides(one: Operand) -> tuple[float, float]:
-    """How far the interval goes below and above a value; of one without an interval, not at all."""
-    if one.value is None or one.low is None or one.high is None:
+def _sides(operand: Operand) -> tuple[float, float]:
+    """The distances from a value to the ends of its interval; zero without an interval."""
+    if operand.value is None or operand.low is None or operand.high is None:
         return 0.0, 0.0
-    return one.value - one.low, one.high - one.value
+    return operand.value - operand.low, operand.high - operand.value
 
 
 def _is_so(sign: str, low: float, high: float) -> bool:
-    """Whether a sign stands between two sides for every difference from `low` to `high`."""
+    """Whether a comparison is true for every difference from `low` to `high`."""
     return {
         ">": low > 0,
         ">=": low >= 0,

@@ -1,9 +1,10 @@
-"""Alerts over the periods of the data: the states of one period, or of all of them."""
+"""Evaluates alerts over the periods of the data: their states in one period, or in all of them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -29,55 +30,48 @@ Parts = dict[str, Figures]  # figures by segment value, "" for the whole
 def alert_states(
     data: Dataset, period: Period | None = None, alerts: Iterable[Alert] | None = None
 ) -> list[AlertState]:
-    """Where each alert stands in the last complete period of its length, up to the end of `period` if one is given.
+    """The state of each alert in the last complete period of its length, up to the end of `period` if one is given.
 
     `alerts` are those of the settings unless given. One with `each` has a state for every value that has figures in the
-    period, or is firing. Raises SettingsError for a condition or a segment that cannot be.
+    period, or is firing. Raises SettingsError for an invalid condition or segment.
     """
-    chosen, read = rules(data.settings, alerts), Reader(data)
-    found = []
+    chosen, reader = rules(data.settings, alerts), Reader(data)
+    newest = []
     for rule in chosen:
-        periods = read.periods(rule, period)
+        periods = reader.periods(rule, period)
         if not periods:
             reason = sentence("alerts.reasons.no_period")
-            found.append(AlertState(rule.alert, _only(rule), "", "no data", "", (), reason, rule.digest))
-        wider = read.wider(rule, periods)
-        for value, figures in read.parts(rule, periods).items():
-            history = list(judge(rule, value, figures, periods, wider))
-            if history and history[-1].period == str(periods[-1]):
-                found.append(history[-1])
-    return found
+            newest.append(AlertState(rule.alert, _segment_value(rule), "", "no data", "", (), reason, rule.digest))
+        histories = reader.histories(rule, periods)
+        newest += [states[-1] for states in histories if states and states[-1].period == str(periods[-1])]
+    return newest
 
 
 def alert_history(data: Dataset, alert: Alert, period: Period | None = None) -> list[AlertState]:
-    """Where an alert stood in every complete period, up to the end of `period` if one is given, as the data are now."""
-    (rule,), read = rules(data.settings, [alert]), Reader(data)
-    periods = read.periods(rule, period)
-    wider = read.wider(rule, periods)
-    return [
-        one for value, part in read.parts(rule, periods).items() for one in judge(rule, value, part, periods, wider)
-    ]
+    """The states of an alert in all complete periods, up to the end of `period` if given, from the current data."""
+    (rule,), reader = rules(data.settings, [alert]), Reader(data)
+    return [*chain.from_iterable(reader.histories(rule, reader.periods(rule, period)))]
 
 
 def judge(
     rule: Rule, value: str, figures: Figures, periods: list[Period], wider: dict[int, float]
 ) -> Iterator[AlertState]:
-    """The state of a rule in each period; those without any row of the figures are left out, unless it is firing."""
+    """The state of a rule in each period that has rows of the figures, or in which it is firing."""
     alert, certain = rule.alert, rule.alert.certain
-    seen: list[Outcome] = []
+    evaluated: list[Outcome] = []
 
     def outcomes() -> Iterator[tuple[str, bool | None, bool | None]]:
         for period in periods:
             width = wider.get(period.index, 1.0)
             outcome = evaluate(rule.when, figures, period, certain=certain, wider=width)
-            seen.append(outcome)
+            evaluated.append(outcome)
             reset = evaluate(rule.reset, figures, period, certain=certain, wider=width) if rule.reset else None
             yield str(period), outcome.holds, reset.holds if reset else None
 
     is_firing = False
     folded = states(outcomes(), alert.for_, alert.cooldown, has_reset=rule.reset is not None)
     for period, (state, since) in zip(periods, folded, strict=True):
-        outcome, has_rows = seen[-1], any(period.index in figures.get(name, {}) for name in rule.metrics)
+        outcome, has_rows = evaluated[-1], any(period.index in figures.get(name, {}) for name in rule.metrics)
         is_firing = state == "firing" or (is_firing and state == "no data")
         if has_rows or is_firing or not alert.each:
             is_missing = state == "no data"
@@ -86,8 +80,8 @@ def judge(
             yield AlertState(alert, value, str(period), state, since, outcome.figures, reason, rule.digest, held)
 
 
-def _only(rule: Rule) -> str:
-    """The segment value that a rule speaks of alone; empty of none."""
+def _segment_value(rule: Rule) -> str:
+    """The segment value of a rule with `segment`, else empty."""
     return rule.alert.segment.partition("=")[2] if rule.alert.segment else ""
 
 
@@ -101,35 +95,41 @@ class Reader:
     def periods(self, rule: Rule, until: Period | None = None) -> list[Period]:
         """The complete periods of a rule's length, from the first of the data to the end of `until`."""
         return [
-            one
-            for one in periods_of(self._data, rule.every)
-            if one.is_complete(self._data.as_of) and (until is None or one.end <= until.end)
+            period
+            for period in periods_of(self._data, rule.every)
+            if period.is_complete(self._data.as_of) and (until is None or period.end <= until.end)
         ]
 
     def parts(self, rule: Rule, periods: list[Period]) -> Parts:
-        """The figures of the whole, of a segment value, or of each value that has any."""
+        """The figures of all customers, of a segment value, or of each value that has any."""
         if not periods:
             return {}
         part = rule.alert.each or rule.alert.segment or ""
         by_metric = {name: self._read(rule, name, part) for name in rule.metrics}
         if rule.alert.each:
-            values = sorted({value for found in by_metric.values() for value in found if value})
+            values = sorted({value for points in by_metric.values() for value in points if value})
         else:
-            values = [_only(rule)]
-        return {value: {name: found.get(value, {}) for name, found in by_metric.items()} for value in values}
+            values = [_segment_value(rule)]
+        return {value: {name: points.get(value, {}) for name, points in by_metric.items()} for value in values}
+
+    def histories(self, rule: Rule, periods: list[Period]) -> Iterator[list[AlertState]]:
+        """The states of a rule in some periods, for each segment value."""
+        wider = self.wider(rule, periods)
+        for value, figures in self.parts(rule, periods).items():
+            yield list(judge(rule, value, figures, periods, wider))
 
     def wider(self, rule: Rule, periods: list[Period]) -> dict[int, float]:
-        """How much wider intervals are in each period, so that chance fires any value of `each` as seldom as the whole.
+        """The factor for intervals by period, so that chance fires any value of `each` no more often than one alert.
 
-        By Bonferroni's correction over the values that have figures then.
+        Bonferroni's correction over the values that have figures in the period.
         """
         if not rule.alert.each:
             return {}
         counts: dict[int, int] = defaultdict(int)
         for figures in self.parts(rule, periods).values():
-            for one in periods:
-                points = [figures[name].get(one.index) for name in rule.metrics]
-                counts[one.index] += all(point is not None and point.value is not None for point in points)
+            for period in periods:
+                points = [figures[name].get(period.index) for name in rule.metrics]
+                counts[period.index] += all(point is not None and point.value is not None for point in points)
         return {index: NormalDist().inv_cdf(1 - LEVEL / 2 / max(count, 1)) / Z95 for index, count in counts.items()}
 
     def _read(self, rule: Rule, name: str, part: str) -> dict[str, dict[int, Point]]:
@@ -144,18 +144,19 @@ class Reader:
         self._check_part(rule)
         if reason := missing_reason(data, summary):
             note = sentence("alerts.reasons.missing", label=METRICS[name].label, reason=reason.lowered())
-            missing = {one.index: Point(None, note=note) for one in periods}
-            return {} if rule.alert.each else {_only(rule): missing}
+            missing = {period.index: Point(None, note=note) for period in periods}
+            return {} if rule.alert.each else {_segment_value(rule): missing}
         first = Period.of(data.starts.get(table_of(data, summary), data.start), rule.every)
-        rows = scorecard(data, periods=[one for one in periods if one >= first], segment=part or None, metrics=[name])
-        found: dict[str, dict[int, Point]] = defaultdict(dict)
+        known = [period for period in periods if period >= first]
+        rows = scorecard(data, periods=known, segment=part or None, metrics=[name])
+        points: dict[str, dict[int, Point]] = defaultdict(dict)
         for row in rows.to_dict("records"):
             if bool(row["segment_value"]) is bool(part):
-                found[row["segment_value"]][Period.parse(row["period"], rule.every).index] = _point(row)
-        return found
+                points[row["segment_value"]][Period.parse(row["period"], rule.every).index] = _point(row)
+        return points
 
     def _check_part(self, rule: Rule) -> None:
-        """Raise SettingsError where the data have no such segment column or value."""
+        """Raise SettingsError if the data have no such segment column or value."""
         alert = rule.alert
         try:
             check_segment(self._data, alert.each)
@@ -167,8 +168,9 @@ class Reader:
 
 
 def _point(row: dict) -> Point:
-    numbers = ("value", "low", "high", "change", "change_low", "change_high", "target", "n", "denominator")
-    known = {name: None if row[name] != row[name] else row[name] for name in numbers}
-    is_ratio = known.pop("denominator") is not None
-    is_of_few = is_ratio and not (known["n"] or 0) >= SMALL
-    return Point(**known, unit=row["unit"], is_of_few=is_of_few, note=row["note"] if known["value"] is None else "")
+    columns = ("value", "low", "high", "change", "change_low", "change_high", "target", "n", "denominator")
+    numbers = {name: None if row[name] != row[name] else row[name] for name in columns}
+    is_ratio = numbers.pop("denominator") is not None
+    is_of_few = is_ratio and not (numbers["n"] or 0) >= SMALL
+    note = row["note"] if numbers["value"] is None else ""
+    return Point(**numbers, unit=row["unit"], is_of_few=is_of_few, note=note)

@@ -43,7 +43,7 @@ NAME: /[A-Za-z_][A-Za-z0-9_]*/
 %ignore /[ \t\r\n]+/
 """
 
-_SAID = {  # what the grammar's terminals are called, and in which order
+_TERMINALS = {  # what the grammar's terminals are called, and in which order
     "NUMBER": "a number",
     "NAME": "a metric",
     "SIGN": "a comparison (> >= < <= = !=)",
@@ -56,7 +56,7 @@ _SAID = {  # what the grammar's terminals are called, and in which order
     "NOT": "not",
     "$END": "the end",
 }
-_INSTEAD = {  # what other languages write, at the character where it is first found wrong
+_CORRECTIONS = {  # what other languages write, at the character where it is first found wrong
     "==": "=",
     "=>": ">=",
     "=<": "<=",
@@ -155,26 +155,28 @@ def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", propagate_positions=True)
 
 
-def _refuse(text: str, place: int, accepted: Any, token: str = "") -> NoReturn:
-    names = [Phrase(said) for name, said in _SAID.items() if name in accepted]
+def _refuse(text: str, position: int, accepted: Any, token: str = "") -> NoReturn:
+    names = [Phrase(description) for name, description in _TERMINALS.items() if name in accepted]
     wanted = Listed([*filter(None, [Listed(names[:-1])]), *names[-1:]], " or ")
-    found = token or text[place : place + 1]
+    found = token or text[position : position + 1]
     if not text.strip():
         raise SettingsError("a condition is empty: write one, such as customer_churn_rate > 5%.")
-    if place >= len(text.rstrip()):
-        raise wrong(place + 1, "the condition ends where {wanted} is missing.", wanted=wanted)
-    for start, end in ((max(place - 1, 0), place + 1), (place, place + 2), (place, place + 1)):
-        if (there := text[start:end]) in _INSTEAD:
-            raise wrong(start + 1, "{text!r} is not known here: write {sign}.", text=there, sign=_INSTEAD[there])
-    if text[place] == "," and text[place - 1 : place].isdigit():
-        raise wrong(place + 1, "numbers have a point for decimals and nothing between thousands: write 1250.5.")
+    if position >= len(text.rstrip()):
+        raise wrong(position + 1, "the condition ends where {wanted} is missing.", wanted=wanted)
+    for start, end in ((max(position - 1, 0), position + 1), (position, position + 2), (position, position + 1)):
+        if (fragment := text[start:end]) in _CORRECTIONS:
+            raise wrong(
+                start + 1, "{text!r} is not known here: write {sign}.", text=fragment, sign=_CORRECTIONS[fragment]
+            )
+    if text[position] == "," and text[position - 1 : position].isdigit():
+        raise wrong(position + 1, "numbers have a point for decimals and nothing between thousands: write 1250.5.")
     shown = repr(found) if found.isprintable() else f"U+{ord(found[0]):04X}"
     if "OR" in accepted and token and token.isalpha():
         hint = did_you_mean(token, ("and", "or"))
         if hint.startswith("did"):
             template = "{found} stands where {wanted} is expected: {hint}"
-            raise wrong(place + 1, template, found=shown, wanted=wanted, hint=hint)
-    raise wrong(place + 1, "{found} stands where {wanted} is expected.", found=shown, wanted=wanted)
+            raise wrong(position + 1, template, found=shown, wanted=wanted, hint=hint)
+    raise wrong(position + 1, "{found} stands where {wanted} is expected.", found=shown, wanted=wanted)
 
 
 def _node(tree: Tree[Token], depth: int) -> Node:
@@ -249,4 +251,4 @@ def comparisons(node: Node) -> list[Compare]:
         case Not(part):
             return comparisons(part)
         case Join(_, parts):
-            return [one for part in parts for one in comparisons(part)]
+            return [comparison for part in parts for comparison in comparisons(part)]

@@ -1,8 +1,8 @@
-"""Tests of alerts without data: a TOML file gives series of figures and the states or firings to expect of them."""
+"""Tests of alerts without data: a TOML file with series of figures and the expected states or firings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -24,11 +24,11 @@ from retention_kit.settings import Settings, make_settings
 
 NO_DATA = "no data"
 STATES = ("ok", "pending", "firing", "resolved", NO_DATA)
-BEGINS = date(2026, 1, 1)  # the first period of a series, where the file names none
+BEGINS = date(2026, 1, 1)  # the first period of a series unless the file names one
 
 
 class Case(Struct, frozen=True, forbid_unknown_fields=True):
-    """One test: of which alert, the figures period by period, and the states or the firings to expect.
+    """One test: the alert, its figures period by period, and the expected states or firings.
 
     A figure is a number, of a rate also "6%"; "no data"; or a table of `value`, `low` and `high`.
     """
@@ -44,7 +44,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Row:
-    """One period of a test: what was expected (empty where the test does not say), and what came out."""
+    """One period of a test: the expected state (empty if the test gives none) and the actual one."""
 
     period: str
     expected: str
@@ -54,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """What came out of a test, period by period."""
+    """The result of a test, period by period."""
 
     name: str
     rows: list[Row]
@@ -65,37 +65,38 @@ class Result:
 
 
 def run_tests(raw: Mapping[str, Any], settings: Settings | None) -> list[Result]:
-    """The results of the tests in a file: of its own [[alerts]], else of those in the settings.
-
-    Raises SettingsError where the file asks for what cannot be.
-    """
+    """Run the tests of a file on its own [[alerts]], else on those of the settings; raises SettingsError."""
     if unknown := [key for key in raw if key not in ("alerts", "tests")]:
         raise SettingsError(
             "there is no key {key!r}: {hint}", key=unknown[0], hint=did_you_mean(unknown[0], ("alerts", "tests"))
         )
-    given = raw.get("tests")
-    if not isinstance(given, list) or not given:
+    raw_tests = raw.get("tests")
+    if not isinstance(raw_tests, list) or not raw_tests:
         raise SettingsError("there are no tests: write [[tests]] with an alert, its figures and states.")
-    cases = [_case(one, place) for place, one in enumerate(given, 1)]
+    cases = [_case(raw_case, _where(number)) for number, raw_case in enumerate(raw_tests, 1)]
     if "alerts" in raw:
         goals = {name: {"target": goal} for case in cases for name, goal in case.goals.items()}
         settings = make_settings({"alerts": raw["alerts"], "goals": goals})
-    known = {rule.alert.name: rule for rule in rules(settings or Settings())}
-    return [_run(case, place, known) for place, case in enumerate(cases, 1)]
+    rules_by_name = {rule.alert.name: rule for rule in rules(settings or Settings())}
+    return [_run(case, _where(number), rules_by_name) for number, case in enumerate(cases, 1)]
 
 
-def _case(raw: Any, place: int) -> Case:
-    where = Phrase("tests: number {number}", number=place)
+def _where(number: int) -> Phrase:
+    return Phrase("tests: number {number}", number=number)
+
+
+def _check_keys(raw: dict, where: str, keys: Sequence[str]) -> None:
+    for key in raw:
+        if key not in keys:
+            raise SettingsError(
+                "{where} has no key {key!r}: {hint}", where=where, key=key, hint=did_you_mean(key, keys)
+            )
+
+
+def _case(raw: Any, where: Phrase) -> Case:
     if not isinstance(raw, dict):
         raise SettingsError("{where} is no table: write [[tests]] above its keys.", where=where)
-    for key in raw:
-        if key not in Case.__struct_fields__:
-            raise SettingsError(
-                "{where} has no key {key!r}: {hint}",
-                where=where,
-                key=key,
-                hint=did_you_mean(key, Case.__struct_fields__),
-            )
+    _check_keys(raw, where, Case.__struct_fields__)
     try:
         case = msgspec.convert(raw, Case)
     except msgspec.ValidationError as error:
@@ -119,16 +120,15 @@ def _case(raw: Any, place: int) -> Case:
     return case
 
 
-def _run(case: Case, place: int, known: Mapping[str, Rule]) -> Result:
-    where = Phrase("tests: number {number}", number=place)
-    if case.alert not in known:
+def _run(case: Case, where: Phrase, rules_by_name: Mapping[str, Rule]) -> Result:
+    if case.alert not in rules_by_name:
         raise SettingsError(
             "{where}: there is no alert {alert!r}: {hint}",
             where=where,
             alert=case.alert,
-            hint=did_you_mean(case.alert, known),
+            hint=did_you_mean(case.alert, rules_by_name),
         )
-    rule = known[case.alert]
+    rule = rules_by_name[case.alert]
     for name in case.figures:
         if name not in rule.metrics:
             raise SettingsError(
@@ -151,12 +151,12 @@ def _run(case: Case, place: int, known: Mapping[str, Rule]) -> Result:
         )
     try:
         first = Period.parse(case.first, rule.every) if case.first else Period.of(BEGINS, rule.every)
-        begins = [str(Period.parse(one, rule.every)) for one in case.firings or ()]
+        begins = [str(Period.parse(text, rule.every)) for text in case.firings or ()]
     except PeriodError as error:
         raise SettingsError("{where}: {error}", where=where, error=error) from None
     figures = {name: _series(case, name, first, f"{where}.figures.{name}") for name in rule.metrics}
     periods = [first.shift(at) for at in range(count)]
-    if outside := [one for one in begins if one not in map(str, periods)]:
+    if outside := [period for period in begins if period not in map(str, periods)]:
         raise SettingsError(
             "{where}.firings: {outside} lies outside {first} to {last}.",
             where=where,
@@ -165,22 +165,23 @@ def _run(case: Case, place: int, known: Mapping[str, Rule]) -> Result:
             last=periods[-1],
         )
     value = rule.alert.segment.partition("=")[2] if rule.alert.segment else ""
-    found = list(judge(rule, value, figures, periods, {}))
-    return Result(case.name or case.alert, _rows(case, found, begins))
+    states = list(judge(rule, value, figures, periods, {}))
+    return Result(case.name or case.alert, _rows(case, states, begins))
 
 
-def _rows(case: Case, found: list[AlertState], begins: list[str]) -> list[Row]:
+def _rows(case: Case, states: list[AlertState], begins: list[str]) -> list[Row]:
     if case.states is not None:
-        return [Row(one.period, state, one, one.state == state) for one, state in zip(found, case.states, strict=True)]
-    began = {firing.first.since for firing in firings_of(found)}
+        pairs = zip(states, case.states, strict=True)
+        return [Row(state.period, expected, state, state.state == expected) for state, expected in pairs]
+    began = {firing.first.since for firing in firings_of(states)}
     return [
         Row(
-            one.period,
-            "begins to fire" if one.period in begins else "",
-            one,
-            (one.period in begins) is (one.period in began),
+            state.period,
+            "begins to fire" if state.period in begins else "",
+            state,
+            (state.period in begins) is (state.period in began),
         )
-        for one in found
+        for state in states
     ]
 
 
@@ -204,26 +205,19 @@ def _measure(point: Point) -> Measure:
 
 def _point(given: Any, name: str, target: float | None, where: str) -> Point:
     parts = given if isinstance(given, dict) else {"value": given}
-    for key in parts:
-        if key not in ("value", "low", "high"):
-            raise SettingsError(
-                "{where} has no key {key!r}: {hint}",
-                where=where,
-                key=key,
-                hint=did_you_mean(key, ("value", "low", "high")),
-            )
+    _check_keys(parts, where, ("value", "low", "high"))
     if parts.get("value") == NO_DATA or parts.get("value") != parts.get("value"):
         return Point(None, target=target, note="The test gives none.")
-    for key, one in parts.items():
-        if isinstance(one, bool) or not isinstance(one, int | float | str):
+    for key, value in parts.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise SettingsError(
-                "{where}.{key} cannot be {one!r}: write a number or {no_data!r}.",
+                "{where}.{key} cannot be {value!r}: write a number or {no_data!r}.",
                 where=where,
                 key=key,
-                one=one,
+                value=value,
                 no_data=NO_DATA,
             )
-    numbers = {key: number(one, METRICS[name], f"{where}.{key}") for key, one in parts.items()}
+    numbers = {key: number(value, METRICS[name], f"{where}.{key}") for key, value in parts.items()}
     if {*numbers} not in ({"value"}, {"value", "low", "high"}):
         raise SettingsError("{where} needs a value, and low and high both or neither.", where=where)
     if "low" in numbers and not numbers["low"] <= numbers["value"] <= numbers["high"]:

@@ -1,4 +1,4 @@
-"""The states of alerts: ok, pending, firing, resolved, or no data, from what their conditions say period by period."""
+"""The states of alerts: ok, pending, firing, resolved or no data, from their conditions period by period."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ State = Literal["ok", "pending", "firing", "resolved", "no data"]
 
 @dataclass(frozen=True)
 class Operand:
-    """One side of a comparison: a figure, a function of one, or a number that the condition names."""
+    """One side of a comparison: a figure, a function of a figure, or a number."""
 
-    metric: str  # empty of a number
+    metric: str  # empty for a number
     function: str  # "" or change, previous, year_ago, low, high, goal, usual
     value: float | None  # None where it is undefined
     unit: str
-    low: float | None = None  # of its 95% interval, wider where `each` compares several values
+    low: float | None = None  # 95% interval, wider where `each` compares several values
     high: float | None = None
-    factor: float = 1.0  # 2 of "2 * usual(refunds)", in the value already
+    factor: float = 1.0  # 2 in "2 * usual(refunds)"; included in the value
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a condition saw: two sides, the sign between them, and whether it holds (None: no data)."""
+    """A comparison of a condition: two sides, the sign between them, and whether it holds (None: no data)."""
 
     left: Operand
     sign: str
@@ -36,32 +36,32 @@ class Comparison:
 
 @dataclass(frozen=True)
 class AlertState:
-    """Where an alert stands in one complete period, for the whole or for one segment value.
+    """The state of an alert in one complete period, for all customers or one segment value.
 
-    `resolved` is it in the very period in which it left firing, and `ok` after that. `since` is the period in which the
-    state was entered: with `digest` and `segment_value` it tells one firing from another.
+    It is `resolved` in the period in which firing ended, and `ok` afterwards. `since` is the period in which the state
+    was entered; with `digest` and `segment_value` it identifies a firing.
     """
 
     alert: Alert
-    segment_value: str  # empty for the whole
+    segment_value: str  # empty for all customers
     period: str
     state: State
     since: str
     figures: tuple[Comparison, ...]
-    reason: str  # of "no data": a sentence
+    reason: str  # for "no data": a sentence
     digest: str  # of the rule: when, for, reset, every, each, segment, certain, cooldown; not of its name or `then`
-    is_held: bool = False  # of "no data": it was firing before, and has not resolved
+    is_held: bool = False  # for "no data": it was firing before and has not resolved
 
 
 @dataclass
-class _Standing:
-    """What a rule remembers of the periods before."""
+class _Progress:
+    """The state of a rule between periods."""
 
     is_firing: bool = False
     fires_since: str = ""
-    in_a_row: int = 0  # periods in which it held, up to this one
+    in_a_row: int = 0  # consecutive periods in which it held
     row_since: str = ""
-    cooling: int = 0  # periods in which it does not fire yet
+    cooling: int = 0  # periods left in which it cannot fire
     state: State | None = None
     since: str = ""
 
@@ -76,9 +76,9 @@ def states(
     """The state of a rule in each period, and the period in which it was entered.
 
     `outcomes` are, for periods in order: the period, whether `when` holds, and whether `reset` does; None is no data. A
-    period without data ends no firing and no cooldown, and does not count as one in a row.
+    period without data does not end a firing or a cooldown, and breaks a row of periods.
     """
-    now = _Standing()
+    now = _Progress()
     for period, when, reset in outcomes:
         now.in_a_row = now.in_a_row + 1 if when else 0
         if now.in_a_row == 1:
@@ -100,7 +100,7 @@ def states(
         yield state, since
 
 
-def _next(now: _Standing, when: bool | None, reset: bool | None, for_: int) -> State:
+def _next(now: _Progress, when: bool | None, reset: bool | None, for_: int) -> State:
     if when is None:
         return "no data"
     if now.is_firing:

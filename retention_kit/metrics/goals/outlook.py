@@ -1,4 +1,4 @@
-"""How likely a figure is to be as good as a target some periods ahead, if it goes on as it did: a local level.
+"""The probability that a figure reaches a target some periods ahead, from its past: a local level model.
 
 A local level (Durbin and Koopman, Time Series Analysis by State Space Methods, 2012, ch. 2) with its share of lasting
 changes averaged over a grid, each by its likelihood, and its scale integrated out: a mixture of Student distributions.
@@ -10,18 +10,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, expm1, isfinite, log, log1p, sqrt
 
-LEAST = 8  # known periods below which nothing is said
-WINDOW = 24  # periods that are looked back on
-SURE = 0.99  # nothing is likelier than that, as no past tells all
+LEAST = 8  # fewest periods for an outlook
+WINDOW = 24  # periods of the past that are used
+SURE = 0.99  # the largest probability reported
 UNLIKELY, LIKELY = 0.2, 0.8
-INSIDE = 0.8  # of the interval that is drawn: one in ten ends above, one in ten below
-_LASTING = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)  # shares of the variance that stay in the level
+INSIDE = 0.8  # coverage of the interval that is drawn
+_LASTING = (
+    0.0,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.35,
+    0.5,
+    0.65,
+    0.8,
+    0.9,
+    1.0,
+)  # shares of variance that persist in the level
 _STEPS = 60  # of the search for a quantile
 
 
 @dataclass(frozen=True)
-class Known:
-    """A figure of one period: its number, its value, its 95% interval where it has one, and whether it is of few."""
+class Observation:
+    """A figure of one period, with its 95% interval if it has one."""
 
     index: int
     value: float
@@ -32,7 +44,7 @@ class Known:
 
 @dataclass(frozen=True)
 class _Level:
-    """What one share of lasting changes makes of the past: its level, that one's variance, and the scale²."""
+    """The fit for one share of lasting changes: the level, its variance, and the scale²."""
 
     lasting: float
     level: float
@@ -43,7 +55,7 @@ class _Level:
 
 @dataclass(frozen=True)
 class Outlook:
-    """A fitted past. `kind` is the scale it was fitted on; `periods` how many it goes by."""
+    """A fitted model. `kind` is the scale of the fit: logit, log or plain; `periods` the number of observations."""
 
     kind: str
     periods: int
@@ -52,28 +64,32 @@ class Outlook:
     levels: tuple[_Level, ...]
 
     def probability(self, target: float, better: str, at: int) -> float:
-        """How likely the figure of a later period is as good as a target."""
-        ahead = max(at - self.last, 1)
-        spreads = [sqrt(one.scale2 * (one.uncertain + one.lasting * ahead + 1 - one.lasting)) for one in self.levels]
-        return self._passed(_to(target, self.kind), better, spreads)
+        """The probability that the figure of a later period reaches a target."""
+        return self._passed(_to(target, self.kind), better, self._spreads(at))
 
     def probability_of_sum(self, missing: float, better: str, periods: int) -> float:
-        """How likely the figures of the next periods, at least one, add up to what is missing."""
+        """The probability that the figures of the next periods, at least one, add up to what is missing."""
         if self.kind == "log" and missing <= 0:
             return _bounded(0.0 if better == "lower" else 1.0)
         parts = sum((step / periods) ** 2 for step in range(1, periods + 1))
         spreads = [
-            sqrt(one.scale2 * (one.uncertain + one.lasting * parts + (1 - one.lasting) / periods))
-            for one in self.levels
+            sqrt(level.scale2 * (level.uncertain + level.lasting * parts + (1 - level.lasting) / periods))
+            for level in self.levels
         ]
         return self._passed(_to(missing / periods, self.kind), better, spreads)
 
     def interval(self, at: int) -> tuple[float, float, float]:
-        """Where the figure of a later period lies: low, middle and high, in its own unit."""
-        ahead = max(at - self.last, 1)
-        spreads = [sqrt(one.scale2 * (one.uncertain + one.lasting * ahead + 1 - one.lasting)) for one in self.levels]
+        """Low, middle and high of the figure of a later period, in its own unit."""
+        spreads = self._spreads(at)
         low, middle, high = (self._quantile(part, spreads) for part in ((1 - INSIDE) / 2, 0.5, (1 + INSIDE) / 2))
         return _back(low, self.kind), _back(middle, self.kind), _back(high, self.kind)
+
+    def _spreads(self, at: int) -> list[float]:
+        """The standard deviation of the figure of a later period, for each level."""
+        ahead = max(at - self.last, 1)
+        return [
+            sqrt(level.scale2 * (level.uncertain + level.lasting * ahead + 1 - level.lasting)) for level in self.levels
+        ]
 
     def _passed(self, bound: float, better: str, spreads: Sequence[float]) -> float:
         below = self._below(bound, spreads, is_met=better == "lower")
@@ -83,16 +99,16 @@ class Outlook:
         from scipy.special import stdtr
 
         total = 0.0
-        for one, spread in zip(self.levels, spreads, strict=True):
-            wide, gap = sqrt(spread**2 + self.sampling2), bound - one.level
-            # Where nothing ever varied, the level is all there is, and as good as itself.
+        for level, spread in zip(self.levels, spreads, strict=True):
+            wide, gap = sqrt(spread**2 + self.sampling2), bound - level.level
+            # Without any variation the figure stays at the level, which reaches a target equal to it.
             share = stdtr(self.periods - 1, gap / wide) if wide > 0 else gap > 0 or (gap == 0 and is_met)
-            total += one.weight * float(share)
+            total += level.weight * float(share)
         return total
 
     def _quantile(self, part: float, spreads: Sequence[float]) -> float:
         reach = 50 * max(sqrt(spread**2 + self.sampling2) for spread in spreads)
-        low, high = (choose(one.level for one in self.levels) for choose in (min, max))
+        low, high = (choose(level.level for level in self.levels) for choose in (min, max))
         low, high = low - reach, high + reach
         for _ in range(_STEPS):
             middle = (low + high) / 2
@@ -100,26 +116,26 @@ class Outlook:
         return (low + high) / 2
 
 
-def fit(known: Sequence[Known], unit: str, is_part: bool) -> Outlook | None:
-    """The outlook from the last periods, oldest first; None where too few are known.
+def fit(observations: Sequence[Observation], unit: str, is_part: bool) -> Outlook | None:
+    """Fit the observations of the last periods, oldest first; None if there are too few.
 
     Fractions that are a part of a whole (`is_part`) are fitted as logits, money and counts as logarithms where all are
     positive, all else as it is.
     """
-    known = [one for one in known if isfinite(one.value)]
-    known = [one for one in known if one.index > known[-1].index - WINDOW]
-    if len(known) < LEAST:
+    observations = [observation for observation in observations if isfinite(observation.value)]
+    observations = [observation for observation in observations if observation.index > observations[-1].index - WINDOW]
+    if len(observations) < LEAST:
         return None
-    kind = _kind([one.value for one in known], unit, is_part)
-    values = [_to(one.value, kind) for one in known]
-    levels = [_filtered([one.index for one in known], values, lasting) for lasting in _LASTING]
+    kind = _kind([observation.value for observation in observations], unit, is_part)
+    values = [_to(observation.value, kind) for observation in observations]
+    levels = [_filtered([observation.index for observation in observations], values, lasting) for lasting in _LASTING]
     best = max(weight for *_, weight in levels)
     weights = [exp(weight - best) for *_, weight in levels]
     return Outlook(
         kind,
-        len(known),
-        known[-1].index,
-        _sampling2(known[-1], kind),
+        len(observations),
+        observations[-1].index,
+        _sampling2(observations[-1], kind),
         tuple(
             _Level(lasting, level, uncertain, scale2, weight / sum(weights))
             for lasting, (level, uncertain, scale2, _), weight in zip(_LASTING, levels, weights, strict=True)
@@ -137,7 +153,7 @@ def _filtered(indices: Sequence[int], values: Sequence[float], lasting: float) -
         level, uncertain = level + gain * error, uncertain * (1 - gain)
         squares, logs = squares + error**2 / whole, logs + log(whole)
     free = len(values) - 1
-    tiny = 1e-18 * max(1.0, *(value**2 for value in values))  # a past without any change fits every share alike
+    tiny = 1e-18 * max(1.0, *(value**2 for value in values))  # a past without any change fits all shares alike
     return level, uncertain, squares / free, -0.5 * (logs + free * log(max(squares, tiny)))
 
 
@@ -150,7 +166,7 @@ def _kind(values: Sequence[float], unit: str, is_part: bool) -> str:
 
 
 def _to(value: float, kind: str) -> float:
-    """A value on the scale of the fit; all or nothing counts as one in 2,000 short of it."""
+    """A value on the scale of the fit; shares are limited to 0.0005 to 0.9995."""
     if kind == "logit":
         part = min(max(value, 0.0005), 0.9995)
         return log(part) - log1p(-part)
@@ -167,7 +183,7 @@ def _back(value: float, kind: str) -> float:
     return value
 
 
-def _sampling2(last: Known, kind: str) -> float:
+def _sampling2(last: Observation, kind: str) -> float:
     if last.low is None or last.high is None or not (isfinite(last.low) and isfinite(last.high)):
         return 0.0
     if kind == "log" and last.low <= 0:

@@ -1,21 +1,21 @@
-"""The arithmetic of a goal: how far one has come, and how far one should be by now."""
+"""The arithmetic of a goal: actual and expected progress."""
 
 from __future__ import annotations
 
 from math import isfinite
 
-SHORT_OF_FULL = 0.99  # the most that a bar shows of a goal that is not reached
+SHORT_OF_FULL = 0.99  # the largest fill of a bar before the goal is reached
 
 
 def is_met(value: float, target: float, better: str) -> bool:
-    """Whether a value is as good as a target; where neither direction is better, higher counts as such."""
+    """Whether a value reaches a target; higher is better unless `better` is lower."""
     return value <= target if better == "lower" else value >= target
 
 
 def progress(value: float | None, start: float | None, target: float, better: str) -> float | None:
-    """How far one has come: (value - start) / (target - start), below 0 and above 1 too.
+    """The progress (value - start) / (target - start), which may lie outside 0 to 1.
 
-    None where that cannot be told, or where the start was as good as the target: keeping a level is no way to go.
+    None if it is undefined, or if the start had already reached the target.
     """
     if value is None or start is None or not (isfinite(value) and isfinite(start)) or is_met(start, target, better):
         return None
@@ -24,18 +24,17 @@ def progress(value: float | None, start: float | None, target: float, better: st
 
 
 def elapsed(period: int, start: int, due: int) -> float | None:
-    """The part of the time from a start to a due period that has passed, by periods: 0 at the start, 1 from the due one
-    on.
+    """The elapsed share of the periods from a start to a due period: 0 at the start, 1 from the due one on.
 
-    None where there is no time between them.
+    None if the due period is not after the start.
     """
     return min(max((period - start) / (due - start), 0.0), 1.0) if due > start else None
 
 
 def expected(start: float | None, target: float, better: str, share: float | None) -> float | None:
-    """Where one should be once a share of the time has passed: on the straight line from start to target.
+    """The expected value after a share of the time, on the straight line from start to target.
 
-    Where the start was as good as the target, at the target all the time.
+    If the start had already reached the target, the target.
     """
     if start is None or share is None or not isfinite(start):
         return None
@@ -43,7 +42,7 @@ def expected(start: float | None, target: float, better: str, share: float | Non
 
 
 def bar(share: float | None, is_reached: bool) -> float | None:
-    """What a bar shows of a progress: 0 to 1, and full where the goal is reached alone."""
+    """The fill of a progress bar, 0 to 1; 1 only if the goal is reached."""
     if share is None:
         return None
     return 1.0 if is_reached else min(max(share, 0.0), SHORT_OF_FULL)

@@ -1,4 +1,4 @@
-"""The goals of a page: which it shows, what is known of their figures, and how each stands."""
+"""The goals of a page: selection, figures and states."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS, SMALL
-from retention_kit.metrics.goals.outlook import WINDOW, Known
+from retention_kit.metrics.goals.outlook import WINDOW, Observation
 from retention_kit.metrics.goals.rules import as_set, check_goals, number, target_of
-from retention_kit.metrics.goals.states import GoalState, judged, judged_by_hand, judged_sum
+from retention_kit.metrics.goals.states import GoalState, goal_state, sum_goal_state, yes_no_goal_state
 from retention_kit.metrics.queries.summaries import missing_reason, periods_of
 from retention_kit.metrics.scorecard import scorecard
 from retention_kit.metrics.trend import TREND
@@ -30,18 +30,17 @@ SUMS = ("revenue", "guest_revenue", "refunds", "net_revenue")
 
 
 def goal_states(data: Dataset, period: Period, only: str = "", *, all_lengths: bool = False) -> list[GoalState]:
-    """How each goal stands at a period, in the order of the settings.
+    """The states of the goals in a period, in the order of the settings.
 
-    Of the whole company they are those of all customers and of segment values, of one value (`only`: country=France)
-    its own. A goal of another length of period than `period`'s is left out, but for sums that come together over a
-    longer one; with `all_lengths` it is judged at the last complete period of its own length. Computed once for each
-    period. Raises SettingsError for a goal that cannot be meant.
+    With `only` (country=France) those of that segment value, else all. A goal of another length of period is left out,
+    except sums over a longer one; with `all_lengths` it is evaluated in the last complete period of its own length.
+    Computed once for each period. Raises SettingsError for an invalid goal.
     """
     settings = data.settings
     if not settings.goals:
         return []
-    asked = (str(period), all_lengths, tuple(settings.goals.items()), settings.definitions)
-    key = SummaryKey("goals", asked, only)
+    request = (str(period), all_lengths, tuple(settings.goals.items()), settings.definitions)
+    key = SummaryKey("goals", request, only)
     if key not in data.summaries:
         check_goals(settings.goals, settings.definitions)
         data.summaries[key] = list(_Reading(data, period).states(only, all_lengths))
@@ -51,10 +50,10 @@ def goal_states(data: Dataset, period: Period, only: str = "", *, all_lengths: b
 def has_goals(data: Dataset, every: str, only: str = "") -> bool:
     """Whether a page of periods of this length shows any goal."""
     default = data.settings.report.every
-    return any(_shown(goal, every, only, default) for goal in data.settings.goals.values())
+    return any(_is_on_page(goal, every, only, default) for goal in data.settings.goals.values())
 
 
-def _shown(goal: Goal, every: str, only: str, default: str) -> bool:
+def _is_on_page(goal: Goal, every: str, only: str, default: str) -> bool:
     if only and (goal.segment or "") != only:
         return False
     own = goal.every or default
@@ -62,23 +61,23 @@ def _shown(goal: Goal, every: str, only: str, default: str) -> bool:
 
 
 def _adds_up(goal: Goal, own: str, every: str) -> bool:
-    """Whether the figure of a goal is a sum that periods of a shorter length add up to; weeks cross months."""
+    """Whether the figure of a goal is the sum of those of shorter periods; weeks do not add up to months."""
     return (goal.metric or goal.id) in SUMS and every != "week" and EVERY.index(every) < EVERY.index(own)
 
 
 class _Reading:
-    """The figures of one dataset, each scorecard of them made once."""
+    """The figures of one dataset, each scorecard computed once."""
 
     def __init__(self, data: Dataset, period: Period):
         self._data, self._period = data, period
         self._until = min(period.end, data.as_of)
-        self._known: dict[tuple[str, str, str], dict[int, Known]] = {}
+        self._observations: dict[tuple[str, str, str], dict[int, Observation]] = {}
         self._notes: dict[tuple[str, str, str], str] = {}
 
     def states(self, only: str, all_lengths: bool) -> Iterator[GoalState]:
         default = self._data.settings.report.every
         for name, goal in self._data.settings.goals.items():
-            if _shown(goal, self._period.every, only, default):
+            if _is_on_page(goal, self._period.every, only, default):
                 yield self._state(name, goal, self._period.every)
             elif all_lengths and (not only or (goal.segment or "") == only):
                 yield self._state(name, goal, goal.every or default)
@@ -87,101 +86,103 @@ class _Reading:
         due = Period.parse(goal.by) if goal.by else None
         own = goal.every or self._data.settings.report.every
         if goal.kind:
-            return judged_by_hand(GoalState(name, goal, "", own), self._until, due)
-        one = as_set(METRICS[goal.metric or name], self._data.settings.definitions)
-        blank = GoalState(name, goal, one.name, own, one.unit, one.better, target=target_of(goal, one))
-        if reason := missing_reason(self._data, one.summary):
+            return yes_no_goal_state(GoalState(name, goal, "", own), self._until, due)
+        metric = as_set(METRICS[goal.metric or name], self._data.settings.definitions)
+        blank = GoalState(name, goal, metric.name, own, metric.unit, metric.better, target=target_of(goal, metric))
+        if reason := missing_reason(self._data, metric.summary):
             return replace(blank, reason=reason, due=goal.by or "")
         if own != every and _adds_up(goal, own, every):
             return self._sum(blank, every, due)
         return self._level(blank, own, due)
 
     def _level(self, blank: GoalState, every: str, due: Period | None) -> GoalState:
-        """Of a figure of one period, such as a rate of a month."""
+        """The state of a goal for the figure of one period, such as a monthly rate."""
         complete = self._complete(every)
         until = _ending_by(due.end, every) if due else None
-        at = next((one for one in reversed(complete) if until is None or one <= until), None)
+        at = next((period for period in reversed(complete) if until is None or period <= until), None)
         if at is None:
             return replace(blank, reason="before_data" if complete else "incomplete", due=str(until or ""))
-        window = [one for one in complete if one <= at][-WINDOW:]
+        window = [period for period in complete if period <= at][-WINDOW:]
         figures = self._figures(blank, every, window)
         blank = replace(blank, history=_history(at, window, figures), reason=self._note(blank, at))
-        blank, begun = self._begun(blank, every, complete)
+        blank, start_period = self._with_start(blank, every, complete)
         is_part = METRICS[blank.metric].parts[0] != "money"
-        return judged(blank, list(figures.values()), at, until, begun, is_part)
+        return goal_state(blank, list(figures.values()), at, until, start_period, is_part)
 
-    def _begun(self, blank: GoalState, every: str, complete: list[Period]) -> tuple[GoalState, Period | None]:
-        """Where the way begins: the goal with its start, and the period that this is of."""
+    def _with_start(self, blank: GoalState, every: str, complete: list[Period]) -> tuple[GoalState, Period | None]:
+        """The goal with its start, and the period of the start."""
         goal, when = blank.goal, blank.goal.start_date
-        one = as_set(METRICS[blank.metric], self._data.settings.definitions)
+        metric = as_set(METRICS[blank.metric], self._data.settings.definitions)
         if goal.start is not None:
-            start = number(goal.start, one, f"goals.{blank.id}.start")
-            begun = _ending_by(when, every) if when else complete[0]
-            is_later = begun > complete[-1]
-            return replace(blank, start=start, why_no_start="later" * is_later), None if is_later else begun
+            start = number(goal.start, metric, f"goals.{blank.id}.start")
+            start_period = _ending_by(when, every) if when else complete[0]
+            is_later = start_period > complete[-1]
+            return replace(blank, start=start, why_no_start="later" * is_later), None if is_later else start_period
         if when:
             then = Period.of(when, every)
             if then not in complete:
                 return replace(blank, why_no_start="later" if then > complete[-1] else "earlier"), None
             candidates = [then]
-        elif one.overlaps:
+        elif metric.overlaps:
             return replace(blank, why_no_start="ask"), None
         else:
-            candidates = complete[:TREND]  # of few, a rate may begin anywhere
+            candidates = complete[:TREND]  # rates of few customers are no good start
         figures = self._figures(blank, every, candidates)
-        there = [period for period in candidates if period.index in figures]
-        known = next((period for period in there if not figures[period.index].is_of_few), there[0] if there else None)
-        if known is None:
+        defined = [period for period in candidates if period.index in figures]
+        begun = next(
+            (period for period in defined if not figures[period.index].is_of_few), defined[0] if defined else None
+        )
+        if begun is None:
             return replace(blank, why_no_start="undefined"), None
-        return replace(blank, start=figures[known.index].value, start_period=str(known)), known
+        return replace(blank, start=figures[begun.index].value, start_period=str(begun)), begun
 
     def _sum(self, blank: GoalState, every: str, due: Period | None) -> GoalState:
-        """Of a sum over a longer period, as far as it has come."""
+        """The state of a goal for a sum over a longer period."""
         complete = self._complete(every)
         if not complete:
             return replace(blank, reason="incomplete")
         whole = _ending_by(due.end, blank.every) if due else Period.of(complete[-1].start, blank.every)
-        at = next((one for one in reversed(complete) if one.end <= whole.end), None)
+        at = next((period for period in reversed(complete) if period.end <= whole.end), None)
         if at is None or at.end <= whole.start:
             return replace(blank, reason="not_begun" if at else "before_data", due=str(whole))
-        window = [one for one in complete if one <= at][-WINDOW:]
+        window = [period for period in complete if period <= at][-WINDOW:]
         figures = self._figures(blank, every, window)
         blank = replace(blank, history=_history(at, window, figures))
         first = Period.of(whole.start, every).index
-        return judged_sum(blank, list(figures.values()), first, at, whole)
+        return sum_goal_state(blank, list(figures.values()), first, at, whole)
 
     def _complete(self, every: str) -> list[Period]:
-        return [one for one in periods_of(self._data, every) if one.is_complete(self._until)]
+        return [period for period in periods_of(self._data, every) if period.is_complete(self._until)]
 
     def _note(self, blank: GoalState, at: Period) -> str:
         """Why a figure is undefined."""
         return self._notes.get((blank.metric, str(at), blank.goal.segment or ""), "")
 
-    def _figures(self, blank: GoalState, every: str, periods: Iterable[Period]) -> dict[int, Known]:
-        """The defined figures of some periods, by their number."""
-        one, segment = METRICS[blank.metric], blank.goal.segment or ""
-        periods = list(periods)[-TREND:] if one.overlaps else list(periods)
-        found = self._known.setdefault((one.name, every, segment), {})
-        wanted = [period for period in periods if period.index not in found]
+    def _figures(self, blank: GoalState, every: str, periods: Iterable[Period]) -> dict[int, Observation]:
+        """The defined figures of some periods, by index."""
+        metric, segment = METRICS[blank.metric], blank.goal.segment or ""
+        periods = list(periods)[-TREND:] if metric.overlaps else list(periods)
+        figures = self._observations.setdefault((metric.name, every, segment), {})
+        wanted = [period for period in periods if period.index not in figures]
         if wanted:
-            rows = scorecard(self._data, periods=wanted, metrics=[one.name], segment=segment or None)
-            found |= {known.index: known for known in _known(rows)}
+            rows = scorecard(self._data, periods=wanted, metrics=[metric.name], segment=segment or None)
+            figures |= {observation.index: observation for observation in _observations(rows)}
             undefined = rows[rows["value"].isna()]
-            self._notes |= {(one.name, row.period, segment): row.note for row in undefined.itertuples()}
-        return {period.index: found[period.index] for period in periods if period.index in found}
+            self._notes |= {(metric.name, row.period, segment): row.note for row in undefined.itertuples()}
+        return {period.index: figures[period.index] for period in periods if period.index in figures}
 
 
-def _known(rows: pd.DataFrame) -> Iterator[Known]:
+def _observations(rows: pd.DataFrame) -> Iterator[Observation]:
     for row in rows.itertuples():
         if row.value == row.value:
             low, high = (row.low, row.high) if row.low == row.low and row.high == row.high else (None, None)
             is_of_few = row.denominator == row.denominator and not row.n >= SMALL
-            yield Known(Period.parse(row.period).index, float(row.value), low, high, is_of_few)
+            yield Observation(Period.parse(row.period).index, float(row.value), low, high, is_of_few)
 
 
-def _history(at: Period, window: list[Period], figures: dict[int, Known]) -> tuple[tuple[str, float | None], ...]:
-    shown = [one for one in window if at.index - TREND < one.index <= at.index]
-    return tuple((str(one), figures[one.index].value if one.index in figures else None) for one in shown)
+def _history(at: Period, window: list[Period], figures: dict[int, Observation]) -> tuple[tuple[str, float | None], ...]:
+    recent = [period for period in window if at.index - TREND < period.index <= at.index]
+    return tuple((str(period), figures[period.index].value if period.index in figures else None) for period in recent)
 
 
 def _ending_by(end: date, every: str) -> Period:

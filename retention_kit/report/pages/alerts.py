@@ -7,7 +7,7 @@ from functools import cached_property
 
 from retention_kit.metrics.alerts.judge import alert_states
 from retention_kit.metrics.alerts.states import AlertState
-from retention_kit.metrics.alerts.told import customers, sentences, state_name, title, worth_a_row
+from retention_kit.metrics.alerts.texts import customers, sentences, split_rows, state_name, title
 from retention_kit.metrics.queries.customer_lists import list_totals
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages import tables
@@ -60,7 +60,7 @@ class AlertBlocks(Context):
         alert for each value of a column, the values that are ok or have no data are counted together.
         """
         words = self.words
-        shown, others = worth_a_row(self.alert_states)
+        shown, others = split_rows(self.alert_states)
         shown.sort(key=lambda one: _ORDER.index(one.state))
         rows = [
             [

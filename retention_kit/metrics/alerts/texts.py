@@ -1,4 +1,4 @@
-"""What an alert saw, in words: the same in a terminal, a report, a mail and a message."""
+"""Texts of alerts, the same in the terminal, report, mail and webhook messages."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from retention_kit.wording import Words
 
 
 def sentences(state: AlertState, words: Words) -> list[str]:
-    """What the condition saw, a part for each comparison; of no data the reason.
+    """The comparisons of the condition, a text each; for "no data" the reason.
 
-    Where it fires by one part of an `or`, that part alone.
+    If it is firing by one part of an `or`, that part only.
     """
     if state.reason:
         return [words.say(state.reason)]
-    holding = [one for one in state.figures if one.holds] if state.state == "firing" else []
-    return [_seen(one, words) for one in holding or state.figures]
+    holding = [comparison for comparison in state.figures if comparison.holds] if state.state == "firing" else []
+    return [_comparison_text(comparison, words) for comparison in holding or state.figures]
 
 
 def state_name(state: AlertState, words: Words) -> str:
-    """The state as a word with its shape."""
+    """The state's name with its symbol."""
     return words.text(f"alerts.{state.state.replace(' ', '_')}")
 
 
 def customers(state: AlertState) -> str:
-    """Of whom the alert speaks: `country=France`; empty for all customers."""
+    """The customers of the alert: `country=France`; empty for all."""
     return f"{state.alert.each}={state.segment_value}" if state.alert.each else state.alert.segment or ""
 
 
 def title(state: AlertState, words: Words) -> str:
-    """The name of the alert, and of whom it speaks."""
+    """The name of the alert with its customers."""
     who = customers(state)
     return words.text("alerts.named", name=state.alert.name, customers=who) if who else state.alert.name
 
 
-def worth_a_row(states: Iterable[AlertState]) -> tuple[list[AlertState], dict[str, Counter[str]]]:
-    """The states that a table shows, and of alerts with `each`, by name, how many other values are in which state.
+def split_rows(states: Iterable[AlertState]) -> tuple[list[AlertState], dict[str, Counter[str]]]:
+    """The states for the rows of a table; for alerts with `each`, by name, the numbers of other values by state.
 
-    A value that is ok, or has no data and does not fire, is one of many.
+    Values that are ok, or have no data and are not firing, have no row.
     """
-    shown: list[AlertState] = []
+    rows: list[AlertState] = []
     others: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in states:
-        if one.alert.each and one.state in ("ok", "no data") and not one.is_held:
-            others[one.alert.name][one.state] += 1
+    for state in states:
+        if state.alert.each and state.state in ("ok", "no data") and not state.is_held:
+            others[state.alert.name][state.state] += 1
         else:
-            shown.append(one)
-    return shown, others
+            rows.append(state)
+    return rows, others
 
 
 def facts(state: AlertState) -> dict[str, object]:
-    """The state as plain values, for JSON."""
+    """The state as plain values for JSON."""
     return {
         "alert": state.alert.name,
         "segment": customers(state),
@@ -62,7 +62,7 @@ def facts(state: AlertState) -> dict[str, object]:
         "state": state.state,
         "since": state.since,
         "when": state.alert.when,
-        "figures": [_fact(one) for one in state.figures],
+        "figures": [_fact(comparison) for comparison in state.figures],
         "reason": state.reason,
         "owner": state.alert.owner,
         "then": state.alert.then,
@@ -70,9 +70,9 @@ def facts(state: AlertState) -> dict[str, object]:
     }
 
 
-def _fact(one: Comparison) -> dict[str, object]:
-    sides = {name: _operand_fact(side) for name, side in (("left", one.left), ("right", one.right))}
-    return {**sides, "sign": one.sign, "holds": one.holds}
+def _fact(comparison: Comparison) -> dict[str, object]:
+    sides = {name: _operand_fact(side) for name, side in (("left", comparison.left), ("right", comparison.right))}
+    return {**sides, "sign": comparison.sign, "holds": comparison.holds}
 
 
 def _operand_fact(side: Operand) -> dict[str, object]:
@@ -81,9 +81,9 @@ def _operand_fact(side: Operand) -> dict[str, object]:
     return {name: getattr(side, name) for name in ("metric", "function", "factor", "value", "low", "high", "unit")}
 
 
-def _seen(one: Comparison, words: Words) -> str:
-    left, right, sign = one.left, one.right, one.sign
-    if not left.metric:  # 5% < churn reads from the figure
+def _comparison_text(comparison: Comparison, words: Words) -> str:
+    left, right, sign = comparison.left, comparison.right, comparison.sign
+    if not left.metric:  # 5% < churn is displayed as churn > 5%
         left, right, sign = right, left, {">": "<", "<": ">", ">=": "<=", "<=": ">="}.get(sign, sign)
     is_change = left.function == "change"
     texts = {
@@ -104,8 +104,8 @@ def _threshold(side: Operand, words: Words, is_change: bool) -> str:
 
 
 def _figure(side: Operand, words: Words) -> str:
-    said = words.text(f"alerts.function.{side.function or 'self'}", label=METRICS[side.metric].label)
-    return said if side.factor == 1 else words.text("alerts.times", factor=f"{side.factor:g}", figure=said)
+    name = words.text(f"alerts.function.{side.function or 'self'}", label=METRICS[side.metric].label)
+    return name if side.factor == 1 else words.text("alerts.times", factor=f"{side.factor:g}", figure=name)
 
 
 def _value(value: float | None, unit: str, words: Words, is_change: bool) -> str:
