@@ -74,8 +74,8 @@ def _counts(listed: Listed) -> dict[str, int]:
         "missed": listed.missed,
         "quiet": listed.quiet,
         "above the cap": listed.beyond,
-        "suppressed": due.silent,
-        "no consent": due.not_agreeing,
+        "suppressed": due.suppressed,
+        "no consent": due.without_consent,
         "control": due.control,
     }
 

@@ -1,8 +1,7 @@
-"""Who is due for a follow-up: dated lists with a reason, as `[[follow_ups]]` asks; pure, and as of the data's date.
+"""Customers due for a follow-up: dated lists with a reason for `[[follow_ups]]`, as of the data's as-of date.
 
-A follow-up is due from the day on that its span is over, for so many days as there are to do it, and of a ticket until
-it is closed. Who has bought or answered since, who does not agree or must not be written to, and the control group are
-on no list.
+A follow-up is due from the end of its span for `due_within` days, for a ticket until it is closed. Customers who have
+bought or answered since, who are suppressed or have not consented, and the control group are on no list.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from retention_kit.wording import Words
 if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
-_LONG_AGO = date(1970, 1, 1)  # before which no data begin
-ONCE = ("first purchase", "second purchase", "subscribing")  # what happens to a customer once, whenever that was
+_LONG_AGO = date(1970, 1, 1)  # before all data
+ONCE = ("first purchase", "second purchase", "subscribing")  # events that each customer has once
 
 
 @dataclass(frozen=True)
 class Due:
-    """One customer on one list: what happened (`occasion` tells it apart for good), by when and why to follow it up.
+    """One customer on one list: a stable id of the event (`occasion`), the due date and the reason.
 
-    `values` are those of the columns that the text names, by column; `text` is filled in.
+    `values` are those of the columns used in the text, by column; `text` has its placeholders replaced.
     """
 
     customer_id: str
@@ -46,32 +45,32 @@ class Due:
 
 @dataclass(frozen=True)
 class DueList:
-    """Who is due for one follow-up as of `day`, the first due first; why there is no list (`reason`), and who is left
-    out of it.
+    """The customers due for one follow-up as of `day`, the earliest due first; `reason` if there is no list; and the
+    numbers of those left out.
     """
 
     follow_up: FollowUp
-    day: date  # the first that the data do not know
+    day: date  # the first day after the data
     rows: tuple[Due, ...] = ()
     reason: str = ""
-    silent: int = 0  # suppressed
-    not_agreeing: int = 0
+    suppressed: int = 0
+    without_consent: int = 0
     control: int = 0
-    is_cut: bool = False  # there are more than leave the engine
-    late: tuple[Due, ...] = ()  # who was due since the last run, and is not any more
+    is_cut: bool = False  # more are due than are read
+    late: tuple[Due, ...] = ()  # due after the last run, but no longer
 
 
 def due_lists(data: Dataset, since: Mapping[str, date] | None = None) -> list[DueList]:
     """The list of every follow-up of the settings, in their order, as of the data's as-of date.
 
-    `since` says by name of which day the last lists are, to tell who was due in between (`late`). What a ledger knows
-    (who has been on a list already) is not regarded here. Raises DataError where only saved summaries are at hand.
+    `since` has the day of the last list by name, to find customers due in between (`late`). Earlier lists are not
+    regarded here. Raises DataError if only saved summaries are available.
     """
-    return [due_list(data, one, (since or {}).get(one.name)) for one in data.settings.follow_ups]
+    return [due_list(data, follow_up, (since or {}).get(follow_up.name)) for follow_up in data.settings.follow_ups]
 
 
 def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> DueList:
-    """Who is due for one follow-up; see `due_lists`."""
+    """The list of one follow-up; see `due_lists`."""
     rule, day = follow_up.rule, data.as_of
     words = Words.of(data.settings.report)
     if rule.table not in data.tables and not (rule.table == "tickets" and data.has_tickets):
@@ -93,47 +92,47 @@ def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> D
     frame = happened(data, follow_up, first, last, kinds)
     rows: list[Due] = []
     late: list[Due] = []
-    counts = {"silent": 0, "not_agreeing": 0, "control": 0}
+    counts = {"suppressed": 0, "without_consent": 0, "control": 0}
     for row in frame.head(MOST).itertuples(index=False):
         due = _due(row, follow_up, words, gap, day)
-        why = _left_out(row, follow_up)
+        exclusion = _exclusion(row, follow_up)
         if due.due < day:
-            late += [due] if since and due.due >= since and not why else []
-        elif why:
-            counts[why] += 1
+            late += [due] if since and due.due >= since and not exclusion else []
+        elif exclusion:
+            counts[exclusion] += 1
         else:
             rows.append(due)
-    rows.sort(key=lambda one: (one.due, one.customer_id, one.occasion))
+    rows.sort(key=lambda due: (due.due, due.customer_id, due.occasion))
     return DueList(follow_up, day, tuple(rows), "", **counts, is_cut=len(frame) > MOST, late=tuple(late))
 
 
 def window(rule: When, day: date, days_left: int, gap: int = 0) -> tuple[date | datetime, date | datetime]:
-    """From when to when, both counting, something has happened that is due on a day; of renewals, will have.
+    """The first and last time, both included, of events that are due on a day; for renewals, of future ones.
 
-    `days_left` is how long there is to do it, `gap` the usual days to a second purchase.
+    `days_left` is the number of days to do it, `gap` the usual days to a second purchase.
     """
     if rule.kind == "renewal":
         return day, day + timedelta(days=rule.days)
     midnight, span = datetime.combine(day, time()), timedelta(hours=rule.hours)
     if rule.kind == "score":
         return (midnight - span, midnight) if rule.is_hours else (day - timedelta(days=rule.days), day)
-    if rule.kind == "ticket":  # what is open stays due, however long it has been
+    if rule.kind == "ticket":  # open tickets stay due
         return _LONG_AGO, midnight - span if rule.is_hours else day - timedelta(days=rule.days)
     ago = max(gap - rule.days, 0) if rule.kind == "second" else rule.days
     return day - timedelta(days=ago + days_left), day - timedelta(days=ago)
 
 
-def _left_out(row: Any, follow_up: FollowUp) -> str:
-    """Why a customer is on no list: silent, not_agreeing or control; empty where they may be."""
+def _exclusion(row: Any, follow_up: FollowUp) -> str:
+    """Why a customer is left out: suppressed, without_consent or control; else empty."""
     if row.is_silent:
-        return "silent"
+        return "suppressed"
     if not row.agrees:
-        return "not_agreeing"
+        return "without_consent"
     return "control" if is_control(row.customer_id, follow_up.control) else ""
 
 
 def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Due:
-    """A row of the engine's as one of the list."""
+    """A row of the query as a row of the list."""
     rule, left = follow_up.rule, timedelta(days=follow_up.days_left)
     key, texts = rule.kind, {}
     if rule.kind == "renewal":
@@ -165,18 +164,18 @@ def _due(row: Any, follow_up: FollowUp, words: Words, gap: int, day: date) -> Du
         texts["gap"] = words.value(gap, "count")
         occasion = _occasion(rule, when)
     reason = bidi.plain(words.text(f"follow_ups.why_{key}", day=words.date(when), **texts))  # for files
-    named = [name for name in (follow_up.contact, *follow_up.merged) if name is not None]
-    said = [getattr(row, f"value_{number}") for number in range(len(named))]
-    values = [value if isinstance(value, str) else "" for value in said]
+    count = (follow_up.contact is not None) + len(follow_up.merged)
+    cells = (getattr(row, f"value_{number}") for number in range(count))
+    values = [cell if isinstance(cell, str) else "" for cell in cells]
     contact = values.pop(0) if follow_up.contact is not None else ""
     merged = dict(zip(follow_up.merged, values, strict=True))
-    ours = {"customer_id": row.customer_id, "reason": reason, "due": words.date(due), "contact": contact}
-    text = fill_text(follow_up.text, merged | ours)
+    fields = {"customer_id": row.customer_id, "reason": reason, "due": words.date(due), "contact": contact}
+    text = fill_text(follow_up.text, merged | fields)
     return Due(row.customer_id, occasion, due, reason, contact, text, merged)
 
 
 def _occasion(rule: When, when: date) -> str:
-    """What tells an occasion from the others of a customer; what happens once stays one, whenever data say it was."""
+    """A stable id of the event among those of a customer; without a date for events that happen once."""
     if rule.kind == "second":
         return "no second purchase"
     once = f"{rule.ordinal} purchase" if rule.kind == "purchase" else rule.kind
@@ -190,26 +189,26 @@ def _moment(given: Any) -> datetime:
 
 
 def due_counts(data: Dataset) -> list[dict[str, Any]]:
-    """What stands on the lists, without a name: name, when, owner, customers, first_due, last_due, reason, is_cut.
+    """The lists without customers: name, when, owner, customers, first_due, last_due, reason, is_cut.
 
-    Kept with the summaries, so that notebooks can show it; empty where no follow-ups are asked for.
+    Stored with the summaries for notebooks; empty if no follow-ups are configured.
     """
     if not data.settings.follow_ups:
         return []
 
-    def made() -> list[dict[str, Any]]:
+    def compute() -> list[dict[str, Any]]:
         return [
             {
-                "name": one.follow_up.name,
-                "when": one.follow_up.when,
-                "owner": one.follow_up.owner or "",
-                "customers": len(one.rows),
-                "first_due": one.rows[0].due if one.rows else None,
-                "last_due": one.rows[-1].due if one.rows else None,
-                "reason": one.reason,
-                "is_cut": one.is_cut,
+                "name": due.follow_up.name,
+                "when": due.follow_up.when,
+                "owner": due.follow_up.owner or "",
+                "customers": len(due.rows),
+                "first_due": due.rows[0].due if due.rows else None,
+                "last_due": due.rows[-1].due if due.rows else None,
+                "reason": due.reason,
+                "is_cut": due.is_cut,
             }
-            for one in due_lists(data)
+            for due in due_lists(data)
         ]
 
-    return data.kept(SummaryKey("follow_ups", str(data.as_of)), "no follow-ups", made)
+    return data.kept(SummaryKey("follow_ups", str(data.as_of)), "no follow-ups", compute)

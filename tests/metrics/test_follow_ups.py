@@ -215,7 +215,7 @@ def test_consent_is_the_last_word_and_silence_any_word():
     # a agrees, b does not, c did not and does now, d never said so.
     assert [who for who, _ in due(data, "6 days after any purchase", consent="agreed")] == ["a", "c"]
     found = listed(data, "6 days after any purchase", consent="agreed")
-    assert (found.not_agreeing, found.silent) == (2, 0)
+    assert (found.without_consent, found.suppressed) == (2, 0)
     assert [who for who, _ in due(data, "6 days after any purchase", suppress="left")] == ["b", "a", "c"]
     assert [who for who, _ in due(data, "6 days after any purchase", suppress="agreed=NO")] == ["a", "d"]
     assert [who for who, _ in due(data, "6 days after any purchase", suppress=["left", "agreed=no"])] == ["a"]
@@ -319,7 +319,7 @@ def test_who_must_not_be_written_to_is_never_listed(bought, control):
             expected.add(who)
     assert {row.customer_id for row in found.rows} == expected
     everybody = set(orders["customer_id"])
-    assert len(found.rows) + found.silent + found.not_agreeing + found.control == len(everybody)
+    assert len(found.rows) + found.suppressed + found.without_consent + found.control == len(everybody)
 
 
 # A second calculation

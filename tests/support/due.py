@@ -74,7 +74,7 @@ def follow_up_differences(data, other, forms: Sequence[str] = FORMS) -> list[str
     found = [
         f"{mine.follow_up.when}: {mine} and {theirs}" for mine, theirs in zip(one, two, strict=True) if mine != theirs
     ]
-    if sum(bool(each.rows) for each in one) < len(rules) / 2 or not any(each.silent for each in one):
+    if sum(bool(each.rows) for each in one) < len(rules) / 2 or not any(each.suppressed for each in one):
         found.append("most forms list nobody: that says little")
     mine, theirs = (
         [tuple(row) for row in each.quality[each.quality["table"] == "tickets"].itertuples(index=False)]

@@ -1,4 +1,4 @@
-"""Which words one group of customers uses more than the others: weighted log-odds with a prior, and an exact test.
+"""Words that one group of customers uses more than the others: weighted log-odds with a prior, and an exact test.
 
 Source: Monroe, Colaresi and Quinn (2008), Fightin' Words, Political Analysis 16(4), equations 16, 20 and 22.
 """
@@ -16,9 +16,9 @@ PRIOR = 0.1  # the prior weighs as much as this share of all words
 class Contrast(NamedTuple):
     """One word of one group of comments against the others, each counted once in a comment.
 
-    `comments` of the group and `others` hold it. `z` is its weighted log-odds ratio by its standard error. `p` is the
-    larger of two exact ones: of its share of the comments, and of its share of all words, so that a group that writes
-    longer comments does not stand out by that.
+    `comments` and `others` are the numbers of comments with the word. `z` is its weighted log-odds ratio divided by its
+    standard error. `p` is the larger of two exact p-values, for its share of the comments and of all words, so that a
+    group does not stand out for writing longer comments.
     """
 
     word: str
@@ -29,57 +29,57 @@ class Contrast(NamedTuple):
 
 
 def contrasts(group: Iterable[Collection[str]], others: Iterable[Collection[str]], least: int = 1) -> list[Contrast]:
-    """Every word that at least so many comments of the two hold, the most distinctive of the group first.
+    """Every word in at least `least` comments, the most distinctive of the group first.
 
-    Both are comments as sets of words; without a comment in either there is nothing to compare.
+    Both arguments are comments as sets of words; empty if either has no comments.
     """
-    ours, theirs = list(group), list(others)
-    if not ours or not theirs:
+    group, others = list(group), list(others)
+    if not group or not others:
         return []
-    counts, rest = (Counter(word for comment in comments for word in comment) for comments in (ours, theirs))
+    counts, rest = (Counter(word for comment in comments for word in comment) for comments in (group, others))
     total = counts + rest
     scores = log_odds(counts, rest, {word: PRIOR * number for word, number in total.items()})
-    sizes, lengths = (len(ours), len(theirs)), (counts.total(), rest.total())
+    sizes, lengths = (len(group), len(others)), (counts.total(), rest.total())
 
     def p_of(word: str, number: int) -> float:
-        are_more = [counts[word] * other > rest[word] * one for one, other in (sizes, lengths)]
-        if are_more[0] != are_more[1]:  # what one of the two says the other denies
+        are_more = [counts[word] * other > rest[word] * size for size, other in (sizes, lengths)]
+        if are_more[0] != are_more[1]:  # the two shares differ in opposite directions
             return 1.0
-        return max(exact_p(counts[word], one, number, other) for one, other in (sizes, lengths))
+        return max(exact_p(counts[word], size, number, other) for size, other in (sizes, lengths))
 
-    found = [
+    compared = [
         Contrast(word, counts[word], rest[word], scores[word], p_of(word, number))
         for word, number in total.items()
         if number >= least
     ]
-    return sorted(found, key=lambda one: (-one.z, one.word))
+    return sorted(compared, key=lambda contrast: (-contrast.z, contrast.word))
 
 
-def log_odds(ours: Mapping[str, float], theirs: Mapping[str, float], prior: Mapping[str, float]) -> dict[str, float]:
-    """The z-score of each word of the prior: how much larger its odds are in one count than in the other.
+def log_odds(counts: Mapping[str, float], rest: Mapping[str, float], prior: Mapping[str, float]) -> dict[str, float]:
+    """The z-score of the log-odds ratio of each word between two counts.
 
-    `prior` are the pseudo-counts of every word that either count holds.
+    `prior` has the pseudo-count of every word in either count.
     """
     weight = sum(prior.values())
-    sizes = sum(ours.values()) + weight, sum(theirs.values()) + weight
+    sizes = sum(counts.values()) + weight, sum(rest.values()) + weight
     scores = {}
     for word, pseudo in prior.items():
-        one, other = (counts.get(word, 0) + pseudo for counts in (ours, theirs))
-        odds = log(one / (sizes[0] - one)) - log(other / (sizes[1] - other)) if len(prior) > 1 else 0.0
-        scores[word] = odds / sqrt(1 / one + 1 / other)
+        count, other = counts.get(word, 0) + pseudo, rest.get(word, 0) + pseudo
+        odds = log(count / (sizes[0] - count)) - log(other / (sizes[1] - other)) if len(prior) > 1 else 0.0
+        scores[word] = odds / sqrt(1 / count + 1 / other)
     return scores
 
 
-def exact_p(ours: int, size: int, total: int, others: int) -> float:
-    """Fisher's exact p, twice the smaller tail: of `size` comments or words `ours` are so, of `others` the rest of
-    `total`.
+def exact_p(count: int, size: int, total: int, others: int) -> float:
+    """Fisher's exact p, twice the smaller tail: `count` of `size` comments or words, and `total` of both `size` and
+    `others` together, have the property.
 
-    Of comments it holds however their words go together: each is as likely to be of the group as any.
+    For comments it is valid even if words occur together, since each comment is equally likely to be of the group.
     """
-    is_more = ours * (size + others) >= total * size
-    # By the hypergeometric distribution, from the observed number outwards.
-    chance = exp(_log_ways(size, ours) + _log_ways(others, total - ours) - _log_ways(size + others, total))
-    tail, number = 0.0, ours
+    is_more = count * (size + others) >= total * size
+    # The hypergeometric distribution, from the observed number outwards.
+    chance = exp(_log_ways(size, count) + _log_ways(others, total - count) - _log_ways(size + others, total))
+    tail, number = 0.0, count
     while chance > tail * 1e-17 and max(0, total - others) <= number <= min(total, size):
         tail += chance
         if is_more:
@@ -91,5 +91,5 @@ def exact_p(ours: int, size: int, total: int, others: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def _log_ways(of: int, some: int) -> float:
-    return lgamma(of + 1) - lgamma(some + 1) - lgamma(of - some + 1)
+def _log_ways(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)

@@ -1,7 +1,8 @@
-"""Given names that are masked in comments: the commonest in English and in Arabic, a list of our own.
+"""Given names that are masked in comments: the most common ones in English and Arabic, our own list.
 
-Most names are told by their capital letter inside a sentence, or by the words before them; these are for where there is
-no capital, or every sentence has one. A name that is also a word is masked only where it is written as a name.
+Most names are recognised by a capital letter inside a sentence, or by the words before them; this list is for names
+without a capital, or at the beginning of a sentence. `AMBIGUOUS` names are also words, and masked only if written as
+names.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ _ALWAYS = """
     مصطفى طارق ياسر فهد سلطان بندر تركي نورة ريم لينا هند منى ليلى سلمى دينا رنا نادية سعاد هدى أسماء ياسمين فيصل نواف
     بدر ماجد وليد زياد أنس بلال عمرو هشام شريف أيمن تامر إسلام
 """
-_WRITTEN_AS_ONE = """
+_AMBIGUOUS = """
     amber angel april art august autumn bill bob carter chance chase cliff dawn dean drew faith frances gene ginger
     glen grace grant gene guy hope hunter iris ivy jack jasmine jay josh joy june lance lily mark mason may max melody
     miles nick olive pat pearl penny pierce price ray rich rob rose ruby ron rusty sandy skip sky summer sue taylor
     ted victor violet wade ward will willow winter
 """
 ALWAYS = frozenset(map(spelled, _ALWAYS.split()))
-WRITTEN_AS_ONE = frozenset(map(spelled, _WRITTEN_AS_ONE.split()))
+AMBIGUOUS = frozenset(map(spelled, _AMBIGUOUS.split()))

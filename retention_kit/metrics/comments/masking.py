@@ -1,7 +1,7 @@
-"""Comments without what says who wrote them or whom they are about: addresses, numbers, ids and names.
+"""Masks what could identify people in comments: addresses, numbers, ids and names.
 
-What is masked is told by its form, so it errs on the side of masking: a town inside a sentence goes too. A name in
-small letters that no list has is not seen.
+They are recognised by their form, so too much may be masked, such as a town inside a sentence. A name in lower case
+that is in no list is not recognised.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
 
-from retention_kit.metrics.comments.given_names import ALWAYS, WRITTEN_AS_ONE
+from retention_kit.metrics.comments.given_names import ALWAYS, AMBIGUOUS
 from retention_kit.metrics.comments.words import STOP_WORDS, spelled
 
 MASK = "[…]"
@@ -21,7 +21,7 @@ _ENDINGS = (
     "com|net|org|info|biz|edu|gov|io|co|me|shop|store|app|dev|ai|tv|eu|uk|us|ca|au|nz|ie|in|de|fr|es|it|nl|be|ch|at|se|"
     "no|dk|fi|pl|pt|gr|tr|ru|cn|jp|br|mx|za|ae|sa|eg|jo|qa|kw|bh|om|ma|tn|lb"
 )
-_ADDRESSES = re.compile(  # each begins where a word does, so that no text takes long
+_ADDRESSES = re.compile(  # each begins at a word, so that matching is fast
     r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|(?<!\S)\S*@\S+(?:\s*\.\s*(?:" + _ENDINGS + r")\b)?"
     r"|(?<![\w.+-])[\w.+-]+\s*[(\[]\s*at\s*[)\]]\s*[\w.-]+(?:\s*[(\[]?\s*(?:dot|\.)\s*[)\]]?\s*\w+)*"
     r"|(?<![\w.+-])[\w.+-]+\s+at\s+[\w-]+(?:\s+dot\s+|\.)(?:" + _ENDINGS + r")\b"
@@ -29,8 +29,8 @@ _ADDRESSES = re.compile(  # each begins where a word does, so that no text takes
     re.IGNORECASE,
 )
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{2,4}){3,8}\b", re.IGNORECASE)
-_NUMBER = re.compile(r"[+(]*\d(?:[\s().,/\\:_–-]{0,3}\d)*")  # with all that may stand between its digits
-_MOST_DIGITS = 4  # of a number that says who nobody is
+_NUMBER = re.compile(r"[+(]*\d(?:[\s().,/\\:_–-]{0,3}\d)*")  # with separators between its digits
+_MOST_DIGITS = 4  # longer numbers could identify somebody
 _CODE = re.compile(r"(?<![^\W_])[^\W_]*(?:\d[_-]*[^\W\d_]|[^\W\d_][_-]*\d)[\w-]*|#\s*\w+")
 _MEASURE = re.compile(
     r"\d{1,3}(?:st|nd|rd|th|am|pm|a|p|h|hr|hrs|min|mins|s|d|kg|g|km|m|cm|mm|ml|l|x|k|gb|mb|%)|[a-z]{1,3}\d",
@@ -43,7 +43,7 @@ _NUMBERED = re.compile(
 _SHORT = 4  # letters of an abbreviation
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _STARTS = re.compile(r"(?:^|[.!?…؟:;\n\"“”(\[–—•/*]|\s-)\s*$")
-# Words before a name: how many words after them belong to it, whatever they look like.
+# Words before a name.
 _TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "professor", "sir", "madam", "السيد", "السيده", "الاستاذ",
                      "الاستاذه", "الدكتور", "الدكتوره", "المهندس", "المهندسه", "الشيخ", "الاخ", "الاخت", "استاذ",
                      "استاذه", "دكتور", "دكتوره", "مهندس", "ابو", "ام", "اسمي", "اسمها", "اسمه", "الموظف", "الموظفه",
@@ -58,27 +58,27 @@ _DATES = frozenset(["monday", "tuesday", "wednesday", "thursday", "friday", "sat
 
 
 def mask(comment: str, usual: Collection[str] = ()) -> str:
-    """A comment on one line, with `[…]` in the place of each address, number, code and name.
+    """A comment on one line, with `[…]` for each address, number, code and name.
 
-    `usual` are words, as `spelled`, that comments write in small letters.
+    `usual` are words, normalised by `spelled`, that comments write in lower case.
     """
     text = plain(comment)
     text = _ADDRESSES.sub(MASK, text)
     text = _NUMBERED.sub(rf"\1\2{MASK}", _IBAN.sub(MASK, text))
-    text = _CODE.sub(lambda found: found[0] if _MEASURE.fullmatch(found[0]) else MASK, text)
-    text = _NUMBER.sub(lambda found: found[0] if _is_small(found[0]) else MASK, text)
+    text = _CODE.sub(lambda match: match[0] if _MEASURE.fullmatch(match[0]) else MASK, text)
+    text = _NUMBER.sub(lambda match: match[0] if _is_small(match[0]) else MASK, text)
     return _without(text, _names(text, usual))
 
 
-def mask_known(text: str, known: Collection[str]) -> str:
-    """A text with `[…]` in the place of each of some ids and names, which are in small letters."""
-    lower = "".join(one.lower() if len(one.lower()) == 1 else one for one in text)
-    spans = [found.span() for one in known for found in re.finditer(rf"(?<!\w){re.escape(one)}(?!\w)", lower) if one]
+def mask_known(text: str, names: Collection[str]) -> str:
+    """A text with `[…]` for each of the ids and names, which are in lower case."""
+    lower = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+    spans = [match.span() for name in names for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", lower) if name]
     return _without(text, sorted(spans, key=lambda span: (span[0], -span[1])))
 
 
-class _Seen(dict):
-    """What each character is on a page: nothing, a space, or itself."""
+class _VisibleCharacters(dict):
+    """A translation table: control characters and pictures become a space or nothing."""
 
     def __missing__(self, code: int) -> str:
         kind = unicodedata.category(chr(code))
@@ -87,16 +87,16 @@ class _Seen(dict):
         return self[code]
 
 
-_SEEN = _Seen()
+_VISIBLE = _VisibleCharacters()
 
 
 def plain(comment: str) -> str:
-    """A text on one line, without what no page can show: controls, bidi controls and pictures."""
-    return " ".join(unicodedata.normalize("NFC", comment).translate(_SEEN).split())
+    """A text on one line, without controls, bidi controls and pictures."""
+    return " ".join(unicodedata.normalize("NFC", comment).translate(_VISIBLE).split())
 
 
 def usual_words(comments: Iterable[str]) -> frozenset[str]:
-    """The words that comments write in small letters, and not more often with a capital inside a sentence."""
+    """The words that comments write in lower case more often than with a capital inside a sentence."""
     small: Counter[str] = Counter()
     capital: Counter[str] = Counter()
     for comment in comments:
@@ -109,7 +109,7 @@ def usual_words(comments: Iterable[str]) -> frozenset[str]:
 
 
 def parts(text: str) -> Iterator[str]:
-    """All that may be an id or a name in a text: up to four words that follow each other, and whatever has no space."""
+    """All parts of a text that may be an id or a name: up to four consecutive words, and parts without spaces."""
     yield from (match[0] for match in re.finditer(r"[^\s,;:()\"“”]+", text))
     spans = [match.span() for match in re.finditer(r"[\w'’-]+", text)]
     for first, (start, _) in enumerate(spans):
@@ -117,59 +117,59 @@ def parts(text: str) -> Iterator[str]:
 
 
 def _is_small(number: str) -> bool:
-    return sum(one.isdigit() for one in number) <= _MOST_DIGITS and not number.startswith("+")
+    return sum(char.isdigit() for char in number) <= _MOST_DIGITS and not number.startswith("+")
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
-    """The words of a text, where they begin, and whether a sentence does there."""
+    """The words of a text with their positions, and whether they begin a sentence."""
     for match in _TOKEN.finditer(text):
         yield match[0], match.start(), bool(_STARTS.search(text[max(0, match.start() - 4) : match.start()]))
 
 
 def _names(text: str, usual: Collection[str]) -> list[tuple[int, int]]:
-    """Where names stand."""
+    """The spans of names in a text."""
     tokens = list(_tokens(text))
-    loud = sum(word.isupper() for word, _, _ in tokens) * 2 > len(tokens)
-    loud |= sum(word[0].isupper() for word, _, _ in tokens) * 3 > 2 * len(tokens)
-    announced = {found.end() for found in _PHRASES.finditer(text)}
+    is_capitals = sum(word.isupper() for word, _, _ in tokens) * 2 > len(tokens)
+    is_capitals |= sum(word[0].isupper() for word, _, _ in tokens) * 3 > 2 * len(tokens)
+    announced = {match.end() for match in _PHRASES.finditer(text)}
     names: set[int] = set()
-    for place, (word, start, is_first) in enumerate(tokens):
-        said, rest = spelled(word), _following(tokens, place, text)
+    for position, (word, start, is_first) in enumerate(tokens):
+        spelling, rest = spelled(word), _following(tokens, position, text)
         after = tokens[rest[0]][0] if rest else ""
-        if said in ALWAYS or _is_written_as_name(word, is_first, loud, usual, after):
-            names.add(place)
-        if start in announced and said not in STOP_WORDS:
-            names |= {place, *takewhile(lambda one: not _is_usual(tokens[one][0], usual), rest)}
-        if said in _TITLES:
-            names |= {one for one in rest if one == place + 1 or tokens[one][0].startswith("ال")}
-            names |= {one for one in rest if tokens[one][0][0].isupper()}
-    return [(start, start + len(word)) for place, (word, start, _) in enumerate(tokens) if place in names]
+        if spelling in ALWAYS or _is_written_as_name(word, is_first, is_capitals, usual, after):
+            names.add(position)
+        if start in announced and spelling not in STOP_WORDS:
+            names |= {position, *takewhile(lambda index: not _is_usual(tokens[index][0], usual), rest)}
+        if spelling in _TITLES:
+            names |= {index for index in rest if index == position + 1 or tokens[index][0].startswith("ال")}
+            names |= {index for index in rest if tokens[index][0][0].isupper()}
+    return [(start, start + len(word)) for position, (word, start, _) in enumerate(tokens) if position in names]
 
 
-def _is_written_as_name(word: str, is_first: bool, loud: bool, usual: Collection[str], after: str) -> bool:
-    """Whether a word has a capital that neither its place nor its meaning gives it.
+def _is_written_as_name(word: str, is_first: bool, is_capitals: bool, usual: Collection[str], after: str) -> bool:
+    """Whether a word has a capital letter that neither its position nor its meaning explains.
 
-    `is_first`: it begins a sentence, `after` is the next word; `loud`: everything is in capitals.
+    `is_first`: it begins a sentence; `after`: the next word; `is_capitals`: the text is mostly in capitals.
     """
-    said = spelled(word)
-    if not word[0].isupper() or len(word) == 1 or said in STOP_WORDS or said in _DATES | _TITLES:
+    spelling = spelled(word)
+    if not word[0].isupper() or len(word) == 1 or spelling in STOP_WORDS or spelling in _DATES | _TITLES:
         return False
-    if said in WRITTEN_AS_ONE:
-        return said not in usual or not (is_first or loud)
-    if said in usual or (word.isupper() and len(word) <= _SHORT):
+    if spelling in AMBIGUOUS:
+        return spelling not in usual or not (is_first or is_capitals)
+    if spelling in usual or (word.isupper() and len(word) <= _SHORT):
         return False
-    return not is_first or (not word.isupper() and _is_written_as_name(after or "a", False, loud, usual, ""))
+    return not is_first or (not word.isupper() and _is_written_as_name(after or "a", False, is_capitals, usual, ""))
 
 
-def _following(tokens: list[tuple[str, int, bool]], place: int, text: str) -> list[int]:
-    """The next two words, as far as no sign stands between."""
-    rest = range(place + 1, min(place + 3, len(tokens)))
-    return [one for one in rest if not re.search(r"[!?؟,;]", text[tokens[place][1] : tokens[one][1]])]
+def _following(tokens: list[tuple[str, int, bool]], position: int, text: str) -> list[int]:
+    """The indices of the next two words, up to punctuation."""
+    rest = range(position + 1, min(position + 3, len(tokens)))
+    return [index for index in rest if not re.search(r"[!?؟,;]", text[tokens[position][1] : tokens[index][1]])]
 
 
 def _is_usual(word: str, usual: Collection[str]) -> bool:
-    said = spelled(word)
-    return said in STOP_WORDS or said in usual
+    spelling = spelled(word)
+    return spelling in STOP_WORDS or spelling in usual
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:

@@ -1,10 +1,11 @@
-"""What customers write, by what they answered: the words that set a group apart, and a few comments without names."""
+"""Comments by group of answers: the distinctive words of each group, and a few comments without names."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.data.summary_key import SummaryKey
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
 
-EXAMPLES, LONGEST = 2, 160  # of a group, and the characters of each
-_TRIED = 4 * EXAMPLES  # comments that may become examples, since some are of ids alone
-_MASKED = 1 / 3  # of the words of an example, at most
-_TELLING = 5  # of a group's words that an example is looked for with
+EXAMPLES, LONGEST = 2, 160  # per group, and the characters of each
+_MAX_CANDIDATES = 4 * EXAMPLES  # per group, as masking leaves too little of some
+_MAX_MASKED = 1 / 3  # the largest masked share of the words of an example
+_MOST_DISTINCTIVE = 5  # words of a group by which examples are chosen
 
 
 class GroupComments(NamedTuple):
-    """The comments of one group: how many customers wrote one, and a few of them."""
+    """The number of customers in one group who wrote a comment, and a few of the comments."""
 
     customers: int
     examples: tuple[str, ...]
@@ -33,10 +34,10 @@ class GroupComments(NamedTuple):
 
 @dataclass(frozen=True)
 class SurveyComments:
-    """The comments to one survey in twelve months, by what was answered, each customer's last one.
+    """The comments to one survey in twelve months by group of answers, each customer's last one.
 
-    `written` counts them, `read` those that were looked at. `contrasts` holds, for each group, the words of as many of
-    all comments as a word needs to be shown; `spellings` how each is mostly written.
+    `written` is their number, `read` the number analysed. `contrasts` has the words of each group that enough comments
+    contain; `spellings` the most common spelling of each.
     """
 
     written: int
@@ -53,7 +54,7 @@ class _Comment(NamedTuple):
 
 
 def survey_comments(data: Dataset, period: Period) -> dict[str, SurveyComments]:
-    """The comments of the twelve months up to a period's end, by survey; empty where the data hold none.
+    """The comments of the twelve months up to a period's end, by survey; empty if there are none.
 
     A group of fewer customers than `comment_min_n` has no examples.
     """
@@ -65,72 +66,75 @@ def survey_comments(data: Dataset, period: Period) -> dict[str, SurveyComments]:
 
 def _survey_comments(data: Dataset, period: Period) -> dict[str, SurveyComments]:
     rows, least = read_comments(data, period), data.settings.definitions.comment_min_n
-    found = {}
+    summaries = {}
     usual = usual_words(map(plain, rows["comment"]))
-    for survey, those in rows.groupby("survey"):
+    for survey, group_rows in rows.groupby("survey"):
         spellings: dict[str, Counter[str]] = {}
         comments = []
-        for group, written in zip(those["answer_group"], those["comment"], strict=True):
+        for group, written in zip(group_rows["answer_group"], group_rows["comment"], strict=True):
             text = mask(written, usual)
             words = list(words_of(text))
             for word, as_written in words:
                 spellings.setdefault(word, Counter())[as_written] += 1
             comments.append(_Comment(group, text, frozenset(word for word, _ in words)))
-        found[str(survey)] = _summarised(data, comments, int(those["written"].iloc[0]), spellings, least)
-    return found
+        summaries[str(survey)] = _summary(data, comments, int(group_rows["written"].iloc[0]), spellings, least)
+    return summaries
 
 
-def _summarised(
+def _summary(
     data: Dataset, comments: list[_Comment], written: int, spellings: dict[str, Counter[str]], least: int
 ) -> SurveyComments:
-    """One survey's comments, without words and parts that are ids or names of the data's customers."""
+    """The comments of one survey, without ids and names of customers in the data."""
     by_group: dict[str, list[_Comment]] = {}
-    for one in comments:
-        by_group.setdefault(one.group, []).append(one)
+    for comment in comments:
+        by_group.setdefault(comment.group, []).append(comment)
     compared = _compared(by_group, least)
-    tried = {group: list(_candidates(those, compared.get(group, ()), least)) for group, those in by_group.items()}
-    asked = {part for those in tried.values() for one in those for part in parts(one)}
-    asked |= {spellings[one.word].most_common(1)[0][0] for those in compared.values() for one in those}
-    known = known_texts(data, asked)
-    mostly = {word: written.most_common(1)[0][0] for word, written in spellings.items()}
+    candidates = {group: list(_candidates(members, compared[group], least)) for group, members in by_group.items()}
+    spelling = {word: counts.most_common(1)[0][0] for word, counts in spellings.items()}
+    words = {contrast.word for listed in compared.values() for contrast in listed}
+    texts = {part for listed in candidates.values() for text in listed for part in parts(text)}
+    identifiers = known_texts(data, texts | {spelling[word] for word in words})
     groups = {
-        group: GroupComments(len(those), tuple(_examples(tried[group], known))) for group, those in by_group.items()
+        group: GroupComments(len(members), tuple(_examples(candidates[group], identifiers)))
+        for group, members in by_group.items()
     }
-    personal = {word for name in known for word, _ in words_of(name)}
-    kept = {group: [one for one in those if one.word not in personal] for group, those in compared.items()}
-    shown = {one.word: mostly[one.word] for those in kept.values() for one in those}
-    return SurveyComments(written, len(comments), groups, kept, shown)
+    words -= {word for name in identifiers for word, _ in words_of(name)}
+    kept = {group: [contrast for contrast in listed if contrast.word in words] for group, listed in compared.items()}
+    spellings_kept = {contrast.word: spelling[contrast.word] for listed in kept.values() for contrast in listed}
+    return SurveyComments(written, len(comments), groups, kept, spellings_kept)
 
 
 def _compared(by_group: dict[str, list[_Comment]], least: int) -> dict[str, list[Contrast]]:
-    """Each group against all others."""
+    """The contrasts of each group with all others."""
     return {
         group: contrasts(
-            (one.words for one in those),
-            (one.words for name, others in by_group.items() if name != group for one in others),
+            (comment.words for comment in members),
+            (comment.words for name, others in by_group.items() if name != group for comment in others),
             least,
         )
-        for group, those in by_group.items()
+        for group, members in by_group.items()
     }
 
 
 def _candidates(comments: Sequence[_Comment], compared: Sequence[Contrast], least: int) -> Iterator[str]:
-    """Comments that may be shown: those with the group's own words first, then the newest; none of a small group."""
+    """Comments for examples: those with the group's distinctive words first, then the newest; none of small groups."""
     if len(comments) < least:
         return
-    telling = {one.word for one in compared[:_TELLING] if one.z > 0}
-    seen: set[frozenset[str]] = set()
-    for one in sorted(comments, key=lambda one: -len(telling & one.words)):
-        together = one.text.split()
-        if len(one.words) >= 2 and one.words not in seen and one.text.count(MASK) <= _MASKED * len(together):
-            seen.add(one.words)
-            yield one.text if len(one.text) <= LONGEST else f"{one.text[: LONGEST - 1].rstrip()}…"
-            if len(seen) == _TRIED:
+    distinctive = {contrast.word for contrast in compared[:_MOST_DISTINCTIVE] if contrast.z > 0}
+    used: set[frozenset[str]] = set()
+    for _, text, words in sorted(comments, key=lambda comment: -len(distinctive & comment.words)):
+        if len(words) >= 2 and words not in used and _is_readable(text):
+            used.add(words)
+            yield text if len(text) <= LONGEST else f"{text[: LONGEST - 1].rstrip()}…"
+            if len(used) == _MAX_CANDIDATES:
                 return
 
 
-def _examples(candidates: Sequence[str], known: set[str]) -> Iterator[str]:
-    """The first few, with known ids and names masked; what is mostly masked is left out."""
-    masked = (mask_known(one, known) for one in candidates)
-    fitting = [one for one in masked if one.count(MASK) <= _MASKED * len(one.split())]
-    yield from fitting[:EXAMPLES]
+def _is_readable(text: str) -> bool:
+    return text.count(MASK) <= _MAX_MASKED * len(text.split())
+
+
+def _examples(candidates: Sequence[str], identifiers: set[str]) -> Iterator[str]:
+    """The first candidates that are readable after known ids and names are masked."""
+    masked = (mask_known(text, identifiers) for text in candidates)
+    yield from islice(filter(_is_readable, masked), EXAMPLES)

@@ -1,7 +1,7 @@
-"""Comments as words: English and Arabic, in one spelling, without those that tell nothing.
+"""Comments as words: English and Arabic, in normalised spelling, without stop words.
 
-The stop words are a short list of our own: articles, pronouns, prepositions and auxiliaries of the two languages. Words
-that deny stay, since "not" and "never" are what unhappy customers write.
+The stop words are our own short list: articles, pronouns, prepositions and auxiliaries of the two languages. Negations
+are kept, since unhappy customers write "not" and "never".
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-LONGEST = 30  # letters that a word may have; what is longer is noise
+LONGEST = 30  # letters of a word; longer ones are noise
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _MARKS = re.compile("[\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
-# Spellings of one letter, which writers take for each other: alef with and without hamza, alef maqsura, teh marbuta.
+# Variants of letters that writers interchange: alef with and without hamza, alef maqsura, teh marbuta.
 _LETTERS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي"})
-_AND = "و"  # "and", written as one with the article and the word after it; but not in what is of parents
+_AND = "و"  # "and", a prefix before the article, but part of the words for parents
 _PARENTS = frozenset(
     ["والدتي", "والدته", "والدتها", "والدتك", "والدين", "والديه", "والديا", "والدنا", "والدها", "والدهم"]
 )
@@ -38,7 +38,7 @@ _ARABIC = """
 
 @lru_cache(maxsize=100_000)
 def spelled(word: str) -> str:
-    """A word in the one spelling in which it is counted: small letters, no vowel signs, no stretching of Arabic."""
+    """A word in normalised spelling: lower case, without Arabic vowel signs and tatweel."""
     word = unicodedata.normalize("NFKC", word).casefold().replace("’", "'")
     return "not" if word.endswith("n't") or word == "cannot" else _MARKS.sub("", word).translate(_LETTERS)
 
@@ -47,7 +47,7 @@ STOP_WORDS = frozenset(spelled(word) for word in f"{_ENGLISH} {_ARABIC}".split()
 
 
 def words_of(comment: str) -> Iterator[tuple[str, str]]:
-    """The words of a comment in their one spelling, each with the one it was written in, without stop words."""
+    """The words of a comment without stop words: normalised spelling and original spelling in lower case."""
     text = comment if comment.isascii() else _MARKS.sub("", unicodedata.normalize("NFKC", comment))
     for written in _WORD.findall(text):
         word = spelled(written)
