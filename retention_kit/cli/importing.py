@@ -83,10 +83,10 @@ def _print_import(imported: Imported) -> None:
         )
     for source in imported.sources:
         _print_source(source)
-    if imported.beside:
+    if imported.existing:
         show(
             "  stacked with {files}: take that out of {settings} if this file replaces it",
-            files=Listed(imported.beside),
+            files=Listed(imported.existing),
             settings=SETTINGS,
         )
     if layout is not None and layout.uncertain:
@@ -103,8 +103,8 @@ def _print_source(source: CountedSource) -> None:
     template = "  {what}: {kept:,} of {rows:,} rows"
     if mapping.doubt:
         template = "  {what}: {kept:,} of {rows:,} rows (unsure, commented out)"
-    show(template, what=what, kept=source.kept, rows=source.kept + sum(count for _, count in source.left))
-    for why, count in source.left:
+    show(template, what=what, kept=source.kept, rows=source.kept + sum(count for _, count in source.left_out))
+    for why, count in source.left_out:
         show("    left out: {count:,} {why}", count=count, why=Phrase(why))
     for ours, comment in mapping.comments.items():
         print(f"    {ours} = {mapping.source.columns[ours]}  ({translated(comment)})")

@@ -1,4 +1,4 @@
-"""The beginning of an export, and how its times are written."""
+"""Reads the beginning of an export, and recognises its format of times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from retention_kit.data.readers.text_files import TEXTS, text_beginning
 from retention_kit.errors import DataError
 from retention_kit.settings import Table
 
-SAMPLE = 5_000  # rows that are looked at
+SAMPLE = 5_000  # rows read
 _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?( ?(Z|UTC|[+-]\d\d:?\d\d))?"
 _DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y", "%Y/%m/%d", "%Y-%m-%d",
          "%d %b %Y", "%b %d, %Y", "%d-%b-%Y")  # fmt: skip  # words by the line
@@ -27,7 +27,7 @@ _HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
 class Export(NamedTuple):
-    """A file's columns, their texts where its header has several rows, and its first rows as text."""
+    """A file's columns, their texts if the header has several rows, and its first rows as text."""
 
     path: Path
     header: list[str]
@@ -36,13 +36,13 @@ class Export(NamedTuple):
     zone: str | None = None
 
     def values(self, column: str) -> list[str]:
-        """What a column holds, without what is empty."""
+        """The non-empty values of a column."""
         position = self.header.index(column)
         return [row[position].strip() for row in self.rows if row[position] is not None and row[position].strip()]
 
 
 def read_export(path: Path) -> Export:
-    """The beginning of a file; raises DataError where it cannot be read or holds no row."""
+    """The beginning of a file; raises DataError if it cannot be read or has no rows."""
     if not path.is_file():
         raise DataError("There is no file {path!r}.", path=str(path))
     refuse_irregular(path)
@@ -68,7 +68,7 @@ def _checked(path: Path, header: list[str], rows: Sequence[Sequence]) -> Export:
 
 
 def with_texts(export: Export, header_rows: int) -> Export:
-    """The export of a layout whose header has further rows, which say the text of each question and, some, the zone."""
+    """The export with texts, and sometimes a time zone, from further rows of its header."""
     further, rows = export.rows[: header_rows - 1], export.rows[header_rows - 1 :]
     texts, zone = [], None
     for position, column in enumerate(export.header):
@@ -89,7 +89,7 @@ def _zone_in(text: str) -> str | None:
 
 
 def iana_zone(name: str | None) -> str | None:
-    """The name, where it is one of IANA's."""
+    """The name if it is an IANA time zone, else None."""
     try:
         return ZoneInfo(name).key if name else None
     except (KeyError, ValueError, OSError):
@@ -97,7 +97,7 @@ def iana_zone(name: str | None) -> str | None:
 
 
 def time_sql(column: str, values: Iterable[str]) -> tuple[str, str]:
-    """A column of times, or SQL that reads them; and the other reading, where day and month cannot be told apart."""
+    """A column of times or SQL that parses it, and the alternative if day and month are ambiguous, else empty."""
     values = [*values][:2000]
     if not values or all(re.fullmatch(_ISO, value) for value in values):
         return column, ""
@@ -106,13 +106,15 @@ def time_sql(column: str, values: Iterable[str]) -> tuple[str, str]:
     if all(re.fullmatch(zoned, value) for value in values):  # Google Forms
         padded = f"regexp_replace({name}, 'GMT([+-])(\\d)(:|$)', 'GMT\\10\\2\\3')"
         return f"try_strptime(replace({padded}, 'GMT', ''), '%Y/%m/%d %I:%M:%S %p %z')", ""
-    fitting = [day + hour for day, hour in product(_DAYS, _HOURS) if all(_is(day + hour, value) for value in values)]
-    readings = [f"try_strptime({name}, '{form}')" for form in fitting[:2]]
+    fitting = [
+        day + hour for day, hour in product(_DAYS, _HOURS) if all(_matches(day + hour, value) for value in values)
+    ]
+    readings = [f"try_strptime({name}, '{time_format}')" for time_format in fitting[:2]]
     return readings[0] if readings else column, readings[1] if readings[1:] else ""
 
 
-def _is(form: str, value: str) -> bool:
+def _matches(time_format: str, value: str) -> bool:
     try:
-        return datetime.strptime(value, form).year >= 1900  # noqa: DTZ007, only whether it can be read is asked
+        return datetime.strptime(value, time_format).year >= 1900  # noqa: DTZ007, only checks that it can be parsed
     except ValueError:
         return False

@@ -1,7 +1,8 @@
-"""Exports imported: recognised, counted, and written into `retention.toml`, or read at once."""
+"""Imports exports: recognises and counts them, and writes them into `retention.toml` or returns settings."""
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,35 +20,35 @@ from retention_kit.settings import Data, Report, Settings, make_settings, read_s
 
 
 class CountedSource(NamedTuple):
-    """A source to be written: how many rows it keeps, and how many it leaves out by name."""
+    """A source to be written, with the rows that it keeps, and those left out by reason."""
 
     mapping: Mapping
     kept: int
-    left: tuple[tuple[str, int], ...]
+    left_out: tuple[tuple[str, int], ...]
 
 
 class Imported(NamedTuple):
-    """One file of an import: what it is, and its sources; none where it is mapped already."""
+    """One file of an import with its sources; without any if it is mapped already."""
 
     path: Path
     recognised: Recognised | None
     sources: list[CountedSource]
-    beside: tuple[str, ...] = ()  # the sources that its tables had already, which it is stacked with
+    existing: tuple[str, ...] = ()  # sources that its tables had already
 
 
-def settings_for(place: Path) -> Settings | None:
-    """Settings in memory for an export, or a folder of nothing else; None where it is none, or has our own names."""
-    paths = sorted(place.iterdir()) if place.is_dir() else [place]
+def settings_for(location: Path) -> Settings | None:
+    """Settings for an export, or for a folder of exports only; None for other files and those with our own names."""
+    paths = sorted(location.iterdir()) if location.is_dir() else [location]
     paths = [path for path in paths if path.suffix.lower() in FORMATS and not path.name.startswith("~$")]
     sources = []
     for path in paths:
         try:
-            # A text's header is looked at before all of it is read.
+            # Check the header of a text file before reading all of it.
             if path.suffix.lower() in TEXTS and our_table(text_columns(path, Names())):
                 return None
             export = read_export(path)
         except DataError:
-            return None  # whoever reads it says what is wrong
+            return None  # reported when it is read
         recognised = None if our_table(export.header) else map_export(export, path.name)
         if recognised is None:
             return None
@@ -55,8 +56,9 @@ def settings_for(place: Path) -> Settings | None:
     tables: dict[str, Any] = {}
     if not sources:
         return None
-    for one in [mapping for recognised in sources for mapping in recognised.mappings if not mapping.doubt]:
-        tables.setdefault(one.table, []).append(one.source)
+    for mapping in chain.from_iterable(recognised.mappings for recognised in sources):
+        if not mapping.doubt:
+            tables.setdefault(mapping.table, []).append(mapping.source)
     if not tables:
         raise DataError(
             "{file}: which survey its questions are of is not sure; retention-kit import writes them out to choose "
@@ -67,9 +69,9 @@ def settings_for(place: Path) -> Settings | None:
 
 
 def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Imported]:
-    """Recognise and count exports and write their sources into the `retention.toml` at `target`, all of them or none.
+    """Recognise and count exports and write their sources into the `retention.toml` at `target`, all or none.
 
-    Raises DataError or SettingsError where one cannot be used or the file not be added to.
+    Raises DataError or SettingsError if an export cannot be used, or the file cannot be extended.
     """
     settings = read_settings(target) if target.is_file() else make_settings({})
     mapped = _mapped(settings, target.parent)
@@ -89,34 +91,33 @@ def import_files(paths: list[Path], layout: str | None, target: Path) -> list[Im
                 path_in_settings=path_in_settings,
             )
         recognised = map_export(export, path_in_settings, layout) or propose(export, path_in_settings)
-        counted = [_count(one, target.parent) for one in recognised.mappings]
-        tables = {one.mapping.table for one in counted if not one.mapping.doubt}
+        counted = [_count(mapping, target.parent) for mapping in recognised.mappings]
+        tables = {mapping.table for mapping in recognised.mappings if not mapping.doubt}
         existing = tuple(source.path for table in sorted(tables) for source in settings.data.sources(table))
         imported.append(Imported(path, recognised, counted, existing))
-        blocks += [(one.mapping, source_block(one.mapping, _heading(recognised, one))) for one in counted]
+        blocks += [(source.mapping, source_block(source.mapping, _heading(recognised, source))) for source in counted]
     if blocks:
         text = target.read_bytes().decode("utf-8") if target.is_file() else ""
-        write_safely(
-            target, add_sources(text, blocks, report_keys([one.recognised for one in imported if one.recognised]))
-        )
+        keys = report_keys([file.recognised for file in imported if file.recognised])
+        write_safely(target, add_sources(text, blocks, keys))
     return imported
 
 
 def _path_in_settings(path: Path, folder: Path) -> str:
-    """A path as a `retention.toml` in that folder names it."""
+    """A path relative to the folder of the settings if it lies there, else absolute."""
     path, folder = path.resolve(), folder.resolve()
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
 def _mapped(settings: Settings, folder: Path) -> set[Path]:
-    """The files that are sources already."""
+    """The files that are already sources."""
     files: set[Path] = set()
     for table in ("orders", "subscriptions", "responses"):
         for source in settings.data.sources(table):
             try:
                 files |= {file.resolve() for file in resolve_files(source.path, folder)}
             except (DataError, ValueError, OSError):
-                continue  # a table of a database, or a file that is no longer there
+                continue  # a table of a database, or a file that no longer exists
     return files
 
 
@@ -124,18 +125,17 @@ def _count(mapping: Mapping, folder: Path) -> CountedSource:
     engine = DuckDB(files=files_named(mapping.source, None, folder))
     source = read_table(engine, mapping.table, 0, mapping.source, None, folder)
     (kept,) = engine.rows(f"SELECT count(*) FROM {source.name}")[0]
-    named = [
-        (one.check.removeprefix("left out: "), one.rows) for one in source.findings if one.check.startswith("left out")
-    ]
-    return CountedSource(mapping, kept, tuple(named))
+    left_out = (finding for finding in source.findings if finding.check.startswith("left out"))
+    named = tuple((finding.check.removeprefix("left out: "), finding.rows) for finding in left_out)
+    return CountedSource(mapping, kept, named)
 
 
-def _heading(recognised: Recognised, one: CountedSource) -> list[str]:
-    """What stands above a source: what it is, its counts, and what it cannot tell."""
+def _heading(recognised: Recognised, source: CountedSource) -> list[str]:
+    """The comment above a source: its layout, counts, and what is uncertain."""
     layout = recognised.layout
     if layout is None:
         return ["No known export: the columns below are guesses. See that each is right."]
-    left = "".join(f", {rows:,} {why}" for why, rows in one.left)
-    lines = [f"{layout.label}: {one.kept:,} rows kept{left}."]
+    left_out = "".join(f", {rows:,} {why}" for why, rows in source.left_out)
+    lines = [f"{layout.label}: {source.kept:,} rows kept{left_out}."]
     lines += [f"Uncertain: {layout.uncertain}."] if layout.uncertain else []
     return lines + [f"Note: {note}." for note in layout.notes]

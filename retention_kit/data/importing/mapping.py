@@ -1,4 +1,4 @@
-"""From an export to its sources in `retention.toml`: by its layout, or, where none fits, by names and contents."""
+"""Maps an export to sources of `retention.toml`: by its layout, else by names and contents of its columns."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ REQUIRED = {
     "subscriptions": ("customer_id", "started_at", "amount"),
     "responses": ("responded_at",),
 }
-OURS = {
+OUR_COLUMNS = {
     "orders": ("customer_id", "ordered_at", "amount"),
     "subscriptions": ("customer_id", "started_at", "ended_at", "amount"),
     "responses": ("responded_at", "survey", "score"),
 }
 _AMOUNT = r"[-+(]?\s?[$€£¥₹]?\s?[-+]?\d[\d.,' ]*\s?[$€£¥₹]?\)?"
-_FEW, _SHARE = 20, 0.005  # values of a column that is kept, or a share of the rows that are looked at
-_GUESSES = {  # our columns by what theirs may be called, the likeliest first
+_FEW, _SHARE = 20, 0.005  # most values of a column that is kept, or as a share of the rows read
+_GUESSES = {  # our columns: patterns of names, the most likely first
     "customer_id": ("customer.?(id|no|number|code)", "client.?(id|no)", "account.?(id|no|code)", "user.?id",
     "member.?id",
                     "customer|client|buyer", "e-?mail"),
@@ -42,7 +42,7 @@ _GUESSES = {  # our columns by what theirs may be called, the likeliest first
 
 
 class Mapping(NamedTuple):
-    """One source to be written: its settings, what is to be said of a column, and why it is a guess, if it is one."""
+    """One source: its settings, comments on its columns, and a doubt if it is a guess."""
 
     table: str
     source: Table
@@ -51,22 +51,22 @@ class Mapping(NamedTuple):
 
 
 class Recognised(NamedTuple):
-    """What an export turned out to be."""
+    """The layout and the sources of an export."""
 
     layout: Layout | None  # None: a proposal
     mappings: list[Mapping]
-    currency: str | None = None  # where all of its amounts are in one
+    currency: str | None = None  # if all amounts are in one
 
 
 def our_table(header: list[str]) -> str | None:
-    """The table whose names a header has, so that it needs no mapping."""
-    return next((table for table, names in OURS.items() if set(names) <= set(header)), None)
+    """The table whose own column names a header has, or None."""
+    return next((table for table, names in OUR_COLUMNS.items() if set(names) <= set(header)), None)
 
 
 def map_export(export: Export, path: str, name: str | None = None) -> Recognised | None:
-    """The sources of an export, `path` being what they are written with; None where no layout fits its header.
+    """The sources of an export, with `path` as written in the settings; None if no layout matches its header.
 
-    Raises DataError where it is of no use, or is not of the layout that is asked for.
+    Raises DataError if the export cannot be used, or does not match the layout `name`.
     """
     try:
         layout = layout_of(name) if name else recognise(export.header)
@@ -98,11 +98,11 @@ def map_export(export: Export, path: str, name: str | None = None) -> Recognised
 def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
     header = export.header
     comments: dict[str, str] = {}
-    resolved = {ours: resolve(given, header) for ours, given in (layout.columns | layout.segments).items()}
+    resolved = {ours: resolve(readings, header) for ours, readings in (layout.columns | layout.segments).items()}
     for ours in REQUIRED[layout.table]:
         if resolved.get(ours) is None:
-            given = layout.columns[ours]
-            wanted = given if isinstance(given, str) else given[0]
+            readings = layout.columns[ours]
+            wanted = readings if isinstance(readings, str) else readings[0]
             names = re.findall(r'"([^"]+)"', wanted) or [wanted]
             raise DataError(
                 "{file} has no column {column!r}, which {label} needs for {ours}: {hint}",
@@ -121,7 +121,7 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
     for ours, choice in layout.choices.items():
         if expression := resolve(choice.expression, header):
             comments[ours] = f"or {expression}: {choice.text}"
-    leave_out = {why: resolve(given, header) for why, given in layout.leave_out.items()}
+    leave_out = {why: resolve(readings, header) for why, readings in layout.leave_out.items()}
     source = Table(
         path=path,
         layout=layout.name,
@@ -135,15 +135,15 @@ def _by_layout(export: Export, path: str, layout: Layout) -> Recognised:
 
 
 def _sql_line(text: str) -> str:
-    """SQL on one line, its end no quotation mark, so that it stands in TOML as it is."""
+    """SQL on one line that does not end with a quotation mark, for TOML literals."""
     line = " ".join(text.split())
     return f"{line} " if line.endswith("'") else line
 
 
 def _zone_of(columns: dict[str, str]) -> str | None:
-    """The zone that a column of times says in brackets: `Created (UTC)`."""
+    """The time zone in brackets in a column name: `Created (UTC)`."""
     matches = [re.search(r"\(([\w/+-]+)\)", text) for ours, text in columns.items() if ours.endswith("_at")]
-    return next((zone for one in matches if one and (zone := iana_zone(one[1]))), None)
+    return next((zone for match in matches if match and (zone := iana_zone(match[1]))), None)
 
 
 def _currency(export: Export, columns: dict[str, str]) -> str | None:
@@ -153,7 +153,7 @@ def _currency(export: Export, columns: dict[str, str]) -> str | None:
 
 
 def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, str]) -> list[Mapping]:
-    """A source for each question of a survey; of other tables the one."""
+    """A source for each question of a survey; a single one for other tables."""
     if not layout.has_questions:
         return [Mapping(layout.table, source, comments)]
     mapped_columns = {
@@ -184,20 +184,18 @@ def _surveys(export: Export, layout: Layout, source: Table, comments: dict[str, 
 
 def _survey(source: Table, question: Question, comment: str | None, comments: dict[str, str]) -> Mapping:
     columns = {"score": question.score} | source.columns | ({"comment": comment} if comment else {})
-    one = msgspec.structs.replace(
+    question_source = msgspec.structs.replace(
         source,
         survey=question.survey,
         scale=question.scale,
         columns=columns,
         keep=source.keep and [name for name in source.keep if name != question.column],
     )
-    return Mapping("responses", one, comments, question.doubt)
+    return Mapping("responses", question_source, comments, question.doubt)
 
 
 def _kept(export: Export, source: Table) -> list[str]:
-    """The columns beside the mapped ones that can split the figures: few words, each of several rows, that name
-    nobody.
-    """
+    """Further columns that can become segments: few distinct texts, repeated, and not personal."""
     expressions = " ".join([*source.columns.values(), *source.leave_out.values()]).lower()
     kept = []
     for name in export.header:
@@ -207,22 +205,21 @@ def _kept(export: Export, source: Table) -> list[str]:
         if not is_few or name.lower() in expressions or personal_reason(name) or any(map(is_personal, several)):
             continue
         is_number = any(re.fullmatch(_AMOUNT, value) for value in several)
-        few = [*several][:50]
-        is_time = time_sql("x", few)[0] != "x" or any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", one) for one in few)
+        sample = [*several][:50]
+        has_dates = any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", value) for value in sample)
+        is_time = time_sql("x", sample)[0] != "x" or has_dates
         if not is_number and not is_time:
             kept.append(name)
     return kept
 
 
-def _columns_of(given: str | list[str], header: list[str]) -> list[str]:
-    names = [resolve(text, header) or "" for text in ([given] if isinstance(given, str) else given)]
+def _columns_of(readings: str | list[str], header: list[str]) -> list[str]:
+    names = [resolve(text, header) or "" for text in ([readings] if isinstance(readings, str) else readings)]
     return [column for text in names for column in ([text] if text in header else re.findall(r'"([^"]+)"', text))]
 
 
 def propose(export: Export, path: str) -> Recognised:
-    """A mapping of orders by names and contents, for a header that no layout fits; raises DataError where nothing
-    fits.
-    """
+    """A mapping of orders by names and contents, for a header without a layout; raises DataError if none fits."""
     columns: dict[str, str] = {}
     comments: dict[str, str] = {}
     for ours, wording in _GUESSES.items():
@@ -252,18 +249,18 @@ def propose(export: Export, path: str) -> Recognised:
 
 
 def _fits(ours: str, values: list[str]) -> bool:
-    """Whether the contents of a column may be what it is guessed to be."""
+    """Whether the values of a column fit one of ours."""
     if not values:
         return False
-    few = values[:500]
-    numbers = all(re.fullmatch(_AMOUNT, value) for value in few)
+    sample = values[:500]
+    numbers = all(re.fullmatch(_AMOUNT, value) for value in sample)
     times = not numbers and (
-        time_sql("x", few)[0] != "x" or all(re.match(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", value) for value in few)
+        time_sql("x", sample)[0] != "x" or all(re.match(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}", value) for value in sample)
     )
     if ours == "ordered_at":
         return times
     if ours == "amount":
         return numbers
     if ours == "currency":
-        return all(re.fullmatch(r"[A-Za-z]{3}", value) for value in few)
-    return not times and max(map(len, few)) <= 64
+        return all(re.fullmatch(r"[A-Za-z]{3}", value) for value in sample)
+    return not times and max(map(len, sample)) <= 64

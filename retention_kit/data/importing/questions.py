@@ -1,4 +1,4 @@
-"""Which survey a question belongs to: its wording proposes, the range of its answers disposes."""
+"""Recognises the survey of a question by its wording and the range of its answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMENT = (
 )
 _GROUP = r"([-–_ ]|^)(nps[-_ ])?group$"
 _GROUPS = {"promoter", "promoters", "passive", "passives", "detractor", "detractors", "neutral"}
-_STATED = r"(?<!\d)([01])\s*(?:-|–|—|to|through|and|=|إلى|الى|حتى)[^\d]{0,20}?(\d{1,2})(?!\d)"
+_STATED_SCALE = r"(?<!\d)([01])\s*(?:-|–|—|to|through|and|=|إلى|الى|حتى)[^\d]{0,20}?(\d{1,2})(?!\d)"
 _WORDS = {
     "csat": {
         "very dissatisfied": 1, "extremely dissatisfied": 1, "very unsatisfied": 1, "غير راض على الإطلاق": 1,
@@ -39,12 +39,12 @@ _WORDS = {
         "difficult": 3, "neutral": 3, "easy": 4, "somewhat easy": 4, "very easy": 5, "extremely easy": 5,
     },
 }  # fmt: skip  # words by the line
-_OF_WORDS = {"csat": ("csat", "1-5"), "ces": ("ces", "1-7"), "ease": ("ces", "1-5")}
+_SCALE_OF_WORDS = {"csat": ("csat", "1-5"), "ces": ("ces", "1-7"), "ease": ("ces", "1-5")}
 _SCALES = {"nps": ("0-10",), "csat": ("1-5", "1-7", "1-10", "0-2"), "ces": ("1-7", "1-5")}
 
 
 class Question(NamedTuple):
-    """A column of answers: its survey and scale, how its score is read, and what makes that unsure."""
+    """A column of answers: its survey and scale, how its score is read, and a doubt if it is a guess."""
 
     column: str
     survey: str  # nps, csat, ces or comment
@@ -54,7 +54,7 @@ class Question(NamedTuple):
 
 
 def read_questions(columns: list[tuple[str, str, list[str]]]) -> list[Question]:
-    """The questions among some columns, each given with its text and answers; of one survey only the first is sure."""
+    """The questions among columns, given with text and answers; only the first of each survey is certain."""
     questions: list[Question] = []
     for column, text, answers in columns:
         question = _question(column, " ".join(text.split()), answers)
@@ -75,13 +75,13 @@ def _question(column: str, text: str, answers: list[str]) -> Question | None:
     if not answered or re.search(_GROUP, text, re.I) or re.search(_GROUP, column, re.I) or answered <= _GROUPS:
         return None
     surveys = [name for name, wording in _WORDING.items() if re.search(wording, text, re.I)]
-    worded = next((family for family, words in _WORDS.items() if _reads(words, answered)), None)
-    if worded and any(not answer.isdecimal() for answer in answered):
-        survey, scale = _OF_WORDS[worded]
+    family_matched = next((family for family, words in _WORDS.items() if _reads(words, answered)), None)
+    if family_matched and any(not answer.isdecimal() for answer in answered):
+        survey, scale = _SCALE_OF_WORDS[family_matched]
         doubt = (
             "" if survey in surveys else Phrase("the answers look like {survey}, the question does not", survey=survey)
         )
-        return Question(column, survey, scale, _case(column, _WORDS[worded]), doubt)
+        return Question(column, survey, scale, _case(column, _WORDS[family_matched]), doubt)
     numbers = [number for answer in answered if (number := _number(answer)) is not None]
     if len(numbers) < len(answered):
         is_comment = re.search(_COMMENT, text, re.I) and not answered <= {"yes", "no", "true", "false", "نعم", "لا"}
@@ -98,9 +98,9 @@ def _question(column: str, text: str, answers: list[str]) -> Question | None:
 
 
 def _scale(survey: str, text: str, numbers: list[int], size: int) -> tuple[str, str]:
-    """The scale of a survey's answers, and what is unsure of it."""
+    """The scale of a survey's answers, and a doubt or an empty text."""
     low, high = min(numbers), max(numbers)
-    if stated := re.search(_STATED, text):
+    if stated := re.search(_STATED_SCALE, text):
         scale = f"{int(stated[1])}-{int(stated[2])}"
         fits = int(stated[1]) <= low and high <= int(stated[2])
         if scale in _SCALES[survey] and fits:
@@ -126,13 +126,13 @@ def _nearest(numbers: list[int]) -> str:
 
 
 def _number(answer: str) -> int | None:
-    """The number at the beginning of an answer, such as 10 of `10 - Extremely likely`."""
+    """The number at the beginning of an answer, such as 10 in `10 - Extremely likely`."""
     match = re.fullmatch(r"\s*(\d{1,2})(?:\.0+)?(?:\s*[-–—:=.(/].*|\s+\D.*)?", answer, re.S)
     return int(match[1]) if match else None
 
 
 def _reads(words: dict[str, int], answers: set[str]) -> bool:
-    """Whether each answer is a word of a scale or a number of it, and two words never have one number."""
+    """Whether all answers are words or numbers of a scale, and no two words have the same number."""
     values = [words[answer] for answer in answers if answer in words]
     most = max(words.values())
     others = [_number(answer) for answer in answers if answer not in words]

@@ -1,4 +1,4 @@
-"""Sources written into the text of a `retention.toml`, whose own lines and comments stay as they are."""
+"""Adds sources to the text of a `retention.toml` without changing its other lines and comments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCALARS = ("path", "layout", "survey", "scale", "rows", "timezone")
 
 
 def source_block(mapping: Mapping, heading: list[str]) -> str:
-    """One `[[data.TABLE]]`, its heading as comments; commented out itself where it is doubtful."""
+    """One `[[data.TABLE]]` with its heading as comments; commented out if it is doubtful."""
     source, lines = mapping.source, []
     lines.append(f"[[data.{mapping.table}]]")
     for name in _SCALARS:
@@ -43,28 +43,28 @@ def source_block(mapping: Mapping, heading: list[str]) -> str:
 
 
 def add_sources(text: str, blocks: list[tuple[Mapping, str]], report: dict[str, str]) -> str:
-    """The text of a `retention.toml` with more sources, and keys of [report] that it does not have yet.
+    """The text of a `retention.toml` with further sources, and keys of [report] that it lacks.
 
-    Raises SettingsError where it is written in a way that nothing can be added to.
+    Raises SettingsError if its form does not allow additions.
     """
-    before = _parsed(text)
+    before = _parse_checked(text)
     newline = "\r\n" if "\r\n" in text else "\n"
     result = text.replace("\r\n", "\n")
     for table in dict.fromkeys(mapping.table for mapping, _ in blocks if not mapping.doubt):
-        result, added = _opened(result, table, before.get("data", {}).get(table))
+        result, added = _as_list(result, table, before.get("data", {}).get(table))
         result += added
     result = result.rstrip("\n") + "\n\n" if result.strip() else result
     for key, value in report.items():
         if key not in before.get("report", {}):
-            result = _with_key(result, key, value)
+            result = _with_report_key(result, key, value)
     result = result.rstrip("\n") + "\n\n" if result.strip() else ""
     result += "\n".join(written for _, written in blocks)
-    _check(before, _parsed(result), blocks)
+    _check(before, _parse_checked(result), blocks)
     return result.replace("\n", newline)
 
 
 def write_safely(path: Path, text: str) -> None:
-    """Put a text in a file's place in one go: whoever reads it sees the old one or the new one."""
+    """Replace the text of a file atomically."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         staged.write_text(text, "utf-8", newline="")
@@ -76,18 +76,18 @@ def write_safely(path: Path, text: str) -> None:
 
 
 def report_keys(recognised: list[Recognised]) -> dict[str, Any]:
-    """What [report] has to say for such exports: their currency, where they have one in common."""
-    currencies = {one.currency for one in recognised if one.currency}
+    """Keys of [report] for the exports: their currency if they have one in common."""
+    currencies = {export.currency for export in recognised if export.currency}
     return {"currency": currencies.pop()} if len(currencies) == 1 else {}
 
 
 def toml_key(name: str) -> str:
-    """A key, in quotation marks where TOML wants them."""
+    """A TOML key, quoted if necessary."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def toml_text(text: str) -> str:
-    """A string of TOML that a person reads easily, whatever it holds."""
+    """A text as the most readable form of TOML string."""
     is_plain = text.isprintable() or (text.replace("\n", "").isprintable() and "\n" in text)
     if is_plain and not re.search(r'["\\\n]', text):
         return f'"{text}"'
@@ -98,10 +98,8 @@ def toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _opened(text: str, table: str, given: object) -> tuple[str, str]:
-    """The text with a table that has one source written as a list of one, so that more can follow; and what to add for
-    it.
-    """
+def _as_list(text: str, table: str, given: object) -> tuple[str, str]:
+    """The text with a table's single source rewritten as a list, and the lines to append for it."""
     if given is None or isinstance(given, list):
         return text, ""
     if isinstance(given, dict):
@@ -111,7 +109,7 @@ def _opened(text: str, table: str, given: object) -> tuple[str, str]:
     return short.sub("", text, count=1), f"\n[[data.{table}]]\npath = {toml_text(str(given))}\n"
 
 
-def _with_key(text: str, key: str, value: str) -> str:
+def _with_report_key(text: str, key: str, value: str) -> str:
     line = f"{key} = {toml_text(value)}"
     header = re.compile(r"^([ \t]*\[[ \t]*report[ \t]*\][^\n]*)$", re.M)
     if header.search(text):
@@ -119,18 +117,18 @@ def _with_key(text: str, key: str, value: str) -> str:
     return f"{text}[report]\n{line}\n"
 
 
-def _parsed(text: str) -> dict:
+def _parse_checked(text: str) -> dict:
     raw = parse_toml(text.encode(), "retention.toml")
     make_settings(raw)
     return raw
 
 
 def _check(before: dict, after: dict, blocks: list[tuple[Mapping, str]]) -> None:
-    """Raise unless all that was said is said still, and the new sources with it."""
+    """Raise SettingsError unless the new text has all old settings and the new sources."""
     old, new = (make_settings(raw) for raw in (before, after))
     for table in TABLES:
-        wanted = old.data.sources(table) + [one.source for one, _ in blocks if one.table == table and not one.doubt]
-        if new.data.sources(table) != wanted:
+        added = [mapping.source for mapping, _ in blocks if mapping.table == table and not mapping.doubt]
+        if new.data.sources(table) != old.data.sources(table) + added:
             raise SettingsError(
                 "retention.toml is written so that no source of {table} can be added: write its {table} as "
                 "[[data.{table}]].",
@@ -142,4 +140,4 @@ def _check(before: dict, after: dict, blocks: list[tuple[Mapping, str]]) -> None
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())

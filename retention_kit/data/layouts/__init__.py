@@ -1,3 +1,1 @@
-"""Exports of other products, recognised by their headers: one TOML each, and what is written into `retention.toml` for
-them.
-"""
+"""Layouts of exports from other products: one TOML file each, recognised by their headers."""

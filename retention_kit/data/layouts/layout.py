@@ -1,7 +1,7 @@
-"""The layouts: what each vendor's export looks like, and how its columns become ours.
+"""Layouts: the columns of each vendor's export and their mapping to ours.
 
-A layout is declared in a TOML of its own beside this module, and nowhere else. Its names of columns are found in a
-header whatever their case, spaces, dots and underscores; `*` stands for any text, as in `Created (*)`.
+A layout is declared in a TOML file beside this module. Names of columns match regardless of case, spaces, dots and
+underscores; `*` matches any text, as in `Created (*)`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _REFERENCE = re.compile(r'"([^"]+)"')
 
 
 class Signature(Struct, frozen=True, forbid_unknown_fields=True):
-    """By which columns a header is recognised."""
+    """The columns by which a header is recognised."""
 
     all: list[str] = field(default_factory=list)
-    any: list[list[str]] = field(default_factory=list)  # of each group at least one
+    any: list[list[str]] = field(default_factory=list)  # at least one of each group
     none: list[str] = field(default_factory=list)
-    first: list[list[str]] = field(default_factory=list)  # the columns that come first, each by one of its names
+    first: list[list[str]] = field(default_factory=list)  # the first columns, each with its possible names
 
     def count(self, header: list[str]) -> int:
-        """How many columns speak for it; 0 where one that is needed is missing."""
+        """The number of matching columns; 0 if a required one is missing."""
         groups = [[name] for name in self.all] + self.any
         begins = len(header) >= len(self.first) and all(
             find_column(names, [column]) for names, column in zip(self.first, header, strict=False)
@@ -47,15 +47,15 @@ class Signature(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Read(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the file is read, in the words of `[data.TABLE]`."""
+    """How the file is read; keys as in `[data.TABLE]`."""
 
     header_rows: int = 1
     rows: Literal["orders", "lines"] = "orders"
-    timezone: str | None = None  # a column's own, as in `Created (UTC)`, comes before it
+    timezone: str | None = None  # one in a column's name, as in `Created (UTC)`, takes precedence
 
 
 class Choice(Struct, frozen=True, forbid_unknown_fields=True):
-    """Another reading of a column that is as good: `expression` in its place, and what speaks for it."""
+    """An alternative expression for a column, and the reason for it."""
 
     expression: str
     text: str
@@ -68,38 +68,38 @@ class Layout(Struct, frozen=True, forbid_unknown_fields=True):
     label: str  # "Shopify: orders"
     table: Literal["orders", "subscriptions", "responses"]
     signature: Signature
-    uncertain: str = ""  # what of it no document or file of the vendor shows
-    refused: str = ""  # why it is of no use, and which export to take instead
+    uncertain: str = ""  # what is not confirmed by documents or files of the vendor
+    refused: str = ""  # why it cannot be used, and which export to use instead
     read: Read = Read()
-    columns: dict[str, str | list[str]] = field(default_factory=dict)  # ours = the first of these that the header has
+    columns: dict[str, str | list[str]] = field(default_factory=dict)  # ours = the first of these in the header
     segments: dict[str, str | list[str]] = field(default_factory=dict)
     leave_out: dict[str, str | list[str]] = field(default_factory=dict)
     choices: dict[str, Choice] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)  # what it cannot tell
-    has_questions: bool = False  # of answers: the scores are in columns that are questions
-    is_snapshot: bool = False  # of subscriptions: it has today's prices, not those of before
+    notes: list[str] = field(default_factory=list)  # limitations
+    has_questions: bool = False  # for responses: the scores are in columns of questions
+    is_snapshot: bool = False  # for subscriptions: it has current prices, not earlier ones
 
 
 @cache
 def layouts() -> dict[str, Layout]:
     """All layouts by name."""
-    known = {}
+    by_name = {}
     for path in sorted(files(__package__).iterdir(), key=lambda path: path.name):
         if path.name.endswith(".toml"):
             name = path.name.removesuffix(".toml")
-            known[name] = msgspec.convert({"name": name} | tomllib.loads(path.read_text("utf-8")), Layout)
-    return known
+            by_name[name] = msgspec.convert({"name": name} | tomllib.loads(path.read_text("utf-8")), Layout)
+    return by_name
 
 
 def layout_of(name: str) -> Layout:
-    """The layout of that name; raises SettingsError with the nearest one."""
+    """The layout with a name; raises SettingsError with the nearest one."""
     if name not in layouts():
         raise SettingsError("There is no layout {name!r}: {hint}", name=name, hint=did_you_mean(name, layouts()))
     return layouts()[name]
 
 
 def recognise(header: list[str]) -> Layout | None:
-    """The layout that the most columns of a header speak for; raises DataError where two are alike in that."""
+    """The layout with the most matching columns, or None; raises DataError if it is ambiguous."""
     counted = {layout.name: layout.signature.count(header) for layout in layouts().values()}
     most = max(counted.values())
     best = [name for name, count in counted.items() if count == most]
@@ -109,7 +109,7 @@ def recognise(header: list[str]) -> Layout | None:
 
 
 def find_column(names: list[str], header: list[str]) -> str | None:
-    """The first column of a header that bears one of the names, earlier names first."""
+    """The first column of a header with one of the names, earlier names first; else None."""
     loose = [_loose(column) for column in header]
     for name in names:
         for column, loosened in zip(header, loose, strict=True):
@@ -118,14 +118,13 @@ def find_column(names: list[str], header: list[str]) -> str | None:
     return None
 
 
-def resolve(given: str | list[str], header: list[str]) -> str | None:
-    """The first of some readings whose columns a header has, in its spelling: a column's name, or SQL with names in
-    quotes.
+def resolve(readings: str | list[str], header: list[str]) -> str | None:
+    """The first reading whose columns are in the header, in its spelling: a column's name, or SQL with quoted names.
 
-    None where each needs a column that the header lacks.
+    None if each needs a column that the header lacks.
     """
-    for text in [given] if isinstance(given, str) else given:
-        if text == "NULL" or text.startswith("'"):  # nobody, or the same everywhere
+    for text in [readings] if isinstance(readings, str) else readings:
+        if text == "NULL" or text.startswith("'"):  # a missing or constant value
             return "CAST(NULL AS VARCHAR)" if text == "NULL" else text
         names = _REFERENCE.findall(text) if is_sql(text) else [text]
         columns = {name: column for name in names if (column := find_column([name], header)) is not None}
@@ -140,7 +139,7 @@ def _quoted(columns: dict[str, str], reference: re.Match) -> str:
 
 
 def is_sql(text: str) -> bool:
-    """Whether a reading is an expression: it quotes the columns it names."""
+    """Whether a reading is an SQL expression, which quotes its columns."""
     return '"' in text
 
 
