@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retention_kit.cli.language import translated, translated_each, words
-from retention_kit.cli.options import SETTINGS, add_data, load_data
+from retention_kit.cli.options import SETTINGS, add_data, add_period, load_data
 from retention_kit.cli.output import DONE, FAILED, FIRING, print_json, print_table, say, show
 from retention_kit.errors import Listed, Phrase, SettingsError
 
@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
     """Add the command to the parser's."""
     alerts = commands.add_parser("alerts", help="say where each alert stands; sends nothing")
     add_data(alerts)
-    alerts.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
+    add_period(alerts)
     group = alerts.add_mutually_exclusive_group()
     group.add_argument(
         "--backtest", action="store_true", help="when each would have fired so far, and how often by chance"

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.cli.language import language, translated_each
-from retention_kit.cli.options import add_data, load_data
+from retention_kit.cli.options import add_data, add_period, load_data
 from retention_kit.cli.output import DONE, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
     """Add the command to the parser's."""
     goals = commands.add_parser("goals", help="print how each goal stands")
     add_data(goals)
-    goals.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
+    add_period(goals)
     goals.add_argument("--json", action="store_true", help="a list of objects")
     goals.set_defaults(run=_goals)
 

@@ -26,9 +26,13 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--as-of", metavar="DATE", help="what was known at this midnight, such as 2011-12-10")
 
 
+def add_period(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
-    parser.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
+    add_period(parser)
     parser.add_argument("--from", dest="first", metavar="PERIOD", help="the first of several periods")
     parser.add_argument("--to", dest="last", metavar="PERIOD", help="the last of several periods")
     parser.add_argument(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention_kit.delivery import headers
 from retention_kit.delivery.alert_events import Event, end_of, new_events, start_of
-from retention_kit.delivery.alert_ledger import AlertLedger, Watch, record_message
+from retention_kit.delivery.alert_ledger import AlertLedger, Watch, record
 from retention_kit.delivery.alert_messages import AlertNotice
 from retention_kit.delivery.alert_targets import all_targets, owner_of, target_of, targets_of
 from retention_kit.delivery.dispatch import Queued, deliver, queue_mail
@@ -69,7 +69,6 @@ def check_targets(settings: Settings, server: Server | None = None) -> tuple[dic
 def send_alerts(
     data: Dataset,
     output: Path,
-    server: Server | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> AlertDelivery:
     """Evaluate the alerts of the settings for all complete periods, and send the new events, each once.
@@ -82,7 +81,7 @@ def send_alerts(
     settings = data.settings
     if not settings.alerts:
         return AlertDelivery((), ())
-    hooks, server = check_targets(settings, server)
+    hooks, server = check_targets(settings)
     histories = [(alert, alert_history(data, alert)) for alert in settings.alerts]
     with sending(output) as outbox:
         outcomes = deliver_alerts(outbox, histories, settings, hooks, server, data.as_of, progress)
@@ -145,26 +144,27 @@ def queue_events(
                 watch = Watch(states[-1].digest, value, target)
                 if watch in evaluated[target]:
                     continue  # of two alerts with the same rule, the first
-                last = ledger.last_period(watch)
-                for event in new_events(states, ledger.notifications(watch), last):
+                last = ledger.last_periods.get(watch)
+                for event in new_events(states, ledger.notifications[watch], last):
                     if _is_recipient(event, target in listed, target in owner):
                         events[target].append((watch, event))
                 evaluated[target][watch] = max(filter(None, [last, states[-1].period]), key=start_of)
     for target, who in targets.items():
         if not events[target]:
-            ledger.record_evaluated(evaluated[target].items())
+            with outbox.ledger:
+                record((), evaluated[target].items(), outbox.ledger)
             continue
         period = max((event.state.period for _, event in events[target]), key=end_of)
         notice = AlertNotice([event for _, event in events[target]], settings, Words.of(settings.report), as_of)
         gist = "\n".join(f"{watch} {event.kind} {event.since}" for watch, event in events[target])
         series = ALERTS + hashlib.sha256(gist.encode()).hexdigest()[:16]
-        record = partial(record_message, events[target], evaluated[target].items())
+        also = partial(record, events[target], evaluated[target].items())
         if isinstance(who, str):
-            queue_post(outbox, hooks[target], series, period, notice.message(), record)
+            queue_post(outbox, hooks[target], series, period, notice.message(), also)
         else:
             raw, key = notice.email(), Key(series, period, who.address.lower())
             digest = hashlib.sha256(raw).hexdigest()
-            queue_mail(outbox, key, who, raw, digest, thread=ledger.thread(events[target]), also=record)
+            queue_mail(outbox, key, who, raw, digest, thread=ledger.thread(events[target]), also=also)
 
 
 def _is_recipient(event: Event, is_listed: bool, is_owner: bool) -> bool:

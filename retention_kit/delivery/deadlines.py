@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import TIMEOUT_MAX, Thread, Timer
 from time import monotonic
 from typing import Any
@@ -46,3 +47,27 @@ def close_after(close: Callable[[], None], seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+class Abortable:
+    """A connection whose socket another thread can shut down, even during a handshake."""
+
+    duplicate: socket.socket | None = None
+    deadline = float("inf")  # for connecting, of `monotonic`
+
+    def open_socket(self, connect: Callable[[], socket.socket]) -> socket.socket:
+        """The socket from `connect`; raises DeadlineExceeded if it is not connected by the deadline."""
+        opened: socket.socket = call_by(self.deadline, connect)
+        self.duplicate = opened.dup()  # TLS detaches the first
+        return opened
+
+    def abort(self) -> None:
+        """Shut the connection down from any thread."""
+        if self.duplicate:
+            with suppress(OSError):
+                self.duplicate.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Release the duplicate."""
+        if self.duplicate:
+            self.duplicate.close()

@@ -199,7 +199,8 @@ class Outbox:
             self.ledger.execute("DELETE FROM history WHERE at < ?", (limit,))
             self.ledger.execute(f"UPDATE deliveries SET head = x'' WHERE at < ? AND state NOT IN {waiting}", (limit,))
         kept = {row.file for row in self._rows(f"WHERE at >= ? OR state IN {waiting}", (limit,))}
-        old = [path for path in _messages(self.folder) if path.name not in kept and _is_older(path, before)]
+        unused = [path for path in _messages(self.folder) if path.name not in kept]
+        old = [path for path in unused if path.stat().st_mtime < before.timestamp()]
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
@@ -319,7 +320,3 @@ def _write(path: Path, content: bytes) -> None:
 
 def _messages(folder: Path) -> Iterator[Path]:
     return (path for path in folder.glob("*") if path.suffix in (".eml", ".json"))
-
-
-def _is_older(path: Path, than: datetime) -> bool:
-    return path.stat().st_mtime < than.timestamp()

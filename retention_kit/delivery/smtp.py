@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from retention_kit.delivery.deadlines import DeadlineExceeded, call_by, close_after
+from retention_kit.delivery.deadlines import Abortable, DeadlineExceeded, call_by, close_after
 from retention_kit.errors import Phrase, SettingsError
 
 VARIABLE = "RETENTION_KIT_SMTP_URL"
@@ -154,17 +154,12 @@ class _LimitedReply:
         self._file.close()
 
 
-class Connection(smtplib.SMTP):
-    """A connection that another thread can abort, even during a handshake."""
-
-    duplicate: socket.socket | None = None
-    deadline = float("inf")  # for connecting, of `monotonic`
+class Connection(Abortable, smtplib.SMTP):
+    """A connection that another thread can abort."""
 
     def _get_socket(self, *address: Any) -> socket.socket:
         connect = partial(super()._get_socket, *address)  # type: ignore[misc]  # private: typeshed does not list it
-        connection: socket.socket = call_by(self.deadline, connect)
-        self.duplicate = connection.dup()  # TLS detaches the first
-        return connection
+        return self.open_socket(connect)
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None:
@@ -172,15 +167,9 @@ class Connection(smtplib.SMTP):
         self.file.left = _MAX_REPLY_LINES
         return super().getreply()
 
-    def abort(self) -> None:
-        with suppress(OSError):
-            if self.duplicate:
-                self.duplicate.shutdown(socket.SHUT_RDWR)
-
     def close(self) -> None:
+        smtplib.SMTP.close(self)
         super().close()
-        if self.duplicate:
-            self.duplicate.close()
 
 
 class TlsConnection(smtplib.SMTP_SSL, Connection):

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from retention_kit.delivery.deadlines import DeadlineExceeded, call_by, close_after
+from retention_kit.delivery.deadlines import Abortable, DeadlineExceeded, close_after
 from retention_kit.delivery.dispatch import PAUSES, Queued, keep_trying
 from retention_kit.delivery.hook_bodies import Message, body_of
 from retention_kit.delivery.outbox import Key, Outbox, Row
@@ -318,7 +318,7 @@ def _connection_outcome(error: Exception, hook: Webhook) -> Outcome:
     raise Deferred(f"{hook} cannot be reached ({reason})") from None
 
 
-class _Connection:
+class _Connection(Abortable):
     """A connection to a webhook that another thread can abort at any moment; through the proxy where there is one.
 
     TLS is with the webhook itself, also through a proxy, which sees the host but not the URL.
@@ -326,8 +326,7 @@ class _Connection:
 
     def __init__(self, hook: Webhook):
         self._hook = hook
-        self._duplicate: socket.socket | None = None
-        self._deadline = monotonic() + hook.deadline
+        self.deadline = monotonic() + hook.deadline
         self._connection: HTTPConnection | None = None
 
     def connect(self) -> HTTPConnection:
@@ -351,29 +350,21 @@ class _Connection:
         return http
 
     def _open(self, *address: Any) -> socket.socket:
-        opened: socket.socket = call_by(self._deadline, partial(socket.create_connection, *address))
-        self._duplicate = opened.dup()  # TLS detaches the first
-        return opened
+        return self.open_socket(partial(socket.create_connection, *address))
 
     def is_closed(self) -> bool:
         """Whether the receiver has closed the connection."""
-        if self._duplicate is None or not select.select([self._duplicate], [], [], 0)[0]:
+        if self.duplicate is None or not select.select([self.duplicate], [], [], 0)[0]:
             return False
         try:
-            return not self._duplicate.recv(1, socket.MSG_PEEK)
+            return not self.duplicate.recv(1, socket.MSG_PEEK)
         except OSError:
             return True
-
-    def abort(self) -> None:
-        if self._duplicate:
-            with suppress(OSError):
-                self._duplicate.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._connection:
             self._connection.close()
-        if self._duplicate:
-            self._duplicate.close()
+        super().close()
 
 
 def _login(user: str | None, password: str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from retention_kit.errors import SettingsError
-from retention_kit.settings.checks import WEBHOOKS, check_owner, check_segment, check_targets
+from retention_kit.settings.checks import WEBHOOKS, check_owner, check_segment, check_target_names
 
 MOST_CHARACTERS = 500  # of a condition
 TARGETS = ("mail:ADDRESS", *(f"{kind}:NAME" for kind in WEBHOOKS), "list", "notice", "exit")
@@ -57,7 +57,7 @@ def check_alerts(alerts: Sequence[Alert]) -> None:
         if alert.each is not None and not alert.each.strip():
             raise SettingsError('{path}.each is empty: name a segment column, such as "country".', path=path)
         check_owner(alert.owner, path)
-        check_targets(alert.then, path, TARGETS)
+        check_target_names(alert.then, path, TARGETS)
 
 
 def _check_condition(text: str | None, path: str) -> None:

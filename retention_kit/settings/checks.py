@@ -33,7 +33,7 @@ def check_segment(segment: str, path: str) -> None:
         )
 
 
-def check_targets(targets: Sequence[str], path: str, choices: Sequence[str]) -> None:
+def check_target_names(targets: Sequence[str], path: str, choices: Sequence[str]) -> None:
     """Raise SettingsError for a target of `then` that is none of `choices`, such as list, mail:ADDRESS, slack:NAME."""
     path = f"{path}.then"
     for target in targets:

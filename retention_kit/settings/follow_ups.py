@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from retention_kit.errors import SettingsError
-from retention_kit.settings.checks import WEBHOOKS, check_owner, check_targets
+from retention_kit.settings.checks import WEBHOOKS, check_owner, check_target_names
 from retention_kit.settings.when import When, parse_when
 
 QUIET_DAYS, DUE_DAYS, CAP = 90, 7, 100  # days between two lists, days to do it in, customers on a list
@@ -117,7 +117,7 @@ def check_follow_ups(follow_ups: Sequence[FollowUp]) -> None:
             if not column or value == "":
                 raise SettingsError('{path}.suppress: write a column, or "column=value".', path=path)
         _check_text(follow_up, path)
-        check_targets(follow_up.then, path, _TARGETS)
+        check_target_names(follow_up.then, path, _TARGETS)
         check_owner(follow_up.owner, path)
 
 

@@ -6,7 +6,7 @@ sampling error. Sums and counts, which have none, stay as observed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -46,10 +46,10 @@ class BackTest:
     by_chance: float | None  # expected firings without any change; None if no figure has an interval
 
 
-def back_test(data: Dataset, period: Period | None = None, alerts: Iterable[Alert] | None = None) -> list[BackTest]:
-    """Back-test the alerts of the settings, or those given, up to the end of `period` if given."""
+def back_test(data: Dataset, period: Period | None = None) -> list[BackTest]:
+    """Back-test the alerts of the settings, up to the end of `period` if given."""
     reader, back_tests = Reader(data), []
-    for rule in rules(data.settings, alerts):
+    for rule in rules(data.settings):
         periods = reader.periods(rule, period)
         parts, wider = reader.parts(rule, periods), reader.wider(rule, periods)
         runs = max(RUNS // max(len(parts), 1), LEAST_RUNS)

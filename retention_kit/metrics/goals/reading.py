@@ -104,7 +104,8 @@ class _Reading:
             return replace(blank, reason="before_data" if complete else "incomplete", due=str(until or ""))
         window = [period for period in complete if period <= at][-WINDOW:]
         figures = self._figures(blank, every, window)
-        blank = replace(blank, history=_history(at, window, figures), reason=self._note(blank, at))
+        reason = self._notes.get((blank.metric, str(at), blank.goal.segment or ""), "")
+        blank = replace(blank, history=_history(at, window, figures), reason=reason)
         blank, start_period = self._with_start(blank, every, complete)
         is_part = METRICS[blank.metric].parts[0] != "money"
         return goal_state(blank, list(figures.values()), at, until, start_period, is_part)
@@ -153,10 +154,6 @@ class _Reading:
 
     def _complete(self, every: str) -> list[Period]:
         return [period for period in periods_of(self._data, every) if period.is_complete(self._until)]
-
-    def _note(self, blank: GoalState, at: Period) -> str:
-        """Why a figure is undefined."""
-        return self._notes.get((blank.metric, str(at), blank.goal.segment or ""), "")
 
     def _figures(self, blank: GoalState, every: str, periods: Iterable[Period]) -> dict[int, Observation]:
         """The defined figures of some periods, by index."""
