@@ -86,8 +86,8 @@ def keep_trying(
         return state.attempt_number > (min(1, len(waits)) if is_unknown else len(waits))
 
     def pause(state: RetryCallState) -> float:
-        asked = getattr(state.outcome and state.outcome.exception(), "wait", 0.0)
-        return max((*waits, 0)[state.attempt_number - 1], asked)
+        requested = getattr(state.outcome and state.outcome.exception(), "wait", 0.0)
+        return max((*waits, 0)[state.attempt_number - 1], requested)
 
     def report_wait(state: RetryCallState) -> None:
         if progress and state.outcome and state.next_action:

@@ -207,12 +207,12 @@ class Outbox:
 
     def set(self, row: Row, state: str, reply: str = "") -> None:
         """Record a state; returns when it is on the disk."""
-        asked, at = int(state == "sending"), now()
+        attempt, at = int(state == "sending"), now()
         with self.ledger:
             self.ledger.execute(
                 "UPDATE deliveries SET state = ?, reply = ?, at = ?, attempts = attempts + ? "
                 "WHERE series = ? AND period = ? AND recipient = ?",
-                (state, reply, at, asked, *row.key),
+                (state, reply, at, attempt, *row.key),
             )
             self._log(row.key, row.revision, state, reply, at)
 

@@ -47,7 +47,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True):
     leave_out: dict[str, str] = field(
         default_factory=dict
     )  # why = an SQL condition: such rows are counted by that name
-    layout: str | None = None  # of the export that `import` recognised: what it cannot tell is told in the report
+    layout: str | None = None  # of the export that `import` recognised; the report names its limitations
     sheet: str | None = None  # of a workbook with several
     encoding: str | None = None  # of a text file that is no UTF-8, such as "cp1252"; else the one that fits is taken
     delimiter: str | None = None  # of a text file, one character; else the one that fits is taken

@@ -98,7 +98,7 @@ class Store:
         self.path, self._lock, self._reading_lock = path, Lock(), Lock()
         is_new = not path.exists()
         if is_new and not make:
-            nearby = [found.name for found in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
+            nearby = [file.name for file in path.parent.glob("*.sqlite")] if path.parent.is_dir() else []
             hint = did_you_mean(path.name, nearby) if nearby else Phrase("retention-kit survey invite makes it.")
             raise SettingsError("There is no file {path!r}: {hint}", path=str(path), hint=hint)
         if is_new:
@@ -122,8 +122,8 @@ class Store:
                 if not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     for statement in _statements(_SCHEMA):
                         run(statement)
-        found = [run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-        if found != [_APPLICATION_ID, _VERSION]:
+        header = [run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        if header != [_APPLICATION_ID, _VERSION]:
             self._connection.close()
             raise SettingsError(
                 "{path} is a database, but holds no invitations and answers of this program.", path=self.path
@@ -147,7 +147,9 @@ class Store:
         surveys = {survey for survey, _ in rows}
         if not rows:
             return None
-        return Invitation(tuple(name for name in SCALES if name in surveys), any(found for _, found in rows))
+        return Invitation(
+            tuple(name for name in SCALES if name in surveys), any(response_id for _, response_id in rows)
+        )
 
     def answer(self, token: str, scores: Mapping[str, int], comment: str | None) -> str:
         """Store an answer, once: `stored`, `same` if it is there already, `answered` if a different one is.

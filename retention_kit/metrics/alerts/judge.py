@@ -147,8 +147,8 @@ class Reader:
             missing = {period.index: Point(None, note=note) for period in periods}
             return {} if rule.alert.each else {_segment_value(rule): missing}
         first = Period.of(data.starts.get(table_of(data, summary), data.start), rule.every)
-        known = [period for period in periods if period >= first]
-        rows = scorecard(data, periods=known, segment=part or None, metrics=[name])
+        with_data = [period for period in periods if period >= first]
+        rows = scorecard(data, periods=with_data, segment=part or None, metrics=[name])
         points: dict[str, dict[int, Point]] = defaultdict(dict)
         for row in rows.to_dict("records"):
             if bool(row["segment_value"]) is bool(part):

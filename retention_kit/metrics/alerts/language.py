@@ -158,7 +158,7 @@ def _parser() -> Lark:
 def _refuse(text: str, position: int, accepted: Any, token: str = "") -> NoReturn:
     names = [Phrase(description) for name, description in _TERMINALS.items() if name in accepted]
     wanted = Listed([*filter(None, [Listed(names[:-1])]), *names[-1:]], " or ")
-    found = token or text[position : position + 1]
+    unexpected = token or text[position : position + 1]
     if not text.strip():
         raise SettingsError("a condition is empty: write one, such as customer_churn_rate > 5%.")
     if position >= len(text.rstrip()):
@@ -170,7 +170,7 @@ def _refuse(text: str, position: int, accepted: Any, token: str = "") -> NoRetur
             )
     if text[position] == "," and text[position - 1 : position].isdigit():
         raise wrong(position + 1, "numbers have a point for decimals and nothing between thousands: write 1250.5.")
-    shown = repr(found) if found.isprintable() else f"U+{ord(found[0]):04X}"
+    shown = repr(unexpected) if unexpected.isprintable() else f"U+{ord(unexpected[0]):04X}"
     if "OR" in accepted and token and token.isalpha():
         hint = did_you_mean(token, ("and", "or"))
         if hint.startswith("did"):
