@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "metrics.goals.pace": "",
     "metrics.goals.outlook": "",
     "metrics.goals.states": "periods settings.goals metrics.goals.pace metrics.goals.outlook",
-    "metrics.goals.rules": f"{COMMON} metrics.catalogue",
+    "metrics.goals.rules": f"{COMMON} metrics.catalogue metrics.goals.pace",
     "metrics.alerts.language": "errors settings",
     "metrics.alerts.states": "settings",
     "metrics.alerts.conditions": "errors settings metrics.catalogue metrics.goals.rules metrics.alerts.language",
