@@ -13,6 +13,8 @@ import pikepdf
 import pypdf
 import pytest
 from bs4 import BeautifulSoup
+from nbformat import ValidationError
+from traitlets.config import Config
 
 import retention_kit as rk
 from retention_kit.errors import ReportError
@@ -415,3 +417,22 @@ def test_a_table_is_sorted_by_pointer_and_keyboard(tmp_path, chromium):
     assert (order(), sorted_by()) == (["<b>Ä", "too dear", "unused"], ["ascending", None])
     assert said == []
     page.close()
+
+
+@pytest.mark.parametrize("exporter", [RetentionHTMLExporter, RetentionPDFExporter])
+def test_preprocessors_are_applied_and_what_is_no_notebook_is_refused(exporter):
+    secret = nbf.new_markdown_cell("Kept to oneself", metadata={"tags": ["hidden"]})
+    made = nbf.new_notebook(cells=[nbf.new_markdown_cell("# Shown"), secret])
+    plain, _ = exporter(config=Config(TagRemovePreprocessor={"enabled": True})).from_notebook_node(made)
+    bare = Config(TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"hidden"}})
+    removed, _ = exporter(config=bare).from_notebook_node(made)
+    assert [kept_to_oneself(one) for one in (plain, removed)] == [True, False]
+    assert len(made.cells) == 2
+    del made.cells[0]["source"]
+    with pytest.raises(ValidationError):
+        exporter().from_notebook_node(made)
+
+
+def kept_to_oneself(page: str | bytes) -> bool:
+    text = page if isinstance(page, str) else pypdf.PdfReader(io.BytesIO(page)).pages[0].extract_text()
+    return "Kept to oneself" in text

@@ -113,7 +113,8 @@ def _has_heading(notebook: NotebookNode) -> bool:
 def _cell(block: Block) -> NotebookNode:
     from nbformat.v4 import new_code_cell, new_output
 
-    return new_code_cell(outputs=[new_output("display_data", data=block._repr_mimebundle_())])
+    data = {BLOCK_MIME: {"kind": block.kind, **block.data}, "text/plain": str(block)}  # no Lab will show it
+    return new_code_cell(outputs=[new_output("display_data", data=data)])
 
 
 def _metadata(page: Page) -> dict[str, object]:

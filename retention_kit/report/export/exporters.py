@@ -24,7 +24,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 from mistune.core import BlockState
 from nbconvert.exporters import Exporter, TemplateExporter
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError, validate
 from traitlets import Bool, default
 
 from retention_kit.display import words_in
@@ -42,17 +42,28 @@ if TYPE_CHECKING:
 _typesetting = Lock()  # one compiler serves one page at a time
 
 
-class RetentionHTMLExporter(TemplateExporter):
+class _BlockExporter(Exporter):
+    """As nbconvert's, but the notebook is validated once, after all preprocessors, and not copied another time."""
+
+    def _preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        for preprocessor in self._preprocessors:
+            nb, resources = preprocessor(nb, resources)
+        try:
+            validate(
+                nb
+            )  # more strictly, by what has validated notebooks before: another takes as long to make as a page
+        except ValidationError:
+            self._validate_preprocessor(nb, "all")
+        return nb, resources
+
+
+class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
     """One HTML file that needs no network: style, pictures and, when interactive, the charts' script are inside it."""
 
     export_from_notebook = "Retention report (HTML)"
     output_mimetype = "text/html"
 
     interactive = Bool(True, help="Whether charts answer to the pointer; without it the file holds no script.").tag(
-        config=True
-    )
-
-    optimized_validation = Bool(True, help="Whether the notebook is validated once, not by every preprocessor.").tag(
         config=True
     )
 
@@ -116,15 +127,11 @@ class RetentionHTMLExporter(TemplateExporter):
             block["html"] = Markup(_markdown_renderer().render_tokens(block["nodes"], BlockState()))
 
 
-class RetentionPDFExporter(Exporter):
+class RetentionPDFExporter(_BlockExporter):
     """A tagged PDF/UA-1 on A4, typeset by Typst; the same notebook gives the same bytes."""
 
     export_from_notebook = "Retention report (PDF)"
     output_mimetype = "application/pdf"
-
-    optimized_validation = Bool(True, help="Whether the notebook is validated once, not by every preprocessor.").tag(
-        config=True
-    )
 
     @default("file_extension")
     def _pdf(self) -> str:
