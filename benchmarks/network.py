@@ -1,8 +1,9 @@
 """What crosses the network: rows and bytes that load and scorecard fetch, as `python benchmarks/network.py 0.1 1`.
 
 For each size in millions of orders the embedded engine tells rows and bytes of every result, which are the same on any
-engine; with `--postgres` a server of PostgreSQL's own is started and a proxy before it counts the very bytes, both
-ways.
+engine; with `--engine postgres` a server of PostgreSQL's own is started and a proxy before it counts the very bytes,
+both ways; with `--engine spark` it is a session on this machine. Seconds are those of the processor, of this process
+and its children, so without the server's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,16 @@ from retention_kit.data.engines.duckdb import DuckDB
 
 LAST, MONTHS = "2025-12", 13
 TABLES = ("orders", "subscriptions", "responses")
+SETTINGS: dict[str, Any] = {"segments": ["country"], "currency": "EUR", "timezone": "UTC"}
+SPARK = {
+    "spark.driver.memory": "3g",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
 TYPES = {"BIGINT": "bigint", "DOUBLE": "double precision", "TIMESTAMP": "timestamp", "VARCHAR": "text"}
 
 
@@ -40,6 +51,7 @@ class Counts:
     results: int = 0
     rows: int = 0
     size: int = 0
+    processor: float = 0  # seconds
     sent: int = 0  # through the proxy, to the server
     received: int = 0  # and from it
     largest: tuple[int, str] = (0, "")
@@ -157,15 +169,16 @@ def fill(port: int, folder: Path) -> None:
                         copy.write_row(row)
 
 
-def measure(load: Any, meter: Meter, proxy: Proxy | None) -> dict[str, Counts]:
+def measure(load: Any, meter: Meter, proxy: Proxy | None = None) -> dict[str, Counts]:
     """What each phase fetched."""
     found: dict[str, Counts] = {}
 
     @contextmanager
     def phase(name: str) -> Iterator[None]:
-        begun = (proxy.sent, proxy.received) if proxy else (0, 0)
+        begun, used = (proxy.sent, proxy.received) if proxy else (0, 0), _processor()
         with meter.phase() as counts:
             yield
+        counts.processor = _processor() - used
         if proxy:
             counts.sent, counts.received = proxy.sent - begun[0], proxy.received - begun[1]
         found[name] = counts
@@ -185,6 +198,20 @@ def measure(load: Any, meter: Meter, proxy: Proxy | None) -> dict[str, Counts]:
     return found
 
 
+def _processor() -> float:
+    """The processor's seconds so far, of this process and all that it has begun."""
+    parents, ticks = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            cells = path.read_text().rpartition(")")[2].split()
+            number = int(path.parent.name)
+            parents[number], ticks[number] = int(cells[1]), sum(map(int, cells[11:15]))
+    ours = [os.getpid()]
+    for one in ours:  # grows while it is read
+        ours += [number for number, parent in parents.items() if parent == one]
+    return sum(ticks[one] for one in ours) / os.sysconf("SC_CLK_TCK")
+
+
 def _missing(data: Dataset) -> set[str]:
     from retention_kit.metrics.scorecard import missing_metrics
 
@@ -194,38 +221,60 @@ def _missing(data: Dataset) -> set[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", type=float, nargs="+", help="sizes of the company, in millions of orders")
-    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, through a proxy that counts")
+    parser.add_argument("--engine", default="duckdb", choices=("duckdb", "postgres", "spark"))
     parser.add_argument("--basis", default="orders", choices=("orders", "subscriptions"))
     chosen = parser.parse_args()
-    write = sys.stdout.write
-    write("| million orders | phase | results | rows | bytes as Arrow | sent | received | most rows |\n")
-    write("| ---: | --- | ---: | ---: | ---: | ---: | ---: | --- |\n")
+    sys.stdout.write(
+        "| million orders | phase | seconds | results | rows | bytes as Arrow | sent | received | most rows |\n"
+    )
+    sys.stdout.write(f"|{' ---: | --- |' + ' ---: |' * 6} --- |\n")
+    {"duckdb": embedded, "postgres": postgres, "spark": spark}[chosen.engine](chosen.millions, chosen.basis)
 
-    def tell(millions: float, found: dict[str, Counts]) -> None:
-        for name, one in found.items():
-            cells = [f"{one.results:,}", f"{one.rows:,}", f"{one.size:,}", f"{one.sent:,}", f"{one.received:,}"]
-            write(f"| {millions:g} | {name} | {' | '.join(cells)} | {one.largest[0]:,}: {one.largest[1][:70]} |\n")
-        sys.stdout.flush()
 
-    if not chosen.postgres:
-        meter = Meter(DuckDB)
-        for millions in chosen.millions:
-            load = partial(rk.load, company(millions) / "retention.toml", basis=chosen.basis)
-            tell(millions, measure(load, meter, None))
-        return
+def tell(millions: float, found: dict[str, Counts]) -> None:
+    for name, one in found.items():
+        numbers = [one.results, one.rows, one.size, one.sent, one.received]
+        cells = [f"{millions:g}", name, f"{one.processor:.3g}", *(f"{number:,}" for number in numbers)]
+        sys.stdout.write(f"| {' | '.join(cells)} | {one.largest[0]:,}: {one.largest[1][:70]} |\n")
+    sys.stdout.flush()
+
+
+def embedded(sizes: list[float], basis: str) -> None:
+    meter = Meter(DuckDB)
+    for millions in sizes:
+        tell(millions, measure(partial(rk.load, company(millions) / "retention.toml", basis=basis), meter))
+
+
+def postgres(sizes: list[float], basis: str) -> None:
     from sqlalchemy import create_engine
 
     from retention_kit.data.engines.postgres import Postgres
 
     meter = Meter(Postgres)
     with server() as port:
-        for millions in chosen.millions:
+        for millions in sizes:
             fill(port, company(millions))
             proxy = Proxy(port)
             engine = create_engine(f"postgresql+psycopg://bench@127.0.0.1:{proxy.port}/postgres")
-            names = dict(zip(TABLES, TABLES, strict=True))
-            load = partial(rk.load, engine, **names, basis=chosen.basis, segments=["country"], timezone="UTC")
-            tell(millions, measure(partial(load, currency="EUR"), meter, proxy))
+            tables = dict(zip(TABLES, TABLES, strict=True))
+            tell(millions, measure(partial(rk.load, engine, **tables, basis=basis, **SETTINGS), meter, proxy))
+
+
+def spark(sizes: list[float], basis: str) -> None:
+    from pyspark.sql import SparkSession
+
+    from retention_kit.data.engines.spark import Spark
+
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    meter, builder = Meter(Spark), SparkSession.builder.master("local[2]")
+    for name, setting in SPARK.items():
+        builder = builder.config(name, setting)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    for millions in sizes:
+        tables = {name: session.read.parquet(str(company(millions) / f"{name}.parquet")) for name in TABLES}
+        tell(millions, measure(partial(rk.load, **tables, basis=basis, **SETTINGS), meter))
+    session.stop()
 
 
 if __name__ == "__main__":
