@@ -27,7 +27,12 @@ from retention_kit.metrics.forecasts.renewal_model import (
     fit_tenure,
 )
 from retention_kit.metrics.formulas import wilson
-from retention_kit.metrics.queries.memberships import listed_members, renewals, survival_times
+from retention_kit.metrics.queries.memberships import (
+    listed_members,
+    renewals,
+    renewals_and_after,
+    survival_times,
+)
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period
@@ -103,6 +108,14 @@ def company():
 
 def test_renewals_by_hand(pencil):
     assert stands(pencil) == {name: rows for name, rows in STANDS.items() if rows}
+
+
+@pytest.mark.parametrize("at", ["2024-01-01", "2024-02-26", "2024-02-29", "2024-05-15", "2024-09-01"])
+def test_one_pass_over_all_dates_says_what_a_query_of_one_date_does(at, pencil):
+    """Also of a week's end, and of dates in mid-month; months count to the last day of a shorter one."""
+    cut = date.fromisoformat(at)
+    wanted = renewals_and_after(pencil, cut, 1).drop(columns=["gone", "months_paid", "paid"])
+    pd.testing.assert_frame_equal(renewals(pencil, cut), wanted)
 
 
 def test_what_happens_after_the_date_changes_nothing(pencil):
