@@ -10,7 +10,7 @@ from retention_kit.metrics.queries.segment_values import segment_parts
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.statements import sql
 from retention_kit.metrics.queries.summaries import in_currency, summary
-from retention_kit.metrics.queries.views import is_daily, run_query, views_read
+from retention_kit.metrics.queries.views import is_daily, paying_runs_sql, run_query, views_read
 from retention_kit.periods import Period, add_months
 
 if TYPE_CHECKING:
@@ -87,10 +87,12 @@ def _monthly_snapshots(data: Dataset, granularity: Granularity, last: int, segme
     """Twelve monthly snapshots, up to that of number `last`, by segment value at that last one."""
 
     def made() -> pd.DataFrame:
+        # Windows are made for one date: who is a customer at their ends follows from what is paid then.
+        parts = {"month": str(last), "members": "membership", **segment_parts(segment)}
         views = views_read(data, granularity, "monthly_snapshots")
-        frame = run_query(
-            data, sql("monthly_snapshots"), granularity, segment, views, month=str(last), **segment_parts(segment)
-        )
+        if granularity.is_windows:
+            views, parts["members"] = ["levels"], paying_runs_sql(data, granularity, "levels")
+        frame = run_query(data, sql("monthly_snapshots"), granularity, segment, views, **parts)
         unit = data.minor * 12  # of MRR
         revenue = frame["revenue"].map(lambda paid: int(paid) / unit)  # passed as text, since no other type holds them
         squared = frame["revenue_squared"].map(lambda paid: int(paid) / unit**2)

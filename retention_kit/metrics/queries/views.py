@@ -110,6 +110,11 @@ def membership_changes_sql(data: Dataset, granularity: Granularity) -> str:
     return fill_placeholders(sql("membership_changes"), spans)
 
 
+def paying_runs_sql(data: Dataset, granularity: Granularity, levels: str) -> str:
+    """Who pays at the ends of spans, as spans; `levels` is the view of what they pay then."""
+    return fill_placeholders(sql("paying_runs"), {"levels": levels, "end": end_index(data, granularity)})
+
+
 def payments_sql(data: Dataset) -> str:
     """What the customers of the basis pay, as spans with their cohort: purchases in their period, MRR while it runs."""
     if data.basis == "orders":
@@ -303,8 +308,7 @@ def _build_customers(data: Dataset, granularity: Granularity) -> None:
     def runs(spans: Granularity, name: str) -> str | None:
         """Spans at whose end one is a customer, where those are not just the active ones."""
         if data.basis == "subscriptions":
-            levels = "levels" if spans is granularity else "day_levels"
-            return fill_placeholders(sql("paying_runs"), {"levels": levels, "end": end_index(data, spans)})
+            return paying_runs_sql(data, spans, "levels" if spans is granularity else "day_levels")
         if inactivity is None:
             return None
         lapses = f"(day + {inactivity})"

@@ -7,7 +7,7 @@ WITH seen AS (
     UNION ALL
     SELECT customer_id, 0, 0, least(until_period, $month) - greatest(from_period, $month - 12),
            CASE WHEN until_period <= $month THEN 1 ELSE 0 END
-    FROM membership WHERE from_period < $month AND until_period > $month - 12
+    FROM $members AS members WHERE from_period < $month AND until_period > $month - 12
 )
 SELECT coalesce(v.value, $missing) AS segment_value, CAST(SUM(exposed) AS BIGINT) AS exposed,
        CAST(SUM(lost) AS BIGINT) AS lost,
