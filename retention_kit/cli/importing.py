@@ -61,11 +61,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _print_import(imported: Imported) -> None:
     if imported.recognised is None:
-        show(
-            "{file}: mapped in {settings} already, left as it stands there.",
-            file=imported.path,
-            settings=SETTINGS,
-        )
+        show("{file}: mapped in {settings} already, left as it stands there.", file=imported.path, settings=SETTINGS)
         return
     layout = imported.recognised.layout
     if layout is None:
@@ -75,12 +71,7 @@ def _print_import(imported: Imported) -> None:
             settings=SETTINGS,
         )
     else:
-        show(
-            "{file}: {label} ({name}), by its header.",
-            file=imported.path,
-            label=layout.label,
-            name=layout.name,
-        )
+        show("{file}: {label} ({name}), by its header.", file=imported.path, label=layout.label, name=layout.name)
     for source in imported.sources:
         _print_source(source)
     if imported.existing:

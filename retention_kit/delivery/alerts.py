@@ -66,11 +66,7 @@ def check_targets(settings: Settings, server: Server | None = None) -> tuple[dic
     return hooks, (server or server_of()) if is_mailed else None
 
 
-def send_alerts(
-    data: Dataset,
-    output: Path,
-    progress: Callable[[str], None] | None = None,
-) -> AlertDelivery:
+def send_alerts(data: Dataset, output: Path, progress: Callable[[str], None] | None = None) -> AlertDelivery:
     """Evaluate the alerts of the settings for all complete periods, and send the new events, each once.
 
     Messages that could not be delivered before are tried again. Raises SettingsError if the address of a webhook or of

@@ -100,11 +100,7 @@ def keep_trying(
             )
 
     attempts = Retrying(
-        stop=is_last,
-        wait=pause,
-        retry=retry_if_exception_type(Deferred),
-        before_sleep=report_wait,
-        sleep=time.sleep,
+        stop=is_last, wait=pause, retry=retry_if_exception_type(Deferred), before_sleep=report_wait, sleep=time.sleep
     )
     try:
         for attempt in attempts:

@@ -129,10 +129,7 @@ def send_report(
             with sending(folder.parent) as outbox:
                 owner.alert(outbox, reasons=verdict.reasons)
         return Sending(
-            period,
-            verdict,
-            tuple(Result(*_fields(recipient), "blocked", "") for recipient in recipients),
-            dry_run,
+            period, verdict, tuple(Result(*_fields(recipient), "blocked", "") for recipient in recipients), dry_run
         )
     messages, absent = _messages(folder, manifest, recipients)
     if owner is None:

@@ -36,11 +36,6 @@ def calendar_text(files: Sequence[StoredList], entries: Sequence[Entry], words: 
 
 def event_texts(stored: StoredList, customers: int, words: Words) -> tuple[str, str]:
     """The title and the description of a list with so many customers."""
-    values = {
-        "name": stored.rule,
-        "count": words.value(customers, "count"),
-        "file": stored.file,
-        "owner": stored.owner,
-    }
+    values = {"name": stored.rule, "count": words.value(customers, "count"), "file": stored.file, "owner": stored.owner}
     description = "follow_ups.event_owned" if stored.owner else "follow_ups.event_of"
     return words.text("follow_ups.event", **values), words.text(description, **values)

@@ -15,19 +15,7 @@ WINDOW = 24  # periods of the past that are used
 SURE = 0.99  # the largest probability reported
 UNLIKELY, LIKELY = 0.2, 0.8
 INSIDE = 0.8  # coverage of the interval that is drawn
-_LASTING = (
-    0.0,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.35,
-    0.5,
-    0.65,
-    0.8,
-    0.9,
-    1.0,
-)  # shares of variance that persist in the level
+_LASTING = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0)  # shares of variance that persist in the level
 _STEPS = 60  # of the search for a quantile
 
 
