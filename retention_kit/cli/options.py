@@ -30,7 +30,8 @@ def add_period(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--period", help="2011-11, 2011-Q4, 2011-W45 or 2011 (default: the last complete one)")
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
+def add_selection(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """The options that choose data, periods and a segment; with `several` segments, a list of them."""
     add_data(parser)
     add_period(parser)
     parser.add_argument("--from", dest="first", metavar="PERIOD", help="the first of several periods")
@@ -39,7 +40,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--every", metavar="LENGTH", help="week, month, quarter or year: that of the default period (default: settings)"
     )
     parser.add_argument(
-        "--segment", metavar="COLUMN[=VALUE]", help="break down by a column, or look at one value alone"
+        "--segment",
+        action="append" if several else "store",
+        metavar="COLUMN[=VALUE]",
+        help="break down by a column, or look at one value alone; each one given is a report of its own"
+        if several
+        else "break down by a column, or look at one value alone",
     )
 
 

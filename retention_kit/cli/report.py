@@ -8,7 +8,7 @@ import sys
 import webbrowser
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retention_kit.cli.language import isolate_rtl, language, translated, translated_each
 from retention_kit.cli.options import (
@@ -26,13 +26,15 @@ from retention_kit.errors import Listed, Phrase
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
+    from retention_kit.periods import Period
     from retention_kit.report.archive.pack import Pack
+    from retention_kit.report.execution.plan import Plan
 
 
 def add(commands: Commands) -> None:
     """Add the commands to the parser's."""
     report = commands.add_parser("report", help="build the report pack of a period, or of many")
-    add_selection(report)
+    add_selection(report, several=True)
     report.add_argument(
         "--language",
         action="append",
@@ -90,50 +92,63 @@ def _build(arguments: argparse.Namespace) -> int:
 
     kernels.prepare()  # it imports while the data are read
     data = load_data(arguments)
+    from retention_kit.metrics.scorecard import split_segment
     from retention_kit.report.build.builder import build_packs
     from retention_kit.report.execution.plan import make_plan
 
-    periods = periods_asked(data, arguments)
-    asked = (arguments.language, arguments.format, arguments.only)
-    chosen = (arguments.segment, *asked, arguments.templates, arguments.static)
-    plans = (make_plan(data, period, None, *chosen) for period in periods)
+    segments: list[str | None] = [*dict.fromkeys(arguments.segment or [None])]
+    for segment in segments[1:]:  # a wrong one is refused before the first is built
+        split_segment(data, segment)
+
+    def name(period: Period, segment: str | None) -> str:
+        return f"{period} {segment}" if len(segments) > 1 else str(period)
+
+    asked = [(period, segment) for period in periods_asked(data, arguments) for segment in segments]
+    names = [name(*one) for one in asked]
+    chosen = (arguments.language, arguments.format, arguments.only, arguments.templates, arguments.static)
+    plans = (make_plan(data, period, None, segment, *chosen) for period, segment in asked)
     packs: list[Pack] = []
     try:
-        with (
-            progress() as tell,
-            closing(build_packs(plans, arguments.output, arguments.force, arguments.jobs, tell)) as built,
-        ):
-            for pack in built:
-                packs.append(pack)
-                _print_pack(pack, is_one_of_many=len(periods) > 1)
+        with progress() as tell:
+
+            def report_progress(plan: Plan, *done: Any) -> None:
+                tell(name(plan.page.period, plan.segment), *done)
+
+            with closing(
+                build_packs(plans, arguments.output, arguments.force, arguments.jobs, report_progress)
+            ) as built:
+                for pack in built:
+                    _print_pack(pack, names[len(packs)], is_one_of_many=len(names) > 1)
+                    packs.append(pack)
     except KeyboardInterrupt:
         if not packs:
             raise
-        done = Listed(pack.period for pack in packs)
-        if len(packs) == len(periods):
+        done = Listed(names[: len(packs)])
+        if len(packs) == len(names):
             return end(INTERRUPTED, "done: {periods}.", periods=done)
         template = "Interrupted at {period}, which is as it was; done: {periods}."
-        return end(INTERRUPTED, template, period=periods[len(packs)], periods=done)
+        return end(INTERRUPTED, template, period=names[len(packs)], periods=done)
     if packs:
         _print_what_to_do(packs[-1])
         if arguments.open:
             _open(packs[-1])
-    failed = [pack.period for pack in packs if pack.failures]
-    if failed and len(periods) > 1:
-        say("Of {count} reports parts failed in {periods}.", count=len(periods), periods=Listed(failed))
+    failed = [one for one, pack in zip(names, packs, strict=True) if pack.failures]
+    if failed and len(names) > 1:
+        say("Of {count} reports parts failed in {periods}.", count=len(names), periods=Listed(failed))
     return FAILED if failed else DONE
 
 
-def _print_pack(pack: Pack, *, is_one_of_many: bool) -> None:
+def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:
+    """The folder of a pack, and what there is to say of it under its name: the period, and of several the segment."""
     print(pack.path)
     if pack.note:
-        print(translated("{period}: {note}", period=pack.period, note=pack.note), file=sys.stderr)
+        print(translated("{period}: {note}", period=name, note=pack.note), file=sys.stderr)
     if not pack.is_new:
         template = "{period}: unchanged, left as it stands (--force builds it again)."
-        print(translated(template, period=pack.period), file=sys.stderr)
+        print(translated(template, period=name), file=sys.stderr)
     for failure in pack.failures:
         template = "Failed in {period}: {failure}" if is_one_of_many else "Failed: {failure}"
-        say(template, period=pack.period, failure=failure)
+        say(template, period=name, failure=failure)
 
 
 def _print_what_to_do(pack: Pack) -> None:

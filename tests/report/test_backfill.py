@@ -28,9 +28,9 @@ def plans(months: tuple[str, ...] = MONTHS) -> list[Plan]:
 
 
 def backfill(months: tuple[str, ...] = MONTHS, told: list | None = None) -> Iterator[packing.Pack]:
-    def progress(period: str, section: str, done: int, total: int) -> None:
+    def progress(plan: Plan, section: str, done: int, total: int) -> None:
         if told is not None and not section:
-            told.append((period, done, total))
+            told.append((str(plan.page.period), done, total))
 
     return packing.build_packs(plans(months), OUTPUT, True, 2, progress)
 
@@ -66,6 +66,38 @@ def test_packs_of_one_run_are_those_of_a_run_each():
     for month in MONTHS:
         assert report("--period", month, "--output", "apart") == 0
     assert contents(Path("together")) == contents(Path("apart"))
+    assert report("--from", "2024-01", "--to", "2024-03", "--output", "alone", "--jobs", "1") == 0
+    assert contents(Path("alone")) == contents(Path("apart"))
+
+
+SEGMENTS = ["country", "country=Spain", "country=France"]
+ASKED = [part for segment in SEGMENTS for part in ("--segment", segment)]
+
+
+def test_several_segments_in_one_run_are_those_of_a_run_each(capsys):
+    for output in ("together", "apart"):
+        assert report("--period", "2024-02", "--segment", "country=Spain", "--output", output) == 0  # stands before
+    restate()
+    capsys.readouterr()
+    assert report("--from", "2024-02", "--to", "2024-03", *ASKED, "--output", "together") == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[:6] == ["together/2024-02"] * 3 + ["together/2024-03"] * 3
+    assert "2024-03 country=Spain 1/" in said.err
+    for month in MONTHS[1:]:
+        for segment in SEGMENTS:
+            assert report("--period", month, "--segment", segment, "--output", "apart") == 0
+    assert contents(Path("together")) == contents(Path("apart"))
+    capsys.readouterr()
+    assert report("--from", "2024-02", "--to", "2024-03", *ASKED, "--output", "together") == 0
+    told = capsys.readouterr().err
+    assert [told.count(f"{month} {segment}: unchanged") for month in MONTHS[1:] for segment in SEGMENTS] == [1] * 6
+    assert contents(Path("together")) == contents(Path("apart"))
+
+
+def test_a_segment_that_is_none_is_refused_before_the_first_is_built(capsys):
+    assert report("--period", "2024-02", *ASKED, "--segment", "country=Frence") == 2
+    assert "There is no country 'Frence' in the data" in capsys.readouterr().err
+    assert left() == []
 
 
 def test_what_was_sent_is_what_stands_once_the_pack_before_is_done():

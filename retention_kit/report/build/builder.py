@@ -76,9 +76,10 @@ def build_report(
 
 
 def build_packs(
-    plans: Iterable[Plan], output: Path, force: bool, jobs: int, progress: Callable[[str, str, int, int], None]
+    plans: Iterable[Plan], output: Path, force: bool, jobs: int, progress: Callable[[Plan, str, int, int], None]
 ) -> Generator[Pack]:
-    """The packs of these plans, each of another period, as `build_report` gives them; `progress` gets the period, too.
+    """The packs of these plans, each of another period or segment, as `build_report` gives them; `progress` gets the
+    plan, too.
 
     While one is finished, the notebooks of the next one run. Where the next cannot be started, this one is finished
     first. Closed or interrupted, both packs stay as they were.
@@ -104,12 +105,13 @@ def build_packs(
                 folder = output / period
                 # Own templates may import helpers, which no digest knows.
                 if not force and not plan.folder:
-                    if pending and provenance.is_current(plan, folder):  # but what was sent before may have changed
+                    # What was sent before may have changed, and so may this very pack by another segment's build.
+                    if pending and (provenance.is_current(plan, folder) or _is_rebuilt(plan, folder, pending[0])):
                         yield finish_first()
                     if _is_current(plan, folder):
                         yield Pack(folder, period, is_new=False).with_note(write_index(output))
                         continue
-                pending.append(start_pack(plan, folder, output, workers, partial(progress, period)))
+                pending.append(start_pack(plan, folder, output, workers, partial(progress, plan)))
                 if len(pending) > 1:
                     yield finish_first()
         except Exception:  # the next one cannot be started
@@ -121,6 +123,13 @@ def build_packs(
                 yield finish_first()
         finally:
             cancel_all()
+
+
+def _is_rebuilt(plan: Plan, folder: Path, other: PendingPack) -> bool:
+    """Whether the pack that stands for a plan is about to be replaced by another segment's build."""
+    return folder == other.folder and not manifests.read(folder).get("inputs", {}).keys().isdisjoint(
+        plan.names.values()
+    )
 
 
 def _is_current(plan: Plan, folder: Path) -> bool:
@@ -140,9 +149,9 @@ def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Progr
 
 
 def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progress: Progress) -> PendingPack:
-    """Compute the figures and start the notebooks of a pack, in a copy of the one that stands at `folder`, if any.
+    """Compute the figures of a pack, start its notebooks and make the parts of its message meanwhile.
 
-    Written meanwhile: the customer lists, and the parts of the message. `output` holds the packs that were sent before.
+    `output` holds the packs that were sent before.
     """
     from retention_kit.report.execution import kernels
 
@@ -153,18 +162,13 @@ def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progres
         kernels.prepare()  # the fork server imports while we compute, and so do we
         figures = compute_figures(plan)
         kept, plan, notes = reuse_sections(plan, folder, figures.scorecard)
-        building = copy_pack(folder, staging)
         wait_for_imports()
         notebooks = resources.enter_context(run_notebooks(plan, workers, progress))
         from retention_kit.report.checks import gate  # noqa: F401  while notebooks run, like what they import
         from retention_kit.report.message import mail
 
-        with wrap_os_errors(folder):
-            write_lists(plan.page, figures.lists, building)
         parts = {language: mail.parts(page) for language, page in plan.pages.items()}
-        return PendingPack(
-            plan, folder, output, staging, building, figures, kept, parts, notes, notebooks, resources.pop_all()
-        )
+        return PendingPack(plan, folder, output, staging, figures, kept, parts, notes, notebooks, resources.pop_all())
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,6 @@ class PendingPack:
     folder: Path
     output: Path
     staging: Path
-    building: Path
     figures: Figures
     kept: dict[str, NotebookNode]  # sections of the pack before, by stem
     parts: dict[str, Parts | None]  # of the message, by language
@@ -184,14 +187,18 @@ class PendingPack:
     resources: ExitStack
 
     def finish(self) -> Pack:
-        """Wait for the notebooks, render, check and put the pack in place; once, whatever comes of it."""
-        plan, figures, building = self.plan, self.figures, self.building
+        """Wait for the notebooks, render, check and put the pack in place; once, whatever comes of it.
+
+        It is built in a copy of the pack that stands by then: another segment's build may just have made it.
+        """
+        plan, figures = self.plan, self.figures
         from retention_kit.report.message import mail
 
         with self.resources:
             executed = self.notebooks.result()
-            compared = restatements(plan, self.output)
+            compared, building = restatements(plan, self.output), copy_pack(self.folder, self.staging)
             with wrap_os_errors(self.folder):
+                write_lists(plan.page, figures.lists, building)
                 remove_stale(plan, building, figures.scorecard)
             rendered = render(plan, self.kept | executed.notebooks, figures.checks, compared)
             failures = [*executed.failures, *(failure for file in rendered for failure in file.failures)]
