@@ -28,6 +28,7 @@ ROUNDS = {
     "pack": 2,
     "before": 3,
     "languages": 3,
+    "segments": 2,
     "backfill": 2,
     "scorecard": 2,
     "cache": 2,

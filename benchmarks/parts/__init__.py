@@ -4,13 +4,14 @@ from parts.apart import export, lifetimes, startup
 from parts.cached import cache
 from parts.explorer import redraw
 from parts.figures import peers, scorecard
-from parts.packs import backfill, before, languages, pack
+from parts.packs import backfill, before, languages, pack, segments
 from parts.scale import wide
 
 PARTS = {
     "pack": pack,
     "before": before,
     "languages": languages,
+    "segments": segments,
     "backfill": backfill,
     "scorecard": scorecard,
     "cache": cache,

@@ -11,7 +11,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import environments
-from environments import BEFORE, BIN, HERE, Company, NotThere, browser
+from environments import BEFORE, BIN, HERE, Company, NotThere, browser, wide_company
 from measure import Failed, Sample, by_turns, case, run, together
 from results import Claim, Part, agreement, ratios, rows_of, seconds
 
@@ -19,7 +19,7 @@ TEMPLATES = HERE.parent / "templates"
 PERIOD = "2025-12"  # the last month of the company's data
 _PICTURE = re.compile(r'<img[^>]*src="data:image/svg')  # a chart, where nbconvert lays it out
 BACKFILL, APART = 24, 4  # months, of which every fourth is made by a command of its own
-SECTIONS = 8
+SECTIONS, SEGMENTS = 8, 10
 PLAIN = (
     "The plain notebook is `peers/plain_report.ipynb`, by `papermill` and `jupyter nbconvert --to html`: tables and "
     "charts in pandas and Altair of six summaries of clean data. It has no cleaning or checks of its data, no other "
@@ -104,6 +104,27 @@ def languages(companies: list[Company], rounds: int) -> list[Part]:
             part.claims = _time_claims(f"en,ar against en, {name}", both, one, 1.4)
             parts.append(part)
     return parts
+
+
+def segments(companies: list[Company], rounds: int) -> list[Part]:
+    """One month's packs of ten segment values in one command against the pack of one of them."""
+    cities = companies[0]._replace(folder=wide_company("values", companies[0]))
+    part = Part(f"Packs of {SEGMENTS} segment values, {cities.name}")
+    with TemporaryDirectory() as place:
+        command = [*_report(cities, Path(place)), "--force"]
+        chosen = [argument for number in range(SEGMENTS) for argument in ("--segment", f"city=City {number}")]
+        run([*command, *chosen[:2]])
+        cases = [
+            case("one segment value", [*command, *chosen[:2]]),
+            case(f"{SEGMENTS} segment values", [*command, *chosen]),
+        ]
+        found = by_turns(cases, rounds)
+        if len([*Path(place).rglob("report.en.city-*.html")]) != SEGMENTS:
+            raise Failed("Not every segment value has a report.")
+    one, ten = found.values()
+    part.rows = rows_of(found)
+    part.claims = _time_claims(f"packs of {SEGMENTS} segment values against one, {cities.name}", ten, one, 4)
+    return [part]
 
 
 def backfill(companies: list[Company], rounds: int) -> list[Part]:

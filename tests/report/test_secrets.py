@@ -35,6 +35,17 @@ def test_each_rule_finds_what_it_describes(name):
     look()
 
 
+@pytest.mark.parametrize(("kind", "pattern", "parts"), secret_checks._rules(), ids=RULES)
+def test_each_key_has_a_part_that_is_looked_for_first(kind, pattern, parts):
+
+    @settings(max_examples=40)
+    @given(st.from_regex(pattern, fullmatch=True))
+    def holds(secret):
+        assert not parts or any(part in secret.encode("utf-8", "surrogatepass") for part in parts), kind
+
+    holds()
+
+
 @pytest.mark.parametrize(
     "write",
     [
