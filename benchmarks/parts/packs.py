@@ -111,15 +111,15 @@ def segments(companies: list[Company], rounds: int) -> list[Part]:
     cities = companies[0]._replace(folder=wide_company("values", companies[0]))
     part = Part(f"Packs of {SEGMENTS} segment values, {cities.name}")
     with TemporaryDirectory() as place:
-        command = [*_report(cities, Path(place)), "--force"]
+        single, many = ([*_report(cities, Path(place, name)), "--force"] for name in ("single", "many"))
         chosen = [argument for number in range(SEGMENTS) for argument in ("--segment", f"city=City {number}")]
-        run([*command, *chosen[:2]])
+        run([*single, *chosen[:2]])
         cases = [
-            case("one segment value", [*command, *chosen[:2]]),
-            case(f"{SEGMENTS} segment values", [*command, *chosen]),
+            case("one segment value", [*single, *chosen[:2]]),
+            case(f"{SEGMENTS} segment values", [*many, *chosen]),
         ]
         found = by_turns(cases, rounds)
-        if len([*Path(place).rglob("report.en.city-*.html")]) != SEGMENTS:
+        if len([*Path(place, "many").rglob("report.en.city-*.html")]) != SEGMENTS:
             raise Failed("Not every segment value has a report.")
     one, ten = found.values()
     part.rows = rows_of(found)
