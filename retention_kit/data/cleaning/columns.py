@@ -230,6 +230,11 @@ class Columns:
         sayings |= {name: self.sql[sql] for name, sql in _SAYINGS[self._table].items()}
         stored = {name: sql for name, sql in sayings.items() if sql not in self.constant}
         absent = {name: self.constant[sql] for name, sql in sayings.items() if sql in self.constant}
+        # The embedded engine numbers the rows of a table in the order they came: storing that would also have it read
+        # them one after the other.
+        row = "_row" if self._engine.database else "rowid + 1"
+        self.sql["row"] = "_row," if row == "_row" else ""
+        absent |= {} if row == "_row" else {"_row": row}
         for name, came in _OPTIONAL[self._table].items():
             if self.has(came):
                 stored[name] = self.sql[name]
@@ -237,7 +242,7 @@ class Columns:
                 absent[name] = "CAST(NULL AS TIMESTAMP)" if came in self._times else self.sql[name]
         self.sql["key"] = identity
         if not self.has(identity):
-            absent[identity] = "CAST(_row AS VARCHAR)"
+            absent[identity] = f"CAST({row} AS VARCHAR)"
         elif is_whole(self._types[identity]):
             self.sql["key"] = "key_number"
             stored["key_number"], absent[identity] = quote(identity), "CAST(key_number AS VARCHAR)"

@@ -2,7 +2,7 @@
 -- Orders: typed rows, judged (`problem`), then netted against the refunds that name them.
 
 CREATE TABLE orders_read AS
-SELECT _row, $customer_id AS customer_id, $ordered_at AS ordered_at, $amount AS amount $stored $files $raw_extras
+SELECT $row $customer_id AS customer_id, $ordered_at AS ordered_at, $amount AS amount $stored $files $raw_extras
 FROM orders_raw;
 
 -- name: orders_judged

@@ -3,7 +3,7 @@
 -- in its own currency.
 
 CREATE TABLE subscriptions_read AS
-SELECT _row, $customer_id AS customer_id, $started_at AS started_at, $ended_at AS ended_at, $amount AS amount $stored $files $raw_extras
+SELECT $row $customer_id AS customer_id, $started_at AS started_at, $ended_at AS ended_at, $amount AS amount $stored $files $raw_extras
 FROM subscriptions_raw;
 
 -- name: subscriptions_reduced
