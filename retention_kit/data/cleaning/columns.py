@@ -250,6 +250,9 @@ class Columns:
             stored[identity] = self.sql[identity]
         self.sql["stored"] = "".join(f", {sql} AS {name}" for name, sql in stored.items())
         self.sql["absent"] = "".join(f", {sql} AS {name}" for name, sql in absent.items())
+        words = [name for name in _OPTIONAL[self._table] if name != "trial_ends_at"]
+        self.sql["told"] = "".join(f", {name}" for name in words if name in stored)
+        self.sql["untold"] = "".join(f", {absent[name]} AS {name}" for name in words if name in absent)
 
     def judge_keys(self) -> None:
         """Whether a row has to be set aside, now that `TABLE_judged` is made; keys that differ are not compared."""

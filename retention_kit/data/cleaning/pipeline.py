@@ -213,11 +213,9 @@ class Cleaning:
         for name in ("subscriptions_counted", "subscriptions_gaps", "subscriptions_spells", "subscriptions_discounts"):
             self._run([steps[name]], columns.sql)
         columns.has_discounts = self.engine.rows("SELECT count(*) FROM subscriptions_discounts")[0][0] > 0
-        if not columns.has_discounts:
-            self._run([steps["subscriptions_whole"]], columns.sql)
-        else:
-            for name in ("subscriptions_before_discounts", "subscriptions_stretches", "subscriptions"):
-                self._run([steps[name]], columns.sql)
+        cut = ("subscriptions_before_discounts", "subscriptions_stretches", "subscriptions")
+        for name in cut if columns.has_discounts else ("subscriptions_whole", "subscriptions_told"):
+            self._run([steps[name]], columns.sql)
 
     def _run(self, sql: Iterable[str], parts: dict[str, str]) -> None:
         for statement in sql:

@@ -108,7 +108,12 @@ FROM cut;
 
 -- name: subscriptions_whole
 -- The spells where nobody has a discount.
-CREATE TABLE subscriptions AS
+CREATE TABLE subscriptions_whole AS
+SELECT customer_id, subscription_id, started_at, _row, paid_from, paid_until, mrr, unpaid_kind, is_bridged $told $extras
+FROM subscriptions_spells;
+
+-- name: subscriptions_told
+CREATE VIEW subscriptions AS
 SELECT customer_id, subscription_id, started_at, _row, cancel_reason, paid_from, paid_until, mrr, currency, billed, status,
        unpaid_kind, is_bridged $extras
-FROM subscriptions_spells;
+FROM (SELECT * $untold FROM subscriptions_whole) AS came;
