@@ -41,7 +41,7 @@ from retention_kit.data.readers.text_files import TEXTS
 from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.errors import DataError, Phrase, SettingsError
 from retention_kit.periods import today
-from retention_kit.settings import Settings, Table
+from retention_kit.settings import RESOURCES, Settings, Table
 from retention_kit.settings.addresses import SERVERS, check_engine
 
 _PACKAGE = Path(__file__).parents[1]
@@ -273,7 +273,7 @@ def _decisive(settings: Settings) -> dict[str, Any]:
     every = msgspec.to_builtins(settings)
     parts: dict[str, dict] = {name: every[name] for name in ("data", "report", "definitions", "at_risk")}
     parts["report"] = {name: value for name, value in every["report"].items() if name not in _LOOKS}
-    parts["data"] = {name: value for name, value in every["data"].items() if name not in ("cache", "memory_limit")}
+    parts["data"] = {name: value for name, value in every["data"].items() if name not in RESOURCES}
     return parts | {"follow_ups": every["follow_ups"]}
 
 

@@ -23,6 +23,7 @@ from retention_kit.settings.mail import Mail, Recipients, check_mail
 
 TABLES = ("orders", "subscriptions", "responses")
 SIDE_TABLES = ("rates", "known_customers", "tickets", "invitations")  # tables without figures of their own
+RESOURCES = ("cache", "memory_limit")  # keys of [data] that no figure hangs on
 FORMATS = ("html", "pdf", "brief")  # of a report; the brief is one page, as HTML and PDF
 
 _hints = cache(get_type_hints)

@@ -9,7 +9,7 @@ import pytest
 import retention_kit as rk
 from fonts import characters_of
 from retention_kit.metrics.alerts.states import State
-from retention_kit.report.blocks import templates_dir
+from retention_kit.report.blocks import BLOCK_MIME, Block, templates_dir
 from retention_kit.report.build.assemble import brief
 from retention_kit.report.build.provenance import describe
 from retention_kit.report.execution.plan import make_plan
@@ -93,8 +93,8 @@ def test_no_data_is_told_with_its_reason(shop):
 
 def test_the_brief_begins_with_what_fires_and_the_manifest_names_rules_but_no_recipient(shop):
     page = shop(Alert("Churn", LOST.when, then=["notice", "mail:ann@example.com"]))
-    first = next(iter(brief(page, []).cells)).outputs[0].data["text/plain"]
-    assert first.startswith("An alert fires")
+    first = Block(**next(iter(brief(page, []).cells)).outputs[0].data[BLOCK_MIME])
+    assert str(first).startswith("An alert fires")
     about = describe(make_plan(page.data, "2026-04", None, None, None, None, ["overview"], None, True))
     assert about["settings"]["alerts"][0]["then"] == ["notice"]
 

@@ -25,7 +25,7 @@ from retention_kit.report.blocks import templates_dir
 from retention_kit.report.changes import Restatements
 from retention_kit.report.execution.plan import Plan
 from retention_kit.report.pages.narrative import is_known
-from retention_kit.settings import Settings, read_settings
+from retention_kit.settings import RESOURCES, Settings, read_settings
 from retention_kit.settings.alerts import Alert
 from retention_kit.settings.follow_ups import FollowUp
 from retention_kit.wording import money_decimals
@@ -240,9 +240,11 @@ def _lists(page: Page) -> dict[str, dict]:
 def _inputs(plan: Plan, **compared: object) -> dict[str, dict[str, str]]:
     """Digests of everything that the files of each language depend on; `compared` as `is_current` has them."""
     data = plan.page.data
+    settings = msgspec.to_builtins(data.settings)
+    settings["data"] = {name: value for name, value in settings["data"].items() if name not in RESOURCES}
     given = {
         "sources": data.sources,
-        "settings": msgspec.to_builtins(data.settings),
+        "settings": settings,
         "known": [str(data.as_of), data.is_sample, data.origin],
         "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
         "templates": {section.name: section.digest for section in plan.chosen},
