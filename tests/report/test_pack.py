@@ -22,8 +22,8 @@ import pandas as pd
 import pikepdf
 import pypdf
 import pytest
-from msgspec import structs
 from bs4 import BeautifulSoup
+from msgspec import structs
 
 import retention_kit as rk
 from retention_kit.cli import main
