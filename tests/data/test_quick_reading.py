@@ -10,6 +10,7 @@ import retention_kit as rk
 from pencil import checks
 from retention_kit.data.cleaning.keys import are_unique
 from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.sql_text import segment_column
 from retention_kit.data.values.look import Look
 from retention_kit.data.values.typed_amounts import may_be_finer, whole_amount
 
@@ -125,3 +126,17 @@ def test_a_table_without_a_fault_is_counted_like_one_with_one():
     assert "identical row" in checks(twice)
     assert clean.quarantine["orders"].empty
     assert list(twice.quarantine["orders"]["order_id"]) == [9]
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u3000"])
+def test_blanks_around_a_text_are_no_part_of_it(space):
+    """Those of pages and of East Asian writing too, where no other text of the column has any."""
+    frame = pd.DataFrame({"customer_id": ["a", "b"] * 3, "amount": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "currency": "EUR"})
+    frame["ordered_at"] = pd.to_datetime("2024-01-05") + pd.to_timedelta(range(6), "D")
+    frame["country"] = ["France", "Spain"] * 3
+    frame.loc[[2, 4], ["country", "currency"]] = [f"{space}France", f"EUR{space}"], [space, space]
+    data = rk.load(orders=frame, segments=["country"], **UTC)
+    query = f"SELECT {segment_column('country')}, currency FROM orders_typed ORDER BY _row"
+    countries, currencies = zip(*data.engine.rows(query), strict=True)
+    assert countries == ("France", "Spain", "France", "Spain", None, "Spain")
+    assert {*currencies} <= {"EUR", None}

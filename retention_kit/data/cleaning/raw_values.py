@@ -54,7 +54,7 @@ def look_at_values(
         known = look.ask(f"count({text_sql('customer_id', kind) if is_number(kind) else text})")
     for name in (name for name in (*ours, *segments) if not is_number(kinds[name]) and name not in times(table)):
         text = f"CAST({quote(name)} AS VARCHAR)"
-        around = f"count(CASE WHEN {text} LIKE ' %' OR {text} LIKE '% ' THEN 1 END)"
+        around = f"count(CASE WHEN {text} <> trim({text}) THEN 1 END)"
         lengths = [look.ask(f"{most}(length({text}))") for most in ("max", "min")]
         asked[name] = lengths, look.ask(around) if name not in ids else ids[name].odd
     if "amount" in ours:
