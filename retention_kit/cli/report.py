@@ -22,10 +22,11 @@ from retention_kit.cli.options import (
 )
 from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_table, say, show
 from retention_kit.cli.terminal import progress
-from retention_kit.errors import Listed, Phrase
+from retention_kit.errors import Listed, Phrase, SettingsError
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
+    from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
     from retention_kit.report.archive.pack import Pack
     from retention_kit.report.execution.plan import Plan
@@ -92,18 +93,18 @@ def _build(arguments: argparse.Namespace) -> int:
 
     kernels.prepare()  # it imports while the data are read
     data = load_data(arguments)
-    from retention_kit.metrics.scorecard import split_segment
     from retention_kit.report.build.builder import build_packs
     from retention_kit.report.execution.plan import make_plan
 
     segments: list[str | None] = [*dict.fromkeys(arguments.segment or [None])]
-    for segment in segments[1:]:  # a wrong one is refused before the first is built
-        split_segment(data, segment)
+    periods = periods_asked(data, arguments)
+    if len(segments) > 1:
+        _check_segments(data, periods[0], arguments.segment)
 
     def name(period: Period, segment: str | None) -> str:
         return f"{period} {segment}" if len(segments) > 1 else str(period)
 
-    asked = [(period, segment) for period in periods_asked(data, arguments) for segment in segments]
+    asked = [(period, segment) for period in periods for segment in segments]
     names = [name(*one) for one in asked]
     chosen = (arguments.language, arguments.format, arguments.only, arguments.templates, arguments.static)
     plans = (make_plan(data, period, None, segment, *chosen) for period, segment in asked)
@@ -136,6 +137,25 @@ def _build(arguments: argparse.Namespace) -> int:
     if failed and len(names) > 1:
         say("Of {count} reports parts failed in {periods}.", count=len(names), periods=Listed(failed))
     return FAILED if failed else DONE
+
+
+def _check_segments(data: Dataset, period: Period, segments: list[str]) -> None:
+    """Before the first is built: raises where one of several segments is wrong, or two would write the same files."""
+    from retention_kit.metrics.queries.summaries import check_segment
+    from retention_kit.report.pages.context import Context
+
+    known: dict[str, str] = {}
+    for segment in dict.fromkeys(segments):
+        page = Context(str(period), None, segment, data=data)
+        for column in page.columns:
+            check_segment(data, column)
+        other = known.setdefault(page.suffix, segment)
+        if other != segment:
+            raise SettingsError(
+                "--segment {other!r} and {name!r} would write the same files: give all columns in one, with commas.",
+                other=other,
+                name=segment,
+            )
 
 
 def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:

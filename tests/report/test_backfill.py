@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event
 
+import pandas as pd
 import pytest
 
 import retention_kit as rk
@@ -216,3 +217,30 @@ def test_where_one_cannot_be_written_the_next_is_not_made(monkeypatch):
         next(backfill(told=begun))
     assert [*dict.fromkeys(period for period, *_ in begun)] == ["2024-01", "2024-02"]
     assert left() == []
+
+
+@pytest.fixture
+def channels(project) -> None:
+    orders = pd.read_csv(project / "orders.csv")
+    orders.assign(channel=["web", "shop"] * 4).to_csv(project / "orders.csv", index=False)
+
+
+@pytest.mark.usefixtures("channels")
+@pytest.mark.parametrize(
+    ("segments", "error"),
+    [
+        (["country", "channel"], "'country' and 'channel' would write the same files"),
+        (["country=Spain", "chanel"], "There is no segment column 'chanel'"),
+    ],
+)
+def test_segments_that_cannot_all_be_built_are_refused_before_the_first_is(segments, error, capsys):
+    """Two that are broken down by columns have files of the same names."""
+    assert report("--period", "2024-02", *(part for one in segments for part in ("--segment", one))) == 2
+    assert error in capsys.readouterr().err
+    assert left() == []
+
+
+@pytest.mark.usefixtures("channels")
+def test_columns_may_be_given_together_beside_a_value(capsys):
+    assert report("--period", "2024-02", "--segment", "country=Spain", "--segment", "country,channel") == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["reports/2024-02"] * 2
