@@ -32,7 +32,9 @@ def own_folder() -> Path:
     from platformdirs import user_cache_path
 
     folder = user_cache_path("retention-kit", appauthor=False) / "data"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # by itself: of parents that are made the mode is not heeded
+        folder.parent.mkdir(mode=0o700, parents=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     for one, others in ((folder.parent, 0o022), (folder, 0o077)):
         if not _is_own(one, others):
             raise DataError("the folder {folder!r} is not yours alone", folder=str(one))

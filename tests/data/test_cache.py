@@ -440,6 +440,16 @@ def test_a_folder_of_others_is_not_used(shop, place, tmp_path, monkeypatch):
     refused(shop, "is not yours alone")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="rights are not told by mode")
+def test_new_files_that_a_group_may_write_are_no_hindrance(shop, place):
+    before = os.umask(0o002)  # that of many systems where each user has a group
+    try:
+        assert not rk.load(shop).notice
+    finally:
+        os.umask(before)
+    assert len(entries(place)) == 1
+
+
 def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, capsys):
     place.parent.parent.mkdir()
     place.parent.write_text("no folder")

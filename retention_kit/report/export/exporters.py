@@ -313,7 +313,7 @@ def _vega() -> str:
     script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub lacks its default
     script = script.replace("</script", r"<\/script").replace("<!--", r"<\!--")
     with suppress(NameError, *unkept):
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as file:
             file.write(script)
         Path(file.name).replace(kept)
