@@ -73,7 +73,7 @@ class Entry:
             [sha256(Path(name).read_bytes()).hexdigest() for name in settings.report.plugins],
             [sha256(_rules_of(zone)).hexdigest() for zone in self._zones()],
         ]
-        name = sha256(msgspec.json.encode(decided, order="sorted")).hexdigest()
+        name = sha256(msgspec.json.encode(decided)).hexdigest()
         self._path = own / f"{self._code[:16]}-{name[:40]}"
         self._building = beside(self._path)
 

@@ -204,6 +204,16 @@ def test_what_decides_is_seen(shop, cleaned, change: Callable[[Path], None], exp
     assert len(cleaned) == 2
 
 
+def test_the_order_of_reasons_is_seen(shop):
+    """A row that several reasons leave out is counted by the first."""
+    reasons = ["small = 'amount < 25'\n", "french = \"country = 'France'\"\n"]
+    for order in (reasons, reasons[::-1]):
+        source = '[[data.orders]]\npath = "orders.csv"\n[data.orders.leave_out]\n' + "".join(order)
+        shop.write_text(TOML.replace('orders = "orders*.csv"\n', "").replace("[report]", f"{source}[report]"), "utf-8")
+        checks = [rk.load(shop, cache=kept).quality.to_csv() for kept in (True, False)]
+        assert checks[0] == checks[1]
+
+
 def test_a_setting_that_changes_figures_is_seen(shop, cleaned):
     assert [revenue(shop), revenue(shop, as_of="2024-02-08"), revenue(shop, min_n=2)] == [70.0, 30.0, 70.0]
     assert len(cleaned) == 3
