@@ -7,6 +7,7 @@ written counts as not there.
 from __future__ import annotations
 
 import os
+import sys
 import zoneinfo
 from collections.abc import Mapping
 from contextlib import suppress
@@ -58,7 +59,9 @@ class Entry:
         """Look at the content of the files that the sources name, relative to `folder`; `own` holds all entries. Raises
         OSError, and DataError where a file is missing.
         """
-        self._settings, self._sources, self._folder, self._code = settings, sources, folder, _code()
+        self._settings, self._sources, self._folder = settings, sources, folder
+        versions = [sys.version, *map(version, _PACKAGES)]
+        self._code = sha256(msgspec.json.encode([_code(), versions])).hexdigest()
         self._found = self._find_files()
         self._by_file = self._read_digests()
         decided = [
@@ -69,7 +72,6 @@ class Entry:
                 for text, files in parts
             ],
             _decisive(settings),
-            [version(name) for name in _PACKAGES],
             [sha256(Path(name).read_bytes()).hexdigest() for name in settings.report.plugins],
             [sha256(_rules_of(zone)).hexdigest() for zone in self._zones()],
         ]
