@@ -150,7 +150,8 @@ class Entry:
                 self._by_file,
             ):
                 put_in_place(building, self._path)
-                prune(self._path, self._code[:16])
+                with suppress(FileNotFoundError):  # another process writes or deletes there: the next one prunes
+                    prune(self._path, self._code[:16])
         except (duckdb.Error, OSError, NotKept, DataError) as error:
             return unusable(error)
         finally:

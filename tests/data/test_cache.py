@@ -502,6 +502,17 @@ def test_a_file_that_changes_meanwhile_is_not_kept(shop, place, monkeypatch):
     assert revenue(shop) == 71.0
 
 
+def test_what_another_process_deletes_while_sizes_are_summed_is_no_fault(shop, place, monkeypatch):
+    def gone(path: Path):
+        raise FileNotFoundError(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache_folder.shutil, "disk_usage", gone)
+        data = rk.load(shop)
+    assert not data.notice
+    assert len(entries(place)) == 1
+
+
 def test_the_least_used_goes_first_and_other_code_before_it(shop, place, monkeypatch):
     options = ({}, {"min_n": 2}, {"min_n": 3})
     made = []
