@@ -224,6 +224,13 @@ def test_a_table_of_nobody_is_refused_in_a_sentence(known, said):
     assert said in str(error.value)
 
 
+def test_beside_answers_alone_nobody_can_be_new():
+    answers = pd.DataFrame([("a", "2023-01-05", "nps", 9)], columns=["customer_id", "responded_at", "survey", "score"])
+    data = rk.load(responses=answers, known_customers=pd.DataFrame({"customer_id": ["a"]}), timezone="UTC")
+    assert set(data.quality["table"]) == set(data.quarantine) == {"responses"}
+    assert not data.has_known_customers
+
+
 def test_known_customers_of_a_retention_toml_are_mapped(tmp_path):
     ORDERS.to_csv(tmp_path / "orders.csv", index=False)
     (tmp_path / "old.csv").write_text("Client;Since\nb;2020-05-01\n")
