@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 from typing import NamedTuple
 
 from retention_kit.errors import Phrase, ReportError, SettingsError, did_you_mean
@@ -128,10 +129,23 @@ class Store:
             raise SettingsError(
                 "{path} is a database, but holds no invitations and answers of this program.", path=self.path
             )
-        run("PRAGMA journal_mode = WAL")
+        self._use_write_ahead_log()
         run("PRAGMA synchronous = FULL")
         run("PRAGMA fullfsync = ON")
         run("PRAGMA foreign_keys = ON")
+
+    def _use_write_ahead_log(self) -> None:
+        """Where another process does the same at this moment SQLite refuses at once, whatever the timeout."""
+        until = monotonic() + _WAIT
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if monotonic() > until:
+                    raise
+                sleep(0.01)
+            else:
+                return
 
     def close(self) -> None:
         self._reading.close()

@@ -55,11 +55,10 @@ class Recorder(DuckDB):
 
     said: dict[str, str] = {}  # noqa: RUF012, all engines of a test write into one book
 
-    def __init__(self, memory_limit=None, files=()):
+    def __init__(self, memory_limit=None, files=(), kept=()):
         self.__dict__ |= vars(DuckDB())
-        self.embedded = DuckDB(
-            memory_limit, files
-        )  # files and frames are read there, and come over as to other engines
+        # Files and frames are read there, and come over as to other engines.
+        self.embedded = DuckDB(memory_limit, files, kept)
 
     def upload(self, name: str, relation: str) -> str:
         self.register(name, self.embedded.arrow(f"SELECT * FROM {relation}"))

@@ -107,7 +107,7 @@ def orders(values) -> pd.DataFrame:
 
 def read(frame, **settings) -> list[str]:
     data = rk.load(orders=frame, as_of="2101-01-01", **settings)
-    return [said for (said,) in data.engine.rows("SELECT CAST(ordered_at AS VARCHAR) FROM orders_read ORDER BY _row")]
+    return [said for (said,) in data.engine.rows("SELECT CAST(ordered_at AS VARCHAR) FROM orders_judged ORDER BY _row")]
 
 
 def told(instants, zone: str) -> list[str]:
@@ -512,7 +512,7 @@ COLUMNS = {
 
 def as_read(data) -> tuple[list, dict]:
     """The local times of all rows, and what was counted."""
-    query = "SELECT CAST(ordered_at AS VARCHAR) FROM orders_read ORDER BY _row"
+    query = "SELECT CAST(ordered_at AS VARCHAR) FROM orders_judged ORDER BY _row"
     return [said for (said,) in data.engine.rows(query)], checks(data)
 
 
