@@ -134,6 +134,9 @@ def statements(tmp_path_factory) -> list[str]:
             for options in chosen:
                 data = rk.load(**tables, currency="GBP", timezone="Europe/London", as_of="2024-04-20", **options)
                 ask_everything(data, ("month", "week", "quarter", "year") if options is chosen[0] else ("month",))
+        emails = [f"person{row}@example.com" for row in range(len(tables["subscriptions"]))]
+        spells = tables["subscriptions"].assign(email=emails)  # no segment, but tells rows of one key apart
+        rk.load(subscriptions=pd.concat([spells, spells]), rates=daily, currency="GBP", as_of="2024-04-20")
         folder = tmp_path_factory.mktemp("lines")
         orders = tables["orders"].assign(order_id=[number // 3 for number in range(len(tables["orders"]))])
         orders.assign(ordered_at=orders["ordered_at"] + " +01:00").to_parquet(folder / "first.parquet")
