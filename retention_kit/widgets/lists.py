@@ -72,30 +72,31 @@ class CustomerLists:
         columns, only = tuple(page.columns), page.alone
         column = chosen.column if chosen.column and not only else ""
         key = (listing, str(period), columns, only, chosen.values)
-        if key not in self.computed:
-            if listing.kind in LISTS:
-                lists = customer_lists(self.data, period, columns, only)
-                frames = {Listing(kind): frame for kind, frame in lists.items()}
-            elif listing.kind in RISK_LISTS:
-                asked, nobody = risk_lists(self.data, period, columns, only), pd.DataFrame({"customer_id": []})
-                frames = {Listing(kind): asked.get(kind, nobody) for kind in RISK_LISTS}
-            else:
-                cohort = listing.cohort or None
-                frames = {listing: active_customers(self.data, period, cohort, columns, only)}
-            for kind, frame in frames.items():
-                name = f"segment.{column}" if f"segment.{column}" in frame else column
-                if name and chosen.values:
-                    frame = frame[frame[name].isin(chosen.values)]
-                    frame.attrs = {}  # how many there are in all is of all values
-                self.computed[(kind, *key[1:])] = frame.reset_index(drop=True)
-            self._forget_lists()
-        return self.computed[key]
+        if (ready := self.computed.get(key)) is not None:  # the other thread may drop it at any time
+            return ready
+        if listing.kind in LISTS:
+            lists = customer_lists(self.data, period, columns, only)
+            frames = {Listing(kind): frame for kind, frame in lists.items()}
+        elif listing.kind in RISK_LISTS:
+            asked, nobody = risk_lists(self.data, period, columns, only), pd.DataFrame({"customer_id": []})
+            frames = {Listing(kind): asked.get(kind, nobody) for kind in RISK_LISTS}
+        else:
+            cohort = listing.cohort or None
+            frames = {listing: active_customers(self.data, period, cohort, columns, only)}
+        for kind, frame in frames.items():
+            name = f"segment.{column}" if f"segment.{column}" in frame else column
+            if name and chosen.values:
+                frame = frame[frame[name].isin(chosen.values)]
+                frame.attrs = {}  # how many there are in all is of all values
+            frames[kind] = self.computed[(kind, *key[1:])] = frame.reset_index(drop=True)
+        self._forget_lists()
+        return frames[listing]
 
     def _forget_lists(self) -> None:
         """Keep the newest lists alone: one may hold a million customers."""
         lists = [key for key in [*self.computed] if isinstance(key, tuple) and isinstance(key[0], Listing)]
         for key in lists[:-MOST_LISTS]:
-            del self.computed[key]
+            self.computed.pop(key, None)
 
     def customer_table(self, frame: pd.DataFrame, listing: Listing) -> Block:
         """The first customers of a list, with how many there are."""
