@@ -67,10 +67,10 @@ def environment(name: str) -> Path:
 def before() -> Path:
     """The package as it was at the commit `BEFORE`, out of the history of git."""
     place = KEPT / f"before-{BEFORE}"
-    if not place.is_dir():
+    if not (place / "retention_kit").is_dir():
         try:
             archive = subprocess.run(
-                ["git", "-C", HERE, "archive", f"{BEFORE}:"], check=True, capture_output=True
+                ["git", "-C", HERE.parent, "archive", BEFORE], check=True, capture_output=True
             ).stdout
         except (OSError, subprocess.SubprocessError) as error:
             raise NotThere(f"git does not have {BEFORE} here") from error
@@ -79,6 +79,7 @@ def before() -> Path:
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             files.extractall(part, filter="data")
         compileall.compile_dir(part / "retention_kit", quiet=2)
+        shutil.rmtree(place, ignore_errors=True)
         part.rename(place)
     return place
 
