@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "data.values": f"{COMMON} data.checks data.engines",
     "data.layouts": "errors data.engines",
     "data.cache_values": "",
-    "data.cache_folder": "errors data.engines",
+    "data.cache_folder": "errors data.cache_values data.engines",
     "data.readers": f"{COMMON} data.cache_values data.cache_folder data.checks data.schema data.engines data.values data.layouts",
     "data.summary_key": "",
     "data.choose_engine": f"{COMMON} data.engines data.readers",

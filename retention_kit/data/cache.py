@@ -6,7 +6,6 @@ written counts as not there.
 
 from __future__ import annotations
 
-import os
 import sys
 import zoneinfo
 from collections.abc import Mapping
@@ -22,10 +21,11 @@ from typing import Any
 import msgspec
 
 from retention_kit.data.cache_folder import (
+    begin_entry,
     beside,
-    checksums,
+    describe_entry,
     digest_of,
-    is_file,
+    open_entry,
     own_folder,
     prune,
     put_in_place,
@@ -34,7 +34,7 @@ from retention_kit.data.cache_folder import (
     remove_left,
     write_checked,
 )
-from retention_kit.data.cache_values import NotKept, from_bytes, to_bytes
+from retention_kit.data.cache_values import NotKept, to_bytes
 from retention_kit.data.checks import WHEN
 from retention_kit.data.choose_engine import content_of, fill_variables
 from retention_kit.data.engines.duckdb import DuckDB
@@ -93,19 +93,15 @@ class Entry:
         """Let the engine have the tables that are kept, and give the fields of their `Dataset`; None without any."""
         import duckdb
 
-        tomorrow, tables = self._tomorrow(), self._path / "tables"
-        content = read_checked(self._path / "dataset")
-        if content is None or not is_file(tables):
+        tomorrow = self._tomorrow()
+        found = open_entry(self._path, lambda written: written[1] <= tomorrow <= written[2])
+        if found is None:
             return None
+        tables, (views, _, _, fields) = found
         try:
-            views, sums, first, last, fields = from_bytes(content)
-            if not first <= tomorrow <= last or checksums(tables) != sums:
-                return None
             engine.open_tables(tables, views)
-        except (duckdb.Error, OSError, NotKept):
+        except duckdb.Error:
             return None
-        with suppress(OSError):
-            os.utime(self._path)
         fields["known"]["tomorrow"] = f"TIMESTAMP '{tomorrow}'"
         return fields
 
@@ -135,20 +131,11 @@ class Entry:
         tomorrow, building = self._tomorrow(), self._building
         try:
             remove_left(self._path.parent)
-            building.mkdir(mode=0o700)
-            views = engine.save_tables(building / "tables")
-            (building / "tables").chmod(0o600)
-            last = self._first_planned(engine, tomorrow)
-            content = [views, checksums(building / "tables"), tomorrow, last, fields]
-            write_checked(building / "dataset", to_bytes(content))
+            views = engine.save_tables(begin_entry(building))
+            describe_entry(building, [views, tomorrow, self._first_planned(engine, tomorrow), fields])
             (building / "summaries").mkdir(mode=0o700)
-            if fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'" and (
-                self._find_files(),
-                self._read_digests(),
-            ) == (
-                self._found,
-                self._by_file,
-            ):
+            is_as_read = (self._find_files(), self._read_digests()) == (self._found, self._by_file)
+            if is_as_read and fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'":
                 put_in_place(building, self._path)
                 with suppress(FileNotFoundError):  # another process writes or deletes there: the next one prunes
                     prune(self._path, self._code[:16])
@@ -218,16 +205,15 @@ class Summaries(dict[SummaryKey, Any]):
         super().__setitem__(key, value)
         if _is_held(key):
             with suppress(OSError, NotKept):  # another run makes it anew
-                write_checked(self._file(to_bytes(key)), to_bytes((key, value)))
+                write_checked(self._file(to_bytes(key)), (key, value))
 
     def _has_read(self, key: Any) -> bool:
         """Whether a summary is in its file; from then on it is at hand."""
         if not _is_held(key):
             return False
         try:
-            content = read_checked(self._file(to_bytes(key)))
-            found, value = (None, None) if content is None else from_bytes(content)
-        except (NotKept, ValueError):
+            found, value = read_checked(self._file(to_bytes(key))) or (None, None)
+        except NotKept:
             return False
         if found == key:
             super().__setitem__(key, value)

@@ -11,10 +11,11 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from time import time
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 from zlib import crc32
 
+from retention_kit.data.cache_values import NotKept, from_bytes, to_bytes
 from retention_kit.data.engines.private_folders import has_ended
 from retention_kit.errors import DataError
 
@@ -22,6 +23,7 @@ LARGEST = 10 * 2**30  # bytes of all entries; of a smaller disk, half of what is
 _PART = 2**25  # bytes that a thread looks at
 _DAY = 86_400
 _DIGEST = 32  # bytes
+_TABLES, _DESCRIPTION = "tables", "dataset"  # the files of an entry
 T = TypeVar("T")
 
 
@@ -104,9 +106,38 @@ def prune(kept: Path, code: str) -> None:
             used -= sizes[entry]
 
 
-def write_checked(path: Path, content: bytes) -> None:
-    """Write a file at once with its digest; whoever reads it meanwhile sees the one before, or none. Raises OSError."""
-    new = beside(path)
+def begin_entry(building: Path) -> Path:
+    """Begin an entry: the path of the file for its tables. Raises OSError."""
+    building.mkdir(mode=0o700)
+    return building / _TABLES
+
+
+def describe_entry(building: Path, description: Any) -> None:
+    """Write what the tables of an entry are, and how to see that they are whole. Raises OSError and NotKept."""
+    tables = building / _TABLES
+    tables.chmod(0o600)
+    write_checked(building / _DESCRIPTION, (checksums(tables), description))
+
+
+def open_entry(entry: Path, is_wanted: Callable[[Any], bool]) -> tuple[Path, Any] | None:
+    """The file of an entry's tables and what they are, used now; None where they are not wanted or not as written."""
+    written, tables = read_checked(entry / _DESCRIPTION), entry / _TABLES
+    try:
+        if written is None or not is_file(tables) or not is_wanted(written[1]) or checksums(tables) != written[0]:
+            return None
+    except OSError:
+        return None
+    with suppress(OSError):
+        os.utime(entry)
+    return tables, written[1]
+
+
+def write_checked(path: Path, value: Any) -> None:
+    """Write a value at once with its digest; whoever reads it meanwhile sees the one before, or none.
+
+    Raises OSError and NotKept.
+    """
+    new, content = beside(path), to_bytes(value)
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(sha256(content).digest() + content)
@@ -115,14 +146,18 @@ def write_checked(path: Path, content: bytes) -> None:
         new.unlink(missing_ok=True)
 
 
-def read_checked(path: Path) -> bytes | None:
+def read_checked(path: Path) -> Any:
     """What `write_checked` wrote; None where there is no such file, or not as it was written."""
     try:
         whole = path.read_bytes() if is_file(path) else b""
     except OSError:
         return None
     content = whole[_DIGEST:]
-    return content if len(whole) >= _DIGEST and sha256(content).digest() == whole[:_DIGEST] else None
+    if len(whole) < _DIGEST or sha256(content).digest() != whole[:_DIGEST]:
+        return None
+    with suppress(NotKept, ValueError):
+        return from_bytes(content)
+    return None
 
 
 def digest_of(path: Path) -> str:

@@ -474,7 +474,7 @@ def test_where_nothing_can_be_written_the_run_goes_on(shop, place, monkeypatch, 
     def full(*_):
         raise OSError(ENOSPC, "No space left on device")
 
-    for owner, name in ((DuckDB, "save_tables"), (cache, "write_checked"), (cache, "put_in_place")):
+    for owner, name in ((DuckDB, "save_tables"), (cache, "describe_entry"), (cache, "put_in_place")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, full)
             refused(shop, "No space left on device")

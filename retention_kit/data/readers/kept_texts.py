@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from retention_kit.data.cache_folder import (
-    checksums,
-    digest_of,
-    is_file,
-    put_in_place,
-    read_checked,
-    remove,
-    write_checked,
-)
-from retention_kit.data.cache_values import NotKept, from_bytes, to_bytes
+from retention_kit.data.cache_folder import begin_entry, describe_entry, digest_of, open_entry, put_in_place, remove
+from retention_kit.data.cache_values import NotKept
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.readers.header import Names
@@ -62,25 +53,22 @@ def _restored(
 ) -> tuple[list[Finding], str] | None:
     import duckdb
 
-    content, rows = read_checked(folder / "dataset"), folder / "tables"
-    if content is None or not is_file(rows):
+    found = open_entry(
+        folder,
+        lambda written: written[0] == asked and all(wanted(columns) == kept for columns, kept in written[1]),
+    )
+    if found is None:
         return None
+    tables, (_, _, findings, delimiter) = found
     try:
-        sums, said, chosen, findings, delimiter = from_bytes(content)
-        if said != asked or checksums(rows) != sums or any(wanted(columns) != kept for columns, kept in chosen):
-            return None
-        engine.restore_table(rows, name)
-    except (duckdb.Error, OSError, NotKept):
+        engine.restore_table(tables, name)
+    except duckdb.Error:
         return None
-    with suppress(OSError):
-        os.utime(folder)
     return findings, delimiter
 
 
-def _save(engine: DuckDB, name: str, path: Path, folder: Path, building: Path, content: list[Any]) -> None:
-    building.mkdir(mode=0o700)
-    engine.save_table(building / "tables", name)
-    (building / "tables").chmod(0o600)
-    write_checked(building / "dataset", to_bytes([checksums(building / "tables"), *content]))
-    if digest_of(path) == content[0][0]:  # else it may have been read while it changed
+def _save(engine: DuckDB, name: str, path: Path, folder: Path, building: Path, description: list[Any]) -> None:
+    engine.save_table(begin_entry(building), name)
+    describe_entry(building, description)
+    if digest_of(path) == description[0][0]:  # else it may have been read while it changed
         put_in_place(building, folder)
