@@ -10,7 +10,7 @@ from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.data.values.vocabulary import interval_step, per_year
 from retention_kit.errors import DataError
-from retention_kit.metrics.queries.renewal_steps import read_steps
+from retention_kit.metrics.queries.renewal_steps import RenewalSteps, read_steps
 from retention_kit.metrics.queries.segment_values import NONE, build_customer_values, segment_parts
 from retention_kit.metrics.queries.spans import Granularity
 from retention_kit.metrics.queries.statements import sql
@@ -50,11 +50,13 @@ def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFra
     """
     _check(data, "renewals", cut, segment)
     granularity, span = _shared_span(data, cut)
+
+    def made() -> RenewalSteps:
+        parts = _ended_parts("until", "anchored")
+        return read_steps(data, granularity, segment, len(traits_of(data)), _VIEWS, **parts)
+
     key = DerivedKey("renewal_steps", granularity, segment)
-    if key not in data.summaries:
-        traits, parts = len(traits_of(data)), _ended_parts("until", "anchored")
-        data.summaries[key] = read_steps(data, granularity, segment, traits, _VIEWS, **parts)
-    frame = data.summaries[key].at(span)
+    frame = data.kept(key, f"no renewals up to {cut}", made).at(span)
     return frame.assign(mrr=frame["mrr"] / (data.minor * 12))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,7 @@ class RenewalSteps:
         self._periods = periods[order]
         self._sums = frame[["customers", "members", "mrr"]].to_numpy("int64")[order]
         ordered = kinds[order]
-        is_new = np.any(np.diff(ordered, axis=0, prepend=ordered[:1] - 1) != 0, axis=1)
-        self._starts = np.flatnonzero(is_new)
+        self._starts = _starts_of(ordered)
         self._kinds = ordered[self._starts]
 
     def __eq__(self, other: object) -> bool:
@@ -50,8 +50,6 @@ class RenewalSteps:
             return NotImplemented
         own, theirs = ([*one._values, one._kinds, one._starts, one._periods, one._sums] for one in (self, other))
         return len(own) == len(theirs) and all(map(np.array_equal, own, theirs))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def at(self, span: int) -> pd.DataFrame:
         """The rows at a span's end, or at the as-of date if that is earlier; mrr in twelfths of a minor unit."""
@@ -92,7 +90,7 @@ class RenewalSteps:
         columns = np.column_stack([keys[:, :2], outcomes, units, keys[:, 2:]])[n != 0]
         order = np.lexsort(columns.T[::-1])
         columns = columns[order]
-        starts = np.flatnonzero(np.any(np.diff(columns, axis=0, prepend=columns[:1] - 1) != 0, axis=1))
+        starts = _starts_of(columns)
         columns = columns[starts]
         sums = [
             np.add.reduceat(values[n != 0][order], starts) if len(starts) else np.zeros(0, "int64")
@@ -152,11 +150,16 @@ def read_steps(
     return RenewalSteps(frame, granularity, data.as_of)
 
 
+def _starts_of(rows: np.ndarray) -> np.ndarray:
+    """Where in sorted rows each run of equal ones begins."""
+    return np.flatnonzero(np.any(np.diff(rows, axis=0, prepend=rows[:1] - 1) != 0, axis=1))
+
+
 def _months_between(days: np.ndarray, last: date) -> np.ndarray:
     """The whole months from dates, given as days since 1970, to another; a day that a month lacks is its last."""
     first = np.asarray(days, "timedelta64[D]") + np.datetime64(_EPOCH, "D")
     months = first.astype("datetime64[M]")
     day = (first - months.astype("datetime64[D]")).astype(int) + 1
-    longest = ((last.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)).day
+    longest = monthrange(last.year, last.month)[1]
     whole = (np.datetime64(last, "M") - months).astype(int)
     return whole - (last.day < np.minimum(day, longest))

@@ -49,9 +49,8 @@ class _BlockExporter(Exporter):
         for preprocessor in self._preprocessors:
             nb, resources = preprocessor(nb, resources)
         try:
-            validate(
-                nb
-            )  # more strictly, by what has validated notebooks before: another takes as long to make as a page
+            # More strictly, by what has validated notebooks before: another takes as long to make as a page.
+            validate(nb)
         except ValidationError:
             self._validate_preprocessor(nb, "all")
         return nb, resources
