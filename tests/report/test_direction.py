@@ -15,8 +15,10 @@ import retention_kit as rk
 from retention_kit import bidi
 from retention_kit.report.archive.index import write_index
 from retention_kit.report.checks import gate
-from retention_kit.report.checks.figures import FiguresOnPaper, text_of_pdf
+from retention_kit.report.checks.figures import FiguresOnPaper, Record, text_of_pdf
 from retention_kit.settings.goals import Goal
+from retention_kit.wording import Words
+from test_exporters import notebook, pdf, shown
 
 COMPANY = "متجر Example (UK)"
 CONTROL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -122,6 +124,23 @@ def test_figures_on_paper_are_compared_with_their_signs(folder):
     assert not FiguresOnPaper("1,119 and 95.7% then 1,155").tells("1,119 1,155")
     assert FiguresOnPaper("12 15 12 15").rarer(["12 15", "15 12", "x 12 15"]) == []
     assert FiguresOnPaper("12 15 x 7 12 16").rarer(["12 15", "15 12 y"]) == ["12 15", "15 12 y"]
+
+
+def test_paper_says_every_card_whatever_stands_beside_its_change():
+    """The change of a sum from one month to a longer or shorter one has a third figure in its line: that by day."""
+    days = pd.date_range("2023-01-01", "2024-12-31 23:00", freq="5h")
+    sums = [20 + n * n % 31 + n / 50 for n in range(len(days))]
+    orders = pd.DataFrame(
+        {"customer_id": [f"c{n * n % 211}" for n in range(len(days))], "ordered_at": days, "amount": sums}
+    )
+    data = rk.load(orders=orders, currency="GBP", timezone="UTC", languages=["ar"])
+    months = pd.period_range("2023-03", "2024-12", freq="M").astype(str)
+    blocks = [rk.Page(month, data=data, language="ar").cards() for month in months]
+    details = [change["detail"] for block in blocks for card in block.data["cards"] for change in card["changes"]]
+    assert sum(map(bool, details)) > len(months), "few say what became of a sum by day"
+    paper, record = notebook(shown(*blocks), language="ar", direction="rtl"), Record()
+    record.add(paper, Words("ar", "GBP"))
+    assert record.missing_in_pdf(text_of_pdf(pdf(paper)), is_ordered=False) == []
 
 
 def test_the_list_of_reports_says_its_findings_from_right_to_left(packs, folder):

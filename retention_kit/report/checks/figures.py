@@ -156,7 +156,7 @@ class Record:
             for card in data["cards"]:
                 changes = [change[name] for change in card["changes"] for name in ("text", "detail")]
                 goal = (card["goal"] or {}).get("text", "")
-                first = [card["label"], card["value"], *(changes[:1] or [card["detail"]])]
+                first = [card["label"], card["value"], *(changes[:2] or [card["detail"]])]
                 parts = [card["label"], card["value"], *changes, card["detail"], goal, card["note"]]
                 self.cards.append((card["label"], flat(" ".join(first)), flat(" ".join(parts))))
             self.lines += [parts for *_, parts in self.cards[-len(data["cards"]) :]]
