@@ -5,10 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from hashlib import sha256
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import NoReturn
 
 from retention_kit.errors import RetentionKitError, SettingsError, did_you_mean
+
+
+class _SourceLoader(SourceFileLoader):
+    """Compiles the file anew: bytecode kept beside it tells no edit of the same second and size."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError(path)  # the hook's way to say that no bytecode fits
 
 
 def run_plugins(files: Iterable[str | Path]) -> None:
@@ -23,8 +32,9 @@ def run_plugins(files: Iterable[str | Path]) -> None:
                 "report.plugins: there is no file {file!r}: {hint}", file=str(file), hint=did_you_mean(file.name, near)
             )
         digest = sha256(str(file.resolve()).encode()).hexdigest()[:8]  # two projects may each have a shop.py
-        spec = spec_from_file_location(f"retention_kit_plugin_{file.stem}_{digest}", file)
-        if spec is None or spec.loader is None:
+        name = f"retention_kit_plugin_{file.stem}_{digest}"
+        spec = spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))
+        if file.suffix != ".py" or spec is None or spec.loader is None:
             raise SettingsError("report.plugins: {file} is no Python file.", file=file.name)
         module = sys.modules[spec.name] = module_from_spec(spec)
         try:
