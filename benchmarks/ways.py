@@ -227,7 +227,7 @@ def _next(explorer: Explorer, name: str, value: str | tuple) -> tuple:
 
     changes = {"period": lambda: {"period": rk.Period.parse(value)}, "segment": lambda: {"column": value, "values": ()}}
     changes["values"] = lambda: {"values": value}
-    chosen = replace(explorer._wanted, **changes[name]() if name in changes else {})
+    chosen = replace(explorer._requested, **changes[name]() if name in changes else {})
     return chosen.period, chosen.segment, chosen.values
 
 

@@ -1,4 +1,4 @@
-"""The explorer: a period, a metric and a segment, and all that the report would show for them, in JupyterLab."""
+"""The explorer: choose a period, a metric and a segment in JupyterLab, and see what the report would show."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def explore(
             "Of a table say what it holds: rk.explore(rk.load(orders=df)), or subscriptions=df, responses=df."
         )
     data = sample() if data is None else data if isinstance(data, Dataset) else load(data)
-    chosen = {"period": period, "every": every, "metric": metric, "segment": segment, "compare": compare}
-    return Explorer(data, **chosen, language=language, output=output)
+    selection = {"period": period, "every": every, "metric": metric, "segment": segment, "compare": compare}
+    return Explorer(data, **selection, language=language, output=output)
 
 
 def __getattr__(name: str) -> object:

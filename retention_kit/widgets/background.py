@@ -1,7 +1,7 @@
-"""Slow work in a thread, so that the kernel stays answerable: its steps, its progress, its end and how it is cancelled.
+"""Runs slow work in a thread, so that the kernel stays responsive: steps, progress, results and cancellation.
 
-Only such threads ask the engine. What it has to say waits until the kernel's own thread takes it: on the event loop
-that was running when the work was asked for, or in whoever waits for the work.
+Only these threads query the engine. Callbacks run in the kernel's own thread: on the event loop that was running when
+the task was started, or in the caller of `wait`.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-_alive: weakref.WeakSet[Work] = weakref.WeakSet()
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 @atexit.register
-def _end_all() -> None:
-    """A thread that is in the middle of a query when Python ends takes the process down with it."""
-    for work in list(_alive):
+def _shut_down_all() -> None:
+    """A thread that is still running a query when Python exits would crash the process."""
+    for worker in list(_workers):
         with suppress(Exception):
-            work.end()
+            worker.shut_down()
 
 
 class Cancelled(Exception):
-    """The work was cancelled; nothing of it is shown."""
+    """The task was cancelled; none of its results are shown."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A named piece of work."""
+    """One step of a task, with its name for the progress bar."""
 
     name: str
     run: Callable[[], Any]
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass
 class Task:
-    """Steps in their order, and who hears of them: `progress(name, done, total)`, then one of `done` and
+    """Steps in order, and callbacks: `progress(name, done, total)`, then either `done(result of the last step)` or
     `failed(error)`.
     """
 
@@ -54,188 +54,190 @@ class Task:
     failed: Callable[[Exception], None]
     progress: Callable[[str, int, int], None] = lambda *_: None
     is_cancelled: bool = False
-    is_stale: bool = False  # a newer one of its kind has been asked for
+    is_stale: bool = False  # replaced by a newer task of its kind
     wake: Callable[[], None] = field(default=lambda: None, repr=False)
 
     def check(self) -> None:
-        """Raise Cancelled where nobody waits for it any more; long steps ask for themselves."""
+        """Raise Cancelled if the task is cancelled or stale; long steps call it themselves."""
         if self.is_cancelled or self.is_stale:
             raise Cancelled
 
 
-class Work:
-    """One thread for slow work; at most one task of a kind waits, the newest. While none does, it does what is done
-    ahead.
-    """
+class Worker:
+    """A thread that runs tasks; of each kind only the newest is queued. While none is, it runs prefetch steps."""
 
     def __init__(
-        self, interrupt: Callable[[], None], clean: Callable[[], None], is_alone: Callable[[], bool] = lambda: True
+        self,
+        interrupt: Callable[[], None],
+        clean_up: Callable[[], None],
+        is_exclusive: Callable[[], bool] = lambda: True,
     ):
-        """`interrupt` ends what the engine runs; `clean` is called in the thread when a step was broken off.
+        """`interrupt` stops the engine's current query; `clean_up` is called in the thread after a step has failed.
 
-        Where the engine is not `is_alone` ours, what it runs may be another's: then cancelled work ends after its step.
+        Unless `is_exclusive`, the engine may be running another worker's query: then a cancelled task ends only after
+        its current step.
         """
-        self._interrupt, self._clean, self._is_alone = interrupt, clean, is_alone
-        self._waiting: deque[Task] = deque()
+        self._interrupt, self._clean_up, self._is_exclusive = interrupt, clean_up, is_exclusive
+        self._queue: deque[Task] = deque()
         self._callbacks: deque[Callable[[], None]] = deque()
         self._running: Task | None = None
-        self._ahead: Iterator[Step] = iter(())
-        self._is_ahead = False  # a step of those is running
-        self._change, self._hearing = threading.Condition(threading.RLock()), threading.RLock()
+        self._prefetch_steps: Iterator[Step] = iter(())
+        self._is_prefetching = False
+        self._change, self._callback_lock = threading.Condition(threading.RLock()), threading.RLock()
         self._thread: threading.Thread | None = None
-        _alive.add(self)
+        _workers.add(self)
 
     def start(self, task: Task) -> None:
-        """Do it after what runs; what it says comes on the event loop that runs here, if any, else when one waits."""
-        task.wake = self._waker()
+        """Queue a task; its callbacks run on the current event loop if there is one, else in `wait`."""
+        task.wake = self._make_wake()
         with self._change:
             self.drop(task.kind)
-            self._waiting.append(task)
-            self._begin()
+            self._queue.append(task)
+            self._start_thread()
             self._change.notify_all()
 
-    def prepare(self, steps: Iterable[Step]) -> None:
-        """Do these steps while no task waits, in place of those before; nobody hears of them, nor of errors.
+    def prefetch(self, steps: Iterable[Step]) -> None:
+        """Run these steps while no task is queued, in place of earlier ones; their results and errors are ignored.
 
-        What is asked for meanwhile waits until the step that runs has ended. Without an event loop they are not done:
-        nobody could ask for anything before they are.
+        A task that is started meanwhile waits for the current step. Without an event loop the steps are not run, since
+        no other task could be started before they have ended.
         """
         if (loop := _running_loop()) is None:
             return
         with self._change:
-            self._ahead = takewhile(lambda _: not loop.is_closed(), steps)
-            self._begin()
+            self._prefetch_steps = takewhile(lambda _: not loop.is_closed(), steps)
+            self._start_thread()
 
     def drop(self, kind: str) -> None:
-        """Nobody waits for what was asked of this kind: it ends after its step, and is not heard of."""
+        """Discard the tasks of a kind without callbacks; a running one ends after its current step."""
         with self._change:
-            self._waiting = deque(task for task in self._waiting if task.kind != kind)
+            self._queue = deque(task for task in self._queue if task.kind != kind)
             if self._running and self._running.kind == kind:
                 self._running.is_stale = True
 
     def cancel(self, kind: str) -> None:
-        """End the running task of a kind and forget the waiting one; both hear of it by `failed(Cancelled())`."""
+        """Cancel the running task of a kind and the queued one; `failed(Cancelled())` is called for both."""
         with self._change:
-            for task in [task for task in self._waiting if task.kind == kind]:
-                self._waiting.remove(task)
-                self._say(task, partial(task.failed, Cancelled()))
+            for task in [task for task in self._queue if task.kind == kind]:
+                self._queue.remove(task)
+                self._post(task, partial(task.failed, Cancelled()))
             if self._running and self._running.kind == kind:
                 self._running.is_cancelled = True
-                if self._is_alone():
+                if self._is_exclusive():
                     self._interrupt()
 
-    def end(self) -> None:
-        """Cancel all of it, and wait a moment until it has ended."""
+    def shut_down(self) -> None:
+        """Cancel all tasks, and wait up to five seconds for the thread to end."""
         with self._change:
-            self._ahead = iter(())
-            thread, kinds = self._thread, {task.kind for task in (*self._waiting, *filter(None, [self._running]))}
+            self._prefetch_steps = iter(())
+            thread, kinds = self._thread, {task.kind for task in (*self._queue, *filter(None, [self._running]))}
             for kind in kinds:
                 self.cancel(kind)
-            if kinds or self._is_ahead:
+            if kinds or self._is_prefetching:
                 self._interrupt()
         if thread is not None:
             thread.join(5)
 
     @property
     def is_running(self) -> bool:
-        """Whether anything runs; asked without the lock, as the other work may hold its own."""
-        return self._running is not None or self._is_ahead
+        """Whether anything is running; read without the lock, as another worker may hold its own."""
+        return self._running is not None or self._is_prefetching
 
     def is_busy(self, kind: str) -> bool:
-        """Whether something of a kind runs or waits."""
+        """Whether a task of this kind is running or queued."""
         with self._change:
-            return any(task.kind == kind for task in (*self._waiting, *filter(None, [self._running])))
+            return any(task.kind == kind for task in (*self._queue, *filter(None, [self._running])))
 
     def wait(self, kind: str) -> None:
-        """Until all of a kind is done and what was said has been heard, in this thread."""
+        """Wait until all tasks of a kind have ended, and run their callbacks in this thread."""
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._callbacks or not self.is_busy(kind))
-            if not self.hear():
+            if not self.run_callbacks():
                 return
 
-    def hear(self) -> bool:
-        """Act on what was said; whether there was anything."""
-        heard = False
-        with self._hearing:  # a kernel may have several threads of its own
+    def run_callbacks(self) -> bool:
+        """Run the pending callbacks; returns whether there were any."""
+        has_run = False
+        with self._callback_lock:  # a kernel may have several threads of its own
             while self._callbacks:
                 self._callbacks.popleft()()
-                heard = True
-        return heard
+                has_run = True
+        return has_run
 
-    def tell(self, task: Task, name: str, done: int, total: int) -> None:
-        """How far a task is, from whichever thread does it."""
-        self._say(task, lambda: task.progress(name, done, total))
+    def report_progress(self, task: Task, name: str, done: int, total: int) -> None:
+        """Queue a task's progress callback, from any thread."""
+        self._post(task, lambda: task.progress(name, done, total))
 
-    def _waker(self) -> Callable[[], None]:
-        """Wakes whoever is to hear; the context tells the kernel which message it answers."""
-        if (loop := _running_loop()) is None:  # no kernel: who wants to know waits
+    def _make_wake(self) -> Callable[[], None]:
+        """A function that schedules the callbacks; the context says to which message of the kernel output belongs."""
+        if (loop := _running_loop()) is None:  # no kernel: callbacks run in `wait`
             return lambda: None
         context = copy_context()
 
         def wake() -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self.hear, context=context)
+                loop.call_soon_threadsafe(self.run_callbacks, context=context)
 
         return wake
 
-    def _say(self, task: Task, what: Callable[[], None]) -> None:
+    def _post(self, task: Task, callback: Callable[[], None]) -> None:
         with self._change:
-            self._callbacks.append(what)
+            self._callbacks.append(callback)
             self._change.notify_all()
         task.wake()
 
-    def _begin(self) -> None:
+    def _start_thread(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="retention-kit explorer", daemon=True)
+            self._thread = threading.Thread(target=self._run_tasks, name="retention-kit explorer", daemon=True)
             self._thread.start()
 
-    def _work(self) -> None:
+    def _run_tasks(self) -> None:
         while True:
             with self._change:
-                task = self._running = self._waiting.popleft() if self._waiting else None
-                step = self._next_ahead() if task is None else None
-                self._is_ahead = step is not None
-                if task is None and step is None:  # an idle thread would keep all of this in memory
+                task = self._running = self._queue.popleft() if self._queue else None
+                step = self._next_prefetch_step() if task is None else None
+                self._is_prefetching = step is not None
+                if task is None and step is None:  # an idle thread would keep the worker in memory
                     self._thread = None
                     return
             if task is not None:
-                last = self._run(task)
-                with self._change:  # at once, so that nobody sees it done but unsaid
+                callback = self._run(task)
+                with self._change:  # together, so that `wait` never sees it ended without its callback
                     self._running = None
-                    self._say(task, last)
-                del last
+                    self._post(task, callback)
+                del callback
             elif step is not None:
-                self._run_ahead(step)
+                self._run_prefetch_step(step)
             del task, step
 
-    def _next_ahead(self) -> Step | None:
+    def _next_prefetch_step(self) -> Step | None:
         try:
-            return next(self._ahead, None)
-        except Exception:  # as of a step
+            return next(self._prefetch_steps, None)
+        except Exception:  # ignored, as errors of a step are
             return None
 
-    def _run_ahead(self, step: Step) -> None:
+    def _run_prefetch_step(self, step: Step) -> None:
         try:
             step.run()
-        except Exception:  # whoever asks for the same will hear of it
-            self._clean()
-        self._is_ahead = False
+        except Exception:  # a task that runs the same will report it
+            self._clean_up()
+        self._is_prefetching = False
 
     def _run(self, task: Task) -> Callable[[], None]:
-        """Run a task's steps; gives its last word."""
+        """Run a task's steps; returns its final callback."""
         result = None
         try:
             for number, step in enumerate(task.steps):
                 task.check()
-                self.tell(task, step.name, number, len(task.steps))
+                self.report_progress(task, step.name, number, len(task.steps))
                 result = step.run()
             task.check()
         except Exception as error:
-            if not isinstance(error, Cancelled):  # which is raised between queries
-                self._clean()
+            if not isinstance(error, Cancelled):  # raised between queries
+                self._clean_up()
             if task.is_stale:
-                return _nothing
+                return _ignore
             reason = Cancelled() if task.is_cancelled else error
             return lambda: task.failed(reason)
         return lambda: task.done(result)
@@ -248,5 +250,5 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _nothing() -> None:
-    """Of stale work nobody hears."""
+def _ignore() -> None:
+    """The final callback of a stale task."""

@@ -1,4 +1,4 @@
-"""What the explorer needs from the browser: charts without a network, and what only a script can do."""
+"""Widgets with scripts in the browser: charts that work offline, and the explorer's own script and style."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from altair.jupyter.jupyter_chart import Selections
 from altair.utils.selection import IntervalSelection, PointSelection
 
 _HERE = Path(__file__).parent
-KINDS = {"interval": IntervalSelection, "point": PointSelection}
+_SELECTION_TYPES = {"interval": IntervalSelection, "point": PointSelection}
 
 
-class Front(anywidget.AnyWidget):
-    """The explorer's style and script; `labels` are attributes for elements of it, by CSS selector."""
+class FrontEnd(anywidget.AnyWidget):
+    """The explorer's style and script; `labels` are HTML attributes to set, by CSS selector."""
 
     _esm = (_HERE / "front.js").read_text("utf-8")
     _css = (_HERE / "style.css").read_text("utf-8")
@@ -27,39 +27,39 @@ class Front(anywidget.AnyWidget):
         self.send({"kind": "save", "name": name, "text": text})
 
 
-class Picture(alt.JupyterChart):
-    """Altair's chart widget, offline, drawn from a finished specification: to build it anew as objects takes too long.
+class ChartWidget(alt.JupyterChart):
+    """Altair's chart widget, offline, drawn from a finished specification, as building Altair objects is slow.
 
-    `name` and `kind` are those of the one selection that its charts may have; `selections` tells what is selected.
+    `name` and `kind` are those of the one selection that its charts may have; `selections` has its current value.
     """
 
     def __init__(self, name: str = "", kind: str = "interval"):
         self._empty: dict[str, dict[str, Any]] = {name: {"value": None, "store": []}} if name else {}
         super().__init__(None, spec=None, embed_options={"actions": False, "renderer": "svg"})  # type: ignore[arg-type]  # no chart yet
-        self._turn = 0
+        self._revision = 0
         self._selection_types = {name: kind} if name else {}
         nothing: dict | list = {} if kind == "interval" else []
-        self.selections = Selections({name: KINDS[kind](name=name, value=nothing, store=[])} if name else {})
+        self.selections = Selections({name: _SELECTION_TYPES[kind](name=name, value=nothing, store=[])} if name else {})
         self.add_class("rk-picture")
 
     @classmethod
     def is_loaded(cls) -> bool:
-        """Whether the charts' script is there; to make it takes a second, once."""
+        """Whether the chart script is loaded; loading it takes a second, once."""
         return cls._is_offline
 
     def draw(self, spec: dict[str, Any] | None) -> None:
-        """Show another chart, with nothing selected; None shows nothing."""
+        """Draw a Vega-Lite specification with nothing selected; None clears the chart."""
         if spec is not None and isinstance(spec.get("width"), int | float):
-            self.layout.min_height = f"{spec['height']}px"  # so that nothing below it jumps while it is drawn
+            self.layout.min_height = f"{spec['height']}px"  # so that the layout does not jump while it is drawn
             spec = {**spec, "width": "container"}
-        if spec is not None:  # the same chart is drawn again, too
-            self._turn += 1
-            spec = spec | {"usermeta": {**spec.get("usermeta", {}), "turn": self._turn}}
+        if spec is not None:  # a new revision, so that an equal specification is drawn again too
+            self._revision += 1
+            spec = spec | {"usermeta": {**spec.get("usermeta", {}), "turn": self._revision}}
         with self.hold_sync():
             self._vl_selections = {} if spec is None else dict(self._empty)
-            self.spec = spec  # type: ignore[assignment]  # None shows nothing
+            self.spec = spec  # type: ignore[assignment]  # None clears the chart
 
 
-def load_pictures() -> None:
-    """Make the charts' script."""
-    Picture.enable_offline()
+def load_chart_script() -> None:
+    """Load the chart script, for all charts of this process."""
+    ChartWidget.enable_offline()

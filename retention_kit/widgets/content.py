@@ -1,6 +1,6 @@
-"""Everything that is shown for one selection, as blocks, frames and drawings; no widget and no figure of its own.
+"""Everything that is shown for one selection, as blocks, frames and chart specifications, without widgets.
 
-`steps` names the work it needs, in order; once they have run, all the rest is at hand.
+`steps` are the slow computations; once they have run, all other methods use their cached results.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TABS = ("trend", "movements", "cohorts", "segments", "customers", "goals", "abou
 
 
 class TitledChart(NamedTuple):
-    """One chart, or in its place a sentence."""
+    """A chart with its title and caption; without `spec`, `title` is a sentence that is shown instead."""
 
     title: str
     spec: dict | None = None
@@ -41,12 +41,12 @@ class TitledChart(NamedTuple):
 
 
 class Content(CustomerLists):
-    """One selection of a dataset. `computed` keeps scorecards and lists for the next content."""
+    """What the explorer shows for one selection of a dataset. `computed` caches scorecards and customer lists."""
 
-    # What it takes.
+    # Computation
 
     def steps(self, listing: Listing | None = None) -> list[Step]:
-        """The work behind what all tabs share, and behind a list of customers."""
+        """The steps that all tabs need, and those of a list of customers."""
         chosen, data = self.selection, self.data
         grids = [(Granularity(chosen.every), "")]
         if chosen.column:
@@ -62,17 +62,17 @@ class Content(CustomerLists):
             steps.append(self._step("cohorts", lambda: summary(data, "cohorts", Granularity(chosen.every)), ""))
         if data.settings.goals or data.settings.alerts:
             steps.append(self._step("goals", lambda: (self.page.goal_states(), self.page.alert_states), ""))
-        steps.append(self._step("chance", lambda: self.page.judge(), ""))  # of all that the report compares
+        steps.append(self._step("chance", lambda: self.page.judge(), ""))
         return steps if listing is None else steps + self.list_steps(listing)
 
     def list_steps(self, listing: Listing) -> list[Step]:
-        """The work behind a list of customers."""
+        """The steps that a list of customers needs."""
         if missing_reason(self.data, "movements"):
             return []
         return [self._step("customers", lambda: self.customers(listing), "")]
 
-    def steps_ahead(self) -> Iterator[Step]:
-        """The same work in smaller steps, for which something else can be put off."""
+    def prefetch_steps(self) -> Iterator[Step]:
+        """The same computations in smaller steps, between which other tasks can run."""
         for period in self.page.unknown_periods():
             yield Step("", partial(self.page.rows_of, [period]))
         yield from self.steps()
@@ -81,11 +81,11 @@ class Content(CustomerLists):
         text = self.words.text(f"explorer.step.{name}")
         return Step(self.words.text("explorer.step.by", step=text, column=column) if column else text, run)
 
-    # What it says.
+    # Data
 
     @cached_property
     def scorecard(self) -> pd.DataFrame:
-        """All that the scorecard says of the selection: the trend's periods, and this period by segment value."""
+        """The scorecard of the selection: the trend's periods, and this period by segment value."""
         rows, values = self.page.scorecard(), self.selection.values
         if len(values) > 1:
             rows = rows[(rows["segment"] == "") | rows["segment_value"].isin(values)].reset_index(drop=True)
@@ -98,11 +98,11 @@ class Content(CustomerLists):
         return rows_for(self.page.rows, self.selection.metric).reset_index(drop=True)
 
     def values(self) -> list[str]:
-        """The values of the segment column that can be chosen."""
+        """All values of the segment column."""
         return values_of(self.data, self.selection.column)
 
     def state(self) -> str:
-        """What the data are, in a sentence; another one where several values are chosen, as not all is of those."""
+        """A sentence on the data, and another if several values are chosen, as not everything is limited to them."""
         company = self.data.settings.report.company
         key = "explorer.state" + "_sample" * self.data.is_sample + "_unnamed" * (not company)
         sentences = [self.words.text(key, company=company, day=self.page.last_day())]
@@ -110,10 +110,10 @@ class Content(CustomerLists):
             sentences.append(self.words.text("explorer.several"))
         return " ".join(sentences)
 
-    # What it shows.
+    # Blocks
 
     def cards(self) -> list[dict]:
-        """The chosen metric's card, then the page's own, as many as fit."""
+        """The cards of the chosen metric and of the report's key metrics, `SHOWN` in all."""
         now = self.page.now(ranked("card"))
         others = [row.metric for row in now.itertuples() if narrative.is_known(row.value)]
         names = [self.selection.metric, *(name for name in others if name != self.selection.metric)][:SHOWN]
@@ -121,7 +121,7 @@ class Content(CustomerLists):
         return block.data["cards"] if block else []
 
     def trend(self) -> TitledChart:
-        """The chosen metric over the trend's periods, with last year's where that is compared with."""
+        """The chosen metric over the trend's periods, with last year's if it is compared with that."""
         block, words, rows = self.page.trend(self.selection.metric), self.words, self.trend_rows
         now, compare = self.page.row(self.selection.metric), self.selection.compare
         if block is None or now is None:
@@ -140,36 +140,32 @@ class Content(CustomerLists):
             captions.append(words.text("explorer.no_goal", label=now.label))
         if before:
             captions.append(words.text("explorer.last_year"))
-        return TitledChart(title, _described(chart), " ".join(captions))
+        return TitledChart(title, _with_description(chart), " ".join(captions))
 
     def figures(self, periods: Iterable[str] = ()) -> Block:
-        """The scorecard's rows behind the trend: those of some periods, or of all."""
+        """The scorecard's rows of the trend as a table, newest first; only those of `periods`, if any are given."""
         rows, chosen = self.trend_rows, set(periods)
         rows = rows[rows["period"].isin(chosen)] if chosen else rows
-        name = "explorer.period_head"
-        return self._table(rows[::-1], name, lambda row: self.words.period(row.period, "short"))
+        return self._table(rows[::-1], "explorer.period_head", lambda row: self.words.period(row.period, "short"))
 
     def movements(self, of_money: bool) -> list[TitledChart]:
-        """Customers, or recurring revenue, gained and lost."""
+        """The charts of gained and lost customers, or recurring revenue."""
         if self.page.only:
             return [self._sentence("whole_only")]
         blocks = [self.page.mrr_waterfall(), self.page.mrr_movements()] if of_money else [self.page.movements()]
         return [_titled_chart(block) for block in blocks if block] or [self._sentence("no_movements")]
 
     def movement_figures(self, of_money: bool) -> Block | None:
-        """What the movements are made of, to the last digit, the newest period first."""
+        """The movements as a table with all digits, newest period first."""
         name, table, unit = ("mrr", mrr_movements, "money") if of_money else ("customers", customer_movements, "count")
         if self.page.only or missing_reason(self.data, "mrr" if of_money else "movements"):
             return None
         words, frame = self.words, self.page.recent(table(self.data, self.page.every))[::-1]
         parts = [part for part in frame.columns if part not in ("period", "complete")]
-        heads = {
-            part: words.text(f"explorer.{part}" if part in ("start", "end") else f"charts.{name}.{part}")
-            for part in parts
-        }
+        keys = [f"explorer.{part}" if part in ("start", "end") else f"charts.{name}.{part}" for part in parts]
         columns = [
             {"label": words.text("explorer.period_head")},
-            *({"label": heads[part], "align": "end"} for part in parts),
+            *({"label": words.text(key), "align": "end"} for key in keys),
         ]
         rows = [
             [words.period(row["period"], "short"), *(words.value(row[part], unit, "full") for part in parts)]
@@ -182,7 +178,7 @@ class Content(CustomerLists):
         return missing_reason(self.data, "movements") is None, missing_reason(self.data, "mrr") is None
 
     def cohorts(self) -> TitledChart:
-        """The heat map, whose cells can be chosen."""
+        """The cohort heat map with selectable cells."""
         if self.page.only:
             return self._sentence("whole_only")
         block = self.page.cohorts()
@@ -192,10 +188,10 @@ class Content(CustomerLists):
         chart = cohort_charts.heat_map(
             cells.assign(value=cells["retention"]), self.words, self.page.every, "fraction", select=True
         )
-        return TitledChart(block.data["title"], _described(chart), block.data["caption"])
+        return TitledChart(block.data["title"], _with_description(chart), block.data["caption"])
 
     def cells(self) -> pd.DataFrame:
-        """The cells of the heat map."""
+        """The cells of the heat map: `Page.cells`, or an empty frame with `cohort` and `period`."""
         import pandas as pd
 
         cells = self.page.cells()
@@ -211,7 +207,7 @@ class Content(CustomerLists):
         )
 
     def segment_figures(self) -> Block | None:
-        """The scorecard's rows behind it, the highest first."""
+        """The scorecard's rows by segment value as a table, highest first."""
         if not self.page.columns:
             return None
         rows = rows_for(self.page.parts(self.selection.column), self.selection.metric)
@@ -219,7 +215,7 @@ class Content(CustomerLists):
         return self._table(rows, "explorer.value_head", lambda row: self.words.name(row.segment_value))
 
     def about(self) -> list[Block]:
-        """What the chosen metric is and from where, then what cleaning found."""
+        """The chosen metric's figures and definition, then data quality and provenance."""
         page, one = self.page, METRICS[self.selection.metric]
         sections: dict[str, list[Block]] = {}
         for block in appendix(page, []):
@@ -236,17 +232,17 @@ class Content(CustomerLists):
         blocks = [page.figures(one.name), definitions[0], terms, *intro, notice]
         return [*filter(None, blocks), *sections["quality"], *sections["provenance"]]
 
-    def _table(self, rows: pd.DataFrame, head: str, name: Callable[[Any], str]) -> Block:
-        """Scorecard rows to the last digit, each with what it is made of and what it is compared with."""
+    def _table(self, rows: pd.DataFrame, label: str, name: Callable[[Any], str]) -> Block:
+        """Scorecard rows with all digits: value, numerator, denominator, n, interval, comparison and change."""
         words, text, compare = self.words, self.words.text, self.selection.compare
         parts = ("value", "numerator", "denominator", "n", "interval")
-        heads = [text(head), *(text(f"figures.{part}") for part in parts)]
-        heads += [text(f"explorer.compared.{compare}"), text("figures.change")]
-        before = "target" if compare == "goal" else compare
+        labels = [text(label), *(text(f"figures.{part}") for part in parts)]
+        labels += [text(f"explorer.compared.{compare}"), text("figures.change")]
+        column = "target" if compare == "goal" else compare
         body, notes = [], []
         for row in rows.itertuples():
-            then = getattr(row, before)
-            change = row.change if compare == "previous" else row.value - then if row.complete else None
+            reference = getattr(row, column)
+            change = row.change if compare == "previous" else row.value - reference if row.complete else None
             body.append(
                 [
                     name(row),
@@ -255,28 +251,28 @@ class Content(CustomerLists):
                     tables.part(row.denominator, row, words, is_top=False),
                     words.value(row.n, "count"),
                     tables.interval(row, words, "full") or words.value(None, "count"),
-                    words.value(then, row.unit, "full"),
+                    words.value(reference, row.unit, "full"),
                     words.change(change, row.unit, "full"),
                 ]
             )
             if row.note:
                 notes.append(text("figures.note", label=name(row), note=words.say(row.note)))
-        columns = [{"label": label, "align": "end" if index else "start"} for index, label in enumerate(heads)]
+        columns = [{"label": label, "align": "end" if index else "start"} for index, label in enumerate(labels)]
         return Block("table", columns=columns, rows=body, caption=" ".join(notes))
 
-    def _sentence(self, key: str, **said: str) -> TitledChart:
-        return TitledChart(self.words.text(f"explorer.{key}", **said))
+    def _sentence(self, key: str, **values: str) -> TitledChart:
+        return TitledChart(self.words.text(f"explorer.{key}", **values))
 
 
 def _titled_chart(block: Block) -> TitledChart:
     if block.kind == "text":
         return TitledChart(block.data["text"])
     return TitledChart(
-        block.data["title"], _described(ChartSpec(block.data["spec"], block.data["alt"])), block.data["caption"]
+        block.data["title"], _with_description(ChartSpec(block.data["spec"], block.data["alt"])), block.data["caption"]
     )
 
 
-def _described(chart: ChartSpec | None) -> dict:
-    """A drawing's specification, which says in words what it shows."""
-    assert chart is not None  # the page has drawn the same
+def _with_description(chart: ChartSpec | None) -> dict:
+    """A chart's specification with its text alternative."""
+    assert chart is not None  # the page has drawn it too
     return chart.spec | {"description": chart.alt}

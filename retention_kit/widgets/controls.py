@@ -1,4 +1,4 @@
-"""The controls: what is chosen, as a selection."""
+"""The controls of the explorer: menus and buttons that change the selection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from retention_kit.metrics.queries.summaries import periods_of
 from retention_kit.metrics.scorecard import missing_metrics
 from retention_kit.periods import EVERY, Period
 from retention_kit.widgets.panels import boxed
-from retention_kit.widgets.selection import COMPARE, Selection, same_time
+from retention_kit.widgets.selection import COMPARE, Selection, matching_period
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 
 class Controls(W.HBox):
-    """What can be chosen about a dataset; `chosen` is called with the selection whenever a user has changed it."""
+    """Menus for all parts of a selection; `on_select` is called with the new selection when a user has changed it."""
 
-    def __init__(self, data: Dataset, words: Words, chosen: Callable[[Selection], None]):
-        self._data, self._words, self._chosen = data, words, chosen
+    def __init__(self, data: Dataset, words: Words, on_select: Callable[[Selection], None]):
+        self._data, self._words, self._on_select = data, words, on_select
         self._selection: Selection | None = None
-        self._is_set = False  # by us: nobody has chosen anything
-        self._known: list[str] = []  # the values of the segment column
+        self._is_updating = False  # by `set`, not by a user
+        self._segment_values: list[str] = []
         text, missing = words.text, missing_metrics(data)
         metrics = [(words.say(one.label), name) for name, one in METRICS.items() if name not in missing]
-        self.every = self._choice("every", [(text(f"explorer.every_{every}"), every) for every in EVERY])
-        self.period = self._choice("period", [])
-        self.metric = self._choice("metric", metrics)
-        self.compare = self._choice("compare", [(text(f"explorer.compare_{name}"), name) for name in COMPARE])
-        self.column = self._choice(
+        self.every = self._dropdown("every", [(text(f"explorer.every_{every}"), every) for every in EVERY])
+        self.period = self._dropdown("period", [])
+        self.metric = self._dropdown("metric", metrics)
+        self.compare = self._dropdown("compare", [(text(f"explorer.compare_{name}"), name) for name in COMPARE])
+        self.column = self._dropdown(
             "segment", [(text("explorer.whole"), ""), *((words.name(name), name) for name in data.segments)]
         )
         self.values = W.SelectMultiple(description=text("explorer.values"), rows=4)
-        self.values.observe(self._choose, "value")
+        self.values.observe(self._on_change, "value")
         self.older, self.newer = (W.Button(description=text(f"explorer.{name}")) for name in ("older", "newer"))
         self.older.on_click(lambda _: self._move(-1))
         self.newer.on_click(lambda _: self._move(1))
@@ -52,9 +52,9 @@ class Controls(W.HBox):
         self.add_class("rk-controls")
 
     def set(self, selection: Selection, values: list[str]) -> None:
-        """Show a selection, and the values that its segment column has."""
+        """Show a selection; `values` are all values of its segment column."""
         known = [str(period) for period in reversed(periods_of(self._data, selection.every))]
-        with self._quietly():
+        with self._updating():
             self._selection = selection
             self.every.value = selection.every
             if [value for _, value in self.period.options] != known:
@@ -67,43 +67,44 @@ class Controls(W.HBox):
             self.newer.disabled = self.period.value == known[0]
 
     def _set_values(self, chosen: tuple[str, ...], known: list[str]) -> None:
-        if self._known != known:
-            self.values.value = ()  # first: the browser cannot have one chosen that it does not know
-            shown = [self._words.name(value) for value in known]
-            self._known, self.values.options = known, known if shown == known else [*zip(shown, known, strict=True)]
+        if self._segment_values != known:
+            self.values.value = ()  # first: the browser cannot select a value that it does not know
+            labels = [self._words.name(value) for value in known]
+            self._segment_values = known
+            self.values.options = known if labels == known else [*zip(labels, known, strict=True)]
         self.values.value = chosen if set(chosen) <= {*known} else ()
         self.values.disabled = not known
         self.values.layout.display = None if known else "none"
 
-    def of_length(self, selection: Selection, every: str) -> Selection:
-        """The same of another period length, at the same time."""
-        return replace(selection, period=same_time(self._data, selection.period, every))
+    def with_length(self, selection: Selection, every: str) -> Selection:
+        """The selection with another period length, at the same time."""
+        return replace(selection, period=matching_period(self._data, selection.period, every))
 
-    def _choice(self, name: str, options: list[tuple[str, str]]) -> W.Dropdown:
+    def _dropdown(self, name: str, options: list[tuple[str, str]]) -> W.Dropdown:
         widget = W.Dropdown(options=options, description=self._words.text(f"explorer.{name}"))
-        widget.observe(self._choose, "value")
+        widget.observe(self._on_change, "value")
         return widget
 
-    def _choose(self, _: object) -> None:
-        if self._is_set or self._selection is None:
+    def _on_change(self, _: object) -> None:
+        if self._is_updating or self._selection is None:
             return
         before = self._selection
         period = Period.parse(self.period.value)
         if self.every.value != before.every:
-            period = same_time(self._data, before.period, self.every.value)
+            period = matching_period(self._data, before.period, self.every.value)
         column = self.column.value
         values = tuple(self.values.value) if column == before.column else ()
         selection = Selection(period, self.metric.value, column, values, self.compare.value)
-        self.set(selection, self._known if column == before.column else [])
-        self._chosen(selection)
+        self.set(selection, self._segment_values if column == before.column else [])
+        self._on_select(selection)
 
     def _move(self, periods: int) -> None:
         self.period.value = str(Period.parse(self.period.value).shift(periods))
 
     @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        before, self._is_set = self._is_set, True
+    def _updating(self) -> Iterator[None]:
+        before, self._is_updating = self._is_updating, True
         try:
             yield
         finally:
-            self._is_set = before
+            self._is_updating = before

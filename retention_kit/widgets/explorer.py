@@ -1,4 +1,4 @@
-"""The explorer itself: what it looks at, what it shows of that, and what happens when either changes."""
+"""The explorer widget: connects the selection, the computation in threads, and all that is shown."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from msgspec import structs
 from retention_kit.errors import DataError, SettingsError, did_you_mean
 from retention_kit.periods import check_every
 from retention_kit.report.export.csv_files import frame_csv
-from retention_kit.widgets.ahead import next_selections
-from retention_kit.widgets.background import Cancelled, Step, Task, Work
-from retention_kit.widgets.browser import Front, Picture, load_pictures
+from retention_kit.widgets.background import Cancelled, Step, Task, Worker
+from retention_kit.widgets.browser import ChartWidget, FrontEnd, load_chart_script
 from retention_kit.widgets.content import TABS, Content
 from retention_kit.widgets.controls import Controls
 from retention_kit.widgets.lists import ACTIVE, Listing
 from retention_kit.widgets.panels import Progress, cards_html, markup
-from retention_kit.widgets.reporting import KIND as REPORT
-from retention_kit.widgets.reporting import Reporting, sentence
-from retention_kit.widgets.selection import Selection, checked
-from retention_kit.widgets.tabs import Asked, Tabs, checked_listing, fits
+from retention_kit.widgets.prefetch import next_selections
+from retention_kit.widgets.reporting import REPORT, Reporting, error_message
+from retention_kit.widgets.selection import Selection, check_selection
+from retention_kit.widgets.tabs import TabCallbacks, Tabs, check_listing, fits
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -33,21 +32,21 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
     from retention_kit.report.archive.pack import Pack
 
-CONTENT, QUESTION = "content", "question"  # kinds of work
-CHOSEN = ("period", "every", "metric", "segment", "values", "compare")
-FILE = "customers.csv"  # fixed: no value of the data is in it
+CONTENT, QUERY = "content", "query"  # kinds of tasks
+TRAITS = ("period", "every", "metric", "segment", "values", "compare")
+FILE = "customers.csv"  # fixed: contains no value of the data
 
 
 class Explorer(W.VBox):
-    """A period, a metric and a segment to choose, and all that the report would show of them.
+    """A widget to choose a period, a metric and a segment, which shows what the report would show of them.
 
-    `period`, `every`, `metric`, `segment`, `values` and `compare` are traits: they may be read, set, observed and
-    linked; what is read after that is of the new selection. `parameters` are those of a template that shows the same;
-    `scorecard`, `customers` and `pack` are what is behind the figures, the list of customers, and the last report built
-    here.
+    `period`, `every`, `metric`, `segment`, `values` and `compare` are traits: they can be read, set, observed and
+    linked; a wrong value raises an error and changes nothing. `parameters` are those of a template that shows the same;
+    `scorecard` and `customers` are the figures and the listed customers, once they are computed; `pack` is the last
+    report that was built here.
     """
 
-    period = T.Any("")  # of any type, as `checked` names what is wrong better
+    period = T.Any("")  # of any type, as `check_selection` has the better error messages
     every = T.Any("")
     metric = T.Any("")
     segment = T.Any("")
@@ -66,33 +65,32 @@ class Explorer(W.VBox):
         language: str = "",
         output: str | Path | None = None,
     ):
-        self._is_following = True  # until there is a selection, nothing is chosen
+        self._is_syncing = True  # until there is a selection
         data = _in_language(data, language) if language else data
-        # Only the threads of work ask the engine; all else looks at what is at hand.
-        self._data, self._at_hand = data, replace(data, engine=None)
+        # Only the workers' threads query the engine; everything else uses cached summaries.
+        self._data, self._cached_data = data, replace(data, engine=None)
         self._computed: dict[Hashable, pd.DataFrame] = {}
         self._prepared: set[Hashable] = set()
-        self._work = Work(self._interrupt, self._clean, lambda: not self._building.is_running)
-        self._building = Work(
-            self._interrupt, self._clean, lambda: not self._work.is_running
-        )  # what is shown does not wait
-        self._shown: Content | None = None
+        self._worker = Worker(self._interrupt, self._clean_up, lambda: not self._report_worker.is_running)
+        # A worker of its own, so that selections do not wait for a report.
+        self._report_worker = Worker(self._interrupt, self._clean_up, lambda: not self._worker.is_running)
+        self._content: Content | None = None
         self._error: Exception | None = None
-        self._turn = 0  # counts what was chosen
+        self._request_number = 0
         self._listing = Listing(ACTIVE)
-        self._wanted = self._checked(period, every, metric, segment, (), compare)
+        self._requested = self._check_selection(period, every, metric, segment, (), compare)
 
         self._words = words = Words.of(data.settings.report)
-        self._controls = Controls(self._at_hand, words, self._go)
+        self._controls = Controls(self._cached_data, words, self._select)
         self._status = Progress(words, "rk-status")
-        self._status.cancel.on_click(lambda _: self._work.cancel(CONTENT))
+        self._status.cancel.on_click(lambda _: self._worker.cancel(CONTENT))
         self._cards = markup("rk-cards")
-        self._tabs = Tabs(words, Asked(lambda: self._go(self._wanted), self._list, self._save))
-        self._reporting = Reporting(data, words, self._building, output, lambda: self._wanted)
-        self._front = Front(labels=_labels(words))
+        self._tabs = Tabs(words, TabCallbacks(lambda: self._select(self._requested), self._list, self._save))
+        self._reporting = Reporting(data, words, self._report_worker, output, lambda: self._requested)
+        self._front = FrontEnd(labels=_labels(words))
         super().__init__(children=[self._controls, self._status, self._cards, self._tabs, self._reporting, self._front])
         self.add_class("rk-explorer")
-        self._go(self._wanted)
+        self._select(self._requested)
 
     def __repr__(self) -> str:
         segment = f", segment={self.segment!r}" if self.segment else ""
@@ -100,186 +98,190 @@ class Explorer(W.VBox):
 
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
-            raise AttributeError(f"The explorer has no {name!r} to set: {did_you_mean(name, CHOSEN)}")
+            raise AttributeError(f"The explorer has no {name!r} to set: {did_you_mean(name, TRAITS)}")
         super().__setattr__(name, value)
 
     def close(self) -> None:
-        """End what runs, and close all widgets of it."""
-        if self.comm is None:  # closed already, or not made because something was wrong
+        """Cancel all tasks, and close all widgets of the explorer."""
+        if self.comm is None:  # closed already, or never opened because of an error
             return
-        self._turn += 1  # of what was chosen nothing is shown any more
-        for work in (self._work, self._building):
-            work.end()
-        for widget in list(_parts(self)):
+        self._request_number += 1  # so that no pending result is shown
+        for worker in (self._worker, self._report_worker):
+            worker.shut_down()
+        for widget in list(_descendants(self)):
             W.Widget.close(widget)
 
-    @T.validate(*CHOSEN)
+    @T.validate(*TRAITS)
     def _validate(self, proposal: T.Bunch) -> object:
-        """What is set is checked with all else that is chosen, which may change with it."""
-        if self._is_following:
+        """Check a trait together with the rest of the selection, which may change with it."""
+        if self._is_syncing:
             return proposal["value"]
         name, value = proposal["trait"].name, proposal["value"]
         if name == "every":
-            self._proposed = self._controls.of_length(self._wanted, check_every(value))
+            self._proposed = self._controls.with_length(self._requested, check_every(value))
         else:
             chosen = {"period": self.period, "every": self.every, "metric": self.metric, "compare": self.compare}
-            chosen |= {"segment": self._wanted.column, "values": self.values if name != "segment" else ()}
-            self._proposed = self._checked(**(chosen | {name: value}))
+            chosen |= {"segment": self._requested.column, "values": self.values if name != "segment" else ()}
+            self._proposed = self._check_selection(**(chosen | {name: value}))
         return getattr(self._proposed, name) if name != "period" else str(self._proposed.period)
 
-    @T.observe(*CHOSEN)
+    @T.observe(*TRAITS)
     def _set(self, _: object) -> None:
-        if not self._is_following:
-            self._go(self._proposed)
+        if not self._is_syncing:
+            self._select(self._proposed)
 
-    def _follow(self, selection: Selection) -> None:
-        """Take a selection over, so that what is chosen reads as it and observers hear of it, once each."""
-        self._wanted, self._is_following = selection, True
+    def _sync_traits(self, selection: Selection) -> None:
+        """Set all traits to a selection; observers are notified once for each trait that has changed."""
+        self._requested, self._is_syncing = selection, True
         try:
             with self.hold_trait_notifications():
-                for name in CHOSEN:
+                for name in TRAITS:
                     setattr(self, name, str(selection.period) if name == "period" else getattr(selection, name))
         finally:
-            self._is_following = False
+            self._is_syncing = False
 
-    # What is only read.
+    # Read-only properties
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What a template takes to show the same: period, every, segment, language, data."""
-        return self._wanted.parameters(self._data)
+        """The parameters of a template that shows the same: period, every, segment, language, data."""
+        return self._requested.parameters(self._data)
 
     @property
     def scorecard(self) -> pd.DataFrame:
-        """The scorecard behind what is shown: the trend's periods, and this period by segment value where chosen."""
-        return self._settled().scorecard.copy()
+        """The scorecard of the selection: the trend's periods, and the chosen period by segment value if one is chosen.
+
+        A copy, with the columns of `retention_kit.scorecard`.
+        """
+        return self._current_content().scorecard.copy()
 
     @property
     def customers(self) -> pd.DataFrame:
-        """All customers of the list that is chosen in their table."""
-        chosen, listing = self._settled().selection, self._listing
-        return self._ask(lambda data: Content(data, chosen, self._computed).customers(listing)).copy()
+        """All customers of the list that is shown, a row for each: `customer_id`, then the columns of the list."""
+        chosen, listing = self._current_content().selection, self._listing
+        return self._query(lambda data: Content(data, chosen, self._computed).customers(listing)).copy()
 
     @property
     def pack(self) -> Pack | None:
-        """The last report that was built here; one that is being built is waited for."""
-        self._building.wait(REPORT)
+        """The last report that was built here, or None; waits for one that is being built."""
+        self._report_worker.wait(REPORT)
         return self._reporting.pack
 
     def wait(self) -> Explorer:
-        """Until what was chosen is shown; raises what kept it from being shown."""
-        self._settled()
+        """Wait until the selection is shown; raises the error if it cannot be. Returns the explorer."""
+        self._current_content()
         return self
 
     def show_customers(self, kind: str = ACTIVE, *, cohort: str = "", period: str = "") -> None:
-        """Show a list of customers, or with a cohort and a period those of a cell, as a click on the heat map does.
+        """Show a list of customers: `active`, or one of those in the tab of customers.
 
-        Raises UnknownNameError where there is no such list, PeriodError for what is no period of the chosen length.
+        With `cohort` and `period`, show the customers of a cohort who are active in the period, like a click on the
+        heat map. Raises UnknownNameError if there is no such list, PeriodError for a period of another length.
         """
-        self._list(checked_listing(self._at_hand, self.every, kind, cohort, period))
+        self._list(check_listing(self._cached_data, self.every, kind, cohort, period))
 
     def build_report(self) -> None:
-        """Build the report of what is chosen, meanwhile, as the button does; `pack` waits for it."""
+        """Build the report of the selection in the background, like the button; `pack` waits for it."""
         self._reporting.build()
 
     def open_as_notebook(self) -> Path | None:
-        """Write what is chosen as a notebook into the working directory, as the button does."""
+        """Write the selection as a notebook into the working directory, like the button; None if that failed."""
         return self._reporting.write()
 
-    # What happens.
+    # Events
 
-    def _checked(self, *given: Any, **named: Any) -> Selection:
-        return self._ask(lambda data: checked(data, *given, **named))
+    def _check_selection(self, *args: Any, **kwargs: Any) -> Selection:
+        return self._query(lambda data: check_selection(data, *args, **kwargs))
 
-    def _ask(self, question: Callable[[Dataset], Any]) -> Any:
-        """The answer from what is at hand, else from the engine, which is waited for."""
+    def _query(self, query: Callable[[Dataset], Any]) -> Any:
+        """The result of a query, from cached summaries if possible, else from the engine."""
         try:
-            return question(self._at_hand)
+            return query(self._cached_data)
         except DataError:
-            answers: list[Any] = []
-            self._work.start(Task(QUESTION, [Step("", lambda: question(self._data))], answers.append, answers.append))
-            self._wait(QUESTION)
-        if isinstance(answers[0], Exception):
-            raise answers[0]
-        return answers[0]
+            results: list[Any] = []
+            self._worker.start(Task(QUERY, [Step("", lambda: query(self._data))], results.append, results.append))
+            self._wait(QUERY)
+        if isinstance(results[0], Exception):
+            raise results[0]
+        return results[0]
 
-    def _settled(self) -> Content:
-        """What is shown, once it is what was chosen last; raises what kept it from being shown."""
+    def _current_content(self) -> Content:
+        """The content of the selection, once it is shown; raises the error if it cannot be."""
         self._wait(CONTENT)
-        if self._shown is None and self._error is None:  # what was first asked for was cancelled, and that was said
-            self._go(self._wanted)
+        if self._content is None and self._error is None:  # the first request was cancelled, which has been reported
+            self._select(self._requested)
             self._wait(CONTENT)
         if self._error is not None:
             error, self._error = self._error, None
             raise DataError(self._words.text("explorer.cancelled")) if isinstance(error, Cancelled) else error
-        assert self._shown is not None, "the work has neither ended nor failed"
-        return self._shown
+        assert self._content is not None, "the task has neither ended nor failed"
+        return self._content
 
     def _wait(self, kind: str) -> None:
         try:
-            self._work.wait(kind)
+            self._worker.wait(kind)
         except KeyboardInterrupt:
-            self._work.cancel(kind)
+            self._worker.cancel(kind)
             raise
 
-    def _go(self, selection: Selection) -> None:
-        """Show a selection: at once where all is at hand, else when it has been computed."""
-        self._follow(selection)
-        self._error, self._turn = None, self._turn + 1
+    def _select(self, selection: Selection) -> None:
+        """Show a selection: at once if everything is cached, else when it has been computed."""
+        self._sync_traits(selection)
+        self._error, self._request_number = None, self._request_number + 1
         if not fits(self._listing, selection.every):
             self._listing = Listing(ACTIVE)
-        content, tab = Content(self._at_hand, selection, self._computed), self._tabs.current
+        content, tab = Content(self._cached_data, selection, self._computed), self._tabs.current
         listing = self._listing if tab == "customers" else None
         steps = content.steps(listing)
         try:
             for step in steps:
                 step.run()
-            is_at_hand = Picture.is_loaded()
+            is_cached = ChartWidget.is_loaded()
         except DataError:
-            is_at_hand = False
-        if is_at_hand:
-            self._work.drop(CONTENT)
+            is_cached = False
+        if is_cached:
+            self._worker.drop(CONTENT)
             self._show(content)
             return
-        shown = self._shown
-        is_known = shown is not None and shown.selection.column == selection.column
-        self._controls.set(selection, shown.values() if shown and is_known else [])
-        charts = Step(self._words.text("explorer.step.charts"), load_pictures)
+        before = self._content
+        is_same_column = before is not None and before.selection.column == selection.column
+        self._controls.set(selection, before.values() if before and is_same_column else [])
+        charts = Step(self._words.text("explorer.step.charts"), load_chart_script)
         self.add_class("rk-busy")
         self._status.work(self._words.text("explorer.begun"), 0, len(steps) + 1)
 
-        def now(act: Callable[..., None], turn: int = self._turn) -> Callable[..., None]:
-            """Only while nothing else has been chosen since."""
-            return lambda *said: act(*said) if turn == self._turn else None
+        def if_current(callback: Callable[..., None], number: int = self._request_number) -> Callable[..., None]:
+            """The callback, ignored if another selection has been requested since."""
+            return lambda *args: callback(*args) if number == self._request_number else None
 
-        done = now(lambda _: self._show(Content(self._at_hand, selection, self._computed)))
+        done = if_current(lambda _: self._show(Content(self._cached_data, selection, self._computed)))
         steps = [*Content(self._data, selection, self._computed).steps(listing), charts]
-        self._work.start(Task(CONTENT, steps, done, now(self._failed), now(self._progress)))
+        self._worker.start(Task(CONTENT, steps, done, if_current(self._failed), if_current(self._progress)))
 
     def _show(self, content: Content) -> None:
         selection = content.selection
         try:
-            if self._shown is None or self._shown.selection != selection:
+            if self._content is None or self._content.selection != selection:
                 self._cards.value = cards_html(content.cards())
             self._controls.set(selection, content.values())
             self._tabs.draw(content, self._listing)
-            self._shown = content
+            self._content = content
         except Exception as error:
             self._failed(error)
             return
         self._status.rest(content.state())
         self.remove_class("rk-busy")
-        self._work.prepare(self._steps_ahead(selection))
+        self._worker.prefetch(self._prefetch_steps(selection))
 
-    def _steps_ahead(self, shown: Selection) -> Iterator[Step]:
-        """What it takes to list customers, and to show what may be chosen next."""
+    def _prefetch_steps(self, shown: Selection) -> Iterator[Step]:
+        """The steps of the customer list, and of selections that are likely to be next."""
         yield from Content(self._data, shown, self._computed).list_steps(self._listing)
-        for selection in next_selections(self._at_hand, shown):
+        for selection in next_selections(self._cached_data, shown):
             key = selection.period, selection.segment, selection.values
             if key in self._prepared:
                 continue
-            for step in Content(self._data, selection, self._computed).steps_ahead():
-                if self._building.is_running:  # which is waited for
+            for step in Content(self._data, selection, self._computed).prefetch_steps():
+                if self._report_worker.is_running:  # a user is waiting for it
                     return
                 yield step
             self._prepared.add(key)
@@ -288,29 +290,29 @@ class Explorer(W.VBox):
         self._status.work(self._words.text("explorer.computing", step=name), done, total)
 
     def _failed(self, error: Exception) -> None:
-        """Back to what is shown, and a sentence."""
+        """Return to the selection that is shown, and report the error."""
         is_cancelled = isinstance(error, Cancelled)
-        self._error = None if is_cancelled and self._shown else error
-        if self._shown is not None:
-            self._follow(self._shown.selection)
-            self._controls.set(self._wanted, self._shown.values())
-        message = self._words.text("explorer.cancelled") if is_cancelled else sentence(error, self._words)
+        self._error = None if is_cancelled and self._content else error
+        if self._content is not None:
+            self._sync_traits(self._content.selection)
+            self._controls.set(self._requested, self._content.values())
+        message = self._words.text("explorer.cancelled") if is_cancelled else error_message(error, self._words)
         self._status.rest(message, is_error=not is_cancelled)
         self.remove_class("rk-busy")
 
     def _list(self, listing: Listing) -> None:
-        """Go to a list of customers."""
+        """Open the tab of customers with a list."""
         self._listing, tab = listing, TABS.index("customers")
         if self._tabs.selected_index == tab:
-            self._go(self._wanted)
+            self._select(self._requested)
         else:
-            self._tabs.selected_index = tab  # which opens it
+            self._tabs.selected_index = tab  # which calls `_select`
 
     def _save(self) -> None:
         try:
             text = frame_csv(self.customers)
         except Exception as error:
-            self._status.rest(sentence(error, self._words), is_error=True)
+            self._status.rest(error_message(error, self._words), is_error=True)
         else:
             self._front.save(FILE, text)
 
@@ -318,15 +320,15 @@ class Explorer(W.VBox):
         if self._data.engine is not None:
             self._data.engine.interrupt()
 
-    def _clean(self) -> None:
-        """Of a step that was broken off, nobody knows which views stand."""
+    def _clean_up(self) -> None:
+        """After a failed step it is unknown which views exist."""
         if self._data.engine is not None:
-            with self._data.engine.lock:  # the other work's stand, until they are asked for again
+            with self._data.engine.lock:  # another worker's views remain; they are only created again
                 self._data.engine.prepared.clear()
 
 
 def _in_language(data: Dataset, language: str) -> Dataset:
-    """The same data, whose settings have another first language; raises SettingsError where it has no words."""
+    """The data with another first language in its settings; raises SettingsError if it is not supported."""
     if not isinstance(language, str):
         raise SettingsError("{name} must be a text, not {text!r}.", name="language", text=language)
     report = data.settings.report
@@ -335,16 +337,16 @@ def _in_language(data: Dataset, language: str) -> Dataset:
     return replace(data, settings=structs.replace(data.settings, report=structs.replace(report, languages=languages)))
 
 
-def _parts(widget: W.Widget) -> Iterator[W.Widget]:
-    """A widget and all that are in it, with their layouts and styles."""
+def _descendants(widget: W.Widget) -> Iterator[W.Widget]:
+    """A widget and all inside it, with their layouts and styles."""
     for child in getattr(widget, "children", ()):
-        yield from _parts(child)
+        yield from _descendants(child)
     yield from (part for name in ("layout", "style") if isinstance(part := getattr(widget, name, None), W.Widget))
     yield widget
 
 
 def _labels(words: Words) -> dict[str, dict[str, str]]:
-    """What browsers and screen readers are told: attributes by selector."""
+    """HTML attributes for browsers and screen readers, by CSS selector."""
     live = {"role": "status", "aria-live": "polite"}
     progress = {"role": "progressbar", "aria-label": words.text("explorer.progress")}
     return {
@@ -354,8 +356,8 @@ def _labels(words: Words) -> dict[str, dict[str, str]]:
             "lang": words.language,
             "dir": words.direction,
         },
-        ".rk-status .rk-said": live,
-        ".rk-building .rk-said": live,
+        ".rk-status .rk-sentence": live,
+        ".rk-building .rk-sentence": live,
         ".rk-status .progress": progress,
         ".rk-building .progress": progress,
         ".rk-cards": {"role": "region", "aria-label": words.text("explorer.cards")},

@@ -1,4 +1,4 @@
-"""The customers of one selection: the lists that there are, and each as a table."""
+"""The customer lists of one selection, as frames and as tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from retention_kit.metrics.queries.customer_lists import LISTS, active_customers
 from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.periods import Period
 from retention_kit.report.blocks import Block
-from retention_kit.widgets.page import ChosenPage
+from retention_kit.widgets.page import ExplorerPage
 from retention_kit.widgets.selection import Selection
 from retention_kit.wording import Words
 
@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 ACTIVE, CELL = "active", "cell"
-MOST_ROWS = 200  # of customers that a table shows
-MOST_LISTS = 12  # of customers that are kept
+MOST_ROWS = 200  # in a table
+MOST_LISTS = 12  # in the cache
 _MONEY = ("paid", "mrr", "revenue_12_months", *STAKES)
 _COUNTS = ("purchases", "usual_gap_days", "tenure_months")
-_ANSWERS = ("new_on_list", "control")
+_FLAGS = ("new_on_list", "control")
 _DATES = ("last_purchase", "paid_until", "paid_since", "overdue_since", "act_by")
 
 
 class Listing(NamedTuple):
-    """Which customers a table shows: those of a metric's list, the active ones, or those of a cohort's cell."""
+    """A list of customers: the active ones, one of `LISTS` or `RISK_LISTS`, or (`CELL`) those of a cohort that are
+    active in a period.
+    """
 
     kind: str = ACTIVE
     cohort: str = ""
@@ -39,15 +41,15 @@ class Listing(NamedTuple):
 
 
 class CustomerLists:
-    """The lists of one selection of a dataset. `computed` keeps scorecards and lists for the next selection."""
+    """The lists of one selection of a dataset. `computed` caches scorecards and lists for other selections."""
 
     def __init__(self, data: Dataset, selection: Selection, computed: dict[Hashable, pd.DataFrame]):
         self.data, self.selection, self.computed = data, selection, computed
 
     @cached_property
-    def page(self) -> ChosenPage:
+    def page(self) -> ExplorerPage:
         chosen = self.selection
-        page = ChosenPage(str(chosen.period), chosen.every, chosen.segment, self.words.language, self.data)
+        page = ExplorerPage(str(chosen.period), chosen.every, chosen.segment, self.words.language, self.data)
         page.values, page.computed = chosen.values, self.computed
         return page
 
@@ -56,13 +58,13 @@ class CustomerLists:
         return Words.of(self.data.settings.report)
 
     def listings(self) -> list[tuple[str, str]]:
-        """The lists of customers that there are: label and kind."""
+        """The available lists: pairs of label and kind."""
         if missing_reason(self.data, "movements"):
             return []
         return [(self.words.text(f"explorer.list.{kind}"), kind) for kind in (ACTIVE, *LISTS, *risk_names(self.data))]
 
     def customers(self, listing: Listing) -> pd.DataFrame:
-        """The customers of a list, all of them; none where the data know no customers."""
+        """All customers of a list, a row for each; empty if the data have no customers."""
         import pandas as pd
 
         chosen, page = self.selection, self.page
@@ -72,14 +74,14 @@ class CustomerLists:
         columns, only = tuple(page.columns), page.alone
         column = chosen.column if chosen.column and not only else ""
         key = (listing, str(period), columns, only, chosen.values)
-        if (ready := self.computed.get(key)) is not None:  # the other thread may drop it at any time
-            return ready
+        if (cached := self.computed.get(key)) is not None:  # another thread may drop it at any time
+            return cached
         if listing.kind in LISTS:
             lists = customer_lists(self.data, period, columns, only)
             frames = {Listing(kind): frame for kind, frame in lists.items()}
         elif listing.kind in RISK_LISTS:
-            asked, nobody = risk_lists(self.data, period, columns, only), pd.DataFrame({"customer_id": []})
-            frames = {Listing(kind): asked.get(kind, nobody) for kind in RISK_LISTS}
+            lists, empty = risk_lists(self.data, period, columns, only), pd.DataFrame({"customer_id": []})
+            frames = {Listing(kind): lists.get(kind, empty) for kind in RISK_LISTS}
         else:
             cohort = listing.cohort or None
             frames = {listing: active_customers(self.data, period, cohort, columns, only)}
@@ -87,28 +89,28 @@ class CustomerLists:
             name = f"segment.{column}" if f"segment.{column}" in frame else column
             if name and chosen.values:
                 frame = frame[frame[name].isin(chosen.values)]
-                frame.attrs = {}  # how many there are in all is of all values
+                frame.attrs = {}  # `in_all` counts all values
             frames[kind] = self.computed[(kind, *key[1:])] = frame.reset_index(drop=True)
         self._forget_lists()
         return frames[listing]
 
     def _forget_lists(self) -> None:
-        """Keep the newest lists alone: one may hold a million customers."""
+        """Keep the newest lists only, as one may have a million customers."""
         lists = [key for key in [*self.computed] if isinstance(key, tuple) and isinstance(key[0], Listing)]
         for key in lists[:-MOST_LISTS]:
             self.computed.pop(key, None)
 
     def customer_table(self, frame: pd.DataFrame, listing: Listing) -> Block:
-        """The first customers of a list, with how many there are."""
+        """The first `MOST_ROWS` customers of a list as a table, with their number in the title."""
         words, shown = self.words, frame.head(MOST_ROWS)
         texts = {
-            "list": self._called(listing),
+            "list": self._list_title(listing),
             "all": words.value(len(frame), "count"),
             "shown": words.value(len(shown), "count"),
         }
         numbers = [name in (*_MONEY, *_COUNTS) or bool(horizon_kind(name)) for name in frame.columns]
         columns = [
-            {"label": self._column(name), "align": "end" if is_number else "start"}
+            {"label": self._column_label(name), "align": "end" if is_number else "start"}
             for name, is_number in zip(frame.columns, numbers, strict=True)
         ]
         rows = [
@@ -120,7 +122,7 @@ class CustomerLists:
             title = words.text("explorer.customers_most", said=title, count=words.value(in_all, "count"))
         return Block("table", title=title, columns=columns, rows=rows)
 
-    def _called(self, listing: Listing) -> str:
+    def _list_title(self, listing: Listing) -> str:
         if listing.kind == CELL:
             texts = {"cohort": self.words.period(listing.cohort), "period": self.words.period(listing.period)}
             return self.words.text("explorer.list.cell", **texts)
@@ -130,12 +132,12 @@ class CustomerLists:
         }
         return self.words.text("explorer.list_of", **texts)
 
-    def _column(self, name: str) -> str:
-        """The head of a column of ours; a segment column is called as it is."""
-        known, kind = self.words.table("explorer.column"), horizon_kind(name)
-        if kind:
+    def _column_label(self, name: str) -> str:
+        """The translated label of a column; a segment column keeps its name."""
+        if kind := horizon_kind(name):
             return self.words.text(f"explorer.column.{kind}", months=self.data.settings.definitions.horizon_months)
-        return known.get(name) or self.words.isolate(str(name).removeprefix("segment."))
+        label = self.words.table("explorer.column").get(name)
+        return label or self.words.isolate(str(name).removeprefix("segment."))
 
     def _cell(self, name: str, value: Any) -> str:
         import pandas as pd
@@ -148,6 +150,6 @@ class CustomerLists:
             return self.words.date(pd.Timestamp(value).date())
         if horizon_kind(name):
             return self.words.value(float(value), "fraction")
-        if name in _ANSWERS:
+        if name in _FLAGS:
             return self.words.text(f"explorer.{'yes' if value else 'no'}")
         return self.words.name(str(value))

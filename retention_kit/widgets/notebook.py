@@ -1,4 +1,4 @@
-"""A template with the parameters of a selection: a notebook to go on from."""
+"""Writes a selection as a notebook: the template of its metric with its parameters."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _LINE = re.compile(r"(?P<name>\w+)(?P<hint>\s*:[^=]+?)?\s*=\s*(?P<value>.*?)(?P<
 
 
 def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
-    """Copy the template of the selection's metric into a folder, under a name that is free; raises ReportError where it
-    cannot.
+    """Copy the template of the selection's metric into a folder, under a new name; returns its path.
+
+    Raises ReportError if the notebook could not open the same data, or cannot be written.
     """
     import nbformat
 
-    if data.given and not data.origin.startswith("("):  # DataFrames cannot be opened again in any case
+    if data.given and not data.origin.startswith("("):  # DataFrames cannot be reopened in any case
         settings = ", ".join(f"{name}={value!r}" for name, value in data.given.items())
         words = Words.of(data.settings.report)
         raise ReportError(words.text("explorer.given", settings=settings))
@@ -52,11 +53,11 @@ def write_notebook(data: Dataset, selection: Selection, folder: Path) -> Path:
 
 
 def _section(data: Dataset, selection: Selection) -> library.Section:
-    """The template that shows the metric: its section's, or the one that serves any metric."""
+    """The section of a metric, or the template for any metric."""
     template = METRICS[selection.metric].template
-    known = library.sections(data, is_whole=not selection.only)
-    own = (one for one in known if one.path.stem == template and not one.metric)
-    return next(own, library.Section(templates_dir() / "kpi.ipynb", selection.metric))
+    sections = library.sections(data, is_whole=not selection.only)
+    matches = (section for section in sections if section.path.stem == template and not section.metric)
+    return next(matches, library.Section(templates_dir() / "kpi.ipynb", selection.metric))
 
 
 def _set(line: str, parameters: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A page of the report as the explorer has it: of the chosen segment values, and quick to move on by a period."""
+"""The explorer's page: limited to the chosen segment values, with figures cached by period."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class ChosenPage(Page):
-    """A page of the report that looks at the chosen segment values only, and keeps the figures of each period."""
+class ExplorerPage(Page):
+    """A page of the report with the chosen segment values only, which caches the figures of each period."""
 
     values: tuple[str, ...] = ()
 
@@ -24,24 +24,24 @@ class ChosenPage(Page):
         return self._known("trend", self.only, self._by_period)
 
     def _by_period(self) -> pd.DataFrame:
-        """What `trend_rows` gives, of which only the periods that are new have to be computed."""
+        """The result of `trend_rows`, computed only for the periods that are not cached."""
         import pandas as pd
 
         if missing := self.unknown_periods():
             self.rows_of(missing)
-        shown = [self.computed[key] for key in self._period_keys().values()]
-        rows = pd.concat(shown)
+        frames = [self.computed[key] for key in self._period_keys().values()]
+        rows = pd.concat(frames)
         order = {name: number for number, name in enumerate(METRICS)}
         rows = rows.sort_values("metric", key=lambda names: names.map(order), kind="stable", ignore_index=True)
-        rows.attrs = dict(shown[0].attrs)
+        rows.attrs = dict(frames[0].attrs)
         return rows.assign(segment="", segment_value="") if self.only else rows
 
     def unknown_periods(self) -> list[str]:
-        """The periods of the trend whose figures are not at hand."""
+        """The periods of the trend whose figures are not cached."""
         return [period for period, key in self._period_keys().items() if key not in self.computed]
 
     def rows_of(self, periods: list[str]) -> None:
-        """Compute and keep the figures of some periods of the trend."""
+        """Compute and cache the figures of some periods of the trend."""
         keys, rows = self._period_keys(), scorecard(self.data, periods=periods, segment=self.only or None)
         for period, part in rows.groupby("period", sort=False):
             self.computed[keys[period]] = part
@@ -51,19 +51,19 @@ class ChosenPage(Page):
         return {period: SummaryKey("period", period, self.only, (*METRICS,)) for period in periods}
 
     def judge(self) -> None:
-        """Judge all claims, unless that was done for the same selection."""
+        """Test all claims of the page, unless the results are cached."""
         if self._claims_key not in self.computed:
             self.keep_claims()
 
     @property
     def _claims_key(self) -> SummaryKey:
         key = super()._claims_key
-        return replace(key, segment=(key.segment, self.values))  # claims are of the chosen values
+        return replace(key, segment=(key.segment, self.values))  # claims depend on the chosen values
 
     def parts(self, column: str) -> pd.DataFrame:
         rows = super().parts(column)
         return rows[rows["segment_value"].isin(self.values)] if self.values else rows
 
     def cells(self) -> pd.DataFrame | None:
-        """The cells of the heat map, None where there is none."""
+        """The cells of the cohort heat map; None if there are none."""
         return self._cells(TREND)

@@ -1,4 +1,4 @@
-"""The parts of the explorer's screen: widgets that show what they are given; they know no figures."""
+"""Building blocks of the explorer's screen: HTML, boxes, charts with titles, and a progress bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import escape
 
 from retention_kit.report.blocks import Block, sparkline
-from retention_kit.widgets.browser import Picture
+from retention_kit.widgets.browser import ChartWidget
 from retention_kit.widgets.content import TitledChart
 from retention_kit.wording import Words
 
@@ -24,7 +24,7 @@ def _cards_template() -> jinja2.Template:
 
 
 def cards_html(cards: Sequence[dict]) -> str:
-    """Cards as `Page.cards` makes them."""
+    """The cards of a block of `Page.cards` as HTML."""
     return _cards_template().render(cards=cards)
 
 
@@ -33,13 +33,13 @@ def html(*blocks: Block | None) -> str:
     return "".join(block.html() for block in blocks if block is not None)
 
 
-def sentence(text: str, name: str = "rk-title") -> str:
-    """A sentence as HTML."""
+def paragraph(text: str, name: str = "rk-title") -> str:
+    """A sentence as an HTML paragraph of class `name`."""
     return f'<p class="{name}">{escape(text)}</p>' if text else ""
 
 
 def markup(*names: str) -> W.HTML:
-    """An empty place for HTML, with its class names."""
+    """An empty HTML widget with class names."""
     widget = W.HTML()
     for name in names:
         widget.add_class(name)
@@ -47,38 +47,38 @@ def markup(*names: str) -> W.HTML:
 
 
 def boxed(name: str, *children: W.Widget, row: bool = False) -> W.Box:
-    """Widgets in a box of a class name."""
+    """A box of widgets, with a class name; vertical unless `row`."""
     widget = (W.HBox if row else W.VBox)(children)
     widget.add_class(name)
     return widget
 
 
 class ChartPanel(W.VBox):
-    """A chart between its title and its caption, or a sentence in its place; the chart is widget when there is one."""
+    """A chart between its title and caption, or only a sentence. Its widget is created with the first chart."""
 
     def __init__(self, select: str = "", kind: str = "interval"):
-        self._select = select, kind
-        self.picture: Picture | None = None
+        self._selection = select, kind
+        self.chart: ChartWidget | None = None
         self._title, self._caption = markup(), markup()
         super().__init__([self._title, self._caption])
         self.add_class("rk-chart")
 
-    def show(self, shown: TitledChart | None) -> Picture | None:
-        """Show a chart; gives its widget where it was made just now, so that somebody may listen to it."""
-        is_new = self.picture is None and shown is not None and shown.spec is not None
-        if self.picture is None and is_new:
-            self.picture = Picture(*self._select)
-            self.children = [self._title, self.picture, self._caption]
-        self._title.value = sentence(shown.title) if shown else ""
-        self._caption.value = sentence(shown.caption, "rk-caption") if shown else ""
-        if self.picture is not None:
-            self.picture.draw(shown.spec if shown else None)
-            self.picture.layout.display = None if shown and shown.spec else "none"
-        return self.picture if is_new else None
+    def show(self, content: TitledChart | None) -> ChartWidget | None:
+        """Show a chart; returns its widget if it has just been created, so that its selection can be observed."""
+        is_new = self.chart is None and content is not None and content.spec is not None
+        if self.chart is None and is_new:
+            self.chart = ChartWidget(*self._selection)
+            self.children = [self._title, self.chart, self._caption]
+        self._title.value = paragraph(content.title) if content else ""
+        self._caption.value = paragraph(content.caption, "rk-caption") if content else ""
+        if self.chart is not None:
+            self.chart.draw(content.spec if content else None)
+            self.chart.layout.display = None if content and content.spec else "none"
+        return self.chart if is_new else None
 
 
 class Progress(W.HBox):
-    """What is being done, how far it is, and a button to cancel it; of one height whether there is anything or not."""
+    """A status text, a progress bar and a button to cancel; of the same height while idle."""
 
     def __init__(self, words: Words, name: str):
         self.text, self.bar = markup("rk-sentence"), W.IntProgress(0, 0, 1)
@@ -88,14 +88,14 @@ class Progress(W.HBox):
         self.rest("")
 
     def work(self, text: str, done: int, total: int) -> None:
-        """So far is it."""
-        self.text.value = sentence(text, "rk-state")
+        """Show progress."""
+        self.text.value = paragraph(text, "rk-state")
         self.bar.max, self.bar.value = max(total, 1), done
         self._show(True)
 
     def rest(self, text: str, *, is_error: bool = False) -> None:
-        """Nothing is being done."""
-        self.text.value = sentence(text, "rk-error" if is_error else "rk-state")
+        """Show a text, without a progress bar."""
+        self.text.value = paragraph(text, "rk-error" if is_error else "rk-state")
         self._show(False)
 
     def _show(self, is_busy: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the explorer looks at: one selection, checked when it is made."""
+"""The explorer's selection: period, metric, segment and comparison."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 COMPARE = ("previous", "year_ago", "goal")
-LEADING = "customer_retention_rate"
+DEFAULT_METRIC = "customer_retention_rate"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A period, a metric, perhaps a segment column and some of its values, and what the figures are compared with."""
+    """A period, a metric, a segment column with some of its values (empty: the whole), and the comparison."""
 
     period: Period
     metric: str
@@ -37,16 +37,16 @@ class Selection:
 
     @property
     def only(self) -> str:
-        """`column=value` where one value is looked at alone, else empty."""
+        """`column=value` if one value is chosen, else empty."""
         return f"{self.column}={self.values[0]}" if len(self.values) == 1 else ""
 
     @property
     def segment(self) -> str:
-        """As a template takes it: the value alone, or the column to break down by."""
+        """As the parameter of a template: `column=value`, or the column to break down by."""
         return self.only or self.column
 
     def parameters(self, data: Dataset) -> dict[str, str]:
-        """What a template takes to show the same."""
+        """The parameters of a template that shows the same."""
         language = data.settings.report.languages[0]
         return {
             "period": str(self.period),
@@ -57,13 +57,13 @@ class Selection:
         }
 
 
-def checked(
+def check_selection(
     data: Dataset, period: str, every: str, metric: str, segment: str, values: Iterable[str], compare: str
 ) -> Selection:
-    """The selection of these words; empty ones, and None, take their defaults. Raises a sentence that names what is
-    wrong.
+    """A selection from a user's input; empty values, and None, take their defaults.
 
-    Whether a segment has a value only its summaries tell: without an engine DataError where they are not at hand.
+    Raises SettingsError, UnknownNameError, PeriodError or DataError on wrong input. The values of a segment come from
+    its summaries: without an engine, DataError if these are not cached.
     """
     period, every, metric, segment, values = str(period or ""), every or "", metric or "", segment or "", values or ()
     for name, text in (("every", every), ("metric", metric), ("segment", segment)):
@@ -75,7 +75,7 @@ def checked(
         raise SettingsError(
             "There is no comparison {compare!r}: {hint}", compare=compare, hint=did_you_mean(compare, COMPARE)
         )
-    metric = metric or first_metric(data)
+    metric = metric or default_metric(data)
     if reason := missing_metrics(data).get(METRICS[metric].name):
         raise DataError("There is no {metric}: {reason}", metric=metric, reason=reason)
     when = pick_period(data, period, (check_every(every) if every else None) if period or every else None)
@@ -95,14 +95,14 @@ def checked(
     return Selection(when, metric, column or "", values, compare)
 
 
-def first_metric(data: Dataset) -> str:
-    """The metric that is shown unless another is asked for."""
+def default_metric(data: Dataset) -> str:
+    """The metric that is shown if none is given."""
     missing = missing_metrics(data)
-    return LEADING if LEADING not in missing else next(name for name in METRICS if name not in missing)
+    return DEFAULT_METRIC if DEFAULT_METRIC not in missing else next(name for name in METRICS if name not in missing)
 
 
 def values_of(data: Dataset, column: str | None) -> list[str]:
-    """The values of a segment column that a report may look at alone, as `split_segment` knows them."""
+    """The values of a segment column that a report can be limited to, as accepted by `split_segment`."""
     if not column:
         return []
     check_segment(data, column)
@@ -117,11 +117,11 @@ def values_of(data: Dataset, column: str | None) -> list[str]:
     )
 
 
-def same_time(data: Dataset, period: Period, every: str) -> Period:
-    """The period of another length that holds the last known day of this one; before it where only this one is
+def matching_period(data: Dataset, period: Period, every: str) -> Period:
+    """The period of another length with the last day of this one that has data, or the one before if only `period` is
     complete.
     """
-    period_then = Period.of(min(period.end, data.as_of) - timedelta(days=1), every)
-    before = period_then.shift(-1)
-    is_running = period.is_complete(data.as_of) and not period_then.is_complete(data.as_of)
-    return before if is_running and before in periods_of(data, every) else period_then
+    match = Period.of(min(period.end, data.as_of) - timedelta(days=1), every)
+    before = match.shift(-1)
+    is_running = period.is_complete(data.as_of) and not match.is_complete(data.as_of)
+    return before if is_running and before in periods_of(data, every) else match

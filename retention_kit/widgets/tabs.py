@@ -1,4 +1,4 @@
-"""The tabs: each draws its part of a content when it is opened, and not before."""
+"""The tabs of the explorer; each is drawn when it is opened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
 from retention_kit.widgets.content import TABS, Content
 from retention_kit.widgets.lists import ACTIVE, CELL, Listing
-from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, sentence
+from retention_kit.widgets.panels import ChartPanel, boxed, html, markup, paragraph
 from retention_kit.wording import Words
 
 if TYPE_CHECKING:
@@ -23,45 +23,45 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Asked:
-    """Who hears what is asked for in a tab."""
+class TabCallbacks:
+    """Called when a user opens a tab, chooses a list of customers, and downloads it."""
 
-    opened: Callable[[], None]
-    listed: Callable[[Listing], None]
-    saved: Callable[[], None]
+    on_open: Callable[[], None]
+    on_list: Callable[[Listing], None]
+    on_save: Callable[[], None]
 
 
 class Tabs(W.Tab):
     """Trend, movements, cohorts, segments, customers, goals with alerts, and data and definition."""
 
-    def __init__(self, words: Words, asked: Asked):
-        self._words, self._asked = words, asked
+    def __init__(self, words: Words, callbacks: TabCallbacks):
+        self._words, self._callbacks = words, callbacks
         self._content: Content | None = None
         self._listing = Listing(ACTIVE)
-        self._fresh: set[str] = set()  # the tabs that show what is chosen
-        self._is_set = False
+        self._drawn: set[str] = set()  # the tabs that show the current content
+        self._is_updating = False
         text = words.text
 
-        self._trend, self._figures = ChartPanel("brush"), markup("rk-table")
+        self._trend, self._trend_table = ChartPanel("brush"), markup("rk-table")
         kinds = [(text(f"explorer.movements_{kind}"), kind) for kind in ("customers", "mrr")]
         self._kind = W.ToggleButtons(options=kinds, description=text("explorer.movements_of"))
-        self._moves, self._sums = (ChartPanel(), ChartPanel()), markup("rk-table")
+        self._movement_charts, self._movement_table = (ChartPanel(), ChartPanel()), markup("rk-table")
         self._cohorts = ChartPanel("cell", "point")
-        self._cohort, self._when = (
+        self._cohort, self._cohort_period = (
             W.Dropdown(description=text(f"explorer.{name}")) for name in ("cohort", "in_period")
         )
-        self._who = W.Button(description=text("explorer.show_customers"))
-        self._cell = boxed("rk-cell", self._cohort, self._when, self._who, row=True)
-        self._segments, self._parts = ChartPanel(), markup("rk-table")
+        self._cell_button = W.Button(description=text("explorer.show_customers"))
+        self._cell = boxed("rk-cell", self._cohort, self._cohort_period, self._cell_button, row=True)
+        self._segments, self._segment_table = ChartPanel(), markup("rk-table")
         self._list = W.Dropdown(description=text("explorer.list_head"))
         self._save = W.Button(description=text("explorer.download"))
         self._table, self._goals, self._about = (markup("rk-table") for _ in range(3))
         self._lists = boxed("rk-cell", self._list, self._save, row=True)
         panels = {
-            "trend": (self._trend, self._figures),
-            "movements": (self._kind, *self._moves, self._sums),
+            "trend": (self._trend, self._trend_table),
+            "movements": (self._kind, *self._movement_charts, self._movement_table),
             "cohorts": (self._cohorts, self._cell),
-            "segments": (self._segments, self._parts),
+            "segments": (self._segments, self._segment_table),
             "customers": (self._lists, self._table),
             "goals": (self._goals,),
             "about": (self._about,),
@@ -70,56 +70,58 @@ class Tabs(W.Tab):
         self.titles = [text(f"explorer.tab_{name}") for name in TABS]
         self.selected_index = 0
         self.add_class("rk-tabs")
-        self.observe(lambda _: asked.opened(), "selected_index")
+        self.observe(lambda _: callbacks.on_open(), "selected_index")
         self._kind.observe(lambda _: self._draw_movements(), "value")
         self._cohort.observe(lambda _: self._offer_periods(), "value")
-        self._who.on_click(lambda _: asked.listed(Listing(CELL, self._cohort.value, self._when.value)))
+        self._cell_button.on_click(
+            lambda _: callbacks.on_list(Listing(CELL, self._cohort.value, self._cohort_period.value))
+        )
         self._list.observe(self._choose_list, "value")
-        self._save.on_click(lambda _: asked.saved())
+        self._save.on_click(lambda _: callbacks.on_save())
 
     @property
     def current(self) -> str:
-        """The name of the tab that is shown."""
+        """The name of the open tab."""
         return TABS[self.selected_index or 0]
 
     def draw(self, content: Content, listing: Listing) -> None:
-        """Show a content in the open tab; the others show it when they are opened."""
+        """Show a content in the open tab, and in the others when they are opened."""
         if self._content is None or content.selection != self._content.selection:
-            self._fresh = set()
+            self._drawn = set()
         if listing != self._listing:
-            self._fresh.discard("customers")
+            self._drawn.discard("customers")
         self._content, self._listing = content, listing
-        if self.current not in self._fresh:
+        if self.current not in self._drawn:
             getattr(self, f"_draw_{self.current}")()
-            self._fresh.add(self.current)
+            self._drawn.add(self.current)
 
     @property
     def content(self) -> Content:
-        """What is shown."""
+        """The current content."""
         assert self._content is not None, "nothing has been drawn yet"
         return self._content
 
     def _draw_trend(self) -> None:
-        if picture := self._trend.show(self.content.trend()):
-            picture.selections.observe(self._brushed, "brush")
-        self._figures.value = html(self.content.figures())
+        if chart := self._trend.show(self.content.trend()):
+            chart.selections.observe(self._brushed, "brush")
+        self._trend_table.value = html(self.content.figures())
 
     def _brushed(self, change: dict) -> None:
         periods = [str(period) for period in (change["new"].value or {}).get("period", [])]
-        self._figures.value = html(self.content.figures(periods))
+        self._trend_table.value = html(self.content.figures(periods))
 
     def _draw_movements(self) -> None:
         has_customers, has_money = self.content.has_movements()
         self._kind.layout.display = None if has_customers and has_money else "none"
         of_money = self._kind.value == "mrr" and has_money
-        shown = [*self.content.movements(of_money), None]
-        for panel, one in zip(self._moves, shown, strict=False):
-            panel.show(one)
-        self._sums.value = html(self.content.movement_figures(of_money))
+        charts = [*self.content.movements(of_money), None]
+        for panel, chart in zip(self._movement_charts, charts, strict=False):
+            panel.show(chart)
+        self._movement_table.value = html(self.content.movement_figures(of_money))
 
     def _draw_cohorts(self) -> None:
-        if picture := self._cohorts.show(self.content.cohorts()):
-            picture.selections.observe(self._clicked, "cell")
+        if chart := self._cohorts.show(self.content.cohorts()):
+            chart.selections.observe(self._clicked, "cell")
         cells = self.content.cells()
         known = list(dict.fromkeys(cells["cohort"]))
         self._cell.layout.visibility = "visible" if known else "hidden"
@@ -128,40 +130,40 @@ class Tabs(W.Tab):
         self._offer_periods()
 
     def _offer_periods(self) -> None:
-        """The periods that a cohort has been seen in."""
+        """Offer the periods for which the chosen cohort has a cell."""
         cells = self.content.cells()
         known = list(cells.loc[cells["cohort"] == self._cohort.value, "period"])
-        self._when.options = [(self._words.period(period), period) for period in reversed(known)]
-        self._when.value = known[-1] if known else None
+        self._cohort_period.options = [(self._words.period(period), period) for period in reversed(known)]
+        self._cohort_period.value = known[-1] if known else None
 
     def _clicked(self, change: dict) -> None:
         for one in change["new"].value or []:
-            self._asked.listed(Listing(CELL, str(one["cohort_id"]), str(one["period"])))
-            self._fresh.discard("cohorts")  # drawn again, no cell is chosen any more, so that it can be again
+            self._callbacks.on_list(Listing(CELL, str(one["cohort_id"]), str(one["period"])))
+            self._drawn.discard("cohorts")  # drawn again it has no selected cell, so that each can be clicked
 
     def _draw_segments(self) -> None:
         self._segments.show(self.content.segments())
-        self._parts.value = html(self.content.segment_figures())
+        self._segment_table.value = html(self.content.segment_figures())
 
     def _draw_customers(self) -> None:
         options = self.content.listings()
         if self._listing.kind == CELL:
             names = [self._words.period(period, "short") for period in (self._listing.cohort, self._listing.period)]
             options.append((self._words.text("explorer.list.cell", cohort=names[0], period=names[1]), CELL))
-        self._is_set = True
+        self._is_updating = True
         self._list.options = options
         self._list.value = self._listing.kind if options else None
-        self._is_set = False
+        self._is_updating = False
         self._lists.layout.visibility = "visible" if options else "hidden"
         if not options:
-            self._table.value = sentence(self._words.text("explorer.no_customers"))
+            self._table.value = paragraph(self._words.text("explorer.no_customers"))
             return
         frame = self.content.customers(self._listing)
         self._table.value = html(self.content.customer_table(frame, self._listing))
 
     def _choose_list(self, change: dict) -> None:
-        if not self._is_set and change["new"] and change["new"] != CELL:
-            self._asked.listed(Listing(change["new"]))
+        if not self._is_updating and change["new"] and change["new"] != CELL:
+            self._callbacks.on_list(Listing(change["new"]))
 
     def _draw_goals(self) -> None:
         self._goals.value = html(*filter(None, [self.content.page.goal_bars(), self.content.page.alerts()]))
@@ -170,9 +172,10 @@ class Tabs(W.Tab):
         self._about.value = html(*self.content.about())
 
 
-def checked_listing(data: Dataset, every: str, kind: str, cohort: str, period: str) -> Listing:
-    """The list of these words; raises UnknownNameError, or PeriodError for one that is not of this length or in the
-    data.
+def check_listing(data: Dataset, every: str, kind: str, cohort: str, period: str) -> Listing:
+    """A listing from a user's input.
+
+    Raises UnknownNameError for an unknown list, PeriodError for a period of another length or outside the data.
     """
     if cohort or period:
         if not (cohort and period):
@@ -185,5 +188,5 @@ def checked_listing(data: Dataset, every: str, kind: str, cohort: str, period: s
 
 
 def fits(listing: Listing, every: str) -> bool:
-    """Whether a list still means something where periods are of this length."""
+    """Whether a list exists with this period length."""
     return listing.kind != CELL or Period.parse(listing.period).every == every

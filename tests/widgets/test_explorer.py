@@ -5,6 +5,7 @@ sentences.
 import asyncio
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -35,9 +36,10 @@ from retention_kit.report.pages import narrative
 pytest.importorskip("anywidget", reason="the lab extra is not installed")
 
 from retention_kit.settings.alerts import Alert
-from retention_kit.widgets.background import Step, Task, Work
+from retention_kit.widgets.background import Step, Task, Worker
 from retention_kit.widgets.content import TABS
-from retention_kit.widgets.explorer import CHOSEN
+from retention_kit.widgets.controls import Controls
+from retention_kit.widgets.explorer import TRAITS
 from retention_kit.widgets.lists import Listing
 from retention_kit.widgets.selection import COMPARE
 
@@ -78,6 +80,11 @@ def soup(widget) -> BeautifulSoup:
     if hasattr(widget, "children"):
         return BeautifulSoup("".join(str(soup(child)) for child in widget.children), "html.parser")
     return BeautifulSoup(getattr(widget, "value", "") if type(widget).__name__ == "HTML" else "", "html.parser")
+
+
+def tree(widget) -> list:
+    """A widget and all in it."""
+    return [widget, *(part for child in getattr(widget, "children", ()) for part in tree(child))]
 
 
 def cells(html: BeautifulSoup) -> list[list[str]]:
@@ -155,8 +162,8 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     # The trend's chart and table.
     rows = [told[(metric, str(one), *own)] for one in trend]
     panel = opened(explorer, "trend").children[0]
-    if any(row["value"] is not None for row in rows) and panel.picture and panel.picture.spec:
-        drawn = {one["period"]: one for one in panel.picture.spec["data"]["values"]}
+    if any(row["value"] is not None for row in rows) and panel.chart and panel.chart.spec:
+        drawn = {one["period"]: one for one in panel.chart.spec["data"]["values"]}
         assert [(one, drawn[one]["value"], drawn[one]["low"], drawn[one]["high"]) for one in drawn] == [
             (row["period"], row["value"], row["low"], row["high"]) for row in rows
         ]
@@ -181,7 +188,7 @@ def test_every_figure_is_that_of_the_scorecard_and_of_the_command_line(chosen, e
     assert {row[0]: row[1] for row in cells(html)} == {
         name: words.value(row["value"], row["unit"], "full") for name, row in known.items()
     }
-    picture = explorer._tabs._segments.picture
+    picture = explorer._tabs._segments.chart
     if any(row["value"] is not None for row in known.values()) and any(row["n"] >= SMALL for row in known.values()):
         assert {one["name"]: one["value"] for one in picture.spec["data"]["values"]} == {
             name: row["value"] for name, row in known.items()
@@ -278,7 +285,7 @@ def test_values_must_be_of_the_column(fresh):
 
 def test_what_is_chosen_can_be_observed(fresh):
     heard = []
-    fresh.observe(lambda change: heard.append((change["name"], change["old"], change["new"])), CHOSEN)
+    fresh.observe(lambda change: heard.append((change["name"], change["old"], change["new"])), TRAITS)
     fresh.period = "2025-11"
     assert heard == [("period", "2025-12", "2025-11")]
     heard.clear()
@@ -371,10 +378,23 @@ def test_the_controls_choose(fresh):
     assert labels == ["Every", "Period", "Metric", "Segment", "Values", "Compare with"]
 
 
+def test_styles_and_names_for_screen_readers_are_of_parts_that_there_are(explorer):
+    def names(text):
+        return set(re.findall(r"\.(rk-[\w-]+)", text))
+
+    folder = Path(sys.modules[Controls.__module__].__file__).parent
+    classes = {name for widget in tree(explorer) for name in getattr(widget, "_dom_classes", ())}
+    cards = set(re.findall(r"rk-[\w-]+", (folder / "cards.html.j2").read_text("utf-8")))
+    sometimes = {"rk-busy", "rk-error", "rk-title", "rk-caption"}
+    assert names((folder / "style.css").read_text("utf-8")) - classes - cards == sometimes
+    labelled = names(" ".join(explorer._front.labels))
+    assert labelled == {"rk-status", "rk-building", "rk-sentence", "rk-cards"} <= classes
+
+
 def test_the_brush_filters_the_table(fresh):
     trend = opened(fresh, "trend")
     assert len(cells(soup(trend))) == 13
-    picture = trend.children[0].picture
+    picture = trend.children[0].chart
     brushed = {"value": {"period": ["2025-03", "2025-04"]}, "store": []}
     picture._vl_selections = {"brush": brushed}
     assert [row[0] for row in cells(soup(trend))] == ["Apr 2025", "Mar 2025"]
@@ -409,7 +429,7 @@ def test_alerts_stand_beside_goals(fresh, data):
 def test_a_click_on_a_cell_shows_its_customers(fresh, data):
     panel = opened(fresh, "cohorts")
     cell = {"value": {"vlPoint": {"or": [{"cohort_id": "2025-03", "period": "2025-06"}]}}, "store": []}
-    panel.children[0].picture._vl_selections = {"cell": cell}
+    panel.children[0].chart._vl_selections = {"cell": cell}
     known = rk.cohorts(data)
     size = known.loc[(known["cohort"] == "2025-03") & (known["period"] == "2025-06"), "active"].item()
     assert len(fresh.customers) == size > 0
@@ -436,8 +456,8 @@ def test_whom_to_ask_is_listed_in_words(fresh, data):
 def test_the_cell_can_be_chosen_by_keyboard_too(fresh):
     opened(fresh, "cohorts")
     tabs = fresh._tabs
-    tabs._cohort.value, tabs._when.value = "2025-03", "2025-06"
-    tabs._who.click()
+    tabs._cohort.value, tabs._cohort_period.value = "2025-03", "2025-06"
+    tabs._cell_button.click()
     by_keyboard = fresh.customers
     fresh.show_customers(cohort="2025-03", period="2025-06")
     pd.testing.assert_frame_equal(by_keyboard, fresh.customers)
@@ -624,7 +644,7 @@ def test_the_first_computation_can_be_cancelled_and_begun_again():
     assert saved == []
     engine.go.clear()
     engine.asked.clear()
-    explorer._go(explorer._wanted)
+    explorer._select(explorer._requested)
     assert engine.asked.wait(30)
     explorer._status.cancel.click()
     with pytest.raises(DataError, match="Cancelled: nothing was changed"):
@@ -638,11 +658,11 @@ def test_what_stands_on_the_engine_is_forgotten_only_if_a_query_was_broken_off()
     cleaned, heard = [], []
 
     def done(*steps):
-        work = Work(interrupt=lambda: None, clean=lambda: cleaned.append(True))
+        worker = Worker(interrupt=lambda: None, clean_up=lambda: cleaned.append(True))
         task = Task("look", list(steps), heard.append, heard.append)
         steps[0].run.task = task
-        work.start(task)
-        work.wait("look")
+        worker.start(task)
+        worker.wait("look")
         return type(heard.pop()).__name__, len(cleaned)
 
     def give_up():
@@ -664,16 +684,16 @@ def test_closing_it_closes_all_of_it_and_ends_its_work(data):
         opened(explorer, tab)
     assert len(set(_instances) - before) > 50
     go = threading.Event()
-    explorer._work._interrupt = go.set
-    explorer._work.start(Task("look", [Step("slow", lambda: go.wait(30))], print, lambda _: None))
-    thread = explorer._work._thread
+    explorer._worker._interrupt = go.set
+    explorer._worker.start(Task("look", [Step("slow", lambda: go.wait(30))], print, lambda _: None))
+    thread = explorer._worker._thread
     explorer.close()
     assert set(_instances) - before == set()
     assert not thread.is_alive()
     explorer.close()
 
 
-def test_what_is_at_hand_is_shown_while_something_slow_runs(slow):
+def test_what_is_cached_is_shown_while_something_slow_runs(slow):
     explorer, engine = slow
     explorer._controls.column.value = "channel"
     assert engine.asked.wait(30)
@@ -725,12 +745,12 @@ def test_results_arrive_on_the_event_loop(slow):
         return heard
 
     assert asyncio.run(watch()) == [threading.main_thread().name]
-    assert set(explorer._shown.scorecard["segment"]) == {"", "channel"}
+    assert set(explorer._content.scorecard["segment"]) == {"", "channel"}
 
 
 def test_of_waiting_work_the_newest_is_done():
     go, done = threading.Event(), []
-    work = Work(interrupt=go.set, clean=lambda: None)
+    worker = Worker(interrupt=go.set, clean_up=lambda: None)
 
     def task(name):
         return Task(
@@ -738,9 +758,9 @@ def test_of_waiting_work_the_newest_is_done():
         )
 
     for name in ("first", "second", "third"):
-        work.start(task(name))
+        worker.start(task(name))
     go.set()
-    work.wait("look")
+    worker.wait("look")
     assert done == ["third"]
 
 
@@ -756,13 +776,13 @@ def test_what_may_be_chosen_next_is_prepared():
         explorer, shown = rk.explore(load()).wait(), []
         for name, value in changes:
             for _ in range(600):  # until all is there that one change may ask for
-                if explorer._work._thread is None:
+                if explorer._worker._thread is None:
                     break
                 await asyncio.sleep(0.05)
-            assert explorer._work._thread is None
+            assert explorer._worker._thread is None
             setattr(explorer, name, value)
             assert "rk-busy" not in explorer._dom_classes, name
-            shown.append(explorer._shown.scorecard)
+            shown.append(explorer._content.scorecard)
         explorer.close()
         return shown
 
@@ -770,12 +790,12 @@ def test_what_may_be_chosen_next_is_prepared():
     for (name, value), shown in zip(changes, asyncio.run(choose()), strict=True):
         setattr(fresh, name, value)
         pd.testing.assert_frame_equal(pd.DataFrame(shown), pd.DataFrame(fresh.scorecard))
-    assert fresh._work._thread is None  # without a loop nobody can choose meanwhile: nothing more is computed
+    assert fresh._worker._thread is None  # without a loop nobody can choose meanwhile: nothing more is computed
 
 
 def test_what_is_asked_for_goes_before_what_is_prepared():
     done, begun, go = [], threading.Event(), threading.Event()
-    work = Work(interrupt=go.set, clean=lambda: done.append("cleaned"))
+    worker = Worker(interrupt=go.set, clean_up=lambda: done.append("cleaned"))
 
     def wait():
         begun.set()
@@ -792,19 +812,19 @@ def test_what_is_asked_for_goes_before_what_is_prepared():
         raise DataError("Nothing is known of the rest.")
 
     async def look():
-        work.prepare(steps())
+        worker.prefetch(steps())
         assert begun.wait(30)
-        assert work.is_running  # so that nobody else interrupts it
-        work.start(Task("look", [Step("", lambda: done.append("asked"))], lambda _: None, done.append))
+        assert worker.is_running  # so that nobody else interrupts it
+        worker.start(Task("look", [Step("", lambda: done.append("asked"))], lambda _: None, done.append))
         go.set()
-        work.wait("look")
-        while work._thread is not None:
+        worker.wait("look")
+        while worker._thread is not None:
             await asyncio.sleep(0.01)
 
     asyncio.run(look())
     assert done == ["first", "asked", "failed", "cleaned", "last"]
-    work.prepare(steps())  # without an event loop
-    assert work._thread is None
+    worker.prefetch(steps())  # without an event loop
+    assert worker._thread is None
 
 
 # The way out.
