@@ -3,9 +3,11 @@
 import base64
 import io
 import json
+import os
 import re
 import struct
 import zlib
+from pathlib import Path
 
 import nbformat.v4 as nbf
 import pandas as pd
@@ -436,3 +438,20 @@ def test_preprocessors_are_applied_and_what_is_no_notebook_is_refused(exporter):
 def kept_to_oneself(page: str | bytes) -> bool:
     text = page if isinstance(page, str) else pypdf.PdfReader(io.BytesIO(page)).pages[0].extract_text()
     return "Kept to oneself" in text
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not say what a process holds")
+def test_what_typst_remembers_of_a_page_goes_with_it():
+    def held() -> float:
+        """Megabytes."""
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def words(page: int) -> str:
+        return " ".join(f"{page}x{number}" for number in range(3000))
+
+    for page in range(3):  # as the first ones bring in fonts
+        pdf(notebook(nbf.new_markdown_cell(words(page))))
+    before = held()
+    for page in range(3, 12):
+        pdf(notebook(nbf.new_markdown_cell(words(page))))
+    assert held() - before < 15  # 40 where pages are remembered

@@ -39,6 +39,7 @@ from retention_kit.report.export.pictures import PICTURE_FORMATS, picture_bytes
 if TYPE_CHECKING:
     import typst
 
+KEPT_FOR = 10  # pages that Typst remembers a part for after its last use
 _typesetting = Lock()  # one compiler serves one page at a time
 
 
@@ -149,6 +150,7 @@ class RetentionPDFExporter(_BlockExporter):
         page["families"] = fonts.families(page["fonts"])
         typeset = self._on_one_page if page["layout"] == "brief" else self._typeset
         with _typesetting:
+            _forget_pages()
             return typeset(page, resources), resources
 
     def _prepare(self, block: dict, page: dict) -> None:
@@ -200,6 +202,12 @@ class RetentionPDFExporter(_BlockExporter):
             )
         assert isinstance(pdf, bytes), "one PDF, and not a picture of each page"
         return pdf
+
+
+def _forget_pages() -> None:
+    """Let go of what Typst keeps of pages before: it is of no use to others, and 40 MB each for ten more pages."""
+    for _ in range(KEPT_FOR + 1):
+        _blank_compiler().compile(b" ", format="svg")
 
 
 def page_count(pdf: bytes) -> int:
@@ -269,6 +277,15 @@ def _compiler(folder: str) -> typst.Compiler:
     import typst
 
     return typst.Compiler(str(templates_dir() / "typst" / "report.typ"), font_paths=fonts.book(folder))
+
+
+@cache
+def _blank_compiler() -> typst.Compiler:
+    """Typst for pages without words: it has no fonts to look through."""
+    import typst
+
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False)
+    return typst.Compiler(font_paths=fonts, ignore_system_fonts=True)
 
 
 # Labels of an axis that found no room are there, unseen: a reader of the page's text would find them.
