@@ -91,7 +91,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace) -> int:
     from retention_kit.report.execution import kernels
 
-    kernels.prepare()  # it imports while the data are read
+    kernels.prepare(for_others=bool(arguments.templates))  # it imports while the data are read
     data = load_data(arguments)
     from retention_kit.report.build.builder import build_packs
     from retention_kit.report.execution.plan import make_plan

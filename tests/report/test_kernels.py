@@ -186,10 +186,10 @@ def test_a_kernel_says_nothing_before_its_process_id_is_told(monkeypatch):
               "forkserver._make_group = slow\nforkserver.main()"  # fmt: skip  # the table as on paper
     monkeypatch.setattr(kernels, "_PYTHON", [sys.executable, "-P", "-c"])
     monkeypatch.setattr(kernels, "_MODULE", program)
-    monkeypatch.setattr(kernels, "_server", None)
+    monkeypatch.setattr(kernels, "_servers", [])
     try:
         (parents, *_), problem = run("import os\nprint(os.getppid())")
-        assert (parents, problem) == (str(kernels._server._process.pid), "")
+        assert (parents, problem) == (str(kernels._servers[0]._process.pid), "")
     finally:
         kernels.close()
 
@@ -219,10 +219,10 @@ def test_a_fork_of_the_run_has_a_server_of_its_own():
     """And takes nothing from the first: whose kernels go on, and whose end it does not hold up."""
     reading, writing = os.pipe()
     if not (child := os.fork()):
-        os.write(writing, str(kernels._server).encode())
+        os.write(writing, str(kernels._servers).encode())
         os._exit(0)
     os.waitpid(child, 0)
-    assert os.read(reading, 100) == b"None"
+    assert os.read(reading, 100) == b"[]"
     for end in (reading, writing):
         os.close(end)
     assert run("print('still there')") == (["still there"], "")
@@ -288,6 +288,37 @@ def test_one_server_serves_a_process_and_ends_with_it(is_killed):
     assert is_gone(int(pid))
     assert len(places) == is_killed
     assert not any(Path(place).exists() for place in places)
+
+
+FRESH = """
+import os, signal, sys
+from retention_kit.report.execution import kernels
+locked = open("lock", "w")
+signal.signal(signal.SIGTERM, lambda *_: None)
+server = kernels.prepare()
+import nbformat
+from retention_kit.report.execution import templates
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in ("", sys.argv[1])])
+notebook.cells[0].metadata["tags"] = ["parameters"]
+for kernel in (templates.Kernel(), None):
+    made, problem = templates.run(notebook, {}, {**os.environ}, [], kernel)
+    print(server._process.pid, *(problem or made.cells[-1].outputs[0].text).split())
+    if kernel:
+        kernel.end()
+"""
+
+
+def test_a_command_that_has_done_nothing_yet_forks_the_server_which_has_nothing_of_it(tmp_path):
+    """For notebooks of ours; what runs code of others has a server in which sets have the same order in every run."""
+    asked = "import os, signal, sys\nprint(os.getppid(), signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, " \
+            "os.path.realpath('lock') in [os.path.realpath(f'/dev/fd/{one}') for one in range(64)], " \
+            "sys.path.count(os.getcwd()), os.getsid(0) == os.getppid(), sys.flags.hash_randomization)"  # fmt: skip  # by the line
+    program = [sys.executable, "-c", FRESH, asked]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
+    ours, others = (line.split() for line in done.stdout.splitlines())
+    assert ours == [ours[0], ours[0], "True", "False", "0", "True", "1"]
+    assert others == [ours[0], others[1], "True", "False", "0", "True", "0"]
+    assert others[1] != ours[1]
 
 
 @pytest.mark.parametrize(("code", "said"), [("0", "SystemExit: 0"), ("", "SystemExit"), ("3", "SystemExit: 3")])

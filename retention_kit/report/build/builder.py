@@ -28,7 +28,7 @@ from retention_kit.report.build.restatements import digest_of_sent, restatements
 from retention_kit.report.changes import Restatements
 from retention_kit.report.execution import templates as library
 from retention_kit.report.execution.plan import Plan, make_plan
-from retention_kit.report.execution.runner import Execution, NotebookRun, Progress, Workers, run_notebooks
+from retention_kit.report.execution.runner import Execution, NotebookRun, Progress, Workers, run_notebooks, runs_others
 from retention_kit.report.export.csv_files import rows_csv, write_lists
 from retention_kit.report.export.drawing import refuse_fork
 
@@ -159,7 +159,7 @@ def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progres
     with ExitStack() as resources:
         staging = resources.enter_context(staging_dir(folder))
         wait_for_imports = resources.enter_context(_import_meanwhile(plan))
-        kernels.prepare()  # the fork server imports while we compute, and so do we
+        kernels.prepare(runs_others(plan))  # the fork server imports while we compute, and so do we
         figures = compute_figures(plan)
         kept, plan, notes = reuse_sections(plan, folder, figures.scorecard)
         wait_for_imports()

@@ -1,8 +1,9 @@
 """The fork server: a process of one thread that has imported what notebooks need, and forks a kernel for each of them.
 
-`kernels` starts it, `python -P -m retention_kit.report.execution.forkserver FD`, and asks for kernels on the socket FD.
-However the run ends, that socket closes; then every kernel is ended, and the server after them. Each request brings a
-socket of its own, on which the server writes the process id and at last the exit code, and the kernel that it is ready.
+`kernels` starts it, `python -P -m retention_kit.report.execution.forkserver FD`, and asks for kernels on the socket FD;
+or forks it from a command that has done nothing yet, so that what both need is imported once. However the run ends,
+that socket closes; then every kernel is ended, and the server after them. Each request brings a socket of its own, on
+which the server writes the process id and at last the exit code, and the kernel that it is ready.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import ModuleType
 
@@ -30,6 +32,10 @@ from types import ModuleType
 IMPORTED = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "numpy", "pandas", "altair", "duckdb",
             "jinja2", "vl_convert", "retention_kit.metrics.snapshot",
             "retention_kit.report.page")  # fmt: skip  # words by the line
+# What a command that builds reports needs of it, too, and what no process can be forked with once it has been used.
+SHARED = ("numpy", "pandas", "altair", "duckdb", "jinja2", "papermill", "retention_kit.metrics.snapshot",
+          "retention_kit.report.page")  # fmt: skip  # words by the line
+THREADED = ("numpy", "pandas", "duckdb", "typst", "vl_convert")
 # What a kernel imports as it starts, by names that may change.
 STARTING = ("ipykernel.debugger", "IPython.core.debugger", "IPython.core.completerlib", "IPython.core.oinspect",
             "IPython.extensions.storemagic", "tornado.platform.asyncio", "tornado.queues", "babel.dates",
@@ -37,9 +43,47 @@ STARTING = ("ipykernel.debugger", "IPython.core.debugger", "IPython.core.complet
 LONGEST = 70  # characters of a folder for temporary files, as the path of a socket may have 104 or 108 in all
 
 
+def fork(control: socket.socket) -> int:
+    """Fork the server from this process, which then has imported what both need; returns its process id."""
+    with _barred("anywidget"):  # Altair needs it for widgets alone, and takes half of its time for it
+        for name in SHARED:
+            import_module(name)
+    parent = os.getpid()
+    if pid := os.fork():
+        return pid
+    try:
+        _detach(control)
+        _run(control, parent)
+        os._exit(0)
+    finally:  # whatever happens, it is not the command
+        os._exit(1)
+
+
+def _detach(control: socket.socket) -> None:
+    """Have nothing of the command but its memory: no terminal, streams, files, locks and signals."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.unraisablehook = sys.__unraisablehook__
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    os.closerange(3, control.fileno())
+    os.closerange(control.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    os.close(null)
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the folder of a script or the working directory, where the data may lie
+
+
 def main() -> None:
+    """Serve the socket that the command line names."""
+    _run(socket.socket(fileno=int(sys.argv[1])), os.getppid())
+
+
+def _run(control: socket.socket, parent: int) -> None:
     """Import, tell the folder for the kernels' sockets, and serve; in a forked process: be its kernel."""
-    control, parent = socket.socket(fileno=int(sys.argv[1])), os.getppid()
     gc.disable()  # while imports make what stays
     _import()
     _warm()
@@ -57,15 +101,24 @@ def main() -> None:
 
 def _import() -> None:
     """Import what kernels need, without the debugger, which no notebook uses and which takes longer than pandas."""
-    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None bars an import
-    modules.setdefault("debugpy", None)  # ipykernel does without what cannot be imported
-    for name in IMPORTED:
-        import_module(name)
-    for name in STARTING:
-        with suppress(ImportError):
+    with _barred("debugpy"):
+        for name in IMPORTED:
             import_module(name)
-    if modules["debugpy"] is None:
-        del modules["debugpy"]  # a notebook's own wish is another matter
+        for name in STARTING:
+            with suppress(ImportError):
+                import_module(name)
+
+
+@contextmanager
+def _barred(name: str) -> Iterator[None]:
+    """A context in which a module cannot be imported, unless it is; whoever tries it here does without."""
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None bars an import
+    modules.setdefault(name, None)
+    try:
+        yield
+    finally:
+        if modules[name] is None:
+            del modules[name]  # a notebook's own wish is another matter
 
 
 def _socket_folder() -> str:

@@ -1,8 +1,9 @@
 """The kernels of the batch: this very Python, whatever kernels the machine has registered.
 
 Where the system can fork, kernels are forked from one process that has imported what notebooks need (`forkserver`). It
-is started once, serves all packs that this process builds, and ends with it. Elsewhere, and where it cannot be started
-or a kernel of it does not come up, kernels are started as ever.
+is started once, serves all packs that this process builds, and ends with it. A command that has done nothing yet forks
+that process from itself. Elsewhere, and where it cannot be started or a kernel of it does not come up, kernels are
+started as ever.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import default
+
+from retention_kit.report.execution import forkserver
 
 NAME = "retention-kit"
 _MODULE = "retention_kit.report.execution.forkserver"
@@ -95,21 +98,57 @@ class _Forked:
         self.send_signal(signal.SIGTERM)
 
 
-class ForkServer:
-    """The fork server as a client: asked for kernels by any thread, ended by `close` or when this process ends."""
+class _ForkedServer:
+    """The process of a fork server that was forked from this one: what is asked of a Popen."""
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int):
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, timeout: float = STARTING) -> int:
+        """The exit code, once it has ended; raises TimeoutExpired."""
+        until = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired(_MODULE, timeout)
+            time.sleep(0.002)
+        return code
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _execute(control: socket.socket) -> subprocess.Popen:
+    return subprocess.Popen(
+        [*_PYTHON, _MODULE, str(control.fileno())],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        pass_fds=[control.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the run alone, which then ends its kernels
+    )
+
+
+class ForkServer:
+    """The fork server as a client: asked for kernels by any thread, ended by `close` or when this process ends.
+
+    `fork`: it is forked from this process, and so texts have other hashes in every run, as they have here.
+    """
+
+    def __init__(self, fork: bool = False) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [*_PYTHON, _MODULE, str(theirs.fileno())],
-                env={**os.environ, "PYTHONHASHSEED": "0"},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the run alone, which then ends its kernels
-            )
+            self._process = _ForkedServer(forkserver.fork(theirs)) if fork else _execute(theirs)
+        self.has_own_hashes = not fork
         self._control, self._asking, self._numbers = ours, threading.Lock(), count()
         self._place: str | None = None
 
@@ -170,7 +209,7 @@ class ForkServer:
         self._control.close()
 
 
-_server: ForkServer | None = None
+_servers: list[ForkServer] = []
 _starting = threading.Lock()
 
 
@@ -179,38 +218,47 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
-def prepare() -> ForkServer | None:
+def prepare(for_others: bool = False) -> ForkServer | None:
     """The fork server of this process, started where there is none, without waiting until it is ready.
 
-    One that never came up is not tried again. None where kernels are not forked or no further process is started.
+    `for_others`: for code that is not ours, whose sets have the same order in every run. One that never came up is not
+    tried again. None where kernels are not forked or no further process is started.
     """
-    global _server
     if not can_fork():
         return None
     with _starting:
-        if _server is not None and _server.was_ready and not _server.is_alive():
-            _server.close()
-            _server = None
-        if _server is None:
-            with suppress(OSError):
-                _server = ForkServer()
-        return _server
+        for one in _servers:
+            if one.was_ready and not one.is_alive():
+                one.close()
+                _servers.remove(one)
+        for one in _servers:
+            if one.has_own_hashes or not for_others:
+                return one
+        with suppress(OSError):
+            _servers.append(ForkServer(fork=not for_others and _is_unused()))
+            return _servers[-1]
+        return None
+
+
+def _is_unused() -> bool:
+    """Whether this process has used nothing yet that a fork would lack the threads of."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and sys.modules.keys().isdisjoint(forkserver.THREADED)
 
 
 @atexit.register
 def close() -> None:
-    """End the fork server of this process, if it has one; the next kernel starts another."""
-    global _server
+    """End the fork servers of this process, if it has any; the next kernel starts another."""
     with _starting:
-        server, _server = _server, None
-    if server is not None:
+        servers, _servers[:] = _servers[:], []
+    for server in servers:
         server.close()
 
 
 def _forget() -> None:
-    global _server, _starting
-    server, _server, _starting = _server, None, threading.Lock()
-    if server is not None:
+    global _starting
+    servers, _servers[:], _starting = _servers[:], [], threading.Lock()
+    for server in servers:
         server.forget()
 
 
@@ -303,11 +351,13 @@ class KernelClient(AsyncKernelClient):
 class KernelManager(AsyncKernelManager):
     """Starts a kernel, forked where that is possible, without a kernelspec on the user's machine."""
 
+    for_others = True  # whether it may run code that is not ours
+
     def __init__(self, **options: Any):
         super().__init__(**options)
         self.server: ForkServer | None = None
         try:
-            if (server := prepare()) and server.place:
+            if (server := prepare(self.for_others)) and server.place:
                 # A socket's path is relative to the working directory, unless it is told otherwise.
                 self.transport, self.connection_file = "ipc", f"{server.next_name()}.json"
             self.server = server
@@ -321,3 +371,9 @@ class KernelManager(AsyncKernelManager):
     @default("client_factory")
     def _own_client(self) -> type[AsyncKernelClient]:
         return KernelClient
+
+
+class OwnKernelManager(KernelManager):
+    """The same for notebooks of this package alone."""
+
+    for_others = False

@@ -161,6 +161,11 @@ def _tasks(plan: Plan) -> tuple[list[Task], list[Task]]:
     )
 
 
+def runs_others(plan: Plan) -> bool:
+    """Whether a plan runs code that is not of this package."""
+    return bool(_tasks(plan)[1])
+
+
 @contextmanager
 def run_notebooks(plan: Plan, workers: Workers, progress: Progress) -> Iterator[NotebookRun]:
     """Run every chosen section in every language; what still runs at the end of the context is ended.

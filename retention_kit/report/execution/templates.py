@@ -234,14 +234,15 @@ def run(
     from papermill.engines import NotebookExecutionManager
     from papermill.execute import raise_for_execution_errors
 
-    from retention_kit.report.execution.kernels import NAME, KernelManager
+    from retention_kit.report.execution import kernels
 
     # Only prepared by this call, which would write the executed notebook, with all its charts, to nowhere.
-    made = execute_notebook(notebook, None, parameters, kernel_name=NAME, language="python", prepare_only=True)
+    made = execute_notebook(notebook, None, parameters, kernel_name=kernels.NAME, language="python", prepare_only=True)
     manager = NotebookExecutionManager(made, progress_bar=False)
     manager.notebook_start()
+    starting = kernels.KernelManager if kernel is None else kernels.OwnKernelManager
     client = PapermillNotebookClient(
-        manager, timeout=CELL_TIMEOUT, kernel_name=NAME, kernel_manager_class=KernelManager
+        manager, timeout=CELL_TIMEOUT, kernel_name=kernels.NAME, kernel_manager_class=starting
     )
     clients.append(client)
     try:
