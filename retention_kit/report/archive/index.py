@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,7 @@ def _page(packs: list[StoredPack]) -> str:
         sample = words.text("document.sample") if synthetic else ""
         return " · ".join(filter(None, [words.text(f"index.{every}"), own(company), sample]))
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["sparkline"] = sparkline
-    return environment.get_template("packs.html.j2").render(
+    return _template().render(
         language=words.language,
         direction=words.direction,
         time_direction=words.time_direction,
@@ -83,6 +80,15 @@ def _page(packs: list[StoredPack]) -> str:
             for key, group in groups.items()
         ],
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir() / "html"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["sparkline"] = sparkline
+    return environment.get_template("packs.html.j2")
 
 
 def _words(packs: Iterable[StoredPack]) -> Words:

@@ -85,10 +85,13 @@ def build_packs(
     first. Closed or interrupted, both packs stay as they were.
     """
     pending: deque[PendingPack] = deque()  # two at most
+    listed: list[str] = []  # what writing the list of packs has said, while that is as they are
 
     def finish_first() -> Pack:
         try:
-            return pending.popleft().finish().with_note(write_index(output))
+            pack = pending.popleft().finish()
+            listed[:] = [write_index(output)]
+            return pack.with_note(listed[0])
         except BaseException:
             cancel_all()
             raise
@@ -109,7 +112,8 @@ def build_packs(
                     if pending and (provenance.is_current(plan, folder) or _is_rebuilt(plan, folder, pending[0])):
                         yield finish_first()
                     if _is_current(plan, folder):
-                        yield Pack(folder, period, is_new=False).with_note(write_index(output))
+                        listed[:] = listed or [write_index(output)]
+                        yield Pack(folder, period, is_new=False).with_note(listed[0])
                         continue
                 pending.append(start_pack(plan, folder, output, workers, partial(progress, plan)))
                 if len(pending) > 1:
@@ -134,10 +138,9 @@ def _is_rebuilt(plan: Plan, folder: Path, other: PendingPack) -> bool:
 
 def _is_current(plan: Plan, folder: Path) -> bool:
     """Whether nothing has changed, by digests of the files or, if need be, by computing the figures."""
-    if not provenance.is_current(plan, folder):
-        return False
-    sent = digest_of_sent(plan, folder.parent)
-    return provenance.is_current(plan, folder, sent=sent) or provenance.is_current(
+    if provenance.is_current(plan, folder, sent=digest_of_sent(plan, folder.parent)):
+        return True
+    return provenance.is_current(plan, folder) and provenance.is_current(
         plan, folder, restated=restatements(plan, folder.parent).restated
     )
 

@@ -95,7 +95,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         },
         "templates": {section.name: section.digest for section in plan.everything},
         "code": {"retention-kit": _code()} | _own_files(data.settings),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version()} | _versions(),
     }
 
 
@@ -249,7 +249,7 @@ def _inputs(plan: Plan, **compared: object) -> dict[str, dict[str, str]]:
         "asked": [str(plan.page.period), plan.segment, plan.formats, plan.static],
         "templates": {section.name: section.digest for section in plan.chosen},
         "metrics": {name: vars(one) | {"function": _source(one.function)} for name, one in METRICS.items()},
-        "code": [_code(), platform.python_version(), *(version(name) for name in PACKAGES), _own_files(data.settings)],
+        "code": [_code(), platform.python_version(), *_versions().values(), _own_files(data.settings)],
     }
     digests = {name: _digest_of(value) for name, value in ({"given": given} | compared).items()}
     return dict.fromkeys(plan.names.values(), digests)
@@ -275,6 +275,12 @@ def _function(function: Callable) -> str:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
     except (OSError, TypeError):
         return ""
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """The versions of the packages that a report depends on."""
+    return {name: version(name) for name in PACKAGES}
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 def digest_of_sent(plan: Plan, output: Path) -> str:
     """A digest of the packs that `restatements` compares with: the same packs and inputs give the same result."""
+    return _digest_of(plan, stored_packs(output))
+
+
+def _digest_of(plan: Plan, packs: Iterable[StoredPack]) -> str:
     page = plan.page
     periods = {str(period) for period in trend_periods(page.data, page.period)}
     sent = [
@@ -31,7 +36,7 @@ def digest_of_sent(plan: Plan, output: Path) -> str:
             manifests.builds(pack.manifest).get(plan.suffix),
             manifests.digest_if(_scorecard(pack, plan)),
         )
-        for pack in stored_packs(output)
+        for pack in packs
         if str(pack.period) in periods and pack.period < page.period
     ]
     return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
@@ -46,10 +51,10 @@ def restatements(plan: Plan, output: Path) -> Restatements:
 
     Compared are complete periods of the trend, of the same length, segment value, company, currency and basis.
     """
-    page, restated = plan.page, []
+    page, packs, restated = plan.page, stored_packs(output), []
     now, today = provenance.describe(plan), {(row.period, row.metric): row for row in page.rows.itertuples()}
     periods = {period for period, _ in today}
-    for pack in stored_packs(output):
+    for pack in packs:
         if str(pack.period) not in periods or pack.period >= page.period:
             continue
         build = manifests.builds(pack.manifest).get(plan.suffix)
@@ -59,17 +64,19 @@ def restatements(plan: Plan, output: Path) -> Restatements:
             between = None
         if between is None:
             continue
+        period = str(pack.period)
         for cells in read_scorecard(_scorecard(pack, plan)):
-            row = today.get((cells["period"], cells["metric"]))
-            is_whole = plan.suffix or not cells["segment"]
-            if row is None or not is_whole or cells["period"] != str(pack.period) or not row.complete:
+            if cells["period"] != period or not (plan.suffix or not cells["segment"]):
+                continue
+            row = today.get((period, cells["metric"]))
+            if row is None or not row.complete:
                 continue
             before, value = _number(cells["value"]), row.value if is_known(row.value) else None
             if page.words.value(before, row.unit, "full") != page.words.value(value, row.unit, "full"):
                 restated.append(Restated(row.period, row.metric, before, value, causes_of(row.metric, between)))
     order = {name: number for number, name in enumerate(METRICS)}
     restated.sort(key=lambda one: (-Period.parse(one.period).index, order[one.metric]))
-    return Restatements(digest_of_sent(plan, output), restated)
+    return Restatements(_digest_of(plan, packs), restated)
 
 
 def _is_like(build: dict, now: dict) -> bool:
