@@ -1,6 +1,8 @@
 """What is expected of customers who buy: against published references, the oracle and a pencil."""
 
+import hashlib
 import re
+from datetime import date
 
 import duckdb
 import pytest
@@ -11,7 +13,9 @@ import retention_kit as rk
 from pencil import table
 from retention_kit.metrics.forecasts.buyers import fit_of
 from retention_kit.metrics.forecasts.lives import lives
+from retention_kit.metrics.queries import lives as queries
 from retention_kit.metrics.queries.lives import alike_buyers
+from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period
 from test_real_data import SALES, TWO_YEARS
 
@@ -129,3 +133,45 @@ def test_only_days_with_a_purchase_count():
     [row] = alike_buyers(loaded(text, as_of="2024-01-01"), Period.parse("2023-12")).to_dict("records")
     assert (row["frequency"], row["recency_days"], row["age_days"], row["customers"]) == (0, 0, 364, 1)
     assert (row["repeat_amount"], row["recent_amount"]) == (0, 1100)
+
+
+@pytest.mark.parametrize("every", ["month", "week"])
+def test_the_whole_is_all_segment_values_at_every_end(every):
+    """The whole is counted once for all periods, a segment from each customer's history: row by row the same."""
+    orders = cases.tables()["orders"]
+    data = rk.load(orders=orders, timezone=cases.ZONE, currency="GBP", as_of="2025-06-18")
+    last = Period.of(data.as_of, every)
+    for back in (0, 1, 5):  # the last one is incomplete
+        whole = alike_buyers(data, last.shift(-back))
+        parts = alike_buyers(data, last.shift(-back), "channel")
+        alike, sums = ["frequency", "recency_days", "age_days"], ["customers", "repeat_amount", "recent_amount"]
+        parts = parts.groupby(alike)[sums].sum().reset_index()
+        assert len(parts) > 20
+        assert whole[alike + sums].values.tolist() == parts.values.tolist()
+
+
+def test_those_whose_spend_is_fetched_follow_from_their_ids(monkeypatch):
+    """Whether they are found among the customers drawn for all dates, or these are too few."""
+    orders = duckdb.sql(
+        "SELECT 'c' || n % 90 AS customer_id, DATE '2023-01-01' + CAST(n * 7 % 701 AS INTEGER) AS ordered_at, "
+        "n % 13 AS amount FROM range(400) AS numbers(n)"
+    ).df()
+    monkeypatch.setattr(queries, "MOST_SPENDERS", 15)
+    monkeypatch.setattr(queries, "DRAWN", 40)
+    data = rk.load(orders=orders, timezone="UTC", currency="GBP", zero_orders="purchase")
+    numbers = []
+    for ends in (date(2023, 3, 1), date(2023, 8, 20), date(2024, 9, 1)):
+        days: dict[str, dict[date, int]] = {}
+        for customer, day, amount in orders.itertuples(index=False):
+            if day.date() < ends:
+                spent = days.setdefault(customer, {})
+                spent[day.date()] = spent.get(day.date(), 0) + amount * 100
+        repeats = {one: (len(spent) - 1, sum(spent.values()) - spent[min(spent)]) for one, spent in days.items()}
+        wanted = [one for one, (count, amount) in repeats.items() if count and amount]
+        wanted.sort(key=lambda one: hashlib.md5(one.encode()).hexdigest())
+        found = queries.spend_sample(data, ends).values.tolist()
+        assert found == [[*repeats[one]] for one in wanted[:15]]
+        drawn = run_query(data, "SELECT DISTINCT place FROM spenders")
+        assert len(drawn) == 40
+        numbers.append(len(wanted))
+    assert numbers[0] < 15 < numbers[-1]

@@ -26,6 +26,7 @@ from retention_kit.metrics.models import (
     kaplan_meier,
     log_rank,
 )
+from retention_kit.metrics.models.bg_nbd import AliveChances
 
 
 def bg_nbd(*parameters: float) -> BgNbd:
@@ -475,3 +476,12 @@ def test_purchases_a_day_of_the_sample_company():
     error = (slope @ found.covariance @ slope) ** 0.5
     assert found.r / found.alpha == pytest.approx(0.01626, abs=5e-6)
     assert abs(np.log(found.r / found.alpha) - np.log(r / alpha)) < 2 * error
+
+
+def test_chances_of_the_same_customers_are_those_of_each_model_alone():
+    x, t_x, T = np.array([0.0, 1, 1, 3, 40]), np.array([0.0, 2, 7, 5, 51]), np.array([9.0, 9, 8, 30, 52])
+    model = bg_nbd(0.66, 9.03, 0.11, 2.42)
+    chances = AliveChances(x, t_x, T)
+    for moved in ([0, 0, 0, 0], [1e-4, 0, 0, 0], [0, 1e-4, 0, 0], [0, 0, 1e-4, 0], [0, 0, 0, 1e-4], [0, 0, 0, 0]):
+        other = model.replaced(model.log_parameters + moved)
+        assert chances.of(other).tolist() == other.probability_alive(x, t_x, T).tolist()

@@ -16,6 +16,7 @@ from retention_kit.errors import ModelError
 from retention_kit.metrics.forecasts.horizon import MONTH, cut_of, discounts, undefined
 from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma
+from retention_kit.metrics.models.bg_nbd import BLOCK, AliveChances
 from retention_kit.metrics.models.expectation import purchases_while_alive
 from retention_kit.metrics.queries.lives import alike_buyers, spend_sample
 from retention_kit.periods import Period, add_months
@@ -88,35 +89,25 @@ def horizon_weeks(data: Dataset) -> float:
     return data.settings.definitions.horizon_months * MONTH / WEEK
 
 
-def at_risk(model: BgNbd, weeks: float, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Who is at risk, and the chance that each buys nothing in so many weeks.
-
-    At risk is who bought again before, has been silent for longer than half of their own gaps, and will more likely buy
-    nothing than something.
-    """
-    x, t_x, T = times(frame)
-    chance = model.probability_no_purchase(weeks, x, t_x, T)
-    return (x > 0) & (T - t_x > model.usual_gap(USUAL, x, t_x)) & (chance >= UNLIKELY), chance
-
-
 def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A row of sums for each segment value."""
-    values = frame["segment_value"].unique()
-    customers = frame.groupby("segment_value")["customers"].sum()
-    if fit.purchases is None:
-        return [undefined(value, fit.reason, int(customers[value])) for value in values]
-    place = frame["segment_value"].map({value: number for number, value in enumerate(values)}).to_numpy()
-    chosen = data.settings.definitions
+    import pandas as pd
+
+    place, values = pd.factorize(frame["segment_value"])
     forecast = Forecast(frame, data.minor, place, len(values))
+    customers = forecast.summed(forecast.customers)
+    if fit.purchases is None:
+        return [undefined(value, fit.reason, int(all_)) for value, all_ in zip(values, customers, strict=True)]
+    chosen = data.settings.definitions
     bought = forecast.purchases(fit.purchases, [0.0] * (chosen.horizon_months - 1) + [1.0])
+    is_at_risk, chance = forecast.at_risk(fit.purchases, horizon_weeks(data))
     money, low, high = forecast.money(fit, discounts(chosen))
-    is_at_risk, chance = at_risk(fit.purchases, horizon_weeks(data), frame)
-    counts = forecast.summed(frame["customers"].to_numpy(float) * is_at_risk)
+    counts = forecast.summed(forecast.customers * is_at_risk)
     stakes = forecast.summed(frame["recent_amount"].to_numpy(float) / data.minor * chance * is_at_risk)
     return [
         {
             "segment_value": value,
-            "customers": int(customers[value]),
+            "customers": int(customers[number]),
             "purchases": float(bought[number]),
             "value": None if money is None else float(money[number]),
             "low": None if low is None else float(low[number]),
@@ -132,18 +123,27 @@ def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 class Forecast:
-    """Sums over rows of customers who are alike, by the number of their segment value."""
+    """Sums over rows of customers who are alike, by the number of their segment value.
+
+    What depends on less than a row is computed once for all rows that share it.
+    """
 
     def __init__(self, frame: pd.DataFrame, minor: int, place: np.ndarray | None = None, values: int = 1):
         import numpy as np
+        import pandas as pd
 
         self.place, self.values = np.zeros(len(frame), int) if place is None else place, values
         self.x, self.t_x, self.T = times(frame)
         self.customers = frame["customers"].to_numpy(float)
-        self.spent = frame["repeat_amount"].to_numpy(float) / minor
+        self.x_kind, kinds = pd.factorize(frame["frequency"].to_numpy("int64"))
+        self.x_kinds = kinds.astype(float)
+        spent = frame["repeat_amount"].to_numpy(float) / minor
+        # The mean of the row: what is expected is linear in it.
+        self.spent = self.x * np.where(self.x > 0, spent / self.customers / np.where(self.x > 0, self.x, 1), 0.0)
         pairs = frame["frequency"].to_numpy("int64") * (1 << 32) + frame["age_days"].to_numpy("int64")
-        _, first, self.pair = np.unique(pairs, return_index=True, return_inverse=True)
-        self.x_of, self.T_of = self.x[first], self.T[first]
+        self.pair, kinds = pd.factorize(pairs)
+        self.x_of, self.T_of = (kinds >> 32).astype(float), (kinds & ((1 << 32) - 1)) / WEEK
+        self.alive = AliveChances(self.x, self.t_x, self.T)
 
     def summed(self, amounts: np.ndarray) -> np.ndarray:
         """Sums over the rows of each segment value."""
@@ -154,6 +154,16 @@ class Forecast:
     def purchases(self, model: BgNbd, worth: list[float]) -> np.ndarray:
         """Expected purchases, those up to the end of each month of the horizon so much more than those to the next."""
         return self.summed(self.customers * self._expected(model, worth))
+
+    def at_risk(self, model: BgNbd, weeks: float) -> tuple[np.ndarray, np.ndarray]:
+        """Of which rows customers are at risk, and the chance that one of each buys nothing in so many weeks.
+
+        At risk is who bought again before, has been silent for longer than half of their own gaps, and will more likely
+        buy nothing than something.
+        """
+        chance = 1 - self.alive.of(model) * model.probability_to_buy(weeks, self.x_of, self.T_of)[self.pair]
+        is_silent = self.T - self.t_x > model.usual_gap(USUAL, self.x, self.t_x)
+        return (self.x > 0) & is_silent & (chance >= UNLIKELY), chance
 
     def money(self, fit: Fit, worth: list[float]) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
         """What customers are expected to spend, discounted to `worth` at the end of each month, with its interval.
@@ -190,27 +200,33 @@ class Forecast:
 
     def _spend(self, spend: GammaGamma) -> np.ndarray:
         """What the customers of each row spend at a purchase, all of them added up."""
-        import numpy as np
-
-        x = np.where(self.x > 0, self.x, 1)
-        repeat = self.spent / self.customers / x  # the mean of the row: the expectation is linear in it
-        return self.customers * spend.expected_value(self.x, np.where(self.x > 0, repeat, 0.0))
+        return self.customers * (spend.p * (spend.v + self.spent) / spend.expected_shape(self.x_kinds)[self.x_kind])
 
     def _expected(self, model: BgNbd, weights: list[float]) -> np.ndarray:
         """For one customer of each row, the expected purchases up to each month's end, times these weights, summed."""
         import numpy as np
 
-        found = np.zeros(len(self.x))
-        for month, weight in enumerate(weights, 1):
-            if weight:
-                found += weight * self._within(model, month * MONTH / WEEK)
+        bought = [
+            (weight, self._while_alive(model, month * MONTH / WEEK))
+            for month, weight in enumerate(weights, 1)
+            if weight
+        ]
+        alive, found = self.alive.of(model), np.zeros(len(self.x))
+        for begin in range(0, len(found), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            pair, chance, total = self.pair[part], alive[part], found[part]
+            for weight, purchases in bought:
+                total += weight * (purchases[pair] * chance)
         return found
 
     def _within(self, model: BgNbd, weeks: float) -> np.ndarray:
         """For one customer of each row, the expected purchases within so many weeks."""
+        return self._while_alive(model, weeks)[self.pair] * self.alive.of(model)
+
+    def _while_alive(self, model: BgNbd, weeks: float) -> np.ndarray:
+        """The same of those who are customers still, for each pair of repeat purchases and age."""
         tau = weeks / (model.alpha + self.T_of)
-        alive = purchases_while_alive(model.r, model.a, model.b, self.x_of, tau)
-        return alive[self.pair] * model.probability_alive(self.x, self.t_x, self.T)
+        return purchases_while_alive(model.r, model.a, model.b, self.x_of, tau)
 
 
 def _slopes(model: Any, total: Callable[[Any], np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from retention_kit.errors import ModelError
 from retention_kit.metrics.models.expectation import purchases_while_alive
-from retention_kit.metrics.models.inputs import FEWEST, Rows, asked, purchases, thinned
+from retention_kit.metrics.models.inputs import FEWEST, Rows, asked, distinct, purchases, thinned
 from retention_kit.metrics.models.maximum import Maximum, climb, in_logs
 from retention_kit.wording import Sentence, sentence
 
@@ -65,15 +65,20 @@ class BgNbd:
         """
         x, t_x, T = asked(x=x, t_x=t_x, T=T)
         silent = (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
-        odds = np.log(self.a) - np.log(np.where(x > 0, self.b + x - 1, 1.0)) + silent  # of having left
-        small = np.exp(-np.abs(odds))
-        return np.where(x > 0, np.where(odds > 0, small, 1.0) / (1 + small), 1.0)
+        return np.where(x > 0, _stays(self.odds_to_leave(x) + silent), 1.0)
+
+    def odds_to_leave(self, x: np.ndarray) -> np.ndarray:
+        """The log odds of having left right after the last of x repeat purchases."""
+        return np.log(self.a) - np.log(np.where(x > 0, self.b + x - 1, 1.0))
+
+    def probability_to_buy(self, t: Any, x: Any, T: Any) -> np.ndarray:
+        """The chance of a purchase in the time t after T of a customer who has not left by then."""
+        t, x, T = asked(t=t, x=x, T=T)
+        return -np.expm1(-(self.r + x) * np.log1p(t / (self.alpha + T)))
 
     def probability_no_purchase(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
         """The chance of no purchase in the time t after T: has left, or stays away for so long."""
-        t, x, t_x, T = asked(t=t, x=x, t_x=t_x, T=T)
-        buys = -np.expm1(-(self.r + x) * np.log1p(t / (self.alpha + T)))
-        return 1 - self.probability_alive(x, t_x, T) * buys
+        return 1 - self.probability_alive(x, t_x, T) * self.probability_to_buy(t, x, T)
 
     def expected_purchases(self, t: Any, x: Any, t_x: Any, T: Any) -> np.ndarray:
         """How many purchases a customer is expected to make in the time t after T."""
@@ -87,6 +92,36 @@ class BgNbd:
         if (q >= 1).any():
             raise ModelError("q is a chance below 1: {most:g} is none.", most=q.max())
         return (self.alpha + t_x) * np.expm1(-np.log1p(-q) / (self.r + x))
+
+
+class AliveChances:
+    """`BgNbd.probability_alive` of the same customers by several models: what these share is computed once."""
+
+    def __init__(self, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> None:
+        self._x, self._t_x, self._T = x, t_x, T
+        self._xs, self._x_of = distinct(x)
+        self._alpha, self._silence = -1.0, x
+        self._parameters, self._chances = (0.0, 0.0, 0.0, 0.0), x
+
+    def of(self, model: BgNbd) -> np.ndarray:
+        """The chances by a model; they are only read."""
+        if self._alpha != model.alpha:
+            self._alpha, self._silence = model.alpha, np.log1p((self._T - self._t_x) / (model.alpha + self._t_x))
+        if self._parameters != (parameters := (model.r, model.alpha, model.a, model.b)):
+            odds, found = model.odds_to_leave(self._xs), np.empty_like(self._x)
+            for begin in range(0, len(found), BLOCK):
+                part = slice(begin, begin + BLOCK)
+                silent = (model.r + self._x[part]) * self._silence[part]
+                found[part] = _stays(odds[self._x_of[part]] + silent)
+            found[self._x == 0] = 1.0
+            self._parameters, self._chances = parameters, found
+        return self._chances
+
+
+def _stays(odds: np.ndarray) -> np.ndarray:
+    """The chance of what has these log odds against it."""
+    small = np.exp(-np.abs(odds))
+    return np.where(odds > 0, small, 1.0) / (1 + small)
 
 
 def fit_bg_nbd(frequency: Any, recency: Any, T: Any, counts: Any = None) -> BgNbd:
@@ -166,7 +201,7 @@ class _Likelihood:
     """
 
     def __init__(self, rows: Rows) -> None:
-        self.times, place = np.unique(np.concatenate((rows.t_x, rows.T)), return_inverse=True)
+        self.times, place = distinct(np.concatenate((rows.t_x, rows.T)))
         self.counts, self.customers = rows.counts, float(rows.counts.sum())
         self.xs, self.x_of = np.unique(rows.x, return_inverse=True)
         self.with_x = np.bincount(self.x_of, weights=rows.counts)

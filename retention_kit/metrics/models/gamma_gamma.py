@@ -56,12 +56,16 @@ class GammaGamma:
         """
         (x,) = asked(frequency=frequency)
         (m,) = asked(monetary=np.where(x > 0, monetary, 0.0))
+        return self.p * (self.v + x * m) / self.expected_shape(x)
+
+    def expected_shape(self, x: np.ndarray) -> np.ndarray:
+        """p x + q - 1, which `expected_value` divides by; raises ModelError where it is not positive."""
         below = self.p * x + self.q - 1
         if (below <= 0).any():
             raise ModelError(
                 "The mean spend of all customers does not exist: q is {q:.3g}, and has to be above 1.", q=self.q
             )
-        return self.p * (self.v + x * m) / below
+        return below
 
 
 def fit_gamma_gamma(frequency: Any, monetary: Any, counts: Any = None) -> GammaGamma:

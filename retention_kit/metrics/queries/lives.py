@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.metrics.queries.segment_values import segment_parts
-from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.spans import EPOCH, Granularity
 from retention_kit.metrics.queries.statements import sql
-from retention_kit.metrics.queries.views import run_query
+from retention_kit.metrics.queries.views import VIEWS, run_query
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _READ = ("purchase_history",)
 MOST_SPENDERS = 20_000  # repeat buyers whose spend is fetched, one by one
+DRAWN = 5 * MOST_SPENDERS  # repeat buyers among whom those of each date are looked for
 
 
 def alike_buyers(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
@@ -29,10 +30,35 @@ def alike_buyers(data: Dataset, period: Period, segment: str | None = None) -> p
     repeat_amount and recent_amount, what they spent after the first day and in the twelve months up to the last
     purchase, in minor units.
     """
-    ends = min(period.end, data.as_of)
-    granularity = Granularity(period.every) if segment else None
-    parts = {"period": str(period.index), **segment_parts(segment)}
-    return run_query(data, sql("lives") + sql("lives_alike"), granularity, segment, _READ, **_dates(ends), **parts)
+    if segment is None:
+        return _alike_in_all(data, period)
+    parts = {"period": str(period.index), **segment_parts(segment), **_dates(min(period.end, data.as_of))}
+    return run_query(data, sql("lives") + sql("lives_alike"), Granularity(period.every), segment, _READ, **parts)
+
+
+def _alike_in_all(data: Dataset, period: Period) -> pd.DataFrame:
+    """The same of all customers, from states that are computed once for all periods."""
+    import numpy as np
+    import pandas as pd
+
+    granularity, views = Granularity(period.every), (*_READ, "purchase_states")
+    found = run_query(data, sql("lives_at_end"), granularity, None, views, period=str(period.index))
+    last_day = min(period.end, data.as_of) - timedelta(days=1)
+    recency = found["recency_days"].to_numpy("int64")
+    age = (last_day - EPOCH).days - found["first_day"].to_numpy("int64")
+    days = int(age.max(initial=0)) + 1
+    keys = (found["frequency"].to_numpy("int64") * days + recency) * days + age
+    order = np.argsort(keys)
+    keys = keys[order]
+    begins = np.flatnonzero(np.diff(keys, prepend=-1))
+    keys = keys[begins]
+    alike = {"frequency": keys // days**2, "recency_days": keys // days % days, "age_days": keys % days}
+    sums = ("customers", "repeat_amount", "recent_amount")
+    return pd.DataFrame(
+        {"segment_value": pd.Categorical.from_codes(np.zeros(len(keys), "int8"), [""])}
+        | {name: values.astype("int32") for name, values in alike.items()}
+        | {name: np.add.reduceat(found[name].to_numpy("int64")[order], begins) if len(keys) else keys for name in sums}
+    )
 
 
 def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
@@ -40,8 +66,20 @@ def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
 
     Columns: frequency, repeat_amount (minor units). Who is drawn follows from a digest of the ids.
     """
-    query = sql("lives") + sql("lives_spend")
-    return run_query(data, query, None, None, _READ, **_dates(ends), most=str(MOST_SPENDERS))
+    spent = _spent(data, ends, "spenders", "place")
+    if len(spent) < MOST_SPENDERS and _are_drawn_from_more(data):
+        spent = _spent(data, ends, "purchase_history", "md5(customer_id), customer_id")
+    return spent
+
+
+def _spent(data: Dataset, ends: date, spenders: str, order: str) -> pd.DataFrame:
+    parts = {"spenders": spenders, "order": order, "most": str(MOST_SPENDERS), **_dates(ends)}
+    return run_query(data, sql("lives_spend"), None, None, (*_READ, "spenders"), **parts)
+
+
+def _are_drawn_from_more(data: Dataset) -> bool:
+    """Whether there may be repeat buyers besides those of the view `spenders`."""
+    return bool(run_query(data, f"SELECT place FROM spenders WHERE place = {DRAWN}", views=(*_READ, "spenders")).size)
 
 
 def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
@@ -75,3 +113,13 @@ def listed_buyers(
 
 def _dates(ends: date) -> dict[str, str]:
     return {"ends": f"DATE '{ends}'"}
+
+
+def _build_states(data: Dataset, granularity: Granularity) -> None:
+    data.live_engine.run(sql("purchase_states"), period=granularity.sql("day"), next_period=granularity.sql("next_day"))
+
+
+VIEWS |= {
+    "purchase_states": _build_states,
+    "spenders": lambda data, _: data.live_engine.run(sql("spenders"), most=str(DRAWN)),
+}

@@ -12,7 +12,7 @@ from retention_kit.periods import Period, add_months
 if TYPE_CHECKING:
     import pandas as pd
 
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
 BEFORE = -(10**6)  # the number of the span, of any kind, in which those came who were there before the data
 
 
@@ -32,7 +32,7 @@ class Granularity:
     def index(self, day: date) -> int:
         """The number of the span that holds a date; a window that ends at `ends` has number -1."""
         if self.every == "day":
-            return (day - _EPOCH).days
+            return (day - EPOCH).days
         if self.ends is None:
             return Period.of(day, self.every).index
         months = (day.year - self.ends.year) * 12 + day.month - self.ends.month
@@ -41,7 +41,7 @@ class Granularity:
     def end(self, number: int) -> date:
         """The first date after a span."""
         if self.every == "day":
-            return _EPOCH + timedelta(days=number + 1)
+            return EPOCH + timedelta(days=number + 1)
         return (
             Period(self.every, number).end if self.ends is None else add_months(self.ends, (number + 1) * self.months)
         )
@@ -55,7 +55,7 @@ class Granularity:
             since = f"{months} - {self.ends.year * 12 + self.ends.month} - {early}"
             return f"CAST(floor(({since}) / {self.months}.0) AS INTEGER)"
         if self.every == "day":
-            return f"date_diff('day', DATE '{_EPOCH}', {day})"
+            return f"date_diff('day', DATE '{EPOCH}', {day})"
         if self.every == "week":
             return f"CAST(floor(date_diff('day', DATE '1970-01-05', {day}) / 7.0) AS INTEGER)"
         length = {"month": 1, "quarter": 3, "year": 12}[self.every]
@@ -63,7 +63,7 @@ class Granularity:
 
     def sql_of_day(self, number: str) -> str:
         """SQL for the span that holds the day of a number, as `DAYS` counts them."""
-        return self.sql(f"(DATE '{_EPOCH}' + CAST({number} AS INTEGER))")
+        return self.sql(f"(DATE '{EPOCH}' + CAST({number} AS INTEGER))")
 
 
 DAYS = Granularity("day")

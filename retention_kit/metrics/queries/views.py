@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 PAUSED = "(paused)"
-TIMELESS = ("paid_stretches", "purchase_history")  # views that are the same for every granularity
+TIMELESS = ("paid_stretches", "purchase_history", "spenders")  # views that are the same for every granularity
 INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
 _BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
 _PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"

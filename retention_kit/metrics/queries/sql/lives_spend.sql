@@ -1,7 +1,6 @@
--- What repeat buyers spent, of as many of them as a model of spend needs: drawn by a digest of the id, which is the
--- same on every engine.
+-- What repeat buyers spent, of as many of them as a model of spend needs.
 SELECT frequency, repeat_amount
-FROM lives
-WHERE frequency > 0 AND repeat_amount > 0
-ORDER BY md5(customer_id), customer_id
+FROM $spenders
+WHERE day < $ends AND (next_day IS NULL OR next_day >= $ends) AND frequency > 0 AND repeat_amount > 0
+ORDER BY $order
 LIMIT $most
