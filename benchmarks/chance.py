@@ -22,7 +22,7 @@ import pandas as pd
 import retention_kit as rk
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.catalogue import METRICS, ranked
-from retention_kit.metrics.change_parts import part_claims, segment_changes
+from retention_kit.metrics.change_parts import change_parts, part_claims, segment_changes
 from retention_kit.metrics.insights import Claim, segment_claims, significant
 from retention_kit.report.page import Page
 
@@ -138,8 +138,8 @@ def months(number: int, effect: str = "") -> list[Month]:
                 for claim in segment_claims(now[now["metric"] == name], page.row(name), column)
             ]
             changes = segment_changes(data, period, column, EXPLAINED, frame)
-            for _, rows_of_one in changes.groupby("metric", sort=False):
-                more += part_claims(rows_of_one, column, page.base, period)
+            for name, rows_of_one in changes.groupby("metric", sort=False):
+                more += part_claims(change_parts(rows_of_one, page.base, period), str(name), column)
             held[column] = significant(own + more)
             claims += more
         found.append(Month(_below(claims), Counter(map(_kind, claims)), held))

@@ -211,12 +211,10 @@ def change_parts(rows: pd.DataFrame, base: str, period: Period) -> list[ChangePa
     return [*parts, _mix(split, rows)]
 
 
-def part_claims(rows: pd.DataFrame, column: str, base: str, period: Period) -> list[Claim]:
+def part_claims(parts: Sequence[ChangePart], metric: str, column: str) -> list[Claim]:
     """What the values of a column claim about the change of one metric: one family, with the mix in it."""
-    parts = change_parts(rows, base, period)
     if sum(part.p is not None for part in parts if part.value) < 2:
         return []  # one value is the whole
-    metric = rows["metric"].iloc[0]
     family = ("change", metric, column)
     return [Claim(family, metric, part.against, part.p, part.value) for part in parts if part.p is not None]
 

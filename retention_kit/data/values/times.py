@@ -270,7 +270,8 @@ def _forms_of(engine: Engine, part: str, name: str, text: str, target: Expressio
             most=_MOST,
             rows=rows[0][2],
         )
-    return [Form(mask, parse_form(mask), *more) for mask, *more in rows]
+    is_plain = all(mask in ISO for mask, *_ in rows)  # whose parts nobody asks for
+    return [Form(mask, None if is_plain else parse_form(mask), *more) for mask, *more in rows]
 
 
 def _order(

@@ -43,7 +43,7 @@ def compute_figures(plan: Plan) -> Figures:
     response_rates(data, page.every)
     largest_change(data, period)
     for column in page.columns:
-        page.changes(column)
+        page.change_parts(column)
     page.keep_claims()
     page.goal_states()
     for by in survival_columns(page):

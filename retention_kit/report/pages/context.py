@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.hijri import with_hijri
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
+Known = TypeVar("Known")
 MOSTLY = 0.5  # the part of a change that names who made it
 NAMED = 5  # segment values in a sentence
 
@@ -59,8 +60,7 @@ class Context:
         split_segment(self.data, self.only)
         self.computed: dict[Hashable, Any] = {}  # scorecards; a page of another language may share them
         self._said_rows: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
-        self._rows_of_now: tuple[pd.DataFrame | None, dict] = None, {}
-        self._held: tuple[pd.DataFrame | None, frozenset] = None, frozenset()
+        self._of_rows: tuple[pd.DataFrame | None, dict[str, Any]] = None, {}
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -99,12 +99,22 @@ class Context:
 
         return self._known("parts", column, compute)
 
-    def _known(self, what: str, which: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    def _known(self, what: str, which: str, compute: Callable[[], Known]) -> Known:
         key = SummaryKey(what, str(self.period), which, (*METRICS,))  # a notebook may have brought a metric of its own
         if key not in self.computed:
             kept = self.data.summaries.get(key)
             self.computed[key] = compute() if kept is None else kept
         return self.computed[key]
+
+    def _once(self, what: str, compute: Callable[[], Known]) -> Known:
+        """What follows from the rows, computed once for these: a notebook may have brought a metric of its own."""
+        rows = self.rows
+        if self._of_rows[0] is not rows:
+            self._of_rows = rows, {}
+        found = self._of_rows[1]
+        if what not in found:
+            found[what] = compute()
+        return found[what]
 
     @property
     def alone(self) -> tuple[str, str] | None:
@@ -160,10 +170,7 @@ class Context:
 
     def row(self, metric: str) -> Any | None:
         """The one of a metric, None where it has none."""
-        rows = self.rows
-        if self._rows_of_now[0] is not rows:  # a notebook may have brought a metric of its own
-            self._rows_of_now = rows, {row.metric: row for row in self.now(METRICS).itertuples()}
-        return self._rows_of_now[1].get(metric)
+        return self._once("row", lambda: {row.metric: row for row in self.now(METRICS).itertuples()}).get(metric)
 
     def claims(self) -> list[Claim]:
         """Every comparison that the report makes, whichever page tells it."""
@@ -175,12 +182,11 @@ class Context:
 
     def holds(self, metric: str, against: str = "previous", column: str = "", value: str = "") -> bool:
         """Whether a difference is more than chance explains, of all that the report compares; see `insights.Claim`."""
-        rows = self.rows
-        if self._held[0] is not rows:
-            key = self._claims_key
-            kept = self.computed.get(key, self.data.summaries.get(key))
-            self._held = rows, significant(self.claims()) if kept is None else kept
-        return (metric, against, column, value) in self._held[1]
+        return (metric, against, column, value) in self._once("holds", self._significant)
+
+    def _significant(self) -> frozenset[tuple[str, str, str, str]]:
+        kept = self.computed.get(self._claims_key, self.data.summaries.get(self._claims_key))
+        return significant(self.claims()) if kept is None else kept
 
     def keep_claims(self) -> None:
         """Judge all claims once, for the pages of every section and language."""
@@ -198,8 +204,8 @@ class Context:
         """
         if not row.complete or row.change_low is None or row.change_low != row.change_low:
             return ""
-        before = rows_for(self.rows[self.rows["period"] == str(self.period.shift(-1))], row.metric)
-        if not row.n >= SMALL or not (before["n"] >= SMALL).all():
+        before = self._once("n", self._n_before).get(row.metric, SMALL)
+        if not row.n >= SMALL or not before >= SMALL:
             return "few"
         if self.holds(row.metric):
             return "real"
@@ -207,6 +213,11 @@ class Context:
             return "chance"
         low, high = by_length(row.metric, self.base, row.previous, self.period, self.period.shift(-1))
         return "length" if low <= row.change <= high else "many"
+
+    def _n_before(self) -> dict[str, float]:
+        """The n of each metric in the period before."""
+        rows = self.rows[self.rows["period"] == str(self.period.shift(-1))]
+        return dict(zip(rows["metric"], rows["n"], strict=True))
 
     def differing(self, parts: pd.DataFrame, whole: Any, column: str, tested: int, kind: str) -> str:
         """Which values of a column differ from the other customers by more than chance, in a

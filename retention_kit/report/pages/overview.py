@@ -36,7 +36,11 @@ class Overview(GoalBlocks):
 
     def leading(self) -> Any | None:
         """The row of the figure that the headline speaks of."""
-        return narrative.leading(self.rows, str(self.period), lambda row: row.complete and self.holds(row.metric))
+
+        def compute() -> Any | None:
+            return narrative.leading(self.rows, str(self.period), lambda row: row.complete and self.holds(row.metric))
+
+        return self._once("leading", compute)
 
     def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
         """Key figures with changes, interval, goal and the trend as a small line; those with a place among the cards by

@@ -32,14 +32,23 @@ class WhyBlocks(Context):
         found = super().claims()
         for column in self.columns:
             for metric in self._explained():
-                rows = rows_for(self.changes(column), metric)
-                found += part_claims(rows, column, self.base, self.period)
+                found += part_claims(self.change_parts(column).get(metric, []), metric, column)
         return found
 
     def changes(self, column: str) -> pd.DataFrame:
         """What each value of a segment column adds to the change of the leading figures, computed once."""
         known = [name for name in ranked("headline") if missing_reason(self.data, METRICS[name].summary) is None]
         return self._known("changes", column, lambda: segment_changes(self.data, self.period, column, known))
+
+    def change_parts(self, column: str) -> dict[str, list[ChangePart]]:
+        """The same as parts of the change of each of these figures, by its name, computed once."""
+
+        def compute() -> dict[str, list[ChangePart]]:
+            rows = self.changes(column)
+            found = {name: rows_for(rows, name) for name in rows["metric"].unique()}
+            return {name: change_parts(own, self.base, self.period) for name, own in found.items()}
+
+        return self._known("change parts", column, compute)
 
     def why(self) -> Block | None:
         """Why the leading figures changed since the period before, a sentence each.
@@ -119,11 +128,10 @@ class WhyBlocks(Context):
         """
         tested, most, told = [], 0.0, ""
         for column in self.columns:
-            rows = rows_for(self.changes(column), row.metric)
-            if not part_claims(rows, column, self.base, self.period):
+            parts = self.change_parts(column).get(row.metric, [])
+            if not part_claims(parts, row.metric, column):
                 continue
             tested.append(column)
-            parts = change_parts(rows, self.base, self.period)
             held = [part for part in parts if self.holds(row.metric, part.against, column, part.value)]
             if (size := fsum(abs(part.amount) for part in held)) > most:
                 most, told = size, self._told(row, column, held, [part for part in parts if part not in held], verdict)
