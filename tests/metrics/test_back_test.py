@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import isotonic_regression
 
 from retention_kit.metrics.forecasts.back_test import Comparison, Score, compare, rising_rule, verdict
 
@@ -72,17 +71,6 @@ def test_the_plain_rule_rises():
     """Of 10, 20, 30 days .2, .6 and .4 were gone, of as many: the last two are pooled to .5."""
     rule = rising_rule(np.array([10, 20, 30]), np.array([2, 6, 4]), np.array([10, 10, 10]))
     assert rule(np.array([0, 10, 15, 20, 30, 99])) == pytest.approx([0.2, 0.2, 0.35, 0.5, 0.5, 0.5])
-
-
-@pytest.mark.parametrize("values", [1, 3, 4, 30])
-def test_the_plain_rule_is_that_of_scipy_to_the_last_digit(values):
-    """Of one value, of ties, and of more than fall at once; by random weights."""
-    chance = np.random.default_rng(values)
-    for _ in range(200):
-        size, n = int(chance.integers(1, 60)), chance.integers(1, 50, 60).astype(float)
-        gone = np.round(n * chance.integers(0, values, 60) / values)[:size]
-        shares = isotonic_regression(gone / n[:size], weights=n[:size]).x
-        assert (rising_rule(np.arange(size), gone, n[:size])(np.arange(size)) == shares).all()
 
 
 def test_who_is_alike_may_stand_in_one_row_or_in_many():

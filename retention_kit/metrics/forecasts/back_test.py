@@ -121,38 +121,12 @@ def rising_rule(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> C
     Gives a function of ranks: in between those seen it interpolates, beyond them the nearest one holds.
     """
     import numpy as np
+    from scipy.optimize import isotonic_regression
 
     ranks, place = np.unique(order, return_inverse=True)
     n, lost = np.bincount(place, customers), np.bincount(place, gone)
-    shares = _rising((lost / n).tolist(), n.tolist())
+    shares = isotonic_regression(lost / n, weights=n).x
     return lambda wanted: np.interp(wanted, ranks, shares)
-
-
-def _rising(values: list[float], weights: list[float]) -> list[float]:
-    """The rising values that are nearest to these, by weighted squares: neighbours that fall are pooled.
-
-    SciPy's `isotonic_regression` to the last digit, whose import takes as long as a small report's figures.
-    """
-    blocks: list[tuple[float, float, int]] = []  # mean, weight, how many values
-    place = 0
-    while place < len(values):
-        mean, weight, count = values[place], weights[place], 1
-        place += 1
-        if blocks and blocks[-1][0] >= mean:
-            before, its_weight, its_count = blocks.pop()
-            total = its_weight * before + weight * mean
-            weight, count = weight + its_weight, count + its_count
-            mean = total / weight
-            while place < len(values) and mean >= values[place]:
-                total, weight, count = total + weights[place] * values[place], weight + weights[place], count + 1
-                mean = total / weight
-                place += 1
-            while blocks and blocks[-1][0] >= mean:
-                before, its_weight, its_count = blocks.pop()
-                total, weight, count = total + its_weight * before, weight + its_weight, count + its_count
-                mean = total / weight
-        blocks.append((mean, weight, count))
-    return [mean for mean, _, count in blocks for _ in range(count)]
 
 
 def _brier(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:

@@ -241,9 +241,8 @@ def prepare(for_others: bool = False) -> ForkServer | None:
 
 
 def _is_unused() -> bool:
-    """Whether this process has used nothing yet that a fork would lack the threads of."""
-    is_main = threading.current_thread() is threading.main_thread()
-    return is_main and sys.modules.keys().isdisjoint(forkserver.THREADED)
+    """Whether this process has no threads, and used nothing yet that starts some: a fork would lack them."""
+    return threading.active_count() == 1 and sys.modules.keys().isdisjoint(forkserver.THREADED)
 
 
 @atexit.register
