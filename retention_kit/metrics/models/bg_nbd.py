@@ -227,7 +227,7 @@ class _Likelihood:
 
     def _of_x(self, r: float, alpha: float, a: float, b: float) -> tuple[float, np.ndarray, np.ndarray]:
         """The terms that depend on the number of repeat purchases only."""
-        from scipy.special import gammaln, polygamma, psi
+        from scipy.special import gammaln, psi, zeta
 
         x, n, total = self.xs, self.with_x, self.customers
 
@@ -235,7 +235,7 @@ class _Likelihood:
             return float(n @ (of(at + x) - of(at)))
 
         def curve(at: np.ndarray | float) -> np.ndarray:
-            return polygamma(1, at)
+            return zeta(2, at)  # the trigamma function, without what polygamma does besides
 
         value = summed(gammaln, r) + summed(gammaln, b) - summed(gammaln, a + b) + total * r * np.log(alpha)
         both = -summed(psi, a + b)

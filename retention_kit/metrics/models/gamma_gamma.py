@@ -146,14 +146,14 @@ class _Likelihood:
         self.log_spend = float((n * x) @ (np.log(m) + np.log(x)))
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        from scipy.special import gammaln, polygamma, psi
+        from scipy.special import gammaln, psi, zeta
 
         p, q, v = parameters = np.exp(theta)
         x, n, total = self.xs, self.with_x, float(self.with_x.sum())
         shape = p * x + q
         value = float(n @ (gammaln(shape) - gammaln(p * x))) - total * float(gammaln(q) - q * np.log(v))
         value += p * self.log_spend - self.log_m
-        slope, curve = psi(shape), polygamma(1, shape)
+        slope, curve = psi(shape), zeta(2, shape)  # digamma and trigamma
         gradient = np.array(
             [
                 float((n * x) @ (slope - psi(p * x))) + self.log_spend,
@@ -162,9 +162,9 @@ class _Likelihood:
             ]
         )
         hessian = np.zeros((3, 3))
-        hessian[0, 0] = (n * x**2) @ (curve - polygamma(1, p * x))
+        hessian[0, 0] = (n * x**2) @ (curve - zeta(2, p * x))
         hessian[0, 1] = (n * x) @ curve
-        hessian[1, 1] = n @ curve - total * float(polygamma(1, q))
+        hessian[1, 1] = n @ curve - total * float(zeta(2, q))
         hessian[1, 2], hessian[2, 2] = total / v, -total * q / v**2
         for begin in range(0, len(self.x), BLOCK):
             part = slice(begin, begin + BLOCK)

@@ -14,8 +14,10 @@ WITH bought AS (
 SELECT customer_id, day, amount,
        lead(day) OVER (PARTITION BY customer_id ORDER BY number) AS next_day,
        CAST(row_number() OVER (PARTITION BY customer_id ORDER BY number) - 1 AS INTEGER) AS frequency,
-       CAST(date_diff('day', MIN(day) OVER (PARTITION BY customer_id ORDER BY number), day) AS INTEGER) AS recency_days,
-       CAST(SUM(amount) OVER (PARTITION BY customer_id ORDER BY number)
+       CAST(date_diff('day', first_value(day) OVER (PARTITION BY customer_id ORDER BY number), day) AS INTEGER)
+           AS recency_days,
+       CAST(SUM(amount) OVER (PARTITION BY customer_id ORDER BY number
+                              ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
             - first_value(amount) OVER (PARTITION BY customer_id ORDER BY number) AS BIGINT) AS repeat_amount,
        CAST(SUM(amount) OVER (PARTITION BY customer_id ORDER BY number RANGE BETWEEN 383 PRECEDING AND CURRENT ROW)
             AS BIGINT) AS recent_amount
