@@ -194,18 +194,22 @@ def _build_missing(data: Dataset, granularity: Granularity, *views: str) -> None
 
 
 def _build_purchases(data: Dataset, granularity: Granularity) -> None:
-    """What each customer bought in each period, with the sums of twelve months where these are as many periods each."""
-    days = "COUNT(DISTINCT day)" if data.settings.definitions.count == "days" else "0"
-    windows, years = _windows(data, granularity), ""
-    if "day" not in windows:
-        years = fill_placeholders(
-            sql("years_of_periods"), {"others": str((windows["leaves"] - windows["enters"]).max() - 1)}
-        )
+    """What each customer bought in each period; where customers are those of orders with the next such period, and with
+    the sums of twelve months where these are as many periods each.
+    """
+    is_by_days, later = data.settings.definitions.count == "days", ""
+    if data.basis == "orders":
+        later = ", lead(period) OVER (PARTITION BY customer_id ORDER BY period) AS next_period"
+        windows = _windows(data, granularity)
+        if "day" not in windows:
+            others = str((windows["leaves"] - windows["enters"]).max() - 1)
+            later += fill_placeholders(sql("years_of_periods"), {"others": others})
     data.live_engine.run(
         sql("purchases_by_period"),
         order_period=granularity.sql("day"),
-        days=days,
-        years=years,
+        days=", CAST(COUNT(DISTINCT day) AS INTEGER) AS days" if is_by_days else "",
+        days_before=sql("days_before") if is_by_days else "",
+        later=later,
         first_period=_first(data, "orders", "period", "period"),
     )
 
@@ -295,7 +299,6 @@ def _build_customers(data: Dataset, granularity: Granularity) -> None:
     _build_missing(data, granularity, "purchases_by_period" if data.basis == "orders" else "levels")
     engine, end = data.live_engine, end_index(data, granularity)
     first_run = {"first_period": _first(data, data.basis, "from_period", "from_period, until_period")}
-    first_span = {"first_period": _first(data, data.basis, "from_period")}
     inactivity = data.settings.definitions.inactivity_days
     if data.basis == "subscriptions":
         until = granularity.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
@@ -317,11 +320,22 @@ def _build_customers(data: Dataset, granularity: Granularity) -> None:
         engine.run(sql("merged_intervals"), name=name, touched=bought, **first_run)
         return name
 
+    def build_membership(name: str, found: str, first: str | None) -> None:
+        """Build the runs of customers, their first period from another view, or None: with the runs themselves."""
+        parts = {"first_period": "runs.first_paid", "firsts": ""}
+        if first is not None:
+            first_span = _first(data, data.basis, "from_period")
+            joined = fill_placeholders(sql("first_spans"), {"first_period": first_span, "first": first})
+            parts = {"first_period": "firsts.first_period", "firsts": joined}
+        engine.run(sql("membership"), name=name, runs=found, **parts)
+
     if (found := runs(granularity, "customer_intervals")) is not None:
-        engine.run(sql("membership"), name="membership", runs=found, first=active_sql(data), **first_span)
+        # In foreign money who pays at no period's end has no level to tell when they first paid.
+        is_told = data.basis == "subscriptions" and not data.foreign
+        build_membership("membership", found, None if is_told else active_sql(data))
     if is_daily(data, granularity, "churn_mode") and (found := runs(DAYS, "day_customer_intervals")) is not None:
-        first = "day_levels" if data.basis == "subscriptions" else "day_customer_intervals"
-        engine.run(sql("membership"), name="day_membership", runs=found, first=first, **first_span)
+        first = None if data.basis == "subscriptions" else "day_customer_intervals"
+        build_membership("day_membership", found, first)
 
 
 def _build_membership_changes(data: Dataset, granularity: Granularity) -> None:

@@ -28,10 +28,11 @@ runs AS (
            lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period
     FROM changed
     WHERE place = 1 OR value IS DISTINCT FROM value_before
-    UNION ALL
-    SELECT customer_id, $shown, $first_period, $end FROM kinds WHERE held = 1
 )
-SELECT customer_id, NULL AS value, $begin AS from_period, MIN(from_period) AS until_period
-FROM runs GROUP BY customer_id
+SELECT customer_id, NULL AS value, $begin AS from_period, $first_period AS until_period FROM kinds WHERE held = 1
+UNION ALL
+SELECT customer_id, $shown, $first_period, $end FROM kinds WHERE held = 1
+UNION ALL
+SELECT customer_id, NULL, $begin, MIN(from_period) FROM runs GROUP BY customer_id
 UNION ALL
 SELECT customer_id, value, from_period, until_period FROM runs

@@ -13,7 +13,8 @@ netted AS (
            CAST(SUM(fx) AS BIGINT) AS fx
     FROM steps GROUP BY customer_id, period
 )
-SELECT *, mrr - step AS mrr_before, mrr - step + step_before AS mrr_unmoved
+SELECT customer_id, from_period, until_period, first_paid, mrr, fx, mrr - step AS mrr_before,
+       mrr - step + step_before AS mrr_unmoved
 FROM (SELECT customer_id, fx, step, step_before, period AS from_period,
              lead(period, 1, $end) OVER (PARTITION BY customer_id ORDER BY period) AS until_period,
              CAST(SUM(step) OVER (PARTITION BY customer_id ORDER BY period) AS BIGINT) AS mrr,

@@ -1,21 +1,18 @@
--- What each customer bought in each period, with their first such period, the one before and the next; and, so that
--- changes can be told by customer, what they bought in the period right before (0 where nothing).
+-- What each customer bought in each period, with their first such period and the one before; and, so that changes can be
+-- told by customer, what they bought in the period right before (0 where nothing).
 CREATE OR REPLACE TEMP TABLE purchases_by_period AS
 WITH sums AS (
-    SELECT customer_id, $order_period AS period, CAST(COUNT(*) AS INTEGER) AS purchases, CAST($days AS INTEGER) AS days,
-           CAST(SUM(amount) AS BIGINT) AS revenue
+    SELECT customer_id, $order_period AS period, CAST(COUNT(*) AS INTEGER) AS purchases,
+           CAST(SUM(amount) AS BIGINT) AS revenue $days
     FROM orders
     WHERE is_purchase AND customer_id IS NOT NULL
     GROUP BY 1, 2
 )
-SELECT customer_id, period, purchases, days, revenue,
-       $first_period AS first_period,
+SELECT *, $first_period AS first_period,
        lag(period) OVER (PARTITION BY customer_id ORDER BY period) AS previous_period,
-       lead(period) OVER (PARTITION BY customer_id ORDER BY period) AS next_period,
        CASE WHEN lag(period) OVER (PARTITION BY customer_id ORDER BY period) = period - 1
             THEN lag(purchases) OVER (PARTITION BY customer_id ORDER BY period) ELSE 0 END AS purchases_before,
        CASE WHEN lag(period) OVER (PARTITION BY customer_id ORDER BY period) = period - 1
-            THEN lag(days) OVER (PARTITION BY customer_id ORDER BY period) ELSE 0 END AS days_before,
-       CASE WHEN lag(period) OVER (PARTITION BY customer_id ORDER BY period) = period - 1
-            THEN lag(revenue) OVER (PARTITION BY customer_id ORDER BY period) ELSE 0 END AS revenue_before $years
+            THEN lag(revenue) OVER (PARTITION BY customer_id ORDER BY period) ELSE 0 END AS revenue_before
+       $days_before $later
 FROM sums
