@@ -8,7 +8,7 @@ from retention_kit.metrics.catalogue import METRICS
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages.alerts import AlertBlocks
 from retention_kit.report.pages.at_risk import RiskBlocks
-from retention_kit.report.pages.attention import MOST
+from retention_kit.report.pages.attention import MOST_ITEMS
 from retention_kit.report.pages.context import Blocks
 from retention_kit.report.pages.customers import CustomerBlocks
 from retention_kit.report.pages.follow_ups import FollowUpBlocks
@@ -44,8 +44,8 @@ class Page(
         leading = self.leading()
         trend = None if leading is None else self.trend(leading.metric)
         drawn = trend if trend is not None and trend.kind == "chart" else None
-        goals = self.goal_bars(MOST, brief=True)
-        parts = self.headline(), self.cards(), self.attention(MOST), goals, self.lists(), drawn
+        goals = self.goal_bars(MOST_ITEMS, brief=True)
+        parts = self.headline(), self.cards(), self.attention(MOST_ITEMS), goals, self.lists(), drawn
         return Blocks(filter(None, parts))
 
     def heading(self, name: str) -> Block:

@@ -20,7 +20,7 @@ from retention_kit.report.charts import series
 from retention_kit.report.charts.base import ChartSpec, join_items
 from retention_kit.report.pages import narrative, rules, tables
 from retention_kit.report.pages.context import rows_for
-from retention_kit.report.pages.overview import SHOWN
+from retention_kit.report.pages.overview import MOST_CARDS
 from retention_kit.widgets.background import Step
 from retention_kit.widgets.lists import CustomerLists, Listing
 from retention_kit.widgets.selection import values_of
@@ -113,10 +113,10 @@ class Content(CustomerLists):
     # Blocks
 
     def cards(self) -> list[dict]:
-        """The cards of the chosen metric and of the report's key metrics, `SHOWN` in all."""
+        """The cards of the chosen metric and of the report's key metrics, `MOST_CARDS` in all."""
         now = self.page.now(ranked("card"))
         others = [row.metric for row in now.itertuples() if narrative.is_known(row.value)]
-        names = [self.selection.metric, *(name for name in others if name != self.selection.metric)][:SHOWN]
+        names = [self.selection.metric, *(name for name in others if name != self.selection.metric)][:MOST_CARDS]
         block = self.page.cards(*names, compare=(self.selection.compare,))
         return block.data["cards"] if block else []
 
@@ -163,10 +163,7 @@ class Content(CustomerLists):
         words, frame = self.words, self.page.recent(table(self.data, self.page.every))[::-1]
         parts = [part for part in frame.columns if part not in ("period", "complete")]
         keys = [f"explorer.{part}" if part in ("start", "end") else f"charts.{name}.{part}" for part in parts]
-        columns = [
-            {"label": words.text("explorer.period_head")},
-            *({"label": words.text(key), "align": "end"} for key in keys),
-        ]
+        columns = tables.label_columns(words.text(key) for key in ("explorer.period_head", *keys))
         rows = [
             [words.period(row["period"], "short"), *(words.value(row[part], unit, "full") for part in parts)]
             for row in frame.to_dict("records")
@@ -257,8 +254,7 @@ class Content(CustomerLists):
             )
             if row.note:
                 notes.append(text("figures.note", label=name(row), note=words.say(row.note)))
-        columns = [{"label": label, "align": "end" if index else "start"} for index, label in enumerate(labels)]
-        return Block("table", columns=columns, rows=body, caption=" ".join(notes))
+        return Block("table", columns=tables.label_columns(labels), rows=body, caption=" ".join(notes))
 
     def _sentence(self, key: str, **values: str) -> TitledChart:
         return TitledChart(self.words.text(f"explorer.{key}", **values))

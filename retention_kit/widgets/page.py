@@ -21,7 +21,7 @@ class ExplorerPage(Page):
     values: tuple[str, ...] = ()
 
     def _trend(self) -> pd.DataFrame:
-        return self._known("trend", self.only, self._by_period)
+        return self._cached("trend", self.only, self._by_period)
 
     def _by_period(self) -> pd.DataFrame:
         """The result of `trend_rows`, computed only for the periods that are not cached."""

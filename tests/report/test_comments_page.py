@@ -70,8 +70,8 @@ def test_claims_are_part_of_what_the_report_corrects():
     found = [claim for claim in one.claims() if claim.metric == "comments"]
     assert {claim.family for claim in found} == {("comments",)}
     assert len({claim.twin for claim in found}) * 2 == len(found)
-    assert one.holds("comments", "words", value="nps detractors late")
-    assert not one.holds("comments", "words", value="nps detractors parcel late")
+    assert one.is_significant("comments", "words", value="nps detractors late")
+    assert not one.is_significant("comments", "words", value="nps detractors parcel late")
 
 
 def test_of_other_surveys_groups_are_called_by_what_was_answered():

@@ -1,4 +1,4 @@
-"""What a page shows about alerts: a notice of those that fire, and a table of where each stands."""
+"""Blocks on alerts: a notice of those that fire, and a table of all states."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from retention_kit.metrics.queries.customer_lists import list_totals
 from retention_kit.report.blocks import Block
 from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Context
-from retention_kit.wording import DASH
 
 MOST_NAMED = 6  # alerts in a notice; the others are counted
-# The lists that name the customers behind a metric.
-LISTED = {
+# The list of the customers behind a metric.
+METRIC_LISTS = {
     "customer_retention_rate": "lost_customers",
     "customer_churn_rate": "lost_customers",
     "lost_customers": "lost_customers",
@@ -29,20 +28,20 @@ _ORDER = ("firing", "no data", "pending", "resolved", "ok")
 
 
 class AlertBlocks(Context):
-    """What a page shows about alerts: a notice of those that fire, and a table of where each stands."""
+    """Blocks on alerts."""
 
     @cached_property
     def alert_states(self) -> list[AlertState]:
-        """The states that this page tells: of one segment value, only those of these customers."""
+        """The alert states; on a page of one segment value only those of its customers."""
         if not self.data.settings.alerts:
             return []
         return [one for one in alert_states(self.data, self.period) if customers(one) == self.only or not self.only]
 
     def alert_notice(self, most: int = MOST_NAMED) -> Block | None:
-        """What fires, as a notice for the top of the report: of alerts whose `then` names it.
+        """A notice of firing alerts for the top of the report, if their `then` has `notice`.
 
-        Each alert is a sentence with since when it fires, what it saw and, where it asks for a list, the files that
-        name the customers. None where nothing fires.
+        A sentence for each alert: since when it fires, its figures and, if its `then` has `list`, the files that name
+        the customers. None if none fires.
         """
         words = self.words
         firing = [one for one in self.alert_states if one.state == "firing" and "notice" in one.alert.then]
@@ -54,10 +53,10 @@ class AlertBlocks(Context):
         return Block("notice", tone="attention", title=heading, items=items) if items else None
 
     def alerts(self) -> Block | None:
-        """Where each alert stands at the end of the period, as a table; None without any.
+        """The state of each alert at the end of the period, as a table; None without alerts.
 
-        The columns are alert, state, since when, the owner (of an address what is before the @), and what it saw. Of an
-        alert for each value of a column, the values that are ok or have no data are counted together.
+        The columns are alert, state, since, owner (of an address the part before the @), and figures. For an alert for
+        each value of a column, the values that are ok or have no data are counted in one row.
         """
         words = self.words
         shown, others = split_rows(self.alert_states)
@@ -72,23 +71,21 @@ class AlertBlocks(Context):
             ]
             for one in shown
         ]
-        columns = {one.alert.name: one.alert.each or "" for one in self.alert_states}
+        segments = {one.alert.name: one.alert.each or "" for one in self.alert_states}
         for name, counts in others.items():
-            who = words.text("alerts.others", column=columns[name])
+            who = words.text("alerts.others", column=segments[name])
             counted = (
                 words.text("alerts.counted", state=words.text(f"alerts.{state.replace(' ', '_')}"), count=count)
                 for state, count in counts.items()
             )
-            said = words.listed(counted, "semicolon")
-            rows.append([words.text("alerts.named", name=name, customers=who), said, "", "", ""])
+            states = words.listed(counted, "semicolon")
+            rows.append([words.text("alerts.named", name=name, customers=who), states, "", "", ""])
         if not rows:
             return None
-        heads = ("name", "state", "since", "owner", "figures")
-        used = [place for place in range(len(heads)) if place < 2 or any(row[place] for row in rows)]
-        cells = [[row[place] or DASH for place in used] for row in rows]
+        columns, cells = tables.without_empty(("name", "state", "since", "owner", "figures"), rows, ("name", "state"))
         certain = {one.alert.certain for one in self.alert_states}
         caption = words.text(f"alerts.caption_{'some' if False in certain else 'certain'}") if True in certain else ""
-        return tables.titled(words, "alerts", [heads[place] for place in used], cells, (), caption)
+        return tables.titled(words, "alerts", columns, cells, (), caption)
 
     def _notice(self, one: AlertState) -> str:
         words = self.words
@@ -97,9 +94,9 @@ class AlertBlocks(Context):
             "since": words.period(one.since),
             "figures": words.listed(sentences(one, words), "semicolon"),
         }
-        said = words.text("alerts.notice", **texts)
+        sentence = words.text("alerts.notice", **texts)
         files = [self.list_file(name) for name in self._lists(one)] if "list" in one.alert.then else []
-        return f"{said} {words.text('alerts.list', files=words.listed(files))}" if files else said
+        return f"{sentence} {words.text('alerts.list', files=words.listed(files))}" if files else sentence
 
     def _lists(self, one: AlertState) -> Iterator[str]:
         """The lists beside this report that name the customers behind an alert's figures."""
@@ -107,6 +104,6 @@ class AlertBlocks(Context):
             return
         metrics = [side.metric for seen in one.figures for side in (seen.left, seen.right)]
         totals = list_totals(self.data, self.period, self.columns, self.alone) | self.risk_totals()
-        for name in dict.fromkeys(LISTED[metric] for metric in metrics if metric in LISTED):
+        for name in dict.fromkeys(METRIC_LISTS[metric] for metric in metrics if metric in METRIC_LISTS):
             if name in totals and totals[name].customers:
                 yield name

@@ -1,6 +1,4 @@
-"""What a page shows about what comes: who is at risk, what customers are worth, and whether the forecast can be
-trusted.
-"""
+"""Blocks on forecasts: customers at risk, lifetime values, and the back-test of the forecast."""
 
 from __future__ import annotations
 
@@ -11,26 +9,26 @@ from retention_kit.metrics.forecasts.lives import back_test, lives
 from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts.calibration import calibration
-from retention_kit.report.pages import narrative
+from retention_kit.report.pages import narrative, tables
 from retention_kit.report.pages.context import Blocks
 from retention_kit.report.pages.metric import MetricBlocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ALIKE = 0.05  # of the simple value, by which the predicted one may differ unsaid
+TOLERANCE = 0.05  # difference between simple and predicted value that counts as alike, relative to the simple one
 
 
 class RiskBlocks(MetricBlocks):
-    """What a page shows about what comes: who is at risk, and whether the forecast can be trusted."""
+    """Blocks on forecasts."""
 
     def at_risk(self) -> Block | None:
-        """How many customers are at risk, with how much money, and where they are listed.
+        """How many customers are at risk, how much money is at stake, and which files list them.
 
-        The block `notice` with a sentence for each; money is in the report's currency. None where nobody is at risk,
-        or the data are too few to say.
+        The block `notice` with a sentence for each; money is in the report's currency. None if nobody is at risk, or
+        the data are too few for a forecast.
         """
-        row = self._expected()
+        row = self._forecast()
         if row is None or not row["at_risk"]:
             return None
         words, months = self.words, self.data.settings.definitions.horizon_months
@@ -42,42 +40,44 @@ class RiskBlocks(MetricBlocks):
             "period": words.period(self.period),
             "plan": words.text("at_risk.on_plan") if "plan" in self.data.segments else "",
         }
-        items = [words.text(f"at_risk.finding_{self.data.basis}", **texts), *self._listed()]
+        items = [words.text(f"at_risk.finding_{self.data.basis}", **texts), *self._list_sentences()]
         return Block("notice", title=words.text("at_risk.title", **texts), items=items)
 
     def back_test(self) -> Blocks:
-        """Whether the forecast is worth more than a plain rule: the same one made earlier, held against what happened.
+        """Whether the forecast is better than a plain rule: an earlier one compared with what happened since.
 
-        A list of blocks: a `text` with the verdict; the `chart` of forecast against actual shares by tenths of the
-        customers; a `table` of what was predicted and what happened, and one of the scores beside the plain rule. Only
-        the text where the data are too short, nothing where there is no forecast at all.
+        A list of blocks: a `text` with the verdict; the `chart` of predicted against actual shares by tenths of the
+        customers; a `table` of predicted and actual totals, and one of the scores of model and plain rule. Only the
+        text if the data are too short, nothing if there is no forecast.
         """
-        row = self._expected()
+        row = self._forecast()
         if row is None or row["at_risk"] is None:
             return Blocks()
-        found = back_test(self.data, self.period)
-        said = Block("text", text=" ".join(self._verdict(found)))
-        return Blocks(filter(None, [said, self._calibration(found), self._happened(found), self._scores(found)]))
+        test = back_test(self.data, self.period)
+        verdict = Block("text", text=" ".join(self._verdict(test)))
+        return Blocks(
+            filter(None, [verdict, self._calibration(test), self._predicted_and_actual(test), self._scores(test)])
+        )
 
     def lifetime_values(self) -> Blocks:
-        """The simple lifetime value, its lifespan and the predicted one over thirteen periods, and why the two differ.
+        """The simple lifetime value, the lifespan and the predicted lifetime value over thirteen periods.
 
-        A list of blocks: those of `trends`, then a `text` that says by how much the predicted value differs and why,
-        where both are defined. Empty where the data lack the table.
+        A list of blocks: those of `trends`, then a `text` on how much the simple and predicted values differ and why,
+        if both are defined. Empty if the data lack the table.
         """
-        shown = self.trends("customer_lifetime_value", "customer_lifespan", "predicted_lifetime_value")
-        return Blocks(filter(None, [*shown, self._beside_simple()]))
+        trends = self.trends("customer_lifetime_value", "customer_lifespan", "predicted_lifetime_value")
+        return Blocks(filter(None, [*trends, self._compare_with_simple()]))
 
-    def _expected(self) -> dict[str, Any] | None:
-        """The forecast of this page's customers; None where the data have none."""
+    def _forecast(self) -> dict[str, Any] | None:
+        """The forecast for this page's customers; None if there is none."""
         if missing_reason(self.data, "lives"):
             return None
         column, value = self.alone or (None, "")
         rows = lives(self.data, self.period, column)
         return next((row for row in rows if row["segment_value"] == value), None)
 
-    def _listed(self) -> Iterator[str]:
-        """Which files name whom."""
+    def _list_sentences(self) -> Iterator[str]:
+        """Sentences on the files that list customers at risk."""
         for name, total in self.risk_totals().items():
             if total.customers:
                 kind = "some" if total.in_all > total.customers else "all"
@@ -95,7 +95,7 @@ class RiskBlocks(MetricBlocks):
             yield self.words.text("at_risk.control")
 
     def _verdict(self, found: BackTest) -> Iterator[str]:
-        """Sentences: the verdict, what it rests on, and what a reader should be warned of."""
+        """Sentences: the verdict, its scores, and caveats."""
         words, text = self.words, self.words.text
         texts = {
             "cut": words.date(found.cut),
@@ -120,8 +120,7 @@ class RiskBlocks(MetricBlocks):
             yield text("back_test.flattered", **texts)
         ratio = _ratio(found.purchases)
         if ratio is not None and not LOW_RATIO <= ratio <= HIGH_RATIO:
-            more = text("back_test.too_many" if ratio > 1 else "back_test.too_few", ratio=words.value(ratio, "ratio"))
-            yield more
+            yield text("back_test.too_many" if ratio > 1 else "back_test.too_few", ratio=words.value(ratio, "ratio"))
         if found.verdict != "short" and found.history < FULL:
             yield text("back_test.warned", **texts)
         if found.verdict != "better":
@@ -144,8 +143,8 @@ class RiskBlocks(MetricBlocks):
         title, caption = (words.text(f"back_test.{part}_{basis}", **texts) for part in ("chart", "caption"))
         return self.chart(chart, title, [caption])
 
-    def _happened(self, found: BackTest) -> Block | None:
-        """What was predicted beside what happened."""
+    def _predicted_and_actual(self, found: BackTest) -> Block | None:
+        """A table of predicted and actual totals."""
         if found.comparison is None:
             return None
         words, rows = self.words, []
@@ -153,10 +152,10 @@ class RiskBlocks(MetricBlocks):
             figures = [words.value(round(one) if unit == "count" else one, unit) for one in pair]
             ratio = words.value(_ratio(pair), "ratio")
             rows.append([words.text(f"back_test.{name}_{self.data.basis}"), *figures, ratio])
-        return self._table("happened", ["what", "predicted", "actual", "ratio"], rows)
+        return self._back_test_table("happened", ["what", "predicted", "actual", "ratio"], rows)
 
     def _scores(self, found: BackTest) -> Block | None:
-        """How good the model was, beside the plain rule and one chance for all."""
+        """A table of the scores of the model, the plain rule, and one probability for all customers."""
         if found.comparison is None:
             return None
         model, plain = found.comparison.model, found.comparison.plain
@@ -169,24 +168,20 @@ class RiskBlocks(MetricBlocks):
             [self.words.text(f"back_test.{name}"), *(self.words.value(one, "ratio", "full") for one in given)]
             for name, given in scores.items()
         ]
-        return self._table("scores", ["measure", "model", f"plain_{self.data.basis}", "constant"], rows)
+        return self._back_test_table("scores", ["measure", "model", f"plain_{self.data.basis}", "constant"], rows)
 
-    def _table(self, name: str, heads: list[str], rows: list[list[str]]) -> Block:
-        words = self.words
-        columns = [
-            {"label": words.text(f"back_test.{head}"), "align": "end" if place else "start"}
-            for place, head in enumerate(heads)
-        ]
-        return Block("table", title=words.text(f"back_test.{name}_title"), columns=columns, rows=rows)
+    def _back_test_table(self, name: str, heads: list[str], rows: list[list[str]]) -> Block:
+        columns = tables.label_columns(self.words.text(f"back_test.{head}") for head in heads)
+        return Block("table", title=self.words.text(f"back_test.{name}_title"), columns=columns, rows=rows)
 
-    def _beside_simple(self) -> Block | None:
+    def _compare_with_simple(self) -> Block | None:
         predicted, simple = self.row("predicted_lifetime_value"), self.row("customer_lifetime_value")
         if predicted is None or simple is None:
             return None
         if not narrative.is_known(predicted.value) or not narrative.is_known(simple.value):
             return None
         words, less = self.words, simple.value - predicted.value
-        kind = "alike" if abs(less) <= ALIKE * simple.value else "less" if less > 0 else "more"
+        kind = "alike" if abs(less) <= TOLERANCE * simple.value else "less" if less > 0 else "more"
         texts = {
             "predicted": words.value(predicted.value, "money"),
             "simple": words.value(simple.value, "money"),

@@ -1,4 +1,4 @@
-"""What needs attention: what the data warn of, then what costs most, with the lists that name whom to ask."""
+"""Blocks on what needs attention: warnings of the data, the most expensive findings, and lists of customers."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.overview import Overview
 from retention_kit.wording import DASH
 
-MOST = 6  # sentences, and goals, where room is scarce
-SOME = 3  # columns that a list with many is told by
+MOST_ITEMS = 6  # sentences or goals where space is limited
+FIRST_COLUMNS = 3  # named of a list with many columns
 
 
 class Finding(NamedTuple):
-    """One thing to look into, and the money that it is about; 0 where nobody can say."""
+    """One thing to look into, and its money in the report's currency; 0 if unknown."""
 
     text: str
     money: float = 0.0
 
 
 class Attention(Overview):
-    """What needs attention, and the lists of customers beside the report."""
+    """Blocks on what needs attention, and on the lists of customers in the pack."""
 
     def attention(self, most: int = 0) -> Block | None:
-        """What a reader should look into, in sentences: warnings of the data, then what costs most.
+        """What a reader should look into: warnings of the data, then findings, the most expensive first.
 
-        `most` sentences at most, else all. Money is in the report's currency, over twelve months. Nothing where there
-        is nothing to look into.
+        The block `notice` with a sentence for each, `most` at most unless that is 0; money is in the report's currency,
+        over twelve months. None if there is nothing to look into.
         """
-        found = [
+        findings = [
             *self._lost(),
             *self._at_risk(),
             *self._missed_goals(),
@@ -44,22 +44,22 @@ class Attention(Overview):
             *self._worse(),
             *self._weak_segments(),
         ]
-        found.sort(key=lambda one: -one.money)
-        items = [*map(self.words.say, self.data.warnings), *(one.text for one in found)]
+        findings.sort(key=lambda finding: -finding.money)
+        items = [*map(self.words.say, self.data.warnings), *(finding.text for finding in findings)]
         if 0 < most < len(items):
             items[most:] = [self.words.text("attention.more", count=len(items) - most)]
         title = self.words.text("attention.title")
         return Block("notice", tone="attention", title=title, items=items) if items else None
 
     def list_totals(self) -> dict[str, ListTotal]:
-        """What the lists beside the report hold, by the metric that counts their rows."""
+        """The totals of the lists of customers, by the metric that counts their rows."""
         return list_totals(self.data, self.period, self.columns, self.alone)
 
     def lists(self) -> Block | None:
-        """Which customers are listed beside the report: a table of the files.
+        """The files of the pack that list customers.
 
-        Each row says how many customers a file names and for how much money, in the report's currency: paid or spent,
-        or of those to be asked at stake. Nothing where no file names anybody.
+        The block `table`: file, number of customers, money in the report's currency (paid or spent, or at stake for
+        customers to contact), and the columns of the file. None if no file lists anybody.
         """
         words, risks = self.words, self.risk_totals()
         rows = []
@@ -68,14 +68,14 @@ class Attention(Overview):
             money = [DASH, *money] if name in risks else [*money, DASH] if risks else money
             if total.customers:
                 count = words.value(total.customers, "count")
-                rows.append([self.list_file(name), count, *money, self._columns_named(total.columns)])
+                rows.append([self.list_file(name), count, *money, self._column_names(total.columns)])
         numbers = ["customers", money_column(self.data), *(["at_stake"] if risks else [])]
         caption = words.text("lists.caption")
         return tables.titled(words, "lists", ["file", *numbers, "columns"], rows, numbers, caption) if rows else None
 
-    def _columns_named(self, columns: tuple[str, ...]) -> str:
-        """The columns of a list, the first few of many."""
-        more = len(columns) - SOME if len(columns) > 2 * SOME else 0
+    def _column_names(self, columns: tuple[str, ...]) -> str:
+        """The columns of a list; only the first of many."""
+        more = len(columns) - FIRST_COLUMNS if len(columns) > 2 * FIRST_COLUMNS else 0
         names = [*columns[: len(columns) - more]]
         return self.words.listed([*names, self.words.text("chart.more_names", count=more)] if more else names)
 
@@ -86,8 +86,8 @@ class Attention(Overview):
         words, text = self.words, self.words.text
         key = "event" if self.data.settings.definitions.churn_mode == "event" else self.base
         sentence = text(f"attention.lost_{key}", lost=words.value(row.value, "count"), **self.named_periods())
-        if (known := usual_value(self.rows, "lost_customers", self.period)) is not None:
-            number, every = words.value(int(known + 0.5), "count"), text(f"every.{self.every}")
+        if (usual := usual_value(self.rows, "lost_customers", self.period)) is not None:
+            number, every = words.value(int(usual + 0.5), "count"), text(f"every.{self.every}")
             sentence = text("attention.usual", said=sentence, usual=number, every=every)
         total = self.list_totals().get("lost_customers")
         if total is None:
@@ -98,7 +98,7 @@ class Attention(Overview):
         yield Finding(f"{sentence} {text('attention.list', file=self.list_file('lost_customers'))}", total.money)
 
     def _at_risk(self) -> Iterator[Finding]:
-        """Who is at risk, where the list of them is at hand."""
+        """Customers at risk, if they are listed."""
         row, total = self.row("customers_at_risk"), self.risk_totals().get("at_risk")
         if row is None or not narrative.is_known(row.value) or total is None or not total.customers:
             return
@@ -122,26 +122,24 @@ class Attention(Overview):
             by = words.change(abs(gap), row.unit, sign="")
             yield Finding(
                 words.text("attention.goal", label=row.label, gap=self._with_money(by, row, gap), **texts),
-                _money(row, gap),
+                _impact(row, gap),
             )
 
     def _off_track(self) -> Iterator[Finding]:
-        """Goals of all lengths that are behind, and unlikely to be reached."""
+        """Goals of all period lengths that are behind, and unlikely to be reached."""
         for one in self.goal_states():
             if one.state == OFF_TRACK:
-                said = self.goal_in_words(one, brief=True)
-                names = {"label": self._goal_figure(one), "value": said["value"], "goal": said["target"]}
-                yield Finding(self.words.text("attention.off_track", **names))
+                goal = self.goal_in_words(one, brief=True)
+                texts = {"label": self._goal_figure(one), "value": goal["value"], "goal": goal["target"]}
+                yield Finding(self.words.text("attention.off_track", **texts))
 
     def _worse(self) -> Iterator[Finding]:
-        """The figures that are worse by more than chance; of two that add up to one, such as retention and churn, the
-        first.
-        """
+        """Figures that are significantly worse; of complementary ones, such as retention and churn, the first."""
         worse: dict[tuple, Any] = {}
         for row in self.now(METRICS).itertuples():
-            if narrative.is_bad(row) and self.holds(row.metric):
+            if narrative.is_bad(row) and self.is_significant(row.metric):
                 worse.setdefault((row.unit, row.n, round(abs(row.change), 9)), row)
-        ranked = sorted(worse.values(), key=lambda row: -_money(row, row.change))
+        ranked = sorted(worse.values(), key=lambda row: -_impact(row, row.change))
         if not ranked:
             return
         figures = [
@@ -158,13 +156,13 @@ class Attention(Overview):
             self.words.text("attention.season", label=label, season=one) for label, one in seasons.items() if one
         ]
         first = self.words.text("attention.worse", figures=join_items(figures, self.words), **self.named_periods())
-        yield Finding(" ".join([first, *sentences]), _money(ranked[0], ranked[0].change))
+        yield Finding(" ".join([first, *sentences]), _impact(ranked[0], ranked[0].change))
 
     def _with_money(self, sentence: str, row: Any, gap: float) -> str:
-        """What is said of a mean, with what its gap comes to over everybody."""
+        """A text on a figure; for a mean with the gap in total over all customers or purchases."""
         if not _is_mean(row):
             return sentence
-        return self.words.text("attention.in_all", said=sentence, money=self.words.value(_money(row, gap), "money"))
+        return self.words.text("attention.in_all", said=sentence, money=self.words.value(_impact(row, gap), "money"))
 
     def _weak_segments(self) -> Iterator[Finding]:
         for column in self.columns:
@@ -185,10 +183,8 @@ def _is_mean(row: Any) -> bool:
     return row.unit == "money" and is_own and narrative.is_known(row.denominator)
 
 
-def _money(row: Any, gap: float) -> float:
-    """What a gap in a figure comes to: of a sum the gap itself, of a mean the gap of everybody; 0
-    where it is no money.
-    """
+def _impact(row: Any, gap: float) -> float:
+    """The total of a gap in money: the gap of a sum, or of a mean times its denominator; 0 if not in money."""
     if row.unit != "money" or METRICS[row.metric].overlaps:
         return 0.0
     return abs(gap) * (row.denominator if _is_mean(row) else 1)

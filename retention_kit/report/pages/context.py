@@ -1,4 +1,4 @@
-"""What every part of a page works on: one period of one dataset in one language, its figures and their periods."""
+"""The base class of pages: the figures of one period of one dataset, in one language."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-Known = TypeVar("Known")
-MOSTLY = 0.5  # the part of a change that names who made it
-NAMED = 5  # segment values in a sentence
+Cached = TypeVar("Cached")
+DRIVER_SHARE = 0.5  # the least share of a change that names its cause
+MOST_NAMES = 5  # segment values in a sentence
 
 
 class Context:
@@ -59,19 +59,19 @@ class Context:
         self.columns = [] if self.only else named
         split_segment(self.data, self.only)
         self.computed: dict[Hashable, Any] = {}  # scorecards; a page of another language may share them
-        self._said_rows: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
-        self._of_rows: tuple[pd.DataFrame | None, dict[str, Any]] = None, {}
+        self._translated: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
+        self._by_rows: tuple[pd.DataFrame | None, dict[str, Any]] = None, {}
 
     @property
     def rows(self) -> pd.DataFrame:
-        """The scorecard of the report, computed when it is first asked for."""
-        return self._said(self._trend())
+        """The scorecard of the report, computed on first use; `label` and `note` are in the page's language."""
+        return self._translate(self._trend())
 
     def _trend(self) -> pd.DataFrame:
-        return self._known("trend", self.only, lambda: trend_rows(self.data, self.period, self.only))
+        return self._cached("trend", self.only, lambda: trend_rows(self.data, self.period, self.only))
 
     def scorecard(self) -> pd.DataFrame:
-        """All figures of the report, of the whole and by segment, whose texts are English."""
+        """All figures of the report, of the whole and by segment, with English texts."""
         import pandas as pd
 
         whole = self._trend()
@@ -80,53 +80,53 @@ class Context:
             whole = whole.assign(segment=column, segment_value=value)
         return pd.concat([whole, *map(self._parts, self.columns)], ignore_index=True)
 
-    def _said(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows of a scorecard with their texts in this language."""
-        known = self._said_rows.get(id(rows))
-        if known is None:
-            said = {name: rows[name].map(self.words.say).astype(object) for name in ("label", "note")}
-            known = self._said_rows[id(rows)] = rows, rows.assign(**said)
-        return known[1]
+    def _translate(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of a scorecard with their texts in the page's language."""
+        cached = self._translated.get(id(rows))
+        if cached is None:
+            texts = {name: rows[name].map(self.words.say).astype(object) for name in ("label", "note")}
+            cached = self._translated[id(rows)] = rows, rows.assign(**texts)
+        return cached[1]
 
     def parts(self, column: str) -> pd.DataFrame:
-        """The scorecard of this period by one segment column, computed once."""
-        return self._said(self._parts(column))
+        """The scorecard of this period by one segment column, cached."""
+        return self._translate(self._parts(column))
 
     def _parts(self, column: str) -> pd.DataFrame:
         def compute() -> pd.DataFrame:
             rows = scorecard(self.data, self.period, segment=column)
             return rows[rows["segment"] == column]
 
-        return self._known("parts", column, compute)
+        return self._cached("parts", column, compute)
 
-    def _known(self, what: str, which: str, compute: Callable[[], Known]) -> Known:
-        key = SummaryKey(what, str(self.period), which, (*METRICS,))  # a notebook may have brought a metric of its own
+    def _cached(self, name: str, segment: str, compute: Callable[[], Cached]) -> Cached:
+        key = SummaryKey(name, str(self.period), segment, (*METRICS,))  # a notebook may have defined another metric
         if key not in self.computed:
-            kept = self.data.summaries.get(key)
-            self.computed[key] = compute() if kept is None else kept
+            stored = self.data.summaries.get(key)
+            self.computed[key] = compute() if stored is None else stored
         return self.computed[key]
 
-    def _once(self, what: str, compute: Callable[[], Known]) -> Known:
-        """What follows from the rows, computed once for these: a notebook may have brought a metric of its own."""
+    def _cached_by_rows(self, name: str, compute: Callable[[], Cached]) -> Cached:
+        """A result that depends on the rows, computed once for these: a notebook may have defined another metric."""
         rows = self.rows
-        if self._of_rows[0] is not rows:
-            self._of_rows = rows, {}
-        found = self._of_rows[1]
-        if what not in found:
-            found[what] = compute()
-        return found[what]
+        if self._by_rows[0] is not rows:
+            self._by_rows = rows, {}
+        results = self._by_rows[1]
+        if name not in results:
+            results[name] = compute()
+        return results[name]
 
     @property
     def alone(self) -> tuple[str, str] | None:
-        """The segment column and the value of it that the page looks at alone; None for the whole."""
+        """The segment column and value that the page is limited to; None for the whole."""
         column, value = split_segment(self.data, self.only)
         return None if column is None or value is None else (column, value)
 
     @property
     def suffix(self) -> str:
-        """What a segment value adds to file names: letters and digits only, the rest told apart by a digest.
+        """The suffix of file names for a segment value: letters and digits, and a digest if anything else was in it.
 
-        So are values that differ in capitals alone, which are one file on some systems.
+        Values that differ only in case also get a digest, as some file systems ignore case.
         """
         if self.alone is None:
             return ""
@@ -140,56 +140,58 @@ class Context:
 
     @property
     def base(self) -> str:
-        """What makes a customer, as the sentences tell it apart."""
+        """What makes a customer active: `orders`, `inactivity` (orders within a window) or `subscriptions`."""
         is_window = self.data.basis == "orders" and self.data.settings.definitions.inactivity_days
         return "inactivity" if is_window else self.data.basis
 
     def list_file(self, name: str) -> str:
-        """Where a list of customers lies in the pack."""
+        """The path of a list of customers in the pack."""
         return f"lists/{name}{self.suffix}.csv"
 
     def risk_totals(self) -> dict[str, ListTotal]:
-        """What the lists of whom to ask hold, by their names."""
+        """The totals of the lists of customers to contact, by name of the list."""
         return risk_totals(self.data, self.period, self.columns, self.alone)
 
     def period_title(self) -> str:
-        """The period, with the months of the Umm al-Qura calendar where the settings ask for them."""
-        is_asked = self.data.settings.report.hijri
-        return with_hijri(self.period, self.words) if is_asked else self.words.period(self.period)
+        """The period, with months of the Umm al-Qura calendar if the settings say so."""
+        is_hijri = self.data.settings.report.hijri
+        return with_hijri(self.period, self.words) if is_hijri else self.words.period(self.period)
 
     def last_day(self) -> str:
-        """The last day that the data know, in words."""
+        """The last day of the data, in words."""
         return self.words.date(self.data.as_of - timedelta(days=1))
 
     def now(self, metrics: Iterable[str]) -> pd.DataFrame:
-        """The rows of this period, in the order asked for, with the direction that is better."""
+        """The rows of this period in the order of `metrics`, with a column `better`."""
         rows = self.rows[(self.rows["period"] == str(self.period)) & self.rows["metric"].isin(list(metrics))]
-        place = {name: number for number, name in enumerate(metrics)}
-        rows = rows.sort_values("metric", key=lambda names: names.map(place))
+        order = {name: number for number, name in enumerate(metrics)}
+        rows = rows.sort_values("metric", key=lambda names: names.map(order))
         return rows.assign(better=[METRICS[name].better for name in rows["metric"]])
 
     def row(self, metric: str) -> Any | None:
-        """The one of a metric, None where it has none."""
-        return self._once("row", lambda: {row.metric: row for row in self.now(METRICS).itertuples()}).get(metric)
+        """The row of a metric in this period; None if there is none."""
+        return self._cached_by_rows("row", lambda: {row.metric: row for row in self.now(METRICS).itertuples()}).get(
+            metric
+        )
 
     def claims(self) -> list[Claim]:
-        """Every comparison that the report makes, whichever page tells it."""
-        found = change_claims(self.rows, self.period, self.base) + goal_claims(self.now(METRICS))
+        """All comparisons that the report makes, on whichever page."""
+        claims = change_claims(self.rows, self.period, self.base) + goal_claims(self.now(METRICS))
         for column in self.columns:
             for name in ranked("by_segment"):
-                found += segment_claims(rows_for(self.parts(column), name), self.row(name), column)
-        return found
+                claims += segment_claims(rows_for(self.parts(column), name), self.row(name), column)
+        return claims
 
-    def holds(self, metric: str, against: str = "previous", column: str = "", value: str = "") -> bool:
-        """Whether a difference is more than chance explains, of all that the report compares; see `insights.Claim`."""
-        return (metric, against, column, value) in self._once("holds", self._significant)
+    def is_significant(self, metric: str, against: str = "previous", column: str = "", value: str = "") -> bool:
+        """Whether a difference is significant, corrected for all comparisons of the report; see `insights.Claim`."""
+        return (metric, against, column, value) in self._cached_by_rows("significant", self._significant)
 
     def _significant(self) -> frozenset[tuple[str, str, str, str]]:
-        kept = self.computed.get(self._claims_key, self.data.summaries.get(self._claims_key))
-        return significant(self.claims()) if kept is None else kept
+        cached = self.computed.get(self._claims_key, self.data.summaries.get(self._claims_key))
+        return significant(self.claims()) if cached is None else cached
 
     def keep_claims(self) -> None:
-        """Judge all claims once, for the pages of every section and language."""
+        """Test all claims once, for the pages of all sections and languages."""
         self.computed[self._claims_key] = significant(self.claims())
 
     @property
@@ -197,17 +199,16 @@ class Context:
         return SummaryKey("claims", str(self.period), (self.only, *self.columns), (*METRICS,))
 
     def verdict(self, row: Any) -> str:
-        """What a change since the period before is: real, chance, many (chance among so many), length (of the period),
-        few.
-
-        Empty where it has no interval: of sums and counts nobody computed one.
+        """How to read a change since the period before: `real`, `chance`, `many` (chance among so many comparisons),
+        `length` (explained by the length of the period) or `few` (too few customers); empty for a figure without an
+        interval, such as a sum.
         """
         if not row.complete or row.change_low is None or row.change_low != row.change_low:
             return ""
-        before = self._once("n", self._n_before).get(row.metric, SMALL)
+        before = self._cached_by_rows("n", self._n_before).get(row.metric, SMALL)
         if not row.n >= SMALL or not before >= SMALL:
             return "few"
-        if self.holds(row.metric):
+        if self.is_significant(row.metric):
             return "real"
         if row.change_low <= 0 <= row.change_high:
             return "chance"
@@ -220,14 +221,14 @@ class Context:
         return dict(zip(rows["metric"], rows["n"], strict=True))
 
     def differing(self, parts: pd.DataFrame, whole: Any, column: str, tested: int, kind: str) -> str:
-        """Which values of a column differ from the other customers by more than chance, in a
-        sentence; empty for none.
-        """
-        rows = [row for row in parts.itertuples() if self.holds(whole.metric, "rest", column, row.segment_value)]
+        """A sentence with the values of a column that differ significantly from the other customers; empty for none."""
+        rows = [
+            row for row in parts.itertuples() if self.is_significant(whole.metric, "rest", column, row.segment_value)
+        ]
         rows.sort(key=lambda row: row.value, reverse=whole.better != "lower" and kind == "differ")
         names = [f"{self.words.name(row.segment_value)} {self.words.value(row.value, row.unit)}" for row in rows]
-        if len(names) > NAMED:
-            names[NAMED:] = [self.words.text("chart.more_names", count=len(names) - NAMED)]
+        if len(names) > MOST_NAMES:
+            names[MOST_NAMES:] = [self.words.text("chart.more_names", count=len(names) - MOST_NAMES)]
         texts = {
             "label": whole.label,
             "column": column,
@@ -241,9 +242,7 @@ class Context:
         return self.words.text(f"chart.{kind}_{'one' if len(rows) == 1 else 'more'}", **texts)
 
     def driver(self, row: Any) -> str:
-        """That guests or one customer account for most of a change in revenue, in a sentence; empty
-        where they do not.
-        """
+        """A sentence if guests or one customer account for most of a change in revenue; else empty."""
         is_sum = row.metric in ("revenue", "net_revenue") and not self.only
         if not is_sum or not row.complete or not narrative.is_known(row.change) or narrative.is_same(row, self.words):
             return ""
@@ -253,15 +252,15 @@ class Context:
             "one": one[1] - one[0] if one else 0.0,
         }
         who, change = max(changes.items(), key=lambda item: item[1] / row.change)
-        if change / row.change < MOSTLY:
+        if change / row.change < DRIVER_SHARE:
             return ""
         texts = {"change": self.words.value(abs(change), "money"), "period": self.words.period(self.period.shift(-1))}
         return self.words.text(f"story.driver_{who}_{'more' if change > 0 else 'less'}", **texts)
 
     def recent(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The periods of the trend, each known to be complete or not."""
-        shown = [str(period) for period in trend_periods(self.data, self.period)]
-        frame = frame[frame["period"].isin(shown)].reset_index(drop=True)
+        """The rows of the trend's periods, with a column `complete`."""
+        periods = [str(period) for period in trend_periods(self.data, self.period)]
+        frame = frame[frame["period"].isin(periods)].reset_index(drop=True)
         return frame.assign(complete=[Period.parse(period).is_complete(self.data.as_of) for period in frame["period"]])
 
     def named_periods(self) -> dict[str, Any]:
@@ -284,7 +283,7 @@ class Context:
     def sum_chart(
         self, chart: ChartSpec, frame: pd.DataFrame, caption: str, title: str, unit: str, *notes: str
     ) -> Block:
-        """A chart of parts that add up: the sum is spelled out under it."""
+        """A chart of parts that add up, with the sum in its caption."""
         now = frame[frame["period"] == str(self.period)].to_dict("records")[0]
         texts = {
             name: self.words.value(value, unit, "full")
@@ -297,7 +296,7 @@ class Context:
 
 
 class Blocks(list):
-    """Several blocks from one call, each shown for itself."""
+    """Several blocks from one call; a notebook displays each."""
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -307,29 +306,28 @@ class Blocks(list):
 
 
 def _columns_in(segment: str, known: Collection[str]) -> list[str]:
-    """The columns that are named, with commas between, each as long as there is one of that name: names may hold
-    commas.
-    """
-    parts, found = segment.split(","), []
+    """Split a list of columns at its commas; known names may contain commas, and the longest match wins."""
+    parts, columns = segment.split(","), []
     while parts:
         ends = [end for end in range(len(parts), 0, -1) if ",".join(parts[:end]).strip() in known]
         end = ends[0] if ends else 1
-        found.append(",".join(parts[:end]).strip())
+        columns.append(",".join(parts[:end]).strip())
         parts = parts[end:]
-    return [column for column in found if column]
+    return [column for column in columns if column]
 
 
 def rows_for(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of a scorecard for one metric."""
     return rows[rows["metric"] == metric]
 
 
 def metrics_of(name: str) -> list[str]:
-    """A section's metrics, or the one metric of that name."""
+    """The names of a section's metrics, or the one metric of that name."""
     return [one.name for one in METRICS.values() if one.template == name] or [name]
 
 
 def unavailable(data: Dataset) -> dict[str, list[Metric]]:
-    """The metrics that these data cannot give, by the reason."""
+    """The metrics that the data lack, by reason."""
     reasons: dict[str, list[Metric]] = {}
     for name, reason in missing_metrics(data).items():
         reasons.setdefault(reason, []).append(METRICS[name])

@@ -1,4 +1,4 @@
-"""What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
+"""Blocks on customers: movements, reasons for leaving, cohorts, and their revenue."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
     from retention_kit.metrics.catalogue import Measure
 
-AGE = 3  # at which a new cohort is compared with the earlier ones; younger data are compared at 2 or 1
-FEW = 3  # cohorts that an average takes
+COMPARED_AGE = 3  # at which the newest cohort is compared with earlier ones; 2 or 1 in shorter data
+LEAST_COHORTS = 3  # of an average
 MONTHS = {"week": 12 / 52, "month": 1, "quarter": 3, "year": 12}  # in a period, as MRR counts them
-BEST = 2  # tenths of the customers that a title speaks of
+BEST_TENTHS = 2  # tenths of the customers in the title of their revenue
 
 
 class CustomerBlocks(Context):
-    """What a page shows about customers: who came and left, and why; how long they stay, and what they are worth."""
+    """Blocks on customers."""
 
     def claims(self) -> list[Claim]:
-        """Those about figures, and how the newest cohort does against the earlier ones."""
+        """The claims of other blocks, and that of the newest cohort against earlier ones."""
         cells = self._cells(TREND)
         if cells is None:
             return super().claims()
@@ -48,14 +48,14 @@ class CustomerBlocks(Context):
     def movements(self) -> Block | None:
         """Customers gained and lost, with the identity spelled out.
 
-        The block `chart`: one stacked bar per period of the trend, counts of customers. None where the data
-        lack the table, or where one segment value is looked at alone.
+        The block `chart`: one stacked bar per period of the trend, counts of customers. None if the data lack the
+        table, or on a page of one segment value.
         """
         if self.only or missing_reason(self.data, "movements"):
             return None
         frame = self.recent(customer_movements(self.data, self.every))
         drawn = frame
-        if self.data.basis == "orders":  # who has not bought yet may still: of a running period nobody is lost
+        if self.data.basis == "orders":  # in a running period customers may still buy, so none is lost yet
             drawn = frame.assign(lost=frame["lost"].where(frame["complete"], 0))
         chart = series.customer_movements(drawn, self.words)
         is_early = self.data.may_hold_earlier(self.data.basis, self.period.start)
@@ -65,10 +65,10 @@ class CustomerBlocks(Context):
         return self.sum_chart(chart, frame, f"movements_{self.base}", "movements_title", "count", *notes)
 
     def reasons(self) -> Block | None:
-        """Why customers left, where `cancel_reason` tells it: lost customers and churned MRR by reason.
+        """Lost customers and churned MRR by `cancel_reason`.
 
-        The block `table`: reason, lost customers, their share and churned MRR of the period. None where the
-        data lack the table, or where one segment value is looked at alone. Nor where no reason is given.
+        The block `table`: reason, lost customers, their share and churned MRR of the period. None if the data lack the
+        table, if no reason is given, or on a page of one segment value.
         """
         if self.only or missing_reason(self.data, "reasons"):
             return None
@@ -77,52 +77,41 @@ class CustomerBlocks(Context):
         return tables.reasons(rows, self.period, self.words)
 
     def cohorts(self) -> Block | None:
-        """Retention of the thirteen newest cohorts at every age, and whether the newest of them
-        does better or worse.
+        """Retention of the thirteen newest cohorts at every age, and whether the newest does better or worse.
 
-        The block `chart`, a heat map of fractions, or a `text` while it is too early for one. None where the
-        data lack the table, or where one segment value is looked at alone.
+        The block `chart`, a heat map of fractions, or a `text` while it is too early for one. None if the data lack
+        the table, or on a page of one segment value.
         """
         if self.only or missing_reason(self.data, "cohorts"):
             return None
-        cells = self._cells(TREND)
-        shown = None if cells is None else cells.assign(value=cells["retention"])
-        chart = None if shown is None else cohort_charts.heat_map(shown, self.words, self.every, "fraction")
-        if chart is None:
+        chart, cells = None, self._cells(TREND)
+        if cells is not None:
+            values = cells.assign(value=cells["retention"])
+            chart = cohort_charts.heat_map(values, self.words, self.every, "fraction")
+        if cells is None or chart is None:
             return Block("text", text=self.words.text("cohorts.too_early", every=self._every()))
         return self.chart(chart, self._cohorts_title(cells), self._cohort_notes(cells, f"caption_{self.data.basis}"))
 
     def curves(self) -> Block | None:
         """Retention by age: all cohorts, their average, and the newest that is old enough to compare.
 
-        The block `chart`: fractions by periods since the first; an average takes three cohorts or more. None
-        where there are fewer than two ages to show.
+        The block `chart`: fractions by periods since the first; averages of at least three cohorts. None with fewer
+        than two ages to show.
         """
-        cells = self._cells(2 * TREND - 1)  # so that every age is seen in thirteen cohorts, where the data reach back
+        cells = self._cells(2 * TREND - 1)  # so that every age has thirteen cohorts, if the data reach back that far
         if cells is None:
             return None
-        begun = self._begun(cells)
+        begun = self._early_notes(cells)
         cells = cells[self._is_comparable(cells) & (cells["age"] < TREND)]
-        average = cells.groupby("age").agg({"active": "sum", "size": "sum", "cohort": "count"}).reset_index()
-        average = average[average["cohort"] >= FEW].drop(columns="cohort")
-        average["value"] = average["active"] / average["size"]
         chosen, *_ = _newest(cells)
-        cells = cells[cells["age"].isin(average["age"])].assign(value=cells["retention"])
-        chart = cohort_charts.curves(cells, average, chosen, self.words, self.every)
-        if chart is None:
-            return None
-        ends = {
-            name: {"age": int(row["age"]), "value": self.words.value(row["value"], "fraction")}
-            for name, row in (("first", average.iloc[0]), ("last", average.iloc[-1]))
-        }
-        title = self.words.text("cohorts.curves_title", every=self._every(), **ends)
-        return self.chart(chart, title, [self.words.text("cohorts.curves_caption", every=self._every()), *begun])
+        average, cells = _average(cells, "active"), cells.assign(value=cells["retention"])
+        return self._curves(cells, average, chosen, "fraction", ("curves_title", "curves_caption"), begun)
 
     def cohort_revenue(self) -> Block | None:
-        """What a customer of each cohort brings at every age, those who left counted with nothing.
+        """Revenue per customer of each cohort at every age; customers who left count with 0.
 
-        The block `chart`, a heat map of money per customer of the cohort; for subscriptions of MRR. None where
-        no cohort is old enough to be compared.
+        The block `chart`, a heat map of money per customer of the cohort (for subscriptions, MRR). None if no cohort is
+        old enough to be compared.
         """
         cells = self._cells(TREND)
         if cells is None:
@@ -143,40 +132,52 @@ class CustomerBlocks(Context):
         return self.chart(chart, title, self._cohort_notes(cells, f"revenue_{self.data.basis}"))
 
     def value_curves(self) -> Block | None:
-        """What a customer of each cohort has brought in all by its age, those who left counted with nothing.
+        """Cumulative revenue per customer of each cohort by age; customers who left count with 0.
 
-        The block `chart`: revenue so far in money per customer the cohort began with, by periods since the first; the
-        average adds up what three cohorts or more brought at each age. For subscriptions the MRR at the end of each
-        period is what is brought in each of its months. None where fewer than two ages can be shown.
+        The block `chart`: money per customer at the cohort's start, by periods since the first; the average adds up the
+        means of at least three cohorts at each age. For subscriptions, the MRR at the end of a period counts for each
+        of its months. None with fewer than two ages to show.
         """
         cells = self._cells(2 * TREND - 1)
         if cells is None:
             return None
-        begun, months = self._begun(cells), MONTHS[self.every] if self.data.basis == "subscriptions" else 1
+        begun, months = self._early_notes(cells), MONTHS[self.every] if self.data.basis == "subscriptions" else 1
         cells = cells[cells["complete"] & ~cells["may_hold_earlier"] & (cells["age"] < TREND)]
         cells = cells.assign(paid=cells["revenue"] * months).sort_values(["cohort", "age"])
         cells["value"] = cells.groupby("cohort")["paid"].cumsum() / cells["size"]
-        average = cells.groupby("age").agg({"paid": "sum", "size": "sum", "cohort": "count"}).reset_index()
-        average = average[average["cohort"] >= FEW].drop(columns="cohort")
-        average["value"] = (average["paid"] / average["size"]).cumsum()
+        average = _average(cells, "paid")
+        average["value"] = average["value"].cumsum()
         chosen, *_ = _newest(cells[cells["age"] > 0])
+        return self._curves(
+            cells, average, chosen, "money", ("value_curves_title", f"value_curves_{self.data.basis}"), begun
+        )
+
+    def _curves(
+        self,
+        cells: pd.DataFrame,
+        average: pd.DataFrame,
+        chosen: str,
+        unit: str,
+        texts: tuple[str, str],
+        notes: list[str],
+    ) -> Block | None:
+        """The chart of curves by age, with the texts of its title and caption."""
         cells = cells[cells["age"].isin(average["age"])]
-        chart = cohort_charts.curves(cells, average, chosen, self.words, self.every, "money")
+        chart = cohort_charts.curves(cells, average, chosen, self.words, self.every, unit)
         if chart is None:
             return None
         ends = {
-            name: {"age": int(row["age"]), "value": self.words.value(row["value"], "money")}
+            name: {"age": int(row["age"]), "value": self.words.value(row["value"], unit)}
             for name, row in (("first", average.iloc[0]), ("last", average.iloc[-1]))
         }
-        title = self.words.text("cohorts.value_curves_title", every=self._every(), **ends)
-        caption = self.words.text(f"cohorts.value_curves_{self.data.basis}", every=self._every())
-        return self.chart(chart, title, [caption, *begun])
+        title, caption = (self.words.text(f"cohorts.{text}", every=self._every(), **ends) for text in texts)
+        return self.chart(chart, title, [caption, *notes])
 
     def value(self) -> Block | None:
-        """How the revenue of twelve months spreads over the customers: by tenths of them, the best first.
+        """The distribution of revenue over customers: by tenths of them, the best first.
 
-        The block `chart`: money by tenths of the customers in the twelve months that end with the period. None
-        without orders, or with fewer than ten customers.
+        The block `chart`: money by tenths of the customers in the twelve months that end with the period. None without
+        orders, with fewer than ten customers, or on a page of one segment value.
         """
         if self.only or missing_reason(self.data, "concentration"):
             return None
@@ -188,7 +189,7 @@ class CustomerBlocks(Context):
         )
         by_tenth = by_tenth.rename_axis("tenth").reset_index()
         by_tenth["share"] = by_tenth["revenue"] / by_tenth["revenue"].sum()
-        best, money, count = by_tenth[:BEST], "money", "count"
+        best, money, count = by_tenth[:BEST_TENTHS], "money", "count"
         ends = min(self.period.end, self.data.as_of)
         begins = max(add_months(ends, -12), self.data.starts["orders"])
         words, customers = self.words, by_tenth["customers"].sum()
@@ -206,14 +207,13 @@ class CustomerBlocks(Context):
             lowest=words.value(by_tenth["lowest"].iloc[0], money),
             highest=words.value(by_tenth["highest"].iloc[-1], money),
         )
-        chart = concentration_chart.revenue_by_tenth(by_tenth, BEST, words)
+        chart = concentration_chart.revenue_by_tenth(by_tenth, BEST_TENTHS, words)
         return None if chart is None else self.chart(chart, title, [caption])
 
     def _cells(self, count: int) -> pd.DataFrame | None:
-        """The cells of the newest cohorts whose own period is over, up to this period and the running one after it.
+        """The cells of the newest `count` cohorts whose own period is over, up to the last period of the trend.
 
-        None where there is none, and of one segment value alone: as customers may change theirs, its cohorts could
-        grow.
+        None if there are none, and for one segment value: customers may change theirs, so its cohorts could grow.
         """
         if self.only or missing_reason(self.data, "cohorts"):
             return None
@@ -223,11 +223,11 @@ class CustomerBlocks(Context):
         ended = [
             period for period in map(Period.parse, cells["cohort"].unique()) if period.is_complete(self.data.as_of)
         ]
-        shown = [str(period) for period in sorted(ended) if period <= self.period][-count:]
-        return cells[cells["cohort"].isin(shown) & (cells["period"] <= str(until))]
+        newest = [str(period) for period in sorted(ended) if period <= self.period][-count:]
+        return cells[cells["cohort"].isin(newest) & (cells["period"] <= str(until))]
 
     def _is_comparable(self, cells: pd.DataFrame) -> pd.Series:
-        """The cells after age 0 whose period is over, of cohorts that hold new customers alone."""
+        """A mask of the cells after age 0 whose period is over, of cohorts that can have new customers only."""
         return cells["complete"] & (cells["age"] > 0) & ~cells["may_hold_earlier"]
 
     def _cohorts_title(self, cells: pd.DataFrame) -> str:
@@ -242,7 +242,7 @@ class CustomerBlocks(Context):
         }
         if before is None or before.value is None:
             return self.words.text("cohorts.title_alone", **texts)
-        is_real = self.holds("cohorts", "earlier")
+        is_real = self.is_significant("cohorts", "earlier")
         kind = "alike" if not is_real else "more" if now.value > before.value else "fewer"
         return self.words.text(f"cohorts.title_{kind}", before=self.words.value(before.value, "fraction"), **texts)
 
@@ -256,9 +256,9 @@ class CustomerBlocks(Context):
         texts = [self.words.text(f"cohorts.{caption}", every=self._every())]
         if caption.startswith("revenue_") and self.words.currency != "XXX":
             texts.append(self.words.text("cohorts.currency", currency=self.words.currency))
-        return [*texts, *thinned, *self._begun(cells), *outlined]
+        return [*texts, *thinned, *self._early_notes(cells), *outlined]
 
-    def _begun(self, cells: pd.DataFrame) -> list[str]:
+    def _early_notes(self, cells: pd.DataFrame) -> list[str]:
         early = cells.loc[cells["may_hold_earlier"], "cohort"]
         if early.empty:
             return []
@@ -269,15 +269,23 @@ class CustomerBlocks(Context):
         return self.words.text(f"every.{self.every}")
 
 
+def _average(cells: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The average of a column by age, over the customers of all cohorts, at ages that enough cohorts have reached."""
+    average = cells.groupby("age").agg({column: "sum", "size": "sum", "cohort": "count"}).reset_index()
+    average = average[average["cohort"] >= LEAST_COHORTS].drop(columns="cohort")
+    return average.assign(value=average[column] / average["size"])
+
+
 def _shared_age(cells: pd.DataFrame) -> int:
-    """The highest age up to `AGE` that two cohorts have reached, else that one has, else 0."""
+    """The highest age up to `COMPARED_AGE` that two cohorts have reached, or else one; 0 if none has."""
     reached = cells["age"].value_counts()
-    return next((age for least in (2, 1) for age in range(AGE, 0, -1) if reached.get(age, 0) >= least), 0)
+    return next((age for least in (2, 1) for age in range(COMPARED_AGE, 0, -1) if reached.get(age, 0) >= least), 0)
 
 
 def _newest(cells: pd.DataFrame) -> tuple[str, int, Measure | None, Measure | None]:
-    """The newest cohort of the shared age, that age, its retention then and that of all earlier
-    ones; "" where none is.
+    """The newest cohort that has reached the shared age, that age, its retention then, and that of all earlier ones.
+
+    Without such a cohort "", 0, None and None.
     """
     age = _shared_age(cells)
     if not age:

@@ -1,4 +1,4 @@
-"""What a page shows about follow-ups: how many customers are due, and never who."""
+"""Blocks on follow-ups: the number of customers due, never their names."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from retention_kit.wording import DASH
 
 
 class FollowUpBlocks(Attention):
-    """What a page shows about follow-ups: how many customers are due, and never who."""
+    """Blocks on follow-ups, and on all files with customers."""
 
     def listed(self) -> Blocks:
-        """Which customers are listed by name, and where: a table of the files, and one of the follow-ups that are due.
+        """The files that list customers, and the follow-ups that are due.
 
-        Each only where there is something to show; see `lists` and `follow_ups`.
+        A list of the blocks of `lists` and `follow_ups`, if there are any.
         """
         return Blocks(filter(None, [self.lists(), self.follow_ups()]))
 
     def follow_ups(self) -> Block | None:
-        """How many customers are due for each follow-up of the settings, from which day to which, and who answers.
+        """The number of customers due for each follow-up of the settings, the days, and the owner.
 
-        They are due as of the data's as-of date, so the table is that of the report of the last period alone, and of
-        all customers. Who has been on a list already is counted, too, as only the ledger of the lists knows of it.
+        The block `table`. They are due as of the data's as-of date, so it is only in the report of the last period, of
+        all customers; else None. It also counts customers who have been on a list before, which only the ledger of the
+        lists records.
         """
         words, data = self.words, self.data
         if self.alone or self.period.shift(1).is_complete(data.as_of) or self.period.start >= data.as_of:

@@ -1,4 +1,4 @@
-"""What a page shows of what customers did after they answered a survey."""
+"""Blocks on the retention of customers after they answered a survey."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from retention_kit.metrics.queries.later_retention import MONTHS, later_retentio
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
 from retention_kit.report.charts.base import ChartSpec, join_items
+from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Context
 
 if TYPE_CHECKING:
@@ -26,30 +27,30 @@ GROUPS = {
 
 
 class LaterBlocks(Context):
-    """What a page shows of what customers did after they answered a survey."""
+    """Blocks on the retention of customers after they answered a survey."""
 
     def claims(self) -> list[Claim]:
-        """Those of the other blocks, and that those who scored worst and best stay in different shares."""
-        found = super().claims()
+        """The claims of other blocks, and those that retention differs between the worst and the best answers."""
+        claims = super().claims()
         for survey, groups in GROUPS.items():
             shares = self._later_shares(survey)
             ends = [shares[name] for name in (groups[0], groups[-1]) if name in shares]
-            if len(ends) == 2 and (p := _p_of(*ends)) is not None:
-                found.append(Claim(("later",), "later_retention", "answers", p, value=survey))
-        return found
+            if len(ends) == 2 and (p := _p_value(*ends)) is not None:
+                claims.append(Claim(("later",), "later_retention", "answers", p, value=survey))
+        return claims
 
     def later_retention(self, survey: str) -> Block | None:
-        """Whether customers stayed after they answered a survey (nps, csat or ces), by what they answered.
+        """Retention of customers after they answered a survey (nps, csat or ces), by their answer.
 
-        The block `chart`: the share that stayed, with its interval, for each group of answers; no cause is claimed.
-        None of fewer than 30 customers who answered, or where one segment value is looked at alone.
+        The block `chart`: the share that stayed, with its 95% interval, for each group of answers; no cause is claimed.
+        None with fewer than 30 customers who answered, or on a page of one segment value.
         """
         shares, frame = self._later_shares(survey), self._later()
-        asked = sum(one.n or 0 for one in shares.values())
-        if frame is None or asked < SMALL or len(shares) < 2:
+        answered = sum(one.n or 0 for one in shares.values())
+        if frame is None or answered < SMALL or len(shares) < 2:
             return None
         labels = {name: self._answer_label(survey, name) for name in shares}
-        rows = _rows(
+        rows = _segment_rows(
             shares, labels, str(self.period), self.words.text(f"later.kept_{self.base}", **self._later_texts())
         )
         chart = series.segments(rows, self.words)
@@ -58,40 +59,40 @@ class LaterBlocks(Context):
         customers = float(frame.loc[frame["survey"] == "", "customers"].iloc[0])
         texts = self._later_texts() | {
             "survey": self.words.text(f"charts.answers.{survey}"),
-            "n": self.words.value(asked, "count"),
+            "n": self.words.value(answered, "count"),
             "all": self.words.value(customers, "count"),
-            "share": self.words.value(asked / customers if customers else None, "fraction"),
+            "share": self.words.value(answered / customers if customers else None, "fraction"),
         }
         caption = [self.words.text(f"later.caption_{self.base}", **texts), self.words.text("later.no_cause")]
-        p = _p_of(*shares.values())
-        if p is not None and p <= LEVEL and not self.holds("later_retention", "answers", value=survey):
+        p = _p_value(*shares.values())
+        if p is not None and p <= LEVEL and not self.is_significant("later_retention", "answers", value=survey):
             caption.insert(1, self.words.text("later.many"))
-        said = [
+        figures = [
             f"{labels[name]} {self.words.value(one.value, 'fraction')} ({self.words.value(one.n, 'count')})"
             for name, one in shares.items()
         ]
-        alt = self.words.text("later.alt", label=rows["label"].iloc[0], figures=join_items(said, self.words))
+        alt = self.words.text("later.alt", label=rows["label"].iloc[0], figures=join_items(figures, self.words))
         return self.chart(ChartSpec(chart.spec, alt), self._later_title(survey, shares, labels), caption)
 
     def _later(self) -> pd.DataFrame | None:
         return None if self.only else later_retention(self.data, self.period)
 
     def _later_shares(self, survey: str) -> dict[str, Measure]:
-        """By group of answers, the worst first, the share that stayed."""
+        """The share that stayed by group of answers, the worst answers first."""
         frame = self._later()
         if frame is None or (frame := frame[frame["survey"] == survey]).empty:
             return {}
         pairs = zip(frame["score"], frame["high"], strict=True)
-        group = [self._answer_group(survey, score, high) for score, high in pairs]
-        sums = frame.assign(group=group).groupby("group")[["kept", "customers"]].sum()
+        groups = [self._answer_group(survey, score, high) for score, high in pairs]
+        sums = frame.assign(group=groups).groupby("group")[["kept", "customers"]].sum()
         known = [name for name in GROUPS[survey] if name in sums.index]
         return {name: share(int(sums.loc[name, "kept"]), int(sums.loc[name, "customers"]), "") for name in known}
 
     def _answer_group(self, survey: str, score: float, high: float) -> str:
         if survey == "nps":
             return "promoters" if score >= 9 else "passives" if score >= 7 else "detractors"
-        chosen = self.data.settings.definitions
-        top = chosen.csat_top if survey == "csat" else chosen.ces_top
+        definitions = self.data.settings.definitions
+        top = definitions.csat_top if survey == "csat" else definitions.ces_top
         boxes = top_boxes(survey, int(high)) if not isinstance(top, int) else top
         return "top" if score > high - boxes else "rest"
 
@@ -101,7 +102,7 @@ class LaterBlocks(Context):
         return self.words.text(f"charts.answers.{group}_{survey}" if group == "top" else "charts.answers.rest")
 
     def _later_title(self, survey: str, shares: dict[str, Measure], labels: dict[str, str]) -> str:
-        """Whether those who scored worst stay less than those who scored best, where that is more than chance."""
+        """The finding: retention of the worst and the best answers, and whether the difference is significant."""
         (worst, low), (best, high) = next(iter(shares.items())), list(shares.items())[-1]
         texts = self._later_texts() | {
             "worst": labels[worst],
@@ -109,7 +110,7 @@ class LaterBlocks(Context):
             "low": self.words.value(low.value, "fraction"),
             "high": self.words.value(high.value, "fraction"),
         }
-        is_real = self.holds("later_retention", "answers", value=survey)
+        is_real = self.is_significant("later_retention", "answers", value=survey)
         few = min(low.n or 0, high.n or 0) < SMALL or (worst, best) != (GROUPS[survey][0], GROUPS[survey][-1])
         kind = "differ" if is_real else "few" if few else "alike"
         return self.words.text(f"later.title_{kind}_{self.base}", **texts)
@@ -124,8 +125,8 @@ class LaterBlocks(Context):
         }
 
 
-def _p_of(worst: Measure, *others: Measure) -> float | None:
-    """The p of the difference between the first share and the last; None where either is of few."""
+def _p_value(worst: Measure, *others: Measure) -> float | None:
+    """The p-value of the difference between the first share and the last; None if either is of few customers."""
     best = others[-1] if others else worst
     bounds = difference(worst, best)
     if bounds is None or worst.value is None or best.value is None or min(worst.n or 0, best.n or 0) < SMALL:
@@ -133,24 +134,10 @@ def _p_of(worst: Measure, *others: Measure) -> float | None:
     return p_value(worst.value - best.value, *bounds)
 
 
-def _rows(shares: dict[str, Measure], labels: dict[str, str], period: str, label: str) -> pd.DataFrame:
-    """The shares as the chart of segments takes them, the best first."""
+def _segment_rows(shares: dict[str, Measure], labels: dict[str, str], period: str, label: str) -> pd.DataFrame:
+    """The shares as rows for the chart of segments, the best first."""
     import pandas as pd
 
-    return pd.DataFrame(
-        [
-            {
-                "label": label,
-                "segment": "",
-                "segment_value": labels[name],
-                "period": period,
-                "value": one.value,
-                "low": one.low,
-                "high": one.high,
-                "n": one.n,
-                "unit": "fraction",
-                "complete": True,
-            }
-            for name, one in reversed(shares.items())
-        ]
-    )
+    columns = {"label": label, "segment": "", "period": period, "complete": True}
+    rows = [tables.share_row(one, segment_value=labels[name], **columns) for name, one in reversed(shares.items())]
+    return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""What a page shows about any metric: its trend, its segments, its figures."""
+"""Blocks on any metric: its trend, its segments and its figures."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from retention_kit.wording import Words
 
 
 class MetricBlocks(Context):
-    """What a page shows about any metric: its trend, its segments, its figures."""
+    """Blocks on any metric."""
 
     def trend(self, metric: str) -> Block | None:
         """One metric over thirteen periods.
 
-        The block `chart` with 95% interval and goal, or a `text` that says why no value is defined. None where
-        the metric cannot be had from the data. `metric` is a key of `METRICS`.
+        The block `chart` with 95% interval and goal, or a `text` that says why no value is defined. None if the data
+        lack the metric. `metric` is a key of `METRICS`.
         """
         rows = rows_for(self.rows, metric)
         now = self.row(metric)
-        if now is None or not self._is_asked(metric):
+        if now is None or not self._has_answers(metric):
             return None
         chart = series.trend(rows, self.words, goal=now.target if narrative.is_known(now.target) else None)
         if chart is None:
@@ -44,33 +44,32 @@ class MetricBlocks(Context):
     def trends(self, *metrics: str) -> Blocks:
         """Several metrics over thirteen periods, a chart each.
 
-        A list of the blocks of `trend`, in the order of `metrics`, those
-        that there are.
+        A list of the blocks of `trend`, in the order of `metrics`, without missing ones.
         """
         return Blocks(filter(None, map(self.trend, metrics)))
 
     def segments(self, *metrics: str) -> Blocks:
-        """Metrics by segment value, for each segment column asked for.
+        """Metrics by segment value, for each segment column of the page.
 
-        A list of blocks: a `chart` of values with 95% intervals, the largest first, values of fewer than 30 as
-        one; a `text` where all are that small. Empty without segment columns.
+        A list of blocks: a `chart` of values with 95% intervals, the largest first, those of fewer than 30 pooled; a
+        `text` if all are that small. Empty without segment columns.
         """
         return Blocks(filter(None, (self._segment(metric, column) for metric in metrics for column in self.columns)))
 
     def figures(self, *names: str) -> Block | None:
-        """Every figure of some metrics, or of all metrics of a section, to the last digit, with what it is made of.
+        """The figures of metrics, or of all metrics of a section, with all digits.
 
-        The block `table`: value, numerator, denominator, n, 95% interval, the value before and the change, in
-        full. `names` are metrics or sections. None where no value is defined.
+        The block `table`: value, numerator, denominator, n, 95% interval, the value before and the change. `names` are
+        metrics or sections. None if no value is defined.
         """
-        chosen = [name for given in names for name in metrics_of(given) if self._is_asked(name)]
+        chosen = [name for given in names for name in metrics_of(given) if self._has_answers(name)]
         rows = list(self.now(chosen).itertuples())
         if not any(narrative.is_known(row.value) for row in rows):
             return None
         return tables.figures(rows, self.period, self.words)
 
-    def _is_asked(self, metric: str) -> bool:
-        """Of a survey that was never held in these periods nothing is said."""
+    def _has_answers(self, metric: str) -> bool:
+        """False for a metric of a survey without answers in the periods of the trend, of which nothing is shown."""
         return (
             metric not in METRICS
             or METRICS[metric].summary != "feedback"
@@ -84,14 +83,14 @@ class MetricBlocks(Context):
         rows = rows_for(self.parts(column), metric)
         rows = rows[rows["value"].notna() | (rows["n"] > 0)]
         if not narrative.is_known(whole.value) and rows["value"].isna().all():
-            return None  # the trend says why
+            return None  # the block of `trend` says why
         title = {"label": whole.label, "column": column, "period": self.words.period(self.period)}
         tested = int((rows["n"] >= SMALL).sum())
         if not tested:
             few = self.words.text("chart.segments_few", count=len(rows), least=SMALL, **title)
             return Block("text", text=few) if len(rows) else None
-        shown = by_size(rows, self.words)
-        chart = series.segments(shown, self.words, total=whole.value if narrative.is_known(whole.value) else None)
+        total = whole.value if narrative.is_known(whole.value) else None
+        chart = series.segments(by_size(rows, self.words), self.words, total=total)
         if chart is None:
             return None
         caption = [self.words.text("chart.segments_caption", **title)]
@@ -100,22 +99,20 @@ class MetricBlocks(Context):
         caption.append(self.words.text("chart.whole"))
         if metric not in ranked("by_segment") or tested < 2 or not whole.complete:
             return self.chart(chart, self.words.text("chart.segments_title", **title), caption)
-        found = self.differing(rows, whole, column, tested, "differ")
-        kind = "differ" if found else "alike"
-        caption.insert(1, found or self.words.text("chart.differ_none", count=tested, column=column))
+        difference = self.differing(rows, whole, column, tested, "differ")
+        kind = "differ" if difference else "alike"
+        caption.insert(1, difference or self.words.text("chart.differ_none", count=tested, column=column))
         return self.chart(chart, self.words.text(f"chart.segments_{kind}", **title), caption)
 
 
 def by_size(rows: pd.DataFrame, words: Words) -> pd.DataFrame:
-    """Segment values as a page shows them: the largest first, those of fewer than 30 as one, what
-    names no value last.
-    """
+    """Segment values in the order of a page: the largest first, those of fewer than 30 pooled, unnamed ones last."""
     rows = rows.sort_values("n", ascending=False, kind="stable")
     unnamed, small = rows["segment_value"] == NONE, rows["n"] < SMALL
     few = rows[small & ~unnamed]
     if len(few) > 1:
         one = pooled(few)
-        given = {name: getattr(one, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
+        figures = {name: getattr(one, name) for name in ("value", "numerator", "denominator", "n", "low", "high")}
         name = words.text("chart.small", count=words.value(len(few), "count"))
-        few = few.head(1).assign(segment_value=name, note="", **given)
+        few = few.head(1).assign(segment_value=name, note="", **figures)
     return pd.concat([rows[~small & ~unnamed], few, rows[unnamed]], ignore_index=True)

@@ -1,4 +1,4 @@
-"""What a page shows about money: how recurring revenue moved."""
+"""Blocks on the movements of monthly recurring revenue (MRR)."""
 
 from __future__ import annotations
 
@@ -14,53 +14,52 @@ from retention_kit.report.pages.context import Blocks, Context
 if TYPE_CHECKING:
     import pandas as pd
 
-GAINED, GIVEN_UP = ("new", "expansion", "reactivation"), ("contraction", "churned")
+GAINS, LOSSES = ("new", "expansion", "reactivation"), ("contraction", "churned")
 
 
 class MrrBlocks(Context):
-    """What a page shows about money: how recurring revenue moved."""
+    """Blocks on the movements of monthly recurring revenue (MRR)."""
 
     def mrr(self) -> Blocks:
-        """How recurring revenue moved: in this period as one sum, and over thirteen periods.
+        """The movements of MRR in this period and over thirteen periods.
 
-        A list of the blocks of `mrr_waterfall` and `mrr_movements`, those that there are; empty without
-        subscriptions.
+        A list of the blocks of `mrr_waterfall` and `mrr_movements`, without missing ones; empty without subscriptions.
         """
         return Blocks(filter(None, (self.mrr_waterfall(), self.mrr_movements())))
 
     def mrr_waterfall(self) -> Block | None:
-        """Recurring revenue from the start of the period to its end, with the sum spelled out.
+        """MRR from the start of the period to its end, with the sum in its caption.
 
-        The block `chart`: money a month, from start to end in steps. None where the data lack the table, or
-        where one segment value is looked at alone.
+        The block `chart`: money a month, from start to end in steps. None if the data lack the table, or on a page of
+        one segment value.
         """
         if self.only or missing_reason(self.data, "mrr"):
             return None
-        frame = self._moves()
+        frame = self._mrr_moves()
         frame = frame[frame["period"] == str(self.period)]
         row = frame.to_dict("records")[0]
-        changes = {name: row[name] for name in GAINED} | {"fx": row["fx"]} | {name: -row[name] for name in GIVEN_UP}
-        steps, reached = [_level("start", row["start"])], row["start"]
+        changes = {name: row[name] for name in GAINS} | {"fx": row["fx"]} | {name: -row[name] for name in LOSSES}
+        steps, total = [_level("start", row["start"])], row["start"]
         for name, value in changes.items():
             if value or name != "fx":
-                steps.append({"name": name, "value": value, "before": reached, "after": reached + value})
-                reached += value
+                steps.append({"name": name, "value": value, "before": total, "after": total + value})
+                total += value
         chart = waterfall([*steps, _level("end", row["end"])], self.words.period(self.period), self.words)
         exact = {name: self.words.value(row[name], "money", "full") for name in ("start", *changes, "end")}
         caption = self.words.text("chart.mrr_fx" if row["fx"] else "chart.mrr", **exact, **self.named_periods())
         if chart is None:
             return None
-        return self.chart(chart, self._title(row), [caption, *self._limits(), *self.incomplete(frame)])
+        return self.chart(chart, self._mrr_title(row), [caption, *self._limits(), *self.incomplete(frame)])
 
     def mrr_movements(self) -> Block | None:
-        """Recurring revenue gained and given up over thirteen periods.
+        """MRR gained and lost over thirteen periods.
 
-        The block `chart`: one stacked bar of money per period of the trend. None where the data lack the table,
-        or where one segment value is looked at alone.
+        The block `chart`: one stacked bar of money per period of the trend. None if the data lack the table, or on a
+        page of one segment value.
         """
         if self.only or missing_reason(self.data, "mrr"):
             return None
-        frame = self._moves()
+        frame = self._mrr_moves()
         chart = series.mrr_movements(frame, self.words)
         if chart is None:
             return None
@@ -76,11 +75,11 @@ class MrrBlocks(Context):
         )
 
     def _limits(self) -> list[str]:
-        """That no change of price can be seen, where the data hold only those of today."""
+        """A sentence if the data have only today's prices, so that changes of price are not seen."""
         return [self.words.text("chart.mrr_snapshot")] if self.data.lacks_earlier_prices else []
 
-    def _title(self, row: dict) -> str:
-        """What MRR did in a period, and by how much was gained and given up."""
+    def _mrr_title(self, row: dict) -> str:
+        """The finding: the change of MRR in a period, and the MRR gained and lost."""
         words, change = self.words, row["end"] - row["start"]
         texts = {name: words.value(row[name], "money") for name in ("start", "end", "gained", "given_up")}
         texts |= {"change": words.value(abs(change), "money"), "period": words.period(self.period)}
@@ -89,10 +88,10 @@ class MrrBlocks(Context):
         title = words.text(f"chart.mrr_{key}", **texts)
         return words.text("chart.mrr_by_fx", title=title, fx=words.change(row["fx"], "money")) if row["fx"] else title
 
-    def _moves(self) -> pd.DataFrame:
-        """The movements of the trend's periods, with what was gained and given up by what customers did."""
+    def _mrr_moves(self) -> pd.DataFrame:
+        """The movements of the trend's periods, with their sums `gained` and `given_up`, without exchange rates."""
         frame = self.recent(mrr_movements(self.data, self.every))
-        return frame.assign(gained=frame[[*GAINED]].sum(axis=1), given_up=frame[[*GIVEN_UP]].sum(axis=1))
+        return frame.assign(gained=frame[[*GAINS]].sum(axis=1), given_up=frame[[*LOSSES]].sum(axis=1))
 
 
 def _level(name: str, value: float) -> dict:

@@ -1,4 +1,4 @@
-"""The findings in sentences: scorecard rows → words. Nothing is computed here but what is compared."""
+"""Findings as sentences: scorecard rows to words."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ def is_known(value: Any) -> bool:
 
 
 def is_same(row: Any, words: Words, before: str = "previous") -> bool:
-    """Whether a figure stayed where it was: what prints alike is no change to a reader."""
+    """Whether a figure prints the same as before, so that readers see no change."""
     return words.value(getattr(row, before), row.unit) == words.value(row.value, row.unit)
 
 
 def is_bad(row: Any) -> bool:
-    """Whether a figure moved to its bad side; `row` knows what is better."""
+    """Whether a figure moved in its bad direction; `row` has the column `better`."""
     return bool(row.better) and is_known(row.change) and (row.change > 0) == (row.better == "lower")
 
 
 def change(row: Any, words: Words, before: str = "previous", sign: str = "") -> str:
-    """How far a figure moved, without its sign or with one: points for rates, per cent for money, else in its own
-    unit.
-    """
+    """The size of a change after `sign`: points for rates, per cent for money, else in the unit of the figure."""
     base = getattr(row, before)
     if row.unit == "money" and base:
         return words.value(abs((row.value - base) / base), "fraction", sign=sign)
@@ -41,13 +39,13 @@ def change(row: Any, words: Words, before: str = "previous", sign: str = "") -> 
 
 
 def signed(row: Any, words: Words, before: str = "previous") -> str:
-    """The same with its sign; none where it prints as no change."""
+    """A change with its sign; without one if it prints as no change."""
     sign = "" if is_same(row, words, before) else "+" if row.value > getattr(row, before) else MINUS
     return change(row, words, before, sign)
 
 
 def finding(row: Any, words: Words, verdict: str = "") -> str:
-    """What happened to one figure, as a title; `verdict` as `Context.verdict` gives it, empty of a sum."""
+    """The change of one figure, as a title; `verdict` is that of `Context.verdict`, empty for a sum."""
     texts = {"label": row.label, "period": words.period(row.period), "value": words.value(row.value, row.unit)}
     if not is_known(row.value):
         return words.text("story.undefined", **texts)
@@ -81,7 +79,7 @@ def lengths(row: Any) -> dict[str, int]:
 
 
 def per_day(row: Any, words: Words) -> str:
-    """What became of a sum per day, where its period is longer or shorter than the one before; else empty."""
+    """The change of a sum per day if its period is longer or shorter than the one before; else empty."""
     length = lengths(row)
     sums = row.metric in METRICS and METRICS[row.metric].grows == "value" and is_known(row.previous)
     if not sums or length["days"] == length["other"] or row.unit not in ("money", "count") or not row.previous > 0:
@@ -93,22 +91,21 @@ def per_day(row: Any, words: Words) -> str:
 
 
 def season(row: Any, words: Words) -> str:
-    """That the same period of the year before says the opposite, in a sentence; empty where it does not."""
+    """A sentence if the change against the same period of last year has the opposite direction; else empty."""
     known = row.complete and is_known(row.change) and is_known(row.year_ago) and is_known(row.value)
     if not known or is_same(row, words) or is_same(row, words, "year_ago"):
         return ""
     up = row.value > row.year_ago
     if up == (row.change > 0):
         return ""
-    then = Period.parse(row.period).year_ago()
-    assert then is not None  # the figure is known
-    return words.text(
-        f"story.season_{'up' if up else 'down'}", change=change(row, words, "year_ago"), then=words.period(then)
-    )
+    last_year = Period.parse(row.period).year_ago()
+    assert last_year is not None  # its figure is known
+    texts = {"change": change(row, words, "year_ago"), "then": words.period(last_year)}
+    return words.text(f"story.season_{'up' if up else 'down'}", **texts)
 
 
 def certainty(row: Any, words: Words, verdict: str) -> str:
-    """Whether a change is larger than chance explains, in a sentence; empty where that cannot be told."""
+    """A sentence on whether a change is significant; empty if it was not tested."""
     if not verdict or is_same(row, words):
         return ""
     key = ("rise" if row.change > 0 else "fall") if verdict == "real" else verdict
@@ -116,19 +113,19 @@ def certainty(row: Any, words: Words, verdict: str) -> str:
 
 
 def bounds(row: Any, words: Words) -> dict[str, str]:
-    """The ends of a change's interval, with their signs: points for rates and scores, without saying so twice."""
+    """The bounds of a change's interval with their signs, in points without their unit for rates."""
     scale = 100 if row.unit == "fraction" else 1
     unit = "points" if row.unit == "fraction" else row.unit
 
-    def end(value: float) -> str:
+    def bound(value: float) -> str:
         sign = "+" if value > 0 else MINUS if value < 0 else ""
         return words.value(abs(value) * scale, unit, sign=sign)
 
-    return {"low": end(row.change_low), "high": end(row.change_high)}
+    return {"low": bound(row.change_low), "high": bound(row.change_high)}
 
 
 def headline(row: Any | None, period: str, words: Words, verdict: str = "", goal: str = "") -> str:
-    """The finding of the report: of the leading figure, with its goal where it is `reached`, `missed` or `near`."""
+    """The main finding of the report: that of the leading figure, with its goal if `reached`, `missed` or `near`."""
     if row is None:
         return words.text("story.nothing", period=words.period(period))
     sentence = finding(row, words, verdict)
@@ -137,13 +134,11 @@ def headline(row: Any | None, period: str, words: Words, verdict: str = "", goal
     return sentence
 
 
-def leading(rows: pd.DataFrame, period: str, real: Callable[[Any], bool]) -> Any | None:
-    """The scorecard row that the headline speaks of: the first that moved by more than chance, else
-    the first defined.
-    """
+def leading(rows: pd.DataFrame, period: str, is_real: Callable[[Any], bool]) -> Any | None:
+    """The scorecard row of the headline: the first with a significant change, else the first that is defined."""
     now = {row.metric: row for row in rows[(rows["period"] == period) & (rows["segment_value"] == "")].itertuples()}
-    leading = [name for name in ranked("headline") if name in now]
-    names = [*leading, *(name for name in now if name not in leading)]
+    first = [name for name in ranked("headline") if name in now]
+    names = [*first, *(name for name in now if name not in first)]
     known = [now[name] for name in names if is_known(now[name].value)]
-    moved = [row for row in known if real(row)]
+    moved = [row for row in known if is_real(row)]
     return next(iter([*moved, *known, *now.values()]), None)

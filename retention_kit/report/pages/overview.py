@@ -1,4 +1,4 @@
-"""What the first screen shows: the finding, key figures, and what needs attention."""
+"""Blocks of the first screen: the main finding and the key figures."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from retention_kit.report.pages import narrative, tables
 from retention_kit.report.pages.context import rows_for
 from retention_kit.report.pages.goals import GoalBlocks
 
-SHOWN = 6  # cards unless others are asked for
-# What figures are held against, and the column that has it.
-COMPARED = {"previous": "previous", "year_ago": "year_ago", "goal": "target"}
+MOST_CARDS = 6  # unless metrics are given
+# The column for each comparison.
+COMPARISON_COLUMNS = {"previous": "previous", "year_ago": "year_ago", "goal": "target"}
 
 
 class Overview(GoalBlocks):
-    """What the first screen shows: the finding, key figures, and what needs attention."""
+    """Blocks of the first screen."""
 
     def headline(self) -> Block:
-        """The finding of the period and two or three sentences around it.
+        """The main finding of the period with a few sentences.
 
-        The block `headline`: the leading figure with its change, then sentences in `lead`. Where nothing is
-        defined it says so; it is never None.
+        The block `headline`: `text` with the leading figure and its change, then sentences in `lead`. It is never None:
+        if no figure is defined it says so.
         """
         row = self.leading()
         verdict, goal = ("", "") if row is None else (self.verdict(row), self.goal_state(row))
@@ -35,27 +35,30 @@ class Overview(GoalBlocks):
         return Block("headline", text=text, lead=self._lead())
 
     def leading(self) -> Any | None:
-        """The row of the figure that the headline speaks of."""
+        """The scorecard row of the headline; None without figures."""
 
-        def compute() -> Any | None:
-            return narrative.leading(self.rows, str(self.period), lambda row: row.complete and self.holds(row.metric))
+        def is_real(row: Any) -> bool:
+            return row.complete and self.is_significant(row.metric)
 
-        return self._once("leading", compute)
+        return self._cached_by_rows("leading", lambda: narrative.leading(self.rows, str(self.period), is_real))
 
     def cards(self, *metrics: str, compare: Iterable[str] = ("previous", "year_ago")) -> Block | None:
-        """Key figures with changes, interval, goal and the trend as a small line; those with a place among the cards by
-        default.
+        """Key figures with changes, interval, goal and a sparkline of the trend.
 
-        `compare` names what the changes are against: "previous", "year_ago" or "goal", where a figure has one.
+        The block `cards`. `metrics` are keys of `METRICS`, by default those declared with `card`; `compare` has the
+        comparisons, "previous", "year_ago" or "goal". None without figures; raises UnknownNameError for another
+        comparison.
         """
         for name in (compare := [compare] if isinstance(compare, str) else list(compare)):
-            if name not in COMPARED:
+            if name not in COMPARISON_COLUMNS:
                 raise UnknownNameError(
-                    "Figures are not compared with {name!r}: {hint}", name=name, hint=did_you_mean(name, COMPARED)
+                    "Figures are not compared with {name!r}: {hint}",
+                    name=name,
+                    hint=did_you_mean(name, COMPARISON_COLUMNS),
                 )
         now = self.now(metrics or ranked("card"))
         if not metrics:
-            now = now[now["value"].notna()].head(SHOWN)
+            now = now[now["value"].notna()].head(MOST_CARDS)
             now = now.head(len(now) // 2 * 2 if len(now) > 3 else 3)  # two side by side
         cards = [self._card(row, compare) for row in now.itertuples()]
         return Block("cards", cards=cards) if cards else None
@@ -108,31 +111,32 @@ class Overview(GoalBlocks):
         return card
 
     def _answers(self, row: Any) -> str:
-        """The answers that a net promoter score is made of; empty of other figures."""
+        """The numbers of answers behind a net promoter score; empty for other figures."""
         if row.metric != "net_promoter_score" or not row.n:
             return ""
         column, value = self.alone or (None, "")
         frame = summary(self.data, "feedback", Granularity(self.every), column)
-        found = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)]
+        rows = frame[(frame["period"] == self.period.index) & (frame["segment_value"] == value)]
         texts = {
-            name: self.words.value(found[part].iloc[0], "count")
+            name: self.words.value(rows[part].iloc[0], "count")
             for name, part in (("promoters", "promoters"), ("detractors", "detractors"), ("answers", "nps_weight"))
         }
         return self.words.text("card.answers", **texts)
 
     def _changes(self, row: Any, compare: list[str]) -> Iterator[dict]:
-        """Against the period before, with its interval, the same of last year, or the goal; grey unless more than
-        chance.
-        """
+        """The changes of a figure against each comparison; `good` is None unless the change is significant."""
         if not row.complete or not narrative.is_known(row.value):
             return
         periods = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
         for name in compare:
-            before, is_twice = COMPARED[name], self.every == "year" and name == "year_ago" and "previous" in compare
+            before, is_twice = (
+                COMPARISON_COLUMNS[name],
+                self.every == "year" and name == "year_ago" and "previous" in compare,
+            )
             if not narrative.is_known(getattr(row, before)) or is_twice:
                 continue
             is_flat, is_up = narrative.is_same(row, self.words, before), row.value > getattr(row, before)
-            is_certain = self.holds(row.metric, name)
+            is_certain = self.is_significant(row.metric, name)
             yield {
                 "text": self._against(row, name, periods.get(name)),
                 "detail": "" if is_flat else self._certainty(row, name, is_certain),
@@ -141,14 +145,14 @@ class Overview(GoalBlocks):
             }
 
     def _against(self, row: Any, name: str, period: Period | None) -> str:
-        change = narrative.signed(row, self.words, COMPARED[name])
+        change = narrative.signed(row, self.words, COMPARISON_COLUMNS[name])
         if name == "goal":
             return self.words.text("card.change_goal", change=change, goal=self.words.value(row.target, row.unit))
-        assert period is not None  # the figure of then is known
+        assert period is not None  # its figure is known
         return self.words.text("card.change", change=change, period=self.words.period(period, "short"))
 
     def _certainty(self, row: Any, name: str, is_certain: bool) -> str:
-        """What is said of a change beside it: its interval, that it may be chance, or of a sum what it is a day."""
+        """The detail of a change: its interval, that it may be chance, or for a sum the change per day."""
         if name == "previous":
             verdict = self.verdict(row)
             if not verdict:

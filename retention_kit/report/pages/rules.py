@@ -1,4 +1,4 @@
-"""Which of the competing rules are in force: told once for all figures, and beside each that another rule changed."""
+"""Texts on the options of definitions: all that are in use, and those of one metric that are not at their default."""
 
 from __future__ import annotations
 
@@ -15,31 +15,29 @@ if TYPE_CHECKING:
 
 
 def describe_options(metrics: Iterable[Metric], data: Dataset, words: Words) -> list[str]:
-    """Every option that decides something about these metrics, in words, and `min_n` where it hides any."""
-    chosen = data.settings.definitions
+    """A sentence for each option that affects these metrics, and for `min_n` if it hides any figures."""
+    definitions = data.settings.definitions
     names = dict.fromkeys(option for one in metrics for option in one.options if option not in _unused_options(data))
-    sentences = [_describe(name, getattr(chosen, name), words) for name in names]
-    return sentences + ([_describe("min_n", chosen.min_n, words)] if chosen.min_n > 1 else [])
+    sentences = [_describe(name, getattr(definitions, name), words) for name in names]
+    return sentences + ([_describe("min_n", definitions.min_n, words)] if definitions.min_n > 1 else [])
 
 
 def in_force(one: Metric, data: Dataset, words: Words) -> str:
-    """The options that change a metric and are not at their default, and answers without a weight beside weighted ones,
-    in words.
-    """
-    chosen, default = data.settings.definitions, Definitions()
+    """Sentences on options of a metric that are not at their default, and on unweighted answers among weighted ones."""
+    definitions, default = data.settings.definitions, Definitions()
     sentences = [
-        _describe(option, getattr(chosen, option), words)
+        _describe(option, getattr(definitions, option), words)
         for option in one.options
-        if option not in _unused_options(data) and getattr(chosen, option) != getattr(default, option)
+        if option not in _unused_options(data) and getattr(definitions, option) != getattr(default, option)
     ]
     survey = SURVEYS.get(one.name)
-    found = data.quality.loc[data.quality["check"] == f"unweighted beside weighted answers: {survey}", "rows"]
-    sentences += [words.text("rules.unweighted", count=words.value(int(count), "count")) for count in found]
+    counts = data.quality.loc[data.quality["check"] == f"unweighted beside weighted answers: {survey}", "rows"]
+    sentences += [words.text("rules.unweighted", count=words.value(int(count), "count")) for count in counts]
     return " ".join(sentences)
 
 
 def _unused_options(data: Dataset) -> set[str]:
-    """The options that decide nothing about these data."""
+    """The options that have no effect with these data."""
     if data.basis != "orders":
         return {"inactivity_days"}
     return set() if data.settings.definitions.inactivity_days else {"inactivity_days", "churn_mode"}

@@ -1,4 +1,4 @@
-"""What a page shows about feedback: how answers spread."""
+"""Blocks on surveys: scores, net promoter groups, and the distribution of answers."""
 
 from __future__ import annotations
 
@@ -25,24 +25,23 @@ SCORES = {survey: metric for metric, survey in SURVEYS.items()}
 
 
 class SurveyBlocks(MetricBlocks, CommentBlocks, ResponseBlocks):
-    """What a page shows about feedback: how answers spread."""
+    """Blocks on surveys."""
 
     def survey(self, survey: str) -> Blocks:
-        """One survey (nps, csat or ces): its score over thirteen periods, how answers spread, what followed them, and
-        what customers wrote.
+        """All blocks on one survey (nps, csat or ces).
 
-        A list of blocks, for nps with `nps` between the two, and with the response rate of all surveys before them;
-        empty where the survey was never held. Raises KeyError for another name.
+        A list of blocks: those of `trend`, `answers`, `later_retention` and `comments`; for nps also of `response_rate`
+        at the beginning and `nps` after the trend. Empty without answers; raises KeyError for another name.
         """
-        asked = self.response_rate() if survey == "nps" else []
-        shown = [self.trend(SCORES[survey]), self.nps() if survey == "nps" else None, self.answers(survey)]
-        return Blocks(filter(None, [*asked, *shown, self.later_retention(survey), self.comments(survey)]))
+        rate = self.response_rate() if survey == "nps" else []
+        scores = [self.trend(SCORES[survey]), self.nps() if survey == "nps" else None, self.answers(survey)]
+        return Blocks(filter(None, [*rate, *scores, self.later_retention(survey), self.comments(survey)]))
 
     def nps(self) -> Block | None:
         """Promoters, passives and detractors over thirteen periods.
 
-        The block `chart`: shares of the answers by weight, a bar per period. None where the data lack the
-        table, or where one segment value is looked at alone.
+        The block `chart`: weighted shares of the answers, a bar per period. None if the data lack the table, or on a
+        page of one segment value.
         """
         if self.only or missing_reason(self.data, "feedback"):
             return None
@@ -58,10 +57,10 @@ class SurveyBlocks(MetricBlocks, CommentBlocks, ResponseBlocks):
         return None if chart is None else self.chart(chart, title, [caption, *self.incomplete(frame)])
 
     def answers(self, survey: str) -> Block | None:
-        """How the answers of one survey (nps, csat or ces) spread over its scale in this period.
+        """The distribution of the answers to one survey (nps, csat or ces) over its scale in this period.
 
-        The block `chart`: a bar per score, as a share of all answers by weight. None without an answer in the
-        period, or where one segment value is looked at alone.
+        The block `chart`: a bar per score, as a weighted share of all answers. None without answers in the period, or
+        on a page of one segment value.
         """
         if self.only or missing_reason(self.data, "scores"):
             return None
@@ -81,9 +80,9 @@ class SurveyBlocks(MetricBlocks, CommentBlocks, ResponseBlocks):
         return None if chart is None else self.chart(chart, title, [self.words.text("chart.answers", **texts)])
 
     def _grouped(self, counts: pd.DataFrame, survey: str) -> pd.DataFrame:
-        """Every score of the scale with its share, and what it counts as."""
-        high, chosen = int(counts["high"].iloc[0]), self.data.settings.definitions
-        top = {"csat": chosen.csat_top, "ces": chosen.ces_top}.get(survey)
+        """Every score of the scale with its share and its group."""
+        high, definitions = int(counts["high"].iloc[0]), self.data.settings.definitions
+        top = {"csat": definitions.csat_top, "ces": definitions.ces_top}.get(survey)
         top = top_boxes(survey, high) if top is None else top
         scale = range(0 if survey == "nps" or high <= 2 else 1, high + 1)
         rows = counts.set_index("score").reindex(scale).rename_axis("score").reset_index()
@@ -101,11 +100,11 @@ class SurveyBlocks(MetricBlocks, CommentBlocks, ResponseBlocks):
 
     def _most_frequent(self, rows: pd.DataFrame, survey: str) -> str:
         """The finding: the most frequent answer, unless several are equally frequent."""
-        often = rows[rows["answers"] == rows["answers"].max()]
+        most_frequent = rows[rows["answers"] == rows["answers"].max()]
         texts = {"survey": self.words.text(f"charts.answers.{survey}"), "period": self.words.period(self.period)}
-        if len(often) > 1:
+        if len(most_frequent) > 1:
             return self.words.text("chart.answers_spread", **texts)
-        row = often.iloc[0]
+        row = most_frequent.iloc[0]
         figures = {
             "score": self.words.value(row["score"], "count"),
             "share": self.words.value(row["share"], "fraction"),

@@ -1,4 +1,4 @@
-"""What a page shows about how long customers stay."""
+"""Blocks on the survival of customers: how long they stay."""
 
 from __future__ import annotations
 
@@ -9,56 +9,55 @@ from retention_kit.metrics.insights import Claim
 from retention_kit.metrics.queries.memberships import traits_of
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts.survival import survival
+from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Blocks, Context
 from retention_kit.wording import DASH
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = 2  # by which there are curves
-FEW_LOST = 5  # losses below which a curve says nothing
-TOLD = (12, 6, 3)  # months that a title may speak of, the first that all groups have reached
-FOLLOWED = (6, 12, 24)  # months at which the table says how many are followed
+MOST_COLUMNS = 2  # with curves
+LEAST_LOST = 5  # customers lost, for curves to be shown
+TITLE_MONTHS = (12, 6, 3)  # months for a title; the first that all groups have reached is used
+TABLE_MONTHS = (6, 12, 24)  # months for which the table has the number of customers followed
 
 
 def survival_columns(page: Context) -> list[str | None]:
-    """By which columns a page shows survival: those it breaks down by, then the plan; without any, all together.
-
-    None at all where customers do not subscribe, or one segment value is looked at alone.
+    """The columns by which a page shows survival: its segment columns, then the plan; `[None]` for all customers
+    together if there are none. Empty without subscriptions, or on a page of one segment value.
     """
     if page.only or page.data.basis != "subscriptions":
         return []
     columns: list[str | None] = [*dict.fromkeys([*page.columns, *traits_of(page.data)])]
-    return columns[:COLUMNS] or [None]
+    return columns[:MOST_COLUMNS] or [None]
 
 
 class SurvivalBlocks(Context):
-    """What a page shows about how long customers stay."""
+    """Blocks on the survival of customers."""
 
     def claims(self) -> list[Claim]:
-        """Those of the other blocks, and that the values of a column stay for different times."""
-        found = super().claims()
+        """The claims of other blocks, and those that survival differs between the values of a column."""
+        claims = super().claims()
         for column in survival_columns(self):
             p = None if column is None else survival_difference(self.data, self.period, column)
             if p is not None and column is not None:
-                found.append(Claim(("survival",), "survival", "groups", p, value=column))
-        return found
+                claims.append(Claim(("survival",), "survival", "groups", p, value=column))
+        return claims
 
     def survival(self) -> Blocks:
-        """How long subscribers stay, by the columns of the page and by plan: curves, and a table of those followed.
+        """Survival curves of subscribers by the segment columns of the page and by plan, each with a table.
 
-        A list of blocks, a chart and a table for each column; empty without subscriptions, where one segment value is
-        looked at alone, or while hardly anybody has left.
+        A list of blocks, a `chart` and a `table` for each column; empty without subscriptions, with fewer than five
+        losses, or on a page of one segment value.
         """
-        found = [block for column in survival_columns(self) for block in self._survival_by(column)]
-        return Blocks(found)
+        return Blocks(block for column in survival_columns(self) for block in self._survival_by(column))
 
     def _survival_by(self, column: str | None) -> list[Block]:
         import pandas as pd
 
         curves = survival_curves(self.data, self.period, column)
         p = None if column is None else survival_difference(self.data, self.period, column)
-        if sum(curve.lost for curve in curves) < FEW_LOST:
+        if sum(curve.lost for curve in curves) < LEAST_LOST:
             return []
         named = [(self._group(curve) if len(curves) > 1 else "", curve) for curve in curves]
         seen = pd.concat([_steps(curve).assign(group=name) for name, curve in named], ignore_index=True)
@@ -70,19 +69,19 @@ class SurvivalBlocks(Context):
         if len(projected):
             caption.append(self.words.text("survival.projected"))
         if p is not None:
-            key = "differ" if self.holds("survival", "groups", value=column or "") else "alike"
+            key = "differ" if self.is_significant("survival", "groups", value=column or "") else "alike"
             caption.append(self.words.text(f"survival.{key}", p=self._p(p)))
         title = self._survival_title(named, column)
         return [self.chart(chart, title, caption), self._survival_table(named, column)]
 
     def last_day_of_period(self) -> str:
-        """The last day of the period that the data know, in words."""
+        """The last day of the period that has data, in words."""
         from datetime import timedelta
 
         return self.words.date(min(self.period.end, self.data.as_of) - timedelta(days=1))
 
     def _group(self, curve: Curve) -> str:
-        """The name of a group: its value, or how many it has."""
+        """The label of a group: its value, or the number of its values."""
         if len(curve.values) == 1:
             return curve.values[0]
         return self.words.text("survival.others", count=self.words.value(len(curve.values), "count"))
@@ -91,10 +90,10 @@ class SurvivalBlocks(Context):
         return self.words.text("survival.p_small") if p < 0.001 else self.words.text("survival.p", p=f"{p:.3f}")
 
     def _survival_title(self, named: list[tuple[str, Curve]], column: str | None) -> str:
-        """Which group stays longest and which shortest, where they differ by more than chance."""
-        month = next((month for month in TOLD if all(curve.longest >= month for _, curve in named)), 0)
-        known = [(name, _share(curve, month)) for name, curve in named]
-        best, worst = max(known, key=lambda one: one[1]), min(known, key=lambda one: one[1])
+        """The finding: the groups with the highest and lowest survival, and whether the difference is significant."""
+        month = next((month for month in TITLE_MONTHS if all(curve.longest >= month for _, curve in named)), 0)
+        shares = [(name, _share(curve, month)) for name, curve in named]
+        best, worst = max(shares, key=lambda one: one[1]), min(shares, key=lambda one: one[1])
         texts = {
             "month": month,
             "column": column,
@@ -109,11 +108,11 @@ class SurvivalBlocks(Context):
             return self.words.text("survival.title_all", **texts)
         if texts["high"] == texts["low"]:
             return self.words.text("survival.title_same", **texts)
-        is_real = self.holds("survival", "groups", value=column or "")
+        is_real = self.is_significant("survival", "groups", value=column or "")
         return self.words.text("survival.title_differ" if is_real else "survival.title_alike", **texts)
 
-    def _staying(self, curve: Curve, month: int) -> str:
-        """The share still there after so many months, with its interval where there is one; a dash if not seen yet."""
+    def _share_text(self, curve: Curve, month: int) -> str:
+        """The share still there after some months, with its interval if there is one; a dash if not observed yet."""
         if month > curve.longest:
             is_over = len(curve.seen) > 0 and curve.seen["survival"].iloc[-1] == 0
             return self.words.value(0.0, "fraction") if is_over else DASH
@@ -125,12 +124,16 @@ class SurvivalBlocks(Context):
 
     def _survival_table(self, named: list[tuple[str, Curve]], column: str | None) -> Block:
         words, year = self.words, 12
-        followed = [month for month in FOLLOWED if any(curve.followed(month) for _, curve in named)] or [*FOLLOWED[:1]]
-        heads = [column or words.text("survival.group"), words.text("survival.customers"), words.text("survival.half")]
-        heads.append(words.text("survival.after", month=year))
-        heads.append(
-            words.text("survival.followed", months=" · ".join(words.value(month, "count") for month in followed))
-        )
+        followed = [month for month in TABLE_MONTHS if any(curve.followed(month) for _, curve in named)] or [
+            *TABLE_MONTHS[:1]
+        ]
+        months = " · ".join(words.value(month, "count") for month in followed)
+        labels = [
+            column or words.text("survival.group"),
+            *(words.text(f"survival.{name}") for name in ("customers", "half")),
+            words.text("survival.after", month=year),
+            words.text("survival.followed", months=months),
+        ]
         body = []
         for name, curve in named:
             half = words.value(curve.median, "count")
@@ -139,22 +142,21 @@ class SurvivalBlocks(Context):
                     name or words.text("charts.whole"),
                     words.value(curve.customers, "count"),
                     half if curve.median is None else words.text("survival.months", count=half),
-                    self._staying(curve, year),
+                    self._share_text(curve, year),
                     " · ".join(words.value(curve.followed(month), "count") for month in followed),
                 ]
             )
-        columns = [{"label": head, "align": "end" if place else "start"} for place, head in enumerate(heads)]
-        return Block("table", columns=columns, rows=body, caption=words.text("survival.table"))
+        return Block("table", columns=tables.label_columns(labels), rows=body, caption=words.text("survival.table"))
 
 
 def _share(curve: Curve, month: int) -> float:
-    """The share still there after so many months: all, before the first loss."""
+    """The share still there after some months; 1 before the first loss."""
     row = curve.at(month)
     return 1.0 if row is None else float(row["survival"])
 
 
 def _steps(curve: Curve) -> pd.DataFrame:
-    """The curve from the start to where it ends, a row for each step."""
+    """A curve from its start to its end, a row for each step: month, share, low, high and at_risk."""
     import pandas as pd
 
     steps = curve.seen.rename(columns={"time": "month", "survival": "share"})[

@@ -1,8 +1,8 @@
-"""The tables of a report: scorecard rows → blocks, each figure with what it is made of."""
+"""Tables of scorecard rows, and helpers for other tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from retention_kit.metrics.catalogue import METRICS
@@ -15,11 +15,12 @@ from retention_kit.wording import DASH, Words
 if TYPE_CHECKING:
     import pandas as pd
 
+    from retention_kit.metrics.catalogue import Measure
     from retention_kit.periods import Period
 
 
 def figures(rows: Sequence[Any], period: Period, words: Words) -> Block:
-    """Scorecard rows to the last digit, with numerator, denominator, n, interval and change."""
+    """Scorecard rows with all digits: value, numerator, denominator, n, interval, value before and change."""
     text = words.text
     heads = ("metric", "value", "numerator", "denominator", "n", "interval", "previous", "change")
     body = [
@@ -41,7 +42,7 @@ def figures(rows: Sequence[Any], period: Period, words: Words) -> Block:
 
 
 def reasons(rows: pd.DataFrame, period: Period, words: Words) -> Block | None:
-    """Why customers left in a period (rows of `churn_reasons`); None where no reason is told."""
+    """Lost customers by reason in a period (rows of `churn_reasons`); None if no reason is given."""
     named = rows[~rows["reason"].isin([NONE, PAUSED])]
     if named.empty:
         return None
@@ -68,13 +69,13 @@ def reasons(rows: pd.DataFrame, period: Period, words: Words) -> Block | None:
 
 
 def part(value: float, row: Any, words: Words, *, is_top: bool, style: str = "full") -> str:
-    """A numerator or denominator: money where the row's figure is made of money, else plain numbers."""
+    """A numerator (`is_top`) or denominator, in the unit that the metric declares for it."""
     kinds = METRICS[row.metric].parts
     return words.value(value, kinds[0] if is_top else kinds[1], style)
 
 
 def made_of(row: Any, words: Words) -> str:
-    """Numerator and denominator in short: a part of a whole, or for a mean what is divided by what."""
+    """Numerator and denominator in short: a part of a whole, or the division of a mean."""
     parts = {
         "numerator": part(row.numerator, row, words, is_top=True, style="short"),
         "denominator": part(row.denominator, row, words, is_top=False, style="short"),
@@ -84,7 +85,7 @@ def made_of(row: Any, words: Words) -> str:
 
 
 def interval(row: Any, words: Words, style: str, worded: bool = False) -> str:
-    """The 95% interval of a scorecard row; empty where it has none."""
+    """The 95% interval of a scorecard row; empty if it has none."""
     if not narrative.is_known(row.low):
         return ""
     bounds = {"low": words.value(row.low, row.unit, style), "high": words.value(row.high, row.unit, style)}
@@ -94,17 +95,33 @@ def interval(row: Any, words: Words, style: str, worded: bool = False) -> str:
 def titled(
     words: Words, name: str, heads: Sequence[str], body: list[list[str]], numbers: Sequence[str], caption: str = ""
 ) -> Block:
-    """A table with the words of `name`: its title and column heads; those of `numbers` stand at the end."""
+    """A table whose title and column labels are the texts of `name`; the columns `numbers` are aligned to the end."""
     columns = [
         {"label": words.text(f"{name}.{head}"), "align": "end" if head in numbers else "start"} for head in heads
     ]
     return Block("table", title=words.text(f"{name}.title"), columns=columns, rows=body, caption=caption)
 
 
+def without_empty(
+    names: Sequence[str], body: list[list[str]], required: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Column names and rows without columns that are empty in all rows, unless `required`; other empty cells get a
+    dash.
+    """
+    used = [index for index, name in enumerate(names) if name in required or any(row[index] for row in body)]
+    return [names[index] for index in used], [[row[index] or DASH for index in used] for row in body]
+
+
+def label_columns(labels: Iterable[str]) -> list[dict[str, str]]:
+    """The `columns` of a table whose first column has texts and the others numbers."""
+    return [{"label": label, "align": "end" if index else "start"} for index, label in enumerate(labels)]
+
+
+def share_row(share: Measure, **columns: Any) -> dict[str, Any]:
+    """A share as a row of a scorecard, as charts take it, with further columns."""
+    return {"value": share.value, "low": share.low, "high": share.high, "n": share.n, "unit": "fraction"} | columns
+
+
 def _table(words: Words, name: str, heads: Sequence[str], body: list[list[str]], **more: Any) -> Block:
-    """The first column is of words, the others of numbers."""
-    columns = [
-        {"label": words.text(f"{name}.{head}"), "align": "end" if place else "start"}
-        for place, head in enumerate(heads)
-    ]
-    return Block("table", columns=columns, rows=body, **more)
+    """A table whose first column has texts and the others numbers; labels are the texts of `name`."""
+    return Block("table", columns=label_columns(words.text(f"{name}.{head}") for head in heads), rows=body, **more)

@@ -1,4 +1,4 @@
-"""What a page shows about value segments: which groups of customers bring what, and how they moved."""
+"""Blocks on value segments (recency, frequency, money): the groups, and movements between them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from retention_kit.metrics.catalogue import SMALL
 from retention_kit.metrics.queries.summaries import missing_reason
 from retention_kit.metrics.queries.value_segments import GROUPS, NONE_YET, value_segments
 from retention_kit.report.blocks import Block
+from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import Blocks, Context
 from retention_kit.wording import DASH
 
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class ValueGroupBlocks(Context):
-    """What a page shows about value segments."""
+    """Blocks on value segments."""
 
     def value_groups(self) -> Blocks:
-        """Customers by when they last bought and by how often and how much: the groups, then who moved between them.
+        """Customers grouped by the recency, frequency and money of their purchases, and movements between the groups.
 
-        A list of two blocks `table`: per group its customers at the period's end and start, and what they spent in the
-        twelve months up to the end, in the report's currency; then how many went from which group to which. Empty
-        without orders, with fewer than thirty customers, or where one segment value is looked at alone.
+        A list of two blocks `table`: customers of each group at the period's end and start, with their revenue in the
+        twelve months up to the end, in the report's currency; then the number of customers from each group in each
+        other. Empty without orders, with fewer than thirty customers, or on a page of one segment value.
         """
         if self.only or missing_reason(self.data, "value_segments"):
             return Blocks()
@@ -36,49 +37,46 @@ class ValueGroupBlocks(Context):
         return Blocks(filter(None, [self._group_table(now, before), self._moved_table(moves, int(before.sum()))]))
 
     def _group_table(self, now: pd.DataFrame, before: pd.Series) -> Block:
-        words, all_ = self.words, now.sum()
+        words, totals = self.words, now.sum()
         now = now.reindex(GROUPS, fill_value=0)
         body, best = [], now["revenue"].idxmax()
         for name, row in now.iterrows():
-            then = int(before.get(name, 0))
+            customers_before = int(before.get(name, 0))
             body.append(
                 [
                     self._group_name(str(name)),
                     words.value(row["customers"], "count"),
-                    words.value(row["customers"] / all_["customers"], "fraction"),
+                    words.value(row["customers"] / totals["customers"], "fraction"),
                     words.value(row["revenue"], "money", "full"),
-                    words.value(row["revenue"] / all_["revenue"] if all_["revenue"] else None, "fraction"),
-                    words.value(then, "count") if before.sum() else DASH,
-                    words.change(row["customers"] - then, "count") if before.sum() else DASH,
+                    words.value(row["revenue"] / totals["revenue"] if totals["revenue"] else None, "fraction"),
+                    words.value(customers_before, "count") if before.sum() else DASH,
+                    words.change(row["customers"] - customers_before, "count") if before.sum() else DASH,
                 ]
             )
-        body.append(self._group_sums(all_, before))
+        body.append(self._group_sums(totals, before))
         heads = ("group", "customers", "share", "revenue", "of_revenue", "before", "change")
         texts = {
             "group": words.text(f"value_groups.names.{best}"),
-            "share": words.value(now.loc[best, "customers"] / all_["customers"], "fraction"),
-            "revenue": words.value(now.loc[best, "revenue"] / all_["revenue"] if all_["revenue"] else None, "fraction"),
+            "share": words.value(now.loc[best, "customers"] / totals["customers"], "fraction"),
+            "revenue": words.value(
+                now.loc[best, "revenue"] / totals["revenue"] if totals["revenue"] else None, "fraction"
+            ),
             "last": words.date(min(self.period.end, self.data.as_of) - timedelta(days=1)),
         }
-        columns = [
-            {
-                "label": words.text(f"value_groups.{head}", every=words.text(f"every.{self.every}")),
-                "align": "end" if place else "start",
-            }
-            for place, head in enumerate(heads)
-        ]
+        every = words.text(f"every.{self.every}")
+        columns = tables.label_columns(words.text(f"value_groups.{head}", every=every) for head in heads)
         title, caption = words.text("value_groups.title", **texts), words.text("value_groups.caption", **texts)
         return Block("table", title=title, columns=columns, rows=body, caption=caption)
 
-    def _group_sums(self, all_: pd.Series, before: pd.Series) -> list[str]:
+    def _group_sums(self, totals: pd.Series, before: pd.Series) -> list[str]:
         words, then = self.words, int(before.sum())
         whole = words.value(1, "fraction")
-        ends = [words.value(then, "count"), words.change(all_["customers"] - then, "count")] if then else [DASH, DASH]
-        money = words.value(all_["revenue"], "money", "full")
-        return [words.text("value_groups.all"), words.value(all_["customers"], "count"), whole, money, whole, *ends]
+        ends = [words.value(then, "count"), words.change(totals["customers"] - then, "count")] if then else [DASH, DASH]
+        money = words.value(totals["revenue"], "money", "full")
+        return [words.text("value_groups.all"), words.value(totals["customers"], "count"), whole, money, whole, *ends]
 
     def _moved_table(self, moves: pd.DataFrame, before: int) -> Block | None:
-        """From which group, in rows, to which, in columns by their numbers; None where there was nobody before."""
+        """Movements from each group (rows) to each other (columns, by number); None without customers before."""
         if not before:
             return None
         words, names = self.words, [*GROUPS, NONE_YET]
@@ -86,7 +84,7 @@ class ValueGroupBlocks(Context):
         counts = counts.reindex(index=names, columns=names, fill_value=0).astype("int64")
         counts["all"] = counts.sum(axis=1)
         counts.loc["all"] = counts.sum()
-        stayed = sum(int(counts.loc[name, name]) for name in GROUPS)
+        unchanged = sum(int(counts.loc[name, name]) for name in GROUPS)
         rows = [
             [
                 self._group_name(name),
@@ -99,12 +97,12 @@ class ValueGroupBlocks(Context):
         ]
         labels = [
             words.text("value_groups.from"),
-            *(words.value(place, "count") for place in range(1, len(GROUPS) + 1)),
+            *(words.value(number, "count") for number in range(1, len(GROUPS) + 1)),
         ]
         labels += [words.text("value_groups.gone"), words.text("value_groups.all")]
-        columns = [{"label": label, "align": "end" if place else "start"} for place, label in enumerate(labels)]
+        columns = tables.label_columns(labels)
         texts = {
-            "stayed": words.value(stayed, "count"),
+            "stayed": words.value(unchanged, "count"),
             "count": words.value(before, "count"),
             "every": words.text(f"every.{self.every}"),
             **self.named_periods(),
@@ -113,7 +111,7 @@ class ValueGroupBlocks(Context):
         return Block("table", title=title, columns=columns, rows=rows, caption=caption)
 
     def _group_name(self, name: str) -> str:
-        """A group with its number; who was in none, and all together, have none."""
+        """The label of a group with its number; without one for customers in no group, and for all."""
         if name in GROUPS:
             number, text = [*GROUPS].index(name) + 1, self.words.text(f"value_groups.names.{name}")
             return self.words.text("value_groups.numbered", number=number, name=text)
