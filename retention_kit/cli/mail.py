@@ -237,7 +237,7 @@ def _preview(arguments: argparse.Namespace) -> int:
     import webbrowser
 
     from retention_kit.report.archive import manifest
-    from retention_kit.report.message.mail import page_of
+    from retention_kit.report.message.mail import preview_files
 
     loaded = manifest.read(arguments.pack)
     reports = loaded.get("reports", {})
@@ -260,7 +260,7 @@ def _preview(arguments: argparse.Namespace) -> int:
     if message.name in manifest.altered(arguments.pack, loaded) or message.name not in loaded.get("files", {}):
         raise ReportError("{message} is not what was written there: build the report again.", message=message)
     folder = Path(tempfile.mkdtemp(prefix="retention-kit-preview-"))
-    for name, content in page_of(message.read_bytes()).items():
+    for name, content in preview_files(message.read_bytes()).items():
         (folder / name).write_bytes(content)
     print(folder / "index.html")
     webbrowser.open((folder / "index.html").as_uri())

@@ -95,7 +95,7 @@ def with_notice(raw: bytes, sentence: str) -> bytes:
     """A message with a sentence above its text."""
     from retention_kit.report.message import mail
 
-    return mail.to_bytes(mail.noted(BytesParser(policy=SMTP).parsebytes(raw), sentence))
+    return mail.to_bytes(mail.add_notice(BytesParser(policy=SMTP).parsebytes(raw), sentence))
 
 
 def as_correction(raw: bytes, words: Words, period: str) -> bytes:
@@ -103,7 +103,7 @@ def as_correction(raw: bytes, words: Words, period: str) -> bytes:
     from retention_kit.report.message import mail
 
     notice = words.text("sending.correction", period=words.period(period))
-    message = mail.noted(BytesParser(policy=SMTP).parsebytes(raw), notice)
+    message = mail.add_notice(BytesParser(policy=SMTP).parsebytes(raw), notice)
     subject = str(message["Subject"])
     del message["Subject"]
     message["Subject"] = _line(words.text("sending.correction_subject", subject=subject))

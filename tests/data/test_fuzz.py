@@ -34,7 +34,7 @@ from retention_kit.report.archive.index import write_index
 from retention_kit.report.build.rerun import rerun
 from retention_kit.report.checks import gate
 from retention_kit.report.execution import templates as library
-from retention_kit.report.message.mail import page_of
+from retention_kit.report.message.mail import preview_files
 from retention_kit.settings import read_settings
 from test_workbooks import workbook
 
@@ -146,7 +146,7 @@ def read_message(path: Path) -> None:
     raw = path.read_bytes()
     pack = write_pack(path.parent / "2024-01", {"en": raw})
     gate.judge(pack)
-    for reads in (page_of, headers.sender_of):
+    for reads in (preview_files, headers.sender_of):
         with suppress(RetentionKitError):
             reads(raw)
 

@@ -15,7 +15,7 @@ import retention_kit as rk
 from retention_kit import bidi
 from retention_kit.report.archive.index import write_index
 from retention_kit.report.checks import gate
-from retention_kit.report.checks.figures import FiguresOnPaper, Record, text_of_pdf
+from retention_kit.report.checks.figures import PdfFigures, Record, text_of_pdf
 from retention_kit.settings.goals import Goal
 from retention_kit.wording import Words
 from test_exporters import notebook, pdf, shown
@@ -116,14 +116,14 @@ def test_the_gate_finds_nothing(folder):
 
 def test_figures_on_paper_are_compared_with_their_signs(folder):
     told = text_of_pdf((folder / "report.ar.pdf").read_bytes())
-    paper = FiguresOnPaper(told)
+    paper = PdfFigures(told)
     sign, figure = re.search(r"([+−])(\d+\.\d)", told).groups()
-    assert paper.tells(f"{sign}{figure}")
-    assert not FiguresOnPaper(told.replace(f"{sign}{figure}", figure)).tells(f"{sign}{figure}")
-    assert FiguresOnPaper("a 1,119 b 1,155 · 95.7% to 97.7%").tells("97.7% 1,155 95.7%")
-    assert not FiguresOnPaper("1,119 and 95.7% then 1,155").tells("1,119 1,155")
-    assert FiguresOnPaper("12 15 12 15").rarer(["12 15", "15 12", "x 12 15"]) == []
-    assert FiguresOnPaper("12 15 x 7 12 16").rarer(["12 15", "15 12 y"]) == ["12 15", "15 12 y"]
+    assert paper.has_together(f"{sign}{figure}")
+    assert not PdfFigures(told.replace(f"{sign}{figure}", figure)).has_together(f"{sign}{figure}")
+    assert PdfFigures("a 1,119 b 1,155 · 95.7% to 97.7%").has_together("97.7% 1,155 95.7%")
+    assert not PdfFigures("1,119 and 95.7% then 1,155").has_together("1,119 1,155")
+    assert PdfFigures("12 15 12 15").missing(["12 15", "15 12", "x 12 15"]) == []
+    assert PdfFigures("12 15 x 7 12 16").missing(["12 15", "15 12 y"]) == ["12 15", "15 12 y"]
 
 
 def test_paper_says_every_card_whatever_stands_beside_its_change():

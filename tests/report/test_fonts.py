@@ -23,7 +23,7 @@ from retention_kit.report.checks import gate
 from retention_kit.report.execution import templates as library
 from retention_kit.report.export import drawing, fonts
 from retention_kit.report.export.exporters import RetentionPDFExporter, draw_png, draw_svg
-from retention_kit.report.message.mail import page_of
+from retention_kit.report.message.mail import preview_files
 from retention_kit.wording import Words, languages
 from test_exporters import notebook, pdf, shown
 
@@ -223,7 +223,7 @@ def test_one_odd_character_is_told_to_readers_and_stops_nothing(tmp_path):
     verdict = gate.judge(pack.path)
     assert verdict.state == "degraded"
     assert len(verdict.reasons) == 1
-    message = page_of((pack.path / "message.en.eml").read_bytes())
+    message = preview_files((pack.path / "message.en.eml").read_bytes())
     notice = "Boxes stand for some letters in the PDF or in a chart: no font of the report has them."
     assert notice in message["message.txt"].decode().replace("\r\n", " ").replace("\n", " ")
     assert notice in message["index.html"].decode()

@@ -598,7 +598,7 @@ def test_what_looks_like_a_key_is_caught(pack, kind):
         reason
         == f"lists/new_customers.csv holds {kind}: take it out of the data or the settings, and build the report again."
     )
-    assert set(KEYS) == set(secret_checks.SHAPES)
+    assert set(KEYS) == set(secret_checks.PATTERNS)
 
 
 SECRET = 'p&ss w"rd/7'
@@ -644,8 +644,8 @@ def test_what_is_no_secret_is_none(tmp_path):
         "COMPASS": "Customer retention",
         "HOMEPAGE": "https://example.com/a:b",
     }
-    assert secret_checks.given(ordinary) == {}
-    known = secret_checks.given({"SHOP_TOKEN": "12345678"})
+    assert secret_checks.environment_secrets(ordinary) == {}
+    known = secret_checks.environment_secrets({"SHOP_TOKEN": "12345678"})
     assert [*secret_checks.leaks(b"id,12345678\n", known)] == ["the secret of the environment variable SHOP_TOKEN"]
     assert [*secret_checks.leaks(b"id,9123456780\n", known)] == [], "part of a longer number"
 

@@ -127,7 +127,7 @@ def test_every_place_shows_the_same_states(page):
     table = {row[0]: row[3] for row in page.goals().data["rows"]}
     shown = [one["state"] for one in page.goal_bars().data["goals"]]
     assert sorted(table.values()) == sorted(shown)
-    read = Read(to_bytes(compose(page, made=Parts([], None))))
+    read = Read(to_bytes(compose(page, prepared=Parts([], None))))
     for state in table.values():
         assert state in read.shown
         assert state in read.text

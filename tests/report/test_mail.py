@@ -26,7 +26,7 @@ from retention_kit.report.execution import templates as library
 from retention_kit.report.message import charts as message_charts
 from retention_kit.report.message import mail
 from retention_kit.report.message.content import brief
-from retention_kit.report.message.mail import MOST_HTML, compose, noted, page_of, to_bytes, write_message
+from retention_kit.report.message.mail import MOST_HTML, add_notice, compose, preview_files, to_bytes, write_message
 from retention_kit.report.page import Page
 from retention_kit.settings import Goal, Mail
 from test_pack import run_here
@@ -280,7 +280,7 @@ def test_notices_stand_above_all_else(whole):
 
 
 def test_a_correction_is_the_same_message_under_a_sentence(read, whole):
-    again = Read(noted(compose(whole), "This corrects the report sent <before>."))
+    again = Read(add_notice(compose(whole), "This corrects the report sent <before>."))
     assert again.shown.index("This corrects the report sent <before>.") < again.shown.index(again.page.h1.get_text())
     assert again.text == f"! This corrects the report sent <before>.\n\n{read.text}"
     assert (again.images, again.types) == (read.images, read.types)
@@ -487,7 +487,7 @@ def test_the_sender_keeps_its_letters(whole, monkeypatch):
 
 
 def test_it_opens_as_a_page(read):
-    files = page_of(read.raw)
+    files = preview_files(read.raw)
     shown = BeautifulSoup(files["index.html"], "html.parser")
     assert shown.body["style"].startswith("margin:0")
     assert list(shown.body.stripped_strings)[:2] == ["Subject:", read.parsed["Subject"]]
@@ -557,7 +557,7 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [640, 390])
 def test_it_can_be_read_on_a_desk_and_a_phone_by_day_and_by_night(chromium, goals, tmp_path, width, scheme):
-    for name, body in page_of(goals.raw).items():
+    for name, body in preview_files(goals.raw).items():
         (tmp_path / name).write_bytes(body)
     page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     asked: list[str] = []

@@ -80,7 +80,9 @@ def test_names_are_no_secrets(name):
 
 
 def test_the_address_of_a_webhook_is_a_secret():
-    known = secret_checks.given({"RETENTION_KIT_WEBHOOK_CRM": "https://crm.example.com/in/9f8e7d6c?sig=a%2Fb\n"})
+    known = secret_checks.environment_secrets(
+        {"RETENTION_KIT_WEBHOOK_CRM": "https://crm.example.com/in/9f8e7d6c?sig=a%2Fb\n"}
+    )
     told = ["the secret of the environment variable RETENTION_KIT_WEBHOOK_CRM"]
     assert [*secret_checks.leaks(b"post it to https://crm.example.com/in/9f8e7d6c?sig=a%2Fb", known)] == told
     assert [*secret_checks.leaks(b"see https://crm.example.com/in/", known)] == []

@@ -1,4 +1,4 @@
-"""Forecast against what happened, drawn as one point for each tenth of the customers. It computes no figure."""
+"""Chart of predicted against actual shares, with a point for each tenth of the customers. It computes no figure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from retention_kit.report.charts.base import (
     ChartSpec,
     alt,
     inline_data,
+    interval_text,
     join_items,
     layered_spec,
     quantitative,
@@ -24,9 +25,9 @@ HEIGHT = 300
 
 @without_schema_checks
 def calibration(bins: list[dict[str, Any]], words: Words) -> ChartSpec | None:
-    """A point for each tenth of the customers: the predicted share across, the actual one up, with its interval.
+    """A point for each tenth of the customers: the predicted share on x, the actual one with its interval on y.
 
-    `bins` have predicted, actual, low, high (fractions) and customers; on the diagonal a forecast came true.
+    `bins` have predicted, actual, low, high (fractions) and customers; perfect forecasts are on the diagonal.
     """
     if not bins:
         return None
@@ -38,9 +39,7 @@ def calibration(bins: list[dict[str, Any]], words: Words) -> ChartSpec | None:
             "high": one["high"],
             "figure": words.value(one["actual"], "fraction"),
             "forecast": words.value(one["predicted"], "fraction"),
-            "interval": words.text(
-                "charts.interval", low=words.value(one["low"], "fraction"), high=words.value(one["high"], "fraction")
-            ),
+            "interval": interval_text(one["low"], one["high"], "fraction", words),
             "n": words.value(one["customers"], "count"),
         }
         for one in bins

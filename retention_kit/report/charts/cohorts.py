@@ -1,4 +1,4 @@
-"""Pictures of cohorts: cells by age as a heat map, and their curves. Like all charts they compute no figure."""
+"""Charts of cohorts: a heat map by age, and curves. They compute no figure."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ from retention_kit.report.charts.base import (
 )
 from retention_kit.wording import Words
 
-PALE, DEEP, FIRST = "#eef6f7", "#6fb2bc", "#eff2f4"
-DARK = "#000000"  # legible on all of them, and by night, when pictures are inverted: at least 4.5:1
+PALE, DEEP, AGE_ZERO = "#eef6f7", "#6fb2bc", "#eff2f4"
+DARK = "#000000"  # contrast of at least 4.5:1 on all of them, also if charts are inverted in dark mode
 ROW = 26  # height of a row of cells
 BY_CELL = {"type": "point", "fields": ["cohort_id", "period"], "toggle": False}
-CHOSEN = {"param": "cell", "empty": False}
-EVERY_AGE = 12  # up to this age each has a column
-LATER_AGES = 6  # columns at most for the older ones
-STEPS = {"week": (1, 4, 13, 26), "month": (1, 3, 6), "quarter": (1, 2), "year": (1,)}  # between them, or whole years
+SELECTED_CELL = {"param": "cell", "empty": False}
+EVERY_AGE = 12  # each age up to this one has a column
+MOST_LATE_COLUMNS = 6  # for higher ages
+STEPS = {"week": (1, 4, 13, 26), "month": (1, 3, 6), "quarter": (1, 2), "year": (1,)}  # between these, or whole years
 YEAR = {"week": 52, "month": 12, "quarter": 4, "year": 1}
 
 
 def age_step(oldest: int, every: str) -> int:
-    """How many ages lie between two columns of a heat map beyond `EVERY_AGE`: 1 where all have room."""
+    """The step between columns of a heat map above `EVERY_AGE`; 1 if there is space for all."""
     year = YEAR[every]
     years = (year * count for count in range(1, oldest // year + 2))
-    return next(step for step in chain(STEPS[every], years) if oldest // step - EVERY_AGE // step <= LATER_AGES)
+    return next(step for step in chain(STEPS[every], years) if oldest // step - EVERY_AGE // step <= MOST_LATE_COLUMNS)
 
 
 @without_schema_checks
 def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: bool = False) -> ChartSpec | None:
-    """Cohorts from the oldest down, their ages from the left; a cell that has not begun is no cell.
+    """A heat map with cohorts as rows, the oldest first, and ages as columns; future cells are left out.
 
-    `cells` have cohort, age, period, size, complete and `value`, in `unit`. Those of age 0 are left pale, those whose
-    period has not ended are outlined; of old ages some have a column (`age_step`). The darkest is the highest of the
-    others. `select` lets a reader choose a cell: the parameter `cell`, with its `cohort_id` and `period` ("2011-11").
+    `cells` have cohort, age, period, size, complete and `value`, in `unit`. Cells of age 0 are pale, those whose period
+    has not ended are outlined; of the others the highest is darkest. Of high ages only some have a column
+    (`age_step`). `select` adds the selection parameter `cell` with `cohort_id` and `period` ("2011-11"). None if there
+    is no age above 0.
     """
     step = age_step(int(cells["age"].max()), every)
     cells = cells[(cells["age"] <= EVERY_AGE) | (cells["age"] % step == 0)]
@@ -84,7 +85,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
     )
     layers = [
         cell.mark_rect().encode(alt.Color("value:Q", scale=shade, legend=None)).transform_filter(_is_kind("later")),
-        cell.mark_rect(color=FIRST).transform_filter(_is_kind("first")),
+        cell.mark_rect(color=AGE_ZERO).transform_filter(_is_kind("first")),
         cell.mark_rect(fillOpacity=0, **dashed).transform_filter(_is_kind("running")),
         cell.mark_text(color=DARK, fontSize=11).encode(alt.Text("text:N")).transform_filter(_is_kind("later")),
         cell.mark_text(color=MUTED, fontSize=11).encode(alt.Text("text:N")).transform_filter(f"!({_is_kind('later')})"),
@@ -92,7 +93,7 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
         head.encode(alt.XValue(-10), alt.YValue(-6)),
     ]
     if select:
-        layers.insert(3, cell.mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2).transform_filter(CHOSEN))
+        layers.insert(3, cell.mark_rect(fillOpacity=0, stroke=INK, strokeWidth=2).transform_filter(SELECTED_CELL))
     size = {"width": {"step": width}, "height": {"step": ROW}, "autosize": {"type": "pad"}}
     spec = layered_spec(layers, words, records, right=4, is_over_time=True) | size
     if select:
@@ -105,10 +106,10 @@ def heat_map(cells: pd.DataFrame, words: Words, every: str, unit: str, select: b
 def curves(
     cells: pd.DataFrame, average: pd.DataFrame, chosen: str, words: Words, every: str, unit: str = "fraction"
 ) -> ChartSpec | None:
-    """A figure by age, such as retention: every cohort a thin line, the average of all a thick one, one in colour.
+    """A figure by age, such as retention: a thin line for each cohort, a thick one for the average, one in colour.
 
-    `cells` and `average` have age, size and `value`, in `unit`, `cells` cohort besides; `chosen` is the cohort to point
-    out, or "".
+    `cells` and `average` have age, size and `value`, in `unit`, `cells` also cohort; `chosen` is the cohort to
+    highlight, or "". None with fewer than two ages.
     """
     if len(average) < 2:
         return None
@@ -121,15 +122,15 @@ def curves(
     axis = alt.Axis(values=ages, format="d", grid=False, labelOverlap=True, labelSeparation=6, labelFlush=False)
     scale = alt.Scale(domain=[ages[0], ages[-1]], nice=False, zero=False)
     x = alt.X("age:Q", title=words.text(f"charts.cohorts.age.{every}"), axis=axis, scale=scale)
-    thin = [{name: line[name] for name in ("cohort", "age", "value")} for line in lines]  # nobody points at them
+    thin = [{name: line[name] for name in ("cohort", "age", "value")} for line in lines]  # without tooltips
     layers = [
         alt.Chart(inline_data(thin)).mark_line(color=GREY, strokeWidth=1).encode(y("value"), alt.Detail("cohort:N")),
-        *_highlighted(mean, "average", INK, y, words, align="left", dx=8),
+        *_highlighted_layers(mean, "average", INK, y, words, align="left", dx=8),
     ]
     if own:
-        beside = next(point["value"] for point in mean if point["age"] == own[-1]["age"])
-        away = -16 if own[-1]["value"] > beside else 18  # on the side where the average is not
-        layers += _highlighted(own, "chosen", TEAL, y, words, align="center" if len(own) > 1 else "left", dy=away)
+        average_then = next(point["value"] for point in mean if point["age"] == own[-1]["age"])
+        dy = -16 if own[-1]["value"] > average_then else 18  # on the side away from the average
+        layers += _highlighted_layers(own, "chosen", TEAL, y, words, align="center" if len(own) > 1 else "left", dy=dy)
     spec = layered_spec(layers, words, None, x, right=84, height=300, is_over_time=True)
     return ChartSpec(spec, _curves_alt(mean, own, words, every, unit))
 
@@ -139,7 +140,7 @@ def _is_kind(kind: str) -> str:
 
 
 def _cell(row: dict, words: Words, unit: str) -> dict:
-    """One cell; per cents stand in it without their sign and decimals, money without its currency, for room."""
+    """The fields of one cell; `text` has per cents without sign and decimals, and money without currency, for space."""
     value, figure = as_float(row["value"]), words.value(as_float(row["value"]), unit)
     return {
         "cohort": words.period(row["cohort"], "tick"),
@@ -157,7 +158,7 @@ def _cell(row: dict, words: Words, unit: str) -> dict:
 
 
 def _without_currency(value: float | None, words: Words) -> str:
-    """Money without its currency, which would take half of a cell; the caption names it."""
+    """Money without its currency, which is in the caption."""
     return Words(words.language, "XXX", words.digits).value(value, "money")
 
 
@@ -178,10 +179,10 @@ def _point(row: dict, words: Words, unit: str) -> dict:
     }
 
 
-def _highlighted(
+def _highlighted_layers(
     points: list[dict], name: str, colour: str, y: Callable[[str], alt.Y], words: Words, **place: Any
 ) -> list[alt.Chart]:
-    """A line with dots to point at, named at its end."""
+    """A line with dots and tooltips, labelled at its end."""
     base = alt.Chart(inline_data(points, name)).encode(y("value"))
     end = alt.Chart(inline_data(points[-1:], f"{name}-end")).encode(y("value"), alt.Text("cohort:N"))
     label: dict[str, Any] = {"fontSize": 12, "fontWeight": "bold", **place}
@@ -195,7 +196,7 @@ def _highlighted(
 
 
 def _heat_alt(records: list[dict], cohorts: list[str], words: Words, every: str) -> str:
-    """The extent of the picture, then the columns that readers ask for first, cohort by cohort."""
+    """The extent of the heat map, then the columns of ages 1, 3, 6 and 12, cohort by cohort."""
     fields = {"count": len(cohorts), "first": cohorts[0], "last": cohorts[-1]}
     sentences = [words.text("charts.cohorts.alt", ages=words.text(f"charts.cohorts.age.{every}"), **fields)]
     known = [record for record in records if record["kind"] == "later"]

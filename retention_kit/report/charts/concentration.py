@@ -1,4 +1,4 @@
-"""Pictures of what customers are worth. Like all charts they compute no figure."""
+"""Chart of the concentration of revenue. It computes no figure."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from retention_kit.wording import Words
 
 @without_schema_checks
 def revenue_by_tenth(rows: pd.DataFrame, best: int, words: Words) -> ChartSpec:
-    """Revenue by tenths of the customers, those who spent most first; the first `best` of them in the strong colour.
+    """Revenue by tenths of the customers, the best first; the first `best` tenths are highlighted.
 
-    `rows` have tenth (from 1), customers, revenue and share (of all revenue), in order.
+    `rows` have tenth (from 1), customers, revenue (money) and share (of all revenue), in order.
     """
     records = [
         {
@@ -39,7 +39,7 @@ def revenue_by_tenth(rows: pd.DataFrame, best: int, words: Words) -> ChartSpec:
         }
         for row in rows.to_dict("records")
     ]
-    y = quantitative(alt.Y, "money", words, reach=max(record["revenue"] for record in records))
+    y = quantitative(alt.Y, "money", words, largest=max(record["revenue"] for record in records))
     x = alt.X(
         "tenth:O",
         title=words.text("charts.value.axis"),
@@ -58,5 +58,5 @@ def revenue_by_tenth(rows: pd.DataFrame, best: int, words: Words) -> ChartSpec:
         shares.mark_text(**label, color=INK).properties(name="shares"),
     ]
     figures = [f"{words.value(record['tenth'], 'count')}: {record['figure']} ({record['part']})" for record in records]
-    fields = words.text("charts.value.alt", figures=join_items(figures, words))
-    return ChartSpec(layered_spec(layers, words, records, x, right=24), fields)
+    text = words.text("charts.value.alt", figures=join_items(figures, words))
+    return ChartSpec(layered_spec(layers, words, records, x, right=24), text)

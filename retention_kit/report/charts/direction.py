@@ -1,7 +1,7 @@
-"""Charts for those who read from right to left: the picture mirrored, its texts in their order.
+"""Charts for languages from right to left: mirrored, with texts in their own direction.
 
-Both take a finished specification and return another. All that draws pictures takes their texts to run from left to
-right, whatever stands around them, so that a text of the other direction says its own.
+Both functions take a finished specification and return another. Renderers assume that texts run from left to right, so
+each text of the other direction has to be marked.
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ from retention_kit import bidi
 _OTHER_SIDE = {"left": "right", "right": "left"}
 _OTHER_END = {0: "width", "width": 0}
 _OTHER_STEP = {"step-after": "step-before", "step-before": "step-after"}  # Vega joins points from the left
-_SAID = ("text", "y", "y2", "color", "detail", "tooltip")  # channels whose texts a reader sees
+_TEXT_CHANNELS = ("text", "y", "y2", "color", "detail", "tooltip")  # channels with visible texts
 _SYMBOL = 14  # pixels of a legend's square with the gap beside it
 
 
 def mirrored(spec: dict) -> dict:
-    """The same picture from right to left: what was left is right, the axis upwards stands at the right."""
+    """The mirror image of a chart: left becomes right, and the y axis is at the right; texts are unchanged."""
     padding, config = spec["padding"], spec["config"]
-    turned = {
+    changes = {
         "padding": padding | {"left": padding["right"], "right": padding["left"]},
-        # An axis ends now where it began; upwards its title is read as it was, and no label is below it.
+        # An axis now ends where it began; the title of the y axis keeps its reading direction.
         "config": config
         | {"axisX": {"titleAnchor": "end", "titleAlign": "left"}, "axisY": {"titleAngle": -90, "titleBaseline": "top"}},
     }
     if "encoding" in spec:
-        turned["encoding"] = _turned_channels(spec["encoding"])
+        changes["encoding"] = _mirrored_encoding(spec["encoding"])
     layers = [
-        layer | {"mark": _turned_mark(layer["mark"]), "encoding": _turned_channels(layer.get("encoding", {}))}
+        layer | {"mark": _mirrored_mark(layer["mark"]), "encoding": _mirrored_encoding(layer.get("encoding", {}))}
         for layer in spec["layer"]
     ]
-    return spec | turned | {"layer": layers}
+    return spec | changes | {"layer": layers}
 
 
-def _turned_mark(mark: dict) -> dict:
-    turned = {}
+def _mirrored_mark(mark: dict) -> dict:
+    changes = {}
     for name, other in (("align", _OTHER_SIDE), ("interpolate", _OTHER_STEP)):
         if name in mark:
-            turned[name] = other.get(mark[name], mark[name])
-    return mark | turned | ({"dx": -mark["dx"]} if "dx" in mark else {})
+            changes[name] = other.get(mark[name], mark[name])
+    return mark | changes | ({"dx": -mark["dx"]} if "dx" in mark else {})
 
 
-def _turned_channels(encoding: dict) -> dict:
-    return {name: _turned(name, channel) for name, channel in encoding.items()}
+def _mirrored_encoding(encoding: dict) -> dict:
+    return {name: _mirrored_channel(name, channel) for name, channel in encoding.items()}
 
 
-def _turned(name: str, channel: Any) -> Any:
+def _mirrored_channel(name: str, channel: Any) -> Any:
     if name in ("x", "x2") and "value" in channel:
-        place = channel["value"]
-        return channel | {"value": _OTHER_END.get(place) if place in _OTHER_END else {"expr": f"width - ({place})"}}
+        x = channel["value"]
+        return channel | {"value": _OTHER_END.get(x) if x in _OTHER_END else {"expr": f"width - ({x})"}}
     if name == "x":
         return channel | {"scale": channel.get("scale", {}) | {"reverse": True}}
     if name == "y" and "value" not in channel:
@@ -61,57 +61,57 @@ def _turned(name: str, channel: Any) -> Any:
 
 
 def right_to_left(spec: dict) -> dict:
-    """The same picture with texts that run from right to left; its legend and titles begin at the right."""
+    """A chart whose texts run from right to left; its legend and titles begin at the right."""
     encodings = [spec.get("encoding", {}), *(layer.get("encoding", {}) for layer in spec["layer"])]
-    fields = {channel["field"] for encoding in encodings for channel in _said(encoding) if "field" in channel}
+    fields = {channel["field"] for encoding in encodings for channel in _text_channels(encoding) if "field" in channel}
     config = spec["config"]
     legend = config["legend"] | {"layout": {"expr": "{top: {anchor: 'end'}}"}}
     title = {"titleAnchor": "start" if "axisX" in config else "end", "titleAlign": "right"}
-    turned: dict[str, Any] = {
-        "layer": [_in_order(layer, fields) for layer in spec["layer"]],
+    changes: dict[str, Any] = {
+        "layer": [_with_rtl_texts(layer, fields) for layer in spec["layer"]],
         "config": config | {"legend": legend, "axisX": title},
-        "usermeta": {"direction": "rtl"},  # for those who change it before it is drawn
+        "usermeta": {"direction": "rtl"},  # for code that changes it before it is drawn
     }
-    return _in_order(spec, fields) | turned
+    return _with_rtl_texts(spec, fields) | changes
 
 
-def _said(encoding: dict) -> Iterator[dict]:
-    for name in _SAID:
+def _text_channels(encoding: dict) -> Iterator[dict]:
+    for name in _TEXT_CHANNELS:
         channel = encoding.get(name, {})
         yield from channel if isinstance(channel, list) else [channel]
 
 
-def _in_order(part: dict, fields: Iterable[str]) -> dict:
-    """A layer, or what all of them share."""
-    changed: dict[str, Any] = {}
+def _with_rtl_texts(part: dict, fields: Iterable[str]) -> dict:
+    """A specification or one of its layers with texts marked as right to left."""
+    changes: dict[str, Any] = {}
     if "encoding" in part:
-        changed["encoding"] = {name: _channel_in_order(name, one) for name, one in part["encoding"].items()}
+        changes["encoding"] = {name: _channel_with_rtl_texts(name, one) for name, one in part["encoding"].items()}
     if "values" in part.get("data", {}):
         rows = [row | {name: as_run(row[name]) for name in fields if name in row} for row in part["data"]["values"]]
-        changed["data"] = part["data"] | {"values": rows}
+        changes["data"] = part["data"] | {"values": rows}
     if "text" in part.get("mark", {}):
-        changed["mark"] = part["mark"] | {"text": as_run(part["mark"]["text"])}
-    return part | changed
+        changes["mark"] = part["mark"] | {"text": as_run(part["mark"]["text"])}
+    return part | changes
 
 
-def _channel_in_order(name: str, channel: Any) -> Any:
+def _channel_with_rtl_texts(name: str, channel: Any) -> Any:
     if not isinstance(channel, dict):
         return channel
-    changed: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if channel.get("title"):
-        changed["title"] = as_run(channel["title"])
+        changes["title"] = as_run(channel["title"])
     domain = channel.get("scale", {}).get("domain")
-    if name in _SAID and domain:
-        changed["scale"] = channel["scale"] | {"domain": as_run(domain)}
+    if name in _TEXT_CHANNELS and domain:
+        changes["scale"] = channel["scale"] | {"domain": as_run(domain)}
         if channel.get("legend", {}) is not None and isinstance(domain[0], str):  # each name before its square
             own = {"values": as_run(domain)[::-1], "labelAlign": "right", "labelOffset": {"expr": f"-{_SYMBOL}"}}
-            changed |= {"legend": channel.get("legend", {}) | own} if name == "color" else {}
-    return channel | changed
+            changes |= {"legend": channel.get("legend", {}) | own} if name == "color" else {}
+    return channel | changes
 
 
 def as_run(text: Any) -> Any:
-    """A text, or each of a list, as one run from right to left, also where it is cut; one that runs from left to right
-    alone, as a figure, needs nothing around it.
+    """A text, or each of a list, as one run from right to left, even if it is truncated; unchanged if it has no letters
+    of that direction, such as a number.
     """
     if isinstance(text, list):
         return [as_run(one) for one in text]

@@ -12,6 +12,7 @@ from retention_kit.report.charts.base import (
     alt,
     axis_domain,
     inline_data,
+    interval_text,
     layered_spec,
     quantitative,
     tooltips,
@@ -20,7 +21,7 @@ from retention_kit.report.charts.base import (
 from retention_kit.report.charts.series import period_axis, reference_line
 from retention_kit.wording import Words
 
-LOW = 130  # pixels: several stand below one another
+HEIGHT = 130  # pixels; several charts are below one another
 
 
 @without_schema_checks
@@ -31,42 +32,40 @@ def goal_trend(
     unit: str,
     words: Words,
 ) -> ChartSpec | None:
-    """A line of what was, a dashed line at the target, and a band of what is likely; none of fewer than two values.
+    """A line of the history, a dashed line at the target, and a band of the outlook; None with fewer than two values.
 
-    `history` has periods with their values, `outlook` later ones with low, middle and high.
+    `history` has periods with their values, `outlook` later ones with low, middle and high, all in `unit`.
     """
     past = [_point(period, value, unit, words) for period, value in history]
     known = [record for record in past if record["value"] is not None]
     if len(known) < 2 or target is None:
         return None
-    ahead = [
+    projected = [
         _point(period, middle, unit, words) | _bounds(low, high, unit, words) for period, low, middle, high in outlook
     ]
-    if ahead:  # the band opens from the last value
+    if projected:  # the band begins at the last value
         last = known[-1]
-        ahead.insert(0, last | {"low": last["value"], "high": last["value"], "interval": ""})
-    domain = axis_domain(unit, target, [*known, *ahead])
+        projected.insert(0, last | {"low": last["value"], "high": last["value"], "interval": ""})
+    domain = axis_domain(unit, target, [*known, *projected])
     y = quantitative(alt.Y, unit, words, domain)
-    line, later = alt.Chart(inline_data(past)), alt.Chart(inline_data(ahead, "ahead"))
+    line, later = alt.Chart(inline_data(past)), alt.Chart(inline_data(projected, "ahead"))
     label = [words.text("charts.goal"), words.value(target, unit)]
     tips = tooltips(words, "when", "figure")
     dot: dict[str, Any] = {"filled": True, "size": 36, "opacity": 1, "color": TEAL}
     layers = [
-        *([later.mark_area(color=TEAL, opacity=0.13).encode(y("low"), alt.Y2("high"))] if ahead else []),
-        *reference_line(
-            target,
-            y,
-            label,
-            alt.XValue(0),
-            alt.X2Value("width"),
+        *([later.mark_area(color=TEAL, opacity=0.13).encode(y("low"), alt.Y2("high"))] if projected else []),
+        *reference_line(target, y, label, alt.XValue(0), alt.X2Value("width")),
+        *(
+            [later.mark_line(color=LIGHT_TEAL, strokeWidth=1.5, strokeDash=[4, 4]).encode(y("value"))]
+            if projected
+            else []
         ),
-        *([later.mark_line(color=LIGHT_TEAL, strokeWidth=1.5, strokeDash=[4, 4]).encode(y("value"))] if ahead else []),
         line.mark_line(color=TEAL, strokeWidth=2).encode(y("value")),
         line.mark_point(**dot).encode(y("value"), tooltip=tips),
     ]
-    x = period_axis([*past, *ahead[1:]], words)
-    spec = layered_spec(layers, words, None, x, right=70, height=LOW, is_over_time=True)
-    return ChartSpec(spec, _alt(known, ahead, words.value(target, unit), words))
+    x = period_axis([*past, *projected[1:]], words)
+    spec = layered_spec(layers, words, None, x, right=70, height=HEIGHT, is_over_time=True)
+    return ChartSpec(spec, _alt(known, projected, words.value(target, unit), words))
 
 
 def _point(period: str, value: float | None, unit: str, words: Words) -> dict[str, Any]:
@@ -80,14 +79,15 @@ def _point(period: str, value: float | None, unit: str, words: Words) -> dict[st
 
 
 def _bounds(low: float, high: float, unit: str, words: Words) -> dict[str, Any]:
-    texts = {"low": words.value(low, unit), "high": words.value(high, unit)}
-    return {"low": low, "high": high, "interval": words.text("charts.interval", **texts)}
+    return {"low": low, "high": high, "interval": interval_text(low, high, unit, words)}
 
 
-def _alt(known: list[dict], ahead: list[dict], goal: str, words: Words) -> str:
+def _alt(known: list[dict], projected: list[dict], goal: str, words: Words) -> str:
     first, last = known[0], known[-1]
     texts = {"first": first["when"], "from": first["figure"], "last": last["when"], "to": last["figure"]}
-    said = [words.text("charts.goals.alt", goal=goal, **texts)]
-    if ahead:
-        said.append(words.text("charts.goals.ahead", when=ahead[-1]["when"], interval=ahead[-1]["interval"]))
-    return " ".join(said)
+    sentences = [words.text("charts.goals.alt", goal=goal, **texts)]
+    if projected:
+        sentences.append(
+            words.text("charts.goals.ahead", when=projected[-1]["when"], interval=projected[-1]["interval"])
+        )
+    return " ".join(sentences)

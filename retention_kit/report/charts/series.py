@@ -1,7 +1,7 @@
-"""Charts: tidy frames to Vega-Lite, by way of Altair. They place and word what they are given; they compute no figure.
+"""Charts over periods and segments: tidy frames to Vega-Lite with Altair. They compute no figure.
 
-Every function returns a `ChartSpec`, or None where no value is defined: an empty picture says less than a sentence.
-Titles are left to the page. Only periods and our own words enter expressions; names from the data stay data.
+Every function returns a `ChartSpec`, or None if no value is defined. Titles are left to the page. Only periods and our
+own texts enter expressions; names from the data remain data.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from retention_kit.report.charts.base import (
     conditional,
     control_pictures,
     inline_data,
+    interval_text,
     join_items,
     layered_spec,
     quantitative,
@@ -46,24 +47,23 @@ from retention_kit.report.charts.direction import as_run
 from retention_kit.wording import DASH, Words
 
 OVER_PERIODS = {"type": "interval", "encodings": ["x"], "mark": {"fill": TEAL, "fillOpacity": 0.1}}
-MOST_LABELS = 14  # period labels that fit side by side
-MOST_LETTERS = 4 * MOST_LABELS  # of all of them
-ABOVE, BELOW = -14, 17  # how far down from its point the latest figure is written, in pixels
-HANGS = 8  # how far the middle of a goal's label is below its line
-APART = 20  # that two labels need beside each other
+MOST_LABELS = 14  # of periods, side by side
+MOST_CHARACTERS = 4 * MOST_LABELS  # in all labels
+ABOVE, BELOW = -14, 17  # offset of the latest figure from its point, in pixels downwards
+GOAL_LABEL_OFFSET = 8  # of the middle of a goal's label below its line, in pixels
+LABEL_DISTANCE = 20  # between two labels at least, in pixels
 
 
 @without_schema_checks
 def trend(
     rows: pd.DataFrame, words: Words, goal: float | None = None, before: str | None = None, brush: bool = False
 ) -> ChartSpec | None:
-    """One metric over periods: a line with its interval; gaps where undefined, incomplete periods hollow and apart.
+    """One metric over periods: a line with its interval, gaps where undefined, incomplete periods as hollow points.
 
-    `rows` are scorecard rows of one metric and one segment value, oldest first. `before` names a column of theirs,
-    `year_ago`, that is drawn as a second, pale line. `brush` lets a reader mark periods: the parameter `brush`, over
-    `period`.
+    `rows` are scorecard rows of one metric and one segment value, oldest first. `before` is a column of them,
+    `year_ago`, for a second, pale line. `brush` adds the selection parameter `brush` over `period`.
     """
-    records = [_measure(row, words, before) | _period(row, words) for row in rows.to_dict("records")]
+    records = [_value_fields(row, words, before) | _period_fields(row, words) for row in rows.to_dict("records")]
     if all(record["value"] is None for record in records):
         return None
     solid = [record["complete"] and record["value"] is not None for record in records]
@@ -74,21 +74,21 @@ def trend(
     known = [record for record, here in zip(records, solid, strict=True) if here]
     for record in records:
         record["latest"] = bool(known) and record is known[-1]
-    falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]
+    is_falling = len(known) > 1 and known[-2]["value"] > known[-1]["value"]
 
     unit, goal = rows["unit"].iloc[0], as_float(goal)
     low, high = axis_domain(unit, goal, records)
     y = quantitative(alt.Y, unit, words, [low, high])
     base = alt.Chart()
     named = [] if goal is None else [words.text("charts.goal"), words.value(goal, unit)]
-    below, shift = _label_places(known[-1]["value"] if known else None, falling, goal, low, high)
+    below, shift = _label_positions(known[-1]["value"] if known else None, is_falling, goal, low, high)
     latest = base.encode(y("value"), alt.Text("figure:N")).transform_filter("datum.latest")
     bold: dict[str, Any] = {"fontSize": 13, "fontWeight": "bold", "dy": BELOW if below else ABOVE}
-    if known and records[-1] is not known[-1]:  # away from the point of an incomplete period
+    if known and records[-1] is not known[-1]:  # make space for the point of an incomplete period
         bold |= {"align": "right", "dx": 8}
     layers = [
         base.mark_area(color=TEAL, opacity=0.13).encode(y("band"), alt.Y2("high")),
-        *_year_before(records, y, words),
+        *_last_year_layers(records, y, words),
         *reference_line(goal, y, named, alt.XValue(0), alt.X2Value("width"), shift=shift),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2)
         .encode(y("low"), alt.Y2("high"))
@@ -96,7 +96,7 @@ def trend(
         base.mark_line(color=TEAL, strokeWidth=2).encode(y("line")),
         latest.mark_text(**bold, stroke="white", strokeWidth=3, strokeJoin="round"),
         latest.mark_text(**bold, color=TEAL),
-        _points(words, "when", *(["before"] if before else [])).encode(y("value")),
+        _point_layer(words, "when", *(["before"] if before else [])).encode(y("value")),
     ]
     right = 70 if before else max([24, *(12 + 7 * len(plain(text)) for text in named)])
     spec = layered_spec(layers, words, records, period_axis(records, words), right=right, is_over_time=True)
@@ -106,14 +106,14 @@ def trend(
 
 @without_schema_checks
 def customer_movements(frame: pd.DataFrame, words: Words) -> ChartSpec | None:
-    """Customers kept, back and new above the line, those who did not return below it: one stacked bar per period."""
+    """Retained, reactivated and new customers above zero, lost ones below: one stacked bar per period."""
     up = {"retained": TEAL, "reactivated": LIGHT_TEAL, "new": AMBER}
     return _movements("customers", frame, words, "count", up, {"lost": TERRACOTTA})
 
 
 @without_schema_checks
 def mrr_movements(frame: pd.DataFrame, words: Words) -> ChartSpec | None:
-    """Recurring revenue won above the line and lost below it; exchange rates by their sign, where any."""
+    """Recurring revenue gained above zero and lost below, and the effect of exchange rates, if any, by its sign."""
     up = {"new": AMBER, "expansion": TEAL, "reactivation": LIGHT_TEAL}
     if any(as_float(value) for value in frame["fx"]):
         up["fx"] = GREY
@@ -122,7 +122,7 @@ def mrr_movements(frame: pd.DataFrame, words: Words) -> ChartSpec | None:
 
 @without_schema_checks
 def nps(rows: pd.DataFrame, words: Words) -> ChartSpec | None:
-    """Promoters, passives and detractors as shares of each period's answers; `rows` hold their counts and `n`."""
+    """Promoters, passives and detractors as shares of each period's answers; `rows` have their counts and `n`."""
     kinds = {"detractors": TERRACOTTA, "passives": GREY, "promoters": TEAL}
     y = alt.Y("value:Q", title=None, stack="normalize", axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]))
     row: dict[str, Any] = {"fontSize": 11, "color": MUTED, "baseline": "bottom"}
@@ -141,13 +141,12 @@ def nps(rows: pd.DataFrame, words: Words) -> ChartSpec | None:
 
 @without_schema_checks
 def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> ChartSpec | None:
-    """One metric over segment values in one period: a dot with its interval each, in the order given; `total` is for
-    all.
+    """One metric by segment value in one period: a dot with its interval for each, in the order of `rows`.
 
-    Undefined values have no dot.
+    `total` is the value of all customers, drawn as a line. Undefined values have no dot.
     """
     named = zip(rows.to_dict("records"), map(words.name, short_names([*rows.get("segment_value", ())])), strict=True)
-    records = [_measure(row, words) | {"name": name} for row, name in named]
+    records = [_value_fields(row, words) | {"name": name} for row, name in named]
     if all(record["value"] is None for record in records):
         return None
     for record in records:
@@ -163,7 +162,7 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Ch
     layers = [
         *reference_line(total, x, whole, alt.YValue(0), alt.Y2Value("height")),
         base.mark_rule(color=LIGHT_TEAL, strokeWidth=2).encode(x("low"), alt.X2("high")),
-        _points(words, "name").encode(x("value")),
+        _point_layer(words, "name").encode(x("value")),
         base.mark_text(align="left", dx=10, fontSize=11, color=MUTED).encode(alt.XValue("width"), alt.Text("beside:N")),
     ]
     y = alt.Y("name:N", title=None, scale=scale, axis=axis)
@@ -175,7 +174,7 @@ def segments(rows: pd.DataFrame, words: Words, total: float | None = None) -> Ch
 def _movements(name: str, frame: pd.DataFrame, words: Words, unit: str, up: dict, down: dict) -> ChartSpec | None:
     kinds = up | down
     reach = max((abs(as_float(value) or 0) for kind in kinds for value in frame[kind]), default=0)
-    y = quantitative(alt.Y, unit, words, reach=reach)
+    y = quantitative(alt.Y, unit, words, largest=reach)
     zero = alt.Chart(inline_data([{}], "zero")).mark_rule(color=MUTED)
     across = zero.encode(alt.YDatum(0), alt.XValue(0), alt.X2Value("width"))
     return _stacked(name, frame, words, unit, kinds, y("value"), "end", over=[across], below=set(down))
@@ -184,9 +183,9 @@ def _movements(name: str, frame: pd.DataFrame, words: Words, unit: str, up: dict
 def _stacked(
     name: str, frame: pd.DataFrame, words: Words, unit: str, kinds: dict, y: alt.Y, whole: str, over: list, below: set
 ) -> ChartSpec | None:
-    """One bar per period: `kinds` (column to colour) stacked from zero in their order, those of `below` downwards."""
+    """One bar per period: `kinds` (column to colour) stacked from zero in their order, those in `below` downwards."""
     rows = frame.to_dict("records")
-    periods = [_period(row, words) | {"whole": words.value(as_float(row[whole]), unit)} for row in rows]
+    periods = [_period_fields(row, words) | {"whole": words.value(as_float(row[whole]), unit)} for row in rows]
     label = {kind: words.text(f"charts.{name}.{kind}") for kind in kinds}
     records = [
         period | {"kind": label[kind], "rank": rank, "value": 0 - value if kind in below else value, "figure": figure}
@@ -198,8 +197,8 @@ def _stacked(
         return None
 
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(label.values()), range=list(kinds.values())))
-    of = alt.Tooltip("whole:N", title=words.text(f"charts.{name}.whole"))
-    tips = [*tooltips(words, "when", "kind", "figure"), of]
+    total = alt.Tooltip("whole:N", title=words.text(f"charts.{name}.whole"))
+    tips = [*tooltips(words, "when", "kind", "figure"), total]
     bar = alt.Chart().mark_bar(width=alt.RelativeBandSize(0.7))
     bars = bar.encode(
         y, colour, alt.Order("rank:Q"), conditional(alt.OpacityValue, "datum.complete", 1, 0.45), tooltip=tips
@@ -209,13 +208,13 @@ def _stacked(
     return ChartSpec(spec, _stacked_alt(name, rows, periods, words, unit, label))
 
 
-def _period(row: dict, words: Words) -> dict:
+def _period_fields(row: dict, words: Words) -> dict:
     period = Period.parse(row["period"])
     return {"period": str(period), "when": words.period(period), "complete": bool(row["complete"])}
 
 
-def _year_before(records: list[dict], y: Callable, words: Words) -> list[alt.Chart]:
-    """A second line of what was a year before, named at its end; none where nothing is known of it."""
+def _last_year_layers(records: list[dict], y: Callable, words: Words) -> list[alt.Chart]:
+    """A second line with the values of a year before, labelled at its end; empty without such values."""
     known = [record for record in records if record.get("earlier") is not None]
     if not known:
         return []
@@ -226,40 +225,39 @@ def _year_before(records: list[dict], y: Callable, words: Words) -> list[alt.Cha
     return [alt.Chart().mark_line(**line, point=dots).encode(y("earlier")), end.mark_text(**label, color=MUTED)]
 
 
-def _measure(row: dict, words: Words, before: str | None = None) -> dict:
+def _value_fields(row: dict, words: Words, before: str | None = None) -> dict:
     value, low, high = (as_float(row[column]) for column in ("value", "low", "high"))
-    figure, lowest, highest = (words.value(bound, row["unit"]) for bound in (value, low, high))
     earlier = as_float(row[before]) if before else None
     return {
         "value": value,
         "low": low,
         "high": high,
-        "figure": figure,
-        "interval": DASH if low is None else words.text("charts.interval", low=lowest, high=highest),
+        "figure": words.value(value, row["unit"]),
+        "interval": DASH if low is None else interval_text(low, high, row["unit"], words),
         "n": words.text("charts.n", n=words.value(as_float(row["n"]), "count")),
         "complete": bool(row["complete"]),
     } | ({"earlier": earlier, "before": words.value(earlier, row["unit"])} if before else {})
 
 
 def period_axis(periods: list[dict], words: Words) -> alt.X:
-    """Periods in the order given; labels thinned to fit, the latest kept, with the year where it changes."""
-    most = MOST_LABELS // 2 if "W" in periods[0]["period"] else MOST_LABELS  # a day and a month each
+    """An axis of periods in their order; with fewer labels if space is short, and the year where it changes."""
+    most = MOST_LABELS // 2 if "W" in periods[0]["period"] else MOST_LABELS  # a week's label has day and month
     ticks = [_tick(record["period"], words) for record in periods]
     usual = median(len(name) for name, *_ in ticks)
-    step = ceil(len(periods) / min(most, MOST_LETTERS // usual))
+    step = ceil(len(periods) / min(most, MOST_CHARACTERS // usual))
     labelled = slice((len(periods) - 1) % step, None, step)
     years = [year for _, year, _ in ticks[labelled]]
-    # Where the second label begins a year, that of the first finds no room beside it.
+    # If the second label begins a year, there is no space for the year of the first.
     labels: dict[str, list[str]] = {}
     is_tight = step == 1 or len(years) > MOST_LABELS // 2
     year_before = years[0] if is_tight and len({*years[:2]}) > 1 else None
     for record, (name, year, has_year) in zip(periods[labelled], ticks[labelled], strict=True):
         lines = [name, year] if has_year and year != year_before else [name]
         if not record["complete"]:
-            below = len(labels) > 0 and len([*labels.values()][-1]) > len(lines)  # the year of the one before
+            below = len(labels) > 0 and len([*labels.values()][-1]) > len(lines)  # the label before has a year
             lines += [*(["\N{ZERO WIDTH SPACE}"] if below else []), words.text("charts.incomplete")]
         labels[record["period"]], year_before = as_run(lines) if words.direction == "rtl" else lines, year
-    # Of an axis with `values`, Vega may drop the first label when the width changes.
+    # With `values` for an axis, Vega may drop the first label when the width changes.
     text = f"({json.dumps(labels)})[datum.value] || ''"
     axis = alt.Axis(labelExpr=text, labelAngle=0, labelOverlap=False)
     scale = alt.Scale(domain=[record["period"] for record in periods])
@@ -267,36 +265,38 @@ def period_axis(periods: list[dict], words: Words) -> alt.X:
 
 
 def _tick(period: str, words: Words) -> tuple[str, str, bool]:
-    """What a period is called below an axis, its year, and whether that belongs below the name."""
+    """The label of a period on an axis, its year, and whether the year is shown below the label."""
     name, year = plain(words.period(period, "tick")), plain(words.period(period[:4]))
     rest = name.replace(year, "").strip(" -")
     return rest or name, year, bool(rest) and year in name
 
 
-def _points(words: Words, name: str, *more: str) -> alt.Chart:
+def _point_layer(words: Words, name: str, *more: str) -> alt.Chart:
     mark = alt.Chart().mark_point(filled=True, size=46, stroke=TEAL, strokeWidth=1.5, opacity=1)
     fill = conditional(alt.FillValue, "datum.complete", TEAL, "white")
     return mark.encode(fill, tooltip=tooltips(words, name, "figure", "interval", "n", *more))
 
 
-def _label_places(latest: float | None, falling: bool, goal: float | None, low: float, high: float) -> tuple[bool, int]:
-    """Whether the latest figure is written below its point, and how far the goal's label is moved down out of its way.
+def _label_positions(
+    latest: float | None, is_falling: bool, goal: float | None, low: float, high: float
+) -> tuple[bool, int]:
+    """Whether the latest figure is below its point, and by how many pixels the goal's label is moved down.
 
-    Of a figure that falls it is below, unless the axis is there, or the goal's label beside it.
+    A falling figure has it below, unless the axis or the goal's label is there.
     """
     if latest is None:
         return False, 0
-    pixels = (HEIGHT - 60) / (high - low)  # less the axis and the air around it
-    sides = [below for below in (falling, not falling) if not below or latest - low > 0.2 * (high - low)]
+    pixels = (HEIGHT - 60) / (high - low)  # without the axis and its margin
+    sides = [below for below in (is_falling, not is_falling) if not below or latest - low > 0.2 * (high - low)]
     if goal is None:
         return sides[0], 0
-    # From the figure's label up to the goal's.
-    gaps = {below: (goal - latest) * pixels - HANGS + (BELOW if below else ABOVE) for below in sides}
+    # From the figure's label to the goal's.
+    gaps = {below: (goal - latest) * pixels - GOAL_LABEL_OFFSET + (BELOW if below else ABOVE) for below in sides}
     below = next(
-        (below for below in sides if abs(gaps[below]) >= APART), max(sides, key=lambda below: abs(gaps[below]))
+        (below for below in sides if abs(gaps[below]) >= LABEL_DISTANCE), max(sides, key=lambda below: abs(gaps[below]))
     )
     gap = gaps[below]
-    return below, 0 if abs(gap) >= APART else round(gap - APART if gap >= 0 else gap + APART)
+    return below, 0 if abs(gap) >= LABEL_DISTANCE else round(gap - LABEL_DISTANCE if gap >= 0 else gap + LABEL_DISTANCE)
 
 
 def reference_line(
@@ -306,7 +306,7 @@ def reference_line(
     *span: alt.XValue | alt.YValue | alt.X2Value | alt.Y2Value,
     shift: int = 0,
 ) -> list[alt.Chart]:
-    """A dashed line across the picture at a goal or at the whole, labelled outside it; none where `at` is None.
+    """A dashed line at a goal or at the whole, with a label outside the chart; empty if `at` is None.
 
     `shift` moves the label down, in pixels.
     """
@@ -341,13 +341,13 @@ def _trend_alt(rows: pd.DataFrame, records: list[dict], known: list[dict], goal:
 
 
 def _stacked_alt(name: str, rows: list[dict], periods: list[dict], words: Words, unit: str, label: dict) -> str:
-    """The last complete period in full, or the last one where none is."""
-    place = max((place for place, period in enumerate(periods) if period["complete"]), default=-1)
-    parts = {name: words.value(as_float(rows[place][kind]), unit) for kind, name in label.items()}
+    """All parts of the last complete period, or of the last one if none is complete."""
+    index = max((index for index, period in enumerate(periods) if period["complete"]), default=-1)
+    parts = {name: words.value(as_float(rows[index][kind]), unit) for kind, name in label.items()}
     figures = [words.text("charts.alt.part", figure=figure, name=name) for name, figure in parts.items()]
     sentences = [
         words.text(f"charts.{name}.title", span=_span(periods, words)),
-        words.text(f"charts.{name}.alt", figures=join_items(figures, words), **periods[place]),
+        words.text(f"charts.{name}.alt", figures=join_items(figures, words), **periods[index]),
         *(words.text("charts.alt.unfinished", when=other["when"]) for other in periods if not other["complete"]),
     ]
     return " ".join(sentences)

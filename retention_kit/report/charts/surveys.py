@@ -1,4 +1,4 @@
-"""How answers spread over their scale, drawn as bars. Like all charts it computes no figure."""
+"""Chart of the distribution of answers over their scale. It computes no figure."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from retention_kit.report.charts.base import (
 from retention_kit.wording import Words
 
 COLOURS = {"top": TEAL, "promoters": TEAL, "passives": GREY, "rest": GREY, "detractors": TERRACOTTA, "all": TEAL}
-LOW, HIGH = (20, 13), (24, 16)  # heights of a row and of its bar: of many scores, and of few
+MANY, FEW = (20, 13), (24, 16)  # heights of a row and its bar, with many scores and with few
 
 
 @without_schema_checks
 def answers(rows: pd.DataFrame, words: Words) -> ChartSpec | None:
     """A bar for each score of the scale, the best on top, as a share of all answers.
 
-    `rows` have period, survey, score, answers, share, group (what the score counts as, a key of `COLOURS`) and
-    group_label (in words); the groups are told apart by a legend where there are several.
+    `rows` have period, survey, score, answers, share, group (a key of `COLOURS`) and group_label; several groups get a
+    legend. None without answers.
     """
     rows = rows.sort_values("score", ascending=False, kind="stable")
     if not rows["answers"].sum() > 0:
@@ -43,7 +43,7 @@ def answers(rows: pd.DataFrame, words: Words) -> ChartSpec | None:
     labels = [record["score"] for record in records]
     y = alt.Y("score:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
 
-    row, bar = HIGH if len(records) <= 7 else LOW
+    row, bar = FEW if len(records) <= 7 else MANY
     base = alt.Chart().encode(x("share"))
     tips = tooltips(words, "score", "group", "figure", "answers")
     layers = [

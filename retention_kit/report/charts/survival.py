@@ -1,4 +1,4 @@
-"""Pictures of how long customers stay: survival curves with their intervals, and how they would go on."""
+"""Charts of survival curves with their intervals and projections. They compute no figure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from retention_kit.report.charts.base import (
     alt,
     as_float,
     inline_data,
+    interval_text,
     layered_spec,
     quantitative,
     short_names,
@@ -27,20 +28,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLOURS = (TEAL, AMBER, TERRACOTTA, INK, LIGHT_TEAL, GREY)
-TICKS = ((24, 3), (48, 6), (10**6, 12))  # up to so many months a tick every so many
+TICKS = ((24, 3), (48, 6), (10**6, 12))  # longest curve in months, and months between ticks
 
 
 @without_schema_checks
 def survival(seen: pd.DataFrame, projected: pd.DataFrame, words: Words) -> ChartSpec | None:
-    """Who is still there by the month since the start: a stepped line and a band for each group, then dashed.
+    """The share of customers still there by months since the start: a stepped line with a band for each group, and its
+    projection as a dashed line.
 
-    `seen` and `projected` have group (names in the order that they are drawn in), month and share, `seen` besides low,
-    high and at_risk. None where nothing was seen.
+    `seen` and `projected` have group (drawn in their order), month and share (a fraction), `seen` also low, high and
+    at_risk. None if `seen` is empty.
     """
     if seen.empty:
         return None
-    given = [*dict.fromkeys(seen["group"])]
-    names = dict(zip(given, map(words.name, short_names(given)), strict=True))
+    groups = [*dict.fromkeys(seen["group"])]
+    names = dict(zip(groups, map(words.name, short_names(groups)), strict=True))
     known = [_point(row, words) | {"name": names[row["group"]]} for row in seen.to_dict("records")]
     ahead = [_point(row, words) | {"name": names[row["group"]]} for row in projected.to_dict("records")]
     longest = max(point["age"] for point in [*known, *ahead])
@@ -50,7 +52,7 @@ def survival(seen: pd.DataFrame, projected: pd.DataFrame, words: Words) -> Chart
     x = alt.X("age:Q", title=words.text("charts.survival.axis"), axis=axis, scale=scale)
     y = quantitative(alt.Y, "fraction", words, [0, 1])
     colours = alt.Scale(domain=[*names.values()], range=[*COLOURS[: len(names)]])
-    legend = alt.Legend(symbolOpacity=1) if len(names) > 1 else None  # not pale as the bands are
+    legend = alt.Legend(symbolOpacity=1) if len(names) > 1 else None  # not as pale as the bands
     colour = alt.Color("name:N", title=None, scale=colours, legend=legend)
     step_after: dict[str, Any] = {"interpolate": "step-after"}
     base = alt.Chart(inline_data(known)).encode(colour)
@@ -74,17 +76,16 @@ def _point(row: dict, words: Words) -> dict:
     if "at_risk" not in row:
         return point
     low, high = (as_float(row[name]) for name in ("low", "high"))
-    bounds = {"low": words.value(low, "fraction"), "high": words.value(high, "fraction")}
     return point | {
         "low": low,
         "high": high,
-        "interval": words.text("charts.interval", **bounds),
+        "interval": interval_text(low, high, "fraction", words),
         "n": words.text("charts.n", n=words.value(row["at_risk"], "count")),
     }
 
 
 def _alt(known: list[dict], ahead: list[dict], names: list[str], words: Words) -> str:
-    """The last known point of each line, and where its projection ends."""
+    """The last known point of each line, and the end of its projection."""
     sentences = [words.text("charts.survival.alt")]
     for name in names:
         last = [point for point in known if point["name"] == name][-1]

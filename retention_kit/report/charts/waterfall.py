@@ -1,4 +1,4 @@
-"""The picture of one sum: recurring revenue from a period's start to its end. Like all charts it computes no figure."""
+"""Waterfall chart of recurring revenue from a period's start to its end. It computes no figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from retention_kit.report.charts.base import (
 )
 from retention_kit.wording import Words
 
-# As customers have them: new, kept (and more), back, lost.
+# As in the charts of customers: new, retained, reactivated, lost.
 COLOURS = {
     "new": AMBER,
     "expansion": TEAL,
@@ -34,15 +34,15 @@ COLOURS = {
     "contraction": PALE_TERRACOTTA,
     "churned": TERRACOTTA,
 }
-ROW, BAR = 30, 18  # heights of a row and of its bar
+ROW, BAR = 30, 18  # heights of a row and its bar
 
 
 @without_schema_checks
 def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
-    """A row for each step of a sum, with its money: levels as marks, what changes them as bars from one to the next.
+    """A row for each step of a sum: levels as ticks, and changes as bars from one to the next.
 
-    `steps` have `name` (start, a key of `COLOURS`, or end), `value` (signed), and `before` and `after`, the sum so far.
-    The axis shows where the changes are, so it need not begin at zero.
+    `steps` have `name` (start, a key of `COLOURS`, or end), `value` (signed money), and `before` and `after`, the
+    running total. The axis covers the changes, so it need not begin at zero. None if all totals are zero.
     """
     if not any(step["before"] or step["after"] for step in steps):
         return None
@@ -51,17 +51,17 @@ def waterfall(steps: list[dict], period: str, words: Words) -> ChartSpec | None:
         record["next"] = following["label"]
 
     levels = [value for step in steps for value in (step["before"], step["after"])]
-    air = (max(levels) - min(levels)) * 0.06 or abs(max(levels)) * 0.06
-    x = quantitative(alt.X, "money", words, [min(levels) - air, max(levels) + air])
+    margin = (max(levels) - min(levels)) * 0.06 or abs(max(levels)) * 0.06
+    x = quantitative(alt.X, "money", words, [min(levels) - margin, max(levels) + margin])
     labels = [record["label"] for record in records]
     axis = alt.Axis(labelLimit=max(140, 7 * max(map(len, labels))), labelOverlap=False, labelColor=INK)
     y = alt.Y("label:N", title=None, scale=alt.Scale(domain=labels, type="point", padding=0.5), axis=axis)
-    shown = {
+    colours = {
         record["label"]: COLOURS[step["name"]]
         for record, step in zip(records, steps, strict=True)
         if step["name"] in COLOURS
     }
-    colour = alt.Color("label:N", legend=None, scale=alt.Scale(domain=list(shown), range=list(shown.values())))
+    colour = alt.Color("label:N", legend=None, scale=alt.Scale(domain=list(colours), range=list(colours.values())))
 
     base = alt.Chart()
     tips = [alt.Tooltip("label:N", title=words.text("charts.tooltip.kind")), *tooltips(words, "figure")]
@@ -92,6 +92,6 @@ def _step(step: dict, words: Words) -> dict:
 
 
 def _alt(records: list[dict], period: str, words: Words) -> str:
-    """The whole sum: it is short."""
-    sentences = [f"{record['label']} {record['figure']}" for record in records]
-    return words.text("charts.waterfall.alt", period=period, steps=join_items(sentences, words))
+    """All steps of the sum."""
+    items = [f"{record['label']} {record['figure']}" for record in records]
+    return words.text("charts.waterfall.alt", period=period, steps=join_items(items, words))

@@ -1,4 +1,4 @@
-"""The figures of a scorecard as they are printed, compared with what notebooks recorded and files say."""
+"""Compares the printed figures of a scorecard with executed notebooks and with the texts of files."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from retention_kit.report.pages import narrative, tables
 from retention_kit.wording import Words
 
 TEXTS = ("metric", "label", "period", "segment", "segment_value", "unit", "status", "note")
-# What stands between the words of a page and differs by format; and what no page can show, whatever a name holds of it.
-_BETWEEN = re.compile("[\\s·▲▼\x00-\x1f\x7f\ud800-\udfff\ufeff\ufffd-\uffff]+")
+# Characters between words that differ by format, and characters that no page can show.
+_SEPARATORS = re.compile("[\\s·▲▼\x00-\x1f\x7f\ud800-\udfff\ufeff\ufffd-\uffff]+")
 _FIGURE = re.compile(r"\d[\d.,٫٬]*")
 _SIGNED = re.compile(r"[+−]?\d(?:[\d.,٫٬]*\d)?")
-_SHOWN = 3  # of the parts that differ, each named in a reason
+_MOST_NAMED = 3  # differing parts in a reason
 
 
 def flat(text: str) -> str:
-    """A text as any format says it: words and figures with a space between."""
-    return _BETWEEN.sub(" ", bidi.plain(text)).strip()
+    """A text independent of its format: words and figures with single spaces."""
+    return _SEPARATORS.sub(" ", bidi.plain(text)).strip()
 
 
 def figures_in(text: str) -> set[str]:
-    """The numbers in a text, without signs, currencies and the point that ends a sentence."""
+    """The numbers in a text, without signs, currencies and full stops."""
     return {figure.rstrip(".,٫٬") for figure in _FIGURE.findall(text)}
 
 
-def in_short(what: Iterable[str], where: str) -> str:
-    """The first few of what differs, in quotation marks; empty where nothing does."""
-    texts = [text if len(text) <= 80 else f"{text[:79].rstrip()}…" for text in what]
-    template = "{where}: {parts} and {more} more." if len(texts) > _SHOWN else "{where}: {parts}."
-    parts = Listed(map(repr, texts[:_SHOWN]))
-    return Phrase(template, where=where, parts=parts, more=len(texts) - _SHOWN) if texts else ""
+def summarise(parts: Iterable[str], where: str) -> str:
+    """A sentence with the first few of some texts in quotation marks after `where`; empty without texts."""
+    texts = [text if len(text) <= 80 else f"{text[:79].rstrip()}…" for text in parts]
+    template = "{where}: {parts} and {more} more." if len(texts) > _MOST_NAMED else "{where}: {parts}."
+    quoted = Listed(map(repr, texts[:_MOST_NAMED]))
+    return Phrase(template, where=where, parts=quoted, more=len(texts) - _MOST_NAMED) if texts else ""
 
 
 class Figures:
-    """The rows of one period, of the whole (or of the one value that the scorecard is about), by their labels."""
+    """The scorecard rows of one period, of the whole (or of the segment value that the scorecard is of), by label."""
 
     def __init__(self, rows: Iterable[dict[str, str]], period: str, words: Words):
         rows = list(rows)
-        about = {(row["segment"], row["segment_value"]) for row in rows[:1]}
-        now = [_row(row) for row in rows if row["period"] == period and (row["segment"], row["segment_value"]) in about]
+        scope = {(row["segment"], row["segment_value"]) for row in rows[:1]}
+        now = [_row(row) for row in rows if row["period"] == period and (row["segment"], row["segment_value"]) in scope]
         for row in now:  # the file is in English
             row.label = words.say(METRICS[row.metric].label) if row.metric in METRICS else row.label
         self.rows = {row.label: row for row in now}
@@ -61,57 +61,55 @@ class Figures:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody was active in the period; of data without customers, nobody answered."""
+        """Whether the period has no active customers, or no answers if the data have no customers."""
         for name in ("active_customers", "response_count"):
             if name in self.metrics:
                 return not self.metrics[name].value
         return not any(narrative.is_known(row.value) for row in self.rows.values())
 
     def table_row(self, label: str) -> list[str] | None:
-        """The cells of a metric in a table of figures; None where the scorecard has no such metric."""
+        """The cells of a metric in a table of figures; None if the scorecard lacks it."""
         row = self.rows.get(label)
         if row is None:
             return None
-        if row.metric not in METRICS:  # of a plug-in that this process has not loaded
+        if row.metric not in METRICS:  # from a plug-in that this process has not loaded
             return [row.label, self.words.value(row.value, row.unit, "full")]
         return tables.figures([row], self.period, self.words).data["rows"][0]
 
     def label_of(self, card: str) -> str:
-        """The longest label that the text of a card begins with: one may begin with another."""
+        """The longest label at the beginning of a card's text, as one label may begin with another."""
         labels = [label for label in self.rows if card.startswith((f"{flat(label)} ", f"{flat(label)}: "))]
         return max(labels, key=len, default="")
 
     def key_figure(self, label: str) -> str:
-        """A metric and its value as a card begins, flat."""
+        """A metric and its value, as at the beginning of a card; flat."""
         row = self.rows[label]
         return flat(f"{row.label} {self.words.value(row.value, row.unit)}")
 
     def card_faults(self, label: str, text: str) -> Iterator[str]:
-        """What a card of a metric must say and does not; `said` is all of its text, flat."""
+        """The texts that a metric's card lacks; `text` is all of the card's text, flat."""
         row = self.rows.get(label)
         if row is None:
             yield f"{label} {text}"
             return
-        yield from (part for part in map(flat, self._of_card(row, text)) if part not in text)
+        yield from (part for part in map(flat, self._card_texts(row, text)) if part not in text)
 
-    def _of_card(self, row: Any, text: str) -> Iterator[str]:
+    def _card_texts(self, row: Any, text: str) -> Iterator[str]:
         words = self.words
         yield f"{row.label} {words.value(row.value, row.unit)}"
-        befores = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
-        for name, before in befores.items() if row.complete and narrative.is_known(row.value) else ():
-            period = words.period(before, "short") if before else ""
+        earlier_periods = {"previous": self.period.shift(-1), "year_ago": self.period.year_ago()}
+        for name, earlier in earlier_periods.items() if row.complete and narrative.is_known(row.value) else ():
+            period = words.period(earlier, "short") if earlier else ""
             end = flat(words.text("card.change", change="", period=period))
-            if (
-                period and end in text and narrative.is_known(getattr(row, name))
-            ):  # cards may be asked to compare otherwise
+            if period and end in text and narrative.is_known(getattr(row, name)):  # a card may have other comparisons
                 yield words.text("card.change", change=narrative.signed(row, words, name), period=period)
         if row.metric in METRICS and row.unit != "points" and narrative.is_known(row.denominator):
-            yield tables.made_of(row, words)  # a score is made of answers that no scorecard holds
+            yield tables.made_of(row, words)  # the answers behind a score are in no scorecard
         yield tables.interval(row, words, "short", worded=True)
 
 
 def _row(cells: dict[str, str]) -> SimpleNamespace:
-    """A row of the file as the formats read it: numbers, None where nothing stands, texts without their guard."""
+    """A row of the file with numbers, None for empty cells, and texts without their guard against formulas."""
     values = {
         name: re.sub(r"^'(?=[=+\-@\t\r])", "", cell) if name in TEXTS else _number(cell)
         for name, cell in cells.items()
@@ -129,13 +127,13 @@ def _number(cell: str) -> float | None:
 
 @dataclass
 class Record:
-    """What the executed notebooks of one report record: what every format has to say."""
+    """The texts of the executed notebooks of one report, which every format has to show."""
 
-    cards: list[tuple[str, str, str]] = field(default_factory=list)  # label, how it begins, all of it; flat
-    rows: list[list[str]] = field(default_factory=list)  # of the tables of figures
+    cards: list[tuple[str, str, str]] = field(default_factory=list)  # label, beginning and all of the text; flat
+    rows: list[list[str]] = field(default_factory=list)  # of tables of figures
     headlines: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)  # all words of all blocks, flat
-    titles: list[str] = field(default_factory=list)  # of charts, which may say what the headline does; flat
+    lines: list[str] = field(default_factory=list)  # of all blocks, flat
+    titles: list[str] = field(default_factory=list)  # of charts, which may repeat the headline; flat
     charts: int = 0
     errors: list[str] = field(default_factory=list)
 
@@ -161,8 +159,8 @@ class Record:
                 self.cards.append((card["label"], flat(" ".join(first)), flat(" ".join(parts))))
             self.lines += [parts for *_, parts in self.cards[-len(data["cards"]) :]]
             return
-        heads = [column["label"] for column in data.get("columns", [])]
-        if heads[:2] == [words.text("figures.metric"), words.text("figures.value")]:
+        labels = [column["label"] for column in data.get("columns", [])]
+        if labels[:2] == [words.text("figures.metric"), words.text("figures.value")]:
             self.rows += data["rows"]
         if block.kind == "headline":
             self.headlines.append(flat(data["text"]))
@@ -172,89 +170,89 @@ class Record:
         self.lines += filter(None, map(flat, str(block).splitlines()))
 
     def faults(self, figures: Figures) -> list[str]:
-        """Where notebooks and scorecard tell different figures."""
+        """The texts of notebooks whose figures differ from the scorecard."""
         wrong = [part for label, _, text in self.cards for part in figures.card_faults(label, text)]
         for row in self.rows:
-            known = figures.table_row(row[0]) or [row[0]]
-            if row[: len(known)] != known or len(known) == 1:
+            expected = figures.table_row(row[0]) or [row[0]]
+            if row[: len(expected)] != expected or len(expected) == 1:
                 wrong.append(" ".join(row))
         return wrong
 
     def missing_in(self, text: str) -> list[str]:
-        """What the HTML says less often than was recorded; `said` is all of its text, flat."""
-        return _rarer(self.lines, text, self.lines)
+        """The lines that `text`, all text of an HTML page, has less often than the notebooks; flat."""
+        return _missing_parts(self.lines, text, self.lines)
 
     def missing_in_pdf(self, text: str, *, is_ordered: bool) -> list[str]:
-        """The same for paper, where lines break: headlines, cards and rows of figures.
+        """The headlines, cards and rows of figures that `text`, all text of a PDF, has less often than the notebooks.
 
-        The words of a page that runs from right to left cannot be had in reading order: there the figures of each part
-        are compared, with their signs, as they stand beside one another.
+        Text from right to left cannot be extracted in reading order (`is_ordered` is False): then only the signed
+        figures of each part are compared.
         """
         parts = [*self.headlines, *(begin for _, begin, _ in self.cards), *(flat(" ".join(row)) for row in self.rows)]
         rows = {flat(" ".join(row)): row for row in self.rows}
         if is_ordered:
-            missing = _rarer(parts, text, [*parts, *self.titles])
+            missing = _missing_parts(parts, text, [*parts, *self.titles])
             return [part for part in missing if part not in rows or not _is_split(rows[part], text.__contains__)]
-        told = FiguresOnPaper(text)
-        missing = told.rarer(parts)
-        return [part for part in missing if part not in rows or not _is_split(rows[part], told.tells)]
+        figures = PdfFigures(text)
+        missing = figures.missing(parts)
+        return [part for part in missing if part not in rows or not _is_split(rows[part], figures.has_together)]
 
 
-class FiguresOnPaper:
-    """The signed figures in the text of a PDF whose lines cannot be had in reading order: those of one line, or of one
-    row of a table, stand beside one another in any order.
+class PdfFigures:
+    """The signed figures in the text of a PDF without reading order: those of one line or row are adjacent, in any
+    order.
     """
 
     def __init__(self, text: str):
         self._figures = _SIGNED.findall(text)
-        self._places: dict[str, list[int]] = defaultdict(list)
-        for place, figure in enumerate(self._figures):
-            self._places[figure].append(place)
+        self._positions: dict[str, list[int]] = defaultdict(list)
+        for position, figure in enumerate(self._figures):
+            self._positions[figure].append(position)
 
-    def tells(self, part: str) -> bool:
-        """Whether the figures of a part stand together."""
-        return not self.rarer([part])
+    def has_together(self, part: str) -> bool:
+        """Whether the figures of a text are adjacent."""
+        return not self.missing([part])
 
-    def rarer(self, parts: Sequence[str]) -> list[str]:
-        """The parts whose figures stand together less often than there are parts with these."""
+    def missing(self, parts: Sequence[str]) -> list[str]:
+        """The texts whose figures are adjacent less often than there are texts with these figures."""
         figures = {part: sorted(_SIGNED.findall(part)) for part in parts}
         wanted = Counter(map(tuple, map(figures.__getitem__, parts)))
         return [part for part, some in figures.items() if some and self._count(some) < wanted[tuple(some)]]
 
     def _count(self, figures: list[str]) -> int:
-        rarest, size = min(figures, key=lambda one: len(self._places[one])), len(figures)
-        starts = {max(0, place - before) for place in self._places[rarest] for before in range(size)}
+        rarest, size = min(figures, key=lambda one: len(self._positions[one])), len(figures)
+        starts = {max(0, position - offset) for position in self._positions[rarest] for offset in range(size)}
         return sum(sorted(self._figures[start : start + size]) == figures for start in starts)
 
 
-def _is_split(row: list[str], is_told: Callable[[str], bool]) -> bool:
-    """Whether a row stands in several tables below one another, its first cell in each: too wide for one on paper."""
+def _is_split(row: list[str], contains: Callable[[str], bool]) -> bool:
+    """Whether a row is split over several tables, each with its first cell, as it is too wide for the paper."""
     start = 1
     while start < len(row):
         ends = range(len(row), start, -1)
-        end = next((end for end in ends if is_told(flat(" ".join([row[0], *row[start:end]])))), None)
+        end = next((end for end in ends if contains(flat(" ".join([row[0], *row[start:end]])))), None)
         if end is None:
             return False
         start = end
     return True
 
 
-def _rarer(parts: Iterable[str], text: str, recorded: Iterable[str]) -> list[str]:
-    """The parts that a text has less often than the record: another that says the same does not stand in for one."""
-    whole = "\n".join(recorded)
-    return [part for part in dict.fromkeys(parts) if text.count(part) < whole.count(part)]
+def _missing_parts(parts: Iterable[str], text: str, recorded: Iterable[str]) -> list[str]:
+    """The parts that a text has less often than the recorded lines."""
+    record = "\n".join(recorded)
+    return [part for part in dict.fromkeys(parts) if text.count(part) < record.count(part)]
 
 
-@lru_cache(maxsize=4)  # one check after the other asks for the same page
+@lru_cache(maxsize=4)  # several checks read the same page
 def text_of_html(page: str) -> str:
-    """All words of our own HTML, those that only a screen reader tells included; flat."""
+    """All text of our own HTML, including labels for screen readers; flat."""
     bare = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", page)
     labels = re.findall(r'aria-label="([^"]*)"', bare)
     return flat(html.unescape(re.sub(r"<[^>]*>", " ", bare) + " " + " \n ".join(labels)))
 
 
 def pages_of_pdf(content: bytes) -> int:
-    """How many pages a PDF has; raises ValueError where it cannot be read."""
+    """The number of pages of a PDF; raises ValueError if it cannot be read."""
     import pypdfium2
 
     try:
@@ -266,7 +264,7 @@ def pages_of_pdf(content: bytes) -> int:
 
 @lru_cache(maxsize=4)
 def text_of_pdf(content: bytes) -> str:
-    """All words of a PDF, flat; raises ValueError where it cannot be read."""
+    """All text of a PDF, flat; raises ValueError if it cannot be read."""
     import pypdfium2
 
     try:

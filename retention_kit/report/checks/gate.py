@@ -1,9 +1,9 @@
-"""The gate: says whether a pack may leave.
+"""The gate: decides whether a pack may be sent.
 
-At the build, the figures of the scorecard are compared with notebooks, HTML, PDF and message (`check_report`,
-`check_message`), and the findings are recorded with a digest of every part. Before a pack is sent, `judge` compares the
-parts with the record, and looks for secrets. Findings are in English, for the owner of the reports; the notices for
-readers (`notices`) are in their language.
+The build compares the figures of the scorecard with notebooks, HTML, PDF and message (`check_report`,
+`check_message`), and records the findings with a digest of every part. Before a pack is sent, `judge` compares the
+parts with these digests, and looks for secrets. Findings are for the owner of the reports; notices for readers
+(`notices`) are in their language.
 """
 
 from __future__ import annotations
@@ -21,65 +21,47 @@ from typing import Any, NamedTuple
 from retention_kit.errors import Phrase
 from retention_kit.periods import Period
 from retention_kit.report.archive import manifest as manifests
-from retention_kit.report.checks import (
-    message as message_checks,
-)
-from retention_kit.report.checks import (
-    record as record_checks,
-)
-from retention_kit.report.checks import (
-    report as report_checks,
-)
-from retention_kit.report.checks import (
-    secrets as secret_checks,
-)
-from retention_kit.report.checks.figures import Figures, flat, in_short, text_of_pdf
-from retention_kit.report.checks.report import REBUILD, STATES, Finding, Report, State
+from retention_kit.report.checks import message as message_checks
+from retention_kit.report.checks import record as record_checks
+from retention_kit.report.checks import report as report_checks
+from retention_kit.report.checks import secrets as secret_checks
+from retention_kit.report.checks.figures import Figures, flat, summarise, text_of_pdf
+from retention_kit.report.checks.report import REBUILD, STATES, Finding, Report, State, blocked
 from retention_kit.wording import Words
 
-_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # which systems put into any folder that is looked at
+_SYSTEM_FILES = {".DS_Store", "Thumbs.db", "desktop.ini"}  # created by file managers
 
 
 class Verdict(NamedTuple):
-    """ok; degraded: sent with a visible notice; blocked: only the owner hears, with the reasons."""
+    """The result: `ok`, `degraded` (sent with a visible notice) or `blocked` (only the owner is told), with reasons."""
 
     state: State
     reasons: tuple[str, ...] = ()
-    late: date | None = None  # the last day of data that are older than expected: `late_notice` tells readers
+    late: date | None = None  # the last day of the data, if they are older than expected
 
 
 def judge(folder: Path, today: date | None = None, expected: Period | None = None) -> Verdict:
-    """Whether the finished pack at `folder` may be sent: what its build found, and what is found now.
+    """Whether the finished pack at `folder` may be sent, by the findings of its build and those of now.
 
-    `expected` is the period that the calendar says is the last complete one, by default that of `today`; without
-    either, nobody asks how old the data are.
+    `expected` is the last complete period by the calendar, by default that of `today`; without either, the age of the
+    data is not checked.
     """
     manifest = manifests.read(folder)
     if manifest.get("schema") != 1:
         return Verdict("blocked", (Phrase("{folder} is no pack: {todo}.", folder=folder, todo=REBUILD),))
     try:
-        findings = [*_standing(folder, manifest), *check_files(folder, manifest)]
+        findings = [*_check_integrity(folder, manifest), *check_files(folder, manifest)]
         for name in manifest["reports"]:
             if Report(folder, manifest, name).is_there:
-                findings += _recorded(manifest.get("gate", {}).get(name, {}))
+                findings += _build_findings(manifest.get("gate", {}).get(name, {}))
                 findings += report_checks.of_manifest(Report(folder, manifest, name))
-                if verdict_of(findings).state != "blocked":  # else it is told by what is wrong with it
+                if verdict_of(findings).state != "blocked":  # else other findings explain it
                     findings += _changed(folder, manifest, name)
         late = _late(manifest, today, expected)
-    except Exception as error:  # a pack that somebody has broken is no reason to break, nor to send it
-        return Verdict(
-            "blocked",
-            (
-                Phrase(
-                    "{what} could not be checked ({kind}): {todo}.",
-                    what=folder,
-                    kind=type(error).__name__,
-                    todo=REBUILD,
-                ),
-            ),
-        )
+    except Exception as error:  # a broken pack is blocked
+        return Verdict("blocked", (_unreadable(folder, error).reason,))
     if manifest["state"] != "ok" and verdict_of(findings).state != "blocked":
-        findings.append(Finding("blocked", Phrase("A part of the report failed: {todo}.", todo=REBUILD)))
+        findings.append(blocked("A part of the report failed: {todo}.", todo=REBUILD))
     if late:
         findings.append(
             Finding("degraded", Phrase("The data end on {late}, before the last period that is over.", late=late))
@@ -89,14 +71,14 @@ def judge(folder: Path, today: date | None = None, expected: Period | None = Non
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:
-    """The worst of what was found, with every reason once, the worst first."""
+    """The worst state of the findings, with every reason once, the worst first."""
     ordered = sorted(findings, key=lambda one: -STATES.index(one.state))
     state = ordered[0].state if ordered else "ok"
     return Verdict(state, tuple(dict.fromkeys(one.reason for one in ordered)))
 
 
 def notices(findings: Iterable[Finding], folder: Path, manifest: dict, name: str) -> list[str]:
-    """The notices on findings for the readers of a message, in their language."""
+    """The notices on findings for the readers of a message, in its language."""
     report = Report(folder, manifest, name)
     last = report.words.date(date.fromisoformat(report.about["as_of"]) - timedelta(days=1))
     period = report.words.period(str(manifest["period"]))
@@ -105,18 +87,18 @@ def notices(findings: Iterable[Finding], folder: Path, manifest: dict, name: str
 
 
 def late_notice(verdict: Verdict, words: Words) -> str:
-    """The notice for readers that the data of a report are older than expected; empty where they are not."""
+    """The notice for readers if the data of a report are older than expected; else empty."""
     return words.text("mail.late", day=words.date(verdict.late)) if verdict.late else ""
 
 
 def check_files(folder: Path, manifest: dict[str, Any]) -> list[Finding]:
-    """Secrets in the manifest, or in any file of a pack but its messages; a PDF's words are looked through, too."""
-    known = secret_checks.given()
+    """Findings of secrets in the manifest and the files of a pack except messages; also in the text of PDFs."""
+    known = secret_checks.environment_secrets()
     contents = {manifests.NAME: [json.dumps(manifest, ensure_ascii=False, default=str).encode()]}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".eml"):
         content = contents.setdefault(path.relative_to(folder).as_posix(), [path.read_bytes()])
         if path.suffix == ".pdf":
-            with suppress(ValueError):  # as `check_report` says
+            with suppress(ValueError):  # which `check_report` reports
                 content.append(text_of_pdf(content[0]).encode())
     return [Finding("blocked", reason) for name in contents for reason in _leaks(name, contents[name], known)]
 
@@ -134,58 +116,45 @@ def _leaks(name: str, contents: Iterable[bytes], known: dict[str, frozenset[byte
 def check_report(folder: Path, manifest: dict[str, Any], name: str) -> list[Finding]:
     """The findings on one report of a pack, from its `manifest`; `name` is the middle of its file names."""
     report = Report(folder, manifest, name)
-    return _collected(f"report.{name}", chain(report_checks.of_manifest(report), report_checks.of_files(report)))
+    return _collect(f"report.{name}", chain(report_checks.of_manifest(report), report_checks.of_files(report)))
 
 
 def check_message(folder: Path, manifest: dict[str, Any], name: str, findings: Iterable[Finding] = ()) -> list[Finding]:
-    """What is found in the message of a report in which `found` was found already.
+    """The findings on the message of a report; `findings` are those on the report.
 
-    It has to show the notices of a degraded report; a blocked one goes to nobody.
+    The message has to show the notices of a degraded report; a blocked one is not sent.
     """
     report = Report(folder, manifest, name)
     path = report.file("message", "eml")
     if not path.is_file():
-        return [
-            Finding(
-                "blocked",
-                Phrase("{file} is not there: {todo}.", file=path.name, todo=REBUILD),
-                is_reported=True,
-            )
-        ]
+        return [blocked("{file} is not there: {todo}.", file=path.name, todo=REBUILD, is_reported=True)]
     degraded = [one for one in findings if one.state == "degraded"]
     raw, expected = path.read_bytes(), notices(degraded, folder, manifest, name)
     parts = [message_checks.payload_of(part) for part in message_checks.parse(raw).walk() if not part.is_multipart()]
-    leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.given())]
+    leaks = [Finding("blocked", leak) for leak in _leaks(path.name, [raw, *parts], secret_checks.environment_secrets())]
     faults = (
-        Finding("blocked", Phrase("{file}: {fault}", file=path.name, fault=fault))
-        for fault in _check_message(report, raw, expected)
+        blocked("{file}: {fault}", file=path.name, fault=fault) for fault in _check_message(report, raw, expected)
     )
-    return _collected(path.name, faults) + leaks
+    return _collect(path.name, faults) + leaks
 
 
-def _collected(what: str, findings: Iterator[Finding]) -> list[Finding]:
-    """All that is found; what cannot be read is no reason to break, nor to send it."""
+def _collect(what: str, findings: Iterator[Finding]) -> list[Finding]:
+    """All findings; one that blocks if a file cannot be read."""
     collected = []
     try:
         for one in findings:
             collected.append(one)
     except Exception as error:
-        collected.append(
-            Finding(
-                "blocked",
-                Phrase(
-                    "{what} could not be checked ({kind}): {todo}.",
-                    what=what,
-                    kind=type(error).__name__,
-                    todo=REBUILD,
-                ),
-            )
-        )
+        collected.append(_unreadable(what, error))
     return collected
 
 
+def _unreadable(what: str | Path, error: Exception) -> Finding:
+    return blocked("{what} could not be checked ({kind}): {todo}.", what=what, kind=type(error).__name__, todo=REBUILD)
+
+
 def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Iterator[str]:
-    """The faults of a message; what it tells is held against the scorecard, its finding against the manifest."""
+    """The faults of a message: its figures are compared with the scorecard, its finding with the manifest."""
     yield from (Phrase("{fault}.", fault=fault) for fault in message_checks.faults(raw))
     message = message_checks.parse(raw)
     html, text = message_checks.html_of(message), message_checks.text_of(message)
@@ -207,7 +176,7 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
             for part in report.figures.card_faults(label, card.replace(f"{flat(label)}: ", f"{flat(label)} ", 1))
         ]
         if wrong:
-            yield in_short(wrong, Phrase("its {where} tells other figures than the scorecard, which has", where=where))
+            yield summarise(wrong, Phrase("its {where} tells other figures than the scorecard, which has", where=where))
     finding = flat(report.manifest["reports"][report.name]["headline"])
     if body.headlines != [finding]:
         yield Phrase("its headline is not the finding of the report, {finding!r}.", finding=finding)
@@ -217,7 +186,9 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
         if notice not in body.text or notice not in flat_text:
             yield Phrase("it does not show the notice {notice!r}.", notice=notice)
     subject = str(message["Subject"])
-    customers = message_checks.named_customers(f"{subject}\n{body.text}\n{text}", report.customers, report.sayable)
+    customers = message_checks.named_customers(
+        f"{subject}\n{body.text}\n{text}", report.customers, report.allowed_names
+    )
     if customers:
         yield Phrase(
             "it names {count} of the customers that the lists hold, and those are never mailed.", count=len(customers)
@@ -225,68 +196,63 @@ def _check_message(report: Report, raw: bytes, expected: Iterable[str]) -> Itera
 
 
 def _cards_of(text: str, figures: Figures) -> list[str]:
-    """The key figures of the text part: what begins with a label and a colon, up to the next empty line."""
+    """The key figures of the text part: paragraphs that begin with a label and a colon."""
     parts = [flat(part) for part in re.split(r"\r?\n\s*\r?\n", text)]
     labels = tuple(f"{flat(label)}: " for label in figures.rows)
     return [part for part in parts if part.startswith(labels)]
 
 
-def _standing(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
-    """Whether the files are those that were written."""
+def _check_integrity(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
+    """Findings on files that were changed, removed or added after the build."""
     for name in sorted(manifests.altered(folder, manifest)):
-        yield Finding("blocked", Phrase("{name} is not what was written there: {todo}.", name=name, todo=REBUILD))
+        yield blocked("{name} is not what was written there: {todo}.", name=name, todo=REBUILD)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or (
-            path.is_file() and name not in {*manifest["files"], manifests.NAME} and path.name not in _SYSTEMS
+            path.is_file() and name not in {*manifest["files"], manifests.NAME} and path.name not in _SYSTEM_FILES
         ):
-            yield Finding("blocked", Phrase("{name} was put there by somebody else: {todo}.", name=name, todo=REBUILD))
+            yield blocked("{name} was put there by somebody else: {todo}.", name=name, todo=REBUILD)
     for name, about in manifest.get("lists", {}).items():
         rows = _rows(folder / name)
         if rows is not None and rows != about["customers"]:
-            yield Finding(
-                "blocked",
-                Phrase(
-                    "{name} has {rows} customers, and its figure is {figure}: {todo}.",
-                    name=name,
-                    rows=rows,
-                    figure=about["customers"],
-                    todo=REBUILD,
-                ),
+            yield blocked(
+                "{name} has {rows} customers, and its figure is {figure}: {todo}.",
+                name=name,
+                rows=rows,
+                figure=about["customers"],
+                todo=REBUILD,
             )
 
 
 def _rows(path: Path) -> int | None:
-    """How many customers a list holds; None where there is none."""
+    """The number of customers in a list; None if there is no such file."""
     if not path.is_file():
         return None
     with path.open(encoding="utf-8", newline="") as file:
         return sum(1 for _ in csv.reader(file)) - 1
 
 
-def _recorded(verdict: dict[str, Any]) -> Iterator[Finding]:
-    """What the gate found when a report was built."""
+def _build_findings(verdict: dict[str, Any]) -> Iterator[Finding]:
+    """The findings that were recorded when a report was built."""
     yield from (
         Finding(verdict["state"], reason) for reason in verdict.get("reasons", ()) if verdict["state"] in STATES
     )
 
 
 def _changed(folder: Path, manifest: dict[str, Any], name: str) -> Iterator[Finding]:
-    """What of a report is not what was recorded when it was built."""
+    """Findings on parts of a report that differ from those recorded when it was built."""
     if not (recorded := manifest.get("record", {}).get(name)):
-        yield Finding(
-            "blocked", Phrase("Nothing was recorded of the parts of {name}: {todo}.", name=name, todo=REBUILD)
-        )
+        yield blocked("Nothing was recorded of the parts of {name}: {todo}.", name=name, todo=REBUILD)
         return
     for file in recorded:
         if not (folder / file).is_file():
-            yield Finding("blocked", Phrase("{file} is not there: {todo}.", file=file, todo=REBUILD))
+            yield blocked("{file} is not there: {todo}.", file=file, todo=REBUILD)
     for part in record_checks.changed(folder, recorded):
-        yield Finding("blocked", Phrase("The {part} changed after it was built: {todo}.", part=part, todo=REBUILD))
+        yield blocked("The {part} changed after it was built: {todo}.", part=part, todo=REBUILD)
 
 
 def _late(manifest: dict[str, Any], today: date | None, expected: Period | None) -> date | None:
-    """The last day of the data, where a whole period is over since; the sample company's calendar stands still."""
+    """The last day of the data, if a whole period has ended since; None otherwise, and for the sample company."""
     if expected is None and today is not None:
         expected = Period.of(today, manifest["every"]).shift(-1)
     as_of = date.fromisoformat(manifest["as_of"])

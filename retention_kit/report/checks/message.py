@@ -1,4 +1,4 @@
-"""The faults of a written message, from its bytes alone: headers and HTML that a value from the data made."""
+"""Checks of a composed message, from its bytes alone: headers, HTML and named customers."""
 
 from __future__ import annotations
 
@@ -14,30 +14,41 @@ from functools import lru_cache
 from html.parser import HTMLParser
 
 from retention_kit.errors import Phrase
-from retention_kit.report.checks.figures import figures_in, flat, in_short
+from retention_kit.report.checks.figures import figures_in, flat, summarise
 
-MOST_HTML = 80_000  # bytes, as a message is composed: this is read without what composes one
+MOST_HTML = 80_000  # bytes, as in `message.mail`, which is not imported here
 HEADERS = {"from", "subject", "date", "auto-submitted", "content-language", "mime-version", "content-type"}
-# Tags that mail programs take away, or that run, load or ask for something.
-FORBIDDEN = {
+# Tags that mail programs remove, or that run, load or request something.
+FORBIDDEN_TAGS = {
     "applet", "audio", "base", "button", "canvas", "embed", "form", "frame", "frameset", "iframe", "input", "link",
     "math", "noscript", "object", "script", "select", "svg", "template", "textarea", "video",
 }  # fmt: skip  # words by the line
-VOID = {"area", "br", "col", "hr", "img", "meta", "source", "track", "wbr"}
-LOADING = {"src", "srcset", "background", "poster", "data", "action", "formaction", "lowsrc", "xlink:href", "ping"}
-WORDS = {"alt", "title", "aria-label"}  # attributes that say something, whatever that is
+VOID_TAGS = {"area", "br", "col", "hr", "img", "meta", "source", "track", "wbr"}
+LOADING_ATTRIBUTES = {
+    "src",
+    "srcset",
+    "background",
+    "poster",
+    "data",
+    "action",
+    "formaction",
+    "lowsrc",
+    "xlink:href",
+    "ping",
+}
+TEXT_ATTRIBUTES = {"alt", "title", "aria-label"}  # attributes with texts
 _STYLE_LOADS = re.compile(r"(?i)url\s*\(|@import|expression\s*\(|-moz-binding|behavior\s*:")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
-# Long enough not to be a figure by accident, and no plain word of a report.
-_TELLING = re.compile(r"(?=.*[\d@\s])\S.{4,}")
+# Ids and names that are neither figures nor ordinary words by accident.
+_IDENTIFYING = re.compile(r"(?=.*[\d@\s])\S.{4,}")
 
 
 @dataclass
 class Body:
-    """The HTML of a message as read tag by tag."""
+    """The contents of the HTML of a message."""
 
     faults: list[str] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)  # that are shown, alt texts too
+    words: list[str] = field(default_factory=list)  # visible texts and alt texts
     cards: list[str] = field(default_factory=list)  # all text of each, flat
     headlines: list[str] = field(default_factory=list)
 
@@ -46,16 +57,16 @@ class Body:
         return flat(" ".join(self.words))
 
 
-@lru_cache(maxsize=2)  # one check after the other asks for the same message
+@lru_cache(maxsize=2)  # several checks read the same message
 def parse(raw: bytes) -> EmailMessage:
-    """A message from its bytes, to be read only."""
+    """A message from its bytes; cached, so not to be changed."""
     return message_from_bytes(raw, policy=policy.default)
 
 
 def faults(raw: bytes) -> Iterator[str]:
-    """Everything that is wrong with how a message is built."""
+    """The faults in the structure of a message, as sentences."""
     message = parse(raw)
-    yield from _of_headers(raw, message)
+    yield from _header_faults(raw, message)
     html, text = html_of(message), text_of(message)
     for kind, body in (("text", text), ("HTML", html)):
         if not (body or "").strip():
@@ -92,27 +103,27 @@ def _body(message: EmailMessage, kind: str) -> str | None:
 
 
 def read(html: str) -> Body:
-    """The HTML of a message, with what is wrong with it."""
+    """The contents of the HTML of a message, with its faults."""
     reader = _Reader()
     reader.feed(html)
     reader.close()
-    reader.end()
+    reader.check_closed()
     return reader.body
 
 
-def named_customers(text: str, customers: Iterable[str], sayable: set[str]) -> list[str]:
-    """The customers that a text names; `said` are names that it may say, as a segment's value."""
+def named_customers(text: str, customers: Iterable[str], allowed_names: set[str]) -> list[str]:
+    """The customers that a text names, except `allowed_names`, such as values of segments."""
     words = set(re.findall(r"[^\s,;:()]+", text))
     words |= {word.strip(".'\"!?") for word in words}
     named = []
     for one in dict.fromkeys(customers):
-        if one.strip().partition(" ")[0] in words and _TELLING.fullmatch(one) and one not in sayable:
+        if one.strip().partition(" ")[0] in words and _IDENTIFYING.fullmatch(one) and one not in allowed_names:
             named += [one] if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", text) else []
     return named
 
 
-def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
-    names = [name.lower() for name in message.keys()]  # noqa: SIM118  it has one of each time a header stands there
+def _header_faults(raw: bytes, message: EmailMessage) -> Iterator[str]:
+    names = [name.lower() for name in message.keys()]  # noqa: SIM118  has repeated headers
     for name in dict.fromkeys(names):
         if name not in HEADERS:
             yield Phrase(
@@ -132,7 +143,7 @@ def _of_headers(raw: bytes, message: EmailMessage) -> Iterator[str]:
 
 
 class _Reader(HTMLParser):
-    """Reads HTML as the strictest program would: every tag closed, in order, nothing fetched, nothing run."""
+    """A strict reader of HTML: every tag is closed, in order; nothing is fetched or run."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -142,19 +153,19 @@ class _Reader(HTMLParser):
         self._headline: tuple[int, int] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag in FORBIDDEN:
-            self._say(Phrase("it has a <{tag}>", tag=tag))
-        if tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
-            self._say(Phrase("it has a <meta> that loads another page"))
-        for name, value in given.items():
-            self._attribute(tag, name, value)
+        attributes = {name: value or "" for name, value in attrs}
+        if tag in FORBIDDEN_TAGS:
+            self._add_fault(Phrase("it has a <{tag}>", tag=tag))
+        if tag == "meta" and attributes.get("http-equiv", "").lower() == "refresh":
+            self._add_fault(Phrase("it has a <meta> that loads another page"))
+        for name, value in attributes.items():
+            self._check_attribute(tag, name, value)
         if tag == "img":
-            self._picture(given)
-        if tag in VOID:
+            self._check_image(attributes)
+        if tag in VOID_TAGS:
             return
         self._open.append((tag, self.getpos()[0]))
-        classes = given.get("class", "").split()
+        classes = attributes.get("class", "").split()
         if "card" in classes:
             self._card = len(self._open), len(self.body.words)
         if tag == "h1":
@@ -162,17 +173,17 @@ class _Reader(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in VOID:
+        if tag not in VOID_TAGS:
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in VOID:
+        if tag in VOID_TAGS:
             return
         if self._parent == tag:
             self._close(len(self._open))
             self._open.pop()
         elif tag in [name for name, _ in self._open]:
-            self._say(
+            self._add_fault(
                 Phrase(
                     "its tags are nested wrongly, or one is not closed: </{tag}> comes while <{parent}> is open",
                     tag=tag,
@@ -182,18 +193,18 @@ class _Reader(HTMLParser):
             while self._open.pop()[0] != tag:
                 pass
         else:
-            self._say(Phrase("it closes a <{tag}> that is not open", tag=tag))
+            self._add_fault(Phrase("it closes a <{tag}> that is not open", tag=tag))
 
     def handle_data(self, data: str) -> None:
         if self._parent == "style":
             if _STYLE_LOADS.search(data):
-                self._say(Phrase("its style loads something"))
+                self._add_fault(Phrase("its style loads something"))
         elif self._parent != "title":
             self.body.words.append(data)
 
-    def end(self) -> None:
+    def check_closed(self) -> None:
         for tag, line in self._open:
-            self._say(Phrase("its <{tag}> of line {line} is not closed", tag=tag, line=line))
+            self._add_fault(Phrase("its <{tag}> of line {line} is not closed", tag=tag, line=line))
 
     @property
     def _parent(self) -> str:
@@ -207,35 +218,36 @@ class _Reader(HTMLParser):
             self.body.headlines.append(flat(" ".join(self.body.words[self._headline[1] :])))
             self._headline = None
 
-    def _attribute(self, tag: str, name: str, value: str) -> None:
+    def _check_attribute(self, tag: str, name: str, value: str) -> None:
         address = re.sub(r"[\x00-\x20\x7f\xa0\u200b-\u200f\ufeff]", "", value).lower()  # as browsers read it
         if name.startswith("on"):
-            self._say(Phrase("a <{tag}> has {name}, which runs something", tag=tag, name=name))
+            self._add_fault(Phrase("a <{tag}> has {name}, which runs something", tag=tag, name=name))
         elif name == "style" and _STYLE_LOADS.search(value):
-            self._say(Phrase("the style of a <{tag}> loads something", tag=tag))
+            self._add_fault(Phrase("the style of a <{tag}> loads something", tag=tag))
         elif name == "href":
             if not address.startswith(("https:", "http:", "mailto:")):
-                self._say(
+                self._add_fault(
                     Phrase("a link leads to {value!r}, which is no address of a page or a person", value=value[:40])
                 )
-        elif name in LOADING and not (tag == "img" and name == "src" and address.startswith("cid:")):
-            self._say(Phrase("a <{tag}> loads {value!r} in its {name}", tag=tag, value=value[:40], name=name))
-        elif name not in WORDS and address.startswith(("javascript:", "data:", "vbscript:")):
-            self._say(Phrase("a <{tag}> has {value!r} in its {name}", tag=tag, value=value[:40], name=name))
+        elif name in LOADING_ATTRIBUTES and not (tag == "img" and name == "src" and address.startswith("cid:")):
+            self._add_fault(Phrase("a <{tag}> loads {value!r} in its {name}", tag=tag, value=value[:40], name=name))
+        elif name not in TEXT_ATTRIBUTES and address.startswith(("javascript:", "data:", "vbscript:")):
+            self._add_fault(Phrase("a <{tag}> has {value!r} in its {name}", tag=tag, value=value[:40], name=name))
 
-    def _picture(self, given: dict[str, str]) -> None:
-        if "alt" not in given:
-            self._say(Phrase("its picture {picture!r} has no alt text", picture=given.get("src", "")[:40]))
-        elif not given["alt"].strip():
-            self._say(Phrase("its picture {picture!r} has an empty alt text", picture=given.get("src", "")[:40]))
-        self.body.words.append(f" {given.get('alt', '')} ")
+    def _check_image(self, attributes: dict[str, str]) -> None:
+        text, source = attributes.get("alt"), attributes.get("src", "")[:40]
+        if text is None:
+            self._add_fault(Phrase("its picture {picture!r} has no alt text", picture=source))
+        elif not text.strip():
+            self._add_fault(Phrase("its picture {picture!r} has an empty alt text", picture=source))
+        self.body.words.append(f" {text or ''} ")
 
-    def _say(self, fault: str) -> None:
+    def _add_fault(self, fault: str) -> None:
         self.body.faults.append(fault)
 
 
 def figure_faults(html: str, text: str) -> list[str]:
-    """Which figures the two parts of a message tell differently: the text says everything that the HTML does."""
-    html, text = (re.sub(r"(?:https?|mailto):\S+", " ", one) for one in (html, text))  # links are no words of both
+    """A sentence with the figures that only one of the two parts of a message has; empty without such figures."""
+    html, text = (re.sub(r"(?:https?|mailto):\S+", " ", one) for one in (html, text))  # addresses are in one part only
     differing = sorted(figures_in(html) ^ figures_in(text))
-    return [in_short(differing, "its text and its HTML tell other figures")] if differing else []
+    return [summarise(differing, "its text and its HTML tell other figures")] if differing else []

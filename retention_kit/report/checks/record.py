@@ -1,6 +1,6 @@
-"""What a report was when it was built, part by part: a digest of each is recorded once, and held against what is there.
+"""Digests of the parts of a report: recorded when it is built, and compared before it is sent.
 
-So what no figure tells of is held, too: pictures and their specifications, titles, sentences, links, styles.
+So changes of charts and their specifications, titles, sentences, links and styles are found, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"""\b(?:href|src)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)""")
 
 
 def record(folder: Path, name: str, suffix: str) -> dict[str, dict[str, str]]:
-    """The digests of one report, by file and part; `name` is such as en.country-France, `suffix` its end."""
+    """The digests of one report, by file and part; `name` is like `en.country-France`, `suffix` its end."""
     files = [file for output in FILES for file in files_of(output, name)]
     files += [f"message.{name}.eml", f"scorecard{suffix}.csv"]
     files += [
@@ -40,7 +40,7 @@ def record(folder: Path, name: str, suffix: str) -> dict[str, dict[str, str]]:
 
 
 def changed(folder: Path, recorded: dict[str, dict[str, str]]) -> Iterator[str]:
-    """The parts that are not what was recorded, and those that were not there, each as `the part of file`."""
+    """The parts that differ from the record or are new, each as `part of file`."""
     for file, before in recorded.items():
         if not (folder / file).is_file():
             continue
@@ -49,7 +49,7 @@ def changed(folder: Path, recorded: dict[str, dict[str, str]]) -> Iterator[str]:
 
 
 def parts(path: Path) -> Iterator[tuple[str, str | bytes]]:
-    """A file in parts, each with its name; what is of another kind is one."""
+    """The parts of a file with their names; a file that is no page or message is one part."""
     content = path.read_bytes()
     if path.suffix == ".html":
         yield from _of_page(content.decode("utf-8", "replace"))
@@ -61,9 +61,9 @@ def parts(path: Path) -> Iterator[tuple[str, str | bytes]]:
 
 def _of_page(page: str) -> Iterator[tuple[str, str]]:
     yield "title", "".join(_TITLE.findall(page))
-    for what, pattern in (("picture", _PICTURE), ("specification", _SPECIFICATION)):
-        for number, piece in enumerate(pattern.findall(page), 1):
-            yield f"{what} {number}", piece
+    for kind, pattern in (("picture", _PICTURE), ("specification", _SPECIFICATION)):
+        for number, match in enumerate(pattern.findall(page), 1):
+            yield f"{kind} {number}", match
     yield "styles", "".join(_STYLE.findall(page))
     page = _SPECIFICATION.sub("", page)
     yield "scripts", "".join(_SCRIPT.findall(page))

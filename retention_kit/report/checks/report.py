@@ -1,4 +1,4 @@
-"""The faults of one report of a pack, from its files and its manifest alone."""
+"""Checks of one report of a pack, from its files and manifest alone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from retention_kit.report.archive.formats import FILES, files_of
 from retention_kit.report.blocks import templates_dir
 from retention_kit.report.checks.figures import (
     Figures,
-    FiguresOnPaper,
+    PdfFigures,
     Record,
     flat,
-    in_short,
     pages_of_pdf,
+    summarise,
     text_of_html,
     text_of_pdf,
 )
@@ -34,27 +34,32 @@ from retention_kit.wording import Words
 State = Literal["ok", "degraded", "blocked"]
 STATES: tuple[State, ...] = ("ok", "degraded", "blocked")
 REBUILD = Phrase("build the report again")
-LOADING = {"src", "srcset", "href", "xlink:href", "poster", "data", "background", "action"}
-WORDS = {"aria-label", "alt", "title", "data-label"}
-_OUTWARD = re.compile(r"<[A-Za-z][^<>]*//[^<>]*>")  # a tag that names another place, perhaps
-_ELSEWHERE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
-_AWAY = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*:)?//|(?!mailto:|#)[a-z][a-z0-9+.-]*:")
-_STYLED = re.compile(r"""url\(\s*["']?(?:https?:)?//|@import\b""", re.IGNORECASE)
-_DRAWN = re.compile(r"<(?:path|rect|text|line|circle)\b")
+LOADING_ATTRIBUTES = {"src", "srcset", "href", "xlink:href", "poster", "data", "background", "action"}
+TEXT_ATTRIBUTES = {"aria-label", "alt", "title", "data-label"}
+_EXTERNAL_TAG = re.compile(r"<[A-Za-z][^<>]*//[^<>]*>")  # that may have an external address
+_EXTERNAL_ADDRESS = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
+_EXTERNAL_LINK = re.compile(r"(?i)(?:[a-z][a-z0-9+.-]*:)?//|(?!mailto:|#)[a-z][a-z0-9+.-]*:")
+_EXTERNAL_STYLE = re.compile(r"""url\(\s*["']?(?:https?:)?//|@import\b""", re.IGNORECASE)
+_SHAPE = re.compile(r"<(?:path|rect|text|line|circle)\b")
 
 
 class Finding(NamedTuple):
-    """One thing that was found."""
+    """One finding of a check."""
 
     state: State
     reason: str
-    is_reported: bool = False  # the build reports it as well
-    notice: str = ""  # for readers: a key of the words
+    is_reported: bool = False  # by the build already
+    notice: str = ""  # for readers: the name of a text under `mail`
+
+
+def blocked(template: str, /, *, is_reported: bool = False, **values: Any) -> Finding:
+    """A finding that blocks a report, with a template and its values as the reason."""
+    return Finding("blocked", Phrase(template, **values), is_reported)
 
 
 @dataclass(frozen=True)
 class Report:
-    """One language, and one segment value or the whole, of a pack: what its files and its manifest say."""
+    """One report of a pack, of one language and of one segment value or the whole, read from its files and manifest."""
 
     folder: Path
     manifest: dict[str, Any]
@@ -70,7 +75,7 @@ class Report:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """What its build was made from; of a sibling, the manifest keeps it apart."""
+        """The part of the manifest about its build; that of another segment value has an entry of its own."""
         return manifests.builds(self.manifest).get(self.suffix, self.manifest)
 
     @cached_property
@@ -86,7 +91,7 @@ class Report:
 
     @cached_property
     def sections(self) -> dict[str, str]:
-        """The states of its sections, by their files' stems."""
+        """The states of its sections by the stems of their files."""
         return {stem: state for stem, state in self.manifest["sections"].items() if stem.endswith(f".{self.name}")}
 
     @cached_property
@@ -98,7 +103,7 @@ class Report:
 
     @cached_property
     def customers(self) -> list[str]:
-        """The customers that the lists of the pack name."""
+        """The ids of the customers in the lists of the pack."""
         names: dict[str, None] = {}
         for path in sorted((self.folder / "lists").glob("*.csv")):
             with path.open(encoding="utf-8", newline="") as file:
@@ -108,14 +113,14 @@ class Report:
         return [*names]
 
     @cached_property
-    def sayable(self) -> set[str]:
-        """Names that it may say although a customer is called the same."""
+    def allowed_names(self) -> set[str]:
+        """Names that it may show even if a customer has the same."""
         company = self.about["settings"]["report"].get("company") or ""
         return self.figures.named | {company, str(self.manifest["period"])}
 
     @cached_property
     def own_cells(self) -> str:
-        """All that templates say which are not ours."""
+        """The cells of templates that are not ours, as one text."""
         return "\n".join(
             json.dumps(notebook["cells"], ensure_ascii=False)
             for stem in self.sections
@@ -130,7 +135,7 @@ class Report:
 
     @property
     def is_there(self) -> bool:
-        """Whether any of its files lies in the pack."""
+        """Whether the pack has any of its files."""
         names = [name for output in FILES for name in files_of(output, self.name)]
         return any((self.folder / name).is_file() for name in [*names, self.file("message", "eml").name])
 
@@ -139,41 +144,31 @@ class Report:
 
 
 def of_manifest(report: Report) -> Iterator[Finding]:
-    """What the manifest tells of a report: its sections, sums and figures; and what readers have to know of it."""
+    """Findings from the manifest: failed sections, identities, figures, missing characters, and incomplete periods."""
     for stem, state in report.sections.items():
         if state != "ok":
-            yield Finding("blocked", Phrase("The section {stem} failed.", stem=stem), is_reported=True)
+            yield blocked("The section {stem} failed.", stem=stem, is_reported=True)
     if report.suffix == report.manifest.get("suffix"):
         for check in report.manifest["identities"]:
             if check["broken"]:
                 about = f" by {check['column']}" if check["column"] else ""
                 periods = ", ".join(check["broken"][:3])
-                yield Finding(
-                    "blocked",
-                    Phrase(
-                        "The identity of {identity}{about} does not hold in {periods}.",
-                        identity=check["name"],
-                        about=about,
-                        periods=periods,
-                    ),
+                yield blocked(
+                    "The identity of {identity}{about} does not hold in {periods}.",
+                    identity=check["name"],
+                    about=about,
+                    periods=periods,
                     is_reported=True,
                 )
     if not report.figures.rows:
-        yield Finding(
-            "blocked",
-            Phrase(
-                "scorecard{suffix}.csv tells nothing of {period}.",
-                suffix=report.suffix,
-                period=report.manifest["period"],
-            ),
+        yield blocked(
+            "scorecard{suffix}.csv tells nothing of {period}.", suffix=report.suffix, period=report.manifest["period"]
         )
     elif report.figures.is_empty:
-        yield Finding(
-            "blocked", Phrase("Nobody was active in {period}: its report is empty.", period=report.manifest["period"])
-        )
+        yield blocked("Nobody was active in {period}: its report is empty.", period=report.manifest["period"])
     leading = report.manifest["reports"][report.name]["figures"]
     known = {name: row.value for name, row in report.figures.metrics.items()}
-    if reason := in_short(
+    if reason := summarise(
         [name for name in leading if name in known and known[name] != leading[name]],
         Phrase("Scorecard and {manifest} tell different figures", manifest=manifests.NAME),
     ):
@@ -185,7 +180,7 @@ def of_manifest(report: Report) -> Iterator[Finding]:
 
 
 def _boxes(report: Report) -> Iterator[Finding]:
-    """Files with boxes for characters that no font has; where most of the company's name is boxes, none may leave."""
+    """Files with boxes for characters that no font has; blocked if most of the company's name is boxes."""
     letters = "".join((report.about["settings"]["report"].get("company") or "").split())
     names = [file for output in FILES for file in files_of(output, report.name)]
     for file in [*names, report.file("message", "eml").name]:
@@ -203,14 +198,12 @@ def _boxes(report: Report) -> Iterator[Finding]:
 
 
 def of_files(report: Report) -> Iterator[Finding]:
-    """Where the files of a report tell other than its scorecard, lack something, or hold what they must not."""
+    """Findings from the files: figures other than the scorecard's, missing parts, and content that must not leave."""
     for error in report.record.errors:
-        yield Finding(
-            "blocked",
-            Phrase("A notebook of {report} ended with an error: {error}.", report=report.name, error=error),
-            is_reported=True,
+        yield blocked(
+            "A notebook of {report} ended with an error: {error}.", report=report.name, error=error, is_reported=True
         )
-    if reason := in_short(
+    if reason := summarise(
         report.record.faults(report.figures), Phrase("Scorecard and notebooks tell different figures")
     ):
         yield Finding("blocked", reason)
@@ -228,31 +221,24 @@ def _check_html(report: Report) -> Iterator[Finding]:
     bare = re.sub(r"(?s)(<script\b[^>]*>).*?</script>", r"\1", page)
     failed = re.findall(r'(?s)<div class="notice failure"[^>]*>\s*<p class="title">(.*?)</p>', bare)
     for title in failed:
-        yield Finding(
-            "blocked",
-            Phrase("{file} has a part that failed: {title}.", file=path.name, title=flat(title)),
-            is_reported=True,
-        )
-    is_reported = bool(failed)  # what follows from it is no news
-    if reason := in_short(
+        yield blocked("{file} has a part that failed: {title}.", file=path.name, title=flat(title), is_reported=True)
+    is_reported = bool(failed)  # other findings follow from it
+    if reason := summarise(
         report.record.missing_in(text_of_html(page)), Phrase("{file} does not say what was recorded", file=path.name)
     ):
         yield Finding("blocked", reason, is_reported)
     pictures = [picture.partition("</figure>")[0] for picture in re.split(r'<figure class="chart\b', bare)[1:]]
-    drawn = [picture for picture in pictures if "<svg" in picture and _DRAWN.search(picture.partition("<svg")[2])]
+    drawn = [picture for picture in pictures if "<svg" in picture and _SHAPE.search(picture.partition("<svg")[2])]
     if missing := max(len(pictures), report.record.charts) - len(drawn):
-        yield Finding(
-            "blocked",
-            Phrase(
-                "{file} lacks {missing} of its {count} charts.",
-                file=path.name,
-                missing=missing,
-                count=len(drawn) + missing,
-            ),
-            is_reported,
+        yield blocked(
+            "{file} lacks {missing} of its {count} charts.",
+            file=path.name,
+            missing=missing,
+            count=len(drawn) + missing,
+            is_reported=is_reported,
         )
     if any(not re.search(r'aria-label="[^"]*\w', picture) for picture in pictures):
-        yield Finding("blocked", Phrase("{file} has a chart without a description.", file=path.name))
+        yield blocked("{file} has a chart without a description.", file=path.name)
     yield from _named_customers(report, page)
     for host in foreign_hosts(report, bare):
         state: State = "degraded" if host in report.own_cells else "blocked"
@@ -260,44 +246,38 @@ def _check_html(report: Report) -> Iterator[Finding]:
             state,
             Phrase("{file} links to {host}, which [mail] allowed_hosts does not name.", file=path.name, host=host),
         )
-    for fetched in dict.fromkeys(_fetched(bare)):
-        yield Finding(
-            "blocked",
-            Phrase("{file} asks for a file of another place: {address!r}.", file=path.name, address=fetched[:60]),
-        )
+    for fetched in dict.fromkeys(_external_files(bare)):
+        yield blocked("{file} asks for a file of another place: {address!r}.", file=path.name, address=fetched[:60])
 
 
 def _named_customers(report: Report, page: str) -> Iterator[Finding]:
-    """Customers whom a page names, beyond its figures: ours never do, and of an analyst's own section it is said."""
-    telling = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]
-    named = named_customers(text_of_html(page), telling, report.sayable)
-    if theirs := [one for one in named if one in report.own_cells]:
+    """Customers named on a page: never allowed in our sections, a notice for an analyst's own."""
+    customers = [one for one in report.customers if re.search(r"[^\d.,\s]", one)]  # numbers may be figures
+    named = named_customers(text_of_html(page), customers, report.allowed_names)
+    if in_own := [one for one in named if one in report.own_cells]:
         yield Finding(
             "degraded",
             Phrase(
                 "report.{report}.html names {count} customers in a section of its own.",
                 report=report.name,
-                count=len(theirs),
+                count=len(in_own),
             ),
         )
-    if len(named) > len(theirs):
-        yield Finding(
-            "blocked",
-            Phrase(
-                "report.{report}.html names {count} of the customers that the lists hold.",
-                report=report.name,
-                count=len(named) - len(theirs),
-            ),
+    if len(named) > len(in_own):
+        yield blocked(
+            "report.{report}.html names {count} of the customers that the lists hold.",
+            report=report.name,
+            count=len(named) - len(in_own),
         )
 
 
 def foreign_hosts(report: Report, page: str) -> list[str]:
-    """The hosts that HTML links to and that the settings do not name."""
+    """The hosts of links in HTML that are not in the settings."""
     known = {host.lower() for host in report.about["settings"].get("hosts", ())}
     tags = _Tags()
     tags.feed(page)
     links = [value.strip() for _, name, value in tags.attributes if name == "href"]
-    hosts = dict.fromkeys(urlsplit(link).hostname or link[:40] for link in links if _AWAY.match(link))
+    hosts = dict.fromkeys(urlsplit(link).hostname or link[:40] for link in links if _EXTERNAL_LINK.match(link))
     return [host for host in hosts if not any(host == one or host.endswith(f".{one}") for one in known)]
 
 
@@ -309,17 +289,17 @@ def _check_pdf(report: Report) -> Iterator[Finding]:
     try:
         text = text_of_pdf(path.read_bytes())
     except ValueError as error:
-        yield Finding("blocked", Phrase("{file} {error}.", file=path.name, error=error))
+        yield blocked("{file} {error}.", file=path.name, error=error)
         return
     if is_reported := flat(report.words.text("document.failed")) in text:
-        yield Finding("blocked", Phrase("{file} has a part that failed.", file=path.name), is_reported=True)
+        yield blocked("{file} has a part that failed.", file=path.name, is_reported=True)
     missing = report.record.missing_in_pdf(text, is_ordered=report.words.direction == "ltr")
-    if reason := in_short(missing, Phrase("{file} does not say what was recorded", file=path.name)):
+    if reason := summarise(missing, Phrase("{file} does not say what was recorded", file=path.name)):
         yield Finding("blocked", reason, is_reported)
 
 
 def _check_brief(report: Report) -> Iterator[Finding]:
-    """One page, with the finding of the report and key figures as the scorecard has them."""
+    """Check the brief: one page, with the finding of the report and key figures of the scorecard."""
     html, pdf = report.file("brief", "html"), report.file("brief", "pdf")
     wanted = [flat(report.manifest["reports"][report.name]["headline"])]
     if html.is_file():
@@ -329,12 +309,12 @@ def _check_brief(report: Report) -> Iterator[Finding]:
         wrong = [
             part for label, card in zip(labels, cards, strict=True) for part in report.figures.card_faults(label, card)
         ]
-        if reason := in_short(
+        if reason := summarise(
             wrong, Phrase("{name} tells other figures than the scorecard, which has", name=html.name)
         ):
             yield Finding("blocked", reason)
         wanted += [report.figures.key_figure(label) for label in labels if label]
-        yield from _unsaid(report, html, text_of_html(page), wanted)
+        yield from _check_texts(report, html, text_of_html(page), wanted)
     else:
         yield from _missing(report, html)
     if not pdf.is_file():
@@ -344,44 +324,46 @@ def _check_brief(report: Report) -> Iterator[Finding]:
     try:
         text, count = text_of_pdf(content), pages_of_pdf(content)
     except ValueError as error:
-        yield Finding("blocked", Phrase("{name} {error}.", name=pdf.name, error=error))
+        yield blocked("{name} {error}.", name=pdf.name, error=error)
         return
-    yield from _unsaid(report, pdf, text, wanted, is_ordered=report.words.direction == "ltr")
+    yield from _check_texts(report, pdf, text, wanted, is_ordered=report.words.direction == "ltr")
     if count != 1:
-        yield Finding("blocked", Phrase("{name} has {count} pages and is to have one.", name=pdf.name, count=count))
+        yield blocked("{name} has {count} pages and is to have one.", name=pdf.name, count=count)
 
 
-def _unsaid(report: Report, path: Path, text: str, wanted: list[str], *, is_ordered: bool = True) -> Iterator[Finding]:
+def _check_texts(
+    report: Report, path: Path, text: str, wanted: list[str], *, is_ordered: bool = True
+) -> Iterator[Finding]:
     if is_reported := flat(report.words.text("document.failed")) in text:
-        yield Finding("blocked", Phrase("{file} has a part that failed.", file=path.name), is_reported=True)
-    missing = [part for part in wanted if part not in text] if is_ordered else FiguresOnPaper(text).rarer(wanted)
-    if reason := in_short(missing, Phrase("{file} does not say", file=path.name)):
+        yield blocked("{file} has a part that failed.", file=path.name, is_reported=True)
+    missing = [part for part in wanted if part not in text] if is_ordered else PdfFigures(text).missing(wanted)
+    if reason := summarise(missing, Phrase("{file} does not say", file=path.name)):
         yield Finding("blocked", reason, is_reported)
 
 
 def _missing(report: Report, path: Path) -> Iterator[Finding]:
-    asked = report.about["parameters"]
+    parameters = report.about["parameters"]
     output = next(output for output in FILES if path.name in files_of(output, report.name))
-    if output in asked["formats"] and report.language in asked["languages"]:
-        yield Finding("blocked", Phrase("{file} is not there: {todo}.", file=path.name, todo=REBUILD), is_reported=True)
+    if output in parameters["formats"] and report.language in parameters["languages"]:
+        yield blocked("{file} is not there: {todo}.", file=path.name, todo=REBUILD, is_reported=True)
 
 
-def _fetched(page: str) -> Iterator[str]:
-    """What in HTML asks for another file, in tags and styles: a link asks for nothing until somebody follows it."""
+def _external_files(page: str) -> Iterator[str]:
+    """Addresses and styles in HTML that load external files; links do not, until they are followed."""
     for style in re.findall(r"(?s)<style\b[^>]*>(.*?)</style>", page):
-        yield from (match[0] for match in _STYLED.finditer(style))
+        yield from (match[0] for match in _EXTERNAL_STYLE.finditer(style))
     tags = _Tags()
-    for tag in _OUTWARD.findall(page):
+    for tag in _EXTERNAL_TAG.findall(page):
         tags.feed(tag)
     for tag, name, value in tags.attributes:
-        if name in LOADING and tag != "a" and _ELSEWHERE.match(value):
+        if name in LOADING_ATTRIBUTES and tag != "a" and _EXTERNAL_ADDRESS.match(value):
             yield value
-        elif name not in WORDS:  # whatever those say are names and words
-            yield from (match[0] for match in _STYLED.finditer(value))
+        elif name not in TEXT_ATTRIBUTES:
+            yield from (match[0] for match in _EXTERNAL_STYLE.finditer(value))
 
 
 class _Tags(HTMLParser):
-    """The attributes of tags."""
+    """Collects the attributes of all tags."""
 
     def __init__(self) -> None:
         super().__init__()

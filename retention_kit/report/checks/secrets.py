@@ -1,4 +1,4 @@
-"""Secrets that must leave in no file: those that this process has been given, and what looks like a key to anybody."""
+"""Finds secrets in files: those of the process's environment, and texts in the form of known keys."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-# What an environment variable that holds one is called, and the least length that tells it from an ordinary word.
+# Names of environment variables with secrets, and the length from which a value is no ordinary word.
 _NAMES = re.compile(
     r"(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_\d+)?$|_PASS(_\d+)?$"
 )
-LEAST, LEAST_OF_MAIL = 8, 5
+MIN_LENGTH, MIN_LENGTH_OF_MAIL = 8, 5
 _WEBHOOK = "RETENTION_KIT_WEBHOOK_"  # an address, all of which but the host is secret
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://[^/\s:@]*:(.+)@[^@/\s]+")
-# The detectors of detect-secrets that know a key by itself: others ask for words around it, and digests trip them.
-# With what stands in each of their keys, which is looked for first; none where only the pattern tells.
+# The detectors of detect-secrets for keys with a distinctive form (others need words around them, and match digests),
+# with texts of which each key has one, which are searched first; empty if there are none.
 DETECTORS = {
     "discord": (),
     "mailchimp": (b"-us",),
@@ -28,8 +28,8 @@ DETECTORS = {
     "sendgrid": (b"SG.",),
     "square_oauth": (b"sq0csp-",),
 }
-# What it does not know, or knows more narrowly. Kind of key: how it begins, which is quickly looked for, and all of it.
-SHAPES = {
+# Keys that it does not know, or more narrowly: the beginnings, which are searched first, and the whole pattern.
+PATTERNS = {
     "an AWS access key": ((b"AKIA", b"ASIA"), rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])"),
     "a GitHub token": (
         (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
@@ -50,15 +50,15 @@ SHAPES = {
 }  # fmt: skip  # words by the line
 
 
-def given(environment: Mapping[str, str] = os.environ) -> dict[str, frozenset[bytes]]:
-    """The secrets of the environment: the variable that has each → all the ways in which a file may spell it."""
+def environment_secrets(environment: Mapping[str, str] = os.environ) -> dict[str, frozenset[bytes]]:
+    """The secrets of the environment: by name of the variable, all spellings that a file may have."""
     known = {}
     for name, value in environment.items():
-        secrets = {value} if _NAMES.search(name.upper()) and len(value) >= LEAST and not _is_path(value) else set()
+        secrets = {value} if _NAMES.search(name.upper()) and len(value) >= MIN_LENGTH and not _is_path(value) else set()
         if address := _ADDRESS.match(value):
-            least = LEAST_OF_MAIL if name == "RETENTION_KIT_SMTP_URL" else LEAST
+            least = MIN_LENGTH_OF_MAIL if name == "RETENTION_KIT_SMTP_URL" else MIN_LENGTH
             secrets |= {one for one in (address[1], unquote(address[1])) if len(one) >= least}
-        if name.startswith(_WEBHOOK) and len(path := value.partition("://")[2].partition("/")[2].strip()) >= LEAST:
+        if name.startswith(_WEBHOOK) and len(path := value.partition("://")[2].partition("/")[2].strip()) >= MIN_LENGTH:
             secrets.add(path)
         if secrets:
             known[name] = frozenset(spelled for one in secrets for spelled in _spellings(one))
@@ -66,27 +66,27 @@ def given(environment: Mapping[str, str] = os.environ) -> dict[str, frozenset[by
 
 
 def leaks(content: bytes, known: Mapping[str, frozenset[bytes]]) -> Iterator[str]:
-    """What of secrets stands in a file: whose, or what kind, and never the secret itself."""
+    """Descriptions of the secrets in a file, by variable or kind, never the secret itself."""
     for name, spellings in known.items():
-        if any(one in content and _alone(one).search(content) for one in spellings):
+        if any(one in content and _whole_word(one).search(content) for one in spellings):
             yield f"the secret of the environment variable {name}"
-    for kind, (begins, shape) in SHAPES.items():
+    for kind, (begins, shape) in PATTERNS.items():
         if any(begin in content for begin in begins) and re.search(shape, content):
             yield kind
     text = content.decode("latin-1")
     for kind, pattern, parts in _rules():
         if parts and not any(part in content for part in parts):
             continue
-        # A word of letters alone is a name rather than a key.
+        # Without digits it is a name rather than a key.
         if any(re.search("[0-9]", match[0]) for match in pattern.finditer(text)):
             yield f"a secret of the kind {kind}"
 
 
 @cache
 def _rules() -> list[tuple[str, re.Pattern[str], tuple[bytes, ...]]]:
-    """The kept rule set: the kind of a key, its pattern, and parts of which every key has one.
+    """The rules of detect-secrets: the kind of a key, its pattern, and texts of which every key has one.
 
-    Nothing of it asks a server whether a key is good.
+    They do not verify keys with a server.
     """
     from detect_secrets.plugins.base import RegexBasedDetector
 
@@ -106,13 +106,13 @@ def _spellings(secret: str) -> set[bytes]:
 
 
 @cache
-def _alone(secret: bytes) -> re.Pattern[bytes]:
-    """Not in the middle of a longer word or number."""
+def _whole_word(secret: bytes) -> re.Pattern[bytes]:
+    """A pattern of a secret that is not part of a longer word or number."""
     return re.compile(rb"(?<![A-Za-z0-9])" + re.escape(secret) + rb"(?![A-Za-z0-9])")
 
 
 def _is_path(value: str) -> bool:
-    """Whether a variable names the file of a secret, which is none."""
+    """Whether a variable has the path of a file rather than a secret."""
     try:
         return Path(value).is_absolute() and Path(value).exists()
     except (OSError, ValueError):

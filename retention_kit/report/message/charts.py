@@ -1,4 +1,4 @@
-"""The charts of a message: the report's own, drawn for its width, as PNG at two pixels a point."""
+"""The charts of a message: those of the report, rendered for its width as PNG with two pixels per CSS pixel."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from retention_kit.report.blocks import Block
     from retention_kit.report.page import Page
 
-SHOWN = 3  # charts: the finding, what moved, and one more
+MOST_CHARTS = 3  # the finding, movements, and one more
 WIDTH = 592  # as shown, in CSS pixels
-# As drawn: smaller than shown, so that its words can still be read where a phone shows it at half the size.
-DRAWN, HEIGHT = 420, 212
+# As rendered: smaller than shown, so that its texts are legible on a phone, at half the size.
+DRAWN_WIDTH, HEIGHT = 420, 212
 COLOURS = 64
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart as a message shows it."""
+    """A chart of a message."""
 
     title: str
     caption: str
@@ -38,25 +38,26 @@ class Picture:
     png: bytes
     width: int  # in CSS pixels, half of the PNG's
     height: int
-    boxes: dict[str, str] = field(default_factory=dict)  # characters that no font has, each with its label
+    boxes: dict[str, str] = field(default_factory=dict)  # characters that no font has, with the texts they are in
 
     @property
     def cid(self) -> str:
-        """Its name in the message: of what it shows, as some programs keep pictures by name."""
+        """Its Content-ID, a digest of the image, as some mail programs cache images by name."""
         return f"{hashlib.sha256(self.png).hexdigest()[:20]}@retention-kit"
 
 
 def pictures(page: Page) -> list[Picture]:
-    """The charts of a message, drawn; raises ReportError where one cannot be."""
-    drawn = ((block, title) for block, title in _charts(page) if block is not None and block.kind == "chart")
+    """The rendered charts of a message; raises ReportError if one cannot be rendered."""
+    charts = ((block, title) for block, title in _charts(page) if block is not None and block.kind == "chart")
     fonts = page.data.settings.report.fonts
-    return [_picture(block, title or block.data["title"], fonts) for block, title in islice(drawn, SHOWN)]
+    return [_picture(block, title or block.data["title"], fonts) for block, title in islice(charts, MOST_CHARTS)]
 
 
 def _charts(page: Page) -> Iterator[tuple[Block | None, str]]:
-    """The leading figure's trend, how customers and MRR moved, the other leading figures' trends, how answers spread.
+    """Candidates in order: the leading figure's trend, movements of customers and MRR, other trends, and answers.
 
-    With a title where the chart's own would say again what the message begins with. Of one period there is no trend.
+    Each with a title, or "" for the chart's own: that of the leading figure would repeat the headline. A figure with
+    values in one period only has no trend.
     """
     leading = page.leading()
     first = "" if leading is None else leading.metric
@@ -84,22 +85,22 @@ def _has_trend(page: Page, row: Any) -> bool:
 
 def _picture(block: Block, title: str, fonts: Sequence[str]) -> Picture:
     data = block.data
-    # Of rows, such as the steps of a sum, the height is what they take.
+    # A chart of rows, such as a waterfall, has the height of its rows.
     height = HEIGHT if data["spec"]["height"] == base_charts.HEIGHT else data["spec"]["height"]
-    spec = data["spec"] | {"width": DRAWN, "height": height, "background": "white"}
-    shown = WIDTH, round(height * WIDTH / DRAWN)
-    png = _reduced(draw_png(spec, 2 * WIDTH / DRAWN, fonts), (2 * shown[0], 2 * shown[1]))
+    spec = data["spec"] | {"width": DRAWN_WIDTH, "height": height, "background": "white"}
+    shown = WIDTH, round(height * WIDTH / DRAWN_WIDTH)
+    png = _quantized(draw_png(spec, 2 * WIDTH / DRAWN_WIDTH, fonts), (2 * shown[0], 2 * shown[1]))
     boxes = unprintable_in_pictures([draw_svg(spec, fonts)], fonts)
     return Picture(title, data["caption"], data["alt"], png, *shown, boxes)
 
 
-def _reduced(png: bytes, size: tuple[int, int]) -> bytes:
-    """The picture in at most 64 colours and of this size, to the pixel: a sixth of the bytes, and no eye sees it."""
-    from PIL import Image, PngImagePlugin  # `Image.open` would import what opens other kinds
+def _quantized(png: bytes, size: tuple[int, int]) -> bytes:
+    """The image in exactly this size and at most 64 colours, which takes a sixth of the bytes."""
+    from PIL import Image, PngImagePlugin  # `Image.open` would import plug-ins of all formats
 
     picture = Image.new("RGB", size, "white")
     picture.paste(PngImagePlugin.PngImageFile(BytesIO(png)).convert("RGB"))
-    few = picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    quantized = picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     out = BytesIO()
-    few.save(out, "PNG")
+    quantized.save(out, "PNG")
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""What a message says: the words of the report's first screen, its charts and its cohorts, as plain values."""
+"""The content of a message as plain values: the report's first screen, charts and cohorts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from retention_kit.report.page import Page
     from retention_kit.wording import Words
 
-SHORT, LONG = 60, 700  # characters of a name, which is cut, and of any text, which loses its middle
-IN_MESSAGE = 3  # alerts that fire
-MOST = 6  # sentences under "needs attention", and names in the preheader
-NEAR = 6  # the oldest age of a cohort that a phone has room for
+SHORT, LONG = 60, 700  # characters of a name, which is truncated, and of any text, which loses its middle
+MOST_ALERTS = 3
+MOST_ITEMS = 6  # sentences under "needs attention"; half as many cards in the preheader
+NEAR = 6  # the highest age of cohorts for which a phone has space
 SHADES = 5
-# What stands in no text.
-_UNSETTLED = {"language", "direction", "subject", "link", "href", "cid", "png", "kind", "tone", "metric"}
+# Keys whose values are not visible texts.
+_NOT_TEXTS = {"language", "direction", "subject", "link", "href", "cid", "png", "kind", "tone", "metric"}
 
 
 def content(
@@ -35,7 +35,7 @@ def content(
     report: Path | None,
     one_page: Path | None = None,
 ) -> dict[str, Any]:
-    """Everything a message says, in final words; `table` is of `cohorts`, `report` and `one_page` are PDFs to attach.
+    """The context of the message's templates; `table` is that of `cohorts`, `report` and `one_page` are PDFs to attach.
 
     Keys: subject, preheader, company, title, subtitle, period, state, notices, headline, lead, alerts, cards,
     attention, why, goals, charts, cohorts, link, attached, one_page, full, about, received, leave, labels, language,
@@ -47,14 +47,14 @@ def content(
     headline, lead = first["text"], first["lead"]
     block = page.cards()
     cards = block.data["cards"] if block else []
-    alert, attention, why = page.alert_notice(IN_MESSAGE), page.attention(MOST), page.why()
+    alert, attention, why = page.alert_notice(MOST_ALERTS), page.attention(MOST_ITEMS), page.why()
     link = settings.mail.link or ""
     attached, is_brief = (
         pdf is not None and pdf.stat().st_size <= settings.mail.attach_bytes for pdf in (report, one_page)
     )
     attached = attached and not link
     zone = settings.report.timezone or "UTC"
-    said = {
+    context = {
         "language": page.words.language,
         "direction": page.words.direction,
         "subject": _subject(page, company),
@@ -67,7 +67,7 @@ def content(
         "notices": list(notices),
         "headline": headline,
         "lead": _lead(page, lead),
-        "cards": cards,  # without their goals, which have a part of their own
+        "cards": cards,  # templates show goals in a section of their own
         "alerts": {"title": alert.data["title"], "items": alert.data["items"]} if alert else None,
         "attention": {"title": text("attention.title"), "items": attention.data["items"]} if attention else None,
         "why": {"title": why.data["title"], "items": why.data["items"]} if why else None,
@@ -80,28 +80,28 @@ def content(
         "full": text("mail.open" if link else "mail.attached" if attached else "mail.elsewhere"),
         "about": f"{text('document.as_of', day=page.last_day(), zone=zone)} · {text('mail.definitions')}",
         "received": text("mail.received_of", company=company) if company else text("mail.received"),
-        "leave": _leave(page),
+        "leave": _unsubscribe(page),
         "labels": {name: text(f"mail.{name}") for name in ("notice", "goals", "cohort", "size")},
     }
-    return _printable(said, page.words.direction)
+    return _printable(context, page.words.direction)
 
 
 def brief(text: str, most: int = SHORT, direction: str = "ltr") -> str:
-    """A text, or a name from the data or the settings, on one line and no longer than a header has room for."""
+    """A text, or a name from the data or the settings, on one line and truncated to `most` characters."""
     return bidi.shorten(_plain(text, direction), most, direction)
 
 
 def _plain(text: str, direction: str) -> str:
-    """One line without what no reader sees: controls, lone surrogates and bidi controls that isolate nothing."""
-    seen = "".join(" " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text)
-    seen = "".join(one for one in seen if unicodedata.category(one) != "Cs")
-    return bidi.balanced(re.sub(" +", " ", seen).strip(), direction)
+    """A text on one line without controls, lone surrogates and unbalanced bidi controls."""
+    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text)
+    visible = "".join(char for char in visible if unicodedata.category(char) != "Cs")
+    return bidi.balanced(re.sub(" +", " ", visible).strip(), direction)
 
 
-def _printable(value: Any, direction: str, is_said: bool = True) -> Any:
-    """All texts of a nested value, each on one printable line; of a very long one both ends, where the figures are."""
+def _printable(value: Any, direction: str, is_text: bool = True) -> Any:
+    """A nested value with each text on one printable line; very long ones lose their middle."""
     if isinstance(value, dict):
-        return {name: _printable(one, direction, name not in _UNSETTLED) for name, one in value.items()}
+        return {name: _printable(one, direction, name not in _NOT_TEXTS) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_printable(one, direction) for one in value]
     if not isinstance(value, str):
@@ -110,7 +110,7 @@ def _printable(value: Any, direction: str, is_said: bool = True) -> Any:
     if len(text) > LONG:
         ends = text[: LONG // 2].rstrip(), text[-LONG // 2 :].lstrip()
         text = " … ".join(bidi.balanced(one, direction) for one in ends)
-    return bidi.settle(text, direction) if is_said else text
+    return bidi.settle(text, direction) if is_text else text
 
 
 def _is_complete(page: Page) -> bool:
@@ -118,80 +118,80 @@ def _is_complete(page: Page) -> bool:
 
 
 def _subject(page: Page, company: str) -> str:
-    """The finding, for those who read no further."""
+    """The finding, company, segment value and period."""
     words = page.words
     finding = brief(page.headline().data["text"], 2 * SHORT, words.direction)
-    about = [company, brief(page.alone[1]) if page.alone else "", words.period(page.period)]
-    subject = words.text("mail.subject", finding=finding, about=words.listed(filter(None, about)))
+    scope = [company, brief(page.alone[1]) if page.alone else "", words.period(page.period)]
+    subject = words.text("mail.subject", finding=finding, about=words.listed(filter(None, scope)))
     return bidi.turn_lines(_plain(subject, words.direction), words.direction)
 
 
 def _preheader(cards: list[dict], words: Words) -> str:
-    """The leading figures with their changes: what a list of messages shows after the subject."""
+    """The leading figures with their changes, which mail programs show after the subject."""
     return " · ".join(
         " ".join(
             [words.isolate(card["label"]), card["value"], *(f"({change['text']})" for change in card["changes"][:1])]
         )
-        for card in cards[: MOST // 2]
+        for card in cards[: MOST_ITEMS // 2]
     )
 
 
 def _subtitle(page: Page) -> str:
-    text, said = page.words.text, [page.words.text("document.subtitle")]
+    text, parts = page.words.text, [page.words.text("document.subtitle")]
     if page.data.is_sample:
-        said.append(text("document.sample"))
+        parts.append(text("document.sample"))
     if page.alone:
         column, value = map(brief, page.alone)
-        said.append(text("document.filtered", column=column, value=value))
-    return " · ".join(said)
+        parts.append(text("document.filtered", column=column, value=value))
+    return " · ".join(parts)
 
 
 def _lead(page: Page, lead: list[str]) -> list[str]:
-    """Two sentences: how sure the finding is, or whom it counts, and why it came so, or how far it can be told."""
+    """Two sentences: the certainty of the finding, and its explanation; else the first ones of the report's lead."""
     row = page.leading()
-    sure = "" if row is None else narrative.certainty(row, page.words, page.verdict(row))
+    certainty = "" if row is None else narrative.certainty(row, page.words, page.verdict(row))
     why = _why(page) if _is_complete(page) else lead[-1]
-    return list(dict.fromkeys(filter(None, [sure or next(iter(lead), ""), why or next(iter(lead[1:]), "")])))
+    return list(dict.fromkeys(filter(None, [certainty or next(iter(lead), ""), why or next(iter(lead[1:]), "")])))
 
 
 def _why(page: Page) -> str:
-    """What explains the figures: the reasons of lost customers, the parts of revenue per customer, or the answers."""
+    """An explanation of the figures: reasons of lost customers, parts of revenue per customer, or answers."""
     words = page.words
-    if (told := page.reasons()) is not None:
-        return words.text("story.sentence", finding=capitalised(told.data["title"]))
+    if (reasons := page.reasons()) is not None:
+        return words.text("story.sentence", finding=capitalised(reasons.data["title"]))
     names = ("average_revenue_per_customer", "purchase_frequency", "average_purchase_value")
     rows = [row for row in map(page.row, names) if row is not None]
     if len(rows) == len(names) and all(
         narrative.is_known(value) for row in rows for value in (row.value, row.previous)
     ):
         revenue, *parts = rows
-        said: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for name, row in zip(("often", "value"), parts, strict=True):
-            said |= {name: words.value(row.value, row.unit), f"{name}_change": narrative.signed(row, words)}
-        return words.text("mail.why_revenue", finding=narrative.finding(revenue, words, page.verdict(revenue)), **said)
+            texts |= {name: words.value(row.value, row.unit), f"{name}_change": narrative.signed(row, words)}
+        return words.text("mail.why_revenue", finding=narrative.finding(revenue, words, page.verdict(revenue)), **texts)
     answers: Block | None = page.nps()
     return words.text("story.sentence", finding=answers.data["title"]) if answers else ""
 
 
 def _goals(page: Page) -> list[dict]:
-    """Every goal, the most urgent ones where there are many: its state, and how far it has come in per cent of the bar.
+    """The goals, at most twelve of the most urgent, with their state and progress in per cent.
 
-    What is short of its goal is never 100, however near.
+    A goal that is not reached never has 100.
     """
-    bars = page.goal_bars(2 * MOST, brief=True)
-    text, found = page.words.text, []
+    bars = page.goal_bars(2 * MOST_ITEMS, brief=True)
+    text, goals = page.words.text, []
     for one in bars.data["goals"] if bars else []:
         goal = text("mail.goal", target=one["target"]) if one["value"] else one["target"]
-        begun = text("mail.goal_from", start=one["start"]) if one["start"] else ""
-        found.append(
+        start = text("mail.goal_from", start=one["start"]) if one["start"] else ""
+        goals.append(
             one
             | {
-                "text": " · ".join(filter(None, [one["state"], goal, begun])),
+                "text": " · ".join(filter(None, [one["state"], goal, start])),
                 "percent": _percent(one["share"]),
                 "bad": one["tone"] == "bad",
             }
         )
-    return found
+    return goals
 
 
 def _percent(share: float | None) -> int | None:
@@ -199,7 +199,7 @@ def _percent(share: float | None) -> int | None:
 
 
 def cohorts(page: Page) -> dict[str, Any] | None:
-    """The cells of the report's heat map as a table, shaded in steps; None where it has none."""
+    """The cells of the report's cohort heat map as a table, with shades from 1 to 5; None without a heat map."""
     block = page.cohorts()
     if block is None or block.kind != "chart":
         return None
@@ -210,7 +210,7 @@ def cohorts(page: Page) -> dict[str, Any] | None:
     rows = []
     for cohort in dict.fromkeys(cell["cohort"] for cell in cells):
         own = {cell["age"]: cell for cell in cells if cell["cohort"] == cohort}
-        shown = [
+        row = [
             {
                 "text": own[age]["text"],
                 "kind": own[age]["kind"],
@@ -221,7 +221,7 @@ def cohorts(page: Page) -> dict[str, Any] | None:
             for age in ages
         ]
         size = next(iter(own.values()))["size"]
-        rows.append({"cohort": cohort, "size": size, "cells": shown, "line": _line(shown)})
+        rows.append({"cohort": cohort, "size": size, "cells": row, "line": _line(row)})
     data, text = block.data, page.words.text
     return {
         "title": data["title"],
@@ -237,11 +237,11 @@ def cohorts(page: Page) -> dict[str, Any] | None:
 
 
 def _line(cells: list[dict]) -> str:
-    """A row of cells as text: what is not over in brackets, a dash for an empty cell that others follow."""
-    said = [f"({cell['text']})" if cell["kind"] == "running" else cell["text"] for cell in cells]
-    while said and not said[-1]:
-        said.pop()
-    return " ".join(one or DASH for one in said)
+    """A row of cells as text: running periods in parentheses, a dash for an empty cell before others."""
+    texts = [f"({cell['text']})" if cell["kind"] == "running" else cell["text"] for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    return " ".join(text or DASH for text in texts)
 
 
 def capitalised(text: str) -> str:
@@ -249,15 +249,14 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _leave(page: Page) -> dict[str, str]:
-    """How to get no more of these: a link, an address, or an answer."""
-    way = page.data.settings.mail.unsubscribe or ""
-    if "{recipient}" in way:  # the address is in a header of each message; the text is everybody's
-        way = ""
-    if way.startswith("https:"):
-        return {"text": page.words.text("mail.leave"), "href": way}
-    if way:
-        address = way.removeprefix("mailto:")
-        shown = address.partition("?")[0]
-        return {"text": page.words.text("mail.leave_by", address=shown), "href": f"mailto:{address}"}
+def _unsubscribe(page: Page) -> dict[str, str]:
+    """How to unsubscribe: by a link, by mail to an address, or by an answer."""
+    target = page.data.settings.mail.unsubscribe or ""
+    if "{recipient}" in target:  # it is in a header of each message; the text is the same for all recipients
+        target = ""
+    if target.startswith("https:"):
+        return {"text": page.words.text("mail.leave"), "href": target}
+    if target:
+        target = target.removeprefix("mailto:")
+        return {"text": page.words.text("mail.leave_by", address=target.partition("?")[0]), "href": f"mailto:{target}"}
     return {"text": page.words.text("mail.leave_answer"), "href": ""}

@@ -1,4 +1,4 @@
-"""A short message in the look of the report's: a headline and sections of sentences."""
+"""Composes short messages, such as alerts, in the style of the report's: a headline and sections of sentences."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Letter:
-    """What it says, in final words."""
+    """The content of a short message."""
 
     subject: str
     title: str  # beside the company's name
     headline: str
-    sections: tuple[tuple[str, list[str]], ...]  # a title, empty for none, and sentences
+    sections: tuple[tuple[str, list[str]], ...]  # pairs of a title (or "") and sentences
     period: str
     about: str
-    received: str  # why its reader gets it
+    received: str  # why its recipient gets it
 
 
 def compose_letter(letter: Letter, settings: Settings, words: Words) -> bytes:
-    """The message, complete but for To, Date and Message-ID: alternative(plain, html), without pictures or files."""
+    """The message without To, Date and Message-ID: alternative(plain, html), without images or attachments."""
     link = settings.mail.link or ""
-    said = {
+    context = {
         "language": words.language,
         "direction": words.direction,
         "preheader": brief(" ".join(letter.sections[0][1]), LONG, words.direction),
@@ -57,8 +57,8 @@ def compose_letter(letter: Letter, settings: Settings, words: Words) -> bytes:
     message = EmailMessage(mail.POLICY)
     message["From"] = mail.sender_of(settings)
     message["Subject"] = bidi.turn_lines(brief(letter.subject, 200, words.direction), words.direction)
-    message.set_content(mail.render("txt", said), cte="quoted-printable")
-    message.add_alternative(mail.render("html", said), subtype="html", cte="quoted-printable")
+    message.set_content(mail.render("txt", context), cte="quoted-printable")
+    message.add_alternative(mail.render("html", context), subtype="html", cte="quoted-printable")
     message["Content-Language"] = words.language  # last, as it would move into the first part
-    mail.bound(message)
+    mail.set_boundaries(message)
     return mail.to_bytes(message)

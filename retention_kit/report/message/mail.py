@@ -1,4 +1,4 @@
-"""The message: the report's first screen, charts and cohorts for a mail program, as one file that needs no network."""
+"""Composes the message of a report: its first screen, charts and cohorts, in one file that needs no network."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from retention_kit.report.page import Page
     from retention_kit.settings import Settings
 
-MOST_HTML = 80_000  # bytes; some programs cut a message off near 102,000
-NOBODY = "retention-kit <reports@localhost>"  # sends what names no sender; nobody can answer it
+MOST_HTML = 80_000  # bytes; some programs truncate a message near 102,000
+NOBODY = "retention-kit <reports@localhost>"  # the sender if the settings have none; cannot be replied to
 _MARK = "<!--notices-->"
-# Of the preview; its class has the colour by night.
+# For the preview; the class has its colour in dark mode.
 _HEADER = Markup(
     '<div class="from" style="max-width: 592px; margin: 0 auto; padding: 12px 24px 0; color: #5a6673; font:'
     ' 13px/18px sans-serif; word-break: break-word"><b>{}:</b> <bdi{}>{}</bdi></div>'
@@ -43,9 +43,9 @@ _HEADER = Markup(
 
 
 class _Policy(policy.EmailPolicy):
-    """What no server on the way has a reason to write anew; subjects without the space that the library adds to them.
+    """A policy whose messages no server has to re-encode, and without the extra space of the library in subjects.
 
-    Folding a line before a word that is not ASCII, it leaves the space there and begins the next line with another.
+    When the library folds a line before a word that is not ASCII, it keeps the space and adds another.
     """
 
     def fold(self, name: str, value: str) -> str:
@@ -61,14 +61,14 @@ POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 
 
 class Parts(NamedTuple):
-    """What of a message takes a while and is the same whatever its notices: charts as pictures, cohorts as a table."""
+    """The slow parts of a message, which do not depend on its notices: charts as images, cohorts as a table."""
 
     pictures: list[Picture]
     cohorts: dict[str, Any] | None
 
 
 def parts(page: Page) -> Parts | None:
-    """The parts, made beforehand; None where that fails, which `write_message` reports."""
+    """The parts of a message, prepared in advance; None if that fails, as `write_message` reports it."""
     try:
         _template("html"), _template("txt"), _inliner(page.words.direction)
         return _parts(page)
@@ -80,22 +80,21 @@ def _parts(page: Page) -> Parts:
     return Parts(pictures(page), cohorts(page))
 
 
-def boxes(names: dict[str, str], made: dict[str, Parts | None]) -> dict[str, dict[str, str]]:
-    """By message, the characters of its pictures that no font has; `names` and parts by language."""
-    found: dict[str, dict[str, str]] = {}
+def boxes(names: dict[str, str], prepared: dict[str, Parts | None]) -> dict[str, dict[str, str]]:
+    """The characters in charts that no font has, by file name of the message; `names` and `prepared` by language."""
+    boxes_by_file: dict[str, dict[str, str]] = {}
     for language, name in names.items():
-        pictures = beforehand.pictures if (beforehand := made[language]) else []
-        found[f"message.{name}.eml"] = dict(item for one in pictures for item in one.boxes.items())
-    return found
+        pictures = parts.pictures if (parts := prepared[language]) else []
+        boxes_by_file[f"message.{name}.eml"] = dict(item for one in pictures for item in one.boxes.items())
+    return boxes_by_file
 
 
 def write_message(
-    page: Page, building: Path, name: str, notices: Sequence[str] = (), made: Parts | None = None
+    page: Page, building: Path, name: str, notices: Sequence[str] = (), prepared: Parts | None = None
 ) -> list[str]:
-    """Write `message.<name>.eml` into a pack beside its PDFs, and tell what of it failed.
+    """Write `message.<name>.eml` into a pack beside its PDFs; returns what failed, instead of raising it.
 
-    Then none stands there, lest an older one be sent. Whatever it is, it takes no report with it. `made` are its parts
-    where they were made beforehand.
+    After a failure there is no such file, so that no older one is sent. `prepared` are the results of `parts`.
     """
     path = building / f"message.{name}.eml"
     report, brief = (
@@ -103,7 +102,7 @@ def write_message(
     )
     path.unlink(missing_ok=True)
     try:
-        message = compose(page, notices, report, made, brief)
+        message = compose(page, notices, report, prepared, brief)
     except Exception as error:
         return [f"{path.name}: {error if isinstance(error, ReportError) else repr(error)}"]
     path.write_bytes(to_bytes(message))
@@ -114,42 +113,42 @@ def compose(
     page: Page,
     notices: Sequence[str] = (),
     report: Path | None = None,
-    made: Parts | None = None,
+    prepared: Parts | None = None,
     brief: Path | None = None,
 ) -> EmailMessage:
-    """The message of one page: mixed(alternative(plain, related(html, PNG…)), PDF), the PDF where it goes along.
+    """The message of one page: mixed(alternative(plain, related(html, PNG…)), PDF…), without To and Message-ID.
 
-    `notices` stand at its top; `report` is the PDF, attached where the settings name no link and it is small enough;
-    `brief` is its one page, attached where there is one. It is complete but for To and Message-ID, and the same page
-    gives the same bytes. Raises ReportError where a chart cannot be drawn.
+    `notices` are shown at the top. `report` is the PDF, attached if the settings have no link and it is small enough;
+    `brief` is the one-page PDF, attached if it is small enough. The same page gives the same bytes. Raises ReportError
+    if a chart cannot be rendered.
     """
-    drawn, table = made or _parts(page)
-    said = content(page, drawn, table, notices, report, brief)
-    html = render("html", said)
-    if len(html.encode()) > MOST_HTML:  # the table that the full report has, too
-        said["cohorts"] = None
-        html = render("html", said)
+    images, table = prepared or _parts(page)
+    context = content(page, images, table, notices, report, brief)
+    html = render("html", context)
+    if len(html.encode()) > MOST_HTML:  # leave out the table, which is in the full report too
+        context["cohorts"] = None
+        html = render("html", context)
     message = EmailMessage(POLICY)
     message["From"] = sender_of(page.data.settings)
-    message["Subject"] = said["subject"]
+    message["Subject"] = context["subject"]
     message["Date"] = _date(page)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(render("txt", said), cte="quoted-printable")
+    message.set_content(render("txt", context), cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     _, body = message.iter_parts()
-    for number, picture in enumerate({one.cid: one for one in drawn}.values(), 1):  # of small data two may be alike
+    for number, picture in enumerate({one.cid: one for one in images}.values(), 1):  # with few data two may be equal
         _add_picture(body, picture, f"chart-{number}.png")
-    for pdf, kind, is_wanted in ((brief, "-brief", said["one_page"]), (report, "", said["attached"])):
+    for pdf, kind, is_wanted in ((brief, "-brief", context["one_page"]), (report, "", context["attached"])):
         if pdf is not None and is_wanted:
             name = f"retention-{page.period}{kind}.{pdf.name.partition('.')[2]}"
             message.add_attachment(pdf.read_bytes(), maintype="application", subtype="pdf", filename=name)
     message["Content-Language"] = page.words.language  # last, as it would move into the first part
-    bound(message)
+    set_boundaries(message)
     return message
 
 
 def to_bytes(message: EmailMessage) -> bytes:
-    """A message as a server takes it: lines of ASCII that end in CRLF."""
+    """A message as bytes for SMTP: ASCII lines that end in CRLF."""
     return message.as_bytes(policy=POLICY)
 
 
@@ -159,41 +158,41 @@ _POLICY = (
 )
 
 
-def page_of(raw: bytes) -> dict[str, bytes]:
-    """The files that show a message in a browser: index.html, its pictures beside it, message.txt, what is attached.
+def preview_files(raw: bytes) -> dict[str, bytes]:
+    """The files of a preview in a browser: index.html with its images, message.txt and attachments, by name.
 
-    On top of index.html stand Subject and From, as a mail program shows them; nothing in it runs or is fetched.
-    Raises ReportError where it is no message.
+    index.html has Subject and From at its top; nothing in it is run or fetched. Raises ReportError if `raw` is no
+    message.
     """
     try:
-        return _page_of(message_from_bytes(raw, policy=policy.default))
-    except Exception as error:  # the library says in many ways that a message is broken
+        return _preview_files(message_from_bytes(raw, policy=policy.default))
+    except Exception as error:  # the library raises many kinds for a broken message
         raise ReportError(
             "The message cannot be read ({kind}): build the report again.", kind=type(error).__name__
         ) from None
 
 
-def _page_of(message: EmailMessage) -> dict[str, bytes]:
+def _preview_files(message: EmailMessage) -> dict[str, bytes]:
     bodies = {kind: body.get_content() for kind in ("html", "plain") if (body := message.get_body((kind,)))}
-    shown = bodies.get("html", "")
+    page = bodies.get("html", "")
     files: dict[str, bytes] = {}
     for part in message.walk():
         name, cid = Path(part.get_filename() or "").name, str(part["Content-ID"] or "").strip("<> ")
         if name:
             files[name] = _payload(part)
-            shown = shown.replace(f"cid:{cid}", name) if cid else shown
-    shown = re.sub(r"\A\s*(<!doctype[^>]*>)?", lambda found: found[0] + _POLICY, shown, count=1, flags=re.IGNORECASE)
-    turned = Markup(' dir="rtl"') if re.search('<html[^>]* dir="rtl"', shown) else ""
-    top = Markup().join(_HEADER.format(name, turned, message[name] or "") for name in ("Subject", "From"))
-    shown = re.sub("<body[^>]*>", lambda tag: tag[0] + str(top), shown, count=1)
-    return files | {"message.txt": bodies.get("plain", "").encode(), "index.html": shown.encode()}
+            page = page.replace(f"cid:{cid}", name) if cid else page
+    page = re.sub(r"\A\s*(<!doctype[^>]*>)?", lambda match: match[0] + _POLICY, page, count=1, flags=re.IGNORECASE)
+    direction = Markup(' dir="rtl"') if re.search('<html[^>]* dir="rtl"', page) else ""
+    header = Markup().join(_HEADER.format(name, direction, message[name] or "") for name in ("Subject", "From"))
+    page = re.sub("<body[^>]*>", lambda tag: tag[0] + str(header), page, count=1)
+    return files | {"message.txt": bodies.get("plain", "").encode(), "index.html": page.encode()}
 
 
-def noted(message: EmailMessage, sentence: str) -> EmailMessage:
-    """The same message with a sentence above all else, in HTML and text, such as that it corrects an earlier one."""
-    again = message_from_bytes(to_bytes(message), policy=POLICY)
-    assert isinstance(again, EmailMessage), "the policy makes it one"
-    for part in again.walk():
+def add_notice(message: EmailMessage, sentence: str) -> EmailMessage:
+    """A copy of a message with a sentence at its top, in HTML and text, such as that it corrects an earlier one."""
+    copy = message_from_bytes(to_bytes(message), policy=POLICY)
+    assert isinstance(copy, EmailMessage), "the policy makes it one"
+    for part in copy.walk():
         if (
             not isinstance(part, EmailMessage)
             or part.get_content_type() not in ("text/html", "text/plain")
@@ -203,28 +202,28 @@ def noted(message: EmailMessage, sentence: str) -> EmailMessage:
         body, kind = part.get_content(), part.get_content_subtype()
         if kind == "html":
             is_rtl = ' dir="rtl"' in body.partition(_MARK)[0]
-            side, turned = ("right", Markup(' dir="rtl" align="right"')) if is_rtl else ("left", "")
+            side, direction = ("right", Markup(' dir="rtl" align="right"')) if is_rtl else ("left", "")
             row = Markup(
                 '<tr><td style="padding: 24px 24px 0"><table role="presentation" width="100%" style="width: 100%">'
-                '<tr><td class="notice"{turned} style="padding: 14px 18px; border-{side}: 4px solid #d9b25f;'
+                '<tr><td class="notice"{direction} style="padding: 14px 18px; border-{side}: 4px solid #d9b25f;'
                 ' background-color: #fbf7ee; font-size: 14px; line-height: 21px; color: #1b2433">'
                 "<strong>{sentence}</strong></td></tr></table></td></tr>"
             )
-            said = row.format(sentence=sentence, side=side, turned=turned)
-            body = body.replace(_MARK, f"{said}{_MARK}", 1)
+            notice = row.format(sentence=sentence, side=side, direction=direction)
+            body = body.replace(_MARK, f"{notice}{_MARK}", 1)
         else:
             body = f"! {sentence}\n\n{body}"
         part.set_content(body, subtype=kind, cte="quoted-printable")
-        del part["MIME-Version"]  # belongs to the whole, and `set_content` writes it into each part
-    return again
+        del part["MIME-Version"]  # `set_content` adds it to each part, but it belongs to the whole
+    return copy
 
 
-def render(kind: str, said: dict[str, Any]) -> str:
-    """What a message says as `html`, its style in its tags, or as `txt`."""
-    text = _template(kind).render(said)
+def render(kind: str, context: dict[str, Any]) -> str:
+    """A message as `html` with inline styles, or as `txt`."""
+    text = _template(kind).render(context)
     if kind == "html":
-        return _inliner(said["direction"]).inline(text)
-    return bidi.turn_lines(text, said["direction"])
+        return _inliner(context["direction"]).inline(text)
+    return bidi.turn_lines(text, context["direction"])
 
 
 def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
@@ -234,13 +233,13 @@ def _add_picture(body: MIMEPart, picture: Picture, name: str) -> None:
 
 
 def sender_of(settings: Settings) -> Address:
-    """Who sends messages."""
+    """The sender of messages by the settings."""
     address, name = parse_address(settings.mail.sender or NOBODY)
     return Address(name, addr_spec=address)
 
 
 def _date(page: Page) -> str:
-    """The first instant that the data do not know: of every build of the same data the same."""
+    """The date header: the end of the data, so that it is the same for every build of the same data."""
     zone = ZoneInfo(page.data.settings.report.timezone or "UTC")
     return format_datetime(datetime.combine(page.data.as_of, time(), zone))
 
@@ -250,8 +249,8 @@ def _payload(part: Message) -> bytes:
     return content if isinstance(content, bytes) else b""
 
 
-def bound(message: EmailMessage) -> None:
-    """Boundaries of the content itself, not drawn by lot; "=_" is in no line of the parts as they are encoded."""
+def set_boundaries(message: EmailMessage) -> None:
+    """Set boundaries by a digest of the contents instead of randomly; "=_" is in no line of the encoded parts."""
     digest = hashlib.sha256(b"".join(_payload(part) for part in message.walk() if not part.is_multipart())).hexdigest()[
         :24
     ]
@@ -271,7 +270,7 @@ def _inliner(direction: str) -> css_inline.CSSInliner:
     import css_inline
 
     style = (templates_dir() / "mail" / "mail.css").read_text("utf-8")
-    if direction == "rtl":  # many programs know no "start" and "end"
+    if direction == "rtl":  # many programs do not support "start" and "end"
         style = re.sub(r"\b(?:left|right)\b", lambda side: "right" if side[0] == "left" else "left", style)
     return css_inline.CSSInliner(
         inline_style_tags=False, keep_style_tags=True, load_remote_stylesheets=False, extra_css=style, minify_css=True

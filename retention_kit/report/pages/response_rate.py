@@ -16,7 +16,7 @@ from retention_kit.metrics.trend import trend_periods
 from retention_kit.periods import add_months
 from retention_kit.report.blocks import Block
 from retention_kit.report.charts import series
-from retention_kit.report.charts.base import join_items
+from retention_kit.report.charts.base import interval_text, join_items
 from retention_kit.report.pages import tables
 from retention_kit.report.pages.context import MOST_NAMES, Blocks, Context, rows_for
 from retention_kit.report.pages.narrative import is_known
@@ -135,8 +135,8 @@ class ResponseBlocks(Context):
                 if is_real:
                     different.append(f"{name} {words.value(one.here.value, 'fraction')}")
                 figures = [words.value(one.here.n, "count"), words.value(one.here.value, "fraction")]
-                bounds = {name: words.value(getattr(one.here, name), "fraction") for name in ("low", "high")}
-                rows.append([name, *figures, text("charts.interval", **bounds), text(f"asked.{verdict}")])
+                interval = interval_text(one.here.low, one.here.high, "fraction", words)
+                rows.append([name, *figures, interval, text(f"asked.{verdict}")])
         if not rows:
             return None
         aligned = {"invited": "end", "share": "end", "interval": "end"}
