@@ -84,7 +84,7 @@ def boxes(names: dict[str, str], prepared: dict[str, Parts | None]) -> dict[str,
     """The characters in charts that no font has, by file name of the message; `names` and `prepared` by language."""
     boxes_by_file: dict[str, dict[str, str]] = {}
     for language, name in names.items():
-        pictures = parts.pictures if (parts := prepared[language]) else []
+        pictures = message_parts.pictures if (message_parts := prepared[language]) else []
         boxes_by_file[f"message.{name}.eml"] = dict(item for one in pictures for item in one.boxes.items())
     return boxes_by_file
 
