@@ -180,7 +180,7 @@ def by_night(colour: str) -> list[float]:
     [
         (cohort_charts.DARK, cohort_charts.PALE),
         (cohort_charts.DARK, cohort_charts.DEEP),
-        (cohort_charts.MUTED, cohort_charts.FIRST),
+        (cohort_charts.MUTED, cohort_charts.AGE_ZERO),
         (cohort_charts.MUTED, "#ffffff"),
     ],
 )
