@@ -379,6 +379,6 @@ def test_the_latest_figure_and_its_goal_are_written_apart(latest, falling):
     for goal in (low + step * (high - low) / 200 for step in range(201)):
         below, shift = series._label_places(latest, falling, goal, low, high)
         figure = latest * pixels - (series.BELOW if below else series.ABOVE)
-        assert abs(goal * pixels - series.HANGS - shift - figure) >= series.APART - 1, goal
+        assert abs(goal * pixels - series.GOAL_LABEL_OFFSET - shift - figure) >= series.LABEL_DISTANCE - 1, goal
         assert not below or latest > 0.94, "where the axis is"
     assert series._label_places(latest, falling, None, low, high) == (falling and latest > 0.94, 0)
