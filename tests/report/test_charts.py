@@ -377,8 +377,8 @@ def test_the_latest_figure_and_its_goal_are_written_apart(latest, falling):
     low, high = 0.93, 0.98
     pixels = (series.HEIGHT - 60) / (high - low)
     for goal in (low + step * (high - low) / 200 for step in range(201)):
-        below, shift = series._label_places(latest, falling, goal, low, high)
+        below, shift = series._label_positions(latest, falling, goal, low, high)
         figure = latest * pixels - (series.BELOW if below else series.ABOVE)
         assert abs(goal * pixels - series.GOAL_LABEL_OFFSET - shift - figure) >= series.LABEL_DISTANCE - 1, goal
         assert not below or latest > 0.94, "where the axis is"
-    assert series._label_places(latest, falling, None, low, high) == (falling and latest > 0.94, 0)
+    assert series._label_positions(latest, falling, None, low, high) == (falling and latest > 0.94, 0)
