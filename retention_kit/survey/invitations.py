@@ -19,8 +19,8 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.private_folders import replace_private
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import read_table, wrap_errors
-from retention_kit.data.values.ids import BLANKS, ask_ids, read_ids
-from retention_kit.data.values.look import Look
+from retention_kit.data.values.aggregates import AggregateBatch
+from retention_kit.data.values.ids import BLANKS, inspect_ids, read_ids
 from retention_kit.errors import ReportError, SettingsError
 from retention_kit.report.export.csv_files import rows_csv
 from retention_kit.settings import Table
@@ -52,7 +52,7 @@ def read_customers(path: Path) -> tuple[list[str], int]:
     with wrap_errors(engine.error, path.name):
         engine.define(f"{name}_raw", f"SELECT customer_id FROM {source.name}")
         text = f"nullif(trim(CAST(customer_id AS VARCHAR), {literal(BLANKS)}), '')"
-        columns = ask_ids(Look(engine, f"{name}_raw"), engine.types(f"{name}_raw"))
+        columns = inspect_ids(AggregateBatch(engine, f"{name}_raw"), engine.types(f"{name}_raw"))
         ids = read_ids(engine, name, {"customer_id": text}, columns, fold=False)
         rows = engine.rows(f"SELECT {ids.sql['customer_id']} FROM {name}_raw")
     customers = [customer for (customer,) in rows if customer]

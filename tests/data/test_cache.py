@@ -25,7 +25,7 @@ from retention_kit.cli import main
 from retention_kit.data import cache, cache_folder, cache_values, dataset
 from retention_kit.data.check_rows import rows_of
 from retention_kit.data.engines.duckdb import DuckDB
-from retention_kit.data.readers import kept_texts
+from retention_kit.data.readers import text_cache
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.catalogue import METRICS
@@ -300,8 +300,8 @@ def test_a_new_file_of_many_is_read_alone(shop, place, monkeypatch):
         read.append(path.name)
         return really(engine, path, *more)
 
-    really = kept_texts.read_text
-    monkeypatch.setattr(kept_texts, "read_text", read_text)
+    really = text_cache.read_text
+    monkeypatch.setattr(text_cache, "read_text", read_text)
     assert revenue(shop) == 70.0
     assert read == ["orders-1.csv", "orders-2.csv"]
     shop.with_name("orders-3.csv").write_text("".join([months[0], *months[5:]]), "utf-8")

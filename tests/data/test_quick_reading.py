@@ -11,7 +11,7 @@ from pencil import checks
 from retention_kit.data.cleaning.keys import are_unique
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import segment_column
-from retention_kit.data.values.look import Look
+from retention_kit.data.values.aggregates import AggregateBatch
 from retention_kit.data.values.typed_amounts import may_be_finer, whole_amount
 
 UTC = {"timezone": "UTC", "currency": "EUR"}
@@ -98,10 +98,10 @@ def test_one_look_answers_all_that_was_asked_before_it(monkeypatch):
     asked = []
     rows = engine.rows
     monkeypatch.setattr(engine, "rows", lambda sql: asked.append(sql) or rows(sql))
-    look = Look(engine, "came")
-    least, most, again = look.ask("min(one)"), look.ask("max(one)"), look.ask("min(one)")
+    batch = AggregateBatch(engine, "came")
+    least, most, again = batch.add("min(one)"), batch.add("max(one)"), batch.add("min(one)")
     assert (least(), most(), again(), len(asked)) == (3, 4, 3, 1)
-    assert (look.ask("sum(one)")(), look.ask("max(one)")(), len(asked)) == (7, 4, 2)
+    assert (batch.add("sum(one)")(), batch.add("max(one)")(), len(asked)) == (7, 4, 2)
 
 
 @pytest.mark.parametrize("odd", [" C9", "C9\t", "C9 ", "Grand Total", "guest", "0", "9.0", "C\u200b9", "x" * 1500])

@@ -9,8 +9,8 @@ from retention_kit.data.cleaning.raw_columns import Writing, is_number, text_sql
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.schema import OPTIONAL, REQUIRED
-from retention_kit.data.values.ids import IdColumn, ask_ids
-from retention_kit.data.values.look import Look
+from retention_kit.data.values.aggregates import AggregateBatch
+from retention_kit.data.values.ids import IdColumn, inspect_ids
 from retention_kit.data.values.typed_amounts import may_be_finer
 
 
@@ -45,20 +45,20 @@ def look_at_values(
     engine: Engine, table: str, kinds: Mapping[str, str], segments: list[str], decimals: int
 ) -> RawValues:
     """Look at a table's raw view, whose columns are of these types; `decimals` are those of the report's currency."""
-    look = Look(engine, f"{table}_raw")
+    batch = AggregateBatch(engine, f"{table}_raw")
     ours = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name in kinds]
-    ids = ask_ids(look, {name: kinds[name] for name in ours})
-    rows, finer, known, asked = look.ask("count(*)"), look.ask("0"), look.ask("0"), {}
+    ids = inspect_ids(batch, {name: kinds[name] for name in ours})
+    rows, finer, known, asked = batch.add("count(*)"), batch.add("0"), batch.add("0"), {}
     if "customer_id" in ours:
         kind, text = kinds["customer_id"], f"nullif(CAST({quote('customer_id')} AS VARCHAR), '')"
-        known = look.ask(f"count({text_sql('customer_id', kind) if is_number(kind) else text})")
+        known = batch.add(f"count({text_sql('customer_id', kind) if is_number(kind) else text})")
     for name in (name for name in (*ours, *segments) if not is_number(kinds[name]) and name not in times(table)):
         text = f"CAST({quote(name)} AS VARCHAR)"
         around = f"count(CASE WHEN {text} <> trim({text}) THEN 1 END)"
-        lengths = [look.ask(f"{most}(length({text}))") for most in ("max", "min")]
-        asked[name] = lengths, look.ask(around) if name not in ids else ids[name].odd
+        lengths = [batch.add(f"{most}(length({text}))") for most in ("max", "min")]
+        asked[name] = lengths, batch.add(around) if name not in ids else ids[name].odd
     if "amount" in ours:
-        finer = look.ask(f"count(CASE WHEN {may_be_finer(quote('amount'), kinds['amount'], decimals)} THEN 1 END)")
+        finer = batch.add(f"count(CASE WHEN {may_be_finer(quote('amount'), kinds['amount'], decimals)} THEN 1 END)")
     writing = {
         name: Writing(longest() or 0, shortest() != 0, not around())
         for name, ((longest, shortest), around) in asked.items()

@@ -24,9 +24,14 @@ from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.sources import Source
 from retention_kit.data.readers.union import FILE
+from retention_kit.data.values.aggregates import AggregateBatch
 from retention_kit.data.values.amounts import Hints, find_other_signs, read_numbers
-from retention_kit.data.values.look import Look
-from retention_kit.data.values.missing import EMPTY_WORDS, ask_empty_words, count_empty_words, null_if_empty_word
+from retention_kit.data.values.missing import (
+    EMPTY_WORDS,
+    count_empty_words,
+    count_possible_empty_words,
+    null_if_empty_word,
+)
 from retention_kit.data.values.suggestions import ExpressionTarget
 from retention_kit.data.values.times import ENDS, TimeColumn, read_times, span_of
 from retention_kit.settings import Settings
@@ -39,14 +44,14 @@ class _Part(NamedTuple):
     source: Source
     kinds: dict[str, str]
     spelling: dict[str, str]
-    look: Look
+    batch: AggregateBatch
     words: dict[str, str]  # SQL of columns that may hold words for nothing
     asked: dict[str, Callable[[], int]]
 
     @classmethod
     def of(cls, engine: Engine, table: str, source: Source, kinds: dict[str, str], names: list[str]) -> _Part:
         """A source of which is asked at once what most are asked."""
-        look, spelling = Look(engine, source.name), spellings(kinds, names)
+        batch, spelling = AggregateBatch(engine, source.name), spellings(kinds, names)
         words = {
             name: text_sql(spelling[name], kinds[spelling[name]])
             for name in EMPTY_WORDS
@@ -54,8 +59,8 @@ class _Part(NamedTuple):
         }
         for name in times(table):
             if kinds.get(name, "").startswith("TIMESTAMP") and kinds[name] != "TIMESTAMP WITH TIME ZONE":
-                span_of(look, name)
-        return cls(source, kinds, spelling, look, words, ask_empty_words(look, words))
+                span_of(batch, name)
+        return cls(source, kinds, spelling, batch, words, count_possible_empty_words(batch, words))
 
 
 class Stack:
@@ -177,7 +182,7 @@ class Stack:
         written = ExpressionTarget(self._table, source.columns, dialect)
         text = null_if_empty_word(text_sql(name, kind), self.empty.get(name, ()))
         zone = source.timezone, self._zone or "UTC"
-        clock = read_times(self._engine, part.look, source.name, name, text, kind, *zone, written)
+        clock = read_times(self._engine, part.batch, source.name, name, text, kind, *zone, written)
         self.is_naive |= clock.is_naive and not (source.timezone or self._zone)
         return clock
 

@@ -88,7 +88,7 @@ class DuckDB:
         self._types: dict[str, dict[str, str]] = {}  # of relations, until a statement may change one
         self.lock = RLock()
         self.copy_folder = private_path()  # for copies of what is being read
-        self.text_folders: dict[Path, tuple[str, Path, Path]] = {}  # of text files whose rows are kept: see kept_texts
+        self.text_folders: dict[Path, tuple[str, Path, Path]] = {}  # of text files whose rows are kept: see text_cache
         folder = private_path()
         config: dict[str, Any] = SEALED | {"temp_directory": str(folder / "spilled" if memory_limit else folder)}
         if memory_limit:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from retention_kit.errors import DataError, Phrase
 
-_END = "\0end"  # a line that no file holds: within a field, the field was never closed
-_LONGEST = 1 << 24  # characters of a field, above which a quote was never closed
+_SENTINEL = "\0end"  # a line that no file holds: within a field, the field was never closed
+_MAX_FIELD = 1 << 24  # characters of a field, above which a quote was never closed
 
 
 def first_records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -24,7 +24,7 @@ def first_records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, l
         return
 
 
-def checked_records(file: Iterator[str], delimiter: str, label: str) -> Iterator[tuple[int, list[str]]]:
+def read_records(file: Iterator[str], delimiter: str, label: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line it begins in; raises DataError where a quote is never closed."""
     raw: list[str] = []
 
@@ -32,24 +32,24 @@ def checked_records(file: Iterator[str], delimiter: str, label: str) -> Iterator
         for text in file:
             raw.append(text)
             yield text
-        yield _END
+        yield _SENTINEL
 
-    before = csv.field_size_limit(_LONGEST)
+    before = csv.field_size_limit(_MAX_FIELD)
     try:
         reader = csv.reader(lines(), delimiter=delimiter)
         line = 1
         for cells in reader:
-            if cells and cells[-1].endswith(_END):
-                if cells == [_END]:
+            if cells and cells[-1].endswith(_SENTINEL):
+                if cells == [_SENTINEL]:
                     return
-                raise DataError(_unclosed(raw, line, delimiter, label))
+                raise DataError(_unclosed_quote(raw, line, delimiter, label))
             if reader.line_num > line and not _is_closed(raw, delimiter):
-                raise DataError(_unclosed(raw, line, delimiter, label))
+                raise DataError(_unclosed_quote(raw, line, delimiter, label))
             yield line, cells
             raw.clear()
             line = reader.line_num + 1
     except csv.Error:
-        raise DataError(_unclosed(raw, line, delimiter, label)) from None
+        raise DataError(_unclosed_quote(raw, line, delimiter, label)) from None
     finally:
         csv.field_size_limit(before)
 
@@ -62,7 +62,7 @@ def _is_closed(raw: list[str], delimiter: str) -> bool:
         return False
 
 
-def _unclosed(raw: list[str], line: int, delimiter: str, label: str) -> str:
+def _unclosed_quote(raw: list[str], line: int, delimiter: str, label: str) -> str:
     """The sentence about the quote that opens the first field whose closing quote does not end it."""
     text, separator = "".join(raw), re.escape(delimiter)
     field = re.compile(rf'"(?:[^"]|"")*"(?={separator}|[\r\n]|$)|(?!")[^{separator}\r\n]*')

@@ -32,12 +32,12 @@ SECONDS, ROWS, TEXT = 8, 500_000, 10**8  # ROWS and TEXT, characters in all of t
 _SECONDS_PER_MB, _ROWS_PER_MB, _TEXT_PER_MB = 1, 10**5, 10**7
 _VALUE_BYTES = 16 * 2**20  # bytes of one value, or row, of SQLite
 _ROWS_FACTOR = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
-_ATTACHED = "_theirs"  # what a database file is called while it is open
+_CATALOG = "_theirs"  # what a database file is called while it is open
 _LIMITS: dict[str, Any] = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
 # What a view has no business to ask, besides functions that give tables: they tell of the machine.
-_REVEALING = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
+_FORBIDDEN_FUNCTIONS = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
 # And that make values as long as they are told to, which no limit of the engine's holds.
-_REVEALING |= {
+_FORBIDDEN_FUNCTIONS |= {
     "repeat",
     "lpad",
     "rpad",
@@ -49,8 +49,8 @@ _REVEALING |= {
     "list_resize",
     "array_resize",
 }
-_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-_LOADING = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
+_READ_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+_LOADING_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
 
 
 def database_file(url: str, folder: Path) -> Path:
@@ -185,19 +185,19 @@ class _Deadline(Timer):
         self._interrupt()
 
 
-def _by_size(least: float, more: int, path: Path) -> float:
+def _scaled_limit(least: float, more: int, path: Path) -> float:
     """So many, and more for each megabyte of a file."""
     return least + path.stat().st_size // 2**20 * more
 
 
 def _seconds(path: Path) -> float:
     """What reading through the views of a file may take."""
-    return _by_size(SECONDS, _SECONDS_PER_MB, path)
+    return _scaled_limit(SECONDS, _SECONDS_PER_MB, path)
 
 
 def _row_limit(connection: duckdb.DuckDBPyConnection) -> int:
     ((size,),) = connection.execute(
-        f"SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables() WHERE database_name = '{_ATTACHED}'"
+        f"SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables() WHERE database_name = '{_CATALOG}'"
     ).fetchall()
     return _ROWS_FACTOR * int(size) + 10**6
 
@@ -210,8 +210,8 @@ def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     folder = private_path()
     try:
         with duckdb.connect(config=SEALED | _LIMITS | {"temp_directory": str(folder)}) as connection:
-            connection.execute(f"ATTACH {literal(str(path))} AS {_ATTACHED} (READ_ONLY)")
-            connection.execute(f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_ATTACHED}; {SEAL}")
+            connection.execute(f"ATTACH {literal(str(path))} AS {_CATALOG} (READ_ONLY)")
+            connection.execute(f"SET TimeZone = 'UTC'; SET arrow_lossless_conversion = true; USE {_CATALOG}; {SEAL}")
             yield track_connection(connection)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -219,7 +219,7 @@ def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _duckdb_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     found = connection.execute(
-        f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = '{_ATTACHED}' ORDER "
+        f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = '{_CATALOG}' ORDER "
         "BY ALL"
     ).fetchall()
     return [table if schema == "main" else f"{schema}.{table}" for schema, table in found]
@@ -232,28 +232,28 @@ def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) 
     The user's own query is the user's affair; the views behind it are whoever's made the file.
     """
 
-    def of_their_file(what: str) -> list[tuple]:
-        return connection.execute(f"SELECT {what} WHERE database_name = '{_ATTACHED}'").fetchall()
+    def catalog_rows(what: str) -> list[tuple]:
+        return connection.execute(f"SELECT {what} WHERE database_name = '{_CATALOG}'").fetchall()
 
     views = {
-        _lower(schema, name): sql
-        for schema, name, sql in of_their_file("schema_name, view_name, sql FROM duckdb_views()")
+        _lowered(schema, name): sql
+        for schema, name, sql in catalog_rows("schema_name, view_name, sql FROM duckdb_views()")
     }
-    tables = {_lower(*name) for name in of_their_file("schema_name, table_name FROM duckdb_tables()")} | views.keys()
-    macros = {name.lower() for (name,) in of_their_file("function_name FROM duckdb_functions()")}
+    tables = {_lowered(*name) for name in catalog_rows("schema_name, table_name FROM duckdb_tables()")} | views.keys()
+    macros = {name.lower() for (name,) in catalog_rows("function_name FROM duckdb_functions()")}
     functions = _parsed(connection, query)
-    waiting = [name for name in (_tables_read(functions, "main") if functions else views) if name in views]
+    pending = [name for name in (_tables_read(functions, "main") if functions else views) if name in views]
     seen = set()
-    while waiting:
-        if (view := waiting.pop()) in seen:
+    while pending:
+        if (view := pending.pop()) in seen:
             continue
         seen.add(view)
         tree = _parsed(connection, views[view].partition(" AS ")[2].rstrip("; \n"))
         read, functions = set(_tables_read(tree, view[0])), set(_functions(tree))
-        beyond = {".".join(name) for name in read - tables} | (functions & (macros | _REVEALING))
-        beyond |= {name for name in functions if name.endswith("()")}
-        if tree is None or beyond:
-            outside = Listed(sorted(beyond)) or Phrase("it cannot be told what")
+        forbidden = {".".join(name) for name in read - tables} | (functions & (macros | _FORBIDDEN_FUNCTIONS))
+        forbidden |= {name for name in functions if name.endswith("()")}
+        if tree is None or forbidden:
+            outside = Listed(sorted(forbidden)) or Phrase("it cannot be told what")
             raise DataError(
                 "{file}: the view {view!r} reads more than the tables of its file ({outside}), so it is not run: "
                 "make it a table.",
@@ -261,11 +261,11 @@ def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) 
                 view=view[1],
                 outside=outside,
             )
-        waiting += [name for name in read if name in views]
+        pending += [name for name in read if name in views]
     return bool(seen)
 
 
-def _lower(*names: str) -> tuple[str, ...]:
+def _lowered(*names: str) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
@@ -280,14 +280,14 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
 
 
 def _nodes(tree: Any) -> Iterator[dict]:
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
+    pending = [tree]
+    while pending:
+        node = pending.pop()
         if isinstance(node, dict):
             yield node
-            waiting += node.values()
+            pending += node.values()
         elif isinstance(node, list):
-            waiting += node
+            pending += node
 
 
 def _tables_read(tree: Any, schema: str) -> Iterator[tuple[str, ...]]:
@@ -299,8 +299,8 @@ def _tables_read(tree: Any, schema: str) -> Iterator[tuple[str, ...]]:
             yield "", "show"
         if node.get("type") != "BASE_TABLE":
             continue
-        catalog, where, name = _lower(node["catalog_name"], node["schema_name"], node["table_name"])
-        if catalog not in ("", _ATTACHED):
+        catalog, where, name = _lowered(node["catalog_name"], node["schema_name"], node["table_name"])
+        if catalog not in ("", _CATALOG):
             yield f"{catalog}.{where}", name
         elif where or name not in own:
             yield where or schema, name
@@ -325,7 +325,7 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
     if not through_views:
         return cursor.fetchall()
     rows, size = [], 0
-    most, longest = _by_size(ROWS, _ROWS_PER_MB, path), _by_size(TEXT, _TEXT_PER_MB, path)
+    most, longest = _scaled_limit(ROWS, _ROWS_PER_MB, path), _scaled_limit(TEXT, _TEXT_PER_MB, path)
     while part := cursor.fetchmany(10_000):
         rows += part
         size += sum(len(value) for row in part for value in row if isinstance(value, str | bytes))
@@ -354,19 +354,23 @@ class _Sqlite(sqlite3.Connection):
         self.execute("PRAGMA query_only = ON")
         self.execute("PRAGMA cell_size_check = ON")
         self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES)
-        self.set_authorizer(self._may)
-        self.set_progress_handler(self._is_late, 100_000)
+        self.set_authorizer(self._authorize)
+        self.set_progress_handler(self._is_over_deadline, 100_000)
 
-    def _may(self, action: int, first: str | None, second: str | None, place: str | None, view: str | None) -> int:  # noqa: ARG002
+    def _authorize(
+        self, action: int, _first: str | None, second: str | None, _place: str | None, view: str | None
+    ) -> int:
         """As SQLite asks while it prepares a statement; `view` is where it is told to do so."""
-        if action not in _READING or (action == sqlite3.SQLITE_FUNCTION and str(second).lower() in _LOADING):
+        if action not in _READ_ACTIONS or (
+            action == sqlite3.SQLITE_FUNCTION and str(second).lower() in _LOADING_FUNCTIONS
+        ):
             return sqlite3.SQLITE_DENY
         if view and view not in self.limited:
             self.limited.append(view)
             self._until = self._until or monotonic() + self.seconds
         return sqlite3.SQLITE_OK
 
-    def _is_late(self) -> bool:
+    def _is_over_deadline(self) -> bool:
         return bool(self._until) and monotonic() > self._until
 
 

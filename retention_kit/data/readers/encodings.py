@@ -11,7 +11,7 @@ from typing import NamedTuple
 from retention_kit.errors import DataError, Phrase
 
 _CHUNK = 1 << 20
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,16 +19,28 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # What spreadsheets write without a mark; of those that fit alike the first is taken.
-_PAGES = ("cp1252", "cp1256", "cp1251", "cp932", "cp1250", "cp1254", "cp1253", "cp1255", "cp949", "gb18030", "big5")
+_PAGES = (
+    "cp1252",
+    "cp1256",
+    "cp1251",
+    "cp932",
+    "cp1250",
+    "cp1254",
+    "cp1253",
+    "cp1255",
+    "cp949",
+    "gb18030",
+    "big5",
+)
 _SCRIPTS = dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"), "JAPANESE")  # which Japanese mixes
 _KOREAN = "cp949"
-_ENOUGH = 4096  # bytes from which languages are told apart
+_MIN_SAMPLE = 4096  # bytes from which languages are told apart
 
 
-_FEW = 3  # runs of bytes that are no UTF-8 may be damage wherever no fewer are
+_FEW_ERRORS = 3  # runs of bytes that are no UTF-8 may be damage wherever no fewer are
 # So many times more runs of a code page than of UTF-8 may yet be a mix of the two; of two bytes a letter, by chance,
 # none.
-_LESS = {True: 50, False: 1}
+_MIXTURE_RATIO = {True: 50, False: 1}
 
 
 class Encoding(NamedTuple):
@@ -39,7 +51,7 @@ class Encoding(NamedTuple):
     damaged: tuple[tuple[int, str], ...] = ()  # line, and its bytes that fit no character
 
 
-class _Mixture(NamedTuple):
+class _Utf8Counts(NamedTuple):
     """How many runs of bytes beyond ASCII are UTF-8 and how many are not, the first line of those that are, and the
     others.
     """
@@ -54,24 +66,24 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
     """The encoding of a file; raises DataError, naming the line, where the declared one does not fit."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    marked = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
     if declared:
-        return _declared(path, declared, marked, label)
+        return _check_declared(path, declared, marked, label)
     if marked:
-        _refuse_misfit(path, marked, label, "its first bytes say")
+        _check_encoding(path, marked, label, "its first bytes say")
         return Encoding(marked)
     if wide := _utf16(head):
-        _refuse_misfit(path, wide, label, "its bytes look like")
+        _check_encoding(path, wide, label, "its bytes look like")
         return Encoding(wide)
-    wrong = _first_misfit(path, "utf-8")
+    wrong = _first_undecodable_line(path, "utf-8")
     if wrong is None:
         return Encoding("utf-8")
     mixed = _count_utf8(path)
-    if mixed.right >= (mixed.wrong if mixed.wrong <= _FEW else 10 * mixed.wrong):
+    if mixed.right >= (mixed.wrong if mixed.wrong <= _FEW_ERRORS else 10 * mixed.wrong):
         return Encoding("utf-8", is_sure=False, damaged=mixed.damaged)
     for page in _rank_pages(_non_ascii_lines(path)):
-        if _first_misfit(path, page) is None:
-            if mixed.right >= mixed.wrong / _LESS[page[:4] == "cp12"]:
+        if _first_undecodable_line(path, page) is None:
+            if mixed.right >= mixed.wrong / _MIXTURE_RATIO[page[:4] == "cp12"]:
                 raise DataError(
                     "{label} is in two encodings, UTF-8 in line {line} but {page} in line {wrong}: write it in "
                     'one, or, where it is, declare that: encoding = "{page}".',
@@ -88,7 +100,7 @@ def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
     )
 
 
-def _declared(path: Path, declared: str, marked: str | None, label: str) -> Encoding:
+def _check_declared(path: Path, declared: str, marked: str | None, label: str) -> Encoding:
     name = codecs.lookup(declared).name
     if marked and _family(name) != _family(marked):
         raise DataError(
@@ -98,7 +110,7 @@ def _declared(path: Path, declared: str, marked: str | None, label: str) -> Enco
             marked=marked.removesuffix("-sig"),
         )
     name = marked or {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
-    _refuse_misfit(path, name, label, "encoding =")
+    _check_encoding(path, name, label, "encoding =")
     return Encoding(name)
 
 
@@ -106,8 +118,8 @@ def _family(name: str) -> str:
     return name[:6].rstrip("-")
 
 
-def _refuse_misfit(path: Path, name: str, label: str, source: str) -> None:
-    if (line := _first_misfit(path, name)) is not None:
+def _check_encoding(path: Path, name: str, label: str, source: str) -> None:
+    if (line := _first_undecodable_line(path, name)) is not None:
         raise DataError(
             "{label} line {line} cannot be read: {source} {name!r}, which does not fit.",
             label=label,
@@ -117,7 +129,7 @@ def _refuse_misfit(path: Path, name: str, label: str, source: str) -> None:
         )
 
 
-def _first_misfit(path: Path, name: str) -> int | None:
+def _first_undecodable_line(path: Path, name: str) -> int | None:
     """The first line that an encoding cannot read, if there is one."""
     decoder, line = codecs.getincrementaldecoder(name)(), 1
     with path.open("rb") as file:
@@ -158,7 +170,7 @@ def _non_ascii_lines(path: Path) -> bytes:
     return b"".join(lines)
 
 
-def _count_utf8(path: Path) -> _Mixture:
+def _count_utf8(path: Path) -> _Utf8Counts:
     """What of a file is UTF-8: by whole runs of foreign letters, since a few bytes of other encodings are so by
     chance.
     """
@@ -179,14 +191,14 @@ def _count_utf8(path: Path) -> _Mixture:
             wrong += len(odd)
             if odd:
                 damaged.append((line, " ".join(dict.fromkeys(odd))))
-    return _Mixture(right, wrong, first, tuple(damaged))
+    return _Utf8Counts(right, wrong, first, tuple(damaged))
 
 
 def _rank_pages(sample: bytes) -> list[str]:
     """Code pages that may have written a sample, the likeliest first."""
     from charset_normalizer import from_bytes
 
-    repeated = sample * (_ENOUGH // max(len(sample), 1) + 1)
+    repeated = sample * (_MIN_SAMPLE // max(len(sample), 1) + 1)
     matches = from_bytes(repeated, cp_isolation=list(_PAGES), threshold=0.5)
     best = max((match.coherence for match in matches if match.chaos < 0.2), default=0)
     likely = {

@@ -12,7 +12,7 @@ from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.sql_text import path_literal, quote
 from retention_kit.data.readers.frames import register_cells
 from retention_kit.data.readers.header import HEAD, Names, RecordSorter, find_header, stacked_cells
-from retention_kit.data.readers.kept_texts import read_kept_text
+from retention_kit.data.readers.text_cache import read_text_cached
 from retention_kit.data.readers.text_files import TEXTS, TextOptions
 from retention_kit.data.readers.workbooks import check_workbook
 from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
@@ -80,7 +80,7 @@ def read_file(
 ) -> tuple[str, list[Finding], str | None]:
     """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`.
 
-    `wanted` chooses the columns of a text file that are kept (`read_kept_text`).
+    `wanted` chooses the columns of a text file that are kept (`read_text_cached`).
     """
     ending = path.suffix.lower()
     refuse_irregular(path)
@@ -88,7 +88,7 @@ def read_file(
         return f"read_parquet({path_literal(path)}, hive_partitioning = false)", [], None
     if ending in TEXTS:
         options = TextOptions(source.encoding, source.delimiter, source.header_rows)
-        return quote(name), *read_kept_text(engine, path, name, names, options, wanted)
+        return quote(name), *read_text_cached(engine, path, name, names, options, wanted)
     if ending == ".xlsx":
         columns, rows, findings = _read_sheet(path, source, table, names)
         return register_cells(engine, name, columns, rows), findings, None

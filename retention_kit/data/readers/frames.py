@@ -25,7 +25,7 @@ class Stream:
         return self._source.__arrow_c_stream__(requested_schema)
 
 
-def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
+def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
 
     pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where
@@ -36,7 +36,7 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
 
     name = f"_{table}_frame"
     if isinstance(frame, pd.DataFrame):
-        frame = _dense(frame)
+        frame = _without_special_types(frame)
         try:
             engine.register(name, frame)
             return name, _digest(frame)
@@ -70,7 +70,7 @@ def keep_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
     return name, hashlib.sha256(f"{engine.types(name)} {rows}".encode()).hexdigest()
 
 
-def _dense(frame: pd.DataFrame) -> pd.DataFrame:
+def _without_special_types(frame: pd.DataFrame) -> pd.DataFrame:
     """The same with periods as the times they begin, and sparse columns filled."""
     import pandas as pd
 

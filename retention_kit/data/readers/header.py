@@ -15,9 +15,9 @@ from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
 
 HEAD = 200  # records among which the header is looked for
 EXAMPLES = 20
-_MUCH = 20  # from one in so many records on, a file is torn rather than dirty
-_FOOTER = 10  # rows below a table that may be a footer; more are rows of it that are cut
-_RECENT = 20  # rows that cut ones are compared with
+_TORN_RATIO = 20  # from one in so many records on, a file is torn rather than dirty
+_MAX_FOOTER = 10  # rows below a table that may be a footer; more are rows of it that are cut
+_COMPARED_ROWS = 20  # rows that cut ones are compared with
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 IGNORED = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # what spellings of one name may differ in, besides capitals
 NumberedRow = tuple[int, Sequence[Any]]  # of a record its line, of a row of the table its header
@@ -133,8 +133,8 @@ class RecordSorter:
             self._count_outside("row before the header", *next(reading))
         rest: list[Sequence[Any]] | None = self._take_header(*next(reading), reading)
         while rest is not None:
-            rest = yield from self._below(rest, reading)
-        self._refuse_torn()
+            rest = yield from self._rows_below(rest, reading)
+        self._check_torn()
 
     def findings(self) -> list[Finding]:
         """What is to be told of the records that are no rows, and of the names."""
@@ -161,7 +161,7 @@ class RecordSorter:
         self.headers.append(Header.of([[before.get(name_key(cell), cell) for cell in row] for row in rows]))
         return rows
 
-    def _below(
+    def _rows_below(
         self, header: Sequence[Sequence[Any]], reading: Iterator
     ) -> Generator[NumberedRow, None, list[Sequence[Any]] | None]:
         """The rows below one header; returns the next header, or None at the end."""
@@ -174,7 +174,7 @@ class RecordSorter:
         vocabulary = {key for key in keys if key} | self._names.keys
         probe = max(least - 1, 0)  # where a row holds a value and a repeated header a name
         pending: list[NumberedRow] = []  # too little for a row, unless more rows come
-        recent: deque[Sequence[Any]] = deque(maxlen=_RECENT)
+        recent: deque[Sequence[Any]] = deque(maxlen=_COMPARED_ROWS)
         for line, cells in reading:
             size = len(cells)
             filled = size - cells.count("") - cells.count(None)
@@ -216,9 +216,9 @@ class RecordSorter:
 
     def _without_footer(self, pending: list[NumberedRow], recent: Iterable[Sequence[Any]]) -> list[NumberedRow]:
         """The last rows of a file that are cut rows of the table; the others are counted as a footer."""
-        if not recent or len(pending) > _FOOTER:
+        if not recent or len(pending) > _MAX_FOOTER:
             return pending
-        cut = [row for row in pending if _is_cut(row[1], recent)]
+        cut = [row for row in pending if _is_truncated(row[1], recent)]
         for line, cells in [row for row in pending if row not in cut]:
             self._count("row after the table", line, cells)
         return cut
@@ -250,11 +250,11 @@ class RecordSorter:
             return place
         return sentence("quality.told.text_at", place=place, text=quoted(short))
 
-    def _refuse_torn(self) -> None:
+    def _check_torn(self) -> None:
         """Raise where a record has cells beyond the header, whose values may be shifted, or where many have too few."""
         for check, wrong in (("row with more cells than the header", "more"), ("row too short", "fewer")):
             size = self._counts[check]
-            is_much = size * _MUCH >= size + self.records and (size > 1 or not self.records)
+            is_much = size * _TORN_RATIO >= size + self.records and (size > 1 or not self.records)
             if not size or (wrong == "fewer" and not is_much):
                 continue
             line, text = self._examples[check][0]
@@ -311,7 +311,7 @@ def stacked_cells(headers: list[list[str]], rows: Iterable[NumberedRow]) -> tupl
     return columns, stacked
 
 
-def _is_cut(cells: Sequence[Any], rows: Iterable[Sequence[Any]]) -> bool:
+def _is_truncated(cells: Sequence[Any], rows: Iterable[Sequence[Any]]) -> bool:
     """Whether what is below a table is written as its values are, beyond mere words, so that it is a row without its
     end.
     """

@@ -25,7 +25,7 @@ from retention_kit.data.readers.files import (
     resolve_files,
     sheets,
 )
-from retention_kit.data.readers.frames import keep_frame, with_microseconds
+from retention_kit.data.readers.frames import register_frame, with_microseconds
 from retention_kit.data.readers.header import Names, name_key
 from retention_kit.data.readers.source_columns import check_query, error_sentence, select_columns
 from retention_kit.data.readers.text_files import TEXTS, text_columns
@@ -39,7 +39,7 @@ from retention_kit.settings import SIDE_TABLES, TABLES, Table
 from retention_kit.wording import Verbatim, quoted, sentence
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
-_FORM = {"answers", "tokens", "responses", "invitations"}  # tables and views of a form's file
+_SURVEY_TABLES = {"answers", "tokens", "responses", "invitations"}  # tables and views of a form's file
 
 
 class Source(NamedTuple):
@@ -95,7 +95,7 @@ def with_invitations(sources: dict[str, list[Table]], folder: Path) -> dict[str,
     if sources["invitations"]:
         return sources
     files = dict.fromkeys(one.path for one in sources["responses"] if Path(one.path).suffix.lower() in DATABASES)
-    found = [path for path in files if (folder / path).is_file() and set(tables_in(folder / path)) >= _FORM]
+    found = [path for path in files if (folder / path).is_file() and set(tables_in(folder / path)) >= _SURVEY_TABLES]
     return sources | {"invitations": [Table(path=path) for path in found]}
 
 
@@ -197,7 +197,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
         native.register(name, frame)
         relation, digest = name, ""
     else:
-        name, digest = keep_frame(engine.embedded, table, frame)
+        name, digest = register_frame(engine.embedded, table, frame)
         relation = engine.upload(name, with_microseconds(engine.embedded, name))
     with wrap_errors(engine.error, f"The {label}"):
         named = sentence("quality.told.the_frame", table=table_name(table))

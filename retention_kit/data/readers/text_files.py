@@ -23,7 +23,7 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.private_folders import private_folder
 from retention_kit.data.engines.sql_text import literal, path_literal, quote
-from retention_kit.data.readers.csv_records import checked_records, first_records
+from retention_kit.data.readers.csv_records import first_records, read_records
 from retention_kit.data.readers.encodings import Encoding, encoding_of
 from retention_kit.data.readers.header import (
     DELIMITERS,
@@ -45,7 +45,9 @@ from retention_kit.wording import SEMICOLON, Sentence, Verbatim, sentence
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
 _HEAD_CHARACTERS = 1 << 20
-_ALIKE = 10_000  # rows with a column's name in one cell, above which the file is looked through record by record
+_MAX_HEADER_LIKE = (
+    10_000  # rows with a column's name in one cell, above which the file is looked through record by record
+)
 
 
 class TextOptions(NamedTuple):
@@ -56,7 +58,7 @@ class TextOptions(NamedTuple):
     header_rows: int = 1
 
 
-class _Opened(NamedTuple):
+class _OpenFile(NamedTuple):
     """A file as UTF-8 on disk, and where its header is."""
 
     path: Path
@@ -68,7 +70,7 @@ class _Opened(NamedTuple):
     first: list[list[str]]  # the header's record and those that may belong to it
 
 
-class _Part(NamedTuple):
+class _CsvPart(NamedTuple):
     """Rows that the engine reads by itself: below `skip` lines all of one width."""
 
     path: Path
@@ -85,16 +87,16 @@ def text_columns(path: Path, names: Names, options: TextOptions | None = None) -
     """The columns that a text file has by its header."""
     options = options or TextOptions()
     with private_folder() as folder:
-        return Header.of(_opened(path, names, options, folder).first[: options.header_rows]).columns
+        return Header.of(_open(path, names, options, folder).first[: options.header_rows]).columns
 
 
 def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | None]]]:
     """The columns of a text file and its first rows; what would only be found further down is not."""
     with private_folder() as folder:
-        opened = _opened(path, Names(), TextOptions(), folder)
+        opened = _open(path, Names(), TextOptions(), folder)
         sorter = RecordSorter(opened.label, Names(), delimiter=opened.delimiter)
         with opened.path.open(encoding="utf-8-sig", newline="") as file:
-            records = checked_records(file, opened.delimiter, opened.label)
+            records = read_records(file, opened.delimiter, opened.label)
             first = [*islice(sorter.rows(records, opened.header), most)]
     columns, rows = stacked_cells([header.columns for header in sorter.headers], first)
     empty = [index for index, name in enumerate(columns) if _is_unnamed(name) and not any(row[index] for row in rows)]
@@ -117,29 +119,29 @@ def read_text(
     naming file and line.
     """
     with private_folder(engine.copy_folder) as folder:
-        opened = _opened(path, names, options, folder)
+        opened = _open(path, names, options, folder)
         result = _read_in_place(engine, name, opened, names, options, wanted)
         if result is None:
-            result = _read_copied(engine, name, opened, names, options, wanted, folder)
+            result = _read_copy(engine, name, opened, names, options, wanted, folder)
         _drop_unnamed(engine, name)
-        return _encoded(engine, name, opened) + result, opened.delimiter
+        return _encoding_findings(engine, name, opened) + result, opened.delimiter
 
 
-def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Opened:
+def _open(path: Path, names: Names, options: TextOptions, folder: Path) -> _OpenFile:
     label = path.name
-    raw = _unpacked(path, folder)
+    raw = _unpack(path, folder)
     if not raw.stat().st_size:
         raise DataError("{label} is empty.", label=label)
     encoding = encoding_of(raw, options.encoding, label)
     if encoding.name not in ("utf-8", "utf-8-sig") or encoding.damaged:
-        raw = _transcoded(raw, encoding, folder)
+        raw = _transcode(raw, encoding, folder)
     with raw.open(encoding="utf-8-sig", newline="") as file:
         head = file.read(_HEAD_CHARACTERS)
     if not head.strip("\ufeff\r\n\t ,;|"):
         raise DataError("{label} is empty.", label=label)
     match = re.match(r'"?sep=(.)"?[,;\t|]*[\r\n]', head, re.IGNORECASE)
     choices = options.delimiter or dict.fromkeys([*(match[1] if match else ""), *DELIMITERS])
-    best = max((_looked_at(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
+    best = max((_try_delimiter(head, delimiter, names) for delimiter in choices), key=lambda seen: seen[0])
     _, delimiter, header, records = best
     if not records:
         raise DataError(
@@ -148,10 +150,10 @@ def _opened(path: Path, names: Names, options: TextOptions, folder: Path) -> _Op
             most=_HEAD_CHARACTERS,
         )
     first = [cells for _, cells in records[header : header + 3]]
-    return _Opened(raw, label, encoding, delimiter, header, records[header][0], first)
+    return _OpenFile(raw, label, encoding, delimiter, header, records[header][0], first)
 
 
-def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
+def _try_delimiter(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
     """How well a delimiter fits: the names that it shows, then the records as wide as the header; with the header's
     place.
     """
@@ -171,7 +173,7 @@ def _looked_at(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int
     return fit, delimiter, header, records
 
 
-def _unpacked(path: Path, folder: Path) -> Path:
+def _unpack(path: Path, folder: Path) -> Path:
     """The file itself, or what a .gz or a .zip holds."""
     ending = path.suffix.lower()
     if ending not in (".gz", ".zip"):
@@ -204,7 +206,7 @@ def _unpacked(path: Path, folder: Path) -> Path:
     return target
 
 
-def _transcoded(path: Path, encoding: Encoding, folder: Path) -> Path:
+def _transcode(path: Path, encoding: Encoding, folder: Path) -> Path:
     target = folder / "utf-8"
     with (
         # By its code, so that two texts that are damaged stay two.
@@ -215,7 +217,7 @@ def _transcoded(path: Path, encoding: Encoding, folder: Path) -> Path:
     return target
 
 
-def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Finding]:
+def _encoding_findings(engine: DuckDB, name: str, opened: _OpenFile) -> list[Finding]:
     encoding = opened.encoding
     if encoding.is_sure and encoding.name in ("utf-8", "utf-8-sig"):
         return []
@@ -229,11 +231,11 @@ def _encoded(engine: DuckDB, name: str, opened: _Opened) -> list[Finding]:
         return [Finding("damaged characters", len(encoding.damaged), detail, encoding.damaged[:EXAMPLES], opened.label)]
     key = "encoded" if encoding.is_sure else "encoded_perhaps"
     told = {"file": opened.label, "encoding": encoding.name, "setting": Verbatim(f'encoding = "{encoding.name}"')}
-    return [Finding("encoding", _rows_of(engine, name), sentence(f"quality.told.{key}", **told))]
+    return [Finding("encoding", _count_rows(engine, name), sentence(f"quality.told.{key}", **told))]
 
 
 def _read_in_place(
-    engine: DuckDB, name: str, opened: _Opened, names: Names, options: TextOptions, wanted: Callable
+    engine: DuckDB, name: str, opened: _OpenFile, names: Names, options: TextOptions, wanted: Callable
 ) -> list[Finding] | None:
     """Let the engine read a file that has no oddities; None where it has some."""
     header = Header.of(opened.first[:1])
@@ -242,7 +244,7 @@ def _read_in_place(
     plain = plain_records(opened.path, opened.delimiter, len(header.columns), opened.label)
     if plain is None:
         return None
-    part = _Part(
+    part = _CsvPart(
         opened.path,
         header.columns,
         plain.records - 1,
@@ -255,16 +257,16 @@ def _read_in_place(
     kept = wanted(header.columns)
     try:
         _store(engine, name, [part], kept)
-        seen = _rows_of(engine, name)
+        seen = _count_rows(engine, name)
     except engine.error:
         seen = None
-    if seen == part.rows and not _holds_header(engine, name, kept, names, header):
+    if seen == part.rows and not _has_header_below(engine, name, kept, names, header):
         return []
     engine.run(f"DROP TABLE IF EXISTS {quote(name)}")
     return None
 
 
-def _holds_header(engine: DuckDB, name: str, kept: list[str], names: Names, header: Header) -> bool:
+def _has_header_below(engine: DuckDB, name: str, kept: list[str], names: Names, header: Header) -> bool:
     """Whether a row below the header bears names, as where two exports were joined."""
     keys = {name_key(column) for column in header.columns} | names.keys
     words = ", ".join(map(literal, sorted(keys)))
@@ -279,18 +281,18 @@ def _holds_header(engine: DuckDB, name: str, kept: list[str], names: Names, head
     alike = engine.rows(
         f"SELECT {', '.join(map(quote, kept))} FROM (SELECT * FROM {quote(name)} "
         f"WHERE regexp_matches(lower({quote(probe)}), {literal(begins)})) AS near "
-        f"WHERE translate(lower({quote(probe)}), {literal(IGNORED)}, '') IN ({words}) LIMIT {_ALIKE + 1}"
+        f"WHERE translate(lower({quote(probe)}), {literal(IGNORED)}, '') IN ({words}) LIMIT {_MAX_HEADER_LIKE + 1}"
     )
     least = min(2, len(kept))
-    return len(alike) > _ALIKE or any(
+    return len(alike) > _MAX_HEADER_LIKE or any(
         sum(cell is not None and name_key(cell) in keys for cell in cells) >= least for cells in alike
     )
 
 
-def _read_copied(
+def _read_copy(
     engine: DuckDB,
     name: str,
-    opened: _Opened,
+    opened: _OpenFile,
     names: Names,
     options: TextOptions,
     wanted: Callable,
@@ -298,16 +300,16 @@ def _read_copied(
 ) -> list[Finding]:
     """Copy the rows as `csv` reads them, then let the engine read the copy."""
     sorter = RecordSorter(opened.label, names, options.header_rows, delimiter=opened.delimiter)
-    parts: list[_Part] = []
+    parts: list[_CsvPart] = []
     with opened.path.open(encoding="utf-8-sig", newline="") as file:
-        records = checked_records(file, opened.delimiter, opened.label)
+        records = read_records(file, opened.delimiter, opened.label)
         for number, rows in groupby(sorter.rows(records, opened.header), key=itemgetter(0)):
-            parts.append(_copied(folder / f"{number}.csv", sorter.headers[number].columns, rows))
+            parts.append(_write_copy(folder / f"{number}.csv", sorter.headers[number].columns, rows))
     if not parts:
-        parts = [_copied(folder / "0.csv", sorter.headers[0].columns, [])]
+        parts = [_write_copy(folder / "0.csv", sorter.headers[0].columns, [])]
     expected = sum(part.rows for part in parts)
     _store(engine, name, parts, wanted(list(dict.fromkeys(column for part in parts for column in part.columns))))
-    if (seen := _rows_of(engine, name)) != expected:
+    if (seen := _count_rows(engine, name)) != expected:
         raise DataError(
             "{label} cannot be read: the engine reads {seen:,} of its {expected:,} rows.",
             label=opened.label,
@@ -317,7 +319,7 @@ def _read_copied(
     return sorter.findings()
 
 
-def _copied(path: Path, columns: list[str], rows: Iterable[NumberedRow]) -> _Part:
+def _write_copy(path: Path, columns: list[str], rows: Iterable[NumberedRow]) -> _CsvPart:
     count = longest = 0
     with path.open("w", encoding="utf-8", newline="") as copy:
         # All fields, since it would leave a carriage return bare, which ends a line for the engine.
@@ -326,10 +328,10 @@ def _copied(path: Path, columns: list[str], rows: Iterable[NumberedRow]) -> _Par
             writer.writerow(cells)
             count += 1
             longest = max(longest, sum(map(len, cells)))
-    return _Part(path, columns, count, 4 * longest + 4 * len(columns), is_parallel=False)
+    return _CsvPart(path, columns, count, 4 * longest + 4 * len(columns), is_parallel=False)
 
 
-def _store(engine: DuckDB, name: str, parts: list[_Part], kept: list[str]) -> None:
+def _store(engine: DuckDB, name: str, parts: list[_CsvPart], kept: list[str]) -> None:
     """Make the table of the kept columns, in the order of the file."""
     readers = []
     names = {column.lower() for column in kept}
@@ -342,7 +344,7 @@ def _store(engine: DuckDB, name: str, parts: list[_Part], kept: list[str]) -> No
     engine.run(f"CREATE OR REPLACE TABLE {quote(name)} AS {' UNION ALL BY NAME '.join(readers)}")
 
 
-def _reader(part: _Part) -> str:
+def _reader(part: _CsvPart) -> str:
     kinds = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in part.columns)
     line_end = {"\n": "\\n", "\r\n": "\\r\\n"}[part.line_end]
     line = max(2_000_000, part.longest + 1024)
@@ -364,7 +366,7 @@ def _drop_unnamed(engine: DuckDB, name: str) -> None:
             engine.run(f"ALTER TABLE {quote(name)} DROP COLUMN {quote(column)}")
 
 
-def _rows_of(engine: DuckDB, name: str) -> int:
+def _count_rows(engine: DuckDB, name: str) -> int:
     return engine.rows(f"SELECT count(*) FROM {quote(name)}")[0][0]
 
 

@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 _LF, _CR, _QUOTE = 10, 13, 34
 
 
-class Plain(NamedTuple):
+class PlainFile(NamedTuple):
     """What a file without oddities is like."""
 
     records: int
@@ -24,11 +24,11 @@ class Plain(NamedTuple):
     has_quoted_line_ends: bool
 
 
-class _Odd(Exception):
+class _NotPlain(Exception):
     """A record that is not plain: the file is read with the care that takes longer."""
 
 
-def plain_records(path: Path, delimiter: str, width: int, label: str) -> Plain | None:
+def plain_records(path: Path, delimiter: str, width: int, label: str) -> PlainFile | None:
     """Records and line ends of a UTF-8 file; None where one is odd: of another width, blank, quoted loosely, ended
     otherwise.
 
@@ -38,12 +38,12 @@ def plain_records(path: Path, delimiter: str, width: int, label: str) -> Plain |
         return None
     scan = _Scan(ord(delimiter), width, label)
     try:
-        for body, ahead in _blocks(path):
-            scan.add(body, ahead)
-        plain = scan.end()
-    except _Odd:
+        for body, following in _blocks(path):
+            scan.add(body, following)
+        plain = scan.finish()
+    except _NotPlain:
         return None
-    return None if _ends_alone(path, delimiter) else plain
+    return None if _has_footer(path, delimiter) else plain
 
 
 def _blocks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -80,7 +80,7 @@ class _Scan:
         self.delimiters = self.length = 0  # of the record that goes on
         self.returns: set[bool] = set()  # whether line ends have a carriage return
 
-    def add(self, body: np.ndarray, ahead: np.ndarray) -> None:
+    def add(self, body: np.ndarray, following: np.ndarray) -> None:
         import numpy as np
 
         if not body.all():
@@ -90,42 +90,42 @@ class _Scan:
                 label=self.label,
                 line=line,
             )
-        behind = np.concatenate((np.array([self.before], np.uint8), body[:-1]))
+        preceding = np.concatenate((np.array([self.before], np.uint8), body[:-1]))
         feeds, returns, delimiters = body == _LF, body == _CR, body == self.delimiter
         self.line += int(np.count_nonzero(feeds))
-        outside = self._outside(body, behind, ahead)
+        outside = self._outside(body, preceding, following)
         if outside is not None:
             self.has_quoted_line_ends |= bool((feeds & ~outside).any())
             for one in (feeds, returns, delimiters):
                 one &= outside
-        if (returns & (ahead != _LF)).any():
-            raise _Odd
-        after_return = behind[feeds] == _CR
+        if (returns & (following != _LF)).any():
+            raise _NotPlain
+        after_return = preceding[feeds] == _CR
         self.returns |= set(np.unique(after_return).tolist())
         if len(self.returns) > 1:
-            raise _Odd
+            raise _NotPlain
         self._count(body.size, np.flatnonzero(feeds), np.flatnonzero(delimiters), after_return)
         self.before = int(body[-1])
 
-    def _outside(self, body: np.ndarray, behind: np.ndarray, ahead: np.ndarray) -> np.ndarray | None:
+    def _outside(self, body: np.ndarray, preceding: np.ndarray, following: np.ndarray) -> np.ndarray | None:
         """Which bytes stand outside quotes; None where all do."""
         import numpy as np
 
         quotes = body == _QUOTE
-        places = np.flatnonzero(quotes)
-        if not (places.size or self.is_inside):
+        positions = np.flatnonzero(quotes)
+        if not (positions.size or self.is_inside):
             return None
-        opens = (np.arange(places.size) + self.is_inside) % 2 == 0
-        first, last = behind[places[opens]], ahead[places[~opens]]
-        if not (_is_edge(first, self.delimiter).all() and _is_edge(last, self.delimiter).all()):
-            raise _Odd
+        opens = (np.arange(positions.size) + self.is_inside) % 2 == 0
+        first, last = preceding[positions[opens]], following[positions[~opens]]
+        if not (_is_boundary(first, self.delimiter).all() and _is_boundary(last, self.delimiter).all()):
+            raise _NotPlain
         # Where a quote stands the parity counts as inside, which changes nothing.
         outside: np.ndarray = (np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ self.is_inside) == 0
-        self.is_inside = (self.is_inside + places.size) % 2
+        self.is_inside = (self.is_inside + positions.size) % 2
         return outside
 
     def _count(self, size: int, feeds: np.ndarray, delimiters: np.ndarray, after_return: np.ndarray) -> None:
-        """Count the records that end in a block, by the places of line feeds and delimiters in it."""
+        """Count the records that end in a block, by the positions of line feeds and delimiters in it."""
         import numpy as np
 
         if not feeds.size:
@@ -137,27 +137,29 @@ class _Scan:
         sizes = np.diff(feeds, prepend=-1)
         sizes[0] += self.length
         if (counts != self.width - 1).any() or (sizes - 1 - after_return <= self.width - 1).any():
-            raise _Odd
+            raise _NotPlain
         self.records += int(feeds.size)
         self.longest = max(self.longest, int(sizes.max()))
         self.delimiters, self.length = int(delimiters.size - upto[-1]), int(size - feeds[-1] - 1)
 
-    def end(self) -> Plain:
+    def finish(self) -> PlainFile:
         """What the whole file is; its last record may go without a line end."""
         if self.is_inside:
-            raise _Odd
+            raise _NotPlain
         if self.length:
             if self.delimiters != self.width - 1 or self.length <= self.width - 1:
-                raise _Odd
+                raise _NotPlain
             self.records, self.longest = self.records + 1, max(self.longest, self.length)
-        return Plain(self.records, self.longest, "\r\n" if True in self.returns else "\n", self.has_quoted_line_ends)
+        return PlainFile(
+            self.records, self.longest, "\r\n" if True in self.returns else "\n", self.has_quoted_line_ends
+        )
 
 
-def _is_edge(values: np.ndarray, sign: int) -> np.ndarray:
+def _is_boundary(values: np.ndarray, sign: int) -> np.ndarray:
     return (values == sign) | (values == _LF) | (values == _CR) | (values == _QUOTE)
 
 
-def _ends_alone(path: Path, delimiter: str) -> bool:
+def _has_footer(path: Path, delimiter: str) -> bool:
     """Whether the last line holds one value only, as a footer does that a spreadsheet has padded."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - (1 << 16)))

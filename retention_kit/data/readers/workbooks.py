@@ -13,8 +13,8 @@ from typing import IO
 
 from retention_kit.errors import DataError
 
-UNPACKED = 10**9  # bytes of all parts together
-CELLS = 25_000_000  # that one sheet may hold
+MAX_BYTES = 10**9  # bytes of all parts together
+MAX_CELLS = 25_000_000  # that one sheet may hold
 SPARSE, SMALL = 20, 2_000_000  # cells that may be laid out for each one that is there, and that are no matter
 _CHUNK, _OVERLAP = 16 * 2**20, 200
 _OLE = b"\xd0\xcf\x11\xe0"  # how Excel's older files begin, and those that a password protects
@@ -37,7 +37,7 @@ def check_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as book:
             parts = book.infolist()
-            if sum(part.file_size for part in parts) > UNPACKED:
+            if sum(part.file_size for part in parts) > MAX_BYTES:
                 raise _too_large(path)
             if any(part.flag_bits & 1 for part in parts):
                 raise DataError("{file} is protected by a password: save it without one.", file=path.name)
@@ -46,7 +46,7 @@ def check_workbook(path: Path) -> bool:
                 with book.open(part) as file:
                     more, has_merged = _check_part(path, part.filename, _chunks(file))
                     size, is_merged = size + more, is_merged or has_merged
-                    if size > UNPACKED:
+                    if size > MAX_BYTES:
                         raise _too_large(path)
             return is_merged
     except DataError:
@@ -61,7 +61,9 @@ def check_workbook(path: Path) -> bool:
 
 def _too_large(path: Path) -> DataError:
     return DataError(
-        "{file} unpacks to more than {most:,} bytes: save the table as CSV or Parquet.", file=path.name, most=UNPACKED
+        "{file} unpacks to more than {most:,} bytes: save the table as CSV or Parquet.",
+        file=path.name,
+        most=MAX_BYTES,
     )
 
 
@@ -87,9 +89,9 @@ def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bo
         cells += len(_CELL.findall(text)) - len(_CELL.findall(before))
         last_column = max([last_column, *map(_number, set(_COLUMN.findall(text)))])
         last_row = max([last_row, *map(int, set(_ROW.findall(text)))])
-        if cells > CELLS:
+        if cells > MAX_CELLS:
             raise DataError(
-                "{file} has more than {most:,} cells: save the table as CSV or Parquet.", file=path.name, most=CELLS
+                "{file} has more than {most:,} cells: save the table as CSV or Parquet.", file=path.name, most=MAX_CELLS
             )
         before = text[-_OVERLAP:]
     area = last_row * last_column

@@ -1,9 +1,9 @@
-"""Columns of text as numbers: `1,200.00`, `1.200,00`, `1 200,00`, `€ 12.50`, `(5.00)`, `5.00-`, Arabic digits.
+"""Reads columns of text as numbers: `1,200.00`, `1.200,00`, `1 200,00`, `€ 12.50`, `(5.00)`, `5.00-`, Arabic digits.
 
-How a column is read is decided once, by all of its values. Some decide: two separators, groups, or decimals that no
-group of three could be. Where none does, a lone comma before three digits groups thousands, and so does a lone point in
-a file whose cells are parted by `;`, unless the currency has three decimals; elsewhere a point begins decimals. That is
-told, with an example, unless the currency has none.
+The number format of a column is decided once, by all of its values. Some are unambiguous: with two separators, several
+groups, or decimals that cannot be a group of three digits. If none is, a single comma before three digits groups
+thousands, and so does a single point in a file delimited by `;`, unless the currency has three decimals; otherwise a
+point begins decimals. That assumption is reported with an example, unless the currency has no decimals.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ _MINUS = "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"
 _APOSTROPHES = "\u2019\u02bc\u00b4\u066c"
 _INVISIBLE = "\u200e\u200f\u061c\ufeff\u200b"
 _DIGITS = "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９"
-# What `translate` makes of a text before it is looked at; the last signs have no partner and are left out.
+# Arguments of `translate`, applied to all texts first; the last characters of `_FROM` have no counterpart: removed.
 _FROM = _DIGITS + _BLANKS + _MINUS + _APOSTROPHES + _INVISIBLE
 _TO = "0123456789" * 3 + " " * len(_BLANKS) + "-" * len(_MINUS) + "'" * len(_APOSTROPHES)
-_SIGNS = "".join(sign for sign in map(chr, range(0x24, 0xFFFF)) if unicodedata.category(sign) == "Sc")
-_WORDS = {"kr", "zł", "Kč", "Ft", "Fr", "Fr.", "SFr.", "Rs", "Rs.", "R", "RM", "R$", "US$", "A$", "C$", "CA$", "AU$",
+_CURRENCY_SIGNS = "".join(sign for sign in map(chr, range(0x24, 0xFFFF)) if unicodedata.category(sign) == "Sc")
+_CURRENCY_WORDS = {"kr", "zł", "Kč", "Ft", "Fr", "Fr.", "SFr.", "Rs", "Rs.", "R", "RM", "R$", "US$", "A$", "C$",
+          "CA$", "AU$",
           "NZ$", "HK$", "S$", "NT$", "MX$", "円", "元", "원", "лв", "лв.",
           "руб", "руб.", "lei", "TL", "د.إ", "ر.س", "د.ك", "ج.م"}  # fmt: skip  # words by the line
 _CURRENCIES = {"円": {"JPY"}, "元": {"CNY"}, "원": {"KRW"}, "€": {"EUR"},
@@ -42,31 +43,31 @@ _CURRENCIES = {"円": {"JPY"}, "元": {"CNY"}, "원": {"KRW"}, "€": {"EUR"},
 _DOLLARS = {"USD", "CAD", "AUD", "NZD", "HKD", "SGD", "MXN", "TWD", "ARS", "CLP", "COP", "BSD", "BBD", "BZD", "BMD",
             "JMD", "FJD", "GYD", "KYD", "LRD", "NAD", "SRD", "TTD", "XCD", "UYU",
             "DOP", "BND", "SBD"}  # fmt: skip  # words by the line
-_PLAIN = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
+_PLAIN_NUMBER = "^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"
 _NUMBER = re.compile(r"[0-9][0-9., '٫]*|[.,٫][0-9]+")
-_SHAPES = 5_000  # of the values of one column that are looked at, the commonest first
+_MOST_SHAPES = 5_000  # of one column, the most frequent first
 
 
 class Hints(NamedTuple):
-    """What is known of a column of numbers besides its values."""
+    """What is known of a column of numbers apart from its values."""
 
-    decimal: str | None = None  # its decimal sign, where that is stated
+    decimal: str | None = None  # the decimal separator by the settings
     delimiter: str | None = None  # of its file
-    decimals: int | None = None  # that its currency has; None: it is no money, so that a lone sign begins decimals
-    currency: str | None = None  # that all of it is in
+    decimals: int | None = None  # of its currency; None if it is no money: then a single separator begins decimals
+    currency: str | None = None  # of all amounts
 
 
 class NumberFormat(NamedTuple):
-    """How one column of text is read."""
+    """The number format of a column of text."""
 
     decimal: str = "."
-    markers: tuple[str, ...] = ()  # the currency signs beside its numbers
+    markers: tuple[str, ...] = ()  # currency signs before or after numbers
     is_plain: bool = True
-    assumed: str = ""  # an example, where no value decides between two readings
-    open_rows: int = 0  # that could be read in the other way
+    assumed: str = ""  # the assumption with an example, if all values are ambiguous
+    open_rows: int = 0  # rows with ambiguous values
 
     def sql(self, text: str) -> str:
-        """SQL: the number as plain text, `-1200.50`, for TRY_CAST to read; NULL for what is no number."""
+        """SQL: the number as plain text for TRY_CAST, such as `-1200.50`; NULL if it is no number."""
         if self.is_plain:
             return text
         text_sql = f"translate({text}, {literal(_FROM)}, {literal(_TO)})"
@@ -91,13 +92,13 @@ class NumberFormat(NamedTuple):
 
 
 def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hints) -> NumberFormat:
-    """Decide how a column of text is read as numbers, by one look at all of it.
+    """The number format of a column of text, by all of its values.
 
-    `text` is SQL of trimmed text in the relation, `label` what a sentence calls the column. Raises DataError where its
-    values do not agree.
+    `text` is SQL of trimmed text in the relation, `label` the name of the column in messages. Raises DataError if the
+    values have different formats.
     """
     filled, plain, open_ = engine.rows(
-        f"SELECT count({text}), count(CASE WHEN regexp_matches({text}, '{_PLAIN}') THEN 1 END), "
+        f"SELECT count({text}), count(CASE WHEN regexp_matches({text}, '{_PLAIN_NUMBER}') THEN 1 END), "
         f"count(CASE WHEN regexp_matches({text}, '^[+-]?[0-9]{{1,3}}[.][0-9]{{3}}$') THEN 1 END) FROM {relation} AS "
         "came"
     )[0]
@@ -110,7 +111,7 @@ def read_numbers(engine: Engine, relation: str, text: str, label: str, hints: Hi
         "'123456789', '999999999') AS shape, "
         f"{zero} AS is_zero, CASE WHEN {translated} <> {text} THEN 1 ELSE 0 END AS is_moved, {text} AS said FROM "
         f"{relation} AS came WHERE {text} IS NOT NULL) AS shaped "
-        f"GROUP BY shape, is_zero ORDER BY times DESC, shape, is_zero LIMIT {_SHAPES}"
+        f"GROUP BY shape, is_zero ORDER BY times DESC, shape, is_zero LIMIT {_MOST_SHAPES}"
     )
     return _decide(shapes, label, hints)
 
@@ -135,9 +136,9 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
             continue
         markers |= dict.fromkeys(beside, example)
         digits = match[0].strip()
-        if digits[-1] in ".,٫" and not re.fullmatch(_PLAIN, shape):  # `19,-` tells nothing of how others are written
+        if digits[-1] in ".,٫" and not re.fullmatch(_PLAIN_NUMBER, shape):  # `19,-` says nothing about others
             continue
-        is_plain = is_plain and not (beside or is_moved) and bool(re.fullmatch(_PLAIN, shape))
+        is_plain = is_plain and not (beside or is_moved) and bool(re.fullmatch(_PLAIN_NUMBER, shape))
         separators = re.sub(r"[0-9 '٫]", "", digits)
         if not separators:
             whole = whole or bool(re.fullmatch("[0-9]+", digits))
@@ -176,7 +177,7 @@ def _decide(shapes: Iterable[tuple[str, bool, str, int, int]], label: str, hints
 
 
 def _describe_assumption(unclear: dict[str, str], chosen: str) -> str:
-    """How a value that may be read in two ways is read, with what states the other reading."""
+    """How an ambiguous value is read, with the setting for the other reading."""
     if not unclear:
         return ""
     ((separator, example),) = unclear.items()
@@ -188,7 +189,7 @@ def _describe_assumption(unclear: dict[str, str], chosen: str) -> str:
 
 
 def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_odd: bool) -> str:
-    """The decimal sign where each value may be thousands or have three decimals."""
+    """The decimal separator if each value may have thousands or three decimals."""
     if not unclear:
         return "."
     separator = next(iter(unclear))
@@ -224,7 +225,7 @@ def _default_separator(unclear: dict[str, str], label: str, hints: Hints, *, is_
 
 
 def _is_marker(text: str) -> bool:
-    if text in _WORDS or (len(text) == 1 and text in _SIGNS):
+    if text in _CURRENCY_WORDS or (len(text) == 1 and text in _CURRENCY_SIGNS):
         return True
     parts = text.split()
     if len(parts) > 1:
@@ -232,8 +233,8 @@ def _is_marker(text: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z]{3}", text)) and _decimals(text.upper()) is not None
 
 
-def _codes(marker: str) -> set[str]:
-    """The currencies that a sign may stand for; none where it stands for many."""
+def _possible_currencies(marker: str) -> set[str]:
+    """The currencies of a sign; empty if it is used for many."""
     if marker in _CURRENCIES:
         return _CURRENCIES[marker]
     if marker == "$":
@@ -242,7 +243,7 @@ def _codes(marker: str) -> set[str]:
 
 
 def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | None) -> None:
-    known = {marker: _codes(marker) for marker in markers if _codes(marker)}
+    known = {marker: _possible_currencies(marker) for marker in markers if _possible_currencies(marker)}
     if currency is None or not known:
         return
     common = set.intersection(*known.values())
@@ -267,11 +268,11 @@ def _refuse_other_currency(markers: dict[str, str], label: str, currency: str | 
 def find_other_signs(
     engine: Engine, table: str, relation: str, name: str, text: str, code: str, markers: tuple[str, ...]
 ) -> list[Finding]:
-    """Numbers that bear the sign of another currency than `code`, SQL of their own, says; raise where most do.
+    """Numbers with the sign of another currency than theirs (`code`, as SQL); raises DataError if too many have one.
 
-    `text` is SQL of trimmed text in the relation, `markers` the signs that stand beside its numbers.
+    `text` is SQL of trimmed text in the relation, `markers` are the signs beside its numbers.
     """
-    known = [(marker, sorted(codes)) for marker in markers if (codes := _codes(marker))]
+    known = [(marker, sorted(codes)) for marker in markers if (codes := _possible_currencies(marker))]
     if not known:
         return []
     cases = " ".join(
@@ -301,7 +302,7 @@ def find_other_signs(
 def find_extra_decimals(engine: Engine, relation: str, number: str, currency: str, codes: list[str]) -> list[Finding]:
     """Amounts, given as SQL of plain number text, with more decimals than their currency has.
 
-    `currency` is SQL of their currency, NULL where it is the first of `codes`.
+    `currency` is SQL of their currency, NULL for the first of `codes`.
     """
     patterns = {
         code: f"[.][0-9]{{{decimals}}}[0-9]*[1-9]" for code in codes if (decimals := _decimals(code)) is not None
@@ -320,7 +321,7 @@ def find_extra_decimals(engine: Engine, relation: str, number: str, currency: st
 
 
 def _decimals(code: str) -> int | None:
-    """How many decimals a currency has; None where it is not known."""
+    """The number of decimals of a currency; None if it is unknown."""
     try:
         return money_decimals(code)
     except SettingsError:

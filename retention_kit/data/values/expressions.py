@@ -1,4 +1,4 @@
-"""What is wrong with an SQL expression of the user's, in one sentence with the nearest form that works."""
+"""Explains errors in SQL expressions of users, with the nearest form that works."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _CLASSES = {
     "STAR": "stands for all columns",
     "PARAMETER": "leaves a value open",
 }
-# Functions whose answer is not that of their arguments: figures would be others with each run.
-_BY_CHANCE = frozenset(
+# Functions with other results in each run.
+_VOLATILE = frozenset(
     [
         "random",
         "setseed",
@@ -41,8 +41,9 @@ _TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP",
 
 
 def find_fault(engine: DuckDB, tree: Any) -> tuple[str, Any]:
-    """What an expression does that none may, as the embedded engine's parser sees it, and the part of it that may stand
-    alone.
+    """What an expression does that is not allowed (or ""), and the part of it that could be used alone (or None).
+
+    `tree` is the syntax tree of the embedded engine's parser.
     """
     nodes = [*_nodes(tree)]
     called = {node["function_name"] for node in nodes if node.get("class") == "FUNCTION"}
@@ -58,13 +59,13 @@ def find_fault(engine: DuckDB, tree: Any) -> tuple[str, Any]:
             return "gathers several rows, but is worked out for each row by itself", next(iter(inner), None)
         if node.get("class") == "FUNCTION" and node["function_name"] in ("unnest", "unlist"):
             return "makes several rows of one, but is worked out for each row by itself", None
-        if node.get("class") == "FUNCTION" and node["function_name"] in _BY_CHANCE:
+        if node.get("class") == "FUNCTION" and node["function_name"] in _VOLATILE:
             return "has another value each time it is asked, and so would the figures", None
     return "", None
 
 
 def advice(columns: Iterable[str], inner: str = "") -> str:
-    """The end of a sentence about an expression: what to write."""
+    """The end of a message about an expression: what to write instead."""
     if inner:
         return Phrase('write {inner!r}; the lines of an order are summed by rows = "lines".', inner=inner)
     few = [*columns][:3]
@@ -74,7 +75,7 @@ def advice(columns: Iterable[str], inner: str = "") -> str:
 
 
 def close_column(text: str, columns: Iterable[str]) -> str:
-    """The column that a text may be a slip of the pen for; empty without any."""
+    """The column of which a text may be a misspelling; empty if there is none."""
     if re.search(r"[^\w .\"'#/&()-]", text):
         return ""
     named = {column.lower(): column for column in columns}
@@ -83,7 +84,7 @@ def close_column(text: str, columns: Iterable[str]) -> str:
 
 
 def explain_error(engine: DuckDB, message: str, columns: Collection[str]) -> str:
-    """What an engine says of an expression on these columns, in our words."""
+    """An engine's error message about an expression on these columns, in our words."""
     message = message.strip().splitlines()[0].rstrip(".!")
     if match := re.search(
         r'(?:Referenced column|column) "([^"]+)" (?:not found|was not found|does not exist)', message
@@ -119,13 +120,13 @@ def explain_error(engine: DuckDB, message: str, columns: Collection[str]) -> str
 def _functions(engine: DuckDB, kind: str, among: Iterable[str] | None = None) -> Iterator[str]:
     if among is not None and not among:
         return
-    if kind not in _KNOWN:
+    if kind not in _FUNCTIONS:
         known = f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = '{kind}' ORDER BY 1"
-        _KNOWN[kind] = [name for (name,) in engine.rows(known)]
-    yield from (name for name in _KNOWN[kind] if among is None or name in among)
+        _FUNCTIONS[kind] = [name for (name,) in engine.rows(known)]
+    yield from (name for name in _FUNCTIONS[kind] if among is None or name in among)
 
 
-_KNOWN: dict[str, list[str]] = {}  # functions by kind: every embedded engine has the same
+_FUNCTIONS: dict[str, list[str]] = {}  # functions by kind: every embedded engine has the same
 
 
 def _nodes(tree: Any) -> Iterator[dict]:

@@ -1,9 +1,9 @@
-"""Ids as one text each, however a file, a frame or a database writes them, and what is odd about them.
+"""Normalises ids to one text each, whatever type or spelling the source has, and finds missing and suspicious ones.
 
-`17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids stay as they are. Words that
-programs write for a missing value are nobody, and so is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is
-nobody where it stands for guests: where all other ids are positive whole numbers and none is 1, else where it has more
-rows than any other id. So is an address such as `guest@shop.example` that has more rows than any other id.
+`17850`, `17850.0` and 17850 are one id. Leading zeros, long numbers and hexadecimal ids are kept. Words that programs
+write for a missing value are no id, nor is a customer called `guest` or `unknown`. Customer 0, 00 or -1 is none if it
+means guests: if all other ids are positive whole numbers and none is 1, else if it has more rows than any other id. The
+same holds for an address such as `guest@shop.example` with more rows than any other id.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, quote, regex_literal
-from retention_kit.data.values.look import Look
+from retention_kit.data.values.aggregates import AggregateBatch
 from retention_kit.data.values.missing import GUESTS, MISSING
 from retention_kit.data.values.typed_amounts import is_whole
 from retention_kit.errors import DataError
@@ -25,62 +25,64 @@ BLANKS = (
     " \t\r\n\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff"
 )
-# Signs that nobody sees: soft hyphens, joiners, and marks of the direction of writing.
-_UNSEEN = (
+# Invisible characters: soft hyphens, joiners, and marks of the direction of writing.
+_INVISIBLE = (
     "\u00ad\u200c\u200d\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e"
     "\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u200b\u2060\ufeff"
 )
-# How a spreadsheet is told that digits are a text: ="00123" and '00123.
+# How spreadsheets mark digits as text: ="00123" and '00123.
 _EQUALS, _APOSTROPHE = '^="[^"]*"$', "^'[0-9=+@-][^']*$"
-_COMBINED = "[\u0300-\u036f\u0653-\u0655\u3099\u309a]"  # an accent of its own, which may belong to the letter before it
-_EDGE = f"^[{BLANKS}]|[{BLANKS}]$|[{_UNSEEN}]|{_EQUALS}|{_APOSTROPHE}|{_COMBINED}"
-_ZERO = "^(0+|-1)([.]0+)?$"  # what may stand for nobody
+_COMBINED = (
+    "[\u0300-\u036f\u0653-\u0655\u3099\u309a]"  # combining accents, which may be composed with the letter before
+)
+_EDGE = f"^[{BLANKS}]|[{BLANKS}]$|[{_INVISIBLE}]|{_EQUALS}|{_APOSTROPHE}|{_COMBINED}"
+_ZERO = "^(0+|-1)([.]0+)?$"  # may mean a missing id
 _POINT = "^(0|-?[1-9][0-9]*)[.]0+$"
 _CUT = "^[0-9]([.][0-9]+)?[eE][+][0-9]+$"  # 1.23457E+12, as spreadsheets show long numbers
 _ADDRESS = "^(guest|guests|anonymous|unknown|nobody|no-?reply|none|null)([+._-][^@]*)?@"  # in small letters
-_TOTAL = "total|^(sum|summe|gesamt|suma|somme)$"  # what a row may be called that sums others
-_FEW = 20  # orders, below which one customer may well have most of them
+_TOTAL = "total|^(sum|summe|gesamt|suma|somme)$"  # ids of rows that may be totals of others
+_MIN_ORDERS = 20  # with fewer, one customer may well have most of them
 _SAMPLE = 2000
 
 
 class Ids(NamedTuple):
-    """How the id columns of a table are read, by name, and what was found in them."""
+    """SQL that reads the id columns of a table, by name, and findings on them."""
 
     sql: dict[str, str]
     findings: tuple[Finding, ...] = ()
 
 
 class IdColumn(NamedTuple):
-    """What one look tells of an id column: whether its ids are all as they are to be, and written in capitals."""
+    """The type of an id column, and numbers of rows, computed on first use."""
 
     kind: str
-    odd: Callable[[], int]  # rows whose id may not be as it is to be, or may be called a total
-    small: Callable[[], int]  # rows whose id has small letters
+    odd: Callable[[], int]  # rows whose id may need normalising, or may be a total
+    small: Callable[[], int]  # rows whose id has lower-case letters
 
     @property
     def is_plain(self) -> bool:
-        """Whether every id is one as it came, without blanks around it, and none is called a total."""
+        """Whether every id can be used as it is, and none may be a total."""
         return not self.odd()
 
 
-def ask_ids(look: Look, kinds: Mapping[str, str]) -> dict[str, IdColumn]:
-    """Ask of the id columns among a relation's, which came in these types, whether they have to be read at all."""
-    asked = {}
+def inspect_ids(batch: AggregateBatch, kinds: Mapping[str, str]) -> dict[str, IdColumn]:
+    """The id columns of a relation, given its columns with their types, and whether they need normalising."""
+    columns = {}
     for name in (name for name in IDS if name in kinds):
         kind = kinds[name]
         said = f"CAST({quote(name)} AS VARCHAR)"
         has_letters = name == "customer_id" and not is_whole(kind) and not kind.startswith(("DOUBLE", "FLOAT"))
-        small = look.ask(_count(f"{said} <> upper({said})")) if has_letters else lambda: 0
-        asked[name] = IdColumn(kind, look.ask(_count(_may_be_odd(name, kind, said))), small)
-    return asked
+        small = batch.add(_count(f"{said} <> upper({said})")) if has_letters else lambda: 0
+        columns[name] = IdColumn(kind, batch.add(_count(_is_odd_sql(name, kind, said))), small)
+    return columns
 
 
 def read_ids(
     engine: Engine, table: str, texts: Mapping[str, str], columns: Mapping[str, IdColumn], *, fold: bool
 ) -> Ids:
-    """Decide how the id columns of a table's raw view are read, given as trimmed text.
+    """How the id columns of a table's raw view are read, given as trimmed text; `fold` makes them lower case.
 
-    Raises DataError where most ids of a column have lost their digits to a spreadsheet.
+    Raises DataError if a spreadsheet has truncated the digits of most ids of a column.
     """
     sql, nobody, findings = {}, [], []
     for name, text in texts.items():
@@ -88,7 +90,7 @@ def read_ids(
         if column.is_plain:
             sql[name] = f"lower({text})" if fold and not is_whole(column.kind) else text
         elif is_whole(column.kind):
-            sql[name], words = _read_whole(engine, table, name, text)
+            sql[name], words = _read_integers(engine, table, name, text)
             nobody += words
         else:
             sql[name], words, cut = _read(engine, table, name, text, fold=fold)
@@ -104,7 +106,7 @@ def read_ids(
     if "customer_id" in texts and not fold and columns["customer_id"].small():
         text = texts["customer_id"]
         ((capital,),) = engine.rows(f"SELECT {_count(f'{text} <> lower({text})')} FROM {table}_raw")
-        findings += _alike_but_for_case(engine, table, sql["customer_id"]) if capital else []
+        findings += _case_variants(engine, table, sql["customer_id"]) if capital else []
     return Ids(sql, tuple(findings))
 
 
@@ -112,13 +114,13 @@ def _count(condition: str) -> str:
     return f"count(CASE WHEN {condition} THEN 1 END)"
 
 
-def _nobody(name: str) -> tuple[str, ...]:
-    """What names nobody in a column, in capitals."""
+def _missing_words(name: str) -> tuple[str, ...]:
+    """Words for a missing id in a column, in capitals."""
     return MISSING + GUESTS if name == "customer_id" else MISSING
 
 
-def _may_be_odd(name: str, kind: str, said: str) -> str:
-    """Whether an id may have to be read: of numbers, which are written in one way, 0 and -1."""
+def _is_odd_sql(name: str, kind: str, said: str) -> str:
+    """SQL: whether an id may need normalising; for numbers, whether it is 0 or -1."""
     if is_whole(kind):
         return f"{quote(name)} IN (0, -1)"
     if kind in ("DOUBLE", "FLOAT"):
@@ -128,12 +130,12 @@ def _may_be_odd(name: str, kind: str, said: str) -> str:
 
 
 def _odd_pattern(name: str) -> str:
-    pattern = f"^({'|'.join(map(regex_literal, _nobody(name)))})$"
+    pattern = f"^({'|'.join(map(regex_literal, _missing_words(name)))})$"
     return "|".join([_EDGE, _ZERO, _POINT, _CUT, pattern, *([_ADDRESS] if name == "customer_id" else [])])
 
 
-def _read_whole(engine: Engine, table: str, name: str, text: str) -> tuple[str, list[tuple[str, str, int]]]:
-    """SQL of a column of whole numbers, given as text too, in which 0 or -1 stands; which of them names nobody."""
+def _read_integers(engine: Engine, table: str, name: str, text: str) -> tuple[str, list[tuple[str, str, int]]]:
+    """SQL of a column of integers (also given as text) with 0 or -1, and which of these means a missing id."""
     number = quote(name)
     ((zeros, below, strange, ones),) = engine.rows(
         f"SELECT {_count(f'{number} = 0')}, {_count(f'{number} = -1')}, {_count(f'{number} < -1')}, "
@@ -141,7 +143,7 @@ def _read_whole(engine: Engine, table: str, name: str, text: str) -> tuple[str, 
     )
     others = f"FROM (SELECT {number} AS said FROM {table}_raw) AS came WHERE said NOT IN (0, -1)"
     if name != "refund_of" and (
-        name != "customer_id" or ((strange or ones) and zeros + below <= _busiest(engine, others))
+        name != "customer_id" or ((strange or ones) and zeros + below <= _most_rows(engine, others))
     ):
         return text, []
     return f"CASE WHEN {number} NOT IN (0, -1) THEN {text} END", [(name, "-1" if below else "0", zeros + below)]
@@ -150,8 +152,8 @@ def _read_whole(engine: Engine, table: str, name: str, text: str) -> tuple[str, 
 def _read(
     engine: Engine, table: str, name: str, text: str, *, fold: bool, is_bare: bool = False
 ) -> tuple[str, list[tuple[str, str, int]], list[Finding]]:
-    """SQL of one id column; which words in it name nobody, how often; and ids whose digits are lost."""
-    upper, nobody = f"upper({text})", _nobody(name)
+    """SQL of one id column; words in it for a missing id with their rows; and findings on truncated ids."""
+    upper, nobody = f"upper({text})", _missing_words(name)
     kind = (
         f"CASE WHEN NOT regexp_matches({text}, {literal(f'(?i){_odd_pattern(name)}')}) THEN 'plain' "
         f"WHEN {upper} IN ({', '.join(map(literal, nobody))}) THEN {upper} WHEN regexp_matches({text}, "
@@ -167,7 +169,7 @@ def _read(
         )
     }
     if "edge" in kinds and not is_bare:
-        return _read(engine, table, name, _bare(text), fold=fold, is_bare=True)
+        return _read(engine, table, name, _stripped(text), fold=fold, is_bare=True)
     filled = sum(rows for rows, _ in kinds.values())
     cut, example = kinds.get("cut", (0, ""))
     if cut * 2 > filled:
@@ -186,7 +188,7 @@ def _read(
     if "point" in kinds or "zero" in kinds:
         text = f"CASE WHEN regexp_matches({text}, '{_POINT}') THEN regexp_replace({text}, '[.]0+$', '') ELSE {text} END"
     zeros, example = kinds.get("zero", (0, ""))
-    if zeros and (name == "refund_of" or (name == "customer_id" and _is_guest(engine, table, text, zeros))):
+    if zeros and (name == "refund_of" or (name == "customer_id" and _means_guest(engine, table, text, zeros))):
         text = f"CASE WHEN NOT regexp_matches({text}, '{_ZERO}') THEN {text} END"
         words.append((name, example, zeros))
     if "address" in kinds and (addresses := _guest_addresses(engine, table, text)):
@@ -196,11 +198,9 @@ def _read(
     return f"lower({text})" if fold else text, words, [Finding("id in E-notation", cut, detail)] if cut else []
 
 
-def _bare(text: str) -> str:
-    """SQL of an id without what is not of it: signs that nobody sees, blanks around it, a spreadsheet's mark of a
-    text.
-    """
-    seen = f"trim(translate({text}, {literal(_UNSEEN)}, ''), {literal(BLANKS)})"
+def _stripped(text: str) -> str:
+    """SQL of an id without invisible characters, surrounding blanks, and a spreadsheet's mark of text."""
+    seen = f"trim(translate({text}, {literal(_INVISIBLE)}, ''), {literal(BLANKS)})"
     inner = (
         f"CASE WHEN regexp_matches({seen}, {literal(_EQUALS)}) THEN substr({seen}, 3, length({seen}) - 3) "
         f"WHEN regexp_matches({seen}, {literal(_APOSTROPHE)}) THEN substr({seen}, 2) ELSE {seen} END"
@@ -208,35 +208,35 @@ def _bare(text: str) -> str:
     return f"nullif(nfc_normalize(trim({inner}, {literal(BLANKS)})), '')"
 
 
-def _is_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
-    """Whether customer 0 stands for guests; see above."""
+def _means_guest(engine: Engine, table: str, text: str, zeros: int) -> bool:
+    """Whether customer 0 means guests, by the rules above."""
     others = f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE NOT regexp_matches(said, '{_ZERO}')"
     strange, ones = engine.rows(
         "SELECT count(CASE WHEN NOT regexp_matches(said, '^[1-9][0-9]*$') THEN 1 END), count(CASE WHEN said = '1' "
         f"THEN 1 END) {others}"
     )[0]
-    return zeros > _busiest(engine, others) if strange or ones else True
+    return zeros > _most_rows(engine, others) if strange or ones else True
 
 
 def _guest_addresses(engine: Engine, table: str, text: str) -> list[tuple[str, int]]:
-    """Addresses such as `guest@shop.example` under which more rows stand than under any other id, in small letters."""
+    """Addresses such as `guest@shop.example` with more rows than any other id, in lower case."""
     came = f"FROM (SELECT lower({text}) AS said FROM {table}_raw) AS came WHERE"
     rows_by_address = engine.rows(
         f"SELECT said, count(*) {came} regexp_matches(said, '{_ADDRESS}') GROUP BY said ORDER BY count(*) DESC, said "
         "LIMIT 100"
     )
-    busiest = _busiest(engine, f"{came} NOT regexp_matches(said, '{_ADDRESS}')")
+    busiest = _most_rows(engine, f"{came} NOT regexp_matches(said, '{_ADDRESS}')")
     return [(address, rows) for address, rows in rows_by_address if rows > busiest]
 
 
-def _busiest(engine: Engine, ids: str) -> int:
-    """How many rows the commonest of some ids has."""
+def _most_rows(engine: Engine, ids: str) -> int:
+    """The number of rows of the most frequent id."""
     counted = f"SELECT count(*) AS times {ids} AND said IS NOT NULL GROUP BY said"
     (times,) = engine.rows(f"SELECT max(times) FROM ({counted}) AS counted")[0]
     return times or 0
 
 
-def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Finding]:
+def _case_variants(engine: Engine, table: str, text: str) -> Iterable[Finding]:
     alike = (
         f"SELECT lower(said) AS folded, count(*) AS times, min(said) AS one, max(said) AS other "
         f"FROM (SELECT {text} AS said FROM {table}_raw) AS came WHERE said IS NOT NULL GROUP BY lower(said) "
@@ -252,18 +252,18 @@ def _alike_but_for_case(engine: Engine, table: str, text: str) -> Iterable[Findi
 
 
 def dominant_customer(engine: Engine, rows: int) -> list[Finding]:
-    """Whether one customer has more than half of the identified orders of a shop with twenty or more.
+    """A finding if one customer has more than half of the identified orders of a shop with twenty or more.
 
-    `rows` are those of the table, no fewer than its orders. Whoever has is the commonest in an evenly drawn sample too,
-    which is asked before all orders are counted.
+    `rows` is the number of rows of the table, at least that of its orders. Such a customer is also the most frequent in
+    a systematic sample, which is queried before all orders are counted.
     """
-    if rows < _FEW:
+    if rows < _MIN_ORDERS:
         return []
     known = "FROM orders WHERE customer_id IS NOT NULL AND is_purchase"
     orders, last = engine.rows(f"SELECT count(*), max(_row) {known}")[0]
-    if orders < _FEW:
+    if orders < _MIN_ORDERS:
         return []
-    step = last // _SAMPLE | 1  # odd, so that rows that take turns are both drawn
+    step = last // _SAMPLE | 1  # odd, so that alternating rows are both sampled
     drawn = f"SELECT customer_id, count(*) AS times {known} AND _row % {step} = 0 GROUP BY customer_id"
     for (customer,) in engine.rows(
         f"SELECT customer_id FROM ({drawn}) AS drawn ORDER BY times DESC, customer_id LIMIT 1"

@@ -1,6 +1,6 @@
-"""Words for nothing: what programs and people write into a cell that has no value, in capitals.
+"""Words that programs and people write for a missing value, in capitals.
 
-One list holds for ids, dates, numbers and words. Some mean nothing in one kind of column only: an end that is `open`, a
+One list applies to ids, dates, numbers and words. Others apply to one kind of column only: an end that is `open`, a
 customer called `guest`, a question that was `skipped`.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal, regex_literal
-from retention_kit.data.values.look import Look
+from retention_kit.data.values.aggregates import AggregateBatch
 
 MISSING = ("NULL", "N/A", "#N/A", "NA", "N.A.", "N/D", "NONE", "NAN", "NAT", "<NA>", "<NULL>", "<NONE>", "(NULL)",
            "[NULL]",
@@ -36,8 +36,7 @@ _UNANSWERED = ("NO ANSWER", "NO RESPONSE", "NOT ANSWERED", "UNANSWERED", "SKIPPE
                "DO NOT KNOW", "DK", "NO OPINION", "NOT SURE", "PREFER NOT TO SAY",
                "PREFER NOT TO ANSWER")  # fmt: skip  # words by the line
 _NOT_CLOSED = ("NOT CLOSED", "STILL OPEN", "PENDING", "UNRESOLVED", "UNSOLVED", "IN PROGRESS", "NEW", "WAITING")
-# The columns whose words for nothing are empty cells: of those that a row cannot do without, the word is shown as
-# unreadable.
+# Columns in which these words are empty cells; in columns that a row needs they are reported as unreadable.
 EMPTY_WORDS = {
     "refunded": MISSING, "currency": MISSING,
     "ended_at": MISSING + _NO_END, "trial_ends_at": MISSING + _NO_END,
@@ -47,20 +46,20 @@ EMPTY_WORDS = {
 }  # fmt: skip  # words by the line
 
 
-def ask_empty_words(look: Look, texts: Mapping[str, str]) -> dict[str, Callable[[], int]]:
-    """Ask of columns of a relation, given as trimmed text by our names, how many rows may hold a word for nothing."""
+def count_possible_empty_words(batch: AggregateBatch, texts: Mapping[str, str]) -> dict[str, Callable[[], int]]:
+    """Upper bounds of the rows with a word for a missing value, for columns of a relation given as trimmed text."""
     patterns = {name: f"^({'|'.join(map(regex_literal, EMPTY_WORDS[name]))})$" for name in texts}
-    return {  # a list of words is looked up row by row, a pattern value by value
-        name: look.ask(f"count(CASE WHEN regexp_matches(upper({text}), {literal(patterns[name])}) THEN 1 END)")
+    return {  # a pattern is matched once for each distinct value, a list of words for each row
+        name: batch.add(f"count(CASE WHEN regexp_matches(upper({text}), {literal(patterns[name])}) THEN 1 END)")
         for name, text in texts.items()
     }
 
 
 def count_empty_words(
-    engine: Engine, relation: str, texts: Mapping[str, str], asked: Mapping[str, Callable[[], int]]
+    engine: Engine, relation: str, texts: Mapping[str, str], bounds: Mapping[str, Callable[[], int]]
 ) -> dict[str, dict[str, int]]:
-    """The words for nothing in columns of a relation, of which was asked how many there may be, and how often each
-    stands there.
+    """The words for a missing value in columns of a relation, with their numbers of rows; `bounds` are the results of
+    `count_possible_empty_words`.
     """
     counts = {
         name: dict(
@@ -70,13 +69,13 @@ def count_empty_words(
             )
         )
         for name, text in texts.items()
-        if asked[name]()
+        if bounds[name]()
     }
     return {name: words for name, words in counts.items() if words}
 
 
 def null_if_empty_word(text: str, words: tuple[str, ...]) -> str:
-    """SQL: a text, NULL where it is one of the words."""
+    """SQL: a text, NULL if it is one of the words."""
     return f"CASE WHEN NOT {_is_word(text, words)} THEN {text} END" if words else text
 
 

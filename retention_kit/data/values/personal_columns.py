@@ -1,4 +1,4 @@
-"""What a column's name says that it holds, of what reaches one person or is free text, so that it is no segment."""
+"""Recognises columns with personal data or free text by their names, as these cannot be segments."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 
 from retention_kit.wording import sentence
 
-# What a word of a column's name says; `LAST` where only its last word does (`order_number`, but not `number_of_items`).
-_NAMES = {
+# Kinds of content by words of a column's name; `_LAST_WORDS` only as the last word (`order_number`, not
+# `number_of_items`).
+_WORDS = {
     "id": "id ids uuid guid hash token iban vat ssn sku reference ref invoice receipt transaction checkout cookie "
     "session",
     "url": "url uri link href referrer referer useragent agent landing site",
@@ -19,7 +20,7 @@ _NAMES = {
     "text": "comment comments note notes message description text feedback remark remarks memo body answer "
     "details subject",
 }
-_LAST = {
+_LAST_WORDS = {
     "id": "number no nr num barcode",
     "name": "name user customer contact",
     "birthday": "birthday birthdate dob",
@@ -31,10 +32,10 @@ _FLAGS = frozenset(["accepts", "accepted", "accept", "consent", "opt", "optin", 
 
 
 def personal_reason(name: str) -> str:
-    """What a column's name says that it holds, of what is no segment; empty where it may be one."""
+    """Why a column is no segment by its name; empty if it may be one."""
     words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", name).lower())
     if not words or _FLAGS & set(words):
         return ""
-    kinds = [kind for kind, known in _NAMES.items() if set(known.split()) & set(words)]
-    kinds += [kind for kind, known in _LAST.items() if words[-1] in known.split()]
+    kinds = [kind for kind, known in _WORDS.items() if set(known.split()) & set(words)]
+    kinds += [kind for kind, known in _LAST_WORDS.items() if words[-1] in known.split()]
     return sentence(f"quality.no_segment.{kinds[0]}") if kinds else ""

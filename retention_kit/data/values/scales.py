@@ -1,6 +1,4 @@
-"""The scales of surveys: which there are, which of their answers are the best, and which one a survey's answers tell
-of.
-"""
+"""Scales of surveys: their bounds, their best answers, and recognising a scale by its answers."""
 
 from __future__ import annotations
 
@@ -17,12 +15,12 @@ from retention_kit.wording import Verbatim, sentence
 
 DEFAULT = {"nps": "0-10", "csat": "1-5", "ces": "1-7"}
 BOUNDS = {scale: (0, 1) if scale == "good/bad" else tuple(map(int, scale.split("-"))) for scale in SCALES}
-_LOOKED_AT = 2_000  # different answers, the commonest first
-_FEW = 0.1  # a smaller share of answers above a scale are single codes, such as for "don't know"
-# Of a survey the highest answer below which, from how many answers on, its own scale is in doubt.
-_SHORTER = {"nps": {5: 10, 7: 20}, "csat": {3: 20}, "ces": {5: 1}}
+_MOST_ANSWERS = 2_000  # distinct answers, the most frequent first
+_FEW_SHARE = 0.1  # a smaller share of answers above a scale are single codes, such as for "don't know"
+# By survey: highest answers with which its default scale is in doubt, and the number of answers needed for that.
+_AMBIGUOUS_MAXIMA = {"nps": {5: 10, 7: 20}, "csat": {3: 20}, "ces": {5: 1}}
 RECOGNISED = "scale by its answers"
-# What the labels of bad answers and of good ones say; a bad one may hold the word of a good one.
+# Patterns of the labels of bad and good answers; a bad one may contain the word of a good one.
 _BAD = (
     r"\bnot (at all )?(likely|satisfied|easy|good|agree)|\bun(likely|satisf|happy)|dis(satisf|agree)|difficult|\bhard\b"
     r"|high effort|poor|terrible|awful|\bbad\b|worst|غير|صعب|سيئ|سيء|ضعيف|لا أوافق"
@@ -34,14 +32,14 @@ _GOOD = (
 
 
 def top_boxes(survey: str, high: int) -> int:
-    """How many of the best answers of a scale that ends at `high` are good ones, where no option says so."""
+    """The default number of answers at the top of a scale that count as good; `high` is the scale's maximum."""
     if high <= 2:
         return 1
     return 3 if survey == "ces" and high != 5 else 2
 
 
 def top_sql(survey: str, chosen: int | None) -> str:
-    """SQL: the same of the column `high`, or what an option says."""
+    """SQL: the number of top answers by the column `high`, or as an option says."""
     if chosen is not None:
         return str(chosen)
     cases = " ".join(f"WHEN {high} THEN {top_boxes(survey, high)}" for high in sorted({b for _, b in BOUNDS.values()}))
@@ -58,10 +56,10 @@ def bounds_sql() -> dict[str, str]:
 
 
 def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[str, list[Finding]]:
-    """SQL: the scale of answers that name none, and what is to be told of it; raise where they may be on several.
+    """SQL of the scale of answers without one, and findings on recognised scales.
 
     `survey`, `score` and `scale` are SQL of trimmed text of the raw view of responses. Each source is judged by itself,
-    so that two whose answers lie on different scales are not taken for one.
+    as their scales may differ. Raises DataError if the answers of a source fit several scales.
     """
     counted = engine.rows(
         f"SELECT said, source, answer, times FROM (SELECT lower({survey}) AS said, _source AS source, {score} AS "
@@ -70,7 +68,7 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
         f"{score}) AS place "
         f"FROM responses_raw WHERE {scale} IS NULL AND {score} IS NOT NULL AND lower({survey}) IN ('nps', 'csat', "
         "'ces') "
-        f"GROUP BY lower({survey}), _source, {score}) AS counted WHERE place <= {_LOOKED_AT} ORDER BY said, source, "
+        f"GROUP BY lower({survey}), _source, {score}) AS counted WHERE place <= {_MOST_ANSWERS} ORDER BY said, source, "
         "place"
     )
     asked: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
@@ -78,7 +76,9 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
         asked[name, source][answer] = times
     cases, findings = "", []
     for (name, source), answers in asked.items():
-        _refuse_open(name, _scores({answer: times for answer, times in answers.items() if not is_good_or_bad(answer)}))
+        _refuse_ambiguous(
+            name, _scores({answer: times for answer, times in answers.items() if not is_good_or_bad(answer)})
+        )
         scale_taken, why, rows = recognise(name, answers)
         if scale_taken != DEFAULT[name]:
             cases += f" WHEN lower({survey}) = {literal(name)} AND _source = {source} THEN {literal(scale_taken)}"
@@ -92,13 +92,11 @@ def read_scales(engine: Engine, survey: str, score: str, scale: str) -> tuple[st
 
 
 def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
-    """Raise where the labels of a survey's answers say that its lowest number is the best; both are SQL of the raw
-    view.
-    """
+    """Raise DataError if the labels of answers say that the lowest number is the best; both are SQL of the raw view."""
     asked = engine.rows(
         f"SELECT lower({survey}) AS said, _source, {score} AS answer FROM responses_raw "
         f"WHERE lower({survey}) IN ('nps', 'csat', 'ces') AND regexp_matches({score}, '[0-9٠-٩]') "
-        f"GROUP BY lower({survey}), _source, {score} ORDER BY said, _source, answer LIMIT {_LOOKED_AT}"
+        f"GROUP BY lower({survey}), _source, {score} ORDER BY said, _source, answer LIMIT {_MOST_ANSWERS}"
     )
     surveys: dict[tuple[str, int], list[tuple[Decimal, str]]] = defaultdict(list)
     for name, source, answer in asked:
@@ -126,7 +124,7 @@ def refuse_reversed(engine: Engine, survey: str, score: str) -> None:
 
 
 def _scores(answers: dict[str, int]) -> dict[Decimal, int]:
-    """The whole numbers among some answers, and how often each was given."""
+    """The whole numbers among the answers, with their counts."""
     scores: dict[Decimal, int] = defaultdict(int)
     for answer, times in answers.items():
         number = parse_score(answer)
@@ -135,12 +133,12 @@ def _scores(answers: dict[str, int]) -> dict[Decimal, int]:
     return scores
 
 
-def _refuse_open(survey: str, scores: dict[Decimal, int]) -> None:
-    """Raise where answers reach so little of their survey's scale that a shorter one is as likely."""
+def _refuse_ambiguous(survey: str, scores: dict[Decimal, int]) -> None:
+    """Raise DataError if the answers cover so little of their survey's scale that a shorter one is as likely."""
     widest = 7 if survey == "ces" else 10
     known = {score: times for score, times in scores.items() if 0 <= score <= widest}
     low, high, size = min(known, default=0), max(known, default=0), sum(known.values())
-    if any(low >= 1 and high <= shorter and size >= least for shorter, least in _SHORTER[survey].items()):
+    if any(low >= 1 and high <= shorter and size >= least for shorter, least in _AMBIGUOUS_MAXIMA[survey].items()):
         asked = ("1-5", "1-7") if survey == "ces" else (DEFAULT[survey],)
         stated = Listed((f'scale = "{scale}"' for scale in asked), " or ")
         lie = Phrase("lie from {low} to {high}" if low < high else "are all {low}", low=low, high=high)
@@ -155,9 +153,9 @@ def _refuse_open(survey: str, scores: dict[Decimal, int]) -> None:
 
 
 def recognise(survey: str, answers: dict[str, int]) -> tuple[str, str, int]:
-    """The scale that the answers of a survey, with their number, tell of, why, and how many are on it.
+    """The scale of a survey by its answers with their counts, the reason (or ""), and the number of answers on it.
 
-    Single codes, of one value or few answers, tell of no larger scale.
+    Single values beyond a scale, such as codes for "don't know", do not count for a larger one.
     """
     scores = _scores(answers)
     words = sum(times for answer, times in answers.items() if is_good_or_bad(answer))
@@ -175,7 +173,7 @@ def recognise(survey: str, answers: dict[str, int]) -> tuple[str, str, int]:
         return scale, sentence("quality.told.scale_from_zero", high=2 if scale == "0-2" else 1), size
     above = [score for score in scores if 6 <= score <= 10]
     is_spread = len(above) > 1 or above == [10] or 2 * between(6, 10) > size
-    if is_spread and between(6, 10) >= _FEW * size and 2 * between(1, 10) > size:
+    if is_spread and between(6, 10) >= _FEW_SHARE * size and 2 * between(1, 10) > size:
         scale = "1-7" if max(above) <= 7 else "1-10"
         figures = {"some": float(between(6, 10)), "all": float(size)}
         ends = {"low": Verbatim(min(above)), "high": Verbatim(max(above))}

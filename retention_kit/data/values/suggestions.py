@@ -1,6 +1,4 @@
-"""What is offered for a column whose reading would be a guess: the expression that reads it, in the words of its
-engine.
-"""
+"""Suggests expressions, in the dialect of the engine, for columns of times whose format is ambiguous."""
 
 from __future__ import annotations
 
@@ -17,17 +15,15 @@ if TYPE_CHECKING:
 
 
 class ExpressionTarget(NamedTuple):
-    """A source as expressions on it are written: its table, what it calls our columns, and in whose words."""
+    """What expressions on a source need: its table, its names of our columns, and the SQL dialect."""
 
     table: str
     columns: Mapping[str, str]  # ours = theirs; empty for an expression
     dialect: str  # duckdb, postgres, spark, or pandas for a DataFrame
 
 
-class _Number(NamedTuple):
-    """A way of counting time in numbers: digits before the point, the least and the first that is none, its
-    expressions.
-    """
+class _NumericTime(NamedTuple):
+    """A numeric encoding of times: digits before the point, the range [first, after), and expressions by dialect."""
 
     what: str
     digits: range
@@ -36,11 +32,11 @@ class _Number(NamedTuple):
     expressions: dict[str, str]
 
 
-_WHOLE = "CAST({x} AS BIGINT)"
+_INTEGER = "CAST({x} AS BIGINT)"
 _EPOCH = "TIMESTAMPTZ '1970-01-01 00:00:00+00'"
-_BEFORE, _END = 31_536_000, 4_133_980_800  # seconds from 1970 to 1971 and to 2101: smaller numbers count something else
-_NUMBERS = (
-    _Number("Excel's days", range(5, 6), 25_569, 73_416, {
+_FIRST, _END = 31_536_000, 4_133_980_800  # seconds from 1970 to 1971 and to 2101: smaller numbers count something else
+_NUMERIC_TIMES = (
+    _NumericTime("Excel's days", range(5, 6), 25_569, 73_416, {
         "duckdb": "TIMESTAMP '1899-12-30' + to_milliseconds(CAST(round(CAST({x} AS DOUBLE) * 86400000) AS BIGINT))",
         "postgres": "TIMESTAMP '1899-12-30' + round(CAST({x} AS double precision) * 86400000) * INTERVAL '1 "
                     "millisecond'",
@@ -48,7 +44,7 @@ _NUMBERS = (
                  "86400, 3) AS DECIMAL(18, 6)))",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="D", origin="1899-12-30").dt.round("ms")',
     }),
-    _Number("Julian days", range(7, 8), 2_440_952.5, 2_488_434.5, {
+    _NumericTime("Julian days", range(7, 8), 2_440_952.5, 2_488_434.5, {
         "duckdb": "timezone('UTC', TIMESTAMP '1970-01-01' + to_milliseconds(CAST(round((CAST({x} AS DOUBLE) - "
                   "2440587.5) * 86400000) AS BIGINT)))",
         "postgres": "TIMESTAMPTZ '1970-01-01 00:00:00+00' + round((CAST({x} AS double precision) - 2440587.5) * "
@@ -56,32 +52,32 @@ _NUMBERS = (
         "spark": "timestamp_millis(CAST(round((CAST({x} AS DOUBLE) - 2440587.5) * 86400000) AS BIGINT))",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="D", origin="julian", utc=True).dt.round("ms")',
     }),
-    _Number("seconds since 1970", range(8, 11), _BEFORE, _END, {
+    _NumericTime("seconds since 1970", range(8, 11), _FIRST, _END, {
         "duckdb": "to_timestamp(CAST({x} AS DOUBLE))",
         "postgres": "to_timestamp(CAST({x} AS double precision))",
         "spark": "timestamp_seconds(CAST({x} AS DECIMAL(18, 6)))",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="s", utc=True)',
     }),
-    _Number("milliseconds since 1970", range(11, 14), _BEFORE * 10**3, _END * 10**3, {
+    _NumericTime("milliseconds since 1970", range(11, 14), _FIRST * 10**3, _END * 10**3, {
         "duckdb": "to_timestamp(CAST({x} AS DOUBLE) / 1000)",
         "postgres": "to_timestamp(CAST({x} AS double precision) / 1000)",
         "spark": "timestamp_millis(CAST({x} AS BIGINT))",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="ms", utc=True)',
     }),
-    _Number("microseconds since 1970", range(14, 17), _BEFORE * 10**6, _END * 10**6, {
+    _NumericTime("microseconds since 1970", range(14, 17), _FIRST * 10**6, _END * 10**6, {
         "duckdb": "timezone('UTC', make_timestamp(CAST({x} AS BIGINT)))",
-        "postgres": f"{_EPOCH} + {_WHOLE} * INTERVAL '1 microsecond'",
-        "spark": f"timestamp_micros({_WHOLE})",
+        "postgres": f"{_EPOCH} + {_INTEGER} * INTERVAL '1 microsecond'",
+        "spark": f"timestamp_micros({_INTEGER})",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="us", utc=True)',
     }),
-    _Number("nanoseconds since 1970", range(17, 20), _BEFORE * 10**9, _END * 10**9, {
+    _NumericTime("nanoseconds since 1970", range(17, 20), _FIRST * 10**9, _END * 10**9, {
         "duckdb": "timezone('UTC', make_timestamp(CAST({x} AS BIGINT) // 1000))",
-        "postgres": f"{_EPOCH} + {_WHOLE} / 1000 * INTERVAL '1 microsecond'",
-        "spark": f"timestamp_micros({_WHOLE} DIV 1000)",
+        "postgres": f"{_EPOCH} + {_INTEGER} / 1000 * INTERVAL '1 microsecond'",
+        "spark": f"timestamp_micros({_INTEGER} DIV 1000)",
         "pandas": 'pd.to_datetime(pd.to_numeric({x}), unit="ns", utc=True)',
     }),
 )  # fmt: skip  # words by the line
-# Codes of the parts of a date, in the words of each dialect.
+# Format codes of the parts of a date, by dialect.
 _STRPTIME = {
     "year": "%Y", "short": "%y", "month": "%m", "day": "%d", "name": "%b", "hour": "%H", "half": "%I",
     "minute": "%M", "second": "%S", "part": "%f", "noon": "%p",
@@ -101,12 +97,12 @@ _CODES = {
 
 
 def refuse_numbers(target: ExpressionTarget, name: str, forms: list[tuple[str, int, str, str]]) -> None:
-    """Raise where most values of a column are numbers that count time; `forms` are its forms, rows, least and last
+    """Raise DataError if most values of a column are numeric times; `forms` are tuples of form, rows, least and last
     value.
     """
     filled = sum(rows for _, rows, *_ in forms)
-    for kind in _NUMBERS:
-        counting = [form for form in forms if _counts(kind, *form)]
+    for kind in _NUMERIC_TIMES:
+        counting = [form for form in forms if _matches(kind, *form)]
         if sum(rows for _, rows, *_ in counting) * 2 > filled:
             raise DataError(
                 "The {table} column {name!r} holds numbers such as {counting}, which look like {what}: {offer}",
@@ -118,7 +114,7 @@ def refuse_numbers(target: ExpressionTarget, name: str, forms: list[tuple[str, i
             )
 
 
-def _counts(kind: _Number, mask: str, _: int, least: str, last: str) -> bool:
+def _matches(kind: _NumericTime, mask: str, _: int, least: str, last: str) -> bool:
     is_number = re.fullmatch(r"(9+)(?:\.9+)?", mask)
     if not is_number or len(is_number[1]) not in kind.digits or mask == "99999999":
         return False
@@ -126,14 +122,14 @@ def _counts(kind: _Number, mask: str, _: int, least: str, last: str) -> bool:
 
 
 def order_offers(target: ExpressionTarget, name: str, forms: list[Form]) -> str:
-    """The expressions that read forms of two orders of day and month, or years of two digits, ready to be pasted."""
+    """Expressions for both orders of day and month, or for years of two digits, ready to be pasted."""
     orders = [("day", "month"), ("month", "day")]
     offered = [_expression(target, [_codes(form, order, target.dialect) for form in forms]) for order in orders]
     return _offer(target, name, [*dict.fromkeys(offered)])
 
 
 def _codes(form: Form, order: tuple[str, str], dialect: str) -> str:
-    """A form in the codes of a dialect, its separators as they stand."""
+    """A form as a format string of a dialect, with its separators."""
     codes = _CODES[dialect]
     assert form.parts  # only parsed forms are offered
     parts, pattern, end_of_last = form.parts, "", 0

@@ -1,4 +1,4 @@
-"""The ways in which times are written: a form is a text with its digits as 9, known to its end or not at all."""
+"""Formats of times: a form is a text with its digits replaced by 9, which matches a known format as a whole or not."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from functools import cache
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
-# Forms that are ISO already, by far the commonest, are found by a pattern, which costs a fifth of a translation: a
-# date, a time without and one with an offset. Digits from 0 to 8 are in no other form.
+# Forms of ISO 8601, by far the most frequent, are found by a pattern, which takes a fifth of the time of a translation:
+# a date, a time without and one with an offset. No other form has digits from 0 to 8.
 ISO = _DATE, _TIME, _INSTANT = "1", "2", "3"
 _CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 _OFFSET = r"(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
-_LONGEST = 100  # characters of a time
+_MAX_LENGTH = 100  # characters of a time
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
@@ -22,7 +22,7 @@ _MONTH = (
 _DAY_OF_WEEK = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?"
 _YEAR = r"(?P<year>9{1,6})"
 _DAY = r"(?P<day>9{1,2})(?:st|nd|rd|th)?"
-_DATES = (
+_DATE_PATTERNS = (
     r"(?P<year>9{3,6})(?P<sep>[-/.])(?P<month>9{1,2})(?P=sep)(?P<day>9{1,2})",
     r"(?P<year>9{4})(?P<month>99)(?P<day>99)",
     r"(?P<day>9{1,2})\.(?P<month>9{1,2})\.(?P<year>9{2,6})",
@@ -32,12 +32,12 @@ _DATES = (
     rf"(?P<year>9{{4}})-{_MONTH}-(?P<day>99)",
 )
 _BLANK = "[ \u00a0\u202f]"
-_TIMES = (
+_TIME_PATTERNS = (
     rf"(?:T|,?{_BLANK}{{1,2}}|,? at )(?P<hour>9{{1,2}}):(?P<minute>99)(?::(?P<second>99)(?:[.,](?P<part>9+))?)?"
     rf"(?:{_BLANK}?(?P<half>[ap])\.?m\.?)?",
     r"T(?P<hour>99)(?P<minute>99)(?:(?P<second>99)(?:[.,](?P<part>9+))?)?",
 )
-_ZONES = (
+_ZONE_PATTERNS = (
     r" ?(?P<utc>z)| (?:utc|gmt)",
     r" ?(?P<sign>[+-])(?P<hours>99)(?::?(?P<minutes>99))?",
     # Google Forms and JavaScript: GMT+3 is three hours ahead of UTC, as an offset says.
@@ -49,15 +49,15 @@ _ZONES = (
 
 @cache
 def _forms() -> list[re.Pattern[str]]:
-    """Every date with every time and zone; compiled where times are texts that are not ISO."""
-    patterns = (rf"{day}(?:{time}(?:{zone})?)?" for day in _DATES for time in _TIMES for zone in _ZONES)
+    """All dates with all times and zones; compiled when the first text is not ISO 8601."""
+    patterns = (
+        rf"{day}(?:{time}(?:{zone})?)?" for day in _DATE_PATTERNS for time in _TIME_PATTERNS for zone in _ZONE_PATTERNS
+    )
     return [re.compile(pattern, re.IGNORECASE) for pattern in patterns]
 
 
 class Form(NamedTuple):
-    """One way of writing: where its parts stand, and how many values of the column, from the least to the last, have
-    it.
-    """
+    """One form of a column: its parts, and the number, least and last of the values that have it."""
 
     mask: str
     parts: re.Match | None
@@ -67,12 +67,12 @@ class Form(NamedTuple):
 
     @property
     def is_timed(self) -> bool:
-        """Whether it holds a time of day."""
+        """Whether it has a time of day."""
         return self.mask in (_TIME, _INSTANT) or bool(self.parts and self.parts["hour"])
 
     @property
     def zone(self) -> str:
-        """The zone that it names, `offset` for a distance from UTC; empty without any."""
+        """The name of its zone, `offset` for an offset from UTC, or empty."""
         if self.mask == _INSTANT:
             return "offset"
         if not self.parts or not self.is_timed:
@@ -82,7 +82,7 @@ class Form(NamedTuple):
         return "offset" if self._match.end() > self._end_of_time() else ""
 
     def has(self, name: str) -> bool:
-        """Whether it holds a part."""
+        """Whether it has a part."""
         return bool(self._part(name))
 
     def _part(self, name: str) -> str:
@@ -101,12 +101,12 @@ class Form(NamedTuple):
 
     @property
     def year_digits(self) -> int:
-        """How many digits its year has; 0 of ISO forms, which have four."""
+        """The number of digits of its year; 0 for forms of ISO 8601, which have four."""
         return len(self._part("year"))
 
     def digits(self, text: str, name: str, width: int = 2) -> str:
-        """SQL: the digits of a part, with zeros before them."""
-        length = min(len(self._part(name)), 6)  # of a second, millionths: what is finer is cut off
+        """SQL: the digits of a part, with leading zeros."""
+        length = min(len(self._part(name)), 6)  # fractions of a second are truncated to microseconds
         digits_sql = f"substr({text}, {self._match.start(name) + 1}, {length})"
         return f"'{'0' * (width - length)}' || {digits_sql}" if length < width else digits_sql
 
@@ -158,12 +158,12 @@ def form_of(text: str) -> str:
         f"CASE WHEN regexp_matches({text}, '{plain}') THEN CASE WHEN length({text}) = 10 THEN '{_DATE}' ELSE "
         f"'{_TIME}' END "
         rf"WHEN regexp_matches({text}, '^\d{{4}}-\d\d-\d\d{_CLOCK}{_OFFSET}$') THEN '{_INSTANT}' "
-        f"ELSE translate(substr({text}, 1, {_LONGEST}), '012345678', '999999999') END"
+        f"ELSE translate(substr({text}, 1, {_MAX_LENGTH}), '012345678', '999999999') END"
     )
 
 
 def parse_form(mask: str) -> re.Match | None:
-    """Where the parts of a form stand; None unless all of it is one of the known ways."""
+    """The parts of a form with their positions; None unless the whole form matches a known format."""
     for pattern in _forms():
         if (parts := pattern.fullmatch(mask)) and (
             not parts.groupdict().get("zone") or parts["zone"].lower() in _zones()

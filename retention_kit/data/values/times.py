@@ -1,8 +1,8 @@
-"""Times as SQL: a column of any type, or of texts in any common way of writing, as local time of the report.
+"""SQL that reads a column of times, of any type or common text format, as local time of the report.
 
-Texts are read by their forms. A form is a text with its digits as 9 (`99/99/9999 9:99 PM`); the engine counts those of
-a column, here each is parse_form to its end or not at all, and the engine moves its parts into ISO 8601, the one way
-that every engine reads alike.
+Texts are read by their forms. A form is a text with its digits replaced by 9 (`99/99/9999 9:99 PM`): the engine counts
+the forms of a column, `parse_form` finds the parts of each, and the engine rearranges them as ISO 8601, which all
+engines read alike.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from retention_kit.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from retention_kit.data.values.look import Look
+    from retention_kit.data.values.aggregates import AggregateBatch
 
-FIRST_YEAR, LAST_YEAR = 1970, 2100  # a date outside is a slip of the pen or a stand-in for none
-ENDS = ("ended_at", "trial_ends_at", "closed_at")  # columns whose empty value says that something goes on
-# What programs write where there is no end.
+FIRST_YEAR, LAST_YEAR = 1970, 2100  # other dates are errors or mean none
+ENDS = ("ended_at", "trial_ends_at", "closed_at")  # columns in which an empty value means "ongoing"
+# Dates that programs write for no end.
 NO_END = ("0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
 _NUMBERS = (
     "TINYINT",
@@ -41,13 +41,14 @@ _NUMBERS = (
 )
 
 
-_MOST = 10_000  # forms of one column
+_MOST_FORMS = 10_000  # forms of one column
 
 
 class TimeColumn(NamedTuple):
-    """SQL that reads one column of times: its local time of the report, and what its rows are besides.
+    """SQL that reads one column of times as local time of the report, and conditions on its rows.
 
-    `steps` are columns made one after the other before it: the text and its form, the same in ISO 8601, its naive time.
+    `steps` are columns that are computed before, one after another: the text and its form, the text in ISO 8601, and
+    its naive time.
     """
 
     name: str
@@ -55,14 +56,14 @@ class TimeColumn(NamedTuple):
     steps: tuple[dict[str, str], ...] = ()
     ambiguous: str = "false"
     nonexistent: str = "false"
-    outside: str = "false"  # the year is none that a date may have
-    no_end: str = "false"  # stands for none
-    is_naive: bool = False  # some of its times are without a zone
+    outside: str = "false"  # the year is out of range
+    no_end: str = "false"  # means no end
+    is_naive: bool = False  # some times have no zone
 
 
 def read_times(
     engine: Engine,
-    look: Look,
+    batch: AggregateBatch,
     part: str,
     name: str,
     text: str,
@@ -71,26 +72,26 @@ def read_times(
     report: str,
     target: ExpressionTarget,
 ) -> TimeColumn:
-    """How to read one column of a source, which `look` looks at. `text` is its SQL as text, `zone` that of its naive
-    times, if it has its own.
+    """How to read one column of a source; `batch` computes aggregates of the source, `text` is the column as text, and
+    `zone` the zone of its naive times, if it has its own.
 
-    Raises DataError where it holds no dates, or such whose reading would be a guess.
+    Raises DataError if it has no dates, or ambiguous ones.
     """
     column = quote(name)
     if kind == "TIMESTAMP WITH TIME ZONE":
-        return _of_instants(name, column, f"local_time({column}, {literal(report)})", report)
+        return _read_instants(name, column, f"local_time({column}, {literal(report)})", report)
     if kind == "DATE":
-        return _of_instants(name, f"CAST({column} AS TIMESTAMP)", f"CAST({column} AS TIMESTAMP)", "")
+        return _read_instants(name, f"CAST({column} AS TIMESTAMP)", f"CAST({column} AS TIMESTAMP)", "")
     if kind is not None and kind.startswith("TIMESTAMP"):
-        rows, held, *span = (answer() for answer in span_of(look, name))
+        rows, held, *span = (answer() for answer in span_of(batch, name))
         time = f"CAST({column} AS TIMESTAMP)"
-        clock = TimeColumn(name, time) if rows == held else _of_instants(name, time, time, "")
-        return _of_naive(clock, clock.moment, zone, report, span)._replace(is_naive=held > 0)
+        clock = TimeColumn(name, time) if rows == held else _read_instants(name, time, time, "")
+        return _read_naive(clock, clock.moment, zone, report, span)._replace(is_naive=held > 0)
     is_number = kind is not None and kind.startswith(_NUMBERS)
     if kind is None:
         return TimeColumn(name)
     if kind == "VARCHAR" or kind.startswith("ENUM") or is_number:
-        return _of_texts(engine, part, name, text, kind if is_number else "", zone, report, target)
+        return _read_texts(engine, part, name, text, kind if is_number else "", zone, report, target)
     if engine.rows(f"SELECT count({column}) FROM {part}")[0][0]:
         raise DataError(
             "The {table} column {name!r} holds {kind} values, not dates.",
@@ -101,18 +102,16 @@ def read_times(
     return TimeColumn(name)
 
 
-def span_of(look: Look, name: str) -> list[Callable[[], Any]]:
-    """Ask of a column of times without a zone how many there are, how many can be used, and of these the first and the
-    last year.
-    """
+def span_of(batch: AggregateBatch, name: str) -> list[Callable[[], Any]]:
+    """Aggregates of a column of times without a zone: all, usable ones, and the first and last year of these."""
     time = f"CAST({quote(name)} AS TIMESTAMP)"
-    usable = _of_instants(name, time, time, "").moment
+    usable = _read_instants(name, time, time, "").moment
     years = [f"CAST(EXTRACT(year FROM {most}({usable})) AS INTEGER)" for most in ("min", "max")]
-    return [look.ask(one) for one in (f"count({time})", f"count({usable})", *years)]
+    return [batch.add(one) for one in (f"count({time})", f"count({usable})", *years)]
 
 
-def _of_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
-    """A column of times or dates; `report` is the zone of the report where they are instants."""
+def _read_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
+    """A column of times or dates; `report` is the zone of the report if they are instants, else empty."""
     first, after = f"TIMESTAMP '{FIRST_YEAR}-01-01 00:00:00'", f"TIMESTAMP '{LAST_YEAR + 1}-01-01 00:00:00'"
     if report:
         first, after = f"instant_at({first}, 'UTC')", f"instant_at({after}, 'UTC')"
@@ -127,7 +126,7 @@ def _of_instants(name: str, time: str, local: str, report: str) -> TimeColumn:
     return TimeColumn(name, moment, outside=f"(NOT {inside} AND NOT {no_end})", no_end=no_end)
 
 
-def _of_texts(
+def _read_texts(
     engine: Engine,
     part: str,
     name: str,
@@ -167,16 +166,16 @@ def _of_texts(
         span = [int(min(form.least for form in parsed)[:4]), int(max(form.last for form in parsed)[:4])]
     else:
         iso, form_column, text_column = (quote(f"_{what}_{name}") for what in ("iso", "form", "said"))
-        day_first, span = _order(engine, part, name, text, parsed, target)
+        day_first, span = _day_order(engine, part, name, text, parsed, target)
         ways = "".join(f" WHEN {literal(form.mask)} THEN {form.iso(text_column, day_first)}" for form in parsed)
         steps = [{text_column: text, form_column: form_of(text)}, {iso: f"CASE {form_column}{ways} END"}]
-    return _of_iso(name, iso, form_column, steps, parsed, zone, report, span)
+    return _read_iso(name, iso, form_column, steps, parsed, zone, report, span)
 
 
-def _of_iso(
+def _read_iso(
     name: str, iso: str, form_column: str, steps: list, parsed: list[Form], zone: str | None, report: str, span: list
 ) -> TimeColumn:
-    """The clock of a column that is ISO 8601 by now."""
+    """A column whose texts have been converted to ISO 8601."""
     no_end, outside = "false", "false"
     if name in ENDS:
         no_end = f"coalesce(substr({iso}, 1, 10) IN ({', '.join(map(literal, NO_END))}), false)"
@@ -199,20 +198,20 @@ def _of_iso(
             return clock._replace(moment=only(instant))
         return clock._replace(moment=only(f"CASE WHEN {timed} THEN {instant} ELSE {local} END"))
     if zones:
-        return _named_zones(clock, iso, form_column, parsed, report, span, only)
+        return _read_named_zones(clock, iso, form_column, parsed, report, span, only)
     if not any(form.is_timed for form in parsed):
         return clock._replace(moment=only(local))
-    moment = _of_naive(clock, only(local, timed), zone, report, _within(span))._replace(is_naive=True)
+    moment = _read_naive(clock, only(local, timed), zone, report, _clamp(span))._replace(is_naive=True)
     if all(form.is_timed for form in parsed):
         return moment
-    # A bare date is that date's midnight by any clock.
+    # A date without time is its midnight in any zone.
     return moment._replace(moment=f"CASE WHEN {timed} THEN {moment.moment} ELSE {only(local)} END")
 
 
-def _named_zones(
+def _read_named_zones(
     clock: TimeColumn, iso: str, form_column: str, parsed: list[Form], report: str, span: list, only: Callable[..., str]
 ) -> TimeColumn:
-    """Times that name their zones, each read by its own clock, beside some with an offset."""
+    """Times with names of zones, each read in its own, and perhaps some with an offset."""
     column = quote(f"_naive_{clock.name}")
     forms: dict[str, list[str]] = {}
     for form in parsed:
@@ -224,7 +223,7 @@ def _named_zones(
     flags: dict[bool, list[str]] = {True: [], False: []}
     for zone, masks in forms.items():
         is_here = f"{form_column} IN ({', '.join(masks)})"
-        moved = transitions(zone, *_within(span)) if zone else ()
+        moved = transitions(zone, *_clamp(span)) if zone else ()
         cases.append(f"WHEN {is_here} THEN {in_report_zone(column, zone or report, report, moved) if zone else column}")
         for is_gap, flagged in flags.items():
             flagged.append(f"({is_here} AND ({in_any_transition(moved, column, is_gap)}))")
@@ -236,8 +235,8 @@ def _named_zones(
     )
 
 
-def _of_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span: Iterable[int | None]) -> TimeColumn:
-    """Naive times as local times of the report: those that its clocks skip or show twice are known."""
+def _read_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span: Iterable[int | None]) -> TimeColumn:
+    """Naive times as local times of the report, with conditions for those that do not exist or occur twice."""
     column = quote(f"_naive_{clock.name}")
     first, last = span
     changes = transitions(zone or report, first, last) if first is not None else ()
@@ -249,38 +248,37 @@ def _of_naive(clock: TimeColumn, time: str, zone: str | None, report: str, span:
     )
 
 
-def _within(span: list[int | None]) -> list[int | None]:
+def _clamp(span: list[int | None]) -> list[int | None]:
     return [year if year is None else min(max(year, FIRST_YEAR), LAST_YEAR) for year in span]
 
 
 def _forms_of(engine: Engine, part: str, name: str, text: str, target: ExpressionTarget) -> list[Form]:
-    """The forms of a column with how often they occur, the commonest first."""
+    """The forms of a column with their counts, the most frequent first."""
     rows = engine.rows(
         f"SELECT form, count(*) AS found, min(said) AS least, max(said) AS last FROM (SELECT said, {form_of('said')} "
         "AS form "
         f"FROM (SELECT {text} AS said FROM {part}) AS came WHERE said IS NOT NULL) AS typed GROUP BY form "
-        f"ORDER BY count(*) DESC, form LIMIT {_MOST + 1}"
+        f"ORDER BY count(*) DESC, form LIMIT {_MOST_FORMS + 1}"
     )
-    if len(rows) > _MOST:
+    if len(rows) > _MOST_FORMS:
         raise DataError(
             "The {table} column {name!r} holds no dates: its values are written in more than {most:,} ways, such "
             "as {rows!r}: see which column is which.",
             table=target.table,
             name=name,
-            most=_MOST,
+            most=_MOST_FORMS,
             rows=rows[0][2],
         )
     is_plain = all(mask in ISO for mask, *_ in rows)  # whose parts nobody asks for
     return [Form(mask, None if is_plain else parse_form(mask), *more) for mask, *more in rows]
 
 
-def _order(
+def _day_order(
     engine: Engine, part: str, name: str, text: str, parsed: list[Form], target: ExpressionTarget
 ) -> tuple[bool, list]:
-    """Whether the day stands before the month in a column's numbers, by the parts above 12, and its first and last
-    year.
+    """Whether the day is before the month in numeric dates, by parts above 12, and the first and last year.
 
-    Raises DataError where both are proven, or neither.
+    Raises DataError if a column has both orders, or neither can be proven.
     """
     full = [form for form in parsed if form.mask in ISO or form.year_digits == 4]
     short = [form for form in parsed if form.year_digits == 2]
@@ -296,7 +294,7 @@ def _order(
     if all(form.mask in ISO for form in parsed):
         return True, [int(min(form.least for form in parsed)[:4]), int(max(form.last for form in parsed)[:4])]
 
-    def byform_of(forms: list[Form], part: str) -> str:
+    def digits_by_form(forms: list[Form], part: str) -> str:
         ways = "".join(f" WHEN {literal(form.mask)} THEN {form.digits('said', part)}" for form in forms)
         return f"CASE form{ways} END" if ways else "CAST(NULL AS VARCHAR)"
 
@@ -311,7 +309,7 @@ def _order(
     query = (
         f"SELECT {', '.join(examples)}, min(CASE WHEN one <> two AND one <= '12' AND two <= '12' THEN said END), "
         "min(year), max(year) FROM (SELECT said, "
-        f"{byform_of(numbers, 'one')} AS one, {byform_of(numbers, 'two')} AS two, "
+        f"{digits_by_form(numbers, 'one')} AS one, {digits_by_form(numbers, 'two')} AS two, "
         f"{f'CASE form{years} END' if years else 'CAST(NULL AS VARCHAR)'} AS year FROM (SELECT said, "
         f"{form_of('said')} AS form "
         f"FROM (SELECT {text} AS said FROM {part}) AS came) AS typed) AS parted"

@@ -1,4 +1,4 @@
-"""Local clocks: the times that a zone's clocks skip or show twice, and SQL that turns such times into instants."""
+"""Transitions of time zones: local times that do not exist or occur twice, and SQL that converts local times."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from retention_kit.data.engines.sql_text import literal
 
-_YEARS = (1900, 2100)  # a date far outside is a slip of the pen, and no reason to follow a zone for millennia
+_YEARS = (1900, 2100)  # dates outside are errors, and computing transitions for millennia is slow
 
 
 class Transition(NamedTuple):
-    """Clocks are put forward or back: the local times [start, end) do not exist or occur twice.
+    """A change of a zone's offset: the local times [start, end) do not exist (`is_gap`) or occur twice.
 
-    `offset` is the zone's distance from UTC before the shift, by which such times are read: a time that occurs twice is
-    its first occurrence, and one that does not exist moves forward by the length of the gap.
+    `offset` is the offset from UTC before the change, by which such times are read: a time that occurs twice is its
+    first occurrence, and one that does not exist moves forward by the length of the gap.
     """
 
     start: datetime
@@ -24,14 +24,14 @@ class Transition(NamedTuple):
     is_gap: bool
     offset: timedelta
 
-    def holds(self, time: str) -> str:
-        """SQL: whether a local time lies within."""
+    def contains(self, time: str) -> str:
+        """SQL: whether a local time is in [start, end)."""
         return f"({time} >= TIMESTAMP '{self.start}' AND {time} < TIMESTAMP '{self.end}')"
 
 
 @lru_cache(maxsize=32)
 def transitions(zone: str, first: int, last: int) -> tuple[Transition, ...]:
-    """The shifts of a zone's clocks in the years from first to last, in order."""
+    """The transitions of a zone in the years from first to last, in order."""
     first, last = (min(max(year, _YEARS[0]), _YEARS[1]) for year in (first, last))
     clock = ZoneInfo(zone)
     changes = []
@@ -49,21 +49,22 @@ def transitions(zone: str, first: int, last: int) -> tuple[Transition, ...]:
 
 
 def in_any_transition(changes: tuple[Transition, ...], time: str, is_gap: bool) -> str:
-    """SQL: whether a local time is one that the clocks skip (or, with is_gap false, show twice)."""
-    return " OR ".join(change.holds(time) for change in changes if change.is_gap is is_gap) or "false"
+    """SQL: whether a local time does not exist (or, if `is_gap` is false, occurs twice)."""
+    return " OR ".join(change.contains(time) for change in changes if change.is_gap is is_gap) or "false"
 
 
 def in_report_zone(time: str, zone: str | None, report: str, changes: tuple[Transition, ...]) -> str:
     """SQL: a naive local time of a zone, or of the report's if it has none, as local time of the report."""
     if zone in (None, report):
         moved = "".join(
-            f" WHEN {change.holds(time)} THEN {time} + {_interval(change.end - change.start)}"
+            f" WHEN {change.contains(time)} THEN {time} + {_interval(change.end - change.start)}"
             for change in changes
             if change.is_gap
         )
         return f"CASE{moved} ELSE {time} END" if moved else time
     special = "".join(
-        f" WHEN {change.holds(time)} THEN instant_at({time} - {_interval(change.offset)}, 'UTC')" for change in changes
+        f" WHEN {change.contains(time)} THEN instant_at({time} - {_interval(change.offset)}, 'UTC')"
+        for change in changes
     )
     instant = f"instant_at({time}, {literal(zone)})"
     return f"local_time({f'CASE{special} ELSE {instant} END' if special else instant}, {literal(report)})"
@@ -74,7 +75,7 @@ def _offset(clock: ZoneInfo, moment: datetime) -> timedelta:
 
 
 def _find_change(clock: ZoneInfo, low: datetime, high: datetime, before: timedelta) -> datetime:
-    """The first second with another offset than before, by halving."""
+    """The first second with another offset than before, by bisection."""
     while high - low > timedelta(seconds=1):
         middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
         low, high = (middle, high) if _offset(clock, middle) == before else (low, middle)

@@ -1,7 +1,7 @@
-"""SQL expressions of the user's on columns of text: what they compute with is read as a number, the rest stays text.
+"""Types SQL expressions of users on columns of text: operands of computations are read as numbers, others stay text.
 
-The embedded engine's own parser takes an expression apart, and its binder says of which type each part is. Numbers are
-read as amounts are (`amounts.py`): each text by all of its values.
+The embedded engine's parser gives the syntax tree of an expression, and its binder the type of each part. Numbers are
+read like amounts (`amounts.py`): each text by all of its values.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import Sentence, Verbatim
 
 _ARITHMETIC = {"+", "-", "*", "/", "//", "%", "**", "^"}
-_ALIKE = {"greatest": 0, "least": 0, "nullif": 0, "if": 1}  # functions whose arguments, from which on, are of one type
-_ORDER = {
+_UNIFIED = {
+    "greatest": 0,
+    "least": 0,
+    "nullif": 0,
+    "if": 1,
+}  # functions with arguments of one type, and the first of these
+_COMPARISONS = {
     "COMPARE_LESSTHAN": "<",
     "COMPARE_GREATERTHAN": ">",
     "COMPARE_LESSTHANOREQUALTO": "<=",
@@ -34,20 +39,20 @@ _TIMES = ("DATE", "TIMESTAMP")
 
 
 def columns_in(engine: DuckDB, text: str) -> set[str]:
-    """The columns that an expression names, as it spells them; none where it is no SQL."""
+    """The columns in an expression, as it spells them; empty if it is no SQL."""
     try:
-        tree = _parsed(engine, text)
+        tree = _parse(engine, text)
         return set() if tree is None else _references(_root(tree))
     except RecursionError:  # `type_expression` says so
         return set()
 
 
 def type_expression(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Finding]]:
-    """An expression on a relation's columns, with texts read as numbers, times or truths where they meet such; what is
-    to be told.
+    """An expression on a relation's columns, with texts converted to numbers, times or booleans if combined with such;
+    and findings.
 
-    `label` is what a sentence calls the expression. Raises DataError where it is none, or asks for more than its row,
-    and where the values of a text that is computed with do not agree in how numbers are written.
+    `label` is the name of the expression in messages. Raises DataError if it is no expression or needs more than its
+    row, and if the values of a text that is used as a number have different formats.
     """
     try:
         return _type_expression(engine, text, relation, label, hints)
@@ -59,7 +64,7 @@ def type_expression(engine: DuckDB, text: str, relation: str, label: str, hints:
 
 def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Finding]]:
     columns = engine.types(relation)
-    tree = _parsed(engine, text)
+    tree = _parse(engine, text)
     if nearest := close_column(text, columns) if tree is None else "":
         raise DataError(
             "{label} is neither a column nor an SQL expression: did you mean {nearest!r}?", label=label, nearest=nearest
@@ -68,14 +73,17 @@ def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints
         raise DataError(
             "{label} is no SQL expression{where}: {hint}",
             label=label,
-            where=_where(engine, text),
+            where=_error_position(engine, text),
             hint=advice(_near(columns, text)),
         )
     fault, inner = find_fault(engine, _root(tree))
     if fault:
         alone = _to_sql(engine, inner) if inner else ""
         raise DataError(
-            "{label} {fault}: {hint}", label=label, fault=Phrase(fault), hint=advice(_near(columns, text), alone)
+            "{label} {fault}: {hint}",
+            label=label,
+            fault=Phrase(fault),
+            hint=advice(_near(columns, text), alone),
         )
     before = json.dumps(tree)
     typing = _Typing(engine, relation, columns, label, hints)
@@ -88,13 +96,13 @@ def _type_expression(engine: DuckDB, text: str, relation: str, label: str, hints
 
 
 def _near(columns: Iterable[str], text: str) -> list[str]:
-    """The columns that a text names, else all of them."""
+    """The columns named in a text, else all of them."""
     return [name for name in columns if name.lower() in text.lower()] or [*columns]
 
 
-def _where(engine: DuckDB, text: str) -> str:
-    """At which of its words the engine's parser no longer understands a text."""
-    serialized = _serialized(engine, text)
+def _error_position(engine: DuckDB, text: str) -> str:
+    """The position of a syntax error, as a part of a message."""
+    serialized = _serialize(engine, text)
     error = json.loads(serialized)
     if not error["error"]:
         return Phrase(" but more")
@@ -105,22 +113,22 @@ def _where(engine: DuckDB, text: str) -> str:
 
 def _to_sql(engine: DuckDB, node: dict) -> str:
     """A node as SQL."""
-    tree = _parsed(engine, "NULL")
+    tree = _parse(engine, "NULL")
     assert tree is not None  # NULL is an expression
     _set_root(tree, node)
     return _deserialize(engine, tree)
 
 
 class _Typing:
-    """Types the nodes of one expression, the innermost first."""
+    """Types the nodes of one expression, from the inside out."""
 
     def __init__(self, engine: DuckDB, relation: str, columns: dict[str, str], label: str, hints: Hints):
         self._engine, self._relation, self._label, self._hints = engine, relation, label, hints
         self._columns = tuple(columns.items())
-        self.findings: dict[str, Finding] = {}  # by the text whose reading is to be told
+        self.findings: dict[str, Finding] = {}  # by text
 
     def visit(self, node: Any) -> Any:
-        """A node, or list of nodes, with its texts typed."""
+        """A node, or list of nodes, with converted texts."""
         if isinstance(node, list):
             return [self.visit(part) for part in node]
         if not isinstance(node, dict) or node.get("class") in ("SUBQUERY", "LAMBDA", "TYPE"):
@@ -134,9 +142,9 @@ class _Typing:
             case "COMPARISON":
                 return self._comparison(node)
             case "BETWEEN":
-                node["input"], node["lower"], node["upper"] = self._alike([node["input"], node["lower"], node["upper"]])
+                node["input"], node["lower"], node["upper"] = self._unify([node["input"], node["lower"], node["upper"]])
             case "OPERATOR" if node["type"] in ("COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_COALESCE"):
-                first, *others = self._alike(node["children"])
+                first, *others = self._unify(node["children"])
                 if node["type"] != "OPERATOR_COALESCE" and any(map(_is_blank, others)):
                     first = self._blank(first)
                 node["children"] = [first, *others]
@@ -146,7 +154,7 @@ class _Typing:
                 node["children"] = [self._truth(part) for part in node["children"]]
             case "CASE":
                 checks = node["case_checks"]
-                *thens, other = self._alike([*(check["then_expr"] for check in checks), node["else_expr"]])
+                *thens, other = self._unify([*(check["then_expr"] for check in checks), node["else_expr"]])
                 for check, then in zip(checks, thens, strict=True):
                     check["then_expr"], check["when_expr"] = then, self._truth(check["when_expr"])
                 node["else_expr"] = other
@@ -159,9 +167,9 @@ class _Typing:
         texts = [self._is_text(part) for part in arguments]
         if not any(texts):
             return node
-        if node["function_name"] in _ALIKE:
-            start = _ALIKE[node["function_name"]]
-            return _with(node, [*arguments[:start], *self._alike(arguments[start:])])
+        if node["function_name"] in _UNIFIED:
+            start = _UNIFIED[node["function_name"]]
+            return _with(node, [*arguments[:start], *self._unify(arguments[start:])])
         if node.get("is_operator") and node["function_name"] in _ARITHMETIC:
             others = [self._kind(part) for part, is_text in zip(arguments, texts, strict=True) if not is_text]
             is_time = any(kind.startswith(("INTERVAL", *_TIMES)) for kind in others)
@@ -177,9 +185,9 @@ class _Typing:
 
     def _comparison(self, node: dict) -> dict:
         left, right = node["left"], node["right"]
-        if node["type"] in _ORDER and self._is_text(left) and self._is_text(right):
+        if node["type"] in _COMPARISONS and self._is_text(left) and self._is_text(right):
             # Two columns: as numbers where both hold one, else as texts.
-            sign = _ORDER[node["type"]]
+            sign = _COMPARISONS[node["type"]]
             return self._expand(
                 f"CASE WHEN _m IS NOT NULL AND _n IS NOT NULL THEN _m {sign} _n ELSE _a {sign} _b END",
                 _a=left,
@@ -187,15 +195,13 @@ class _Typing:
                 _m=self._number(left),
                 _n=self._number(right),
             )
-        left, right = self._alike([left, right])
-        if node["type"] not in _ORDER and (_is_blank(left) or _is_blank(right)):
+        left, right = self._unify([left, right])
+        if node["type"] not in _COMPARISONS and (_is_blank(left) or _is_blank(right)):
             left, right = self._blank(left), self._blank(right)
         return node | {"left": left, "right": right}
 
-    def _alike(self, nodes: list[dict]) -> list[dict]:
-        """Nodes of which the texts are read as what the others are; as they are where a text is written out among
-        them.
-        """
+    def _unify(self, nodes: list[dict]) -> list[dict]:
+        """Nodes with texts converted to the type of the others; unchanged if one is a text constant."""
         kinds = [None if _is_null(node) else self._kind(node) for node in nodes]
         others = [kind for kind in kinds if kind and kind != "VARCHAR"]
         written = any(kind == "VARCHAR" and _is_constant(node) for kind, node in zip(kinds, nodes, strict=True))
@@ -210,7 +216,7 @@ class _Typing:
         return [convert(_a=node) if kind == "VARCHAR" else node for kind, node in zip(kinds, nodes, strict=True)]
 
     def _number(self, _a: dict) -> dict:
-        """A text as a number, as all that stands there is written."""
+        """A text as a number, by the format of all of its values."""
         column = self._sql(_a)
         text = f"nullif(trim({column}), '')"
         number = read_numbers(self._engine, self._relation, text, f"{self._label}: {column}", self._hints)
@@ -224,7 +230,7 @@ class _Typing:
         return self._expand("TRY_CAST(_a AS BOOLEAN)", _a=node) if self._is_text(node) else node
 
     def _blank(self, node: dict) -> dict:
-        """An empty cell is NULL: where it is compared with '', it is that."""
+        """A text in which NULL, an empty cell, equals ''."""
         return self._expand("coalesce(_a, '')", _a=node) if self._is_text(node) else node
 
     def _is_text(self, node: dict) -> bool:
@@ -237,7 +243,7 @@ class _Typing:
         key = (text, self._columns)
         if key not in _KINDS:
             types = self._engine.types(f"(SELECT {text} AS said FROM {self._relation} AS _theirs)")
-            _remember(_KINDS, key, [tuple(types.values())])
+            _store(_KINDS, key, [tuple(types.values())])
         return _KINDS[key]
 
     def _binds(self, node: dict) -> bool:
@@ -251,14 +257,14 @@ class _Typing:
         return _to_sql(self._engine, node)
 
     def _expand(self, template: str, **nodes: dict) -> dict:
-        tree = _parsed(self._engine, template)
+        tree = _parse(self._engine, template)
         assert tree is not None, template
         return _substitute(_root(tree), nodes)
 
 
-def _parsed(engine: DuckDB, text: str) -> dict | None:
+def _parse(engine: DuckDB, text: str) -> dict | None:
     """The statement `SELECT text` as the engine's parser sees it, if it is one expression."""
-    tree = json.loads(_serialized(engine, text))
+    tree = json.loads(_serialize(engine, text))
     if tree["error"] or len(tree["statements"]) != 1:
         return None
     select = tree["statements"][0]["node"]
@@ -272,25 +278,25 @@ def _parsed(engine: DuckDB, text: str) -> dict | None:
 def _deserialize(engine: DuckDB, tree: dict) -> str:
     serialized = json.dumps(tree)
     if serialized not in _DESERIALIZED:
-        _remember(
+        _store(
             _DESERIALIZED, serialized, engine.rows(f"SELECT json_deserialize_sql(CAST({literal(serialized)} AS JSON))")
         )
     return _DESERIALIZED[serialized].removeprefix("SELECT ")
 
 
-def _serialized(engine: DuckDB, text: str) -> str:
+def _serialize(engine: DuckDB, text: str) -> str:
     if text not in _SERIALIZED:
-        _remember(_SERIALIZED, text, engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})"))
+        _store(_SERIALIZED, text, engine.rows(f"SELECT json_serialize_sql({literal(f'SELECT {text}')})"))
     return _SERIALIZED[text]
 
 
-# Every engine's parser says the same of a text, and a source's expressions ask it hundreds of times.
+# Caches: all engines parse a text alike, and the expressions of a source need it hundreds of times.
 _SERIALIZED: dict[str, str] = {}
 _DESERIALIZED: dict[str, str] = {}
 _KINDS: dict[tuple, str] = {}  # by an expression of a row, and the names and types of the columns it may name
 
 
-def _remember(answers: dict[Any, str], key: Any, rows: list[tuple]) -> None:
+def _store(answers: dict[Any, str], key: Any, rows: list[tuple]) -> None:
     if len(answers) >= 4096:
         answers.clear()
     ((answers[key],),) = rows

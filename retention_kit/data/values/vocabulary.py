@@ -1,8 +1,7 @@
-"""Words of interval, status, scale and score columns in ours, whoever wrote them; each is decided once and for all
-engines.
+"""Translates words of interval, status, scale and score columns into ours, the same for all engines.
 
-Only words that mean the same everywhere are known here: what means one thing at one vendor and another at the next,
-such as Recurly's `canceled`, belongs in the vendor's mapping.
+Only words with the same meaning everywhere are known here: vendor-specific ones, such as Recurly's `canceled`, belong
+in the vendor's mapping.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from retention_kit.data.engines.sql_text import NO_TEXT, literal
 
 INTERVALS = ("day", "week", "month", "quarter", "year")
 SCALES = ("0-10", "1-5", "1-7", "1-10", "0-2", "good/bad")
-_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}  # how often each interval is in it
-# Intervals are counted in days, weeks or months: how many of which an interval of each unit is.
+_PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}  # intervals in a year
+# Intervals are counted in days, weeks or months: each unit as a number of these.
 _STEPS = {"day": (1, "day"), "week": (1, "week"), "month": (1, "month"), "quarter": (3, "month"), "year": (12, "month")}
 _UNITS = {
     "day": "day", "days": "day", "daily": "day", "d": "day", "dy": "day",
@@ -30,12 +29,12 @@ _UNITS = {
     "year": "year", "years": "year", "yearly": "year", "y": "year", "yr": "year", "yrs": "year", "annual": "year",
     "annually": "year", "annum": "year",
 }  # fmt: skip  # words by the line
-# What is taken for half of a unit and for two of them is not known, but what to write instead is.
-_TWO_MEANINGS = {
+# Ambiguous words, which may mean half a unit or two units, with clear ones.
+_AMBIGUOUS = {
     "biweekly": "2 weeks", "bimonthly": "2 months", "bimensual": "2 months", "biyearly": "6 months or 2 years",
     "biannual": "6 months or 2 years", "biannually": "6 months or 2 years", "bianually": "6 months or 2 years",
 }  # fmt: skip  # words by the line
-_SEVERAL = {
+_MULTIPLES = {
     "semiannual": (6, "month"), "semiannually": (6, "month"),
     "halfyear": (6, "month"), "halfyearly": (6, "month"), "biennial": (2, "year"), "biennially": (2, "year"),
     "fortnight": (2, "week"), "fortnightly": (2, "week"), "twiceayear": (6, "month"), "twiceyearly": (6, "month"),
@@ -71,11 +70,11 @@ _STATUSES = {
     "closed": "cancelled",
 }  # fmt: skip  # words by the line
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９٫", "0123456789" * 3 + ".")
-_GOOD = {"good", "bad"}
+_GOOD_OR_BAD = {"good", "bad"}
 
 
 def parse_interval(text: str) -> str | None:
-    """`month` for `Monthly`, `quarter` for `3 months`, `2 week` for `every 2 weeks` or `P2W`; None for what is none."""
+    """`month` for `Monthly`, `quarter` for `3 months`, `2 week` for `every 2 weeks` or `P2W`; None if it is unknown."""
     text_key = re.sub(r"[\s_-]+", " ", text.translate(_DIGITS).strip().lower()).strip(" .")
     if match := re.fullmatch(r"p(\d+)([dwmy])", text_key):
         return _interval(int(match[1]), _UNITS[match[2]])
@@ -83,7 +82,7 @@ def parse_interval(text: str) -> str | None:
     text_key = re.sub(
         r"( (plan|subscription|billing|billed|payments?|recurring|prepaid|prepayment|contract))+$", "", text_key
     )
-    if several := _SEVERAL.get(text_key.replace(" ", "")):
+    if several := _MULTIPLES.get(text_key.replace(" ", "")):
         return _interval(*several)
     count, unit = 1, text_key
     if match := re.fullmatch(r"(\d{1,3}|[a-z]+)(?: ?x)? ?([a-z]+?)(?:\(s\))?", text_key):
@@ -98,8 +97,8 @@ def parse_interval(text: str) -> str | None:
 
 
 def _interval(count: int, unit: str) -> str | None:
-    """The count in the largest unit that it fills: 12 months are a year. None for none and for a thousand years."""
-    if not 0 < count < 1000 * _A_YEAR[unit]:
+    """The interval in the largest possible unit: 12 months are a year. None for 0 and for a thousand years."""
+    if not 0 < count < 1000 * _PER_YEAR[unit]:
         return None
     if unit == "day" and count == 365:
         return "year"
@@ -115,8 +114,8 @@ def _interval(count: int, unit: str) -> str | None:
 
 
 def clearer_interval(text: str) -> str:
-    """What to write for an interval that is taken to mean two things; empty for others."""
-    return _TWO_MEANINGS.get(re.sub(r"[^a-z]", "", text.lower()), "")
+    """What to write for an ambiguous interval; empty for others."""
+    return _AMBIGUOUS.get(re.sub(r"[^a-z]", "", text.lower()), "")
 
 
 def split_interval(interval: str) -> tuple[int, str]:
@@ -135,18 +134,18 @@ def interval_step(interval: str) -> tuple[int, str]:
 def per_year(interval: str) -> Fraction:
     """How often an interval, as `parse_interval` writes it, comes in a year: 4 for a quarter, 26 for two weeks."""
     count, unit = split_interval(interval)
-    return Fraction(_A_YEAR[unit], count)
+    return Fraction(_PER_YEAR[unit], count)
 
 
 def parse_status(text: str) -> str | None:
-    """Our status for a vendor's word, whatever its case and separators: `past_due` for `Past Due`; None for others."""
+    """Our status for a word in any case and with any separators: `past_due` for `Past Due`; None if it is unknown."""
     return _STATUSES.get(
         re.sub(r"[\s_.-]+", "", text.strip().lower().removeprefix("wc-"))
     )  # WordPress writes wc-active
 
 
 def parse_scale(text: str) -> str | None:
-    """`1-5` for `1 – 5` or `1 to 5`; None for a scale that is not known."""
+    """`1-5` for `1 – 5` or `1 to 5`; None for an unknown scale."""
     scale = re.sub(r"\s*(?:[-–—]|to|bis|\.\.)\s*", "-", text.translate(_DIGITS).strip().lower())
     scale = {"0-1": "good/bad", "bad/good": "good/bad"}.get(scale.replace(" ", ""), scale)
     return scale if scale in SCALES else None
@@ -154,12 +153,12 @@ def parse_scale(text: str) -> str | None:
 
 def is_good_or_bad(text: str) -> bool:
     """Whether an answer is `good` or `bad`, as in `Good, thanks`, and no number."""
-    return re.split(r"[\s,(]", text.strip().lower(), maxsplit=1)[0] in _GOOD and not re.search(r"\d", text)
+    return re.split(r"[\s,(]", text.strip().lower(), maxsplit=1)[0] in _GOOD_OR_BAD and not re.search(r"\d", text)
 
 
 def parse_score(text: object) -> Decimal | None:
-    """The number of an answer, at either end of its label: 10 of `10 - Extremely likely`, 5 of `Very satisfied (5)`, 4
-    of `4/5`; good is 1 and bad 0. None where there is none, or another one at the other end.
+    """The number at either end of an answer: 10 for `10 - Extremely likely`, 5 for `Very satisfied (5)`, 4 for `4/5`;
+    good is 1 and bad 0. None without a number, or with two different ones.
     """
     answer = str(text).translate(_DIGITS).strip()
     plain = answer.replace(",", ".") if re.fullmatch(r"-?\d+,\d{1,2}", answer) else answer
@@ -190,7 +189,7 @@ def subscription_words(engine: Engine, texts: dict[str, str]) -> dict[str, str]:
         _meanings(engine, texts[name], read) for name, read in (("interval", parse_interval), ("status", parse_status))
     )
     intervals = sorted({*INTERVALS, *billed.values()})
-    cases = " ".join(f"WHEN {literal(name)} THEN {_amount_a_year(per_year(name))}" for name in intervals)
+    cases = " ".join(f"WHEN {literal(name)} THEN {_amount_per_year(per_year(name))}" for name in intervals)
     return {
         "interval": _replace_words(texts["interval"], billed),
         "status": _replace_words(texts["status"], statuses),
@@ -215,7 +214,7 @@ def scale_words(engine: Engine, text: str) -> str:
 def _meanings(
     engine: Engine, text: str, read: Callable[[str], str | None], table: str = "subscriptions"
 ) -> dict[str, str]:
-    """The texts of a column that can be read, with what they mean."""
+    """The known texts of a column with their meanings."""
     if text == NO_TEXT:
         return {}
     query = (
@@ -231,7 +230,7 @@ def _replace_words(text: str, meanings: dict[str, str]) -> str:
     return f"CASE lower({text}) {cases} ELSE lower({text}) END" if cases else f"lower({text})"
 
 
-def _amount_a_year(often: Fraction) -> str:
+def _amount_per_year(often: Fraction) -> str:
     if often.denominator == 1:
         return f"amount * {often.numerator}"
     return f"CAST(round(CAST(amount AS DOUBLE) * {often.numerator} / {often.denominator}) AS BIGINT)"

@@ -15,7 +15,7 @@ from retention_kit.data.readers.header import Names
 from retention_kit.data.readers.text_files import TextOptions, read_text
 
 
-def read_kept_text(
+def read_text_cached(
     engine: DuckDB,
     path: Path,
     name: str,
@@ -33,7 +33,7 @@ def read_kept_text(
     digest, folder, building = engine.text_folders[path]
     known = [sorted(names.known), [[sorted(one) for one in choices] for choices in names.required]]
     asked = [digest, path.name, known, list(options)]
-    if (found := _restored(engine, name, folder, asked, wanted)) is not None:
+    if (found := _restore(engine, name, folder, asked, wanted)) is not None:
         return found
     chosen: list[list[list[str]]] = []
 
@@ -48,7 +48,7 @@ def read_kept_text(
     return findings, delimiter
 
 
-def _restored(
+def _restore(
     engine: DuckDB, name: str, folder: Path, asked: list, wanted: Callable[[list[str]], list[str]]
 ) -> tuple[list[Finding], str] | None:
     import duckdb
