@@ -1,4 +1,4 @@
-"""Records of CSV text, each with the line that it begins in; a quote that is never closed is found."""
+"""Reads records of CSV text with their line numbers, and finds quotes that are never closed."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Iterator
 
 from retention_kit.errors import DataError, Phrase
 
-_SENTINEL = "\0end"  # a line that no file holds: within a field, the field was never closed
-_MAX_FIELD = 1 << 24  # characters of a field, above which a quote was never closed
+_SENTINEL = "\0end"  # a last line that no file has: if it is in a field, a quote was never closed
+_MAX_FIELD = 1 << 24  # characters of a field; in a longer one a quote was never closed
 
 
 def first_records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line that it begins in."""
+    """The records with the lines that they begin in, up to the first error."""
     reader = csv.reader(lines, delimiter=delimiter)
     line = 1
     try:
         for cells in reader:
             yield line, cells
             line = reader.line_num + 1
-    except csv.Error:  # a field that is too long: nothing below it is seen
+    except csv.Error:  # a field that is too long
         return
 
 
 def read_records(file: Iterator[str], delimiter: str, label: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line it begins in; raises DataError where a quote is never closed."""
+    """The records with the lines that they begin in; raises DataError if a quote is never closed."""
     raw: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -55,7 +55,7 @@ def read_records(file: Iterator[str], delimiter: str, label: str) -> Iterator[tu
 
 
 def _is_closed(raw: list[str], delimiter: str) -> bool:
-    """Whether the quotes of a record of several lines all end where a field ends."""
+    """Whether all quotes of a record of several lines end at the end of a field."""
     try:
         return len(list(csv.reader(raw, delimiter=delimiter, strict=True))) == 1
     except csv.Error:
@@ -63,7 +63,7 @@ def _is_closed(raw: list[str], delimiter: str) -> bool:
 
 
 def _unclosed_quote(raw: list[str], line: int, delimiter: str, label: str) -> str:
-    """The sentence about the quote that opens the first field whose closing quote does not end it."""
+    """The message about the quote that opens the first field without a closing quote at its end."""
     text, separator = "".join(raw), re.escape(delimiter)
     field = re.compile(rf'"(?:[^"]|"")*"(?={separator}|[\r\n]|$)|(?!")[^{separator}\r\n]*')
     position = 0

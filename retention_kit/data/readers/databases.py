@@ -1,7 +1,7 @@
-"""Databases in a file, DuckDB's and SQLite's: opened to read, copied from, and closed again.
+"""Reads database files of DuckDB and SQLite: opened read-only, copied from, and closed again.
 
-Such a file may come from anybody, and its views are programs. So it is opened apart from our tables, where nothing but
-the file can be reached, and a view is read only where it says nothing but how to read the file's own tables.
+Such a file may come from anybody, and its views are programs. So it is opened in a separate connection that can access
+nothing but the file, and a view is run only if it does nothing but read the file's own tables.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ if TYPE_CHECKING:
     import duckdb
 
 SUFFIXES = (".duckdb", ".db", ".sqlite", ".sqlite3")
-# What reading through views may take of a small file, and for each of its megabytes more: a table takes what it is
-# large.
-SECONDS, ROWS, TEXT = 8, 500_000, 10**8  # ROWS and TEXT, characters in all of them, are of a view of SQLite
+# Limits for views of a small file, and more for each of its megabytes; tables have none.
+SECONDS, ROWS, TEXT = 8, 500_000, 10**8  # ROWS and TEXT (characters in all rows) are for views of SQLite
 _SECONDS_PER_MB, _ROWS_PER_MB, _TEXT_PER_MB = 1, 10**5, 10**7
 _VALUE_BYTES = 16 * 2**20  # bytes of one value, or row, of SQLite
-_ROWS_FACTOR = 10  # as many rows as all tables of a DuckDB file may its view give, and a million
-_CATALOG = "_theirs"  # what a database file is called while it is open
+_ROWS_FACTOR = 10  # rows of a view of DuckDB at most, relative to the rows of all tables, plus a million
+_CATALOG = "_theirs"  # the name of an attached database file
 _LIMITS: dict[str, Any] = {"memory_limit": "2GB", "max_temp_directory_size": "20GB"}
-# What a view has no business to ask, besides functions that give tables: they tell of the machine.
+# Functions that views may not use, besides table functions: some reveal information on the machine,
 _FORBIDDEN_FUNCTIONS = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
-# And that make values as long as they are told to, which no limit of the engine's holds.
+# others return values of any length, which no limit of the engine prevents.
 _FORBIDDEN_FUNCTIONS |= {
     "repeat",
     "lpad",
@@ -54,10 +53,10 @@ _LOADING_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile
 
 
 def database_file(url: str, folder: Path) -> Path:
-    """The file that an engine URL names: `sqlite:///shop.sqlite` lies beside the retention.toml."""
+    """The file of an engine URL; `sqlite:///shop.sqlite` is relative to the folder of the retention.toml."""
     path = folder / url.partition(":///")[2]
     if not path.is_file():
-        near = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
+        near = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
         raise DataError(
             "There is no database {file!r} in {folder!r}: {hint}",
             file=path.name,
@@ -85,9 +84,9 @@ def tables_in(path: Path) -> list[str]:
 
 
 def read_database(engine: DuckDB, path: Path, text: str, name: str) -> str:
-    """Copy a table, or the result of a query in the database's own SQL, onto the engine; SQL that reads the copy.
+    """Copy a table, or the result of a query in the database's own SQL, to the engine; returns SQL that reads the copy.
 
-    Raises DataError where the file is broken, or a view in it is more than a way to read the file's tables.
+    Raises DataError if the file is broken, or a view in it does more than read the file's tables.
     """
     if _kind(path) == "duckdb":
         _copy_duckdb(engine, path, text, name)
@@ -109,12 +108,9 @@ def read_database(engine: DuckDB, path: Path, text: str, name: str) -> str:
 
 
 def content_files(path: Path) -> list[Path]:
-    """The files that a database's content is in: its own, and its log of what is not yet in there."""
-    return [
-        found
-        for found in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}.wal"))
-        if found.is_file()
-    ]
+    """The files with a database's content: the file itself, and its write-ahead log."""
+    files = path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}.wal")
+    return [file for file in files if file.is_file()]
 
 
 def _kind(path: Path) -> str:
@@ -174,7 +170,7 @@ def _copy_duckdb(engine: DuckDB, path: Path, text: str, name: str) -> None:
 
 
 class _Deadline(Timer):
-    """Calls once the time is over, and remembers that it has."""
+    """A timer that calls `interrupt`, and remembers that it has."""
 
     def __init__(self, seconds: float, interrupt: Callable[[], None]):
         super().__init__(seconds, self._pass)
@@ -186,12 +182,12 @@ class _Deadline(Timer):
 
 
 def _scaled_limit(least: float, more: int, path: Path) -> float:
-    """So many, and more for each megabyte of a file."""
+    """A limit for a file: `least`, and `more` for each megabyte."""
     return least + path.stat().st_size // 2**20 * more
 
 
 def _seconds(path: Path) -> float:
-    """What reading through the views of a file may take."""
+    """The time limit for reading through views of a file."""
     return _scaled_limit(SECONDS, _SECONDS_PER_MB, path)
 
 
@@ -204,7 +200,7 @@ def _row_limit(connection: duckdb.DuckDBPyConnection) -> int:
 
 @contextmanager
 def _duckdb(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of its own to a DuckDB file, from which nothing else can be reached."""
+    """A separate connection to a DuckDB file, without access to anything else."""
     import duckdb
 
     folder = private_path()
@@ -226,10 +222,9 @@ def _duckdb_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _check_views(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> bool:
-    """Whether a query reads through views of the file; raises DataError where one is more than a way to read its
-    tables.
+    """Whether a query reads through views of the file; raises DataError if one does more than read its tables.
 
-    The user's own query is the user's affair; the views behind it are whoever's made the file.
+    The query itself is the user's and not checked; the views may be from anybody.
     """
 
     def catalog_rows(what: str) -> list[tuple]:
@@ -270,7 +265,7 @@ def _lowered(*names: str) -> tuple[str, ...]:
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    """The syntax tree of a query; None where there is none."""
+    """The syntax tree of a query; None if it cannot be parsed."""
     ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
     try:
         tree = json.loads(text)
@@ -291,7 +286,7 @@ def _nodes(tree: Any) -> Iterator[dict]:
 
 
 def _tables_read(tree: Any, schema: str) -> Iterator[tuple[str, ...]]:
-    """The tables and views, each with its schema, that a syntax tree names: without one it is that of the view."""
+    """The tables and views in a syntax tree as pairs of schema and name; `schema` is the default."""
     own = {str(part["key"]).lower() for node in _nodes(tree) for part in (node.get("cte_map") or {}).get("map", ())}
     own |= {str(node["cte_name"]).lower() for node in _nodes(tree) if "cte_name" in node}
     for node in _nodes(tree):
@@ -307,7 +302,7 @@ def _tables_read(tree: Any, schema: str) -> Iterator[tuple[str, ...]]:
 
 
 def _functions(tree: Any) -> Iterator[str]:
-    """The functions that a syntax tree calls; those that give a table with brackets."""
+    """The functions called in a syntax tree; table functions with parentheses."""
     for node in _nodes(tree):
         if node.get("type") == "TABLE_FUNCTION":
             yield f"{node['function'].get('function_name', '')}()".lower()
@@ -321,7 +316,7 @@ def _sqlite_tables(connection: sqlite3.Connection) -> list[str]:
 
 
 def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -> list[tuple]:
-    """All rows of a query; raises DataError where a view of the file gives more than any table of its size could."""
+    """All rows of a query; raises DataError if a view gives more than a table of the file's size could have."""
     if not through_views:
         return cursor.fetchall()
     rows, size = [], 0
@@ -341,12 +336,10 @@ def _sqlite_rows(path: Path, cursor: sqlite3.Cursor, through_views: list[str]) -
 
 
 class _Sqlite(sqlite3.Connection):
-    """A connection on which statements can read tables and views, and no more; those read through views have a
-    deadline.
-    """
+    """A connection whose statements can only read tables and views; through views they have a deadline."""
 
-    def __init__(self, *given: Any, **more: Any):
-        super().__init__(*given, **more)
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
         self.seconds = float(SECONDS)
         self.limited: list[str] = []  # the views that are read
         self._until = 0.0
@@ -360,7 +353,7 @@ class _Sqlite(sqlite3.Connection):
     def _authorize(
         self, action: int, _first: str | None, second: str | None, _place: str | None, view: str | None
     ) -> int:
-        """As SQLite asks while it prepares a statement; `view` is where it is told to do so."""
+        """Called by SQLite while it prepares a statement; `view` is the view that an access comes from."""
         if action not in _READ_ACTIONS or (
             action == sqlite3.SQLITE_FUNCTION and str(second).lower() in _LOADING_FUNCTIONS
         ):
@@ -376,9 +369,7 @@ class _Sqlite(sqlite3.Connection):
 
 @contextmanager
 def _sqlite(path: Path) -> Iterator[_Sqlite]:
-    """A connection that writes nothing: one to a database with a write-ahead log would, unless the log is there
-    already.
-    """
+    """A connection that writes nothing: for a database in WAL mode without a log, it is opened as immutable."""
     with path.open("rb") as file:
         has_log = file.read(19)[18:] == b"\2"
     is_whole = has_log and not path.with_name(f"{path.name}-wal").exists()

@@ -1,4 +1,4 @@
-"""In which encoding a text file is written: its mark, UTF-16, UTF-8, as declared, or the code page that fits."""
+"""Detects the encoding of a text file: by its byte order mark, UTF-16, UTF-8, as declared, or the best code page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What spreadsheets write without a mark; of those that fit alike the first is taken.
+# Code pages that spreadsheets write; of those that fit equally well the first is used.
 _PAGES = (
     "cp1252",
     "cp1256",
@@ -34,27 +34,25 @@ _PAGES = (
 )
 _SCRIPTS = dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"), "JAPANESE")  # which Japanese mixes
 _KOREAN = "cp949"
-_MIN_SAMPLE = 4096  # bytes from which languages are told apart
+_MIN_SAMPLE = 4096  # bytes for the detection of languages
 
 
-_FEW_ERRORS = 3  # runs of bytes that are no UTF-8 may be damage wherever no fewer are
-# So many times more runs of a code page than of UTF-8 may yet be a mix of the two; of two bytes a letter, by chance,
-# none.
+_FEW_ERRORS = 3  # runs of invalid UTF-8 that are damage, if at least as many are valid
+# By whether a code page has one byte a letter: how many times more invalid runs than valid ones are still a mixture of
+# both encodings. With two bytes a letter, valid ones occur by chance.
 _MIXTURE_RATIO = {True: 50, False: 1}
 
 
 class Encoding(NamedTuple):
-    """Python's name of an encoding, whether the file says it itself, and the lines whose bytes do not fit."""
+    """An encoding by Python's name, whether it is certain, and lines with invalid bytes."""
 
     name: str
     is_sure: bool = True
-    damaged: tuple[tuple[int, str], ...] = ()  # line, and its bytes that fit no character
+    damaged: tuple[tuple[int, str], ...] = ()  # pairs of line and invalid bytes
 
 
 class _Utf8Counts(NamedTuple):
-    """How many runs of bytes beyond ASCII are UTF-8 and how many are not, the first line of those that are, and the
-    others.
-    """
+    """Numbers of valid and invalid runs of non-ASCII bytes, the first line of valid ones, and the invalid ones."""
 
     right: int
     wrong: int
@@ -63,7 +61,7 @@ class _Utf8Counts(NamedTuple):
 
 
 def encoding_of(path: Path, declared: str | None, label: str) -> Encoding:
-    """The encoding of a file; raises DataError, naming the line, where the declared one does not fit."""
+    """The encoding of a file; raises DataError, with the line, if the declared one does not fit or none does."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
     marked = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
@@ -130,7 +128,7 @@ def _check_encoding(path: Path, name: str, label: str, source: str) -> None:
 
 
 def _first_undecodable_line(path: Path, name: str) -> int | None:
-    """The first line that an encoding cannot read, if there is one."""
+    """The first line that cannot be decoded, if there is one."""
     decoder, line = codecs.getincrementaldecoder(name)(), 1
     with path.open("rb") as file:
         while True:
@@ -138,7 +136,7 @@ def _first_undecodable_line(path: Path, name: str) -> int | None:
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                # What came before in this chunk, with what the decoder had kept of the last.
+                # The text before the error, including bytes that the decoder had kept of the last chunk.
                 before = error.object[: error.start].decode(name, "ignore")
                 return line + before.count("\n") + (before.count("\r") if "\n" not in before else 0)
             line += text.count("\n")
@@ -147,7 +145,7 @@ def _first_undecodable_line(path: Path, name: str) -> int | None:
 
 
 def _utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark: delimiters, digits and line ends have a zero byte, all on one side."""
+    """UTF-16 without a byte order mark: ASCII characters have a zero byte, always on the same side."""
     even, odd = head[::2].count(0), head[1::2].count(0)
     least = max(2, len(head) // 20)
     if odd >= least and even * 10 <= odd:
@@ -158,7 +156,7 @@ def _utf16(head: bytes) -> str | None:
 
 
 def _non_ascii_lines(path: Path) -> bytes:
-    """Lines that hold more than ASCII, by which languages are told apart."""
+    """A sample of lines that are not ASCII, for the detection of languages."""
     lines, size = [], 0
     with path.open("rb") as file:
         for line in file:
@@ -171,7 +169,7 @@ def _non_ascii_lines(path: Path) -> bytes:
 
 
 def _count_utf8(path: Path) -> _Utf8Counts:
-    """What of a file is UTF-8: by whole runs of foreign letters, since a few bytes of other encodings are so by
+    """Count valid and invalid UTF-8 by runs of non-ASCII bytes, as single letters of other encodings may be valid by
     chance.
     """
     right = wrong = first = 0
@@ -183,7 +181,7 @@ def _count_utf8(path: Path) -> _Utf8Counts:
             odd = []
             for run in re.findall(rb"[\x80-\xff]+", text):
                 try:
-                    # Letters that hardly anybody writes are two of a code page.
+                    # Rare letters are in fact two letters of a code page.
                     if not re.search("[\u0180-\u0385\u03cf-\u03ff\u0460-\u05cf]", run.decode("utf-8")):
                         right, first = right + 1, first or line
                 except UnicodeDecodeError as error:
@@ -195,7 +193,7 @@ def _count_utf8(path: Path) -> _Utf8Counts:
 
 
 def _rank_pages(sample: bytes) -> list[str]:
-    """Code pages that may have written a sample, the likeliest first."""
+    """The code pages, the most likely for a sample first."""
     from charset_normalizer import from_bytes
 
     repeated = sample * (_MIN_SAMPLE // max(len(sample), 1) + 1)
@@ -208,24 +206,24 @@ def _rank_pages(sample: bytes) -> list[str]:
         for page in (match.encoding, *match.could_be_from_charset)
     }
     word_shares = {page: _share_of_words(sample, page) for page in _PAGES}
-    # What reads as words of one byte a letter is hardly ever of two, the other way round it often is.
+    # Text in code pages of one byte a letter often looks like words in those of two, but hardly ever vice versa.
     return sorted(
         _PAGES, key=lambda page: (-word_shares[page], page[:4] != "cp12", page not in likely and page != _KOREAN)
     )
 
 
 def _share_of_words(sample: bytes, page: str) -> float:
-    """The share of the words with foreign letters that look like words by a code page, to a tenth."""
-    # What the Korean page has beyond the standard is hardly ever written, and what other pages are by chance.
+    """The share of non-ASCII words that look like words in a code page, rounded to a tenth."""
+    # Characters of the Korean page beyond the standard are rare, but match text of other pages by chance.
     text = sample.decode("euc_kr" if page == _KOREAN else page, "replace")
     words = {word for word in re.findall(r"(?:[a-zA-Z]|[^\x00-\x7f’])+", text) if not word.isascii()}
-    # Few write half-width katakana, and many bytes are such.
+    # Half-width katakana are rare, but match many bytes.
     words = {word for word in words if not re.fullmatch("[\uff61-\uff9f]+", word)}
     return round(sum(_is_word(word, page) for word in words) / len(words), 1) if words else 0
 
 
 def _is_word(text: str, page: str) -> bool:
-    """Whether a text is of one script, its capitals where words have them, and as that script is written."""
+    """Whether a text looks like a word: of one script, with plausible capitals."""
     scripts = {_SCRIPTS.get(script, script) for script in (unicodedata.name(sign, "?").split()[0] for sign in text)}
     is_cased = text.islower() or text.isupper() or text.istitle() or text.upper() == text.lower()
     if not (text.isalpha() and len(scripts) == 1 and is_cased):

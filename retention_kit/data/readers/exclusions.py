@@ -1,4 +1,4 @@
-"""Rows that a source leaves out by name, and what its export cannot tell."""
+"""Excludes rows of a source by its `leave_out` conditions, and describes the limitations of exports."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from retention_kit.settings import Table
 
 
 def cells_as_text(engine: Engine, source: Table, reader: str) -> str:
-    """A relation of an export with its cells as text, as in the file its layout was written for; but for what is
-    computed with.
+    """A relation of an export with its cells as text, as in the file that its layout was written for, except columns
+    in expressions of amounts.
     """
     kinds = engine.types(reader) if source.layout and engine.embedded is engine else {}
     computing = columns_used(kinds, [text for ours, text in source.columns.items() if ours in ("amount", "refunded")])
@@ -30,9 +30,9 @@ def cells_as_text(engine: Engine, source: Table, reader: str) -> str:
 def leave_out(
     engine: Engine, source: Table, reader: str, label: str, name: str, hints: Hints
 ) -> tuple[str, list[Finding]]:
-    """What is left of a relation, and what each condition of `leave_out` took, the first that holds counting.
+    """The remaining rows of a relation, and findings with the rows that each condition of `leave_out` excludes.
 
-    Raises DataError on a condition that the engine does not accept.
+    A row is counted by the first condition that is true. Raises DataError on a condition that the engine rejects.
     """
     if not source.leave_out:
         return reader, []
@@ -69,11 +69,11 @@ def leave_out(
 
 
 def export_limits(source: Table) -> list[str]:
-    """What the export of a source cannot tell, a sentence each; raises SettingsError where its layout is unknown."""
+    """The limitations of a source's export, a sentence each; raises SettingsError if its layout is unknown."""
     notes = layout_of(source.layout).notes if source.layout else []
     return [*map(Phrase, notes)]
 
 
 def lacks_earlier_prices(source: Table) -> bool:
-    """Whether a source of subscriptions has today's prices alone."""
+    """Whether a source of subscriptions has only today's prices."""
     return source.layout is not None and layout_of(source.layout).is_snapshot

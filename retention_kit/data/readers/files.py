@@ -1,4 +1,4 @@
-"""Files that hold one table: CSV, Parquet, workbooks; one by name or many by a pattern."""
+"""Finds and reads files with one table: CSV, Parquet and workbooks; one by name or several by a pattern."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from retention_kit.errors import DataError, Listed, Phrase, did_you_mean
 from retention_kit.settings import Table
 
 FORMATS = (*TEXTS, ".parquet", ".xlsx")
-_BINARY_STARTS = {  # first bytes of what is often named as a text
+_BINARY_STARTS = {  # first bytes of files that often have the name of a text file
     b"\x1f\x8b": "a gzip file: name it .csv.gz",
     b"PK\x03\x04": "a workbook or a zip file: name it .xlsx or .csv.zip",
     b"\xd0\xcf\x11\xe0": "an old workbook: save it as .xlsx",
@@ -28,7 +28,10 @@ _BINARY_STARTS = {  # first bytes of what is often named as a text
 
 
 def resolve_files(text: str, folder: Path) -> list[Path]:
-    """The file of that name, or in order of name all files that a pattern such as `exports/orders-*.csv` fits."""
+    """The file of a name, or all files that match a pattern such as `exports/orders-*.csv`, sorted by name.
+
+    Raises DataError if there are none, or of several types.
+    """
     path = folder / text
     if path.is_file():
         return [path]
@@ -43,7 +46,7 @@ def resolve_files(text: str, folder: Path) -> list[Path]:
             hint=did_you_mean(path.name, neighbours),
         )
     root, pattern = (Path(path.anchor), path.relative_to(path.anchor)) if Path(text).is_absolute() else (folder, text)
-    # Spreadsheet programs leave `~$` files beside what they have open.
+    # Spreadsheet programs create `~$` files beside open ones.
     matching = sorted(file for file in root.glob(str(pattern)) if file.is_file() and not file.name.startswith("~$"))
     if not matching:
         raise DataError("No file in {folder!r} fits {text!r}.", folder=str(folder), text=text)
@@ -58,7 +61,7 @@ def resolve_files(text: str, folder: Path) -> list[Path]:
 
 
 def fingerprint(files: list[Path]) -> str:
-    """SHA-256 of a file's bytes, or of the names and bytes of several."""
+    """The SHA-256 of a file's bytes, or of the names and bytes of several."""
     digests = []
     for path in files:
         with path.open("rb") as file:
@@ -78,9 +81,10 @@ def read_file(
     names: Names,
     wanted: Callable[[list[str]], list[str]] = list,
 ) -> tuple[str, list[Finding], str | None]:
-    """SQL that reads one file or sheet, what else it holds, and a text's delimiter; values read now are kept as `name`.
+    """SQL that reads one file or sheet, findings, and the delimiter of a text file; rows that are copied are stored as
+    `name`.
 
-    `wanted` chooses the columns of a text file that are kept (`read_text_cached`).
+    `wanted` chooses the columns of a text file to keep (see `read_text`).
     """
     ending = path.suffix.lower()
     refuse_irregular(path)
@@ -96,7 +100,7 @@ def read_file(
 
 
 def refuse_irregular(path: Path) -> None:
-    """Raise where a path is no file that can be read from its beginning to its end."""
+    """Raise DataError if a path is no readable regular file, is empty, or is a binary file with the name of a text."""
     if not path.is_file():
         what = Phrase("no regular file")
         if path.is_symlink():
@@ -134,7 +138,7 @@ def _inspect_workbook(path: Path) -> tuple[list[str], bool]:
 
 
 def columns_used(columns: Iterable[str], expressions: list[str]) -> list[str]:
-    """The columns of theirs that SQL expressions name; plain column names are no expressions."""
+    """The columns that are used in SQL expressions; texts that are column names themselves do not count."""
     plain = {column.lower() for column in columns}
     code = " ".join(re.sub(r"'[^']*'", "", text) for text in expressions if text.lower() not in plain)
     return [column for column in columns if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE)]
@@ -143,8 +147,8 @@ def columns_used(columns: Iterable[str], expressions: list[str]) -> list[str]:
 def _read_sheet(
     path: Path, source: Table, table: str, names: Names
 ) -> tuple[list[str], list[list[object]], list[Finding]]:
-    """Columns and rows of the chosen sheet, the one named like the table or the only one; cells typed as they are
-    there.
+    """The columns and rows of a sheet, with typed cells, and findings: the chosen sheet, the one named like the table,
+    or the only one.
     """
     import pandas as pd
     from python_calamine import CalamineError
@@ -167,7 +171,7 @@ def _read_sheet(
             first=names_in_book[0],
         )
     try:
-        # Nothing but an empty cell is missing: NA is also a country.
+        # Only empty cells are missing: NA is also a country.
         frame = pd.read_excel(
             path,
             sheet_name=named[0] if named else 0,
@@ -205,8 +209,8 @@ def _read_sheet(
 
 
 def _fill_merged(path: Path, sheet: str, cells: list[list[object]]) -> int:
-    """Give the rows of cells merged downwards their value, which stands in the first alone; how many rows were given
-    one.
+    """Fill cells that are merged over several rows with their value, which only the first has; returns the number of
+    filled rows.
     """
     from python_calamine import CalamineWorkbook
 

@@ -1,4 +1,4 @@
-"""Tables that come as values: DataFrames, Arrow streams, and the cells of workbooks and databases."""
+"""Registers tables in memory on the engine: DataFrames, Arrow streams, and cells of workbooks and databases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """An Arrow stream and nothing else, so that the engine needs no library to read it."""
+    """Only the Arrow stream of an object, so that the engine reads it without the library that made it."""
 
     def __init__(self, source: Any):
         self._source = source
@@ -26,10 +26,10 @@ class Stream:
 
 
 def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
-    """Make a frame readable on the engine: its name there and its SHA-256, the same for equal content.
+    """Register a frame on the engine; returns its name there and its SHA-256, which is the same for equal content.
 
-    pandas is read in place; Polars and Arrow are copied, since a stream can be read only once. Raises DataError where
-    it is no frame, or a column holds what no table does.
+    pandas is read in place; Polars and Arrow are copied, as a stream can be read only once. Raises DataError if it is
+    no frame, or a column has values that a table cannot have.
     """
     import duckdb
     import pandas as pd
@@ -71,7 +71,7 @@ def register_frame(engine: DuckDB, table: str, frame: Any) -> tuple[str, str]:
 
 
 def _without_special_types(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same with periods as the times they begin, and sparse columns filled."""
+    """A frame with periods as their start times, and sparse columns as dense ones."""
     import pandas as pd
 
     ways = {
@@ -101,9 +101,7 @@ def _is_readable(engine: DuckDB, frame: pd.DataFrame) -> bool:
 
 
 def with_microseconds(engine: DuckDB, relation: str) -> str:
-    """A relation with its nanoseconds as microseconds: cut off, where a cast rounds them up into the next day or
-    month.
-    """
+    """A relation with nanoseconds truncated to microseconds; a cast could round them up into the next day or month."""
     ways = {"TIMESTAMP_NS": "{time}", "TIMESTAMPTZ_NS": "timezone('UTC', {time})"}
     cut = [
         f"{ways[kind].format(time=f'make_timestamp(epoch_ns({quote(name)}) // 1000)')} AS {quote(name)}"
@@ -114,9 +112,7 @@ def with_microseconds(engine: DuckDB, relation: str) -> str:
 
 
 def cells(names: Sequence[str], rows: Iterable[Sequence[object]]) -> pd.DataFrame:
-    """A DataFrame whose columns are typed by their cells: all numbers, times, dates or truths; anything else is
-    text.
-    """
+    """A DataFrame whose columns are typed by their cells: numbers, times, dates or booleans; else text."""
     import pandas as pd
 
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
@@ -149,7 +145,7 @@ def _is_bare(value: date) -> bool:
 
 
 def _as_text(value: object) -> str:
-    """A cell as text; a workbook knows no bare dates, so midnight is one."""
+    """A cell as text; midnight is a date, as workbooks have no separate type for dates."""
     if isinstance(value, date):
         if isinstance(value, datetime) and not _is_bare(value):
             return value.isoformat(" ")
@@ -170,6 +166,6 @@ def _digest(frame: pd.DataFrame) -> str:
 
 
 def register_cells(engine: DuckDB, name: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Make cells readable under a name; give it as SQL."""
+    """Register cells under a name on the engine; returns the quoted name."""
     engine.register(name, cells(names, rows))
     return quote(name)

@@ -1,4 +1,4 @@
-"""Which records of a file or sheet are rows of its table: the header is found by names, what is no row is counted."""
+"""Finds the header of a file or sheet by known names, and sorts its records into rows and others, which are counted."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from retention_kit.data.checks import Finding
 from retention_kit.errors import DataError, Phrase
 from retention_kit.wording import SEMICOLON, Sentence, quoted, sentence
 
-HEAD = 200  # records among which the header is looked for
+HEAD = 200  # records that are searched for the header
 EXAMPLES = 20
-_TORN_RATIO = 20  # from one in so many records on, a file is torn rather than dirty
-_MAX_FOOTER = 10  # rows below a table that may be a footer; more are rows of it that are cut
-_COMPARED_ROWS = 20  # rows that cut ones are compared with
+_TORN_RATIO = 20  # if at least one in so many records is too short, the file is rejected
+_MAX_FOOTER = 10  # rows below a table that may be a footer; more are truncated rows
+_COMPARED_ROWS = 20  # compared with possibly truncated ones
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
-IGNORED = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # what spellings of one name may differ in, besides capitals
-NumberedRow = tuple[int, Sequence[Any]]  # of a record its line, of a row of the table its header
+IGNORED = " \t\xa0_-.\"'`“”‘’\ufeff\u200b"  # characters that do not matter in names of columns
+NumberedRow = tuple[int, Sequence[Any]]  # a record with its line, or a row with the number of its header
 _DROPPED = dict.fromkeys(map(ord, IGNORED))
 
 
 def name_key(name: Any) -> str:
-    """What spellings of one column's name share: `Customer_ID`, `"customer id "` and `customerId` are alike."""
+    """The normalised name of a column: `Customer_ID`, `"customer id "` and `customerId` have the same."""
     text = _text(name).casefold()
     return text.translate(_DROPPED) or text
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names that a header is known by, however it spells them."""
+    """The column names by which a header is recognised, in any spelling."""
 
     known: frozenset[str] = frozenset()
-    # behind each column that the table cannot do without: its name, or those that its expression uses
+    # for each required column the alternatives: its name, or the names in its expression
     required: tuple[tuple[frozenset[str], ...], ...] = ()
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """The known names, by what their spellings share."""
+        """The known names, normalised."""
         return frozenset(map(name_key, self.known))
 
     @cached_property
@@ -48,24 +48,24 @@ class Names:
         return [[set(map(name_key, names)) for names in choices] for choices in self.required]
 
     def score(self, cells: Iterable[Any]) -> int:
-        """How many of the names a record holds."""
+        """The number of known names in a record."""
         return len(set(map(name_key, cells)) & self.keys)
 
     def is_header(self, cells: Iterable[Any]) -> bool:
-        """Whether a record names all that the table needs."""
+        """Whether a record has the names of all required columns."""
         keys = set(map(name_key, cells))
         return bool(self.required) and all(any(names <= keys for names in choices) for choices in self._choices)
 
     def least(self, columns: Iterable[str]) -> int:
-        """How many cells a row below these columns needs, so that it has all that the table cannot do without."""
+        """The least number of cells of a row with these columns that includes all required ones."""
         positions = {name_key(name): position for position, name in enumerate(columns, start=1)}
         needed = (name for choices in self._choices for names in choices for name in names)
         return max((positions[name] for name in needed if name in positions), default=1)
 
 
 def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
-    """The place of the header: the first record that names all that is needed, else the most; without any, the widest
-    run's first.
+    """The index of the header: the first record with all required names, else the one with most names; without any
+    names, the first record of the most frequent width. None without records.
     """
     for position, cells in enumerate(records):
         if names.is_header(cells):
@@ -84,14 +84,14 @@ def find_header(records: Sequence[Sequence[Any]], names: Names) -> int | None:
 
 
 class Header(NamedTuple):
-    """The columns of a table, as they are called from here on, and what was odd about their names."""
+    """The unique names of the columns of a table, and a sentence on repeated ones."""
 
     columns: list[str]
-    detail: str = ""  # of names that stand twice
+    detail: str = ""  # on repeated names
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Any]]) -> Header:
-        """From one to three rows of names; a name that is blank in the first is taken from the next."""
+        """A header of one to three rows; a name that is blank in the first is taken from the next."""
         columns: list[str] = []
         taken: set[str] = set()
         repeated = []
@@ -110,9 +110,9 @@ class Header(NamedTuple):
 
 
 class RecordSorter:
-    """Sorts the records of one file: `rows` yields those of the table, `findings` tells the others.
+    """Sorts the records of one file: `rows` yields those of the table, `findings` counts the others.
 
-    A file may hold several exports, one below the other: `headers` has each one's columns.
+    A file may have several exports, one below another: `headers` has the columns of each.
     """
 
     def __init__(self, label: str, names: Names, header_rows: int = 1, unit: str = "line", delimiter: str = ","):
@@ -125,7 +125,7 @@ class RecordSorter:
         self.records = 0
 
     def rows(self, records: Iterable[NumberedRow], header: int) -> Iterator[NumberedRow]:
-        """Number of the header and cells of each row of the table; `header` is the place of the first header's
+        """The rows of the table, each with the number of its header; `header` is the index of the first header's
         record.
         """
         reading = iter(records)
@@ -137,7 +137,7 @@ class RecordSorter:
         self._check_torn()
 
     def findings(self) -> list[Finding]:
-        """What is to be told of the records that are no rows, and of the names."""
+        """Findings on records that are no rows, and on repeated names."""
         findings = [
             Finding(check, size, self._example(check), tuple(self._examples[check]), self._label)
             for check, size in self._counts.items()
@@ -156,7 +156,7 @@ class RecordSorter:
             if (further := next(reading, None)) is not None:
                 self._count("further header row", *further)
                 rows.append(further[1])
-        # A name that an export above spells otherwise is that one's.
+        # A name with another spelling in an export above gets that spelling.
         before = {name_key(name): name for header in self.headers for name in header.columns}
         self.headers.append(Header.of([[before.get(name_key(cell), cell) for cell in row] for row in rows]))
         return rows
@@ -172,8 +172,8 @@ class RecordSorter:
         least = self._names.least(columns)
         score = self._names.score(header[0])
         vocabulary = {key for key in keys if key} | self._names.keys
-        probe = max(least - 1, 0)  # where a row holds a value and a repeated header a name
-        pending: list[NumberedRow] = []  # too little for a row, unless more rows come
+        probe = max(least - 1, 0)  # the cell by which repeated headers are recognised
+        pending: list[NumberedRow] = []  # a footer, unless more rows follow
         recent: deque[Sequence[Any]] = deque(maxlen=_COMPARED_ROWS)
         for line, cells in reading:
             size = len(cells)
@@ -215,7 +215,7 @@ class RecordSorter:
         return None
 
     def _without_footer(self, pending: list[NumberedRow], recent: Iterable[Sequence[Any]]) -> list[NumberedRow]:
-        """The last rows of a file that are cut rows of the table; the others are counted as a footer."""
+        """Those of the last records of a file that are truncated rows; the others are counted as a footer."""
         if not recent or len(pending) > _MAX_FOOTER:
             return pending
         cut = [row for row in pending if _is_truncated(row[1], recent)]
@@ -224,7 +224,7 @@ class RecordSorter:
         return cut
 
     def _flush(self, pending: list[NumberedRow], number: int, width: int) -> Iterator:
-        """What held little was no footer: more rows came."""
+        """Sort pending records that are no footer, as more rows follow."""
         for line, cells in pending:
             if len(cells) == width:
                 self.records += 1
@@ -251,7 +251,7 @@ class RecordSorter:
         return sentence("quality.told.text_at", place=place, text=quoted(short))
 
     def _check_torn(self) -> None:
-        """Raise where a record has cells beyond the header, whose values may be shifted, or where many have too few."""
+        """Raise DataError if a record has more cells than the header (values may be shifted), or many have too few."""
         for check, wrong in (("row with more cells than the header", "more"), ("row too short", "fewer")):
             size = self._counts[check]
             is_much = size * _TORN_RATIO >= size + self.records and (size > 1 or not self.records)
@@ -284,7 +284,7 @@ class RecordSorter:
             )
 
     def _other_delimiter(self, check: str) -> str | None:
-        """The delimiter that would make rows of the width of the header of what makes none."""
+        """Another delimiter with which these records would be as wide as the header."""
         signs = len(self.headers[0].columns) - 1
         if self._unit != "line" or self._delimiter not in DELIMITERS or not signs:
             return None
@@ -294,7 +294,7 @@ class RecordSorter:
 
 
 def stacked_cells(headers: list[list[str]], rows: Iterable[NumberedRow]) -> tuple[list[str], list[list[Any]]]:
-    """The columns of several headers, and the rows below each of them, empty in those that it lacks."""
+    """The union of the columns of several headers, and all rows, with None in missing columns."""
     first: dict[str, str] = {}
     for header in headers:
         for name in header:
@@ -312,9 +312,7 @@ def stacked_cells(headers: list[list[str]], rows: Iterable[NumberedRow]) -> tupl
 
 
 def _is_truncated(cells: Sequence[Any], rows: Iterable[Sequence[Any]]) -> bool:
-    """Whether what is below a table is written as its values are, beyond mere words, so that it is a row without its
-    end.
-    """
+    """Whether a record below a table has the form of its values, and not only words, so that it is a truncated row."""
     rows = [*rows]
     shapes = {position: _shape(_text(cell)) for position, cell in enumerate(cells) if _text(cell)}
     alike = all(any(_shape(_text(row[position])) == shape for row in rows) for position, shape in shapes.items())

@@ -1,4 +1,4 @@
-"""The columns of a source as SQL: theirs under our names, and expressions that the engine accepts."""
+"""SQL of the columns of a source: plain ones under our names, and checked expressions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
-from retention_kit.data.readers.files import (
-    columns_used,
-)
+from retention_kit.data.readers.files import columns_used
 from retention_kit.data.readers.union import FILE, REST
 from retention_kit.data.schema import OPTIONAL, REQUIRED
 from retention_kit.data.values.amounts import Hints
@@ -27,11 +25,9 @@ _FULL = ("Out of Memory", "Could not write", "Could not truncate", "No space lef
 def select_columns(
     engine: Engine, table: str, source: Table, reader: str, label: str, hints: Hints
 ) -> tuple[dict[str, str], dict[str, str], list[Finding]]:
-    """SQL of each column under our name or, of those that nobody maps, theirs; the types of theirs; and what is to be
-    told.
-    """
+    """SQL of the columns by our names, or by theirs if not mapped; the types of their columns; and findings."""
     types = engine.types(reader)
-    # Weights change every figure: where columns are mapped, only a mapped weight counts.
+    # Weights change every figure: if columns are mapped, only a mapped weight counts.
     own = [name for name in (*REQUIRED[table], *OPTIONAL[table]) if name != "weight" or not source.columns]
     ours = {**{name: name for name in own if name in types}, **source.columns}
     constants = {"survey": source.survey, "scale": source.scale} if table == "responses" else {}
@@ -59,11 +55,11 @@ def select_columns(
         )
     in_expressions = columns_used(types, list(ours.values()))
     taken = {text.lower() for text in [*selected, *ours.values(), *in_expressions, *REQUIRED[table], *OPTIONAL[table]]}
-    # Exports hold addresses and texts of every kind: of theirs only what is mapped can split the figures.
+    # Exports contain addresses and all kinds of texts: only mapped columns can be segments.
     segments = None if not source.layout else {name.lower() for name in source.keep or ()}
     others = [name for name in types if name.lower() not in taken and not name.startswith("_")]
     selected |= {name: engine.quote(name) for name in others if segments is None or name.lower() in segments}
-    if source.rows == "lines":  # two lines are alike if all of their columns are, mapped or not
+    if source.rows == "lines":  # two lines are equal if all of their columns are, mapped or not
         selected["_like"] = engine.row_digest
     selected |= {name: name for name in (FILE, REST) if name in types}
     return selected, types, findings
@@ -72,7 +68,7 @@ def select_columns(
 def _expression(
     engine: Engine, text: str, types: dict[str, str], reader: str, label: str, name: str, hints: Hints
 ) -> tuple[str, list[Finding]]:
-    """A column of theirs, or an SQL expression on them that the engine accepts; and what is to be told of it."""
+    """SQL of a column of theirs, or a checked SQL expression on them; and findings."""
     for column in types:
         if column.lower() == text.lower():  # as SQL compares names
             return engine.quote(column), []
@@ -90,7 +86,7 @@ def _expression(
         if not isinstance(engine, DuckDB)
         else type_expression(engine, text, reader, f"{label}: {setting}", hints)
     )
-    beside = engine.quote(next(iter(types), "")) if types else "1"  # a sum over rows cannot stand by it
+    beside = engine.quote(next(iter(types), "")) if types else "1"  # so that an aggregate over rows is rejected
     check_query(
         engine, f"SELECT {sql} AS one, {beside} AS beside FROM {reader} AS _theirs", label, setting, text, types
     )
@@ -98,7 +94,7 @@ def _expression(
 
 
 def check_query(engine: Engine, query: str, label: str, setting: str, text: str, types: dict[str, str]) -> None:
-    """Raise where the engine does not accept a query, and say what of its expression it does not."""
+    """Raise DataError with an explanation if the engine rejects a query."""
     try:
         engine.types(f"({query})")
     except engine.error as error:
@@ -114,7 +110,7 @@ def check_query(engine: Engine, query: str, label: str, setting: str, text: str,
 
 
 def error_sentence(error: Exception) -> str:
-    """What an engine says first, as a sentence."""
+    """The first line of an engine's error message, as a sentence."""
     text = str(error).strip().splitlines()[0].rstrip(".") + "."
     if "disabled by configuration" in text:
         text = Phrase(

@@ -1,4 +1,4 @@
-"""Find and read the raw tables: files, DataFrames and tables of a database, with their columns renamed to ours."""
+"""Finds and reads raw tables: files, DataFrames and tables of a database, with their columns renamed to ours."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ from retention_kit.settings import SIDE_TABLES, TABLES, Table
 from retention_kit.wording import Verbatim, quoted, sentence
 
 _ALL_TABLES = (*TABLES, *SIDE_TABLES)
-_SURVEY_TABLES = {"answers", "tokens", "responses", "invitations"}  # tables and views of a form's file
+_SURVEY_TABLES = {"answers", "tokens", "responses", "invitations"}  # tables and views in the file of a survey
 
 
 class Source(NamedTuple):
-    """One of the sources that a table is stacked from: kept under our column names, and what the report says of it."""
+    """One source of a table: its view on the engine, with our column names, and its description for reports."""
 
-    name: str  # of its rows on the engine
+    name: str  # of the view of its rows
     label: str
     sha256: str
     timezone: str | None = None  # of its naive times, if it has its own
     is_lines: bool = False
-    findings: tuple[Finding, ...] = ()  # what reading has set aside or decided
-    columns: Mapping[str, str] = {}  # ours = what they call it; empty for an expression
-    left_out: str = ""  # of the rows on the engine that `where` leaves out
-    where_columns: tuple[str, ...] = ()  # their columns that `where` asks for
-    files: tuple[str, ...] = ()  # that it is stacked from
-    fold: bool = False  # whether ids that differ only in case are one
-    decimal: str | None = None  # how its amounts are written, if that is stated
+    findings: tuple[Finding, ...] = ()  # of reading it
+    columns: Mapping[str, str] = {}  # ours = theirs; empty for an expression
+    left_out: str = ""  # the view of the rows that `where` leaves out
+    where_columns: tuple[str, ...] = ()  # their columns in `where`
+    files: tuple[str, ...] = ()  # if it is read from several
+    fold: bool = False  # whether ids that differ only in case are the same
+    decimal: str | None = None  # the decimal separator of its amounts by the settings
     delimiter: str | None = None  # of a text file
-    keep: tuple[str, ...] | None = None  # the columns that are segments, whatever the rule says
-    unread: tuple[str, ...] = ()  # columns of text files that are not kept, since by their names they are no segments
-    is_frame: bool = False  # a DataFrame, which no expression is on
-    question: str = ""  # of answers, the column of their scores as it is mapped
+    keep: tuple[str, ...] | None = None  # the columns that are segments by the settings
+    unread: tuple[str, ...] = ()  # columns of text files that are not stored, as by their names they are no segments
+    is_frame: bool = False
+    question: str = ""  # of answers: the mapping of the column of scores
 
 
 def find_tables(path: Path) -> dict[str, str]:
-    """The tables that a folder, a workbook or a database holds under our names, each with its path from there."""
+    """Our tables in a folder, a workbook or a database, each with its path relative to the folder."""
     if path.is_dir():
         return _tables_of_folder(path)
     if path.suffix.lower() == ".xlsx":
@@ -91,7 +91,7 @@ def find_tables(path: Path) -> dict[str, str]:
 
 
 def with_invitations(sources: dict[str, list[Table]], folder: Path) -> dict[str, list[Table]]:
-    """The sources, with the invitations beside the answers of a form's own file (`retention-kit survey`)."""
+    """The sources, with the invitations in the file of a survey (`retention-kit survey`) that has the answers."""
     if sources["invitations"]:
         return sources
     files = dict.fromkeys(one.path for one in sources["responses"] if Path(one.path).suffix.lower() in DATABASES)
@@ -100,7 +100,7 @@ def with_invitations(sources: dict[str, list[Table]], folder: Path) -> dict[str,
 
 
 def guess_table(path: Path) -> str:
-    """Which of our tables a single file is: by its name, else by its columns."""
+    """The table that a single file is, by its name, else by its columns; raises DataError if it is none."""
     refuse_irregular(path)
     names = Names(frozenset(name for one in TABLES for name in (*REQUIRED[one], *OPTIONAL[one])))
     if path.suffix.lower() in TEXTS:
@@ -133,10 +133,10 @@ def read_table(
     decimals: int = 2,
     segments: Iterable[str] = (),
 ) -> Source:
-    """One source of a table with its columns under our names; raises DataError, naming file and column.
+    """Read one source of a table, with its columns under our names; raises DataError with file and column.
 
-    `decimals` are those of the report's currency, by which expressions read amounts. Of text files those columns are
-    kept that are mapped, that `segments` names, or that may be segments.
+    `decimals` is the number of decimals of the report's currency, by which expressions read amounts. Of text files only
+    columns are stored that are mapped, in `segments`, or may be segments.
     """
     name, relation_name = f"_{table}_{number}", f"{table}_source_{number}"
     is_in_database = is_query(source.path) or Path(source.path).suffix.lower() not in FORMATS + DATABASES
@@ -164,7 +164,7 @@ def read_table(
         readers, findings, delimiter = _read_files(embedded, table, source, files, name, names_known, choose_columns)
         reader, file_names = union_sql(readers), tuple(path.name for path in files) if len(files) > 1 else ()
         findings += _missing_columns(embedded, table, source, files, readers)
-    # Expressions on a file are the embedded engine's, wherever its rows go.
+    # Expressions on a file are run by the embedded engine, wherever its rows are needed.
     with wrap_errors(engine.error, title):
         hints = Hints(source.decimal, delimiter, decimals)
         relation, excluded = _exclude_rows(
@@ -185,9 +185,7 @@ def read_table(
 
 
 def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
-    """A DataFrame or Arrow table whose columns bear our names, or the name of such a table, or a query, in a
-    database.
-    """
+    """Read a DataFrame or Arrow table with our column names, or such a table or query of a database by its name."""
     relation_name = f"{table}_source_0"
     if isinstance(frame, str) and isinstance(engine, RemoteEngine):
         return _read_from_database(engine, table, Table(path=frame), relation_name)
@@ -213,7 +211,7 @@ def read_frame_or_name(engine: Engine, table: str, frame: Any) -> Source:
 
 
 def _read_from_database(engine: RemoteEngine, table: str, source: Table, relation_name: str) -> Source:
-    """A table or query of the engine's own database."""
+    """Read a table or query of the engine's own database."""
     label = f"{engine.database}: {' '.join(source.path.split())}"
     with wrap_errors(engine.error, label):
         relation, findings = match_spelling(engine, table, source, engine.find_table(source.path), label)
@@ -232,7 +230,7 @@ def _read_from_database(engine: RemoteEngine, table: str, source: Table, relatio
 def _exclude_rows(
     engine: Engine, source: Table, relation: str, label: str, relation_name: str, hints: Hints
 ) -> tuple[str, tuple[Finding, ...]]:
-    """The rows of a source that its `leave_out` keeps, and what is to be told of the others and of the export."""
+    """The rows of a source without those of `leave_out`, and findings on these and on the limitations of its export."""
     relation, findings = leave_out(engine, source, cells_as_text(engine, source, relation), label, relation_name, hints)
     return relation, (*findings, *(Finding("limit of the export", 1, note) for note in export_limits(source)))
 
@@ -253,7 +251,7 @@ def _source(relation_name: str, label: str, digest: str, source: Table, **detail
 
 @contextmanager
 def wrap_errors(errors: type[Exception] | tuple[type[Exception], ...], label: str) -> Iterator[None]:
-    """Turn the errors of an engine into one sentence about a source."""
+    """Convert errors of an engine to a DataError about a source."""
     try:
         yield
     except errors as error:
@@ -263,9 +261,7 @@ def wrap_errors(errors: type[Exception] | tuple[type[Exception], ...], label: st
 def _read_files(
     engine: DuckDB, table: str, source: Table, files: list[Path], name: str, names: Names, choose_columns: Callable
 ) -> tuple[list[str], tuple[Finding, ...], str | None]:
-    """SQL that reads each of the files, what else they hold, and the first one's delimiter: `;` is where commas begin
-    decimals.
-    """
+    """SQL that reads each of the files, findings, and the delimiter of the first."""
     readers, findings, delimiters = [], [], []
     for part, path in enumerate(files):
         with wrap_errors(engine.error, path.name):
@@ -280,7 +276,7 @@ def _read_files(
 def _missing_columns(
     engine: Engine, table: str, source: Table, files: list[Path], readers: list[str]
 ) -> tuple[Finding, ...]:
-    """The columns that only some of the files have; raise where one lacks a column that the table needs."""
+    """Findings on columns that some of the files lack; raises DataError if the table requires one of these."""
     types_by_file = [engine.types(reader) for reader in readers] if len(files) > 1 else []
     all_columns = {name.lower(): name for findings in types_by_file for name in findings}
     constants = {"survey": source.survey, "scale": source.scale}
@@ -308,8 +304,8 @@ def _missing_columns(
                     hint=did_you_mean(column, [name for name in types_by_file[files.index(path)] if name in others]),
                 )
             ((rows,),) = engine.rows(f"SELECT count(*) FROM {reader}")
-            told = {"file": path.name, "column": quoted(column), "ours": Verbatim(column_of_ours)}
-            findings.append(Finding("column missing in one file", rows, sentence("quality.told.file_lacks", **told)))
+            texts = {"file": path.name, "column": quoted(column), "ours": Verbatim(column_of_ours)}
+            findings.append(Finding("column missing in one file", rows, sentence("quality.told.file_lacks", **texts)))
     return tuple(dict.fromkeys(findings))
 
 
@@ -343,9 +339,9 @@ def _distinctive(table: str) -> tuple[str, ...]:
 def _define_rows(
     engine: Engine, table: str, source: Table, reader: str, label: str, relation_name: str, hints: Hints
 ) -> tuple[tuple[str, ...], list[Finding]]:
-    """Let the rows of a source stand under a name, and beside them those that its `where` leaves out.
+    """Define a view of the rows of a source, and one of those that its `where` leaves out.
 
-    What `where` asks for, and what is to be told of the expressions.
+    Returns the columns in `where`, and findings on the expressions.
     """
     selected, types, findings = select_columns(engine, table, source, reader, label, hints)
     columns = ", ".join(aliased(engine, text, name) for name, text in selected.items())

@@ -1,4 +1,4 @@
-"""Text files whose rows are kept between runs, so that of many only those that are new are read."""
+"""Caches the rows of text files between runs, so that only new files are read."""
 
 from __future__ import annotations
 
@@ -23,43 +23,41 @@ def read_text_cached(
     options: TextOptions,
     wanted: Callable[[list[str]], list[str]] = list,
 ) -> tuple[list[Finding], str]:
-    """`read_text`, or what it gave when it read the same bytes in the same way; in `engine.text_folders` stands where
-    that is, else nothing is kept.
-    """
+    """`read_text`, or its cached result for the same bytes and options; only for files in `engine.text_folders`."""
     import duckdb
 
     if path not in engine.text_folders:
         return read_text(engine, path, name, names, options, wanted)
     digest, folder, building = engine.text_folders[path]
     known = [sorted(names.known), [[sorted(one) for one in choices] for choices in names.required]]
-    asked = [digest, path.name, known, list(options)]
-    if (found := _restore(engine, name, folder, asked, wanted)) is not None:
-        return found
-    chosen: list[list[list[str]]] = []
+    key = [digest, path.name, known, list(options)]
+    if (cached := _restore(engine, name, folder, key, wanted)) is not None:
+        return cached
+    choices: list[list[list[str]]] = []
 
-    def noted(columns: list[str]) -> list[str]:
-        chosen.append([columns, [*wanted(columns)]])
-        return chosen[-1][1]
+    def recorded(columns: list[str]) -> list[str]:
+        choices.append([columns, [*wanted(columns)]])
+        return choices[-1][1]
 
-    findings, delimiter = read_text(engine, path, name, names, options, noted)
-    with suppress(duckdb.Error, OSError, NotKept):  # it is read anew next time
-        _save(engine, name, path, folder, building, [asked, chosen, findings, delimiter])
+    findings, delimiter = read_text(engine, path, name, names, options, recorded)
+    with suppress(duckdb.Error, OSError, NotKept):  # it is read again next time
+        _save(engine, name, path, folder, building, [key, choices, findings, delimiter])
     remove(building)
     return findings, delimiter
 
 
 def _restore(
-    engine: DuckDB, name: str, folder: Path, asked: list, wanted: Callable[[list[str]], list[str]]
+    engine: DuckDB, name: str, folder: Path, key: list, wanted: Callable[[list[str]], list[str]]
 ) -> tuple[list[Finding], str] | None:
     import duckdb
 
-    found = open_entry(
+    entry = open_entry(
         folder,
-        lambda written: written[0] == asked and all(wanted(columns) == kept for columns, kept in written[1]),
+        lambda written: written[0] == key and all(wanted(columns) == kept for columns, kept in written[1]),
     )
-    if found is None:
+    if entry is None:
         return None
-    tables, (_, _, findings, delimiter) = found
+    tables, (_, _, findings, delimiter) = entry
     try:
         engine.restore_table(tables, name)
     except duckdb.Error:
@@ -70,5 +68,5 @@ def _restore(
 def _save(engine: DuckDB, name: str, path: Path, folder: Path, building: Path, description: list[Any]) -> None:
     engine.save_table(begin_entry(building), name)
     describe_entry(building, description)
-    if digest_of(path) == description[0][0]:  # else it may have been read while it changed
+    if digest_of(path) == description[0][0]:  # else it may have changed while it was read
         put_in_place(building, folder)

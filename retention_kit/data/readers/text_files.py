@@ -1,7 +1,7 @@
-"""Text files as tables: CSV and its relatives, plain or packed, every decision ours and the number of rows checked.
+"""Reads text files as tables: CSV and similar formats, plain or compressed, with a check of the number of rows.
 
-The definition of a record is that of Python's `csv`: a quote counts only where a field begins. Files without oddities
-are read in place by the engine, the others as a copy of what `csv` reads.
+Records are defined as by Python's `csv`: a quote counts only at the beginning of a field. The engine reads plain files
+in place, and others as a copy of what `csv` reads.
 """
 
 from __future__ import annotations
@@ -45,13 +45,11 @@ from retention_kit.wording import SEMICOLON, Sentence, Verbatim, sentence
 
 TEXTS = (".csv", ".tsv", ".txt", ".gz", ".zip")
 _HEAD_CHARACTERS = 1 << 20
-_MAX_HEADER_LIKE = (
-    10_000  # rows with a column's name in one cell, above which the file is looked through record by record
-)
+_MAX_HEADER_LIKE = 10_000  # rows with a column's name in one cell; with more, the file is read record by record
 
 
 class TextOptions(NamedTuple):
-    """What the settings say of a text file."""
+    """The settings of a text file."""
 
     encoding: str | None = None
     delimiter: str | None = None
@@ -59,19 +57,19 @@ class TextOptions(NamedTuple):
 
 
 class _OpenFile(NamedTuple):
-    """A file as UTF-8 on disk, and where its header is."""
+    """A file as UTF-8 on disk, with its header."""
 
     path: Path
     label: str
     encoding: Encoding
     delimiter: str
-    header: int  # its place among the records
+    header: int  # index of its record
     line: int
-    first: list[list[str]]  # the header's record and those that may belong to it
+    first: list[list[str]]  # the header's record and the next ones, which may belong to it
 
 
 class _CsvPart(NamedTuple):
-    """Rows that the engine reads by itself: below `skip` lines all of one width."""
+    """A CSV file that the engine can read: after `skip` lines all rows have the same width."""
 
     path: Path
     columns: list[str]
@@ -84,14 +82,14 @@ class _CsvPart(NamedTuple):
 
 
 def text_columns(path: Path, names: Names, options: TextOptions | None = None) -> list[str]:
-    """The columns that a text file has by its header."""
+    """The columns in the header of a text file."""
     options = options or TextOptions()
     with private_folder() as folder:
         return Header.of(_open(path, names, options, folder).first[: options.header_rows]).columns
 
 
 def text_beginning(path: Path, most: int) -> tuple[list[str], list[list[str | None]]]:
-    """The columns of a text file and its first rows; what would only be found further down is not."""
+    """The columns of a text file and its first `most` rows, without findings on later ones."""
     with private_folder() as folder:
         opened = _open(path, Names(), TextOptions(), folder)
         sorter = RecordSorter(opened.label, Names(), delimiter=opened.delimiter)
@@ -112,11 +110,10 @@ def read_text(
     options: TextOptions,
     wanted: Callable[[list[str]], list[str]] = list,
 ) -> tuple[list[Finding], str]:
-    """Store the rows of a text file as the table `name`, all columns texts and empty ones NULL; what else it holds, and
-    its delimiter.
+    """Store the rows of a text file as the table `name`, with texts in all columns and NULL for empty cells.
 
-    `wanted` chooses the columns that are stored; with REST among them a digest stands for the others. Raises DataError,
-    naming file and line.
+    Returns findings, and the delimiter. `wanted` chooses the columns to store; with REST among them, a digest of the
+    others is stored too. Raises DataError with file and line.
     """
     with private_folder(engine.copy_folder) as folder:
         opened = _open(path, names, options, folder)
@@ -154,27 +151,27 @@ def _open(path: Path, names: Names, options: TextOptions, folder: Path) -> _Open
 
 
 def _try_delimiter(head: str, delimiter: str, names: Names) -> tuple[tuple, str, int, list[tuple[int, list[str]]]]:
-    """How well a delimiter fits: the names that it shows, then the records as wide as the header; with the header's
-    place.
+    """How well a delimiter fits, by known names, then by records as wide as the header; the delimiter, the index of the
+    header, and the records.
     """
     lines = io.StringIO(head, newline="")
     records = list(islice(first_records(lines, delimiter), HEAD))
     if len(head) == _HEAD_CHARACTERS and len(records) > 1:
-        records.pop()  # it may be cut
+        records.pop()  # it may be truncated
     cells = [record for _, record in records]
     header = find_header(cells, names) or 0
     width = len(cells[header]) if cells else 0
-    if not width:  # one line longer than what is looked at
+    if not width:  # the first line is longer than `head`
         return (False, 0, 0, 0, False), delimiter, 0, []
     alike = sum(len(record) == width for record in cells[header:])
     share = alike / len(cells[header:]) if width > 1 else 0
-    # Of two exports of different delimiters, one below the other, the first one's header is the header.
+    # With two exports of different delimiters in one file, the first one's header counts.
     fit = (names.is_header(cells[header]), names.score(cells[header]), -records[header][0], share, width > 1)
     return fit, delimiter, header, records
 
 
 def _unpack(path: Path, folder: Path) -> Path:
-    """The file itself, or what a .gz or a .zip holds."""
+    """The file itself, or the one in a .gz or .zip file."""
     ending = path.suffix.lower()
     if ending not in (".gz", ".zip"):
         return path
@@ -209,7 +206,7 @@ def _unpack(path: Path, folder: Path) -> Path:
 def _transcode(path: Path, encoding: Encoding, folder: Path) -> Path:
     target = folder / "utf-8"
     with (
-        # By its code, so that two texts that are damaged stay two.
+        # Invalid bytes are replaced by their codes, so that different damaged texts stay different.
         path.open(encoding=encoding.name, errors="backslashreplace", newline="") as source,
         target.open("w", encoding="utf-8", newline="") as copy,
     ):
@@ -225,19 +222,19 @@ def _encoding_findings(engine: DuckDB, name: str, opened: _OpenFile) -> list[Fin
         examples = [
             sentence("quality.told.line_holds", line=line, text=Verbatim(text)) for line, text in encoding.damaged[:3]
         ]
-        told = {"file": opened.label, "lines": Sentence.joined(*examples, between=SEMICOLON)}
+        texts = {"file": opened.label, "lines": Sentence.joined(*examples, between=SEMICOLON)}
         more = len(encoding.damaged) - 3
-        detail = sentence(f"quality.told.damaged{'_more' if more > 0 else ''}", **told, more=more)
+        detail = sentence(f"quality.told.damaged{'_more' if more > 0 else ''}", **texts, more=more)
         return [Finding("damaged characters", len(encoding.damaged), detail, encoding.damaged[:EXAMPLES], opened.label)]
     key = "encoded" if encoding.is_sure else "encoded_perhaps"
-    told = {"file": opened.label, "encoding": encoding.name, "setting": Verbatim(f'encoding = "{encoding.name}"')}
-    return [Finding("encoding", _count_rows(engine, name), sentence(f"quality.told.{key}", **told))]
+    texts = {"file": opened.label, "encoding": encoding.name, "setting": Verbatim(f'encoding = "{encoding.name}"')}
+    return [Finding("encoding", _count_rows(engine, name), sentence(f"quality.told.{key}", **texts))]
 
 
 def _read_in_place(
     engine: DuckDB, name: str, opened: _OpenFile, names: Names, options: TextOptions, wanted: Callable
 ) -> list[Finding] | None:
-    """Let the engine read a file that has no oddities; None where it has some."""
+    """Let the engine read a plain file; returns None if it is not plain."""
     header = Header.of(opened.first[:1])
     if options.header_rows > 1 or opened.header or header.detail or len(header.columns) < 2:
         return None
@@ -267,17 +264,16 @@ def _read_in_place(
 
 
 def _has_header_below(engine: DuckDB, name: str, kept: list[str], names: Names, header: Header) -> bool:
-    """Whether a row below the header bears names, as where two exports were joined."""
+    """Whether a row is a repeated or another header, as in concatenated exports."""
     keys = {name_key(column) for column in header.columns} | names.keys
     words = ", ".join(map(literal, sorted(keys)))
     kept = [column for column in kept if column != REST]
     probe = header.columns[names.least(header.columns) - 1]
     probe = probe if probe in kept else kept[0]
-    # Only what begins like a name is compared, which is dear.
+    # Only cells that begin like a name are compared, as that is slow.
     begins = f"^[{re.escape(IGNORED)}]*[{''.join(sorted({re.escape(word[0]) for word in keys if word}))}]"
 
-    # Which of their cells are names is seen here: an expression of all columns and all names is more than an engine can
-    # bear.
+    # Cells are compared with names here, as an expression of all columns and names would be too large for an engine.
     alike = engine.rows(
         f"SELECT {', '.join(map(quote, kept))} FROM (SELECT * FROM {quote(name)} "
         f"WHERE regexp_matches(lower({quote(probe)}), {literal(begins)})) AS near "
@@ -298,7 +294,7 @@ def _read_copy(
     wanted: Callable,
     folder: Path,
 ) -> list[Finding]:
-    """Copy the rows as `csv` reads them, then let the engine read the copy."""
+    """Write the rows that `csv` reads to a copy, and let the engine read that."""
     sorter = RecordSorter(opened.label, names, options.header_rows, delimiter=opened.delimiter)
     parts: list[_CsvPart] = []
     with opened.path.open(encoding="utf-8-sig", newline="") as file:
@@ -322,7 +318,7 @@ def _read_copy(
 def _write_copy(path: Path, columns: list[str], rows: Iterable[NumberedRow]) -> _CsvPart:
     count = longest = 0
     with path.open("w", encoding="utf-8", newline="") as copy:
-        # All fields, since it would leave a carriage return bare, which ends a line for the engine.
+        # Quote all fields, as the writer would not quote a carriage return, which ends a line for the engine.
         writer = csv.writer(copy, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for _, cells in rows:
             writer.writerow(cells)
@@ -332,7 +328,7 @@ def _write_copy(path: Path, columns: list[str], rows: Iterable[NumberedRow]) -> 
 
 
 def _store(engine: DuckDB, name: str, parts: list[_CsvPart], kept: list[str]) -> None:
-    """Make the table of the kept columns, in the order of the file."""
+    """Create the table with the kept columns, in the order of the files."""
     readers = []
     names = {column.lower() for column in kept}
     for part in parts:
@@ -359,7 +355,7 @@ def _reader(part: _CsvPart) -> str:
 
 
 def _drop_unnamed(engine: DuckDB, name: str) -> None:
-    """Columns without a name and without a value are commas at the ends of lines."""
+    """Drop columns without name and values, which are from delimiters at the ends of lines."""
     for column in engine.types(quote(name)):
         filled = f"SELECT count({quote(column)}) FROM {quote(name)}"
         if _is_unnamed(column) and not engine.rows(filled)[0][0]:

@@ -1,4 +1,4 @@
-"""One pass over the bytes of a CSV file: whether all of its records are as wide as its header and nothing is odd."""
+"""Scans the bytes of a CSV file once, to find out whether it is plain: all records are as wide as the header."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LF, _CR, _QUOTE = 10, 13, 34
 
 
 class PlainFile(NamedTuple):
-    """What a file without oddities is like."""
+    """The properties of a plain file."""
 
     records: int
     longest: int  # bytes
@@ -25,14 +25,14 @@ class PlainFile(NamedTuple):
 
 
 class _NotPlain(Exception):
-    """A record that is not plain: the file is read with the care that takes longer."""
+    """A record is not plain, so the file has to be read record by record."""
 
 
 def plain_records(path: Path, delimiter: str, width: int, label: str) -> PlainFile | None:
-    """Records and line ends of a UTF-8 file; None where one is odd: of another width, blank, quoted loosely, ended
-    otherwise.
+    """The properties of a plain UTF-8 file; None if a record has another width, is blank, has quotes within a field, or
+    another line end.
 
-    Raises DataError where the file holds NUL, which no text does.
+    Raises DataError if the file has a NUL character.
     """
     if ord(delimiter) > 127:
         return None
@@ -47,7 +47,7 @@ def plain_records(path: Path, delimiter: str, width: int, label: str) -> PlainFi
 
 
 def _blocks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The bytes after a byte order mark, block by block, each with those one further on."""
+    """The bytes after a byte order mark in blocks, each with the bytes shifted by one."""
     import numpy as np
 
     with path.open("rb") as file:
@@ -60,24 +60,23 @@ def _blocks(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             if not chunk:
                 if whole.size:
                     yield whole, np.append(whole[1:], _LF)
-            else:  # the last byte of a block waits for its neighbour
+            else:  # the last byte of a block is kept for the next, as its following byte is there
                 held = whole[-1:].tobytes()
                 if whole.size > 1:
                     yield whole[:-1], whole[1:]
 
 
 class _Scan:
-    """What is known of the records so far.
+    """The state of a scan.
 
-    By induction over its quotes: each opens after a delimiter, a line end or the quote that it doubles, and closes
-    before one.
+    Every quote opens after a delimiter, a line end or the quote that it doubles, and closes before one of these.
     """
 
     def __init__(self, delimiter: int, width: int, label: str):
         self.delimiter, self.width, self.label = delimiter, width, label
         self.records = self.longest = self.line = 0
         self.is_inside, self.before, self.has_quoted_line_ends = 0, _LF, False
-        self.delimiters = self.length = 0  # of the record that goes on
+        self.delimiters = self.length = 0  # of the incomplete record
         self.returns: set[bool] = set()  # whether line ends have a carriage return
 
     def add(self, body: np.ndarray, following: np.ndarray) -> None:
@@ -108,7 +107,7 @@ class _Scan:
         self.before = int(body[-1])
 
     def _outside(self, body: np.ndarray, preceding: np.ndarray, following: np.ndarray) -> np.ndarray | None:
-        """Which bytes stand outside quotes; None where all do."""
+        """A mask of the bytes outside quotes; None if all are."""
         import numpy as np
 
         quotes = body == _QUOTE
@@ -119,7 +118,7 @@ class _Scan:
         first, last = preceding[positions[opens]], following[positions[~opens]]
         if not (_is_boundary(first, self.delimiter).all() and _is_boundary(last, self.delimiter).all()):
             raise _NotPlain
-        # Where a quote stands the parity counts as inside, which changes nothing.
+        # Quotes themselves count as inside, which does not matter.
         outside: np.ndarray = (np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ self.is_inside) == 0
         self.is_inside = (self.is_inside + positions.size) % 2
         return outside
@@ -143,7 +142,7 @@ class _Scan:
         self.delimiters, self.length = int(delimiters.size - upto[-1]), int(size - feeds[-1] - 1)
 
     def finish(self) -> PlainFile:
-        """What the whole file is; its last record may go without a line end."""
+        """The properties of the whole file; its last record may have no line end."""
         if self.is_inside:
             raise _NotPlain
         if self.length:
@@ -160,7 +159,7 @@ def _is_boundary(values: np.ndarray, sign: int) -> np.ndarray:
 
 
 def _has_footer(path: Path, delimiter: str) -> bool:
-    """Whether the last line holds one value only, as a footer does that a spreadsheet has padded."""
+    """Whether the last line has only one value, like a footer that a spreadsheet has padded with delimiters."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - (1 << 16)))
         lines = file.read().rstrip(b"\r\n").splitlines()

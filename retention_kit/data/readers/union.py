@@ -1,4 +1,4 @@
-"""Files that are read one below the other, and the rows of a source that its `where` keeps."""
+"""SQL that concatenates files, and that filters the rows of a source by its `where`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 
 from retention_kit.data.engines.protocol import Engine
 
-FILE = "_file_number"  # the column that holds which of several files a row is from
-# the column that holds a digest of those of a text file that are not kept, so that like rows are told apart
-REST = "_rest"
-UNKNOWN = "_unknown"  # the column that holds whether `where` is neither true nor false
-LEFT = "{}_left"  # what the rows that `where` leaves out are called, beside those that it keeps
+FILE = "_file_number"  # column: the number of a row's file
+REST = "_rest"  # column: a digest of the columns that are not kept, so that rows that differ in these stay distinct
+UNKNOWN = "_unknown"  # column: whether `where` is neither true nor false
+LEFT = "{}_left"  # name of the view of rows that `where` leaves out
 
 
 def union_sql(readers: list[str]) -> str:
-    """SQL that reads files one below the other, with their number; a column that one lacks is empty there."""
+    """SQL that concatenates the rows of files, with the number of the file; missing columns are NULL."""
     if len(readers) == 1:
         return readers[0]
     parts = (f"SELECT *, {number} AS {FILE} FROM {reader}" for number, reader in enumerate(readers))
@@ -25,7 +24,7 @@ def union_sql(readers: list[str]) -> str:
 def missing_columns(
     columns: list[str], files: list[Path], readers: list[str], types_by_file: list[dict[str, str]]
 ) -> Iterator[tuple[str, Path, str]]:
-    """Each of the columns with each of the files, and its reader, that lacks it."""
+    """The missing columns of each file: tuples of column, file, and SQL that reads the file."""
     for column in columns:
         for path, reader, types in zip(files, readers, types_by_file, strict=True):
             if column.lower() not in map(str.lower, types):
@@ -33,11 +32,11 @@ def missing_columns(
 
 
 def define_where(engine: Engine, name: str, query: str, where: str, reader: str, order: str) -> None:
-    """Let the rows of a query for which `where` is true stand under a name, and the others beside them.
+    """Define a view of the rows of a query for which `where` is true, and one (`LEFT`) of the others.
 
-    Exports of order lines often fill what belongs to the order in its first line alone. So a line for which `where` is
-    neither true nor false goes with its order: it stays where all other lines of the order stay. `order` is SQL of the
-    order that a row is a line of, empty where rows are no lines.
+    Exports of order lines often have values of the order only in its first line. So a line for which `where` is neither
+    true nor false is kept if all other lines of its order are. `order` is SQL of a line's order, empty if rows are no
+    lines.
     """
     judged = f"CAST(({where}\n) AS BOOLEAN)"
     is_kept = f"coalesce({judged}, false)"

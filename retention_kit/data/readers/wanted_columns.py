@@ -1,6 +1,4 @@
-"""The names of columns that a source asks for: by them headers are found, columns kept, and other spellings
-understood.
-"""
+"""The columns that a source needs: names to find its header, columns to keep, and other spellings of names."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from retention_kit.wording import COMMA, Sentence, Verbatim, quoted, sentence
 
 
 def header_names(engine: DuckDB, table: str, source: Table) -> Names:
-    """The names that the header of a source is known by: those that are mapped, and ours."""
+    """The names by which the header of a source is recognised: the mapped ones and ours."""
     expressions = {text: frozenset(columns_in(engine, text)) for text in source.columns.values()}
     known = {name for used in expressions.values() for name in used} | set(expressions)
     known |= {name for name in (*REQUIRED[table], *OPTIONAL[table]) if name not in source.columns}
@@ -38,21 +36,19 @@ def header_names(engine: DuckDB, table: str, source: Table) -> Names:
 def wanted_columns(
     engine: DuckDB, source: Table, names: Names, segments: Iterable[str], unread: list[str]
 ) -> Callable[[list[str]], list[str]]:
-    """What chooses the columns of a text file that are kept; of those that might become segments the others are
-    `unread`.
-    """
+    """A function that chooses the columns of a text file to keep, and adds the others to `unread`."""
     texts = [text for text in (*source.columns.values(), source.where, *source.leave_out.values()) if text]
-    asked = [({text}, columns_in(engine, text)) for text in texts] + [({name}, set()) for name in source.keep or ()]
-    keys = set(map(name_key, names.known.union(segments, *(more for choices in asked for more in choices))))
+    needed = [({text}, columns_in(engine, text)) for text in texts] + [({name}, set()) for name in source.keep or ()]
+    keys = set(map(name_key, names.known.union(segments, *(more for choices in needed for more in choices))))
 
     def may_be_segment(column: str) -> bool:
         return not source.layout and source.keep is None and not personal_reason(column)
 
     def wanted(columns: list[str]) -> list[str]:
         has = set(map(name_key, columns))
-        is_whole = all(any(set(map(name_key, choice)) <= has for choice in choices if choice) for choices in asked)
+        is_whole = all(any(set(map(name_key, choice)) <= has for choice in choices if choice) for choices in needed)
         if not is_whole or not names.is_header(columns):
-            return columns  # so that what is missing can be told from all there are
+            return columns  # so that the error about missing columns can suggest all others
         kept = [column for column in columns if name_key(column) in keys or may_be_segment(column)]
         if len(kept) == len(columns) or not kept:
             return columns
@@ -67,7 +63,9 @@ def wanted_columns(
 def match_spelling(
     engine: Engine, table: str, source: Table, relation: str, label: str
 ) -> tuple[str, tuple[Finding, ...]]:
-    """A relation under the names that a source asks for; of an export by name only what is mapped is asked for."""
+    """A relation with the column names that a source needs, and findings on renamed ones; for an export with a layout,
+    only mapped columns are needed.
+    """
     keys = set(map(name_key, engine.types(relation)))
     constants = {"survey": source.survey, "scale": source.scale, "weight": source.columns or None}
     wanted_of_ours = [
@@ -75,15 +73,15 @@ def match_spelling(
     ]
     texts = [text for text in source.columns.values() if name_key(text) not in keys]
     mapped = [text for text in (*source.columns.values(), *(source.keep or ())) if name_key(text) in keys]
-    if isinstance(engine, DuckDB):  # unlike others, whose SQL has capitals of its own
+    if isinstance(engine, DuckDB):  # other dialects have their own rules of case
         texts += [text for text in (source.where, *source.leave_out.values()) if text]
         mapped += sorted(set().union(*(columns_in(engine, text) for text in texts)))
     return _rename_columns(engine, relation, [] if source.layout else wanted_of_ours, mapped, label)
 
 
 def aliased(engine: Engine, text: str, name: str) -> str:
-    """SQL of a column under a name; of one that differs in capitals alone the embedded engine would keep the table's
-    spelling.
+    """SQL of a column under a name; if the name differs only in case, the embedded engine would otherwise keep the
+    table's.
     """
     quoted = engine.quote(name)
     return (
@@ -96,11 +94,10 @@ def aliased(engine: Engine, text: str, name: str) -> str:
 def _rename_columns(
     engine: Engine, relation: str, wanted_of_ours: Iterable[str], mapped: Iterable[str], label: str
 ) -> tuple[str, tuple[Finding, ...]]:
-    """A relation whose columns bear the names that are asked for, where exactly one is spelled like it; and what was
-    renamed.
+    """A relation with columns renamed to the needed names, if exactly one has the same normalised name; and findings.
 
-    Names of `wanted_of_ours` are compared exactly, `mapped` ones as SQL compares names. Raises DataError where several
-    are alike.
+    Names of `wanted_of_ours` are compared exactly, `mapped` ones like in SQL. Raises DataError if several columns have
+    the same normalised name.
     """
     columns_there = list(engine.types(relation))
     exactly, lower_case = set(columns_there), {column.lower() for column in columns_there}
@@ -113,7 +110,7 @@ def _rename_columns(
         alike = [
             column for column in columns_there if name_key(column) == key and column.lower() not in reserved - {name}
         ]
-        # Of several the one that differs in capitals alone.
+        # Of several, the one that differs only in case.
         alike = [column for column in alike if column.lower() == name.lower()] or alike
         if len(alike) > 1:
             named = " and ".join(map(repr, alike))

@@ -1,5 +1,5 @@
-"""Whether a workbook can be opened: a few bytes may unpack to more than any memory holds, or name a cell at the far
-end.
+"""Checks workbooks before they are opened: a small file may unpack to more than fits into memory, or have a cell very
+far from the others.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import IO
 
 from retention_kit.errors import DataError
 
-MAX_BYTES = 10**9  # bytes of all parts together
-MAX_CELLS = 25_000_000  # that one sheet may hold
-SPARSE, SMALL = 20, 2_000_000  # cells that may be laid out for each one that is there, and that are no matter
+MAX_BYTES = 10**9  # of all parts together, unpacked
+MAX_CELLS = 25_000_000  # of one sheet
+SPARSE, SMALL = 20, 2_000_000  # largest area for each cell, and area that is always allowed
 _CHUNK, _OVERLAP = 16 * 2**20, 200
-_OLE = b"\xd0\xcf\x11\xe0"  # how Excel's older files begin, and those that a password protects
+_OLE = b"\xd0\xcf\x11\xe0"  # the first bytes of old Excel files, and of files with a password
 _CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
 _COLUMN = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br\s*=\s*["']([A-Za-z]{1,9})\d""")
 _ROW = re.compile(rb"""\br\s*=\s*["'][A-Za-z]{0,9}(\d{1,18})["']""")
@@ -26,7 +26,7 @@ _ROW = re.compile(rb"""\br\s*=\s*["'][A-Za-z]{0,9}(\d{1,18})["']""")
 def check_workbook(path: Path) -> bool:
     """Whether any sheet of a workbook may have merged cells.
 
-    Raises DataError where it is none, is protected, or would take more memory than its cells are worth.
+    Raises DataError if it is no workbook, has a password, or would need too much memory for its cells.
     """
     with path.open("rb") as file:
         head = file.read(4)
@@ -73,8 +73,8 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _check_part(path: Path, name: str, chunks: Iterator[bytes]) -> tuple[int, bool]:
-    """The size of a part, and whether it may have merged cells; raises DataError where it is a sheet whose last cell is
-    far from all others.
+    """The size of a part, and whether it may have merged cells; raises DataError for a sheet whose last cell is far
+    from all others.
     """
     size = cells = 0
     last_row, last_column, before, is_merged = 0, 0, b"", False
