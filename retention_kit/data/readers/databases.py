@@ -37,17 +37,9 @@ _LIMITS: dict[str, Any] = {"memory_limit": "2GB", "max_temp_directory_size": "20
 _FORBIDDEN_FUNCTIONS = {"getenv", "getvariable", "current_setting", "current_user", "query", "query_table", "error"}
 # others return values of any length, which no limit of the engine prevents.
 _FORBIDDEN_FUNCTIONS |= {
-    "repeat",
-    "lpad",
-    "rpad",
-    "printf",
-    "format",
-    "bar",
-    "range",
-    "generate_series",
-    "list_resize",
+    "repeat", "lpad", "rpad", "printf", "format", "bar", "range", "generate_series", "list_resize",
     "array_resize",
-}
+}  # fmt: skip  # words by the line
 _READ_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _LOADING_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from retention_kit.data.checks import Finding
-from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import quote
 from retention_kit.data.layouts.layout import layout_of
@@ -38,11 +37,8 @@ def leave_out(
         return reader, []
     conditions, findings = {}, []
     for why, text in source.leave_out.items():
-        conditions[why], more = (
-            (text, [])
-            if not isinstance(engine, DuckDB)
-            else type_expression(engine, text, reader, f"{label}: leave_out {why!r} = {text!r}", hints)
-        )
+        setting = f"{label}: leave_out {why!r} = {text!r}"
+        conditions[why], more = type_expression(engine, text, reader, setting, hints)
         findings += more
     for why, condition in conditions.items():
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from retention_kit.data.checks import Finding
-from retention_kit.data.engines.duckdb import DuckDB
 from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.readers.files import columns_used
@@ -81,11 +80,7 @@ def _expression(
             hint=did_you_mean(text, types),
         )
     setting = f"{name} = {text!r}"
-    sql, findings = (
-        (text, [])
-        if not isinstance(engine, DuckDB)
-        else type_expression(engine, text, reader, f"{label}: {setting}", hints)
-    )
+    sql, findings = type_expression(engine, text, reader, f"{label}: {setting}", hints)
     beside = engine.quote(next(iter(types), "")) if types else "1"  # so that an aggregate over rows is rejected
     check_query(
         engine, f"SELECT {sql} AS one, {beside} AS beside FROM {reader} AS _theirs", label, setting, text, types

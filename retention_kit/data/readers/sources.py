@@ -350,11 +350,7 @@ def _define_rows(
         engine.define(relation_name, query)
         return (), findings
     setting = f"where = {source.where!r}"
-    where, more = (
-        (source.where, [])
-        if not isinstance(engine, DuckDB)
-        else type_expression(engine, source.where, reader, f"{label}: {setting}", hints)
-    )
+    where, more = type_expression(engine, source.where, reader, f"{label}: {setting}", hints)
     check_query(engine, f"SELECT * FROM {reader} AS _theirs WHERE {where}", label, setting, source.where, types)
     order = selected["order_id"] if source.rows == "lines" else ""
     define_where(engine, relation_name, query, where, f"{reader} AS _theirs", order)

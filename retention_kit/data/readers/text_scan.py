@@ -124,7 +124,7 @@ class _Scan:
         return outside
 
     def _count(self, size: int, feeds: np.ndarray, delimiters: np.ndarray, after_return: np.ndarray) -> None:
-        """Count the records that end in a block, by the positions of line feeds and delimiters in it."""
+        """Count the records that end in a block, by the positions of its line feeds and delimiters."""
         import numpy as np
 
         if not feeds.size:

@@ -17,26 +17,11 @@ _CLASSES = {
     "PARAMETER": "leaves a value open",
 }
 # Functions with other results in each run.
-_VOLATILE = frozenset(
-    [
-        "random",
-        "setseed",
-        "uuid",
-        "uuidv4",
-        "uuidv7",
-        "gen_random_uuid",
-        "nextval",
-        "currval",
-        "setval",
-        "sleep_ms",
-        "write_log",
-        "stats",
-        "current_query",
-        "current_query_id",
-        "current_connection_id",
-        "current_transaction_id",
-    ]
-)
+_VOLATILE = frozenset([
+    "random", "setseed", "uuid", "uuidv4", "uuidv7", "gen_random_uuid", "nextval", "currval", "setval",
+    "sleep_ms", "write_log", "stats", "current_query", "current_query_id", "current_connection_id",
+    "current_transaction_id",
+])  # fmt: skip  # words by the line
 _TYPES = ("DOUBLE", "DECIMAL(18, 2)", "INTEGER", "VARCHAR", "DATE", "TIMESTAMP", "BOOLEAN")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from retention_kit.data.checks import Finding
 from retention_kit.data.engines.duckdb import DuckDB
+from retention_kit.data.engines.protocol import Engine
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.amounts import Hints, read_numbers
 from retention_kit.data.values.expressions import advice, close_column, find_fault
@@ -47,13 +48,15 @@ def columns_in(engine: DuckDB, text: str) -> set[str]:
         return set()
 
 
-def type_expression(engine: DuckDB, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Finding]]:
+def type_expression(engine: Engine, text: str, relation: str, label: str, hints: Hints) -> tuple[str, list[Finding]]:
     """An expression on a relation's columns, with texts converted to numbers, times or booleans if combined with such;
-    and findings.
+    and findings. Unchanged on other engines than the embedded one.
 
     `label` is the name of the expression in messages. Raises DataError if it is no expression or needs more than its
     row, and if the values of a text that is used as a number have different formats.
     """
+    if not isinstance(engine, DuckDB):
+        return text, []
     try:
         return _type_expression(engine, text, relation, label, hints)
     except RecursionError:

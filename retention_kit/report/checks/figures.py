@@ -6,10 +6,11 @@ import html
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retention_kit import bidi
 from retention_kit.errors import Listed, Phrase
@@ -18,6 +19,9 @@ from retention_kit.periods import Period
 from retention_kit.report.blocks import BLOCK_MIME, VEGALITE_MIME, Block
 from retention_kit.report.pages import narrative, tables
 from retention_kit.wording import Words
+
+if TYPE_CHECKING:
+    import pypdfium2
 
 TEXTS = ("metric", "label", "period", "segment", "segment_value", "unit", "status", "note")
 # Characters between words that differ by format, and characters that no page can show.
@@ -251,30 +255,31 @@ def text_of_html(page: str) -> str:
     return flat(html.unescape(re.sub(r"<[^>]*>", " ", bare) + " " + " \n ".join(labels)))
 
 
-def pages_of_pdf(content: bytes) -> int:
-    """The number of pages of a PDF; raises ValueError if it cannot be read."""
+@contextmanager
+def _open_pdf(content: bytes) -> Iterator[pypdfium2.PdfDocument]:
     import pypdfium2
 
     try:
         with pypdfium2.PdfDocument(content) as document:
-            return len(document)
+            yield document
     except pypdfium2.PdfiumError as error:
         raise ValueError("cannot be read") from error
+
+
+def pages_of_pdf(content: bytes) -> int:
+    """The number of pages of a PDF; raises ValueError if it cannot be read."""
+    with _open_pdf(content) as document:
+        return len(document)
 
 
 @lru_cache(maxsize=4)
 def text_of_pdf(content: bytes) -> str:
     """All text of a PDF, flat; raises ValueError if it cannot be read."""
-    import pypdfium2
-
-    try:
-        with pypdfium2.PdfDocument(content) as document:
-            pages = []
-            for page in document:
-                words = page.get_textpage()
-                pages.append(words.get_text_bounded())
-                words.close()
-                page.close()
-            return flat(" ".join(pages))
-    except pypdfium2.PdfiumError as error:
-        raise ValueError("cannot be read") from error
+    with _open_pdf(content) as document:
+        pages = []
+        for page in document:
+            words = page.get_textpage()
+            pages.append(words.get_text_bounded())
+            words.close()
+            page.close()
+        return flat(" ".join(pages))
