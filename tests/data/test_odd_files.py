@@ -37,7 +37,7 @@ def test_a_wide_file_is_read_with_its_second_headers(tmp_path, width, again):
 
 
 def test_cells_that_are_called_like_a_column_are_no_header(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_files, "_ALIKE", 3)
+    monkeypatch.setattr(text_files, "_MAX_HEADER_LIKE", 3)
     rows = "".join(f"{who},2024-01-05,1,{who}\n" for who in ["amount"] * 5 + ["Ann"])
     data = rk.load(written(tmp_path, f"customer_id,ordered_at,amount,note\n{rows}"), **UTC)
     assert value(data, "revenue", "2024-01") == 6

@@ -103,7 +103,7 @@ def test_a_cell_at_the_far_end_is_named(tmp_path, row):
 
 
 def test_what_unpacks_to_more_than_memory_holds_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(workbooks, "UNPACKED", 1_000_000)
+    monkeypatch.setattr(workbooks, "MAX_BYTES", 1_000_000)
     path = workbook(tmp_path / "orders.xlsx", parts={"xl/sharedStrings.xml": "<sst>" + " " * 2_000_000 + "</sst>"})
     assert path.stat().st_size < 10_000
     with pytest.raises(DataError, match=r"^orders\.xlsx unpacks to more than 1,000,000 bytes: save the table as CSV"):
@@ -112,7 +112,7 @@ def test_what_unpacks_to_more_than_memory_holds_is_not_unpacked(tmp_path, monkey
 
 def test_a_size_that_is_not_true_is_found_out(tmp_path, monkeypatch):
     """The list of parts says one byte; what is unpacked is counted all the same, or found broken."""
-    monkeypatch.setattr(workbooks, "UNPACKED", 1_000_000)
+    monkeypatch.setattr(workbooks, "MAX_BYTES", 1_000_000)
     path = workbook(tmp_path / "orders.xlsx", parts={"xl/sharedStrings.xml": " " * 2_000_000})
     content = path.read_bytes().replace((2_000_000).to_bytes(4, "little"), (1).to_bytes(4, "little"))
     path.write_bytes(content)
@@ -121,7 +121,7 @@ def test_a_size_that_is_not_true_is_found_out(tmp_path, monkeypatch):
 
 
 def test_too_many_cells_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(workbooks, "CELLS", 100)
+    monkeypatch.setattr(workbooks, "MAX_CELLS", 100)
     path = workbook(tmp_path / "orders.xlsx", f'<row r="3">{"<c><v>1</v></c>" * 200}</row>')
     with pytest.raises(DataError, match=r"^orders\.xlsx has more than 100 cells: save the table as CSV or Parquet\.$"):
         rk.load(path)
@@ -130,7 +130,7 @@ def test_too_many_cells_are_refused(tmp_path, monkeypatch):
 def test_cells_are_counted_once_wherever_a_part_is_cut(tmp_path, monkeypatch):
     monkeypatch.setattr(workbooks, "_CHUNK", 97)
     monkeypatch.setattr(workbooks, "_OVERLAP", 60)
-    monkeypatch.setattr(workbooks, "CELLS", 206)
+    monkeypatch.setattr(workbooks, "MAX_CELLS", 206)
     check_workbook(workbook(tmp_path / "orders.xlsx", f'<row r="3">{"<c><v>1</v></c>" * 200}</row>'))
 
 

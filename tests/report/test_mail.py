@@ -514,7 +514,7 @@ def test_a_chart_that_cannot_be_drawn_leaves_no_older_message(monkeypatch, tmp_p
     made = rk.build_report(data, "2024-02", **options)
     assert made.failures == ()
     assert [path.name for path in made.path.glob("*.eml")] == ["message.en.country-France.eml"]
-    monkeypatch.setattr(message_charts, "DRAWN", "wide")
+    monkeypatch.setattr(message_charts, "DRAWN_WIDTH", "wide")
     made = rk.build_report(data, "2024-02", **options)
     assert [failure.partition(":")[0] for failure in made.failures] == ["message.en.country-France.eml"]
     assert [*made.path.glob("*.eml")] == []
