@@ -59,6 +59,9 @@ def _run(argv: list[str] | None) -> int:
         with interrupts:
             arguments = parser().parse_args(argv)
             switch_language(getattr(arguments, "spoken", ""))
+            if hasattr(arguments, "before_threads"):
+                arguments.before_threads(arguments)
+            interrupts.listen()
             return arguments.run(arguments)
     except KeyboardInterrupt:
         return end(INTERRUPTED, "Interrupted: nothing was changed.")

@@ -58,7 +58,7 @@ def add(commands: Commands) -> None:
     add_jobs(report)
     report.add_argument("--force", action="store_true", help="build even where nothing has changed since the last time")
     report.add_argument("--open", action="store_true", help="open the report, the last of several, once it is built")
-    report.set_defaults(run=_report)
+    report.set_defaults(run=_report, before_threads=_prepare)
 
     again = commands.add_parser("rerun", help="build a pack again beside it and say what differs and why")
     add_pack(again)
@@ -80,8 +80,15 @@ def _formats(names: str) -> str:
     return names
 
 
-def _report(arguments: argparse.Namespace) -> int:
+def _prepare(arguments: argparse.Namespace) -> None:
+    """Fork what notebooks run in, as a process that has threads would not be forked."""
     check_jobs(arguments.jobs)
+    from retention_kit.report.execution import kernels
+
+    kernels.prepare(for_others=bool(arguments.templates))  # it imports while the data are read
+
+
+def _report(arguments: argparse.Namespace) -> int:
     from retention_kit.report.archive.folder import output_lock
 
     with output_lock(arguments.output):  # all periods and the list of them are one run's
@@ -89,9 +96,6 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    from retention_kit.report.execution import kernels
-
-    kernels.prepare(for_others=bool(arguments.templates))  # it imports while the data are read
     data = load_data(arguments)
     from retention_kit.report.build.builder import build_packs
     from retention_kit.report.execution.plan import make_plan

@@ -131,12 +131,13 @@ class Interrupts:
     """A context in which SIGINT and SIGTERM raise KeyboardInterrupt and set `is_interrupted`.
 
     A query of the embedded engine, during which Python handles no signals, is ended by a thread that calls
-    `end_queries`. Outside the main thread it does nothing.
+    `end_queries`, once `listen` has been called. Outside the main thread it does nothing.
     """
 
     def __init__(self, end_queries: Callable[[], None]):
         self.is_interrupted, self._end_queries, self._ended = False, end_queries, threading.Event()
         self._handlers: dict[int, Any] = {}
+        self._is_listening = False
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -146,12 +147,19 @@ class Interrupts:
             self._receiver, self._sender = socket.socketpair()
             self._sender.setblocking(False)
             self._previous_wakeup = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
-            threading.Thread(target=self._listen, args=(self._receiver,), daemon=True).start()
             self._unraisable, sys.unraisablehook = sys.unraisablehook, self._repeat
         return self
 
+    def listen(self) -> None:
+        """Start the thread; before, this process can be forked."""
+        if self._handlers:
+            threading.Thread(target=self._listen, args=(self._receiver,), daemon=True).start()
+            self._is_listening = True
+
     def __exit__(self, *_: object) -> None:
         if self._handlers:
+            if not self._is_listening:
+                self._receiver.close()
             self._ended.set()
             sys.unraisablehook = self._unraisable
             signal.set_wakeup_fd(self._previous_wakeup)

@@ -160,6 +160,7 @@ def test_an_interrupt_in_a_finalizer_is_not_lost(capsys, number):
 def test_a_query_that_begins_just_after_the_interrupt_is_ended_too():
     """As where the interrupt comes while an engine is being made, and is made an error of by it."""
     with Interrupts(interrupt_all) as asked:
+        asked.listen()
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(duckdb.InterruptException):

@@ -321,6 +321,17 @@ def test_a_command_that_has_done_nothing_yet_forks_the_server_which_has_nothing_
     assert others[1] != ours[1]
 
 
+@pytest.mark.parametrize(("more", "is_forked"), [([], True), (["--templates", "own"], False)])
+def test_the_command_forks_the_server_before_it_has_threads(tmp_path, more, is_forked):
+    """Unless code of others runs in it."""
+    program = "import sys\nfrom retention_kit import cli\nfrom retention_kit.report.execution import kernels\n" \
+              "def started(fork=False):\n    print(fork)\n    raise KeyboardInterrupt\n" \
+              "kernels.ForkServer = started\ncli.main(['report', *sys.argv[1:]])"  # fmt: skip  # by the line
+    command = [sys.executable, "-c", program, *more]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(is_forked)
+
+
 @pytest.mark.parametrize(("code", "said"), [("0", "SystemExit: 0"), ("", "SystemExit"), ("3", "SystemExit: 3")])
 def test_a_cell_that_leaves_fails_its_section_with_whatever_code(code, said):
     """What follows it has not run, so nothing is done."""
