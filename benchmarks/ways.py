@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
+    from retention_kit.periods import Period
     from retention_kit.widgets.explorer import Explorer
 
     Frames = dict[str, pd.DataFrame]
@@ -40,20 +41,26 @@ NEEDED = {
 
 
 def ours(folder: Path, basis: str) -> dict:
-    """The scorecard of all metrics; `six` are its seconds with those of cohorts and RFM, which it does not need."""
+    """The scorecard of all metrics."""
     import retention_kit as rk
 
     data, load = _loaded(folder, basis)
-    months = [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
-    rows, seconds = timed(lambda: rk.scorecard(data, periods=months))
-    memory = peak()
-    if basis != "orders":
-        return {"load": load, "seconds": seconds, "memory": memory, "figures": told(_of_scorecard(data, rows))}
+    rows, seconds = timed(lambda: rk.scorecard(data, periods=_months()))
+    return {"load": load, "seconds": seconds, "memory": peak(), "figures": told(_of_scorecard(data, rows))}
+
+
+def six(folder: Path) -> dict:
+    """What the six queries give and no more: the scorecard of the metrics that come from them, cohorts and RFM."""
+    import retention_kit as rk
+
+    data, load = _loaded(folder, "orders")
+    metrics = [name for name, one in rk.METRICS.items() if one.summary in NATURAL]
+    rows, seconds = timed(lambda: rk.scorecard(data, periods=_months(), metrics=metrics))
     customers, more = timed(lambda: {"cohorts": rk.cohorts(data), "rfm": rk.rfm(data, unit="day")})
-    six = {"six": seconds + more, "six_memory": peak()}
+    memory = peak()
     frames = _of_scorecard(data, rows) | {"movements": _by_month(rk.customer_movements(data)), **customers}
     frames["cohorts"] = _by_month(frames["cohorts"])
-    return {"load": load, "seconds": seconds, "memory": memory, **six, "figures": told(frames)}
+    return {"load": load, "seconds": seconds + more, "memory": memory, "figures": told(frames)}
 
 
 def natural(folder: Path) -> dict:
@@ -200,8 +207,7 @@ def redraw(folder: Path) -> dict:
     data, load = _loaded(folder, "orders")
     shown, first, seconds = asyncio.run(_choose(data))
     data.summaries.clear()
-    months = [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
-    rows, again = timed(lambda: rk.scorecard(data, periods=months))
+    rows, again = timed(lambda: rk.scorecard(data, periods=_months()))
     told = {"load": load, "first": first, "seconds": median(seconds), "slowest": max(seconds), "recomputed": again}
     return told | {"figures": {"before": _retention(shown), "again": _retention(rows)}}
 
@@ -239,6 +245,12 @@ def _change(explorer: Explorer, name: str, value: str | tuple) -> pd.DataFrame:
 def _retention(rows: pd.DataFrame) -> dict[str, float]:
     rows = rows[(rows["metric"] == "customer_retention_rate") & (rows["segment"] == "")]
     return {f"retention {row.period}": float(row.value) for row in rows.itertuples()}
+
+
+def _months() -> list[Period]:
+    import retention_kit as rk
+
+    return [rk.Period.parse(LAST).shift(-back) for back in range(MONTHS)]
 
 
 def timed(work: Callable) -> tuple:
@@ -327,6 +339,7 @@ COMPARED = {
 WAYS: dict[str, Callable[[Path], dict]] = {
     "subscriptions": lambda folder: ours(folder, "subscriptions"),
     "orders": lambda folder: ours(folder, "orders"),
+    "six": six,
     "natural": natural,
     "pandas": pandas,
     "scan": scan,
