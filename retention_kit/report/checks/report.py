@@ -151,13 +151,12 @@ def of_manifest(report: Report) -> Iterator[Finding]:
     if report.suffix == report.manifest.get("suffix"):
         for check in report.manifest["identities"]:
             if check["broken"]:
-                about = f" by {check['column']}" if check["column"] else ""
-                periods = ", ".join(check["broken"][:3])
+                by_column = "The identity of {identity} by {column} does not hold in {periods}."
                 yield blocked(
-                    "The identity of {identity}{about} does not hold in {periods}.",
+                    by_column if check["column"] else "The identity of {identity} does not hold in {periods}.",
                     identity=check["name"],
-                    about=about,
-                    periods=periods,
+                    column=check["column"],
+                    periods=", ".join(check["broken"][:3]),
                     is_reported=True,
                 )
     if not report.figures.rows:
@@ -175,7 +174,11 @@ def of_manifest(report: Report) -> Iterator[Finding]:
         yield Finding("blocked", reason)
     yield from _boxes(report)
     if not report.about["complete"]:
-        reason = f"{report.manifest['period']} is not over: the data end before {report.about['as_of']}."
+        reason = Phrase(
+            "{period} is not over: the data end before {as_of}.",
+            period=report.manifest["period"],
+            as_of=report.about["as_of"],
+        )
         yield Finding("degraded", reason, notice="incomplete")
 
 
@@ -187,9 +190,12 @@ def _boxes(report: Report) -> Iterator[Finding]:
         if not (boxes := report.manifest.get("missing_characters", {}).get(file)):
             continue
         first, characters = boxes[0], {one["character"] for one in boxes}
-        reason = (
-            f"{file} has boxes for characters that no font of the report has, such as {first['character']} in "
-            f"{first['text']!r}: name a font that has them in [report] fonts."
+        reason = Phrase(
+            "{file} has boxes for characters that no font of the report has, such as {character} in {text!r}: "
+            "name a font that has them in [report] fonts.",
+            file=file,
+            character=first["character"],
+            text=first["text"],
         )
         if 2 * sum(letter in characters for letter in letters) > len(letters):
             yield Finding("blocked", reason, is_reported=True)
