@@ -17,7 +17,7 @@ from bg_nbd_fit import draw as draw_purchases
 
 from retention_kit.errors import ModelError
 from retention_kit.metrics.forecasts.buyers import Fit, Forecast
-from retention_kit.metrics.forecasts.horizon import discounts
+from retention_kit.metrics.forecasts.horizon import discounts, interval
 from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma
 from retention_kit.settings import Definitions
 
@@ -57,15 +57,16 @@ def simulate(world: World, n: int, number: int) -> tuple[float, float, float] | 
     frame = draw(world, n, np.random.default_rng([SEED, n, number]))
     forecast = Forecast(frame, MINOR)
     true = Fit(BgNbd(*world.purchases, 0, None, (), n, n), GammaGamma(*world.spend, 0, None, (), None), "", "", "")
-    truth, _, _ = forecast.money(true, WORTH)
+    truth, _ = forecast.money(true, WORTH)
     x = frame["frequency"].to_numpy()
     try:
         model = fit_bg_nbd(x, forecast.t_x, forecast.T)
         spend = fit_gamma_gamma(x, frame["repeat_amount"] / np.maximum(x, 1) / MINOR)
     except ModelError:
         return None
-    _, low, high = forecast.money(Fit(model, spend, "", "", ""), WORTH)
-    return None if low is None else (float(truth[0]), float(low[0]), float(high[0]))
+    money, factors = forecast.money(Fit(model, spend, "", "", ""), WORTH)
+    low, high = interval(money[0], factors[0])
+    return None if low is None else (float(truth[0]), low, high)
 
 
 def line(world: World, n: int) -> str:

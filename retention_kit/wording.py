@@ -213,7 +213,8 @@ class Words:
         """A figure with its unit, after a sign that belongs to it; a dash where it is undefined."""
         if value is None or value != value:
             return DASH
-        with localcontext(rounding=ROUND_HALF_UP):  # as people round, on the shortest decimal form: 0.125 is 0.13
+        # As people round, on the shortest decimal form: 0.125 is 0.13; with digits for the largest float.
+        with localcontext(prec=330, rounding=ROUND_HALF_UP):
             return getattr(self, f"_{unit}")(value, style == "full", sign)
 
     def change(self, value: float | None, unit: str, style: str = "short", sign: str | None = None) -> str:

@@ -6,17 +6,27 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retention_kit import wording
 from retention_kit.bidi import plain
 from retention_kit.errors import SettingsError
 from retention_kit.hijri import with_hijri
+from retention_kit.metrics.catalogue import UNITS
 from retention_kit.metrics.scorecard import METRICS
 from retention_kit.periods import Period
 from retention_kit.settings import make_settings
 from retention_kit.wording import Words, languages, money_decimals, sentence
 
 WORDS = Words("en", "GBP")
+LANGUAGES = [Words(language, currency) for language in languages() for currency in ("GBP", "JPY", "XXX")]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(UNITS), st.sampled_from(("short", "full")))
+def test_every_number_can_be_written(value, unit, style):
+    for words in LANGUAGES:
+        assert re.search(r"\d", plain(words.value(value, unit, style)))
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,20 @@ def test_too_few_who_left_are_refused_in_a_sentence(pencil):
     assert row["reason"] == "Fewer than 20 subscriptions have ended, which is too few to project from."
 
 
+@pytest.mark.parametrize(("month", "has_interval"), [("2024-01", False), ("2024-02", True)])
+def test_an_interval_that_would_reach_anywhere_is_none(month, has_interval):
+    """Where all who came to their first renewal were lost, nobody knows how many of the others will be."""
+    left = ["2024-01-25"] * 25 + ["2024-02-15"] * 100 + [None] * 475
+    subscriptions = pd.DataFrame(
+        {"customer_id": range(600), "started_at": "2024-01-20", "ended_at": left, "amount": 10}
+    )
+    period = Period.parse(month)
+    (row,) = rows(rk.load(subscriptions=subscriptions, as_of=period.end), period, None)
+    assert row["value"] > 0
+    assert (row["low"] is not None, row["high"] is not None) == (has_interval, has_interval)
+    assert not has_interval or row["value"] / 10 <= row["low"] < row["high"] <= row["value"] * 10
+
+
 def test_saved_summaries_hold_what_was_asked_and_no_more(company, tmp_path):
     from retention_kit.metrics.snapshot import load_snapshot, save_snapshot
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import ModelError
-from retention_kit.metrics.forecasts.horizon import MONTH, cut_of, discounts, undefined
-from retention_kit.metrics.formulas import Z95
+from retention_kit.metrics.forecasts.horizon import MONTH, cut_of, discounts, interval, reach, undefined
 from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma
 from retention_kit.metrics.models.bg_nbd import BLOCK, AliveChances
 from retention_kit.metrics.models.expectation import purchases_while_alive
@@ -101,7 +100,8 @@ def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
     chosen = data.settings.definitions
     bought = forecast.purchases(fit.purchases, [0.0] * (chosen.horizon_months - 1) + [1.0])
     is_at_risk, chance = forecast.at_risk(fit.purchases, horizon_weeks(data))
-    money, low, high = forecast.money(fit, discounts(chosen))
+    money, factors = forecast.money(fit, discounts(chosen))
+    intervals = [(None, None)] * len(values) if money is None else [*map(interval, money, factors)]
     counts = forecast.summed(forecast.customers * is_at_risk)
     stakes = forecast.summed(frame["recent_amount"].to_numpy(float) / data.minor * chance * is_at_risk)
     return [
@@ -110,8 +110,8 @@ def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
             "customers": int(customers[number]),
             "purchases": float(bought[number]),
             "value": None if money is None else float(money[number]),
-            "low": None if low is None else float(low[number]),
-            "high": None if high is None else float(high[number]),
+            "low": intervals[number][0],
+            "high": intervals[number][1],
             "at_risk": int(counts[number]),
             "at_stake": float(stakes[number]),
             "reason": fit.money_reason,
@@ -165,8 +165,9 @@ class Forecast:
         is_silent = self.T - self.t_x > model.usual_gap(USUAL, self.x, self.t_x)
         return (self.x > 0) & is_silent & (chance >= UNLIKELY), chance
 
-    def money(self, fit: Fit, worth: list[float]) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-        """What customers are expected to spend, discounted to `worth` at the end of each month, with its interval.
+    def money(self, fit: Fit, worth: list[float]) -> tuple[np.ndarray | None, np.ndarray]:
+        """What customers are expected to spend, discounted to `worth` at the end of each month, and how many times that
+        its interval reaches up to, infinity without one.
 
         The interval is the delta method's on the logarithm, of the parameters alone; for its slopes all purchases are
         taken to be worth what those at the horizon's end are.
@@ -174,21 +175,21 @@ class Forecast:
         import numpy as np
 
         model, spend = fit.purchases, fit.spend
+        nowhere = np.full(self.values, np.inf)
         if model is None or spend is None:
-            return None, None, None
+            return None, nowhere
         at_ends = [now - after for now, after in zip(worth, [*worth[1:], 0.0], strict=True)]
         bought = self._expected(model, at_ends)
         money = self.summed(bought * self._spend(spend))
         if model.covariance is None or spend.covariance is None or self.customers.sum() < FEW or not (money > 0).all():
-            return money, None, None
+            return money, nowhere
         each = self._spend(spend)
         last = [0.0] * (len(worth) - 1) + [1.0]
         by_model = _slopes(model, lambda other: self.summed(self._expected(other, last) * each))
         by_spend = _slopes(spend, lambda other: self.summed(bought * self._spend(other)))
         variance = ((by_model.T @ model.covariance) * by_model.T).sum(1)
         variance += ((by_spend.T @ spend.covariance) * by_spend.T).sum(1)
-        factor = np.exp(Z95 * np.sqrt(np.maximum(variance, 0)))
-        return money, money / factor, money * factor
+        return money, reach(np.sqrt(np.maximum(variance, 0)))
 
     def totals_within(self, fit: Fit, weeks: float) -> tuple[float, float]:
         """Purchases and money expected of all within so many weeks, undiscounted; money 0 where it has no model."""

@@ -7,13 +7,17 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from retention_kit.metrics.formulas import Z95
 from retention_kit.periods import Period
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from retention_kit.data.dataset import Dataset
     from retention_kit.settings import Definitions
 
 MONTH = 365.25 / 12  # days
+WIDEST = 10.0  # times a forecast that its interval reaches up to: further away the model's slopes say nothing
 HORIZON_KINDS = ("probability_no_purchase", "probability_of_leaving")  # columns of lists that speak of the horizon
 
 
@@ -31,6 +35,19 @@ def discounts(definitions: Definitions) -> list[float]:
     """What money at the end of each month of the horizon is worth at its start."""
     monthly = (1 + definitions.discount) ** (-1 / 12)
     return [monthly**month for month in range(1, definitions.horizon_months + 1)]
+
+
+def reach(deviations: np.ndarray) -> np.ndarray:
+    """How many times a forecast its 95% interval reaches up to, by the standard error of its logarithm."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.exp(Z95 * deviations)
+
+
+def interval(value: float, factor: float) -> tuple[float | None, float | None]:
+    """A forecast's interval, so many times lower and higher; none where that is too far."""
+    return (float(value / factor), float(value * factor)) if factor <= WIDEST else (None, None)
 
 
 def undefined(segment_value: str, reason: str, customers: int = 0) -> dict[str, Any]:

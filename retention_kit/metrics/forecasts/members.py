@@ -15,9 +15,8 @@ import numpy as np
 from retention_kit.data.summary_key import DerivedKey, SummaryKey
 from retention_kit.errors import ModelError
 from retention_kit.metrics.forecasts.back_test import BackTest, compare
-from retention_kit.metrics.forecasts.horizon import cut_of, discounts, undefined, whole_months
+from retention_kit.metrics.forecasts.horizon import cut_of, discounts, interval, reach, undefined, whole_months
 from retention_kit.metrics.forecasts.renewal_model import Alike, RenewalModel, deviation, fit_renewals, fit_tenure
-from retention_kit.metrics.formulas import Z95
 from retention_kit.metrics.queries.memberships import renewals, renewals_and_after, traits_of
 from retention_kit.periods import Period, add_months
 from retention_kit.wording import Sentence
@@ -86,7 +85,8 @@ def _rows(data: Dataset, fit: Fit, members: pd.DataFrame) -> list[dict[str, Any]
     stays = model.staying(alike, len(worth))
     value = np.bincount(place, alike.mrr * (stays @ worth), len(values))
     spread = deviation(model, alike, worth, place, len(values)) if fit.frame["customers"].sum() >= FEW else None
-    factor = None if spread is None else np.exp(Z95 * spread)
+    factors = np.full(len(values), np.inf) if spread is None else reach(spread)
+    intervals = [*map(interval, value, factors)]
     chance = 1 - stays[:, 0]
     is_high = (chance > 0) & (chance >= TWICE * usual_chance(data, chance, alike))
     counts = np.bincount(place, alike.customers * is_high, len(values))
@@ -98,8 +98,8 @@ def _rows(data: Dataset, fit: Fit, members: pd.DataFrame) -> list[dict[str, Any]
             "customers": int(customers[number]),
             "purchases": float(paid[number]),
             "value": float(value[number]),
-            "low": None if factor is None else float(value[number] / factor[number]),
-            "high": None if factor is None else float(value[number] * factor[number]),
+            "low": intervals[number][0],
+            "high": intervals[number][1],
             "at_risk": int(counts[number]),
             "at_stake": float(stakes[number]),
             "reason": "",
