@@ -11,7 +11,7 @@ import numpy as np
 from retention_kit.data.engines.sql_text import literal
 from retention_kit.data.values.vocabulary import interval_step
 from retention_kit.metrics.queries.segment_values import NONE, segment_parts
-from retention_kit.metrics.queries.spans import Granularity
+from retention_kit.metrics.queries.spans import EPOCH, Granularity
 from retention_kit.metrics.queries.statements import sql
 from retention_kit.metrics.queries.views import end_index, run_query
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retention_kit.data.dataset import Dataset
-
-_EPOCH = date(1970, 1, 1)
 
 
 class RenewalSteps:
@@ -73,7 +71,7 @@ class RenewalSteps:
         eve = min(self._granularity.end(span), self._as_of) - timedelta(days=1)
         of_billed = [interval_step(name)[1] for name in self._values[1]]
         unit, counted = np.array(of_billed, object)[running[:, 1]], running[:, -1]
-        days = (eve - _EPOCH).days - counted
+        days = (eve - EPOCH).days - counted
         if self._granularity.every == "month":
             months = span - counted // 2 - (counted % 2 if span == self._last else 0)
         else:
@@ -120,7 +118,7 @@ def read_steps(
         return f"CASE WHEN {day} >= DATE '{data.as_of}' THEN {end} ELSE {granularity.sql(day)} END"
 
     # Months count from a month where spans are months; the day in it tells on the last date alone, if that ends none.
-    days = f"date_diff('day', DATE '{_EPOCH}', anchored)"
+    days = f"date_diff('day', DATE '{EPOCH}', anchored)"
     short = f"EXTRACT(day FROM {eve}) < least(EXTRACT(day FROM anchored), EXTRACT(day FROM last_day({eve})))"
     months = f"{granularity.sql('anchored')} * 2 + CASE WHEN {short} THEN 1 ELSE 0 END"
     is_monthly = granularity.every == "month"
@@ -157,7 +155,7 @@ def _starts_of(rows: np.ndarray) -> np.ndarray:
 
 def _months_between(days: np.ndarray, last: date) -> np.ndarray:
     """The whole months from dates, given as days since 1970, to another; a day that a month lacks is its last."""
-    first = np.asarray(days, "timedelta64[D]") + np.datetime64(_EPOCH, "D")
+    first = np.asarray(days, "timedelta64[D]") + np.datetime64(EPOCH, "D")
     months = first.astype("datetime64[M]")
     day = (first - months.astype("datetime64[D]")).astype(int) + 1
     longest = monthrange(last.year, last.month)[1]
