@@ -54,20 +54,20 @@ def _main(argv: list[str] | None, output: Stream) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
-    interrupts = Interrupts(_end_queries)
+    interrupts, arguments = Interrupts(_end_queries), argparse.Namespace()
     try:
         with interrupts:
-            arguments = parser().parse_args(argv)
+            parser().parse_args(argv, arguments)
             switch_language(getattr(arguments, "spoken", ""))
             if hasattr(arguments, "before_threads"):
                 arguments.before_threads(arguments)
             interrupts.listen()
             return arguments.run(arguments)
     except KeyboardInterrupt:
-        return end(INTERRUPTED, "Interrupted: nothing was changed.")
+        return _end_interrupted(arguments)
     except Exception as error:
         if interrupts.is_interrupted:  # another error caused by the interrupt
-            return end(INTERRUPTED, "Interrupted: nothing was changed.")
+            return _end_interrupted(arguments)
         if isinstance(error, ReportError):
             return end(FAILED, error)
         if isinstance(error, RetentionKitError):
@@ -76,6 +76,13 @@ def _run(argv: list[str] | None) -> int:
             template = "{reason}: {file}." if error.filename else "{reason}."
             return end(FAILED, template, reason=error.strerror or error, file=error.filename)
         raise
+
+
+def _end_interrupted(arguments: argparse.Namespace) -> int:
+    """A command that changes more than one thing says itself what was done."""
+    if hasattr(arguments, "interrupted"):
+        return arguments.interrupted()
+    return end(INTERRUPTED, "Interrupted: nothing was changed.")
 
 
 def _end_queries() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from retention_kit.cli.language import translated, translated_each
 from retention_kit.cli.options import add_data, load_data
-from retention_kit.cli.output import DONE, FAILED, print_json, print_table, say
+from retention_kit.cli.output import DONE, FAILED, INTERRUPTED, end, print_json, print_table, say
 
 if TYPE_CHECKING:
     from retention_kit.cli.options import Commands
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="say who would be listed, and write nothing")
     parser.add_argument("--json", action="store_true", help="a list of objects, with the customers that are new")
-    parser.set_defaults(run=_follow_ups)
+    parser.set_defaults(run=_follow_ups, interrupted=_interrupted)
 
 
 def _follow_ups(arguments: argparse.Namespace) -> int:
@@ -49,6 +49,10 @@ def _follow_ups(arguments: argparse.Namespace) -> int:
     else:
         _print_follow_ups(result, arguments.output)
     return DONE if result.is_done else FAILED
+
+
+def _interrupted() -> int:
+    return end(INTERRUPTED, "Interrupted: the same command lists the rest.")
 
 
 def list_follow_ups(data: Dataset) -> bool:

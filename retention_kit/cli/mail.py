@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="send a report that has changed since, as a correction; with --to, also what may have arrived",
     )
-    send.set_defaults(run=_send)
+    send.set_defaults(run=_send, interrupted=_interrupted)
 
     status = commands.add_parser("status", help="expected, built, sent, failed, unknown: a line a period")
     _add_settings(status)
@@ -68,17 +68,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def _send(arguments: argparse.Namespace) -> int:
     from retention_kit.delivery.send import send_report
 
-    try:
-        sending = send_report(
-            arguments.pack,
-            arguments.to,
-            settings=arguments.data,
-            dry_run=arguments.dry_run,
-            resend=arguments.resend,
-            progress=say,
-        )
-    except KeyboardInterrupt:
-        return _interrupted()
+    sending = send_report(
+        arguments.pack,
+        arguments.to,
+        settings=arguments.data,
+        dry_run=arguments.dry_run,
+        resend=arguments.resend,
+        progress=say,
+    )
     _print_outcomes(sending)
     return DONE if sending.is_done else FAILED
 
@@ -105,10 +102,8 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments.data, {})
     _check_addresses(settings)  # before anything is built
     with output_lock(arguments.output):
-        try:
-            return _build_and_send(arguments)
-        except KeyboardInterrupt:
-            return _interrupted()
+        arguments.interrupted = _interrupted
+        return _build_and_send(arguments)
 
 
 def _check_addresses(settings: Settings) -> None:

@@ -25,6 +25,8 @@ from retention_kit.cli.terminal import progress
 from retention_kit.errors import Listed, Phrase, SettingsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from retention_kit.cli.options import Commands
     from retention_kit.data.dataset import Dataset
     from retention_kit.periods import Period
@@ -112,27 +114,28 @@ def _build(arguments: argparse.Namespace) -> int:
     names = [name(*one) for one in asked]
     chosen = (arguments.language, arguments.format, arguments.only, arguments.templates, arguments.static)
     plans = (make_plan(data, period, None, segment, *chosen) for period, segment in asked)
+    folders = [arguments.output / str(period) for period in periods for _ in segments]
     packs: list[Pack] = []
-    try:
-        with progress() as tell:
+    before = [_identity(folders[0])]  # of the folder of the next pack, and longer than `packs` at any instant
 
-            def report_progress(plan: Plan, *done: Any) -> None:
-                tell(name(plan.page.period, plan.segment), *done)
+    def interrupted() -> int:
+        number = len(packs)
+        if number < len(names) and _identity(folders[number]) != before[number]:
+            number += 1  # it was in place when the interrupt came
+        return _end_interrupted(names, number)
 
-            with closing(
-                build_packs(plans, arguments.output, arguments.force, arguments.jobs, report_progress)
-            ) as built:
-                for pack in built:
-                    _print_pack(pack, names[len(packs)], is_one_of_many=len(names) > 1)
-                    packs.append(pack)
-    except KeyboardInterrupt:
-        if not packs:
-            raise
-        done = Listed(names[: len(packs)])
-        if len(packs) == len(names):
-            return end(INTERRUPTED, "done: {periods}.", periods=done)
-        template = "Interrupted at {period}, which is as it was; done: {periods}."
-        return end(INTERRUPTED, template, period=names[len(packs)], periods=done)
+    arguments.interrupted = interrupted
+    with progress() as tell:
+
+        def report_progress(plan: Plan, *done: Any) -> None:
+            tell(name(plan.page.period, plan.segment), *done)
+
+        with closing(build_packs(plans, arguments.output, arguments.force, arguments.jobs, report_progress)) as built:
+            for pack in built:
+                number = len(packs)
+                before += [_identity(folder) for folder in folders[number + 1 : number + 2]]
+                packs.append(pack)
+                _print_pack(pack, names[number], is_one_of_many=len(names) > 1)
     if packs:
         _print_what_to_do(packs[-1])
         if arguments.open:
@@ -141,6 +144,27 @@ def _build(arguments: argparse.Namespace) -> int:
     if failed and len(names) > 1:
         say("Of {count} reports parts failed in {periods}.", count=len(names), periods=Listed(failed))
     return FAILED if failed else DONE
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What differs once another pack stands in a folder."""
+    from retention_kit.report.archive.manifest import NAME
+
+    try:
+        status = (folder / NAME).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _end_interrupted(names: list[str], done: int) -> int:
+    """Say which of several packs were built before the interrupt, and which one was not."""
+    if not done:
+        return end(INTERRUPTED, "Interrupted: nothing was changed.")
+    if done == len(names):
+        return end(INTERRUPTED, "done: {periods}.", periods=Listed(names))
+    template = "Interrupted at {period}, which is as it was; done: {periods}."
+    return end(INTERRUPTED, template, period=names[done], periods=Listed(names[:done]))
 
 
 def _check_segments(data: Dataset, period: Period, segments: list[str]) -> None:
