@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
@@ -63,6 +63,7 @@ class Entry:
         versions = [sys.version, *map(version, _PACKAGES)]
         self._code = sha256(msgspec.json.encode([_code(), versions])).hexdigest()
         self._found = self._find_files()
+        self._stamps = self._read_stamps()
         self._by_file = self._read_digests()
         decided = [
             self._code,
@@ -78,6 +79,7 @@ class Entry:
         name = sha256(msgspec.json.encode(decided)).hexdigest()
         self._path = own / f"{self._code[:16]}-{name[:40]}"
         self._building = beside(self._path)
+        self._cleaned = date.min  # until when events counted as past when the tables were cleaned
 
     @property
     def folders(self) -> list[Path]:
@@ -86,8 +88,9 @@ class Entry:
 
     @property
     def summaries(self) -> Summaries:
-        """The summaries of these tables."""
-        return Summaries(self._path / "summaries", self._settings)
+        """The summaries of these tables: of those that another day's cleaning puts there they are apart."""
+        folder = self._path / _summaries_of(self._cleaned)
+        return Summaries(folder, self._settings, lambda: self._read_stamps() == self._stamps)
 
     def open(self, engine: DuckDB) -> dict[str, Any] | None:
         """Let the engine have the tables that are kept, and give the fields of their `Dataset`; None without any."""
@@ -97,12 +100,13 @@ class Entry:
         found = open_entry(self._path, lambda written: written[1] <= tomorrow <= written[2])
         if found is None:
             return None
-        tables, (views, _, _, fields) = found
+        tables, (views, cleaned, _, fields) = found
         try:
             engine.open_tables(tables, views)
         except duckdb.Error:
             return None
         fields["known"]["tomorrow"] = f"TIMESTAMP '{tomorrow}'"
+        self._cleaned = cleaned
         return fields
 
     def keep_texts(self, engine: DuckDB) -> None:
@@ -129,11 +133,12 @@ class Entry:
         import duckdb
 
         tomorrow, building = self._tomorrow(), self._building
+        self._cleaned = tomorrow
         try:
             remove_left(self._path.parent)
             views = engine.save_tables(begin_entry(building))
             describe_entry(building, [views, tomorrow, self._first_planned(engine, tomorrow), fields])
-            (building / "summaries").mkdir(mode=0o700)
+            (building / _summaries_of(tomorrow)).mkdir(mode=0o700)
             is_as_read = (self._find_files(), self._read_digests()) == (self._found, self._by_file)
             if is_as_read and fields["known"]["tomorrow"] == f"TIMESTAMP '{tomorrow}'":
                 put_in_place(building, self._path)
@@ -170,6 +175,12 @@ class Entry:
             for name, parts in self._sources.items()
         }
 
+    def _read_stamps(self) -> dict[Path, tuple[int, ...]]:
+        """What differs once another file, or another content, is where rows are looked at: that of Parquet files."""
+        paths = {path for parts in self._found.values() for _, several in parts for path in several}
+        found = {path: path.stat() for path in paths if path.suffix.lower() == ".parquet"}
+        return {path: (one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found.items()}
+
     def _read_digests(self) -> dict[Path, str]:
         paths = {path for parts in self._found.values() for _, several in parts for path in several}
         return {path: digest_of(path) for path in paths}
@@ -178,9 +189,10 @@ class Entry:
 class Summaries(dict[SummaryKey, Any]):
     """Summaries by key, those of earlier runs among them: each is a file of its own, written as soon as it is made."""
 
-    def __init__(self, folder: Path, settings: Settings):
+    def __init__(self, folder: Path, settings: Settings, is_as_read: Callable[[], bool]):
+        """`is_as_read` says whether the rows that are looked at where they are stand unchanged."""
         super().__init__()
-        self._folder, self._decisive = folder, _decisive(settings)
+        self._folder, self._decisive, self._is_as_read = folder, _decisive(settings), is_as_read
 
     def under(self, settings: Settings) -> dict[SummaryKey, Any]:
         """The summaries under settings: where these decide otherwise, nothing that follows is written."""
@@ -203,8 +215,8 @@ class Summaries(dict[SummaryKey, Any]):
 
     def __setitem__(self, key: SummaryKey, value: Any) -> None:
         super().__setitem__(key, value)
-        if _is_held(key):
-            with suppress(OSError, NotKept):  # another run makes it anew
+        with suppress(OSError, NotKept):  # another run makes it anew
+            if _is_held(key) and self._is_as_read():
                 write_checked(self._file(to_bytes(key)), (key, value))
 
     def _has_read(self, key: Any) -> bool:
@@ -245,6 +257,11 @@ def unusable(error: Exception) -> Phrase:
     """Why nothing is kept, in a sentence."""
     said = error.text if isinstance(error, DataError) else getattr(error, "strerror", None) or str(error)
     return Phrase("The cache cannot be used: {reason}.", reason=said if isinstance(said, Phrase) else _line(said))
+
+
+def _summaries_of(cleaned: date) -> str:
+    """The name of a folder for summaries: whoever has opened an entry may outlive it, and write what is not of it."""
+    return f"summaries-{cleaned}"
 
 
 def _line(text: str) -> str:

@@ -29,6 +29,7 @@ from retention_kit.data.readers import text_cache
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import DataError, SettingsError
 from retention_kit.metrics.catalogue import METRICS
+from retention_kit.metrics.comments.summary import survey_comments
 from retention_kit.metrics.follow_ups import due_lists
 from retention_kit.metrics.queries.customer_lists import customer_lists
 
@@ -370,6 +371,50 @@ def test_under_other_settings_nothing_is_kept(shop):
     assert rk.load(shop).summaries[key] == 2
 
 
+def test_a_session_of_an_earlier_day_leaves_later_ones_alone(shop, on_day):
+    """A notebook left open overnight computes what was known then; meanwhile another run has cleaned the tables anew."""
+    on_day("2024-02-10")
+    earlier = rk.load(shop)
+    on_day("2024-03-01")  # the order of that day has come
+    assert rk.load(shop).as_of == date(2024, 3, 2)
+    fresh = rk.scorecard(rk.load(shop, cache=False), "2024-03", segment="country")
+    assert rk.scorecard(earlier, "2024-02")["value"].notna().any()
+    assert_frame_equal(rk.scorecard(rk.load(shop), "2024-03", segment="country"), fresh)
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_what_is_computed_of_another_parquet_file_is_not_kept(tmp_path, is_replaced: bool):
+    """Names in a column are masked in comments; a session whose file is another meanwhile knows those of that one."""
+    period = rk.Period.parse("2024-03")
+    rows = {"customer_id": [f"c{number}" for number in range(8)], "responded_at": "2024-03-05", "survey": "nps"}
+    frame = pd.DataFrame(rows | {"score": "3", "comment": "the parcel by zanzibara came late"})
+    path = tmp_path / "responses.parquet"
+    contents = []
+    for name in ("Zanzibara", "Marianne"):  # of one length
+        frame.assign(name=name).to_parquet(path)
+        contents.append(path.read_bytes())
+
+    def put(content: bytes) -> None:
+        if is_replaced:
+            (tmp_path / "new").write_bytes(content)
+            (tmp_path / "new").replace(path)
+        else:
+            path.write_bytes(content)
+
+    def comments(data) -> str:
+        return repr(survey_comments(data, period)["nps"])
+
+    put(contents[0])
+    (tmp_path / "retention.toml").write_text('[data]\nresponses = "responses.parquet"\ncache = true\n', "utf-8")
+    expected = comments(rk.load(tmp_path, cache=False))
+    session = rk.load(tmp_path)
+    put(contents[1])
+    comments(session)
+    put(contents[0])
+    assert comments(rk.load(tmp_path)) == expected
+    assert "zanzibara" not in expected
+
+
 # Faults
 
 
@@ -397,7 +442,7 @@ def test_what_is_damaged_is_not_used(shop, place, cleaned, monkeypatch):
                 rk.load(shop)
             (entry / name).write_bytes(whole[entry / name])
         for _ in range(4):
-            for file in (entry / "summaries").iterdir():
+            for file in entry.glob("summaries-*/*"):
                 spoil(file, draw)
             assert revenue(shop) == 70.0
             assert {file: file.read_bytes() for file in whole} == whole, "what is damaged was not replaced"
@@ -419,6 +464,15 @@ def test_links_lead_nowhere(shop, place, tmp_path, cleaned, name: str):
     assert len(cleaned) == 2
     assert moved.exists()
     assert not (entry / name).is_symlink()
+
+
+@pytest.mark.parametrize("name", [".99999999999999999999-x", ".-x", ".0-x", "..x-", ".x"])
+def test_what_is_none_of_ours_is_no_hindrance(shop, place, name: str):
+    revenue(shop)
+    (place / name).write_text("x")
+    data = rk.load(shop, min_n=2)
+    assert not data.notice
+    assert len(entries(place)) == 2
 
 
 def test_an_entry_that_is_no_folder_gives_way(shop, place):

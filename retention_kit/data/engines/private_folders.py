@@ -73,7 +73,7 @@ def has_ended(process: int) -> bool:
     """Whether no process of that number runs any more."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a number that no process can have
         return True
     except PermissionError:  # another user's, of that number
         pass
