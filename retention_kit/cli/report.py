@@ -25,6 +25,7 @@ from retention_kit.cli.terminal import progress
 from retention_kit.errors import Listed, Phrase, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from retention_kit.cli.options import Commands
@@ -99,6 +100,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _build(arguments: argparse.Namespace) -> int:
     data = load_data(arguments)
+    from retention_kit.report.archive.pack import first_of
     from retention_kit.report.build.builder import build_packs
     from retention_kit.report.execution.plan import make_plan
 
@@ -113,7 +115,13 @@ def _build(arguments: argparse.Namespace) -> int:
     asked = [(period, segment) for period in periods for segment in segments]
     names = [name(*one) for one in asked]
     chosen = (arguments.language, arguments.format, arguments.only, arguments.templates, arguments.static)
-    plans = (make_plan(data, period, None, segment, *chosen) for period, segment in asked)
+    latest: list[Plan] = []
+
+    def plans() -> Iterator[Plan]:
+        for period, segment in asked:
+            latest[:] = [make_plan(data, period, None, segment, *chosen)]
+            yield latest[0]
+
     folders = [arguments.output / str(period) for period in periods for _ in segments]
     packs: list[Pack] = []
     before = [_identity(folders[0])]  # of the folder of the next pack, and longer than `packs` at any instant
@@ -130,16 +138,16 @@ def _build(arguments: argparse.Namespace) -> int:
         def report_progress(plan: Plan, *done: Any) -> None:
             tell(name(plan.page.period, plan.segment), *done)
 
-        with closing(build_packs(plans, arguments.output, arguments.force, arguments.jobs, report_progress)) as built:
+        with closing(build_packs(plans(), arguments.output, arguments.force, arguments.jobs, report_progress)) as built:
             for pack in built:
                 number = len(packs)
                 before += [_identity(folder) for folder in folders[number + 1 : number + 2]]
                 packs.append(pack)
                 _print_pack(pack, names[number], is_one_of_many=len(names) > 1)
     if packs:
-        _print_what_to_do(packs[-1])
-        if arguments.open:
-            _open(packs[-1])
+        _print_what_to_do(
+            packs[-1], first_of(packs[-1], latest[0].suffix, latest[0].languages), is_opened=arguments.open
+        )
     failed = [one for one, pack in zip(names, packs, strict=True) if pack.failures]
     if failed and len(names) > 1:
         say("Of {count} reports parts failed in {periods}.", count=len(names), periods=Listed(failed))
@@ -199,20 +207,14 @@ def _print_pack(pack: Pack, name: str, *, is_one_of_many: bool) -> None:
         say(template, period=name, failure=failure)
 
 
-def _print_what_to_do(pack: Pack) -> None:
-    """The lists of a pack and, on the last line, a command that opens its report."""
-    from retention_kit.report.archive.pack import first_of, lists_of
+def _print_what_to_do(pack: Pack, report: Path, *, is_opened: bool) -> None:
+    """The lists of a pack and, on the last line, a command that opens its report; perhaps open it, too."""
+    from retention_kit.report.archive.pack import lists_of
 
     for sentence in lists_of(pack, language()):
         print(isolate_rtl(sentence))
-    print(f"open {shlex.quote(str(first_of(pack)))}")
-
-
-def _open(pack: Pack) -> None:
-    """Open the report of a pack in the browser; where there is none, the line before says what to open."""
-    from retention_kit.report.archive.pack import first_of
-
-    if not webbrowser.open(first_of(pack).resolve().as_uri()):
+    print(f"open {shlex.quote(str(report))}")
+    if is_opened and not webbrowser.open(report.resolve().as_uri()):  # the line before says what to open
         say("No browser could be opened here.")
 
 

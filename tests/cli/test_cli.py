@@ -367,6 +367,15 @@ def test_a_report_is_opened_where_that_is_asked_for(project, capsys, monkeypatch
     assert ("No browser could be opened here." in capsys.readouterr().err) is not is_opened
 
 
+@pytest.mark.usefixtures("kernelless", "project")
+def test_what_was_asked_for_is_opened_and_no_other_segment(capsys):
+    asked = ["report", "--period", "2024-01", "--format", "html", "--static"]
+    names = {"country=Spain": ".country-Spain", "country=France": ".country-France", None: ""}
+    for segment, suffix in [*names.items(), *reversed(names.items())]:  # built, then found unchanged or built again
+        assert main([*asked, *(["--segment", segment] if segment else [])]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == f"open reports/2024-01/report.en{suffix}.html"
+
+
 @pytest.mark.parametrize(
     ("line", "words"), [("retention-kit re", {"report", "rerun"}), ("retention-kit metrics --js", {"--json"})]
 )

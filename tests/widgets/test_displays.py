@@ -455,3 +455,18 @@ def test_a_pack_shows_itself_and_is_opened_in_its_first_language(tmp_path):
         assert first_of(pack).name == first
         assert title in str(pack)
         assert f'lang="{languages[0]}"' in pack._repr_html_()
+
+
+def test_of_several_builds_in_a_pack_the_one_asked_for_is_opened_first(tmp_path):
+    """Names that sort before and after, in another language or format."""
+    segments = ("", ".country-France", ".country-zz", ".country-France-1a2b3c")
+    for segment in segments:
+        for language in ("ar", "en"):
+            (tmp_path / f"report.{language}{segment}.pdf").write_text("", "utf-8")
+    for name in ("brief.en.html", "report.en.country-aa.html", "report.ar.html", "report.ar.country-zz.html"):
+        (tmp_path / name).write_text("", "utf-8")
+    pack = Pack(tmp_path, "2024-02")
+    for segment, ending in zip(segments, ("html", "pdf", "html", "pdf"), strict=True):
+        assert first_of(pack, segment, ["ar"]).name == f"report.ar{segment}.{ending}"
+        assert first_of(pack, segment, ["fr", "en"]).name.startswith(("report.en", "brief.en"))
+        assert first_of(pack, segment, ["en"]).name == ("brief.en.html" if not segment else f"report.en{segment}.pdf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -99,15 +100,20 @@ def _words(manifest: dict, language: str = "") -> Words:
     return words_in(language or languages[0], report.get("currency", "XXX"), report.get("digits", "latn"))
 
 
-def first_of(pack: Pack) -> Path:
-    """What a reader of a pack opens first: its report, in the first language that it is in, else its folder."""
+def first_of(pack: Pack, suffix: str = "", languages: Sequence[str] = ()) -> Path:
+    """What a reader of a pack opens first: its report, in the first language that it is in, else its folder.
+
+    Where builds of several segments lie in a pack, that whose files have this `suffix` and are in these languages.
+    """
     report = manifests.read(pack.path).get("settings", {}).get("report", {})
-    place = {language: number for number, language in enumerate(report.get("languages", []))}
-
-    def order(path: Path) -> tuple[int, str]:
-        return place.get(path.name.split(".")[1], len(place)), path.name
-
-    return next((path for pattern in REPORTS for path in sorted(pack.path.glob(pattern), key=order)), pack.path)
+    place = {language: number for number, language in enumerate(languages or report.get("languages", []))}
+    ranked = []
+    for number, pattern in enumerate(REPORTS):
+        for path in pack.path.glob(pattern):
+            language, mark, segment = path.stem.partition(".")[2].partition(".")
+            rank = (mark + segment != suffix, language not in place, number, place.get(language, 0), path.name)
+            ranked.append((rank, path))
+    return min(ranked)[1] if ranked else pack.path
 
 
 def near(path: Path) -> str:
