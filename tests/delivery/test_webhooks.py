@@ -186,7 +186,7 @@ def test_who_never_ends_saying_it_is_left(tmp_path, start, state):
     done = threading.Event()
     with closing(listener(drip)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        row = told(tmp_path, Webhook("webhook", "SLOW", url, 1, 0.4))
+        row = told(tmp_path, Webhook("webhook", "SLOW", url, 1, 1.5))
         done.set()
     assert row.state == state
 
