@@ -15,7 +15,13 @@ import pytest
 import retention_kit as rk
 from pencil import table
 from retention_kit.errors import DataError, PeriodError, UnknownNameError
-from retention_kit.metrics.queries.customer_lists import LISTS, active_customers, customer_lists, money_sum
+from retention_kit.metrics.queries.customer_lists import (
+    LISTS,
+    active_customers,
+    customer_lists,
+    list_totals,
+    money_sum,
+)
 from retention_kit.metrics.queries.summaries import pick_period
 from retention_kit.periods import Period
 from retention_kit.report.execution import templates as library
@@ -47,6 +53,23 @@ def test_lists_of_buyers():
     assert rows(lists["lost_customers"]) == [("c", "2024-01-07", 5.0)]
     assert rows(lists["new_customers"]) == [("d", "2024-02-29", 7.0)]
     assert rows(lists["reactivated_customers"]) == []
+
+
+def test_the_columns_of_lists_are_those_asked_for_whatever_was_asked_before():
+    """A report by a column, and one of the whole, of the same data."""
+    orders = ORDERS.assign(country="France", channel="web")
+    period, asked = Period.parse("2024-02"), [["country"], [], ["channel", "country"], ["country"]]
+
+    def load():
+        return rk.load(orders=orders, timezone="UTC", currency="GBP", segments=["country", "channel"])
+
+    data = load()
+    found = [list_totals(data, period, columns) for columns in asked]
+    assert found == [list_totals(load(), period, columns) for columns in asked]
+    assert all(found)
+    for columns, each in zip(asked, found, strict=True):
+        for total in each.values():
+            assert [name for name in ("channel", "country") if name in total.columns] == columns
 
 
 def test_revenue_is_that_of_the_twelve_months_up_to_the_last_purchase():

@@ -195,15 +195,25 @@ def test_one_in_ten_is_left_alone():
 def test_notebooks_have_what_they_need_without_the_rows(lists, tmp_path):
     data, _, found = lists
     back_test(data, JUNE)
+    lives(data, JUNE)
     risk_totals(data, JUNE, ["channel"], lists=found)
     save_snapshot(data, tmp_path / "saved")
     saved = load_snapshot(tmp_path / "saved")
     assert saved.engine is None
     assert back_test(saved, JUNE) == back_test(data, JUNE)
-    assert risk_totals(saved, JUNE) == risk_totals(data, JUNE)
+    assert risk_totals(saved, JUNE, ["channel"]) == risk_totals(data, JUNE, ["channel"])
     assert lives(saved, JUNE) == lives(data, JUNE)
     with pytest.raises(DataError, match="hold no"):
         risk_lists(saved, JUNE)
+
+
+def test_the_columns_of_lists_are_those_asked_for_whatever_was_asked_before(lists):
+    """Of one period: by a column, of the whole, and by the column again."""
+    data = replace(lists[0], summaries={})
+    first, whole, again = (risk_totals(data, JUNE, columns) for columns in (["channel"], [], ["channel"]))
+    assert first == again
+    assert all(first[name].columns == (*total.columns, "channel") for name, total in whole.items())
+    assert whole
 
 
 @pytest.mark.parametrize("customers", [0, 10])

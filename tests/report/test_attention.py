@@ -111,7 +111,7 @@ def test_what_is_said_of_a_list_is_what_the_file_holds(tmp_path, options, only):
 
 def test_where_no_customers_are_at_hand_no_list_is_named():
     sample = page({"2023-05": 1, "2023-06": 3})
-    sample.data.summaries[SummaryKey("lists", "2023-06")] = {}
+    sample.data.summaries[SummaryKey("lists", ("2023-06", tuple(sample.columns)))] = {}
     assert sample.lists() is None
     assert sample.attention().data["items"] == ["Paying customers lost in June 2023: 3 (0 in a usual month)."]
 

@@ -74,11 +74,12 @@ def risk_totals(
     lists: dict[str, pd.DataFrame] | None = None,
 ) -> dict[str, ListTotal]:
     """What the lists hold, by their names, with the money at stake; empty where no customers are at hand. Computed once
-    for each period.
+    for each period and columns.
 
     `lists` are the `risk_lists` of the same period, where they have been made.
     """
-    key = SummaryKey("risk_lists", str(period), only)
+    columns = tuple(columns)
+    key = SummaryKey("risk_lists", (str(period), columns), only)  # its columns are told, too
     if key not in data.summaries:
         if lists is None and data.engine is None:
             return {}

@@ -69,10 +69,11 @@ def list_totals(
 ) -> dict[str, ListTotal]:
     """What the lists of a period hold, by the metric that counts their rows; empty where no customers are at hand.
 
-    `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period and
-    segment value.
+    `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period,
+    columns and segment value.
     """
-    key = SummaryKey("lists", str(period), only)
+    columns = tuple(columns)
+    key = SummaryKey("lists", (str(period), columns), only)  # its columns are told, too
     if key not in data.summaries:
         if lists is None and data.engine is None:
             return {}
