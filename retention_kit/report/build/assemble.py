@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from retention_kit.report.execution.plan import Plan
     from retention_kit.report.page import Page
 
-IN_BRIEF = 2  # alerts on one page
-SHORTER = (4, 3, 2, 1)  # sentences of what needs attention, where a page has no room for more
+BRIEF_ALERTS = 2  # alerts in a brief at most
+FEWER_SENTENCES = (4, 3, 2, 1)  # numbers of sentences on what needs attention, for briefs longer than a page
 
 
 def assemble(
@@ -31,7 +31,7 @@ def assemble(
     checks: Sequence[Identity],
     restated: Sequence[Restated] = (),
 ) -> NotebookNode:
-    """One document: the executed sections, given by stem, in reading order, then the appendix."""
+    """A notebook of the executed sections (`notebooks`, by stem) in reading order, and the appendix."""
     page, cells = plan.pages[language], []
     for section in plan.everything:
         notebook = notebooks.get(plan.stem(section, language))
@@ -42,16 +42,16 @@ def assemble(
         cells += notebook.cells
         if section.name == "overview" and (table := page.alerts()):
             cells.append(_cell(table))
-    cells[:0] = map(_cell, _on_top(page, checks))
+    cells[:0] = map(_cell, _notices(page, checks))
     cells += [_cell(block) for block in appendix(page, checks, restated, _metrics_in(cells, page.words))]
     return _document(cells, _metadata(page))
 
 
 def brief(page: Page, checks: Sequence[Identity]) -> NotebookNode:
-    """One page of the report: what `Page.brief` shows, and broken sums above it."""
-    blocks, metadata, text = [*_on_top(page, checks, IN_BRIEF), *page.brief()], _metadata(page), page.words.text
+    """A notebook of one page: failed identities and alerts, then the blocks of `Page.brief`."""
+    blocks, metadata, text = [*_notices(page, checks, BRIEF_ALERTS), *page.brief()], _metadata(page), page.words.text
     metadata["title"] = text("brief.title", title=metadata["title"])
-    shorter = [block.data["items"] for most in SHORTER if (block := page.attention(most))]
+    shorter = [block.data["items"] for limit in FEWER_SENTENCES if (block := page.attention(limit))]
     metadata |= {"layout": "brief", "footer": text("brief.footer"), "shorter": shorter}
     return _document([_cell(block) for block in blocks], metadata)
 
@@ -61,11 +61,11 @@ def _document(cells: list[NotebookNode], metadata: dict[str, object]) -> Noteboo
 
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
-    return new_notebook(cells=[*map(_laid_out, cells)], metadata={"retention_kit": metadata})
+    return new_notebook(cells=[*map(_share_block, cells)], metadata={"retention_kit": metadata})
 
 
-def _laid_out(cell: NotebookNode) -> NotebookNode:
-    """A cell as exporters read it: of a block without its other forms, as they copy every cell several times."""
+def _share_block(cell: NotebookNode) -> NotebookNode:
+    """A cell whose blocks have no other representations and are not copied, as exporters copy cells several times."""
     from nbformat import NotebookNode
 
     from retention_kit.report.export.document import SharedBlock
@@ -87,24 +87,24 @@ def _outputs(cells: Iterable[NotebookNode]) -> Iterator[NotebookNode]:
 
 
 def _metrics_in(cells: list[NotebookNode], words: Words) -> set[str]:
-    """The metrics whose labels cells show."""
+    """The names of the metrics whose labels occur in cells."""
     text = "\n".join("".join(output.get("data", {}).get("text/plain", "")) for output in _outputs(cells))
     return {name for name, metric in METRICS.items() if words.say(metric.label) in text}
 
 
-def _on_top(page: Page, checks: Sequence[Identity], most: int = MOST_NAMED) -> list[Block]:
-    """What has to be read before all else: sums that do not hold, and `most` alerts that fire."""
-    return [*_broken(page, checks), *filter(None, [page.alert_notice(most)])]
+def _notices(page: Page, checks: Sequence[Identity], limit: int = MOST_NAMED) -> list[Block]:
+    """The notices at the top: failed identities, and at most `limit` alerts that fire."""
+    return [*_failed_identities(page, checks), *filter(None, [page.alert_notice(limit)])]
 
 
-def _broken(page: Page, checks: Sequence[Identity]) -> list[Block]:
-    """A notice that sums do not hold, where they do not."""
+def _failed_identities(page: Page, checks: Sequence[Identity]) -> list[Block]:
+    """A notice with the failed identities, if there are any."""
     names = [page.words.text(f"identities.{check.name}", column=check.column) for check in checks if check.broken]
     return [Block("notice", tone="failure", title=page.words.text("identities.failed"), items=names)] if names else []
 
 
 def _has_heading(notebook: NotebookNode) -> bool:
-    """Whether a section shows a heading of its own."""
+    """Whether the template of a section has a heading of its own."""
     blocks = (output.get("data", {}).get(BLOCK_MIME, {}) for output in _outputs(notebook.cells))
     texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     return any(block.get("kind") == "heading" for block in blocks) or any(re.match(r"#+ ", text) for text in texts)
@@ -113,7 +113,7 @@ def _has_heading(notebook: NotebookNode) -> bool:
 def _cell(block: Block) -> NotebookNode:
     from nbformat.v4 import new_code_cell, new_output
 
-    data = {BLOCK_MIME: {"kind": block.kind, **block.data}, "text/plain": str(block)}  # no Lab will show it
+    data = {BLOCK_MIME: {"kind": block.kind, **block.data}, "text/plain": str(block)}  # never opened in JupyterLab
     return new_code_cell(outputs=[new_output("display_data", data=data)])
 
 

@@ -1,4 +1,4 @@
-"""Building packs: notebooks are run, assembled, rendered and checked beside the old pack, which is then replaced."""
+"""Builds packs: runs notebooks, assembles, renders and checks them in a copy, and replaces the old pack with it."""
 
 from __future__ import annotations
 
@@ -78,20 +78,19 @@ def build_report(
 def build_packs(
     plans: Iterable[Plan], output: Path, force: bool, jobs: int, progress: Callable[[Plan, str, int, int], None]
 ) -> Generator[Pack]:
-    """The packs of these plans, each of another period or segment, as `build_report` gives them; `progress` gets the
-    plan, too.
+    """Build a pack for each plan, as `build_report` does, and yield it; `progress` gets the plan, too.
 
-    While one is finished, the notebooks of the next one run. Where the next cannot be started, this one is finished
-    first. Closed or interrupted, both packs stay as they were.
+    While one pack is finished, the notebooks of the next one run. If the next cannot be started, this one is finished
+    first. If the generator is closed or interrupted, both old packs are unchanged.
     """
     pending: deque[PendingPack] = deque()  # two at most
-    listed: list[str] = []  # what writing the list of packs has said, while that is as they are
+    index_notes: list[str] = []  # what `write_index` returned, while the index is up to date
 
     def finish_first() -> Pack:
         try:
             pack = pending.popleft().finish()
-            listed[:] = [write_index(output)]
-            return pack.with_note(listed[0])
+            index_notes[:] = [write_index(output)]
+            return pack.with_note(index_notes[0])
         except BaseException:
             cancel_all()
             raise
@@ -106,14 +105,14 @@ def build_packs(
             for plan in plans:
                 period = str(plan.page.period)
                 folder = output / period
-                # Own templates may import helpers, which no digest knows.
+                # The user's templates may import modules, of which we have no digests.
                 if not force and not plan.folder:
-                    # What was sent before may have changed, and so may this very pack by another segment's build.
+                    # The pending build may change earlier packs, or this pack (the build of another segment).
                     if pending and (provenance.is_current(plan, folder) or _is_rebuilt(plan, folder, pending[0])):
                         yield finish_first()
                     if _is_current(plan, folder):
-                        listed[:] = listed or [write_index(output)]
-                        yield Pack(folder, period, is_new=False).with_note(listed[0])
+                        index_notes[:] = index_notes or [write_index(output)]
+                        yield Pack(folder, period, is_new=False).with_note(index_notes[0])
                         continue
                 pending.append(start_pack(plan, folder, output, workers, partial(progress, plan)))
                 if len(pending) > 1:
@@ -130,14 +129,14 @@ def build_packs(
 
 
 def _is_rebuilt(plan: Plan, folder: Path, other: PendingPack) -> bool:
-    """Whether the pack that stands for a plan is about to be replaced by another segment's build."""
+    """Whether `other`, the build of another segment, is about to replace the existing pack of a plan."""
     return folder == other.folder and not manifests.read(folder).get("inputs", {}).keys().isdisjoint(
         plan.names.values()
     )
 
 
 def _is_current(plan: Plan, folder: Path) -> bool:
-    """Whether nothing has changed, by digests of the files or, if need be, by computing the figures."""
+    """Whether the existing pack is up to date, by digests of earlier packs or, if they differ, by their figures."""
     if provenance.is_current(plan, folder, sent=digest_of_sent(plan, folder.parent)):
         return True
     return provenance.is_current(plan, folder) and provenance.is_current(
@@ -146,15 +145,15 @@ def _is_current(plan: Plan, folder: Path) -> bool:
 
 
 def make_pack(plan: Plan, folder: Path, output: Path, jobs: int, progress: Progress) -> Pack:
-    """Build one pack at `folder`, which need not lie in `output`, the folder of the packs that were sent before."""
+    """Build one pack at `folder`; `output` is the folder with earlier packs, and may be another one."""
     with Workers(jobs) as workers:
         return start_pack(plan, folder, output, workers, progress).finish()
 
 
 def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progress: Progress) -> PendingPack:
-    """Compute the figures of a pack, start its notebooks and make the parts of its message meanwhile.
+    """Compute the figures of a pack, start its notebooks, and prepare its message meanwhile.
 
-    `output` holds the packs that were sent before.
+    `output` is the folder with earlier packs.
     """
     from retention_kit.report.execution import kernels
 
@@ -162,12 +161,12 @@ def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progres
     with ExitStack() as resources:
         staging = resources.enter_context(staging_dir(folder))
         wait_for_imports = resources.enter_context(_import_meanwhile(plan))
-        kernels.prepare(runs_others(plan))  # the fork server imports while we compute, and so do we
+        kernels.prepare(runs_others(plan))  # imports in the fork server while we compute
         figures = compute_figures(plan)
         kept, plan, notes = reuse_sections(plan, folder, figures.scorecard)
         wait_for_imports()
         notebooks = resources.enter_context(run_notebooks(plan, workers, progress))
-        from retention_kit.report.checks import gate  # noqa: F401  while notebooks run, like what they import
+        from retention_kit.report.checks import gate  # noqa: F401  imported while notebooks run
         from retention_kit.report.message import mail
 
         parts = {language: mail.parts(page) for language, page in plan.pages.items()}
@@ -176,23 +175,23 @@ def start_pack(plan: Plan, folder: Path, output: Path, workers: Workers, progres
 
 @dataclass(frozen=True)
 class PendingPack:
-    """A pack whose notebooks run: `finish` replaces the old one by it, `cancel` leaves the old one as it was."""
+    """A pack whose notebooks are running: `finish` replaces the old pack, `cancel` leaves it unchanged."""
 
     plan: Plan
     folder: Path
     output: Path
     staging: Path
     figures: Figures
-    kept: dict[str, NotebookNode]  # sections of the pack before, by stem
+    kept: dict[str, NotebookNode]  # reused sections of the old pack, by stem
     parts: dict[str, Parts | None]  # of the message, by language
     notes: list[str]
     notebooks: NotebookRun
     resources: ExitStack
 
     def finish(self) -> Pack:
-        """Wait for the notebooks, render, check and put the pack in place; once, whatever comes of it.
+        """Wait for the notebooks, render and check the reports, and replace the old pack. Can be called only once.
 
-        It is built in a copy of the pack that stands by then: another segment's build may just have made it.
+        The files are written into a copy of the existing pack, which may be new: by the build of another segment.
         """
         plan, figures = self.plan, self.figures
         from retention_kit.report.message import mail
@@ -211,37 +210,37 @@ class PendingPack:
                 write_files(building, rendered, executed, figures.scorecard, plan.suffix)
                 manifest = provenance.build_manifest(plan, building, failures, figures.checks, compared)
                 manifest |= {"notes": notes, "missing_characters": provenance.missing_characters(building, boxes)}
-                unmet = pass_gate(plan, building, manifest, failures, self.parts)
+                blocked = pass_gate(plan, building, manifest, failures, self.parts)
                 manifests.write(building, manifest)
                 swap(building, self.folder, self.staging)
         broken = (f"the identity of {check.name} does not hold" for check in figures.checks if check.broken)
-        return Pack(self.folder, str(plan.page.period), (*failures, *broken, *unmet), note=Listed(notes, " "))
+        return Pack(self.folder, str(plan.page.period), (*failures, *broken, *blocked), note=Listed(notes, " "))
 
     def cancel(self) -> None:
-        """End the notebooks and remove what was written."""
+        """Stop the notebooks and remove the staging directory."""
         self.resources.close()
 
 
 def boxes_notes(boxes: Mapping[str, dict[str, str]]) -> list[str]:
-    """A note for each file with characters that no font has."""
+    """A note for each file with characters that are missing from all fonts."""
     from retention_kit.report.export import fonts
 
     return [
-        Phrase("{file}: {note}", file=name, note=fonts.note(found, name.startswith("message")))
-        for name, found in boxes.items()
-        if found
+        Phrase("{file}: {note}", file=name, note=fonts.note(missing, name.startswith("message")))
+        for name, missing in boxes.items()
+        if missing
     ]
 
 
 def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, NotebookNode], Plan, list[str]]:
-    """With `only`: the other sections as executed before, by stem, if they speak of the very same figures.
+    """With `only`: the other executed sections of the old pack by stem, the plan, and notes.
 
-    If they do not, the plan for all sections, and a note that says so.
+    If the figures have changed since, none are reused: then the plan is for all sections, and a note says so.
     """
     import nbformat
 
     kept = {}
-    if plan.chosen != plan.everything and _reads(folder / f"scorecard{plan.suffix}.csv", scorecard):
+    if plan.chosen != plan.everything and _has_text(folder / f"scorecard{plan.suffix}.csv", scorecard):
         files = {stem: folder / "notebooks" / f"{stem}.ipynb" for stem in plan.stems(plan.everything)}
         kept = {stem: nbformat.read(path, as_version=4) for stem, path in files.items() if path.is_file()}
     if (manifests.sections(folder) & plan.stems(plan.everything)) - plan.stems(plan.chosen) - {*kept}:
@@ -250,12 +249,12 @@ def reuse_sections(plan: Plan, folder: Path, scorecard: str) -> tuple[dict[str, 
     return kept, plan, []
 
 
-def _reads(path: Path, text: str) -> bool:
+def _has_text(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text("utf-8") == text
 
 
 def copy_pack(folder: Path, staging: Path) -> Path:
-    """A copy of the pack that stands at `folder`, or an empty one, in the staging directory."""
+    """Copy the existing pack at `folder`, if there is one, to the staging directory, and return the copy's path."""
     building = staging / folder.name
     with wrap_os_errors(folder):
         if folder.is_dir():
@@ -265,9 +264,9 @@ def copy_pack(folder: Path, staging: Path) -> Path:
 
 
 def remove_stale(plan: Plan, building: Path, scorecard: str) -> None:
-    """Remove what this build would contradict: sections it no longer has, and formats that show other figures."""
+    """Remove files that contradict this build: sections that no longer exist, and formats with other figures."""
     before = building / f"scorecard{plan.suffix}.csv"
-    is_restated, stems = before.is_file() and not _reads(before, scorecard), plan.stems(plan.everything)
+    is_restated, stems = before.is_file() and not _has_text(before, scorecard), plan.stems(plan.everything)
     for name in plan.names.values():
         notebooks = (building / "notebooks").glob(f"*.{name}.ipynb")
         stale = [path for path in notebooks if path.stem not in stems]
@@ -278,25 +277,25 @@ def remove_stale(plan: Plan, building: Path, scorecard: str) -> None:
 
 
 class RenderedFile(NamedTuple):
-    """One file of a report, and the tables that were cut in it, as rows of texts by the names of their files."""
+    """A file of a report, and the complete rows of its shortened tables."""
 
     name: str
-    body: bytes  # empty where it failed
+    body: bytes  # empty if it failed
     failures: list[str]
-    boxes: dict[str, str]  # characters that no font has, each with the first text that it stands in
-    tables: dict[str, list[list[str]]]
+    boxes: dict[str, str]  # characters missing from all fonts → the first text with each
+    tables: dict[str, list[list[str]]]  # rows of texts, by the path of the CSV file
 
 
 def render(
     plan: Plan, notebooks: dict[str, NotebookNode], checks: Sequence[Identity], compared: Restatements
 ) -> list[RenderedFile]:
-    """Every file of the reports, language by language; `notebooks` are the executed sections, by stem."""
+    """Render the files of the reports in all languages; `notebooks` are the executed sections, by stem."""
     rendered: list[RenderedFile] = []
     for language, name in plan.names.items():
         files = [file for kind in plan.formats for file in files_of(kind, name)]
         briefs = {file: brief(plan.pages[language], checks) for file in files if file.startswith("brief")}
         whole = assemble(plan, language, notebooks, checks, compared.restated) if len(briefs) < len(files) else None
-        with ThreadPoolExecutor() as threads:  # Typst leaves Python to others
+        with ThreadPoolExecutor() as threads:  # Typst releases the GIL
             static = (plan.static or file in briefs for file in files)
             rendered += threads.map(_render, (briefs.get(file, whole) for file in files), files, static)
     return rendered
@@ -317,7 +316,7 @@ def _render(document: NotebookNode, name: str, static: bool) -> RenderedFile:
 def write_files(
     building: Path, rendered: Sequence[RenderedFile], executed: Execution, scorecard: str, suffix: str
 ) -> None:
-    """Write reports with their tables, executed notebooks and scorecard; a failed file leaves no older one behind."""
+    """Write reports with their tables, executed notebooks and the scorecard; older versions of failed files go."""
     for file in rendered:
         for name, rows in file.tables.items():
             (building / name).parent.mkdir(exist_ok=True)
@@ -331,7 +330,7 @@ def write_files(
 
 
 def _without_times(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without instants and random ids, so that the same run gives the same file."""
+    """The notebook without times and random ids, so that the same run gives the same bytes."""
     parameters = notebook.metadata.get("papermill", {}).get("parameters", {})
     notebook.metadata["papermill"] = {"parameters": parameters}
     for number, cell in enumerate(notebook.cells):
@@ -345,15 +344,15 @@ def _without_times(notebook: NotebookNode) -> NotebookNode:
 def pass_gate(
     plan: Plan, building: Path, manifest: dict[str, Any], failures: list[str], parts: Mapping[str, Parts | None]
 ) -> list[str]:
-    """Check the reports, write the messages with their notices, check those; returns what the gate alone has found.
+    """Check the reports, then write the messages with their notices and check those.
 
-    The verdicts are recorded in `manifest`; a message that cannot be written is added to `failures`. `parts` of each
-    language's message were made before.
+    Returns the reasons for blocking that are not failures of the build. Writes the verdicts into `manifest`, and adds
+    messages that cannot be written to `failures`. `parts` are the prepared parts of the message of each language.
     """
     from retention_kit.report.checks import gate, record
     from retention_kit.report.message import mail
 
-    unmet: list[str] = []
+    blocked: list[str] = []
     leaks = gate.check_files(building, manifest)
     for language, name in plan.names.items():
         findings = leaks + gate.check_report(building, manifest, name)
@@ -363,23 +362,23 @@ def pass_gate(
         verdict = gate.verdict_of(findings)
         manifest["gate"][name] = {"state": verdict.state, "reasons": verdict.reasons}
         manifest["record"][name] = record.record(building, name, plan.suffix)
-        unmet += [one.reason for one in findings if one.state == "blocked" and not one.is_reported]
+        blocked += [finding.reason for finding in findings if finding.state == "blocked" and not finding.is_reported]
     manifest["state"] = "failed" if failures else manifest["state"]
     if failures or any(manifest["gate"][name]["state"] == "blocked" for name in plan.names.values()):
-        # What failed is made again, also where a build of another language has since gone well.
+        # Without digests it is built again, even after a later build of another language.
         manifest["inputs"] |= {name: {} for name in plan.names.values()}
-    return list(dict.fromkeys(unmet))
+    return list(dict.fromkeys(blocked))
 
 
 @contextmanager
 def _import_meanwhile(plan: Plan) -> Iterator[Callable[[], None]]:
-    """Import what runs and renders notebooks in a thread; yields what waits for it.
+    """Import the packages for running and rendering notebooks in a thread; yields a function that waits for it.
 
-    A run that fails waits as well, lest the process end in the middle of an import.
+    Waits after an error as well, since the process must not exit during an import.
     """
 
     def load() -> None:
-        with suppress(Exception):  # whatever is wrong shows, and is reported, where it is used
+        with suppress(Exception):  # raised again, and reported, at first use
             import papermill  # noqa: F401
 
             from retention_kit.report.export import exporters

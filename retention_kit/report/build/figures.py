@@ -1,4 +1,4 @@
-"""What is computed once for all files of a pack, before the notebooks run, which cannot ask for it themselves."""
+"""Computes figures once for all files of a pack, before the notebooks run, as those have no access to the data."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class Figures(NamedTuple):
-    """What is computed once for all files of a pack."""
+    """The scorecard, lists of customers and identities of a pack."""
 
     scorecard: str  # as CSV
-    lists: Mapping[str, pd.DataFrame]  # of customers, by the metric or the name of the list
+    lists: Mapping[str, pd.DataFrame]  # of customers, by metric or name of the list
     checks: list[Identity]
 
 
 def compute_figures(plan: Plan) -> Figures:
-    """The scorecard, the lists and the checks of a pack, and every summary that kernels cannot ask for themselves."""
+    """Compute the figures of a pack; what its notebooks need besides is kept in the dataset and the page."""
     page = plan.page
     data, period = page.data, page.period
     checks = identities(data, page.every, (page.alone[0],) if page.alone else tuple(page.columns))
@@ -53,8 +53,8 @@ def compute_figures(plan: Plan) -> Figures:
     scorecard = scorecard_of(page)
     page.alerts()
     page.follow_ups()
-    asked = risk_lists(data, period, page.columns, page.alone)
-    risk_totals(data, period, page.columns, page.alone, asked)
+    risks = risk_lists(data, period, page.columns, page.alone)
+    risk_totals(data, period, page.columns, page.alone, risks)
     if missing_reason(data, "lives") is None:
         back_test(data, period)
-    return Figures(scorecard, lists | asked, checks)
+    return Figures(scorecard, lists | risks, checks)

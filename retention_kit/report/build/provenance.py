@@ -1,4 +1,4 @@
-"""What a pack is made from, as its manifest records it, and whether a pack that stands is made from the same."""
+"""Writes manifests, which record the inputs of a pack, and compares the inputs of an existing pack with a plan's."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ OWN_FILES = ("plugins", "fonts")  # keys of [report] that name files
 
 
 def is_current(plan: Plan, folder: Path, **compared: object) -> bool:
-    """Whether a complete pack stands in the folder, made from the same inputs, with every file as it was written.
+    """Whether the folder has a complete pack with the same inputs and unaltered files.
 
-    What earlier packs said is one of the inputs, known by a digest of what was `sent` or by what is `restated`; without
-    either keyword, the others alone are compared.
+    Figures in earlier packs are inputs, too: `compared` is either `sent`, a digest of those packs, or `restated`, the
+    restatements. Without a keyword they are not compared.
     """
     manifest = read(folder)
     inputs = manifest.get("inputs", {})
-    known = inputs if isinstance(inputs, dict) else {}
+    recorded = inputs if isinstance(inputs, dict) else {}
     return (
         manifest.get("state") == "ok"
         and all(
-            isinstance(known.get(name), dict) and digests.items() <= known[name].items()
+            isinstance(recorded.get(name), dict) and digests.items() <= recorded[name].items()
             for name, digests in _inputs(plan, **compared).items()
         )
         and not altered(folder, manifest)
@@ -57,7 +57,7 @@ def is_current(plan: Plan, folder: Path, **compared: object) -> bool:
 
 
 def describe(plan: Plan) -> dict[str, Any]:
-    """What one build is made from (the keys of `BUILD`): enough to make it again, and to say what has changed since."""
+    """The inputs of one build (with the keys of `BUILD`), for building it again and for explaining changes since."""
     data, period = plan.page.data, plan.page.period
     report = msgspec.to_builtins(data.settings.report)
     return {
@@ -84,8 +84,8 @@ def describe(plan: Plan) -> dict[str, Any]:
             "report": report | {key: [Path(name).name for name in report[key]] for key in OWN_FILES},
             "definitions": msgspec.to_builtins(data.settings.definitions),
             "goals": msgspec.to_builtins(data.settings.goals),
-            "alerts": [_shown(one) for one in data.settings.alerts],
-            "follow_ups": [_counted(one) for one in data.settings.follow_ups],
+            "alerts": [_alert_inputs(one) for one in data.settings.alerts],
+            "follow_ups": [_follow_up_inputs(one) for one in data.settings.follow_ups],
             "hosts": _hosts(data.settings),
             "first_known": msgspec.to_builtins(data.settings.data.first_known),
         },
@@ -105,28 +105,28 @@ def _own_files(settings: Settings) -> dict[str, str]:
     return {file.name: digest_if(file) for file in files}
 
 
-def _shown(alert: Alert) -> dict[str, Any]:
-    """What a report shows of an alert: whom it is sent to is none of it."""
-    shown = [one for one in alert.then if one in ("list", "notice")]
-    return msgspec.to_builtins(msgspec.structs.replace(alert, then=shown))
+def _alert_inputs(alert: Alert) -> dict[str, Any]:
+    """The settings of an alert that change a report: not its recipients."""
+    actions = [action for action in alert.then if action in ("list", "notice")]
+    return msgspec.to_builtins(msgspec.structs.replace(alert, then=actions))
 
 
-def _counted(one: FollowUp) -> dict[str, Any]:
-    """What a report counts of a follow-up: what is written to whom is none of it."""
-    return msgspec.to_builtins(msgspec.structs.replace(one, text="", contact=None, then=[]))
+def _follow_up_inputs(follow_up: FollowUp) -> dict[str, Any]:
+    """The settings of a follow-up that change a report: not its text and contacts."""
+    return msgspec.to_builtins(msgspec.structs.replace(follow_up, text="", contact=None, then=[]))
 
 
 def _hosts(settings: Settings) -> list[str]:
     """The hosts that a report may link to."""
     mail = settings.mail
-    named = (urlsplit(link or "").hostname for link in (mail.link, mail.unsubscribe))
-    return sorted({host for host in (*named, *mail.allowed_hosts) if host})
+    hosts = (urlsplit(link or "").hostname for link in (mail.link, mail.unsubscribe))
+    return sorted({host for host in (*hosts, *mail.allowed_hosts) if host})
 
 
 def build_manifest(
     plan: Plan, building: Path, failures: list[str], checks: list[Identity], compared: Restatements
 ) -> dict[str, Any]:
-    """The manifest of a pack, but for its files and the gate's verdicts; the entries of sibling builds are kept."""
+    """The manifest of a pack, without its files and new verdicts of the gate; entries of its other builds are kept."""
     before, page = read(building), plan.page
     failed = {failure.partition(":")[0] for failure in failures}
     states = {
@@ -167,21 +167,24 @@ def build_manifest(
 
 
 def missing_characters(building: Path, found: Mapping[str, Mapping[str, str]]) -> dict[str, list[dict[str, str]]]:
-    """By file, the characters that no font has, each with a text; of files of an earlier build, as that said."""
+    """The characters missing from all fonts, by file; those of files from an earlier build are taken from its manifest.
+
+    `found` has those of this build: file → character → the first text with it.
+    """
     kept = {
         file: before
         for file, before in read(building).get("missing_characters", {}).items()
         if (building / file).is_file()
     }
-    made = {
+    new = {
         file: [{"character": character, "text": text} for character, text in characters.items()]
         for file, characters in found.items()
     }
-    return {file: characters for file, characters in (kept | made).items() if characters}
+    return {file: characters for file, characters in (kept | new).items() if characters}
 
 
 def overrides(data: Dataset) -> dict[str, Any]:
-    """The settings given by keyword or option besides those of the file, as `load` takes them."""
+    """The settings that were given by keyword or option and differ from the file's, as keywords for `load`."""
     origin = Path(data.origin or "(sample)")
     path = origin / "retention.toml" if origin.is_dir() else origin
     try:
@@ -197,7 +200,7 @@ def overrides(data: Dataset) -> dict[str, Any]:
     }
     if data.settings.data.first_known != written.data.first_known:
         given["first_known"] = msgspec.to_builtins(data.settings.data.first_known)
-    for key in [key for key in OWN_FILES if key in given]:  # they were found beside the file, wherever that stood
+    for key in [key for key in OWN_FILES if key in given]:  # the same files, though the paths may differ
         if [Path(name).name for name in given[key]] == [Path(name).name for name in getattr(written.report, key)]:
             del given[key]
     if "plugins" in given:
@@ -208,23 +211,23 @@ def overrides(data: Dataset) -> dict[str, Any]:
 
 
 def _reports(plan: Plan) -> dict[str, dict]:
-    """For the index of packs, the finding and the leading figures of each language's report."""
+    """The headline and leading figures of each report for the index of packs, by language and suffix."""
     page = plan.page
     now = {row.metric: row.value for row in page.now(ranked("headline")).itertuples()}
     figures = {name: value if is_known(value) else None for name, value in now.items()}
     return {
         f"{language}{plan.suffix}": {
             "only": page.alone or (),  # segment column and value
-            "headline": bidi.plain(one.headline().data["text"]),
+            "headline": bidi.plain(translated.headline().data["text"]),
             "figures": figures,
-            "goals": bidi.plain(one.goals_in_a_line()),
+            "goals": bidi.plain(translated.goals_in_a_line()),
         }
-        for language, one in plan.pages.items()
+        for language, translated in plan.pages.items()
     }
 
 
 def _lists(page: Page) -> dict[str, dict]:
-    """How many customers each list holds, and their money, by the list's file; whether that is at stake."""
+    """Number of customers of each list, by file; their money, and whether that is at stake."""
     decimals = money_decimals(page.data.settings.report.currency)
     risks = page.risk_totals()
     return {
@@ -238,7 +241,7 @@ def _lists(page: Page) -> dict[str, dict]:
 
 
 def _inputs(plan: Plan, **compared: object) -> dict[str, dict[str, str]]:
-    """Digests of everything that the files of each language depend on; `compared` as `is_current` has them."""
+    """Digests of all inputs, by language and suffix; `compared` as for `is_current`."""
     data = plan.page.data
     settings = msgspec.to_builtins(data.settings)
     settings["data"] = {name: value for name, value in settings["data"].items() if name not in RESOURCES}
@@ -261,7 +264,7 @@ def _digest_of(value: object) -> str:
 
 @cache
 def _source(function: Callable) -> str:
-    """A digest of the module that defines a metric; empty for one defined in a session."""
+    """A digest of the module that defines a metric; empty if it was defined in an interactive session."""
     try:
         return digest_of(Path(inspect.getsourcefile(function) or ""))
     except (OSError, TypeError):
@@ -270,7 +273,7 @@ def _source(function: Callable) -> str:
 
 @cache
 def _function(function: Callable) -> str:
-    """A digest of a metric's function, which its neighbours do not change; empty where no file has it."""
+    """A digest of the source of a metric's function alone; empty if it is in no file."""
     try:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
     except (OSError, TypeError):
@@ -285,7 +288,7 @@ def _versions() -> dict[str, str]:
 
 @cache
 def _code() -> str:
-    """A digest of the package itself, its SQL, words and skins."""
+    """A digest of the package: code, SQL, translations and templates."""
     folders = (Path(__file__).parents[2], templates_dir())
     files = [
         path

@@ -1,4 +1,4 @@
-"""Building a pack again from its manifest, and comparing: what differs, and what may explain it."""
+"""Builds a pack again from its manifest, compares the two, and names possible causes of differences."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 _KEYS = ("metric", "period", "segment", "segment_value")
-ALTERED = "altered"  # a file of the pack is not what was written, so neither data nor code need have changed
+ALTERED = "altered"  # cause: a file of the pack was edited, so data and code may be unchanged
 
 
 class Difference(NamedTuple):
-    """A figure of the scorecard that has changed: the columns that differ, one cell then and now, and the causes."""
+    """A changed figure of the scorecard: the columns that differ, one cell before and now, and the causes."""
 
     metric: str
     period: str
@@ -35,11 +35,11 @@ class Difference(NamedTuple):
     columns: tuple[str, ...]
     before: str
     now: str
-    causes: tuple[str, ...]  # `changes.KINDS` or ALTERED; empty where nothing explains it
+    causes: tuple[str, ...]  # `changes.KINDS` or ALTERED; empty if nothing explains it
 
 
 class Rerun(NamedTuple):
-    """The figures and files that differ, and every difference in what the two builds were made from."""
+    """The figures and files that differ, and all differences between the inputs of the two builds."""
 
     figures: list[Difference]
     files: dict[str, tuple[str, ...]]  # besides the scorecards: name → causes
@@ -60,11 +60,10 @@ def rerun(
 ) -> Rerun:
     """Build a pack again in a temporary directory from its manifest, and compare figures and files.
 
-    The data are read where they were, as known at the same midnight; the settings are those of the file today, with the
-    keywords and options of the build. Settings and templates run code, and a pack may come from anybody: those that it
-    names are used only where they are given again, as `data` and `templates`, or are the retention.toml of the working
-    directory. Raises SettingsError where that cannot be done, DataError where the data are gone. Nothing is written
-    into the pack.
+    The data are read from the recorded path, as of the same date; the settings are those of the file today, with the
+    keywords and options of the build. Settings and templates run code, and a pack may come from anybody: so the
+    recorded ones are used only if they are given again, as `data` and `templates`, or are the retention.toml of the
+    working directory. Raises SettingsError if that is not so, DataError if the data are gone. The pack is not changed.
     """
     before = manifests.read(pack)
     if not (builds := manifests.builds(before)):
@@ -72,7 +71,7 @@ def rerun(
             "{pack!r} is no pack that can be made again: it has no manifest that tells how.", pack=str(pack)
         )
     figures, every = [], []
-    # Beside what engines leave, so that the next run takes it away where this one is killed.
+    # Among the engines' temporary folders: the next run removes it if this one is killed.
     with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=private_path().parent) as staging:
         folder = Path(staging) / before["period"]
         for suffix, build in builds.items():
@@ -89,26 +88,34 @@ def rerun(
 
 
 def _plan(manifest: dict, suffix: str, build: dict, pack: Path, given: str | None, templates: str | None) -> Plan:
-    """The plan of a build, from its record and the files of its pack."""
-    asked = build["parameters"]
-    if asked["templates"] and not templates:
+    """The plan of a build, from its entry in the manifest and the files of its pack."""
+    options = build["parameters"]
+    if options["templates"] and not templates:
         raise SettingsError(
             "This pack was made with own templates, {templates!r}, which run code: where you trust them, name them "
             "again with --templates.",
-            templates=asked["templates"],
+            templates=options["templates"],
         )
     data = _load(build, given)
     languages = [key.partition(".")[0] for key in manifest["reports"] if key == key.partition(".")[0] + suffix]
     names = [f"{language}{suffix}" for language in languages]
     formats = [
         kind for kind in FILES if any((pack / file).is_file() for name in names for file in files_of(kind, name))
-    ] or asked["formats"]
+    ] or options["formats"]
     built = {
         stem.removesuffix(f".{name}") for stem in manifest["sections"] for name in names if stem.endswith(f".{name}")
     }
-    folder = Path(templates) if templates and asked["templates"] else None
+    folder = Path(templates) if templates and options["templates"] else None
     plan = make_plan(
-        data, manifest["period"], manifest["every"], asked["segment"], languages, formats, (), folder, asked["static"]
+        data,
+        manifest["period"],
+        manifest["every"],
+        options["segment"],
+        languages,
+        formats,
+        (),
+        folder,
+        options["static"],
     )
     chosen = [section for section in plan.everything if section.name in built]
     return replace(plan, chosen=chosen or plan.everything)
@@ -118,15 +125,15 @@ def _load(build: dict, source: str | None) -> Dataset:
     from retention_kit.data.dataset import load, sample
 
     origin = source or build["data"]["origin"]
-    given = build["data"]["overrides"] | {"as_of": build["as_of"]}
-    if "plugins" in given:
+    overrides = build["data"]["overrides"] | {"as_of": build["as_of"]}
+    if "plugins" in overrides:
         raise SettingsError(
             "This pack was made with plug-ins that were given by keyword, {plugins}, which run code: where you "
             "trust them, name them in a retention.toml, and give that with --data.",
-            plugins=given["plugins"],
+            plugins=overrides["plugins"],
         )
     if build["data"]["synthetic"]:
-        return sample(**given)
+        return sample(**overrides)
     if not Path(origin).exists():
         hint = Phrase("run this where the pack was built")
         if origin == "(DataFrames)":
@@ -140,15 +147,15 @@ def _load(build: dict, source: str | None) -> Dataset:
             "here: where you trust them, name them again with --data.",
             origin=origin,
         )
-    return load(origin, **given)
+    return load(origin, **overrides)
 
 
 def _figures(before: Path, now: Path, named_changes: list[Change], is_altered: bool) -> list[Difference]:
-    """The rows of two scorecards that differ, cell by cell, in the order in which they were written."""
-    then, today = ({tuple(row[key] for key in _KEYS): row for row in read_scorecard(path)} for path in (before, now))
+    """The rows that differ between two scorecards, in the order of the files."""
+    old, new = ({tuple(row[key] for key in _KEYS): row for row in read_scorecard(path)} for path in (before, now))
     differences = []
-    for key in {**then, **today}:
-        rows = then.get(key, {}), today.get(key, {})
+    for key in {**old, **new}:
+        rows = old.get(key, {}), new.get(key, {})
         columns = tuple(name for name in COLUMNS if name not in _KEYS and rows[0].get(name) != rows[1].get(name))
         if not columns:
             continue
@@ -162,7 +169,7 @@ def _figures(before: Path, now: Path, named_changes: list[Change], is_altered: b
 
 
 def _files(pack: Path, before: dict, now: dict, causes: list[Change]) -> dict[str, tuple[str, ...]]:
-    """The files that differ, with the causes: what was written then and now, and what has been altered since."""
+    """The files that differ, with the causes: those that either build wrote differently, and those edited since."""
     altered = manifests.altered(pack, before)
     differing = {name for name, _ in before["files"].items() ^ now["files"].items()}
     kinds = tuple(kind for kind in KINDS if kind in {one.kind for one in causes})

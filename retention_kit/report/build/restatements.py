@@ -1,4 +1,4 @@
-"""Earlier packs compared with the figures of today: which of their figures are others now."""
+"""Compares the figures of earlier packs with those of today to find restatements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def digest_of_sent(plan: Plan, output: Path) -> str:
-    """A digest of the packs that `restatements` compares with: the same packs and inputs give the same result."""
+    """A digest of the packs that `restatements` compares: with the same packs and inputs it has the same result."""
     return _digest_of(plan, stored_packs(output))
 
 
@@ -47,9 +47,9 @@ def _scorecard(pack: StoredPack, plan: Plan) -> Path:
 
 
 def restatements(plan: Plan, output: Path) -> Restatements:
-    """The figures of earlier periods that their own packs gave otherwise, as printed to the last digit.
+    """The figures of earlier periods that are printed differently in the packs of those periods.
 
-    Compared are complete periods of the trend, of the same length, segment value, company, currency and basis.
+    Only complete periods of the trend are compared, of the same length, segment value, company, currency and basis.
     """
     page, packs, restated = plan.page, stored_packs(output), []
     now, today = provenance.describe(plan), {(row.period, row.metric): row for row in page.rows.itertuples()}
@@ -59,10 +59,10 @@ def restatements(plan: Plan, output: Path) -> Restatements:
             continue
         build = manifests.builds(pack.manifest).get(plan.suffix)
         try:
-            between = changes(build, now) if build and _is_like(build, now) else None
+            differences = changes(build, now) if build and _is_like(build, now) else None
         except (AttributeError, KeyError, TypeError):  # a manifest that we did not write
-            between = None
-        if between is None:
+            differences = None
+        if differences is None:
             continue
         period = str(pack.period)
         for cells in read_scorecard(_scorecard(pack, plan)):
@@ -73,14 +73,14 @@ def restatements(plan: Plan, output: Path) -> Restatements:
                 continue
             before, value = _number(cells["value"]), row.value if is_known(row.value) else None
             if page.words.value(before, row.unit, "full") != page.words.value(value, row.unit, "full"):
-                restated.append(Restated(row.period, row.metric, before, value, causes_of(row.metric, between)))
+                restated.append(Restated(row.period, row.metric, before, value, causes_of(row.metric, differences)))
     order = {name: number for number, name in enumerate(METRICS)}
     restated.sort(key=lambda one: (-Period.parse(one.period).index, order[one.metric]))
     return Restatements(_digest_of(plan, packs), restated)
 
 
 def _is_like(build: dict, now: dict) -> bool:
-    """Whether an earlier build was of the same company in the same terms, and of a period that was over."""
+    """Whether an earlier build is comparable: of a complete period, with the same company, currency and basis."""
     same = (("data", "synthetic"), ("data", "basis"))
     reports = build["settings"]["report"], now["settings"]["report"]
     return (
