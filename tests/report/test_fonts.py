@@ -108,7 +108,7 @@ def test_what_would_be_a_box_is_known(text, lacking):
 def test_of_a_long_text_what_stands_around_a_character_is_quoted():
     text = f"{'many words ' * 20}then 日本 {'and more ' * 20}"
     assert "then 日本 and" in fonts.unprintable([text])["本"]
-    assert len(fonts.unprintable([text])["本"]) <= fonts.EXAMPLE
+    assert len(fonts.unprintable([text])["本"]) <= fonts.MAX_EXAMPLE
 
 
 def test_only_what_is_drawn_counts():

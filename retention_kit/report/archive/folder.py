@@ -1,4 +1,4 @@
-"""Writing into an output folder: one run at a time, each pack built in a staging directory and then renamed."""
+"""Writes to an output folder: one run at a time, packs are built in a staging directory and then renamed."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from retention_kit.periods import Period
 
 LOCK = ".retention-kit.lock"
 BEFORE = "before"
-LOCKED_ERRNOS = {errno.EAGAIN, errno.EACCES}  # held by another run; EACCES is what Windows says
-UNSUPPORTED_ERRNOS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}  # as on some network drives
-_held = threading.local()  # by the real path of each output folder that this thread writes to: whether it is locked
+LOCKED_ERRNOS = {errno.EAGAIN, errno.EACCES}  # locked by another run; EACCES on Windows
+UNSUPPORTED_ERRNOS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK}  # on some network drives
+_held = threading.local()  # real paths of output folders that this thread writes to → whether they are locked
 
 
 @contextmanager
 def output_lock(output: Path) -> Iterator[bool]:
-    """Hold the lock of an output folder; yields whether the system really keeps it. Re-entrant within a thread.
+    """Hold the lock of an output folder; yields whether it is really locked. Re-entrant within a thread.
 
-    What a killed run has left behind is removed first; raises ReportError where that is impossible. Raises
-    SettingsError at once where no pack can be written or another run holds the lock, since waiting could take forever.
-    The operating system releases the lock with its process, however that ends; where the system has no locks, the run
-    goes on without one.
+    Removes what killed runs have left first; raises ReportError if that fails. Raises SettingsError at once if the
+    folder cannot be written to or another run holds the lock, since waiting could take forever. The operating system
+    releases the lock when the process exits; if the file system has no locks, nothing is locked.
     """
     held, path = vars(_held), os.path.realpath(output)
     if path in held:
@@ -51,16 +50,16 @@ def output_lock(output: Path) -> Iterator[bool]:
         yield held[path]
     finally:
         del held[path]
-        with lock, suppress(OSError):  # Windows: not before it is closed, and then it does no harm
+        with lock, suppress(OSError):  # Windows cannot remove an open file; it is harmless
             (output / LOCK).unlink()
-        with suppress(OSError):  # a run that wrote nothing leaves nothing
+        with suppress(OSError):  # removes empty folders only
             for folder in created:
                 folder.rmdir()
 
 
 @contextmanager
 def staging_dir(folder: Path) -> Iterator[Path]:
-    """A temporary directory beside a pack's folder, for this run alone; raises as `output_lock` does."""
+    """A temporary directory beside a pack's folder; raises the errors of `output_lock`."""
     with output_lock(folder.parent):
         with wrap_os_errors(folder):
             if folder.exists() and not folder.is_dir():
@@ -74,7 +73,7 @@ def staging_dir(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def wrap_os_errors(folder: Path) -> Iterator[None]:
-    """Raise ReportError, in one sentence that names the pack, for an OSError while it is written."""
+    """Turn an OSError while a pack is written into a ReportError that names the pack."""
     try:
         yield
     except OSError as error:
@@ -84,7 +83,7 @@ def wrap_os_errors(folder: Path) -> Iterator[None]:
 
 
 def swap(building: Path, folder: Path, staging: Path) -> None:
-    """Give the new pack the name of the old one, which is removed only then; on an error the old one comes back."""
+    """Move the old pack to the staging directory and the new one to its place; on an error the old one is restored."""
     try:
         if folder.exists():
             folder.rename(staging / BEFORE)
@@ -100,21 +99,21 @@ def swap(building: Path, folder: Path, staging: Path) -> None:
 
 
 def _reason(error: OSError) -> str:
-    """The system's message; for a folder that could not be copied, that of its first file."""
+    """The system's message; for a folder that could not be copied, that of the first file."""
     if isinstance(error, shutil.Error):
         return str(error.args[0][0][2]).rpartition("] ")[2].partition(":")[0]
     return error.strerror or str(error)
 
 
 def _lock(path: Path) -> tuple[IO[str], bool]:
-    """The open lock file of an output folder, with our process id in it, and whether the system keeps the lock.
+    """The open lock file of an output folder, with our process id in it, and whether it is really locked.
 
-    Raises SettingsError where another run holds it, OSError where it cannot be had for another reason.
+    Raises SettingsError if another run holds the lock, OSError on other errors.
     """
     while True:
         try:
             file = path.open("a+", encoding="utf-8")
-        except PermissionError:  # another user's, whose run was killed: it can be locked all the same
+        except PermissionError:  # left by another user's killed run; it can be locked anyway
             file = path.open(encoding="utf-8")
         try:
             _try_lock(file)
@@ -133,7 +132,7 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
                 folder=str(path.parent),
             ) from None
         with suppress(OSError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else it was released in between
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its owner removed it meanwhile
                 with suppress(OSError):
                     file.truncate(0)
                     file.write(str(os.getpid()))
@@ -143,11 +142,11 @@ def _lock(path: Path) -> tuple[IO[str], bool]:
 
 
 def _try_lock(file: IO[str]) -> None:
-    """Lock an open file, or raise OSError at once where it is locked."""
+    """Lock an open file, or raise OSError at once if it is locked."""
     if sys.platform == "win32":
         import msvcrt
 
-        file.seek(1 << 20)  # far behind what is written, which others may read
+        file.seek(1 << 20)  # beyond the text, which others may read
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         import fcntl

@@ -10,5 +10,5 @@ FILES = {  # of a report, by format
 
 
 def files_of(kind: str, name: str) -> list[str]:
-    """The files of one format, a key of FILES; `name` is what stands in the middle: en, or en.country-France."""
+    """The files of a format, a key of FILES; `name` is the middle part: en, or en.country-France."""
     return [file.format(name) for file in FILES[kind]]

@@ -1,4 +1,4 @@
-"""`index.html` of an output folder: every pack in it, newest first, with its finding, figures and links."""
+"""Writes `index.html` of an output folder: all packs, newest first, with headline, figures and links."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from retention_kit.report.blocks import sparkline, templates_dir
 from retention_kit.report.pages.narrative import is_known
 from retention_kit.wording import DASH, Words
 
-NAME, OURS = "index.html", "retention-kit, list of reports"
+NAME, GENERATOR = "index.html", "retention-kit, list of reports"
 
 
 def write_index(output: Path) -> str:
-    """Write the list of a folder's packs where it has changed; returns a sentence on what went wrong, if anything did.
+    """Write the index of a folder's packs if it has changed; returns a message if that failed, else "".
 
-    It is written beside and renamed. A page of that name which is not ours is left alone.
+    It is written to a temporary file and renamed. A page of that name that is not ours is left unchanged.
     """
     path, text = output / NAME, _page(stored_packs(output))
     try:
         before = path.read_text("utf-8") if path.is_file() else ""
-        if before and f'content="{OURS}"' not in before:
+        if before and f'content="{GENERATOR}"' not in before:
             return Phrase("{name} there is not ours, so the reports are not listed in it.", name=NAME)
         if before != text:
             with tempfile.TemporaryDirectory(prefix=".index-", dir=output) as staging:
@@ -54,23 +54,23 @@ def _page(packs: list[StoredPack]) -> str:
     companies = {company for _, company, _ in groups}
     only = next(iter(companies)) if len(companies) == 1 else ""
 
-    def own(company: str) -> str:
+    def company_label(company: str) -> str:
         return words.isolate(company) if len(companies) > 1 else ""
 
     def title(every: str, company: str, synthetic: bool) -> str:
         sample = words.text("document.sample") if synthetic else ""
-        return " · ".join(filter(None, [words.text(f"index.{every}"), own(company), sample]))
+        return " · ".join(filter(None, [words.text(f"index.{every}"), company_label(company), sample]))
 
     return _template().render(
         language=words.language,
         direction=words.direction,
         time_direction=words.time_direction,
-        generator=OURS,
+        generator=GENERATOR,
         title=words.text("index.titled", company=only) if only else words.text("index.title"),
         counted=words.text("index.one" if len(packs) == 1 else "index.many", count=words.value(len(packs), "count")),
         skip=words.text("document.skip"),
-        style=Markup(_skin("report.css")),
-        own_style=Markup(_skin("packs.css")),
+        style=Markup(_stylesheet("report.css")),
+        own_style=Markup(_stylesheet("packs.css")),
         groups=[
             {
                 "title": title(*key),
@@ -92,7 +92,7 @@ def _template() -> jinja2.Template:
 
 
 def _words(packs: Iterable[StoredPack]) -> Words:
-    """In the first language of the newest pack; the currency is each pack's own."""
+    """Words in the first language of the newest pack, without a currency, as packs may have different ones."""
     newest = max(packs, key=lambda pack: pack.period.end, default=None)
     wanted = _nested(newest.manifest, "settings", "report", "languages") if newest else []
     digits, time = (
@@ -110,7 +110,7 @@ def _is_known(language: str) -> bool:
 
 
 def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
-    """The leading figures of the whole, over all complete periods of one length, where there is more than one."""
+    """The leading figures of the whole company with at least two values, over complete periods of one length."""
     group = [pack for pack in group if pack.manifest.get("complete")]
     figures = [_report_of_whole(pack, words)[1].get("figures") or {} for pack in group]
     for metric in dict.fromkeys(name for each in figures for name in each if name in METRICS):
@@ -123,20 +123,20 @@ def _trends(group: list[StoredPack], words: Words) -> Iterator[dict[str, Any]]:
 
 def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
     currency = _nested(pack.manifest, "settings", "report", "currency") or words.currency
-    own = Words(words.language, currency, words.digits)
-    (said_in, whole), marks = _report_of_whole(pack, words), []
+    pack_words = Words(words.language, currency, words.digits)
+    (language_words, whole), marks = _report_of_whole(pack, words), []
     if pack.manifest.get("state") != "ok":
         marks.append({"tone": "failure", "text": words.text("index.failed")})
     if not pack.manifest.get("complete"):
         marks.append({"tone": "plain", "text": words.text("index.incomplete", day=_last_day(pack, words))})
     return {
         "title": words.period(pack.period),
-        "headline": _said(whole, "headline", said_in),
-        "goals": _said(whole, "goals", said_in),
-        "other": said_in if said_in.language != words.language else None,
+        "headline": _localized(whole, "headline", language_words),
+        "goals": _localized(whole, "goals", language_words),
+        "other": language_words if language_words.language != words.language else None,
         "marks": marks,
         "figures": [
-            {"label": words.say(METRICS[metric].label), "value": own.value(value, METRICS[metric].unit)}
+            {"label": words.say(METRICS[metric].label), "value": pack_words.value(value, METRICS[metric].unit)}
             for metric, value in (whole.get("figures") or {}).items()
             if metric in METRICS and isinstance(value, int | float)
         ],
@@ -145,7 +145,7 @@ def _entry(pack: StoredPack, words: Words) -> dict[str, Any]:
 
 
 def _reports(pack: StoredPack, words: Words) -> Iterator[dict[str, Any]]:
-    """The files of each language and segment value that are there."""
+    """Links to the existing files, by segment value and language."""
     reports = _reports_of(pack)
     several = len({key.partition(".")[0] for key in reports}) > 1
     for key in sorted(reports, key=lambda key: (key.partition(".")[2], key)):
@@ -172,34 +172,35 @@ def _reports(pack: StoredPack, words: Words) -> Iterator[dict[str, Any]]:
 
 
 def _kind(file: str, words: Words) -> str:
-    """What a link to a file is called: HTML, or one page PDF."""
+    """The text of a link to a file, such as "HTML" or "One page PDF"."""
     kind = file.rpartition(".")[2].upper()
     return words.text("index.brief", kind=kind) if file.startswith("brief.") else kind
 
 
 def _report_of_whole(pack: StoredPack, words: Words) -> tuple[Words, dict]:
-    """The manifest's entry on the whole company, in these words if it is written in them, else in those of another
-    language that it is written in; empty where it holds segment values only.
+    """The manifest's entry on the whole company, and words of its language: that of `words`, if the pack has it.
+
+    The entry is empty if the pack has reports on segment values only.
     """
     reports = {key: one for key, one in _reports_of(pack).items() if "." not in key and _is_known(key)}
     key = words.language if words.language in reports else min(reports, default="")
     return Words(key, words.currency, words.digits) if key else words, reports.get(key, {})
 
 
-def _said(report: dict, name: str, words: Words) -> str:
-    """A sentence of a manifest, which has no isolates, as a page shows it."""
-    said = str(report.get(name) or "")
-    return bidi.isolate_literals(said, {}) if words.direction == "rtl" else said
+def _localized(report: dict, name: str, words: Words) -> str:
+    """A sentence of a manifest, with bidi isolates if it is right-to-left."""
+    sentence = str(report.get(name) or "")
+    return bidi.isolate_literals(sentence, {}) if words.direction == "rtl" else sentence
 
 
 def _reports_of(pack: StoredPack) -> dict[str, dict]:
-    """The manifest's entry on each report: language and segment value → finding, figures."""
+    """The manifest's entries on reports: language and suffix → headline, figures."""
     reports = _nested(pack.manifest, "reports")
     return {key: one for key, one in reports.items() if isinstance(one, dict)} if isinstance(reports, dict) else {}
 
 
 def _last_day(pack: StoredPack, words: Words) -> str:
-    """The last day that a pack knows, in words."""
+    """The last day of a pack's data, formatted."""
     try:
         return words.date(date.fromisoformat(str(pack.manifest.get("as_of"))) - timedelta(days=1))
     except ValueError:
@@ -211,11 +212,11 @@ def _company(pack: StoredPack) -> str:
 
 
 def _nested(node: Any, *names: str) -> Any:
-    """The value under nested names; None where a broken manifest has none."""
+    """The value at nested keys; None if a key is missing."""
     for name in names:
         node = node.get(name) if isinstance(node, dict) else None
     return node
 
 
-def _skin(name: str) -> str:
+def _stylesheet(name: str) -> str:
     return (templates_dir() / "html" / name).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The manifest of a pack: reading and writing it, and comparing it with the files that stand beside it."""
+"""Reads and writes the manifest of a pack, and compares it with the pack's files."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import Any
 
 NAME = "manifest.json"
 PACKAGES = ("retention-kit", "altair", "duckdb", "nbconvert", "pandas", "papermill", "typst", "vl-convert-python")
-# The keys that describe one build; those of the other builds of a pack (segment values, the whole) are in `siblings`.
+# The keys that describe one build; those of a pack's other builds (other segment values) are in `siblings`.
 BUILD = ("complete", "as_of", "parameters", "data", "settings", "metrics", "templates", "code", "versions")
 
 
 def other_settings(origin: Path) -> Path | None:
-    """The settings file that a pack names as its origin, unless it is the one that a command would read here."""
+    """The settings file at a pack's recorded origin, unless it is the retention.toml of the working directory."""
     path = origin / "retention.toml" if origin.is_dir() else origin
     is_other = path.suffix == ".toml" and path.is_file() and path.resolve() != Path("retention.toml").resolve()
     return path if is_other else None
 
 
 def altered(folder: Path, manifest: dict) -> set[str]:
-    """The files of a pack that are missing, or differ from what was written."""
+    """The names of the pack's files that are missing or have changed since they were written."""
     return {name for name, digest in manifest.get("files", {}).items() if digest_if(folder / name) != digest}
 
 
 def sections(folder: Path) -> set[str]:
-    """The stems of the sections that the pack in this folder holds."""
+    """The stems of the sections of the pack in this folder."""
     return {*read(folder).get("sections", {})}
 
 
 def builds(manifest: dict) -> dict[str, dict]:
-    """What each build of a pack was made from, by the suffix of its file names; the latest build is the last."""
+    """The description of each build of a pack (the keys of BUILD), by suffix of its file names; the latest is last."""
     siblings, suffix = manifest.get("siblings"), manifest.get("suffix")
-    known = {**(siblings if isinstance(siblings, dict) else {}), suffix: manifest}
+    recorded = {**(siblings if isinstance(siblings, dict) else {}), suffix: manifest}
     return {
         name: build
-        for name, build in known.items()
+        for name, build in recorded.items()
         if isinstance(name, str) and isinstance(build, dict) and {*BUILD} <= {*build}
     }
 
 
 def write(building: Path, manifest: dict[str, Any]) -> None:
-    """Write `manifest.json` into a pack that is otherwise complete, with the digests of its files."""
+    """Write `manifest.json` with the digests of all files into an otherwise complete pack."""
     path = building / NAME
     files = {
         file.relative_to(building).as_posix(): digest_of(file)
@@ -53,7 +53,7 @@ def write(building: Path, manifest: dict[str, Any]) -> None:
 
 
 def segment_of(report: dict) -> str:
-    """The segment value of a report of the manifest, as `--segment` takes it; empty for the whole."""
+    """The segment value of a report, as for `--segment`; empty for the whole company."""
     only = report.get("only") or ""
     return "=".join(map(str, only)) if isinstance(only, list) else str(only)
 
@@ -71,7 +71,7 @@ def digest_of(file: Path) -> str:
 
 
 def read(folder: Path) -> dict:
-    """The manifest of the pack in a folder; an empty dict where there is none that can be read."""
+    """The manifest of the pack in a folder; an empty dict if there is none that can be read."""
     try:
         manifest = json.loads((folder / NAME).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):

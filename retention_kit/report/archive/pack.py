@@ -1,4 +1,4 @@
-"""A built pack as Python gives it back, and how it prints: links to its files, and what of it failed."""
+"""A built pack, and how it is displayed: links to its files, notes and failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retention_kit.errors import Listed
 from retention_kit.report.archive import manifest as manifests
 from retention_kit.wording import Words
 
-FILE_KINDS = {  # the files of a pack, in the order in which a reader asks for them
+FILE_KINDS = {  # the files of a pack, most useful first
     "report": "report.*",
     "brief": "brief.*",
     "figures": "scorecard*.csv",
@@ -28,11 +28,11 @@ REPORTS = ("report.*.html", "brief.*.html", "report.*.pdf", "brief.*.pdf")
 
 @dataclass(frozen=True)
 class Pack:
-    """A finished report pack, as `build_report` returns it.
+    """A finished report pack, as returned by `build_report`.
 
-    Attributes: `path`, its folder; `period`, such as `2011-11`; `failures`, a sentence for each part that could not be
-    made, empty where all went well; `is_new`, False where an unchanged pack was left as it stood; `note`, a sentence
-    where the pack was not built exactly as asked. It is a path itself (`os.fspath`), so `send_report(pack)` works.
+    Attributes: `path`, its folder; `period`, such as `2011-11`; `failures`, a sentence for each part that failed;
+    `is_new`, False if an up-to-date pack was kept; `note`, a sentence if the pack was not built exactly as asked. It is
+    path-like (`os.fspath`), so `send_report(pack)` works.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Pack:
         return str(self.path)
 
     def with_note(self, note: str) -> Pack:
-        """The same, with one more note, if any."""
+        """The same pack with another note, unless that is empty."""
         return replace(self, note=Listed(filter(None, [self.note, note]), " "))
 
     def _repr_html_(self) -> str:
@@ -56,7 +56,7 @@ class Pack:
 
 
 def display_of(pack: Pack) -> Display:
-    """What a pack prints as."""
+    """How a pack is displayed."""
     words = _words(manifests.read(pack.path))
     files = {kind: sorted(pack.path.glob(pattern)) for kind, pattern in FILE_KINDS.items()}
     facts = [
@@ -76,9 +76,9 @@ def display_of(pack: Pack) -> Display:
 
 
 def lists_of(pack: Pack, language: str = "") -> list[str]:
-    """A sentence for each list of customers in a pack: the file, how many it names, and for how much money."""
+    """A sentence for each list of customers in a pack: file, number of customers and amount of money."""
     manifest = manifests.read(pack.path)
-    if not manifest.get("lists"):  # none, or the pack is gone
+    if not manifest.get("lists"):  # no lists, or no pack any more
         return []
     words = _words(manifest, language)
     return [
@@ -94,7 +94,7 @@ def lists_of(pack: Pack, language: str = "") -> list[str]:
 
 
 def _words(manifest: dict, language: str = "") -> Words:
-    """The words of a language, else of a pack's first."""
+    """Words in a language, by default the pack's first."""
     report = manifest.get("settings", {}).get("report", {})
     languages = report.get("languages") or ["en"]
     return words_in(language or languages[0], report.get("currency", "XXX"), report.get("digits", "latn"))
@@ -117,7 +117,7 @@ def first_of(pack: Pack, suffix: str = "", languages: Sequence[str] = ()) -> Pat
 
 
 def near(path: Path) -> str:
-    """The path from the working directory, with its drive where that is another one."""
+    """The path relative to the working directory, if it is on the same drive."""
     try:
         return Path(os.path.relpath(path)).as_posix()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The packs that stand in an output folder."""
+"""Lists the packs in an output folder."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class StoredPack(NamedTuple):
 
 
 def stored_packs(output: Path) -> list[StoredPack]:
-    """Every pack of an output folder, by length of period and then the oldest first; anything else is passed over."""
+    """All packs in an output folder, sorted by length of period, then oldest first; other folders are ignored."""
     packs = []
     try:
         folders = [*output.iterdir()] if output.is_dir() else []
-    except OSError:  # building a pack there will say so
+    except OSError:  # reported when a pack is built there
         folders = []
     for folder in folders:
         manifest = manifests.read(folder)

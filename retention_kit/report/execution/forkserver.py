@@ -1,9 +1,9 @@
-"""The fork server: a process of one thread that has imported what notebooks need, and forks a kernel for each of them.
+"""The fork server: a single-threaded process that has imported the packages of notebooks and forks kernels.
 
-`kernels` starts it, `python -P -m retention_kit.report.execution.forkserver FD`, and asks for kernels on the socket FD;
-or forks it from a command that has done nothing yet, so that what both need is imported once. However the run ends,
-that socket closes; then every kernel is ended, and the server after them. Each request brings a socket of its own, on
-which the server writes the process id and at last the exit code, and the kernel that it is ready.
+`kernels` starts it as `python -P -m retention_kit.report.execution.forkserver FD` and requests kernels on socket FD;
+or forks it from a command that has done nothing yet, so that common packages are imported once. However the run ends,
+that socket closes; then all kernels are killed, and the server exits. Each request comes with its own socket: the
+server writes the process id and finally the exit code to it, and the kernel writes that it is ready.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import ModuleType
 
-# Importing vl-convert is harmless, but once used its threads are missed in a fork; so nothing here draws.
+# Importing vl-convert is harmless, but once it is used a fork lacks its threads; so nothing is drawn here.
 IMPORTED = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "numpy", "pandas", "altair", "duckdb",
             "jinja2", "vl_convert", "retention_kit.metrics.snapshot",
             "retention_kit.report.page")  # fmt: skip  # words by the line
-# What a command that builds reports needs of it, too, and what no process can be forked with once it has been used.
+# What commands that build reports import, too; and packages after whose use a process cannot be forked.
 SHARED = ("numpy", "pandas", "altair", "duckdb", "jinja2", "papermill", "retention_kit.metrics.snapshot",
           "retention_kit.report.page")  # fmt: skip  # words by the line
 THREADED = ("numpy", "pandas", "duckdb", "typst", "vl_convert")
-# What a kernel imports as it starts, by names that may change.
+# Imports of a starting kernel; these names may change.
 STARTING = ("ipykernel.debugger", "IPython.core.debugger", "IPython.core.completerlib", "IPython.core.oinspect",
             "IPython.extensions.storemagic", "tornado.platform.asyncio", "tornado.queues", "babel.dates",
             "encodings.idna", "faulthandler", "pdb")  # fmt: skip  # words by the line
-LONGEST = 70  # characters of a folder for temporary files, as the path of a socket may have 104 or 108 in all
+MAX_PATH = 70  # characters of a temporary folder's path, as that of a socket is limited to 104 or 108
 
 
 def fork(control: socket.socket) -> int:
-    """Fork the server from this process, which then has imported what both need; returns its process id."""
-    with _barred("anywidget"):  # Altair needs it for widgets alone, and takes half of its time for it
+    """Import the common packages and fork the server from this process; returns the server's process id."""
+    with _blocked_import("anywidget"):  # Altair needs it for widgets only; it takes half of the import's time
         for name in SHARED:
             import_module(name)
     parent = os.getpid()
@@ -55,12 +55,12 @@ def fork(control: socket.socket) -> int:
         _detach(control)
         _run(control, parent)
         os._exit(0)
-    finally:  # whatever happens, it is not the command
+    finally:  # never continue as the command
         os._exit(1)
 
 
 def _detach(control: socket.socket) -> None:
-    """Have nothing of the command but its memory: no terminal, streams, files, locks and signals."""
+    """Give up the command's terminal, streams, files, locks and signal handlers."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -78,17 +78,17 @@ def _detach(control: socket.socket) -> None:
 
 
 def main() -> None:
-    """Serve the socket that the command line names."""
+    """Serve requests on the socket given on the command line."""
     _run(socket.socket(fileno=int(sys.argv[1])), os.getppid())
 
 
 def _run(control: socket.socket, parent: int) -> None:
-    """Import, tell the folder for the kernels' sockets, and serve; in a forked process: be its kernel."""
-    gc.disable()  # while imports make what stays
+    """Import packages, send the path of the folder for the kernels' sockets, and serve; in a fork, run its kernel."""
+    gc.disable()  # most objects of imports stay
     _import()
     _warm()
     gc.collect()
-    gc.freeze()  # what is here stays shared with the kernels
+    gc.freeze()  # keeps these objects' memory shared with the kernels
     gc.enable()
     folder = _socket_folder()
     with suppress(BrokenPipeError):  # the run may be over by now
@@ -100,8 +100,8 @@ def _run(control: socket.socket, parent: int) -> None:
 
 
 def _import() -> None:
-    """Import what kernels need, without the debugger, which no notebook uses and which takes longer than pandas."""
-    with _barred("debugpy"):
+    """Import the packages of kernels, except the debugger, which is not used and takes longer than pandas."""
+    with _blocked_import("debugpy"):
         for name in IMPORTED:
             import_module(name)
         for name in STARTING:
@@ -110,25 +110,25 @@ def _import() -> None:
 
 
 @contextmanager
-def _barred(name: str) -> Iterator[None]:
-    """A context in which a module cannot be imported, unless it is; whoever tries it here does without."""
-    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None bars an import
+def _blocked_import(name: str) -> Iterator[None]:
+    """A context in which importing a module fails, unless it is imported already."""
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None makes an import fail
     modules.setdefault(name, None)
     try:
         yield
     finally:
         if modules[name] is None:
-            del modules[name]  # a notebook's own wish is another matter
+            del modules[name]  # a notebook may import it
 
 
 def _socket_folder() -> str:
-    """A new folder with a path short enough for sockets; empty where there is none, and ports have to serve."""
-    roots = [root for root in (tempfile.gettempdir(), "/tmp") if len(root) <= LONGEST]
+    """The path of a new folder, short enough for sockets; empty if none is (then kernels use ports)."""
+    roots = [root for root in (tempfile.gettempdir(), "/tmp") if len(root) <= MAX_PATH]
     return tempfile.mkdtemp(prefix="rk-", dir=roots[0]) if roots else ""
 
 
 def _warm() -> None:
-    """Do once what the first chart of every kernel would do: read words, locales, schemas and templates."""
+    """Fill caches that the first chart of every kernel would fill: translations, locales, schemas and templates."""
     import pandas as pd
 
     from retention_kit.report.blocks import Block
@@ -147,7 +147,7 @@ def _warm() -> None:
 
 
 def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | None:
-    """Fork a kernel for every request; returns the request in the forked process, None when the run is over."""
+    """Fork a kernel for every request; returns the request in the fork, and None in the server when the run is over."""
     woken, waker = socket.socketpair()
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
@@ -156,7 +156,7 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
     with control, woken, waker, selectors.DefaultSelector() as events:
         for one in (control, woken):
             events.register(one, selectors.EVENT_READ)
-        while os.getppid() == parent:  # another process may hold the socket open: a fork of the run
+        while os.getppid() == parent:  # a fork of the run may keep the socket open
             for event, _ in events.select(timeout=1):
                 if event.fileobj is woken:
                     woken.recv(4096)
@@ -168,7 +168,7 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
                 channel = request[1]
                 try:
                     is_kernel = _fork(kernels, channel)
-                except OSError:  # closed without a word: this kernel cannot be had, others may
+                except OSError:  # closing it tells that this kernel has failed; others may succeed
                     channel.close()
                     continue
                 if is_kernel:
@@ -182,7 +182,7 @@ def _serve(control: socket.socket, parent: int) -> tuple[dict, socket.socket] | 
 
 
 def _fork(kernels: dict[int, socket.socket], channel: socket.socket) -> bool:
-    """Fork a kernel, which waits until its process id has been sent; gives whether this is it. Raises OSError."""
+    """Fork a kernel, which waits until its process id is sent; returns whether this is the fork. Raises OSError."""
     ends = os.pipe()
     with os.fdopen(ends[0], "rb", 0) as wait, os.fdopen(ends[1], "wb", 0) as go:
         pid = os.fork()
@@ -198,18 +198,18 @@ def _fork(kernels: dict[int, socket.socket], channel: socket.socket) -> bool:
 
 
 def _receive(control: socket.socket) -> tuple[dict, socket.socket] | None:
-    """One request, and the kernel's socket that came with it; None where the run is over or was cut off."""
+    """Receive a request and the kernel's socket; returns None if the run is over or was interrupted."""
     size = array.array("i").itemsize
     try:
         head, extra, *_ = control.recvmsg(4, socket.CMSG_SPACE(size))
-    except ConnectionResetError:  # it ended before it read where the sockets are
+    except ConnectionResetError:  # the run ended before it read our first line
         return None
     if len(head) < 4 or not extra:
         return None
     channel = socket.socket(fileno=array.array("i", extra[0][2][:size])[0])
-    wanted, text = int.from_bytes(head, "big"), b""
-    while len(text) < wanted:
-        if not (more := control.recv(wanted - len(text))):
+    size_wanted, text = int.from_bytes(head, "big"), b""
+    while len(text) < size_wanted:
+        if not (more := control.recv(size_wanted - len(text))):
             return None
         text += more
     return json.loads(text), channel
@@ -246,7 +246,7 @@ def _make_group(pid: int) -> None:
 
 
 def _send_line(channel: socket.socket, text: str) -> bool:
-    """Send a line about a kernel; returns whether somebody still listens."""
+    """Send a line about a kernel; returns whether the other side is still open."""
     try:
         channel.sendall(text.encode())
     except OSError:
@@ -255,7 +255,7 @@ def _send_line(channel: socket.socket, text: str) -> bool:
 
 
 def _run_kernel(request: dict, channel: socket.socket) -> None:
-    """What a fork shares with its siblings is set apart, then it is a kernel like any other."""
+    """Run a kernel in a fork, with its own environment, working directory and random seeds."""
     import numpy as np
     from ipykernel.kernelapp import IPKernelApp
 
@@ -266,7 +266,7 @@ def _run_kernel(request: dict, channel: socket.socket) -> None:
     os.chdir(request["cwd"])
     random.seed()
     np.random.seed()
-    application = IPKernelApp.instance(parent_handle=os.getppid())  # it ends where its parent has gone
+    application = IPKernelApp.instance(parent_handle=os.getppid())  # it exits when its parent does
     application.initialize(request["arguments"])
     _send_line(channel, "ready\n")
     channel.close()
@@ -275,9 +275,9 @@ def _run_kernel(request: dict, channel: socket.socket) -> None:
 
 
 def exit_quickly(code: int) -> None:
-    """End as any Python does, but let the system free the memory: piece by piece it takes longer than starting did.
+    """Exit like Python does, but without freeing objects one by one, which takes longer than the start.
 
-    What was left open is written first as well: a kernel that hangs after that is killed.
+    Open files are flushed before exit functions, too, as a kernel that hangs in those is killed.
     """
     _flush()
     threading._shutdown()  # type: ignore[attr-defined]  # private: joins what is no daemon, as an exit does
@@ -289,7 +289,7 @@ def exit_quickly(code: int) -> None:
 def _flush() -> None:
     objects = gc.get_objects()
     streams = {kind for kind in set(map(type, objects)) if issubclass(kind, io.IOBase)}
-    for one in objects:  # a million, most of them of few classes
+    for one in objects:  # a million objects of few classes
         if type(one) in streams:
             with suppress(Exception):
                 one.flush()

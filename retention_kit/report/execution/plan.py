@@ -1,4 +1,4 @@
-"""What one build is to make: chosen and checked before any of it is made."""
+"""The plan of a build: languages, formats and sections, validated before anything is built."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one build makes; nothing of it changes while it is carried out."""
+    """What one build makes; immutable."""
 
     pages: dict[str, Page]  # by language
     segment: str
@@ -30,39 +30,39 @@ class Plan:
     everything: list[library.Section]
     chosen: list[library.Section]
     static: bool = False
-    folder: str = ""  # of own templates, as it was given
+    folder: str = ""  # of the user's templates, as given
     notebooks: dict[str, NotebookNode] = field(default_factory=dict)  # the checked templates of `chosen`, by name
 
     @property
     def page(self) -> Page:
-        """The page of the first language: the figures are those of all."""
+        """The page of the first language; the figures of all languages are the same."""
         return self.pages[self.languages[0]]
 
     @property
     def suffix(self) -> str:
-        """What a segment value adds to file names."""
+        """The part of file names for a segment value; empty without one."""
         return self.page.suffix
 
     @property
     def names(self) -> dict[str, str]:
-        """By language, the middle of the names of its files: en, or en.country-France."""
+        """By language, the middle part of its file names: en, or en.country-France."""
         return {language: f"{language}{self.suffix}" for language in self.languages}
 
     def parameters(self, section: library.Section, language: str) -> dict[str, object]:
         """The parameters that the template of a section is run with."""
         page = self.page
-        own = {"metric": section.metric} if section.metric else {}
+        metric = {"metric": section.metric} if section.metric else {}
         return {
             "period": str(page.period),
             "every": page.every,
             "segment": self.segment,
             "language": language,
             "data": page.data.origin,
-            **own,
+            **metric,
         }
 
     def choose(self, sections: list[library.Section]) -> Plan:
-        """The same plan for these sections; raises TemplateError where a template cannot be run."""
+        """The same plan for these sections; raises TemplateError if a template cannot be run."""
         notebooks = {one.name: library.check(one, self.parameters(one, self.languages[0])) for one in sections}
         return replace(self, chosen=sections, notebooks=notebooks)
 
@@ -73,9 +73,9 @@ class Plan:
         return {self.stem(section, language) for section in sections for language in self.languages}
 
 
-def split_names(asked: str | Iterable[str]) -> list[str]:
-    """Names with commas between them, given once or several times: each once, as they were first named."""
-    parts = [name.strip() for text in ([asked] if isinstance(asked, str) else asked) for name in text.split(",")]
+def split_names(texts: str | Iterable[str]) -> list[str]:
+    """The unique names of one or several comma-separated lists, in order of appearance."""
+    parts = [name.strip() for text in ([texts] if isinstance(texts, str) else texts) for name in text.split(",")]
     return [*dict.fromkeys(filter(None, parts))]
 
 
@@ -90,7 +90,10 @@ def make_plan(
     folder: str | Path | None,
     static: bool,
 ) -> Plan:
-    """The plan of a build; every wrong name raises here, in a sentence, and so does a template that cannot be run."""
+    """The plan of a build.
+
+    Raises SettingsError, PeriodError or DataError for wrong input, TemplateError for a template that cannot be run.
+    """
     report = data.settings.report
     languages = split_names(languages or report.languages)
     formats = split_names(formats or report.formats)
@@ -98,9 +101,9 @@ def make_plan(
         if kind not in FILES:
             raise SettingsError("There is no report format {kind!r}: {hint}", kind=kind, hint=did_you_mean(kind, FILES))
     segment = ",".join(report.segments) if segment is None else segment
-    every = None if isinstance(period, Period) else every  # it has its own
+    every = None if isinstance(period, Period) else every  # a Period has a length
     pages = {language: Page(str(period or ""), every, segment, language, data) for language in languages}
-    for page in pages.values():  # one computation serves all languages
+    for page in pages.values():  # computed once for all languages
         page.computed = pages[languages[0]].computed
     if folder is not None and not Path(folder).is_dir():
         raise SettingsError("There is no folder of templates {folder!r}.", folder=str(folder))

@@ -1,8 +1,8 @@
-"""Many charts in little room: what their specifications repeat stands once, and so do the keys of a table's rows.
+"""Compacts chart specifications: repeated values and the keys of rows are written once.
 
-`templates/html/charts.js` turns it back. In packed JSON `{"$": 7}` is the shared value of that number, and
-`{"$keys": […], "$rows": [[…], …]}` are rows that all have these keys; a key of a chart's own that begins with $ has
-another $ before it.
+`templates/html/charts.js` restores them. In packed JSON `{"$": 7}` is the shared value with that number, and
+`{"$keys": […], "$rows": [[…], …]}` are rows that all have these keys; original keys that begin with $ are escaped by
+another $.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-LEAST = 40  # characters of a value that is worth a number
+MIN_LENGTH = 40  # characters of a value that is shared
 
 
 @dataclass(frozen=True)
 class _Node:
-    """A value of several parts, and its text, which tells it from others."""
+    """A list or dict with its parts, and its JSON text, which identifies it."""
 
-    keys: tuple[str, ...] | None  # None of a list
+    keys: tuple[str, ...] | None  # None for a list
     parts: tuple[_Node | Any, ...]
     text: str
 
 
 def pack(values: list[Any]) -> tuple[list[Any], list[Any]]:
-    """The values in a shorter form, and what they share; a shared value refers to earlier ones only."""
+    """Pack values; returns them and the list of shared values, which refer only to earlier ones."""
     nodes = [_node(value) for value in values]
     counts: Counter[str] = Counter()
     for node in nodes:
@@ -37,23 +37,23 @@ def pack(values: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 def compact(value: Any) -> str:
-    """JSON without blanks and with sorted keys, as notebooks on disk have them: same figures, same bytes."""
+    """JSON without spaces, with sorted keys as in notebooks on disk: the same figures give the same bytes."""
     return _ENCODER.encode(value)
 
 
 def _node(value: Any) -> _Node | Any:
     if isinstance(value, dict):
-        return _of_dict({f"${key}" if key.startswith("$") else key: part for key, part in value.items()})
+        return _dict_node({f"${key}" if key.startswith("$") else key: part for key, part in value.items()})
     if not isinstance(value, list):
         return value
     keys = sorted(value[0]) if value and isinstance(value[0], dict) else []
     if len(value) > 2 and keys and all(isinstance(row, dict) and sorted(row) == keys for row in value):
-        return _of_dict({"$keys": keys, "$rows": [[row[key] for key in keys] for row in value]})
+        return _dict_node({"$keys": keys, "$rows": [[row[key] for key in keys] for row in value]})
     parts = tuple(map(_node, value))
     return _Node(None, parts, f"[{','.join(map(_text, parts))}]")
 
 
-def _of_dict(value: dict[str, Any]) -> _Node:
+def _dict_node(value: dict[str, Any]) -> _Node:
     keys = tuple(sorted(value))
     parts = tuple(_node(value[key]) for key in keys)
     return _Node(keys, parts, f"{{{','.join(f'{key}:{_text(part)}' for key, part in zip(keys, parts, strict=True))}}}")
@@ -64,8 +64,8 @@ def _text(part: _Node | Any) -> str:
 
 
 def _count(node: _Node | Any, counts: Counter[str]) -> None:
-    """How often each value occurs; the parts of one that was seen before are not counted again."""
-    if not isinstance(node, _Node) or len(node.text) < LEAST:
+    """Count how often each value occurs; the parts of a repeated value are counted once."""
+    if not isinstance(node, _Node) or len(node.text) < MIN_LENGTH:
         return
     counts[node.text] += 1
     if counts[node.text] == 1:

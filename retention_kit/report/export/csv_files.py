@@ -1,4 +1,4 @@
-"""CSV files of a pack: exact figures, empty where undefined, no text that a spreadsheet would run."""
+"""CSV files of a pack: exact figures, empty if undefined, and no texts that spreadsheets would run as formulas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from retention_kit.report.page import Page
 
-# Where a formula would begin: first in a cell, or in what another separator makes one, behind what shows nothing.
+# Where a formula may begin: at the start of a cell, or after another possible separator, behind invisible characters.
 _FORMULA = re.compile(
     r"(?:(?<![\s\S])|(?<=[;|\t\r\n]))"
     "(?=[\\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
@@ -33,23 +33,23 @@ def to_csv(rows: pd.DataFrame) -> str:
 
 
 def scorecard_of(page: Page) -> str:
-    """The figures of a report, of the whole and by segment, as CSV."""
+    """The scorecard of a report, including segments, as CSV."""
     return to_csv(page.scorecard())
 
 
 def frame_csv(frame: pd.DataFrame) -> str:
-    """Any frame as CSV, without its index: empty where nothing is known, texts that a spreadsheet would run escaped."""
+    """Any frame as CSV, without its index: missing values are empty, formulas in texts escaped."""
     plain = frame.astype(object)
     return _text(plain.columns, plain.where(plain.notna(), None).itertuples(index=False, name=None))
 
 
 def rows_csv(rows: Sequence[Sequence[str]]) -> str:
-    """A table of texts as CSV, the heads first."""
+    """A table of texts as CSV; the first row is the header."""
     return _text(rows[0], rows[1:])
 
 
 def read_scorecard(path: Path) -> list[dict[str, str]]:
-    """The cells of a scorecard as written; none where there is no such file or it is no scorecard."""
+    """The rows of a scorecard file, with cells as texts; empty if the file is missing or no scorecard."""
     try:
         rows = list(csv.DictReader(StringIO(path.read_text("utf-8"), newline="")))
     except (OSError, ValueError, csv.Error):
@@ -58,11 +58,10 @@ def read_scorecard(path: Path) -> list[dict[str, str]]:
 
 
 def write_lists(page: Page, lists: Mapping[str, pd.DataFrame], pack: Path) -> None:
-    """The customers behind "did not return", "new" and "came back", and whom to ask, a file each in `lists`: for the
-    team, never mailed.
+    """Write a CSV file for each list of customers into `lists` of the pack: for the team, never mailed.
 
-    A list has as many rows as its figure says, those of whom to ask as many as `[at_risk] capacity` does, and is gone
-    where the data no longer give it. Money is rounded to the currency's minor unit.
+    `lists` are frames by metric (lost, new and returned customers) or name (at risk). Files of missing lists are
+    removed. Money is rounded to the currency's minor unit.
     """
     decimals, money = money_decimals(page.data.settings.report.currency), {money_column(page.data), *STAKES}
     for name in (*LISTS, *RISK_LISTS):
@@ -71,21 +70,25 @@ def write_lists(page: Page, lists: Mapping[str, pd.DataFrame], pack: Path) -> No
             path.unlink(missing_ok=True)
             continue
         path.parent.mkdir(exist_ok=True)
-        path.parent.chmod(0o700)  # customers by name: for whoever made the pack
-        rows = lists[name].assign(**{one: lists[name][one].round(decimals) for one in lists[name] if one in money})
+        path.parent.chmod(0o700)  # personal data: readable by their owner only
+        rows = lists[name].assign(
+            **{column: lists[name][column].round(decimals) for column in lists[name] if column in money}
+        )
         path.write_text(frame_csv(rows), "utf-8", newline="")
 
 
 def _text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     text = _Lines()
-    writer = csv.writer(text, lineterminator="\r\n")  # then a cell that holds either is quoted, on every Python
+    writer = csv.writer(
+        text, lineterminator="\r\n"
+    )  # so that cells with \r or \n are quoted, in every version of Python
     writer.writerow(map(escape_formula, header))
     writer.writerows(map(escape_formula, row) for row in rows)
     return text.getvalue()
 
 
 class _Lines(StringIO):
-    """Rows as CSV writes them, each ended by a line feed alone."""
+    """Rows from a CSV writer, with line feeds as line ends."""
 
     def __init__(self) -> None:
         super().__init__(newline="")
@@ -95,10 +98,10 @@ class _Lines(StringIO):
 
 
 def escape_formula(value: object) -> object:
-    """A text that no spreadsheet runs: an apostrophe stands before what begins a formula, also behind a separator.
+    """A text with an apostrophe before each possible formula, including those behind separators; other values as is.
 
-    Some programs pass over what is blank or invisible, take full-width signs for plain ones, and split at semicolons or
-    tabs as their user's country does.
+    Some programs skip blank or invisible characters, accept full-width operators, or split at semicolons or tabs,
+    depending on the user's country.
     """
     if not isinstance(value, str):
         return value

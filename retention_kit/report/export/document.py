@@ -1,7 +1,7 @@
-"""An executed notebook as a document: its outputs and markdown as blocks in sections, for either exporter to lay out.
+"""Converts an executed notebook to a document: outputs and markdown as blocks in sections, for both exporters.
 
-Besides the kinds of `blocks.KINDS` a document holds `markdown` (a syntax tree), `image` (bytes as base64) and `printed`
-(preformatted text). Code, warnings and tracebacks are left behind; a failed cell becomes a notice.
+Besides the kinds of `blocks.KINDS`, a document has `markdown` (a syntax tree), `image` (bytes as base64) and `printed`
+(preformatted text). Code, warnings and tracebacks are left out; a failed cell becomes a notice.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ _DEFAULTS: dict[str, Any] = {
     "as_of_label": "",
     "language": "en",
     "direction": "ltr",
-    "numerals": "1",  # how pages are numbered: 1, or ١
+    "numerals": "1",  # numerals of page numbers: 1, or ١
     "date": None,
-    "layout": "",  # "brief": all of it on one page
+    "layout": "",  # "brief": everything on one page
     "footer": "",
-    "fonts": [],  # files of the settings, for what the bundled font lacks
-    "shorter": [],  # of a brief: what needs attention in ever fewer sentences, for a page on which not all find room
+    "fonts": [],  # files from the settings, for characters missing from the bundled font
+    "shorter": [],  # of a brief: alternatives for the sentences of what needs attention, if not all fit the page
 }
-# Of a block: what is no text, or is shown as it stands.
-_UNSETTLED = {*UNSAID, "kind", "type", "raw", "attrs", "mime", "content"}
-# Neither XML nor PDF can hold these.
+# Keys of a block whose values are no texts, or are shown unchanged.
+_NOT_ISOLATED = {*UNSAID, "kind", "type", "raw", "attrs", "mime", "content"}
+# Characters that are invalid in XML or PDF.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 class CleanSpec(dict):
-    """The specification of a chart without what no page can hold; exporters read it and none changes it."""
+    """The specification of a chart without forbidden characters; exporters do not change it."""
 
 
 class SharedBlock(NotebookNode):
-    """A block of an assembled notebook: exporters read it and none changes it, so it is not copied for each."""
+    """A block of an assembled notebook; exporters do not change it, so copying a notebook does not copy it."""
 
     def __init__(self, block: NotebookNode):
         super().__init__(block)
@@ -65,19 +65,19 @@ class SharedBlock(NotebookNode):
 
 
 def read(nb: NotebookNode, name: str = "") -> dict:
-    """The document of one assembled notebook: its `metadata.retention_kit`, completed, with `contents` and `sections`.
+    """The document of an assembled notebook: `metadata.retention_kit` with defaults, `contents` and `sections`.
 
-    A section is a list of blocks that begins with its heading; the first begins with the headline. `name` is the title
-    where nothing else gives one.
+    A section is a list of blocks that begins with its heading; the first begins with the headline. `name` is the
+    default title.
     """
-    given = nb.metadata.get("retention_kit", {})
-    document = _DEFAULTS | {key: value for key, value in given.items() if key in _DEFAULTS}
-    document["labels"] = LABELS | given.get("labels", {})
-    blocks = _outlined(
+    metadata = nb.metadata.get("retention_kit", {})
+    document = _DEFAULTS | {key: value for key, value in metadata.items() if key in _DEFAULTS}
+    document["labels"] = LABELS | metadata.get("labels", {})
+    blocks = _outline(
         [_clean(block) for block in _blocks(nb, document["labels"])], document["title"] or name or "Report"
     )
-    document["files"] = _files(blocks, given.get("tables", ""))
-    blocks = [_settled(block, document["direction"]) for block in blocks]
+    document["files"] = _files(blocks, metadata.get("tables", ""))
+    blocks = [_isolated(block, document["direction"]) for block in blocks]
     document["company"] = bidi.isolate(document["company"], document["direction"])
     document["title"] = document["title"] or blocks[0]["text"]
     document["sections"] = _sections(blocks)
@@ -94,13 +94,13 @@ def read(nb: NotebookNode, name: str = "") -> dict:
     return _clean(document)
 
 
-def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
-    """The complete rows of each table that was cut, by file name: it begins with `begin`; without that, none."""
+def _files(blocks: list[dict], prefix: str) -> dict[str, list[list[str]]]:
+    """The complete rows of shortened tables, by file name; names begin with `prefix`, and without it there are none."""
     files: dict[str, list[list[str]]] = {}
     for block in blocks:
         whole = block.pop("whole", None)
-        if whole and begin:
-            name = f"{begin}{len(files) + 1}.csv"
+        if whole and prefix:
+            name = f"{prefix}{len(files) + 1}.csv"
             files[name] = [[bidi.plain(cell) for cell in row] for row in whole]
             block["caption"] = block["caption"].replace(f"rows: {ELSEWHERE}", f"rows: {name}")
     return files
@@ -109,7 +109,7 @@ def _files(blocks: list[dict], begin: str) -> dict[str, list[list[str]]]:
 def _blocks(nb: NotebookNode, labels: dict) -> Iterator[dict]:
     for cell in nb.cells:
         if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
-            continue  # papermill's own markers around a failure, which the failed cell itself tells
+            continue  # papermill's markers around a failure; the failed cell has the error
         if cell.cell_type == "markdown":
             yield from read_markdown(cell.source, cell.get("attachments"), lambda text: read_html(text, labels))
         for output in cell.get("outputs", []):
@@ -123,8 +123,8 @@ def _blocks(nb: NotebookNode, labels: dict) -> Iterator[dict]:
                 yield from read_bundle(output.data, labels)
 
 
-def _outlined(blocks: list[dict], title: str) -> list[dict]:
-    """Blocks under one headline, in first place, with headings that skip no level and ids that are unique."""
+def _outline(blocks: list[dict], title: str) -> list[dict]:
+    """Blocks with one headline, which comes first, without gaps in the levels of headings, and with unique ids."""
     headline = next((block for block in blocks if block["kind"] == "headline"), None)
     if headline is None and blocks and blocks[0]["kind"] == "heading" and blocks[0]["level"] == 1:
         title = blocks.pop(0)["text"]
@@ -152,25 +152,25 @@ def _sections(blocks: list[dict]) -> list[list[dict]]:
     return sections
 
 
-def _settled(value: Any, direction: str) -> Any:
-    """A block whose texts that are not of the page's direction stand isolated: a name in a cell, a sentence."""
+def _isolated(value: Any, direction: str) -> Any:
+    """A block with bidi isolates around texts of the other direction, such as names in cells."""
     if isinstance(value, str):
         return bidi.settle(value, direction)
     if isinstance(value, list):
-        return [_settled(one, direction) for one in value]
+        return [_isolated(one, direction) for one in value]
     if not isinstance(value, dict) or value.get("kind") == "printed":
         return value
-    if value.get("type") in ("paragraph", "block_text", "table_cell"):  # of markdown, whose parts are one text
-        return value | {"children": _settled_nodes(value["children"], direction)}
-    return {key: one if key in _UNSETTLED else _settled(one, direction) for key, one in value.items()}
+    if value.get("type") in ("paragraph", "block_text", "table_cell"):  # of markdown: their parts form one text
+        return value | {"children": _isolated_nodes(value["children"], direction)}
+    return {key: one if key in _NOT_ISOLATED else _isolated(one, direction) for key, one in value.items()}
 
 
-def _settled_nodes(nodes: list[dict], direction: str) -> list[dict]:
+def _isolated_nodes(nodes: list[dict], direction: str) -> list[dict]:
     text = "".join(map(text_of, nodes))
     settled = bidi.settle(text, direction)
     if settled == text:
         return nodes
-    begin, end = ({"type": "text", "raw": settled[place]} for place in (0, -1))
+    begin, end = ({"type": "text", "raw": settled[index]} for index in (0, -1))
     return [begin, *nodes, end]
 
 

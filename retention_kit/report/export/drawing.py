@@ -1,10 +1,10 @@
-"""Vega-Lite specifications as SVG, drawn by vl-convert here or in a process of their own, and those as PNG.
+"""Renders Vega-Lite specifications as SVG with vl-convert, here or in other processes, and SVG as PNG.
 
-vl-convert holds Python's lock while it draws, so kernels would wait for every picture. A batch therefore calls
-`prepare` for each report, which starts `python -P -m retention_kit.report.export.drawing FONTS`. It reads one
-specification a line and writes one answer a line, both JSON, until its input ends. Where it cannot be started, or has
-ended, pictures are drawn here. From the second report on there are two: another takes longer to start than the pictures
-of a single report would gain.
+vl-convert holds the GIL while it draws, so kernels would wait for every picture. A build therefore calls `prepare` for
+each report, which starts `python -P -m retention_kit.report.export.drawing FONTS`. That reads one specification a line
+and writes one answer a line, both JSON, until its input ends. If it cannot be started, or has ended, pictures are drawn
+here. From the second report on there are two processes: for a single report, starting another takes longer than it
+saves.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from retention_kit.errors import ReportError
 
 FONT = "IBM Plex Sans Arabic"
 MODULE = "retention_kit.report.export.drawing"
-MOST = 2  # processes that draw
-_FIRST = '{"mark":"bar","data":{"values":[]}}'  # Vega is ready once it has drawn anything
+MOST = 2  # that draw, at most
+_FIRST_SPEC = '{"mark":"bar","data":{"values":[]}}'  # drawing anything initializes Vega
 
 
 def render_svg(spec: str, fonts: str) -> str:
-    """The picture of a specification in the report's font, which lies in the folder `fonts`; raises ValueError."""
+    """Render a specification with the fonts in the folder `fonts`; raises ValueError if it is invalid."""
     if processes := [one for one in _processes if not one.has_ended and one.fonts == fonts]:
         with suppress(OSError):
             return min(processes, key=lambda one: len(one.waiting)).ask(spec)
@@ -35,7 +35,7 @@ def render_svg(spec: str, fonts: str) -> str:
 
 
 def render_png(svg: str, scale: float, fonts: str) -> bytes:
-    """An SVG as PNG, `scale` times as large; raises ValueError. It is quick, so it is done in this process."""
+    """An SVG as PNG, `scale` times as large; raises ValueError. It is quick, so it runs in this process."""
     import vl_convert
 
     refuse_fork()
@@ -44,10 +44,10 @@ def render_png(svg: str, scale: float, fonts: str) -> bytes:
 
 
 def prepare(fonts: str) -> None:
-    """Let another process draw from now on, or one more; it is started without waiting until it is ready."""
+    """Start a process for drawing, up to MOST, without waiting until it is ready."""
     with _starting, suppress(OSError):
         for one in _processes:
-            if one.fonts != fonts and not one.waiting:  # of another project
+            if one.fonts != fonts and not one.waiting:  # of a report with other fonts
                 one.close()
         _processes[:] = [one for one in _processes if not one.has_ended]
         if len(_processes) < MOST:
@@ -64,18 +64,18 @@ def close() -> None:
 
 
 class _DrawingProcess:
-    """A process that draws, used by any thread, one picture at a time; its death is an OSError."""
+    """A process for drawing, thread-safe, one picture at a time; raises OSError if it has died."""
 
     def __init__(self, fonts: str):
-        self._asking = threading.Lock()
+        self._lock = threading.Lock()
         self.fonts = fonts
-        self.waiting: list[str] = []  # the specifications that are asked for
+        self.waiting: list[str] = []  # specifications that are queued or being drawn
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE, fonts],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the run alone
+            start_new_session=True,  # Ctrl-C goes to the run only
         )
 
     @property
@@ -91,7 +91,7 @@ class _DrawingProcess:
     def ask(self, spec: str) -> str:
         self.waiting.append(spec)
         try:
-            with self._asking:
+            with self._lock:
                 answer = self._asked(spec)
         finally:
             self.waiting.pop()
@@ -104,7 +104,7 @@ class _DrawingProcess:
             raise BrokenPipeError("The process that draws has ended.")
         try:
             return self._answer(spec)
-        except BaseException:  # interrupted between a question and its answer, it would answer the next one wrongly
+        except BaseException:  # after an interrupt, the next question would get this answer
             self.close()
             raise
 
@@ -118,10 +118,10 @@ class _DrawingProcess:
         return json.loads(line)
 
     def close(self) -> None:
-        self._process.kill()  # it keeps nothing
+        self._process.kill()  # it has no state to save
         self._process.wait()
         for pipe in self._pipes:
-            with suppress(OSError):  # what it was asked and did not read
+            with suppress(OSError):  # unread input
                 pipe.close()
 
 
@@ -133,7 +133,7 @@ _has_drawn = _is_fork = False
 
 
 def refuse_fork() -> None:
-    """Raise ReportError in a fork of a process that has drawn: drawing would wait there for threads that are gone."""
+    """Raise ReportError in a fork of a process that has drawn, where drawing would wait for missing threads forever."""
     global _has_drawn
     if _is_fork:
         raise ReportError(
@@ -143,14 +143,14 @@ def refuse_fork() -> None:
     _has_drawn = True
 
 
-def _forget() -> None:
-    """In a fork of this process: the other one's processes would take two for one."""
+def _reset_in_fork() -> None:
+    """In a fork: forget the parent's drawing processes, which cannot serve two."""
     global _starting, _is_fork
     _processes[:], _starting, _is_fork = [], threading.Lock(), _is_fork or _has_drawn
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_in_fork)
 
 
 def _render_here(spec: str, fonts: str) -> str:
@@ -158,7 +158,7 @@ def _render_here(spec: str, fonts: str) -> str:
 
     refuse_fork()
     vl_convert.register_font_directory(fonts)
-    # An empty list of addresses: a picture never fetches its data.
+    # Without allowed URLs a picture cannot load data.
     config = {"font": FONT, "background": None, "aria": False}
     is_vega = "/vega/" in (json.loads(spec) if isinstance(spec, str) else spec).get("$schema", "")
     if is_vega:
@@ -167,7 +167,7 @@ def _render_here(spec: str, fonts: str) -> str:
 
 
 def _serve(fonts: str) -> None:
-    _render_here(_FIRST, fonts)
+    _render_here(_FIRST_SPEC, fonts)
     for line in sys.stdin.buffer:
         try:
             answer = {"svg": _render_here(json.loads(line), fonts)}

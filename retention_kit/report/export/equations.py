@@ -1,4 +1,4 @@
-"""Formulas in LaTeX, as notebooks write them between dollar signs, drawn once for page and paper."""
+"""Renders LaTeX formulas between dollar signs in notebooks as SVG, for HTML and PDF."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import mistune
 
-# A dollar sign before a digit ends no formula, nor does one after a space: "$5 and $10" is money.
+# A dollar sign before a digit or after a space does not end a formula: "$5 and $10" is money.
 _INLINE = r"\$(?!\s)(?P<inline_latex>(?:\\.|[^$\\\n])+?)(?<!\s)\$(?!\d)"
 _BLOCK = r"^ {0,3}\$\$[ \t]*\n?(?P<block_latex>(?:[^$]|\\\$)+?)\n?[ \t]*\$\$[ \t]*$"
-_SIZE = 16  # of the letters that a picture is drawn with, in its own units
+_SIZE = 16  # font size of the picture, in its units
 
 
 def formulas(markdown: mistune.Markdown) -> None:
-    """The plug-in of mistune that reads `$…$` within a line and `$$…$$` as a block, as nodes of type `formula`."""
+    """A mistune plug-in that parses `$…$` in a line and `$$…$$` as a block to nodes of type `formula`."""
     markdown.inline.register("inline_formula", _INLINE, _inline, before="escape")
     markdown.block.register("block_formula", _BLOCK, _block, before="list")
 
@@ -31,21 +31,21 @@ def _block(_: Any, match: re.Match, state: Any) -> int:
 
 
 def node_of(latex: str) -> dict[str, Any]:
-    """A formula as a node of markdown: its picture, or its LaTeX as code where that cannot be drawn."""
-    drawn = _draw(latex)
-    if drawn is None:
+    """A formula as a markdown node: its picture, or its LaTeX as code if that cannot be rendered."""
+    picture = _render(latex)
+    if picture is None:
         return {"type": "codespan", "raw": latex}
-    return {"type": "formula", "raw": latex, "attrs": drawn}
+    return {"type": "formula", "raw": latex, "attrs": picture}
 
 
 @lru_cache(maxsize=256)
-def _draw(latex: str) -> dict[str, Any] | None:
-    """An SVG, its height and how far it reaches below the line, in units of the letters' size."""
+def _render(latex: str) -> dict[str, Any] | None:
+    """`svg`, its `height`, and its depth `below` the baseline in em; None for invalid LaTeX."""
     import ziamath
 
     try:
         svg = ziamath.Latex(latex, size=_SIZE).svg()
-    except Exception:  # whatever a reader of half a language raises
+    except Exception:  # ziamath raises errors of any type
         return None
     box = re.search(r'viewBox="\S+ (\S+) \S+ (\S+)"', svg)
     if box is None:

@@ -1,6 +1,6 @@
-"""The nbconvert exporters: one assembled notebook to a single HTML file, and to PDF through Typst.
+"""The nbconvert exporters: an assembled notebook to a single HTML file, and to PDF with Typst.
 
-They also serve any notebook: `jupyter nbconvert --to retention-html notebook.ipynb`.
+They work for any notebook: `jupyter nbconvert --to retention-html notebook.ipynb`.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from retention_kit.report.export.pictures import PICTURE_FORMATS, picture_bytes
 if TYPE_CHECKING:
     import typst
 
-KEPT_FOR = 10  # pages that Typst remembers a part for after its last use
-_typesetting = Lock()  # one compiler serves one page at a time
+CACHE_AGE = 10  # compilations after which Typst forgets an unused result
+_typesetting = Lock()  # a compiler is not thread-safe
 
 
 class _BlockExporter(Exporter):
-    """As nbconvert's, but the notebook is validated once, after all preprocessors, and not copied another time."""
+    """Like nbconvert's, but the notebook is validated once, after all preprocessors, and copied once less."""
 
     def _preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         for preprocessor in self._preprocessors:
             nb, resources = preprocessor(nb, resources)
         try:
-            # More strictly, by what has validated notebooks before: another takes as long to make as a page.
+            # Stricter; nbconvert's own validator takes as long to build as a page.
             validate(nb)
         except ValidationError:
             self._validate_preprocessor(nb, "all")
@@ -58,7 +58,7 @@ class _BlockExporter(Exporter):
 
 
 class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
-    """One HTML file that needs no network: style, pictures and, when interactive, the charts' script are inside it."""
+    """A single HTML file that works offline, with style, pictures and, if interactive, scripts inside."""
 
     export_from_notebook = "Retention report (HTML)"
     output_mimetype = "text/html"
@@ -72,11 +72,11 @@ class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
         return ".html"
 
     @default("template_name")
-    def _skin(self) -> str:
+    def _template_name(self) -> str:
         return "html"
 
     @default("extra_template_basedirs")
-    def _skins(self) -> list[str]:
+    def _template_dirs(self) -> list[str]:
         return [str(templates_dir())]
 
     def _create_environment(self) -> Environment:
@@ -102,19 +102,19 @@ class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
         for block, spec in zip(live, packed, strict=True):
             block["live"] = _json(spec)
         page["shared"] = _json(shared) if live else ""
-        scripts = [_skin("tables.js")] if any(block.get("sortable") for block in blocks) else []
-        scripts += [_vega(), _skin("charts.js")] if live else []
+        scripts = [_asset("tables.js")] if any(block.get("sortable") for block in blocks) else []
+        scripts += [_vega(), _asset("charts.js")] if live else []
         page["scripts"] = [Markup(script) for script in scripts]
-        page["style"] = Markup(_skin("report.css"))
+        page["style"] = Markup(_asset("report.css"))
         page["policy"] = _policy(page["scripts"])
         return page
 
     def _prepare(self, block: dict, page: dict, prefix: str) -> None:
-        """Adds to a block what HTML needs; only what is made here is markup."""
+        """Add what the HTML template needs to a block; only values made here are Markup."""
         if block["kind"] == "chart":
-            block["picture"] = Markup(_prefix_ids(_bare(draw_svg(block["spec"], page["fonts"])), prefix))
+            block["picture"] = Markup(_prefix_ids(_minify(draw_svg(block["spec"], page["fonts"])), prefix))
             if self.interactive:
-                is_vega = "/vega/" in block["spec"].get("$schema", "")  # else it is Vega-Lite, whatever its version
+                is_vega = "/vega/" in block["spec"].get("$schema", "")  # else Vega-Lite of any version
                 block["live"] = {key: value for key, value in block["spec"].items() if key != "$schema" or is_vega}
         elif block["kind"] == "table":
             block["sortable"] = self.interactive and bool(block["keys"])
@@ -128,7 +128,7 @@ class RetentionHTMLExporter(_BlockExporter, TemplateExporter):
 
 
 class RetentionPDFExporter(_BlockExporter):
-    """A tagged PDF/UA-1 on A4, typeset by Typst; the same notebook gives the same bytes."""
+    """A tagged PDF/UA-1 in A4, typeset by Typst; the same notebook gives the same bytes."""
 
     export_from_notebook = "Retention report (PDF)"
     output_mimetype = "application/pdf"
@@ -137,7 +137,7 @@ class RetentionPDFExporter(_BlockExporter):
     def _pdf(self) -> str:
         return ".pdf"
 
-    def from_notebook_node(  # type: ignore[override]  # as all of nbconvert's: the base class says a notebook
+    def from_notebook_node(  # type: ignore[override]  # like all exporters of nbconvert: the base class declares a notebook
         self, nb: NotebookNode, resources: dict | None = None, **kw: Any
     ) -> tuple[bytes, dict]:
         nb, resources = super().from_notebook_node(nb, resources, **kw)
@@ -150,11 +150,11 @@ class RetentionPDFExporter(_BlockExporter):
         page["families"] = fonts.families(page["fonts"])
         typeset = self._on_one_page if page["layout"] == "brief" else self._typeset
         with _typesetting:
-            _forget_pages()
+            _clear_cache()
             return typeset(page, resources), resources
 
     def _prepare(self, block: dict, page: dict) -> None:
-        """Adds to a block what Typst needs: pictures as data."""
+        """Add what the Typst template needs to a block: pictures as data."""
         if block["kind"] == "chart":
             block["picture"] = draw_svg(block.pop("spec"), page["fonts"])
         elif block["kind"] == "cards":
@@ -165,10 +165,12 @@ class RetentionPDFExporter(_BlockExporter):
             block["format"] = PICTURE_FORMATS.get(block["mime"], "png")
 
     def _on_one_page(self, page: dict, resources: dict) -> bytes:
-        """Typst sets it smaller; where that is not enough, what needs attention is told in fewer sentences."""
-        notice: dict[str, Any] = next((block for block in page["sections"][0] if block.get("tone") == "attention"), {})
-        for items in (notice.get("items"), *page["shorter"]):
-            notice["items"] = items
+        """Typeset a brief, with fewer sentences on what needs attention until it fits one page."""
+        attention: dict[str, Any] = next(
+            (block for block in page["sections"][0] if block.get("tone") == "attention"), {}
+        )
+        for items in (attention.get("items"), *page["shorter"]):
+            attention["items"] = items
             pdf = self._typeset(page, resources)
             if page_count(pdf) == 1:
                 break
@@ -190,7 +192,7 @@ class RetentionPDFExporter(_BlockExporter):
             except typst.TypstError as error:
                 if "could not be displayed" not in error.message:
                     raise
-                # A name in a script that the fonts lack shows as boxes; the report is worth more than its certificate.
+                # Characters missing from all fonts are shown as boxes; better than no report, but not PDF/UA.
                 resources["boxes"] = fonts.unprintable(fonts.texts(page), page["fonts"]) or fonts.named(error.message)
                 self.log.warning("%s", fonts.note(resources["boxes"]))
                 pdf, warnings = compile_pdf()
@@ -204,14 +206,14 @@ class RetentionPDFExporter(_BlockExporter):
         return pdf
 
 
-def _forget_pages() -> None:
-    """Let go of what Typst keeps of pages before: it is of no use to others, and 40 MB each for ten more pages."""
-    for _ in range(KEPT_FOR + 1):
+def _clear_cache() -> None:
+    """Clear Typst's cache, which would keep 40 MB of each page for ten more compilations."""
+    for _ in range(CACHE_AGE + 1):
         _blank_compiler().compile(b" ", format="svg")
 
 
 def page_count(pdf: bytes) -> int:
-    """How many pages a PDF has."""
+    """The number of pages of a PDF."""
     import pypdfium2
 
     with pypdfium2.PdfDocument(pdf) as document:
@@ -219,7 +221,7 @@ def page_count(pdf: bytes) -> int:
 
 
 def exporter_of(kind: str, static: bool) -> Exporter:
-    """The exporter of a format, `html` or `pdf`, which keeps what it has prepared."""
+    """The cached exporter of a format, `html` or `pdf`."""
     return _pdf_exporter() if kind == "pdf" else _html_exporter(static)
 
 
@@ -234,11 +236,11 @@ def _html_exporter(static: bool) -> RetentionHTMLExporter:
 
 
 def prepare(formats: Iterable[str], static: bool, files: Sequence[str] = ()) -> None:
-    """Do what the first report of a process takes longer for: read templates and fonts, start what draws charts."""
+    """Do the slow first steps of a process: read templates and fonts, and start a process for drawing."""
     drawing.prepare(fonts.folder(files))
     for kind in formats:
         if kind != "pdf":
-            _html_exporter(static).template  # noqa: B018  read when first asked for
+            _html_exporter(static).template  # noqa: B018  read on first access
         if kind != "html":
             _compiler(fonts.folder(files))
         if kind == "html" and not static:
@@ -252,28 +254,28 @@ def specs(nb: NotebookNode) -> list[dict]:
 
 
 def draw(spec: dict, files: Sequence[str] = ()) -> None:
-    """Draw a chart, which both formats then find drawn; what fails will say so there."""
+    """Draw a chart into the cache for both formats; errors are raised there again."""
     with suppress(ReportError):
         draw_svg(spec, files)
 
 
-def _prepare_block(block: dict, page: dict, resources: dict, dress: Callable[..., None], *more: str) -> None:
-    """Prepare a block for its format; one that cannot be drawn becomes a notice and one of `resources["failures"]`."""
+def _prepare_block(block: dict, page: dict, resources: dict, prepare_block: Callable[..., None], *more: str) -> None:
+    """Prepare a block for its format; if it cannot be drawn, it becomes a notice and one of `resources["failures"]`."""
     try:
-        dress(block, page, *more)
+        prepare_block(block, page, *more)
     except ReportError as error:
-        said = words_in(page["language"], "XXX").say(error)
+        message = words_in(page["language"], "XXX").say(error)
         block.clear()
         block |= {
             "kind": "notice",
-            **Block("notice", tone="failure", title=page["labels"]["failed"], items=[said]).data,
+            **Block("notice", tone="failure", title=page["labels"]["failed"], items=[message]).data,
         }
         resources.setdefault("failures", []).append(str(error))
 
 
 @cache
 def _compiler(folder: str) -> typst.Compiler:
-    """Typst with our template and fonts, read once."""
+    """A compiler for our template with the fonts in a folder."""
     import typst
 
     return typst.Compiler(str(templates_dir() / "typst" / "report.typ"), font_paths=fonts.book(folder))
@@ -281,14 +283,14 @@ def _compiler(folder: str) -> typst.Compiler:
 
 @cache
 def _blank_compiler() -> typst.Compiler:
-    """Typst for pages without words: it has no fonts to look through."""
+    """A compiler without fonts, for empty pages."""
     import typst
 
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False)
     return typst.Compiler(font_paths=fonts, ignore_system_fonts=True)
 
 
-# Labels of an axis that found no room are there, unseen: a reader of the page's text would find them.
+# Axis labels without space are transparent; they are removed from the text of the page.
 _HIDDEN = re.compile(r'<text\b[^>]* opacity="0"[^>]*>[^<]*</text>')
 
 
@@ -298,7 +300,7 @@ def _draw(spec: str, folder: str) -> str:
 
 
 def draw_svg(spec: dict, files: Sequence[str] = ()) -> str:
-    """A Vega-Lite specification as SVG in the report's fonts, drawn once however often it is asked for."""
+    """Render a Vega-Lite specification as SVG in the report's fonts (cached); raises ReportError."""
     try:
         return _draw(json.dumps(spec), fonts.folder(files))
     except ValueError as error:
@@ -308,40 +310,40 @@ def draw_svg(spec: dict, files: Sequence[str] = ()) -> str:
 
 
 def draw_png(spec: dict, scale: float, files: Sequence[str] = ()) -> bytes:
-    """The same picture as PNG, `scale` times as large."""
+    """Render a specification as PNG, `scale` times as large; raises ReportError."""
     return drawing.render_png(draw_svg(spec, files), scale, fonts.folder(files))
 
 
 @cache
 def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed as one script. Making it takes seconds, so it is kept between runs."""
+    """Vega, Vega-Lite and vega-embed as one script; cached on disk, as bundling takes seconds."""
     import vl_convert
 
-    # No home, or one of another user's, whom this process was: without a cache the next run takes as long as this one.
-    unkept = OSError, RuntimeError, ValueError
+    # No home folder, or another user's: works without a cache.
+    cache_errors = OSError, RuntimeError, ValueError
     try:
         from platformdirs import user_cache_path
 
-        kept = user_cache_path("retention-kit", appauthor=False) / f"vega-{version('vl-convert-python')}.js"
-        return kept.read_text("utf-8")
-    except unkept:
+        path = user_cache_path("retention-kit", appauthor=False) / f"vega-{version('vl-convert-python')}.js"
+        return path.read_text("utf-8")
+    except cache_errors:
         pass
-    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub lacks its default
+    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub has no default
     script = script.replace("</script", r"<\/script").replace("<!--", r"<\!--")
-    with suppress(NameError, *unkept):
-        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=kept.parent, delete=False) as file:
+    with suppress(NameError, *cache_errors):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
             file.write(script)
-        Path(file.name).replace(kept)
+        Path(file.name).replace(path)
     return script
 
 
-def _skin(name: str) -> str:
+def _asset(name: str) -> str:
     return (templates_dir() / "html" / name).read_text("utf-8")
 
 
 def _policy(scripts: list[str]) -> str:
-    """Nothing is fetched, and no script runs but ours, known by its hash: whatever the data say stays words."""
+    """The Content Security Policy: no requests, and no scripts except ours, by hash."""
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
     return (
@@ -350,25 +352,25 @@ def _policy(scripts: list[str]) -> str:
     )
 
 
-# In the tags of an SVG that is described as a whole: roles of parts, the font that the page sets, what draws nothing.
+# In the tags of an SVG with one description: roles of parts, the page's font, and what draws nothing.
 _NEEDLESS = re.compile(
     r' (?:aria-[\w-]+|role|class|font-family|pointer-events)="[^"]*"| opacity="1"'
     r'|<path[^>]* d="(?:|M0,0h0v0h0Z)"[^>]*/>|(?<=\d\.\d\d)\d+'
 )
 
 
-def _bare(svg: str) -> str:
-    """A picture at half its size, looking the same; its words are left alone."""
+def _minify(svg: str) -> str:
+    """An SVG without redundant attributes: half the size, the same look."""
     return re.sub("<[^>]*>", lambda tag: _NEEDLESS.sub("", tag[0]), svg)
 
 
 def _json(value: object) -> Markup:
-    """As it may stand in a script of type JSON."""
+    """JSON for a script element."""
     return Markup(compact(value).replace("<", r"\u003c"))
 
 
 def _prefix_ids(svg: str, prefix: str) -> str:
-    """Every chart numbers its clips and gradients from one; on one page they need names of their own."""
+    """Make the ids of an SVG unique on a page, as every chart numbers its clips and gradients from one."""
     return re.sub(r'(\bid="|url\(#|href="#)', lambda match: match[0] + prefix, svg)
 
 
@@ -383,7 +385,7 @@ def _formula(latex: str, svg: str, height: float, below: float) -> str:
 @cache
 def _markdown_renderer() -> mistune.HTMLRenderer:
     renderer = mistune.HTMLRenderer(escape=True)
-    mistune.create_markdown(renderer=renderer, plugins=PLUGINS)  # which register their nodes
+    mistune.create_markdown(renderer=renderer, plugins=PLUGINS)  # plugins register their renderers
     for name, tag in (("subscript", "sub"), ("superscript", "sup"), ("underline", "u")):
         renderer.register(name, lambda _, text, tag=tag: f"<{tag}>{text}</{tag}>")
     renderer.register("formula", lambda _, latex, **drawn: _formula(latex, **drawn))

@@ -1,6 +1,6 @@
-"""The fonts of PDF and pictures: the bundled family, and those of `[report] fonts`, which print what it lacks.
+"""The fonts of PDF and pictures: the bundled family, and those of `[report] fonts` for other characters.
 
-What none of them has is found by the one who prints: Typst is asked which characters of a text would be boxes.
+Characters missing from all fonts are found with Typst, which refuses to write them in PDF/UA.
 """
 
 from __future__ import annotations
@@ -27,35 +27,48 @@ from retention_kit.report.export.drawing import FONT
 if TYPE_CHECKING:
     import typst
 
-EXAMPLE = 60  # letters of a text that is quoted
-SHOWN = 12  # characters that a sentence names
+MAX_EXAMPLE = 60  # characters of a quoted text
+MAX_NAMED = 12  # characters named in a sentence
 
-# They take no room and leave no mark: joiners, marks of direction, soft hyphens, selectors of a variant.
+# Invisible characters: joiners, marks of direction, soft hyphens, variation selectors.
 _UNPRINTED = re.compile(
     "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _LABEL = re.compile(r"<text\b[^>]*>(.*?)</text>", re.DOTALL)
-# What of a document stands on no page, or as something else than it is written there.
-_UNSEEN = {"spec", "alt", "id", "url", "keys", "metric", "shorter", "fonts", "families", "language", "svg", "content"}
+# Keys of a document whose values are not printed, or not as written.
+_UNPRINTED_KEYS = {
+    "spec",
+    "alt",
+    "id",
+    "url",
+    "keys",
+    "metric",
+    "shorter",
+    "fonts",
+    "families",
+    "language",
+    "svg",
+    "content",
+}
 
 
 def folder(files: Sequence[str] = ()) -> str:
-    """The folder that holds the fonts of a report, `files` being those of its settings.
+    """The folder with the fonts of a report; `files` are those of its settings.
 
-    Those who print read whole folders alone: fonts of one's own lie in a copy beside ours until this process ends.
+    Typst and vl-convert read folders: if there are `files`, all fonts are copied to a temporary one for this process.
     """
     if not files:
         return str(templates_dir() / "fonts")
     try:
         return _folder_of(tuple((file, Path(file).stat().st_mtime_ns) for file in files))
-    except OSError as error:  # it was there when the settings were read
+    except OSError as error:  # checked when the settings were read
         raise ReportError("The fonts cannot be read: {error}.", error=error) from None
 
 
 @cache
 def _folder_of(files: tuple[tuple[str, int], ...]) -> str:
-    """The same by the files and the instants of their last change."""
+    """A new folder with copies of the fonts, by paths and times of the last change."""
     copies = Path(tempfile.mkdtemp(prefix="retention-kit-fonts-"))
     atexit.register(_remove, copies, os.getpid())
     for file in (templates_dir() / "fonts").glob("*.ttf"):
@@ -70,51 +83,51 @@ def _copy(number: int, file: str) -> str:
 
 
 def _remove(copies: Path, owner: int) -> None:
-    if os.getpid() == owner:  # and no fork of it
+    if os.getpid() == owner:  # not in a fork
         shutil.rmtree(copies, ignore_errors=True)
 
 
 @cache
 def book(folder: str) -> typst.Fonts:
-    """The same for Typst, with those that it brings itself: none of the system, so pages are alike on every machine."""
+    """The fonts of a folder and those of Typst; without system fonts, so that pages are the same on every machine."""
     import typst
 
     return typst.Fonts(include_system_fonts=False, font_paths=[folder])
 
 
 def families(files: Sequence[str] = ()) -> list[str]:
-    """The families in the order in which they are asked for a character: ours, then those of the settings."""
+    """The font families in order of fallback: ours, then those of the settings."""
     found = {Path(font.path).name: font.family for font in book(folder(files)).fonts() if font.path}
     own = [found[name] for number, file in enumerate(files) if (name := _copy(number, file)) in found]
     return list(dict.fromkeys([FONT, *own]))
 
 
 def unprintable(texts: Iterable[str], files: Sequence[str] = ()) -> dict[str, str]:
-    """The characters that no font of a PDF has, each with the first text that it stands in."""
-    found = _first_texts(texts)
-    return {unit: found[unit] for unit in _printer(folder(files)).lacking(found)}
+    """The characters missing from all fonts of a PDF → the first text with each."""
+    found = _examples(texts)
+    return {cluster: found[cluster] for cluster in _printer(folder(files)).lacking(found)}
 
 
 def unprintable_in_pictures(svgs: Iterable[str], files: Sequence[str] = ()) -> dict[str, str]:
-    """The same for pictures of a message, for which this machine's fonts have what ours lack."""
-    found = _first_texts(text for svg in svgs for text in labels(svg))
+    """The same for pictures of a message, which also use system fonts."""
+    found = _examples(text for svg in svgs for text in labels(svg))
     lacking = _printer(folder(files), embedded=False).lacking(found)
     if lacking:
         lacking = _printer(folder(files), embedded=False, system=True).lacking(lacking)
-    return {unit: found[unit] for unit in lacking}
+    return {cluster: found[cluster] for cluster in lacking}
 
 
 def named(message: str) -> dict[str, str]:
-    """The same from Typst's own words, of a character that is a box only where it stands."""
+    """The same from an error of Typst, for a character that cannot be printed in its context only."""
     found = re.search(r'the text `"(.+?)"`', message)
     character = found[1] if found else "\N{REPLACEMENT CHARACTER}"
     return {character: character}
 
 
 def note(boxes: dict[str, str], is_message: bool = False) -> Phrase:
-    """A sentence on characters that no font of a PDF or of a message's pictures has, and one on what can be done."""
+    """A message on characters missing from all fonts of a PDF or of a message's pictures, and what can be done."""
     characters, text = list(boxes), next(iter(boxes.values()))
-    named = " ".join(characters[:SHOWN]) + (" …" if len(characters) > SHOWN else "")
+    named = " ".join(characters[:MAX_NAMED]) + (" …" if len(characters) > MAX_NAMED else "")
     if is_message:
         return Phrase(
             "no font of the report has the letters of {text!r}: boxes stand for them in its pictures. Name a font that "
@@ -131,7 +144,7 @@ def note(boxes: dict[str, str], is_message: bool = False) -> Phrase:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text of a document that stands on its pages, the labels of its charts among them."""
+    """All printed texts of a document, including labels of charts."""
     if isinstance(value, str):
         yield from labels(value) if value.startswith("<svg") else [value]
     elif isinstance(value, list):
@@ -141,60 +154,60 @@ def texts(value: Any) -> Iterator[str]:
         if value.get("mime") == "image/svg+xml":
             yield from labels("".join(value["content"]))
         for name, part in value.items():
-            if name not in _UNSEEN:
+            if name not in _UNPRINTED_KEYS:
                 yield from texts(part)
 
 
 def labels(svg: str) -> Iterator[str]:
-    """The texts of a picture."""
+    """The texts in an SVG."""
     return (html.unescape(re.sub("<[^>]*>", "", label)) for label in _LABEL.findall(svg))
 
 
-def _first_texts(texts: Iterable[str]) -> dict[str, str]:
+def _examples(texts: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         if not text.isascii():
-            for unit in dict.fromkeys(_units(text)):
-                if unit not in found:
-                    found[unit] = _around(unit, text)
+            for cluster in dict.fromkeys(_clusters(text)):
+                if cluster not in found:
+                    found[cluster] = _shorten(cluster, text)
     return found
 
 
-def _around(unit: str, text: str) -> str:
-    """A text shortened to what stands around a character, without what nobody sees of it."""
+def _shorten(cluster: str, text: str) -> str:
+    """A text shortened to the surroundings of a character, without invisible characters."""
     text = bidi.plain(text)
-    place = max(0, text.find(unit[0]) - EXAMPLE // 2)
-    return shorten(text if len(text) <= EXAMPLE else text[place : place + EXAMPLE], EXAMPLE)
+    start = max(0, text.find(cluster[0]) - MAX_EXAMPLE // 2)
+    return shorten(text if len(text) <= MAX_EXAMPLE else text[start : start + MAX_EXAMPLE], MAX_EXAMPLE)
 
 
-def _units(text: str) -> Iterator[str]:
-    """What is printed as one: a character with the marks on it, composed where there is such a character."""
-    unit = ""
+def _clusters(text: str) -> Iterator[str]:
+    """The non-ASCII characters of a text with their combining marks, composed if possible."""
+    cluster = ""
     for character in _UNPRINTED.sub("", normalize("NFC", text)):
-        if unit and category(character)[0] == "M":
-            unit += character
+        if cluster and category(character)[0] == "M":
+            cluster += character
             continue
-        if not unit.isascii():
-            yield unit
-        unit = character
-    if not unit.isascii():
-        yield unit
+        if not cluster.isascii():
+            yield cluster
+        cluster = character
+    if not cluster.isascii():
+        yield cluster
 
 
 class _Printer:
-    """Typst with some fonts, asked about each character once."""
+    """Typst with some fonts; remembers which characters it can print."""
 
     def __init__(self, fonts: typst.Fonts):
         import typst
 
         self._compiler = typst.Compiler(font_paths=fonts)
         self._known: dict[str, bool] = {}
-        self._asking = Lock()
+        self._lock = Lock()
 
     def lacking(self, units: Iterable[str]) -> list[str]:
-        """Those of the characters that would be boxes, in their order."""
+        """The characters that cannot be printed, in order."""
         units = list(units)
-        with self._asking:
+        with self._lock:
             new = [unit for unit in units if unit not in self._known]
             boxes = set(self._boxes(new))
             self._known |= {unit: unit not in boxes for unit in new}
@@ -207,14 +220,14 @@ class _Printer:
         return units if not half else self._boxes(units[:half]) + self._boxes(units[half:])
 
     def _prints(self, units: list[str]) -> bool:
-        """Whether all of them can be printed; PDF/UA is what Typst refuses boxes in."""
+        """Whether all characters can be printed; for PDF/UA, Typst raises an error otherwise."""
         import typst
 
         try:
             self._compiler.compile(
                 f'#set document(title: "x")\n#set text(font: "{FONT}")\n#sys.inputs.units'.encode(),
                 format="pdf",
-                # A letter that lacks may vanish under its mark, and no box stands for it: it is asked for alone, too.
+                # A missing letter under a mark may raise no error, so it is tried alone, too.
                 sys_inputs={"units": " ".join(f"{unit[0]} {unit}" for unit in units)},
                 pdf_standards=["ua-1"],
             )

@@ -1,7 +1,6 @@
-"""Markdown of a notebook as blocks: headings of the outline, pictures, and trees that both formats lay out.
+"""Converts markdown of a notebook to blocks: headings, pictures, and syntax trees for both formats.
 
-Nodes are mistune's. Tags that only style a few words become nodes of their own; of other HTML the words remain, and a
-comment is no word.
+Nodes are mistune's. HTML tags that style text become nodes; other tags and comments are removed, the text is kept.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ def read_markdown(
     attachments: dict | None = None,
     block: Callable[[str], Iterator[dict]] = lambda _: iter(()),
 ) -> Iterator[dict]:
-    """The blocks of a markdown text: `heading`, `image` and, of what lies between them, `markdown` with its nodes.
+    """The blocks of a markdown text: `heading`, `image`, and `markdown` with the nodes between them.
 
-    `attachments` are the cell's, by name; `block` reads HTML that stands for itself.
+    `attachments` are the cell's, by name; `block` converts HTML blocks.
     """
     nodes: list[dict] = []
     for node in _nodes(source):
@@ -86,12 +85,12 @@ def _images(node: dict) -> Iterator[dict]:
 
 
 def text_of(node: dict) -> str:
-    """The words of a node."""
+    """The text of a node."""
     return node.get("raw") or "".join(map(text_of, node.get("children", [])))
 
 
 def _plain(nodes: list[dict]) -> list[dict]:
-    """The tree of what a report may hold: pictures apart, unsafe links as their words, no markup."""
+    """Nodes for a report: without pictures, unsafe links and HTML, but with their texts."""
     plain = []
     for node in nodes:
         node = {key: value for key, value in node.items() if key != "style"}
@@ -110,7 +109,7 @@ def _plain(nodes: list[dict]) -> list[dict]:
             node = {"type": "text", "raw": "" if _is_inside(node) else text_of(node)}
         elif kind == "link" and urlsplit(node["attrs"]["url"]).scheme not in ("http", "https", "mailto"):
             node = {"type": "text", "raw": text_of(node)}
-        elif kind in ("text", "codespan", "block_code") and "raw" in node and kind == "text":
+        elif kind == "text" and "raw" in node:
             node["raw"] = html.unescape(node["raw"])
         plain.append(node)
     return plain
@@ -121,7 +120,7 @@ def _is_inside(image: dict) -> bool:
 
 
 def _inline(nodes: list[dict]) -> list[dict]:
-    """Inline nodes with the tags among them read: what styles words becomes a node around them."""
+    """Inline nodes; HTML tags that style text become nodes around it."""
     root: list[dict] = []
     open_tags: list[tuple[str, list[dict]]] = []
     for node in nodes:
@@ -129,18 +128,18 @@ def _inline(nodes: list[dict]) -> list[dict]:
             (open_tags[-1][1] if open_tags else root).extend(_plain([node]))
             continue
         tag = _TAG.fullmatch(node["raw"].strip())
-        here = open_tags[-1][1] if open_tags else root
+        parent = open_tags[-1][1] if open_tags else root
         if tag is None or node["raw"].startswith("<!--"):
             continue
         name = tag[2].lower()
         if name == "br":
-            here.append({"type": "linebreak"})
+            parent.append({"type": "linebreak"})
         elif name in _STYLES and not tag[1]:
             open_tags.append((name, []))
         elif name in _STYLES and open_tags and open_tags[-1][0] == name:
             _, children = open_tags.pop()
             (open_tags[-1][1] if open_tags else root).append(_styled(name, children))
-    while open_tags:  # never closed: its words stand as they are
+    while open_tags:  # an unclosed tag is ignored
         _, children = open_tags.pop()
         (open_tags[-1][1] if open_tags else root).extend(children)
     return [node for node in root if node.get("raw") != ""]
@@ -153,7 +152,7 @@ def _styled(name: str, children: list[dict]) -> dict:
 
 
 def _alert(children: list[dict]) -> list[dict]:
-    """`[!NOTE]` at the head of a quotation as its title."""
+    """Make `[!NOTE]` at the beginning of a quotation its title."""
     first = next((child for child in children if child["type"] == "paragraph"), None)
     words = first["children"][0] if first and first["children"] else {}
     if first and (match := _ALERT.match(words.get("raw", ""))):

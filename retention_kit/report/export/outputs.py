@@ -1,4 +1,4 @@
-"""The outputs of a cell as blocks: the richest form of a MIME bundle that both formats can draw, and HTML in pieces."""
+"""Converts the outputs of a cell to blocks: the best MIME type that both formats can show; HTML is split."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from retention_kit.report.export.equations import node_of
 from retention_kit.report.export.markdown import read_markdown
 
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
-MOST_ROWS = 200  # of a table on a page
-ELSEWHERE = "the notebook"  # has the rest, where no file does
+MAX_ROWS = 200  # of a table in a report
+ELSEWHERE = "the notebook"  # where the other rows are, unless in a file
 _CHART = re.compile(r"application/vnd\.vega(lite)?\.v\d+([.\d]*)(\+json|\.json)")
-_INTERACTIVE = {  # what only its own script draws, and how it also shows a picture
+_INTERACTIVE = {  # types that need their own script → how to show a picture instead
     "application/vnd.plotly.v1+json": 'a Plotly figure: set plotly.io.renderers.default = "notebook_connected+svg"',
     "application/vnd.bokehjs_exec.v0+json": "a Bokeh figure: show its picture, bokeh.io.export.get_screenshot_as_png",
     "application/vnd.jupyter.widget-view+json": "a widget: show what it holds instead",
@@ -36,12 +36,12 @@ _UNDRAWN = {"canvas", "iframe", "video", "audio", "object", "embed"}
 
 
 def as_block(kind: str, **data: Any) -> dict[str, Any]:
-    """A block as a document holds it."""
+    """A block as a dict."""
     return {"kind": kind, **Block(kind, **data).data}
 
 
 def read_bundle(bundle: dict, labels: dict) -> Iterator[dict]:
-    """The blocks of one output. What cannot be drawn is a notice that says so, of the tone `failure`."""
+    """The blocks of one output; if it cannot be drawn, a notice with the tone `failure`."""
     if BLOCK_MIME in bundle:
         yield as_block(**bundle[BLOCK_MIME])
         return
@@ -85,7 +85,7 @@ def _undrawn(what: str, labels: dict) -> dict:
 
 
 def _embedded_chart(page: str) -> dict | None:
-    """The specification in the script that Altair shows a chart with: what its function is called with."""
+    """The chart in HTML from Altair: the first argument of the function in its script."""
     call = page.rfind("})(") if "vegaEmbed" in page else -1
     with suppress(ValueError):
         spec, _ = json.JSONDecoder().raw_decode(page, call + 3)
@@ -100,16 +100,16 @@ def _description(spec: dict) -> str:
 
 
 def read_html(text: str, labels: dict) -> Iterator[dict]:
-    """HTML as blocks, in the order it stands: tables, pictures, preformatted text, and its words as paragraphs."""
+    """HTML as blocks, in order: tables, pictures, preformatted text, and other texts as paragraphs."""
     soup = BeautifulSoup(text, "html.parser")
     for hidden in soup(["script", "style", "template", "head", "title"]):
         hidden.decompose()
     for comment in soup.find_all(string=lambda piece: isinstance(piece, Comment)):
         comment.extract()
-    yield from _of_children(soup, labels)
+    yield from _child_blocks(soup, labels)
 
 
-def _of_children(parent: Tag, labels: dict) -> Iterator[dict]:
+def _child_blocks(parent: Tag, labels: dict) -> Iterator[dict]:
     words: list[str] = []
 
     def texts() -> Iterator[dict]:
@@ -127,13 +127,13 @@ def _of_children(parent: Tag, labels: dict) -> Iterator[dict]:
             yield from texts()
         elif child.name in _BLOCKS or child.find(_BLOCKS):
             yield from texts()
-            yield from _of_block(child, labels)
+            yield from _tag_blocks(child, labels)
         else:
             words.append(child.get_text())
     yield from texts()
 
 
-def _of_block(tag: Tag, labels: dict) -> Iterator[dict]:
+def _tag_blocks(tag: Tag, labels: dict) -> Iterator[dict]:
     if tag.name == "table":
         yield read_table(tag)
     elif tag.name == "pre":
@@ -152,24 +152,24 @@ def _of_block(tag: Tag, labels: dict) -> Iterator[dict]:
     elif tag.name in ("ul", "ol"):
         for number, item in enumerate(tag.find_all("li", recursive=False), 1):
             mark = "•" if tag.name == "ul" else f"{number}."
-            inner = list(_of_children(item, labels))
+            inner = list(_child_blocks(item, labels))
             for index, one in enumerate(inner):
                 if index == 0 and one["kind"] == "text":
                     one["text"] = f"{mark} {one['text']}"
                 yield one
     else:
-        yield from _of_children(tag, labels)
+        yield from _child_blocks(tag, labels)
 
 
 def read_table(table: Tag) -> dict:
-    """A table as a block; the rows of a compound header are joined, one that spans all columns is its title.
+    """A table as a block; rows of a compound header are joined, and a header cell over all columns is the title.
 
-    Of a long table the first rows are shown, and a sentence says so; all of them, the heads first, are its `whole`.
+    A long table is shortened to its first rows, and the caption says so; `whole` has all rows after the header.
     """
     rows = [row for row in table.find_all("tr") if row.find_parent("table") is table]
     head = [row for row in rows if row.find_parent("thead") is not None]
     if not head:
-        while len(head) < len(rows) and all(cell.name == "th" for cell in _of_row(rows[len(head)])):
+        while len(head) < len(rows) and all(cell.name == "th" for cell in _row_cells(rows[len(head)])):
             head.append(rows[len(head)])
         if len(head) == len(rows):
             head = []
@@ -177,7 +177,7 @@ def read_table(table: Tag) -> dict:
     cells = _cells(body)
     width = max([0, *(len(row) for row in cells), *(len(row) for row in _cells(head))])
     titles = [
-        row for row in head if width > 1 and len(_of_row(row)) == 1 and _span(_of_row(row)[0], "colspan") >= width
+        row for row in head if width > 1 and len(_row_cells(row)) == 1 and _span(_row_cells(row)[0], "colspan") >= width
     ]
     caption = table.caption.get_text(" ", strip=True) if table.caption else ""
     title = " – ".join(row.get_text(" ", strip=True) for row in titles)
@@ -191,37 +191,35 @@ def read_table(table: Tag) -> dict:
     columns = [
         {"label": label, "align": "end" if right else "start"} for label, right in zip(names, numeric, strict=True)
     ]
-    whole = {"whole": [names, *cells]} if len(cells) > MOST_ROWS else {}
+    whole = {"whole": [names, *cells]} if len(cells) > MAX_ROWS else {}
     if whole:
-        caption = " ".join(filter(None, [caption, f"{MOST_ROWS} of {len(cells):,} rows: {ELSEWHERE} has them all."]))
-        cells = cells[:MOST_ROWS]
+        caption = " ".join(filter(None, [caption, f"{MAX_ROWS} of {len(cells):,} rows: {ELSEWHERE} has them all."]))
+        cells = cells[:MAX_ROWS]
     keys = [[_key(cell) for cell in row] for row in cells]
-    is_grouped = any(
-        not row[0] for row in cells if row
-    )  # of a compound index: out of order, labels would lose their rows
-    keys = [] if is_grouped else keys
+    if any(not row[0] for row in cells if row):  # a compound index: sorted, rows would lose their labels
+        keys = []
     return as_block("table", title=title, columns=columns, rows=cells, keys=keys, caption=caption) | whole
 
 
 def _key(cell: str) -> float | None:
-    """What a cell is sorted by: its number, where it is a plain one."""
+    """The sort key of a cell: its number, if it is a plain finite one."""
     try:
         return float(cell) if isfinite(float(cell)) else None
     except ValueError:
         return None
 
 
-def _of_row(row: Tag) -> list[Tag]:
+def _row_cells(row: Tag) -> list[Tag]:
     return row.find_all(["th", "td"], recursive=False)
 
 
 def _cells(rows: list[Tag]) -> list[list[str]]:
-    """The texts of table rows; a cell that spans columns is repeated, one that spans rows leaves blanks below it."""
+    """The texts of table rows; a cell over several columns is repeated, one over several rows has blanks below."""
     grid: list[list[str]] = []
     below: dict[int, int] = {}
     for row in rows:
         texts: list[str] = []
-        for cell in _of_row(row):
+        for cell in _row_cells(row):
             while below.get(len(texts), 0):
                 below[len(texts)] -= 1
                 texts.append("")

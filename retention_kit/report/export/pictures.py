@@ -1,26 +1,19 @@
-"""Pictures of notebooks, each tried alone before it goes into a report."""
+"""Validates pictures of notebooks before they go into a report."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-from threading import Lock
-from typing import TYPE_CHECKING
 
 from retention_kit.errors import ReportError
 from retention_kit.report.export import drawing
-
-if TYPE_CHECKING:
-    pass
-
-_typesetting = Lock()  # one compiler serves one page at a time
 
 PICTURE_FORMATS = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 
 
 def picture_bytes(block: dict) -> bytes:
-    """The bytes of a picture, tried alone: inside the report it would take every page with it."""
+    """The bytes of a picture; raises ReportError if it cannot be drawn, as it would break the whole report."""
     import typst
 
     drawing.refuse_fork()
