@@ -82,10 +82,11 @@ class Dataset:
             raise DataError("The figures kept for the report hold no rows.")
         return self.engine
 
-    def kept(self, key: SummaryKey, what: str, make: Callable[[], Any]) -> Any:
-        """The summary of a key, made where it is not at hand yet.
+    def cached(self, key: SummaryKey, what: str, make: Callable[[], Any]) -> Any:
+        """The summary of a key, computed by `make` on first use.
 
-        Raises DataError where it is not at hand, and only saved summaries are: they hold `what`, such as "no mrr".
+        Raises DataError if only saved summaries are available and it is not among them; then `what` they lack is named,
+        such as "no mrr".
         """
         if key not in self.summaries:
             if self.engine is None:

@@ -77,15 +77,15 @@ def due_list(data: Dataset, follow_up: FollowUp, since: date | None = None) -> D
         return DueList(follow_up, day, reason=bidi.plain(words.text(f"follow_ups.missing_{rule.table}")))
     gap, kinds = 0, None
     if rule.kind == "second":
-        from retention_kit.metrics.forecasts.buyers_lists import usual_gaps
+        from retention_kit.metrics.forecasts.buyers_lists import gap_quantiles
 
-        if (gaps := usual_gaps(second_purchase_gaps(data, day))) is None:
+        if (gaps := gap_quantiles(second_purchase_gaps(data, day))) is None:
             return DueList(follow_up, day, reason=bidi.plain(words.text("follow_ups.few_second")))
         gap = gaps[0]
     if rule.at_risk:
         from retention_kit.metrics.forecasts import members_lists
 
-        if (kinds := members_lists.kinds(data, day)) is None:
+        if (kinds := members_lists.risk_groups(data, day)) is None:
             return DueList(follow_up, day, reason=bidi.plain(words.text("follow_ups.few_members")))
     first, last = window(rule, day, follow_up.days_left, gap)
     first -= timedelta(days=max((day - since).days, 0) if since and rule.kind != "renewal" else 0)
@@ -211,4 +211,4 @@ def due_counts(data: Dataset) -> list[dict[str, Any]]:
             for due in due_lists(data)
         ]
 
-    return data.kept(SummaryKey("follow_ups", str(data.as_of)), "no follow-ups", compute)
+    return data.cached(SummaryKey("follow_ups", str(data.as_of)), "no follow-ups", compute)

@@ -15,9 +15,9 @@ from due import due, listed
 from pencil import table
 from retention_kit.bidi import plain
 from retention_kit.data.values.vocabulary import interval_step, parse_interval
-from retention_kit.metrics.forecasts.members import fit_of
+from retention_kit.metrics.forecasts.members import cached_fit
 from retention_kit.metrics.forecasts.members_lists import billed_words, next_renewal
-from retention_kit.metrics.forecasts.renewal_model import Alike, fit_renewals
+from retention_kit.metrics.forecasts.renewal_model import RenewalGroups, fit_renewals
 from retention_kit.metrics.queries.memberships import listed_members, renewals
 from retention_kit.report.page import Page
 from retention_kit.wording import Words
@@ -113,9 +113,9 @@ def test_two_week_steps_in_the_model_by_hand():
         "billed": ["2 week"] * 2, "outcome": ["lost", "kept"], "units": [1, 2], "customers": [10**7] * 2,
         "mrr": [0.0] * 2,
     })  # fmt: skip
-    model = fit_renewals(Alike(lost))
+    model = fit_renewals(RenewalGroups(lost))
     one = pd.DataFrame({"billed": ["2 week"], "outcome": ["member"], "units": [0], "customers": [1], "mrr": [1.0]})
-    assert model.staying(Alike(one), 3)[0] == pytest.approx([0.25, 0.0625, 1 / 64], abs=1e-5)
+    assert model.survival(RenewalGroups(one), 3)[0] == pytest.approx([0.25, 0.0625, 1 / 64], abs=1e-5)
     assert model.warnings[0] == "Billed every 2 weeks: only the first renewal is known, and stands for later ones."
     said = "الفوترة كل أسبوعين: لا يُعرف إلا التجديد الأول، وهو يمثل ما يليه."
     assert plain(Words("ar").say(model.warnings[0])) == said
@@ -153,7 +153,7 @@ def test_whatever_the_interval(shop):
     assert {row.customer_id: next_renewal(row.billed, row.units, row.anchored) for row in members(data)} == expected
     soon = {name: str(day) for name, day in expected.items() if day <= TODAY + timedelta(days=30)}
     assert dict(due(data, "renewal in 30 days")) == soon
-    model = fit_of(data, TODAY).model
+    model = cached_fit(data, TODAY).model
     assert {*model.curves} == {"month", *(parse_interval(f"{count} {unit}") for count, unit in shop)}
     for language in ("en", "ar"):
         page = Page("2024-05", language=language, data=data)

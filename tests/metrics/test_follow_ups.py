@@ -158,7 +158,7 @@ def test_subscriptions(when, more, expected):
 def test_who_renews_and_is_at_risk_is_on_the_list_of_those_at_risk(sample):
     """A second way: the members of the list of customers at risk whose next renewal comes within 30 days."""
     found = listed(sample, "renewal in 30 days and at risk", control=0)
-    kinds = members_lists.kinds(sample, sample.as_of)
+    kinds = members_lists.risk_groups(sample, sample.as_of)
     rows = listed_members(sample, sample.as_of, None, None, kinds, "mrr", 10**6)
     renews = {
         row.customer_id: members_lists.next_renewal(row.billed, row.units, row.anchored) for row in rows.itertuples()

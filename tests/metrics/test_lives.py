@@ -11,10 +11,10 @@ import oracle_cases as cases
 import oracle_lives
 import retention_kit as rk
 from pencil import table
-from retention_kit.metrics.forecasts.buyers import fit_of
+from retention_kit.metrics.forecasts.buyers import cached_fit
 from retention_kit.metrics.forecasts.lives import lives
 from retention_kit.metrics.queries import lives as queries
-from retention_kit.metrics.queries.lives import alike_buyers
+from retention_kit.metrics.queries.lives import buyer_groups
 from retention_kit.metrics.queries.views import run_query
 from retention_kit.periods import Period
 from test_real_data import SALES, TWO_YEARS
@@ -35,7 +35,7 @@ def two_years(shared):
 
 def test_online_retail_is_what_the_reference_says(two_years):
     """Reference: another program's fit of the same 5,878 customers, in weeks."""
-    fit = fit_of(two_years, Period.parse("2011-12"))
+    fit = cached_fit(two_years, Period.parse("2011-12"))
     model, spend = fit.purchases, fit.spend
     assert (model.customers, model.repeat_buyers) == (5878, 4189)
     assert [model.r, model.alpha, model.a, model.b] == pytest.approx([0.66353, 9.03365, 0.10864, 2.41570], abs=6e-6)
@@ -130,7 +130,7 @@ def test_before_the_first_purchase_there_is_nobody():
 def test_only_days_with_a_purchase_count():
     """Two orders of one day are one purchase, and a guest's is nobody's."""
     text = "customer_id  ordered_at  amount\nA  2023-01-01  5.00\nA  2023-01-01  6.00\n-  2023-02-01  7.00\n"
-    [row] = alike_buyers(loaded(text, as_of="2024-01-01"), Period.parse("2023-12")).to_dict("records")
+    [row] = buyer_groups(loaded(text, as_of="2024-01-01"), Period.parse("2023-12")).to_dict("records")
     assert (row["frequency"], row["recency_days"], row["age_days"], row["customers"]) == (0, 0, 364, 1)
     assert (row["repeat_amount"], row["recent_amount"]) == (0, 1100)
 
@@ -142,8 +142,8 @@ def test_the_whole_is_all_segment_values_at_every_end(every):
     data = rk.load(orders=orders, timezone=cases.ZONE, currency="GBP", as_of="2025-06-18")
     last = Period.of(data.as_of, every)
     for back in (0, 1, 5):  # the last one is incomplete
-        whole = alike_buyers(data, last.shift(-back))
-        parts = alike_buyers(data, last.shift(-back), "channel")
+        whole = buyer_groups(data, last.shift(-back))
+        parts = buyer_groups(data, last.shift(-back), "channel")
         alike, sums = ["frequency", "recency_days", "age_days"], ["customers", "repeat_amount", "recent_amount"]
         parts = parts.groupby(alike)[sums].sum().reset_index()
         assert len(parts) > 20

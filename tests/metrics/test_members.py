@@ -16,10 +16,10 @@ from retention_kit.data.sample import truth
 from retention_kit.errors import DataError
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import lives
-from retention_kit.metrics.forecasts.members import back_test, made_at, rows
+from retention_kit.metrics.forecasts.members import back_test, back_test_at, rows
 from retention_kit.metrics.forecasts.members_lists import next_renewal
 from retention_kit.metrics.forecasts.renewal_model import (
-    Alike,
+    RenewalGroups,
     _by_renewal,
     _spread,
     deviation,
@@ -179,13 +179,13 @@ def test_expectation_by_hand():
         "billed": ["month", "year"], "outcome": ["member", "member"], "units": [0, 9], "customers": [1, 1],
         "mrr": [1.0, 1.0],
     })  # fmt: skip
-    alike = Alike(frame)
+    alike = RenewalGroups(frame)
     lost = pd.DataFrame({
         "billed": ["month", "month", "year", "year"], "outcome": ["lost", "kept", "lost", "kept"],
         "units": [0, 1, 11, 12], "customers": [10**7] * 4, "mrr": [0.0] * 4,
     })  # fmt: skip
-    model = fit_renewals(Alike(lost))
-    stays = model.staying(alike, 4)
+    model = fit_renewals(RenewalGroups(lost))
+    stays = model.survival(alike, 4)
     assert stays[0] == pytest.approx([0.5, 0.25, 0.125, 0.0625], abs=1e-5)
     assert stays[1] == pytest.approx([1, 1, 0.5, 0.5], abs=1e-5)
     assert len(model.warnings) == 2
@@ -198,15 +198,15 @@ def test_the_plain_rule_by_hand():
         "billed": ["month"] * 3, "outcome": ["lost", "lost", "member"], "units": [0, 1, 2],
         "customers": [10_000, 45_000, 45_000], "mrr": [0.0, 0.0, 1.0],
     })  # fmt: skip
-    rule = fit_tenure(Alike(frame))
-    assert rule.stays[:3] == pytest.approx([1, 0.9, 0.45], abs=1e-3)
-    new = Alike(frame.iloc[[2]].assign(units=0))
-    assert rule.leaving(new, 2) == pytest.approx([0.55], abs=1e-3)
+    rule = fit_tenure(RenewalGroups(frame))
+    assert rule.survival[:3] == pytest.approx([1, 0.9, 0.45], abs=1e-3)
+    new = RenewalGroups(frame.iloc[[2]].assign(units=0))
+    assert rule.loss_chances(new, 2) == pytest.approx([0.55], abs=1e-3)
 
 
 def test_hazards_of_the_sample_company_are_found_again(company):
     """Of 36 monthly hazards, before 2025 changes them, at least 33 lie inside their interval."""
-    alike = Alike(renewals(company, date(2025, 1, 1)))
+    alike = RenewalGroups(renewals(company, date(2025, 1, 1)))
     exposed, lost, group = _by_renewal(alike)
     monthly, plans = alike.intervals[group[:, 0]] == "month", alike.values[0][group[:, 1]]
     known, inside = truth().set_index(["name", "group"])["value"], 0
@@ -220,7 +220,7 @@ def test_hazards_of_the_sample_company_are_found_again(company):
 
 def test_the_sample_companys_leavers_are_foreseen(company):
     """Made on 2025-01-01 for six months: at least 3% below the plain rule's Brier score, as many leavers as there were."""
-    test = made_at(company, date(2025, 1, 1), 6)
+    test = back_test_at(company, date(2025, 1, 1), 6)
     found = test.comparison
     assert found.model.brier <= 0.97 * found.plain.brier
     assert found.model.auc > found.plain.auc
@@ -292,7 +292,7 @@ def test_simulated_members_are_found_again():
         {"units": units, "outcome": np.where(left, "lost", "member"), "trait_0": np.where(twice, "b", "a")}
     )
     frame = frame.groupby(["units", "outcome", "trait_0"]).size().rename("customers").reset_index()
-    alike = Alike(frame.assign(billed="month", mrr=1.0))
+    alike = RenewalGroups(frame.assign(billed="month", mrr=1.0))
     model = fit_renewals(alike)
     exposed, lost, _ = _by_renewal(alike)
     share = lost.sum(axis=0) / exposed.sum(axis=0)
@@ -322,17 +322,17 @@ def test_the_interval_is_as_wide_as_chance_for_the_whole_and_for_each_plan():
     units = np.where(left, leaves.argmax(axis=1), seen)
     frame = pd.DataFrame({"units": units, "outcome": np.where(left, "lost", "member"), "trait_0": plan})
     frame = frame.groupby([*frame]).size().rename("customers").reset_index().assign(billed="month", mrr=1.0)
-    members = Alike(frame[frame["outcome"] == "member"].assign(mrr=lambda one: one["customers"]))
+    members = RenewalGroups(frame[frame["outcome"] == "member"].assign(mrr=lambda one: one["customers"]))
     worth, groups = np.ones(12), ((members.traits[0], 3), (np.zeros(len(members.mrr), int), 1))
 
     def logs(model) -> np.ndarray:
-        money = members.mrr * (model.staying(members, 12) @ worth)
+        money = members.mrr * (model.survival(members, 12) @ worth)
         return np.log(np.concatenate([np.bincount(place, money, size) for place, size in groups]))
 
-    model = fit_renewals(Alike(frame))
+    model = fit_renewals(RenewalGroups(frame))
     told = np.concatenate([deviation(model, members, worth, place, size) for place, size in groups])
     draws = [frame.assign(customers=rng.poisson(frame["customers"])) for _ in range(120)]
-    seen_in = np.std([logs(fit_renewals(Alike(one[one["customers"] > 0]))) for one in draws], axis=0)
+    seen_in = np.std([logs(fit_renewals(RenewalGroups(one[one["customers"] > 0]))) for one in draws], axis=0)
     assert told == pytest.approx(seen_in, rel=0.25)
     alone = [np.zeros_like(spread) for spread in model.spreads]
     narrow = deviation(replace(model, spreads=tuple(alone)), members, worth, *groups[0])

@@ -483,5 +483,5 @@ def test_chances_of_the_same_customers_are_those_of_each_model_alone():
     model = bg_nbd(0.66, 9.03, 0.11, 2.42)
     chances = AliveChances(x, t_x, T)
     for moved in ([0, 0, 0, 0], [1e-4, 0, 0, 0], [0, 1e-4, 0, 0], [0, 0, 1e-4, 0], [0, 0, 0, 1e-4], [0, 0, 0, 0]):
-        other = model.replaced(model.log_parameters + moved)
+        other = model.with_log_parameters(model.log_parameters + moved)
         assert chances.of(other).tolist() == other.probability_alive(x, t_x, T).tolist()

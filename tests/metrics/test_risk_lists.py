@@ -12,8 +12,8 @@ import oracle_cases as cases
 import oracle_lives
 import retention_kit as rk
 from retention_kit.errors import DataError
-from retention_kit.metrics.forecasts.buyers import fit_of
-from retention_kit.metrics.forecasts.buyers_back_test import made_at
+from retention_kit.metrics.forecasts.buyers import cached_fit
+from retention_kit.metrics.forecasts.buyers_back_test import back_test_at
 from retention_kit.metrics.forecasts.horizon import is_control
 from retention_kit.metrics.forecasts.lists import RISK_LISTS, risk_lists, risk_totals
 from retention_kit.metrics.forecasts.lives import back_test, lives
@@ -31,7 +31,7 @@ JUNE = Period.parse("2025-06")
 
 def test_online_retail_beats_the_plain_rule(two_years):  # noqa: F811
     """Reference: another program on the same window; BG/NBD, days since the last purchase, a constant."""
-    found = made_at(two_years, date(2011, 6, 10), date(2011, 12, 9), 6)
+    found = back_test_at(two_years, date(2011, 6, 10), date(2011, 12, 9), 6)
     comparison = found.comparison
     briers = [comparison.model.brier, comparison.plain.brier, comparison.constant]
     assert briers == pytest.approx([0.1770, 0.2260, 0.2497], abs=5e-5)
@@ -45,7 +45,7 @@ def test_online_retail_beats_the_plain_rule(two_years):  # noqa: F811
 
 def test_a_plain_rule_of_ten_days_is_no_straw_man(two_years):  # noqa: F811
     """A year before the cut the data were ten days old: whom they knew then says nothing of a year of silence."""
-    found = made_at(two_years, date(2010, 12, 10), date(2011, 12, 10), 12)
+    found = back_test_at(two_years, date(2010, 12, 10), date(2011, 12, 10), 12)
     assert found.is_flattered
     assert found.comparison.plain.brier < found.comparison.constant
     assert found.verdict == "no_better"
@@ -54,11 +54,11 @@ def test_a_plain_rule_of_ten_days_is_no_straw_man(two_years):  # noqa: F811
 def test_cdnow_over_39_weeks_does_not(cdnow):
     """All customers came within twelve weeks, nine months before: the plain rule ranks them better."""
     data = read_cdnow(cdnow / "CDNOW_sample.txt")
-    found = made_at(data, date(1997, 10, 1), date(1998, 7, 1), 9)
+    found = back_test_at(data, date(1997, 10, 1), date(1998, 7, 1), 9)
     assert [found.comparison.model.auc, found.comparison.plain.auc] == pytest.approx([0.7569, 0.7714], abs=5e-5)
     assert found.purchases == (pytest.approx(1653.4, abs=0.1), 1882)
     assert (found.verdict, found.is_flattered, found.history) == ("no_better", True, 18)
-    short = made_at(data, date(1997, 10, 1), date(1997, 12, 31), 3)
+    short = back_test_at(data, date(1997, 10, 1), date(1997, 12, 31), 3)
     briers = [short.comparison.model.brier, short.comparison.plain.brier, short.comparison.constant]
     assert briers == pytest.approx([0.1102, 0.1215, 0.1415], abs=1.5e-4)
     assert short.verdict == "short"
@@ -102,7 +102,7 @@ def test_a_list_names_those_that_the_figure_counts(lists):
 def test_who_is_most_likely_gone_is_to_be_won_back(lists):
     data, _, found = lists
     seen = rk.rfm(data, JUNE.end).set_index("customer_id")
-    alive = fit_of(data, JUNE).purchases.probability_alive(seen["frequency"], seen["recency"], seen["T"])
+    alive = cached_fit(data, JUNE).purchases.probability_alive(seen["frequency"], seen["recency"], seen["T"])
     expected = dict(zip(seen.index, alive < 0.2, strict=True))
     rows = found["at_risk"]
     assert [why.endswith("to be won back.") for why in rows["why"]] == [expected[one] for one in rows["customer_id"]]

@@ -12,7 +12,7 @@ from pandas.testing import assert_frame_equal
 import retention_kit as rk
 from retention_kit.errors import RetentionKitError
 from retention_kit.metrics.breakdowns import answer_counts
-from retention_kit.metrics.forecasts.buyers import fit_of
+from retention_kit.metrics.forecasts.buyers import cached_fit
 from retention_kit.metrics.forecasts.lists import risk_lists
 from retention_kit.metrics.forecasts.lives import back_test, lives
 from retention_kit.metrics.identities import identities
@@ -208,7 +208,7 @@ def forecast_differences(data, other, period, segments: Iterable[str] = ()) -> l
     if data.basis not in data.tables:
         return found
     if data.basis == "orders":
-        return found + _both("fit", data, other, fit_of, period=period)
+        return found + _both("fit", data, other, cached_fit, period=period)
     found += _both("later retention", data, other, later_retention, period=period)
     found += _both("survival times", data, other, survival_times, cut=period.end)
     return found + _both("renewals", data, other, renewals, cut=period.end, segment=None)

@@ -61,7 +61,7 @@ def survey_comments(data: Dataset, period: Period) -> dict[str, SurveyComments]:
     if missing_reason(data, "feedback"):
         return {}
     key = SummaryKey("comments", str(period))
-    return data.kept(key, f"no comments up to {period}", lambda: _survey_comments(data, period))
+    return data.cached(key, f"no comments up to {period}", lambda: _survey_comments(data, period))
 
 
 def _survey_comments(data: Dataset, period: Period) -> dict[str, SurveyComments]:

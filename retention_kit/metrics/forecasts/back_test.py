@@ -1,7 +1,7 @@
-"""Whether a forecast is worth more than a plain rule: the same model, made earlier, held against what then happened.
+"""Back tests: compares an earlier forecast, and a simple rule, with what happened since.
 
-Everything works on rows of customers who are alike, with how many they are. What is forecast is that a customer is
-gone: buys nothing in the horizon, or leaves in it.
+All functions take groups of customers, with their sizes. The forecast is the probability that a customer is gone: buys
+nothing within the horizon, or leaves.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from retention_kit.metrics.formulas import wilson
 if TYPE_CHECKING:
     import numpy as np
 
-BETTER = 0.05  # by how much lower the Brier score is of a model that is better than a plain rule
-SHORT, FULL = 12, 24  # months of history: up to the one there is no verdict, below the other it carries a warning
-LOW_RATIO, HIGH_RATIO = 0.8, 1.25  # of predicted to actual: beyond them a reader is warned
+BETTER = 0.05  # relative difference of Brier scores from which on a model is better
+SHORT, FULL = 12, 24  # months of history: up to SHORT no verdict, below FULL a warning
+LOW_RATIO, HIGH_RATIO = 0.8, 1.25  # of predicted to actual; outside there is a warning
 BINS = 10
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good a rule's probabilities were: the Brier score (0 is perfect), the area under the ROC curve (0.5 is no
-    better than a coin), and how much more often those in the tenth that it named were gone than all.
+    """The quality of probabilities: Brier score (0 is perfect), area under the ROC curve (0.5 is random), and lift:
+    the share gone in the tenth ranked highest, relative to that of all customers.
     """
 
     brier: float
@@ -35,7 +35,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Bin:
-    """A tenth of the customers, by predicted probability: its mean, the share that were gone, and Wilson's interval."""
+    """A tenth of the customers by predicted probability: its mean, the share gone, and Wilson's interval."""
 
     customers: float
     predicted: float
@@ -46,7 +46,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model and a plain rule on the same customers; `constant` is the Brier score of one probability for all."""
+    """Scores of a model and a simple rule; `constant` is the Brier score of the same probability for all."""
 
     customers: float
     gone: float
@@ -57,8 +57,8 @@ class Comparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether the model's Brier score is 5% lower and its ranking no worse; never where all or none were gone, of
-        whom there is no ranking.
+        """Whether the model's Brier score is 5% lower and its ranking no worse; False if all or none were gone, as they
+        cannot be ranked.
         """
         if not 0 < self.gone < self.customers:
             return False
@@ -67,11 +67,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class BackTest:
-    """A model made at `cut`, after `history` months of data, held against the `months` that followed.
+    """The test of a model fitted at `cut`, after `history` months of data, on the `months` that followed.
 
-    `purchases` (for subscriptions month ends paid) and `money` are what it predicted and what happened. `comparison` is
-    None where no model could be made then. `is_flattered` says that the plain rule learned its chances from what it is
-    held against, as there was nothing earlier to learn from: it looks better than it is.
+    `purchases` (for subscriptions paid month ends) and `money` are pairs of predicted and actual. `comparison` is None
+    if there was no model. `is_flattered`: the simple rule learned from the tested months, as there were no earlier
+    ones, so it looks better than it is.
     """
 
     cut: date
@@ -91,10 +91,10 @@ class BackTest:
 def compare(
     predicted: np.ndarray, plain: np.ndarray, order: np.ndarray, gone: np.ndarray, customers: np.ndarray
 ) -> Comparison:
-    """Hold two rules against what happened.
+    """Compare a model and a simple rule with what happened.
 
-    A row is of `customers` who are alike, of whom `gone` were gone. `predicted` and `plain` are the probabilities of
-    that by the model and by the plain rule, `order` is what the plain rule ranks by, the likeliest to be gone last.
+    Arrays by group: `customers`, and how many of them were `gone`; `predicted` and `plain`, the probabilities of that
+    by the model and the simple rule; `order`, the rank by the simple rule, highest for the likeliest to be gone.
     """
     total, lost = float(customers.sum()), float(gone.sum())
     share = lost / total
@@ -109,24 +109,24 @@ def compare(
 
 
 def verdict(comparison: Comparison | None, months: int) -> str:
-    """ "better" or "no_better" than the plain rule; "short" where the data are too short to say, or up to a year."""
+    """ "better" or "no_better" than the simple rule; "short" without a comparison, or for up to 12 months of history."""
     if comparison is None or months <= SHORT:
         return "short"
     return "better" if comparison.is_better else "no_better"
 
 
 def rising_rule(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The share gone among those of each rank, made to rise with it: isotonic regression (Barlow et al. 1972).
+    """The share gone by rank, as a non-decreasing function: isotonic regression (Barlow et al. 1972).
 
-    Gives a function of ranks: in between those seen it interpolates, beyond them the nearest one holds.
+    The function interpolates between the given ranks, and is constant outside.
     """
     import numpy as np
     from scipy.optimize import isotonic_regression
 
-    ranks, place = np.unique(order, return_inverse=True)
-    n, lost = np.bincount(place, customers), np.bincount(place, gone)
+    ranks, index = np.unique(order, return_inverse=True)
+    n, lost = np.bincount(index, customers), np.bincount(index, gone)
     shares = isotonic_regression(lost / n, weights=n).x
-    return lambda wanted: np.interp(wanted, ranks, shares)
+    return lambda order: np.interp(order, ranks, shares)
 
 
 def _brier(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
@@ -134,39 +134,39 @@ def _brier(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> fl
 
 
 def _auc(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
-    """The chance that of two customers, one gone and one not, the one gone ranks higher; ties count half."""
+    """The probability that a customer who is gone ranks higher than one who is not; ties count half."""
     import numpy as np
 
-    _, place = np.unique(order, return_inverse=True)
-    lost = np.bincount(place, gone)
-    stayed = np.bincount(place, customers) - lost
+    _, index = np.unique(order, return_inverse=True)
+    lost = np.bincount(index, gone)
+    stayed = np.bincount(index, customers) - lost
     pairs = lost.sum() * stayed.sum()
     below = np.cumsum(stayed) - stayed
     return float(lost @ (below + stayed / 2) / pairs) if pairs else 0.5
 
 
 def _lift(order: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> float:
-    """The share gone in the tenth ranked highest, over that of all; those who tie at its edge count in part."""
+    """The share gone in the tenth ranked highest, relative to that of all; ties at its edge count in part."""
     import numpy as np
 
-    _, place = np.unique(-order, return_inverse=True)
-    n, lost = np.bincount(place, customers), np.bincount(place, gone)
-    wanted = n.sum() / BINS
-    used = np.clip(wanted - (np.cumsum(n) - n), 0, n)
-    return float((lost / n) @ used / wanted / (lost.sum() / n.sum())) if lost.sum() else 1.0
+    _, index = np.unique(-order, return_inverse=True)
+    n, lost = np.bincount(index, customers), np.bincount(index, gone)
+    size = n.sum() / BINS
+    weights = np.clip(size - (np.cumsum(n) - n), 0, n)
+    return float((lost / n) @ weights / size / (lost.sum() / n.sum())) if lost.sum() else 1.0
 
 
 def _bins(predicted: np.ndarray, gone: np.ndarray, customers: np.ndarray) -> tuple[Bin, ...]:
-    """Tenths of the customers by predicted probability; those with the same one stay together."""
+    """Tenths of the customers by predicted probability; equal ones are in the same bin."""
     import numpy as np
 
-    ranks, place = np.unique(predicted, return_inverse=True)
-    n, lost = np.bincount(place, customers), np.bincount(place, gone)
+    ranks, index = np.unique(predicted, return_inverse=True)
+    n, lost = np.bincount(index, customers), np.bincount(index, gone)
     middle = (np.cumsum(n) - n / 2) / n.sum()
     number = np.minimum((middle * BINS).astype(int), BINS - 1)
-    found = []
-    for one in np.unique(number):
-        held = number == one
-        size, out = float(n[held].sum()), float(lost[held].sum())
-        found.append(Bin(size, float(ranks[held] @ n[held]) / size, out / size, *wilson(out, size)))
-    return tuple(found)
+    bins = []
+    for bin_number in np.unique(number):
+        is_in = number == bin_number
+        size, gone_in = float(n[is_in].sum()), float(lost[is_in].sum())
+        bins.append(Bin(size, float(ranks[is_in] @ n[is_in]) / size, gone_in / size, *wilson(gone_in, size)))
+    return tuple(bins)

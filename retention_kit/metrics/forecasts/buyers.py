@@ -1,7 +1,7 @@
-"""What is expected of customers who buy: BG/NBD for how often, Gamma-Gamma for how much, on the orders so far.
+"""Forecasts for buyers from their orders: BG/NBD for the number of purchases, Gamma-Gamma for their value.
 
-Purchases are days with one, times are in weeks. Customers who are alike to the model stand in one row, and what is
-expected is linear in what a customer spent, so sums over such rows are those over the customers.
+Purchases are days with a purchase; times are in weeks. Customers whom the model does not distinguish are grouped in one
+row. Expectations are linear in the amount spent, so sums over the groups are those over the customers.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.errors import ModelError
-from retention_kit.metrics.forecasts.horizon import MONTH, cut_of, discounts, interval, reach, undefined
+from retention_kit.metrics.forecasts.horizon import MONTH, cutoff_date, discounts, interval, interval_factor, undefined
 from retention_kit.metrics.models import BgNbd, GammaGamma, fit_bg_nbd, fit_gamma_gamma
 from retention_kit.metrics.models.bg_nbd import BLOCK, AliveChances
 from retention_kit.metrics.models.expectation import purchases_while_alive
-from retention_kit.metrics.queries.lives import alike_buyers, spend_sample
+from retention_kit.metrics.queries.lives import buyer_groups, spend_sample
 from retention_kit.periods import Period, add_months
 from retention_kit.wording import Sentence, sentence
 
@@ -28,36 +28,36 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 WEEK = 7  # days
-USUAL = 0.5  # of the gaps of a customer who stays: who is silent for longer is overdue
-UNLIKELY = 0.5  # a chance of no purchase in the horizon from which on an overdue customer is at risk
-FEW = 500  # customers below which the interval does not hold what it says
+USUAL = 0.5  # quantile of an active customer's gaps, after which the next purchase is overdue
+UNLIKELY = 0.5  # probability of no purchase in the horizon, from which on an overdue customer is at risk
+MIN_CUSTOMERS = 500  # with fewer, the interval's coverage is too low
 SHORT_NOTE = sentence("model.short")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The models of all customers before a date; where one of them cannot be had, why."""
+    """The models of all customers before a date, or the reasons why there are none."""
 
     purchases: BgNbd | None
     spend: GammaGamma | None
-    reason: str  # why purchases cannot be forecast, in a sentence; else empty
-    money_reason: str  # why money cannot
-    note: str  # what the models warn of
+    reason: str  # a sentence on why there is no forecast of purchases, or empty
+    money_reason: str  # the same for money
+    note: str  # warnings of the models
 
 
 def rows(data: Dataset, period: Period, segment: str | None) -> list[dict[str, Any]]:
     """The fields of a `Lives` row for each segment value with customers; see `lives.lives`."""
-    frame = alike_buyers(data, period, segment)
-    return _rows(data, fit_of(data, period, None if segment else frame), frame)
+    frame = buyer_groups(data, period, segment)
+    return _rows(data, cached_fit(data, period, None if segment else frame), frame)
 
 
-def fit_of(data: Dataset, period: Period, frame: pd.DataFrame | None = None) -> Fit:
-    """The models of all customers at a period's end; `frame` are its `alike_buyers`, where they are at hand."""
+def cached_fit(data: Dataset, period: Period, frame: pd.DataFrame | None = None) -> Fit:
+    """The models of all customers at a period's end; `frame` has its `buyer_groups`, if already computed."""
 
-    def made() -> Fit:
-        return fit(data, alike_buyers(data, period) if frame is None else frame, cut_of(data, period))
+    def compute() -> Fit:
+        return fit(data, buyer_groups(data, period) if frame is None else frame, cutoff_date(data, period))
 
-    return data.kept(SummaryKey("buyers_fit", str(period)), f"no models of {period}", made)
+    return data.cached(SummaryKey("buyers_fit", str(period)), f"no models of {period}", compute)
 
 
 def fit(data: Dataset, frame: pd.DataFrame, cut: date) -> Fit:
@@ -68,23 +68,23 @@ def fit(data: Dataset, frame: pd.DataFrame, cut: date) -> Fit:
     except ModelError as error:
         return Fit(None, None, error.text, error.text, "")
     notes = [*purchases.warnings, *([SHORT_NOTE] if data.starts["orders"] > add_months(cut, -24) else [])]
-    spent = spend_sample(data, cut)
+    sample = spend_sample(data, cut)
     try:
-        spend = fit_gamma_gamma(spent["frequency"], spent["repeat_amount"] / spent["frequency"] / data.minor)
-        spend.expected_value(0, 0)  # of who bought once
+        spend = fit_gamma_gamma(sample["frequency"], sample["repeat_amount"] / sample["frequency"] / data.minor)
+        spend.expected_value(0, 0)  # raises ModelError if it is undefined for one-time buyers
     except ModelError as error:
         return Fit(purchases, None, "", error.text, Sentence.joined(*notes))
     return Fit(purchases, spend, "", "", Sentence.joined(*notes, *spend.warnings))
 
 
 def times(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Repeat purchases, and the weeks from the first purchase to the last and to the cut."""
+    """The arrays x, t_x and T: repeat purchases, weeks from the first purchase to the last one and to the cutoff."""
     x, t_x, T = (frame[name].to_numpy(float) for name in ("frequency", "recency_days", "age_days"))
     return x, t_x / WEEK, T / WEEK
 
 
 def horizon_weeks(data: Dataset) -> float:
-    """The horizon of forecasts in weeks."""
+    """The horizon of forecasts, in weeks."""
     return data.settings.definitions.horizon_months * MONTH / WEEK
 
 
@@ -92,28 +92,28 @@ def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A row of sums for each segment value."""
     import pandas as pd
 
-    place, values = pd.factorize(frame["segment_value"])
-    forecast = Forecast(frame, data.minor, place, len(values))
-    customers = forecast.summed(forecast.customers)
+    group_values, values = pd.factorize(frame["segment_value"])
+    forecast = Forecast(frame, data.minor, group_values, len(values))
+    customers = forecast.group_sums(forecast.customers)
     if fit.purchases is None:
-        return [undefined(value, fit.reason, int(all_)) for value, all_ in zip(values, customers, strict=True)]
-    chosen = data.settings.definitions
-    bought = forecast.purchases(fit.purchases, [0.0] * (chosen.horizon_months - 1) + [1.0])
+        return [undefined(value, fit.reason, int(n)) for value, n in zip(values, customers, strict=True)]
+    definitions = data.settings.definitions
+    purchases = forecast.purchases(fit.purchases, [0.0] * (definitions.horizon_months - 1) + [1.0])
     is_at_risk, chance = forecast.at_risk(fit.purchases, horizon_weeks(data))
-    money, factors = forecast.money(fit, discounts(chosen))
+    money, factors = forecast.money(fit, discounts(definitions))
     intervals = [(None, None)] * len(values) if money is None else [*map(interval, money, factors)]
-    counts = forecast.summed(forecast.customers * is_at_risk)
-    stakes = forecast.summed(frame["recent_amount"].to_numpy(float) / data.minor * chance * is_at_risk)
+    counts = forecast.group_sums(forecast.customers * is_at_risk)
+    at_stake = forecast.group_sums(frame["recent_amount"].to_numpy(float) / data.minor * chance * is_at_risk)
     return [
         {
             "segment_value": value,
             "customers": int(customers[number]),
-            "purchases": float(bought[number]),
+            "purchases": float(purchases[number]),
             "value": None if money is None else float(money[number]),
             "low": intervals[number][0],
             "high": intervals[number][1],
             "at_risk": int(counts[number]),
-            "at_stake": float(stakes[number]),
+            "at_stake": float(at_stake[number]),
             "reason": fit.money_reason,
             "at_risk_reason": "",
             "note": fit.note,
@@ -123,9 +123,9 @@ def _rows(data: Dataset, fit: Fit, frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 class Forecast:
-    """Sums over rows of customers who are alike, by the number of their segment value.
+    """Forecasts for groups of customers (rows of `buyer_groups`), summed by the index of their segment value.
 
-    What depends on less than a row is computed once for all rows that share it.
+    What depends on some columns only is computed once for all rows with the same values.
     """
 
     def __init__(self, frame: pd.DataFrame, minor: int, place: np.ndarray | None = None, values: int = 1):
@@ -138,61 +138,65 @@ class Forecast:
         self.x_kind, kinds = pd.factorize(frame["frequency"].to_numpy("int64"))
         self.x_kinds = kinds.astype(float)
         spent = frame["repeat_amount"].to_numpy(float) / minor
-        # The mean of the row: what is expected is linear in it.
+        # The mean of the group, as expectations are linear in it.
         self.spent = self.x * np.where(self.x > 0, spent / self.customers / np.where(self.x > 0, self.x, 1), 0.0)
         pairs = frame["frequency"].to_numpy("int64") * (1 << 32) + frame["age_days"].to_numpy("int64")
         self.pair, kinds = pd.factorize(pairs)
         self.x_of, self.T_of = (kinds >> 32).astype(float), (kinds & ((1 << 32) - 1)) / WEEK
         self.alive = AliveChances(self.x, self.t_x, self.T)
 
-    def summed(self, amounts: np.ndarray) -> np.ndarray:
+    def group_sums(self, amounts: np.ndarray) -> np.ndarray:
         """Sums over the rows of each segment value."""
         import numpy as np
 
         return np.bincount(self.place, amounts, self.values)
 
     def purchases(self, model: BgNbd, worth: list[float]) -> np.ndarray:
-        """Expected purchases, those up to the end of each month of the horizon so much more than those to the next."""
-        return self.summed(self.customers * self._expected(model, worth))
+        """Expected purchases up to the end of each month of the horizon, weighted by `worth` and summed."""
+        return self.group_sums(self.customers * self._expected(model, worth))
 
     def at_risk(self, model: BgNbd, weeks: float) -> tuple[np.ndarray, np.ndarray]:
-        """Of which rows customers are at risk, and the chance that one of each buys nothing in so many weeks.
+        """Which rows are at risk, and the probability that a customer of each buys nothing within `weeks`.
 
-        At risk is who bought again before, has been silent for longer than half of their own gaps, and will more likely
-        buy nothing than something.
+        At risk are repeat buyers who are overdue by their median gap and will more likely buy nothing than something.
         """
         chance = 1 - self.alive.of(model) * model.probability_to_buy(weeks, self.x_of, self.T_of)[self.pair]
         is_silent = self.T - self.t_x > model.usual_gap(USUAL, self.x, self.t_x)
         return (self.x > 0) & is_silent & (chance >= UNLIKELY), chance
 
     def money(self, fit: Fit, worth: list[float]) -> tuple[np.ndarray | None, np.ndarray]:
-        """What customers are expected to spend, discounted to `worth` at the end of each month, and how many times that
-        its interval reaches up to, infinity without one.
+        """Expected revenue, discounted by `worth` at the end of each month, and the factor of its interval (see
+        `interval_factor`), which is infinite without one.
 
-        The interval is the delta method's on the logarithm, of the parameters alone; for its slopes all purchases are
-        taken to be worth what those at the horizon's end are.
+        The interval is by the delta method on the logarithm, for the uncertainty of the parameters; its slopes take all
+        purchases at the discount of the horizon's end.
         """
         import numpy as np
 
         model, spend = fit.purchases, fit.spend
-        nowhere = np.full(self.values, np.inf)
+        no_interval = np.full(self.values, np.inf)
         if model is None or spend is None:
-            return None, nowhere
-        at_ends = [now - after for now, after in zip(worth, [*worth[1:], 0.0], strict=True)]
-        bought = self._expected(model, at_ends)
-        money = self.summed(bought * self._spend(spend))
-        if model.covariance is None or spend.covariance is None or self.customers.sum() < FEW or not (money > 0).all():
-            return money, nowhere
-        each = self._spend(spend)
+            return None, no_interval
+        steps = [now - after for now, after in zip(worth, [*worth[1:], 0.0], strict=True)]
+        bought = self._expected(model, steps)
+        money = self.group_sums(bought * self._spend(spend))
+        if (
+            model.covariance is None
+            or spend.covariance is None
+            or self.customers.sum() < MIN_CUSTOMERS
+            or not (money > 0).all()
+        ):
+            return money, no_interval
+        spend_of_rows = self._spend(spend)
         last = [0.0] * (len(worth) - 1) + [1.0]
-        by_model = _slopes(model, lambda other: self.summed(self._expected(other, last) * each))
-        by_spend = _slopes(spend, lambda other: self.summed(bought * self._spend(other)))
+        by_model = _slopes(model, lambda other: self.group_sums(self._expected(other, last) * spend_of_rows))
+        by_spend = _slopes(spend, lambda other: self.group_sums(bought * self._spend(other)))
         variance = ((by_model.T @ model.covariance) * by_model.T).sum(1)
         variance += ((by_spend.T @ spend.covariance) * by_spend.T).sum(1)
-        return money, reach(np.sqrt(np.maximum(variance, 0)))
+        return money, interval_factor(np.sqrt(np.maximum(variance, 0)))
 
     def totals_within(self, fit: Fit, weeks: float) -> tuple[float, float]:
-        """Purchases and money expected of all within so many weeks, undiscounted; money 0 where it has no model."""
+        """Expected purchases and revenue of all customers within `weeks`, undiscounted; 0 without a model."""
         if fit.purchases is None:
             return 0.0, 0.0
         bought = self._within(fit.purchases, weeks)
@@ -200,11 +204,11 @@ class Forecast:
         return float(bought @ self.customers), money
 
     def _spend(self, spend: GammaGamma) -> np.ndarray:
-        """What the customers of each row spend at a purchase, all of them added up."""
+        """The expected value of a purchase, summed over the customers of each row."""
         return self.customers * (spend.p * (spend.v + self.spent) / spend.expected_shape(self.x_kinds)[self.x_kind])
 
     def _expected(self, model: BgNbd, weights: list[float]) -> np.ndarray:
-        """For one customer of each row, the expected purchases up to each month's end, times these weights, summed."""
+        """Expected purchases of one customer of each row, up to each month's end, weighted and summed."""
         import numpy as np
 
         bought = [
@@ -212,31 +216,31 @@ class Forecast:
             for month, weight in enumerate(weights, 1)
             if weight
         ]
-        alive, found = self.alive.of(model), np.zeros(len(self.x))
-        for begin in range(0, len(found), BLOCK):
+        alive, totals = self.alive.of(model), np.zeros(len(self.x))
+        for begin in range(0, len(totals), BLOCK):
             part = slice(begin, begin + BLOCK)
-            pair, chance, total = self.pair[part], alive[part], found[part]
+            pair, chance, total = self.pair[part], alive[part], totals[part]
             for weight, purchases in bought:
                 total += weight * (purchases[pair] * chance)
-        return found
+        return totals
 
     def _within(self, model: BgNbd, weeks: float) -> np.ndarray:
-        """For one customer of each row, the expected purchases within so many weeks."""
+        """Expected purchases of one customer of each row within `weeks`."""
         return self._while_alive(model, weeks)[self.pair] * self.alive.of(model)
 
     def _while_alive(self, model: BgNbd, weeks: float) -> np.ndarray:
-        """The same of those who are customers still, for each pair of repeat purchases and age."""
+        """The same given that they are still customers, for each pair of repeat purchases and age."""
         tau = weeks / (model.alpha + self.T_of)
         return purchases_while_alive(model.r, model.a, model.b, self.x_of, tau)
 
 
 def _slopes(model: Any, total: Callable[[Any], np.ndarray]) -> np.ndarray:
-    """The slopes of log totals by the logarithms of a model's parameters: a row for each parameter."""
+    """The derivatives of log totals by the logarithms of a model's parameters: a row for each parameter."""
     import numpy as np
 
-    step, at, found = 1e-4, model.log_parameters, []
+    step, at, slopes = 1e-4, model.log_parameters, []
     for number in range(len(at)):
         moved = step * (np.arange(len(at)) == number)
-        above, below = total(model.replaced(at + moved)), total(model.replaced(at - moved))
-        found.append((np.log(above) - np.log(below)) / (2 * step))
-    return np.array(found)
+        above, below = total(model.with_log_parameters(at + moved)), total(model.with_log_parameters(at - moved))
+        slopes.append((np.log(above) - np.log(below)) / (2 * step))
+    return np.array(slopes)

@@ -1,4 +1,4 @@
-"""The forecast of buyers made a horizon earlier, beside a plain rule: how long customers have been silent."""
+"""The back test of the forecast for buyers, compared with a simple rule: the time since the last purchase."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention_kit.data.summary_key import SummaryKey
 from retention_kit.metrics.forecasts.back_test import BackTest, compare, rising_rule
 from retention_kit.metrics.forecasts.buyers import WEEK, Fit, Forecast, fit, times
-from retention_kit.metrics.forecasts.horizon import cut_of, whole_months
+from retention_kit.metrics.forecasts.horizon import cutoff_date, whole_months
 from retention_kit.metrics.queries.lives import later_purchases
 from retention_kit.periods import Period, add_months
 
@@ -20,21 +20,20 @@ if TYPE_CHECKING:
 
 
 def back_test(data: Dataset, period: Period) -> BackTest:
-    """What the models of a horizon before the period's end said of the time since, beside what happened.
+    """Compare the models of a horizon before the period's end with the purchases since.
 
-    The plain rule ranks by the days since the last purchase; how many so long silent buy nothing it has from the same
-    time before, or where too little was known by then from the very time that it is held against.
+    The simple rule ranks by days since the last purchase. Its probabilities are learned from the horizon before, or, if
+    the history is too short for that, from the tested time itself.
     """
-    ends, months = cut_of(data, period), data.settings.definitions.horizon_months
+    end, months = cutoff_date(data, period), data.settings.definitions.horizon_months
     key, what = SummaryKey("buyers_back_test", str(period)), f"no back-test of {period}"
-    return data.kept(key, what, lambda: made_at(data, add_months(ends, -months), ends, months))
+    return data.cached(key, what, lambda: back_test_at(data, add_months(end, -months), end, months))
 
 
-def made_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:
-    """The models of a date, held against what customers bought from it to another one.
+def back_test_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:
+    """Compare the models of the date `cut` with the purchases from then to before `until`.
 
-    `months` is what the report calls that time. The history counts to its end: as long are the data that a forecast
-    made today goes by.
+    `months` is that time as printed. The history counts to `until`, like the data of a forecast made today.
     """
     start = data.starts["orders"]
     history = whole_months(start, until)
@@ -46,13 +45,13 @@ def made_at(data: Dataset, cut: date, until: date, months: int) -> BackTest:
     customers, silent = frame["customers"].to_numpy(float), _silent(frame)
     gone = customers * (frame["later_purchases"] == 0).to_numpy()
     chance = models.purchases.probability_no_purchase(weeks, *times(frame))
-    # Who has been silent for as long as the horizon has to be seen: else the plain rule would be a straw man.
+    # The rule has to learn from customers without purchases for as long as the horizon, else it would be too weak.
     earlier = cut - (until - cut)
     before = later_purchases(data, earlier, cut)
     is_flattered = before.empty or earlier - start < until - cut
-    learned = frame if is_flattered else before
-    n = learned["customers"].to_numpy(float)
-    rule = rising_rule(_silent(learned), n * (learned["later_purchases"] == 0).to_numpy(), n)
+    training = frame if is_flattered else before
+    n = training["customers"].to_numpy(float)
+    rule = rising_rule(_silent(training), n * (training["later_purchases"] == 0).to_numpy(), n)
     expected = Forecast(frame, data.minor).totals_within(models, weeks)
     bought = float(frame["later_purchases"].to_numpy(float) @ customers)
     return BackTest(

@@ -1,4 +1,4 @@
-"""What is expected of the customers at a period's end, by the lifetime model of the table that decides who is one."""
+"""Forecasts for the customers at a period's end, by the lifetime model of subscriptions or orders."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NOBODY = "There are no customers to forecast."
 def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dict[str, Any]]:
     """The fields of a `Lives` row for each segment value at the period's end, or at the as-of date if that is earlier.
 
-    The parameters are those of all customers, a segment value sums over its own. Raises DataError where the data lack
-    the table, or only saved summaries are at hand that do not hold it.
+    The model is fitted to all customers; forecasts are summed by segment value. Raises DataError if the data lack the
+    table, or only saved summaries without it are available.
     """
     from retention_kit.metrics.forecasts import buyers, members
 
@@ -31,16 +31,16 @@ def lives(data: Dataset, period: Period, segment: str | None = None) -> list[dic
     check_segment(data, segment)
     forecast, what = members if data.basis == "subscriptions" else buyers, f"{period} by {segment or 'whole'}"
     key = SummaryKey("lives", str(period), segment)
-    made = data.kept(key, f"no forecast of {what}", lambda: forecast.rows(data, period, segment))
-    rows = {row["segment_value"]: row for row in made}
-    known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
-    return [*rows.values(), *(undefined(value, NOBODY) for value in known if value not in rows)]
+    forecasts = data.cached(key, f"no forecast of {what}", lambda: forecast.rows(data, period, segment))
+    rows = {row["segment_value"]: row for row in forecasts}
+    values = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
+    return [*rows.values(), *(undefined(value, NOBODY) for value in values if value not in rows)]
 
 
 def back_test(data: Dataset, period: Period) -> BackTest:
-    """The same model made a horizon before the period's end, held against what then happened, of all customers.
+    """Compare the model of a horizon before the period's end with what happened since, for all customers.
 
-    Raises DataError where the data lack the table, or only saved summaries are at hand that do not hold it.
+    Raises DataError if the data lack the table, or only saved summaries without it are available.
     """
     from retention_kit.metrics.forecasts import buyers_back_test, members
 

@@ -1,4 +1,4 @@
-"""At which renewal subscriptions end: shifted beta-geometric by billing interval, times factors by plan and segment.
+"""Model of the renewals at which subscriptions end: shifted beta-geometric by interval, times factors by trait.
 
 Source: Fader and Hardie (2007). The factors are shrunk towards 1: (losses observed + 20) / (losses expected + 20).
 """
@@ -18,16 +18,16 @@ from retention_kit.wording import Sentence, sentence
 if TYPE_CHECKING:
     import pandas as pd
 
-SHRUNK = 20  # losses that are added to those observed and those expected of each value, so that few tell little
-LEAST = 20  # losses below which nothing is projected
-MONTHS = {"day": 12 / 365, "week": 12 / 52, "month": 1.0}  # in a unit of `renewals`
+PRIOR_LOSSES = 20  # losses added to observed and expected ones of each value, to shrink factors of few losses towards 1
+LEAST = 20  # losses that a model needs
+MONTHS = {"day": 12 / 365, "week": 12 / 52, "month": 1.0}  # per unit of `renewals`
 
 
-class Alike:
-    """The rows of `renewals`: customers who are alike to the model, as arrays with an entry a row.
+class RenewalGroups:
+    """The rows of `renewals` as arrays: each is a group of customers whom the model does not distinguish.
 
-    `billed` is the interval, `units` since the start, `made` the renewals among them, `traits` the number of the value
-    in each of `values`.
+    `billed` is the index of the billing interval, `units` the time since the start, `made` the number of renewals in
+    it; `traits` has the index of the value, in `values`, for each trait.
     """
 
     def __init__(self, frame: pd.DataFrame):
@@ -38,37 +38,37 @@ class Alike:
         self.step = np.array([step for step, _ in steps], int)[self.billed]
         self.unit = np.array([MONTHS[unit] for _, unit in steps], float)[self.billed]
         self.made = self.units // self.step
-        self.months = np.floor(self.units * self.unit + 1e-9).astype(int)  # whole ones that were paid
-        found = [
+        self.months = np.floor(self.units * self.unit + 1e-9).astype(int)  # whole months paid
+        traits = [
             np.unique(frame[name].to_numpy(object), return_inverse=True) for name in frame if name.startswith("trait_")
         ]
-        self.values, self.traits = [values for values, _ in found], [place for _, place in found]
+        self.values, self.traits = [values for values, _ in traits], [index for _, index in traits]
 
     def due(self, months: int) -> np.ndarray:
-        """How many renewals fall due by the end of 1, 2, … months: a row each, a column a month."""
+        """The number of renewals due by the end of 1, 2, … months: an array of groups × months."""
         passed = np.floor(np.arange(1, months + 1)[None, :] / self.unit[:, None] + 1e-9)
-        first = self.step - self.units % self.step  # units until the next
+        first = self.step - self.units % self.step  # units until the next renewal
         return np.maximum((passed - first[:, None]) // self.step[:, None] + 1, 0).astype(int)
 
 
 @dataclass(frozen=True)
 class Share:
-    """One share that leaves at each renewal, where a billing interval has too few renewals for a curve."""
+    """A constant share lost at each renewal, for a billing interval with too few renewals for a curve."""
 
     share: float
     covariance: np.ndarray
 
     @property
     def log_parameters(self) -> np.ndarray:
-        """The logarithm of the share, which `covariance` is of."""
+        """The logarithm of the share; `covariance` is its variance."""
         return np.log([self.share])
 
-    def replaced(self, log_parameters: np.ndarray) -> Share:
-        """The same with another share, given as its logarithm."""
+    def with_log_parameters(self, log_parameters: np.ndarray) -> Share:
+        """The same with another share, given by its logarithm."""
         return replace(self, share=float(np.exp(log_parameters[0])))
 
     def hazard(self, t: np.ndarray) -> np.ndarray:
-        """The share that leaves at renewal t."""
+        """The share lost at renewal t."""
         return np.full(len(t), self.share)
 
 
@@ -77,46 +77,48 @@ Curve = ShiftedBetaGeometric | Share
 
 @dataclass(frozen=True)
 class RenewalModel:
-    """The chance to leave at a renewal: that of the billing interval and the renewal's number, times a factor for each
-    trait; never above 1.
-    """
+    """The probability of leaving at a renewal: that of the billing interval's curve, times a factor for each trait."""
 
     curves: dict[str, Curve]
     factors: tuple[dict[str, float], ...]  # of each trait: value → factor
     spreads: tuple[np.ndarray, ...]  # of each trait: the covariance of the logarithms of its factors
     warnings: tuple[Sentence, ...]
 
-    def factor(self, rows: Alike) -> np.ndarray:
-        """What the traits of each row make of its chance."""
-        found = np.ones(len(rows.units))
-        for factors, values, place in zip(self.factors, rows.values, rows.traits, strict=True):
-            found *= np.array([factors.get(value, 1.0) for value in values], float)[place]
-        return found
+    def factor(self, rows: RenewalGroups) -> np.ndarray:
+        """The product of the factors of each group's traits."""
+        product = np.ones(len(rows.units))
+        for factors, values, index in zip(self.factors, rows.values, rows.traits, strict=True):
+            product *= np.array([factors.get(value, 1.0) for value in values], float)[index]
+        return product
 
-    def staying(self, rows: Alike, months: int, scale: float = 1.0) -> np.ndarray:
-        """The chance of each row's customers to stay to the end of 1, 2, … months: a row each, a column a month.
+    def survival(self, rows: RenewalGroups, months: int, scale: float = 1.0) -> np.ndarray:
+        """The probability of staying to the end of 1, 2, … months: an array of groups × months.
 
-        `scale` multiplies their chance to leave.
+        `scale` multiplies the probabilities of leaving.
         """
-        found, due, factor = np.ones((len(rows.units), months)), rows.due(months), self.factor(rows) * scale
+        survival, due, factor = np.ones((len(rows.units), months)), rows.due(months), self.factor(rows) * scale
         for number, billed in enumerate(rows.intervals):
-            of = np.flatnonzero(rows.billed == number)
-            most = int(due[of].max(initial=0))
-            numbers = np.arange(1, int(rows.made[of].max(initial=0)) + most + 1)
-            hazards = self.curves[billed].hazard(numbers)  # of the renewals that are looked at
-            places = rows.made[of][:, None] + np.arange(most)[None, :]
-            chances = np.minimum(1.0, hazards[places] * factor[of][:, None]) if most else np.zeros((len(of), 0))
-            stays = np.cumprod(np.hstack([np.ones((len(of), 1)), 1 - chances]), axis=1)
-            found[of] = np.take_along_axis(stays, due[of], axis=1)
-        return found
+            in_interval = np.flatnonzero(rows.billed == number)
+            last = int(due[in_interval].max(initial=0))
+            numbers = np.arange(1, int(rows.made[in_interval].max(initial=0)) + last + 1)
+            hazards = self.curves[billed].hazard(numbers)  # of renewals 1, 2, …
+            positions = rows.made[in_interval][:, None] + np.arange(last)[None, :]
+            chances = (
+                np.minimum(1.0, hazards[positions] * factor[in_interval][:, None])
+                if last
+                else np.zeros((len(in_interval), 0))
+            )
+            by_renewal = np.cumprod(np.hstack([np.ones((len(in_interval), 1)), 1 - chances]), axis=1)
+            survival[in_interval] = np.take_along_axis(by_renewal, due[in_interval], axis=1)
+        return survival
 
-    def moved(self, billed: str, log_parameters: np.ndarray) -> RenewalModel:
+    def with_parameters(self, billed: str, log_parameters: np.ndarray) -> RenewalModel:
         """The same model with other parameters for one interval."""
-        return replace(self, curves=self.curves | {billed: self.curves[billed].replaced(log_parameters)})
+        return replace(self, curves=self.curves | {billed: self.curves[billed].with_log_parameters(log_parameters)})
 
 
-def fit_renewals(rows: Alike) -> RenewalModel:
-    """Fit to `renewals` of all customers; raises ModelError where too few have left."""
+def fit_renewals(rows: RenewalGroups) -> RenewalModel:
+    """Fit the model to `renewals` of all customers; raises ModelError if too few have left."""
     exposed, lost, group = _by_renewal(rows)
     if lost.sum() < LEAST:
         raise ModelError("Fewer than {least} subscriptions have ended, which is too few to project from.", least=LEAST)
@@ -124,79 +126,85 @@ def fit_renewals(rows: Alike) -> RenewalModel:
     monthly = min(lost.sum() / float(exposed.sum(axis=1) @ length[group[:, 0]]), 0.999)
     curves, warnings, expected = {}, list[Sentence](), np.zeros(exposed.shape)
     for number, billed in enumerate(rows.intervals):
-        of = group[:, 0] == number
+        has_interval = group[:, 0] == number
         usual = 1 - (1 - monthly) ** length[number]
-        curves[billed], said = _curve(exposed[of].sum(axis=0), lost[of].sum(axis=0), usual)
+        curves[billed], notes = _curve(exposed[has_interval].sum(axis=0), lost[has_interval].sum(axis=0), usual)
         key, count = interval_words(billed)
-        warnings += [sentence(f"model.billed.{key}", finding=one.lowered(), **count) for one in said]
-        expected[of] = exposed[of] * curves[billed].hazard(np.arange(1, exposed.shape[1] + 1))
+        warnings += [sentence(f"model.billed.{key}", finding=note.lowered(), **count) for note in notes]
+        expected[has_interval] = exposed[has_interval] * curves[billed].hazard(np.arange(1, exposed.shape[1] + 1))
     factors, spreads = [], []
     for number, values in enumerate(rows.values, 1):
-        observed, foreseen = (np.bincount(group[:, number], n.sum(axis=1), len(values)) for n in (lost, expected))
-        factors.append(dict(zip(values, (observed + SHRUNK) / (foreseen + SHRUNK), strict=True)))
+        observed, predicted = (np.bincount(group[:, number], n.sum(axis=1), len(values)) for n in (lost, expected))
+        factors.append(dict(zip(values, (observed + PRIOR_LOSSES) / (predicted + PRIOR_LOSSES), strict=True)))
         spreads.append(_spread(lost.sum(axis=1), group[:, number], group[:, 0]))
     return RenewalModel(curves, tuple(factors), tuple(spreads), tuple(warnings))
 
 
 def interval_words(billed: str) -> tuple[str, dict[str, int]]:
-    """The key of an interval's words, `week`, or `weeks` with the number `n` of them."""
+    """The key of an interval's translation: `week`, or `weeks` with the number `n`."""
     count, unit = split_interval(billed)
     return (unit, {}) if count == 1 else (f"{unit}s", {"n": count})
 
 
 def _spread(lost: np.ndarray, trait: np.ndarray, billed: np.ndarray) -> np.ndarray:
-    """The covariance of the logarithms of a trait's factors: how chance deals out the losses of an interval to its
-    values (multinomial). How many those are is the curve's own uncertainty.
+    """The covariance of the logarithms of a trait's factors: the losses of an interval are multinomial over the values.
+
+    The uncertainty of their total is that of the curve.
     """
     size = (int(trait.max()) + 1, int(billed.max()) + 1)
     losses = np.bincount(trait * size[1] + billed, lost, size[0] * size[1]).reshape(size)
     covariance = np.diag(losses.sum(axis=1)) - losses / np.maximum(losses.sum(axis=0), 1.0) @ losses.T
-    slopes = 1 / (losses.sum(axis=1) + SHRUNK)
+    slopes = 1 / (losses.sum(axis=1) + PRIOR_LOSSES)
     return covariance * np.outer(slopes, slopes)
 
 
-def _by_renewal(rows: Alike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many came to renewals 1, 2, … and how many left at each: a row for each interval with values of the traits,
-    whose numbers come third.
+def _by_renewal(rows: RenewalGroups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of customers due at renewals 1, 2, … and lost at each (groups × renewals), and the groups.
+
+    A group is a row of the indices of the billing interval and of the value of each trait.
     """
-    group, place = np.unique(np.column_stack([rows.billed, *rows.traits]), axis=0, return_inverse=True)
+    group, row_group = np.unique(np.column_stack([rows.billed, *rows.traits]), axis=0, return_inverse=True)
     last = rows.made + rows.is_lost
     size = (len(group), int(last.max(initial=0)) + 1)
-    ended = np.bincount(place.ravel() * size[1] + last, rows.customers, size[0] * size[1]).reshape(size)
-    lost = np.bincount(place.ravel() * size[1] + last, rows.customers * rows.is_lost, size[0] * size[1]).reshape(size)
+    ended = np.bincount(row_group.ravel() * size[1] + last, rows.customers, size[0] * size[1]).reshape(size)
+    lost = np.bincount(row_group.ravel() * size[1] + last, rows.customers * rows.is_lost, size[0] * size[1]).reshape(
+        size
+    )
     return np.cumsum(ended[:, ::-1], axis=1)[:, ::-1][:, 1:], lost[:, 1:], group
 
 
 def _curve(exposed: np.ndarray, lost: np.ndarray, usual: float) -> tuple[Curve, list[Sentence]]:
-    """The curve of one interval; one share, drawn towards the `usual` one, where no curve can be had."""
-    said: list[Sentence] = []
-    known = int(np.count_nonzero(exposed))
+    """The curve of one interval, and warnings; if it cannot be fitted, a constant share, shrunk towards `usual`."""
+    warnings: list[Sentence] = []
+    renewals = int(np.count_nonzero(exposed))
     try:
-        fitted = fit_sbg_renewals(exposed[: max(known, 1)], lost[: max(known, 1)])
+        fitted = fit_sbg_renewals(exposed[: max(renewals, 1)], lost[: max(renewals, 1)])
         if fitted.covariance is not None:
             return fitted, [*fitted.warnings]
-        said = [*fitted.warnings]
+        warnings = [*fitted.warnings]
     except ModelError:
         pass
-    if not known:
-        said = [sentence("model.no_renewal")]
-    elif known == 1:
-        said = [sentence("model.first_renewal")]
-    share = (lost.sum() + SHRUNK * usual) / (exposed.sum() + SHRUNK)
-    return Share(float(share), np.array([[(1 - share) / (share * (exposed.sum() + SHRUNK))]])), said
+    if not renewals:
+        warnings = [sentence("model.no_renewal")]
+    elif renewals == 1:
+        warnings = [sentence("model.first_renewal")]
+    share = (lost.sum() + PRIOR_LOSSES * usual) / (exposed.sum() + PRIOR_LOSSES)
+    return Share(float(share), np.array([[(1 - share) / (share * (exposed.sum() + PRIOR_LOSSES))]])), warnings
 
 
-def deviation(model: RenewalModel, rows: Alike, worth: np.ndarray, place: np.ndarray, groups: int) -> np.ndarray | None:
-    """The standard error of the logarithm of each group's MRR to come, by the delta method; None where one has none.
+def deviation(
+    model: RenewalModel, rows: RenewalGroups, worth: np.ndarray, place: np.ndarray, groups: int
+) -> np.ndarray | None:
+    """The standard error of the logarithm of each group's expected MRR, by the delta method; None if it is undefined.
 
-    `worth` is what the MRR at the end of each month counts, `place` the group of each row.
+    `worth` is the weight of the MRR at the end of each month, `place` the group of each row.
     """
 
-    def each(one: RenewalModel, scale: float = 1.0) -> np.ndarray:
-        return rows.mrr * (one.staying(rows, len(worth), scale) @ worth)
+    def row_values(other: RenewalModel, scale: float = 1.0) -> np.ndarray:
+        return rows.mrr * (other.survival(rows, len(worth), scale) @ worth)
 
-    whole = np.bincount(place, each(model), groups)
-    if not (whole > 0).all():
+    totals = np.bincount(place, row_values(model), groups)
+    if not (totals > 0).all():
         return None
     variance, step = np.zeros(groups), 1e-4
     for billed, curve in model.curves.items():
@@ -204,46 +212,53 @@ def deviation(model: RenewalModel, rows: Alike, worth: np.ndarray, place: np.nda
             return None
         at, slopes = curve.log_parameters, []
         for number in range(len(at)):
-            move = step * (np.arange(len(at)) == number)
-            above, below = each(model.moved(billed, at + move)), each(model.moved(billed, at - move))
-            slopes.append(np.bincount(place, above - below, groups) / (2 * step * whole))
-        by = np.array(slopes)
-        variance += ((by.T @ curve.covariance) * by.T).sum(axis=1)
-    slope = (each(model, np.exp(step)) - each(model, np.exp(-step))) / (2 * step)  # by the log of a row's own factor
+            delta = step * (np.arange(len(at)) == number)
+            above, below = (
+                row_values(model.with_parameters(billed, at + delta)),
+                row_values(model.with_parameters(billed, at - delta)),
+            )
+            slopes.append(np.bincount(place, above - below, groups) / (2 * step * totals))
+        gradient = np.array(slopes)
+        variance += ((gradient.T @ curve.covariance) * gradient.T).sum(axis=1)
+    slope = (row_values(model, np.exp(step)) - row_values(model, np.exp(-step))) / (
+        2 * step
+    )  # by the logarithm of a row's factor
     traits = zip(model.factors, model.spreads, rows.values, rows.traits, strict=True)
     for factors, spread, values, trait in traits:
-        number_of = {value: number for number, value in enumerate(factors)}
-        column = np.array([number_of[value] for value in values], int)[trait]
+        column_of = {value: number for number, value in enumerate(factors)}
+        column = np.array([column_of[value] for value in values], int)[trait]
         size = (groups, len(factors))
-        by = np.bincount(place * size[1] + column, slope, size[0] * size[1]).reshape(size) / whole[:, None]
-        variance += ((by @ spread) * by).sum(axis=1)
+        gradient = np.bincount(place * size[1] + column, slope, size[0] * size[1]).reshape(size) / totals[:, None]
+        variance += ((gradient @ spread) * gradient).sum(axis=1)
     return np.sqrt(np.maximum(variance, 0.0))
 
 
 @dataclass(frozen=True)
 class TenureRule:
-    """The plain rule: the share lost in each month of paying, of all subscriptions alike; of few, drawn to that of all.
+    """A simple rule: the share of all subscriptions lost in each month of tenure, shrunk towards the overall share.
 
-    Beyond the longest time seen, all months lose the share of all.
+    After the longest observed time it is the overall share.
     """
 
-    stays: np.ndarray  # the share that is still there after 0, 1, … months
-    usual: float  # lost in a month, of all
+    survival: np.ndarray  # the share left after 0, 1, … months
+    usual: float  # the overall share lost in a month
 
-    def leaving(self, rows: Alike, months: int) -> np.ndarray:
-        """The chance of each row's customers to leave in so many months."""
-        return 1 - self._stays(rows.months + months) / self._stays(rows.months)
+    def loss_chances(self, rows: RenewalGroups, months: int) -> np.ndarray:
+        """The probability of leaving within `months`, for each group."""
+        return 1 - self._survival(rows.months + months) / self._survival(rows.months)
 
-    def _stays(self, months: np.ndarray) -> np.ndarray:
-        beyond = np.maximum(months - len(self.stays) + 1, 0)
-        return self.stays[np.minimum(months, len(self.stays) - 1)] * (1 - self.usual) ** beyond
+    def _survival(self, months: np.ndarray) -> np.ndarray:
+        beyond = np.maximum(months - len(self.survival) + 1, 0)
+        return self.survival[np.minimum(months, len(self.survival) - 1)] * (1 - self.usual) ** beyond
 
 
-def fit_tenure(rows: Alike) -> TenureRule:
-    """The plain rule from `renewals` of all customers."""
+def fit_tenure(rows: RenewalGroups) -> TenureRule:
+    """The simple rule from `renewals` of all customers."""
     longest = int(rows.months.max(initial=0)) + 1
-    seen = np.bincount(rows.months + rows.is_lost, rows.customers, longest + 1)[1:]
-    exposed = np.cumsum(seen[::-1])[::-1]
+    ended = np.bincount(rows.months + rows.is_lost, rows.customers, longest + 1)[1:]
+    exposed = np.cumsum(ended[::-1])[::-1]
     lost = np.bincount(rows.months, rows.customers * rows.is_lost, longest)
     usual = float(lost.sum() / exposed.sum()) if exposed.sum() else 0.0
-    return TenureRule(np.cumprod(np.insert(1 - (lost + SHRUNK * usual) / (exposed + SHRUNK), 0, 1.0)), usual)
+    return TenureRule(
+        np.cumprod(np.insert(1 - (lost + PRIOR_LOSSES * usual) / (exposed + PRIOR_LOSSES), 0, 1.0)), usual
+    )

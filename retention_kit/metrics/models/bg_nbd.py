@@ -52,7 +52,7 @@ class BgNbd:
         """The logarithms of r, α, a and b, which `covariance` is of."""
         return np.log([self.r, self.alpha, self.a, self.b])
 
-    def replaced(self, log_parameters: Sequence[float] | np.ndarray) -> BgNbd:
+    def with_log_parameters(self, log_parameters: Sequence[float] | np.ndarray) -> BgNbd:
         """The same model with other parameters, given as logarithms of r, α, a and b."""
         r, alpha, a, b = (float(value) for value in np.exp(log_parameters))
         return replace(self, r=r, alpha=alpha, a=a, b=b)

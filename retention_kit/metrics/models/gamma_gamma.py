@@ -43,7 +43,7 @@ class GammaGamma:
         """The logarithms of p, q and v, which `covariance` is of."""
         return np.log([self.p, self.q, self.v])
 
-    def replaced(self, log_parameters: Sequence[float] | np.ndarray) -> GammaGamma:
+    def with_log_parameters(self, log_parameters: Sequence[float] | np.ndarray) -> GammaGamma:
         """The same model with other parameters, given as logarithms of p, q and v."""
         p, q, v = (float(value) for value in np.exp(log_parameters))
         return replace(self, p=p, q=q, v=v)

@@ -42,7 +42,7 @@ class ShiftedBetaGeometric:
         """The logarithms of α and β, which `covariance` is of."""
         return np.log([self.alpha, self.beta])
 
-    def replaced(self, log_parameters: Sequence[float] | np.ndarray) -> ShiftedBetaGeometric:
+    def with_log_parameters(self, log_parameters: Sequence[float] | np.ndarray) -> ShiftedBetaGeometric:
         """The same model with other parameters, given as logarithms of α and β."""
         alpha, beta = (float(value) for value in np.exp(log_parameters))
         return replace(self, alpha=alpha, beta=beta)

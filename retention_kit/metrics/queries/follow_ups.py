@@ -28,7 +28,7 @@ def happened(
     """To whom something happened from `first` to `last`, both counting, and who has not done anything about it since.
 
     Of who bought, began to pay or left, dates; of answers and tickets, moments, where a date is the whole day; of
-    renewals `last` is the date by which they come, and `kinds` those of members at risk (`members_lists.kinds`).
+    renewals `last` is the date by which they come, and `kinds` those of members at risk (`members_lists.risk_groups`).
     Columns: customer_id; happened_on, or happened_at; of answers said_score, of tickets ticket_id, of renewals billed,
     units and anchored_on; value_0, … for the contact (where there is one) and each column that the text names; agrees
     (1 or 0) and is_silent (1 or 0), both as the settings ask. The first 100,001 rows at most, the earliest first.

@@ -33,7 +33,7 @@ def response_rates(data: Dataset, every: str) -> pd.DataFrame | None:
         parts = {"period": granularity.sql("day"), "begins": f"DATE '{data.start}'"}
         return run_query(data, sql("response_rates"), None, None, (), **parts)
 
-    return data.kept(SummaryKey("response_rates", every), f"no response rates by {every}", made)
+    return data.cached(SummaryKey("response_rates", every), f"no response rates by {every}", made)
 
 
 def response_groups(data: Dataset, period: Period, column: str | None = None) -> pd.DataFrame | None:
@@ -45,7 +45,7 @@ def response_groups(data: Dataset, period: Period, column: str | None = None) ->
     if not data.has_invitations:
         return None
     key = SummaryKey("response_groups", str(period), column)
-    return data.kept(key, f"nothing of who answered up to {period}", lambda: _groups(data, period, column))
+    return data.cached(key, f"nothing of who answered up to {period}", lambda: _groups(data, period, column))
 
 
 def _groups(data: Dataset, period: Period, column: str | None) -> pd.DataFrame:

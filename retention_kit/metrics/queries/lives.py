@@ -22,7 +22,7 @@ MOST_SPENDERS = 20_000  # repeat buyers whose spend is fetched, one by one
 DRAWN = 5 * MOST_SPENDERS  # repeat buyers among whom those of each date are looked for
 
 
-def alike_buyers(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
+def buyer_groups(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
     """The customers with a purchase before a period's end, or the as-of date if that is earlier, by segment value.
 
     Columns: segment_value; frequency, days with a purchase after the first such day; recency_days and age_days, from
@@ -85,7 +85,7 @@ def _are_drawn_from_more(data: Dataset) -> bool:
 def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
     """The customers with a purchase before a date, and what they bought from it to another one.
 
-    Columns: those of `alike_buyers` without segment_value; later_purchases, days with a purchase from `ends` to before
+    Columns: those of `buyer_groups` without segment_value; later_purchases, days with a purchase from `ends` to before
     `until`; later_amount, what all of them spent then, in minor units.
     """
     query = sql("lives") + sql("lives_later")
@@ -102,7 +102,7 @@ def listed_buyers(
 ) -> pd.DataFrame:
     """The rows of a list of customers who buy, in one order whatever the segment.
 
-    Columns: customer_id, those of `alike_buyers` without its sums, last_day, recent_amount (minor units; of the twelve
+    Columns: customer_id, those of `buyer_groups` without its sums, last_day, recent_amount (minor units; of the twelve
     months up to the last purchase), segment_value, and in_all, how many there are besides those that `parts` leave out.
     """
     wanted = "1 = 1" if only is None else f"segment_value = {literal(only[1])}"

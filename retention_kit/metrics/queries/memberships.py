@@ -56,7 +56,7 @@ def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFra
         return read_steps(data, granularity, segment, len(traits_of(data)), _VIEWS, **parts)
 
     key = DerivedKey("renewal_steps", granularity, segment)
-    frame = data.kept(key, f"no renewals up to {cut}", made).at(span)
+    frame = data.cached(key, f"no renewals up to {cut}", made).at(span)
     return frame.assign(mrr=frame["mrr"] / (data.minor * 12))
 
 

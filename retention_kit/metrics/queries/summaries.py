@@ -87,7 +87,7 @@ def summary(data: Dataset, name: str, granularity: Granularity, segment: str | N
     """
     if reason := missing_reason(data, name):
         raise DataError("There are no {name} figures: {reason}", name=name, reason=reason)
-    return data.kept(
+    return data.cached(
         SummaryKey(name, granularity, segment),
         f"no {name} by {granularity.every} and {segment or 'whole'}",
         lambda: _query(data, name, granularity, segment),
@@ -146,7 +146,7 @@ def concentration(data: Dataset, period: Period) -> pd.DataFrame:
         frame = run_query(data, sql("concentration"), begins=f"DATE '{add_months(ends, -12)}'", ends=f"DATE '{ends}'")
         return frame.assign(**{name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")})
 
-    return data.kept(SummaryKey("concentration", ends), f"no concentration up to {ends}", made)
+    return data.cached(SummaryKey("concentration", ends), f"no concentration up to {ends}", made)
 
 
 def largest_change(data: Dataset, period: Period) -> tuple[float, float] | None:

@@ -99,7 +99,7 @@ def _monthly_snapshots(data: Dataset, granularity: Granularity, last: int, segme
         return frame.assign(revenue=revenue, revenue_squared=squared)
 
     key = SummaryKey("monthly_snapshots", (granularity, last), segment)
-    return data.kept(key, f"no twelve months up to {granularity.end(last)}", made)
+    return data.cached(key, f"no twelve months up to {granularity.end(last)}", made)
 
 
 def _year_of_orders(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:

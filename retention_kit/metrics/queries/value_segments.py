@@ -45,7 +45,7 @@ def value_segments(data: Dataset, period: Period) -> pd.DataFrame:
     if reason := missing_reason(data, "value_segments"):
         raise DataError("There are no value segments: {reason}", reason=reason)
     key = SummaryKey("value_segments", str(period))
-    return data.kept(key, f"no value segments of {period}", lambda: _query(data, period))
+    return data.cached(key, f"no value segments of {period}", lambda: _query(data, period))
 
 
 def _query(data: Dataset, period: Period) -> pd.DataFrame:
