@@ -21,7 +21,7 @@ from retention_kit.metrics.forecasts.members_lists import next_renewal
 from retention_kit.metrics.forecasts.renewal_model import (
     RenewalGroups,
     _by_renewal,
-    _spread,
+    _factor_covariance,
     deviation,
     fit_renewals,
     fit_tenure,
@@ -306,7 +306,7 @@ def test_what_chance_does_to_the_factors_of_a_trait():
     """Of 60 monthly losses 40 are of a and 20 of b: the variance of either is 40 × 20 / 60, over (40 + 20)² and
     (20 + 20)². All 30 yearly losses are of c, which leaves nothing to chance.
     """
-    spread = _spread(np.array([40.0, 20.0, 30.0]), np.array([0, 1, 2]), np.array([0, 0, 1]))
+    spread = _factor_covariance(np.array([40.0, 20.0, 30.0]), np.array([0, 1, 2]), np.array([0, 0, 1]))
     dealt = 40 * 20 / 60
     expected = [[dealt / 60**2, -dealt / 60 / 40, 0], [-dealt / 60 / 40, dealt / 40**2, 0], [0, 0, 0]]
     assert spread == pytest.approx(np.array(expected), abs=1e-15)

@@ -109,7 +109,7 @@ def compare(
 
 
 def verdict(comparison: Comparison | None, months: int) -> str:
-    """ "better" or "no_better" than the simple rule; "short" without a comparison, or for up to 12 months of history."""
+    """ "better" or "no_better" than the simple rule; "short" without a comparison, or up to 12 months of history."""
     if comparison is None or months <= SHORT:
         return "short"
     return "better" if comparison.is_better else "no_better"

@@ -136,7 +136,7 @@ def fit_renewals(rows: RenewalGroups) -> RenewalModel:
     for number, values in enumerate(rows.values, 1):
         observed, predicted = (np.bincount(group[:, number], n.sum(axis=1), len(values)) for n in (lost, expected))
         factors.append(dict(zip(values, (observed + PRIOR_LOSSES) / (predicted + PRIOR_LOSSES), strict=True)))
-        spreads.append(_spread(lost.sum(axis=1), group[:, number], group[:, 0]))
+        spreads.append(_factor_covariance(lost.sum(axis=1), group[:, number], group[:, 0]))
     return RenewalModel(curves, tuple(factors), tuple(spreads), tuple(warnings))
 
 
@@ -146,7 +146,7 @@ def interval_words(billed: str) -> tuple[str, dict[str, int]]:
     return (unit, {}) if count == 1 else (f"{unit}s", {"n": count})
 
 
-def _spread(lost: np.ndarray, trait: np.ndarray, billed: np.ndarray) -> np.ndarray:
+def _factor_covariance(lost: np.ndarray, trait: np.ndarray, billed: np.ndarray) -> np.ndarray:
     """The covariance of the logarithms of a trait's factors: the losses of an interval are multinomial over the values.
 
     The uncertainty of their total is that of the curve.

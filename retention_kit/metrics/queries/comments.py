@@ -1,4 +1,4 @@
-"""Comments as they were written: few leave the engine, without who wrote them."""
+"""Reads comments from the engine, without their customers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-MOST = 1_000  # comments of a survey that are read
+MOST = 1_000  # comments of a survey that are read, at most
 MONTHS = 12  # up to a period's end
-_A_NAME = "a name"  # why such a column is no segment
+_A_NAME = "a name"  # the reason why such a column is no segment
 
 
 class Window(NamedTuple):
@@ -39,8 +39,8 @@ def window_of(data: Dataset, period: Period) -> Window:
 def read_comments(data: Dataset, period: Period) -> pd.DataFrame:
     """The last comment of each customer to each survey in the `window_of` a period, the newest first.
 
-    Columns: survey, answer_group (detractors, passives, promoters; top or rest), comment, written (how many there are
-    of the survey; at most `MOST` of them are rows). No row tells of whom it is.
+    Columns: survey, answer_group (detractors, passives, promoters; top or rest), comment, written (the number of the
+    survey's comments, of which at most MOST are returned). Rows have no customers.
     """
     window = window_of(data, period)
     return run_query(
@@ -54,15 +54,15 @@ def read_comments(data: Dataset, period: Period) -> pd.DataFrame:
 
 
 def known_texts(data: Dataset, texts: Iterable[str]) -> set[str]:
-    """Which of some texts, in small letters, are ids of customers, or names in columns of names that were read."""
+    """Those of the texts, in lower case, that are ids of customers or values in columns of names."""
     import pandas as pd
 
-    asked = sorted({spelling for text in texts for spelling in (text, text.lower())})
-    if not asked:
+    spellings = sorted({spelling for text in texts for spelling in (text, text.lower())})
+    if not spellings:
         return set()
     engine = data.live_engine
     with engine.lock:
-        engine.register("comment_texts", pd.DataFrame({"said": asked}))
+        engine.register("comment_texts", pd.DataFrame({"said": spellings}))
         try:
             found: set[str] = set()
             for relation, column in _named_columns(data):
@@ -74,7 +74,7 @@ def known_texts(data: Dataset, texts: Iterable[str]) -> set[str]:
 
 
 def _named_columns(data: Dataset) -> list[tuple[str, str]]:
-    """The relations and columns that say who somebody is."""
+    """The relations and columns that identify customers."""
     engine = data.live_engine
     columns = [(table, "customer_id") for table in TABLES if table in data.tables]
     names = [name for name, why in data.excluded_columns.items() if why == _A_NAME]
@@ -85,9 +85,9 @@ def _named_columns(data: Dataset) -> list[tuple[str, str]]:
 
 
 def _group_sql(data: Dataset) -> str:
-    """What an answer counts as in its score."""
-    chosen = data.settings.definitions
-    tops = {"csat": chosen.csat_top, "ces": None if chosen.ces_top == "mean" else chosen.ces_top}
+    """SQL for the group of an answer in its score."""
+    definitions = data.settings.definitions
+    tops = {"csat": definitions.csat_top, "ces": None if definitions.ces_top == "mean" else definitions.ces_top}
     cases = "CASE WHEN score >= 9 THEN 'promoters' WHEN score >= 7 THEN 'passives' ELSE 'detractors' END"
     others = " ".join(
         f"WHEN survey = '{survey}' THEN CASE WHEN score > high - {top_sql(survey, top)} THEN 'top' ELSE 'rest' END"

@@ -1,4 +1,4 @@
-"""The customers behind a figure: who came, came back, was lost or active in a period. Only the engine knows them."""
+"""Lists of the customers behind figures: new, reactivated, lost and active ones of a period."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-EARLIER = "(before)"  # the cohort of who was a customer before the data begin
+EARLIER = "(before)"  # the cohort of customers known from before the data
 LISTS = {  # the metric that counts a list's rows: what happened to the customers on it
     "lost_customers": "lost",
     "new_customers": "new",
     "reactivated_customers": "reactivated",
 }
-_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {  # by the table that decides who is a customer
+_COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {  # by basis
     "orders": dict.fromkeys(("lost", "new", "reactivated"), ("last_purchase", "revenue_12_months")),
     "subscriptions": {
         "lost": ("paid_until", "mrr", "reason"),
@@ -44,9 +44,7 @@ _COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {  # by the table that decides
 
 
 class ListTotal(NamedTuple):
-    """What stands on one list: how many rows, of how many where it is a shortened one, and the sum of their money in
-    the report's currency.
-    """
+    """Totals of a list: its rows, the number without a limit, and the sum of money in the report's currency."""
 
     customers: int
     in_all: int
@@ -55,7 +53,7 @@ class ListTotal(NamedTuple):
 
 
 def total_of(rows: pd.DataFrame, money: str) -> ListTotal:
-    """What stands on a list, with the column that holds its money."""
+    """The totals of a list; `money` is its column with money."""
     in_all = rows.attrs.get("in_all", len(rows))
     return ListTotal(len(rows), in_all, money_sum(rows[money]), tuple(rows.columns))
 
@@ -67,43 +65,40 @@ def list_totals(
     only: tuple[str, str] | None = None,
     lists: dict[str, pd.DataFrame] | None = None,
 ) -> dict[str, ListTotal]:
-    """What the lists of a period hold, by the metric that counts their rows; empty where no customers are at hand.
+    """The totals of `customer_lists` by metric; computed once for each period, columns and segment value.
 
-    `lists` are `customer_lists` of the same period, where they have been made. Computed once for each period,
-    columns and segment value.
+    Empty if only other summaries are available. `lists` are the lists of the same period, if already computed.
     """
     columns = tuple(columns)
     key = SummaryKey("lists", (str(period), columns), only)  # its columns are told, too
     if key not in data.summaries:
         if lists is None and data.engine is None:
             return {}
-        made = customer_lists(data, period, columns, only) if lists is None else lists
-        data.summaries[key] = {metric: total_of(rows, money_column(data)) for metric, rows in made.items()}
+        frames = customer_lists(data, period, columns, only) if lists is None else lists
+        data.summaries[key] = {metric: total_of(rows, money_column(data)) for metric, rows in frames.items()}
     return data.summaries[key]
 
 
 def money_sum(amounts: pd.Series) -> float:
-    """A sum of money without what floats add to it: 631.5, not 631.4999999999999, which would print as another."""
+    """A sum of money without errors of floats: 631.5, not 631.4999999999999, which would be printed differently."""
     return round(fsum(amounts), 6)
 
 
 def money_column(data: Dataset) -> str:
-    """The column of a list that holds money: what was paid a month, or spent in the twelve months
-    to the last purchase.
-    """
+    """The column of a list with money: MRR, or the amount spent in the twelve months up to the last purchase."""
     return "mrr" if data.basis == "subscriptions" else "revenue_12_months"
 
 
 def customer_lists(
     data: Dataset, period: Period, columns: Iterable[str] = (), only: tuple[str, str] | None = None
 ) -> dict[str, pd.DataFrame]:
-    """The customers lost, new and reactivated in a period, by the metric that counts them; empty without such figures.
+    """The customers lost, new and reactivated in a period, by the metric that counts them; empty without such metrics.
 
     A row is a change of one customer: with `churn_mode = "event"` one may leave twice. Columns: customer_id;
-    last_purchase (local date, before the period's end) and revenue_12_months (the twelve months up to that purchase),
-    or for subscriptions paid_until (first date without service), mrr (what was lost) and reason, and for who came
-    paid_since and mrr (at the period's end; 0 where they left before); then the value of each segment column. Money is
-    in the report's currency, the largest first. `only`, a segment column and its value, leaves the others out.
+    last_purchase (local date, before the period's end) and revenue_12_months (the twelve months up to that purchase).
+    For subscriptions: paid_until (first date without service), mrr (the lost amount) and reason; or, if new or
+    reactivated, paid_since and mrr (at the period's end; 0 if they left before). Then the value of each segment column.
+    Money is in the report's currency, the largest first. `only`, a segment column and its value, selects customers.
     """
     if missing_reason(data, "movements"):
         return {}
@@ -126,13 +121,12 @@ def active_customers(
     columns: Iterable[str] = (),
     only: tuple[str, str] | None = None,
 ) -> pd.DataFrame:
-    """The customers active in a period, all or those of one cohort: as many as the metric, or the cell of `cohorts`,
-    says.
+    """The customers active in a period, all or those of one cohort; their number is that of the metric or of `cohorts`.
 
-    Columns: customer_id; cohort, the period in which they were first active ("2011-11"), or "(before)" of known earlier
-    customers; paid, their purchases of the period, or for subscriptions their MRR at its end, in the report's currency;
-    then the value of each segment column. The largest first. `only`, a segment column and its value, leaves the others
-    out. Raises DataError where the data have no customers, PeriodError where a period lies outside them.
+    Columns: customer_id; cohort, the period in which they were first active ("2011-11"), or "(before)" for known
+    earlier customers; paid, their purchases in the period, or for subscriptions their MRR at its end, in the report's
+    currency; then the value of each segment column. The largest first. `only`, a segment column and its value, selects
+    customers. Raises DataError if the data have no customers, PeriodError if a period is outside the data.
     """
     if reason := missing_reason(data, "movements"):
         raise DataError("There are no active customers: {reason}", reason=reason)
@@ -152,22 +146,20 @@ def active_customers(
 
 
 def _by_column(
-    data: Dataset, ask_for: Callable, period: Period, columns: Iterable[str], only: tuple[str, str] | None
+    data: Dataset, query: Callable, period: Period, columns: Iterable[str], only: tuple[str, str] | None
 ) -> tuple[pd.DataFrame, list[pd.Series]]:
-    """The rows of a list, which come in one order whatever the segment, and the values of each
-    segment column in them.
-    """
+    """The rows of a list, and their values in each segment column; `query` returns the same order for each column."""
     if data.engine is None:
         raise DataError("The figures kept for the report hold no customers: load the data to see them.")
     columns = list(columns) or ([only[0]] if only else [])
     for column in columns:
         check_segment(data, column)
-    frames = [ask_for(data, period, column) for column in columns] or [ask_for(data, period, None)]
+    frames = [query(data, period, column) for column in columns] or [query(data, period, None)]
     return frames[0], [one["segment_value"].rename(column) for column, one in zip(columns, frames, strict=False)]
 
 
 def _has_segment_value(frame: pd.DataFrame, values: list[pd.Series], only: tuple[str, str] | None) -> pd.Series:
-    """Which rows are of the one segment value asked for."""
+    """Whether rows have the segment value of `only`."""
     import pandas as pd
 
     if only is None:
@@ -176,12 +168,12 @@ def _has_segment_value(frame: pd.DataFrame, values: list[pd.Series], only: tuple
 
 
 def _unit(data: Dataset) -> int:
-    """What divides sums into the report's currency: MRR is in twelfths of a minor unit."""
+    """The divisor from sums to the report's currency: MRR is in twelfths of a minor unit."""
     return data.minor * (12 if data.basis == "subscriptions" else 1)
 
 
 def with_segment_values(frame: pd.DataFrame, values: list[pd.Series]) -> pd.DataFrame:
-    """A list with its segment values; a segment column that is named like one of ours is told apart."""
+    """A list with its segment values; a segment column with the name of another column gets the prefix `segment.`."""
     for value in values:
         name = f"segment.{value.name}" if value.name in frame else value.name
         frame = frame.assign(**{name: value})
@@ -189,7 +181,7 @@ def with_segment_values(frame: pd.DataFrame, values: list[pd.Series]) -> pd.Data
 
 
 def _changes_of_period(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
-    """All changes of a period in one order, whatever the segment."""
+    """All changes of a period, in the same order for every segment."""
     granularity = Granularity(period.every)
     parts = {"period": str(period.index), **segment_parts(segment)}
     if data.basis == "orders":
@@ -206,7 +198,7 @@ def _changes_of_period(data: Dataset, period: Period, segment: str | None) -> pd
 
 
 def _active_in_period(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
-    """All who were active in a period, in one order, whatever the segment."""
+    """All active customers of a period, in the same order for every segment."""
     granularity = Granularity(period.every)
     parts = {
         "period": str(period.index),

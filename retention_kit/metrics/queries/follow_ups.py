@@ -1,4 +1,4 @@
-"""To whom something happened that a follow-up waits for: a few rows, with what the tables say of these customers."""
+"""Finds customers with an event that triggers a follow-up, and their values in the tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-MOST = 100_000  # rows of one follow-up that leave the engine
+MOST = 100_000  # rows of one follow-up at most
 _NOBODY = "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS DATE) AS day WHERE 1 = 0)"
 _PAUSING = "SELECT customer_id FROM subscriptions WHERE status = 'paused' AND paid_until IS NULL"
 
@@ -25,13 +25,13 @@ _PAUSING = "SELECT customer_id FROM subscriptions WHERE status = 'paused' AND pa
 def happened(
     data: Dataset, follow_up: FollowUp, first: date | datetime, last: date | datetime, kinds: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """To whom something happened from `first` to `last`, both counting, and who has not done anything about it since.
+    """Customers with the event of a follow-up from `first` to `last` (inclusive) that nothing later has made obsolete.
 
-    Of who bought, began to pay or left, dates; of answers and tickets, moments, where a date is the whole day; of
-    renewals `last` is the date by which they come, and `kinds` those of members at risk (`members_lists.risk_groups`).
-    Columns: customer_id; happened_on, or happened_at; of answers said_score, of tickets ticket_id, of renewals billed,
-    units and anchored_on; value_0, … for the contact (where there is one) and each column that the text names; agrees
-    (1 or 0) and is_silent (1 or 0), both as the settings ask. The first 100,001 rows at most, the earliest first.
+    For purchases, first payments and losses these are dates; for answers and tickets times, where a date is a whole
+    day; for renewals `last` is the latest date, and `kinds` are those at risk (`members_lists.risk_groups`). Columns:
+    customer_id; happened_on or happened_at; said_score of answers, ticket_id of tickets, billed, units and anchored_on
+    of renewals; value_0, … for the contact (if any) and each column used in the text; agrees (1 or 0) and is_silent (1
+    or 0) by the settings. At most 100,001 rows, the earliest first.
     """
     rule, found = follow_up.rule, _found_sql(data, follow_up)
     if rule.kind == "renewal":
@@ -60,16 +60,16 @@ def happened(
 
 
 def _newcomers(data: Dataset, customer: str) -> str:
-    """SQL that leaves out who was a customer before the data begin, whose first purchase nobody knows."""
+    """SQL that excludes customers known from before the data, whose first purchase is unknown."""
     return f" AND {customer} NOT IN (SELECT customer_id FROM known_customers)" if data.has_known_customers else ""
 
 
 def _found_sql(data: Dataset, follow_up: FollowUp) -> str:
-    """SQL after `happened`: its rows with what the tables say of these customers."""
+    """SQL that selects the rows of `happened`, with values of these customers from the tables."""
     engine, tables = data.live_engine, [*data.parts]
-    named = [name for name in (follow_up.contact, *follow_up.merged) if name is not None]
+    columns = [name for name in (follow_up.contact, *follow_up.merged) if name is not None]
     selected, joins = ["happened.*"], []
-    for number, name in enumerate(named):
+    for number, name in enumerate(columns):
         if name == "customer_id":
             selected.append(f"happened.customer_id AS value_{number}")
             continue
@@ -88,9 +88,9 @@ def _found_sql(data: Dataset, follow_up: FollowUp) -> str:
     selected.append(f"CASE WHEN {' OR '.join(silent) or '1 = 0'} THEN 1 ELSE 0 END AS is_silent")
     rule = follow_up.rule
     when = "happened_at" if rule.kind in ("score", "ticket") else "happened_on"
-    by = [f"happened.{when}"] if rule.kind != "renewal" else []
-    by += ["happened.customer_id", *(["happened.ticket_id"] if rule.kind == "ticket" else [])]
-    return f"SELECT {', '.join(selected)} FROM happened {' '.join(joins)} ORDER BY {', '.join(by)} LIMIT {MOST + 1}"
+    order = [f"happened.{when}"] if rule.kind != "renewal" else []
+    order += ["happened.customer_id", *(["happened.ticket_id"] if rule.kind == "ticket" else [])]
+    return f"SELECT {', '.join(selected)} FROM happened {' '.join(joins)} ORDER BY {', '.join(order)} LIMIT {MOST + 1}"
 
 
 def _same(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Who was asked to answer a survey and who did: by period, and by what was known of customers when they were asked."""
+"""Response rates of surveys: by period, and by properties of customers at the time of the invitation."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-MONTHS = 12  # of invitations that are compared, up to a period's end
+MONTHS = 12  # of compared invitations, up to a period's end
 
 
 def response_rates(data: Dataset, every: str) -> pd.DataFrame | None:
-    """Customers who were asked and who answered, by the period in which their days to answer were over.
+    """Numbers of invited customers and of those who answered, by the period in which the time to answer ended.
 
-    Columns: period (an index), invited, answered. A customer counts once in a period, an anonymous invitation as one.
-    None where the data hold no invitations.
+    Columns: period (an index), invited, answered. A customer counts once in a period; so does an anonymous invitation.
+    None if the data have no invitations.
     """
     if not data.has_invitations:
         return None
     granularity = Granularity(every)
 
-    def made() -> pd.DataFrame:
+    def compute() -> pd.DataFrame:
         parts = {"period": granularity.sql("day"), "begins": f"DATE '{data.start}'"}
         return run_query(data, sql("response_rates"), None, None, (), **parts)
 
-    return data.cached(SummaryKey("response_rates", every), f"no response rates by {every}", made)
+    return data.cached(SummaryKey("response_rates", every), f"no response rates by {every}", compute)
 
 
 def response_groups(data: Dataset, period: Period, column: str | None = None) -> pd.DataFrame | None:
-    """Customers who were asked in the twelve months up to a period's end and who answered, by what they were then.
+    """The same for the twelve months up to a period's end, by properties of customers when they were invited.
 
-    Each by their last invitation whose days to answer were over. Columns: about (bought, spent, paying; or the segment
-    column), value, invited, answered. None where the data hold no invitations.
+    Counts each one's last invitation whose time to answer was over. Columns: about (bought, spent, paying; or the
+    segment column), value, invited, answered. None if the data have no invitations.
     """
     if not data.has_invitations:
         return None
@@ -53,15 +53,15 @@ def _groups(data: Dataset, period: Period, column: str | None) -> pd.DataFrame:
 
     ends = min(period.end, data.as_of)
     parts = {"begins": f"DATE '{add_months(ends, -MONTHS)}'", "ends": f"DATE '{ends}'"}
-    asked = sql("last_invitations")
+    invitations = sql("last_invitations")
     if column is not None:
         granularity = Granularity(period.every)
         parts |= {"period": granularity.sql("asked.day"), **segment_parts(column)}
-        frame = run_query(data, asked + sql("responses_by_segment"), granularity, column, (), **parts)
+        frame = run_query(data, invitations + sql("responses_by_segment"), granularity, column, (), **parts)
         return frame.assign(about=column)[["about", "value", "invited", "answered"]]
     queries = {"orders": "responses_by_purchases", "subscriptions": "responses_by_payment"}
     frames = [
-        run_query(data, asked + sql(query), None, None, (), **parts)
+        run_query(data, invitations + sql(query), None, None, (), **parts)
         for table, query in queries.items()
         if table in data.tables
     ]

@@ -1,4 +1,4 @@
-"""What customers who answered a survey did afterwards: whether they stayed, by their score."""
+"""Retention of customers after they answered a survey, by their score."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-MONTHS = 3  # after an answer; with `inactivity_days` so many days
+MONTHS = 3  # after an answer; `inactivity_days` if that is set
 
 
 class Window(NamedTuple):
-    """Answers from `begins` to before `ends`; all of their later time is known."""
+    """Answers from `begins` to before `ends`; the data include all of their later time."""
 
     begins: date
     ends: date
@@ -29,7 +29,7 @@ class Window(NamedTuple):
 
 
 def window_of(data: Dataset, period: Period) -> Window:
-    """Twelve months of answers, the last that can be followed up to a period's end."""
+    """The last twelve months of answers whose later time is over by a period's end."""
     cut = min(period.end, data.as_of)
     days = data.settings.definitions.inactivity_days if data.basis == "orders" else None
     ends = add_months(cut, -MONTHS) if days is None else cut - timedelta(days=days)
@@ -39,10 +39,10 @@ def window_of(data: Dataset, period: Period) -> Window:
 def later_retention(data: Dataset, period: Period) -> pd.DataFrame | None:
     """Customers who answered in the `window_of` a period, by survey and score, and how many of them stayed.
 
-    The first answer of each that was given as a customer: one who paid, and still does three months later; or who had
-    bought within twelve months, and bought again within three months or the time of inactivity. Columns: survey, score,
-    high (of the scale), customers, kept; the row of the survey "" counts all who were customers in the window. None
-    where the data hold no answers or no customers.
+    Counts each one's first answer as a customer. Subscribers stay if they still pay three months later; buyers (within
+    twelve months before) if they buy again within three months, or `inactivity_days`. Columns: survey, score, high (of
+    the scale), customers, kept; the row with survey "" counts all customers of the window. None if the data have no
+    answers or no customers.
     """
     if missing_reason(data, "feedback") or missing_reason(data, "movements"):
         return None

@@ -1,4 +1,4 @@
-"""Customers who buy as a lifetime model sees them: collapsed on the engine, alike ones in one row."""
+"""The inputs of lifetime models for buyers, grouped on the engine."""
 
 from __future__ import annotations
 
@@ -18,56 +18,56 @@ if TYPE_CHECKING:
     from retention_kit.data.dataset import Dataset
 
 _READ = ("purchase_history",)
-MOST_SPENDERS = 20_000  # repeat buyers whose spend is fetched, one by one
-DRAWN = 5 * MOST_SPENDERS  # repeat buyers among whom those of each date are looked for
+MOST_SPENDERS = 20_000  # repeat buyers in a `spend_sample`
+DRAWN = 5 * MOST_SPENDERS  # repeat buyers in the view `spenders`, from which samples of all dates are drawn
 
 
 def buyer_groups(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
     """The customers with a purchase before a period's end, or the as-of date if that is earlier, by segment value.
 
-    Columns: segment_value; frequency, days with a purchase after the first such day; recency_days and age_days, from
-    that first day to the last purchase and to the day before the end; customers, how many are alike in all of that;
-    repeat_amount and recent_amount, what they spent after the first day and in the twelve months up to the last
+    Columns: segment_value; frequency, days with a purchase after the first such day; recency_days and age_days, days
+    from that first day to the last purchase and to the day before the end; customers, the number with the same values;
+    repeat_amount and recent_amount, their sums spent after the first day and in the twelve months up to the last
     purchase, in minor units.
     """
     if segment is None:
-        return _alike_in_all(data, period)
+        return _groups_of_all(data, period)
     parts = {"period": str(period.index), **segment_parts(segment), **_dates(min(period.end, data.as_of))}
     return run_query(data, sql("lives") + sql("lives_alike"), Granularity(period.every), segment, _READ, **parts)
 
 
-def _alike_in_all(data: Dataset, period: Period) -> pd.DataFrame:
-    """The same of all customers, from states that are computed once for all periods."""
+def _groups_of_all(data: Dataset, period: Period) -> pd.DataFrame:
+    """The same for all customers together, from states that are computed once for all periods."""
     import numpy as np
     import pandas as pd
 
     granularity, views = Granularity(period.every), (*_READ, "purchase_states")
-    found = run_query(data, sql("lives_at_end"), granularity, None, views, period=str(period.index))
+    states = run_query(data, sql("lives_at_end"), granularity, None, views, period=str(period.index))
     last_day = min(period.end, data.as_of) - timedelta(days=1)
-    recency = found["recency_days"].to_numpy("int64")
-    age = (last_day - EPOCH).days - found["first_day"].to_numpy("int64")
+    recency = states["recency_days"].to_numpy("int64")
+    age = (last_day - EPOCH).days - states["first_day"].to_numpy("int64")
     days = int(age.max(initial=0)) + 1
-    keys = (found["frequency"].to_numpy("int64") * days + recency) * days + age
+    keys = (states["frequency"].to_numpy("int64") * days + recency) * days + age
     order = np.argsort(keys)
     keys = keys[order]
     begins = np.flatnonzero(np.diff(keys, prepend=-1))
     keys = keys[begins]
-    alike = {"frequency": keys // days**2, "recency_days": keys // days % days, "age_days": keys % days}
+    counts = {"frequency": keys // days**2, "recency_days": keys // days % days, "age_days": keys % days}
     sums = ("customers", "repeat_amount", "recent_amount")
     return pd.DataFrame(
         {"segment_value": pd.Categorical.from_codes(np.zeros(len(keys), "int8"), [""])}
-        | {name: values.astype("int32") for name, values in alike.items()}
-        | {name: np.add.reduceat(found[name].to_numpy("int64")[order], begins) if len(keys) else keys for name in sums}
+        | {name: values.astype("int32") for name, values in counts.items()}
+        | {name: np.add.reduceat(states[name].to_numpy("int64")[order], begins) if len(keys) else keys for name in sums}
     )
 
 
 def spend_sample(data: Dataset, ends: date) -> pd.DataFrame:
-    """What repeat buyers spent before a date, of 20,000 of them at most, in an order that tells nobody apart.
+    """The spending of at most 20,000 repeat buyers before a date, without ids.
 
-    Columns: frequency, repeat_amount (minor units). Who is drawn follows from a digest of the ids.
+    Columns: frequency, repeat_amount (minor units). The sample is drawn by a digest of the ids.
     """
     spent = _spent(data, ends, "spenders", "place")
-    if len(spent) < MOST_SPENDERS and _are_drawn_from_more(data):
+    if len(spent) < MOST_SPENDERS and _is_truncated(data):
         spent = _spent(data, ends, "purchase_history", "md5(customer_id), customer_id")
     return spent
 
@@ -77,38 +77,38 @@ def _spent(data: Dataset, ends: date, spenders: str, order: str) -> pd.DataFrame
     return run_query(data, sql("lives_spend"), None, None, (*_READ, "spenders"), **parts)
 
 
-def _are_drawn_from_more(data: Dataset) -> bool:
-    """Whether there may be repeat buyers besides those of the view `spenders`."""
+def _is_truncated(data: Dataset) -> bool:
+    """Whether there may be more repeat buyers than in the view `spenders`."""
     return bool(run_query(data, f"SELECT place FROM spenders WHERE place = {DRAWN}", views=(*_READ, "spenders")).size)
 
 
 def later_purchases(data: Dataset, ends: date, until: date) -> pd.DataFrame:
-    """The customers with a purchase before a date, and what they bought from it to another one.
+    """The customers with a purchase before `ends`, in groups, and their purchases from then to before `until`.
 
-    Columns: those of `buyer_groups` without segment_value; later_purchases, days with a purchase from `ends` to before
-    `until`; later_amount, what all of them spent then, in minor units.
+    Columns: those of `buyer_groups` without segment_value; later_purchases, days with a purchase of each customer;
+    later_amount, the amount spent by all of them, in minor units.
     """
     query = sql("lives") + sql("lives_later")
     return run_query(data, query, None, None, _READ, **_dates(ends), until=f"DATE '{until}'")
 
 
 def second_purchase_gaps(data: Dataset, ends: date) -> pd.DataFrame:
-    """How long customers took to buy again, of those who did before a date. Columns: days, customers."""
+    """The times from first to second purchases before a date. Columns: days, customers."""
     return run_query(data, sql("lives_gaps"), None, None, _READ, **_dates(ends))
 
 
 def listed_buyers(
     data: Dataset, name: str, period: Period, segment: str | None, only: tuple[str, str] | None, **parts: str
 ) -> pd.DataFrame:
-    """The rows of a list of customers who buy, in one order whatever the segment.
+    """The rows of the list `name` of buyers, in the same order for every segment.
 
     Columns: customer_id, those of `buyer_groups` without its sums, last_day, recent_amount (minor units; of the twelve
-    months up to the last purchase), segment_value, and in_all, how many there are besides those that `parts` leave out.
+    months up to the last purchase), segment_value, and in_all, the number of rows without the limit in `parts`.
     """
     wanted = "1 = 1" if only is None else f"segment_value = {literal(only[1])}"
-    given = {"period": str(period.index), "wanted": wanted, **segment_parts(segment), **parts}
+    placeholders = {"period": str(period.index), "wanted": wanted, **segment_parts(segment), **parts}
     granularity, dates = Granularity(period.every) if segment else None, _dates(min(period.end, data.as_of))
-    return run_query(data, sql("lives") + sql(f"listed_{name}"), granularity, segment, _READ, **dates, **given)
+    return run_query(data, sql("lives") + sql(f"listed_{name}"), granularity, segment, _READ, **dates, **placeholders)
 
 
 def _dates(ends: date) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How long subscribers stay: renewals, survival times and who pays at a date, collapsed on the engine."""
+"""Renewals, survival times and paying customers at a date, for subscriptions; grouped on the engine."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-_ALONE = "since AS run_since, until AS run_until, CAST(NULL AS DATE) AS behind"
-_AROUND = (
+_SINGLE_INTERVAL = "since AS run_since, until AS run_until, CAST(NULL AS DATE) AS behind"
+_SEVERAL_INTERVALS = (
     "MIN(since) OVER (PARTITION BY customer_id, run) AS run_since, "
     "MAX(until) OVER (PARTITION BY customer_id, run) AS run_until, "
     "MAX(until) OVER (PARTITION BY customer_id ORDER BY since, billed "
     "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS behind"
 )
 _VIEWS = ["levels", "paid_stretches", "traits"]
-GRACE = 3  # days after a renewal was due in which an end still counts as its own, unless the next is within a week
+GRACE = 3  # days after a renewal in which an end still belongs to it, unless the next one is within a week
 
 
 def traits_of(data: Dataset) -> tuple[str, ...]:
-    """The columns that tell subscribers apart: the plan, then the segments that the report shows."""
+    """The segment columns of the renewal model: the plan, then those of the report."""
     wanted = ["plan", *data.settings.report.segments]
     return tuple(dict.fromkeys(column for column in wanted if column in data.segments))
 
 
 def renewals(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
-    """Subscriptions up to a date, collapsed; a pause is no end.
+    """Subscriptions up to a date, in groups; a pause is no end.
 
-    Columns: segment_value; billed, the interval; outcome: member (one of each customer who pays then), lost, or kept
-    (until another took over, or so far); units, whole months since the start, weeks or days where the interval is of
-    these (of a lost one before the renewal that it did not make); a column `trait_0`, … for each of `traits_of`;
-    customers; mrr at the date, of members, in the report's currency.
+    Columns: segment_value; billed, the interval; outcome: member (one for each customer who pays then), lost, or kept
+    (until another one replaced it, or so far); units, whole months, weeks or days since the start, depending on the
+    interval (of a lost one before the missed renewal); a column `trait_0`, … for each of `traits_of`; customers; mrr of
+    members at the date, in the report's currency.
     """
     _check(data, "renewals", cut, segment)
     granularity, span = _shared_span(data, cut)
 
-    def made() -> RenewalSteps:
+    def compute() -> RenewalSteps:
         parts = _ended_parts("until", "anchored")
         return read_steps(data, granularity, segment, len(traits_of(data)), _VIEWS, **parts)
 
     key = DerivedKey("renewal_steps", granularity, segment)
-    frame = data.cached(key, f"no renewals up to {cut}", made).at(span)
+    frame = data.cached(key, f"no renewals up to {cut}", compute).at(span)
     return frame.assign(mrr=frame["mrr"] / (data.minor * 12))
 
 
 def renewals_and_after(data: Dataset, cut: date, months: int) -> pd.DataFrame:
-    """`renewals` of all customers, and what happened to the members in the months after the date.
+    """`renewals` of all customers, with what happened to the members in the months after the date.
 
-    More columns: gone, who was lost by the end; months_paid, month ends at which they paid; paid, their MRR at those,
-    in the report's currency.
+    More columns: gone, customers lost by the end; months_paid, paid month ends; paid, the sum of MRR at these, in the
+    report's currency.
     """
     span = span_before(cut)[1]
     parts = _trait_parts(traits_of(data), span)
@@ -82,32 +82,31 @@ def renewals_and_after(data: Dataset, cut: date, months: int) -> pd.DataFrame:
         "paid": "coalesce(after.paid, 0)",
     }
     later = "".join(f", CAST(SUM({value}) AS BIGINT) AS {name}" for name, value in sums.items())
-    frame = _ask(data, "renewals", cut, None, **parts, later=later)
+    frame = _query(data, "renewals", cut, None, **parts, later=later)
     return frame.assign(**{name: frame[name] / (data.minor * 12) for name in ("mrr", "paid")})
 
 
 def survival_times(data: Dataset, cut: date, segment: str | None = None) -> pd.DataFrame:
-    """How long customers stayed until they were lost for the first time, or so far, at a date; a pause is no loss.
+    """The times from the start to the first loss, or so far, at a date; a pause is no loss.
 
-    Columns: segment_value (that they began with), lost (0 or 1), months (whole ones; of a lost one with the last that
-    was begun), customers.
+    Columns: segment_value (at the start), lost (0 or 1), months (whole ones; if lost, the last begun one counts, too),
+    customers.
     """
     key = SummaryKey("survival", cut, segment)
     if key not in data.summaries:
         began = span_before(cut)[0].sql("lives.since")
-        data.summaries[key] = _ask(data, "survival", cut, segment, began=began)
+        data.summaries[key] = _query(data, "survival", cut, segment, began=began)
     return data.summaries[key]
 
 
 def listed_members(
     data: Dataset, cut: date, segment: str | None, value: str | None, kinds: pd.DataFrame, rank: str, most: int
 ) -> pd.DataFrame:
-    """The members at a date who are of some kinds, the first by the SQL of `rank`; `value` leaves other segment values
-    out.
+    """The members at a date who belong to `kinds`: the first `most` by the SQL expression `rank`.
 
-    `kinds` have billed, kind_units, the traits, and leaving, chance and usual, which each row gets. More columns:
-    customer_id, units, mrr (twelfths of a minor unit), since, anchored (dates as text; renewals count from the latter),
-    segment_value, and in_all, how many there are besides those that `most` leaves out.
+    `value` selects a segment value. `kinds` have billed, kind_units, the traits, and leaving, chance and usual, which
+    are added to each row. More columns: customer_id, units, mrr (twelfths of a minor unit), since, anchored (dates as
+    text; renewals count from the latter), segment_value, and in_all, the number of members without the limit.
     """
     span, traits = span_before(cut)[1], traits_of(data)
     parts = _trait_parts(traits, span) | {
@@ -122,20 +121,25 @@ def listed_members(
     with engine.lock:
         engine.register("member_kinds", kinds.reset_index(drop=True))
         try:
-            return _ask(data, "listed_members", cut, segment, **parts)
+            return _query(data, "listed_members", cut, segment, **parts)
         finally:
             engine.unregister("member_kinds")
 
 
 def renewing_members(data: Dataset, cut: date, until: date, kinds: pd.DataFrame | None, found: str) -> pd.DataFrame:
-    """The members at a date whose next renewal comes by another one, all or those of some kinds, as `found` selects
-    from `happened`: customer_id, billed, units, anchored_on. `kinds` as in `listed_members`.
+    """The members at a date whose next renewal is by `until`: all, or those of `kinds` (see `listed_members`).
+
+    `found` is SQL that selects from `happened`, with the columns customer_id, billed, units and anchored_on.
     """
     traits, span = traits_of(data), span_before(cut)[1]
     parts = _trait_parts(traits, span) if kinds is not None else {"joins": ""}
-    alike = "".join(f" AND kinds.trait_{one} = coalesce(t{one}.value, {literal(NONE)})" for one in range(len(traits)))
-    join = f"JOIN member_kinds AS kinds ON kinds.billed = counted.billed AND kinds.kind_units = counted.units{alike}"
-    more = {
+    same_traits = "".join(
+        f" AND kinds.trait_{one} = coalesce(t{one}.value, {literal(NONE)})" for one in range(len(traits))
+    )
+    join = (
+        f"JOIN member_kinds AS kinds ON kinds.billed = counted.billed AND kinds.kind_units = counted.units{same_traits}"
+    )
+    placeholders = {
         "until": f"DATE '{until}'",
         "months_until": months_between("counted.anchored", f"DATE '{until}'"),
         "kinds": f"{parts['joins']} {join}" if kinds is not None else "",
@@ -144,15 +148,15 @@ def renewing_members(data: Dataset, cut: date, until: date, kinds: pd.DataFrame 
     engine = data.live_engine
     with engine.lock:
         if kinds is None:
-            return _ask(data, "due_renewals", cut, None, **more)
+            return _query(data, "due_renewals", cut, None, **placeholders)
         engine.register("member_kinds", kinds.reset_index(drop=True))
         try:
-            return _ask(data, "due_renewals", cut, None, **more)
+            return _query(data, "due_renewals", cut, None, **placeholders)
         finally:
             engine.unregister("member_kinds")
 
 
-def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
+def _query(data: Dataset, name: str, cut: date, segment: str | None, **more: str) -> pd.DataFrame:
     _check(data, name, cut, segment)
     granularity, span = span_before(cut)
     is_by_trait = name != "survival"
@@ -169,7 +173,7 @@ def _ask(data: Dataset, name: str, cut: date, segment: str | None, **more: str) 
 
 
 def _check(data: Dataset, name: str, cut: date, segment: str | None) -> None:
-    """Raise where the engine is not at hand, or the segment is unknown."""
+    """Raise DataError without an engine, UnknownNameError for an unknown segment."""
     if data.engine is None:
         raise DataError(
             "The figures kept for the report hold no {name} up to {cut} by {segment}.",
@@ -181,7 +185,7 @@ def _check(data: Dataset, name: str, cut: date, segment: str | None) -> None:
 
 
 def _ended_parts(ends: str, counted_from: str) -> dict[str, str]:
-    """SQL of what ended on `ends`: the last day that counts, and the whole months from the other date to `ends`."""
+    """SQL expressions for subscriptions that ended on `ends`: their last days, and the whole months to `ends`."""
     return {
         "day_before": f"({ends} - CAST(1 AS INTEGER))",
         "days_before": f"({ends} - CAST({GRACE + 1} AS INTEGER))",
@@ -190,14 +194,15 @@ def _ended_parts(ends: str, counted_from: str) -> dict[str, str]:
 
 
 def span_before(cut: date) -> tuple[Granularity, int]:
-    """A grid of months one of which ends at the date, and its number."""
+    """A granularity of months that has one ending at the date, and that month's number."""
     granularity = Granularity("month") if cut.day == 1 else Granularity("", 1, cut)
     return granularity, granularity.index(cut - timedelta(days=1))
 
 
 def _shared_span(data: Dataset, cut: date) -> tuple[Granularity, int]:
-    """The calendar periods one of which ends at the date, or with the data at the as-of date, and its number: one grid
-    serves all dates of a report. Else that of `span_before`.
+    """Calendar periods that have one ending at the date (or at the as-of date), and its number; else `span_before`.
+
+    They are the same for all dates of a report.
     """
     is_weekly, ends_data = data.settings.report.every == "week", cut == data.as_of
     if (ends_data and is_weekly) or (cut.day > 1 and not ends_data and Period.of(cut, "week").start == cut):
@@ -210,7 +215,7 @@ def _shared_span(data: Dataset, cut: date) -> tuple[Granularity, int]:
 
 
 def months_between(first: str, last: str) -> str:
-    """SQL for the whole months from a date to another; a day that a month lacks is its last."""
+    """SQL for the whole months from a date to another; if the last month lacks the day, its last day counts."""
     short = f"EXTRACT(day FROM {last}) < least(EXTRACT(day FROM {first}), EXTRACT(day FROM last_day({last})))"
     return (
         f"((EXTRACT(year FROM {last}) - EXTRACT(year FROM {first})) * 12 + EXTRACT(month FROM {last}) "
@@ -219,28 +224,28 @@ def months_between(first: str, last: str) -> str:
 
 
 def _build_stretches(data: Dataset, granularity: Granularity) -> None:  # noqa: ARG001
-    """The time that customers pay for."""
+    """Build the intervals that customers pay for."""
     day = "EXTRACT(day FROM until) = least(EXTRACT(day FROM {0}), EXTRACT(day FROM last_day(until)))"
     parts = {"day_of_start": day.format("started"), "day_of_payment": day.format("since")}
     intervals = [name for (name,) in data.live_engine.rows("SELECT DISTINCT billed FROM subscriptions ORDER BY billed")]
     parts["step"] = _by_interval({one: str(interval_step(one)[0]) for one in intervals}, "1")
     parts["unit"] = _by_interval({one: literal(interval_step(one)[1]) for one in intervals}, "'month'")
     parts["has_grace"] = _by_interval({one: "0" for one in intervals if per_year(one) >= per_year("week")}, "1")
-    # Where all are billed alike, a customer's stretches are the runs themselves, and none is behind another.
-    is_alike = len(intervals) == 1
-    parts["kind"] = "customer_id" if is_alike else "customer_id, billed"
-    parts["around"] = _ALONE if is_alike else _AROUND
+    # With a single billing interval the stretches of a customer are the runs themselves, and never overlap.
+    is_single = len(intervals) == 1
+    parts["kind"] = "customer_id" if is_single else "customer_id, billed"
+    parts["around"] = _SINGLE_INTERVAL if is_single else _SEVERAL_INTERVALS
     data.live_engine.run(sql("paid_stretches"), as_of=f"DATE '{data.as_of}'", **parts)
 
 
 def _by_interval(values: dict[str, str], usual: str) -> str:
-    """SQL: the value of the interval in `billed`, `usual` of those that have none."""
+    """SQL for the value of the interval in `billed`; `usual` if it has none."""
     cases = " ".join(f"WHEN {literal(name)} THEN {value}" for name, value in values.items() if value != usual)
     return f"CASE billed {cases} ELSE {usual} END" if cases else usual
 
 
 def _build_traits(data: Dataset, granularity: Granularity) -> None:
-    """The values that each customer has in the columns of `traits_of`, beside that of a segment asked for."""
+    """Build the values of each customer in the columns of `traits_of`."""
     for number, column in enumerate(traits_of(data)):
         end, name = end_index(data, granularity), f"trait_{number}"
         build_customer_values(data, granularity, column, end, name, f"top_{name}")
@@ -250,7 +255,7 @@ VIEWS |= {"paid_stretches": _build_stretches, "traits": _build_traits}
 
 
 def _trait_parts(traits: Iterable[str], span: int) -> dict[str, str]:
-    """SQL of the columns of `traits_of`: selected, joined, and what everything is grouped by."""
+    """SQL for the columns of `traits_of`: selected columns, joins, and numbers of columns for GROUP BY."""
     numbers = range(len([*traits]))
     groups = range(1, 5 + len(numbers))
     return {

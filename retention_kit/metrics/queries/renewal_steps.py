@@ -1,4 +1,4 @@
-"""Renewals up to every span's end, read once: what changes from one to the next, and the sums at one of them."""
+"""Renewals up to every span's end, read once as changes from span to span, and summed up to one of them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class RenewalSteps:
-    """What becomes of subscriptions from span to span, by kind; `at` gives the rows of `memberships.renewals`."""
+    """Changes of subscriptions from span to span, by kind; `at` returns the rows of `memberships.renewals`."""
 
     def __init__(self, frame: pd.DataFrame, granularity: Granularity, as_of: date):
         """`frame` are the rows of `renewal_steps.sql`."""
         self._granularity, self._as_of = granularity, as_of
         self._last = granularity.index(as_of - timedelta(days=1))
         names = ["segment_value", "billed", *(name for name in frame if name.startswith("trait_"))]
-        known = [np.unique(frame[name].to_numpy(object), return_inverse=True) for name in names]
-        self._names, self._values = names, [values for values, _ in known]
+        encoded = [np.unique(frame[name].to_numpy(object), return_inverse=True) for name in names]
+        self._names, self._values = names, [values for values, _ in encoded]
         self._types = {name: frame[name].dtype for name in names}
         outcome = frame["outcome"].map({"kept": 0, "lost": 1, "running": 2}).to_numpy(int)
-        kinds = np.column_stack([*(codes for _, codes in known), outcome, frame["units"].to_numpy(int)])
+        kinds = np.column_stack([*(codes for _, codes in encoded), outcome, frame["units"].to_numpy(int)])
         periods = frame["period"].to_numpy("int64")
         order = np.lexsort((periods, *kinds.T[::-1]))
         self._periods = periods[order]
@@ -43,11 +43,11 @@ class RenewalSteps:
         self._kinds = ordered[self._starts]
 
     def __eq__(self, other: object) -> bool:
-        """Whether both tell the same, in whatever order the engine gave it."""
+        """Whether the steps are the same, whatever the engine's order of rows."""
         if not isinstance(other, RenewalSteps):
             return NotImplemented
-        own, theirs = ([*one._values, one._kinds, one._starts, one._periods, one._sums] for one in (self, other))
-        return len(own) == len(theirs) and all(map(np.array_equal, own, theirs))
+        ours, theirs = ([*one._values, one._kinds, one._starts, one._periods, one._sums] for one in (self, other))
+        return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
 
     def at(self, span: int) -> pd.DataFrame:
         """The rows at a span's end, or at the as-of date if that is earlier; mrr in twelfths of a minor unit."""
@@ -57,9 +57,9 @@ class RenewalSteps:
         ended, running = self._kinds[~runs], self._kinds[runs]
         customers, members, mrr = sums[runs].T
         units = self._units(running, span)
-        nobody = np.zeros(len(ended), "int64")
+        zeros = np.zeros(len(ended), "int64")
         parts = [  # the numbers of the values, outcome (kept, lost, member), units, customers, mrr
-            (ended[:, :-2], ended[:, -2], ended[:, -1], sums[~runs, 0], nobody),
+            (ended[:, :-2], ended[:, -2], ended[:, -1], sums[~runs, 0], zeros),
             (running[:, :-2], np.zeros(len(running), int), units, customers - members, np.zeros_like(mrr)),
             (running[:, :-2], np.full(len(running), 2), units, members, mrr),
         ]
@@ -67,10 +67,10 @@ class RenewalSteps:
         return self._collapsed(keys, outcomes, all_units, n, paid)
 
     def _units(self, running: np.ndarray, span: int) -> np.ndarray:
-        """How many whole months, weeks or days the running ones have gone on for, on the day before the span's end."""
+        """Whole months, weeks or days of running subscriptions, on the day before the span's end."""
         eve = min(self._granularity.end(span), self._as_of) - timedelta(days=1)
-        of_billed = [interval_step(name)[1] for name in self._values[1]]
-        unit, counted = np.array(of_billed, object)[running[:, 1]], running[:, -1]
+        units = [interval_step(name)[1] for name in self._values[1]]
+        unit, counted = np.array(units, object)[running[:, 1]], running[:, -1]
         days = (eve - EPOCH).days - counted
         if self._granularity.every == "month":
             months = span - counted // 2 - (counted % 2 if span == self._last else 0)
@@ -82,7 +82,7 @@ class RenewalSteps:
     def _collapsed(
         self, keys: np.ndarray, outcomes: np.ndarray, units: np.ndarray, n: np.ndarray, paid: np.ndarray
     ) -> pd.DataFrame:
-        """One row for those who are alike, in the order of their values."""
+        """One row for all with the same values, in their order."""
         import pandas as pd
 
         columns = np.column_stack([keys[:, :2], outcomes, units, keys[:, 2:]])[n != 0]
@@ -108,9 +108,9 @@ class RenewalSteps:
 def read_steps(
     data: Dataset, granularity: Granularity, segment: str | None, traits: int, views: list[str], **dates: str
 ) -> RenewalSteps:
-    """The steps of all spans of a granularity, by segment value and so many traits.
+    """The steps of all spans of a granularity, by segment value and the given number of traits.
 
-    `dates` are SQL of the ended ones' last dates and whole months: days_before, day_before, months.
+    `dates` are SQL expressions for ended subscriptions: days_before, day_before and months.
     """
     end, eve = end_index(data, granularity), f"DATE '{data.as_of - timedelta(days=1)}'"
 
@@ -149,12 +149,12 @@ def read_steps(
 
 
 def _starts_of(rows: np.ndarray) -> np.ndarray:
-    """Where in sorted rows each run of equal ones begins."""
+    """The indices at which runs of equal rows begin, in sorted rows."""
     return np.flatnonzero(np.any(np.diff(rows, axis=0, prepend=rows[:1] - 1) != 0, axis=1))
 
 
 def _months_between(days: np.ndarray, last: date) -> np.ndarray:
-    """The whole months from dates, given as days since 1970, to another; a day that a month lacks is its last."""
+    """The whole months from dates (days since 1970) to `last`; if its month lacks the day, its last day counts."""
     first = np.asarray(days, "timedelta64[D]") + np.datetime64(EPOCH, "D")
     months = first.astype("datetime64[M]")
     day = (first - months.astype("datetime64[D]")).astype(int) + 1

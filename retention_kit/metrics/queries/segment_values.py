@@ -1,4 +1,4 @@
-"""The segment value that each customer has in each span, and which values are shown by name."""
+"""The segment value of each customer in each span, and the values that are shown by name."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from retention_kit.metrics.queries.spans import Granularity
 
 NONE, OTHER, MOST_VALUES = "(none)", "(other)", 50
-_TOP = "top_values"  # the view of the values that are shown by name
+_TOP = "top_values"  # the table of values that are shown by name
 
 
 def segment_parts(segment: str | None) -> dict[str, str]:
-    """Parts of SQL: where the customers' segment values are (without a segment nowhere), and what stands for none."""
-    nowhere = (
+    """SQL placeholders: the relation of the customers' segment values (empty without a segment), and a missing one."""
+    empty = (
         "(SELECT CAST(NULL AS VARCHAR) AS customer_id, CAST(NULL AS VARCHAR) AS value, "
         "0 AS from_period, 0 AS until_period WHERE 1 = 0)"
     )
-    return {"values": "customer_values" if segment else nowhere, "missing": literal(NONE if segment else "")}
+    return {"values": "customer_values" if segment else empty, "missing": literal(NONE if segment else "")}
 
 
 def top_values_sql(segment: str) -> str:
-    """The segment's value as it is shown: beyond the largest ones it is (other)."""
-    return _shown(_text(segment), _TOP)
+    """SQL for the segment's value, or (other) if it is not among the largest ones."""
+    return _limited(_text(segment), _TOP)
 
 
 def build_customer_values(
     data: Dataset, granularity: Granularity, segment: str, end: str, name: str = "customer_values", top: str = _TOP
 ) -> None:
-    """Build the segment value of each customer in each span, as view `name`; `end` is the first span after the data.
+    """Build the segment value of each customer in each span as table `name`; `end` is the first span after the data.
 
-    `top` becomes the view of the values that are shown by name.
+    Also builds `top`, the table of the values that are shown by name.
     """
-    # Windows that end at a date are one period's: the value before that date holds in all of them.
+    # Windows that end at a date are those of one period: the value before that date is used in all of them.
     begin = str(granularity.index(data.start) - 1)
     before = f" AND {{}} < DATE '{granularity.ends}'" if granularity.is_windows else ""
 
@@ -49,18 +49,18 @@ def build_customer_values(
     rows, dated = [], []
     for table in data.segments[segment]:
         when = WHEN[table]
-        held = f"FROM {table} WHERE customer_id IS NOT NULL{before.format(when)}"
-        rows.append(f"SELECT customer_id, {when} AS happened_at, {_text(segment)} AS value {held}")
+        filtered = f"FROM {table} WHERE customer_id IS NOT NULL{before.format(when)}"
+        rows.append(f"SELECT customer_id, {when} AS happened_at, {_text(segment)} AS value {filtered}")
         dated.append(
             f"SELECT customer_id, {when} AS happened_at, {TABLES.index(table)} AS place_of_table, _row, "
-            f"{_shown(_text(segment), top)} AS value, {span(when)} AS period {held} "
+            f"{_limited(_text(segment), top)} AS value, {span(when)} AS period {filtered} "
             "AND customer_id IN (SELECT customer_id FROM kinds WHERE held > 1)"
         )
     data.live_engine.run(
         sql("customer_values"),
         name=name,
         rows=" UNION ALL ".join(rows),
-        shown=_shown("value", top),
+        shown=_limited("value", top),
         first_period=span("first_at"),
         dated=" UNION ALL ".join(dated),
         begin=begin,
@@ -69,7 +69,7 @@ def build_customer_values(
 
 
 def _build_top_values(data: Dataset, segment: str, top: str) -> None:
-    """Keep the values with the most customers (a guest's row counts as one), ties by name."""
+    """Build the table of the values with the most customers (a guest's row counts as one), ties by name."""
     rows = " UNION ALL ".join(
         f"SELECT {_text(segment)} AS value, coalesce(customer_id, CAST(_row AS VARCHAR)) AS who FROM {table}"
         for table in data.segments[segment]
@@ -77,7 +77,7 @@ def _build_top_values(data: Dataset, segment: str, top: str) -> None:
     engine, make = data.live_engine, f"CREATE OR REPLACE TEMP TABLE {top} AS SELECT"
     engine.run(f"{make} DISTINCT value FROM ({rows}) AS every_row WHERE value IS NOT NULL LIMIT {MOST_VALUES + 1}")
     ((values,),) = engine.rows(f"SELECT COUNT(*) FROM {top}")
-    if values > MOST_VALUES:  # only then does it matter how large they are
+    if values > MOST_VALUES:  # otherwise their sizes do not matter
         engine.run(
             f"{make} value FROM (SELECT value, COUNT(DISTINCT who) AS size FROM ({rows}) AS every_row "
             f"WHERE value IS NOT NULL GROUP BY value) AS sized ORDER BY size DESC, value LIMIT {MOST_VALUES}"
@@ -88,6 +88,6 @@ def _text(segment: str) -> str:
     return f"CAST({segment_column(segment)} AS VARCHAR)"
 
 
-def _shown(value: str, top: str) -> str:
-    is_shown = f"{value} IS NULL OR {value} IN (SELECT value FROM {top})"
-    return f"CASE WHEN {is_shown} THEN {value} ELSE {literal(OTHER)} END"
+def _limited(value: str, top: str) -> str:
+    is_top = f"{value} IS NULL OR {value} IN (SELECT value FROM {top})"
+    return f"CASE WHEN {is_top} THEN {value} ELSE {literal(OTHER)} END"

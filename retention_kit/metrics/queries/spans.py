@@ -1,4 +1,4 @@
-"""Grids: how local dates are cut into numbered spans."""
+"""Granularities: how local dates are divided into numbered spans."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EPOCH = date(1970, 1, 1)
-BEFORE = -(10**6)  # the number of the span, of any kind, in which those came who were there before the data
+BEFORE = -(10**6)  # the number of the span of customers known from before the data
 
 
 @dataclass(frozen=True)
 class Granularity:
-    """Calendar periods, days, or windows of whole months that end at a date."""
+    """Calendar periods, days, or windows of `months` whole months that end at the date `ends`."""
 
     every: str = "month"
     months: int = 0
@@ -30,7 +30,7 @@ class Granularity:
         return self.ends is not None
 
     def index(self, day: date) -> int:
-        """The number of the span that holds a date; a window that ends at `ends` has number -1."""
+        """The number of the span of a date; the window that ends at `ends` has number -1."""
         if self.every == "day":
             return (day - EPOCH).days
         if self.ends is None:
@@ -47,7 +47,7 @@ class Granularity:
         )
 
     def sql(self, day: str) -> str:
-        """The same as SQL on a date."""
+        """SQL for the same; `day` is an expression of a date."""
         months = f"EXTRACT(year FROM {day}) * 12 + EXTRACT(month FROM {day})"
         if self.ends is not None:
             last = f"least({self.ends.day}, EXTRACT(day FROM last_day({day})))"
@@ -62,7 +62,7 @@ class Granularity:
         return f"CAST(floor(({months} - 1) / {length}.0) AS INTEGER)"
 
     def sql_of_day(self, number: str) -> str:
-        """SQL for the span that holds the day of a number, as `DAYS` counts them."""
+        """SQL for the number of the span of a day, which is given by its number in `DAYS`."""
         return self.sql(f"(DATE '{EPOCH}' + CAST({number} AS INTEGER))")
 
 
@@ -71,13 +71,12 @@ DAYS = Granularity("day")
 
 @lru_cache(maxsize=8)
 def year_windows(granularity: Granularity, start: date, as_of: date) -> pd.DataFrame:
-    """For each day from `start` to before `as_of` the spans in whose last twelve months it is, and in whose twelve
-    before.
+    """For each day from `start` to before `as_of`, the spans whose trailing year includes it.
 
-    Columns: day; enters and leaves, the first span of the former and the first after them; forgotten, the first span in
-    whose 24 months the day is no more. The last span ends at `as_of`. Where all days of every span leave together and
-    are forgotten together, as many spans later each (what leaves after `as_of` aside), a row is a span, and there is no
-    day. The frame is shared: it is only read.
+    Columns: day; enters, the first such span; leaves, the first one after them; forgotten, the first span with the day
+    outside its last 24 months. The last span ends at `as_of`. If all days of each span leave together, and equally many
+    spans later (except after `as_of`), there is a row for each span instead, without day. The frame is shared and must
+    not be changed.
     """
     import numpy as np
     import pandas as pd
@@ -87,12 +86,14 @@ def year_windows(granularity: Granularity, start: date, as_of: date) -> pd.DataF
     ends = [min(granularity.end(number), as_of) for number in range(first, last + 1)]
     ordinals = [day.toordinal() for day in days]
 
-    def leaves_at(months: int) -> np.ndarray:
+    def first_spans_without(months: int) -> np.ndarray:
         begins = [add_months(end, -months).toordinal() for end in ends]
         return first + np.searchsorted(begins, ordinals, side="right")
 
     enters = [granularity.index(day) for day in days]
-    windows = pd.DataFrame({"day": days, "enters": enters, "leaves": leaves_at(12), "forgotten": leaves_at(24)})
+    windows = pd.DataFrame(
+        {"day": days, "enters": enters, "leaves": first_spans_without(12), "forgotten": first_spans_without(24)}
+    )
     spans = windows.drop(columns="day").drop_duplicates()
-    stay = (spans["leaves"] - spans["enters"]).where(spans["leaves"] <= last)
-    return spans if spans["enters"].is_unique and stay.nunique() <= 1 else windows
+    durations = (spans["leaves"] - spans["enters"]).where(spans["leaves"] <= last)
+    return spans if spans["enters"].is_unique and durations.nunique() <= 1 else windows

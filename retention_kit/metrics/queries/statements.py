@@ -1,4 +1,4 @@
-"""The text of our queries: the SQL lies in `sql/`, one file a query or view."""
+"""Reads our SQL files in `sql/`; each has one query or view."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from importlib.resources import files
 
 @cache
 def sql(name: str) -> str:
-    """The text of one of our SQL files."""
+    """The text of a SQL file."""
     return files("retention_kit.metrics.queries").joinpath("sql", f"{name}.sql").read_text("utf-8")

@@ -1,7 +1,7 @@
-"""The queries: everything heavy happens here, once, on the engine; metrics are ratios of two columns after it.
+"""Queries for summaries: all expensive steps run once on the engine; metrics are ratios of columns of summaries.
 
-Each summary is a small frame with one row per segment value and period; money is in whole units (`Dataset.minor`; MRR
-in their twelfths), so sums are exact. The SQL lies in `sql/`: one file a query.
+A summary is a small frame with one row per segment value and period; money is in integer units (`Dataset.minor`; MRR in
+their twelfths), so sums are exact. Each query is a file in `sql/`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _UNPLACED = ",\nplaced AS (SELECT '' AS segment_value, moves.* FROM moves)"
 
 
 def table_of(data: Dataset, summary: str) -> str:
-    """The table that a summary speaks of; for what is about customers, the one that decides who is one."""
+    """The table that a summary is computed from; the basis if it is about customers."""
     if summary in ("rfm", "concentration", "value_segments"):
         return "orders"
     return (summary in SUMMARY_ROWS and SUMMARY_ROWS[summary].table) or data.basis
 
 
 def missing_reason(data: Dataset, summary: str) -> Sentence | None:
-    """Why a summary cannot be had from this data, in a sentence; None where it can."""
+    """A sentence on why the data do not allow a summary; None if they do."""
     table = table_of(data, summary)
     if table in data.tables:
         return None
@@ -59,7 +59,7 @@ def missing_reason(data: Dataset, summary: str) -> Sentence | None:
 
 
 def available_summaries(data: Dataset) -> list[str]:
-    """The summaries by period and segment value that these data allow."""
+    """The names of the summaries by period and segment value that the data allow."""
     return [
         name
         for name, row in SUMMARY_ROWS.items()
@@ -68,9 +68,7 @@ def available_summaries(data: Dataset) -> list[str]:
 
 
 def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """A summary with its money in the report's currency: exact integers divided once, the nearest
-    float to the truth.
-    """
+    """A summary with money in the report's currency: exact integers divided once, so rounded once."""
     is_monthly = SUMMARY_ROWS[name].is_monthly or (name == "cohorts" and data.basis == "subscriptions")
     unit = data.minor * (12 if is_monthly else 1)
     return frame.assign(
@@ -79,10 +77,10 @@ def in_currency(data: Dataset, name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(data: Dataset, name: str, granularity: Granularity, segment: str | None = None) -> pd.DataFrame:
-    """One summary, from the cache or the engine: columns segment_value, period (an index), then those of its row.
+    """A summary, computed once: columns segment_value, period (an index), then those of `SUMMARY_ROWS`.
 
-    Without a segment its value is empty; cohorts, reasons and scores have one more column, the `key` of their row.
-    Every period from the first to that of the as-of date has a row. Raises DataError where the data lack the table,
+    Without a segment its value is empty; cohorts, reasons and scores have another column, the `key` of their row. Every
+    period from the first to that of the as-of date has a row. Raises DataError if the data lack the table,
     UnknownNameError for an unknown segment column.
     """
     if reason := missing_reason(data, name):
@@ -95,7 +93,7 @@ def summary(data: Dataset, name: str, granularity: Granularity, segment: str | N
 
 
 def check_segment(data: Dataset, segment: str | None) -> None:
-    """Raise UnknownNameError where no table has the segment column."""
+    """Raise UnknownNameError if no table has the segment column."""
     if segment in data.excluded_columns and segment not in data.segments:
         raise UnknownNameError(
             "The column {segment!r} is no segment ({why}): name it in keep of its table, such as [data.orders] "
@@ -110,50 +108,50 @@ def check_segment(data: Dataset, segment: str | None) -> None:
 
 
 def periods_of(data: Dataset, every: str) -> list[Period]:
-    """Every period of the data, the last one perhaps incomplete."""
+    """All periods of the data; the last may be incomplete."""
     first, last = Period.of(data.start, check_every(every)), Period.of(data.as_of - timedelta(days=1), every)
     return [Period(every, index) for index in range(first.index, last.index + 1)]
 
 
 def pick_period(data: Dataset, text: str | Period | None, every: str | None = None) -> Period:
-    """The period asked for, else the last complete one; raises PeriodError where it lies outside the data."""
+    """The given period, by default the last complete one; raises PeriodError if it is outside the data."""
     if text:
         period = text if isinstance(text, Period) else Period.parse(text, every)
-        known = periods_of(data, period.every)
-        if period not in known:
+        periods = periods_of(data, period.every)
+        if period not in periods:
             raise PeriodError(
                 "{period} lies outside the data, which run from {first} to {last}.",
                 period=period,
-                first=known[0],
-                last=known[-1],
+                first=periods[0],
+                last=periods[-1],
             )
         return period
-    known = periods_of(data, every or data.settings.report.every)
-    return next((period for period in reversed(known) if period.is_complete(data.as_of)), known[-1])
+    periods = periods_of(data, every or data.settings.report.every)
+    return next((period for period in reversed(periods) if period.is_complete(data.as_of)), periods[-1])
 
 
 def concentration(data: Dataset, period: Period) -> pd.DataFrame:
-    """What customers spent in the twelve months that end with a period, by hundredths of them, the best first.
+    """The revenue of the twelve months that end with a period, by percentile of customers, the largest first.
 
-    Columns: place (0 to 99; fewer where there are fewer customers), customers, revenue, lowest and highest (of one
-    customer), in the report's currency. Empty where nobody bought.
+    Columns: place (0 to 99; fewer if there are fewer customers), customers, revenue, lowest and highest (of one
+    customer), in the report's currency. Empty if nobody bought.
     """
     ends = min(period.end, data.as_of)
     if reason := missing_reason(data, "concentration"):
         raise DataError("There is no concentration: {reason}", reason=reason)
 
-    def made() -> pd.DataFrame:
+    def compute() -> pd.DataFrame:
         frame = run_query(data, sql("concentration"), begins=f"DATE '{add_months(ends, -12)}'", ends=f"DATE '{ends}'")
         return frame.assign(**{name: frame[name] / data.minor for name in ("revenue", "lowest", "highest")})
 
-    return data.cached(SummaryKey("concentration", ends), f"no concentration up to {ends}", made)
+    return data.cached(SummaryKey("concentration", ends), f"no concentration up to {ends}", compute)
 
 
 def largest_change(data: Dataset, period: Period) -> tuple[float, float] | None:
-    """What the customer whose purchases changed most since the period before spent then and now, in the report's
-    currency.
+    """The amounts spent in the period before and in this one by the customer with the largest change.
 
-    None where there are no orders, nobody bought in either, or only summaries are at hand that do not hold it.
+    In the report's currency. None if there are no orders, nobody bought in either period, or only other saved summaries
+    are available.
     """
     key = SummaryKey("swing", str(period))
     if key not in data.summaries:
@@ -172,11 +170,12 @@ def largest_change(data: Dataset, period: Period) -> tuple[float, float] | None:
 
 
 def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> pd.DataFrame:
-    """Recency, frequency and money of each customer with a purchase before `as_of` (exclusive; else the data's).
+    """Recency, frequency and monetary value of each customer with a purchase before `as_of` (by default the data's).
 
-    Columns: customer_id; frequency, days with a purchase after the first such day; recency and T, from that first
-    day to the last purchase and to the day before `as_of`, in `unit` (day or week = 7 days); monetary, the mean
-    spent on those repeat days, 0 where there are none. Source: Fader, Hardie and Lee (2005).
+    Columns: customer_id; frequency, days with a purchase after the first such day; recency and T, times from that first
+    day to the last purchase and to the day before `as_of`, in `unit` (day or week); monetary, the mean amount of those
+    repeat days, 0 without any. Raises UnknownNameError for an unknown unit, DataError without orders or an engine, or
+    if `as_of` is no date. Source: Fader, Hardie and Lee (2005).
     """
     days = {"day": 1, "week": 7}
     if unit not in days:
@@ -201,27 +200,27 @@ def rfm(data: Dataset, as_of: str | date | None = None, unit: str = "week") -> p
 
 def _query(data: Dataset, name: str, granularity: Granularity, segment: str | None) -> pd.DataFrame:
     check_segment(data, segment)
-    own = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
-    row, names, chosen = SUMMARY_ROWS[name], [quote(column) for column in columns(name)], data.settings.definitions
-    # What happens at a point in time may be a guest's, whose rows have their own value.
+    value = "CASE WHEN customer_id IS NULL THEN {} END" if segment else "CAST(NULL AS VARCHAR)"
+    row, names, definitions = SUMMARY_ROWS[name], [quote(column) for column in columns(name)], data.settings.definitions
+    # Events may be those of guests, whose rows have their own segment value.
     table, key = "" if row.is_state else table_of(data, name), row.key
     parts = {
         "order_period": granularity.sql("day"),
         "response_period": granularity.sql("day"),
-        "repeat": "days" if chosen.count == "days" else "purchases",
-        "returning": _SO_FAR if chosen.returning == "shopify" else "first_period < period",
-        "returned": _BEFORE if chosen.returning == "shopify" else "first_period < period - 1",
+        "repeat": "days" if definitions.count == "days" else "purchases",
+        "returning": _SO_FAR if definitions.returning == "shopify" else "first_period < period",
+        "returned": _BEFORE if definitions.returning == "shopify" else "first_period < period - 1",
         "ces_part": "score"
-        if chosen.ces_top == "mean"
-        else f"CASE WHEN score > high - {top_sql('ces', chosen.ces_top)} THEN 1 ELSE 0 END",
-        "csat_top": top_sql("csat", chosen.csat_top),
-        "ces_top": "0" if chosen.ces_top == "mean" else top_sql("ces", chosen.ces_top),
-        "every_answer": str(chosen.answers == "all").lower(),
+        if definitions.ces_top == "mean"
+        else f"CASE WHEN score > high - {top_sql('ces', definitions.ces_top)} THEN 1 ELSE 0 END",
+        "csat_top": top_sql("csat", definitions.csat_top),
+        "ces_top": "0" if definitions.ces_top == "mean" else top_sql("ces", definitions.ces_top),
+        "every_answer": str(definitions.answers == "all").lower(),
         "active": active_sql(data),
         "members": members_sql(data),
         "membership_changes": membership_changes_sql(data, granularity) if name == "movements" else "",
         "paid": payments_sql(data) if name == "cohorts" else "",
-        "own_value": own.format(top_values_sql(segment) if segment and table in data.segments[segment] else "NULL"),
+        "own_value": value.format(top_values_sql(segment) if segment and table in data.segments[segment] else "NULL"),
         **segment_parts(segment),
         "keys": f"{key}, " if key else "",
         "columns": ", ".join(names),
@@ -239,27 +238,29 @@ def _query(data: Dataset, name: str, granularity: Granularity, segment: str | No
     query = shared + sql(name) + (sql(f"placed_{placed}") if segment else _UNPLACED) + sql(placed)
     frame = run_query(data, query, granularity, segment, views_read(data, granularity, name), **parts)
     keys = ["segment_value", key] if key else ["segment_value"]
-    return _spread(frame, keys, granularity.index(data.start), granularity.index(data.as_of - timedelta(days=1)), name)
+    return _fill_periods(
+        frame, keys, granularity.index(data.start), granularity.index(data.as_of - timedelta(days=1)), name
+    )
 
 
 def _select_lists(name: str) -> dict[str, str]:
-    """The SELECT list of each branch of a summary's query: every column, 0 where the branch does not give it.
+    """The SELECT list of each branch of a summary's query: all columns, 0 for those that the branch lacks.
 
-    Raises ValueError where a column names a branch that the query does not have.
+    Raises ValueError if a column names a branch that the query does not have.
     """
-    declared, known = columns(name), re.findall(r"\$(\w+)_columns", sql(name))
+    declared, branches = columns(name), re.findall(r"\$(\w+)_columns", sql(name))
     for branch in (branch for column in declared.values() for branch in column.branches):
-        if branch not in known:
-            raise ValueError(f"{name}.sql has no branch {branch!r}: {did_you_mean(branch, known)}")
+        if branch not in branches:
+            raise ValueError(f"{name}.sql has no branch {branch!r}: {did_you_mean(branch, branches)}")
     return {
         f"{branch}_columns": ", ".join(
             f'{column.branches.get(branch, "0")} AS "{one}"' for one, column in declared.items()
         )
-        for branch in known
+        for branch in branches
     }
 
 
-_SUMS = {  # by the kind of a column; squares pass as text, as no other type holds them
+_SUMS = {  # by kind of column; squares are passed as text, as they may be too large for other types
     "exact": "CAST(SUM({0}) AS BIGINT) AS {0}",
     "squares": "CAST(SUM({0}) AS VARCHAR) AS {0}",
     "weighted": "CAST(SUM({0}) AS DOUBLE) AS {0}",
@@ -267,10 +268,10 @@ _SUMS = {  # by the kind of a column; squares pass as text, as no other type hol
 }
 
 
-def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: str) -> pd.DataFrame:
-    """A row for every key and period: running sums of the changes for states, zeros where nothing happened.
+def _fill_periods(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: str) -> pd.DataFrame:
+    """A row for every key and period: running sums of changes for states, zeros if nothing happened.
 
-    Whole numbers stay whole numbers all the way, so that they are exact however large.
+    Integers stay integers, so that they are exact however large.
     """
     import numpy as np
     import pandas as pd
@@ -288,30 +289,30 @@ def _spread(frame: pd.DataFrame, keys: list[str], first: int, last: int, name: s
         )
         if names
     }
-    spine, periods = np.arange(first, last + 1), frame["period"].to_numpy()
+    all_periods, periods = np.arange(first, last + 1), frame["period"].to_numpy()
     group = frame.groupby(keys, sort=True).ngroup().to_numpy()
     order = np.lexsort((periods, group))
     firsts: list[int] = []
     pieces: dict[tuple[str, ...], list[np.ndarray]] = {names: [] for names in figures}
     for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ():
-        place = np.searchsorted(periods[rows], spine, side="right") - 1
-        known = place >= 0 if is_state else (place >= 0) & (periods[rows][place] == spine)
-        found = {}
+        position = np.searchsorted(periods[rows], all_periods, side="right") - 1
+        is_given = position >= 0 if is_state else (position >= 0) & (periods[rows][position] == all_periods)
+        filled = {}
         for names, values in figures.items():
             values = values[rows].cumsum(axis=0) if is_state else values[rows]
-            found[names] = np.where(known[:, None], values[place], 0)
-        if any(part.any() for part in found.values()):  # else it only moves after the data end
+            filled[names] = np.where(is_given[:, None], values[position], 0)
+        if any(part.any() for part in filled.values()):  # else it changes only after the end of the data
             firsts.append(rows[0])
-            for names, part in found.items():
+            for names, part in filled.items():
                 pieces[names].append(part)
     if not firsts and len(keys) > 1:  # nobody was ever active, or left
         empty = {"segment_value": "str", keys[1]: frame[keys[1]].dtype, "period": "int64", **kinds}
         return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in empty.items()})
     if not firsts:
-        return pd.DataFrame({"segment_value": "", "period": spine} | dict.fromkeys(kinds, 0)).astype(kinds)
-    spread = {key: frame[key].iloc[np.repeat(firsts, len(spine))].reset_index(drop=True) for key in keys}
-    spread["period"] = np.tile(spine, len(firsts))
+        return pd.DataFrame({"segment_value": "", "period": all_periods} | dict.fromkeys(kinds, 0)).astype(kinds)
+    spread = {key: frame[key].iloc[np.repeat(firsts, len(all_periods))].reset_index(drop=True) for key in keys}
+    spread["period"] = np.tile(all_periods, len(firsts))
     for names, parts in pieces.items():
         whole = np.concatenate(parts)
-        spread |= {column: whole[:, place].astype(kinds[column]) for place, column in enumerate(names)}
+        spread |= {column: whole[:, position].astype(kinds[column]) for position, column in enumerate(names)}
     return pd.DataFrame(spread)[[*keys, "period", *kinds]]

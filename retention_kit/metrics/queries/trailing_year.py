@@ -1,4 +1,4 @@
-"""The twelve months that end with a period, of which lifetimes are made."""
+"""The inputs of lifetime metrics: the twelve months that end with a period."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> pd.DataFrame:
-    """What lifetimes are made of, over the twelve months that end with the period: one row per segment value.
+    """The inputs of lifetime metrics, over the twelve months that end with the period: one row per segment value.
 
     Columns: revenue (report currency; MRR's sum over the months' ends for subscriptions), revenue_squared, purchases
     (for subscriptions the customers at the months' ends), customers (buyers, or the mean at a month's end), frequency
@@ -29,7 +29,7 @@ def trailing_year(data: Dataset, period: Period, segment: str | None = None) -> 
     reach back far enough).
     """
     key = DerivedKey("trailing_year", str(period), segment)
-    if key not in data.summaries:  # the months of a year are asked for again by the next month's report
+    if key not in data.summaries:  # the next month's report needs most of the same months
         data.summaries[key] = _trailing_year(data, period, segment)
     return data.summaries[key]
 
@@ -38,8 +38,8 @@ def _trailing_year(data: Dataset, period: Period, segment: str | None) -> pd.Dat
     ends, chosen = min(period.end, data.as_of), data.settings.definitions.lifespan_years
     is_contract = data.basis == "subscriptions"
     year = _year_of_subscriptions(data, ends, segment) if is_contract else _year_of_orders(data, period, segment)
-    known = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
-    year = year.reindex(year.index.union(known).rename("segment_value"), fill_value=0)
+    values = summary(data, "movements", Granularity(period.every), segment)["segment_value"].unique()
+    year = year.reindex(year.index.union(values).rename("segment_value"), fill_value=0)
     step = 1 if is_contract else 12  # months from one snapshot to the next
     lost = year["lost"].where((year["lost"] > 0) & (year["exposed"] > 0))
     lifespan = year["exposed"] / lost * step / 12 if chosen is None else chosen
@@ -48,7 +48,7 @@ def _trailing_year(data: Dataset, period: Period, segment: str | None) -> pd.Dat
 
 
 def _year_of_subscriptions(data: Dataset, ends: date, segment: str | None) -> pd.DataFrame:
-    """Sums over the snapshots at the ends of twelve months."""
+    """Sums over the snapshots at the ends of twelve months, by segment value."""
     granularity = Granularity("month") if ends.day == 1 else Granularity("", 1, ends)
     last = granularity.index(ends - timedelta(days=1))
     if segment is None and granularity.every == "month" and not is_daily(data, granularity, "churn_mode"):
@@ -77,33 +77,37 @@ def _years_of_all(data: Dataset, granularity: Granularity) -> pd.DataFrame:
             revenue_squared=paid["end_squared"],
             purchases=paid["customers"],
         )
-        begun = {name: np.concatenate([np.zeros(11, values.dtype), values]) for name, values in months.items()}
-        windows = {name: np.lib.stride_tricks.sliding_window_view(values, 12) for name, values in begun.items()}
-        data.summaries[key] = moves[["segment_value"]].assign(**{name: held.sum(1) for name, held in windows.items()})
+        padded = {name: np.concatenate([np.zeros(11, values.dtype), values]) for name, values in months.items()}
+        windows = {name: np.lib.stride_tricks.sliding_window_view(values, 12) for name, values in padded.items()}
+        data.summaries[key] = moves[["segment_value"]].assign(
+            **{name: window.sum(1) for name, window in windows.items()}
+        )
     return data.summaries[key]
 
 
 def _monthly_snapshots(data: Dataset, granularity: Granularity, last: int, segment: str | None) -> pd.DataFrame:
-    """Twelve monthly snapshots, up to that of number `last`, by segment value at that last one."""
+    """Sums over twelve monthly snapshots, up to that with number `last`, by segment value at the last one."""
 
-    def made() -> pd.DataFrame:
-        # Windows are made for one date: who is a customer at their ends follows from what is paid then.
+    def compute() -> pd.DataFrame:
+        # Windows are built for one date: customers at their ends are those who pay then.
         parts = {"month": str(last), "members": "membership", **segment_parts(segment)}
         views = views_read(data, granularity, "monthly_snapshots")
         if granularity.is_windows:
             views, parts["members"] = ["levels"], paying_runs_sql(data, granularity, "levels")
         frame = run_query(data, sql("monthly_snapshots"), granularity, segment, views, **parts)
         unit = data.minor * 12  # of MRR
-        revenue = frame["revenue"].map(lambda paid: int(paid) / unit)  # passed as text, since no other type holds them
+        revenue = frame["revenue"].map(
+            lambda paid: int(paid) / unit
+        )  # passed as text, as the integers may be too large for other types
         squared = frame["revenue_squared"].map(lambda paid: int(paid) / unit**2)
         return frame.assign(revenue=revenue, revenue_squared=squared)
 
     key = SummaryKey("monthly_snapshots", (granularity, last), segment)
-    return data.cached(key, f"no twelve months up to {granularity.end(last)}", made)
+    return data.cached(key, f"no twelve months up to {granularity.end(last)}", compute)
 
 
 def _year_of_orders(data: Dataset, period: Period, segment: str | None) -> pd.DataFrame:
-    """Sums over twelve months of orders; who bought in the twelve before could be lost in them."""
+    """Sums over twelve months of orders; buyers of the twelve months before could be lost in them."""
     frame = in_currency(data, "trailing", summary(data, "trailing", Granularity(period.every), segment))
     year = frame[frame["period"] == period.index].set_index("segment_value").drop(columns="period")
     frequency = (year["purchases"] / year["buyers"].where(year["buyers"] > 0)).fillna(0)

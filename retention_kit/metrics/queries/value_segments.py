@@ -1,4 +1,4 @@
-"""Value segments: customers by recency, frequency and money (RFM), and how they moved since the period before."""
+"""Value segments: customers by recency, frequency and monetary value (RFM), and their moves since the last period."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from retention_kit.data.dataset import Dataset
 
-# By name, the fifths of recency and of worth (the mean of those of frequency and money, a half rounded up) that make
-# the group; 5 is the best. Every pair of fifths is in one.
+# Groups by fifths of recency and of worth (the mean of those of frequency and money, a half rounded up); 5 is the
+# best. Every pair of fifths is in one group.
 GROUPS: dict[str, tuple[range, range]] = {
     "champions": (range(5, 6), range(4, 6)),
     "loyal": (range(3, 5), range(4, 6)),
@@ -34,13 +34,13 @@ NONE_YET = "none"  # without a purchase in the twelve months
 
 
 def value_segments(data: Dataset, period: Period) -> pd.DataFrame:
-    """How many customers went from which value group at the start of a period to which at its end, and what they spent.
+    """Numbers of customers by value group at the start and the end of a period, and what they spent.
 
-    Groups are of who bought in the twelve months up to then, by fifths 1 + (rank - 1) × 5 / n of the day of their last
-    purchase, of their days with one and of what they spent, the least first and ties alike; the others are in none.
-    Columns: before and now (a key of `GROUPS`, or none), customers, revenue_before and revenue (of the twelve months up
-    to the start and the end, in the report's currency). Every customer of either twelve months is in one row. Raises
-    DataError without orders.
+    Groups are those of buyers in the twelve months up to then, by fifths 1 + (rank - 1) × 5 / n of their last purchase,
+    their days with a purchase and the amount spent (the least first, ties equal); other customers are in none. Columns:
+    before and now (a key of `GROUPS`, or none), customers, revenue_before and revenue (of the twelve months up to the
+    start and the end, in the report's currency). Every customer of either twelve months is in one row. Raises DataError
+    without orders.
     """
     if reason := missing_reason(data, "value_segments"):
         raise DataError("There are no value segments: {reason}", reason=reason)
@@ -54,7 +54,7 @@ def _query(data: Dataset, period: Period) -> pd.DataFrame:
         data,
         sql("value_segments"),
         views=["purchase_history"],
-        place=_place(),
+        place=_group_number_sql(),
         begins=f"DATE '{add_months(ends, -12)}'",
         ends=f"DATE '{ends}'",
         earlier=f"DATE '{add_months(starts, -12)}'",
@@ -68,7 +68,7 @@ def _query(data: Dataset, period: Period) -> pd.DataFrame:
     return frame.assign(**groups, **money)[["before", "now", "customers", "revenue_before", "revenue"]]
 
 
-def _place() -> str:
+def _group_number_sql() -> str:
     """SQL for the number of a group, from 1, by the fifths that make it."""
     cases = [
         f"WHEN recency BETWEEN {recency[0]} AND {recency[-1]} AND worth BETWEEN {worth[0]} AND {worth[-1]} THEN {place}"

@@ -1,6 +1,6 @@
-"""The views that the summaries share: who is active, who is a customer, what they pay and which segment they are in.
+"""The views shared by summaries: when customers are active, are customers, what they pay, and their segment values.
 
-They stand on the engine for one granularity and segment at a time; the SQL lies in `sql/`, one file a view.
+They exist on the engine for one granularity and segment at a time; each is a file in `sql/`.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 PAUSED = "(paused)"
 TIMELESS = ("paid_stretches", "purchase_history", "spenders")  # views that are the same for every granularity
-INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # what the engines say of it
+INTERRUPTED = ("interrupted", "canceling statement due to user request", "cancelled")  # in messages of engines
 _BOUGHT = "FROM orders WHERE is_purchase AND customer_id IS NOT NULL"
 _PAID_FROM, _PAID_UNTIL = "CAST(paid_from AS DATE)", "CAST(paid_until AS DATE)"
 
 
 def build_views(data: Dataset, granularity: Granularity, segment: str | None, views: Iterable[str] = ()) -> None:
-    """Build the shared views that a query reads, for one granularity and segment."""
-    standing = data.live_engine.prepared
-    if standing.get("granularity") != granularity:
-        for name in [name for name in standing if name not in TIMELESS]:
-            del standing[name]
-        standing["granularity"] = granularity
+    """Build the shared views that a query reads, for a granularity and segment, unless they exist."""
+    built = data.live_engine.prepared
+    if built.get("granularity") != granularity:
+        for name in [name for name in built if name not in TIMELESS]:
+            del built[name]
+        built["granularity"] = granularity
     _build_missing(data, granularity, *views)
-    if segment is not None and standing.get("segment") != segment:
-        standing.pop("segment", None)  # where it is interrupted, neither stands
+    if segment is not None and built.get("segment") != segment:
+        built.pop("segment", None)  # neither exists after an interrupt
         build_customer_values(data, granularity, segment, end_index(data, granularity))
-        standing["segment"] = segment
+        built["segment"] = segment
 
 
 def run_query(
@@ -50,12 +50,14 @@ def run_query(
     views: Iterable[str] = (),
     **parts: str,
 ) -> pd.DataFrame:
-    """The rows of a query on the tables and the shared views that it reads (see `views_read`), which without a
-    granularity are `TIMELESS` ones. Raises DataError where the engine cannot answer.
+    """The rows of a query, after the shared `views` that it reads are built (see `views_read`).
+
+    Without a granularity these must be TIMELESS. `parts` replace placeholders in the query. Raises DataError if the
+    engine fails.
     """
     engine = data.live_engine
     try:
-        with engine.lock:  # the views of one thread are not to be another's
+        with engine.lock:  # threads must not change each other's views
             if granularity is None:
                 _build_missing(data, DAYS, *views)
             else:
@@ -71,32 +73,30 @@ def run_query(
 
 
 def is_daily(data: Dataset, granularity: Granularity, option: str) -> bool:
-    """Whether `churn_mode` or `mrr_mode` tells changes apart day by day; lifetimes go by the ends of their windows."""
+    """Whether `option` (`churn_mode` or `mrr_mode`) compares day by day; windows are always compared at their ends."""
     return getattr(data.settings.definitions, option) == "event" and not granularity.is_windows
 
 
 def departures_view(data: Dataset, granularity: Granularity, option: str) -> tuple[str, str]:
-    """The view of who stops paying, told apart as `churn_mode` or `mrr_mode` says, and SQL for the
-    period of its rows.
-    """
+    """The view of ends of payments by `option` (`churn_mode` or `mrr_mode`), and SQL for the period of its rows."""
     if is_daily(data, granularity, option):
         return "day_levels_leaving", granularity.sql_of_day("span")
     return "levels_leaving", "span"
 
 
 def active_sql(data: Dataset) -> str:
-    """Where customers stand as active, as spans."""
+    """SQL of the relation of spans in which customers are active."""
     return sql("buying") if data.basis == "orders" else "activity"
 
 
 def members_sql(data: Dataset) -> str:
-    """Where it stands who is a customer at the ends of spans: who buys, or with a time of inactivity who has bought."""
+    """SQL of the relation of customers at the ends of spans: buyers, with `inactivity_days` until these have passed."""
     is_buyer = data.basis == "orders" and data.settings.definitions.inactivity_days is None
     return active_sql(data) if is_buyer else "membership"
 
 
 def membership_changes_sql(data: Dataset, granularity: Granularity) -> str:
-    """Where it stands when one becomes a customer and ceases to be one: between the periods' ends, or day by day."""
+    """SQL of the relation of changes: when customers begin and cease to be ones, by ends of periods or by day."""
     spans = {name: name for name in ("from_period", "until_period")} | {
         "membership": members_sql(data),
         "end": end_index(data, granularity),
@@ -111,12 +111,12 @@ def membership_changes_sql(data: Dataset, granularity: Granularity) -> str:
 
 
 def paying_runs_sql(data: Dataset, granularity: Granularity, levels: str) -> str:
-    """Who pays at the ends of spans, as spans; `levels` is the view of what they pay then."""
+    """SQL of the relation of spans at whose ends customers pay; `levels` is the view of their payments."""
     return fill_placeholders(sql("paying_runs"), {"levels": levels, "end": end_index(data, granularity)})
 
 
 def payments_sql(data: Dataset) -> str:
-    """What the customers of the basis pay, as spans with their cohort: purchases in their period, MRR while it runs."""
+    """SQL for the payments of customers as spans with their cohort: purchases in their period, or MRR."""
     if data.basis == "orders":
         return (
             "SELECT customer_id, first_period AS cohort, period AS from_period, period + 1 AS until_period, "
@@ -131,8 +131,9 @@ def payments_sql(data: Dataset) -> str:
 
 
 def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
-    """SQL for a customer's first span in a table, `BEFORE` where they were known before it begins;
-    `by` makes a window.
+    """SQL for a customer's first span in a table, BEFORE if they were known earlier.
+
+    It is an aggregate, or with `by` a window function.
     """
     window = f" OVER (PARTITION BY customer_id ORDER BY {by})" if by else ""
     if not data.has_known_customers:
@@ -142,9 +143,7 @@ def _first(data: Dataset, table: str, span: str, by: str = "") -> str:
 
 
 def trailing_year_parts(data: Dataset, granularity: Granularity) -> dict[str, str]:
-    """Where it stands when what customers bought enters the last twelve months, leaves them and is forgotten, and held
-    sums.
-    """
+    """SQL for trailing years: the relation of spans in which purchases enter and leave them, and that of their sums."""
     by_days = "day" in _windows(data, granularity)
     parts = {"windows": "windows_of_days" if by_days else sql("windows_of_periods")}
     parts["end"] = end_index(data, granularity)
@@ -156,14 +155,14 @@ def _windows(data: Dataset, granularity: Granularity) -> pd.DataFrame:
 
 
 def end_index(data: Dataset, granularity: Granularity) -> str:
-    """The number of the first span that the data do not reach."""
+    """The number of the first span after the data, as SQL."""
     return str(granularity.index(data.as_of - timedelta(days=1)) + 1)
 
 
 def views_read(data: Dataset, granularity: Granularity, query: str) -> list[str]:
-    """The shared views that one of our queries reads, as the basis and the settings have it; keys of `VIEWS`."""
+    """The shared views (keys of VIEWS) that a query reads; they depend on the basis and the settings."""
     is_orders, has_membership = data.basis == "orders", members_sql(data) == "membership"
-    active_sql = ["purchases_by_period" if is_orders else "customers"]
+    activity = ["purchases_by_period" if is_orders else "customers"]
     changes = ["customers" if has_membership else "purchases_by_period"]
     if not is_orders and is_daily(data, granularity, "churn_mode"):
         changes.append("leaving")
@@ -171,31 +170,33 @@ def views_read(data: Dataset, granularity: Granularity, query: str) -> list[str]
     if query == "trailing":
         return ["trailing_days", "windows_of_days" if "day" in _windows(data, granularity) else "purchases_by_period"]
     return {
-        "movements": [*active_sql, *changes],
+        "movements": [*activity, *changes],
         "mrr": ["levels"],
         "purchases": ["purchases_by_period"],
-        "cohorts": [*active_sql, *paid],
+        "cohorts": [*activity, *paid],
         "reasons": ["leaving"],
         "listed_orders": ["membership_changes"],
         "listed_subscriptions": ["membership_changes", "leaving", "levels"],
-        "listed_active": [*active_sql, *paid],
+        "listed_active": [*activity, *paid],
         "monthly_snapshots": ["levels", "customers"],
         "membership_changes": changes,
     }.get(query, [])
 
 
 def _build_missing(data: Dataset, granularity: Granularity, *views: str) -> None:
-    """Build these views, and what they read, unless they stand."""
-    standing = data.live_engine.prepared
+    """Build views, and those that they read, unless they exist."""
+    built = data.live_engine.prepared
     for name in views:
-        if name not in standing:
+        if name not in built:
             VIEWS[name](data, granularity)
-            standing[name] = True
+            built[name] = True
 
 
 def _build_purchases(data: Dataset, granularity: Granularity) -> None:
-    """What each customer bought in each period; where customers are those of orders with the next such period, and with
-    the sums of twelve months where these are as many periods each.
+    """Build the purchases of each customer in each period.
+
+    If the basis is orders, with the next period with purchases, and, if all trailing years have equally many periods,
+    with their sums.
     """
     is_by_days, later = data.settings.definitions.count == "days", ""
     if data.basis == "orders":
@@ -215,18 +216,18 @@ def _build_purchases(data: Dataset, granularity: Granularity) -> None:
 
 
 def _build_trailing_days(data: Dataset, granularity: Granularity) -> None:
-    """When days, or all days of a span, enter the last twelve months, leave them and are forgotten."""
+    """Register the frame of `year_windows`."""
     data.live_engine.register("trailing_days", _windows(data, granularity))
 
 
 def _build_windows_of_days(data: Dataset, granularity: Granularity) -> None:
-    """When what each customer bought does, where the days of a span do not leave together."""
+    """Build the purchases of each customer by `year_windows`, if the days of a span do not leave together."""
     _build_missing(data, granularity, "trailing_days")
     data.live_engine.run(sql("windows_of_days"))
 
 
 def _level_views(data: Dataset, granularity: Granularity) -> dict[str, Granularity]:
-    """The views of what is paid, and at the ends of which spans: days too, where changes are told apart by them."""
+    """The views of payments at the ends of spans, with their granularities: also by day if an option needs it."""
     daily = is_daily(data, granularity, "mrr_mode") or is_daily(data, granularity, "churn_mode")
     return {"levels": granularity} | ({"day_levels": DAYS} if daily else {})
 
@@ -236,7 +237,7 @@ def _paid_periods(spans: Granularity) -> dict[str, str]:
 
 
 def _build_mrr_steps(data: Dataset, granularity: Granularity) -> None:
-    """What each customer pays at the ends of spans, and how that changes."""
+    """Build the MRR of each customer at the ends of spans, and its changes."""
     engine = data.live_engine
     steps = sql("steps_other_currencies" if data.foreign else "steps_report_currency")
     for name, spans in _level_views(data, granularity).items():
@@ -257,7 +258,7 @@ def _build_mrr_steps(data: Dataset, granularity: Granularity) -> None:
 
 
 def _build_departures(data: Dataset, granularity: Granularity) -> None:
-    """Who stops paying, and why."""
+    """Build the ends of payments, and their reasons."""
     _build_missing(data, granularity, "levels")
     for name, spans in _level_views(data, granularity).items():
         data.live_engine.run(
@@ -272,8 +273,8 @@ def _build_departures(data: Dataset, granularity: Granularity) -> None:
 
 
 def _boundary_rates(data: Dataset, granularity: Granularity) -> pd.DataFrame:
-    """By currency and span: the last rate before the span's end (`rate`), its start (`earlier_rate`) and the next's
-    end.
+    """Rates by currency and span: the last before its end (rate), its start (earlier_rate), and the next one's end
+    (next_rate).
     """
     import pandas as pd
 
@@ -286,15 +287,15 @@ def _boundary_rates(data: Dataset, granularity: Granularity) -> pd.DataFrame:
     parts = []
     for currency in data.foreign:
         part = pd.merge_asof(spans, rates[rates["currency"] == currency], on="day")
-        rate = part["rate"].bfill()  # before the first rate that one counts
+        rate = part["rate"].bfill()  # before the first rate, that one
         around = {"earlier_rate": rate.shift(1).fillna(rate), "next_rate": rate.shift(-1).fillna(rate)}
         parts.append(part.assign(currency=currency, rate=rate, **around))
     return pd.concat(parts, ignore_index=True)
 
 
 def _build_customers(data: Dataset, granularity: Granularity) -> None:
-    """When customers are active (activity), and when they are customers (membership), where that is
-    not when they buy.
+    """Build the spans in which customers are active (activity) and, unless these are the same, are customers
+    (membership).
     """
     _build_missing(data, granularity, "purchases_by_period" if data.basis == "orders" else "levels")
     engine, end = data.live_engine, end_index(data, granularity)
@@ -302,14 +303,14 @@ def _build_customers(data: Dataset, granularity: Granularity) -> None:
     inactivity = data.settings.definitions.inactivity_days
     if data.basis == "subscriptions":
         until = granularity.sql("CAST(paid_until - INTERVAL 1 MICROSECOND AS DATE)")
-        touched = (
+        paid_spans = (
             f"SELECT customer_id, {granularity.sql(_PAID_FROM)} AS from_period, "
             f"coalesce({until} + 1, {end}) AS until_period FROM subscriptions WHERE mrr > 0"
         )
-        engine.run(sql("merged_intervals"), name="activity", touched=touched, **first_run)
+        engine.run(sql("merged_intervals"), name="activity", touched=paid_spans, **first_run)
 
     def runs(spans: Granularity, name: str) -> str | None:
-        """Spans at whose end one is a customer, where those are not just the active ones."""
+        """The relation of spans at whose end customers are ones; None if these are the active ones."""
         if data.basis == "subscriptions":
             return paying_runs_sql(data, spans, "levels" if spans is granularity else "day_levels")
         if inactivity is None:
@@ -320,33 +321,33 @@ def _build_customers(data: Dataset, granularity: Granularity) -> None:
         engine.run(sql("merged_intervals"), name=name, touched=bought, **first_run)
         return name
 
-    def build_membership(name: str, found: str, first: str | None) -> None:
-        """Build the runs of customers, their first period from another view, or None: with the runs themselves."""
+    def build_membership(name: str, relation: str, first: str | None) -> None:
+        """Build a view of runs, with each customer's first period from the view `first`, or else from the runs."""
         parts = {"first_period": "runs.first_paid", "firsts": ""}
         if first is not None:
             first_span = _first(data, data.basis, "from_period")
             joined = fill_placeholders(sql("first_spans"), {"first_period": first_span, "first": first})
             parts = {"first_period": "firsts.first_period", "firsts": joined}
-        engine.run(sql("membership"), name=name, runs=found, **parts)
+        engine.run(sql("membership"), name=name, runs=relation, **parts)
 
-    if (found := runs(granularity, "customer_intervals")) is not None:
-        # In foreign money who pays at no period's end has no level to tell when they first paid.
-        is_told = data.basis == "subscriptions" and not data.foreign
-        build_membership("membership", found, None if is_told else active_sql(data))
-    if is_daily(data, granularity, "churn_mode") and (found := runs(DAYS, "day_customer_intervals")) is not None:
+    if (relation := runs(granularity, "customer_intervals")) is not None:
+        # With other currencies, levels lack customers who pay at no period's end, and so their first period.
+        has_first = data.basis == "subscriptions" and not data.foreign
+        build_membership("membership", relation, None if has_first else active_sql(data))
+    if is_daily(data, granularity, "churn_mode") and (relation := runs(DAYS, "day_customer_intervals")) is not None:
         first = None if data.basis == "subscriptions" else "day_customer_intervals"
-        build_membership("day_membership", found, first)
+        build_membership("day_membership", relation, first)
 
 
 def _build_membership_changes(data: Dataset, granularity: Granularity) -> None:
-    """When one becomes a customer and ceases to be one, for who reads it several times."""
+    """Build the changes of `membership_changes_sql` as a table, for queries that read it several times."""
     _build_missing(data, granularity, *views_read(data, granularity, "membership_changes"))
     data.live_engine.run(
         f"CREATE OR REPLACE TEMP TABLE membership_changes AS {membership_changes_sql(data, granularity).strip()[1:-1]}"
     )
 
 
-# How each shared view, or group of views that are built together, is built; `memberships` adds its own.
+# The functions that build each shared view, or group of views; `memberships` adds others.
 VIEWS: dict[str, Callable[[Dataset, Granularity], None]] = {
     "purchase_history": lambda data, _: data.live_engine.run(sql("purchase_history")),
     "purchases_by_period": _build_purchases,
